@@ -1,0 +1,88 @@
+/**
+ * How fast one hub appends, and what an append costs in calls of the store.
+ *
+ * Method: CLIENTS clients publish one small message at a time, each to a channel of its own and then all to one
+ * channel, ROUNDS rounds of REQUESTS requests in turn; the median round is reported, with the raw rounds beside it.
+ * As a floor, the same clients send the same number of requests that the door refuses before it touches the store: what
+ * an append costs above that is the log, what is below is the gateway, the runtime and this program.
+ * @module
+ */
+import type { BenchedHub } from './hub.ts';
+
+const CLIENTS = 16;
+const REQUESTS = 2_000;
+const ROUNDS = 5;
+const WARM_UP = 400;
+const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
+
+interface Round {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export async function append(hub: BenchedHub): Promise<void> {
+  const run = `bench/${Date.now()}`;
+  const kinds = {
+    'floor (refused)': () => publish(hub, 'not*a*channel', 400),
+    'channel each': (client: number) => publish(hub, `${run}/${client}`, 204),
+    'one channel': () => publish(hub, `${run}/one`, 204),
+  };
+  await round(WARM_UP, kinds['channel each']);
+  const rounds = new Map<string, Round[]>(Object.keys(kinds).map((kind) => [kind, []]));
+  await hub.forgetCalls();
+  for (let n = 0; n < ROUNDS; n++) {
+    for (const [kind, send] of Object.entries(kinds)) rounds.get(kind)?.push(await round(REQUESTS, send));
+  }
+  const appends = 2 * ROUNDS * REQUESTS;
+  hub.say(
+    `append: ${CLIENTS} clients, ${ROUNDS} rounds of ${REQUESTS} requests, message of ${MESSAGE.length} bytes\n`,
+  );
+  const floor = median((rounds.get('floor (refused)') ?? []).map(({ perSecond }) => perSecond));
+  for (const [kind, results] of rounds) hub.say(lineOf(kind, results, floor));
+  hub.say('\nDynamoDB calls per append:');
+  for (const { action, count } of await hub.calls()) {
+    if (action.startsWith('dynamodb:')) hub.say(`  ${action.padEnd(22)} ${count / appends}`);
+  }
+}
+
+async function publish(hub: BenchedHub, channel: string, expected: number): Promise<void> {
+  const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
+  const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: MESSAGE });
+  await response.arrayBuffer();
+  if (response.status !== expected)
+    throw new Error(`publish answered ${response.status}, expected ${expected}`);
+}
+
+async function round(requests: number, send: (client: number) => Promise<void>): Promise<Round> {
+  const times: number[] = [];
+  const started = performance.now();
+  const client = async (_: unknown, number: number): Promise<void> => {
+    for (let n = 0; n < requests / CLIENTS; n++) {
+      const sent = performance.now();
+      await send(number);
+      times.push(performance.now() - sent);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  const seconds = (performance.now() - started) / 1_000;
+  times.sort((a, b) => a - b);
+  return { perSecond: times.length / seconds, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+function lineOf(kind: string, results: readonly Round[], floor: number): string {
+  const perSecond = median(results.map((one) => one.perSecond));
+  const p50 = median(results.map((one) => one.p50));
+  const p99 = median(results.map((one) => one.p99));
+  const raw = results.map((one) => Math.round(one.perSecond)).join(' ');
+  const ratio = (perSecond / floor).toFixed(2);
+  return `${kind.padEnd(16)} ${Math.round(perSecond)}/s (${ratio} of the floor)  p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  rounds ${raw}`;
+}
+
+const quantile = (sorted: readonly number[], q: number): number =>
+  sorted[Math.floor(sorted.length * q)] ?? Number.NaN;
+const median = (values: readonly number[]): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );

@@ -1,0 +1,30 @@
+/**
+ * The log of a deployed hub: DynamoDB, the machine's clock, random ids.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../hub/ports.ts';
+import { channelsInDynamoDb } from './channels-dynamodb.ts';
+import { documentClient } from './dynamodb.ts';
+import { entriesInDynamoDb } from './entries-dynamodb.ts';
+
+export interface LogSettings {
+  readonly CHANNELS_TABLE: string;
+  readonly ENTRIES_TABLE: string;
+  readonly RETENTION_DAYS: string;
+  readonly CHANNEL_CREATION: string;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+export function logInAws(settings: LogSettings): Log {
+  const client = documentClient();
+  return {
+    channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),
+    entries: entriesInDynamoDb(client, settings.ENTRIES_TABLE),
+    clock: Date.now,
+    newId: randomUUID,
+    channelCreation: settings.CHANNEL_CREATION === 'explicit' ? 'explicit' : 'implicit',
+    retentionMs: Number(settings.RETENTION_DAYS) * DAY_MS,
+  };
+}

@@ -1,0 +1,12 @@
+/**
+ * Structured logs. What is logged is facts about requests, never tokens and never messages.
+ * @module
+ */
+import { Logger } from '@aws-lambda-powertools/logger';
+
+const logger = new Logger({ serviceName: 'tidings' });
+
+/** Logs a defect with its stack, for the operator; the caller gets `internal`. */
+export function logDefect(error: unknown, request: { readonly method: string; readonly path: string }): void {
+  logger.error('request failed', { ...request, error: error instanceof Error ? error : String(error) });
+}

@@ -1,0 +1,40 @@
+/**
+ * The signing keys of the hub's tokens, from Secrets Manager.
+ * @module
+ */
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { KeySource } from '../access/verify.ts';
+
+/** How long an environment uses a key before it looks again, in milliseconds: how long a rotation takes to arrive. */
+const KEYS_KEPT_MS = 5 * 60_000;
+
+/** Shortest key that HS256 may have, in bytes. https://www.rfc-editor.org/rfc/rfc7518#section-3.2 */
+const MIN_KEY_BYTES = 32;
+
+/** Reads the secret on the first token, not at start: anonymous calls need none. */
+export function tokenKeysInSecretsManager(secretArn: string, clock: () => number): KeySource {
+  const client = new SecretsManagerClient({});
+  let kept: { readonly keys: readonly Uint8Array[]; readonly until: number } | undefined;
+  return async () => {
+    if (kept && kept.until > clock()) return kept.keys;
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretArn }));
+    const keys = parseKeys(SecretString);
+    kept = { keys, until: clock() + KEYS_KEPT_MS };
+    return keys;
+  };
+}
+
+/** `{"current":"…","previous":"…"}`, the current one first; `previous` is empty until the first rotation. */
+function parseKeys(secret: string | undefined): readonly Uint8Array[] {
+  const parsed: unknown = JSON.parse(secret ?? 'null');
+  if (typeof parsed !== 'object' || parsed === null) throw new Error('the token secret is not a JSON object');
+  const { current, previous } = { current: undefined, previous: undefined, ...parsed };
+  const keys = [current, previous].filter((key) => typeof key === 'string' && key !== '').map(encode);
+  if (keys.length === 0 || keys.some((key) => key.byteLength < MIN_KEY_BYTES)) {
+    // An empty or short key would let anyone sign.
+    throw new Error(`the token secret holds no key of at least ${MIN_KEY_BYTES} bytes`);
+  }
+  return keys;
+}
+
+const encode = (key: unknown): Uint8Array => new TextEncoder().encode(String(key));

@@ -1,0 +1,25 @@
+/**
+ * The environment of each function: one definition of its names, for the side that writes them (lib/), the side that
+ * reads them (the doors), and the template test that compares the two. Imports nothing.
+ * @module
+ */
+
+/** One function's environment. `read` runs once per cold start and throws a sentence that names what is missing. */
+const contract = <K extends string>(...names: readonly K[]) => ({
+  names,
+  write: (values: Record<K, string>): Record<K, string> => values,
+  read(source: Readonly<Record<string, string | undefined>>): Record<K, string> {
+    const missing = names.filter((name) => !source[name]);
+    if (missing.length > 0) throw new Error(`missing environment: ${missing.join(', ')}`);
+    return Object.fromEntries(names.map((name) => [name, source[name]])) as Record<K, string>;
+  },
+});
+
+/** Where the log is. Both doors over the log have it. */
+export const logEnv = contract('CHANNELS_TABLE', 'ENTRIES_TABLE', 'RETENTION_DAYS', 'CHANNEL_CREATION');
+
+/** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
+export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');
+
+/** All names that a function over the log may have, for the template test. */
+export const doorNames: readonly string[] = [...logEnv.names, ...accessEnv.names];

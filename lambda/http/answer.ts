@@ -1,0 +1,91 @@
+/**
+ * From what the domain says to protocol headers and bodies (PROTOCOL.md §5, §6).
+ * @module
+ */
+import {
+  STREAM_EXPIRES_AT,
+  STREAM_NEXT_OFFSET,
+  STREAM_TTL,
+  STREAM_UP_TO_DATE,
+} from '../../protocol/headers.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import type { Appended } from '../hub/append.ts';
+import { type Channel, isJson } from '../hub/channel.ts';
+import type { Messages } from '../hub/entry.ts';
+import { type Created, tailOffset } from '../hub/lifecycle.ts';
+import type { From, ReadResult } from '../hub/read.ts';
+
+export function answerAppended({ nextOffset }: Appended): Response {
+  return new Response(null, { status: 204, headers: { [STREAM_NEXT_OFFSET]: nextOffset } });
+}
+
+export const answerRemoved = (): Response => new Response(null, { status: 204 });
+
+export function answerCreated({ created, channel }: Created, url: string): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: tailOffset(channel),
+  });
+  if (created) headers.set('Location', url.split('?', 1)[0] ?? url);
+  return new Response(null, { status: created ? 201 : 200, headers });
+}
+
+export function answerHead(channel: Channel): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: tailOffset(channel),
+    'Cache-Control': 'no-store',
+  });
+  if (channel.ttlSeconds !== undefined) headers.set(STREAM_TTL, String(channel.ttlSeconds));
+  if (channel.expiresAt !== undefined) headers.set(STREAM_EXPIRES_AT, channel.expiresAt);
+  return new Response(null, { status: 200, headers });
+}
+
+export interface ReadAnswer {
+  readonly channel: Channel;
+  readonly asked: From;
+  readonly result: ReadResult;
+  /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
+  readonly isPublic: boolean;
+  readonly ifNoneMatch: string | null;
+}
+
+/** 200 with the messages, or 304 when the caller has them. */
+export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: ReadAnswer): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: formatOffset(result.next),
+    'Cache-Control': cacheControl(asked, result, isPublic),
+  });
+  if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
+  if (asked !== 'now') {
+    const etag = `"${channel.streamId}:${formatOffset(result.from)}:${formatOffset(result.next)}"`;
+    headers.set('ETag', etag);
+    if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
+  }
+  return new Response(bodyOf(channel, result.messages), { status: 200, headers });
+}
+
+/**
+ * A full page never changes, so it may be kept. An answer that reached the end changes with the next publish: kept
+ * for a minute, it would make short polling a minute late, so it must be revalidated (a 304 by ETag).
+ */
+function cacheControl(asked: From, result: ReadResult, isPublic: boolean): string {
+  if (asked === 'now') return 'no-store';
+  const whose = isPublic ? 'public' : 'private';
+  return result.upToDate ? `${whose}, no-cache` : `${whose}, max-age=60, stale-while-revalidate=300`;
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
+function matches(ifNoneMatch: string | null, etag: string): boolean {
+  if (ifNoneMatch === null) return false;
+  if (ifNoneMatch.trim() === '*') return true;
+  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+}
+
+function bodyOf(channel: Channel, messages: Messages): string | Uint8Array<ArrayBuffer> {
+  if (isJson(channel.contentType)) return `[${messages.join(',')}]`;
+  return Buffer.concat(
+    messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)),
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * What all HTTP doors share: the two paths of a channel, who may, refusals as JSON, and the headers that browsers need.
+ * @module
+ */
+import { Hono } from 'hono';
+import type { Capability, Operation } from '../../protocol/capability.ts';
+import { isChannelName } from '../../protocol/channel-name.ts';
+import { Refusal } from '../../protocol/errors.ts';
+import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import type { Access } from '../access/verify.ts';
+import { answerPreflight, withBrowserHeaders } from './browser.ts';
+import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
+
+/** A request that is authenticated, authorized, and names a channel. */
+export interface ChannelRequest {
+  readonly channel: string;
+  readonly raw: Request;
+  readonly caller: Capability;
+}
+
+export interface ChannelRoute {
+  /** What the caller must be allowed to do on the channel. */
+  readonly operation: Operation;
+  readonly answer: (request: ChannelRequest) => Promise<Response>;
+}
+
+export interface HttpDoor {
+  readonly access: Access;
+  readonly logDefect: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+  /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
+  readonly routes: Readonly<Record<string, ChannelRoute>>;
+}
+
+const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
+const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
+
+/** The Lambda handler of a door. It answers every request; it throws only for events that are not HTTP. */
+export function httpHandler(door: HttpDoor): (event: unknown) => Promise<HttpResult> {
+  const app = channelApp(door);
+  return async (event) => {
+    const http = parseEvent(event);
+    return await toResult(withBrowserHeaders(await respond(app, http)));
+  };
+}
+
+async function respond(app: Hono, http: HttpEvent): Promise<Response> {
+  let request: Request;
+  try {
+    request = toRequest(http);
+  } catch (error) {
+    if (error instanceof Refusal) return refuse(error);
+    return refuse(new Refusal('bad_request', 'the method or a header cannot be part of an HTTP request'));
+  }
+  return await app.fetch(request);
+}
+
+function channelApp(door: HttpDoor): Hono {
+  const app = new Hono();
+  for (const path of CHANNEL_PATHS) {
+    app.options(path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
+    app.all(path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
+  }
+  app.notFound(() =>
+    refuse(new Refusal('route_not_found', 'no such path; channels are at /channels/{channel}')),
+  );
+  app.onError((error, c) => {
+    if (error instanceof Refusal) return refuse(error);
+    door.logDefect(error, { method: c.req.method, path: c.req.path });
+    return refuse(new Refusal('internal', 'the hub failed on this request'));
+  });
+  return app;
+}
+
+async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
+  const route = door.routes[raw.method];
+  if (!route) {
+    throw new Refusal(
+      'method_not_allowed',
+      `a channel knows ${CHANNEL_METHODS.join(', ')}, got ${raw.method}`,
+    );
+  }
+  const caller = await door.access.identify(raw.headers.get('authorization') ?? undefined);
+  if (!isChannelName(channel)) {
+    throw new Refusal(
+      'bad_channel',
+      'a channel name is 1 to 8 segments of 1 to 64 letters, digits, "_", ".", "~" or "-", joined by "/", 255 characters at most',
+    );
+  }
+  door.access.require(route.operation, channel, caller);
+  return await route.answer({ channel, raw, caller });
+}
+
+/** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
+function refuse(refusal: Refusal): Response {
+  const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
+  if (refusal.code === 'unavailable') headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
+  if (refusal.code === 'unauthorized') headers['WWW-Authenticate'] = 'Bearer realm="tidings"';
+  if (refusal.code === 'method_not_allowed') headers.Allow = CHANNEL_METHODS.join(', ');
+  return Response.json(refusal, { status: refusal.status, headers });
+}

@@ -1,0 +1,65 @@
+/**
+ * What browsers need to be told (PROTOCOL.md §10): cross-origin rules, and that published content is data.
+ *
+ * The doors say it, not API Gateway's own CORS setting: that would replace theirs, exists once per gateway, and would
+ * have to be kept the same on the streaming URL.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+ * @module
+ */
+import {
+  STREAM_EXPIRES_AT,
+  STREAM_NEXT_OFFSET,
+  STREAM_SEQ,
+  STREAM_TTL,
+  STREAM_UP_TO_DATE,
+} from '../../protocol/headers.ts';
+
+const REQUEST_HEADERS = [
+  'Authorization',
+  'Content-Type',
+  'If-None-Match',
+  STREAM_SEQ,
+  STREAM_TTL,
+  STREAM_EXPIRES_AT,
+];
+const RESPONSE_HEADERS = [
+  'ETag',
+  'Location',
+  'Retry-After',
+  STREAM_NEXT_OFFSET,
+  STREAM_UP_TO_DATE,
+  STREAM_TTL,
+  STREAM_EXPIRES_AT,
+];
+
+/** How long a browser may remember a preflight, in seconds; Chromium caps it at two hours. */
+const PREFLIGHT_SECONDS = 7_200;
+
+/**
+ * Any origin may call, because nothing is ambient: no cookie is read, the token is a header that a page must hold.
+ * So there is no Access-Control-Allow-Credentials, ever.
+ */
+const ON_EVERY_ANSWER: Readonly<Record<string, string>> = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': RESPONSE_HEADERS.join(', '),
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'X-Content-Type-Options': 'nosniff',
+  // A channel may hold text/html that anyone published: opened as a page, it must not run on the hub's origin.
+  'Content-Security-Policy': "default-src 'none'; sandbox",
+};
+
+export function withBrowserHeaders(response: Response): Response {
+  for (const [name, value] of Object.entries(ON_EVERY_ANSWER)) response.headers.set(name, value);
+  return response;
+}
+
+/** OPTIONS on a channel: the answer to a preflight, and the list of methods to anyone else. */
+export function answerPreflight(request: Request, methods: readonly string[]): Response {
+  const headers: Record<string, string> = { Allow: methods.join(', '), 'Cache-Control': 'no-store' };
+  if (request.headers.has('access-control-request-method')) {
+    headers['Access-Control-Allow-Methods'] = methods.join(', ');
+    headers['Access-Control-Allow-Headers'] = REQUEST_HEADERS.join(', ');
+    headers['Access-Control-Max-Age'] = String(PREFLIGHT_SECONDS);
+  }
+  return new Response(null, { status: 204, headers });
+}

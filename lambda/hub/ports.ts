@@ -1,0 +1,69 @@
+/**
+ * What the domain needs from the world. The domain knows no AWS, no clock and no randomness of its own.
+ * @module
+ */
+import type { Channel } from './channel.ts';
+import type { Entry } from './entry.ts';
+
+/** Milliseconds since 1970. */
+export type Clock = () => number;
+
+/** Unguessable, unique text; used for stream ids and to recognise one's own write. */
+export type NewId = () => string;
+
+/** A claim on the next slot of a channel, and all that must hold for it to be granted. */
+export interface Claim {
+  readonly channel: string;
+  readonly contentType: string;
+  /** Granted only if above the last one granted, by bytes. */
+  readonly seq: string | undefined;
+  readonly now: number;
+  /** The channel to make if there is none; undefined in explicit mode, where that is a refusal. */
+  readonly fresh: Channel | undefined;
+}
+
+export interface ChannelStore {
+  /** The channel, expired or not, as of every write acknowledged before. */
+  get(name: string): Promise<Channel | undefined>;
+  /** Creates the channel unless a live one has the name; says whether it did. */
+  create(channel: Channel, now: number): Promise<boolean>;
+  /** ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. */
+  reserve(claim: Claim): Promise<Channel | undefined>;
+  /** Moves the end of a channel's idle time, if it still is the same stream. */
+  touch(channel: Channel, aliveUntil: number): Promise<void>;
+  /** Deletes the channel if it is alive; says whether it did. */
+  remove(name: string, now: number): Promise<boolean>;
+}
+
+/** Entries in slot order. `more` says that the store stopped at its page size, not at the end. */
+export interface EntryPage {
+  readonly entries: readonly Entry[];
+  readonly more: boolean;
+}
+
+/** What tells how long an entry is kept, without its messages. */
+export type Age = Pick<Entry, 'slot' | 'expiresAt'>;
+
+export interface EntryStore {
+  /**
+   * Puts the entry into its slot if that is empty: the durable moment. False when the slot is taken by another;
+   * true also when it holds this very entry (a retry inside the SDK whose first answer was lost).
+   */
+  put(streamId: string, entry: Entry): Promise<boolean>;
+  /** Entries from `slot` on, expired ones included, as of every write acknowledged before. */
+  page(streamId: string, slot: number): Promise<EntryPage>;
+  /** The age of the entry nearest to `slot`: below it, or from it on. Undefined if there is none on that side. */
+  nearest(streamId: string, slot: number, side: 'below' | 'from'): Promise<Age | undefined>;
+}
+
+/** Everything that an operation on the log needs. */
+export interface Log {
+  readonly channels: ChannelStore;
+  readonly entries: EntryStore;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
+  readonly channelCreation: 'implicit' | 'explicit';
+  /** How long an entry is kept, in milliseconds. */
+  readonly retentionMs: number;
+}

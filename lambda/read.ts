@@ -1,0 +1,43 @@
+/**
+ * The door of readers: GET catches up, HEAD describes (PROTOCOL.md §5, §6).
+ * @module
+ */
+import { accessInAws } from './aws/access.ts';
+import { logInAws } from './aws/log.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { accessEnv, logEnv } from './env.ts';
+import { answerHead, answerRead } from './http/answer.ts';
+import { httpHandler } from './http/app.ts';
+import { parseFrom } from './http/parse.ts';
+import { find } from './hub/lifecycle.ts';
+import { read } from './hub/read.ts';
+
+const log = logInAws(logEnv.read(process.env));
+const access = accessInAws(accessEnv.read(process.env));
+
+export const handler = httpHandler({
+  access,
+  logDefect,
+  routes: {
+    GET: {
+      operation: 'subscribe',
+      answer: async ({ channel: name, raw }) => {
+        const asked = parseFrom(raw);
+        const channel = await find(log, name);
+        const result = await read(log, channel, asked);
+        const isPublic = access.isPublic('subscribe', name);
+        return answerRead({
+          channel,
+          asked,
+          result,
+          isPublic,
+          ifNoneMatch: raw.headers.get('if-none-match'),
+        });
+      },
+    },
+    HEAD: {
+      operation: 'subscribe',
+      answer: async ({ channel }) => answerHead(await find(log, channel)),
+    },
+  },
+});

@@ -1,0 +1,69 @@
+/**
+ * The log: who reads or writes it gets exactly the actions for that, and the environment to find it.
+ * @module
+ */
+import { RemovalPolicy } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import { Construct } from 'constructs';
+import { logEnv } from '../lambda/env.ts';
+import type { HubConfig } from './config.ts';
+import type { HubFunction } from './hub-function.ts';
+
+/** The attribute by which DynamoDB removes what has expired, in seconds since 1970. */
+const EXPIRY = 'expiry';
+
+export class ChannelLog extends Construct {
+  readonly channels: dynamodb.TableV2;
+  readonly entries: dynamodb.TableV2;
+  readonly #environment: Record<string, string>;
+
+  constructor(scope: Construct, id: string, config: HubConfig) {
+    super(scope, id);
+    const { STRING, NUMBER } = dynamodb.AttributeType;
+    this.channels = this.#table('Channels', config, { partitionKey: { name: 'channel', type: STRING } });
+    this.entries = this.#table('Entries', config, {
+      partitionKey: { name: 'streamId', type: STRING },
+      sortKey: { name: 'slot', type: NUMBER },
+    });
+    this.#environment = logEnv.write({
+      CHANNELS_TABLE: this.channels.tableName,
+      ENTRIES_TABLE: this.entries.tableName,
+      RETENTION_DAYS: String(config.retentionDays),
+      CHANNEL_CREATION: config.channelCreation,
+    });
+  }
+
+  /** Append, create and delete. GetItem on entries is for telling one's own retried write from a tombstone. */
+  grantWrite(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
+    this.#grant(door, this.entries, 'PutItem', 'GetItem');
+  }
+
+  /** Read, seal the gaps that are met (PutItem, GetItem), and restart the idle time of channels (UpdateItem). */
+  grantRead(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem', 'UpdateItem');
+    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  }
+
+  #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
+    const names = actions.map((action) => `dynamodb:${action}`);
+    door.grant(names, table.tableArn, this.#environment);
+  }
+
+  #table(
+    id: string,
+    { throwAway }: HubConfig,
+    key: Pick<dynamodb.TablePropsV2, 'partitionKey' | 'sortKey'>,
+  ): dynamodb.TableV2 {
+    return new dynamodb.TableV2(this, id, {
+      ...key,
+      billing: dynamodb.Billing.onDemand(),
+      timeToLiveAttribute: EXPIRY,
+      // Encrypted at rest with a key that AWS owns: a KMS key would add its price to every request.
+      encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(),
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      deletionProtection: !throwAway,
+      removalPolicy: throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
+    });
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The configuration of a hub, from the context keys `tidings:*` of cdk.json or of `-c` on the command line.
+ * @module
+ */
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { type Capability, parseCapability } from '../protocol/capability.ts';
+
+export interface HubConfig {
+  /** Names the stacks and the audience of tokens, so that several hubs fit one account. */
+  readonly stage: string;
+  /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
+  readonly channelCreation: 'implicit' | 'explicit';
+  /** What callers without a token may do. */
+  readonly anonymous: Capability;
+  /** How long messages are kept, in days. */
+  readonly retentionDays: number;
+  /** How long logs are kept, in days; one of CloudWatch's steps. */
+  readonly logRetentionDays: RetentionDays;
+  /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
+  readonly throwAway: boolean;
+}
+
+const PREFIX = 'tidings:';
+const MAX_RETENTION_DAYS = 365;
+/** Lower case, since it becomes part of stack names and is compared in tokens. */
+const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
+
+type Parser<T> = (value: unknown) => T;
+
+/** Each option: its default, and how to read it. `-c` gives every value as text. */
+const OPTIONS: {
+  readonly [K in keyof HubConfig]: { readonly fallback: unknown; readonly parse: Parser<HubConfig[K]> };
+} = {
+  stage: {
+    fallback: 'dev',
+    parse: (value) =>
+      typeof value === 'string' && STAGE.test(value)
+        ? value
+        : refuse('1 to 20 of a-z, 0-9 and "-", a letter first'),
+  },
+  channelCreation: {
+    fallback: 'implicit',
+    parse: (value) =>
+      value === 'implicit' || value === 'explicit' ? value : refuse('"implicit" or "explicit"'),
+  },
+  anonymous: {
+    fallback: {},
+    parse: (value) => parseCapability(typeof value === 'string' ? JSON.parse(value) : value),
+  },
+  retentionDays: { fallback: 7, parse: (value) => wholeNumber(value, 1, MAX_RETENTION_DAYS) },
+  logRetentionDays: {
+    fallback: RetentionDays.ONE_MONTH,
+    parse: (value) => {
+      const days = wholeNumber(value, 1, RetentionDays.TEN_YEARS);
+      return RetentionDays[days] === undefined
+        ? refuse('a step that CloudWatch knows, such as 1, 7, 30, 90 or 365')
+        : days;
+    },
+  },
+  throwAway: {
+    fallback: false,
+    parse: (value) =>
+      `${value}` === 'true' ? true : `${value}` === 'false' ? false : refuse('true or false'),
+  },
+};
+
+/**
+ * Reads the configuration out of a construct tree's context.
+ * @throws Error with one sentence that names the key, the value received and the values allowed
+ */
+export function parseConfig(context: Readonly<Record<string, unknown>>): HubConfig {
+  const known = Object.keys(OPTIONS).map((name) => PREFIX + name);
+  const unknown = Object.keys(context).find((key) => key.startsWith(PREFIX) && !known.includes(key));
+  if (unknown) throw new Error(`unknown context key "${unknown}"; known are ${known.join(', ')}`);
+  return {
+    stage: option(context, 'stage'),
+    channelCreation: option(context, 'channelCreation'),
+    anonymous: option(context, 'anonymous'),
+    retentionDays: option(context, 'retentionDays'),
+    logRetentionDays: option(context, 'logRetentionDays'),
+    throwAway: option(context, 'throwAway'),
+  };
+}
+
+function option<K extends keyof HubConfig>(
+  context: Readonly<Record<string, unknown>>,
+  name: K,
+): HubConfig[K] {
+  const value = context[PREFIX + name] ?? OPTIONS[name].fallback;
+  try {
+    return OPTIONS[name].parse(value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`context key "${PREFIX}${name}" is ${JSON.stringify(value)}: ${reason}`);
+  }
+}
+
+function wholeNumber(value: unknown, least: number, most: number): number {
+  const number = Number(value);
+  const whole =
+    Number.isInteger(number) && number >= least && number <= most && value !== '' && value !== true;
+  return whole ? number : refuse(`a whole number from ${least} to ${most}`);
+}
+
+function refuse(allowed: string): never {
+  throw new Error(`it must be ${allowed}`);
+}

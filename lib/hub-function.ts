@@ -1,0 +1,99 @@
+/**
+ * The one place that says how a function of the hub runs: runtime, architecture, bundle, role, logs.
+ * @module
+ */
+import { fileURLToPath } from 'node:url';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { buildSync } from 'esbuild';
+
+export interface HubFunctionProps {
+  /** The file under lambda/ that is this function, without its suffix. */
+  readonly door: string;
+  readonly logRetention: logs.RetentionDays;
+}
+
+/**
+ * Longest run of a door that does not hold requests. Its slowest path, three attempts of 800 ms at each of its store
+ * calls, ends well before; the HTTP API would cut at 30 s.
+ */
+const TIMEOUT = Duration.seconds(10);
+
+/**
+ * Memory buys CPU: at 512 MB a publish is bound by DynamoDB, not by its own parsing and signing.
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+ */
+const MEMORY_MB = 512;
+
+/** A function whose role holds what was granted to it and nothing else. */
+export class HubFunction extends Construct {
+  readonly function: lambda.Function;
+
+  constructor(scope: Construct, id: string, props: HubFunctionProps) {
+    super(scope, id);
+    const logGroup = new logs.LogGroup(this, 'Logs', {
+      retention: props.logRetention,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    // Not the managed basic role: that may write to every log group of the account.
+    const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(role);
+    this.function = new lambda.Function(this, 'Function', {
+      runtime: lambda.Runtime.NODEJS_24_X,
+      architecture: lambda.Architecture.ARM_64,
+      handler: 'index.handler',
+      code: bundle(props.door),
+      memorySize: MEMORY_MB,
+      timeout: TIMEOUT,
+      role,
+      logGroup,
+    });
+  }
+
+  /** Allows the actions on that one resource, and supplies the environment that their code reads. */
+  grant(
+    actions: readonly string[],
+    resourceArn: string,
+    environment: Readonly<Record<string, string>>,
+  ): void {
+    this.function.addToRolePolicy(
+      new iam.PolicyStatement({ actions: [...actions], resources: [resourceArn] }),
+    );
+    for (const [name, value] of Object.entries(environment)) this.function.addEnvironment(name, value);
+  }
+}
+
+/**
+ * The door with everything that it imports, the SDK included: AWS recommends to ship the SDK that was tested.
+ * Built in process, so that synthesis needs no Docker; the hash is that of the result.
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html
+ */
+function bundle(door: string): lambda.Code {
+  const root = fileURLToPath(new URL('../lambda', import.meta.url));
+  const tryBundle = (outputDir: string): boolean => {
+    buildSync({
+      entryPoints: [`${root}/${door}.ts`],
+      outfile: `${outputDir}/index.mjs`,
+      bundle: true,
+      platform: 'node',
+      target: 'node24',
+      format: 'esm',
+      mainFields: ['module', 'main'],
+      // Some of the SDK's dependencies are CommonJS and call require at run time.
+      banner: {
+        js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
+      },
+      legalComments: 'none',
+      logLevel: 'error',
+    });
+    return true;
+  };
+  return lambda.Code.fromAsset(root, {
+    assetHashType: AssetHashType.OUTPUT,
+    // The command is never run: it tells this bundle from another door's in the CDK's cache of built assets.
+    bundling: { image: DockerImage.fromRegistry('never-used'), command: [door], local: { tryBundle } },
+  });
+}

@@ -1,0 +1,18 @@
+/**
+ * What pollers reach: the function behind GET and HEAD. It may read the log, mend its gaps, and verify tokens.
+ * @module
+ */
+import { Construct } from 'constructs';
+import { HubFunction } from './hub-function.ts';
+import type { DoorProps } from './publish.ts';
+
+export class Read extends Construct {
+  readonly door: HubFunction;
+
+  constructor(scope: Construct, id: string, { config, log, tokenKeys }: DoorProps) {
+    super(scope, id);
+    this.door = new HubFunction(this, 'Door', { door: 'read', logRetention: config.logRetentionDays });
+    log.grantRead(this.door);
+    tokenKeys.grantVerify(this.door);
+  }
+}

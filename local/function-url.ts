@@ -1,0 +1,204 @@
+/**
+ * Lambda function URLs: buffered, or streamed as written.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { readCredential } from './aws-requests.ts';
+import { type Cors, readCors } from './cors.ts';
+import { buildEvent, readAnswer, readHead, sendAnswer, sendMessage } from './http-event.ts';
+import { ACCOUNT } from './intrinsics.ts';
+import { isObject, parseJson, requireString, stringOr } from './json.ts';
+import type { Ledger } from './ledger.ts';
+import type { Listener } from './listener.ts';
+import { apiId } from './names.ts';
+import { mayInvoke } from './permissions.ts';
+import type { Plan, Resolved } from './plan.ts';
+import { readBody } from './request-body.ts';
+import { place } from './resources.ts';
+import { bufferOutcome, MAX_PAYLOAD_BYTES } from './response.ts';
+import type { Runtime } from './runtime.ts';
+
+interface FunctionUrl {
+  readonly id: string;
+  readonly functionArn: string;
+  readonly streams: boolean;
+  readonly cors: Cors | undefined;
+  readonly runtime: Runtime;
+  readonly log: (line: string) => void;
+  /** Whether this request may come in at all. */
+  allows(request: IncomingMessage): boolean;
+}
+
+export interface FunctionUrlOptions {
+  readonly plan: Plan;
+  readonly runtime: Runtime;
+  readonly ledger: Ledger;
+  readonly adminKeyId: string;
+  readonly log: (line: string) => void;
+}
+
+/** A prelude must end within the first bytes of the stream, or it is none. */
+const MAX_PRELUDE_BYTES = 16 * 1024;
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+const PRELUDE_END = Buffer.alloc(8);
+
+/** Serves one function URL on a listener that already has its port. */
+export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
+  const { plan, runtime, log } = options;
+  const at = place(url);
+  const functionArn = requireString(url.properties.TargetFunctionArn, `TargetFunctionArn of ${at}`);
+  if (!plan.functions.has(functionArn)) throw new Error(`${at} calls ${functionArn}, which no template has`);
+  const target: FunctionUrl = {
+    id: apiId(url),
+    functionArn,
+    streams: stringOr(url.properties.InvokeMode, 'BUFFERED') === 'RESPONSE_STREAM',
+    cors: readCors(url.properties.Cors),
+    runtime,
+    log,
+    allows: gatekeeper(url, functionArn, options),
+  };
+  listener.serve((request, response) => {
+    handle(target, request, response).catch((error: unknown) => {
+      if (request.destroyed && !request.complete) return; // the client went away while it was sending
+      log(`[url] ${String(error)}`);
+      if (response.headersSent) response.destroy();
+      else fail(response);
+    });
+  });
+}
+
+function gatekeeper(url: Resolved, functionArn: string, options: FunctionUrlOptions): FunctionUrl['allows'] {
+  const { plan, runtime, ledger, adminKeyId } = options;
+  if (url.properties.AuthType === 'NONE') {
+    // AuthType NONE opens nothing by itself: everybody must have both permissions too.
+    const needed = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
+    const open = needed.every((action) => mayInvoke(plan, functionArn, action, '*'));
+    return () => open;
+  }
+  if (url.properties.AuthType !== 'AWS_IAM') {
+    throw new Error(
+      `${place(url)} has the auth type ${String(url.properties.AuthType)}: it must be NONE or AWS_IAM`,
+    );
+  }
+  return (request) => {
+    const accessKeyId = readCredential(request.headers.authorization)?.accessKeyId;
+    if (accessKeyId === undefined) return false;
+    if (accessKeyId === adminKeyId) return true;
+    const caller = runtime.caller(accessKeyId);
+    if (caller === undefined) return false;
+    return ledger.authorize(caller.plan, 'lambda:InvokeFunctionUrl', functionArn).allowed;
+  };
+}
+
+async function handle(
+  target: FunctionUrl,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const preflight = target.cors?.preflight(request);
+  const body = await readBody(request, MAX_PAYLOAD_BYTES);
+  if (preflight !== undefined)
+    return sendAnswer(response, { status: 200, headers: preflight, body: Buffer.alloc(0) });
+  if (!target.allows(request)) return sendMessage(response, 403, { Message: 'Forbidden' });
+  const event = body === undefined ? undefined : eventOf(target, request, body);
+  if (event === undefined || event.length > MAX_PAYLOAD_BYTES) {
+    const Message = `Request must be smaller than ${MAX_PAYLOAD_BYTES} bytes for the InvokeFunction operation`;
+    return sendMessage(response, 413, { Message }, body === undefined ? { connection: 'close' } : {});
+  }
+  const started = await target.runtime.invoke(target.functionArn, event);
+  const outcome = target.streams ? started : await bufferOutcome(started);
+  if (outcome.kind === 'throttled') return sendMessage(response, 429, { Message: 'Rate Exceeded.' });
+  if (outcome.kind === 'failure') {
+    target.log(`[url] failed with ${outcome.type}: ${outcome.message}`);
+    return fail(response);
+  }
+  if (outcome.kind === 'stream') return stream(target, request, response, outcome);
+  // A streaming URL does not look into the result of a function that does not stream.
+  const raw = { status: 200, headers: { 'content-type': 'application/json' }, body: outcome.payload };
+  const answer = target.streams ? raw : readAnswer(outcome.payload);
+  if (answer === undefined) return fail(response);
+  sendAnswer(response, { ...answer, headers: withCors(target, request, answer.headers) });
+}
+
+function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): Buffer {
+  const rawPath = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const frame = {
+    accountId: ACCOUNT,
+    apiId: target.id,
+    routeKey: '$default',
+    requestId: randomUUID(),
+    rawPath,
+  };
+  return buildEvent(request, body, frame);
+}
+
+const withCors = (target: FunctionUrl, request: IncomingMessage, headers: OutgoingHttpHeaders) => {
+  return target.cors === undefined ? headers : target.cors.apply(request, headers);
+};
+
+function fail(response: ServerResponse): void {
+  const body = Buffer.from('Internal Server Error');
+  sendAnswer(response, { status: 502, headers: { 'content-type': 'text/plain' }, body });
+}
+
+/**
+ * Passes chunks on as they were written. When the client goes away the function is not interrupted, so the rest is
+ * read and dropped: else it would wait for a reader for ever.
+ */
+async function stream(
+  target: FunctionUrl,
+  request: IncomingMessage,
+  response: ServerResponse,
+  outcome: { contentType: string; body: Readable },
+): Promise<void> {
+  let held = Buffer.alloc(0);
+  let begun = false;
+
+  function begin(head: { status: number; headers: OutgoingHttpHeaders }): void {
+    begun = true;
+    response.writeHead(head.status, withCors(target, request, head.headers));
+    response.flushHeaders();
+  }
+
+  if (outcome.contentType !== PRELUDE_TYPE)
+    begin({ status: 200, headers: { 'content-type': outcome.contentType } });
+  try {
+    for await (const chunk of outcome.body) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      if (begun) {
+        await write(response, chunk);
+        continue;
+      }
+      held = Buffer.concat([held, chunk]);
+      const end = held.indexOf(PRELUDE_END);
+      if (end < 0 && held.length <= MAX_PRELUDE_BYTES) continue;
+      const prelude = end < 0 ? undefined : parseJson(held.subarray(0, end).toString('utf8'));
+      const head = isObject(prelude) ? readHead({ statusCode: 200, ...prelude }) : undefined;
+      if (head === undefined) return abandon(response, outcome.body);
+      begin({ ...head, headers: { 'content-type': 'application/octet-stream', ...head.headers } });
+      await write(response, held.subarray(end + PRELUDE_END.length));
+    }
+  } catch (error) {
+    target.log(`[url] ${error instanceof Error ? error.message : String(error)}`);
+    // Cut, not ended: the client must be able to tell a broken stream from a whole one.
+    return begun ? void response.destroy() : fail(response);
+  }
+  if (begun) response.end();
+  else fail(response);
+}
+
+function abandon(response: ServerResponse, body: Readable): void {
+  body.resume();
+  fail(response);
+}
+
+function write(response: ServerResponse, chunk: Buffer): Promise<void> | undefined {
+  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return undefined;
+  return new Promise((resolve) => {
+    response.once('drain', resolve);
+    response.once('close', resolve);
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * API Gateway HTTP API with Lambda proxy integrations, payload format 2.0.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type Cors, readCors } from './cors.ts';
+import type { Outcome } from './environment.ts';
+import { buildEvent, type HttpAnswer, readAnswer, sendAnswer, sendMessage } from './http-event.ts';
+import { ACCOUNT, REGION } from './intrinsics.ts';
+import { numberOr, requireString } from './json.ts';
+import type { Listener } from './listener.ts';
+import { apiId } from './names.ts';
+import { mayInvoke } from './permissions.ts';
+import type { Plan, Resolved } from './plan.ts';
+import { headBytes, readBody } from './request-body.ts';
+import { place } from './resources.ts';
+import { bufferOutcome, MAX_PAYLOAD_BYTES } from './response.ts';
+import { createRouter, type Route, type Router } from './routes.ts';
+import type { Runtime } from './runtime.ts';
+
+/** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
+const MAX_BODY_BYTES = 10 * 1024 * 1024;
+const MAX_HEAD_BYTES = 10_240;
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+interface Integration {
+  readonly functionArn: string;
+  readonly timeoutMs: number;
+  /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
+  readonly permitted: boolean;
+}
+
+interface Gateway {
+  readonly id: string;
+  readonly router: Router<Integration>;
+  readonly cors: Cors | undefined;
+  readonly runtime: Runtime;
+  readonly log: (line: string) => void;
+}
+
+/** Serves one API of the plan on a listener that already has its port. */
+export function serveHttpApi(
+  api: Resolved,
+  plan: Plan,
+  listener: Listener,
+  runtime: Runtime,
+  log: Gateway['log'],
+): void {
+  if (api.properties.ProtocolType !== 'HTTP') {
+    throw new Error(
+      `${place(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
+    );
+  }
+  const id = apiId(api);
+  refuseOtherStages(plan, id);
+  const routes = plan.all('AWS::ApiGatewayV2::Route').filter((route) => route.properties.ApiId === id);
+  const gateway: Gateway = {
+    id,
+    router: createRouter(routes.map((route) => readRoute(route, plan, id))),
+    cors: readCors(api.properties.CorsConfiguration),
+    runtime,
+    log,
+  };
+  listener.serve((request, response) => {
+    const requestId = randomBytes(12).toString('base64url');
+    response.setHeader('apigw-requestid', requestId);
+    handle(gateway, requestId, request, response).catch((error: unknown) => {
+      if (request.destroyed && !request.complete) return; // the client went away while it was sending
+      log(`[gateway] ${String(error)}`);
+      if (!response.headersSent) sendMessage(response, 500, { message: 'Internal Server Error' });
+    });
+  });
+}
+
+function refuseOtherStages(plan: Plan, id: string): void {
+  for (const stage of plan
+    .all('AWS::ApiGatewayV2::Stage')
+    .filter(({ properties }) => properties.ApiId === id)) {
+    if (stage.properties.StageName === '$default') continue;
+    throw new Error(
+      `${place(stage)} is named ${String(stage.properties.StageName)}; only $default is understood`,
+    );
+  }
+}
+
+function readRoute(route: Resolved, plan: Plan, id: string): Route<Integration> {
+  const key = requireString(route.properties.RouteKey, `RouteKey of ${place(route)}`);
+  const authorization = route.properties.AuthorizationType;
+  if (authorization !== undefined && authorization !== 'NONE') {
+    throw new Error(
+      `${place(route)} has the authorization type ${String(authorization)}; only NONE is understood`,
+    );
+  }
+  const integration = plan.all('AWS::ApiGatewayV2::Integration').find(({ name }) => {
+    return route.properties.Target === `integrations/${name}`;
+  });
+  if (integration === undefined)
+    throw new Error(`${place(route)} has no integration: ${String(route.properties.Target)}`);
+  return { key, target: readIntegration(integration, key, plan, id) };
+}
+
+function readIntegration(integration: Resolved, key: string, plan: Plan, id: string): Integration {
+  const { properties } = integration;
+  const at = place(integration);
+  if (properties.IntegrationType !== 'AWS_PROXY' || properties.PayloadFormatVersion !== '2.0') {
+    throw new Error(`${at} must be an AWS_PROXY integration with payload format 2.0`);
+  }
+  const uri = requireString(properties.IntegrationUri, `IntegrationUri of ${at}`);
+  const functionArn = /functions\/(arn:[^/]+)\/invocations$/.exec(uri)?.[1] ?? uri;
+  if (!plan.functions.has(functionArn)) throw new Error(`${at} calls ${uri}, which no template has`);
+  const [method = '', path = ''] = key === '$default' ? ['$default', ''] : key.split(' ');
+  const called = key === '$default' ? '$default' : `${method === 'ANY' ? '*' : method}${path}`;
+  const sourceArn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${id}/$default/${called}`;
+  return {
+    functionArn,
+    timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),
+    permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+  };
+}
+
+async function handle(
+  gateway: Gateway,
+  requestId: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const preflight = gateway.cors?.preflight(request);
+  const refuse = (status: number, message: string, headers?: OutgoingHttpHeaders) => {
+    sendMessage(response, status, { message }, headers);
+  };
+  if (headBytes(request) > MAX_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large');
+  const body = await readBody(request, MAX_BODY_BYTES);
+  if (body === undefined) return refuse(413, 'Request Entity Too Large', { connection: 'close' });
+  if (preflight !== undefined)
+    return sendAnswer(response, { status: 204, headers: preflight, body: Buffer.alloc(0) });
+  const path = decodedPath(request.url ?? '/');
+  if (path === undefined) return refuse(400, 'Bad Request');
+  const found = gateway.router(request.method ?? 'GET', path);
+  if (found === undefined) return refuse(404, 'Not Found');
+  const event = buildEvent(request, body, {
+    accountId: ACCOUNT,
+    apiId: gateway.id,
+    routeKey: found.route.key,
+    requestId,
+    rawPath: path,
+    pathParameters: found.pathParameters,
+  });
+  if (event.length > MAX_PAYLOAD_BYTES) return refuse(413, 'Request Entity Too Large');
+  const answer = await integrate(gateway, found.route.target, found.route.key, event);
+  const headers = gateway.cors === undefined ? answer.headers : gateway.cors.apply(request, answer.headers);
+  sendAnswer(response, { ...answer, headers });
+}
+
+/**
+ * HTTP APIs route by, and hand on, the decoded path: `%2F` and `/` are one to the function. What follows a decoded
+ * question mark is lost. (Function URLs hand on the path as it was sent.)
+ * @see https://github.com/honojs/hono/issues/2156
+ */
+function decodedPath(target: string): string | undefined {
+  const mark = target.indexOf('?');
+  try {
+    const path = decodeURIComponent(mark < 0 ? target : target.slice(0, mark));
+    return path.split('?', 1)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+async function integrate(
+  gateway: Gateway,
+  target: Integration,
+  key: string,
+  event: Buffer,
+): Promise<HttpAnswer> {
+  if (!target.permitted) {
+    gateway.log(`[gateway] ${key} has no permission to invoke ${target.functionArn}`);
+    return gatewayError(500, 'Internal Server Error');
+  }
+  const outcome = await withTimeout(
+    gateway.runtime.invoke(target.functionArn, event).then(bufferOutcome),
+    target.timeoutMs,
+  );
+  // The function goes on: the gateway only stops waiting for it.
+  if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
+  if (outcome.kind === 'failure') {
+    gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);
+    return gatewayError(500, 'Internal Server Error');
+  }
+  const answer = outcome.kind === 'answer' ? readAnswer(outcome.payload) : undefined;
+  return answer ?? gatewayError(500, 'Internal Server Error');
+}
+
+function withTimeout(outcome: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), timeoutMs);
+    outcome.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function gatewayError(status: number, message: string): HttpAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify({ message })),
+  };
+}

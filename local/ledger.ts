@@ -1,0 +1,77 @@
+/**
+ * What each function asked AWS for, and which of its grants it ever used.
+ * @module
+ */
+import { type ConditionContext, type Decision, evaluate, type Match, type Statement } from './iam.ts';
+import type { FunctionPlan } from './plan.ts';
+
+export interface CallRecord {
+  readonly function: string;
+  readonly action: string;
+  readonly count: number;
+}
+
+export interface GrantRecord {
+  readonly function: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly used: boolean;
+}
+
+export interface Ledger {
+  /** Decides by the role of the function, and remembers the grants that allowed it. */
+  authorize(caller: FunctionPlan, action: string, resource: string, context?: ConditionContext): Decision;
+  count(caller: FunctionPlan, action: string): void;
+  calls(): CallRecord[];
+  grants(): GrantRecord[];
+  forgetCalls(): void;
+}
+
+/** A ledger over the roles of these functions. */
+export function createLedger(functions: readonly FunctionPlan[]): Ledger {
+  const counts = new Map<string, { function: string; action: string; count: number }>();
+  const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
+
+  function remember(caller: FunctionPlan, { statement, action, resource }: Match): void {
+    const statements = used.get(caller) ?? new Map<Statement, Set<string>>();
+    const patterns = statements.get(statement) ?? new Set<string>();
+    patterns.add(`${action} ${resource}`);
+    used.set(caller, statements.set(statement, patterns));
+  }
+
+  return {
+    authorize(caller, action, resource, context) {
+      const decision = evaluate(caller.role.statements, action, resource, context);
+      if (decision.allowed) for (const match of decision.matches) remember(caller, match);
+      return decision;
+    },
+    count(caller, action) {
+      const key = `${caller.path} ${action}`;
+      const record = counts.get(key) ?? { function: caller.path, action, count: 0 };
+      record.count += 1;
+      counts.set(key, record);
+    },
+    calls: () => [...counts.values()],
+    grants: () => functions.flatMap((entry) => grantsOf(entry, used.get(entry))),
+    forgetCalls: () => counts.clear(),
+  };
+}
+
+function grantsOf(entry: FunctionPlan, used: Map<Statement, Set<string>> | undefined): GrantRecord[] {
+  const allows = entry.role.statements.filter(({ effect }) => effect === 'Allow');
+  return allows.flatMap((statement) => {
+    const patterns = used?.get(statement);
+    const actions = statement.notActions ? ['NotAction'] : statement.actions;
+    const resources = statement.notResources ? ['NotResource'] : statement.resources;
+    return actions.flatMap((action) =>
+      resources.map((resource) => {
+        return {
+          function: entry.path,
+          action,
+          resource,
+          used: patterns?.has(`${action} ${resource}`) ?? false,
+        };
+      }),
+    );
+  });
+}

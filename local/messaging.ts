@@ -1,0 +1,166 @@
+/**
+ * SNS and SQS: fauxqs in process. It is not started on a port of its own, because it would listen on every
+ * interface of the machine.
+ * @module
+ */
+import { buildApp } from 'fauxqs';
+import { evaluate, parsePolicy, type Statement } from './iam.ts';
+import { type JsonObject, listOf, objectOr, parseJson, requireString, stringsOf } from './json.ts';
+import { arnOf } from './names.ts';
+import type { Plan, Resolved } from './plan.ts';
+import { place } from './resources.ts';
+
+export interface MessagingAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface Messaging {
+  /** Passes one signed request of an SDK on, unchanged. */
+  forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
+  close(): Promise<void>;
+}
+
+/** Starts topics, queues and subscriptions; undefined if the templates have none. `host` goes into queue URLs. */
+export async function startMessaging(plan: Plan, host: string): Promise<Messaging | undefined> {
+  const queues = plan.all('AWS::SQS::Queue');
+  const topics = plan.all('AWS::SNS::Topic');
+  if (queues.length + topics.length === 0) return undefined;
+  const app = buildApp({ logger: false });
+
+  async function forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer> {
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { ...headers, host },
+      payload: body,
+    });
+    const type = answer.headers['content-type'];
+    return {
+      status: answer.statusCode,
+      headers: typeof type === 'string' ? { 'content-type': type } : {},
+      body: answer.body,
+    };
+  }
+
+  async function sqs(action: string, input: JsonObject): Promise<void> {
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
+    refuse(action, await forward(headers, Buffer.from(JSON.stringify(input))));
+  }
+
+  async function sns(action: string, input: Record<string, string>): Promise<void> {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const form = new URLSearchParams({ Action: action, Version: '2010-03-31', ...input });
+    refuse(action, await forward(headers, Buffer.from(form.toString())));
+  }
+
+  // Dead-letter queues may be declared after the queues that name them, so redrive is set once all exist.
+  for (const queue of queues)
+    await sqs('CreateQueue', { QueueName: queue.name, Attributes: queueAttributes(queue) });
+  for (const queue of queues) {
+    const redrive = queue.properties.RedrivePolicy;
+    if (redrive === undefined) continue;
+    const Attributes = { RedrivePolicy: JSON.stringify(redrive) };
+    await sqs('SetQueueAttributes', { QueueUrl: `http://${host}/queue/${queue.name}`, Attributes });
+  }
+  for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
+  for (const subscription of plan.all('AWS::SNS::Subscription')) {
+    await sns('Subscribe', subscriptionInput(subscription, queues, plan.all('AWS::SQS::QueuePolicy')));
+  }
+  return {
+    forward,
+    close: async () => {
+      await app.close();
+    },
+  };
+}
+
+function refuse(action: string, answer: MessagingAnswer): void {
+  if (answer.status >= 300) throw new Error(`${action} failed with ${answer.status}: ${answer.body}`);
+}
+
+const QUEUE_ATTRIBUTES = [
+  'ContentBasedDeduplication',
+  'DeduplicationScope',
+  'DelaySeconds',
+  'FifoQueue',
+  'MaximumMessageSize',
+  'MessageRetentionPeriod',
+  'ReceiveMessageWaitTimeSeconds',
+  'VisibilityTimeout',
+];
+
+function queueAttributes(queue: Resolved): Record<string, string> {
+  const given = QUEUE_ATTRIBUTES.filter((name) => queue.properties[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, String(queue.properties[name])]));
+}
+
+const topicAttributes = (topic: Resolved) =>
+  entries(
+    ['FifoTopic', 'ContentBasedDeduplication'].flatMap((name): [string, string][] => {
+      return topic.properties[name] === undefined ? [] : [[name, String(topic.properties[name])]];
+    }),
+  );
+
+/** The query protocol writes a map as numbered pairs. */
+function entries(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  const numbered = pairs.flatMap(([key, value], index): [string, string][] => [
+    [`Attributes.entry.${index + 1}.key`, key],
+    [`Attributes.entry.${index + 1}.value`, value],
+  ]);
+  return Object.fromEntries(numbered);
+}
+
+function subscriptionInput(
+  subscription: Resolved,
+  queues: readonly Resolved[],
+  policies: readonly Resolved[],
+): Record<string, string> {
+  const { Protocol, TopicArn, Endpoint, RawMessageDelivery, FilterPolicy, FilterPolicyScope } =
+    subscription.properties;
+  if (Protocol !== 'sqs')
+    throw new Error(`${place(subscription)} has the protocol ${String(Protocol)}; only sqs runs here`);
+  const topic = requireString(TopicArn, `TopicArn of ${place(subscription)}`);
+  const queue = queues.find((candidate) => arnOf(candidate) === Endpoint);
+  if (queue === undefined)
+    throw new Error(`${place(subscription)} goes to ${String(Endpoint)}, which no template has`);
+  if (!maySend(queue, topic, policies)) {
+    throw new Error(
+      `${place(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
+    );
+  }
+  const attributes: [string, string][] = [];
+  if (RawMessageDelivery !== undefined) attributes.push(['RawMessageDelivery', String(RawMessageDelivery)]);
+  if (FilterPolicy !== undefined) attributes.push(['FilterPolicy', JSON.stringify(FilterPolicy)]);
+  if (FilterPolicyScope !== undefined) attributes.push(['FilterPolicyScope', String(FilterPolicyScope)]);
+  return { TopicArn: topic, Protocol, Endpoint: arnOf(queue), ...entries(attributes) };
+}
+
+/** SNS delivers into a queue only if the policy of the queue lets that topic in. */
+function maySend(queue: Resolved, topicArn: string, policies: readonly Resolved[]): boolean {
+  const own = policies.filter((policy) => {
+    return stringsOf(policy.properties.Queues, `a queue of ${place(policy)}`).some((url) =>
+      url.endsWith(`/${queue.name}`),
+    );
+  });
+  const statements = own.flatMap((policy): Statement[] => {
+    const document = objectOr(policy.properties.PolicyDocument);
+    const forSns = listOf(document.Statement).filter((statement) => isForSns(objectOr(statement).Principal));
+    return parsePolicy({ Statement: forSns }, place(policy));
+  });
+  const context = { 'aws:SourceArn': [topicArn], 'aws:SecureTransport': ['true'] };
+  return evaluate(statements, 'sqs:SendMessage', arnOf(queue), context).allowed;
+}
+
+function isForSns(principal: unknown): boolean {
+  const { AWS, Service } = objectOr(principal);
+  return principal === '*' || AWS === '*' || listOf(Service).includes('sns.amazonaws.com');
+}
+
+/** The body of a query-protocol or JSON request, as name → value. */
+export function readMessagingInput(contentType: string, body: Buffer): JsonObject {
+  const text = body.toString('utf8');
+  if (contentType.includes('x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(text));
+  return objectOr(parseJson(text));
+}

@@ -1,0 +1,119 @@
+/**
+ * Physical names, ARNs and URLs of the resources. They follow from stack and logical id alone, so that state which
+ * was kept in a directory is found again on the next start.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import type { Resource } from './assembly.ts';
+import { ACCOUNT, REGION, type References } from './intrinsics.ts';
+import { place } from './resources.ts';
+
+/** URLs that are known only once the listeners have their ports. No trailing slashes. */
+export interface Addresses {
+  readonly aws: string;
+  url(resource: Resource): string;
+}
+
+/** The property that sets a physical name, for the types that have one. */
+const NAME_PROPERTY: Readonly<Record<string, string>> = {
+  'AWS::DynamoDB::GlobalTable': 'TableName',
+  'AWS::DynamoDB::Table': 'TableName',
+  'AWS::SecretsManager::Secret': 'Name',
+  'AWS::Lambda::Function': 'FunctionName',
+  'AWS::IAM::Role': 'RoleName',
+  'AWS::IAM::Policy': 'PolicyName',
+  'AWS::Logs::LogGroup': 'LogGroupName',
+  'AWS::SNS::Topic': 'TopicName',
+  'AWS::SQS::Queue': 'QueueName',
+};
+
+/** The name that the template gives, else `<Stack>-<LogicalId>`. */
+export function physicalName(resource: Resource): string {
+  const property = NAME_PROPERTY[resource.type];
+  const given = property === undefined ? undefined : resource.properties[property];
+  if (typeof given === 'string') return given;
+  if (given !== undefined)
+    throw new Error(`${place(resource)} must be named by a plain string in ${property}`);
+  const fifo = resource.properties.FifoQueue === true || resource.properties.FifoTopic === true;
+  return `${resource.stack}-${resource.logicalId}${fifo ? '.fifo' : ''}`;
+}
+
+const API_ID_LENGTH = 10;
+
+/** Looks like the id of an API or of a function URL on AWS: ten characters in lower case. */
+export function apiId(resource: Resource): string {
+  return digest(resource, 'hex').slice(0, API_ID_LENGTH);
+}
+
+/** The ARN of a resource that has one. */
+export function arnOf(resource: Resource): string {
+  const name = physicalName(resource);
+  const inRegion = (service: string, rest: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
+  switch (resource.type) {
+    case 'AWS::DynamoDB::GlobalTable':
+    case 'AWS::DynamoDB::Table':
+      return tableArn(name);
+    case 'AWS::SecretsManager::Secret':
+      // AWS appends six characters, so that policies for a deleted secret do not fit its successor.
+      return inRegion('secretsmanager', `secret:${name}-${digest(resource, 'hex').slice(0, 6)}`);
+    case 'AWS::Lambda::Function':
+      return inRegion('lambda', `function:${name}`);
+    case 'AWS::IAM::Role':
+      return `arn:aws:iam::${ACCOUNT}:role/${name}`;
+    case 'AWS::Logs::LogGroup':
+      return inRegion('logs', `log-group:${name}:*`);
+    case 'AWS::SNS::Topic':
+      return inRegion('sns', name);
+    case 'AWS::SQS::Queue':
+      return inRegion('sqs', name);
+    default:
+      throw new Error(`${place(resource)} has no ARN here`);
+  }
+}
+
+export const tableArn = (name: string) => `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${name}`;
+
+function digest(resource: Resource, encoding: 'hex'): string {
+  return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest(encoding);
+}
+
+const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
+const REF_IS_API_ID = new Set(['AWS::ApiGatewayV2::Api']);
+
+const ATTRIBUTES: Readonly<
+  Record<string, Readonly<Record<string, (resource: Resource, at: Addresses) => string>>>
+> = {
+  'AWS::DynamoDB::GlobalTable': { Arn: arnOf },
+  'AWS::DynamoDB::Table': { Arn: arnOf },
+  'AWS::SecretsManager::Secret': { Id: arnOf },
+  'AWS::Lambda::Function': { Arn: arnOf },
+  'AWS::Lambda::Url': { FunctionUrl: (resource, at) => `${at.url(resource)}/` },
+  'AWS::IAM::Role': { Arn: arnOf },
+  'AWS::Logs::LogGroup': { Arn: arnOf },
+  'AWS::ApiGatewayV2::Api': { ApiEndpoint: (resource, at) => at.url(resource), ApiId: apiId },
+  'AWS::SNS::Topic': { TopicArn: arnOf, TopicName: physicalName },
+  'AWS::SQS::Queue': {
+    Arn: arnOf,
+    QueueName: physicalName,
+    QueueUrl: (resource, at) => queueUrl(at, physicalName(resource)),
+  },
+};
+
+const queueUrl = (at: Addresses, name: string) => `${at.aws}/${ACCOUNT}/${name}`;
+
+/** What `Ref` and `Fn::GetAtt` give for each type. */
+export function createReferences(at: Addresses): References {
+  return {
+    ref(resource) {
+      if (REF_IS_ARN.has(resource.type)) return arnOf(resource);
+      if (REF_IS_API_ID.has(resource.type)) return apiId(resource);
+      if (resource.type === 'AWS::SQS::Queue') return queueUrl(at, physicalName(resource));
+      return physicalName(resource);
+    },
+    attribute(resource, name) {
+      const read = ATTRIBUTES[resource.type]?.[name];
+      if (read !== undefined) return read(resource, at);
+      throw new Error(`${place(resource)} has no attribute ${name} that the local stack understands`);
+    },
+  };
+}

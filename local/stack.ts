@@ -1,0 +1,194 @@
+/**
+ * The same house on one machine: reads a cloud assembly, unmodified, and runs it.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { type Assembly, type Resource, readAssembly } from './assembly.ts';
+import { serveAws } from './aws-front.ts';
+import { createControl } from './control.ts';
+import { startDynamoDb } from './dynamodb.ts';
+import { createFaults } from './faults.ts';
+import { serveFunctionUrl } from './function-url.ts';
+import { serveHttpApi } from './http-api.ts';
+import { createResolver, REGION } from './intrinsics.ts';
+import { createLedger } from './ledger.ts';
+import { type Listener, listen } from './listener.ts';
+import { startMessaging } from './messaging.ts';
+import { apiId, createReferences } from './names.ts';
+import { createPlan, type Plan } from './plan.ts';
+import { refuseUnknown } from './resources.ts';
+import { startRuntime } from './runtime.ts';
+import { startSecrets } from './secrets.ts';
+
+export interface LocalStackOptions {
+  /** Directory of the cloud assembly, as `cdk synth` wrote it. */
+  assembly: string;
+  /**
+   * Port of the first HTTP API; 0 takes a free one.
+   * @default 0
+   */
+  port?: number;
+  /**
+   * Directory that keeps tables and secrets.
+   * @default - everything is in memory
+   */
+  data?: string;
+  /**
+   * Requests that one environment process serves at the same time; 1 is classic Lambda.
+   * @default 64
+   */
+  concurrency?: number;
+  /**
+   * Takes each line that a function or the stack writes.
+   * @default - lines are dropped
+   */
+  log?: (line: string) => void;
+}
+
+export interface LocalStack {
+  /** URL of the HTTP API, without a trailing slash. */
+  readonly url: string;
+  /** Construct path of each function URL → its URL, without a trailing slash. */
+  readonly functionUrls: Record<string, string>;
+  /** An identity that no policy is asked about. */
+  readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
+  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`. */
+  readonly control: string;
+  /** The outputs of all stacks, by logical id. */
+  readonly outputs: Record<string, string>;
+  /** Ends every process and connection. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** Node alone could hold more; a Lambda Web Function serves 64 per environment by default. */
+const DEFAULT_CONCURRENCY = 64;
+
+/** Boots the assembly. What it does not understand, it refuses before anything is started. */
+export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
+  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, log = () => {} } = options;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
+  }
+  const assembly = readAssembly(options.assembly);
+  refuseUnknown(assembly);
+  const undo: (() => Promise<void>)[] = [];
+  const close = closer(undo);
+  try {
+    const aws = await opened(listen(0, 'the AWS endpoint'), undo);
+    const listeners = await openListeners(assembly, port, undo);
+    const plan = readPlan(assembly, aws, listeners);
+    const adminKeyId = `LOCAL${randomBytes(8).toString('hex').toUpperCase()}`;
+    const ledger = createLedger([...plan.functions.values()]);
+    const faults = createFaults();
+
+    if (data !== undefined) mkdirSync(data, { recursive: true });
+    const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
+    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data), undo);
+    const messaging = await startMessaging(plan, aws.url.replace('http://', ''));
+    if (messaging !== undefined) undo.push(messaging.close);
+    const environment = { functions: plan.functions, awsEndpoint: aws.url, ledger, faults, concurrency, log };
+    const runtime = await opened(startRuntime(environment), undo);
+
+    const control = createControl(ledger, faults);
+    serveAws(aws, {
+      adminKeyId,
+      caller: runtime.caller,
+      services: { dynamodb, secrets, messaging },
+      ledger,
+      faults,
+      control,
+    });
+    for (const [resource, listener] of listeners) {
+      const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
+        return stack === resource.stack && logicalId === resource.logicalId;
+      });
+      if (resolved === undefined) continue;
+      if (resource.type === HTTP_API) serveHttpApi(resolved, plan, listener, runtime, log);
+      else serveFunctionUrl(resolved, listener, { plan, runtime, ledger, adminKeyId, log });
+    }
+    return {
+      url: urlsOf(listeners, HTTP_API)[0]?.[1] ?? '',
+      functionUrls: Object.fromEntries(urlsOf(listeners, FUNCTION_URL)),
+      aws: {
+        endpoint: aws.url,
+        region: REGION,
+        accessKeyId: adminKeyId,
+        secretAccessKey: randomBytes(20).toString('hex'),
+      },
+      control: `${aws.url}/_local`,
+      outputs: plan.outputs,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Ends what was begun, the last first. */
+function closer(undo: (() => Promise<void>)[]): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => {
+    closing ??= (async () => {
+      for (const end of undo.toReversed()) await end();
+    })();
+    return closing;
+  };
+}
+
+async function opened<T extends { close(): Promise<void> }>(
+  starting: Promise<T>,
+  undo: (() => Promise<void>)[],
+): Promise<T> {
+  const part = await starting;
+  undo.push(part.close);
+  return part;
+}
+
+const HTTP_API = 'AWS::ApiGatewayV2::Api';
+const FUNCTION_URL = 'AWS::Lambda::Url';
+
+/** One port for each API and each function URL; the first API gets the port that was asked for. */
+async function openListeners(
+  assembly: Assembly,
+  port: number,
+  undo: (() => Promise<void>)[],
+): Promise<Map<Resource, Listener>> {
+  const listeners = new Map<Resource, Listener>();
+  const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
+  const apis = resources.filter(({ type }) => type === HTTP_API);
+  const urls = resources.filter(({ type }) => type === FUNCTION_URL);
+  for (const [index, api] of apis.entries()) {
+    listeners.set(api, await opened(listen(index === 0 ? port : 0, `the HTTP API ${api.path}`), undo));
+  }
+  for (const url of urls) listeners.set(url, await opened(listen(0, `the function URL ${url.path}`), undo));
+  return listeners;
+}
+
+function readPlan(assembly: Assembly, aws: Listener, listeners: ReadonlyMap<Resource, Listener>): Plan {
+  const addresses = { aws: aws.url, url: (resource: Resource) => listeners.get(resource)?.url ?? '' };
+  return createPlan(
+    assembly,
+    createResolver(assembly, createReferences(addresses), withLocalUrls(listeners)),
+  );
+}
+
+/** Templates also spell an API's URL out of its id; the one place where resolved text is rewritten. */
+function withLocalUrls(listeners: ReadonlyMap<Resource, Listener>): (text: string) => string {
+  const apis = [...listeners].filter(([{ type }]) => type === HTTP_API);
+  const spelled = apis.map(
+    ([api, { url }]) => [`https://${apiId(api)}.execute-api.${REGION}.amazonaws.com`, url] as const,
+  );
+  return (text) => spelled.reduce((result, [remote, local]) => result.replaceAll(remote, local), text);
+}
+
+const tablesOf = (plan: Plan) => [
+  ...plan.all('AWS::DynamoDB::GlobalTable'),
+  ...plan.all('AWS::DynamoDB::Table'),
+];
+
+function urlsOf(listeners: ReadonlyMap<Resource, Listener>, type: string): [string, string][] {
+  const wanted = [...listeners].filter(([resource]) => resource.type === type);
+  return wanted.map(([resource, { url }]) => [resource.path, url]);
+}

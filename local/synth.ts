@@ -1,0 +1,75 @@
+/**
+ * Runs the CDK app the way the CDK CLI does, without the CLI: it saves some seconds, and the CLI is needed
+ * for deploying only.
+ * @module
+ */
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { isObject, objectOr, parseJson } from './json.ts';
+
+/**
+ * Synthesizes the CDK app into `outdir` by running `app`, the command of cdk.json.
+ *
+ * The template check of aws-cdk-lib costs about 2.5 s and belongs into the tests, so it is switched off.
+ * Rejects with the sentence that the app wrote to stderr, without its stack trace.
+ */
+export async function synth(options: {
+  projectDir: string;
+  outdir: string;
+  context?: Record<string, unknown>;
+}): Promise<void> {
+  const file = join(options.projectDir, 'cdk.json');
+  const settings = parseJson(await readFile(file, 'utf8'));
+  if (!isObject(settings)) throw new Error(`${file} is not a JSON object`);
+  const { app } = settings;
+  if (typeof app !== 'string')
+    throw new Error(`"app" of ${file} must be a command, got ${JSON.stringify(app)}`);
+  const context = {
+    // The CLI adds this one: it writes the construct path of each resource into the template.
+    'aws:cdk:enable-path-metadata': true,
+    ...objectOr(settings.context),
+    ...options.context,
+  };
+  await run(app, options.projectDir, {
+    CDK_OUTDIR: options.outdir,
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+    CDK_VALIDATION: 'false',
+  });
+}
+
+function run(command: string, cwd: string, env: Record<string, string>): Promise<void> {
+  // "node" in the command must be the node that runs this, also where an older one comes first on PATH.
+  const path = [dirname(process.execPath), join(cwd, 'node_modules', '.bin'), process.env.PATH ?? ''];
+  const child = spawn(command, {
+    cwd,
+    env: { ...process.env, ...env, PATH: path.join(delimiter) },
+    shell: true, // as the CDK CLI does: `app` is a command line
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const stderr: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new Error(`cannot run "${command}": ${error.message}`)));
+    child.on('close', (code, signal) => {
+      if (code === 0) return resolve();
+      const sentence = sentenceOf(Buffer.concat(stderr).toString('utf8'));
+      reject(
+        new Error(sentence || `"${command}" ended with ${signal ?? `exit code ${code}`} and no message`),
+      );
+    });
+  });
+}
+
+/** What an app that failed wanted to say: the message of the error that Node printed, or all it printed. */
+export function sentenceOf(stderr: string): string {
+  const thrown =
+    /^(?:Uncaught )?(?:\w*(?:Error|Exception))(?: \[[^\]]*\])?: ([\s\S]*?)(?=\n\s+at |\n\s*\n|\n\s*$|$(?![\s\S]))/m;
+  const message = thrown.exec(stderr)?.[1];
+  if (message !== undefined && message.trim() !== '') return message.trim();
+  return stderr
+    .split('\n')
+    .filter((line) => !/^\s+at |^\(node:\d+\)|^\(Use `node |^Node\.js v/.test(line))
+    .join('\n')
+    .trim();
+}

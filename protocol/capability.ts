@@ -1,0 +1,52 @@
+/**
+ * What a token may do: pattern → operations (PROTOCOL.md §7).
+ * @module
+ */
+import { isPattern, patternsOf } from './channel-name.ts';
+
+export const OPERATIONS = ['publish', 'subscribe', 'webhook', 'manage'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** `{"orders/*":["subscribe"]}`. What is not listed is denied. */
+export type Capability = Readonly<Record<string, readonly Operation[]>>;
+
+const isOperation = (value: unknown): value is Operation =>
+  OPERATIONS.some((operation) => operation === value);
+
+/**
+ * Narrows untrusted JSON to a capability.
+ * @throws Error with one sentence that names the first thing that is wrong
+ */
+export function parseCapability(value: unknown): Capability {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Error(`a capability is a JSON object of pattern to operations, got ${JSON.stringify(value)}`);
+  }
+  // No prototype: a pattern named "constructor" must not find anything that nobody granted.
+  const capability: Record<string, readonly Operation[]> = Object.create(null);
+  for (const [pattern, operations] of Object.entries(value)) {
+    if (!isPattern(pattern)) {
+      throw new Error(`"${pattern}" is not a channel name, a prefix ending in /*, or *`);
+    }
+    if (!Array.isArray(operations) || !operations.every(isOperation)) {
+      throw new Error(
+        `the operations of "${pattern}" must be a list of ${OPERATIONS.join(', ')}, got ${JSON.stringify(operations)}`,
+      );
+    }
+    capability[pattern] = operations;
+  }
+  return capability;
+}
+
+/** True when any of the capabilities grants the operation on the channel. */
+export function allows(
+  operation: Operation,
+  channel: string,
+  ...capabilities: readonly Capability[]
+): boolean {
+  const patterns = patternsOf(channel);
+  return capabilities.some((capability) =>
+    patterns.some(
+      (pattern) => Object.hasOwn(capability, pattern) && capability[pattern]?.includes(operation),
+    ),
+  );
+}

@@ -1,0 +1,20 @@
+/**
+ * The header names of the Durable Streams protocol that the hub speaks, spelled once.
+ * https://github.com/durable-streams/durable-streams/blob/main/PROTOCOL.md
+ * @module
+ */
+export const STREAM_NEXT_OFFSET = 'Stream-Next-Offset';
+export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
+export const STREAM_SEQ = 'Stream-Seq';
+export const STREAM_TTL = 'Stream-TTL';
+export const STREAM_EXPIRES_AT = 'Stream-Expires-At';
+
+/** Requests for parts of the protocol that this version refuses by name, rather than ignore and lose their meaning. */
+export const UNSUPPORTED_HEADERS = [
+  'Stream-Closed',
+  'Stream-Forked-From',
+  'Producer-Id',
+  'Producer-Epoch',
+  'Producer-Seq',
+  'Idempotency-Key',
+] as const;

@@ -1,0 +1,44 @@
+/**
+ * Every number that callers can run into. Imports nothing: what runs, what deploys and what tests all read it.
+ * @module
+ */
+
+/**
+ * One message, in bytes. The WebSocket limit of API Gateway, so that a message that was accepted fits every transport.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+ */
+export const MAX_MESSAGE_BYTES = 128 * 1024;
+
+/** One publish request, in bytes. Stored as one DynamoDB item, whose own limit is 400 KB. */
+export const MAX_REQUEST_BYTES = 256 * 1024;
+
+/** Messages in one publish request. An offset has room for 10^4 (see offset.ts), so this may grow tenfold. */
+export const MAX_MESSAGES_PER_REQUEST = 1_000;
+
+/** Characters of a channel name, of one of its segments, and the number of segments. */
+export const MAX_CHANNEL_LENGTH = 255;
+export const MAX_SEGMENT_LENGTH = 64;
+export const MAX_SEGMENTS = 8;
+
+/** Characters of a content type and of a Stream-Seq: both are kept on the channel's item, which must stay under 1 KB to cost one write unit. */
+export const MAX_CONTENT_TYPE_LENGTH = 255;
+export const MAX_STREAM_SEQ_LENGTH = 255;
+
+/**
+ * Longest Stream-TTL, in seconds: 10 years. A larger number would leave the range in which DynamoDB's own clean-up works.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+ */
+export const MAX_TTL_SECONDS = 10 * 365 * 24 * 3_600;
+
+/**
+ * How long a claimed slot may stay empty, in milliseconds, before a reader seals it. A publisher writes right after
+ * it claims (single milliseconds); three seconds outlast its SDK's retries, and bound how long a crashed publisher
+ * can hold up readers.
+ */
+export const GAP_GRACE_MS = 3_000;
+
+/** What a 503 tells the caller to wait, in seconds. DynamoDB's throttling clears in about one. */
+export const RETRY_AFTER_SECONDS = 1;
+
+/** Clock difference between the issuer of a token and the hub that is forgiven, in seconds. */
+export const TOKEN_LEEWAY_SECONDS = 30;

@@ -1,0 +1,45 @@
+/**
+ * What the commands of this project share: flags, and one sentence instead of a stack trace.
+ * @module
+ */
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+
+/** A mistake of the person at the keyboard. */
+export class UsageError extends Error {}
+
+const EXIT_USAGE = 2;
+
+/**
+ * Runs a command's main function. `--help` prints the help; a usage error prints its sentence and where help is.
+ * @param help the whole help text; its first line is the usage
+ */
+export async function command<O extends ParseArgsOptionsConfig>(
+  help: string,
+  options: O,
+  main: (flags: FlagsOf<O>) => Promise<void>,
+): Promise<void> {
+  try {
+    if (process.argv.includes('--help') || process.argv.includes('-h')) {
+      process.stdout.write(`${help}\n`);
+      return;
+    }
+    await main(flagsOf(options));
+  } catch (error) {
+    process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
+    const message = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof UsageError ? ' (--help lists what there is)' : '';
+    process.stderr.write(`tidings: ${message}${hint}\n`);
+  }
+}
+
+type FlagsOf<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
+
+function flagsOf<O extends ParseArgsOptionsConfig>(options: O): FlagsOf<O> {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    // Node's sentence is good; its advice on positional arguments is not for here.
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ');
+    throw new UsageError(sentence);
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Synthesizes the template and runs it on this machine, with a token that may do everything.
+ * @module
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type LocalStack, startLocalStack } from '../local/stack.ts';
+import { synth } from '../local/synth.ts';
+import { OPERATIONS } from '../protocol/capability.ts';
+import { keysOfLocalHub } from './hub-keys.ts';
+import { STATE_DIR } from './local-file.ts';
+import { mintToken } from './mint.ts';
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+/** The token at the prompt outlives a working day and not much more. */
+const TOKEN_TTL_SECONDS = 24 * 3_600;
+
+export interface HubOptions {
+  readonly port?: number;
+  readonly data?: string;
+  readonly concurrency?: number;
+  /** Context keys over those of cdk.json. */
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly log?: (line: string) => void;
+  /** Told what is being done, before it is done. */
+  readonly progress?: (step: string) => void;
+}
+
+export interface RunningHub {
+  readonly stack: LocalStack;
+  readonly token: string;
+  readonly close: () => Promise<void>;
+}
+
+export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
+  const { context = {}, progress = () => {}, ...stackOptions } = options;
+  mkdirSync(STATE_DIR, { recursive: true });
+  const assembly = mkdtempSync(join(STATE_DIR, 'cdk.out-'));
+  const removeAssembly = () => rmSync(assembly, { recursive: true, force: true });
+  try {
+    progress('synthesizing the template');
+    await synth({ projectDir: PROJECT, outdir: assembly, context });
+    progress('starting the local stack');
+    const stack = await startLocalStack({ assembly, ...stackOptions });
+    const keys = await keysOfLocalHub(stack);
+    const token = await mintToken({
+      ...keys,
+      capability: { '*': OPERATIONS },
+      ttlSeconds: TOKEN_TTL_SECONDS,
+    });
+    const close = async () => {
+      await stack.close();
+      removeAssembly();
+    };
+    return { stack, token, close };
+  } catch (error) {
+    removeAssembly();
+    throw error;
+  }
+}

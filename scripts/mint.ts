@@ -1,0 +1,23 @@
+/**
+ * Mints the tokens that lambda/access/verify.ts verifies (PROTOCOL.md §7).
+ * @module
+ */
+import { SignJWT } from 'jose';
+import type { Capability } from '../protocol/capability.ts';
+
+export interface TokenRequest {
+  readonly key: string;
+  readonly audience: string;
+  readonly capability: Capability;
+  readonly ttlSeconds: number;
+}
+
+export async function mintToken({ key, audience, capability, ttlSeconds }: TokenRequest): Promise<string> {
+  const now = Math.floor(Date.now() / 1_000);
+  return await new SignJWT({ capability })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience(audience)
+    .setIssuedAt(now)
+    .setExpirationTime(now + ttlSeconds)
+    .sign(new TextEncoder().encode(key));
+}

@@ -1,0 +1,72 @@
+/**
+ * Runs a script of this project on its own Node, after installing what is missing. Every npm script starts here.
+ *
+ * Plain JavaScript on purpose: it is the one file that the machine's own Node runs, whichever that is from 20 on, and
+ * before anything has been installed.
+ * @module
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST_NODE = 20;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const modules = join(root, 'node_modules');
+/** From the devDependency `node`: the version that the functions run on in AWS, too. */
+const node = join(modules, 'node', 'bin', 'node');
+
+const [script, ...args] = process.argv.slice(2);
+if (script === undefined) fail('usage: node scripts/run.mjs <script> [arguments]');
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  fail(
+    `Node ${OLDEST_NODE} or newer is needed to get going, this is ${process.versions.node}: see https://nodejs.org`,
+  );
+}
+if (!isInstalled()) install();
+
+const child = spawn(node, [join(root, script), ...args], {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    PATH: join(modules, '.bin') + delimiter + (process.env.PATH ?? ''),
+    // Compiled code of the CDK and the SDK is kept: a third of a second on every later start.
+    NODE_COMPILE_CACHE: join(modules, '.cache', 'compile'),
+  },
+});
+// A terminal sends Ctrl-C to both processes; whoever signals only this one means the other.
+process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code, signal) => {
+  process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+});
+
+/** True if every package of the lock file is there in its version; those for other platforms are optional. */
+function isInstalled() {
+  if (!existsSync(node)) return false;
+  try {
+    const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+    const found = JSON.parse(readFileSync(join(modules, '.package-lock.json'), 'utf8')).packages;
+    return Object.entries(wanted).every(
+      ([path, { version, optional }]) =>
+        path === '' || (found[path] ? found[path].version === version : optional),
+    );
+  } catch {
+    return false;
+  }
+}
+
+function install() {
+  process.stderr.write('installing the dependencies; this takes most of a minute, once\n');
+  const started = Date.now();
+  const { status } = spawnSync('npm', ['ci', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) fail('npm ci failed, see above; check the network and run the command again');
+  process.stderr.write(`installed in ${Math.round((Date.now() - started) / 1_000)} s\n`);
+}
+
+/** @param {string} message */
+function fail(message) {
+  process.stderr.write(`tidings: ${message}\n`);
+  process.exit(1);
+}

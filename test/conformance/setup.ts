@@ -1,0 +1,27 @@
+/**
+ * The hub that the conformance suite runs against.
+ * @module
+ */
+import type { TestProject } from 'vitest/node';
+import { startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    conformanceUrl: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const hub = await startHub({
+    context: {
+      'tidings:channelCreation': 'explicit',
+      'tidings:anonymous': { '*': ['publish', 'subscribe', 'webhook', 'manage'] },
+    },
+  });
+  project.provide('conformanceUrl', hub.stack.url);
+  return async () => {
+    await saveGrants('conformance', hub.stack.control);
+    await hub.close();
+  };
+}

@@ -1,0 +1,174 @@
+/**
+ * The store throttles, answers late or not at all, and functions die at every await: what was acknowledged is there
+ * once, in order, and what failed says so.
+ * @module
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, type Fault, inject } from '../support/faults.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+
+let running: RunningHub;
+let hub: Caller;
+const lines: string[] = [];
+/** Longer than the grace of three seconds after which a gap is sealed. */
+const SEALED = { timeout: 15_000, interval: 100 };
+const CANARY = 'canary-payload-7f3a';
+
+beforeAll(async () => {
+  running = await startHub({ log: (line) => lines.push(line) });
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+});
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('faults', running.stack.control);
+  await running.close();
+});
+
+const arm = (fault: Fault) => inject(running.stack.control, fault);
+
+test('a kill at every await of append, then a retry: nothing acknowledged is lost, repeated or out of order', async () => {
+  const points: readonly Fault[] = [
+    { function: 'Publish', at: 'invoke', effect: 'kill' },
+    { function: 'Publish', at: 'before', action: 'dynamodb:UpdateItem', effect: 'kill' },
+    { function: 'Publish', at: 'after', action: 'dynamodb:UpdateItem', effect: 'kill' },
+    { function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' },
+    { function: 'Publish', at: 'after', action: 'dynamodb:PutItem', effect: 'kill' },
+    { function: 'Publish', at: 'response', effect: 'kill' },
+  ];
+  const channels = [];
+  for (const point of points) {
+    const channel = newChannel();
+    channels.push({ channel, point });
+    expect((await hub.publish(channel, 'before')).status).toBe(204);
+    await arm(point);
+    expect((await hub.publish(channel, 'crashed')).status, JSON.stringify(point)).toBe(500);
+    for (const acknowledged of ['retry', 'after'])
+      expect((await hub.publish(channel, acknowledged)).status).toBe(204);
+  }
+  await Promise.all(
+    channels.map(async ({ channel, point }) => {
+      const stored =
+        point.action === 'dynamodb:PutItem' && point.at === 'after' ? true : point.at === 'response';
+      const expected = stored ? ['before', 'crashed', 'retry', 'after'] : ['before', 'retry', 'after'];
+      const read = async () => (await hub.readAll(channel)).messages;
+      await expect.poll(read, { ...SEALED, message: JSON.stringify(point) }).toEqual(expected);
+    }),
+  );
+});
+
+test('a gap holds readers back and is then sealed: a reader that follows sees a row of offsets without a hole', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, 0);
+  await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
+  await hub.publish(channel, 'lost');
+  await hub.publish(channel, 1);
+  const held = await hub.readAll(channel);
+  expect(held.messages).toEqual([0]);
+  await expect.poll(async () => (await hub.readAll(channel, held.next)).messages, SEALED).toEqual([1]);
+});
+
+test('a kill at every await of a creation with content: all of it or nothing', async () => {
+  for (const at of ['before', 'after'] as const) {
+    for (const call of [1, 2]) {
+      const channel = newChannel();
+      const init = { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: '["content"]' };
+      await arm({ function: 'Publish', at, action: 'dynamodb:PutItem', effect: 'kill', call });
+      expect((await hub.request(`/channels/${channel}`, init)).status).toBe(500);
+      expect([200, 201]).toContain((await hub.request(`/channels/${channel}`, init)).status);
+      expect((await hub.readAll(channel)).messages).toEqual(['content']);
+    }
+  }
+});
+
+describe('a store that is throttled', () => {
+  const throttle = { status: 400, type: 'ProvisionedThroughputExceededException', message: 'CANARY table' };
+
+  test.each([
+    ['Publish', 'dynamodb:UpdateItem'],
+    ['Publish', 'dynamodb:PutItem'],
+    ['Read', 'dynamodb:GetItem'],
+    ['Read', 'dynamodb:Query'],
+  ] as const)(
+    '%s, %s: 503 with Retry-After, nothing half-written, and it works again after',
+    async (door, action) => {
+      const channel = newChannel();
+      await hub.publish(channel, 'before');
+      await arm({ function: door, at: 'before', action, effect: throttle, times: 3 });
+      const response = door === 'Publish' ? await hub.publish(channel, 'refused') : await hub.read(channel);
+      expect(response.headers.get('Retry-After')).toBe('1');
+      expect(await refusalOf(response)).toEqual([503, 'unavailable']);
+      await clearFaults(running.stack.control);
+      await hub.publish(channel, 'after');
+      const read = async () => (await hub.readAll(channel)).messages;
+      await expect.poll(read, SEALED).toEqual(['before', 'after']);
+    },
+  );
+
+  test('once or twice is not the caller’s concern', async () => {
+    const channel = newChannel();
+    await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: throttle, times: 2 });
+    expect((await hub.publish(channel, 1)).status).toBe(204);
+    expect((await hub.readAll(channel)).messages).toEqual([1]);
+  });
+});
+
+describe('an answer of the store that comes too late', () => {
+  /** Longer than the client waits for one attempt: it tries again, and meets its own write. */
+  const late = { delayMs: 1_200 };
+
+  test('to a publisher: acknowledged, and there once', async () => {
+    const channel = newChannel();
+    await arm({ function: 'Publish', at: 'after', action: 'dynamodb:PutItem', effect: late });
+    expect((await hub.publish(channel, 'once')).status).toBe(204);
+    expect((await hub.readAll(channel)).messages).toEqual(['once']);
+  });
+
+  test('to a reader that seals a gap: sealed all the same', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 0);
+    await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
+    await hub.publish(channel, 'lost');
+    await hub.publish(channel, 1);
+    await arm({ function: 'Read', at: 'after', action: 'dynamodb:PutItem', effect: late });
+    await expect.poll(async () => (await hub.readAll(channel)).messages, SEALED).toEqual([0, 1]);
+  });
+});
+
+test('a defect is answered without a word of what it was, and logged for the operator', async () => {
+  const fault = { status: 400, type: 'ValidationException', message: 'CANARY table tidings-secret' };
+  await arm({ function: 'Read', at: 'before', action: 'dynamodb:GetItem', effect: fault });
+  const response = await hub.read(newChannel());
+  const text = await response.text();
+  expect([response.status, JSON.parse(text).error.code]).toEqual([500, 'internal']);
+  expect(text).not.toMatch(/CANARY|Validation|dynamodb/i);
+  await expect.poll(() => lines.some((line) => line.includes('CANARY table')), { timeout: 5_000 }).toBe(true);
+});
+
+test('logs hold neither tokens nor messages', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, CANARY);
+  await hub.request(`/channels/${channel}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'text/plain' },
+    body: CANARY,
+  });
+  await arm({
+    function: 'Publish',
+    at: 'before',
+    effect: { status: 400, type: 'ValidationException', message: 'x' },
+  });
+  await hub.publish(channel, CANARY);
+  await expect.poll(() => lines.some((line) => line.includes(channel)), { timeout: 5_000 }).toBe(true);
+  expect(lines.filter((line) => line.includes(CANARY) || line.includes(running.token))).toEqual([]);
+});
+
+test('channels with a TTL slide when they are read and written', async () => {
+  const channel = newChannel();
+  const headers = { 'Content-Type': 'application/json', 'Stream-TTL': '60' };
+  expect((await hub.request(`/channels/${channel}`, { method: 'PUT', headers })).status).toBe(201);
+  await hub.publish(channel, 1);
+  expect((await hub.readAll(channel)).messages).toEqual([1]);
+  expect((await hub.request(`/channels/${channel}`, { method: 'DELETE' })).status).toBe(204);
+});

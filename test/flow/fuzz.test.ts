@@ -1,0 +1,127 @@
+/**
+ * Thousands of requests of all kinds: never a 5xx that means a defect, always the form of §9, and the hub goes on.
+ * @module
+ */
+import fc from 'fast-check';
+import { expect, inject, test } from 'vitest';
+import { ERRORS } from '../../protocol/errors.ts';
+import { callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+
+const RUNS = 2_000;
+const AT_ONCE = 20;
+
+const text = fc.string({ maxLength: 30 });
+const segment = fc.oneof(
+  fc.stringMatching(/^[a-z]{1,3}$/),
+  text.map(encodeURIComponent),
+  fc.constantFrom('..', '%00', '%', '*', ''),
+);
+const path = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(fc.constantFrom('/channels/', '/v1/stream/'), fc.array(segment, { maxLength: 9 }))
+      .map(([p, s]) => p + s.join('/')),
+  },
+  { weight: 1, arbitrary: fc.webPath() },
+);
+const offset = fc.oneof(
+  fc.constantFrom('-1', 'now', '', '0000000000000000', '0000000000010000', '9'.repeat(16)),
+  text,
+);
+const query = fc.option(
+  fc.oneof(
+    offset.map((value) => `offset=${encodeURIComponent(value)}`),
+    fc.webQueryParameters(),
+    fc.constantFrom('live=sse', 'live=long-poll&offset=-1', 'offset', '&&==', 'offset=%ff%fe'),
+  ),
+);
+const contentType = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('application/json') },
+  fc.constantFrom(
+    'text/plain',
+    'application/octet-stream',
+    'APPLICATION/JSON;x',
+    'a/b;'.padEnd(300, 'x'),
+    'nonsense',
+    '',
+  ),
+);
+const headers = fc.record(
+  {
+    'content-type': contentType,
+    'stream-ttl': fc.oneof(fc.nat().map(String), fc.constantFrom('-1', '1e3', '')),
+    'stream-expires-at': fc.oneof(fc.constantFrom('2030-01-01T00:00:00Z', '2030-01-01', 'tomorrow')),
+    'stream-seq': fc.stringMatching(/^[\x20-\x7e]{0,300}$/),
+    'if-none-match': fc.stringMatching(/^[\x20-\x7e]{0,40}$/),
+    'stream-closed': fc.constantFrom('true', 'false'),
+    'producer-id': fc.constant('p'),
+    range: fc.constant('bytes=0-1'),
+    cookie: fc.stringMatching(/^[\x20-\x7e]{0,40}$/),
+  },
+  { requiredKeys: [] },
+);
+const body = fc.option(
+  fc.oneof(
+    fc.json(),
+    fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    fc.constantFrom('[', '[]', '"', '[[]]', 'null', '1e999', '"\\ud800"', '['.repeat(5_000)),
+  ),
+);
+const request = fc.record({
+  method: fc.constantFrom('GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'),
+  path,
+  query,
+  headers,
+  body,
+  bearer: fc.constantFrom('all', 'all', 'all', 'none', 'junk'),
+});
+const CODES: readonly string[] = Object.keys(ERRORS);
+
+test(`${RUNS} random requests`, async () => {
+  const all = await token(EVERYTHING);
+  const { url } = inject('hub');
+  const defects: unknown[] = [];
+  const seen = new Map<number, number>();
+
+  const send = async (one: typeof request extends fc.Arbitrary<infer T> ? T : never): Promise<void> => {
+    const authorization = { all: `Bearer ${all}`, junk: 'Bearer junk', none: undefined }[one.bearer];
+    const sent = Object.entries({ ...one.headers, authorization }).filter(([, value]) => value !== undefined);
+    const hasBody = one.body !== null && one.method !== 'GET' && one.method !== 'HEAD';
+    const response = await fetch(`${url}${one.path}${one.query === null ? '' : `?${one.query}`}`, {
+      method: one.method,
+      headers: sent.map(([name, value]): [string, string] => [name, String(value)]),
+      ...(hasBody ? { body: one.body } : {}),
+      redirect: 'manual',
+    });
+    const answer = await response.text();
+    seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
+    if (response.status < 400) return;
+    const code = one.method === 'HEAD' ? 'internal' : codeIn(answer);
+    const isDefect = response.status >= 500 && response.status !== 501;
+    if (isDefect || (one.method !== 'HEAD' && !CODES.includes(code)))
+      defects.push({ one, status: response.status, answer });
+  };
+
+  const seed = Date.now() % 2 ** 31;
+  const requests = fc.sample(request, { numRuns: RUNS, seed });
+  for (let at = 0; at < requests.length; at += AT_ONCE)
+    await Promise.all(requests.slice(at, at + AT_ONCE).map(send));
+  console.log(
+    `fuzz seed ${seed}: ${JSON.stringify(Object.fromEntries([...seen].sort(([a], [b]) => a - b)))}`,
+  );
+  expect(defects, `seed ${seed}`).toEqual([]);
+
+  const hub = await callerWith(EVERYTHING);
+  const channel = newChannel();
+  await hub.publish(channel, 'still here');
+  expect((await hub.readAll(channel)).messages).toEqual(['still here']);
+}, 120_000);
+
+function codeIn(answer: string): string {
+  try {
+    return String(JSON.parse(answer).error.code);
+  } catch {
+    return 'no JSON';
+  }
+}

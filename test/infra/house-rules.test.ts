@@ -1,0 +1,114 @@
+/**
+ * Everything leans inward: which room may import which. The table is the law (docs/architecture.md says why).
+ * @module
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+interface Room {
+  /** Files of the room. The first room that matches a file is its room. */
+  readonly files: RegExp;
+  /** What its files may import: paths of ours, and packages. */
+  readonly may: readonly RegExp[];
+}
+
+const node = /^node:/;
+const protocol = /^protocol\//;
+const hub = /^lambda\/hub\//;
+const env = /^lambda\/env\.ts$/;
+const cdk = [/^aws-cdk-lib(\/|$)/, /^constructs$/, /^esbuild$/];
+const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|test)\/)/;
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  protocol: { files: /^protocol\//, may: [protocol] },
+  'lambda/env.ts': { files: /^lambda\/env\.ts$/, may: [] },
+  'lambda/hub': { files: /^lambda\/hub\//, may: [protocol, hub] },
+  'lambda/access': { files: /^lambda\/access\//, may: [protocol, /^lambda\/access\//, /^jose$/] },
+  'lambda/http': { files: /^lambda\/http\//, may: [protocol, hub, /^lambda\/(http|access)\//, /^hono$/] },
+  'lambda/aws': {
+    files: /^lambda\/aws\//,
+    may: [protocol, hub, /^lambda\/(aws|access)\//, /^@aws-sdk\//, /^@aws-lambda-powertools\//, node],
+  },
+  'lambda doors': { files: /^lambda\/[^/]+\.ts$/, may: [protocol, hub, env, /^lambda\/(aws|http|access)\//] },
+  lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk] },
+  bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
+  local: { files: /^local\//, may: [/^local\//, env, anyPackage] },
+  scripts: {
+    files: /^scripts\//,
+    may: [/^scripts\//, /^local\/(stack|synth)\.ts$/, /^bench\//, protocol, anyPackage],
+  },
+  bench: { files: /^bench\//, may: [/^bench\//, protocol, node] },
+  'test/unit': { files: /^test\/unit\//, may: [/^test\/support\//, /^lambda\//, protocol, anyPackage] },
+  'test/contract': {
+    files: /^test\/contract\//,
+    may: [/^test\/support\//, hub, /^lambda\/aws\//, anyPackage],
+  },
+  'test/infra': { files: /^test\/infra\//, may: [/^lib\//, env, protocol, anyPackage] },
+  'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },
+  'test/flow, knowing only a URL': {
+    files: /^test\/(flow|conformance)\/[^/]+\.test\.ts$/,
+    may: [/^test\/(flow|support)\//, protocol, /^scripts\/mint\.ts$/, anyPackage],
+  },
+  'test/faults': {
+    files: /^test\/faults\//,
+    may: [/^test\/support\//, /^scripts\//, /^local\/(stack|synth)\.ts$/, anyPackage],
+  },
+  'test, starting things': {
+    files: /^test\/(flow|conformance|commands)\//,
+    may: [/^test\/support\//, /^scripts\//, protocol, anyPackage],
+  },
+  'test/support': {
+    files: /^test\/support\//,
+    may: [/^test\/support\//, /^scripts\//, hub, protocol, anyPackage],
+  },
+};
+
+const ROOT = join(import.meta.dirname, '../..');
+const sources = globSync(['{bin,lib,lambda,protocol,local,scripts,bench,test}/**/*.{ts,mjs}'], {
+  cwd: ROOT,
+}).sort();
+
+function importsOf(file: string): string[] {
+  const source = readFileSync(join(ROOT, file), 'utf8');
+  const specifiers = source.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'|\bimport\(?\s*'([^']+)'/g,
+  );
+  return [...specifiers]
+    .map(([, from, bare]) => from ?? bare ?? '')
+    .map((specifier) => (specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier));
+}
+
+const roomOf = (file: string) => Object.entries(ROOMS).find(([, { files }]) => files.test(file));
+
+describe('every import is one that its room may make', () => {
+  test.each(Object.keys(ROOMS))('%s', (name) => {
+    const strays = sources
+      .filter((file) => roomOf(file)?.[0] === name)
+      .flatMap((file) => importsOf(file).map((imported) => ({ file, imported })))
+      .filter(({ imported }) => !ROOMS[name]?.may.some((allowed) => allowed.test(imported)));
+    expect(strays).toEqual([]);
+  });
+
+  test('every file has a room, and the scan sees imports', () => {
+    expect(sources.filter((file) => roomOf(file) === undefined)).toEqual([]);
+    expect(importsOf('lambda/publish.ts')).toContain('lambda/hub/append.ts');
+    expect(importsOf('lambda/http/app.ts')).toContain('hono');
+  });
+});
+
+test('the domain has no clock, no randomness and no environment of its own', () => {
+  const forbidden = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\brandomUUID\b|\bprocess\.|\bsetTimeout\(/;
+  const strays = sources.filter(
+    (file) => file.startsWith('lambda/hub/') && forbidden.test(readFileSync(join(ROOT, file), 'utf8')),
+  );
+  expect(strays).toEqual([]);
+});
+
+test('only doors and scripts read the environment of the process', () => {
+  const readers = sources.filter(
+    (file) =>
+      /^(lambda|lib|protocol)\//.test(file) && /process\.env/.test(readFileSync(join(ROOT, file), 'utf8')),
+  );
+  expect(readers.filter((file) => !/^lambda\/[^/]+\.ts$/.test(file))).toEqual([]);
+});

@@ -1,0 +1,67 @@
+/**
+ * Talking to the hub under test over HTTP, and nothing else.
+ * @module
+ */
+import { inject } from 'vitest';
+import type { Capability } from '../../protocol/capability.ts';
+import { mintToken } from '../../scripts/mint.ts';
+
+export const EVERYTHING: Capability = { '*': ['publish', 'subscribe', 'webhook', 'manage'] };
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+let channels = 0;
+/** A channel that no other test has. */
+export const newChannel = (prefix = 'test'): string => `${prefix}/${process.pid}-${Date.now()}-${++channels}`;
+
+export async function token(capability: Capability, ttlSeconds = 600): Promise<string> {
+  return await mintToken({ ...inject('hub'), capability, ttlSeconds });
+}
+
+/** A caller with the capability; with undefined, one without a token. */
+export async function callerWith(capability: Capability | undefined) {
+  const headers: Record<string, string> =
+    capability === undefined ? {} : { Authorization: `Bearer ${await token(capability)}` };
+  return callerAt(inject('hub').url, headers);
+}
+
+export type Caller = ReturnType<typeof callerAt>;
+
+export function callerAt(url: string, headers: Readonly<Record<string, string>> = {}) {
+  const request = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { ...headers, ...Object.fromEntries(new Headers(init.headers)) },
+    });
+  return {
+    request,
+    publish: (channel: string, ...messages: readonly unknown[]) =>
+      request(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
+    read: (channel: string, offset = '-1') => request(`/channels/${channel}?offset=${offset}`),
+    /** All messages from an offset to the end, and the offset after them. */
+    async readAll(channel: string, offset = '-1'): Promise<{ messages: unknown[]; next: string }> {
+      const messages: unknown[] = [];
+      for (let from = offset; ; ) {
+        const response = await request(`/channels/${channel}?offset=${from}`);
+        if (response.status !== 200)
+          throw new Error(`read answered ${response.status}: ${await response.text()}`);
+        const page: unknown = await response.json();
+        if (!Array.isArray(page)) throw new Error(`not an array: ${JSON.stringify(page)}`);
+        messages.push(...page);
+        from = response.headers.get('Stream-Next-Offset') ?? '';
+        if (response.headers.get('Stream-Up-To-Date') === 'true') return { messages, next: from };
+      }
+    },
+  };
+}
+
+/** Status and code of a refusal, after checking that it is one in form. */
+export async function refusalOf(response: Response): Promise<[number, string]> {
+  const body: unknown = await response.json();
+  const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined;
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) {
+    throw new Error(`not a refusal: ${response.status} ${JSON.stringify(body)}`);
+  }
+  if (typeof error.message !== 'string' || error.message === '')
+    throw new Error('a refusal without a message');
+  return [response.status, String(error.code)];
+}

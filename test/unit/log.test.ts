@@ -1,0 +1,274 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { create, find, remove } from '../../lambda/hub/lifecycle.ts';
+import { GAP_GRACE_MS } from '../../protocol/limits.ts';
+import { CHANNEL, publish, readFrom, values } from '../support/json-log.ts';
+import { type MemoryLog, memoryLog } from '../support/memory-log.ts';
+
+const HOUR_MS = 3_600_000;
+
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => 'done',
+    (error: { code?: unknown }) => error.code ?? error,
+  );
+}
+
+/** Loses the entry in a slot, as a publisher that crashed between its two writes would have. */
+async function lose(log: MemoryLog, slot: number): Promise<void> {
+  const { streamId } = await find(log, CHANNEL);
+  expect(log.slots(streamId).delete(slot)).toBe(true);
+}
+
+describe('what was published is read back', () => {
+  test('in order, from any offset', async () => {
+    const log = memoryLog();
+    const afterFirst = await publish(log, 1);
+    const afterSecond = await publish(log, 2, 3, 4);
+    expect(values(await readFrom(log, 'beginning'))).toEqual([1, 2, 3, 4]);
+    expect(values(await readFrom(log, afterFirst))).toEqual([2, 3, 4]);
+    expect(values(await readFrom(log, { entry: afterFirst.entry, index: 2 }))).toEqual([4]);
+    const end = await readFrom(log, afterSecond);
+    expect(end).toEqual({ from: afterSecond, next: afterSecond, messages: [], upToDate: true });
+    expect(await readFrom(log, 'now')).toEqual(end);
+  });
+
+  test('page by page, and only the last is up to date', async () => {
+    const log = memoryLog();
+    for (let n = 0; n < 120; n++) await publish(log, n);
+    const seen: unknown[] = [];
+    let result = await readFrom(log, 'beginning');
+    for (seen.push(...values(result)); !result.upToDate; seen.push(...values(result))) {
+      result = await readFrom(log, result.next);
+    }
+    expect(seen).toEqual(Array.from({ length: 120 }, (_, n) => n));
+  });
+
+  test('an offset that no message ever had is refused', async () => {
+    const log = memoryLog();
+    await publish(log, 1);
+    expect(await codeOf(readFrom(log, { entry: 0, index: 1 }))).toBe('bad_offset');
+    expect(await codeOf(readFrom(log, { entry: 1, index: 1 }))).toBe('offset_gone');
+  });
+});
+
+describe('gaps', () => {
+  test('hold readers back for the grace, and are then sealed for good', async () => {
+    const log = memoryLog();
+    for (const n of [0, 1, 2, 3]) await publish(log, n);
+    await lose(log, 1);
+    log.now += GAP_GRACE_MS;
+    const held = await readFrom(log, 'beginning');
+    expect([values(held), held.next, held.upToDate]).toEqual([[0], { entry: 1, index: 0 }, true]);
+    log.now += 1;
+    expect(values(await readFrom(log, held.next))).toEqual([2, 3]);
+  });
+
+  test('of several slots are sealed one by one', async () => {
+    const log = memoryLog();
+    for (let n = 0; n < 40; n++) await publish(log, n);
+    for (let slot = 0; slot < 39; slot++) await lose(log, slot);
+    log.now += GAP_GRACE_MS + 1;
+    const first = await readFrom(log, 'beginning');
+    expect([values(first), first.upToDate]).toEqual([[], false]);
+    expect(values(await readFrom(log, first.next))).toEqual([39]);
+  });
+
+  test('a publisher that comes after the seal is told to retry, and its message is not there twice', async () => {
+    const log = memoryLog();
+    await publish(log, 'first');
+    const late = Promise.withResolvers<void>();
+    log.hook = async (moment) => {
+      if (moment !== 'before entries.put') return;
+      log.hook = () => {};
+      await late.promise;
+    };
+    const slow = codeOf(publish(log, 'slow'));
+    await expect.poll(async () => (await find(log, CHANNEL)).next).toBe(2);
+    await publish(log, 'third');
+    log.now += GAP_GRACE_MS + 1;
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['first', 'third']);
+    late.resolve();
+    expect(await slow).toBe('unavailable');
+    await publish(log, 'slow');
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['first', 'third', 'slow']);
+  });
+});
+
+test('a crash at every await of append loses nothing acknowledged and repeats nothing', async () => {
+  const moments = ['channels.reserve', 'entries.put'].flatMap((call) => [`before ${call}`, `after ${call}`]);
+  const seenMoments = new Set<string>();
+  for (const moment of moments) {
+    const log = memoryLog();
+    await publish(log, 'before');
+    log.hook = (now) => {
+      seenMoments.add(now);
+      if (now === moment) throw new Error('crash');
+    };
+    await expect(publish(log, 'crashed')).rejects.toThrow('crash');
+    log.hook = () => {};
+    await publish(log, 'retry');
+    log.now += GAP_GRACE_MS + 1;
+    await publish(log, 'after');
+    const stored =
+      moment === 'after entries.put' ? ['before', 'crashed', 'retry', 'after'] : ['before', 'retry', 'after'];
+    expect(values(await readFrom(log, 'beginning')), moment).toEqual(stored);
+  }
+  expect([...seenMoments].sort()).toEqual([...moments].sort());
+});
+
+test('whatever the interleaving, a reader that follows sees every acknowledged message once, in one order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), async (scheduler, writers) => {
+      const log = memoryLog();
+      await publish(log, 'start');
+      const start = (await readFrom(log, 'now')).next;
+      log.hook = (moment) => scheduler.schedule(Promise.resolve(), moment);
+      const writing = Array.from({ length: writers }, (_, n) => publish(log, n));
+      const seen: unknown[] = [];
+      const following = (async () => {
+        let from = start;
+        for (let reads = 0; reads < 4; reads++) {
+          const result = await readFrom(log, from);
+          seen.push(...values(result));
+          from = result.next;
+        }
+        return from;
+      })();
+      await scheduler.waitFor(Promise.all([...writing, following]));
+      log.hook = () => {};
+      seen.push(...values(await readFrom(log, await following)));
+      expect([...seen].sort()).toEqual(Array.from({ length: writers }, (_, n) => n));
+      expect(values(await readFrom(log, start))).toEqual(seen);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+describe('retention', () => {
+  test('history that is gone is announced, and the beginning is what is still kept', async () => {
+    const log = memoryLog({ retentionMs: HOUR_MS });
+    const afterOld = await publish(log, 'old');
+    log.now += HOUR_MS - 1;
+    await publish(log, 'young');
+    log.now += 1;
+    expect(await codeOf(readFrom(log, { entry: 0, index: 0 }))).toBe('offset_gone');
+    expect(values(await readFrom(log, afterOld))).toEqual(['young']);
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['young']);
+    const { streamId } = await find(log, CHANNEL);
+    // DynamoDB removes what has expired some days later; nothing may change by it.
+    log.slots(streamId).delete(0);
+    expect(await codeOf(readFrom(log, { entry: 0, index: 0 }))).toBe('offset_gone');
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['young']);
+  });
+
+  test('a channel of which nothing is left begins at its end', async () => {
+    const log = memoryLog({ retentionMs: HOUR_MS });
+    const end = await publish(log, 'old');
+    log.now += HOUR_MS;
+    expect(await readFrom(log, 'beginning')).toEqual({ from: end, next: end, messages: [], upToDate: true });
+  });
+
+  test('pages of expired entries that the store still has are skipped', async () => {
+    const log = memoryLog({ retentionMs: HOUR_MS });
+    for (let n = 0; n < 130; n++) await publish(log, n);
+    log.now += HOUR_MS;
+    await publish(log, 'kept');
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['kept']);
+  });
+
+  test('a publish on its way is not skipped by who reads from the beginning of what is left', async () => {
+    const log = memoryLog({ retentionMs: HOUR_MS });
+    await publish(log, 'old');
+    log.now += HOUR_MS;
+    await publish(log, 'late');
+    const { streamId } = await find(log, CHANNEL);
+    const entry = log.slots(streamId).get(1);
+    log.slots(streamId).clear();
+    const waiting = await readFrom(log, 'beginning');
+    expect(values(waiting)).toEqual([]);
+    if (entry) log.slots(streamId).set(1, entry);
+    expect(values(await readFrom(log, waiting.next))).toEqual(['late']);
+  });
+
+  test('after the retention was shortened, what left early is announced and not taken for a gap', async () => {
+    const long = memoryLog({ retentionMs: 24 * HOUR_MS });
+    await publish(long, 'long');
+    const short = { ...long, clock: () => long.now, retentionMs: HOUR_MS };
+    const afterLong = { entry: 1, index: 0 };
+    await publish(short, 'short');
+    long.now += 2 * HOUR_MS;
+    await publish(short, 'new');
+    const { streamId } = await find(short, CHANNEL);
+    long.slots(streamId).delete(1);
+    long.now += GAP_GRACE_MS + 1;
+    expect(await codeOf(readFrom(short, afterLong))).toBe('offset_gone');
+  });
+});
+
+describe('lives of a channel', () => {
+  const request = { channel: CHANNEL, contentType: 'application/json', body: Buffer.from('') };
+
+  test('deleted and made anew, nothing of the former life shows, and its offsets are refused', async () => {
+    const log = memoryLog();
+    await publish(log, 1);
+    const end = await publish(log, 2);
+    await remove(log, CHANNEL);
+    expect(values(await readFrom(log, 'beginning'))).toEqual([]);
+    await publish(log, 'new');
+    expect(values(await readFrom(log, 'beginning'))).toEqual(['new']);
+    expect(await codeOf(readFrom(log, end))).toBe('offset_gone');
+  });
+
+  test('a TTL slides with reads and writes; the channel then is gone, and an implicit publish begins a new one', async () => {
+    const log = memoryLog();
+    await create(log, { ...request, ttlSeconds: 10, expiresAt: undefined });
+    log.now += 9_999;
+    await publish(log, 1);
+    log.now += 9_999;
+    expect(values(await readFrom(log, 'beginning'))).toEqual([1]);
+    log.now += 10_000;
+    expect(await codeOf(remove(log, CHANNEL))).toBe('channel_not_found');
+    await publish(log, 2);
+    expect(values(await readFrom(log, 'beginning'))).toEqual([2]);
+  });
+
+  test('Expires-At does not slide', async () => {
+    const log = memoryLog({ channelCreation: 'explicit' });
+    const expiresAt = new Date(log.now + 10_000).toISOString();
+    await create(log, { ...request, ttlSeconds: undefined, expiresAt });
+    log.now += 9_999;
+    await publish(log, 1);
+    log.now += 1;
+    expect(await codeOf(publish(log, 2))).toBe('channel_not_found');
+    expect(await codeOf(readFrom(log, 'beginning'))).toBe('channel_not_found');
+  });
+
+  test('creation with content is all or nothing, whatever crashes', async () => {
+    for (const moment of ['before entries.put', 'after entries.put', 'before channels.create']) {
+      const log = memoryLog({ channelCreation: 'explicit' });
+      const wanted = {
+        ...request,
+        body: Buffer.from('["first"]'),
+        ttlSeconds: undefined,
+        expiresAt: undefined,
+      };
+      log.hook = (now) => {
+        if (now === moment) throw new Error('crash');
+      };
+      await expect(create(log, wanted)).rejects.toThrow('crash');
+      log.hook = () => {};
+      expect(await codeOf(find(log, CHANNEL)), moment).toBe('channel_not_found');
+      expect((await create(log, wanted)).created).toBe(true);
+      expect(values(await readFrom(log, 'beginning'))).toEqual(['first']);
+    }
+  });
+
+  test('of two that create at once, one does and the other finds it', async () => {
+    const log = memoryLog({ channelCreation: 'explicit' });
+    const wanted = { ...request, ttlSeconds: undefined, expiresAt: undefined };
+    const both = await Promise.all([create(log, wanted), create(log, wanted)]);
+    expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
+    expect(await codeOf(create(log, { ...wanted, ttlSeconds: 5 }))).toBe('channel_exists');
+  });
+});

@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+/** Every project is one kind of evidence; docs/architecture.md says which. */
+const project = (name: string, more: object = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...more },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('contract'),
+      project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
+      project('faults', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('commands', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('flow', { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: 'test/flow/setup.ts' }),
+    ],
+  },
+});
