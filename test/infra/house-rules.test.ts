@@ -56,7 +56,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'test, starting things': {
     files: /^test\/(flow|conformance|commands)\//,
-    may: [/^test\/support\//, /^scripts\//, protocol, anyPackage],
+    may: [/^test\/(support|commands)\//, /^scripts\//, protocol, anyPackage],
   },
   'test/support': {
     files: /^test\/support\//,

@@ -1,0 +1,150 @@
+/**
+ * `npm start` and `npm run token` as a newcomer meets them.
+ * @module
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { callerAt } from '../support/wire.ts';
+import { type Command, isAlive, run, temporaryDirectory } from './support.ts';
+
+const READY = { timeout: 30_000, interval: 50 };
+const directory = temporaryDirectory();
+const { path: cwd } = directory;
+const localFile = join(cwd, '.tidings/local.json');
+const running = new Set<Command>();
+
+afterAll(async () => {
+  for (const command of running) command.process.kill('SIGKILL');
+  await Promise.all([...running].map(({ ended }) => ended));
+  directory.remove();
+});
+
+async function start(...args: readonly string[]): Promise<Command> {
+  const command = run(cwd, 'scripts/start.ts', ...args);
+  running.add(command);
+  await expect
+    .poll(() => command.output().includes('is ready') || command.process.exitCode !== null, READY)
+    .toBe(true);
+  if (!command.output().includes('is ready')) throw new Error(command.output());
+  return command;
+}
+
+async function stop(command: Command, signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
+  command.process.kill(signal);
+  const code = await command.ended;
+  running.delete(command);
+  return code;
+}
+
+const local = () => JSON.parse(readFileSync(localFile, 'utf8'));
+
+/** What a shell would make of one of the printed lines. */
+function requestIn(curl: string): [string, RequestInit] {
+  const words = [...curl.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+  const after = (flag: string) => words.flatMap((word, at) => (words[at - 1] === flag ? [word] : []));
+  const headers = Object.fromEntries(after('-H').map((header) => header.split(': ', 2)));
+  const [body] = after('-d');
+  const [method = 'GET'] = after('-X');
+  return [words.at(-1) ?? '', { method, headers, ...(body === undefined ? {} : { body }) }];
+}
+
+test('starts, says what it does, and its lines work when pasted; Ctrl-C leaves nothing behind', async () => {
+  const hub = await start();
+  for (const word of ['synthesizing', 'starting', 'Ctrl-C', local().url])
+    expect(hub.output()).toContain(word);
+  expect(statSync(localFile).mode & 0o777).toBe(0o600);
+  expect(local()).toMatchObject({
+    url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    token: expect.any(String),
+  });
+  expect(isAlive(local().pid)).toBe(true);
+
+  const lines = hub.output().match(/^curl .*$/gm) ?? [];
+  expect(lines).toHaveLength(3);
+  const answers = [];
+  for (const line of lines) answers.push(await fetch(...requestIn(line)));
+  expect(answers.map(({ status }) => status)).toEqual([204, 204, 200]);
+  expect(await answers[2]?.json()).toEqual([
+    { text: 'hello' },
+    { text: 'how' },
+    { text: 'are' },
+    { text: 'you?' },
+  ]);
+
+  const { pid, url } = local();
+  expect(await stop(hub)).toBe(0);
+  expect([existsSync(localFile), isAlive(pid)]).toEqual([false, false]);
+  expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+  await expect(fetch(url)).rejects.toThrow();
+});
+
+test('--data keeps channels and keys; --concurrency 1, --channel-creation and --anonymous take effect', async () => {
+  const flags = ['--data', 'kept', '--concurrency', '1', '--anonymous', '{"open":["subscribe"]}'];
+  const first = await start(...flags);
+  const { url, token } = local();
+  const published = await callerAt(url, { Authorization: `Bearer ${token}` }).publish('open', 'kept');
+  expect(published.status).toBe(204);
+  await stop(first, 'SIGTERM');
+
+  const second = await start(...flags, '--channel-creation', 'explicit');
+  expect((await callerAt(local().url).readAll('open')).messages).toEqual(['kept']);
+  const owner = callerAt(local().url, { Authorization: `Bearer ${token}` });
+  expect((await owner.publish('new', 1)).status).toBe(404);
+  await stop(second);
+});
+
+test('a token does what it was minted for, and nothing else', async () => {
+  const hub = await start();
+  const minted = run(cwd, 'scripts/token.ts', '--capability', '{"chat/*":["publish"]}', '--ttl', '15m');
+  expect(await minted.ended, minted.output()).toBe(0);
+  const caller = callerAt(local().url, { Authorization: `Bearer ${minted.output().trim()}` });
+  expect((await caller.publish('chat/1', 1)).status).toBe(204);
+  expect((await caller.read('chat/1')).status).toBe(403);
+  expect((await caller.publish('other', 1)).status).toBe(403);
+  await stop(hub);
+});
+
+describe('mistakes get one sentence', () => {
+  test.each([
+    [['--port', 'eighty'], '--port is eighty, it must be a whole number from 1 to 65535'],
+    [['--concurrency', '0'], '--concurrency is 0, it must be a whole number from 1 to 128'],
+    [['--channel-creation', 'auto'], '--channel-creation is auto, it must be implicit or explicit'],
+    [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
+    [['--prot', '1'], "Unknown option '--prot'"],
+  ])('npm start -- %j', async (args, sentence) => {
+    const command = run(cwd, 'scripts/start.ts', ...args);
+    expect(await command.ended).toBe(2);
+    expect(command.output()).toContain(`tidings: ${sentence}`);
+    expect(command.output().trim().split('\n')).toHaveLength(1);
+  });
+
+  test.each([
+    [[], '--capability is missing'],
+    [['--capability', '{"a":["fly"]}'], 'publish, subscribe, webhook, manage'],
+    [['--capability', '{'], '--capability is {'],
+    [['--capability', '{}', '--ttl', 'soon'], '--ttl is soon, it must be like 90s, 15m, 1h or 30d'],
+    [['--capability', '{}'], 'no hub runs here'],
+  ])('npm run token -- %j', async (args, sentence) => {
+    const command = run(cwd, 'scripts/token.ts', ...args);
+    expect(await command.ended).toBe(2);
+    expect(command.output()).toContain(sentence);
+  });
+
+  test('a port that is taken', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const command = run(cwd, 'scripts/start.ts', '--port', port);
+    expect(await command.ended).toBe(1);
+    expect(command.output()).toMatch(new RegExp(`tidings: .*${port}.*`));
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test.each(['start', 'token', 'bench', 'test', 'cdk'])('%s has --help', async (script) => {
+    const command = run(cwd, `scripts/${script}.ts`, '--help');
+    expect([await command.ended, command.output()]).toEqual([0, expect.stringContaining('usage: npm ')]);
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * Commands as a person types them: a process of its own, in a directory of its own.
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+export interface Command {
+  readonly process: ChildProcess;
+  /** Everything printed so far, both streams. */
+  readonly output: () => string;
+  /** The exit code, once it has ended. */
+  readonly ended: Promise<number | null>;
+}
+
+/** Runs a script through scripts/run.mjs, as every npm script does. */
+export function run(cwd: string, script: string, ...args: readonly string[]): Command {
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/run.mjs'), script, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      printed += String(chunk);
+    });
+  }
+  return { process: child, output: () => printed, ended: once(child, 'close').then(([code]) => code) };
+}
+
+export function temporaryDirectory(): { readonly path: string; readonly remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'tidings-commands-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** True while the process lives; a zombie counts as dead. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

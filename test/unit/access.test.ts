@@ -1,0 +1,99 @@
+/**
+ * PROTOCOL.md §7: which tokens are let in.
+ * @module
+ */
+import { SignJWT, UnsecuredJWT } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { accessTo } from '../../lambda/access/verify.ts';
+import { parseCapability } from '../../protocol/capability.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const SECONDS = NOW / 1_000;
+const CURRENT = Buffer.alloc(64, 'c');
+const PREVIOUS = Buffer.alloc(64, 'p');
+const AUDIENCE = 'tidings:dev';
+
+const access = accessTo({
+  keys: async () => [CURRENT, PREVIOUS],
+  audience: AUDIENCE,
+  anonymous: parseCapability({ 'public/*': ['subscribe'] }),
+  clock: () => NOW,
+});
+
+interface Claims {
+  readonly [claim: string]: unknown;
+}
+
+const GOOD: Claims = { capability: { a: ['publish'] }, aud: AUDIENCE, exp: SECONDS + 60 };
+const sign = (claims: Claims, key: Uint8Array = CURRENT, alg = 'HS256') =>
+  new SignJWT({ ...claims }).setProtectedHeader({ alg }).sign(key);
+
+async function outcome(authorization: string | undefined): Promise<unknown> {
+  return await access.identify(authorization).then(
+    (capability) => ({ ...capability }),
+    (error: { code?: unknown }) => error.code,
+  );
+}
+
+describe('let in', () => {
+  test.each([
+    ['the current key', GOOD, CURRENT],
+    ['the previous key, while tokens of it are about', GOOD, PREVIOUS],
+    ['an end within the leeway', { ...GOOD, exp: SECONDS - 29 }, CURRENT],
+    ['a begin within the leeway', { ...GOOD, nbf: SECONDS + 29 }, CURRENT],
+    ['several audiences, this hub among them', { ...GOOD, aud: ['other', AUDIENCE] }, CURRENT],
+  ])('%s', async (_name, claims, key) => {
+    expect(await outcome(`Bearer ${await sign(claims, key)}`)).toEqual({ a: ['publish'] });
+    expect(await outcome(`bearer ${await sign(claims, key)}`)).toEqual({ a: ['publish'] });
+  });
+});
+
+describe('refused', () => {
+  const without = (claim: string) =>
+    Object.fromEntries(Object.entries(GOOD).filter(([name]) => name !== claim));
+
+  test.each([
+    ['another key', () => sign(GOOD, Buffer.alloc(64, 'x'))],
+    ['an empty payload', () => sign({})],
+    ['another hub', () => sign({ ...GOOD, aud: 'tidings:prod' })],
+    ['no audience', () => sign(without('aud'))],
+    ['an end in the past', () => sign({ ...GOOD, exp: SECONDS - 31 })],
+    ['no end', () => sign(without('exp'))],
+    ['a begin in the future', () => sign({ ...GOOD, nbf: SECONDS + 31 })],
+    ['no capability', () => sign(without('capability'))],
+    ['a capability that is none', () => sign({ ...GOOD, capability: { 'a*': ['publish'] } })],
+    ['another algorithm with the right key', () => sign(GOOD, CURRENT, 'HS512')],
+    ['algorithm none', async () => new UnsecuredJWT({ ...GOOD }).encode()],
+    [
+      'algorithm nOnE',
+      async () => new UnsecuredJWT({ ...GOOD }).encode().replace(/^[^.]+/, encode({ alg: 'nOnE' })),
+    ],
+    [
+      'a key id that is a path',
+      async () => (await sign(GOOD)).replace(/^[^.]+/, encode({ alg: 'HS256', kid: '../../dev/null' })),
+    ],
+    ['a flipped byte', async () => (await sign(GOOD)).replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'))],
+    ['nothing', async () => ''],
+  ])('%s', async (_name, make) => {
+    expect(await outcome(`Bearer ${await make()}`)).toBe('unauthorized');
+  });
+
+  test.each(['Basic dXNlcjpwYXNz', 'Bearer', 'Bearer  x', 'x'])('the header %j', async (header) => {
+    expect(await outcome(header)).toBe('unauthorized');
+  });
+});
+
+test('a caller without a token may do what everyone may, and is asked for a token beyond it', async () => {
+  const nobody = await access.identify(undefined);
+  expect(() => access.require('subscribe', 'public/1', nobody)).not.toThrow();
+  expect(() => access.require('publish', 'public/1', nobody)).toThrow(
+    expect.objectContaining({ code: 'unauthorized' }),
+  );
+  const someone = await access.identify(`Bearer ${await sign(GOOD)}`);
+  expect(() => access.require('subscribe', 'public/1', someone)).not.toThrow();
+  expect(() => access.require('publish', 'public/1', someone)).toThrow(
+    expect.objectContaining({ code: 'forbidden' }),
+  );
+});
+
+const encode = (header: object): string => Buffer.from(JSON.stringify(header)).toString('base64url');
