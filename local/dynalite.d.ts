@@ -3,7 +3,7 @@
 
 declare module 'dynalite/db/index.js' {
   export interface Store {
-    readonly db: { close(done: (error?: Error | null) => void): void };
+    readonly db: { open(): Promise<void>; close(done: (error?: Error | null) => void): void };
     readonly tableDb: { del(key: string, done: (error?: Error | null) => void): void };
   }
   export function create(options: {

@@ -74,12 +74,26 @@ export async function startDynamoDb(
 
   const close = () => new Promise<void>((resolve) => store.db.close(() => resolve()));
   try {
+    await openStore(store, data);
     for (const table of tables) await provision(store, run, table);
   } catch (error) {
     await close();
     throw error;
   }
   return { run, close };
+}
+
+/** LevelDB locks its directory; without this the first operation would only say that the database is closed. */
+async function openStore(store: Store, data: string | undefined): Promise<void> {
+  try {
+    await store.db.open();
+  } catch (error) {
+    const cause =
+      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new Error(
+      `the tables in ${data} cannot be opened, they may be in use by another process: ${cause}`,
+    );
+  }
 }
 
 async function loadOperation(name: string): Promise<Operation> {

@@ -136,7 +136,6 @@ async function handle(
   if (preflight !== undefined)
     return sendAnswer(response, { status: 204, headers: preflight, body: Buffer.alloc(0) });
   const path = decodedPath(request.url ?? '/');
-  if (path === undefined) return refuse(400, 'Bad Request');
   const found = gateway.router(request.method ?? 'GET', path);
   if (found === undefined) return refuse(404, 'Not Found');
   const event = buildEvent(request, body, {
@@ -155,16 +154,16 @@ async function handle(
 
 /**
  * HTTP APIs route by, and hand on, the decoded path: `%2F` and `/` are one to the function. What follows a decoded
- * question mark is lost. (Function URLs hand on the path as it was sent.)
+ * question mark is lost. A path that cannot be decoded is handed on as it was sent, as function URLs do with every path:
+ * what the service does with it is not documented, and this way a door gets to answer it.
  * @see https://github.com/honojs/hono/issues/2156
  */
-function decodedPath(target: string): string | undefined {
-  const mark = target.indexOf('?');
+function decodedPath(target: string): string {
+  const [path = '/'] = target.split('?', 1);
   try {
-    const path = decodeURIComponent(mark < 0 ? target : target.slice(0, mark));
-    return path.split('?', 1)[0];
+    return decodeURIComponent(path).split('?', 1)[0] ?? '/';
   } catch {
-    return undefined;
+    return path;
   }
 }
 

@@ -13,10 +13,9 @@ export interface EventFrame {
   readonly apiId: string;
   readonly routeKey: string;
   readonly requestId: string;
+  /** Decoded for an HTTP API, as it was sent for a function URL. */
   readonly rawPath: string;
   readonly pathParameters?: Readonly<Record<string, string>> | undefined;
-  /** The API logs and routes by the decoded path, a function URL by the path as sent. */
-  readonly authorizer?: JsonObject | undefined;
 }
 
 /** Headers that end at the gateway, and those that it writes itself. */
@@ -60,7 +59,6 @@ export function buildEvent(request: IncomingMessage, body: Buffer, frame: EventF
     requestContext: {
       accountId: frame.accountId,
       apiId: frame.apiId,
-      ...(frame.authorizer !== undefined && { authorizer: frame.authorizer }),
       domainName,
       domainPrefix: domainName.split('.')[0],
       http: {

@@ -40,7 +40,7 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
     return {
       status: answer.statusCode,
       headers: typeof type === 'string' ? { 'content-type': type } : {},
-      body: answer.body,
+      body: withOwnUrls(headers['x-amz-target'], answer.body, host),
     };
   }
 
@@ -74,6 +74,12 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
       await app.close();
     },
   };
+}
+
+/** fauxqs gives queues a host name of their own, which need not resolve: ours is the endpoint itself. */
+function withOwnUrls(target: string | undefined, body: string, host: string): string {
+  if (!/^AmazonSQS\.(GetQueueUrl|ListQueues|CreateQueue)$/.test(target ?? '')) return body;
+  return body.replaceAll(/http:\/\/sqs\.[^/"]+\//g, `http://${host}/`);
 }
 
 function refuse(action: string, answer: MessagingAnswer): void {

@@ -39,10 +39,11 @@ export function physicalName(resource: Resource): string {
 }
 
 const API_ID_LENGTH = 10;
+const ARN_SUFFIX_LENGTH = 6;
 
 /** Looks like the id of an API or of a function URL on AWS: ten characters in lower case. */
 export function apiId(resource: Resource): string {
-  return digest(resource, 'hex').slice(0, API_ID_LENGTH);
+  return digest(resource).slice(0, API_ID_LENGTH);
 }
 
 /** The ARN of a resource that has one. */
@@ -54,8 +55,8 @@ export function arnOf(resource: Resource): string {
     case 'AWS::DynamoDB::Table':
       return tableArn(name);
     case 'AWS::SecretsManager::Secret':
-      // AWS appends six characters, so that policies for a deleted secret do not fit its successor.
-      return inRegion('secretsmanager', `secret:${name}-${digest(resource, 'hex').slice(0, 6)}`);
+      // AWS appends some characters, so that policies for a deleted secret do not fit its successor.
+      return inRegion('secretsmanager', `secret:${name}-${digest(resource).slice(0, ARN_SUFFIX_LENGTH)}`);
     case 'AWS::Lambda::Function':
       return inRegion('lambda', `function:${name}`);
     case 'AWS::IAM::Role':
@@ -73,12 +74,11 @@ export function arnOf(resource: Resource): string {
 
 export const tableArn = (name: string) => `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${name}`;
 
-function digest(resource: Resource, encoding: 'hex'): string {
-  return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest(encoding);
+function digest(resource: Resource): string {
+  return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest('hex');
 }
 
 const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
-const REF_IS_API_ID = new Set(['AWS::ApiGatewayV2::Api']);
 
 const ATTRIBUTES: Readonly<
   Record<string, Readonly<Record<string, (resource: Resource, at: Addresses) => string>>>
@@ -106,7 +106,7 @@ export function createReferences(at: Addresses): References {
   return {
     ref(resource) {
       if (REF_IS_ARN.has(resource.type)) return arnOf(resource);
-      if (REF_IS_API_ID.has(resource.type)) return apiId(resource);
+      if (resource.type === 'AWS::ApiGatewayV2::Api') return apiId(resource);
       if (resource.type === 'AWS::SQS::Queue') return queueUrl(at, physicalName(resource));
       return physicalName(resource);
     },

@@ -120,9 +120,7 @@ function run(operation: string, input: JsonObject, secret: Secret | undefined): 
   const stage = stringOr(input.VersionStage, 'AWSCURRENT');
   const version = stringOr(input.VersionId, secret.version);
   if (stage !== 'AWSCURRENT' || version !== secret.version) {
-    return notFound(
-      "Secrets Manager can't find the specified secret value for staging label: ".concat(stage),
-    );
+    return notFound(`Secrets Manager can't find the specified secret value for staging label: ${stage}`);
   }
   const value = { SecretString: secret.value, VersionId: secret.version, VersionStages: ['AWSCURRENT'] };
   return { status: 200, body: { ...common, ...value } };

@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { jsonOf, resourceOf, synthesizeFixture, tamper, temporaryDirectory } from './support.ts';
+
+let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+beforeAll(async () => {
+  fixture = await synthesizeFixture();
+});
+afterAll(() => fixture.remove());
+
+const settingsOf = ({ aws }: LocalStack) => ({
+  endpoint: aws.endpoint,
+  region: aws.region,
+  maxAttempts: 1,
+  credentials: { accessKeyId: aws.accessKeyId, secretAccessKey: aws.secretAccessKey },
+});
+
+async function secretOf(stack: LocalStack): Promise<string | undefined> {
+  const client = new SecretsManagerClient(settingsOf(stack));
+  const { SecretString } = await client.send(
+    new GetSecretValueCommand({ SecretId: stack.outputs.SecretArn }),
+  );
+  client.destroy();
+  return SecretString;
+}
+
+describe('with a data directory', () => {
+  let data: ReturnType<typeof temporaryDirectory>;
+  beforeEach(() => {
+    data = temporaryDirectory();
+  });
+  afterEach(() => data.remove());
+  const start = (assembly = fixture.assembly) => startLocalStack({ assembly, data: join(data.path, 'kept') });
+  const Key = { pk: { S: 'kept' }, sk: { S: 'a' } };
+
+  it('tables and secrets are found again', async () => {
+    const first = await start();
+    const client = new DynamoDBClient(settingsOf(first));
+    await client.send(new PutItemCommand({ TableName: first.outputs.TableName, Item: Key }));
+    client.destroy();
+    const secret = await secretOf(first);
+    await first.close();
+
+    const second = await start();
+    const again = new DynamoDBClient(settingsOf(second));
+    const { Item } = await again.send(new GetItemCommand({ TableName: second.outputs.TableName, Key }));
+    again.destroy();
+    expect(Item).toEqual(Key);
+    expect(await secretOf(second)).toBe(secret);
+    await second.close();
+  });
+
+  it('nothing that was answered is lost when the stack is killed', async () => {
+    const program = fileURLToPath(new URL('fixture/host.ts', import.meta.url));
+    const kept = join(data.path, 'kept');
+    const host = spawn(process.execPath, [program, fixture.assembly, kept], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [first]: unknown[] = await once(host.stdout, 'data');
+    const url = String(first).trim();
+    const { TABLE } = await jsonOf(await fetch(`${url}/trouble`, { method: 'POST', body: 'env' }));
+    const target = 'DynamoDB_20120810.PutItem';
+    const body = JSON.stringify({
+      service: 'dynamodb',
+      target,
+      input: { TableName: TABLE, Item: Key },
+    });
+    const answer = await jsonOf(await fetch(`${url}/work`, { method: 'POST', body }));
+    expect(answer).toEqual({ status: 200, body: {} });
+    host.kill('SIGKILL');
+    await once(host, 'exit');
+    const stack = await start();
+    const client = new DynamoDBClient(settingsOf(stack));
+    const { Item } = await client.send(new GetItemCommand({ TableName: stack.outputs.TableName, Key }));
+    client.destroy();
+    expect(Item).toEqual(Key);
+    await stack.close();
+  });
+
+  it('secrets are readable by their owner only', async () => {
+    await (await start()).close();
+    const file = join(data.path, 'kept', 'secrets.json');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    chmodSync(file, 0o644);
+    await (await start()).close();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('a table of other keys is refused', async () => {
+    await (await start()).close();
+    const copy = tamper(fixture.assembly, 'State', (template) => {
+      const { properties } = resourceOf(template, 'AWS::DynamoDB::GlobalTable');
+      properties.KeySchema = [{ AttributeName: 'owner', KeyType: 'HASH' }];
+    });
+    await expect(start(copy.assembly)).rejects.toThrow(
+      /has other keys or indexes than the kept table: remove/,
+    );
+    copy.remove();
+  });
+
+  it('a second stack on it is refused', async () => {
+    const first = await start();
+    await expect(start()).rejects.toThrow(
+      /^the tables in .* cannot be opened, they may be in use by another process: /,
+    );
+    await first.close();
+  });
+});
+
+it('without a data directory each start is a new one', async () => {
+  const secrets: (string | undefined)[] = [];
+  for (const _ of [1, 2]) {
+    const stack = await startLocalStack({ assembly: fixture.assembly });
+    secrets.push(await secretOf(stack));
+    await stack.close();
+  }
+  expect(new Set(secrets).size).toBe(2);
+});
+
+describe('port', () => {
+  it('is the one that was asked for, also right after it was freed', async () => {
+    const first = await startLocalStack({ assembly: fixture.assembly });
+    const port = Number(new URL(first.url).port);
+    await (await fetch(`${first.url}/echo`)).text();
+    await first.close();
+    const second = await startLocalStack({ assembly: fixture.assembly, port });
+    expect(new URL(second.url).port).toBe(String(port));
+    await second.close();
+  });
+
+  it('that is taken is refused in one sentence', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const address = other.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    await expect(startLocalStack({ assembly: fixture.assembly, port })).rejects.toThrow(
+      `port ${port} of 127.0.0.1 is taken, so the HTTP API Front/Api cannot use it: choose another, or 0 for a free one`,
+    );
+    await new Promise((resolve) => other.close(resolve));
+  });
+});

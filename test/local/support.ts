@@ -1,0 +1,154 @@
+/**
+ * What the tests of local/ share: the synthesized fixture, a gate that functions wait at, and narrow readers of JSON.
+ * @module
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isObject, type JsonObject } from '../../local/json.ts';
+import { synth } from '../../local/synth.ts';
+
+const fixture = fileURLToPath(new URL('fixture/app.ts', import.meta.url));
+
+/** A directory that is removed with `remove`. */
+export function temporaryDirectory(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'local-stack-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Synthesizes the fixture app into a new directory. */
+export async function synthesizeFixture(context: Record<string, unknown> = {}) {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory.path, 'cdk.json'), JSON.stringify({ app: `node ${fixture}` }));
+  const assembly = join(directory.path, 'cdk.out');
+  try {
+    await synth({ projectDir: directory.path, outdir: assembly, context });
+  } catch (error) {
+    directory.remove();
+    throw error;
+  }
+  return { assembly, remove: directory.remove };
+}
+
+/** A copy of the assembly in which the template of one stack was changed. */
+export function tamper(assembly: string, stack: string, change: (template: JsonObject) => void) {
+  const directory = temporaryDirectory();
+  cpSync(assembly, directory.path, { recursive: true });
+  const file = join(directory.path, `${stack}.template.json`);
+  const template: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  if (!isObject(template)) throw new Error(`${file} is no template`);
+  change(template);
+  writeFileSync(file, JSON.stringify(template));
+  return { assembly: directory.path, remove: directory.remove };
+}
+
+/** The first resource of a type, and its properties. */
+export function resourceOf(
+  template: JsonObject,
+  type: string,
+  id = '',
+): { logicalId: string; properties: JsonObject } {
+  for (const [logicalId, resource] of Object.entries(at(template, 'Resources'))) {
+    if (isObject(resource) && resource.Type === type && logicalId.startsWith(id)) {
+      resource.Properties ??= {};
+      return { logicalId, properties: at(resource, 'Properties') };
+    }
+  }
+  throw new Error(`the template has no ${type}`);
+}
+
+/** The object below a name. */
+export function at(value: unknown, ...names: string[]): JsonObject {
+  let current = value;
+  for (const name of names) current = isObject(current) ? current[name] : undefined;
+  if (isObject(current)) return current;
+  throw new Error(`no object at ${names.join('.')} of ${JSON.stringify(value)}`);
+}
+
+/** The JSON object of a response. */
+export async function jsonOf(response: Response): Promise<JsonObject> {
+  const value: unknown = await response.json();
+  if (isObject(value)) return value;
+  throw new Error(`not an object: ${JSON.stringify(value)}`);
+}
+
+export interface Gate {
+  readonly port: string;
+  /** Resolves once so many requests wait here; gives the `pid` of each. */
+  arrived(count: number): Promise<string[]>;
+  /** Lets everybody through who waits now. */
+  open(): void;
+  close(): Promise<void>;
+}
+
+/** A server that functions ask for leave to go on, so that no test has to wait for a time. */
+export async function startGate(): Promise<Gate> {
+  let waiting: { response: ServerResponse; pid: string }[] = [];
+  let watchers: (() => void)[] = [];
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    waiting.push({ response, pid: new URL(request.url ?? '/', 'http://gate').searchParams.get('pid') ?? '' });
+    for (const look of watchers) look();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the gate got no port');
+  return {
+    port: String(address.port),
+    arrived: (count) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (waiting.length < count) return;
+          watchers = watchers.filter((other) => other !== look);
+          resolve(waiting.map(({ pid }) => pid));
+        };
+        watchers.push(look);
+        look();
+      }),
+    open() {
+      for (const { response } of waiting) response.end('go');
+      waiting = [];
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** A raw request: fetch would normalize header names, and refuse some methods and headers. */
+export function rawRequest(
+  url: string,
+  options: { method?: string; headers?: Record<string, string | string[]>; body?: Buffer | Iterable<Buffer> },
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method: options.method ?? 'GET', headers: options.headers ?? {} });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        const body = Buffer.concat(chunks).toString('utf8');
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      });
+    });
+    const { body } = options;
+    if (body === undefined || Buffer.isBuffer(body)) request.end(body);
+    else {
+      for (const chunk of body) request.write(chunk);
+      request.end();
+    }
+  });
+}
+
+/** True while the process exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
