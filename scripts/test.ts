@@ -89,7 +89,9 @@ function step(name: string, work: () => Tally): Tally {
   return tally;
 }
 
-const tallyOf = (ok: boolean): Tally => (ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+function tallyOf(ok: boolean): Tally {
+  return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
 
 function add(...tallies: readonly Tally[]): Tally {
   return {
