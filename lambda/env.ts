@@ -16,7 +16,13 @@ const contract = <K extends string>(...names: readonly K[]) => ({
 });
 
 /** Where the log is. Both doors over the log have it. */
-export const logEnv = contract('CHANNELS_TABLE', 'ENTRIES_TABLE', 'RETENTION_DAYS', 'CHANNEL_CREATION');
+export const logEnv = contract(
+  'CHANNELS_TABLE',
+  'ENTRIES_TABLE',
+  'KEYS_TABLE',
+  'RETENTION_DAYS',
+  'CHANNEL_CREATION',
+);
 
 /** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');

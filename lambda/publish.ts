@@ -11,6 +11,7 @@ import { httpHandler } from './http/app.ts';
 import { parseAppend, parseCreate } from './http/parse.ts';
 import { append } from './hub/append.ts';
 import { create, remove } from './hub/lifecycle.ts';
+import { appendOnce } from './hub/once.ts';
 
 const log = logInAws(logEnv.read(process.env));
 
@@ -20,7 +21,11 @@ export const handler = httpHandler({
   routes: {
     POST: {
       operation: 'publish',
-      answer: async ({ channel, raw }) => answerAppended(await append(log, await parseAppend(channel, raw))),
+      answer: async ({ channel, raw }) => {
+        const { append: request, once } = await parseAppend(channel, raw);
+        const appended = once ? await appendOnce(log, request, once) : await append(log, request);
+        return answerAppended(appended, request.producer?.epoch);
+      },
     },
     PUT: {
       operation: 'publish',

@@ -15,6 +15,7 @@ const EXPIRY = 'expiry';
 export class ChannelLog extends Construct {
   readonly channels: dynamodb.TableV2;
   readonly entries: dynamodb.TableV2;
+  readonly keys: dynamodb.TableV2;
   readonly #environment: Record<string, string>;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
@@ -25,18 +26,24 @@ export class ChannelLog extends Construct {
       partitionKey: { name: 'streamId', type: STRING },
       sortKey: { name: 'slot', type: NUMBER },
     });
+    this.keys = this.#table('Keys', config, { partitionKey: { name: 'key', type: STRING } });
     this.#environment = logEnv.write({
       CHANNELS_TABLE: this.channels.tableName,
       ENTRIES_TABLE: this.entries.tableName,
+      KEYS_TABLE: this.keys.tableName,
       RETENTION_DAYS: String(config.retentionDays),
       CHANNEL_CREATION: config.channelCreation,
     });
   }
 
-  /** Append, create and delete. GetItem on entries is for telling one's own retried write from a tombstone. */
+  /**
+   * Append, create and delete. On entries, GetItem is for telling one's own retried write from a tombstone, and Query for
+   * telling a slot that a crash left empty from one that has left with age.
+   */
   grantWrite(door: HubFunction): void {
     this.#grant(door, this.channels, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
-    this.#grant(door, this.entries, 'PutItem', 'GetItem');
+    this.#grant(door, this.entries, 'PutItem', 'GetItem', 'Query');
+    this.#grant(door, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
   /** Read, seal the gaps that are met (PutItem, GetItem), and restart the idle time of channels (UpdateItem). */

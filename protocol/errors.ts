@@ -18,6 +18,10 @@ export const ERRORS = {
     status: 401,
     meaning: 'no token, or one that is expired, forged or for another hub: get a new one',
   },
+  stale_producer: {
+    status: 403,
+    meaning: 'a newer epoch of this producer is at work: stop, or go on with a higher epoch',
+  },
   forbidden: {
     status: 403,
     meaning: 'the token does not allow this here, whether or not the channel exists',
@@ -33,10 +37,20 @@ export const ERRORS = {
     status: 409,
     meaning: 'the content type is not the channel’s: send the channel’s',
   },
+  channel_closed: { status: 409, meaning: 'the channel is closed for good: nothing can be appended' },
   sequence_regression: {
     status: 409,
     meaning: 'Stream-Seq is not above the last one accepted: another writer was first',
   },
+  producer_gap: {
+    status: 409,
+    meaning: 'publishes of this producer are missing before this one: send them first',
+  },
+  too_many_producers: {
+    status: 409,
+    meaning: 'the channel remembers its limit of producers: use fewer Producer-Ids',
+  },
+  key_reused: { status: 409, meaning: 'the Idempotency-Key came with another request before: use a new key' },
   offset_gone: { status: 410, meaning: 'the history at this offset is gone: start again from -1 or now' },
   too_large: { status: 413, meaning: 'the request or a message is over the limits of §8: split it' },
   internal: { status: 500, meaning: 'a defect of the hub, logged there: retry, then report it' },
@@ -55,12 +69,15 @@ export type ErrorCode = keyof typeof ERRORS;
  */
 export class Refusal extends Error {
   readonly code: ErrorCode;
+  /** What a program may want to know beside the code, by header name. */
+  readonly headers: Readonly<Record<string, string>>;
 
   /** @param message one lower-case sentence with the value received and the value allowed; the caller will read it */
-  constructor(code: ErrorCode, message: string) {
+  constructor(code: ErrorCode, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = 'Refusal';
     this.code = code;
+    this.headers = headers;
   }
 
   get status(): number {

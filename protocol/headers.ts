@@ -8,13 +8,13 @@ export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
 export const STREAM_SEQ = 'Stream-Seq';
 export const STREAM_TTL = 'Stream-TTL';
 export const STREAM_EXPIRES_AT = 'Stream-Expires-At';
+export const STREAM_CLOSED = 'Stream-Closed';
+export const PRODUCER_ID = 'Producer-Id';
+export const PRODUCER_EPOCH = 'Producer-Epoch';
+export const PRODUCER_SEQ = 'Producer-Seq';
+export const PRODUCER_EXPECTED_SEQ = 'Producer-Expected-Seq';
+export const PRODUCER_RECEIVED_SEQ = 'Producer-Received-Seq';
+export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 
 /** Requests for parts of the protocol that this version refuses by name, rather than ignore and lose their meaning. */
-export const UNSUPPORTED_HEADERS = [
-  'Stream-Closed',
-  'Stream-Forked-From',
-  'Producer-Id',
-  'Producer-Epoch',
-  'Producer-Seq',
-  'Idempotency-Key',
-] as const;
+export const UNSUPPORTED_HEADERS = ['Stream-Forked-From'] as const;

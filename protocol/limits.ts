@@ -24,6 +24,22 @@ export const MAX_SEGMENTS = 8;
 export const MAX_CONTENT_TYPE_LENGTH = 255;
 export const MAX_STREAM_SEQ_LENGTH = 255;
 
+/** Characters of a Producer-Id and of an Idempotency-Key. */
+export const MAX_PRODUCER_ID_LENGTH = 100;
+export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
+
+/**
+ * Producers that one channel remembers at a time. Their state is on the channel's item, so that it changes in the
+ * same write as the claim; each is about 200 bytes, and every publish pays for the whole item.
+ */
+export const MAX_PRODUCERS = 50;
+
+/** Publishes of one producer that may be under way at once; the Durable Streams client sends five. */
+export const PRODUCER_WINDOW = 8;
+
+/** How long an Idempotency-Key is remembered, in milliseconds: a day. */
+export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+
 /**
  * Longest Stream-TTL, in seconds: 10 years. A larger number would leave the range in which DynamoDB's own clean-up works.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html

@@ -12,8 +12,10 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { type Channel, mediaType } from '../hub/channel.ts';
-import type { ChannelStore, Claim } from '../hub/ports.ts';
+import type { ChannelStore } from '../hub/ports.ts';
+import type { Producer, ProducerMarks } from '../hub/producer.ts';
 import { call, callIf, numberOf, textOf } from './dynamodb.ts';
+import { ALIVE, reservation } from './reservation.ts';
 
 /**
  * How long after its end an expired item stays, in seconds, before DynamoDB may remove it. The hub itself never
@@ -21,7 +23,6 @@ import { call, callIf, numberOf, textOf } from './dynamodb.ts';
  */
 const CLEAN_UP_AFTER_SECONDS = 24 * 3_600;
 
-const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
 /** No live channel has the name: there is no item, or one that has expired. */
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
 
@@ -54,6 +55,21 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       return answer?.Attributes && channelOf(answer.Attributes);
     },
 
+    async forgetProducers(channel, marks) {
+      const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: channel.name },
+        UpdateExpression: `REMOVE ${Object.keys(names)
+          .map((name) => `producers.${name}`)
+          .join(', ')}`,
+        ConditionExpression: 'streamId = :streamId',
+        ExpressionAttributeNames: names,
+        ExpressionAttributeValues: { ':streamId': channel.streamId },
+      });
+      await callIf(() => client.send(update));
+    },
+
     async touch(channel, aliveUntil) {
       const update = new UpdateCommand({
         TableName: table,
@@ -82,41 +98,6 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
   };
 }
 
-/** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
-function reservation(claim: Claim) {
-  const checks = ['mediaType = :mediaType', ALIVE];
-  const values: Record<string, unknown> = {
-    ':one': 1,
-    ':now': claim.now,
-    ':mediaType': mediaType(claim.contentType),
-  };
-  const sets = ['#next = if_not_exists(#next, :zero) + :one', 'claimedAt = :now'];
-  values[':zero'] = 0;
-  if (claim.seq !== undefined) {
-    checks.push('(attribute_not_exists(lastSeq) OR lastSeq < :seq)');
-    sets.push('lastSeq = :seq');
-    values[':seq'] = claim.seq;
-  }
-  const granted = checks.join(' AND ');
-  if (claim.fresh) {
-    for (const name of ['streamId', 'contentType', 'mediaType', 'createdAt', 'keptUntil'] as const) {
-      sets.push(`${name} = if_not_exists(${name}, :${name})`);
-    }
-    const { streamId, contentType, createdAt, keptUntil } = claim.fresh;
-    Object.assign(values, { ':streamId': streamId, ':contentType': contentType });
-    Object.assign(values, { ':createdAt': createdAt, ':keptUntil': keptUntil });
-  }
-  return {
-    UpdateExpression: `SET ${sets.join(', ')}`,
-    ConditionExpression: claim.fresh
-      ? `attribute_not_exists(channel) OR (${granted})`
-      : `attribute_exists(channel) AND ${granted}`,
-    ExpressionAttributeNames: { '#next': 'next' },
-    ExpressionAttributeValues: values,
-    ReturnValues: 'ALL_NEW' as const,
-  };
-}
-
 const expiryOf = (aliveUntil: number): number => Math.ceil(aliveUntil / 1_000) + CLEAN_UP_AFTER_SECONDS;
 
 function itemOf({ name, aliveUntil, ...rest }: Channel): Record<string, unknown> {
@@ -125,7 +106,8 @@ function itemOf({ name, aliveUntil, ...rest }: Channel): Record<string, unknown>
 }
 
 function channelOf(item: Readonly<Record<string, unknown>>): Channel {
-  const optionalNumber = (name: string) => (item[name] === undefined ? undefined : numberOf(item, name));
+  const optional = <T>(name: string, read: (item: Readonly<Record<string, unknown>>, name: string) => T) =>
+    item[name] === undefined ? undefined : read(item, name);
   return {
     name: textOf(item, 'channel'),
     streamId: textOf(item, 'streamId'),
@@ -134,8 +116,25 @@ function channelOf(item: Readonly<Record<string, unknown>>): Channel {
     createdAt: numberOf(item, 'createdAt'),
     claimedAt: numberOf(item, 'claimedAt'),
     keptUntil: numberOf(item, 'keptUntil'),
-    ttlSeconds: optionalNumber('ttlSeconds'),
-    expiresAt: item.expiresAt === undefined ? undefined : textOf(item, 'expiresAt'),
-    aliveUntil: optionalNumber('aliveUntil'),
+    lastSeq: optional('lastSeq', textOf),
+    closed: item.closed === true,
+    closedBy: optional('closedBy', producerOf),
+    producers: marksOf(item.producers),
+    ttlSeconds: optional('ttlSeconds', numberOf),
+    expiresAt: optional('expiresAt', textOf),
+    aliveUntil: optional('aliveUntil', numberOf),
   };
+}
+
+function producerOf(item: Readonly<Record<string, unknown>>, name: string): Producer {
+  const value: unknown = item[name];
+  const map: Readonly<Record<string, unknown>> =
+    typeof value === 'object' && value !== null ? { ...value } : {};
+  return { id: textOf(map, 'id'), epoch: numberOf(map, 'epoch'), seq: numberOf(map, 'seq') };
+}
+
+function marksOf(value: unknown): ProducerMarks {
+  const map: Readonly<Record<string, unknown>> =
+    typeof value === 'object' && value !== null ? { ...value } : {};
+  return Object.fromEntries(Object.keys(map).map((mark) => [mark, numberOf(map, mark)]));
 }

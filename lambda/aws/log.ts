@@ -7,10 +7,12 @@ import type { Log } from '../hub/ports.ts';
 import { channelsInDynamoDb } from './channels-dynamodb.ts';
 import { documentClient } from './dynamodb.ts';
 import { entriesInDynamoDb } from './entries-dynamodb.ts';
+import { keysInDynamoDb } from './keys-dynamodb.ts';
 
 export interface LogSettings {
   readonly CHANNELS_TABLE: string;
   readonly ENTRIES_TABLE: string;
+  readonly KEYS_TABLE: string;
   readonly RETENTION_DAYS: string;
   readonly CHANNEL_CREATION: string;
 }
@@ -22,6 +24,7 @@ export function logInAws(settings: LogSettings): Log {
   return {
     channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),
     entries: entriesInDynamoDb(client, settings.ENTRIES_TABLE),
+    keys: keysInDynamoDb(client, settings.KEYS_TABLE),
     clock: Date.now,
     newId: randomUUID,
     channelCreation: settings.CHANNEL_CREATION === 'explicit' ? 'explicit' : 'implicit',

@@ -3,6 +3,9 @@
  * @module
  */
 import {
+  PRODUCER_EPOCH,
+  PRODUCER_SEQ,
+  STREAM_CLOSED,
   STREAM_EXPIRES_AT,
   STREAM_NEXT_OFFSET,
   STREAM_TTL,
@@ -10,13 +13,25 @@ import {
 } from '../../protocol/headers.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Appended } from '../hub/append.ts';
-import { type Channel, isJson } from '../hub/channel.ts';
+import { type Channel, isJson, tailOffset } from '../hub/channel.ts';
 import type { Messages } from '../hub/entry.ts';
-import { type Created, tailOffset } from '../hub/lifecycle.ts';
+import type { Created } from '../hub/lifecycle.ts';
 import type { From, ReadResult } from '../hub/read.ts';
 
-export function answerAppended({ nextOffset }: Appended): Response {
-  return new Response(null, { status: 204, headers: { [STREAM_NEXT_OFFSET]: nextOffset } });
+/**
+ * 204 with the offset after the messages. A producer is told more (Durable Streams §5.2.1): 200 for what is new and 204
+ * for a repetition, and how far the hub has come with it.
+ */
+export function answerAppended(
+  { nextOffset, closed, lastSeq, isNew }: Appended,
+  epoch: number | undefined,
+): Response {
+  const headers = new Headers({ [STREAM_NEXT_OFFSET]: nextOffset });
+  if (closed) headers.set(STREAM_CLOSED, 'true');
+  if (epoch === undefined) return new Response(null, { status: 204, headers });
+  headers.set(PRODUCER_EPOCH, String(epoch));
+  if (lastSeq !== undefined) headers.set(PRODUCER_SEQ, String(lastSeq));
+  return new Response(null, { status: isNew ? 200 : 204, headers });
 }
 
 export const answerRemoved = (): Response => new Response(null, { status: 204 });
@@ -26,6 +41,7 @@ export function answerCreated({ created, channel }: Created, url: string): Respo
     'Content-Type': channel.contentType,
     [STREAM_NEXT_OFFSET]: tailOffset(channel),
   });
+  if (channel.closed) headers.set(STREAM_CLOSED, 'true');
   if (created) headers.set('Location', url.split('?', 1)[0] ?? url);
   return new Response(null, { status: created ? 201 : 200, headers });
 }
@@ -36,6 +52,7 @@ export function answerHead(channel: Channel): Response {
     [STREAM_NEXT_OFFSET]: tailOffset(channel),
     'Cache-Control': 'no-store',
   });
+  if (channel.closed) headers.set(STREAM_CLOSED, 'true');
   if (channel.ttlSeconds !== undefined) headers.set(STREAM_TTL, String(channel.ttlSeconds));
   if (channel.expiresAt !== undefined) headers.set(STREAM_EXPIRES_AT, channel.expiresAt);
   return new Response(null, { status: 200, headers });
@@ -58,8 +75,11 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
     'Cache-Control': cacheControl(asked, result, isPublic),
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
+  if (result.closed) headers.set(STREAM_CLOSED, 'true');
   if (asked !== 'now') {
-    const etag = `"${channel.streamId}:${formatOffset(result.from)}:${formatOffset(result.next)}"`;
+    // Closing adds no message but changes the answer: without its mark a 304 would hide it.
+    const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
+    const etag = `"${channel.streamId}:${range}${result.closed ? ':c' : ''}"`;
     headers.set('ETag', etag);
     if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
   }

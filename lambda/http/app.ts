@@ -92,7 +92,7 @@ async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Res
 
 /** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
 function refuse(refusal: Refusal): Response {
-  const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
+  const headers: Record<string, string> = { ...refusal.headers, 'Cache-Control': 'no-store' };
   if (refusal.code === 'unavailable') headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
   if (refusal.code === 'unauthorized') headers['WWW-Authenticate'] = 'Bearer realm="tidings"';
   if (refusal.code === 'method_not_allowed') headers.Allow = CHANNEL_METHODS.join(', ');

@@ -3,36 +3,114 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { STREAM_EXPIRES_AT, STREAM_SEQ, STREAM_TTL, UNSUPPORTED_HEADERS } from '../../protocol/headers.ts';
-import { MAX_CONTENT_TYPE_LENGTH, MAX_STREAM_SEQ_LENGTH, MAX_TTL_SECONDS } from '../../protocol/limits.ts';
+import {
+  IDEMPOTENCY_KEY,
+  PRODUCER_EPOCH,
+  PRODUCER_ID,
+  PRODUCER_SEQ,
+  STREAM_CLOSED,
+  STREAM_EXPIRES_AT,
+  STREAM_SEQ,
+  STREAM_TTL,
+  UNSUPPORTED_HEADERS,
+} from '../../protocol/headers.ts';
+import {
+  MAX_CONTENT_TYPE_LENGTH,
+  MAX_IDEMPOTENCY_KEY_LENGTH,
+  MAX_PRODUCER_ID_LENGTH,
+  MAX_STREAM_SEQ_LENGTH,
+  MAX_TTL_SECONDS,
+} from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import type { AppendRequest } from '../hub/append.ts';
 import { DEFAULT_CONTENT_TYPE } from '../hub/channel.ts';
 import type { CreateRequest } from '../hub/lifecycle.ts';
+import type { Once } from '../hub/once.ts';
+import type { Producer } from '../hub/producer.ts';
 import type { From } from '../hub/read.ts';
 
 /** `type/subtype` and parameters, printable ASCII only: it is stored, and sent back as a header. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
 /** ASCII, so that every store and language agrees on its order. */
-const STREAM_SEQ_VALUE = new RegExp(`^[\\x20-\\x7e]{1,${MAX_STREAM_SEQ_LENGTH}}$`);
+const PRINTABLE = /^[\x20-\x7e]+$/;
 const DECIMAL = /^(0|[1-9]\d*)$/;
 /** https://www.rfc-editor.org/rfc/rfc3339#section-5.6 */
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-export async function parseAppend(channel: string, raw: Request): Promise<AppendRequest> {
+/** A publish, and the key that its caller wants it to happen once by, if any. */
+export interface PublishRequest {
+  readonly append: AppendRequest;
+  readonly once: Once | undefined;
+}
+
+export async function parseAppend(channel: string, raw: Request): Promise<PublishRequest> {
   refuseUnsupported(raw);
   const body = await raw.bytes();
+  const close = isTrue(raw, STREAM_CLOSED);
+  const producer = producerOf(raw);
+  const append = {
+    channel,
+    contentType: appendedType(raw, body, close),
+    seq: seqOf(raw),
+    close,
+    producer,
+    body,
+  };
+  const key = textHeader(raw, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY_LENGTH);
+  if (key === undefined) return { append, once: undefined };
+  if (producer) throw new Refusal('bad_request', `send ${IDEMPOTENCY_KEY} or ${PRODUCER_ID}, not both`);
+  return { append, once: { key, fingerprint: await fingerprintOf(append) } };
+}
+
+/** A request that only closes needs no content type, and one that it has says nothing (Durable Streams §5.2). */
+function appendedType(raw: Request, body: Uint8Array, close: boolean): string | undefined {
+  if (body.byteLength === 0 && close) return undefined;
   if (body.byteLength === 0) throw new Refusal('empty_body', 'the body is empty');
   const contentType = contentTypeOf(raw);
   if (contentType === undefined) throw new Refusal('bad_content_type', 'the Content-Type header is missing');
-  const seq = raw.headers.get(STREAM_SEQ) ?? undefined;
-  if (seq !== undefined && !STREAM_SEQ_VALUE.test(seq)) {
-    throw new Refusal(
-      'bad_request',
-      `${STREAM_SEQ} must be 1 to ${MAX_STREAM_SEQ_LENGTH} printable ASCII characters, got ${seq.length} characters`,
-    );
+  return contentType;
+}
+
+const seqOf = (raw: Request): string | undefined => textHeader(raw, STREAM_SEQ, MAX_STREAM_SEQ_LENGTH);
+
+function textHeader(raw: Request, name: string, longest: number): string | undefined {
+  const value = raw.headers.get(name) ?? undefined;
+  if (value === undefined || (PRINTABLE.test(value) && value.length <= longest)) return value;
+  throw new Refusal(
+    'bad_request',
+    `${name} must be 1 to ${longest} printable ASCII characters, got ${value.length} characters`,
+  );
+}
+
+/** Only "true" in any case counts; whatever else is there counts as absent (Durable Streams §4.1). */
+const isTrue = (raw: Request, name: string): boolean =>
+  raw.headers.get(name)?.trim().toLowerCase() === 'true';
+
+function producerOf(raw: Request): Producer | undefined {
+  const names = [PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ];
+  const present = names.filter((name) => raw.headers.has(name));
+  if (present.length === 0) return undefined;
+  if (present.length < names.length) {
+    throw new Refusal('bad_request', `${names.join(', ')} come together, got only ${present.join(', ')}`);
   }
-  return { channel, contentType, seq, body };
+  const id = textHeader(raw, PRODUCER_ID, MAX_PRODUCER_ID_LENGTH) ?? '';
+  return { id, epoch: numberHeader(raw, PRODUCER_EPOCH), seq: numberHeader(raw, PRODUCER_SEQ) };
+}
+
+function numberHeader(raw: Request, name: string): number {
+  const value = raw.headers.get(name) ?? '';
+  if (DECIMAL.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new Refusal(
+    'bad_request',
+    `${name} must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got "${value.slice(0, 32)}"`,
+  );
+}
+
+/** What makes two requests the same one: everything that decides what is appended. */
+async function fingerprintOf({ contentType = '', seq = '', close, body }: AppendRequest): Promise<string> {
+  const said = JSON.stringify([contentType, seq, close]);
+  const hash = await crypto.subtle.digest('SHA-256', Buffer.concat([Buffer.from(said), body]));
+  return Buffer.from(hash).toString('base64url');
 }
 
 export async function parseCreate(channel: string, raw: Request): Promise<CreateRequest> {
@@ -56,6 +134,7 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
     contentType: contentTypeOf(raw) ?? DEFAULT_CONTENT_TYPE,
     ttlSeconds: ttl === undefined ? undefined : Number(ttl),
     expiresAt,
+    close: isTrue(raw, STREAM_CLOSED),
     body: await raw.bytes(),
   };
 }

@@ -3,7 +3,9 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
+import { formatOffset } from '../../protocol/offset.ts';
 import type { Log } from './ports.ts';
+import type { Producer, ProducerMarks } from './producer.ts';
 
 export const JSON_MEDIA_TYPE = 'application/json';
 /** What a channel is whose creator did not say (Durable Streams §5.1). */
@@ -22,6 +24,14 @@ export interface Channel {
   readonly claimedAt: number;
   /** Until when nothing can have left the log, by the retention at creation, in milliseconds. */
   readonly keptUntil: number;
+  /** The last Stream-Seq that was accepted. */
+  readonly lastSeq: string | undefined;
+  /** True once nothing can be appended any more. */
+  readonly closed: boolean;
+  /** The producer's publish that closed the channel, if one did. */
+  readonly closedBy: Producer | undefined;
+  /** What is remembered of idempotent producers. */
+  readonly producers: ProducerMarks;
   /** Sliding: seconds without a read or write after which the channel expires. */
   readonly ttlSeconds: number | undefined;
   /** Fixed: the RFC 3339 time at which the channel expires, as its creator wrote it. */
@@ -54,7 +64,8 @@ export function newChannel(
     aliveUntil: aliveUntil(wanted, now),
   };
   const { name, contentType, ttlSeconds, expiresAt } = wanted;
-  return { name, contentType, ttlSeconds, expiresAt, streamId: log.newId(), next: 0, ...born };
+  const blank = { next: 0, lastSeq: undefined, closed: false, closedBy: undefined, producers: {} };
+  return { name, contentType, ttlSeconds, expiresAt, streamId: log.newId(), ...blank, ...born };
 }
 
 /** When a channel of that lifetime ends, in milliseconds, if nobody uses it after `now`; undefined for never. */
@@ -71,6 +82,11 @@ export async function keepAlive(log: Log, channel: Channel): Promise<void> {
   if (channel.ttlSeconds === undefined) return;
   const until = aliveUntil(channel, log.clock());
   if (until !== undefined) await log.channels.touch(channel, until);
+}
+
+/** The offset after everything that was ever claimed in the channel. */
+export function tailOffset(channel: Channel): string {
+  return formatOffset({ entry: channel.next, index: 0 });
 }
 
 export function channelNotFound(): Refusal {

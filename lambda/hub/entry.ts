@@ -26,6 +26,6 @@ export const SEAL_ID = 'sealed';
  * The entry that takes the slot of a lost publish, so that nothing can appear there later. It is as old as the entry
  * beyond the gap: entries must leave the log in the order of their slots.
  */
-export function tombstone(slot: number, beyond: Entry): Entry {
+export function tombstone(slot: number, beyond: Pick<Entry, 'time' | 'expiresAt'>): Entry {
   return { slot, messages: [], id: SEAL_ID, time: beyond.time, expiresAt: beyond.expiresAt };
 }

@@ -38,7 +38,12 @@ export async function isHole(
  * the late publisher wins the slot, and a publisher that lost answers 503: a message is acknowledged only if readers
  * will see it.
  */
-export async function seal(log: Log, channel: Channel, slot: number, beyond: Entry): Promise<void> {
+export async function seal(
+  log: Log,
+  channel: Channel,
+  slot: number,
+  beyond: Pick<Entry, 'time' | 'expiresAt'>,
+): Promise<void> {
   await log.entries.put(channel.streamId, tombstone(slot, beyond));
 }
 

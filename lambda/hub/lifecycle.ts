@@ -3,7 +3,6 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { formatOffset } from '../../protocol/offset.ts';
 import { type Channel, channelNotFound, isAlive, JSON_MEDIA_TYPE, mediaType, newChannel } from './channel.ts';
 import { parseMessages } from './messages.ts';
 import type { Log } from './ports.ts';
@@ -13,6 +12,8 @@ export interface CreateRequest {
   readonly contentType: string;
   readonly ttlSeconds: number | undefined;
   readonly expiresAt: string | undefined;
+  /** True for a channel that is complete with its first messages. */
+  readonly close: boolean;
   /** The first messages, if any. */
   readonly body: Uint8Array;
 }
@@ -35,7 +36,7 @@ export async function create(log: Log, request: CreateRequest): Promise<Created>
   const now = log.clock();
   const { channel: name, contentType, ttlSeconds, expiresAt } = request;
   const empty = newChannel(log, { name, contentType, ttlSeconds, expiresAt }, now);
-  const channel = { ...empty, next: messages.length > 0 ? 1 : 0 };
+  const channel = { ...empty, next: messages.length > 0 ? 1 : 0, closed: request.close };
   const existing = await log.channels.get(request.channel);
   if (existing && isAlive(existing, now)) return sameOrRefuse(existing, channel);
 
@@ -52,9 +53,14 @@ export async function create(log: Log, request: CreateRequest): Promise<Created>
 function sameOrRefuse(existing: Channel, wanted: Channel): Created {
   const same =
     mediaType(existing.contentType) === mediaType(wanted.contentType) &&
+    existing.closed === wanted.closed &&
     existing.ttlSeconds === wanted.ttlSeconds &&
     instant(existing.expiresAt) === instant(wanted.expiresAt);
-  if (!same) throw new Refusal('channel_exists', 'the channel exists with another content type or lifetime');
+  if (!same)
+    throw new Refusal(
+      'channel_exists',
+      'the channel exists with another content type or lifetime, or is closed and should not be',
+    );
   return { created: false, channel: existing };
 }
 
@@ -79,9 +85,4 @@ export async function find(log: Log, name: string): Promise<Channel> {
 /** @throws Refusal channel_not_found */
 export async function remove(log: Log, name: string): Promise<void> {
   if (!(await log.channels.remove(name, log.clock()))) throw channelNotFound();
-}
-
-/** The offset after everything that was ever claimed in the channel. */
-export function tailOffset(channel: Channel): string {
-  return formatOffset({ entry: channel.next, index: 0 });
 }

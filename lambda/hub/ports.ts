@@ -4,6 +4,7 @@
  */
 import type { Channel } from './channel.ts';
 import type { Entry } from './entry.ts';
+import type { Producer } from './producer.ts';
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -14,9 +15,18 @@ export type NewId = () => string;
 /** A claim on the next slot of a channel, and all that must hold for it to be granted. */
 export interface Claim {
   readonly channel: string;
-  readonly contentType: string;
+  /** Must be the channel's; undefined fits every channel. */
+  readonly contentType: string | undefined;
   /** Granted only if above the last one granted, by bytes. */
   readonly seq: string | undefined;
+  /** Closes the channel. Every claim is granted only while it is open. */
+  readonly close: boolean;
+  /** Granted only as the next publish of its producer, which it then is. */
+  readonly producer: Producer | undefined;
+  /** The sealed slot of an earlier attempt at the same publish, which this one takes the place of. */
+  readonly replaces: number | undefined;
+  /** 1, or 0 to close without a message. */
+  readonly slots: 0 | 1;
   readonly now: number;
   /** The channel to make if there is none; undefined in explicit mode, where that is a refusal. */
   readonly fresh: Channel | undefined;
@@ -29,6 +39,8 @@ export interface ChannelStore {
   create(channel: Channel, now: number): Promise<boolean>;
   /** ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. */
   reserve(claim: Claim): Promise<Channel | undefined>;
+  /** Forgets producers' marks, to make room for others. */
+  forgetProducers(channel: Channel, marks: readonly string[]): Promise<void>;
   /** Moves the end of a channel's idle time, if it still is the same stream. */
   touch(channel: Channel, aliveUntil: number): Promise<void>;
   /** Deletes the channel if it is alive; says whether it did. */
@@ -56,10 +68,28 @@ export interface EntryStore {
   nearest(streamId: string, slot: number, side: 'below' | 'from'): Promise<Age | undefined>;
 }
 
+/** Where the publish of an Idempotency-Key went. */
+export interface KeyRecord {
+  /** Of the request that came first with the key. */
+  readonly fingerprint: string;
+  readonly streamId: string;
+  readonly slot: number;
+}
+
+export interface KeyStore {
+  /** The record of a key that has not expired, as of every write acknowledged before. */
+  get(key: string, now: number): Promise<KeyRecord | undefined>;
+  /** Records the key unless it is, unexpired; says whether it did. */
+  put(key: string, record: KeyRecord, now: number, expiresAt: number): Promise<boolean>;
+  /** Points the key from one slot to another; says whether it did. */
+  move(key: string, from: number, to: number): Promise<boolean>;
+}
+
 /** Everything that an operation on the log needs. */
 export interface Log {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
+  readonly keys: KeyStore;
   readonly clock: Clock;
   readonly newId: NewId;
   /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */

@@ -19,6 +19,8 @@ export interface ReadResult {
   readonly messages: Messages;
   /** True when this was all there is at the moment. */
   readonly upToDate: boolean;
+  /** True when this was all there ever will be. */
+  readonly closed: boolean;
 }
 
 /** Gaps that one read mends before it answers with what it has; each costs a write and a new look. */
@@ -31,7 +33,7 @@ const MAX_SEALS_PER_READ = 20;
 export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
   await keepAlive(log, channel);
   const tail: Position = { entry: channel.next, index: 0 };
-  if (from === 'now') return { from: tail, next: tail, messages: [], upToDate: true };
+  if (from === 'now') return { from: tail, next: tail, messages: [], upToDate: true, closed: channel.closed };
   if (from !== 'beginning' && formatOffset(from) > formatOffset(tail)) {
     throw new Refusal(
       'offset_gone',
@@ -43,14 +45,15 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
     const { kept, more } = await keptPage(log, channel, from, now);
     const start = await startOf(log, channel, from, kept, now);
     const run = contiguous(kept, start.entry);
-    const gap = start.entry + run.length;
-    const beyond = kept[run.length];
+    const end = start.entry + run.length;
+    const beyond = kept[run.length] ?? closingOf(log, channel, end, more);
     const behind = beyond !== undefined && now - beyond.time > GAP_GRACE_MS;
     if (behind && seals < MAX_SEALS_PER_READ) {
-      await seal(log, channel, gap, beyond);
+      await seal(log, channel, end, beyond);
       continue;
     }
-    return { from: start, ...taken(start, run), upToDate: !more && !behind };
+    const closed = channel.closed && end === channel.next;
+    return { from: start, ...taken(start, run), upToDate: !more && !behind, closed };
   }
 }
 
@@ -99,6 +102,20 @@ async function startOf(
   }
   if (first) return { entry: first.slot, index: 0 };
   return { entry: inFlight(channel, now) ? channel.next - 1 : channel.next, index: 0 };
+}
+
+/**
+ * What stands beyond a gap at the end of a closed channel, where no later entry ever will: the closing itself. Without
+ * it a publisher that closed the channel and died would keep its readers waiting for good.
+ */
+function closingOf(
+  log: Log,
+  channel: Channel,
+  end: number,
+  more: boolean,
+): Pick<Entry, 'time' | 'expiresAt'> | undefined {
+  if (!channel.closed || more || end >= channel.next) return undefined;
+  return { time: channel.claimedAt, expiresAt: channel.claimedAt + log.retentionMs };
 }
 
 /** The entries from `slot` on with no slot missing between them. */

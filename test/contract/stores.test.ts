@@ -8,14 +8,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/channels-dynamodb.ts';
 import { documentClient } from '../../lambda/aws/dynamodb.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
+import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
 import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
 import type { Entry } from '../../lambda/hub/entry.ts';
-import type { ChannelStore, Claim, EntryStore } from '../../lambda/hub/ports.ts';
+import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
+import { MARKS_PER_PRODUCER, slotMark } from '../../lambda/hub/producer.ts';
+import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 import { memoryLog } from '../support/memory-log.ts';
 
 interface Stores {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
+  readonly keys: KeyStore;
 }
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -35,6 +39,7 @@ beforeAll(async () => {
   });
   const client = new DynamoDBClient({});
   await createTable(client, 'channels', ['channel', 'S']);
+  await createTable(client, 'keys', ['key', 'S']);
   await createTable(client, 'entries', ['streamId', 'S'], ['slot', 'N']);
 });
 
@@ -43,7 +48,7 @@ afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
 async function createTable(
   client: DynamoDBClient,
   name: string,
-  ...keys: readonly ['channel' | 'streamId' | 'slot', 'S' | 'N'][]
+  ...keys: readonly ['channel' | 'key' | 'streamId' | 'slot', 'S' | 'N'][]
 ) {
   await client.send(
     new CreateTableCommand({
@@ -57,7 +62,11 @@ async function createTable(
 
 function inDynamoDb(): Stores {
   const client = documentClient();
-  return { channels: channelsInDynamoDb(client, 'channels'), entries: entriesInDynamoDb(client, 'entries') };
+  return {
+    channels: channelsInDynamoDb(client, 'channels'),
+    entries: entriesInDynamoDb(client, 'entries'),
+    keys: keysInDynamoDb(client, 'keys'),
+  };
 }
 
 describe.each([
@@ -80,6 +89,10 @@ describe.each([
     channel: channel.name,
     contentType: channel.contentType,
     seq: undefined,
+    close: false,
+    producer: undefined,
+    replaces: undefined,
+    slots: 1,
     now: NOW,
     fresh: undefined,
     ...more,
@@ -159,6 +172,129 @@ describe.each([
     for (const seq of tries) if (await channels.reserve(claim(channel, { seq }))) granted.push(seq);
     expect(granted).toEqual(['09', '10', '2', 'A', 'a', 'z', '~']);
     expect(await channels.reserve(claim(channel))).toBeDefined();
+  });
+
+  describe('a producer', () => {
+    const as = (seq: number, epoch = 0, id = 'p') => ({ producer: { id, epoch, seq } });
+
+    async function opened() {
+      const { channels } = open();
+      const channel = fresh();
+      await channels.create(channel, NOW);
+      const tries = async (...claims: Partial<Claim>[]) => {
+        const slots: (number | undefined)[] = [];
+        for (const more of claims) {
+          const granted = await channels.reserve(claim(channel, more));
+          slots.push(granted && granted.next - 1);
+        }
+        return slots;
+      };
+      return { channels, channel, tries };
+    }
+
+    test('is granted its publishes in a row, and each once', async () => {
+      const { tries } = await opened();
+      expect(await tries(as(1), as(0), as(0), as(2), as(1), as(1))).toEqual([
+        undefined,
+        0,
+        undefined,
+        undefined,
+        1,
+        undefined,
+      ]);
+    });
+
+    test('begins a higher epoch at 0, and then not a lower one', async () => {
+      const { tries } = await opened();
+      expect(await tries(as(0), as(1, 1), as(0, 1), as(1, 0), as(0, 0), as(1, 1))).toEqual([
+        0,
+        undefined,
+        1,
+        undefined,
+        undefined,
+        2,
+      ]);
+    });
+
+    test('is nobody else, whatever its name', async () => {
+      const { tries, channels, channel } = await opened();
+      const names = ['p', 'q', '__proto__', 'constructor', 'a.b', '#x', ':y', ' '];
+      expect(await tries(...names.map((id) => as(0, 0, id)))).toEqual(names.map((_id, slot) => slot));
+      expect(await tries(...names.map((id) => as(1, 0, id)))).toEqual(
+        names.map((_id, slot) => slot + names.length),
+      );
+      const found = await channels.get(channel.name);
+      expect(Object.keys(found?.producers ?? {})).toHaveLength(names.length * 5);
+    });
+
+    test('finds the slots of its last publishes, and may move the one it names', async () => {
+      const { tries, channels, channel } = await opened();
+      await tries(...Array.from({ length: 10 }, (_, seq) => as(seq)));
+      const marks = (await channels.get(channel.name))?.producers ?? {};
+      expect([2, 3, 9].map((seq) => marks[slotMark('p', seq)])).toEqual([2, 3, 9]);
+      expect(
+        await tries({ ...as(9), replaces: 8 }, { ...as(9), replaces: 9 }, { ...as(9), replaces: 9 }),
+      ).toEqual([undefined, 10, undefined]);
+      expect(await tries(as(10))).toEqual([11]);
+    });
+
+    test('does not make its channel', async () => {
+      const { channels } = open();
+      const channel = fresh();
+      expect(await channels.reserve(claim(channel, { ...as(0), fresh: channel }))).toBeUndefined();
+    });
+
+    test('is refused when there are too many, until some are forgotten', async () => {
+      const { tries, channels, channel } = await opened();
+      const filler = Array.from({ length: MAX_PRODUCERS * MARKS_PER_PRODUCER }, (_, seq) =>
+        as(0, 0, `filler${seq}`),
+      );
+      const slots = await tries(...filler);
+      const refused = slots.indexOf(undefined);
+      expect(refused).toBeGreaterThan(MAX_PRODUCERS);
+      expect(await tries(as(1, 0, 'filler0'))).not.toEqual([undefined]);
+      const { producers } = (await channels.get(channel.name)) ?? channel;
+      await channels.forgetProducers(
+        channel,
+        Object.keys(producers).filter((mark) => mark.endsWith(':filler0')),
+      );
+      expect(await tries(as(0, 0, 'new'))).not.toEqual([undefined]);
+    });
+  });
+
+  test('a closed channel grants nothing more, and remembers who closed it', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const producer = { id: 'p', epoch: 0, seq: 0 };
+    expect(await channels.reserve(claim(channel, { close: true, producer }))).toMatchObject({
+      next: 1,
+      closed: true,
+    });
+    expect(await channels.reserve(claim(channel))).toBeUndefined();
+    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: producer, next: 1 });
+  });
+
+  test('closing without a message fits any content type and claims nothing', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const closing = claim(channel, { contentType: undefined, slots: 0, close: true });
+    expect(await channels.reserve(closing)).toMatchObject({ next: 0, closed: true, closedBy: undefined });
+  });
+
+  test('a key is recorded once until it expires, and moved from where it is', async () => {
+    const { keys } = open();
+    const key = newId();
+    const record = { fingerprint: 'f', streamId: 's', slot: 3 };
+    expect(await keys.get(key, NOW)).toBeUndefined();
+    expect(await keys.put(key, record, NOW, NOW + 10)).toBe(true);
+    expect(await keys.put(key, { ...record, slot: 4 }, NOW + 9, NOW + 20)).toBe(false);
+    expect(await keys.move(key, 4, 5)).toBe(false);
+    expect(await keys.move(key, 3, 5)).toBe(true);
+    expect(await keys.get(key, NOW + 9)).toMatchObject({ ...record, slot: 5 });
+    expect(await keys.get(key, NOW + 10)).toBeUndefined();
+    expect(await keys.put(key, record, NOW + 10, NOW + 20)).toBe(true);
   });
 
   test('the idle time restarts for the same stream only', async () => {

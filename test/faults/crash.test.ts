@@ -82,6 +82,43 @@ test('a kill at every await of a creation with content: all of it or nothing', a
   }
 });
 
+test('a keyed publish that crashed at any of its awaits is there once after its retry, sealed meanwhile or not', async () => {
+  const points: readonly Fault[] = (
+    ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:PutItem'] as const
+  ).flatMap((action) =>
+    (['before', 'after'] as const).flatMap((at) =>
+      (action === 'dynamodb:PutItem' ? [1, 2] : [1]).map((call) => ({
+        function: 'Publish' as const,
+        at,
+        action,
+        call,
+        effect: 'kill' as const,
+      })),
+    ),
+  );
+  const runs = [];
+  for (const point of points) {
+    const channel = newChannel();
+    const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': 'k' };
+    const keyed = () => hub.request(`/channels/${channel}`, { method: 'POST', headers, body: '"once"' });
+    await hub.publish(channel, 'before');
+    await arm(point);
+    expect((await keyed()).status, JSON.stringify(point)).toBe(500);
+    await hub.publish(channel, 'other');
+    runs.push({ channel, keyed, point });
+  }
+  await Promise.all(
+    runs.map(async ({ channel, keyed, point }, n) => {
+      const read = async () => (await hub.readAll(channel)).messages;
+      // Every other one is retried only after readers have sealed whatever slot it left empty.
+      if (n % 2 === 0) await expect.poll(read, SEALED).toContain('other');
+      expect((await keyed()).status, JSON.stringify(point)).toBe(204);
+      expect((await keyed()).status).toBe(204);
+      await expect.poll(async () => (await read()).toSorted(), SEALED).toEqual(['before', 'once', 'other']);
+    }),
+  );
+});
+
 describe('a store that is throttled', () => {
   const throttle = { status: 400, type: 'ProvisionedThroughputExceededException', message: 'CANARY table' };
 

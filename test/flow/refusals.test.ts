@@ -23,6 +23,12 @@ describe('of what is asked for', () => {
     body,
   });
   const put = (headers: Record<string, string>) => ({ method: 'PUT', headers });
+  const producer = (id: string, epoch: string, seq: string) => ({
+    ...JSON_TYPE,
+    'Producer-Id': id,
+    'Producer-Epoch': epoch,
+    'Producer-Seq': seq,
+  });
 
   const ROWS: readonly (readonly [string, (c: string) => [string, RequestInit?], number, string])[] = [
     ['bad channel name', () => ['/channels/a*b'], 400, 'bad_channel'],
@@ -101,16 +107,47 @@ describe('of what is asked for', () => {
       'bad_request',
     ],
     [
-      'an idempotency key',
-      (c) => [`/channels/${c}`, post({ ...JSON_TYPE, 'Idempotency-Key': 'k' }, '1')],
+      'forking',
+      (c) => [`/channels/${c}`, put({ 'Stream-Forked-From': '/channels/x' })],
       501,
       'not_supported',
     ],
     [
-      'closing',
-      (c) => [`/channels/${c}`, post({ ...JSON_TYPE, 'Stream-Closed': 'true' }, '1')],
-      501,
-      'not_supported',
+      'an Idempotency-Key too long',
+      (c) => [`/channels/${c}`, post({ ...JSON_TYPE, 'Idempotency-Key': 'k'.repeat(256) }, '1')],
+      400,
+      'bad_request',
+    ],
+    [
+      'half a producer',
+      (c) => [`/channels/${c}`, post({ ...JSON_TYPE, 'Producer-Id': 'p' }, '1')],
+      400,
+      'bad_request',
+    ],
+    [
+      'a producer without a name',
+      (c) => [`/channels/${c}`, post(producer('', '0', '0'), '1')],
+      400,
+      'bad_request',
+    ],
+    [
+      'a fractional epoch',
+      (c) => [`/channels/${c}`, post(producer('p', '0.5', '0'), '1')],
+      400,
+      'bad_request',
+    ],
+    [
+      'a sequence beyond 2^53',
+      (c) => [`/channels/${c}`, post(producer('p', '0', '9007199254740992'), '1')],
+      400,
+      'bad_request',
+    ],
+    ['a sequence gap', (c) => [`/channels/${c}`, post(producer('p', '0', '7'), '1')], 409, 'producer_gap'],
+    [
+      'a producer and a key',
+      (c) => [`/channels/${c}`, post({ ...producer('p', '0', '0'), 'Idempotency-Key': 'k' }, '1')],
+      400,
+      'bad_request',
     ],
     ['an unknown method', (c) => [`/channels/${c}`, { method: 'PATCH' }], 405, 'method_not_allowed'],
     ['an unknown path', () => ['/channel/x'], 404, 'route_not_found'],

@@ -127,7 +127,7 @@ describe('what holds data', () => {
   const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::GlobalTable'));
 
   test('is encrypted, restorable, protected, and stays when its stack goes', () => {
-    expect(tables(log)).toHaveLength(2);
+    expect(tables(log)).toHaveLength(3);
     for (const table of tables(log)) {
       expect(table).toMatchObject({
         DeletionPolicy: 'Retain',

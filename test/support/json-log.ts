@@ -2,7 +2,7 @@
  * Publishing and reading JSON in tests of the domain, in one line each.
  * @module
  */
-import { append } from '../../lambda/hub/append.ts';
+import { type AppendRequest, append } from '../../lambda/hub/append.ts';
 import { find } from '../../lambda/hub/lifecycle.ts';
 import type { Log } from '../../lambda/hub/ports.ts';
 import { type From, type ReadResult, read } from '../../lambda/hub/read.ts';
@@ -10,14 +10,15 @@ import { type Position, parseOffset } from '../../protocol/offset.ts';
 
 export const CHANNEL = 'chat/room1';
 
+/** A request to publish the messages, as the door would hand it over. */
+export function requestOf(messages: readonly unknown[], more: Partial<AppendRequest> = {}): AppendRequest {
+  const body = Buffer.from(messages.length === 0 ? '' : JSON.stringify(messages));
+  const contentType = messages.length === 0 ? undefined : 'application/json';
+  return { channel: CHANNEL, contentType, seq: undefined, close: false, producer: undefined, body, ...more };
+}
+
 export async function publish(log: Log, ...messages: readonly unknown[]): Promise<Position> {
-  const body = Buffer.from(JSON.stringify(messages));
-  const { nextOffset } = await append(log, {
-    channel: CHANNEL,
-    contentType: 'application/json',
-    seq: undefined,
-    body,
-  });
+  const { nextOffset } = await append(log, requestOf(messages));
   const position = parseOffset(nextOffset);
   if (!position) throw new Error(`not an offset: ${nextOffset}`);
   return position;
@@ -29,3 +30,11 @@ export async function readFrom(log: Log, from: From): Promise<ReadResult> {
 
 export const values = (result: ReadResult): unknown[] =>
   result.messages.map((message) => JSON.parse(String(message)));
+
+/** The code of the refusal that a promise ends in, 'done' if it does not. */
+export async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => 'done',
+    (error: { code?: unknown }) => error.code ?? error,
+  );
+}

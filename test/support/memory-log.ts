@@ -5,7 +5,9 @@
  */
 import { type Channel, isAlive, mediaType } from '../../lambda/hub/channel.ts';
 import type { Entry } from '../../lambda/hub/entry.ts';
-import type { ChannelStore, EntryStore, Log } from '../../lambda/hub/ports.ts';
+import type { ChannelStore, Claim, EntryStore, KeyRecord, KeyStore, Log } from '../../lambda/hub/ports.ts';
+import { epochMark, MARKS_PER_PRODUCER, seqMark, slotMark, timeMark } from '../../lambda/hub/producer.ts';
+import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 
 /** Called around each store call with a name such as `before entries.put`. */
 export type Hook = (moment: string) => Promise<void> | void;
@@ -29,6 +31,7 @@ export function memoryLog(options: Partial<Pick<Log, 'channelCreation' | 'retent
     channelCreation: 'implicit',
     retentionMs: 7 * 86_400_000,
     channels: hooked('channels', channelStore(), () => log.hook),
+    keys: hooked('keys', keyStore(), () => log.hook),
     entries: hooked(
       'entries',
       entryStore((streamId) => log.slots(streamId)),
@@ -51,7 +54,6 @@ function memoizedSlots(): MemoryLog['slots'] {
 
 function channelStore(): ChannelStore {
   const channels = new Map<string, Channel>();
-  const lastSeq = new Map<string, string>();
   const isFree = (name: string, now: number) => {
     const channel = channels.get(name);
     return channel === undefined || !isAlive(channel, now);
@@ -63,23 +65,76 @@ function channelStore(): ChannelStore {
       channels.set(channel.name, channel);
       return true;
     },
-    async reserve({ channel: name, contentType, seq, now, fresh }) {
-      const channel = channels.get(name) ?? fresh;
-      if (!channel || !isAlive(channel, now) || mediaType(channel.contentType) !== mediaType(contentType))
-        return;
-      const last = lastSeq.get(channel.streamId);
-      if (seq !== undefined && last !== undefined && Buffer.compare(Buffer.from(last), Buffer.from(seq)) >= 0)
-        return;
-      if (seq !== undefined) lastSeq.set(channel.streamId, seq);
-      const claimed = { ...channel, next: channel.next + 1, claimedAt: now };
-      channels.set(name, claimed);
+    async reserve(claim) {
+      const channel = channels.get(claim.channel) ?? (claim.producer ? undefined : claim.fresh);
+      if (!channel || !isGranted(channel, claim)) return undefined;
+      const claimed = { ...channel, ...changesOf(channel, claim) };
+      channels.set(claim.channel, claimed);
       return claimed;
     },
     async touch({ name, streamId }, aliveUntil) {
       const channel = channels.get(name);
       if (channel?.streamId === streamId) channels.set(name, { ...channel, aliveUntil });
     },
+    async forgetProducers({ name, streamId }, marks) {
+      const channel = channels.get(name);
+      if (channel?.streamId !== streamId) return;
+      const kept = Object.entries(channel.producers).filter(([mark]) => !marks.includes(mark));
+      channels.set(name, { ...channel, producers: Object.fromEntries(kept) });
+    },
     remove: async (name, now) => !isFree(name, now) && channels.delete(name),
+  };
+}
+
+function isGranted(channel: Channel, { contentType, seq, producer, replaces, now }: Claim): boolean {
+  if (channel.closed || !isAlive(channel, now)) return false;
+  if (contentType !== undefined && mediaType(channel.contentType) !== mediaType(contentType)) return false;
+  if (seq !== undefined && channel.lastSeq !== undefined && seq <= channel.lastSeq) return false;
+  if (!producer) return true;
+  const { id, epoch, seq: number } = producer;
+  const marks = channel.producers;
+  const lastEpoch = marks[epochMark(id)];
+  if (replaces !== undefined) return lastEpoch === epoch && marks[slotMark(id, number)] === replaces;
+  if (number > 0) return lastEpoch === epoch && marks[seqMark(id)] === number - 1;
+  if (lastEpoch !== undefined) return lastEpoch < epoch;
+  return Object.keys(marks).length < MAX_PRODUCERS * MARKS_PER_PRODUCER;
+}
+
+function changesOf(
+  channel: Channel,
+  { seq, close, producer, replaces, slots, now }: Claim,
+): Partial<Channel> {
+  const { id = '', epoch = 0, seq: number = 0 } = producer ?? {};
+  const slot = slots === 1 ? { [slotMark(id, number)]: channel.next } : {};
+  const moved =
+    replaces === undefined ? { [epochMark(id)]: epoch, [seqMark(id)]: number, [timeMark(id)]: now } : {};
+  return {
+    next: channel.next + slots,
+    claimedAt: now,
+    ...(seq === undefined ? {} : { lastSeq: seq }),
+    ...(close ? { closed: true, closedBy: producer } : {}),
+    ...(producer ? { producers: { ...channel.producers, ...moved, ...slot } } : {}),
+  };
+}
+
+function keyStore(): KeyStore {
+  const keys = new Map<string, KeyRecord & { readonly expiresAt: number }>();
+  return {
+    async get(key, now) {
+      const record = keys.get(key);
+      return record && record.expiresAt > now ? record : undefined;
+    },
+    async put(key, record, now, expiresAt) {
+      if ((keys.get(key)?.expiresAt ?? 0) > now) return false;
+      keys.set(key, { ...record, expiresAt });
+      return true;
+    },
+    async move(key, from, to) {
+      const record = keys.get(key);
+      if (record?.slot !== from) return false;
+      keys.set(key, { ...record, slot: to });
+      return true;
+    },
   };
 }
 

@@ -2,17 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { create, find, remove } from '../../lambda/hub/lifecycle.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
-import { CHANNEL, publish, readFrom, values } from '../support/json-log.ts';
+import { CHANNEL, codeOf, publish, readFrom, values } from '../support/json-log.ts';
 import { type MemoryLog, memoryLog } from '../support/memory-log.ts';
 
 const HOUR_MS = 3_600_000;
-
-async function codeOf(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    () => 'done',
-    (error: { code?: unknown }) => error.code ?? error,
-  );
-}
 
 /** Loses the entry in a slot, as a publisher that crashed between its two writes would have. */
 async function lose(log: MemoryLog, slot: number): Promise<void> {
@@ -29,7 +22,13 @@ describe('what was published is read back', () => {
     expect(values(await readFrom(log, afterFirst))).toEqual([2, 3, 4]);
     expect(values(await readFrom(log, { entry: afterFirst.entry, index: 2 }))).toEqual([4]);
     const end = await readFrom(log, afterSecond);
-    expect(end).toEqual({ from: afterSecond, next: afterSecond, messages: [], upToDate: true });
+    expect(end).toEqual({
+      from: afterSecond,
+      next: afterSecond,
+      messages: [],
+      upToDate: true,
+      closed: false,
+    });
     expect(await readFrom(log, 'now')).toEqual(end);
   });
 
@@ -166,7 +165,13 @@ describe('retention', () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     const end = await publish(log, 'old');
     log.now += HOUR_MS;
-    expect(await readFrom(log, 'beginning')).toEqual({ from: end, next: end, messages: [], upToDate: true });
+    expect(await readFrom(log, 'beginning')).toEqual({
+      from: end,
+      next: end,
+      messages: [],
+      upToDate: true,
+      closed: false,
+    });
   });
 
   test('pages of expired entries that the store still has are skipped', async () => {
@@ -207,7 +212,7 @@ describe('retention', () => {
 });
 
 describe('lives of a channel', () => {
-  const request = { channel: CHANNEL, contentType: 'application/json', body: Buffer.from('') };
+  const request = { channel: CHANNEL, contentType: 'application/json', close: false, body: Buffer.from('') };
 
   test('deleted and made anew, nothing of the former life shows, and its offsets are refused', async () => {
     const log = memoryLog();

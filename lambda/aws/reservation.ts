@@ -1,0 +1,113 @@
+/**
+ * The one write of a claim: everything that must hold, and everything that then changes, as DynamoDB expressions.
+ * @module
+ */
+import { MAX_PRODUCERS } from '../../protocol/limits.ts';
+import { type Channel, mediaType } from '../hub/channel.ts';
+import type { Claim } from '../hub/ports.ts';
+import {
+  epochMark,
+  MARKS_PER_PRODUCER,
+  type Producer,
+  seqMark,
+  slotMark,
+  timeMark,
+} from '../hub/producer.ts';
+
+/** The channel has not expired at :now. */
+export const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
+
+/** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
+export function reservation(claim: Claim) {
+  const checks = ['closed = :open', ALIVE];
+  const sets = ['#next = if_not_exists(#next, :zero) + :slots', 'claimedAt = :now'];
+  const names: Record<string, string> = { '#next': 'next' };
+  const values: Record<string, unknown> = {
+    ':zero': 0,
+    ':slots': claim.slots,
+    ':now': claim.now,
+    ':open': false,
+  };
+  if (claim.contentType !== undefined) {
+    checks.push('mediaType = :mediaType');
+    values[':mediaType'] = mediaType(claim.contentType);
+  }
+  if (claim.seq !== undefined) {
+    checks.push('(attribute_not_exists(lastSeq) OR lastSeq < :seq)');
+    sets.push('lastSeq = :seq');
+    values[':seq'] = claim.seq;
+  }
+  if (claim.close) {
+    sets.push('closed = :closed');
+    values[':closed'] = true;
+    if (claim.producer) {
+      sets.push('closedBy = :closedBy');
+      values[':closedBy'] = claim.producer;
+    }
+  }
+  if (claim.producer) addProducer(claim, claim.producer, { checks, sets, names, values });
+  const granted = checks.join(' AND ');
+  // A producer's marks go into a map that must be there, so a publish with a producer does not make its channel.
+  const makes = claim.producer ? undefined : claim.fresh;
+  if (makes) addFresh(makes, claim.close, { sets, values });
+  return {
+    UpdateExpression: `SET ${sets.join(', ')}`,
+    ConditionExpression: makes
+      ? `attribute_not_exists(channel) OR (${granted})`
+      : `attribute_exists(channel) AND ${granted}`,
+    ExpressionAttributeNames: names,
+    ExpressionAttributeValues: values,
+    ReturnValues: 'ALL_NEW' as const,
+  };
+}
+
+interface Expressions {
+  readonly checks: string[];
+  readonly sets: string[];
+  readonly names: Record<string, string>;
+  readonly values: Record<string, unknown>;
+}
+
+function addFresh(
+  fresh: Channel,
+  close: boolean,
+  { sets, values }: Pick<Expressions, 'sets' | 'values'>,
+): void {
+  const { streamId, contentType, createdAt, keptUntil, producers } = fresh;
+  const born = { streamId, contentType, mediaType: mediaType(contentType), createdAt, keptUntil, producers };
+  for (const [name, value] of Object.entries(close ? born : { ...born, closed: false })) {
+    sets.push(`${name} = if_not_exists(${name}, :fresh_${name})`);
+    values[`:fresh_${name}`] = value;
+  }
+}
+
+/** The publish must be the next of its producer (lambda/hub/producer.ts), or take the place of its own sealed slot. */
+function addProducer(
+  { replaces, slots }: Claim,
+  { id, epoch, seq }: Producer,
+  { checks, sets, names, values }: Expressions,
+): void {
+  Object.assign(names, { '#epoch': epochMark(id) });
+  values[':epoch'] = epoch;
+  if (slots === 1) {
+    // The slot that this write claims: `next` as it was before.
+    names['#slot'] = slotMark(id, seq);
+    sets.push('producers.#slot = #next');
+  }
+  if (replaces !== undefined) {
+    checks.push('producers.#epoch = :epoch AND producers.#slot = :replaces');
+    values[':replaces'] = replaces;
+    return;
+  }
+  Object.assign(names, { '#seq': seqMark(id), '#time': timeMark(id) });
+  sets.push('producers.#epoch = :epoch', 'producers.#seq = :producerSeq', 'producers.#time = :now');
+  values[':producerSeq'] = seq;
+  if (seq === 0) {
+    checks.push('(attribute_not_exists(producers.#epoch) OR producers.#epoch < :epoch)');
+    checks.push('(attribute_exists(producers.#epoch) OR size(producers) < :mostMarks)');
+    values[':mostMarks'] = MAX_PRODUCERS * MARKS_PER_PRODUCER;
+  } else {
+    checks.push('producers.#epoch = :epoch AND producers.#seq = :previous');
+    values[':previous'] = seq - 1;
+  }
+}

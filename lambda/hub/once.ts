@@ -1,0 +1,86 @@
+/**
+ * Idempotency-Key: a publish that may be retried without being appended twice (PROTOCOL.md §4.4).
+ *
+ * The key's record says which slot its publish claimed, and is written between the claim and the entry. So a retry
+ * finds the slot and completes or confirms it, whatever crashed. It costs one read and one write more than a plain
+ * publish.
+ * @module
+ */
+import { Refusal } from '../../protocol/errors.ts';
+import { IDEMPOTENCY_KEPT_MS } from '../../protocol/limits.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import { type Appended, type AppendRequest, type Content, complete, messagesOf, write } from './append.ts';
+import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
+import { claim, claimAgain } from './claim.ts';
+import { tombstone } from './entry.ts';
+import type { KeyRecord, Log } from './ports.ts';
+
+export interface Once {
+  readonly key: string;
+  /** The same for the same request; another for any other. */
+  readonly fingerprint: string;
+}
+
+/**
+ * Appends unless a request with the key was here in the last 24 hours; then confirms that one.
+ * @throws Refusal key_reused if that was another request, and those of `append`
+ */
+export async function appendOnce(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
+  const messages = messagesOf(request);
+  // "#" is in no channel name, so no two channels share a key.
+  const key = `${request.channel}#${once.key}`;
+  const content: Content = { messages, id: `key:${once.fingerprint}:${once.key}` };
+  const earlier = await log.keys.get(key, log.clock());
+  if (earlier) return await confirm(log, request, once, key, earlier, content);
+
+  const { channel, slot } = await claim(log, request);
+  if (slot === undefined) return appended(channel, tailOffset(channel), false);
+  const now = log.clock();
+  const record = { fingerprint: once.fingerprint, streamId: channel.streamId, slot };
+  if (!(await log.keys.put(key, record, now, now + IDEMPOTENCY_KEPT_MS))) {
+    await abandon(log, channel, slot);
+    const first = await log.keys.get(key, now);
+    if (first) return await confirm(log, request, once, key, first, content);
+    throw new Refusal('unavailable', 'the key was recorded and expired meanwhile; retry');
+  }
+  await write(log, channel, slot, content);
+  await keepAlive(log, channel);
+  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), true);
+}
+
+async function confirm(
+  log: Log,
+  request: AppendRequest,
+  { fingerprint }: Once,
+  key: string,
+  earlier: KeyRecord,
+  content: Content,
+): Promise<Appended> {
+  if (earlier.fingerprint !== fingerprint) {
+    throw new Refusal('key_reused', 'the Idempotency-Key came with another request before');
+  }
+  const channel = await log.channels.get(request.channel);
+  if (channel?.streamId !== earlier.streamId || !isAlive(channel, log.clock())) {
+    throw new Refusal('key_reused', 'the Idempotency-Key was used in a former life of the channel');
+  }
+  const slot = await complete(log, channel, earlier.slot, content, async () => {
+    const other = await claimAgain(log, request, channel, earlier.slot);
+    if (await log.keys.move(key, earlier.slot, other)) return other;
+    await abandon(log, channel, other);
+    throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');
+  });
+  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), false);
+}
+
+/** Seals one's own slot at once, rather than let readers wait out the grace for it. */
+async function abandon(log: Log, channel: Channel, slot: number): Promise<void> {
+  const time = log.clock();
+  await log.entries.put(channel.streamId, tombstone(slot, { time, expiresAt: time + log.retentionMs }));
+}
+
+const appended = (channel: Channel, nextOffset: string, isNew: boolean): Appended => ({
+  nextOffset,
+  closed: channel.closed,
+  lastSeq: undefined,
+  isNew,
+});
