@@ -11,6 +11,7 @@ const contract = <K extends string>(...names: readonly K[]) => ({
   read(source: Readonly<Record<string, string | undefined>>): Record<K, string> {
     const missing = names.filter((name) => !source[name]);
     if (missing.length > 0) throw new Error(`missing environment: ${missing.join(', ')}`);
+    // What was found for each of the names: fromEntries has forgotten which they are.
     return Object.fromEntries(names.map((name) => [name, source[name]])) as Record<K, string>;
   },
 });

@@ -9,8 +9,8 @@ import { accessEnv, logEnv } from './env.ts';
 import { answerHead, answerRead } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom } from './http/parse.ts';
+import { catchUp } from './hub/catch-up.ts';
 import { find } from './hub/lifecycle.ts';
-import { read } from './hub/read.ts';
 
 const log = logInAws(logEnv.read(process.env));
 const access = accessInAws(accessEnv.read(process.env));
@@ -23,8 +23,7 @@ export const handler = httpHandler({
       operation: 'subscribe',
       answer: async ({ channel: name, raw }) => {
         const asked = parseFrom(raw);
-        const channel = await find(log, name);
-        const result = await read(log, channel, asked);
+        const { channel, result } = await catchUp(log, name, asked);
         const isPublic = access.isPublic('subscribe', name);
         return answerRead({
           channel,

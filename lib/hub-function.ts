@@ -17,8 +17,8 @@ export interface HubFunctionProps {
 }
 
 /**
- * Longest run of a door that does not hold requests. Its slowest path, three attempts of 800 ms at each of its store
- * calls, ends well before; the HTTP API would cut at 30 s.
+ * Longest run of a door that does not hold requests, of which single milliseconds are usual. A store that answers
+ * every attempt late can use it up; a sixth of LATEST_WRITE_MS, so that no write outlives what readers reckon with.
  */
 const TIMEOUT = Duration.seconds(10);
 

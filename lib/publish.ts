@@ -3,16 +3,8 @@
  * @module
  */
 import { Construct } from 'constructs';
-import type { ChannelLog } from './channel-log.ts';
-import type { HubConfig } from './config.ts';
+import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
-import type { TokenKeys } from './token-keys.ts';
-
-export interface DoorProps {
-  readonly config: HubConfig;
-  readonly log: ChannelLog;
-  readonly tokenKeys: TokenKeys;
-}
 
 export class Publish extends Construct {
   readonly door: HubFunction;

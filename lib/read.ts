@@ -3,8 +3,8 @@
  * @module
  */
 import { Construct } from 'constructs';
+import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
-import type { DoorProps } from './publish.ts';
 
 export class Read extends Construct {
   readonly door: HubFunction;

@@ -17,4 +17,4 @@ export const PRODUCER_RECEIVED_SEQ = 'Producer-Received-Seq';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 
 /** Requests for parts of the protocol that this version refuses by name, rather than ignore and lose their meaning. */
-export const UNSUPPORTED_HEADERS = ['Stream-Forked-From'] as const;
+export const UNSUPPORTED_HEADERS = ['Stream-Forked-From', 'Content-Encoding'] as const;

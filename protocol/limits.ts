@@ -20,7 +20,7 @@ export const MAX_CHANNEL_LENGTH = 255;
 export const MAX_SEGMENT_LENGTH = 64;
 export const MAX_SEGMENTS = 8;
 
-/** Characters of a content type and of a Stream-Seq: both are kept on the channel's item, which must stay under 1 KB to cost one write unit. */
+/** Characters of a content type and of a Stream-Seq: both are kept on the channel's item, and each started KB of it is another write unit for every publish. */
 export const MAX_CONTENT_TYPE_LENGTH = 255;
 export const MAX_STREAM_SEQ_LENGTH = 255;
 
@@ -40,10 +40,7 @@ export const PRODUCER_WINDOW = 8;
 /** How long an Idempotency-Key is remembered, in milliseconds: a day. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 
-/**
- * Longest Stream-TTL, in seconds: 10 years. A larger number would leave the range in which DynamoDB's own clean-up works.
- * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
- */
+/** Longest Stream-TTL, in seconds: 10 years. Who means for ever leaves it out. */
 export const MAX_TTL_SECONDS = 10 * 365 * 24 * 3_600;
 
 /**
@@ -52,6 +49,12 @@ export const MAX_TTL_SECONDS = 10 * 365 * 24 * 3_600;
  * can hold up readers.
  */
 export const GAP_GRACE_MS = 3_000;
+
+/**
+ * How long after its claim an entry can still be written, at the utmost, in milliseconds: six times the timeout of the
+ * function that writes it, after which Lambda has ended it.
+ */
+export const LATEST_WRITE_MS = 60_000;
 
 /** What a 503 tells the caller to wait, in seconds. DynamoDB's throttling clears in about one. */
 export const RETRY_AFTER_SECONDS = 1;

@@ -19,6 +19,7 @@ export interface Position {
   readonly index: number;
 }
 
+/** The offset of a channel that nobody has published to yet: the beginning, whenever that will be. */
 export const BEGINNING: Position = { entry: 0, index: 0 };
 
 export function formatOffset({ entry, index }: Position): string {

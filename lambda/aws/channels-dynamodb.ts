@@ -14,7 +14,8 @@ import {
 import { type Channel, mediaType } from '../hub/channel.ts';
 import type { ChannelStore } from '../hub/ports.ts';
 import type { Producer, ProducerMarks } from '../hub/producer.ts';
-import { call, callIf, numberOf, textOf } from './dynamodb.ts';
+import { call } from './client.ts';
+import { callIf, numberOf, textOf } from './dynamodb.ts';
 import { ALIVE, reservation } from './reservation.ts';
 
 /**
@@ -55,6 +56,23 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       return answer?.Attributes && channelOf(answer.Attributes);
     },
 
+    async beginEra(channel, now, keptUntil) {
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: channel.name },
+        UpdateExpression: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
+        ConditionExpression: 'streamId = :streamId AND claimedAt = :claimedAt',
+        ExpressionAttributeNames: { '#next': 'next', '#floor': 'floor' },
+        ExpressionAttributeValues: {
+          ':now': now,
+          ':keptUntil': keptUntil,
+          ':streamId': channel.streamId,
+          ':claimedAt': channel.claimedAt,
+        },
+      });
+      await callIf(() => client.send(update));
+    },
+
     async forgetProducers(channel, marks) {
       const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
       const update = new UpdateCommand({
@@ -70,17 +88,18 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       await callIf(() => client.send(update));
     },
 
-    async touch(channel, aliveUntil) {
+    async touch(channel, aliveUntil, now) {
       const update = new UpdateCommand({
         TableName: table,
         Key: { channel: channel.name },
         UpdateExpression: 'SET aliveUntil = :until, expiry = :expiry',
-        // Nothing to do if the channel was deleted or made anew in between.
-        ConditionExpression: 'streamId = :streamId',
+        // Nothing to do if the channel was deleted, has expired or was made anew in between.
+        ConditionExpression: 'streamId = :streamId AND aliveUntil > :now',
         ExpressionAttributeValues: {
           ':until': aliveUntil,
           ':expiry': expiryOf(aliveUntil),
           ':streamId': channel.streamId,
+          ':now': now,
         },
       });
       await callIf(() => client.send(update));
@@ -113,10 +132,13 @@ function channelOf(item: Readonly<Record<string, unknown>>): Channel {
     streamId: textOf(item, 'streamId'),
     contentType: textOf(item, 'contentType'),
     next: numberOf(item, 'next'),
-    createdAt: numberOf(item, 'createdAt'),
-    claimedAt: numberOf(item, 'claimedAt'),
+    origin: numberOf(item, 'origin'),
+    floor: numberOf(item, 'floor'),
+    floorAt: numberOf(item, 'floorAt'),
     keptUntil: numberOf(item, 'keptUntil'),
+    claimedAt: numberOf(item, 'claimedAt'),
     lastSeq: optional('lastSeq', textOf),
+    lastSeqSlot: optional('lastSeqSlot', numberOf),
     closed: item.closed === true,
     closedBy: optional('closedBy', producerOf),
     producers: marksOf(item.producers),

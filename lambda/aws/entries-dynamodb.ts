@@ -5,8 +5,9 @@
  */
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import type { Entry } from '../hub/entry.ts';
-import type { EntryStore } from '../hub/ports.ts';
-import { call, callIf, numberOf, textOf } from './dynamodb.ts';
+import type { Age, EntryStore } from '../hub/ports.ts';
+import { call } from './client.ts';
+import { callIf, numberOf, textOf } from './dynamodb.ts';
 
 export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
   return {
@@ -46,12 +47,21 @@ export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string)
         ConsistentRead: true,
         ScanIndexForward: side === 'from',
         Limit: 1,
-        ProjectionExpression: 'slot, expiresAt',
+        ProjectionExpression: 'slot, #time, expiresAt',
+        ExpressionAttributeNames: { '#time': 'time' },
       });
       const { Items = [] } = await call(() => client.send(query));
       const [item] = Items;
-      return item && { slot: numberOf(item, 'slot'), expiresAt: numberOf(item, 'expiresAt') };
+      return item && ageOf(item);
     },
+  };
+}
+
+function ageOf(item: Readonly<Record<string, unknown>>): Age {
+  return {
+    slot: numberOf(item, 'slot'),
+    time: numberOf(item, 'time'),
+    expiresAt: numberOf(item, 'expiresAt'),
   };
 }
 
@@ -63,13 +73,7 @@ function itemOf(streamId: string, entry: Entry): Record<string, unknown> {
 function entryOf(item: Readonly<Record<string, unknown>>): Entry {
   const messages: unknown = item.messages;
   if (!Array.isArray(messages) || !messages.every(isMessage)) throw new Error('stored entry has no messages');
-  return {
-    slot: numberOf(item, 'slot'),
-    messages,
-    id: textOf(item, 'id'),
-    time: numberOf(item, 'time'),
-    expiresAt: numberOf(item, 'expiresAt'),
-  };
+  return { ...ageOf(item), messages, id: textOf(item, 'id') };
 }
 
 const isMessage = (value: unknown): value is string | Uint8Array =>

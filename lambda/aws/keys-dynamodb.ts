@@ -4,7 +4,8 @@
  */
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { KeyStore } from '../hub/ports.ts';
-import { call, callIf, numberOf, textOf } from './dynamodb.ts';
+import { call } from './client.ts';
+import { callIf, numberOf, textOf } from './dynamodb.ts';
 
 export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): KeyStore {
   return {

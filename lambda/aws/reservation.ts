@@ -19,24 +19,20 @@ export const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
 
 /** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
 export function reservation(claim: Claim) {
-  const checks = ['closed = :open', ALIVE];
-  const sets = ['#next = if_not_exists(#next, :zero) + :slots', 'claimedAt = :now'];
+  const checks = ['closed = :open', 'claimedAt > :silentSince', ALIVE];
+  const sets = ['claimedAt = :now'];
   const names: Record<string, string> = { '#next': 'next' };
   const values: Record<string, unknown> = {
-    ':zero': 0,
     ':slots': claim.slots,
     ':now': claim.now,
+    ':silentSince': claim.silentSince,
     ':open': false,
   };
   if (claim.contentType !== undefined) {
     checks.push('mediaType = :mediaType');
     values[':mediaType'] = mediaType(claim.contentType);
   }
-  if (claim.seq !== undefined) {
-    checks.push('(attribute_not_exists(lastSeq) OR lastSeq < :seq)');
-    sets.push('lastSeq = :seq');
-    values[':seq'] = claim.seq;
-  }
+  if (claim.seq !== undefined) addSeq(claim, claim.seq, { checks, sets, values });
   if (claim.close) {
     sets.push('closed = :closed');
     values[':closed'] = true;
@@ -47,9 +43,10 @@ export function reservation(claim: Claim) {
   }
   if (claim.producer) addProducer(claim, claim.producer, { checks, sets, names, values });
   const granted = checks.join(' AND ');
-  // A producer's marks go into a map that must be there, so a publish with a producer does not make its channel.
-  const makes = claim.producer ? undefined : claim.fresh;
+  // What refers to the channel's state needs it to be there, so such a publish does not make its channel itself.
+  const makes = claim.producer || claim.seq !== undefined ? undefined : claim.fresh;
   if (makes) addFresh(makes, claim.close, { sets, values });
+  else sets.push('#next = #next + :slots');
   return {
     UpdateExpression: `SET ${sets.join(', ')}`,
     ConditionExpression: makes
@@ -68,16 +65,36 @@ interface Expressions {
   readonly values: Record<string, unknown>;
 }
 
+/** What the first publish of a channel brings along; on a channel that is there it changes nothing but `next`. */
 function addFresh(
   fresh: Channel,
   close: boolean,
   { sets, values }: Pick<Expressions, 'sets' | 'values'>,
 ): void {
-  const { streamId, contentType, createdAt, keptUntil, producers } = fresh;
-  const born = { streamId, contentType, mediaType: mediaType(contentType), createdAt, keptUntil, producers };
+  const { streamId, contentType, origin, floor, floorAt, keptUntil, producers } = fresh;
+  const type = { contentType, mediaType: mediaType(contentType) };
+  const born = { streamId, ...type, origin, floor, floorAt, keptUntil, producers };
   for (const [name, value] of Object.entries(close ? born : { ...born, closed: false })) {
     sets.push(`${name} = if_not_exists(${name}, :fresh_${name})`);
     values[`:fresh_${name}`] = value;
+  }
+  sets.push('#next = if_not_exists(#next, :fresh_origin) + :slots');
+}
+
+/** The Stream-Seq must be above the last one, or stand at the sealed slot that this claim takes the place of. */
+function addSeq(
+  { replaces }: Claim,
+  seq: string,
+  { checks, sets, values }: Omit<Expressions, 'names'>,
+): void {
+  values[':seq'] = seq;
+  // The slot that this write claims: `next` as it was before.
+  sets.push('lastSeq = :seq', 'lastSeqSlot = #next');
+  if (replaces === undefined) {
+    checks.push('(attribute_not_exists(lastSeq) OR lastSeq < :seq)');
+  } else {
+    checks.push('lastSeq = :seq AND lastSeqSlot = :replaces');
+    values[':replaces'] = replaces;
   }
 }
 

@@ -73,6 +73,8 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
     'Content-Type': channel.contentType,
     [STREAM_NEXT_OFFSET]: formatOffset(result.next),
     'Cache-Control': cacheControl(asked, result, isPublic),
+    // A cache must not hand one caller's answer to another: not even a browser's, after a change of user.
+    Vary: 'Authorization',
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
@@ -87,13 +89,14 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
 }
 
 /**
- * A full page never changes, so it may be kept. An answer that reached the end changes with the next publish: kept
- * for a minute, it would make short polling a minute late, so it must be revalidated (a 304 by ETag).
+ * A page that is followed by more never changes, so it may be kept. An answer that reached the end changes with the
+ * next publish: kept for a minute, it would make short polling a minute late, so it must be revalidated (a 304 by ETag).
  */
 function cacheControl(asked: From, result: ReadResult, isPublic: boolean): string {
   if (asked === 'now') return 'no-store';
-  const whose = isPublic ? 'public' : 'private';
-  return result.upToDate ? `${whose}, no-cache` : `${whose}, max-age=60, stale-while-revalidate=300`;
+  const isFinal = !result.upToDate && formatOffset(result.next) > formatOffset(result.from);
+  if (!isFinal) return isPublic ? 'public, no-cache' : 'private, no-cache';
+  return isPublic ? 'public, max-age=60, stale-while-revalidate=300' : 'private, max-age=60';
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */

@@ -3,7 +3,7 @@
  * @module
  */
 import { Hono } from 'hono';
-import type { Capability, Operation } from '../../protocol/capability.ts';
+import type { Operation } from '../../protocol/capability.ts';
 import { isChannelName } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
@@ -15,7 +15,6 @@ import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from
 export interface ChannelRequest {
   readonly channel: string;
   readonly raw: Request;
-  readonly caller: Capability;
 }
 
 export interface ChannelRoute {
@@ -33,6 +32,8 @@ export interface HttpDoor {
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
+/** https://fetch.spec.whatwg.org/#forbidden-method */
+const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
 /** The Lambda handler of a door. It answers every request; it throws only for events that are not HTTP. */
 export function httpHandler(door: HttpDoor): (event: unknown) => Promise<HttpResult> {
@@ -44,14 +45,14 @@ export function httpHandler(door: HttpDoor): (event: unknown) => Promise<HttpRes
 }
 
 async function respond(app: Hono, http: HttpEvent): Promise<Response> {
-  let request: Request;
+  // TRACE and its kind can be no web request, so they are refused before there is one.
+  if (NO_REQUEST.has(http.method)) return refuse(methodNotAllowed(http.method));
   try {
-    request = toRequest(http);
+    return await app.fetch(toRequest(http));
   } catch (error) {
     if (error instanceof Refusal) return refuse(error);
-    return refuse(new Refusal('bad_request', 'the method or a header cannot be part of an HTTP request'));
+    return refuse(new Refusal('bad_request', 'a header cannot be part of an HTTP request'));
   }
-  return await app.fetch(request);
 }
 
 function channelApp(door: HttpDoor): Hono {
@@ -73,12 +74,7 @@ function channelApp(door: HttpDoor): Hono {
 
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
   const route = door.routes[raw.method];
-  if (!route) {
-    throw new Refusal(
-      'method_not_allowed',
-      `a channel knows ${CHANNEL_METHODS.join(', ')}, got ${raw.method}`,
-    );
-  }
+  if (!route) throw methodNotAllowed(raw.method);
   const caller = await door.access.identify(raw.headers.get('authorization') ?? undefined);
   if (!isChannelName(channel)) {
     throw new Refusal(
@@ -87,7 +83,11 @@ async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Res
     );
   }
   door.access.require(route.operation, channel, caller);
-  return await route.answer({ channel, raw, caller });
+  return await route.answer({ channel, raw });
+}
+
+function methodNotAllowed(method: string): Refusal {
+  return new Refusal('method_not_allowed', `a channel knows ${CHANNEL_METHODS.join(', ')}, got ${method}`);
 }
 
 /** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */

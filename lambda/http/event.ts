@@ -51,8 +51,8 @@ export function parseEvent(event: unknown): HttpEvent {
 const BODILESS = new Set(['GET', 'HEAD']);
 
 /**
- * @throws TypeError for what no web request can be: the methods TRACE, TRACK and CONNECT, or an impossible header
- * @throws Refusal bad_request for text that the gateway could not hand over as it was
+ * @throws TypeError for a header that no web request can have
+ * @throws Refusal bad_channel for a path that would not arrive as it was sent, bad_request for text that did not
  */
 export function toRequest(event: HttpEvent): Request {
   const scheme = event.headers['x-forwarded-proto'] === 'http' ? 'http' : 'https';
@@ -60,8 +60,10 @@ export function toRequest(event: HttpEvent): Request {
   const url = new URL(
     URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}` : `https://${event.domainName}`,
   );
-  // Set part by part: a decoded "?" in the path must not turn into a query.
-  url.pathname = event.rawPath;
+  const path = plainPath(event.rawPath);
+  url.pathname = path;
+  // URLs fold "..", "." and empty host tricks away: what was authorized would not be what was asked for.
+  if (url.pathname !== path) throw oddPath();
   url.search = event.rawQueryString;
   const bytes = bodyOf(event);
   const body = BODILESS.has(event.method) || bytes.byteLength === 0 ? null : bytes;
@@ -71,21 +73,42 @@ export function toRequest(event: HttpEvent): Request {
   return request;
 }
 
+/** Printable ASCII, but nothing that URLs give a meaning or rewrite: no channel name needs any of it. */
+const isPlain = (path: string): boolean => /^\/[!-~]*$/.test(path) && !/[\\%?#]/.test(path);
+
+/** The path decoded: API Gateway has done so, a function URL hands it on as it was sent. */
+function plainPath(rawPath: string): string {
+  let path = rawPath;
+  try {
+    path = decodeURIComponent(rawPath);
+  } catch {
+    throw oddPath();
+  }
+  if (!isPlain(path)) throw oddPath();
+  return path;
+}
+
+function oddPath(): Refusal {
+  return new Refusal(
+    'bad_channel',
+    'a path is made of the letters, digits, "_", ".", "~", "-" and "/" of channel names',
+  );
+}
+
 /**
  * The bytes that the caller sent. The gateway hands text types over as a string, in which whatever was not UTF-8 has
- * become U+FFFD: to store that would be to corrupt a message silently, so the length is held against what was announced.
+ * become U+FFFD, and to store that would be to corrupt a message silently. So that character is refused; JSON can
+ * write it as \ufffd.
  */
 function bodyOf(event: HttpEvent): Buffer {
   if (event.isBase64Encoded) return Buffer.from(event.body ?? '', 'base64');
-  const bytes = Buffer.from(event.body ?? '');
-  const announced = event.headers['content-length'];
-  if (announced !== undefined && Number(announced) !== bytes.byteLength) {
+  if (event.body?.includes('\ufffd')) {
     throw new Refusal(
       'bad_request',
-      'a body of JSON, text or XML must be UTF-8; send other bytes as another type',
+      'a body of JSON, text or XML must be UTF-8 without U+FFFD; send other bytes as another type',
     );
   }
-  return bytes;
+  return Buffer.from(event.body ?? '');
 }
 
 /** JSON is sent as text; everything else as base64, since no other type promises to be UTF-8. */

@@ -35,7 +35,7 @@ const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 const DECIMAL = /^(0|[1-9]\d*)$/;
 /** https://www.rfc-editor.org/rfc/rfc3339#section-5.6 */
-const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /** A publish, and the key that its caller wants it to happen once by, if any. */
 export interface PublishRequest {
@@ -126,7 +126,7 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
       `${STREAM_TTL} must be whole seconds up to ${MAX_TTL_SECONDS}, got "${ttl}"`,
     );
   }
-  if (expiresAt !== undefined && !(RFC3339.test(expiresAt) && Number.isFinite(Date.parse(expiresAt)))) {
+  if (expiresAt !== undefined && !isTime(expiresAt)) {
     throw new Refusal('bad_request', `${STREAM_EXPIRES_AT} must be an RFC 3339 time, got "${expiresAt}"`);
   }
   return {
@@ -137,6 +137,14 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
     close: isTrue(raw, STREAM_CLOSED),
     body: await raw.bytes(),
   };
+}
+
+/** An RFC 3339 time of a day that exists: Date.parse takes 30 February for 2 March. */
+function isTime(text: string): boolean {
+  const [, year, month, day] = RFC3339.exec(text)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return false;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && Number.isFinite(Date.parse(text));
 }
 
 /** Where a GET starts: from the beginning if it does not say. */
@@ -152,7 +160,10 @@ export function parseFrom(raw: Request): From {
   if (offset === 'now') return 'now';
   const position = parseOffset(offset);
   if (!position)
-    throw new Refusal('bad_offset', 'an offset is 16 digits as given by Stream-Next-Offset, -1 or now');
+    throw new Refusal(
+      'bad_offset',
+      `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got "${offset.slice(0, 32)}"`,
+    );
   return position;
 }
 

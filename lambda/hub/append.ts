@@ -5,12 +5,12 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import { type Channel, keepAlive, tailOffset } from './channel.ts';
-import { claim, claimAgain, type Wish } from './claim.ts';
-import type { Entry, Messages } from './entry.ts';
-import { isHole } from './gap.ts';
+import { type Claimed, claim, claimAgain, sequenceRegression, type Wish } from './claim.ts';
+import { type Entry, isTombstone, type Messages } from './entry.ts';
 import { parseMessages } from './messages.ts';
 import type { Log } from './ports.ts';
 import { entryIdOf } from './producer.ts';
+import { isHole } from './retention.ts';
 
 export interface AppendRequest extends Wish {
   readonly body: Uint8Array;
@@ -26,6 +26,8 @@ export interface Appended {
   readonly isNew: boolean;
 }
 
+export type Content = Pick<Entry, 'messages' | 'id'>;
+
 /**
  * Appends the messages of one request and answers the offset after them. Once it has answered, the messages are
  * durable; until then nobody has seen them in front of a later message.
@@ -34,29 +36,30 @@ export interface Appended {
 export async function append(log: Log, request: AppendRequest): Promise<Appended> {
   const messages = messagesOf(request);
   const claimed = await claim(log, request);
-  const { channel, slot } = claimed;
-  const isRepeat = claimed.kind === 'repeat';
-  const lastSeq = isRepeat ? claimed.lastSeq : request.producer?.seq;
+  const { kind, channel, slot } = claimed;
+  const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
   await keepAlive(log, channel);
   const end = { closed: channel.closed, lastSeq };
   if (slot === undefined || messages.length === 0)
     return { ...end, isNew: false, nextOffset: tailOffset(channel) };
-  const id = request.producer ? entryIdOf(request.producer) : log.newId();
-  const written = isRepeat
-    ? await complete(log, channel, slot, { messages, id }, () => claimAgain(log, request, channel, slot))
-    : await write(log, channel, slot, { messages, id });
-  return { ...end, isNew: !isRepeat, nextOffset: formatOffset({ entry: written + 1, index: 0 }) };
+  const content = { messages, id: request.producer ? entryIdOf(request.producer) : log.newId() };
+  const written =
+    kind === 'granted'
+      ? await write(log, channel, slot, content)
+      : await complete(log, channel, slot, content, () => another(log, request, claimed, slot));
+  return { ...end, isNew: kind !== 'repeat', nextOffset: formatOffset({ entry: written + 1, index: 0 }) };
 }
 
-/** @throws Refusal empty_body, unless the request closes the channel and says nothing more */
+/**
+ * The messages of a publish; none if it closes the channel and says nothing more.
+ * @throws Refusal empty_body, bad_json, too_large
+ */
 export function messagesOf({ body, contentType, close }: AppendRequest): Messages {
   if (contentType === undefined && close) return [];
   const messages = parseMessages(contentType ?? '', body);
   if (messages.length === 0) throw new Refusal('empty_body', 'the body holds no message');
   return messages;
 }
-
-export type Content = Pick<Entry, 'messages' | 'id'>;
 
 /**
  * Writes the entry into its slot.
@@ -80,7 +83,7 @@ async function put(log: Log, channel: Channel, slot: number, content: Content): 
 
 /**
  * Makes sure that a publish which was claimed before is in the log: finds its entry, writes it if a crash left the slot
- * empty, or takes another slot if readers have sealed that one meanwhile.
+ * empty, or takes another slot if that one is lost.
  * @param again claims the other slot
  */
 export async function complete(
@@ -91,7 +94,25 @@ export async function complete(
   again: () => Promise<number>,
 ): Promise<number> {
   // An old entry may have left the log with age; writing it again would bring it back from the dead.
-  if (!(await isHole(log, channel, slot, undefined, log.clock()))) return slot;
+  if (!(await isHole(log, channel, slot, log.clock()))) return slot;
   if (await put(log, channel, slot, content)) return slot;
   return await write(log, channel, await again(), content);
+}
+
+/**
+ * Another slot for a publish that found its own taken. A Stream-Seq says only that someone claimed it: if an entry
+ * stands there, another writer was first; if it was sealed, the number is free for the next who comes with it.
+ */
+export async function another(
+  log: Log,
+  wish: Wish,
+  { kind, channel }: Claimed,
+  slot: number,
+): Promise<number> {
+  // What was accepted before is not held against the sequence again.
+  if (kind !== 'contested') return await claimAgain(log, { ...wish, seq: undefined }, channel, slot);
+  const { entries } = await log.entries.page(channel.streamId, slot);
+  const [there] = entries;
+  if (there?.slot !== slot || !isTombstone(there)) throw sequenceRegression(wish.seq);
+  return await claimAgain(log, wish, channel, slot);
 }

@@ -19,13 +19,19 @@ export interface Channel {
   readonly contentType: string;
   /** The first slot that no publish has claimed. */
   readonly next: number;
-  readonly createdAt: number;
+  /** The first slot of this life of the name. */
+  readonly origin: number;
+  /** The first slot of the current era: nothing below it can be read any more (retention.ts). */
+  readonly floor: number;
+  /** When the era began, in milliseconds. */
+  readonly floorAt: number;
+  /** Until when nothing of the era can have left the log, by the retention when it began, in milliseconds. */
+  readonly keptUntil: number;
   /** When the last slot was claimed, in milliseconds; creation if none was. */
   readonly claimedAt: number;
-  /** Until when nothing can have left the log, by the retention at creation, in milliseconds. */
-  readonly keptUntil: number;
-  /** The last Stream-Seq that was accepted. */
+  /** The last Stream-Seq that was accepted, and the slot that its publish claimed. */
   readonly lastSeq: string | undefined;
+  readonly lastSeqSlot: number | undefined;
   /** True once nothing can be appended any more. */
   readonly closed: boolean;
   /** The producer's publish that closed the channel, if one did. */
@@ -57,15 +63,38 @@ export function newChannel(
   wanted: Pick<Channel, 'name' | 'contentType' | 'ttlSeconds' | 'expiresAt'>,
   now: number,
 ): Channel {
-  const born = {
-    createdAt: now,
-    claimedAt: now,
+  const origin = originAt(now);
+  const { name, contentType, ttlSeconds, expiresAt } = wanted;
+  return {
+    name,
+    streamId: log.newId(),
+    contentType,
+    next: origin,
+    origin,
+    floor: origin,
+    floorAt: now,
     keptUntil: now + log.retentionMs,
+    claimedAt: now,
+    lastSeq: undefined,
+    lastSeqSlot: undefined,
+    closed: false,
+    closedBy: undefined,
+    producers: {},
+    ttlSeconds,
+    expiresAt,
     aliveUntil: aliveUntil(wanted, now),
   };
-  const { name, contentType, ttlSeconds, expiresAt } = wanted;
-  const blank = { next: 0, lastSeq: undefined, closed: false, closedBy: undefined, producers: {} };
-  return { name, contentType, ttlSeconds, expiresAt, streamId: log.newId(), ...blank, ...born };
+}
+
+/** Slot numbers of a new life begin at its age of the hub's era in milliseconds: twelve digits last until 2051. */
+const FIRST_YEAR = Date.UTC(2020, 0, 1);
+
+/**
+ * The first slot of a life that begins now. A channel cannot take a publish every millisecond, so it is above every
+ * slot of a former life of the name, and an offset of that life is known as such instead of skipping messages of this.
+ */
+function originAt(now: number): number {
+  return Math.max(1, now - FIRST_YEAR);
 }
 
 /** When a channel of that lifetime ends, in milliseconds, if nobody uses it after `now`; undefined for never. */
@@ -80,8 +109,9 @@ export function aliveUntil(
 /** Restarts the idle time of a channel with a TTL. Others cost no write. */
 export async function keepAlive(log: Log, channel: Channel): Promise<void> {
   if (channel.ttlSeconds === undefined) return;
-  const until = aliveUntil(channel, log.clock());
-  if (until !== undefined) await log.channels.touch(channel, until);
+  const now = log.clock();
+  const until = aliveUntil(channel, now);
+  if (until !== undefined) await log.channels.touch(channel, until, now);
 }
 
 /** The offset after everything that was ever claimed in the channel. */

@@ -9,6 +9,7 @@ import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
 import type { Claim, Log } from './ports.ts';
 import { epochMark, MARKS_PER_PRODUCER, type Producer, silentMarks, standingOf } from './producer.ts';
+import { isSilent, silentSince } from './retention.ts';
 
 /** What a publish asks of its channel. */
 export interface Wish {
@@ -20,19 +21,19 @@ export interface Wish {
   readonly producer: Producer | undefined;
 }
 
-export type Claimed =
-  | { readonly kind: 'granted'; readonly channel: Channel; readonly slot: number | undefined }
-  /** The publish was claimed, or the channel closed, by an earlier attempt at the same thing. */
-  | {
-      readonly kind: 'repeat';
-      readonly channel: Channel;
-      readonly slot: number | undefined;
-      readonly lastSeq: number | undefined;
-    };
+export interface Claimed {
+  /** `repeat`: an earlier attempt claimed it. `contested`: someone claimed the Stream-Seq, perhaps an earlier attempt. */
+  readonly kind: 'granted' | 'repeat' | 'contested';
+  readonly channel: Channel;
+  /** Undefined if only the closing was asked for, or if it is too long ago to be remembered. */
+  readonly slot: number | undefined;
+  /** The last sequence number of the producer, for a repeat. */
+  readonly lastSeq: number | undefined;
+}
 
 /**
- * A claim is refused for a reason that can be gone by the time it is looked up (the channel was created, or expired,
- * in between). Each further attempt needs another such accident.
+ * A claim is refused for a reason that can be gone by the time it is looked up (the channel was created, or expired, or
+ * began an era). Each further attempt needs another such accident.
  */
 const MAX_ATTEMPTS = 4;
 
@@ -49,64 +50,96 @@ const FORM = 'application/x-www-form-urlencoded';
  */
 export async function claim(log: Log, wish: Wish): Promise<Claimed> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const now = log.clock();
-    const slots = wish.contentType === undefined ? 0 : 1;
-    const wanted: Claim = { ...wish, slots, now, fresh: freshFor(log, wish, now), replaces: undefined };
+    const wanted = { ...claimOf(log, wish), fresh: freshFor(log, wish) };
     const channel = await log.channels.reserve(wanted);
-    if (channel) return { kind: 'granted', channel, slot: wanted.slots === 0 ? undefined : channel.next - 1 };
-    const repeat = await explain(log, wanted);
-    if (repeat) return repeat;
+    if (channel) {
+      const slot = wanted.slots === 0 ? undefined : channel.next - 1;
+      return { kind: 'granted', channel, slot, lastSeq: undefined };
+    }
+    const earlier = await explain(log, wanted);
+    if (earlier) return earlier;
   }
-  throw new Refusal('unavailable', 'the channel changed while it was being written to; retry');
+  throw tooMuchChange();
+}
+
+/**
+ * Claims another slot for a publish whose own was sealed before it was written.
+ * @throws Refusal channel_closed, unavailable
+ */
+export async function claimAgain(log: Log, wish: Wish, channel: Channel, sealed: number): Promise<number> {
+  if (channel.closed) throw channelClosed(channel);
+  const claimed = await log.channels.reserve({ ...claimOf(log, wish), slots: 1, replaces: sealed });
+  if (!claimed) throw tooMuchChange();
+  return claimed.next - 1;
+}
+
+function claimOf(log: Log, wish: Wish): Claim {
+  const now = log.clock();
+  const slots = wish.contentType === undefined ? 0 : 1;
+  return { ...wish, slots, now, silentSince: silentSince(log, now), fresh: undefined, replaces: undefined };
+}
+
+function tooMuchChange(): Refusal {
+  return new Refusal('unavailable', 'the channel changed while it was being written to; retry');
 }
 
 /** The channel that the first publish makes in implicit mode. */
-function freshFor(log: Log, { channel: name, contentType }: Wish, now: number): Channel | undefined {
-  if (log.channelCreation === 'explicit' || contentType === undefined) return undefined;
-  if (mediaType(contentType) === FORM) {
-    throw new Refusal(
-      'content_type_mismatch',
-      `no channel is ${FORM}; for JSON send content-type: application/json`,
-    );
-  }
-  return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, now);
+function freshFor(log: Log, { channel: name, contentType }: Wish): Channel | undefined {
+  if (log.channelCreation === 'explicit' || contentType === undefined || isForm(contentType))
+    return undefined;
+  return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, log.clock());
 }
+
+const isForm = (contentType: string): boolean => mediaType(contentType) === FORM;
 
 /** Throws the reason why a claim was refused, or returns the earlier attempt, or nothing if another may be granted. */
 async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
   const channel = await log.channels.get(claim.channel);
   if (!channel || !isAlive(channel, claim.now)) {
-    if (!claim.fresh) throw channelNotFound();
+    if (!claim.fresh) throw noChannel(log, claim);
     await log.channels.create(claim.fresh, claim.now);
     return undefined;
   }
   if (channel.closed) return repeatOfClosing(channel, claim);
   if (claim.contentType !== undefined && mediaType(channel.contentType) !== mediaType(claim.contentType)) {
-    throw new Refusal(
-      'content_type_mismatch',
-      `the channel is ${channel.contentType}, the message is ${claim.contentType}`,
-    );
+    const message = `the channel is ${channel.contentType}, the message is ${claim.contentType}`;
+    throw new Refusal('content_type_mismatch', message);
   }
   if (claim.producer) {
     const standing = standingOf(claim.producer, channel.producers);
     if (standing.kind === 'repeat') return { ...standing, channel };
     await makeRoom(log, channel, claim.producer, claim.now);
   }
-  if (claim.seq !== undefined && channel.lastSeq !== undefined && claim.seq <= channel.lastSeq) {
-    throw new Refusal('sequence_regression', `Stream-Seq ${claim.seq} is not above the last one accepted`);
+  const contested = standingOfSeq(channel, claim);
+  if (contested) return contested;
+  if (isSilent(log, channel, claim.now)) {
+    await log.channels.beginEra(channel, claim.now, claim.now + log.retentionMs);
   }
   return undefined;
 }
 
+function noChannel(log: Log, { contentType }: Claim): Refusal {
+  if (log.channelCreation === 'explicit' || contentType === undefined) return channelNotFound();
+  const advice = 'for JSON send content-type: application/json';
+  return new Refusal('content_type_mismatch', `a publish of ${contentType} makes no channel; ${advice}`);
+}
+
+/** A Stream-Seq that equals the last one may be that very publish, tried again after its write failed. */
+function standingOfSeq(channel: Channel, { seq, producer }: Claim): Claimed | undefined {
+  const { lastSeq, lastSeqSlot: slot } = channel;
+  if (seq === undefined || lastSeq === undefined || seq > lastSeq) return undefined;
+  if (seq < lastSeq || producer || slot === undefined) throw sequenceRegression(seq);
+  return { kind: 'contested', channel, slot, lastSeq: undefined };
+}
+
+export function sequenceRegression(seq: string | undefined): Refusal {
+  return new Refusal('sequence_regression', `Stream-Seq "${seq}" is not above the last one accepted`);
+}
+
 /** A closed channel accepts the very request that closed it once more, and closing for its own sake. */
 function repeatOfClosing(channel: Channel, { producer, slots }: Claim): Claimed {
-  const closing = channel.closedBy;
-  const same =
-    producer &&
-    closing?.id === producer.id &&
-    closing.epoch === producer.epoch &&
-    closing.seq === producer.seq;
-  if (same) {
+  const { id, epoch, seq } = channel.closedBy ?? {};
+  if (producer && id === producer.id && epoch === producer.epoch && seq === producer.seq) {
     const slot = slots === 1 ? channel.next - 1 : undefined;
     return { kind: 'repeat', channel, slot, lastSeq: producer.seq };
   }
@@ -119,30 +152,14 @@ function channelClosed(channel: Channel): Refusal {
   return new Refusal('channel_closed', 'the channel is closed', headers);
 }
 
-/**
- * Claims another slot for a publish whose own was sealed before it was written.
- * @throws Refusal channel_closed, unavailable
- */
-export async function claimAgain(log: Log, wish: Wish, channel: Channel, sealed: number): Promise<number> {
-  if (channel.closed) throw channelClosed(channel);
-  // The publish itself was accepted before, so its sequence is not checked again.
-  const replaces = wish.producer ? sealed : undefined;
-  const again: Claim = { ...wish, seq: undefined, slots: 1, now: log.clock(), fresh: undefined, replaces };
-  const claimed = await log.channels.reserve(again);
-  if (!claimed) throw new Refusal('unavailable', 'the channel changed while it was being written to; retry');
-  return claimed.next - 1;
-}
-
 /** A producer that is new to a channel full of them takes the place of those that have been silent for a retention. */
 async function makeRoom(log: Log, channel: Channel, { id }: Producer, now: number): Promise<void> {
   const isFull = Object.keys(channel.producers).length >= MAX_PRODUCERS * MARKS_PER_PRODUCER;
   if (!isFull || channel.producers[epochMark(id)] !== undefined) return;
   const silent = silentMarks(channel.producers, now - log.retentionMs);
   if (silent.length === 0) {
-    throw new Refusal(
-      'too_many_producers',
-      `a channel remembers about ${MAX_PRODUCERS} producers, and none is silent yet`,
-    );
+    const message = `a channel remembers about ${MAX_PRODUCERS} producers, and none has been silent long enough`;
+    throw new Refusal('too_many_producers', message);
   }
   await log.channels.forgetProducers(channel, silent);
 }

@@ -20,7 +20,9 @@ export interface Entry {
   readonly expiresAt: number;
 }
 
-export const SEAL_ID = 'sealed';
+const SEAL_ID = 'sealed';
+
+export const isTombstone = (entry: Entry): boolean => entry.id === SEAL_ID;
 
 /**
  * The entry that takes the slot of a lost publish, so that nothing can appear there later. It is as old as the entry

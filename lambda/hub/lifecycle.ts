@@ -32,16 +32,23 @@ export interface Created {
  * @throws Refusal channel_exists, bad_json, too_large, unavailable
  */
 export async function create(log: Log, request: CreateRequest): Promise<Created> {
-  const messages = parseMessages(request.contentType, request.body);
   const now = log.clock();
   const { channel: name, contentType, ttlSeconds, expiresAt } = request;
   const empty = newChannel(log, { name, contentType, ttlSeconds, expiresAt }, now);
-  const channel = { ...empty, next: messages.length > 0 ? 1 : 0, closed: request.close };
-  const existing = await log.channels.get(request.channel);
-  if (existing && isAlive(existing, now)) return sameOrRefuse(existing, channel);
+  const wanted = { ...empty, closed: request.close };
+  const existing = await log.channels.get(name);
+  if (existing && isAlive(existing, now)) return sameOrRefuse(existing, wanted);
 
+  const messages = parseMessages(contentType, request.body);
+  const channel = { ...wanted, next: wanted.origin + (messages.length > 0 ? 1 : 0) };
   if (messages.length > 0) {
-    const entry = { slot: 0, messages, id: log.newId(), time: now, expiresAt: now + log.retentionMs };
+    const entry = {
+      slot: channel.origin,
+      messages,
+      id: log.newId(),
+      time: now,
+      expiresAt: now + log.retentionMs,
+    };
     await log.entries.put(channel.streamId, entry);
   }
   if (await log.channels.create(channel, now)) return { created: true, channel };
@@ -79,7 +86,7 @@ export async function find(log: Log, name: string): Promise<Channel> {
   if (log.channelCreation === 'explicit') throw channelNotFound();
   const contentType = JSON_MEDIA_TYPE;
   const nobodys = newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, now);
-  return { ...nobodys, streamId: 'none' };
+  return { ...nobodys, streamId: 'none', next: 0, origin: 0, floor: 0 };
 }
 
 /** @throws Refusal channel_not_found */

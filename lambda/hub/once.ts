@@ -9,7 +9,15 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
-import { type Appended, type AppendRequest, type Content, complete, messagesOf, write } from './append.ts';
+import {
+  type Appended,
+  type AppendRequest,
+  another,
+  type Content,
+  complete,
+  messagesOf,
+  write,
+} from './append.ts';
 import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
 import { claim, claimAgain } from './claim.ts';
 import { tombstone } from './entry.ts';
@@ -33,19 +41,40 @@ export async function appendOnce(log: Log, request: AppendRequest, once: Once): 
   const earlier = await log.keys.get(key, log.clock());
   if (earlier) return await confirm(log, request, once, key, earlier, content);
 
-  const { channel, slot } = await claim(log, request);
+  const claimed = await claim(log, request);
+  const { kind, channel, slot } = claimed;
+  await keepAlive(log, channel);
   if (slot === undefined) return appended(channel, tailOffset(channel), false);
-  const now = log.clock();
-  const record = { fingerprint: once.fingerprint, streamId: channel.streamId, slot };
-  if (!(await log.keys.put(key, record, now, now + IDEMPOTENCY_KEPT_MS))) {
+  if (kind === 'contested') {
+    // An earlier attempt may have claimed the Stream-Seq and died before it could record the key.
+    const written = await complete(log, channel, slot, content, () => another(log, request, claimed, slot));
+    await record(log, once, key, channel, written);
+    return appended(channel, formatOffset({ entry: written + 1, index: 0 }), true);
+  }
+  if (!(await record(log, once, key, channel, slot))) {
     await abandon(log, channel, slot);
-    const first = await log.keys.get(key, now);
+    const first = await log.keys.get(key, log.clock());
     if (first) return await confirm(log, request, once, key, first, content);
     throw new Refusal('unavailable', 'the key was recorded and expired meanwhile; retry');
   }
   await write(log, channel, slot, content);
-  await keepAlive(log, channel);
   return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), true);
+}
+
+async function record(
+  log: Log,
+  { fingerprint }: Once,
+  key: string,
+  channel: Channel,
+  slot: number,
+): Promise<boolean> {
+  const now = log.clock();
+  return await log.keys.put(
+    key,
+    { fingerprint, streamId: channel.streamId, slot },
+    now,
+    now + IDEMPOTENCY_KEPT_MS,
+  );
 }
 
 async function confirm(
@@ -64,7 +93,7 @@ async function confirm(
     throw new Refusal('key_reused', 'the Idempotency-Key was used in a former life of the channel');
   }
   const slot = await complete(log, channel, earlier.slot, content, async () => {
-    const other = await claimAgain(log, request, channel, earlier.slot);
+    const other = await claimAgain(log, { ...request, seq: undefined }, channel, earlier.slot);
     if (await log.keys.move(key, earlier.slot, other)) return other;
     await abandon(log, channel, other);
     throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');

@@ -23,11 +23,16 @@ export interface Claim {
   readonly close: boolean;
   /** Granted only as the next publish of its producer, which it then is. */
   readonly producer: Producer | undefined;
-  /** The sealed slot of an earlier attempt at the same publish, which this one takes the place of. */
+  /**
+   * The sealed slot of an earlier attempt at the same publish, which this one takes the place of: then neither `seq` nor
+   * `producer` must be the next, but both must still stand at that slot.
+   */
   readonly replaces: number | undefined;
   /** 1, or 0 to close without a message. */
   readonly slots: 0 | 1;
   readonly now: number;
+  /** Granted only if something was claimed after this time: else an era must begin first (retention.ts). */
+  readonly silentSince: number;
   /** The channel to make if there is none; undefined in explicit mode, where that is a refusal. */
   readonly fresh: Channel | undefined;
 }
@@ -39,10 +44,12 @@ export interface ChannelStore {
   create(channel: Channel, now: number): Promise<boolean>;
   /** ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. */
   reserve(claim: Claim): Promise<Channel | undefined>;
+  /** Begins an era at `next`, if nothing has been claimed since the channel was read. */
+  beginEra(channel: Channel, now: number, keptUntil: number): Promise<void>;
   /** Forgets producers' marks, to make room for others. */
   forgetProducers(channel: Channel, marks: readonly string[]): Promise<void>;
-  /** Moves the end of a channel's idle time, if it still is the same stream. */
-  touch(channel: Channel, aliveUntil: number): Promise<void>;
+  /** Moves the end of a channel's idle time, if it still is the same stream and alive. */
+  touch(channel: Channel, aliveUntil: number, now: number): Promise<void>;
   /** Deletes the channel if it is alive; says whether it did. */
   remove(name: string, now: number): Promise<boolean>;
 }
@@ -54,7 +61,7 @@ export interface EntryPage {
 }
 
 /** What tells how long an entry is kept, without its messages. */
-export type Age = Pick<Entry, 'slot' | 'expiresAt'>;
+export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 
 export interface EntryStore {
   /**

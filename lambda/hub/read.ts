@@ -5,10 +5,11 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset, type Position } from '../../protocol/offset.ts';
-import { type Channel, keepAlive } from './channel.ts';
+import type { Channel } from './channel.ts';
 import type { Entry, Messages } from './entry.ts';
-import { inFlight, isHole, oldestKept, seal } from './gap.ts';
-import type { Log } from './ports.ts';
+import { seal } from './gap.ts';
+import type { EntryPage, Log } from './ports.ts';
+import { isHole, isKept, nothingHasLeft, oldestKept } from './retention.ts';
 
 /** Where a read starts: `beginning` is whatever is still kept, `now` is after all that was published. */
 export type From = 'beginning' | 'now' | Position;
@@ -31,54 +32,59 @@ const MAX_SEALS_PER_READ = 20;
  * @throws Refusal offset_gone if part of what was asked for has left the log, or never was in it; bad_offset
  */
 export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
-  await keepAlive(log, channel);
   const tail: Position = { entry: channel.next, index: 0 };
   if (from === 'now') return { from: tail, next: tail, messages: [], upToDate: true, closed: channel.closed };
-  if (from !== 'beginning' && formatOffset(from) > formatOffset(tail)) {
-    throw new Refusal(
-      'offset_gone',
-      'the offset is past the end of the channel: the channel was made anew since',
-    );
-  }
+  const asked = from === 'beginning' ? from : positionIn(channel, from);
   for (let seals = 0; ; seals++) {
     const now = log.clock();
-    const { kept, more } = await keptPage(log, channel, from, now);
-    const start = await startOf(log, channel, from, kept, now);
-    const run = contiguous(kept, start.entry);
+    const page = await pageFrom(log, channel, asked, now);
+    const start = await startOf(log, channel, asked, page, now);
+    const run = contiguous(page.entries, start.entry);
     const end = start.entry + run.length;
-    const beyond = kept[run.length] ?? closingOf(log, channel, end, more);
-    const behind = beyond !== undefined && now - beyond.time > GAP_GRACE_MS;
-    if (behind && seals < MAX_SEALS_PER_READ) {
+    const beyond = page.entries.find(({ slot }) => slot > end) ?? closingOf(log, channel, end, page);
+    const isLost = beyond !== undefined && now - beyond.time > GAP_GRACE_MS;
+    if (isLost && seals < MAX_SEALS_PER_READ) {
       await seal(log, channel, end, beyond);
       continue;
     }
+    // A gap that is still young is the end for now, however much the store has beyond it.
+    const upToDate = !isLost && (beyond !== undefined || !page.more);
     const closed = channel.closed && end === channel.next;
-    return { from: start, ...taken(start, run), upToDate: !more && !behind, closed };
+    return { from: start, ...taken(start, run), upToDate, closed };
   }
 }
 
-interface KeptPage {
-  readonly kept: readonly Entry[];
-  readonly more: boolean;
+/** Holds a caller's offset against the life of the channel. The zero offset is the beginning of every life. */
+function positionIn(channel: Channel, from: Position): Position {
+  const isZero = from.entry === BEGINNING.entry && from.index === BEGINNING.index;
+  const position = isZero ? { entry: channel.origin, index: 0 } : from;
+  const { entry, index } = position;
+  if (entry > channel.next || (entry === channel.next && index > 0) || entry < channel.origin) {
+    throw gone(from, 'is of another life of the channel');
+  }
+  if (entry < channel.floor) throw gone(from, 'is no longer kept');
+  return position;
+}
+
+function gone(from: Position, why: string): Refusal {
+  return new Refusal('offset_gone', `offset ${formatOffset(from)} ${why}; start again from -1 or now`);
 }
 
 /**
- * A page without what is past its retention. The store deletes that days later, so a read from the beginning may find
- * whole pages of it: then the oldest entry that still counts is searched for.
+ * A page of the store. It removes what is past its retention days later, so a read from the beginning may meet whole
+ * pages of that: then the oldest entry that still counts is searched for.
  */
-async function keptPage(
+async function pageFrom(
   log: Log,
   channel: Channel,
   from: 'beginning' | Position,
   now: number,
-): Promise<KeptPage> {
-  const pageAt = async (slot: number): Promise<KeptPage> => {
-    const { entries, more } = await log.entries.page(channel.streamId, slot);
-    return { kept: entries.filter((entry) => entry.expiresAt > now), more };
-  };
-  if (from !== 'beginning') return await pageAt(from.entry);
-  const page = await pageAt(0);
-  return page.kept.length === 0 && page.more ? await pageAt(await oldestKept(log, channel, now)) : page;
+): Promise<EntryPage> {
+  const first = from === 'beginning' ? channel.floor : from.entry;
+  const page = await log.entries.page(channel.streamId, first);
+  if (from !== 'beginning' || !page.more || page.entries.some((entry) => isKept(log, entry, now)))
+    return page;
+  return await log.entries.page(channel.streamId, await oldestKept(log, channel, now));
 }
 
 /** The position that the read really starts at. */
@@ -86,22 +92,28 @@ async function startOf(
   log: Log,
   channel: Channel,
   from: 'beginning' | Position,
-  kept: readonly Entry[],
+  { entries }: EntryPage,
   now: number,
 ): Promise<Position> {
-  const first = kept[0];
-  const { entry, index } = from === 'beginning' ? BEGINNING : from;
-  if (first?.slot === entry) {
-    if (index === 0 || index < first.messages.length) return { entry, index };
-    throw new Refusal('bad_offset', `no message was ever at offset ${formatOffset({ entry, index })}`);
+  const kept = entries.find((entry) => isKept(log, entry, now));
+  if (from === 'beginning') {
+    if (nothingHasLeft(log, channel, now)) return { entry: channel.floor, index: 0 };
+    return { entry: kept?.slot ?? channel.next, index: 0 };
+  }
+  if (kept?.slot === from.entry) {
+    if (from.index === 0 || from.index < kept.messages.length) return from;
+    throw new Refusal('bad_offset', `no message was ever at offset ${formatOffset(from)}`);
   }
   // Nothing in the slot itself: it is the end, a publish on its way, or history that has been dropped.
-  if (entry === channel.next || (await isHole(log, channel, entry, first, now))) return { entry, index };
-  if (from !== 'beginning') {
-    throw new Refusal('offset_gone', `messages at offset ${formatOffset(from)} are no longer kept`);
-  }
-  if (first) return { entry: first.slot, index: 0 };
-  return { entry: inFlight(channel, now) ? channel.next - 1 : channel.next, index: 0 };
+  if (from.entry === channel.next || (await isHole(log, channel, from.entry, now))) return from;
+  throw gone(from, 'is no longer kept');
+}
+
+/** The entries from `slot` on with no slot missing between them. */
+function contiguous(entries: readonly Entry[], slot: number): readonly Entry[] {
+  const rest = entries.filter((entry) => entry.slot >= slot);
+  const end = rest.findIndex((entry, index) => entry.slot !== slot + index);
+  return end === -1 ? rest : rest.slice(0, end);
 }
 
 /**
@@ -112,21 +124,15 @@ function closingOf(
   log: Log,
   channel: Channel,
   end: number,
-  more: boolean,
+  { more }: EntryPage,
 ): Pick<Entry, 'time' | 'expiresAt'> | undefined {
   if (!channel.closed || more || end >= channel.next) return undefined;
   return { time: channel.claimedAt, expiresAt: channel.claimedAt + log.retentionMs };
 }
 
-/** The entries from `slot` on with no slot missing between them. */
-function contiguous(entries: readonly Entry[], slot: number): readonly Entry[] {
-  const end = entries.findIndex((entry, index) => entry.slot !== slot + index);
-  return end === -1 ? entries : entries.slice(0, end);
-}
-
 function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'messages' | 'next'> {
   if (run.length === 0) return { messages: [], next: start };
-  const messages = run.flatMap<string | Uint8Array>((entry) =>
+  const messages = run.flatMap((entry) =>
     entry.slot === start.entry ? entry.messages.slice(start.index) : entry.messages,
   );
   return { messages, next: { entry: start.entry + run.length, index: 0 } };

@@ -93,6 +93,7 @@ describe.each([
     producer: undefined,
     replaces: undefined,
     slots: 1,
+    silentSince: NOW - 1,
     now: NOW,
     fresh: undefined,
     ...more,
@@ -131,7 +132,7 @@ describe.each([
     await channels.create(channel, NOW);
     const granted = await Promise.all(Array.from({ length: 50 }, () => channels.reserve(claim(channel))));
     expect(granted.map((one) => one?.next).sort((a = 0, b = 0) => a - b)).toEqual(
-      granted.map((_one, at) => at + 1),
+      granted.map((_one, at) => channel.origin + at + 1),
     );
     expect(granted[0]).toEqual({ ...channel, next: granted[0]?.next });
   });
@@ -140,11 +141,14 @@ describe.each([
     const { channels } = open();
     const channel = fresh();
     expect(await channels.reserve(claim(channel))).toBeUndefined();
-    expect(await channels.reserve(claim(channel, { fresh: channel }))).toEqual({ ...channel, next: 1 });
+    expect(await channels.reserve(claim(channel, { fresh: channel }))).toEqual({
+      ...channel,
+      next: channel.origin + 1,
+    });
     const other = { ...channel, streamId: newId() };
     expect(await channels.reserve(claim(channel, { fresh: other, now: NOW + 5 }))).toEqual({
       ...channel,
-      next: 2,
+      next: channel.origin + 2,
       claimedAt: NOW + 5,
     });
   });
@@ -159,7 +163,7 @@ describe.each([
     const channel = fresh({ ttlSeconds: 60 });
     await channels.create(channel, NOW);
     expect((await channels.reserve(claim(channel, more))) !== undefined).toBe(granted);
-    expect((await channels.get(channel.name))?.next).toBe(granted ? 1 : 0);
+    expect((await channels.get(channel.name))?.next).toBe(channel.origin + (granted ? 1 : 0));
     expect((await channels.reserve(claim(channel, { ...more, fresh: channel }))) !== undefined).toBe(granted);
   });
 
@@ -185,7 +189,7 @@ describe.each([
         const slots: (number | undefined)[] = [];
         for (const more of claims) {
           const granted = await channels.reserve(claim(channel, more));
-          slots.push(granted && granted.next - 1);
+          slots.push(granted && granted.next - 1 - channel.origin);
         }
         return slots;
       };
@@ -231,9 +235,13 @@ describe.each([
       const { tries, channels, channel } = await opened();
       await tries(...Array.from({ length: 10 }, (_, seq) => as(seq)));
       const marks = (await channels.get(channel.name))?.producers ?? {};
-      expect([2, 3, 9].map((seq) => marks[slotMark('p', seq)])).toEqual([2, 3, 9]);
+      expect([2, 3, 9].map((seq) => (marks[slotMark('p', seq)] ?? 0) - channel.origin)).toEqual([2, 3, 9]);
       expect(
-        await tries({ ...as(9), replaces: 8 }, { ...as(9), replaces: 9 }, { ...as(9), replaces: 9 }),
+        await tries(
+          { ...as(9), replaces: channel.origin + 8 },
+          { ...as(9), replaces: channel.origin + 9 },
+          { ...as(9), replaces: channel.origin + 9 },
+        ),
       ).toEqual([undefined, 10, undefined]);
       expect(await tries(as(10))).toEqual([11]);
     });
@@ -268,11 +276,11 @@ describe.each([
     await channels.create(channel, NOW);
     const producer = { id: 'p', epoch: 0, seq: 0 };
     expect(await channels.reserve(claim(channel, { close: true, producer }))).toMatchObject({
-      next: 1,
+      next: channel.origin + 1,
       closed: true,
     });
     expect(await channels.reserve(claim(channel))).toBeUndefined();
-    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: producer, next: 1 });
+    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: producer });
   });
 
   test('closing without a message fits any content type and claims nothing', async () => {
@@ -280,7 +288,11 @@ describe.each([
     const channel = fresh();
     await channels.create(channel, NOW);
     const closing = claim(channel, { contentType: undefined, slots: 0, close: true });
-    expect(await channels.reserve(closing)).toMatchObject({ next: 0, closed: true, closedBy: undefined });
+    expect(await channels.reserve(closing)).toMatchObject({
+      next: channel.origin,
+      closed: true,
+      closedBy: undefined,
+    });
   });
 
   test('a key is recorded once until it expires, and moved from where it is', async () => {
@@ -297,14 +309,49 @@ describe.each([
     expect(await keys.put(key, record, NOW + 10, NOW + 20)).toBe(true);
   });
 
-  test('the idle time restarts for the same stream only', async () => {
+  test('the idle time restarts for the same stream only, and while it lasts', async () => {
     const { channels } = open();
     const channel = fresh({ ttlSeconds: 1 });
     await channels.create(channel, NOW);
-    await channels.touch(channel, NOW + 5_000);
-    expect((await channels.get(channel.name))?.aliveUntil).toBe(NOW + 5_000);
-    await channels.touch({ ...channel, streamId: newId() }, NOW + 9_000);
-    expect((await channels.get(channel.name))?.aliveUntil).toBe(NOW + 5_000);
+    const end = async () => (await channels.get(channel.name))?.aliveUntil;
+    await channels.touch(channel, NOW + 5_000, NOW + 999);
+    expect(await end()).toBe(NOW + 5_000);
+    await channels.touch({ ...channel, streamId: newId() }, NOW + 9_000, NOW + 999);
+    await channels.touch(channel, NOW + 9_000, NOW + 5_000);
+    expect(await end()).toBe(NOW + 5_000);
+  });
+
+  test('a silent channel grants nothing until an era begins, once', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    await channels.reserve(claim(channel));
+    const later = claim(channel, { now: NOW + 9, silentSince: NOW });
+    expect(await channels.reserve(later)).toBeUndefined();
+    await channels.beginEra({ ...channel, claimedAt: NOW - 1 }, NOW + 8, NOW + 88);
+    expect(await channels.reserve(later)).toBeUndefined();
+    await channels.beginEra(channel, NOW + 9, NOW + 99);
+    const floor = channel.origin + 1;
+    expect(await channels.reserve(later)).toMatchObject({
+      floor,
+      floorAt: NOW + 9,
+      keptUntil: NOW + 99,
+      next: floor + 1,
+    });
+  });
+
+  test('a Stream-Seq remembers its slot, and moves from the one it names', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const seq = 'b';
+    expect(await channels.reserve(claim(channel, { seq }))).toMatchObject({ lastSeqSlot: channel.origin });
+    expect(await channels.reserve(claim(channel, { seq, replaces: channel.origin + 1 }))).toBeUndefined();
+    expect(await channels.reserve(claim(channel, { seq: 'c', replaces: channel.origin }))).toBeUndefined();
+    expect(await channels.reserve(claim(channel, { seq, replaces: channel.origin }))).toMatchObject({
+      lastSeq: seq,
+      lastSeqSlot: channel.origin + 1,
+    });
   });
 
   test('a live channel is removed once, an expired one not at all', async () => {

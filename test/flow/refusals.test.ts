@@ -34,6 +34,24 @@ describe('of what is asked for', () => {
     ['bad channel name', () => ['/channels/a*b'], 400, 'bad_channel'],
     ['a ninth segment', () => ['/channels/a/b/c/d/e/f/g/h/i'], 400, 'bad_channel'],
     ['an empty segment', () => ['/channels/a//b'], 400, 'bad_channel'],
+    [
+      '30 February',
+      (c) => [`/channels/${c}`, put({ 'Stream-Expires-At': '2030-02-30T00:00:00Z' })],
+      400,
+      'bad_request',
+    ],
+    [
+      'a compressed body',
+      (c) => [`/channels/${c}`, post({ ...JSON_TYPE, 'Content-Encoding': 'gzip' }, '1')],
+      501,
+      'not_supported',
+    ],
+    [
+      'text that lost a byte',
+      (c) => [`/channels/${c}`, post(JSON_TYPE, Buffer.from('"ab\u{1f600}"').subarray(0, 6))],
+      400,
+      'bad_request',
+    ],
     ['bad JSON', (c) => [`/channels/${c}`, post(JSON_TYPE, '{"a":')], 400, 'bad_json'],
     [
       'JSON that is not UTF-8',
@@ -196,7 +214,7 @@ describe('of what is asked for', () => {
       request.on('error', reject);
       request.end();
     });
-    expect([response.status, JSON.parse(response.body).error.code]).toEqual([400, 'bad_request']);
+    expect([response.status, JSON.parse(response.body).error.code]).toEqual([405, 'method_not_allowed']);
   });
 });
 

@@ -24,7 +24,8 @@ const PAGE_ENTRIES = 50;
 export function memoryLog(options: Partial<Pick<Log, 'channelCreation' | 'retentionMs'>> = {}): MemoryLog {
   let ids = 0;
   const log: MemoryLog = {
-    now: Date.UTC(2026, 0, 1),
+    // So early that slots begin at 1, which is easier on the eye.
+    now: Date.UTC(2020, 0, 1),
     hook: () => {},
     clock: () => log.now,
     newId: () => `id-${++ids}`,
@@ -66,15 +67,22 @@ function channelStore(): ChannelStore {
       return true;
     },
     async reserve(claim) {
-      const channel = channels.get(claim.channel) ?? (claim.producer ? undefined : claim.fresh);
-      if (!channel || !isGranted(channel, claim)) return undefined;
+      const there = channels.get(claim.channel);
+      const channel = there ?? (claim.producer || claim.seq !== undefined ? undefined : claim.fresh);
+      if (!channel || (there && !isGranted(there, claim))) return undefined;
       const claimed = { ...channel, ...changesOf(channel, claim) };
       channels.set(claim.channel, claimed);
       return claimed;
     },
-    async touch({ name, streamId }, aliveUntil) {
+    async touch({ name, streamId }, aliveUntil, now) {
       const channel = channels.get(name);
-      if (channel?.streamId === streamId) channels.set(name, { ...channel, aliveUntil });
+      if (channel?.streamId === streamId && isAlive(channel, now))
+        channels.set(name, { ...channel, aliveUntil });
+    },
+    async beginEra({ name, streamId, claimedAt }, now, keptUntil) {
+      const channel = channels.get(name);
+      if (channel?.streamId !== streamId || channel.claimedAt !== claimedAt) return;
+      channels.set(name, { ...channel, floor: channel.next, floorAt: now, claimedAt: now, keptUntil });
     },
     async forgetProducers({ name, streamId }, marks) {
       const channel = channels.get(name);
@@ -86,10 +94,20 @@ function channelStore(): ChannelStore {
   };
 }
 
-function isGranted(channel: Channel, { contentType, seq, producer, replaces, now }: Claim): boolean {
-  if (channel.closed || !isAlive(channel, now)) return false;
+function isGranted(
+  channel: Channel,
+  { contentType, seq, producer, replaces, now, silentSince }: Claim,
+): boolean {
+  if (channel.closed || !isAlive(channel, now) || channel.claimedAt <= silentSince) return false;
   if (contentType !== undefined && mediaType(channel.contentType) !== mediaType(contentType)) return false;
-  if (seq !== undefined && channel.lastSeq !== undefined && seq <= channel.lastSeq) return false;
+  if (
+    seq !== undefined &&
+    replaces !== undefined &&
+    (channel.lastSeq !== seq || channel.lastSeqSlot !== replaces)
+  )
+    return false;
+  if (seq !== undefined && replaces === undefined && channel.lastSeq !== undefined && seq <= channel.lastSeq)
+    return false;
   if (!producer) return true;
   const { id, epoch, seq: number } = producer;
   const marks = channel.producers;
@@ -111,7 +129,7 @@ function changesOf(
   return {
     next: channel.next + slots,
     claimedAt: now,
-    ...(seq === undefined ? {} : { lastSeq: seq }),
+    ...(seq === undefined ? {} : { lastSeq: seq, lastSeqSlot: channel.next }),
     ...(close ? { closed: true, closedBy: producer } : {}),
     ...(producer ? { producers: { ...channel.producers, ...moved, ...slot } } : {}),
   };

@@ -2,15 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { create, find, remove } from '../../lambda/hub/lifecycle.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
+import { BEGINNING } from '../../protocol/offset.ts';
 import { CHANNEL, codeOf, publish, readFrom, values } from '../support/json-log.ts';
 import { type MemoryLog, memoryLog } from '../support/memory-log.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** Loses the entry in a slot, as a publisher that crashed between its two writes would have. */
-async function lose(log: MemoryLog, slot: number): Promise<void> {
-  const { streamId } = await find(log, CHANNEL);
-  expect(log.slots(streamId).delete(slot)).toBe(true);
+async function lose(log: MemoryLog, nth: number): Promise<void> {
+  const { streamId, origin } = await find(log, CHANNEL);
+  expect(log.slots(streamId).delete(origin + nth)).toBe(true);
 }
 
 describe('what was published is read back', () => {
@@ -46,8 +47,10 @@ describe('what was published is read back', () => {
   test('an offset that no message ever had is refused', async () => {
     const log = memoryLog();
     await publish(log, 1);
-    expect(await codeOf(readFrom(log, { entry: 0, index: 1 }))).toBe('bad_offset');
-    expect(await codeOf(readFrom(log, { entry: 1, index: 1 }))).toBe('offset_gone');
+    const { origin, next } = await find(log, CHANNEL);
+    expect(await codeOf(readFrom(log, { entry: origin, index: 1 }))).toBe('bad_offset');
+    expect(await codeOf(readFrom(log, { entry: next, index: 1 }))).toBe('offset_gone');
+    expect(await codeOf(readFrom(log, { entry: next + 1, index: 0 }))).toBe('offset_gone');
   });
 });
 
@@ -58,7 +61,7 @@ describe('gaps', () => {
     await lose(log, 1);
     log.now += GAP_GRACE_MS;
     const held = await readFrom(log, 'beginning');
-    expect([values(held), held.next, held.upToDate]).toEqual([[0], { entry: 1, index: 0 }, true]);
+    expect([values(held), held.upToDate]).toEqual([[0], true]);
     log.now += 1;
     expect(values(await readFrom(log, held.next))).toEqual([2, 3]);
   });
@@ -73,6 +76,14 @@ describe('gaps', () => {
     expect(values(await readFrom(log, first.next))).toEqual([39]);
   });
 
+  test('that are young are the end for now, however much is beyond them', async () => {
+    const log = memoryLog();
+    for (let n = 0; n < 120; n++) await publish(log, n);
+    await lose(log, 0);
+    const result = await readFrom(log, 'beginning');
+    expect([values(result), result.upToDate]).toEqual([[], true]);
+  });
+
   test('a publisher that comes after the seal is told to retry, and its message is not there twice', async () => {
     const log = memoryLog();
     await publish(log, 'first');
@@ -83,7 +94,8 @@ describe('gaps', () => {
       await late.promise;
     };
     const slow = codeOf(publish(log, 'slow'));
-    await expect.poll(async () => (await find(log, CHANNEL)).next).toBe(2);
+    const { origin } = await find(log, CHANNEL);
+    await expect.poll(async () => (await find(log, CHANNEL)).next).toBe(origin + 2);
     await publish(log, 'third');
     log.now += GAP_GRACE_MS + 1;
     expect(values(await readFrom(log, 'beginning'))).toEqual(['first', 'third']);
@@ -145,69 +157,122 @@ test('whatever the interleaving, a reader that follows sees every acknowledged m
 });
 
 describe('retention', () => {
+  /** Holds the next publish between its two writes. */
+  function holdNext(log: MemoryLog): () => void {
+    const held = Promise.withResolvers<void>();
+    log.hook = async (moment) => {
+      if (moment !== 'before entries.put') return;
+      log.hook = () => {};
+      await held.promise;
+    };
+    return held.resolve;
+  }
+
+  async function claimed(log: MemoryLog, next: number): Promise<void> {
+    await expect.poll(async () => (await find(log, CHANNEL)).next).toBe(next);
+  }
+
   test('history that is gone is announced, and the beginning is what is still kept', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     const afterOld = await publish(log, 'old');
-    log.now += HOUR_MS - 1;
+    const old = { entry: afterOld.entry - 1, index: 0 };
+    log.now += HOUR_MS / 2;
     await publish(log, 'young');
-    log.now += 1;
-    expect(await codeOf(readFrom(log, { entry: 0, index: 0 }))).toBe('offset_gone');
-    expect(values(await readFrom(log, afterOld))).toEqual(['young']);
-    expect(values(await readFrom(log, 'beginning'))).toEqual(['young']);
+    log.now += HOUR_MS / 2;
     const { streamId } = await find(log, CHANNEL);
     // DynamoDB removes what has expired some days later; nothing may change by it.
-    log.slots(streamId).delete(0);
-    expect(await codeOf(readFrom(log, { entry: 0, index: 0 }))).toBe('offset_gone');
-    expect(values(await readFrom(log, 'beginning'))).toEqual(['young']);
+    for (const remove of [() => {}, () => log.slots(streamId).delete(old.entry)]) {
+      remove();
+      expect(await codeOf(readFrom(log, old))).toBe('offset_gone');
+      expect(await codeOf(readFrom(log, BEGINNING))).toBe('offset_gone');
+      expect(values(await readFrom(log, afterOld))).toEqual(['young']);
+      expect(values(await readFrom(log, 'beginning'))).toEqual(['young']);
+    }
   });
 
   test('a channel of which nothing is left begins at its end', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     const end = await publish(log, 'old');
     log.now += HOUR_MS;
-    expect(await readFrom(log, 'beginning')).toEqual({
-      from: end,
-      next: end,
-      messages: [],
-      upToDate: true,
-      closed: false,
-    });
+    const empty = { from: end, next: end, messages: [], upToDate: true, closed: false };
+    expect(await readFrom(log, 'beginning')).toEqual(empty);
+    expect(await readFrom(log, end)).toEqual(empty);
   });
 
   test('pages of expired entries that the store still has are skipped', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     for (let n = 0; n < 130; n++) await publish(log, n);
-    log.now += HOUR_MS;
+    log.now += HOUR_MS / 2;
     await publish(log, 'kept');
+    log.now += HOUR_MS / 2;
     expect(values(await readFrom(log, 'beginning'))).toEqual(['kept']);
   });
 
-  test('a publish on its way is not skipped by who reads from the beginning of what is left', async () => {
-    const log = memoryLog({ retentionMs: HOUR_MS });
-    await publish(log, 'old');
-    log.now += HOUR_MS;
-    await publish(log, 'late');
-    const { streamId } = await find(log, CHANNEL);
-    const entry = log.slots(streamId).get(1);
-    log.slots(streamId).clear();
-    const waiting = await readFrom(log, 'beginning');
-    expect(values(waiting)).toEqual([]);
-    if (entry) log.slots(streamId).set(1, entry);
-    expect(values(await readFrom(log, waiting.next))).toEqual(['late']);
+  test.each([
+    ['a channel whose last message has expired', HOUR_MS, 1],
+    ['one that lost it long ago', 100 * HOUR_MS, 1],
+    ['one that was about to', HOUR_MS - 1, 1],
+    ['one that never had any', 2 * HOUR_MS, 0],
+  ])(
+    'after %s: publishers at once, one of them slow, and no reader misses either',
+    async (_name, silence, old) => {
+      for (const slowness of [0, GAP_GRACE_MS - 1]) {
+        const log = memoryLog({ retentionMs: HOUR_MS, channelCreation: 'explicit' });
+        const request = {
+          channel: CHANNEL,
+          contentType: 'application/json',
+          close: false,
+          body: Buffer.from(''),
+        };
+        await create(log, { ...request, ttlSeconds: undefined, expiresAt: undefined });
+        for (let n = 0; n < old; n++) await publish(log, 'old');
+        log.now += silence;
+        const { next } = await find(log, CHANNEL);
+        const release = holdNext(log);
+        const slow = publish(log, 'slow');
+        await claimed(log, next + 1);
+        await publish(log, 'quick');
+        log.now += slowness;
+        const early = await readFrom(log, 'beginning');
+        const poller = await readFrom(log, { entry: next, index: 0 });
+        expect([...values(early), ...values(poller)].filter((message) => message !== 'old')).toEqual([]);
+        release();
+        await slow;
+        expect(values(await readFrom(log, early.next))).toEqual(['slow', 'quick']);
+        expect(values(await readFrom(log, poller.next))).toEqual(['slow', 'quick']);
+      }
+    },
+  );
+
+  test('after the retention was shortened, who starts at the beginning reads on from there to the end', async () => {
+    const log = memoryLog({ retentionMs: 24 * HOUR_MS });
+    await publish(log, 'long');
+    const short = { ...log, clock: () => log.now, retentionMs: HOUR_MS };
+    const afterLong = await publish(short, 'short').then(({ entry }) => ({ entry: entry - 1, index: 0 }));
+    log.now += 2 * HOUR_MS;
+    await publish(short, 'new');
+    log.now += GAP_GRACE_MS + 1;
+    const { streamId } = await find(short, CHANNEL);
+    for (const remove of [() => {}, () => log.slots(streamId).delete(afterLong.entry)]) {
+      remove();
+      expect(await codeOf(readFrom(short, afterLong))).toBe('offset_gone');
+      const result = await readFrom(short, 'beginning');
+      expect(values(result)).toEqual(['new']);
+      expect((await readFrom(short, result.next)).upToDate).toBe(true);
+    }
   });
 
-  test('after the retention was shortened, what left early is announced and not taken for a gap', async () => {
-    const long = memoryLog({ retentionMs: 24 * HOUR_MS });
+  test('after the retention was lengthened, what left early is announced and not taken for a gap', async () => {
+    const log = memoryLog({ retentionMs: HOUR_MS });
+    await publish(log, 'short');
+    const { streamId, origin } = await find(log, CHANNEL);
+    log.now += HOUR_MS / 2;
+    const long = { ...log, clock: () => log.now, retentionMs: 24 * HOUR_MS };
     await publish(long, 'long');
-    const short = { ...long, clock: () => long.now, retentionMs: HOUR_MS };
-    const afterLong = { entry: 1, index: 0 };
-    await publish(short, 'short');
-    long.now += 2 * HOUR_MS;
-    await publish(short, 'new');
-    const { streamId } = await find(short, CHANNEL);
-    long.slots(streamId).delete(1);
-    long.now += GAP_GRACE_MS + 1;
-    expect(await codeOf(readFrom(short, afterLong))).toBe('offset_gone');
+    log.now += HOUR_MS;
+    log.slots(streamId).delete(origin);
+    expect(await codeOf(readFrom(long, { entry: origin, index: 0 }))).toBe('offset_gone');
+    expect(values(await readFrom(long, 'beginning'))).toEqual(['long']);
   });
 });
 
@@ -220,8 +285,11 @@ describe('lives of a channel', () => {
     const end = await publish(log, 2);
     await remove(log, CHANNEL);
     expect(values(await readFrom(log, 'beginning'))).toEqual([]);
-    await publish(log, 'new');
-    expect(values(await readFrom(log, 'beginning'))).toEqual(['new']);
+    // A channel takes less than a publish each millisecond.
+    log.now += 10;
+    for (let n = 0; n < 5; n++) await publish(log, n);
+    expect(values(await readFrom(log, 'beginning'))).toEqual([0, 1, 2, 3, 4]);
+    expect(values(await readFrom(log, BEGINNING))).toEqual([0, 1, 2, 3, 4]);
     expect(await codeOf(readFrom(log, end))).toBe('offset_gone');
   });
 

@@ -117,6 +117,49 @@ describe.each(Object.entries(WAYS))('by %s', (_way, publishOnce) => {
   });
 });
 
+describe('Stream-Seq', () => {
+  const sequenced = (log: MemoryLog, message: unknown, seq: string) =>
+    append(log, requestOf([message], { seq }));
+
+  async function crashedAt(moment: string): Promise<MemoryLog> {
+    const log = memoryLog();
+    await sequenced(log, 'first', '1');
+    log.hook = (now) => {
+      if (now === moment) throw new Error('crash');
+    };
+    await expect(sequenced(log, 'message', '2')).rejects.toThrow('crash');
+    log.hook = () => {};
+    return log;
+  }
+
+  test('a retry after a write that failed is accepted, sealed meanwhile or not', async () => {
+    for (const sealed of [false, true]) {
+      const log = await crashedAt('before entries.put');
+      await publish(log, 'other');
+      if (sealed) {
+        log.now += GAP_GRACE_MS + 1;
+        await all(log);
+      }
+      await sequenced(log, 'message', '2');
+      expect(await all(log)).toEqual(sealed ? ['first', 'other', 'message'] : ['first', 'message', 'other']);
+      expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
+    }
+  });
+
+  test('of two writers with the same number one is accepted', async () => {
+    const log = memoryLog();
+    const codes = await Promise.all(['a', 'b', 'c'].map((message) => codeOf(sequenced(log, message, '1'))));
+    expect(codes.filter((code) => code === 'done')).toHaveLength(1);
+    expect(await all(log)).toHaveLength(1);
+  });
+
+  test('a write that was answered too late for its client is not repeated', async () => {
+    const log = await crashedAt('after entries.put');
+    expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
+    expect(await all(log)).toEqual(['first', 'message']);
+  });
+});
+
 describe('producers', () => {
   test('a pipeline whose first publish crashed completes it after the later ones', async () => {
     const log = memoryLog();
@@ -230,7 +273,7 @@ describe('closing', () => {
     log.now += GAP_GRACE_MS;
     expect((await readFrom(log, 'beginning')).closed).toBe(false);
     log.now += 1;
-    expect(await readFrom(log, 'beginning')).toMatchObject({ closed: true, next: { entry: 2, index: 0 } });
+    expect(await readFrom(log, 'beginning')).toMatchObject({ closed: true, next: { entry: 3, index: 0 } });
   });
 
   test('a closing publish of a producer that crashed is completed by its retry, or refused once sealed', async () => {

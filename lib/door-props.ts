@@ -1,0 +1,13 @@
+/**
+ * What every door is made with.
+ * @module
+ */
+import type { ChannelLog } from './channel-log.ts';
+import type { HubConfig } from './config.ts';
+import type { TokenKeys } from './token-keys.ts';
+
+export interface DoorProps {
+  readonly config: HubConfig;
+  readonly log: ChannelLog;
+  readonly tokenKeys: TokenKeys;
+}
