@@ -1,5 +1,6 @@
 /**
- * What a benchmark knows of the hub that it measures: a URL, a token, and the count of AWS calls.
+ * What a benchmark knows of the hub that it measures: a URL, a token, the count of AWS calls, and the
+ * processes behind it.
  * @module
  */
 export interface BenchedHub {
@@ -8,4 +9,8 @@ export interface BenchedHub {
   readonly say: (line: string) => void;
   readonly calls: () => Promise<readonly { readonly action: string; readonly count: number }[]>;
   readonly forgetCalls: () => Promise<void>;
+  /** The processes of the functions, by construct path, and the requests that are with each. */
+  readonly processes: () => Promise<
+    readonly { readonly function: string; readonly pid: number; readonly inFlight: number }[]
+  >;
 }

@@ -28,5 +28,21 @@ export const logEnv = contract(
 /** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');
 
-/** All names that a function over the log may have, for the template test. */
-export const doorNames: readonly string[] = [...logEnv.names, ...accessEnv.names];
+/** Where held reads show themselves. */
+export const waitEnv = contract('SUBSCRIBERS_TABLE');
+
+/** How long a long poll is held. */
+export const holdEnv = contract('HOLD_SECONDS');
+
+/** How long a stream lives, and the header that its token comes in. */
+export const streamEnv = contract('STREAM_SECONDS', 'TOKEN_HEADER');
+
+const common = [...logEnv.names, ...accessEnv.names];
+
+/** The environment of each door, for the template test. */
+export const doorNames: Readonly<Record<string, readonly string[]>> = {
+  Publish: common,
+  Read: common,
+  Hold: [...common, ...waitEnv.names, ...holdEnv.names],
+  Stream: [...common, ...waitEnv.names, ...streamEnv.names],
+};

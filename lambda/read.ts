@@ -6,9 +6,9 @@ import { accessInAws } from './aws/access.ts';
 import { logInAws } from './aws/log.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { accessEnv, logEnv } from './env.ts';
-import { answerHead, answerRead } from './http/answer.ts';
+import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
-import { parseFrom } from './http/parse.ts';
+import { parseFrom, parseMode } from './http/parse.ts';
 import { catchUp } from './hub/catch-up.ts';
 import { find } from './hub/lifecycle.ts';
 
@@ -22,7 +22,10 @@ export const handler = httpHandler({
     GET: {
       operation: 'subscribe',
       answer: async ({ channel: name, raw }) => {
-        const asked = parseFrom(raw);
+        const mode = parseMode(raw);
+        if (mode === 'long-poll') return redirectToHold(raw);
+        if (mode !== 'catch-up') throw streamsAreElsewhere();
+        const asked = parseFrom(raw, mode);
         const { channel, result } = await catchUp(log, name, asked);
         const isPublic = access.isPublic('subscribe', name);
         return answerRead({

@@ -16,12 +16,31 @@ export interface HubConfig {
   readonly retentionDays: number;
   /** How long logs are kept, in days; one of CloudWatch's steps. */
   readonly logRetentionDays: RetentionDays;
+  /** How long a long poll is held, in seconds; the HTTP API cuts at 30. */
+  readonly holdSeconds: number;
+  /** How long a stream of Server-Sent Events lives before its reader comes again, in seconds. */
+  readonly streamSeconds: number;
+  /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
+  readonly edge: boolean;
+  /** Long polls held at a time: beyond, readers are told to poll. Reserved out of the account's Lambda concurrency. */
+  readonly maxHolds: number;
+  /** Streams open at a time, likewise. */
+  readonly maxStreams: number;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
 
 const PREFIX = 'tidings:';
 const MAX_RETENTION_DAYS = 365;
+/**
+ * A held read must answer within the 30 s of the HTTP API, cold start and all.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+ */
+const MAX_HOLD_SECONDS = 25;
+/** A function may run for 900 s. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const MAX_STREAM_SECONDS = 840;
+/** What an account has by default is 1,000, of which Lambda keeps 100 unreserved. */
+const MAX_RESERVED = 10_000;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -57,11 +76,12 @@ const OPTIONS: {
         : days;
     },
   },
-  throwAway: {
-    fallback: false,
-    parse: (value) =>
-      `${value}` === 'true' ? true : `${value}` === 'false' ? false : refuse('true or false'),
-  },
+  holdSeconds: { fallback: MAX_HOLD_SECONDS, parse: (value) => wholeNumber(value, 1, MAX_HOLD_SECONDS) },
+  streamSeconds: { fallback: 60, parse: (value) => wholeNumber(value, 1, MAX_STREAM_SECONDS) },
+  edge: { fallback: true, parse: truth },
+  maxHolds: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  maxStreams: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  throwAway: { fallback: false, parse: truth },
 };
 
 /**
@@ -78,6 +98,11 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     anonymous: option(context, 'anonymous'),
     retentionDays: option(context, 'retentionDays'),
     logRetentionDays: option(context, 'logRetentionDays'),
+    holdSeconds: option(context, 'holdSeconds'),
+    streamSeconds: option(context, 'streamSeconds'),
+    edge: option(context, 'edge'),
+    maxHolds: option(context, 'maxHolds'),
+    maxStreams: option(context, 'maxStreams'),
     throwAway: option(context, 'throwAway'),
   };
 }
@@ -100,6 +125,11 @@ function wholeNumber(value: unknown, least: number, most: number): number {
   const whole =
     Number.isInteger(number) && number >= least && number <= most && value !== '' && value !== true;
   return whole ? number : refuse(`a whole number from ${least} to ${most}`);
+}
+
+function truth(value: unknown): boolean {
+  if (`${value}` === 'true') return true;
+  return `${value}` === 'false' ? false : refuse('true or false');
 }
 
 function refuse(allowed: string): never {

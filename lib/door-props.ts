@@ -4,10 +4,12 @@
  */
 import type { ChannelLog } from './channel-log.ts';
 import type { HubConfig } from './config.ts';
+import type { Subscribers } from './subscribers.ts';
 import type { TokenKeys } from './token-keys.ts';
 
 export interface DoorProps {
   readonly config: HubConfig;
   readonly log: ChannelLog;
   readonly tokenKeys: TokenKeys;
+  readonly subscribers: Subscribers;
 }

@@ -8,6 +8,7 @@ import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { RETRY_AFTER_SECONDS } from '../protocol/limits.ts';
 import type { HubConfig } from './config.ts';
 import type { HubFunction } from './hub-function.ts';
 
@@ -15,6 +16,7 @@ export interface HttpApiProps {
   readonly config: HubConfig;
   readonly publish: HubFunction;
   readonly read: HubFunction;
+  readonly hold: HubFunction;
 }
 
 /** The second is the path that the Durable Streams clients and conformance suite use. */
@@ -34,6 +36,7 @@ const ACCESS_LOG = JSON.stringify({
 });
 
 export class HttpApi extends Construct {
+  readonly api: apigateway.HttpApi;
   readonly url: string;
 
   constructor(scope: Construct, id: string, props: HttpApiProps) {
@@ -53,14 +56,18 @@ export class HttpApi extends Construct {
         format: AccessLogFormat.custom(ACCESS_LOG),
       },
     });
+    this.api = api;
     this.url = stage.url;
 
     const { GET, HEAD, ANY } = apigateway.HttpMethod;
     const toRead = new HttpLambdaIntegration('Read', props.read.function);
+    const toHold = new HttpLambdaIntegration('Hold', props.hold.function);
     const toPublish = new HttpLambdaIntegration('Publish', props.publish.function);
     const routes = [
       ...CHANNEL_PATHS.flatMap((path) => [
         ...api.addRoutes({ path, methods: [GET, HEAD], integration: toRead }),
+        // An HTTP API cannot route by query: the front door, or else a redirect, tells held reads by their path.
+        ...api.addRoutes({ path: `/hold${path}`, methods: [ANY], integration: toHold }),
         // ANY, so that unknown methods and preflights are answered by a door, in JSON, and not by the gateway.
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
@@ -70,6 +77,7 @@ export class HttpApi extends Construct {
         integration: toPublish,
       }),
     ];
+    sayWhenToComeBack(routes);
     for (const route of routes) {
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',
@@ -77,5 +85,18 @@ export class HttpApi extends Construct {
           'the door verifies the token itself, since an authorizer could neither let configured anonymous capabilities through nor authorize by channel name and operation',
       });
     }
+  }
+}
+
+/**
+ * A function at its reserved concurrency is answered by the gateway, which does not say when to come back; it does for
+ * the function that holds, where that is a matter of course.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+ */
+function sayWhenToComeBack(routes: readonly Construct[]): void {
+  const retryAfter = { Destination: 'overwrite:header.Retry-After', Source: String(RETRY_AFTER_SECONDS) };
+  for (const node of routes.flatMap((route) => route.node.findAll())) {
+    if (!(node instanceof apigateway.CfnIntegration) || !node.node.path.includes('hold')) continue;
+    node.addPropertyOverride('ResponseParameters', { '503': { ResponseParameters: [retryAfter] } });
   }
 }

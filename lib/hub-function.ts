@@ -14,6 +14,15 @@ export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly door: string;
   readonly logRetention: logs.RetentionDays;
+  /** @default - 10 seconds */
+  readonly timeout?: Duration;
+  /** @default - 512 MB */
+  readonly memoryMb?: number;
+  /**
+   * Requests at a time, at most and guaranteed.
+   * @default - whatever the account has left
+   */
+  readonly reservedConcurrency?: number;
 }
 
 /**
@@ -46,8 +55,11 @@ export class HubFunction extends Construct {
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
       code: bundle(props.door),
-      memorySize: MEMORY_MB,
-      timeout: TIMEOUT,
+      memorySize: props.memoryMb ?? MEMORY_MB,
+      timeout: props.timeout ?? TIMEOUT,
+      ...(props.reservedConcurrency === undefined
+        ? {}
+        : { reservedConcurrentExecutions: props.reservedConcurrency }),
       role,
       logGroup,
     });
@@ -62,6 +74,11 @@ export class HubFunction extends Construct {
     this.function.addToRolePolicy(
       new iam.PolicyStatement({ actions: [...actions], resources: [resourceArn] }),
     );
+    this.configure(environment);
+  }
+
+  /** Adds to the environment. */
+  configure(environment: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(environment)) this.function.addEnvironment(name, value);
   }
 }

@@ -3,22 +3,47 @@
  * @module
  */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { HubConfig } from './config.ts';
+import { EDGE_TOKEN_HEADER, Edge } from './edge.ts';
+import { Hold } from './hold.ts';
 import { HttpApi } from './http-api.ts';
 import type { LogStack } from './log-stack.ts';
 import { Publish } from './publish.ts';
 import { Read } from './read.ts';
+import { Stream } from './stream.ts';
 
 export class HubStack extends Stack {
-  constructor(scope: Construct, id: string, config: HubConfig, { log, tokenKeys }: LogStack) {
+  constructor(scope: Construct, id: string, config: HubConfig, { log, tokenKeys, subscribers }: LogStack) {
     super(scope, id, { description: 'Tidings: the doors through which events are published and read' });
-    const publish = new Publish(this, 'Publish', { config, log, tokenKeys });
-    const read = new Read(this, 'Read', { config, log, tokenKeys });
-    const http = new HttpApi(this, 'Http', { config, publish: publish.door, read: read.door });
+    const common = { config, log, tokenKeys, subscribers };
+    const publish = new Publish(this, 'Publish', common);
+    const read = new Read(this, 'Read', common);
+    const hold = new Hold(this, 'Hold', common);
+    const stream = new Stream(this, 'Stream', {
+      ...common,
+      // CloudFront signs its requests to the function in Authorization, so the caller's own comes in another header.
+      tokenHeader: config.edge ? EDGE_TOKEN_HEADER : 'authorization',
+      authType: config.edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
+    });
+    const http = new HttpApi(this, 'Http', {
+      config,
+      publish: publish.door,
+      read: read.door,
+      hold: hold.door,
+    });
+    if (config.edge) {
+      const edge = new Edge(this, 'Edge', { api: http.api, streamUrl: stream.url });
+      new CfnOutput(this, 'Url', {
+        value: edge.url,
+        description: 'the hub: publish and read at {Url}/channels/{channel}',
+      });
+    }
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',
     });
+    new CfnOutput(this, 'StreamUrl', { value: stream.url.url, description: 'Server-Sent Events' });
   }
 }

@@ -6,11 +6,13 @@ import { CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { ChannelLog } from './channel-log.ts';
 import type { HubConfig } from './config.ts';
+import { Subscribers } from './subscribers.ts';
 import { TokenKeys } from './token-keys.ts';
 
 export class LogStack extends Stack {
   readonly log: ChannelLog;
   readonly tokenKeys: TokenKeys;
+  readonly subscribers: Subscribers;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id, {
@@ -19,6 +21,7 @@ export class LogStack extends Stack {
     });
     this.log = new ChannelLog(this, 'Log', config);
     this.tokenKeys = new TokenKeys(this, 'TokenKeys', config);
+    this.subscribers = new Subscribers(this, 'Listeners');
     new CfnOutput(this, 'TokenSecretArn', { value: this.tokenKeys.secret.secretArn });
     new CfnOutput(this, 'TokenAudience', { value: this.tokenKeys.audience });
   }

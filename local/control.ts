@@ -6,13 +6,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Faults } from './faults.ts';
 import { parseJson } from './json.ts';
 import type { Ledger } from './ledger.ts';
+import type { Runtime } from './runtime.ts';
 
 /** Answers the requests below `/_local/` of the AWS endpoint. */
-export function createControl(ledger: Ledger, faults: Faults) {
+export function createControl(ledger: Ledger, faults: Faults, runtime: Pick<Runtime, 'processes'>) {
   const routes: Readonly<Record<string, (body: Buffer) => unknown>> = {
     'GET /_local/calls': () => ledger.calls(),
     'DELETE /_local/calls': () => ledger.forgetCalls(),
     'GET /_local/grants': () => ledger.grants(),
+    'GET /_local/processes': () => runtime.processes(),
     'POST /_local/faults': (body) => faults.add(parseJson(body.toString('utf8'))),
     'DELETE /_local/faults': () => faults.clear(),
   };

@@ -47,6 +47,8 @@ export interface EnvironmentHost {
 export interface Environment extends Identity {
   readonly plan: FunctionPlan;
   readonly pid: number | undefined;
+  /** Invocations that are with it, queued ones among them. */
+  load(): number;
   /** True while no invocation is with it. */
   idle(): boolean;
   /** True while it lives and has a slot free. */
@@ -108,6 +110,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
     ...identity,
     plan,
     pid: child.pid,
+    load,
     idle: () => load() === 0,
     accepts: () => !state.dead && load() < host.concurrency,
     give(invocation) {

@@ -3,14 +3,14 @@
  * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  * @module
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { readCredential } from './aws-requests.ts';
 import { type Cors, readCors } from './cors.ts';
 import { buildEvent, readAnswer, readHead, sendAnswer, sendMessage } from './http-event.ts';
 import { ACCOUNT } from './intrinsics.ts';
-import { isObject, parseJson, requireString, stringOr } from './json.ts';
+import { isObject, type JsonObject, parseJson, requireString, stringOr } from './json.ts';
 import type { Ledger } from './ledger.ts';
 import type { Listener } from './listener.ts';
 import { apiId } from './names.ts';
@@ -28,8 +28,8 @@ interface FunctionUrl {
   readonly cors: Cors | undefined;
   readonly runtime: Runtime;
   readonly log: (line: string) => void;
-  /** Whether this request may come in at all. */
-  allows(request: IncomingMessage): boolean;
+  /** Why this request may not come in; undefined where it may. */
+  refusal(request: IncomingMessage, body: Buffer | undefined): JsonObject | undefined;
 }
 
 export interface FunctionUrlOptions {
@@ -37,6 +37,8 @@ export interface FunctionUrlOptions {
   readonly runtime: Runtime;
   readonly ledger: Ledger;
   readonly adminKeyId: string;
+  /** The key that each distribution signs with → its ARN. */
+  readonly distributions: ReadonlyMap<string, string>;
   readonly log: (line: string) => void;
 }
 
@@ -58,7 +60,7 @@ export function serveFunctionUrl(url: Resolved, listener: Listener, options: Fun
     cors: readCors(url.properties.Cors),
     runtime,
     log,
-    allows: gatekeeper(url, functionArn, options),
+    refusal: gatekeeper(url, functionArn, options),
   };
   listener.serve((request, response) => {
     handle(target, request, response).catch((error: unknown) => {
@@ -70,27 +72,56 @@ export function serveFunctionUrl(url: Resolved, listener: Listener, options: Fun
   });
 }
 
-function gatekeeper(url: Resolved, functionArn: string, options: FunctionUrlOptions): FunctionUrl['allows'] {
-  const { plan, runtime, ledger, adminKeyId } = options;
+const FORBIDDEN: JsonObject = { Message: 'Forbidden' };
+
+/** AWS says this to CloudFront too: it signs the hash that the client sent along, or none. */
+const NOT_SIGNED: JsonObject = {
+  message: 'The request signature we calculated does not match the signature you provided.',
+};
+
+/** Whoever is not the owner of a role needs both. */
+const URL_ACTIONS = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
+
+function gatekeeper(
+  url: Resolved,
+  functionArn: string,
+  { plan, runtime, ledger, adminKeyId, distributions }: FunctionUrlOptions,
+): FunctionUrl['refusal'] {
+  const isOpenTo = (principal: string, sourceArn?: string) =>
+    URL_ACTIONS.every((action) => mayInvoke(plan, functionArn, action, principal, sourceArn));
   if (url.properties.AuthType === 'NONE') {
     // AuthType NONE opens nothing by itself: everybody must have both permissions too.
-    const needed = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
-    const open = needed.every((action) => mayInvoke(plan, functionArn, action, '*'));
-    return () => open;
+    const refusal = isOpenTo('*') ? undefined : FORBIDDEN;
+    return () => refusal;
   }
   if (url.properties.AuthType !== 'AWS_IAM') {
     throw new Error(
       `${place(url)} has the auth type ${String(url.properties.AuthType)}: it must be NONE or AWS_IAM`,
     );
   }
-  return (request) => {
+  return (request, body) => {
     const accessKeyId = readCredential(request.headers.authorization)?.accessKeyId;
-    if (accessKeyId === undefined) return false;
-    if (accessKeyId === adminKeyId) return true;
+    if (accessKeyId === undefined) return FORBIDDEN;
+    if (accessKeyId === adminKeyId) return undefined;
+    const distribution = distributions.get(accessKeyId);
+    if (distribution !== undefined) {
+      if (!isOpenTo('cloudfront.amazonaws.com', distribution)) return FORBIDDEN;
+      return isBodySigned(request, body) ? undefined : NOT_SIGNED;
+    }
     const caller = runtime.caller(accessKeyId);
-    if (caller === undefined) return false;
-    return ledger.authorize(caller.plan, 'lambda:InvokeFunctionUrl', functionArn).allowed;
+    if (caller === undefined) return FORBIDDEN;
+    const { allowed } = ledger.authorize(caller.plan, 'lambda:InvokeFunctionUrl', functionArn);
+    return allowed ? undefined : FORBIDDEN;
   };
+}
+
+/**
+ * Lambda takes no unsigned body, and CloudFront hashes none: the client must send the hash.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html
+ */
+function isBodySigned(request: IncomingMessage, body: Buffer | undefined): boolean {
+  if (body === undefined || body.length === 0) return true;
+  return request.headers['x-amz-content-sha256'] === createHash('sha256').update(body).digest('hex');
 }
 
 async function handle(
@@ -102,7 +133,8 @@ async function handle(
   const body = await readBody(request, MAX_PAYLOAD_BYTES);
   if (preflight !== undefined)
     return sendAnswer(response, { status: 200, headers: preflight, body: Buffer.alloc(0) });
-  if (!target.allows(request)) return sendMessage(response, 403, { Message: 'Forbidden' });
+  const refusal = target.refusal(request, body);
+  if (refusal !== undefined) return sendMessage(response, 403, refusal);
   const event = body === undefined ? undefined : eventOf(target, request, body);
   if (event === undefined || event.length > MAX_PAYLOAD_BYTES) {
     const Message = `Request must be smaller than ${MAX_PAYLOAD_BYTES} bytes for the InvokeFunction operation`;

@@ -17,6 +17,7 @@ import type { Plan, Resolved } from './plan.ts';
 import { headBytes, readBody } from './request-body.ts';
 import { place } from './resources.ts';
 import { bufferOutcome, MAX_PAYLOAD_BYTES } from './response.ts';
+import { type ResponseParameters, readResponseParameters } from './response-parameters.ts';
 import { createRouter, type Route, type Router } from './routes.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -30,6 +31,8 @@ interface Integration {
   readonly timeoutMs: number;
   /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
   readonly permitted: boolean;
+  /** Applied to what the gateway says for the function too: a throttled one answers nothing itself. */
+  readonly finish: ResponseParameters;
 }
 
 interface Gateway {
@@ -117,6 +120,7 @@ function readIntegration(integration: Resolved, key: string, plan: Plan, id: str
     functionArn,
     timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),
     permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+    finish: readResponseParameters(properties.ResponseParameters, at),
   };
 }
 
@@ -147,7 +151,8 @@ async function handle(
     pathParameters: found.pathParameters,
   });
   if (event.length > MAX_PAYLOAD_BYTES) return refuse(413, 'Request Entity Too Large');
-  const answer = await integrate(gateway, found.route.target, found.route.key, event);
+  const { key, target } = found.route;
+  const answer = target.finish(await integrate(gateway, target, key, event));
   const headers = gateway.cors === undefined ? answer.headers : gateway.cors.apply(request, answer.headers);
   sendAnswer(response, { ...answer, headers });
 }

@@ -22,6 +22,9 @@ const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::URLSuffix': 'amazonaws.com',
 };
 
+/** Attributes that repeat a property: the property may hold an intrinsic function, so it is resolved here. */
+const REPEATED: Readonly<Record<string, string>> = { 'AWS::Lambda::Url.FunctionArn': 'TargetFunctionArn' };
+
 /** Resolves a value of the template of `stack`. */
 export type Resolve = (stack: StackTemplate, value: unknown) => unknown;
 
@@ -86,7 +89,10 @@ export function createResolver(
     const parts = typeof argument === 'string' ? splitOnce(argument, '.') : argument;
     const [id, attribute] = Array.isArray(parts) ? parts : [];
     const resource = resourceOf(stack, requireString(id, 'the resource of Fn::GetAtt'));
-    return references.attribute(resource, requireString(attribute, 'the attribute of Fn::GetAtt'));
+    const name = requireString(attribute, 'the attribute of Fn::GetAtt');
+    const property = REPEATED[`${resource.type}.${name}`];
+    if (property !== undefined) return text(stack, resource.properties[property], property);
+    return references.attribute(resource, name);
   }
 
   function join(stack: StackTemplate, argument: unknown): string {

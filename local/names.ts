@@ -46,6 +46,24 @@ export function apiId(resource: Resource): string {
   return digest(resource).slice(0, API_ID_LENGTH);
 }
 
+const DISTRIBUTION_ID_LENGTH = 13;
+
+/** Looks like the id of a distribution on AWS: `E` and more in upper case. */
+export function distributionId(resource: Resource): string {
+  return `E${digest(resource).slice(0, DISTRIBUTION_ID_LENGTH).toUpperCase()}`;
+}
+
+/** The domain that the distribution would have on AWS. */
+export function distributionDomain(resource: Resource): string {
+  return `d${digest(resource).slice(0, DISTRIBUTION_ID_LENGTH)}.cloudfront.net`;
+}
+
+export const distributionArn = (resource: Resource) =>
+  `arn:aws:cloudfront::${ACCOUNT}:distribution/${distributionId(resource)}`;
+
+export const edgeFunctionArn = (resource: Resource) =>
+  `arn:aws:cloudfront::${ACCOUNT}:function/${physicalName(resource)}`;
+
 /** The ARN of a resource that has one. */
 export function arnOf(resource: Resource): string {
   const name = physicalName(resource);
@@ -91,6 +109,9 @@ const ATTRIBUTES: Readonly<
   'AWS::IAM::Role': { Arn: arnOf },
   'AWS::Logs::LogGroup': { Arn: arnOf },
   'AWS::ApiGatewayV2::Api': { ApiEndpoint: (resource, at) => at.url(resource), ApiId: apiId },
+  'AWS::CloudFront::Distribution': { DomainName: distributionDomain, Id: distributionId },
+  'AWS::CloudFront::Function': { FunctionARN: edgeFunctionArn },
+  'AWS::CloudFront::OriginAccessControl': { Id: physicalName },
   'AWS::SNS::Topic': { TopicArn: arnOf, TopicName: physicalName },
   'AWS::SQS::Queue': {
     Arn: arnOf,
@@ -107,6 +128,7 @@ export function createReferences(at: Addresses): References {
     ref(resource) {
       if (REF_IS_ARN.has(resource.type)) return arnOf(resource);
       if (resource.type === 'AWS::ApiGatewayV2::Api') return apiId(resource);
+      if (resource.type === 'AWS::CloudFront::Distribution') return distributionId(resource);
       if (resource.type === 'AWS::SQS::Queue') return queueUrl(at, physicalName(resource));
       return physicalName(resource);
     },

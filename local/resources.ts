@@ -4,13 +4,9 @@
  * @module
  */
 import type { Assembly, Resource } from './assembly.ts';
+import { CLOUDFRONT } from './edge-resources.ts';
 import { isObject, listOf } from './json.ts';
-
-/** Acted upon: some other module reads this property. */
-const ACTED = true;
-
-/** `true`: acted upon. A string: accepted without effect, and why. An object: the same for what lies below. */
-type Properties = { readonly [name: string]: true | string | Properties };
+import { ACTED, type Properties } from './properties.ts';
 
 const TAGS = 'tags have no effect on behaviour';
 const ENCRYPTION = 'encryption at rest cannot be observed by the app';
@@ -62,6 +58,7 @@ const QUEUE_ATTRIBUTES: Properties = {
 };
 
 const TABLE: Readonly<Record<string, Properties>> = {
+  ...CLOUDFRONT,
   'AWS::DynamoDB::GlobalTable': {
     ...TABLE_KEYS,
     Replicas: {
@@ -177,6 +174,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     IntegrationUri: ACTED,
     PayloadFormatVersion: ACTED,
     TimeoutInMillis: ACTED,
+    ResponseParameters: ACTED,
     IntegrationMethod: 'Lambda is always invoked by POST',
     Description: 'for humans',
   },

@@ -23,6 +23,8 @@ export interface Runtime {
   /** Invokes by ARN. Settles with the first of: answer, start of a stream, failure. */
   invoke(arn: string, payload: Buffer): Promise<Outcome>;
   caller(accessKeyId: string): Caller | undefined;
+  /** The processes that live, by construct path of their function, with the requests that are with them. */
+  processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
   close(): Promise<void>;
 }
 
@@ -97,6 +99,12 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       return invoke(state, pool, payload);
     },
     caller: (accessKeyId) => callers.get(accessKeyId),
+    processes: () =>
+      [...environments.values()].map(({ plan, pid, load }) => ({
+        function: plan.path,
+        pid,
+        inFlight: load(),
+      })),
     close: () => closeRuntime(state, api, warden),
   };
 }

@@ -7,15 +7,24 @@ import { mkdirSync } from 'node:fs';
 import { type Assembly, type Resource, readAssembly } from './assembly.ts';
 import { serveAws } from './aws-front.ts';
 import { createControl } from './control.ts';
+import {
+  DISTRIBUTION,
+  type Doors,
+  FUNCTION_URL,
+  HTTP_API,
+  newKeyId,
+  openDoors,
+  serveDoors,
+  urlsOf,
+  withLocalUrls,
+} from './doors.ts';
 import { startDynamoDb } from './dynamodb.ts';
 import { createFaults } from './faults.ts';
-import { serveFunctionUrl } from './function-url.ts';
-import { serveHttpApi } from './http-api.ts';
 import { createResolver, REGION } from './intrinsics.ts';
 import { createLedger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { startMessaging } from './messaging.ts';
-import { apiId, createReferences } from './names.ts';
+import { createReferences } from './names.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { refuseUnknown } from './resources.ts';
 import { startRuntime } from './runtime.ts';
@@ -25,7 +34,7 @@ export interface LocalStackOptions {
   /** Directory of the cloud assembly, as `cdk synth` wrote it. */
   assembly: string;
   /**
-   * Port of the first HTTP API; 0 takes a free one.
+   * Port of what `url` is; 0 takes a free one.
    * @default 0
    */
   port?: number;
@@ -47,8 +56,10 @@ export interface LocalStackOptions {
 }
 
 export interface LocalStack {
-  /** URL of the HTTP API, without a trailing slash. */
+  /** URL of the front door, without a trailing slash: the distribution where there is one, else the HTTP API. */
   readonly url: string;
+  /** URL of the first HTTP API itself, without a trailing slash. */
+  readonly apiUrl: string;
   /** Construct path of each function URL → its URL, without a trailing slash. */
   readonly functionUrls: Record<string, string>;
   /** An identity that no policy is asked about. */
@@ -76,9 +87,10 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   const close = closer(undo);
   try {
     const aws = await opened(listen(0, 'the AWS endpoint'), undo);
-    const listeners = await openListeners(assembly, port, undo);
-    const plan = readPlan(assembly, aws, listeners);
-    const adminKeyId = `LOCAL${randomBytes(8).toString('hex').toUpperCase()}`;
+    const doors = await openDoors(assembly, port, ({ close }) => void undo.push(close));
+    const [[, apiUrl] = ['', '']] = urlsOf(doors, HTTP_API);
+    const plan = readPlan(assembly, aws, doors);
+    const adminKeyId = newKeyId('LOCAL');
     const ledger = createLedger([...plan.functions.values()]);
     const faults = createFaults();
 
@@ -90,7 +102,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const environment = { functions: plan.functions, awsEndpoint: aws.url, ledger, faults, concurrency, log };
     const runtime = await opened(startRuntime(environment), undo);
 
-    const control = createControl(ledger, faults);
+    const control = createControl(ledger, faults, runtime);
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
@@ -99,17 +111,11 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       faults,
       control,
     });
-    for (const [resource, listener] of listeners) {
-      const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
-        return stack === resource.stack && logicalId === resource.logicalId;
-      });
-      if (resolved === undefined) continue;
-      if (resource.type === HTTP_API) serveHttpApi(resolved, plan, listener, runtime, log);
-      else serveFunctionUrl(resolved, listener, { plan, runtime, ledger, adminKeyId, log });
-    }
+    undo.push(serveDoors(doors, { plan, runtime, ledger, adminKeyId, log }));
     return {
-      url: urlsOf(listeners, HTTP_API)[0]?.[1] ?? '',
-      functionUrls: Object.fromEntries(urlsOf(listeners, FUNCTION_URL)),
+      url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
+      apiUrl,
+      functionUrls: Object.fromEntries(urlsOf(doors, FUNCTION_URL)),
       aws: {
         endpoint: aws.url,
         region: REGION,
@@ -146,49 +152,12 @@ async function opened<T extends { close(): Promise<void> }>(
   return part;
 }
 
-const HTTP_API = 'AWS::ApiGatewayV2::Api';
-const FUNCTION_URL = 'AWS::Lambda::Url';
-
-/** One port for each API and each function URL; the first API gets the port that was asked for. */
-async function openListeners(
-  assembly: Assembly,
-  port: number,
-  undo: (() => Promise<void>)[],
-): Promise<Map<Resource, Listener>> {
-  const listeners = new Map<Resource, Listener>();
-  const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
-  const apis = resources.filter(({ type }) => type === HTTP_API);
-  const urls = resources.filter(({ type }) => type === FUNCTION_URL);
-  for (const [index, api] of apis.entries()) {
-    listeners.set(api, await opened(listen(index === 0 ? port : 0, `the HTTP API ${api.path}`), undo));
-  }
-  for (const url of urls) listeners.set(url, await opened(listen(0, `the function URL ${url.path}`), undo));
-  return listeners;
-}
-
-function readPlan(assembly: Assembly, aws: Listener, listeners: ReadonlyMap<Resource, Listener>): Plan {
-  const addresses = { aws: aws.url, url: (resource: Resource) => listeners.get(resource)?.url ?? '' };
-  return createPlan(
-    assembly,
-    createResolver(assembly, createReferences(addresses), withLocalUrls(listeners)),
-  );
-}
-
-/** Templates also spell an API's URL out of its id; the one place where resolved text is rewritten. */
-function withLocalUrls(listeners: ReadonlyMap<Resource, Listener>): (text: string) => string {
-  const apis = [...listeners].filter(([{ type }]) => type === HTTP_API);
-  const spelled = apis.map(
-    ([api, { url }]) => [`https://${apiId(api)}.execute-api.${REGION}.amazonaws.com`, url] as const,
-  );
-  return (text) => spelled.reduce((result, [remote, local]) => result.replaceAll(remote, local), text);
+function readPlan(assembly: Assembly, aws: Listener, doors: Doors): Plan {
+  const addresses = { aws: aws.url, url: (resource: Resource) => doors.get(resource)?.url ?? '' };
+  return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(doors)));
 }
 
 const tablesOf = (plan: Plan) => [
   ...plan.all('AWS::DynamoDB::GlobalTable'),
   ...plan.all('AWS::DynamoDB::Table'),
 ];
-
-function urlsOf(listeners: ReadonlyMap<Resource, Listener>, type: string): [string, string][] {
-  const wanted = [...listeners].filter(([resource]) => resource.type === type);
-  return wanted.map(([resource, { url }]) => [resource.path, url]);
-}

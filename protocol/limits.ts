@@ -56,6 +56,15 @@ export const GAP_GRACE_MS = 3_000;
  */
 export const LATEST_WRITE_MS = 60_000;
 
+/** Channels that one stream of /events may follow. Their offsets travel in one id of 17 characters each. */
+export const MAX_FOLLOWED_CHANNELS = 20;
+
+/** Between signs of life on a stream, in milliseconds; CloudFront cuts an origin that is silent for 30 s. */
+export const HEARTBEAT_MS = 15_000;
+
+/** How long EventSource waits before it comes again, in milliseconds. */
+export const RECONNECT_MS = 1_000;
+
 /** What a 503 tells the caller to wait, in seconds. DynamoDB's throttling clears in about one. */
 export const RETRY_AFTER_SECONDS = 1;
 

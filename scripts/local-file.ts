@@ -20,10 +20,13 @@ export interface LocalHub {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-export function writeLocalHub(hub: LocalHub): void {
+/** Writes the file, unless another hub that still runs has it; says whether it did. */
+export function writeLocalHub(hub: LocalHub): boolean {
+  if (readLocalHub()) return false;
   mkdirSync(STATE_DIR, { recursive: true });
   // The file holds a token that may do everything.
   writeFileSync(FILE, `${JSON.stringify(hub, null, 2)}\n`, { mode: 0o600 });
+  return true;
 }
 
 /** Removes the file if it is this process's. */
@@ -34,8 +37,24 @@ export function removeLocalHub(): void {
 /** The local hub that is running, or undefined. */
 export function readLocalHub(): LocalHub | undefined {
   if (!existsSync(FILE)) return undefined;
-  const hub: LocalHub = JSON.parse(readFileSync(FILE, 'utf8'));
-  return isRunning(hub.pid) ? hub : undefined;
+  const hub = parseLocalHub(readFileSync(FILE, 'utf8'));
+  return hub && isRunning(hub.pid) ? hub : undefined;
+}
+
+/** What a hub wrote; undefined for a file that was cut short or is from another version. */
+function parseLocalHub(text: string): LocalHub | undefined {
+  try {
+    const hub: unknown = JSON.parse(text);
+    return isLocalHub(hub) ? hub : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isLocalHub(hub: unknown): hub is LocalHub {
+  if (typeof hub !== 'object' || hub === null) return false;
+  const names = ['url', 'token', 'pid', 'control', 'aws', 'outputs'];
+  return names.every((name) => name in hub) && 'pid' in hub && typeof hub.pid === 'number';
 }
 
 function isRunning(pid: number): boolean {

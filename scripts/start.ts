@@ -2,17 +2,19 @@
  * `npm start`: the whole hub on this machine.
  * @module
  */
+import { once } from 'node:events';
+import { existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
 import { removeLocalHub, writeLocalHub } from './local-file.ts';
-import { startHub } from './local-hub.ts';
+import { type HubOptions, type RunningHub, startHub } from './local-hub.ts';
 
 const HELP = `usage: npm start [-- OPTIONS]
 
 Runs the whole hub on this machine, from the very template that npm run deploy would deploy.
 
-  --port N                        where to listen (default 8787, or a free port if that is taken)
+  --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
   --data DIR                      keep channels and keys in DIR (default: in memory)
   --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
@@ -38,36 +40,52 @@ const bold = (text: string): string => (process.stdout.isTTY ? `\u001b[1m${text}
 
 await command(HELP, OPTIONS, async (flags) => {
   const started = performance.now();
-  const context: Record<string, unknown> = {};
-  if (flags['channel-creation'] !== undefined) {
-    context['tidings:channelCreation'] = modeOf(flags['channel-creation']);
-  }
-  if (flags.anonymous !== undefined) context['tidings:anonymous'] = capabilityOf(flags.anonymous);
-  const hub = await startHub({
-    port: flags.port === undefined ? await freePort() : numberOf('port', flags.port, MAX_PORT),
-    ...(flags.data === undefined ? {} : { data: flags.data }),
-    ...(flags.concurrency === undefined
-      ? {}
-      : { concurrency: numberOf('concurrency', flags.concurrency, MAX_CONCURRENCY) }),
-    context,
-    log: say,
-    progress: (step) => say(`${step} …`),
-  });
-  const { stack, token } = hub;
-  const { url, control, aws, outputs } = stack;
-  writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
-  say(welcome(url, token, Math.round(performance.now() - started), flags.data));
-
-  let stopping = false;
-  const stop = async (): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    say('stopping …');
-    removeLocalHub();
-    await hub.close();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+  const stopped = stopSignal();
+  const hub = await startHub({ ...(await optionsOf(flags)), log: say, progress: (step) => say(`${step} …`) });
+  if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
+  if (!stopped.aborted) await once(stopped, 'abort');
+  removeLocalHub();
+  await hub.close();
 });
+
+/** Aborted by Ctrl-C and its kind, from the first moment on: what has been begun by then is still taken down. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (!controller.signal.aborted) say('stopping …');
+    controller.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  return controller.signal;
+}
+
+async function optionsOf(
+  flags: {
+    readonly [K in keyof typeof OPTIONS]?: string | undefined;
+  },
+): Promise<HubOptions> {
+  const { port, data, concurrency, anonymous, 'channel-creation': mode } = flags;
+  const context = {
+    ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
+    ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
+  };
+  return {
+    port: port === undefined ? await freePort() : numberOf('port', port, 0, MAX_PORT),
+    ...(data === undefined ? {} : { data: directoryOf(data) }),
+    ...(concurrency === undefined
+      ? {}
+      : { concurrency: numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY) }),
+    context,
+  };
+}
+
+function announce({ stack, token }: RunningHub, ms: number, data: string | undefined): void {
+  const { url, control, aws, outputs } = stack;
+  const isTheOne = writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
+  say(welcome(url, token, ms, data));
+  if (isTheOne) return;
+  say(`Another hub runs here already: .tidings/local.json and npm run token stay with that one.\n`);
+}
 
 function welcome(url: string, token: string, ms: number, data: string | undefined): string {
   const as = `-H 'Authorization: Bearer ${token}'`;
@@ -112,8 +130,13 @@ function capabilityOf(text: string): unknown {
   }
 }
 
-function numberOf(flag: string, text: string, most: number): number {
+function directoryOf(path: string): string {
+  if (!existsSync(path) || statSync(path).isDirectory()) return path;
+  throw new UsageError(`--data is ${path}, it must be a directory or not be there yet`);
+}
+
+function numberOf(flag: string, text: string, least: number, most: number): number {
   const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= most) return number;
-  throw new UsageError(`--${flag} is ${text}, it must be a whole number from 1 to ${most}`);
+  if (text !== '' && Number.isInteger(number) && number >= least && number <= most) return number;
+  throw new UsageError(`--${flag} is ${text}, it must be a whole number from ${least} to ${most}`);
 }

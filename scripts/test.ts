@@ -3,7 +3,7 @@
  * @module
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { judgeConformance, type Tally } from './conformance.ts';
 import { unusedGrants } from './grants.ts';
@@ -15,6 +15,9 @@ conformance suite, and at last whether every grant of every role was used. Named
 
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
+/** The projects of vitest.config.ts, and what else can be named. */
+const PROJECTS = ['unit', 'contract', 'infra', 'local', 'flow', 'faults', 'commands'];
+
 const RESULTS = resolve('.tidings/test');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -22,8 +25,21 @@ const args = process.argv.slice(2);
 if (args.includes('--help')) say(HELP);
 else if (args[0] === 'format') process.exitCode = run('biome', 'check', '--write', '.') ? 0 : 1;
 else if (args[0] === 'check') finish(check());
-else if (args.length > 0) finish(tests(args));
+else if (args.length > 0) finish(...some(args));
 else finish(check(), tests([]), conformance(), grants());
+
+function some(names: readonly string[]): Tally[] {
+  const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
+  if (unknown !== undefined) {
+    say(`tidings: no tests are named ${unknown}; there are ${PROJECTS.join(', ')} and conformance`);
+    return [{ passed: 0, failed: 1 }];
+  }
+  const projects = names.filter((name) => name !== 'conformance');
+  return [
+    ...(projects.length > 0 ? [tests(projects)] : []),
+    ...(names.includes('conformance') ? [conformance()] : []),
+  ];
+}
 
 function check(): Tally {
   return add(
@@ -33,9 +49,7 @@ function check(): Tally {
 }
 
 function tests(projects: readonly string[]): Tally {
-  rmSync(RESULTS, { recursive: true, force: true });
   rmSync(resolve('.tidings/grants'), { recursive: true, force: true });
-  mkdirSync(RESULTS, { recursive: true });
   return step('tests', () => vitest('tests', ...projects.flatMap((name) => ['--project', name])).tally);
 }
 
@@ -64,7 +78,10 @@ function vitest(
   const file = resolve(RESULTS, `${name}.json`);
   // A suite in which failures are expected is judged by its report; people get the summary of the judge.
   const reporters = name === 'tests' ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
+  mkdirSync(RESULTS, { recursive: true });
+  rmSync(file, { force: true });
   const ok = run('vitest', 'run', ...reporters, `--outputFile.json=${file}`, ...more);
+  if (!existsSync(file)) return { report: undefined, tally: { passed: 0, failed: 1 } };
   const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
   const counts = typeof report === 'object' && report !== null ? report : {};
   const { numPassedTests, numFailedTests } = { numPassedTests: 0, numFailedTests: 0, ...counts };

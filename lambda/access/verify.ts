@@ -18,6 +18,8 @@ export interface AccessOptions {
   readonly anonymous: Capability;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** The header that the token comes in: another than Authorization where the front door needs that for itself. */
+  readonly header?: string;
 }
 
 export interface Access {
@@ -26,7 +28,7 @@ export interface Access {
    * even where none is needed, so that its holder learns of it.
    * @throws Refusal unauthorized
    */
-  readonly identify: (authorization: string | undefined) => Promise<Capability>;
+  readonly identify: (headers: Headers) => Promise<Capability>;
   /** @throws Refusal unauthorized without a token, forbidden with one: never depending on whether the channel exists */
   readonly require: (operation: Operation, channel: string, caller: Capability) => void;
   /** True if everyone may, so that shared caches may keep the answer. */
@@ -36,10 +38,17 @@ export interface Access {
 /** The capability of a caller without a token. Its identity tells it from a token's that grants nothing. */
 const NOBODY: Capability = {};
 
-export function accessTo({ keys, audience, anonymous, clock }: AccessOptions): Access {
+export function accessTo({
+  keys,
+  audience,
+  anonymous,
+  clock,
+  header = 'authorization',
+}: AccessOptions): Access {
   return {
-    async identify(authorization) {
-      if (authorization === undefined) return NOBODY;
+    async identify(headers) {
+      const authorization = headers.get(header);
+      if (authorization === null) return NOBODY;
       const [scheme, token, ...rest] = authorization.split(' ');
       if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
         throw new Refusal('unauthorized', 'the Authorization header must be "Bearer <token>"');

@@ -12,8 +12,10 @@ export interface AccessSettings {
   readonly ANONYMOUS: string;
 }
 
-export function accessInAws(settings: AccessSettings): Access {
+/** @param header what the token comes in, if not in Authorization */
+export function accessInAws(settings: AccessSettings, header?: string): Access {
   return accessTo({
+    ...(header === undefined ? {} : { header }),
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,
     anonymous: parseCapability(JSON.parse(settings.ANONYMOUS)),

@@ -2,10 +2,13 @@
  * From what the domain says to protocol headers and bodies (PROTOCOL.md §5, §6).
  * @module
  */
+
+import { Refusal } from '../../protocol/errors.ts';
 import {
   PRODUCER_EPOCH,
   PRODUCER_SEQ,
   STREAM_CLOSED,
+  STREAM_CURSOR,
   STREAM_EXPIRES_AT,
   STREAM_NEXT_OFFSET,
   STREAM_TTL,
@@ -89,6 +92,45 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
 }
 
 /**
+ * Where the gateway is reached without the front door, which would have chosen by the query: to the path of the
+ * function that holds. The method stays, and so does the token, since it is the same origin.
+ */
+export function redirectToHold(raw: Request): Response {
+  const { pathname, search } = new URL(raw.url);
+  return new Response(null, {
+    status: 307,
+    headers: { Location: `/hold${pathname}${search}`, 'Cache-Control': 'no-store' },
+  });
+}
+
+export function streamsAreElsewhere(): Refusal {
+  return new Refusal(
+    'not_supported',
+    'Server-Sent Events come from the front door or the streaming URL, not from this one',
+  );
+}
+
+/**
+ * A held read: what came, or 204 and where the end is. What came may be kept, since the next request is for another
+ * offset; that nothing came may not.
+ */
+export function answerHeld(answer: ReadAnswer, cursor: string): Response {
+  const { result, isPublic } = answer;
+  const isEmpty = result.messages.length === 0;
+  const response = isEmpty ? new Response(null, { status: 204 }) : answerRead(answer);
+  response.headers.set(STREAM_CURSOR, cursor);
+  response.headers.set(
+    'Cache-Control',
+    isEmpty ? 'no-store' : `${isPublic ? 'public' : 'private'}, max-age=60`,
+  );
+  if (!isEmpty) return response;
+  response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
+  if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
+  if (result.closed) response.headers.set(STREAM_CLOSED, 'true');
+  return response;
+}
+
+/**
  * A page that is followed by more never changes, so it may be kept. An answer that reached the end changes with the
  * next publish: kept for a minute, it would make short polling a minute late, so it must be revalidated (a 304 by ETag).
  */
@@ -106,7 +148,7 @@ function matches(ifNoneMatch: string | null, etag: string): boolean {
   return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
-function bodyOf(channel: Channel, messages: Messages): string | Uint8Array<ArrayBuffer> {
+export function bodyOf(channel: Channel, messages: Messages): string | Uint8Array<ArrayBuffer> {
   if (isJson(channel.contentType)) return `[${messages.join(',')}]`;
   return Buffer.concat(
     messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)),

@@ -4,12 +4,12 @@
  */
 import { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
-import { isChannelName } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
 import type { Access } from '../access/verify.ts';
 import { answerPreflight, withBrowserHeaders } from './browser.ts';
 import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
+import { refuseBadName } from './parse.ts';
 
 /** A request that is authenticated, authorized, and names a channel. */
 export interface ChannelRequest {
@@ -28,6 +28,10 @@ export interface HttpDoor {
   readonly logDefect: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
+  /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
+  readonly prefix?: string;
+  /** Answers GET /events, in the door that streams. */
+  readonly events?: (raw: Request) => Promise<Response>;
 }
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
@@ -35,13 +39,16 @@ const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
-/** The Lambda handler of a door. It answers every request; it throws only for events that are not HTTP. */
-export function httpHandler(door: HttpDoor): (event: unknown) => Promise<HttpResult> {
+/** Answers every request of a door; throws only for events that are not HTTP. */
+export function responder(door: HttpDoor): (event: unknown) => Promise<Response> {
   const app = channelApp(door);
-  return async (event) => {
-    const http = parseEvent(event);
-    return await toResult(withBrowserHeaders(await respond(app, http)));
-  };
+  return async (event) => withBrowserHeaders(await respond(app, parseEvent(event)));
+}
+
+/** The Lambda handler of a door whose answers are whole when they are sent. */
+export function httpHandler(door: HttpDoor): (event: unknown) => Promise<HttpResult> {
+  const respondTo = responder(door);
+  return async (event) => await toResult(await respondTo(event));
 }
 
 async function respond(app: Hono, http: HttpEvent): Promise<Response> {
@@ -57,9 +64,14 @@ async function respond(app: Hono, http: HttpEvent): Promise<Response> {
 
 function channelApp(door: HttpDoor): Hono {
   const app = new Hono();
+  const { events, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
-    app.options(path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
-    app.all(path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
+    app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
+    app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
+  }
+  if (events) {
+    app.options('/events', (c) => answerPreflight(c.req.raw, ['GET', 'OPTIONS']));
+    app.get('/events', async (c) => await events(c.req.raw));
   }
   app.notFound(() =>
     refuse(new Refusal('route_not_found', 'no such path; channels are at /channels/{channel}')),
@@ -75,13 +87,8 @@ function channelApp(door: HttpDoor): Hono {
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
   const route = door.routes[raw.method];
   if (!route) throw methodNotAllowed(raw.method);
-  const caller = await door.access.identify(raw.headers.get('authorization') ?? undefined);
-  if (!isChannelName(channel)) {
-    throw new Refusal(
-      'bad_channel',
-      'a channel name is 1 to 8 segments of 1 to 64 letters, digits, "_", ".", "~" or "-", joined by "/", 255 characters at most',
-    );
-  }
+  const caller = await door.access.identify(raw.headers);
+  refuseBadName(channel);
   door.access.require(route.operation, channel, caller);
   return await route.answer({ channel, raw });
 }

@@ -56,7 +56,8 @@ const BODILESS = new Set(['GET', 'HEAD']);
  */
 export function toRequest(event: HttpEvent): Request {
   const scheme = event.headers['x-forwarded-proto'] === 'http' ? 'http' : 'https';
-  const host = event.headers.host ?? event.domainName;
+  // The front door says which host was asked; a caller without one who says it only changes links to himself.
+  const host = event.headers['x-tidings-host'] ?? event.headers.host ?? event.domainName;
   const url = new URL(
     URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}` : `https://${event.domainName}`,
   );

@@ -2,6 +2,7 @@
  * From headers and query to what the domain asks for. Everything in here is untrusted.
  * @module
  */
+import { isChannelName } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import {
   IDEMPOTENCY_KEY,
@@ -16,6 +17,7 @@ import {
 } from '../../protocol/headers.ts';
 import {
   MAX_CONTENT_TYPE_LENGTH,
+  MAX_FOLLOWED_CHANNELS,
   MAX_IDEMPOTENCY_KEY_LENGTH,
   MAX_PRODUCER_ID_LENGTH,
   MAX_STREAM_SEQ_LENGTH,
@@ -147,24 +149,84 @@ function isTime(text: string): boolean {
   return date.getUTCMonth() === month - 1 && Number.isFinite(Date.parse(text));
 }
 
-/** Where a GET starts: from the beginning if it does not say. */
-export function parseFrom(raw: Request): From {
-  const query = new URL(raw.url).searchParams;
-  const live = query.get('live');
-  if (live !== null)
-    throw new Refusal('not_supported', `live reads are not offered, got live=${live.slice(0, 32)}`);
-  const offsets = query.getAll('offset');
+/** How a GET wants to be answered. `browser` is the framing that an EventSource understands without help. */
+export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
+
+export function parseMode(raw: Request): Mode {
+  const modes = new URL(raw.url).searchParams.getAll('live');
+  const [live, ...more] = modes;
+  if (more.length > 0) throw new Refusal('bad_request', `send one live, got ${modes.length}`);
+  if (live === 'long-poll' || live === 'sse') return live;
+  if (live !== undefined)
+    throw new Refusal('bad_request', `live is long-poll or sse, got "${live.slice(0, 32)}"`);
+  return raw.headers.get('accept')?.toLowerCase().includes('text/event-stream') ? 'browser' : 'catch-up';
+}
+
+/**
+ * Where a GET starts: from the beginning if it does not say, which it must to be held. An EventSource that comes again
+ * says it in Last-Event-ID, while its URL still has the offset that it began with.
+ */
+export function parseFrom(raw: Request, mode: Mode): From {
+  const offsets = new URL(raw.url).searchParams.getAll('offset');
   if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
-  const [offset] = offsets;
-  if (offset === undefined || offset === '-1') return 'beginning';
+  const lastEventId = mode === 'browser' ? raw.headers.get('last-event-id') : null;
+  const offset = lastEventId || offsets[0];
+  if (offset === undefined && (mode === 'long-poll' || mode === 'sse')) {
+    throw new Refusal('bad_offset', `live=${mode} needs an offset`);
+  }
+  return fromOf(offset ?? '-1');
+}
+
+export function fromOf(offset: string): From {
+  if (offset === '-1') return 'beginning';
   if (offset === 'now') return 'now';
   const position = parseOffset(offset);
-  if (!position)
+  if (position) return position;
+  const got = JSON.stringify(offset.slice(0, 32));
+  throw new Refusal(
+    'bad_offset',
+    `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got ${got}`,
+  );
+}
+
+/** The shorter of what the hub would hold and what the caller asks for: `Prefer: wait=5`. */
+export function holdMsOf(raw: Request, longestMs: number): number {
+  // https://www.rfc-editor.org/rfc/rfc7240#section-4.3
+  const [, seconds] =
+    /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?(?=$|[,;\s])/i.exec(raw.headers.get('prefer') ?? '') ?? [];
+  return seconds === undefined ? longestMs : Math.min(longestMs, Number(seconds) * 1_000);
+}
+
+/** The channels of /events, and where each of them starts: one offset for all, or the id of the last event. */
+export function parseEvents(raw: Request): {
+  readonly names: readonly string[];
+  readonly from: readonly From[];
+} {
+  const query = new URL(raw.url).searchParams;
+  const names = query.getAll('channel');
+  if (names.length === 0 || names.length > MAX_FOLLOWED_CHANNELS) {
+    throw new Refusal('bad_request', `send 1 to ${MAX_FOLLOWED_CHANNELS} times channel, got ${names.length}`);
+  }
+  for (const name of names) refuseBadName(name);
+  if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');
+  const id = raw.headers.get('last-event-id') || query.get('offset') || '-1';
+  const offsets = id.split('.');
+  if (offsets.length !== 1 && offsets.length !== names.length) {
     throw new Refusal(
       'bad_offset',
-      `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got "${offset.slice(0, 32)}"`,
+      `the id is of ${offsets.length} channels, the request of ${names.length}`,
     );
-  return position;
+  }
+  return { names, from: names.map((_name, at) => fromOf(offsets[at] ?? offsets[0] ?? '-1')) };
+}
+
+/** @throws Refusal bad_channel */
+export function refuseBadName(name: string): void {
+  if (isChannelName(name)) return;
+  throw new Refusal(
+    'bad_channel',
+    'a channel name is 1 to 8 segments of 1 to 64 letters, digits, "_", ".", "~" or "-", joined by "/", 255 characters at most',
+  );
 }
 
 function contentTypeOf(raw: Request): string | undefined {

@@ -92,6 +92,13 @@ export interface KeyStore {
   move(key: string, from: number, to: number): Promise<boolean>;
 }
 
+/** Shows in the table of subscribers that this process waits on a channel, so that a push can find it. */
+export interface WaitStore {
+  /** How long one showing lasts, in milliseconds. */
+  readonly shownForMs: number;
+  show(channel: string, now: number): Promise<void>;
+}
+
 /** Everything that an operation on the log needs. */
 export interface Log {
   readonly channels: ChannelStore;

@@ -17,6 +17,9 @@ export type From = 'beginning' | 'now' | Position;
 export interface ReadResult {
   readonly from: Position;
   readonly next: Position;
+  /** What was read, by slot; `first` is the index of the first message that was asked for. */
+  readonly entries: readonly { readonly slot: number; readonly first: number; readonly messages: Messages }[];
+  /** The messages of all of them. */
   readonly messages: Messages;
   /** True when this was all there is at the moment. */
   readonly upToDate: boolean;
@@ -33,7 +36,8 @@ const MAX_SEALS_PER_READ = 20;
  */
 export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
   const tail: Position = { entry: channel.next, index: 0 };
-  if (from === 'now') return { from: tail, next: tail, messages: [], upToDate: true, closed: channel.closed };
+  if (from === 'now')
+    return { from: tail, next: tail, entries: [], messages: [], upToDate: true, closed: channel.closed };
   const asked = from === 'beginning' ? from : positionIn(channel, from);
   for (let seals = 0; ; seals++) {
     const now = log.clock();
@@ -130,10 +134,12 @@ function closingOf(
   return { time: channel.claimedAt, expiresAt: channel.claimedAt + log.retentionMs };
 }
 
-function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'messages' | 'next'> {
-  if (run.length === 0) return { messages: [], next: start };
-  const messages = run.flatMap((entry) =>
-    entry.slot === start.entry ? entry.messages.slice(start.index) : entry.messages,
-  );
-  return { messages, next: { entry: start.entry + run.length, index: 0 } };
+function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'entries' | 'messages' | 'next'> {
+  if (run.length === 0) return { entries: [], messages: [], next: start };
+  const entries = run.map(({ slot, messages }) => {
+    const first = slot === start.entry ? start.index : 0;
+    return { slot, first, messages: first === 0 ? messages : messages.slice(first) };
+  });
+  const next = { entry: start.entry + run.length, index: 0 };
+  return { entries, messages: entries.flatMap(({ messages }) => messages), next };
 }

@@ -80,6 +80,22 @@ test('starts, says what it does, and its lines work when pasted; Ctrl-C leaves n
   await expect(fetch(url)).rejects.toThrow();
 });
 
+test('a second hub does not take the place of the first; Ctrl-C before it is ready leaves nothing either', async () => {
+  const first = await start();
+  const { pid } = local();
+  const second = await start();
+  expect(second.output()).toContain('Another hub runs here already');
+  await stop(second);
+  expect(local().pid).toBe(pid);
+  await stop(first);
+
+  const early = run(cwd, 'scripts/start.ts');
+  running.add(early);
+  await expect.poll(() => early.output(), READY).toContain('synthesizing');
+  expect(await stop(early)).toBe(0);
+  expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+});
+
 test('--data keeps channels and keys; --concurrency 1, --channel-creation and --anonymous take effect', async () => {
   const flags = ['--data', 'kept', '--concurrency', '1', '--anonymous', '{"open":["subscribe"]}'];
   const first = await start(...flags);
@@ -108,7 +124,7 @@ test('a token does what it was minted for, and nothing else', async () => {
 
 describe('mistakes get one sentence', () => {
   test.each([
-    [['--port', 'eighty'], '--port is eighty, it must be a whole number from 1 to 65535'],
+    [['--port', 'eighty'], '--port is eighty, it must be a whole number from 0 to 65535'],
     [['--concurrency', '0'], '--concurrency is 0, it must be a whole number from 1 to 128'],
     [['--channel-creation', 'auto'], '--channel-creation is auto, it must be implicit or explicit'],
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],

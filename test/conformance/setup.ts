@@ -16,6 +16,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const hub = await startHub({
     context: {
       'tidings:channelCreation': 'explicit',
+      // The suite waits for held reads to end, and gives each of its tests five seconds.
+      'tidings:holdSeconds': 2,
       'tidings:anonymous': { '*': ['publish', 'subscribe', 'webhook', 'manage'] },
     },
   });

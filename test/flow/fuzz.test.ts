@@ -2,6 +2,7 @@
  * Thousands of requests of all kinds: never a 5xx that means a defect, always the form of §9, and the hub goes on.
  * @module
  */
+import { Agent, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
 import { ERRORS } from '../../protocol/errors.ts';
@@ -26,7 +27,7 @@ const path = fc.oneof(
       .tuple(fc.constantFrom('/channels/', '/v1/stream/'), name)
       .map(([prefix, segments]) => prefix + segments.join('/')),
   },
-  { weight: 1, arbitrary: fc.webPath() },
+  { weight: 1, arbitrary: fc.webPath().map((rest) => (rest.startsWith('/') ? rest : `/${rest}`)) },
 );
 const offset = fc.oneof(
   fc.constantFrom('-1', 'now', '', '0000000000000000', '0000000000010000', '9'.repeat(16)),
@@ -72,13 +73,14 @@ const body = fc.option(
   ),
 );
 const request = fc.record({
-  method: fc.constantFrom('GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'),
+  method: fc.constantFrom('GET', 'HEAD', 'POST', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'),
   path,
   query,
   headers,
   body,
   bearer: fc.constantFrom('all', 'all', 'all', 'none', 'junk'),
 });
+const agent = new Agent({ keepAlive: true });
 const CODES: readonly string[] = Object.keys(ERRORS);
 
 test(`${RUNS} random requests`, async () => {
@@ -89,15 +91,19 @@ test(`${RUNS} random requests`, async () => {
 
   const send = async (one: typeof request extends fc.Arbitrary<infer T> ? T : never): Promise<void> => {
     const authorization = { all: `Bearer ${all}`, junk: 'Bearer junk', none: undefined }[one.bearer];
-    const sent = Object.entries({ ...one.headers, authorization }).filter(([, value]) => value !== undefined);
+    const sent = Object.entries({ ...one.headers, authorization, prefer: 'wait=0' }).filter(
+      ([, value]) => value !== undefined,
+    );
     const hasBody = one.body !== null && one.method !== 'GET' && one.method !== 'HEAD';
-    const response = await fetch(`${url}${one.path}${one.query === null ? '' : `?${one.query}`}`, {
-      method: one.method,
-      headers: sent.map(([name, value]): [string, string] => [name, String(value)]),
-      ...(hasBody ? { body: one.body } : {}),
-      redirect: 'manual',
-    });
-    const answer = await response.text();
+    const path = `${one.path}${one.query === null ? '' : `?${one.query}`}`;
+    const response = await rawRequest(
+      url,
+      one.method,
+      path,
+      Object.fromEntries(sent),
+      hasBody ? one.body : null,
+    );
+    const { answer } = response;
     seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
     if (response.status < 400) return;
     const code = one.method === 'HEAD' ? 'internal' : codeIn(answer);
@@ -106,12 +112,12 @@ test(`${RUNS} random requests`, async () => {
       defects.push({ one, status: response.status, answer });
   };
 
-  const seed = Date.now() % 2 ** 31;
+  const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
   const requests = fc.sample(request, { numRuns: RUNS, seed });
   for (let at = 0; at < requests.length; at += AT_ONCE)
     await Promise.all(requests.slice(at, at + AT_ONCE).map(send));
   console.log(
-    `fuzz seed ${seed}: ${JSON.stringify(Object.fromEntries([...seen].sort(([a], [b]) => a - b)))}`,
+    `fuzz FUZZ_SEED=${seed}: ${JSON.stringify(Object.fromEntries([...seen].sort(([a], [b]) => a - b)))}`,
   );
   expect(defects, `seed ${seed}`).toEqual([]);
 
@@ -120,6 +126,41 @@ test(`${RUNS} random requests`, async () => {
   await hub.publish(channel, 'still here');
   expect((await hub.readAll(channel)).messages).toEqual(['still here']);
 }, 120_000);
+
+interface Answer {
+  readonly status: number;
+  readonly answer: string;
+}
+
+/** Sends a path as it is; fetch would tidy it up first. */
+async function rawRequest(
+  url: string,
+  method: string,
+  path: string,
+  headers: OutgoingHttpHeaders,
+  body: string | Buffer | null,
+): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  return await new Promise((resolve, reject) => {
+    // Node frames a body by itself only for methods that usually have one.
+    const framed = body === null ? headers : { ...headers, 'content-length': Buffer.byteLength(body) };
+    const request = httpRequest({ hostname, port, method, path, headers: framed, agent }, (response) => {
+      const { statusCode: status = 0 } = response;
+      if (response.headers['content-type'] === 'text/event-stream') {
+        // It goes on for a minute; that it began is all there is to see.
+        request.destroy();
+        return resolve({ status, answer: '' });
+      }
+      let answer = '';
+      response.on('data', (chunk) => {
+        answer += String(chunk);
+      });
+      response.on('end', () => resolve({ status, answer }));
+    });
+    request.on('error', (error) => reject(new Error(`${method} ${path}: ${error.message}`)));
+    request.end(body ?? undefined);
+  });
+}
 
 function codeIn(answer: string): string {
   try {

@@ -2,8 +2,7 @@
  * PROTOCOL.md §9 over the wire: every refusal has its status, its code and its form, and writes nothing.
  * @module
  */
-import { request as httpRequest } from 'node:http';
-import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -104,7 +103,6 @@ describe('of what is asked for', () => {
     ['an empty offset', (c) => [`/channels/${c}?offset=`], 400, 'bad_offset'],
     ['two offsets', (c) => [`/channels/${c}?offset=-1&offset=-1`], 400, 'bad_offset'],
     ['an offset past the end', (c) => [`/channels/${c}?offset=0000000099990000`], 410, 'offset_gone'],
-    ['a live mode', (c) => [`/channels/${c}?offset=-1&live=long-poll`], 501, 'not_supported'],
     ['a TTL with a sign', (c) => [`/channels/${c}`, put({ 'Stream-TTL': '+5' })], 400, 'bad_request'],
     [
       'a TTL of centuries',
@@ -196,25 +194,6 @@ describe('of what is asked for', () => {
   test('405 names the methods', async () => {
     const response = await hub.request(`/channels/${channel}`, { method: 'PATCH' });
     expect(response.headers.get('Allow')).toBe('GET, HEAD, POST, PUT, DELETE, OPTIONS');
-  });
-
-  test('a method that no library sends', async () => {
-    const response = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-      const request = httpRequest(
-        `${inject('hub').url}/channels/${channel}`,
-        { method: 'TRACE' },
-        (answer) => {
-          let body = '';
-          answer.on('data', (chunk) => {
-            body += String(chunk);
-          });
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
-        },
-      );
-      request.on('error', reject);
-      request.end();
-    });
-    expect([response.status, JSON.parse(response.body).error.code]).toEqual([405, 'method_not_allowed']);
   });
 });
 

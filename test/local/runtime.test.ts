@@ -157,6 +157,19 @@ describe('concurrency', () => {
     }
   });
 
+  it('counts requests against the reserved concurrency, not the processes that serve them', async () => {
+    const stack = await startLocalStack({ assembly: fixture.assembly, concurrency: 64 });
+    try {
+      const held = [1, 2, 3].map(() => post(stack, '/wide', gate.port));
+      expect(new Set(await gate.arrived(3)).size).toBe(1);
+      for (const _ of [4, 5]) expect((await post(stack, '/wide', gate.port)).status).toBe(503);
+      gate.open();
+      for (const response of held) expect((await response).status).toBe(200);
+    } finally {
+      await stack.close();
+    }
+  });
+
   it('takes a burst up without losing any', async () => {
     const stack = await startLocalStack({ assembly: fixture.assembly, concurrency: 8 });
     try {

@@ -10,16 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { isObject, type JsonObject } from '../../local/json.ts';
 import { synth } from '../../local/synth.ts';
 
-const fixture = fileURLToPath(new URL('fixture/app.ts', import.meta.url));
-
 /** A directory that is removed with `remove`. */
 export function temporaryDirectory(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'local-stack-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Synthesizes the fixture app into a new directory. */
-export async function synthesizeFixture(context: Record<string, unknown> = {}) {
+/** Synthesizes an app of the fixture into a new directory. */
+export async function synthesizeFixture(context: Record<string, unknown> = {}, app: 'app' | 'edge' = 'app') {
+  const fixture = fileURLToPath(new URL(`fixture/${app}.ts`, import.meta.url));
   const directory = temporaryDirectory();
   writeFileSync(join(directory.path, 'cdk.json'), JSON.stringify({ app: `node ${fixture}` }));
   const assembly = join(directory.path, 'cdk.out');
@@ -121,10 +120,17 @@ export async function startGate(): Promise<Gate> {
 /** A raw request: fetch would normalize header names, and refuse some methods and headers. */
 export function rawRequest(
   url: string,
-  options: { method?: string; headers?: Record<string, string | string[]>; body?: Buffer | Iterable<Buffer> },
+  options: {
+    method?: string;
+    /** In place of the path of the URL, as it is. */
+    target?: string;
+    headers?: Record<string, string | string[]>;
+    body?: Buffer | Iterable<Buffer>;
+  },
 ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method: options.method ?? 'GET', headers: options.headers ?? {} });
+    const { method = 'GET', target, headers = {} } = options;
+    const request = httpRequest(url, { method, headers, ...(target !== undefined && { path: target }) });
     request.on('error', reject);
     request.on('response', (response) => {
       const chunks: Buffer[] = [];

@@ -29,7 +29,8 @@ const sign = (claims: Claims, key: Uint8Array = CURRENT, alg = 'HS256') =>
   new SignJWT({ ...claims }).setProtectedHeader({ alg }).sign(key);
 
 async function outcome(authorization: string | undefined): Promise<unknown> {
-  return await access.identify(authorization).then(
+  const headers = new Headers(authorization === undefined ? {} : { authorization });
+  return await access.identify(headers).then(
     (capability) => ({ ...capability }),
     (error: { code?: unknown }) => error.code,
   );
@@ -84,12 +85,12 @@ describe('refused', () => {
 });
 
 test('a caller without a token may do what everyone may, and is asked for a token beyond it', async () => {
-  const nobody = await access.identify(undefined);
+  const nobody = await access.identify(new Headers());
   expect(() => access.require('subscribe', 'public/1', nobody)).not.toThrow();
   expect(() => access.require('publish', 'public/1', nobody)).toThrow(
     expect.objectContaining({ code: 'unauthorized' }),
   );
-  const someone = await access.identify(`Bearer ${await sign(GOOD)}`);
+  const someone = await access.identify(new Headers({ authorization: `Bearer ${await sign(GOOD)}` }));
   expect(() => access.require('subscribe', 'public/1', someone)).not.toThrow();
   expect(() => access.require('publish', 'public/1', someone)).toThrow(
     expect.objectContaining({ code: 'forbidden' }),

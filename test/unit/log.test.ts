@@ -23,7 +23,7 @@ describe('what was published is read back', () => {
     expect(values(await readFrom(log, afterFirst))).toEqual([2, 3, 4]);
     expect(values(await readFrom(log, { entry: afterFirst.entry, index: 2 }))).toEqual([4]);
     const end = await readFrom(log, afterSecond);
-    expect(end).toEqual({
+    expect(end).toMatchObject({
       from: afterSecond,
       next: afterSecond,
       messages: [],
@@ -195,8 +195,8 @@ describe('retention', () => {
     const end = await publish(log, 'old');
     log.now += HOUR_MS;
     const empty = { from: end, next: end, messages: [], upToDate: true, closed: false };
-    expect(await readFrom(log, 'beginning')).toEqual(empty);
-    expect(await readFrom(log, end)).toEqual(empty);
+    expect(await readFrom(log, 'beginning')).toMatchObject(empty);
+    expect(await readFrom(log, end)).toMatchObject(empty);
   });
 
   test('pages of expired entries that the store still has are skipped', async () => {

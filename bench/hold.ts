@@ -1,0 +1,105 @@
+/**
+ * What waiting costs: CLIENTS clients hold a long poll on one channel; then one publish wakes them all.
+ *
+ * Method: ROUNDS rounds after one to warm up. Per round: time from the publish's answer to the first and to the last of
+ * the held answers. Before that, all clients and then a single one hold for HOLD_SECONDS in silence, and the reads of
+ * DynamoDB in that time are counted: per client-minute they fall with the number of clients, in total they must not
+ * grow. The resident memory of the process that holds is read meanwhile.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import type { BenchedHub } from './hub.ts';
+
+const CLIENTS = 500;
+const MANY_CLIENTS = 1_000;
+const HOLD_SECONDS = 10;
+const ROUNDS = 5;
+
+export async function hold(hub: BenchedHub): Promise<void> {
+  await heldRound(hub, 'bench/hold/warm');
+  hub.say(`hold: ${CLIENTS} clients on one channel, ${ROUNDS} rounds\n`);
+  const rounds = [];
+  for (let n = 0; n < ROUNDS; n++) rounds.push(await heldRound(hub, `bench/hold/${n}`));
+  for (const part of ['first', 'last'] as const) {
+    const times = rounds.map((round) => round[part]);
+    hub.say(
+      `publish to ${part.padEnd(5)} answer  median ${median(times).toFixed(0)} ms  rounds ${times.map(Math.round).join(' ')}`,
+    );
+  }
+  for (const clients of [1, CLIENTS]) {
+    const reads = await silentReads(hub, clients);
+    const perMinute = (reads / clients) * (60 / HOLD_SECONDS);
+    hub.say(
+      `${clients} held in silence for ${HOLD_SECONDS} s: ${reads} DynamoDB reads, ${perMinute.toFixed(2)} per client-minute`,
+    );
+  }
+  hub.say(`${MANY_CLIENTS} held: ${await residentMb(hub)} MB resident in the process that holds`);
+}
+
+interface Round {
+  readonly first: number;
+  readonly last: number;
+}
+
+async function heldRound(hub: BenchedHub, channel: string): Promise<Round> {
+  const end = await publish(hub, channel);
+  const answers: number[] = [];
+  const waiting = Array.from({ length: CLIENTS }, async () => {
+    const status = await poll(hub, channel, end, 20);
+    answers.push(performance.now());
+    if (status !== 200) throw new Error(`a held read answered ${status}`);
+  });
+  await allHeld(hub, CLIENTS);
+  await publish(hub, channel);
+  const published = performance.now();
+  await Promise.all(waiting);
+  return { first: Math.min(...answers) - published, last: Math.max(...answers) - published };
+}
+
+async function silentReads(hub: BenchedHub, clients: number): Promise<number> {
+  const channel = `bench/hold/silent${clients}`;
+  const end = await publish(hub, channel);
+  await hub.forgetCalls();
+  await Promise.all(Array.from({ length: clients }, () => poll(hub, channel, end, HOLD_SECONDS)));
+  const reads = (await hub.calls()).filter(({ action }) => /GetItem|Query/.test(action));
+  return reads.reduce((sum, { count }) => sum + count, 0);
+}
+
+async function residentMb(hub: BenchedHub): Promise<number> {
+  const channel = 'bench/hold/memory';
+  const end = await publish(hub, channel);
+  const waiting = Array.from({ length: MANY_CLIENTS }, () => poll(hub, channel, end, 20));
+  await allHeld(hub, MANY_CLIENTS);
+  const pids = (await hub.processes()).filter((one) => one.function.includes('Hold')).map(({ pid }) => pid);
+  const sizes = pids.map(
+    (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024,
+  );
+  await publish(hub, channel);
+  await Promise.all(waiting);
+  return Math.round(Math.max(...sizes));
+}
+
+async function allHeld(hub: BenchedHub, clients: number): Promise<void> {
+  const isHeld = async () =>
+    (await hub.processes()).some((one) => one.function.includes('Hold') && one.inFlight >= clients);
+  for (let tries = 0; !(await isHeld()); tries++) {
+    if (tries > 600) throw new Error(`${clients} clients were not held after a minute`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function poll(hub: BenchedHub, channel: string, offset: string, seconds: number): Promise<number> {
+  const headers = { Authorization: `Bearer ${hub.token}`, Prefer: `wait=${seconds}` };
+  const response = await fetch(`${hub.url}/channels/${channel}?live=long-poll&offset=${offset}`, { headers });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function publish(hub: BenchedHub, channel: string): Promise<string> {
+  const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
+  const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: '1' });
+  return response.headers.get('Stream-Next-Offset') ?? '';
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;

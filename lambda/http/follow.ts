@@ -1,0 +1,152 @@
+/**
+ * The answers of the door that streams: one channel in either framing, or several for browsers (PROTOCOL.md §5.2).
+ * @module
+ */
+import { Refusal } from '../../protocol/errors.ts';
+import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
+import { HEARTBEAT_MS } from '../../protocol/limits.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import type { Access } from '../access/verify.ts';
+import { type FollowOptions, follow, followAll } from '../hub/follow.ts';
+import type { Held, Hold } from '../hub/hold.ts';
+import type { From } from '../hub/read.ts';
+import type { ChannelRequest, HttpDoor } from './app.ts';
+import { cursorAfter } from './cursor.ts';
+import { parseEvents, parseFrom, parseMode } from './parse.ts';
+import {
+  BROWSER_PREAMBLE,
+  browserFrames,
+  HEARTBEAT,
+  isText,
+  messagesOf,
+  messageText,
+  protocolFrames,
+} from './sse.ts';
+
+export interface StreamOptions {
+  readonly hold: Hold;
+  readonly access: Access;
+  readonly lifetimeMs: number;
+  readonly random: () => number;
+  /** Told of what went wrong after the headers were out. */
+  readonly logDefect: HttpDoor['logDefect'];
+}
+
+const EVENT_STREAM = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  Vary: 'Authorization',
+};
+
+export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
+  const options = (signal: AbortSignal): FollowOptions => ({ lifetimeMs, heartbeatMs: HEARTBEAT_MS, signal });
+
+  async function channel({ channel: name, raw }: ChannelRequest): Promise<Response> {
+    const mode = parseMode(raw);
+    const from = parseFrom(raw, mode);
+    const gone = new AbortController();
+    const batches = follow(hold, name, from, options(gone.signal));
+    // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
+    const { value: first } = await batches.next();
+    if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
+    const asText = isText(first.channel.contentType);
+    const cursor = new URL(raw.url).searchParams.get('cursor');
+    const framesOf = (held: Held): string =>
+      mode === 'sse'
+        ? protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random))
+        : browserFrames(held) || HEARTBEAT;
+    const frames = async function* (): AsyncGenerator<string> {
+      yield (mode === 'sse' ? '' : BROWSER_PREAMBLE) + framesOf(first);
+      for await (const held of batches) {
+        // A channel that appeared meanwhile, as other than the text that was announced: the reader comes again.
+        if (isText(held.channel.contentType) !== asText) return;
+        yield isQuiet(held) ? HEARTBEAT : framesOf(held);
+      }
+    };
+    const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
+    return new Response(bytesOf(frames(), gone, logDefect), { headers });
+  }
+
+  async function events(raw: Request): Promise<Response> {
+    const caller = await access.identify(raw.headers);
+    const { names, from } = parseEvents(raw);
+    for (const name of names) access.require('subscribe', name, caller);
+    const gone = new AbortController();
+    const starts = names.map((name, at) => ({ name, from: from[at] ?? 'beginning' }));
+    const batches = followAll(hold, starts, options(gone.signal));
+    const { value: first } = await batches.next();
+    return new Response(bytesOf(mergedFrames(names, from, first, batches), gone, logDefect), {
+      headers: EVENT_STREAM,
+    });
+  }
+
+  return { channel, events };
+}
+
+/** A closed channel that has been read to its end: 204 tells an EventSource not to come again. */
+const isOver = ({ result }: Held): boolean => result.closed && result.messages.length === 0;
+
+const isQuiet = ({ result }: Held): boolean => result.messages.length === 0 && !result.closed;
+
+type Batch = { readonly at: number; readonly held: Held };
+
+/** Each event names its channel, and its id holds the offsets of all of them, in the order of the request. */
+async function* mergedFrames(
+  names: readonly string[],
+  from: readonly From[],
+  first: Batch | undefined,
+  rest: AsyncIterable<Batch>,
+): AsyncGenerator<string> {
+  const offsets = from.map((start) =>
+    typeof start === 'string' ? (start === 'now' ? 'now' : '-1') : formatOffset(start),
+  );
+  const framesOf = ({ at, held }: Batch): string => {
+    const frames = messagesOf(held.result).map(({ message, next }) => {
+      offsets[at] = formatOffset(next);
+      return eventOf(names[at] ?? '', held, message, offsets);
+    });
+    offsets[at] = formatOffset(held.result.next);
+    return frames.join('') || HEARTBEAT;
+  };
+  yield BROWSER_PREAMBLE + (first ? framesOf(first) : '');
+  for await (const batch of rest) yield framesOf(batch);
+}
+
+function eventOf(
+  name: string,
+  { channel }: Held,
+  message: string | Uint8Array,
+  offsets: readonly string[],
+): string {
+  const text = messageText(channel, message);
+  const isJson = typeof message === 'string';
+  const fields = isJson
+    ? `"message":${text.replace(/[\r\n]+/g, ' ')}`
+    : `"${isText(channel.contentType) ? 'text' : 'base64'}":${JSON.stringify(text)}`;
+  return `id: ${offsets.join('.')}\ndata: {"channel":${JSON.stringify(name)},${fields}}\n\n`;
+}
+
+/** The frames as bytes, until the reader goes or an error ends the stream: whoever reads resumes from its offset. */
+function bytesOf(
+  frames: AsyncGenerator<string>,
+  gone: AbortController,
+  logDefect: HttpDoor['logDefect'],
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { value, done } = await frames.next();
+        if (done) controller.close();
+        else controller.enqueue(encoder.encode(value));
+      } catch (error) {
+        if (!(error instanceof Refusal)) logDefect(error, { method: 'GET', path: 'stream' });
+        controller.close();
+      }
+    },
+    async cancel() {
+      gone.abort();
+      await frames.return(undefined);
+    },
+  });
+}

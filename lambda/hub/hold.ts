@@ -1,0 +1,76 @@
+/**
+ * Hold: wait for a channel to grow (PROTOCOL.md §5.1, §5.2). One loop for long polling and streams, behind two ports:
+ * the log, which is the truth, and the wake, which is a hint.
+ * @module
+ */
+
+import { catchUp } from './catch-up.ts';
+import type { Channel } from './channel.ts';
+import type { Log } from './ports.ts';
+import type { From, ReadResult } from './read.ts';
+
+/** Time as it passes, whatever the clock on the wall is set to. */
+export interface Timer {
+  /** Milliseconds since some moment; never goes back. */
+  readonly now: () => number;
+  /** Ends after `ms`, or at once when the signal is aborted. Never rejects. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Wake {
+  /**
+   * Ends when the channel may differ from what `seen` was read from, or after `ms`, or when the signal is aborted. It
+   * is a hint: it may end early or late, and costs latency then, never a message.
+   */
+  wait(seen: Channel, ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface Hold {
+  readonly log: Log;
+  readonly wake: Wake;
+  readonly timer: Timer;
+}
+
+/** The longest that a held reader relies on the wake, in milliseconds: then it looks for itself. */
+export const SAFETY_READ_MS = 5_000;
+
+/**
+ * How soon a reader that stands before a claimed but unwritten slot looks again, in milliseconds. Nothing but the write
+ * itself would tell it, and that is single milliseconds away, or a gap to be sealed after the grace.
+ */
+const PENDING_READ_MS = 50;
+
+export interface Held {
+  readonly channel: Channel;
+  readonly result: ReadResult;
+}
+
+/**
+ * Reads from a position, and if there is nothing yet waits for something, until `untilMs` of the timer: then the empty
+ * result is the answer. A position that is known only now (`now`, `beginning`) is taken once, before the wait.
+ * @throws Refusal as `catchUp`
+ */
+export async function holdRead(
+  { log, wake, timer }: Hold,
+  name: string,
+  from: From,
+  untilMs: number,
+  signal: AbortSignal,
+): Promise<Held> {
+  let position = from;
+  for (;;) {
+    const held = await catchUp(log, name, position);
+    const { channel, result } = held;
+    const left = untilMs - timer.now();
+    if (result.messages.length > 0 || result.closed || !result.upToDate || left <= 0 || signal.aborted)
+      return held;
+    position = result.next;
+    await wake.wait(channel, Math.min(left, patience(channel, result)), signal);
+  }
+}
+
+/** How long to rely on the wake. A channel with a TTL lives as long as someone holds on to it, so it is touched in time. */
+function patience(channel: Channel, result: ReadResult): number {
+  if (result.next.entry < channel.next) return PENDING_READ_MS;
+  return Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
+}

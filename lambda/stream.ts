@@ -1,0 +1,28 @@
+/**
+ * The door of Server-Sent Events, over Lambda response streaming (PROTOCOL.md §5.2).
+ * @module
+ */
+import { accessInAws } from './aws/access.ts';
+import { holdInAws } from './aws/hold.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { accessEnv, logEnv, streamEnv, waitEnv } from './env.ts';
+import { streamAnswers } from './http/follow.ts';
+import { streamHandler } from './http/stream.ts';
+
+const hold = holdInAws({ ...logEnv.read(process.env), ...waitEnv.read(process.env) });
+const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
+const access = accessInAws(accessEnv.read(process.env), TOKEN_HEADER);
+const { channel, events } = streamAnswers({
+  hold,
+  access,
+  lifetimeMs: Number(STREAM_SECONDS) * 1_000,
+  random: Math.random,
+  logDefect,
+});
+
+export const handler = streamHandler({
+  access,
+  logDefect,
+  routes: { GET: { operation: 'subscribe', answer: channel } },
+  events,
+});

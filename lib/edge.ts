@@ -1,0 +1,133 @@
+/**
+ * The front door: one CloudFront distribution before the HTTP API and the streaming function URL.
+ * @module
+ */
+import { fileURLToPath } from 'node:url';
+import { Duration, Fn, Validations } from 'aws-cdk-lib';
+import type * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
+import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+
+export interface EdgeProps {
+  /** Answers everything that is not streamed; its default stage is the one behind the door. */
+  readonly api: apigateway.HttpApi;
+  /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
+  readonly streamUrl: lambda.FunctionUrl;
+}
+
+/**
+ * One, where three is the default: CloudFront repeats a GET whose origin stays silent, and a held GET would be held
+ * twice.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+ */
+const CONNECTION_ATTEMPTS = 1;
+
+/**
+ * Longest silence of an origin, before its answer and between two packets of it. A held read is silent for 25 s and the
+ * HTTP API cuts at 30 s; a stream says something each 15 s. Quota: 120 s.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+ */
+const READ_TIMEOUT = Duration.seconds(35);
+
+/** As long as the doors let anything be kept (PROTOCOL.md §5). It bounds how long a deleted channel can be read here. */
+const MAX_TTL = Duration.seconds(60);
+
+/**
+ * All statuses that can be set. CloudFront keeps an error for 10 s, and most of them even against `no-store`: a moment
+ * without room would last ten seconds, and one caller's bad request would answer the next.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+ */
+const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+
+/** Where the function puts the caller's Authorization on the way to the stream. */
+export const EDGE_TOKEN_HEADER = 'x-tidings-authorization';
+
+/**
+ * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests with a
+ * token, so that two callers never wait for, let alone get, one answer.
+ */
+const KEY_HEADERS = [
+  'Accept',
+  'Authorization',
+  'Last-Event-ID',
+  'Prefer',
+  'x-tidings-alone',
+  EDGE_TOKEN_HEADER,
+];
+
+const ROUTE = fileURLToPath(new URL('edge-function/route.js', import.meta.url));
+
+export class Edge extends Construct {
+  readonly distribution: cloudfront.Distribution;
+  /** Without a trailing slash. */
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, { api, streamUrl }: EdgeProps) {
+    super(scope, id);
+    const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
+    // The ids are those that the function selects by.
+    const toApi = new HttpOrigin(Fn.select(2, Fn.split('/', api.apiEndpoint)), {
+      originId: 'api',
+      protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+      ...timing,
+    });
+    const toStream = FunctionUrlOrigin.withOriginAccessControl(streamUrl, { originId: 'stream', ...timing });
+    const behavior = this.#behavior();
+    this.distribution = new cloudfront.Distribution(this, 'Distribution', {
+      comment: 'Tidings: the front door',
+      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy() },
+      additionalBehaviors: {
+        '/events': { ...behavior, origin: toStream, cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED },
+      },
+      errorResponses: ERRORS.map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),
+      httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
+    });
+    this.url = `https://${this.distribution.distributionDomainName}`;
+    this.#acknowledge();
+  }
+
+  /** What both behaviors share: the function picks the origin after the behavior was picked, so any may stream. */
+  #behavior(): Omit<cloudfront.BehaviorOptions, 'origin'> {
+    const route = new cloudfront.Function(this, 'Route', {
+      comment: 'Tidings: picks the origin of a request',
+      code: cloudfront.FunctionCode.fromFile({ filePath: ROUTE }),
+      runtime: cloudfront.FunctionRuntime.JS_2_0,
+    });
+    return {
+      allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
+      // Compressing would gather events until there are enough of them.
+      compress: false,
+      functionAssociations: [{ function: route, eventType: cloudfront.FunctionEventType.VIEWER_REQUEST }],
+      // Both origins route by their own host name, so they must not get the viewer's.
+      originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+    };
+  }
+
+  /** Keeps only what the doors allow to be kept. */
+  #cachePolicy(): cloudfront.CachePolicy {
+    return new cloudfront.CachePolicy(this, 'CachePolicy', {
+      comment: 'Tidings: as the origin says',
+      minTtl: Duration.seconds(0),
+      defaultTtl: Duration.seconds(0),
+      maxTtl: MAX_TTL,
+      queryStringBehavior: cloudfront.CacheQueryStringBehavior.all(),
+      headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...KEY_HEADERS),
+      cookieBehavior: cloudfront.CacheCookieBehavior.none(),
+    });
+  }
+
+  #acknowledge(): void {
+    const findings = {
+      CFR1: 'who may use a hub is decided by tokens and not by country',
+      CFR2: 'a web ACL costs a fee each month and per request: the operator who wants one attaches it to this distribution',
+      CFR3: 'the API and the functions log every request, and a log of CloudFront would hold query strings, in which tickets travel',
+      CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net admits no newer minimum',
+    };
+    for (const [rule, reason] of Object.entries(findings)) {
+      Validations.of(this.distribution).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+    }
+  }
+}

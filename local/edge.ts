@@ -1,0 +1,132 @@
+/**
+ * A CloudFront distribution: behaviors, the function at the edge, and origins. It keeps no answer: each request goes
+ * to its origin, as with a cache that is always empty.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Behavior, type EdgeFunctions, readBehaviors, readOrigins } from './edge-config.ts';
+import { sendEdgeError } from './edge-error.ts';
+import { buildEdgeEvent, type EdgeVerdict, readVerdict, splitTarget } from './edge-event.ts';
+import { sendAnswer } from './http-event.ts';
+import type { Listener } from './listener.ts';
+import { distributionDomain, distributionId } from './names.ts';
+import { forward, hasBody, type Origin } from './origin.ts';
+import type { Plan, Resolved } from './plan.ts';
+import { headBytes } from './request-body.ts';
+
+export interface DistributionOptions {
+  readonly plan: Plan;
+  /** The key that the function URLs behind access control know this distribution by. */
+  readonly accessKeyId: string;
+  readonly log: (line: string) => void;
+}
+
+interface Distribution {
+  readonly context: { readonly distributionDomainName: string; readonly distributionId: string };
+  /** In their order; the default behavior is the last and matches everything. */
+  readonly behaviors: readonly Behavior[];
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly agent: Agent;
+  newRequestId(): string;
+  readonly log: (line: string) => void;
+}
+
+/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+const MAX_URL_BYTES = 8_192;
+const MAX_HEAD_BYTES = 32_768;
+
+/** Ids are as long as those of CloudFront: a random part for the distribution, and a number. */
+const RANDOM_BYTES = 36;
+const NUMBER_LENGTH = 8;
+
+/** Serves one distribution on a listener that already has its port; gives what ends its functions and its connections to origins. */
+export function serveDistribution(
+  resource: Resolved,
+  listener: Listener,
+  { plan, accessKeyId, log }: DistributionOptions,
+): () => Promise<void> {
+  const origins = readOrigins(resource, plan, accessKeyId);
+  const functions: EdgeFunctions = new Map();
+  const random = randomBytes(RANDOM_BYTES).toString('base64url');
+  let requests = 0;
+  const distribution: Distribution = {
+    context: {
+      distributionDomainName: distributionDomain(resource),
+      distributionId: distributionId(resource),
+    },
+    behaviors: readBehaviors(resource, plan, origins, functions, log),
+    origins,
+    agent: new Agent({ keepAlive: true }),
+    newRequestId() {
+      requests += 1;
+      return random + String(requests).padStart(NUMBER_LENGTH, '0');
+    },
+    log,
+  };
+  listener.serve((request, response) => {
+    const id = distribution.newRequestId();
+    handle(distribution, id, request, response).catch((error: unknown) => {
+      // A header that cannot be sent on, say: a mistake of the function at the edge.
+      log(`[edge] ${String(error)}`);
+      sendEdgeError(response, 502, 'The request cannot be sent to the origin.', id);
+    });
+  });
+  return async () => {
+    distribution.agent.destroy();
+    for (const edgeFunction of functions.values()) await edgeFunction.close();
+  };
+}
+
+async function handle(
+  distribution: Distribution,
+  id: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { uri } = splitTarget(request);
+  const behavior = distribution.behaviors.find(({ matches }) => matches(uri));
+  const refusal = refusalOf(request, behavior);
+  if (refusal !== undefined || behavior === undefined) {
+    sendEdgeError(response, refusal ?? 403, 'The request was refused at the edge.', id);
+    return;
+  }
+  const { verdict, originId = behavior.originId } = await runFunction(distribution, behavior, request, id);
+  if (response.destroyed) return; // the viewer has gone meanwhile
+  const origin = distribution.origins.get(originId);
+  if (verdict.kind === 'response') {
+    sendAnswer(response, verdict.answer);
+  } else if (verdict.kind === 'request' && origin !== undefined) {
+    forward(origin, distribution.agent, verdict.request, { id, request, response, log: distribution.log });
+  } else {
+    const message = verdict.kind === 'invalid' ? verdict.message : `there is no origin ${originId}`;
+    distribution.log(`[edge] the function failed: ${message}`);
+    sendEdgeError(response, 503, 'The function at the edge failed.', id);
+  }
+}
+
+/** What CloudFront answers before any code of ours runs. */
+function refusalOf(request: IncomingMessage, behavior: Behavior | undefined): number | undefined {
+  const { method = 'GET', url = '/' } = request;
+  if (!url.startsWith('/')) return 400;
+  if (url.length > MAX_URL_BYTES) return 414;
+  if (headBytes(request) > MAX_HEAD_BYTES) return 494;
+  if (behavior?.methods.has(method) !== true) return 403;
+  // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+  if (method === 'GET' && hasBody(request)) return 403;
+  return undefined;
+}
+
+async function runFunction(
+  { context }: Distribution,
+  { route }: Behavior,
+  request: IncomingMessage,
+  requestId: string,
+): Promise<{ verdict: EdgeVerdict; originId?: string | undefined }> {
+  const { rawQuery } = splitTarget(request);
+  const event = buildEdgeEvent(request, { ...context, requestId });
+  if (route === undefined) return { verdict: readVerdict(event.request, event, rawQuery) };
+  const run = await route.run(event, rawQuery);
+  if (run.kind === 'failed') return { verdict: { kind: 'invalid', message: run.message } };
+  return { verdict: readVerdict(run.value, event, rawQuery), originId: run.originId };
+}

@@ -1,0 +1,155 @@
+/**
+ * The way from the edge to an origin and back: nothing is buffered in either direction, and whoever leaves first takes
+ * the other with it.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+ * @module
+ */
+import {
+  type Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
+import { sendEdgeError } from './edge-error.ts';
+import type { EdgeRequest } from './edge-event.ts';
+import { REGION } from './intrinsics.ts';
+
+export interface Origin {
+  readonly id: string;
+  /** Host and port. On AWS the origin is reached by TLS; here there is none on either side. */
+  readonly host: string;
+  /** Longest silence: before the answer, and between two packets of it. */
+  readonly readTimeoutMs: number;
+  /** The key that requests are signed with, for an origin with access control. */
+  readonly accessKeyId: string | undefined;
+}
+
+export interface Exchange {
+  readonly id: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly log: (line: string) => void;
+}
+
+/** Headers that end at the edge, and those that it writes itself. */
+const NOT_FORWARDED = new Set([
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+  'x-amz-cf-id',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-real-ip',
+]);
+
+const NOT_RETURNED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'trailer',
+  'transfer-encoding',
+]);
+
+const VIA = '1.1 local.cloudfront.net (CloudFront)';
+
+/** Sends the request on, and what comes back to the viewer. */
+export function forward(origin: Origin, agent: Agent, edge: EdgeRequest, exchange: Exchange): void {
+  const { request, response } = exchange;
+  const [hostname, port] = origin.host.split(':');
+  const outgoing = httpRequest({
+    agent,
+    hostname,
+    port,
+    method: request.method,
+    path: edge.rawQuery === undefined ? edge.uri : `${edge.uri}?${edge.rawQuery}`,
+    headers: headersFor(origin, edge, exchange),
+    setHost: false,
+    timeout: origin.readTimeoutMs,
+  });
+  outgoing.on('response', (incoming) => answer(incoming, exchange));
+  outgoing.on('timeout', () => {
+    sendEdgeError(response, 504, 'The origin did not answer in time.', exchange.id);
+    outgoing.destroy();
+  });
+  outgoing.on('error', (error) => {
+    // A viewer that has gone, or got its answer, is told nothing: the origin may end early, as with a body too large.
+    if (response.destroyed || response.writableEnded) return;
+    exchange.log(`[edge] origin ${origin.id}: ${error.message}`);
+    sendEdgeError(response, 502, 'The origin closed the connection.', exchange.id);
+  });
+  response.on('close', () => outgoing.destroy());
+  send(request, outgoing);
+}
+
+function send(request: IncomingMessage, outgoing: ClientRequest): void {
+  if (!hasBody(request)) return void outgoing.end();
+  request.pipe(outgoing);
+  // What nobody reads any more is dropped: else the viewer's connection would stay blocked.
+  outgoing.on('close', () => {
+    request.unpipe(outgoing);
+    request.resume();
+  });
+}
+
+/** True if the request comes with a body, be it empty. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function headersFor(origin: Origin, edge: EdgeRequest, { id, request }: Exchange): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(edge.headers)) {
+    if (!NOT_FORWARDED.has(name)) headers[name] = value;
+  }
+  const sender = request.socket.remoteAddress ?? '127.0.0.1';
+  const before = request.headers['x-forwarded-for'];
+  headers['x-forwarded-for'] = before === undefined ? sender : `${String(before)}, ${sender}`;
+  headers.host = origin.host;
+  headers.via = VIA;
+  headers['x-amz-cf-id'] = id;
+  if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
+  if (origin.accessKeyId !== undefined) headers.authorization = signature(origin.accessKeyId);
+  return headers;
+}
+
+/** The form of a signature: who signed is all that is asked here, and nobody else knows the key. */
+function signature(accessKeyId: string): string {
+  const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
+  const scope = `${accessKeyId}/${day}/${REGION}/lambda/aws4_request`;
+  return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-cf-id, Signature=${'0'.repeat(64)}`;
+}
+
+function answer(incoming: IncomingMessage, { id, response, log }: Exchange): void {
+  // Cut, not ended: the viewer must be able to tell a broken answer from a whole one.
+  incoming.on('close', () => {
+    if (!incoming.complete) response.destroy();
+  });
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (!NOT_RETURNED.has(name)) headers[name] = value;
+  }
+  headers.via = VIA;
+  headers['x-cache'] = 'Miss from cloudfront';
+  headers['x-amz-cf-id'] = id;
+  try {
+    response.writeHead(incoming.statusCode ?? 502, headers);
+  } catch (error) {
+    log(`[edge] ${String(error)}`);
+    incoming.resume();
+    sendEdgeError(response, 502, 'The origin sent headers that cannot be sent on.', id);
+    return;
+  }
+  // A stream that has not written yet is open already: its headers must not wait for its first event.
+  response.flushHeaders();
+  incoming.pipe(response);
+}

@@ -1,0 +1,136 @@
+/**
+ * Held reads when things break, and when there are more of them than there is room for.
+ * @module
+ */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { openStream } from '../support/event-stream.ts';
+import { clearFaults, inject } from '../support/faults.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+const MAX_HOLDS = 5;
+let running: RunningHub;
+let hub: Caller;
+let bare: RunningHub;
+
+beforeAll(async () => {
+  const few = { 'tidings:maxHolds': MAX_HOLDS, 'tidings:streamSeconds': 2 };
+  [running, bare] = await Promise.all([
+    startHub({ context: few }),
+    startHub({ context: { 'tidings:edge': false } }),
+  ]);
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+}, 60_000);
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('hold', running.stack.control);
+  await saveGrants('bare', bare.stack.control);
+  await Promise.all([running.close(), bare.close()]);
+});
+
+const hold = (channel: string, offset: string) =>
+  hub.request(`/channels/${channel}?live=long-poll&offset=${offset}`);
+const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
+
+test('full holds are refused with 503 and Retry-After; publishing and short polling go on, and room is found again', async () => {
+  const channel = newChannel();
+  const end = nextOf(await hub.publish(channel, 'first'));
+  const held = Array.from({ length: MAX_HOLDS }, () => hold(channel, end));
+  const refused = async () => {
+    const response = await hub.request(`/channels/${channel}?live=long-poll&offset=${end}`, {
+      headers: { Prefer: 'wait=0' },
+    });
+    return [response.status, response.headers.get('Retry-After')];
+  };
+  await expect.poll(refused, { timeout: 10_000 }).toEqual([503, '1']);
+  for (let n = 0; n < 20; n++) expect((await hub.publish(newChannel(), n)).status).toBe(204);
+  expect((await hub.readAll(channel)).messages).toEqual(['first']);
+  await hub.publish(channel, 'second');
+  for (const response of await Promise.all(held)) expect(await response.json()).toEqual(['second']);
+  expect((await hold(channel, end)).status).toBe(200);
+});
+
+test('a function that dies while it holds gives its callers an error to retry, and the next request goes on exactly there', async () => {
+  const channel = newChannel();
+  const end = nextOf(await hub.publish(channel, 'first'));
+  await inject(running.stack.control, {
+    function: 'Hold',
+    at: 'before',
+    action: 'dynamodb:GetItem',
+    call: 4,
+    effect: 'kill',
+  });
+  const died = await hold(channel, end);
+  expect([500, 502, 503]).toContain(died.status);
+  await hub.publish(channel, 'second');
+  expect(await (await hold(channel, end)).json()).toEqual(['second']);
+});
+
+test('a stream ends with its life, and one that dies is cut; either way its reader goes on from its offset', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, 0);
+  const seen: string[] = [];
+  let id = '';
+  const accept = { Accept: 'text/event-stream' };
+  for (let streams = 0; seen.length < 6; streams++) {
+    if (streams === 1) {
+      await inject(running.stack.control, {
+        function: 'Stream',
+        at: 'before',
+        action: 'dynamodb:GetItem',
+        call: 5,
+        effect: 'kill',
+      });
+    }
+    const stream = await openStream(hub, `/channels/${channel}`, { ...accept, 'Last-Event-ID': id });
+    await hub.publish(channel, streams * 2 + 1, streams * 2 + 2);
+    try {
+      for (let event = await stream.next(); event; event = await stream.next()) {
+        seen.push(event.data);
+        id = event.id ?? '';
+      }
+    } catch {
+      // The connection broke: that is what an EventSource reconnects after.
+    }
+  }
+  expect(seen.slice(0, 6)).toEqual(['0', '1', '2', '3', '4', '5']);
+}, 60_000);
+
+test('without a front door: long polls are redirected to where they are held, streams have a URL of their own', async () => {
+  const authorization = { Authorization: `Bearer ${bare.token}` };
+  const caller = callerAt(bare.stack.url, authorization);
+  const channel = newChannel();
+  await caller.publish(channel, 'news');
+  const redirect = await caller.request(`/channels/${channel}?live=long-poll&offset=-1`, {
+    redirect: 'manual',
+  });
+  expect([redirect.status, redirect.headers.get('Location')]).toEqual([
+    307,
+    `/hold/channels/${channel}?live=long-poll&offset=-1`,
+  ]);
+  expect(await (await caller.request(`/channels/${channel}?live=long-poll&offset=-1`)).json()).toEqual([
+    'news',
+  ]);
+  expect((await caller.request(`/channels/${channel}?live=sse&offset=-1`)).status).toBe(501);
+  const [streamUrl = ''] = Object.values(bare.stack.functionUrls);
+  const stream = await openStream(callerAt(streamUrl, authorization), `/channels/${channel}`, {
+    Accept: 'text/event-stream',
+  });
+  expect((await stream.next())?.data).toBe('"news"');
+  await stream.close();
+});
+
+test('with a front door the streaming URL answers to nobody else', async () => {
+  const [streamUrl = ''] = Object.values(running.stack.functionUrls);
+  const path = `/channels/${newChannel()}?live=sse&offset=-1`;
+  const bearer = `Bearer ${running.token}`;
+  for (const headers of [{}, { Authorization: bearer }, { 'X-Tidings-Authorization': bearer }]) {
+    expect((await fetch(`${streamUrl}${path}`, { headers })).status).toBe(403);
+  }
+  // And a caller cannot speak in the header that the door speaks in.
+  const forged = await fetch(`${running.stack.url}${path}`, {
+    headers: { 'X-Tidings-Authorization': bearer },
+  });
+  expect(forged.status).toBe(401);
+});

@@ -1,0 +1,55 @@
+/**
+ * A real browser: its EventSource and its fetch, from a page of another origin.
+ * @module
+ */
+import chromium from '@sparticuz/chromium';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+
+let hub: Caller;
+let browser: Browser;
+let page: Page;
+beforeAll(async () => {
+  hub = await callerWith(EVERYTHING);
+  browser = await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    args: chromium.args,
+    headless: true,
+  });
+  page = await browser.newPage();
+  // Scripts as the page has them, in text: this project is compiled without the types of browsers.
+  await page.setContent('<html><body></body></html>');
+}, 60_000);
+afterAll(async () => await browser?.close());
+
+const run = <T>(script: string): Promise<T> => page.evaluate<T>(`(async () => { ${script} })()`);
+
+test('EventSource: onopen at once, onmessage for each event, resumed by itself', async () => {
+  const channel = newChannel('public');
+  const url = `${inject('hub').url}/channels/${channel}`;
+  await run(`
+    window.seen = [];
+    window.source = new EventSource(${JSON.stringify(url)});
+    source.onmessage = ({ data, lastEventId }) => seen.push([JSON.parse(data), lastEventId]);
+    await new Promise((resolve, reject) => { source.onopen = resolve; source.onerror = reject; });
+  `);
+  await hub.publish(channel, 1, 2);
+  const seen = () => run<[unknown, string][]>('return window.seen;');
+  await expect.poll(async () => (await seen()).map(([data]) => data), { timeout: 5_000 }).toEqual([1, 2]);
+  expect((await seen()).map(([, id]) => id).every((id) => /^\d{16}$/.test(id))).toBe(true);
+  await run('source.close();');
+});
+
+test('fetch: publishes and long-polls across origins, and may see the offset', async () => {
+  const url = `${inject('hub').url}/channels/${newChannel()}`;
+  const headers = { Authorization: `Bearer ${await token(EVERYTHING)}`, 'Content-Type': 'application/json' };
+  const answer = await run<[number, string, unknown]>(`
+    const headers = ${JSON.stringify(headers)};
+    const held = fetch(${JSON.stringify(`${url}?offset=-1&live=long-poll`)}, { headers });
+    await fetch(${JSON.stringify(url)}, { method: 'POST', headers, body: '{"from":"a page"}' });
+    const response = await held;
+    return [response.status, response.headers.get('Stream-Next-Offset'), await response.json()];
+  `);
+  expect(answer).toEqual([200, expect.stringMatching(/^\d{16}$/), [{ from: 'a page' }]]);
+});

@@ -1,0 +1,216 @@
+/**
+ * PROTOCOL.md §5.1 and §5.2 over the wire: long polling and Server-Sent Events through one front door.
+ * @module
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openStream } from '../support/event-stream.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+
+let hub: Caller;
+beforeAll(async () => {
+  hub = await callerWith(EVERYTHING);
+});
+
+const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
+const hold = (channel: string, query: string, headers: Record<string, string> = {}) =>
+  hub.request(`/channels/${channel}?live=long-poll&${query}`, { headers });
+
+describe('long polling', () => {
+  test('is held until the publish, and answers it with a cursor', async () => {
+    const channel = newChannel();
+    const held = hold(channel, 'offset=now');
+    let isAnswered = false;
+    void held.then(() => {
+      isAnswered = true;
+    });
+    // Silence first: another channel's news is none of ours.
+    await hub.publish(newChannel(), 'elsewhere');
+    await hub.readAll(channel);
+    expect(isAnswered).toBe(false);
+    await hub.publish(channel, { n: 1 });
+    const response = await held;
+    expect([response.status, await response.json()]).toEqual([200, [{ n: 1 }]]);
+    expect(response.headers.get('Stream-Cursor')).toMatch(/^\d+$/);
+    expect(response.headers.get('Cache-Control')).toBe('private, max-age=60');
+  });
+
+  test('ends with 204 at the time that the caller prefers, and says where the end is', async () => {
+    const channel = newChannel();
+    const end = nextOf(await hub.publish(channel, 1));
+    const response = await hold(channel, `offset=${end}`, { Prefer: 'respond-async, wait=1' });
+    expect([response.status, nextOf(response), response.headers.get('Stream-Up-To-Date')]).toEqual([
+      204,
+      end,
+      'true',
+    ]);
+    expect(response.headers.get('Cache-Control')).toBe('no-store');
+  });
+
+  test('answers at once what is there, and the end of a closed channel', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 1);
+    const there = await hold(channel, 'offset=-1');
+    expect(await there.json()).toEqual([1]);
+    await hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    const closed = await hold(channel, `offset=${nextOf(there)}`);
+    expect([closed.status, closed.headers.get('Stream-Closed')]).toEqual([204, 'true']);
+  });
+
+  test('never sends a client in a circle: its cursor goes on', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 1);
+    const first = await hold(channel, 'offset=-1');
+    const cursor = first.headers.get('Stream-Cursor') ?? '';
+    const second = await hold(channel, `offset=-1&cursor=${cursor}`);
+    expect(Number(second.headers.get('Stream-Cursor'))).toBeGreaterThan(Number(cursor));
+  });
+});
+
+describe('Server-Sent Events', () => {
+  test('live=sse: batches and control events, in the framing of Durable Streams', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 1, 2);
+    const stream = await openStream(hub, `/channels/${channel}?offset=-1&live=sse`);
+    expect(await stream.next()).toMatchObject({ event: 'data', data: '[1,2]' });
+    const control = JSON.parse((await stream.next())?.data ?? '');
+    expect(control).toMatchObject({ streamNextOffset: expect.stringMatching(/^\d{16}$/), upToDate: true });
+    await hub.publish(channel, 3);
+    expect(await stream.next()).toMatchObject({ event: 'data', data: '[3]' });
+    await stream.close();
+  });
+
+  test('for browsers: open before anything happens, one event per message, resumed by its id', async () => {
+    const channel = newChannel();
+    const accept = { Accept: 'text/event-stream' };
+    const stream = await openStream(hub, `/channels/${channel}`, accept);
+    expect(stream.response.headers.get('Content-Type')).toBe('text/event-stream');
+    await hub.publish(channel, { n: 1 }, { n: 2 });
+    const first = await stream.next();
+    expect(first).toMatchObject({ event: 'message', data: '{"n":1}' });
+    await stream.close();
+    const again = await openStream(hub, `/channels/${channel}?offset=now`, {
+      ...accept,
+      'Last-Event-ID': first?.id ?? '',
+    });
+    expect(await again.next()).toMatchObject({ data: '{"n":2}' });
+    await again.close();
+  });
+
+  test('a payload cannot end its event and begin another', async () => {
+    const channel = newChannel();
+    const payload = 'a\n\nid: 9\ndata: forged\r\n\r\nevent: forged\rdata: x';
+    await hub.request(`/channels/${channel}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/plain' },
+      body: payload,
+    });
+    await hub.request(`/channels/${channel}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/plain' },
+      body: 'next',
+    });
+    const stream = await openStream(hub, `/channels/${channel}`, { Accept: 'text/event-stream' });
+    expect(await stream.next()).toMatchObject({ event: 'message', data: payload.replace(/\r\n?/g, '\n') });
+    expect(await stream.next()).toMatchObject({ event: 'message', data: 'next' });
+    await stream.close();
+  });
+
+  test('bytes come as base64, and are announced so', async () => {
+    const channel = newChannel();
+    const bytes = Buffer.from([0, 10, 13, 255]);
+    await hub.request(`/channels/${channel}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'image/png' },
+      body: bytes,
+    });
+    const stream = await openStream(hub, `/channels/${channel}`, { Accept: 'text/event-stream' });
+    expect(stream.response.headers.get('Stream-SSE-Data-Encoding')).toBe('base64');
+    expect((await stream.next())?.data).toBe(bytes.toString('base64'));
+    await stream.close();
+  });
+
+  test('several channels in one stream, resumed by one id', async () => {
+    const [a, b] = [newChannel(), newChannel()];
+    const path = `/events?channel=${a}&channel=${b}`;
+    const stream = await openStream(hub, path);
+    await hub.publish(a, 'a1');
+    const first = await stream.next();
+    expect(JSON.parse(first?.data ?? '')).toEqual({ channel: a, message: 'a1' });
+    await stream.close();
+    await hub.publish(b, 'b1');
+    await hub.publish(a, 'a2');
+    const again = await openStream(hub, path, { 'Last-Event-ID': first?.id ?? '' });
+    const rest = [await again.next(), await again.next()].map(
+      (event) => JSON.parse(event?.data ?? '').message,
+    );
+    expect(rest.toSorted()).toEqual(['a2', 'b1']);
+    await again.close();
+  });
+
+  test('a closed channel ends its stream, and does not want its browser back', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 1);
+    await hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    const accept = { Accept: 'text/event-stream' };
+    const stream = await openStream(hub, `/channels/${channel}`, accept);
+    const last = await stream.next();
+    expect(last?.data).toBe('1');
+    expect(await stream.next()).toBeUndefined();
+    const again = await hub.request(`/channels/${channel}`, {
+      headers: { ...accept, 'Last-Event-ID': last?.id ?? '' },
+    });
+    expect(again.status).toBe(204);
+  });
+});
+
+describe('refusals come before anything is held', () => {
+  test.each([
+    ['an unknown mode', '?offset=-1&live=forever', 400, 'bad_request'],
+    ['two modes', '?offset=-1&live=sse&live=sse', 400, 'bad_request'],
+    ['long polling without an offset', '?live=long-poll', 400, 'bad_offset'],
+    ['a stream without an offset', '?live=sse', 400, 'bad_offset'],
+    ['a malformed offset', '?offset=1&live=long-poll', 400, 'bad_offset'],
+    ['a stream from a malformed offset', '?offset=1&live=sse', 400, 'bad_offset'],
+    ['history that is gone', '?offset=0000000000010000&live=long-poll', 410, 'offset_gone'],
+    ['a stream of history that is gone', '?offset=0000000000010000&live=sse', 410, 'offset_gone'],
+  ])('%s', async (_name, query, status, code) => {
+    const channel = newChannel();
+    await hub.publish(channel, 1);
+    expect(await refusalOf(await hub.request(`/channels/${channel}${query}`))).toEqual([status, code]);
+  });
+
+  test.each([
+    ['no channel', '/events', 400, 'bad_request'],
+    [
+      'too many channels',
+      `/events?${Array.from({ length: 21 }, (_, n) => `channel=c${n}`).join('&')}`,
+      400,
+      'bad_request',
+    ],
+    ['a channel twice', '/events?channel=a&channel=a', 400, 'bad_request'],
+    ['a bad name', '/events?channel=a*b', 400, 'bad_channel'],
+    ['an id of other channels', '/events?channel=a&channel=b&offset=-1.-1.-1', 400, 'bad_offset'],
+  ])('/events: %s', async (_name, path, status, code) => {
+    expect(await refusalOf(await hub.request(path))).toEqual([status, code]);
+  });
+
+  test.each([
+    ['long polling', '?offset=-1&live=long-poll', {}],
+    ['live=sse', '?offset=-1&live=sse', {}],
+    ['an EventSource', '', { Accept: 'text/event-stream' }],
+  ])('%s needs a token, and one for this channel', async (_name, query, headers) => {
+    const channel = newChannel();
+    await hub.publish(channel, 1);
+    const nobody = await callerWith(undefined);
+    expect((await nobody.request(`/channels/${channel}${query}`, { headers })).status).toBe(401);
+    const other = await callerWith({ 'elsewhere/*': ['subscribe'] });
+    expect((await other.request(`/channels/${channel}${query}`, { headers })).status).toBe(403);
+  });
+
+  test('/events needs a token for every channel', async () => {
+    const [mine, theirs] = [newChannel(), newChannel()];
+    const caller = await callerWith({ [mine]: ['subscribe'] });
+    expect((await caller.request(`/events?channel=${mine}&channel=${theirs}`)).status).toBe(403);
+    expect((await (await callerWith(undefined)).request(`/events?channel=${mine}`)).status).toBe(401);
+  });
+});

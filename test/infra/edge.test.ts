@@ -1,0 +1,276 @@
+/**
+ * The front door: what the distribution must say, and where its function sends each request.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { createContext, Script } from 'node:vm';
+import { App, Stack, Validations } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Edge } from '../../lib/edge.ts';
+
+const STRICT = {
+  '@aws-cdk/core:validateAgainstDefaultRules': true,
+  '@aws-cdk/core:strictCfnValidateErrors': true,
+  '@aws-cdk/core:failSynthOnValidationErrors': true,
+};
+
+function stackWithEdge(app: App): { stack: Stack; edge: Edge } {
+  const stack = new Stack(app, 'Stack');
+  const api = new apigateway.HttpApi(stack, 'Api', { createDefaultStage: false });
+  const streamer = new lambda.Function(stack, 'Streamer', {
+    runtime: lambda.Runtime.NODEJS_24_X,
+    handler: 'index.handler',
+    code: lambda.Code.fromInline('exports.handler = () => {};'),
+    role: new iam.Role(stack, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
+  });
+  const streamUrl = streamer.addFunctionUrl({
+    authType: lambda.FunctionUrlAuthType.AWS_IAM,
+    invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
+  });
+  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl }) };
+}
+
+let template: Template;
+let edge: Edge;
+let stack: Stack;
+beforeAll(() => {
+  ({ stack, edge } = stackWithEdge(new App({ analyticsReporting: false })));
+  template = Template.fromStack(stack);
+});
+
+const configLike = (config: object) =>
+  template.hasResourceProperties('AWS::CloudFront::Distribution', { DistributionConfig: config });
+
+describe('the distribution', () => {
+  test('passes strict validation and AwsSolutions', () => {
+    const app = new App({ context: STRICT, analyticsReporting: false });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    stackWithEdge(app);
+    expect(() => app.synth()).not.toThrow();
+  });
+
+  test('asks each origin once, by TLS, and waits longer than a held request is silent', () => {
+    const origin = {
+      ConnectionAttempts: 1,
+      CustomOriginConfig: Match.objectLike({
+        OriginProtocolPolicy: 'https-only',
+        OriginSSLProtocols: ['TLSv1.2'],
+        OriginReadTimeout: 35,
+      }),
+    };
+    configLike({
+      Origins: [
+        Match.objectLike({ ...origin, Id: 'api', OriginAccessControlId: Match.absent() }),
+        Match.objectLike({ ...origin, Id: 'stream', OriginAccessControlId: Match.anyValue() }),
+      ],
+    });
+  });
+
+  test('is the only one that may call the streaming URL', () => {
+    template.hasResourceProperties('AWS::CloudFront::OriginAccessControl', {
+      OriginAccessControlConfig: {
+        OriginAccessControlOriginType: 'lambda',
+        SigningBehavior: 'always',
+        SigningProtocol: 'sigv4',
+      },
+    });
+    const permissions = Object.values(template.findResources('AWS::Lambda::Permission'));
+    const id = stack.resolve(edge.distribution.distributionId);
+    for (const { Properties } of permissions) {
+      expect(Properties).toMatchObject({ Principal: 'cloudfront.amazonaws.com' });
+      expect(JSON.stringify(Properties.SourceArn)).toContain(`":distribution/",${JSON.stringify(id)}`);
+    }
+    const actions = permissions.map(({ Properties }) => Properties.Action);
+    expect(actions.sort()).toEqual(['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl']);
+  });
+
+  test('lets the function see every request, compresses nothing, and takes all methods, by HTTPS', () => {
+    const [functionId] = Object.keys(template.findResources('AWS::CloudFront::Function'));
+    const behavior = {
+      AllowedMethods: Match.arrayWith(['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']),
+      Compress: false,
+      FunctionAssociations: [
+        { EventType: 'viewer-request', FunctionARN: { 'Fn::GetAtt': [functionId, 'FunctionARN'] } },
+      ],
+      // AllViewerExceptHostHeader
+      OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
+      ViewerProtocolPolicy: 'redirect-to-https',
+    };
+    const [cachePolicyId] = Object.keys(template.findResources('AWS::CloudFront::CachePolicy'));
+    configLike({
+      DefaultCacheBehavior: { ...behavior, TargetOriginId: 'api', CachePolicyId: { Ref: cachePolicyId } },
+      CacheBehaviors: [
+        Match.objectLike({
+          ...behavior,
+          PathPattern: '/events',
+          TargetOriginId: 'stream',
+          // CachingDisabled
+          CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
+        }),
+      ],
+      HttpVersion: 'http2and3',
+    });
+  });
+
+  test('keeps an answer only if its origin says so, for callers that differ in nothing', () => {
+    template.hasResourceProperties('AWS::CloudFront::CachePolicy', {
+      CachePolicyConfig: {
+        MinTTL: 0,
+        DefaultTTL: 0,
+        MaxTTL: 60,
+        ParametersInCacheKeyAndForwardedToOrigin: {
+          QueryStringsConfig: { QueryStringBehavior: 'all' },
+          HeadersConfig: {
+            HeaderBehavior: 'whitelist',
+            Headers: Match.arrayWith(['Accept', 'Authorization', 'Last-Event-ID', 'x-tidings-alone']),
+          },
+          CookiesConfig: { CookieBehavior: 'none' },
+        },
+      },
+    });
+  });
+
+  test('keeps no error', () => {
+    const codes = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+    configLike({
+      CustomErrorResponses: codes.map((ErrorCode) => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
+    });
+  });
+
+  test('has its URL without a trailing slash', () => {
+    expect(stack.resolve(edge.url)).toEqual({
+      'Fn::Join': ['', ['https://', stack.resolve(edge.distribution.distributionDomainName)]],
+    });
+  });
+});
+
+const ROUTE = new URL('../../lib/edge-function/route.js', import.meta.url);
+/** https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+const MAX_CODE_BYTES = 10 * 1024;
+
+type Values = Record<string, { value: string; multiValue?: { value: string }[] }>;
+
+/** What becomes of a request: the origin if one was selected, the path, and the headers as pairs. */
+function route(method: string, target: string, headers: Values = {}) {
+  const [uri = '', query] = target.split('?');
+  const source = readFileSync(ROUTE, 'utf8').replace(/^import cf from 'cloudfront';/, '');
+  const selected: string[] = [];
+  const request = { method, uri, headers: structuredClone(headers), rawQueryString: () => query };
+  const event = { context: { requestId: 'request-1' }, request };
+  const cf = { selectRequestOriginById: (id: string) => selected.push(id) };
+  const returned: unknown = new Script(`'use strict';${source};handler(event)`).runInContext(
+    createContext({ cf, event }),
+  );
+  expect(returned).toBe(request);
+  const sent = Object.entries(request.headers).map(([name, { value }]) => [name, value]);
+  return { origin: selected, uri: request.uri, headers: Object.fromEntries(sent) };
+}
+
+const accept = (...values: string[]): Values => ({
+  accept: { value: values[0] ?? '', multiValue: values.map((value) => ({ value })) },
+});
+const EVENTS = { accept: { value: 'text/event-stream' } };
+
+describe('the function', () => {
+  test('fits what CloudFront takes', () => {
+    expect(readFileSync(ROUTE).byteLength).toBeLessThan(MAX_CODE_BYTES);
+  });
+
+  test.each<[string, string, Values?]>([
+    ['GET', '/events?channel=a&channel=b'],
+    ['HEAD', '/events'],
+    ['OPTIONS', '/events'],
+    ['GET', '/channels/a/b?live=sse'],
+    ['GET', '/v1/stream/a?offset=-1&live=sse'],
+    ['GET', '/channels/a?live=sse&live=long-poll'],
+    ['GET', '/channels/a?l%69ve=%73se'],
+    ['GET', '/%63hannels/a?live=sse'],
+    ['GET', '/channels/a%zz?live=sse'],
+    ['GET', '/channels/a', EVENTS],
+    ['GET', '/channels/a?Live=long-poll', EVENTS],
+    ['GET', '/channels/a?x=live=long-poll', EVENTS],
+    ['GET', '/channels/a', accept('text/html, Text/Event-Stream;q=0.5')],
+    ['GET', '/channels/a', accept('text/html', 'text/event-stream')],
+  ])('streams %s %s %j', (method, target, headers) => {
+    expect(route(method, target, headers)).toMatchObject({ origin: ['stream'], uri: target.split('?')[0] });
+  });
+
+  test.each([
+    ['/channels/a/b?live=long-poll', '/hold/channels/a/b'],
+    ['/v1/stream/a?live=long-poll&offset=-1', '/hold/v1/stream/a'],
+    ['/channels/a%2Fb?offset=x&live=long%2Dpoll', '/hold/channels/a%2Fb'],
+    ['/channels/a?live=long-poll&live=sse', '/hold/channels/a'],
+  ])('holds GET %s', (target, uri) => {
+    expect(route('GET', target)).toMatchObject({ origin: [], uri });
+    expect(route('GET', target, EVENTS)).toMatchObject({ origin: [], uri });
+  });
+
+  test.each<[string, string, Values?]>([
+    ['GET', '/channels/a'],
+    ['GET', '/channels/a?'],
+    ['GET', '/channels/a?live'],
+    ['GET', '/channels/a?live=', EVENTS],
+    ['GET', '/channels/a?live=SSE', EVENTS],
+    ['GET', '/channels/a?live=%zz', EVENTS],
+    ['GET', '/channels/a?Live=sse'],
+    ['GET', '/channels/a?xlive=sse'],
+    ['GET', '/channels/a', accept('text/event-streams', 'application/text/event-stream', '*/*')],
+    ['HEAD', '/channels/a?live=sse'],
+    ['HEAD', '/channels/a?live=long-poll', EVENTS],
+    ['POST', '/channels/a?live=sse', EVENTS],
+    ['PUT', '/channels/a?live=long-poll'],
+    ['DELETE', '/channels/a'],
+    ['GET', '/?live=sse', EVENTS],
+    ['GET', '/channels?live=sse'],
+    ['GET', '/x/channels/a?live=long-poll'],
+    ['GET', '/hold/channels/a?live=long-poll'],
+    ['GET', '/events/?live=sse', EVENTS],
+    ['GET', '/eventsx'],
+  ])('leaves %s %s %j to the API as it is', (method, target, headers) => {
+    expect(route(method, target, headers)).toMatchObject({ origin: [], uri: target.split('?')[0] });
+  });
+
+  test.each(['POST', 'PUT', 'PATCH', 'DELETE'])('has %s /events refused by the API', (method) => {
+    const token = { authorization: { value: 'Bearer a' } };
+    expect(route(method, '/events', token)).toMatchObject({
+      origin: ['api'],
+      uri: '/events',
+      headers: { authorization: 'Bearer a' },
+    });
+  });
+
+  const spoofed = {
+    'x-tidings-authorization': { value: 'Bearer spoofed' },
+    'x-tidings-alone': { value: '' },
+  };
+
+  test('moves the token on the way to the stream, where CloudFront signs in its place', () => {
+    const { headers } = route('GET', '/events', { ...spoofed, authorization: { value: 'Bearer a' } });
+    expect(headers).toEqual({ 'x-tidings-authorization': 'Bearer a', 'x-tidings-alone': 'request-1' });
+  });
+
+  test.each(['/events', '/channels/a?live=sse', '/channels/a?live=long-poll', '/channels/a', '/'])(
+    'takes from a caller what only it may say (%s)',
+    (target) => {
+      const { headers } = route('GET', target, spoofed);
+      expect(headers).not.toHaveProperty('x-tidings-authorization');
+      expect(['request-1', undefined]).toContain(headers['x-tidings-alone']);
+    },
+  );
+
+  test('lets only callers without a token share an answer', () => {
+    for (const target of ['/channels/a', '/channels/a?live=long-poll']) {
+      const token = { authorization: { value: 'Bearer a' } };
+      expect(route('GET', target, token).headers).toEqual({
+        authorization: 'Bearer a',
+        'x-tidings-alone': 'request-1',
+      });
+      expect(route('GET', target, spoofed).headers).toEqual({});
+    }
+  });
+});
