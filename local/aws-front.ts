@@ -159,10 +159,10 @@ async function withFaults(
   asked: AwsRequest,
   run: () => Promise<Reply>,
 ): Promise<Reply | undefined> {
-  const before = await suffer(faults.strike(caller.plan.path, 'before', asked.action), caller, asked);
+  const before = await suffer(faults.strike(caller.plan.path, 'before', asked), caller, asked);
   if (before !== 'unharmed') return before;
   const reply = await run();
-  const after = await suffer(faults.strike(caller.plan.path, 'after', asked.action), caller, asked);
+  const after = await suffer(faults.strike(caller.plan.path, 'after', asked), caller, asked);
   return after === 'unharmed' ? reply : after;
 }
 

@@ -16,6 +16,8 @@ export type Moment = 'before' | 'after' | 'invoke' | 'response';
 interface Fault {
   readonly function: string;
   readonly action: string | undefined;
+  /** A part of the ARN. */
+  readonly resource: string | undefined;
   readonly at: Moment;
   readonly effect: Effect;
   /** Matching calls still to let pass. */
@@ -29,10 +31,21 @@ export interface Faults {
   add(body: unknown): void;
   clear(): void;
   /** The effect that hits this call, if any. Counts the call, so ask once per call and moment. */
-  strike(functionPath: string, at: Moment, action?: string): Effect | undefined;
+  strike(functionPath: string, at: Moment, call?: AwsCall): Effect | undefined;
 }
 
-const FIELDS = new Set(['function', 'action', 'call', 'at', 'effect', 'times']);
+/** An AWS call, as faults tell it from others. */
+export interface AwsCall {
+  readonly action: string;
+  readonly resources: readonly string[];
+}
+
+function isMeant({ action, resource }: Fault, call: AwsCall | undefined): boolean {
+  if (action !== undefined && action !== call?.action) return false;
+  return resource === undefined || (call?.resources.some((arn) => arn.includes(resource)) ?? false);
+}
+
+const FIELDS = new Set(['function', 'action', 'resource', 'call', 'at', 'effect', 'times']);
 const MOMENTS: readonly Moment[] = ['before', 'after', 'invoke', 'response'];
 
 /** An empty list of faults. */
@@ -45,11 +58,11 @@ export function createFaults(): Faults {
     clear: () => {
       faults = [];
     },
-    strike(functionPath, at, action) {
+    strike(functionPath, at, call) {
       let hit: Effect | undefined;
       for (const fault of faults) {
         const matches = fault.at === at && functionPath.includes(fault.function);
-        if (!matches || (fault.action !== undefined && fault.action !== action)) continue;
+        if (!matches || !isMeant(fault, call)) continue;
         if (fault.skip > 0) fault.skip -= 1;
         else if (hit === undefined && fault.times > 0) {
           fault.times -= 1;
@@ -80,6 +93,7 @@ function parseFault(body: unknown): Fault {
   return {
     function: requireString(body.function, '"function"'),
     action: body.action === undefined ? undefined : requireString(body.action, '"action"'),
+    resource: body.resource === undefined ? undefined : requireString(body.resource, '"resource"'),
     at,
     effect,
     skip: call - 1,

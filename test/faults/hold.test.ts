@@ -2,7 +2,7 @@
  * Held reads when things break, and when there are more of them than there is room for.
  * @module
  */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { openStream } from '../support/event-stream.ts';
 import { clearFaults, inject } from '../support/faults.ts';
@@ -13,11 +13,12 @@ const MAX_HOLDS = 5;
 let running: RunningHub;
 let hub: Caller;
 let bare: RunningHub;
+const lines: string[] = [];
 
 beforeAll(async () => {
   const few = { 'tidings:maxHolds': MAX_HOLDS, 'tidings:streamSeconds': 2 };
   [running, bare] = await Promise.all([
-    startHub({ context: few }),
+    startHub({ context: few, log: (line) => lines.push(line) }),
     startHub({ context: { 'tidings:edge': false } }),
   ]);
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
@@ -96,6 +97,70 @@ test('a stream ends with its life, and one that dies is cut; either way its read
   }
   expect(seen.slice(0, 6)).toEqual(['0', '1', '2', '3', '4', '5']);
 }, 60_000);
+
+/** The two doors that hold, each reading once from a position. */
+const DOORS = {
+  Hold: async (channel: string, offset: string) => {
+    const response = await hold(channel, offset);
+    return {
+      status: response.status,
+      messages: response.status === 200 ? await response.json() : await response.text(),
+    };
+  },
+  Stream: async (channel: string, offset: string) => {
+    const response = await hub.request(`/channels/${channel}?live=sse&offset=${offset}`);
+    const text = await response.text();
+    const [, data = '[]'] = /^event: data\ndata:(.*)$/m.exec(text) ?? [];
+    return { status: response.status, messages: response.status === 200 ? JSON.parse(data) : text };
+  },
+} as const;
+
+describe.each(Object.entries(DOORS))('the door %s', (door, readOnce) => {
+  const name = door === 'Hold' ? 'Hold' : 'Stream';
+
+  test('seals the gap that it meets, though the store answers late', async () => {
+    const channel = newChannel();
+    const end = nextOf(await hub.publish(channel, 'first'));
+    const { control } = running.stack;
+    await inject(control, { function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
+    await hub.publish(channel, 'lost');
+    await hub.publish(channel, 'after');
+    // The seal is tried again, meets itself, and is taken for what it is.
+    const seal = { function: name, action: 'dynamodb:PutItem', resource: 'Entries' } as const;
+    await inject(control, { ...seal, at: 'after', effect: { delayMs: 1_200 } });
+    const read = async () => (await readOnce(channel, end)).messages;
+    await expect.poll(read, { timeout: 20_000, interval: 100 }).toEqual(['after']);
+  });
+
+  test('keeps a channel alive that it reads from', async () => {
+    const channel = newChannel();
+    const headers = { 'Content-Type': 'application/json', 'Stream-TTL': '60' };
+    await hub.request(`/channels/${channel}`, { method: 'PUT', headers, body: '[1]' });
+    expect(await readOnce(channel, '-1')).toEqual({ status: 200, messages: [1] });
+    const calls: unknown = await (await fetch(`${running.stack.control}/calls`)).json();
+    const touched = expect.objectContaining({
+      function: expect.stringContaining(name),
+      action: 'dynamodb:UpdateItem',
+    });
+    expect(calls).toEqual(expect.arrayContaining([touched]));
+  });
+
+  test('answers a defect without a word of what it was, and logs it', async () => {
+    const fault = { status: 400, type: 'ValidationException', message: `CANARY of ${name}` };
+    await inject(running.stack.control, {
+      function: name,
+      at: 'before',
+      action: 'dynamodb:GetItem',
+      effect: fault,
+    });
+    const { status, messages } = await readOnce(newChannel(), '-1');
+    expect([status, JSON.parse(String(messages)).error.code]).toEqual([500, 'internal']);
+    expect(String(messages)).not.toContain('CANARY');
+    await expect
+      .poll(() => lines.some((line) => line.includes(`CANARY of ${name}`)), { timeout: 5_000 })
+      .toBe(true);
+  });
+});
 
 test('without a front door: long polls are redirected to where they are held, streams have a URL of their own', async () => {
   const authorization = { Authorization: `Bearer ${bare.token}` };

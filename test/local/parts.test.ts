@@ -75,7 +75,7 @@ describe('faults', () => {
     const faults = createFaults();
     faults.add({ function: 'Work', action: 'a:Put', call: 2, times: 2, at: 'before', effect: 'kill' });
     const strikes = ['a:Put', 'a:Get', 'a:Put', 'a:Put', 'a:Put'].map((action) => {
-      return faults.strike('Front/Work', 'before', action) !== undefined;
+      return faults.strike('Front/Work', 'before', { action, resources: [] }) !== undefined;
     });
     expect(strikes).toEqual([false, false, true, true, false]);
   });

@@ -11,6 +11,8 @@ export interface Fault {
     | { readonly delayMs: number }
     | { readonly status: number; readonly type: string; readonly message: string };
   readonly action?: string;
+  /** Part of the ARN that is called. */
+  readonly resource?: string;
   /** The nth such call from now, from 1 on. */
   readonly call?: number;
   readonly times?: number;
