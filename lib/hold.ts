@@ -1,34 +1,28 @@
 /**
- * What long pollers reach: a function of its own, so that held reads can starve neither publishers nor other readers.
+ * What long pollers reach: a function of its own.
  * @module
  */
-import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { holdEnv } from '../lambda/env.ts';
 import type { DoorProps } from './door-props.ts';
-import { HubFunction } from './hub-function.ts';
+import type { HubFunction } from './hub-function.ts';
+import { waitingDoor } from './waiting-door.ts';
 
 /** For the cold start and the last read; the HTTP API gives up after 30 s. */
 const MARGIN_SECONDS = 4;
 
-/** A held read waits, and pays for the memory that it waits with. */
-export const WAITING_MEMORY_MB = 256;
-
 export class Hold extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys, subscribers }: DoorProps) {
+  constructor(scope: Construct, id: string, props: DoorProps) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', {
+    const { holdSeconds, maxHolds } = props.config;
+    this.door = waitingDoor(this, {
+      ...props,
       door: 'hold',
-      logRetention: config.logRetentionDays,
-      timeout: Duration.seconds(config.holdSeconds + MARGIN_SECONDS),
-      memoryMb: WAITING_MEMORY_MB,
-      reservedConcurrency: config.maxHolds,
+      timeoutSeconds: holdSeconds + MARGIN_SECONDS,
+      atATime: maxHolds,
+      environment: holdEnv.write({ HOLD_SECONDS: String(holdSeconds) }),
     });
-    log.grantRead(this.door);
-    tokenKeys.grantVerify(this.door);
-    subscribers.grantWait(this.door);
-    this.door.configure(holdEnv.write({ HOLD_SECONDS: String(config.holdSeconds) }));
   }
 }

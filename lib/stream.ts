@@ -3,13 +3,12 @@
  * do not stream.
  * @module
  */
-import { Duration } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { streamEnv } from '../lambda/env.ts';
 import type { DoorProps } from './door-props.ts';
-import { WAITING_MEMORY_MB } from './hold.ts';
-import { HubFunction } from './hub-function.ts';
+import type { HubFunction } from './hub-function.ts';
+import { waitingDoor } from './waiting-door.ts';
 
 /** For the cold start and the last event. */
 const MARGIN_SECONDS = 10;
@@ -25,25 +24,20 @@ export class Stream extends Construct {
   readonly door: HubFunction;
   readonly url: lambda.FunctionUrl;
 
-  constructor(
-    scope: Construct,
-    id: string,
-    { config, log, tokenKeys, subscribers, tokenHeader, authType }: StreamProps,
-  ) {
+  constructor(scope: Construct, id: string, props: StreamProps) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', {
+    const { streamSeconds, maxStreams } = props.config;
+    this.door = waitingDoor(this, {
+      ...props,
       door: 'stream',
-      logRetention: config.logRetentionDays,
-      timeout: Duration.seconds(config.streamSeconds + MARGIN_SECONDS),
-      memoryMb: WAITING_MEMORY_MB,
-      reservedConcurrency: config.maxStreams,
+      timeoutSeconds: streamSeconds + MARGIN_SECONDS,
+      atATime: maxStreams,
+      environment: streamEnv.write({
+        STREAM_SECONDS: String(streamSeconds),
+        TOKEN_HEADER: props.tokenHeader,
+      }),
     });
-    log.grantRead(this.door);
-    tokenKeys.grantVerify(this.door);
-    subscribers.grantWait(this.door);
-    this.door.configure(
-      streamEnv.write({ STREAM_SECONDS: String(config.streamSeconds), TOKEN_HEADER: tokenHeader }),
-    );
+    const { authType } = props;
     this.url = this.door.function.addFunctionUrl({ authType, invokeMode: lambda.InvokeMode.RESPONSE_STREAM });
   }
 }

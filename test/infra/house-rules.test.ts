@@ -42,7 +42,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'test/unit': { files: /^test\/unit\//, may: [/^test\/support\//, /^lambda\//, protocol, anyPackage] },
   'test/contract': {
     files: /^test\/contract\//,
-    may: [/^test\/support\//, hub, /^lambda\/aws\//, protocol, anyPackage],
+    may: [/^test\/(support|contract)\//, hub, /^lambda\/aws\//, protocol, anyPackage],
   },
   'test/infra': { files: /^test\/infra\//, may: [/^lib\//, env, protocol, anyPackage] },
   'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },

@@ -1,0 +1,35 @@
+/**
+ * A function that waits for readers' sake: long polls and streams are made alike.
+ * @module
+ */
+import { Duration } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import type { DoorProps } from './door-props.ts';
+import { HubFunction } from './hub-function.ts';
+
+/** A held read waits, and pays for the memory that it waits with. */
+const WAITING_MEMORY_MB = 256;
+
+export interface WaitingDoorProps extends DoorProps {
+  readonly door: string;
+  readonly timeoutSeconds: number;
+  /** Readers at a time: with room of their own they can starve neither publishers nor pollers. */
+  readonly atATime: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunction {
+  const { config, log, tokenKeys, subscribers } = props;
+  const door = new HubFunction(scope, 'Door', {
+    door: props.door,
+    logRetention: config.logRetentionDays,
+    timeout: Duration.seconds(props.timeoutSeconds),
+    memoryMb: WAITING_MEMORY_MB,
+    reservedConcurrency: props.atATime,
+  });
+  log.grantRead(door);
+  tokenKeys.grantVerify(door);
+  subscribers.grantWait(door);
+  door.configure(props.environment);
+  return door;
+}

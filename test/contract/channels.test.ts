@@ -1,0 +1,159 @@
+/**
+ * What the store of channels promises.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { claim, fresh, NOW, newId, storesUnderTest } from './stores.ts';
+
+describe.each(storesUnderTest())('%s', (_, open) => {
+  test('a channel is found as it was created, once', async () => {
+    const { channels } = open();
+    const channel = fresh({ ttlSeconds: 60, contentType: 'Text/Plain; charset=utf-8' });
+    expect(await channels.get(channel.name)).toBeUndefined();
+    expect(await channels.create(channel, NOW)).toBe(true);
+    expect(await channels.get(channel.name)).toEqual(channel);
+    expect(await channels.create({ ...channel, streamId: newId() }, NOW)).toBe(false);
+    expect(await channels.get(channel.name)).toEqual(channel);
+  });
+
+  test('an expired channel makes room, an unexpired one does not', async () => {
+    const { channels } = open();
+    const channel = fresh({ ttlSeconds: 1 });
+    await channels.create(channel, NOW);
+    const next = { ...channel, streamId: newId() };
+    expect(await channels.create(next, NOW + 999)).toBe(false);
+    expect(await channels.create(next, NOW + 1_000)).toBe(true);
+  });
+
+  test('claims are granted one slot each, however many come at once', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const granted = await Promise.all(Array.from({ length: 50 }, () => channels.reserve(claim(channel))));
+    expect(granted.map((one) => one?.next).sort((a = 0, b = 0) => a - b)).toEqual(
+      granted.map((_one, at) => channel.origin + at + 1),
+    );
+    expect(granted[0]).toEqual({ ...channel, next: granted[0]?.next });
+  });
+
+  test('a claim that brings a channel makes it, and joins it when it is there', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    expect(await channels.reserve(claim(channel))).toBeUndefined();
+    expect(await channels.reserve(claim(channel, { fresh: channel }))).toEqual({
+      ...channel,
+      next: channel.origin + 1,
+    });
+    const other = { ...channel, streamId: newId() };
+    expect(await channels.reserve(claim(channel, { fresh: other, now: NOW + 5 }))).toEqual({
+      ...channel,
+      next: channel.origin + 2,
+      claimedAt: NOW + 5,
+    });
+  });
+
+  test.each([
+    ['another media type', { contentType: 'text/plain' }, false],
+    ['the same with a parameter and in capitals', { contentType: 'Application/JSON; charset=utf-8' }, true],
+    ['after its end', { now: NOW + 60_000 }, false],
+    ['just before its end', { now: NOW + 59_999 }, true],
+  ])('a claim with %s', async (_name, more, granted) => {
+    const { channels } = open();
+    const channel = fresh({ ttlSeconds: 60 });
+    await channels.create(channel, NOW);
+    expect((await channels.reserve(claim(channel, more))) !== undefined).toBe(granted);
+    expect((await channels.get(channel.name))?.next).toBe(channel.origin + (granted ? 1 : 0));
+    expect((await channels.reserve(claim(channel, { ...more, fresh: channel }))) !== undefined).toBe(granted);
+  });
+
+  test('a sequence must rise by bytes', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const tries = ['09', '10', '10', '2', 'A', 'a', 'B', 'z', '~', 'zz'];
+    const granted: string[] = [];
+    for (const seq of tries) if (await channels.reserve(claim(channel, { seq }))) granted.push(seq);
+    expect(granted).toEqual(['09', '10', '2', 'A', 'a', 'z', '~']);
+    expect(await channels.reserve(claim(channel))).toBeDefined();
+  });
+
+  test('a closed channel grants nothing more, and remembers who closed it', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const producer = { id: 'p', epoch: 0, seq: 0 };
+    expect(await channels.reserve(claim(channel, { close: true, producer }))).toMatchObject({
+      next: channel.origin + 1,
+      closed: true,
+    });
+    expect(await channels.reserve(claim(channel))).toBeUndefined();
+    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: producer });
+  });
+
+  test('closing without a message fits any content type and claims nothing', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const closing = claim(channel, { contentType: undefined, slots: 0, close: true });
+    expect(await channels.reserve(closing)).toMatchObject({
+      next: channel.origin,
+      closed: true,
+      closedBy: undefined,
+    });
+  });
+
+  test('the idle time restarts for the same stream only, and while it lasts', async () => {
+    const { channels } = open();
+    const channel = fresh({ ttlSeconds: 1 });
+    await channels.create(channel, NOW);
+    const end = async () => (await channels.get(channel.name))?.aliveUntil;
+    await channels.touch(channel, NOW + 5_000, NOW + 999);
+    expect(await end()).toBe(NOW + 5_000);
+    await channels.touch({ ...channel, streamId: newId() }, NOW + 9_000, NOW + 999);
+    await channels.touch(channel, NOW + 9_000, NOW + 5_000);
+    expect(await end()).toBe(NOW + 5_000);
+  });
+
+  test('a silent channel grants nothing until an era begins, once', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    await channels.reserve(claim(channel));
+    const later = claim(channel, { now: NOW + 9, silentSince: NOW });
+    expect(await channels.reserve(later)).toBeUndefined();
+    await channels.beginEra({ ...channel, claimedAt: NOW - 1 }, NOW + 8, NOW + 88);
+    expect(await channels.reserve(later)).toBeUndefined();
+    await channels.beginEra(channel, NOW + 9, NOW + 99);
+    const floor = channel.origin + 1;
+    expect(await channels.reserve(later)).toMatchObject({
+      floor,
+      floorAt: NOW + 9,
+      keptUntil: NOW + 99,
+      next: floor + 1,
+    });
+  });
+
+  test('a Stream-Seq remembers its slot, and moves from the one it names', async () => {
+    const { channels } = open();
+    const channel = fresh();
+    await channels.create(channel, NOW);
+    const seq = 'b';
+    expect(await channels.reserve(claim(channel, { seq }))).toMatchObject({ lastSeqSlot: channel.origin });
+    expect(await channels.reserve(claim(channel, { seq, replaces: channel.origin + 1 }))).toBeUndefined();
+    expect(await channels.reserve(claim(channel, { seq: 'c', replaces: channel.origin }))).toBeUndefined();
+    expect(await channels.reserve(claim(channel, { seq, replaces: channel.origin }))).toMatchObject({
+      lastSeq: seq,
+      lastSeqSlot: channel.origin + 1,
+    });
+  });
+
+  test('a live channel is removed once, an expired one not at all', async () => {
+    const { channels } = open();
+    const channel = fresh({ ttlSeconds: 1 });
+    await channels.create(channel, NOW);
+    expect(await channels.remove(channel.name, NOW + 1_000)).toBe(false);
+    expect(await channels.remove(channel.name, NOW)).toBe(true);
+    expect(await channels.remove(channel.name, NOW)).toBe(false);
+    expect(await channels.get(channel.name)).toBeUndefined();
+  });
+});

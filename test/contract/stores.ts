@@ -1,0 +1,109 @@
+/**
+ * The stores that the contract is held against: the memory that the domain is tested with, and DynamoDB's API.
+ * @module
+ */
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import dynalite from 'dynalite';
+import { afterAll, beforeAll } from 'vitest';
+import { channelsInDynamoDb } from '../../lambda/aws/channels-dynamodb.ts';
+import { documentClient } from '../../lambda/aws/dynamodb.ts';
+import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
+import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
+import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
+import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
+import { memoryLog } from '../support/memory-log.ts';
+
+export interface Stores {
+  readonly channels: ChannelStore;
+  readonly entries: EntryStore;
+  readonly keys: KeyStore;
+}
+
+export const NOW = Date.UTC(2026, 0, 1);
+let ids = 0;
+export const newId = () => `id-${++ids}`;
+
+/** Each kind of stores by name; DynamoDB's are there for the time of the calling file's tests. */
+export function storesUnderTest(): [string, () => Stores][] {
+  serveDynamoDb();
+  return [
+    ['memory', () => memoryLog()],
+    ['DynamoDB', inDynamoDb],
+  ];
+}
+
+function serveDynamoDb(): void {
+  const server = dynalite({ createTableMs: 0 });
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (typeof address !== 'object' || address === null) throw new Error('dynalite has no port');
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${address.port}`,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+    });
+    const client = new DynamoDBClient({});
+    await createTable(client, 'channels', ['channel', 'S']);
+    await createTable(client, 'keys', ['key', 'S']);
+    await createTable(client, 'entries', ['streamId', 'S'], ['slot', 'N']);
+  });
+
+  afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
+}
+
+async function createTable(
+  client: DynamoDBClient,
+  name: string,
+  ...keys: readonly ['channel' | 'key' | 'streamId' | 'slot', 'S' | 'N'][]
+) {
+  await client.send(
+    new CreateTableCommand({
+      TableName: name,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: keys.map(([AttributeName, AttributeType]) => ({ AttributeName, AttributeType })),
+      KeySchema: keys.map(([AttributeName], at) => ({ AttributeName, KeyType: at === 0 ? 'HASH' : 'RANGE' })),
+    }),
+  );
+}
+
+function inDynamoDb(): Stores {
+  const client = documentClient();
+  return {
+    channels: channelsInDynamoDb(client, 'channels'),
+    entries: entriesInDynamoDb(client, 'entries'),
+    keys: keysInDynamoDb(client, 'keys'),
+  };
+}
+
+/** A channel that is not in any store yet. */
+export const fresh = (
+  more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType'>> = {},
+): Channel =>
+  newChannel(
+    { newId, retentionMs: 86_400_000 },
+    {
+      name: `channel-${newId()}`,
+      contentType: 'application/json',
+      ttlSeconds: undefined,
+      expiresAt: undefined,
+      ...more,
+    },
+    NOW,
+  );
+
+/** A claim on it that nothing speaks against. */
+export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
+  channel: channel.name,
+  contentType: channel.contentType,
+  seq: undefined,
+  close: false,
+  producer: undefined,
+  replaces: undefined,
+  slots: 1,
+  silentSince: NOW - 1,
+  now: NOW,
+  fresh: undefined,
+  ...more,
+});
