@@ -77,7 +77,7 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
     [STREAM_NEXT_OFFSET]: formatOffset(result.next),
     'Cache-Control': cacheControl(asked, result, isPublic),
     // A cache must not hand one caller's answer to another: not even a browser's, after a change of user.
-    Vary: 'Authorization',
+    Vary: 'Authorization, Accept',
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');

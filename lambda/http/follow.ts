@@ -35,7 +35,7 @@ export interface StreamOptions {
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-cache, no-transform',
-  Vary: 'Authorization',
+  Vary: 'Authorization, Accept',
 };
 
 export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
