@@ -3,7 +3,7 @@
  * @module
  */
 import { fileURLToPath } from 'node:url';
-import { Duration, Fn, Validations } from 'aws-cdk-lib';
+import { Duration, Fn, Stack, Validations } from 'aws-cdk-lib';
 import type * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
@@ -73,7 +73,11 @@ export class Edge extends Construct {
       protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
       ...timing,
     });
-    const toStream = FunctionUrlOrigin.withOriginAccessControl(streamUrl, { originId: 'stream', ...timing });
+    const toStream = FunctionUrlOrigin.withOriginAccessControl(streamUrl, {
+      originId: 'stream',
+      originAccessControl: this.#access(),
+      ...timing,
+    });
     const behavior = this.#behavior();
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Tidings: the front door',
@@ -104,6 +108,15 @@ export class Edge extends Construct {
       originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
       viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
     };
+  }
+
+  /** Named by stack and region: such names are the account's, and the CDK's own would be the same in every region. */
+  #access(): cloudfront.FunctionUrlOriginAccessControl {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.FunctionUrlOriginAccessControl(this, 'Access', {
+      originAccessControlName: `${stackName}-${region}`,
+      signing: cloudfront.Signing.SIGV4_ALWAYS,
+    });
   }
 
   /** Keeps only what the doors allow to be kept. */

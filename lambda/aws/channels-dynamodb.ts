@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { type Channel, mediaType } from '../hub/channel.ts';
 import type { ChannelStore } from '../hub/ports.ts';
-import type { Producer, ProducerMarks } from '../hub/producer.ts';
+import { type ProducerMarks, timeMark } from '../hub/producer.ts';
 import { call } from './client.ts';
 import { callIf, numberOf, textOf } from './dynamodb.ts';
 import { ALIVE, reservation } from './reservation.ts';
@@ -73,7 +73,8 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       await callIf(() => client.send(update));
     },
 
-    async forgetProducers(channel, marks) {
+    async forgetProducer(channel, { id, since, marks }) {
+      // One at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
       const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
       const update = new UpdateCommand({
         TableName: table,
@@ -81,9 +82,9 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         UpdateExpression: `REMOVE ${Object.keys(names)
           .map((name) => `producers.${name}`)
           .join(', ')}`,
-        ConditionExpression: 'streamId = :streamId',
-        ExpressionAttributeNames: names,
-        ExpressionAttributeValues: { ':streamId': channel.streamId },
+        ConditionExpression: 'streamId = :streamId AND producers.#since = :since',
+        ExpressionAttributeNames: { ...names, '#since': timeMark(id) },
+        ExpressionAttributeValues: { ':streamId': channel.streamId, ':since': since },
       });
       await callIf(() => client.send(update));
     },
@@ -140,19 +141,12 @@ function channelOf(item: Readonly<Record<string, unknown>>): Channel {
     lastSeq: optional('lastSeq', textOf),
     lastSeqSlot: optional('lastSeqSlot', numberOf),
     closed: item.closed === true,
-    closedBy: optional('closedBy', producerOf),
+    closedBy: optional('closedBy', textOf),
     producers: marksOf(item.producers),
     ttlSeconds: optional('ttlSeconds', numberOf),
     expiresAt: optional('expiresAt', textOf),
     aliveUntil: optional('aliveUntil', numberOf),
   };
-}
-
-function producerOf(item: Readonly<Record<string, unknown>>, name: string): Producer {
-  const value: unknown = item[name];
-  const map: Readonly<Record<string, unknown>> =
-    typeof value === 'object' && value !== null ? { ...value } : {};
-  return { id: textOf(map, 'id'), epoch: numberOf(map, 'epoch'), seq: numberOf(map, 'seq') };
 }
 
 function marksOf(value: unknown): ProducerMarks {

@@ -34,12 +34,8 @@ export function reservation(claim: Claim) {
   }
   if (claim.seq !== undefined) addSeq(claim, claim.seq, { checks, sets, values });
   if (claim.close) {
-    sets.push('closed = :closed');
-    values[':closed'] = true;
-    if (claim.producer) {
-      sets.push('closedBy = :closedBy');
-      values[':closedBy'] = claim.producer;
-    }
+    sets.push('closed = :closed', 'closedBy = :closedBy');
+    Object.assign(values, { ':closed': true, ':closedBy': claim.id });
   }
   if (claim.producer) addProducer(claim, claim.producer, { checks, sets, names, values });
   const granted = checks.join(' AND ');

@@ -119,9 +119,11 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   const isEmpty = result.messages.length === 0;
   const response = isEmpty ? new Response(null, { status: 204 }) : answerRead(answer);
   response.headers.set(STREAM_CURSOR, cursor);
+  // Where the reader began at no offset of its own, the same request means something else a moment later.
+  const isFinal = !isEmpty && typeof answer.asked !== 'string';
   response.headers.set(
     'Cache-Control',
-    isEmpty ? 'no-store' : `${isPublic ? 'public' : 'private'}, max-age=60`,
+    isFinal ? `${isPublic ? 'public' : 'private'}, max-age=60` : 'no-store',
   );
   if (!isEmpty) return response;
   response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));

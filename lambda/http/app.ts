@@ -35,6 +35,7 @@ export interface HttpDoor {
 }
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
+const EVENTS_METHODS = ['GET', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
@@ -69,10 +70,11 @@ function channelApp(door: HttpDoor): Hono {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
   }
-  if (events) {
-    app.options('/events', (c) => answerPreflight(c.req.raw, ['GET', 'OPTIONS']));
-    app.get('/events', async (c) => await events(c.req.raw));
-  }
+  app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
+  if (events) app.get('/events', async (c) => await events(c.req.raw));
+  app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
+    throw methodNotAllowed(c.req.method, EVENTS_METHODS);
+  });
   app.notFound(() =>
     refuse(new Refusal('route_not_found', 'no such path; channels are at /channels/{channel}')),
   );
@@ -93,8 +95,10 @@ async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Res
   return await route.answer({ channel, raw });
 }
 
-function methodNotAllowed(method: string): Refusal {
-  return new Refusal('method_not_allowed', `a channel knows ${CHANNEL_METHODS.join(', ')}, got ${method}`);
+function methodNotAllowed(method: string, known: readonly string[] = CHANNEL_METHODS): Refusal {
+  return new Refusal('method_not_allowed', `the methods here are ${known.join(', ')}, got ${method}`, {
+    Allow: known.join(', '),
+  });
 }
 
 /** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
@@ -102,6 +106,5 @@ function refuse(refusal: Refusal): Response {
   const headers: Record<string, string> = { ...refusal.headers, 'Cache-Control': 'no-store' };
   if (refusal.code === 'unavailable') headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
   if (refusal.code === 'unauthorized') headers['WWW-Authenticate'] = 'Bearer realm="tidings"';
-  if (refusal.code === 'method_not_allowed') headers.Allow = CHANNEL_METHODS.join(', ');
   return Response.json(refusal, { status: refusal.status, headers });
 }

@@ -7,15 +7,14 @@ import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Access } from '../access/verify.ts';
-import { type FollowOptions, follow, followAll } from '../hub/follow.ts';
+import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import type { Held, Hold } from '../hub/hold.ts';
-import type { From } from '../hub/read.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
 import {
-  BROWSER_PREAMBLE,
   browserFrames,
+  browserPreamble,
   HEARTBEAT,
   isText,
   messagesOf,
@@ -54,13 +53,15 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     const framesOf = (held: Held): string =>
       mode === 'sse'
         ? protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random))
-        : browserFrames(held) || HEARTBEAT;
+        : browserFrames(held);
     const frames = async function* (): AsyncGenerator<string> {
-      yield (mode === 'sse' ? '' : BROWSER_PREAMBLE) + framesOf(first);
+      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from))) + framesOf(first);
+      let last = first;
       for await (const held of batches) {
         // A channel that appeared meanwhile, as other than the text that was announced: the reader comes again.
         if (isText(held.channel.contentType) !== asText) return;
-        yield isQuiet(held) ? HEARTBEAT : framesOf(held);
+        yield (saysMore(last, held) && framesOf(held)) || HEARTBEAT;
+        last = held;
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
@@ -72,12 +73,13 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
-    const starts = names.map((name, at) => ({ name, from: from[at] ?? 'beginning' }));
-    const batches = followAll(hold, starts, options(gone.signal));
-    const { value: first } = await batches.next();
-    return new Response(bytesOf(mergedFrames(names, from, first, batches), gone, logDefect), {
-      headers: EVENT_STREAM,
-    });
+    const streams = names.map((name, at) =>
+      follow(hold, name, from[at] ?? 'beginning', options(gone.signal)),
+    );
+    const firsts = await firstOf(streams, gone);
+    if (firsts.every(isOver)) return new Response(null, { status: 204 });
+    const frames = mergedFrames(names, firsts, merged(streams));
+    return new Response(bytesOf(frames, gone, logDefect), { headers: EVENT_STREAM });
   }
 
   return { channel, events };
@@ -86,30 +88,40 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
 /** A closed channel that has been read to its end: 204 tells an EventSource not to come again. */
 const isOver = ({ result }: Held): boolean => result.closed && result.messages.length === 0;
 
-const isQuiet = ({ result }: Held): boolean => result.messages.length === 0 && !result.closed;
+/** False for a batch that would only repeat what the reader knows. */
+function saysMore({ result: last }: Held, { result }: Held): boolean {
+  const moved = formatOffset(result.next) !== formatOffset(last.next);
+  return moved || result.closed || result.upToDate !== last.upToDate;
+}
 
-type Batch = { readonly at: number; readonly held: Held };
+/** The first batch of each stream: what is wrong with any of them is the status of all. */
+async function firstOf(streams: readonly AsyncGenerator<Held>[], gone: AbortController): Promise<Held[]> {
+  try {
+    const steps = await Promise.all(streams.map((stream) => stream.next()));
+    return steps.flatMap(({ value }) => (value ? [value] : []));
+  } catch (error) {
+    gone.abort();
+    throw error;
+  }
+}
 
 /** Each event names its channel, and its id holds the offsets of all of them, in the order of the request. */
 async function* mergedFrames(
   names: readonly string[],
-  from: readonly From[],
-  first: Batch | undefined,
-  rest: AsyncIterable<Batch>,
+  firsts: readonly Held[],
+  rest: AsyncIterable<{ readonly at: number; readonly held: Held }>,
 ): AsyncGenerator<string> {
-  const offsets = from.map((start) =>
-    typeof start === 'string' ? (start === 'now' ? 'now' : '-1') : formatOffset(start),
-  );
-  const framesOf = ({ at, held }: Batch): string => {
+  const offsets = firsts.map(({ result }) => formatOffset(result.from));
+  const framesOf = (at: number, held: Held): string => {
     const frames = messagesOf(held.result).map(({ message, next }) => {
       offsets[at] = formatOffset(next);
       return eventOf(names[at] ?? '', held, message, offsets);
     });
     offsets[at] = formatOffset(held.result.next);
-    return frames.join('') || HEARTBEAT;
+    return frames.join('');
   };
-  yield BROWSER_PREAMBLE + (first ? framesOf(first) : '');
-  for await (const batch of rest) yield framesOf(batch);
+  yield browserPreamble(offsets.join('.')) + firsts.map((held, at) => framesOf(at, held)).join('');
+  for await (const { at, held } of rest) yield framesOf(at, held) || HEARTBEAT;
 }
 
 function eventOf(
@@ -140,6 +152,7 @@ function bytesOf(
         if (done) controller.close();
         else controller.enqueue(encoder.encode(value));
       } catch (error) {
+        gone.abort();
         if (!(error instanceof Refusal)) logDefect(error, { method: 'GET', path: 'stream' });
         controller.close();
       }

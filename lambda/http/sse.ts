@@ -43,8 +43,13 @@ function textOf(channel: Channel, result: ReadResult): string {
   return body.toString(isText(channel.contentType) ? 'utf8' : 'base64');
 }
 
-/** How every stream in the browser's framing begins: it opens the EventSource before there is any message. */
-export const BROWSER_PREAMBLE = `retry: ${RECONNECT_MS}\n\n`;
+/**
+ * How every stream in the browser's framing begins: it opens the EventSource before there is any message, and an id
+ * without data makes a reader that began at "now" come back to that moment, not to a later now.
+ */
+export function browserPreamble(id: string): string {
+  return `retry: ${RECONNECT_MS}\nid: ${id}\n\n`;
+}
 
 /** The browser's framing: an unnamed event per message, with the offset after it as its id. */
 export function browserFrames({ channel, result }: Held): string {

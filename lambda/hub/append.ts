@@ -5,11 +5,11 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import { type Channel, keepAlive, tailOffset } from './channel.ts';
-import { type Claimed, claim, claimAgain, sequenceRegression, type Wish } from './claim.ts';
+import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
 import { type Entry, isTombstone, type Messages } from './entry.ts';
 import { parseMessages } from './messages.ts';
 import type { Log } from './ports.ts';
-import { entryIdOf } from './producer.ts';
+import { entryIdOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
 export interface AppendRequest extends Wish {
@@ -35,19 +35,40 @@ export type Content = Pick<Entry, 'messages' | 'id'>;
  */
 export async function append(log: Log, request: AppendRequest): Promise<Appended> {
   const messages = messagesOf(request);
-  const claimed = await claim(log, request);
+  // Without a producer the id is this request's own: it still tells the SDK's second attempt from a stranger's.
+  const id = request.producer ? entryIdOf(request.producer) : log.newId();
+  const wish = { ...request, id };
+  const claimed = await claim(log, wish);
   const { kind, channel, slot } = claimed;
   const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
   await keepAlive(log, channel);
   const end = { closed: channel.closed, lastSeq };
   if (slot === undefined || messages.length === 0)
     return { ...end, isNew: false, nextOffset: tailOffset(channel) };
-  const content = { messages, id: request.producer ? entryIdOf(request.producer) : log.newId() };
-  const written =
-    kind === 'granted'
-      ? await write(log, channel, slot, content)
-      : await complete(log, channel, slot, content, () => another(log, request, claimed, slot));
+  const written = await settle(log, wish, claimed, slot, { messages, id });
   return { ...end, isNew: kind !== 'repeat', nextOffset: formatOffset({ entry: written + 1, index: 0 }) };
+}
+
+/** Writes what was claimed, and completes what an earlier attempt may have left undone. */
+async function settle(
+  log: Log,
+  wish: Identified,
+  claimed: Claimed,
+  slot: number,
+  content: Content,
+): Promise<number> {
+  const { kind, channel } = claimed;
+  if (kind === 'granted') return await write(log, channel, slot, content);
+  if (kind === 'contested') return await contest(log, wish, channel, slot, content);
+  // A publish that is older than anything is kept has left the log; to write it again would bring it back from the dead.
+  const lastPublish = wish.producer
+    ? (channel.producers[timeMark(wish.producer.id)] ?? 0)
+    : channel.claimedAt;
+  if (log.clock() - lastPublish >= log.retentionMs) return slot;
+  // What was accepted before is not held against the sequence again.
+  return await complete(log, channel, slot, content, () =>
+    claimAgain(log, { ...wish, seq: undefined }, channel, slot),
+  );
 }
 
 /**
@@ -83,7 +104,7 @@ async function put(log: Log, channel: Channel, slot: number, content: Content): 
 
 /**
  * Makes sure that a publish which was claimed before is in the log: finds its entry, writes it if a crash left the slot
- * empty, or takes another slot if that one is lost.
+ * empty, or takes another slot if that one was sealed.
  * @param again claims the other slot
  */
 export async function complete(
@@ -93,26 +114,26 @@ export async function complete(
   content: Content,
   again: () => Promise<number>,
 ): Promise<number> {
-  // An old entry may have left the log with age; writing it again would bring it back from the dead.
-  if (!(await isHole(log, channel, slot, log.clock()))) return slot;
   if (await put(log, channel, slot, content)) return slot;
   return await write(log, channel, await again(), content);
 }
 
 /**
- * Another slot for a publish that found its own taken. A Stream-Seq says only that someone claimed it: if an entry
- * stands there, another writer was first; if it was sealed, the number is free for the next who comes with it.
+ * A Stream-Seq that equals the last one. If the slot that was claimed with it is empty or sealed, its publish failed, and
+ * the number is for the next who comes with it; if an entry stands there, or stood and has left, another writer was first.
  */
-export async function another(
+export async function contest(
   log: Log,
-  wish: Wish,
-  { kind, channel }: Claimed,
+  wish: Identified,
+  channel: Channel,
   slot: number,
+  content: Content,
 ): Promise<number> {
-  // What was accepted before is not held against the sequence again.
-  if (kind !== 'contested') return await claimAgain(log, { ...wish, seq: undefined }, channel, slot);
-  const { entries } = await log.entries.page(channel.streamId, slot);
-  const [there] = entries;
-  if (there?.slot !== slot || !isTombstone(there)) throw sequenceRegression(wish.seq);
-  return await claimAgain(log, wish, channel, slot);
+  if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(wish.seq);
+  return await complete(log, channel, slot, content, async () => {
+    const { entries } = await log.entries.page(channel.streamId, slot);
+    const [there] = entries;
+    if (there?.slot !== slot || !isTombstone(there)) throw sequenceRegression(wish.seq);
+    return await claimAgain(log, wish, channel, slot);
+  });
 }

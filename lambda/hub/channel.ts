@@ -5,7 +5,7 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Log } from './ports.ts';
-import type { Producer, ProducerMarks } from './producer.ts';
+import type { ProducerMarks } from './producer.ts';
 
 export const JSON_MEDIA_TYPE = 'application/json';
 /** What a channel is whose creator did not say (Durable Streams §5.1). */
@@ -34,8 +34,8 @@ export interface Channel {
   readonly lastSeqSlot: number | undefined;
   /** True once nothing can be appended any more. */
   readonly closed: boolean;
-  /** The producer's publish that closed the channel, if one did. */
-  readonly closedBy: Producer | undefined;
+  /** The id of the publish that closed the channel. */
+  readonly closedBy: string | undefined;
   /** What is remembered of idempotent producers. */
   readonly producers: ProducerMarks;
   /** Sliding: seconds without a read or write after which the channel expires. */

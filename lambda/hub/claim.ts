@@ -8,7 +8,14 @@ import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
 import type { Claim, Log } from './ports.ts';
-import { epochMark, MARKS_PER_PRODUCER, type Producer, silentMarks, standingOf } from './producer.ts';
+import {
+  epochMark,
+  longestSilent,
+  MARKS_PER_PRODUCER,
+  type Producer,
+  repeatOf,
+  standingOf,
+} from './producer.ts';
 import { isSilent, silentSince } from './retention.ts';
 
 /** What a publish asks of its channel. */
@@ -20,6 +27,9 @@ export interface Wish {
   readonly close: boolean;
   readonly producer: Producer | undefined;
 }
+
+/** A wish, and the id of its entry: the same for every attempt at the same publish, where it can be known. */
+export type Identified = Wish & { readonly id: string };
 
 export interface Claimed {
   /** `repeat`: an earlier attempt claimed it. `contested`: someone claimed the Stream-Seq, perhaps an earlier attempt. */
@@ -48,7 +58,7 @@ const FORM = 'application/x-www-form-urlencoded';
  * @throws Refusal channel_not_found, channel_closed, content_type_mismatch, sequence_regression, stale_producer,
  *   producer_gap, too_many_producers, bad_request, unavailable
  */
-export async function claim(log: Log, wish: Wish): Promise<Claimed> {
+export async function claim(log: Log, wish: Identified): Promise<Claimed> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const wanted = { ...claimOf(log, wish), fresh: freshFor(log, wish) };
     const channel = await log.channels.reserve(wanted);
@@ -66,14 +76,19 @@ export async function claim(log: Log, wish: Wish): Promise<Claimed> {
  * Claims another slot for a publish whose own was sealed before it was written.
  * @throws Refusal channel_closed, unavailable
  */
-export async function claimAgain(log: Log, wish: Wish, channel: Channel, sealed: number): Promise<number> {
+export async function claimAgain(
+  log: Log,
+  wish: Identified,
+  channel: Channel,
+  sealed: number,
+): Promise<number> {
   if (channel.closed) throw channelClosed(channel);
   const claimed = await log.channels.reserve({ ...claimOf(log, wish), slots: 1, replaces: sealed });
   if (!claimed) throw tooMuchChange();
   return claimed.next - 1;
 }
 
-function claimOf(log: Log, wish: Wish): Claim {
+function claimOf(log: Log, wish: Identified): Claim {
   const now = log.clock();
   const slots = wish.contentType === undefined ? 0 : 1;
   return { ...wish, slots, now, silentSince: silentSince(log, now), fresh: undefined, replaces: undefined };
@@ -100,7 +115,7 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
     await log.channels.create(claim.fresh, claim.now);
     return undefined;
   }
-  if (channel.closed) return repeatOfClosing(channel, claim);
+  if (channel.closed) return repeatOnClosed(channel, claim);
   if (claim.contentType !== undefined && mediaType(channel.contentType) !== mediaType(claim.contentType)) {
     const message = `the channel is ${channel.contentType}, the message is ${claim.contentType}`;
     throw new Refusal('content_type_mismatch', message);
@@ -136,13 +151,15 @@ export function sequenceRegression(seq: string | undefined): Refusal {
   return new Refusal('sequence_regression', `Stream-Seq "${seq}" is not above the last one accepted`);
 }
 
-/** A closed channel accepts the very request that closed it once more, and closing for its own sake. */
-function repeatOfClosing(channel: Channel, { producer, slots }: Claim): Claimed {
-  const { id, epoch, seq } = channel.closedBy ?? {};
-  if (producer && id === producer.id && epoch === producer.epoch && seq === producer.seq) {
+/** A closed channel still confirms what it accepted while it was open, its closing among it, and closing as such. */
+function repeatOnClosed(channel: Channel, { id, producer, slots }: Claim): Claimed {
+  if (channel.closedBy === id) {
     const slot = slots === 1 ? channel.next - 1 : undefined;
-    return { kind: 'repeat', channel, slot, lastSeq: producer.seq };
+    return { kind: 'repeat', channel, slot, lastSeq: producer?.seq };
   }
+  const before = producer && repeatOf(producer, channel.producers);
+  if (before?.slot !== undefined && slots === 1)
+    return { kind: 'repeat', channel, slot: before.slot, lastSeq: before.lastSeq };
   if (!producer && slots === 0) return { kind: 'repeat', channel, slot: undefined, lastSeq: undefined };
   throw channelClosed(channel);
 }
@@ -152,14 +169,14 @@ function channelClosed(channel: Channel): Refusal {
   return new Refusal('channel_closed', 'the channel is closed', headers);
 }
 
-/** A producer that is new to a channel full of them takes the place of those that have been silent for a retention. */
+/** A producer that is new to a channel full of them takes the place of the one that has been silent the longest. */
 async function makeRoom(log: Log, channel: Channel, { id }: Producer, now: number): Promise<void> {
   const isFull = Object.keys(channel.producers).length >= MAX_PRODUCERS * MARKS_PER_PRODUCER;
   if (!isFull || channel.producers[epochMark(id)] !== undefined) return;
-  const silent = silentMarks(channel.producers, now - log.retentionMs);
-  if (silent.length === 0) {
+  const silent = longestSilent(channel.producers);
+  if (!silent || silent.since > now - log.retentionMs) {
     const message = `a channel remembers about ${MAX_PRODUCERS} producers, and none has been silent long enough`;
     throw new Refusal('too_many_producers', message);
   }
-  await log.channels.forgetProducers(channel, silent);
+  await log.channels.forgetProducer(channel, silent);
 }

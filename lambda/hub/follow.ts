@@ -35,21 +35,18 @@ export async function* follow(
 }
 
 /**
- * Several channels in one stream: whatever comes, with the number of the channel that it comes from.
- * @throws Refusal as `follow`, for any of them
+ * Several streams as one: whatever comes, with the number of the stream that it comes from.
+ * @throws Refusal as any of them
  */
-export async function* followAll(
-  hold: Hold,
-  starts: readonly { readonly name: string; readonly from: From }[],
-  options: FollowOptions,
+export async function* merged(
+  streams: readonly AsyncGenerator<Held>[],
 ): AsyncGenerator<{ readonly at: number; readonly held: Held }> {
-  const streams = starts.map(({ name, from }, at) => ({ at, stream: follow(hold, name, from, options) }));
-  const step = async ({ at, stream }: (typeof streams)[number]) => ({
+  const step = async (stream: AsyncGenerator<Held>, at: number) => ({
     at,
     stream,
     result: await stream.next(),
   });
-  const pending = new Map(streams.map((one) => [one.at, step(one)]));
+  const pending = new Map(streams.map((stream, at) => [at, step(stream, at)]));
   try {
     while (pending.size > 0) {
       const { at, stream, result } = await Promise.race(pending.values());
@@ -57,10 +54,10 @@ export async function* followAll(
         pending.delete(at);
       } else {
         yield { at, held: result.value };
-        pending.set(at, step({ at, stream }));
+        pending.set(at, step(stream, at));
       }
     }
   } finally {
-    for (const { stream } of streams) void stream.return(undefined);
+    for (const stream of streams) void stream.return(undefined);
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { GAP_GRACE_MS } from '../../protocol/limits.ts';
 import { catchUp } from './catch-up.ts';
 import type { Channel } from './channel.ts';
 import type { Log } from './ports.ts';
@@ -65,12 +66,15 @@ export async function holdRead(
     if (result.messages.length > 0 || result.closed || !result.upToDate || left <= 0 || signal.aborted)
       return held;
     position = result.next;
-    await wake.wait(channel, Math.min(left, patience(channel, result)), signal);
+    await wake.wait(channel, Math.min(left, patience(channel, result, log.clock())), signal);
   }
 }
 
 /** How long to rely on the wake. A channel with a TTL lives as long as someone holds on to it, so it is touched in time. */
-function patience(channel: Channel, result: ReadResult): number {
-  if (result.next.entry < channel.next) return PENDING_READ_MS;
+function patience(channel: Channel, result: ReadResult, now: number): number {
+  // A slot that stays empty past the grace is a lost publish: what comes after it wakes as usual, and seals it.
+  const isPending =
+    result.next.entry < channel.next && now - channel.claimedAt <= GAP_GRACE_MS + PENDING_READ_MS;
+  if (isPending) return PENDING_READ_MS;
   return Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
 }

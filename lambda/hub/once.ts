@@ -12,14 +12,14 @@ import { formatOffset } from '../../protocol/offset.ts';
 import {
   type Appended,
   type AppendRequest,
-  another,
   type Content,
   complete,
+  contest,
   messagesOf,
   write,
 } from './append.ts';
 import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
-import { claim, claimAgain } from './claim.ts';
+import { claim, claimAgain, type Identified } from './claim.ts';
 import { tombstone } from './entry.ts';
 import type { KeyRecord, Log } from './ports.ts';
 
@@ -38,25 +38,26 @@ export async function appendOnce(log: Log, request: AppendRequest, once: Once): 
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
   const content: Content = { messages, id: `key:${once.fingerprint}:${once.key}` };
+  const wish = { ...request, id: content.id };
   const earlier = await log.keys.get(key, log.clock());
-  if (earlier) return await confirm(log, request, once, key, earlier, content);
+  if (earlier) return await confirm(log, wish, once, key, earlier, content);
 
-  const claimed = await claim(log, request);
-  const { kind, channel, slot } = claimed;
+  const { kind, channel, slot } = await claim(log, wish);
   await keepAlive(log, channel);
   if (slot === undefined) return appended(channel, tailOffset(channel), false);
   if (kind === 'contested') {
     // An earlier attempt may have claimed the Stream-Seq and died before it could record the key.
-    const written = await complete(log, channel, slot, content, () => another(log, request, claimed, slot));
+    const written = await contest(log, wish, channel, slot, content);
     await record(log, once, key, channel, written);
     return appended(channel, formatOffset({ entry: written + 1, index: 0 }), true);
   }
   if (!(await record(log, once, key, channel, slot))) {
-    await abandon(log, channel, slot);
+    if (kind === 'granted') await abandon(log, channel, slot);
     const first = await log.keys.get(key, log.clock());
-    if (first) return await confirm(log, request, once, key, first, content);
+    if (first) return await confirm(log, wish, once, key, first, content);
     throw new Refusal('unavailable', 'the key was recorded and expired meanwhile; retry');
   }
+  // Granted, or the closing publish of an attempt that died before it could record the key.
   await write(log, channel, slot, content);
   return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), true);
 }
@@ -79,7 +80,7 @@ async function record(
 
 async function confirm(
   log: Log,
-  request: AppendRequest,
+  wish: Identified,
   { fingerprint }: Once,
   key: string,
   earlier: KeyRecord,
@@ -88,12 +89,14 @@ async function confirm(
   if (earlier.fingerprint !== fingerprint) {
     throw new Refusal('key_reused', 'the Idempotency-Key came with another request before');
   }
-  const channel = await log.channels.get(request.channel);
+  const channel = await log.channels.get(wish.channel);
   if (channel?.streamId !== earlier.streamId || !isAlive(channel, log.clock())) {
     throw new Refusal('key_reused', 'the Idempotency-Key was used in a former life of the channel');
   }
+  await keepAlive(log, channel);
+  // A key is kept no longer than the shortest retention keeps an entry, so what is not there never was.
   const slot = await complete(log, channel, earlier.slot, content, async () => {
-    const other = await claimAgain(log, { ...request, seq: undefined }, channel, earlier.slot);
+    const other = await claimAgain(log, { ...wish, seq: undefined }, channel, earlier.slot);
     if (await log.keys.move(key, earlier.slot, other)) return other;
     await abandon(log, channel, other);
     throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');

@@ -4,7 +4,7 @@
  */
 import type { Channel } from './channel.ts';
 import type { Entry } from './entry.ts';
-import type { Producer } from './producer.ts';
+import type { Producer, SilentProducer } from './producer.ts';
 
 /** Milliseconds since 1970. */
 export type Clock = () => number;
@@ -15,6 +15,8 @@ export type NewId = () => string;
 /** A claim on the next slot of a channel, and all that must hold for it to be granted. */
 export interface Claim {
   readonly channel: string;
+  /** Of the entry that is to be written; remembered as who closed the channel. */
+  readonly id: string;
   /** Must be the channel's; undefined fits every channel. */
   readonly contentType: string | undefined;
   /** Granted only if above the last one granted, by bytes. */
@@ -46,8 +48,8 @@ export interface ChannelStore {
   reserve(claim: Claim): Promise<Channel | undefined>;
   /** Begins an era at `next`, if nothing has been claimed since the channel was read. */
   beginEra(channel: Channel, now: number, keptUntil: number): Promise<void>;
-  /** Forgets producers' marks, to make room for others. */
-  forgetProducers(channel: Channel, marks: readonly string[]): Promise<void>;
+  /** Forgets a producer to make room for another, unless it has published since the channel was read. */
+  forgetProducer(channel: Channel, producer: SilentProducer): Promise<void>;
   /** Moves the end of a channel's idle time, if it still is the same stream and alive. */
   touch(channel: Channel, aliveUntil: number, now: number): Promise<void>;
   /** Deletes the channel if it is alive; says whether it did. */

@@ -56,16 +56,33 @@ export function standingOf({ id, epoch, seq }: Producer, marks: ProducerMarks): 
     const headers = { [PRODUCER_EXPECTED_SEQ]: String(lastSeq + 1), [PRODUCER_RECEIVED_SEQ]: String(seq) };
     throw new Refusal('producer_gap', `the next Producer-Seq is ${lastSeq + 1}, got ${seq}`, headers);
   }
-  if (seq === lastSeq + 1) return { kind: 'next' };
+  return repeatOf({ id, epoch, seq }, marks) ?? { kind: 'next' };
+}
+
+/** The earlier attempt at a publish, if there was one. */
+export function repeatOf(
+  { id, epoch, seq }: Producer,
+  marks: ProducerMarks,
+): (Standing & { kind: 'repeat' }) | undefined {
+  const lastSeq = marks[epochMark(id)] === epoch ? (marks[seqMark(id)] ?? -1) : -1;
+  if (seq > lastSeq) return undefined;
   const slot = seq > lastSeq - PRODUCER_WINDOW ? marks[slotMark(id, seq)] : undefined;
   return { kind: 'repeat', lastSeq, slot };
 }
 
-/** The marks of producers that have been silent since `before`, to be forgotten. */
-export function silentMarks(marks: ProducerMarks, before: number): string[] {
-  const ids = Object.keys(marks)
-    .filter((mark) => mark.startsWith('t:') && (marks[mark] ?? 0) < before)
-    .map((mark) => mark.slice(2));
-  const silent = new Set(ids);
-  return Object.keys(marks).filter((mark) => silent.has(mark.slice(mark.indexOf(':') + 1)));
+export interface SilentProducer {
+  readonly id: string;
+  /** When it last published, in milliseconds. */
+  readonly since: number;
+  readonly marks: readonly string[];
+}
+
+/** The producer that has published least recently. */
+export function longestSilent(marks: ProducerMarks): SilentProducer | undefined {
+  const times = Object.entries(marks).filter(([mark]) => mark.startsWith('t:'));
+  const [oldest] = times.sort(([, a], [, b]) => a - b);
+  if (!oldest) return undefined;
+  const [mark, since] = oldest;
+  const id = mark.slice(2);
+  return { id, since, marks: Object.keys(marks).filter((one) => one.slice(one.indexOf(':') + 1) === id) };
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { GAP_GRACE_MS } from '../../protocol/limits.ts';
+import { GAP_GRACE_MS, LATEST_WRITE_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset, type Position } from '../../protocol/offset.ts';
 import type { Channel } from './channel.ts';
 import type { Entry, Messages } from './entry.ts';
@@ -102,7 +102,9 @@ async function startOf(
   const kept = entries.find((entry) => isKept(log, entry, now));
   if (from === 'beginning') {
     if (nothingHasLeft(log, channel, now)) return { entry: channel.floor, index: 0 };
-    return { entry: kept?.slot ?? channel.next, index: 0 };
+    // A publish that has just claimed the last slot may still write it, also when nothing before it is left to show.
+    const isLate = now - channel.claimedAt < LATEST_WRITE_MS && channel.next > channel.floor;
+    return { entry: kept?.slot ?? (isLate ? channel.next - 1 : channel.next), index: 0 };
   }
   if (kept?.slot === from.entry) {
     if (from.index === 0 || from.index < kept.messages.length) return from;

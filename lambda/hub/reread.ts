@@ -75,13 +75,15 @@ async function run({ log, waits, timer }: RereadOptions, watch: Watch, name: str
     if (timer.now() >= shownUntil) {
       shownUntil = timer.now() + waits.shownForMs / 2;
       // The row tells others that somebody waits here; without it the wait goes on all the same.
-      await waits.show(name, log.clock()).catch(() => {});
+      waits.show(name, log.clock()).catch(() => {});
     }
     await untilDue(watch, timer);
     if (watch.waiters.size === 0) return;
+    // Whoever comes during the look brings the next one forward.
+    watch.lookAt = Number.POSITIVE_INFINITY;
     const isYoung = wakeIfChanged(watch, await log.channels.get(name));
     pause = isYoung ? FIRST_LOOK_MS : Math.min(pause * SLOWER, SLOWEST_LOOK_MS);
-    watch.lookAt = timer.now() + pause;
+    watch.lookAt = Math.min(watch.lookAt, timer.now() + pause);
   } while (watch.waiters.size > 0);
 }
 

@@ -31,7 +31,8 @@ function handler(event) {
   if (headers.host) headers[HOST] = { value: headers.host.value };
   const path = decode(request.uri);
   const live = liveOf(request);
-  if (headers.authorization) headers[ALONE] = { value: event.context.requestId };
+  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel.
+  if (headers.authorization || request.method === 'HEAD') headers[ALONE] = { value: event.context.requestId };
   if (path === '/events') {
     // A body for a function URL would have to come with its SHA-256, so other methods are refused by a door of the API.
     if (isOneOf(request.method, ['GET', 'HEAD', 'OPTIONS'])) toStream(event);

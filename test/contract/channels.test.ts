@@ -87,7 +87,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       closed: true,
     });
     expect(await channels.reserve(claim(channel))).toBeUndefined();
-    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: producer });
+    expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: 'publish' });
   });
 
   test('closing without a message fits any content type and claims nothing', async () => {
@@ -98,7 +98,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await channels.reserve(closing)).toMatchObject({
       next: channel.origin,
       closed: true,
-      closedBy: undefined,
+      closedBy: 'publish',
     });
   });
 

@@ -92,11 +92,11 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       const refused = slots.indexOf(undefined);
       expect(refused).toBeGreaterThan(MAX_PRODUCERS);
       expect(await tries(as(1, 0, 'filler0'))).not.toEqual([undefined]);
-      const { producers } = (await channels.get(channel.name)) ?? channel;
-      await channels.forgetProducers(
-        channel,
-        Object.keys(producers).filter((mark) => mark.endsWith(':filler0')),
-      );
+      const marks = ['e:', 'q:', 't:', 's0:', 's1:'].map((prefix) => `${prefix}filler0`);
+      const silent = { id: 'filler0', since: NOW - 1, marks };
+      await channels.forgetProducer(channel, silent);
+      expect(await tries(as(0, 0, 'new'))).toEqual([undefined]);
+      await channels.forgetProducer(channel, { ...silent, since: NOW });
       expect(await tries(as(0, 0, 'new'))).not.toEqual([undefined]);
     });
   });

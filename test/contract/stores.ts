@@ -96,6 +96,7 @@ export const fresh = (
 /** A claim on it that nothing speaks against. */
 export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
   channel: channel.name,
+  id: 'publish',
   contentType: channel.contentType,
   seq: undefined,
   close: false,

@@ -18,7 +18,8 @@ const hold = (channel: string, query: string, headers: Record<string, string> = 
 describe('long polling', () => {
   test('is held until the publish, and answers it with a cursor', async () => {
     const channel = newChannel();
-    const held = hold(channel, 'offset=now');
+    const { next } = await hub.readAll(channel);
+    const held = hold(channel, `offset=${next}`);
     let isAnswered = false;
     void held.then(() => {
       isAnswered = true;
@@ -147,6 +148,37 @@ describe('Server-Sent Events', () => {
     await again.close();
   });
 
+  test('a stream that began at now comes back to that moment', async () => {
+    const channel = newChannel();
+    await hub.publish(channel, 'old');
+    const accept = { Accept: 'text/event-stream' };
+    const response = await hub.request(`/channels/${channel}?offset=now`, { headers: accept });
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    const [, id = ''] = /^id: (\d{16})$/m.exec((await reader?.read())?.value ?? '') ?? [];
+    await reader?.cancel();
+    await hub.publish(channel, 'meanwhile');
+    const again = await openStream(hub, `/channels/${channel}?offset=now`, {
+      ...accept,
+      'Last-Event-ID': id,
+    });
+    expect((await again.next())?.data).toBe('"meanwhile"');
+    await again.close();
+  });
+
+  test('several channels that are all closed and read do not want their browser back', async () => {
+    const [a, b] = [newChannel(), newChannel()];
+    for (const channel of [a, b]) {
+      await hub.publish(channel, 1);
+      await hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    }
+    const path = `/events?channel=${a}&channel=${b}`;
+    const stream = await openStream(hub, path);
+    await stream.next();
+    const last = await stream.next();
+    expect(await stream.next()).toBeUndefined();
+    expect((await hub.request(path, { headers: { 'Last-Event-ID': last?.id ?? '' } })).status).toBe(204);
+  });
+
   test('a closed channel ends its stream, and does not want its browser back', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
@@ -205,6 +237,21 @@ describe('refusals come before anything is held', () => {
     expect((await nobody.request(`/channels/${channel}${query}`, { headers })).status).toBe(401);
     const other = await callerWith({ 'elsewhere/*': ['subscribe'] });
     expect((await other.request(`/channels/${channel}${query}`, { headers })).status).toBe(403);
+  });
+
+  test('/events: history that is gone in one of the channels is the status of all', async () => {
+    const [quick, gone] = [newChannel(), newChannel()];
+    await hub.publish(quick, 1);
+    await hub.publish(gone, 1);
+    const id = '-1.0000000000010000';
+    const response = await hub.request(`/events?channel=${quick}&channel=${gone}&offset=${id}`);
+    expect(await refusalOf(response)).toEqual([410, 'offset_gone']);
+  });
+
+  test('/events knows GET only', async () => {
+    const response = await hub.request('/events?channel=a', { method: 'POST', body: '1' });
+    expect(response.headers.get('Allow')).toBe('GET, OPTIONS');
+    expect(await refusalOf(response)).toEqual([405, 'method_not_allowed']);
   });
 
   test('/events needs a token for every channel', async () => {

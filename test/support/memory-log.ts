@@ -84,9 +84,9 @@ function channelStore(): ChannelStore {
       if (channel?.streamId !== streamId || channel.claimedAt !== claimedAt) return;
       channels.set(name, { ...channel, floor: channel.next, floorAt: now, claimedAt: now, keptUntil });
     },
-    async forgetProducers({ name, streamId }, marks) {
+    async forgetProducer({ name, streamId }, { id, since, marks }) {
       const channel = channels.get(name);
-      if (channel?.streamId !== streamId) return;
+      if (channel?.streamId !== streamId || channel.producers[timeMark(id)] !== since) return;
       const kept = Object.entries(channel.producers).filter(([mark]) => !marks.includes(mark));
       channels.set(name, { ...channel, producers: Object.fromEntries(kept) });
     },
@@ -120,7 +120,7 @@ function isGranted(
 
 function changesOf(
   channel: Channel,
-  { seq, close, producer, replaces, slots, now }: Claim,
+  { id: claimId, seq, close, producer, replaces, slots, now }: Claim,
 ): Partial<Channel> {
   const { id = '', epoch = 0, seq: number = 0 } = producer ?? {};
   const slot = slots === 1 ? { [slotMark(id, number)]: channel.next } : {};
@@ -130,7 +130,7 @@ function changesOf(
     next: channel.next + slots,
     claimedAt: now,
     ...(seq === undefined ? {} : { lastSeq: seq, lastSeqSlot: channel.next }),
-    ...(close ? { closed: true, closedBy: producer } : {}),
+    ...(close ? { closed: true, closedBy: claimId } : {}),
     ...(producer ? { producers: { ...channel.producers, ...moved, ...slot } } : {}),
   };
 }

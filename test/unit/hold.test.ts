@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
-import { type FollowOptions, follow, followAll } from '../../lambda/hub/follow.ts';
+import { type FollowOptions, follow, merged } from '../../lambda/hub/follow.ts';
 import { type Hold, holdRead } from '../../lambda/hub/hold.ts';
 import { remove } from '../../lambda/hub/lifecycle.ts';
 import type { From } from '../../lambda/hub/read.ts';
@@ -143,6 +143,20 @@ describe('a held read', () => {
   });
 });
 
+test('a publish that was lost at the end does not keep those who wait behind it busy', async () => {
+  const w = world();
+  await publish(w.log, 'first');
+  const { next } = await readFrom(w.log, 'now');
+  w.log.hook = (moment) => {
+    if (moment === 'before entries.put') throw new Error('crash');
+  };
+  await expect(publish(w.log, 'lost')).rejects.toThrow('crash');
+  w.log.now += 3_600_000;
+  const pages = countCalls(w.log, 'entries.page');
+  await w.time.until(Promise.all(Array.from({ length: 20 }, () => poll(w, next))));
+  expect(pages.of).toBeLessThan(10);
+});
+
 describe('many held reads of one channel in one process', () => {
   test('look at the store no more often than one', async () => {
     const looksOf = async (readers: number): Promise<[number, number]> => {
@@ -242,11 +256,11 @@ describe('a stream', () => {
     const w = world();
     const seen: [number, unknown[]][] = [];
     const reading = (async () => {
-      const starts = [
-        { name: CHANNEL, from: 'now' as const },
-        { name: 'other', from: 'beginning' as const },
+      const streams = [
+        follow(w.hold, CHANNEL, 'now', options),
+        follow(w.hold, 'other', 'beginning', options),
       ];
-      for await (const { at, held } of followAll(w.hold, starts, options)) {
+      for await (const { at, held } of merged(streams)) {
         if (held.result.messages.length > 0) seen.push([at, values(held.result)]);
       }
     })();

@@ -23,7 +23,7 @@ const WAYS = {
   key: (log: MemoryLog, message: unknown, n: number) => sendOnce(log, message, `key-${n}`),
 };
 
-describe.each(Object.entries(WAYS))('by %s', (_way, publishOnce) => {
+describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
   /** The moments of one publish, each a place to crash. */
   async function momentsOf(log: MemoryLog): Promise<string[]> {
     const moments: string[] = [];
@@ -107,6 +107,40 @@ describe.each(Object.entries(WAYS))('by %s', (_way, publishOnce) => {
     });
   });
 
+  test('a retry after what was before it has left with age: written all the same', async () => {
+    for (const at of await crashPoints()) {
+      const log = memoryLog();
+      await publish(log, 'before');
+      log.now += log.retentionMs - 70_000;
+      let moment = 0;
+      log.hook = () => {
+        if (moment++ === at) throw new Error('crash');
+      };
+      await expect(publishOnce(log, 'message', 0)).rejects.toThrow('crash');
+      log.hook = () => {};
+      log.now += 80_000;
+      await publishOnce(log, 'message', 0);
+      expect(await all(log), `crash at ${at}`).toEqual(['message']);
+    }
+  });
+
+  test('a retry of the closing publish, whatever crashed: there, and closed', async () => {
+    for (const at of await crashPoints()) {
+      const log = memoryLog();
+      await publish(log, 'before');
+      const closing = () =>
+        way === 'key' ? sendOnce(log, 'last', 'k', { close: true }) : send(log, 'last', 0, { close: true });
+      let moment = 0;
+      log.hook = () => {
+        if (moment++ === at) throw new Error('crash');
+      };
+      await expect(closing()).rejects.toThrow('crash');
+      log.hook = () => {};
+      expect(await closing()).toMatchObject({ closed: true });
+      expect(await all(log), `crash at ${at}`).toEqual(['before', 'last']);
+    }
+  });
+
   test('what has left with age is not brought back', async () => {
     const log = memoryLog({ retentionMs: 3_600_000 });
     await publishOnce(log, 'message', 0);
@@ -144,6 +178,16 @@ describe('Stream-Seq', () => {
       expect(await all(log)).toEqual(sealed ? ['first', 'other', 'message'] : ['first', 'message', 'other']);
       expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
     }
+  });
+
+  test('the same number from a stranger is refused, also when what came with it has left', async () => {
+    const log = memoryLog();
+    await sequenced(log, 'mine', '5');
+    log.now += 8 * 86_400_000;
+    expect(await codeOf(sequenced(log, 'theirs', '5'))).toBe('sequence_regression');
+    const keyed = appendOnce(log, requestOf(['theirs'], { seq: '5' }), { key: 'k', fingerprint: 'f' });
+    expect(await codeOf(keyed)).toBe('sequence_regression');
+    expect(await all(log)).toEqual([]);
   });
 
   test('of two writers with the same number one is accepted', async () => {
@@ -257,7 +301,9 @@ describe('closing', () => {
     const closing = () => close(log, ['last'], { producer: producer(1) });
     const { nextOffset } = await closing();
     expect(await closing()).toMatchObject({ nextOffset, isNew: false, closed: true });
-    expect(await codeOf(send(log, 'first', 0))).toBe('channel_closed');
+    // What was accepted while it was open is still confirmed.
+    expect(await send(log, 'first', 0)).toMatchObject({ isNew: false });
+    expect(await codeOf(send(log, 'more', 2))).toBe('channel_closed');
     expect(await codeOf(close(log, [], { producer: producer(2) }))).toBe('channel_closed');
     expect(await all(log)).toEqual(['first', 'last']);
   });
