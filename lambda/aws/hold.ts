@@ -24,7 +24,8 @@ const timer: Timer = {
 };
 
 export function holdInAws(settings: HoldSettings): Hold {
-  const log = sharingReads(logInAws(settings), turn);
-  const waits = waitsInDynamoDb(documentClient(), settings.SUBSCRIBERS_TABLE, randomUUID());
+  const client = documentClient();
+  const log = sharingReads(logInAws(settings, client), turn);
+  const waits = waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE, randomUUID());
   return { log, timer, wake: rereading({ log, waits, timer }) };
 }

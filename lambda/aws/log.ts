@@ -19,8 +19,8 @@ export interface LogSettings {
 
 const DAY_MS = 24 * 3_600_000;
 
-export function logInAws(settings: LogSettings): Log {
-  const client = documentClient();
+/** @param client the connections to DynamoDB, for who has other stores to share them with */
+export function logInAws(settings: LogSettings, client = documentClient()): Log {
   return {
     channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),
     entries: entriesInDynamoDb(client, settings.ENTRIES_TABLE),

@@ -121,10 +121,7 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   response.headers.set(STREAM_CURSOR, cursor);
   // Where the reader began at no offset of its own, the same request means something else a moment later.
   const isFinal = !isEmpty && typeof answer.asked !== 'string';
-  response.headers.set(
-    'Cache-Control',
-    isFinal ? `${isPublic ? 'public' : 'private'}, max-age=60` : 'no-store',
-  );
+  response.headers.set('Cache-Control', isFinal ? `${whose(isPublic)}, max-age=60` : 'no-store');
   if (!isEmpty) return response;
   response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
   if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
@@ -139,9 +136,10 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
 function cacheControl(asked: From, result: ReadResult, isPublic: boolean): string {
   if (asked === 'now') return 'no-store';
   const isFinal = !result.upToDate && formatOffset(result.next) > formatOffset(result.from);
-  if (!isFinal) return isPublic ? 'public, no-cache' : 'private, no-cache';
-  return isPublic ? 'public, max-age=60, stale-while-revalidate=300' : 'private, max-age=60';
+  return `${whose(isPublic)}, ${isFinal ? 'max-age=60' : 'no-cache'}`;
 }
+
+const whose = (isPublic: boolean): string => (isPublic ? 'public' : 'private');
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
 function matches(ifNoneMatch: string | null, etag: string): boolean {

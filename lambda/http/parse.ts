@@ -177,7 +177,7 @@ export function parseFrom(raw: Request, mode: Mode): From {
   return fromOf(offset ?? '-1');
 }
 
-export function fromOf(offset: string): From {
+function fromOf(offset: string): From {
   if (offset === '-1') return 'beginning';
   if (offset === 'now') return 'now';
   const position = parseOffset(offset);

@@ -33,7 +33,7 @@ export interface Hold {
 }
 
 /** The longest that a held reader relies on the wake, in milliseconds: then it looks for itself. */
-export const SAFETY_READ_MS = 5_000;
+const SAFETY_READ_MS = 5_000;
 
 /**
  * How soon a reader that stands before a claimed but unwritten slot looks again, in milliseconds. Nothing but the write

@@ -2,11 +2,13 @@
  * Publishing and reading JSON in tests of the domain, in one line each.
  * @module
  */
+import { expect } from 'vitest';
 import { type AppendRequest, append } from '../../lambda/hub/append.ts';
 import { find } from '../../lambda/hub/lifecycle.ts';
 import type { Log } from '../../lambda/hub/ports.ts';
 import { type From, type ReadResult, read } from '../../lambda/hub/read.ts';
 import { type Position, parseOffset } from '../../protocol/offset.ts';
+import type { MemoryLog } from './memory-log.ts';
 
 export const CHANNEL = 'chat/room1';
 
@@ -30,6 +32,15 @@ export async function readFrom(log: Log, from: From): Promise<ReadResult> {
 
 export const values = (result: ReadResult): unknown[] =>
   result.messages.map((message) => JSON.parse(String(message)));
+
+/** A publish that dies between its two writes. */
+export async function losePublish(log: MemoryLog): Promise<void> {
+  log.hook = (moment) => {
+    if (moment === 'before entries.put') throw new Error('crash');
+  };
+  await expect(publish(log, 'lost')).rejects.toThrow('crash');
+  log.hook = () => {};
+}
 
 /** The code of the refusal that a promise ends in, 'done' if it does not. */
 export async function codeOf(promise: Promise<unknown>): Promise<unknown> {
