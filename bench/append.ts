@@ -8,6 +8,7 @@
  * @module
  */
 import type { BenchedHub } from './hub.ts';
+import { median, quantile } from './numbers.ts';
 
 const CLIENTS = 16;
 const REQUESTS = 2_000;
@@ -78,11 +79,3 @@ function lineOf(kind: string, results: readonly Round[], floor: number): string 
   const ratio = (perSecond / floor).toFixed(2);
   return `${kind.padEnd(16)} ${Math.round(perSecond)}/s (${ratio} of the floor)  p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  rounds ${raw}`;
 }
-
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.floor(sorted.length * q)] ?? Number.NaN;
-const median = (values: readonly number[]): number =>
-  quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );

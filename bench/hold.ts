@@ -9,6 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { BenchedHub } from './hub.ts';
+import { median } from './numbers.ts';
 
 const CLIENTS = 500;
 const MANY_CLIENTS = 1_000;
@@ -100,6 +101,3 @@ async function publish(hub: BenchedHub, channel: string): Promise<string> {
   const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: '1' });
   return response.headers.get('Stream-Next-Offset') ?? '';
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;

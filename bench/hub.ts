@@ -1,10 +1,12 @@
 /**
- * What a benchmark knows of the hub that it measures: a URL, a token, the count of AWS calls, and the
+ * What a benchmark knows of the hub that it measures: its URLs, a token, the count of AWS calls, and the
  * processes behind it.
  * @module
  */
 export interface BenchedHub {
   readonly url: string;
+  /** Where clients open a WebSocket. */
+  readonly socketUrl: string;
   readonly token: string;
   readonly say: (line: string) => void;
   readonly calls: () => Promise<readonly { readonly action: string; readonly count: number }[]>;

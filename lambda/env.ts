@@ -28,8 +28,20 @@ export const logEnv = contract(
 /** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');
 
-/** Where held reads show themselves. */
-export const waitEnv = contract('SUBSCRIBERS_TABLE');
+/** Where everyone who listens is noted. */
+export const listenersEnv = contract('SUBSCRIBERS_TABLE');
+
+/** Where to say that a channel has grown. */
+export const hintEnv = contract('HINTS_TOPIC_ARN');
+
+/** Where work for the push is left. */
+export const jobEnv = contract('PUSH_QUEUE_URL');
+
+/** How far was pushed, and how to post to sockets: POSTS_IN_FLIGHT at a time, POSTS_PER_SECOND at the most. */
+export const pushEnv = contract('CURSORS_TABLE', 'SOCKET_ENDPOINT', 'POSTS_IN_FLIGHT', 'POSTS_PER_SECOND');
+
+/** The hub's own socket, by which held reads are woken. */
+export const wakeEnv = contract('SOCKET_URL');
 
 /** How long a long poll is held. */
 export const holdEnv = contract('HOLD_SECONDS');
@@ -41,8 +53,10 @@ const common = [...logEnv.names, ...accessEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
-  Publish: common,
+  Publish: [...common, ...hintEnv.names],
   Read: common,
-  Hold: [...common, ...waitEnv.names, ...holdEnv.names],
-  Stream: [...common, ...waitEnv.names, ...streamEnv.names],
+  Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...holdEnv.names],
+  Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...streamEnv.names],
+  Socket: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
+  Push: [...logEnv.names, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
 };

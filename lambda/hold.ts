@@ -5,14 +5,19 @@
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, holdEnv, logEnv, waitEnv } from './env.ts';
+import { accessEnv, holdEnv, listenersEnv, logEnv, wakeEnv } from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
 import { holdRead } from './hub/hold.ts';
 
-const hold = holdInAws({ ...logEnv.read(process.env), ...waitEnv.read(process.env) });
+const hold = holdInAws({
+  ...logEnv.read(process.env),
+  ...accessEnv.read(process.env),
+  ...listenersEnv.read(process.env),
+  ...wakeEnv.read(process.env),
+});
 const access = accessInAws(accessEnv.read(process.env));
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 

@@ -1,23 +1,32 @@
 /**
- * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6).
+ * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). Tickets are issued here, too.
  * @module
  */
 import { accessInAws } from './aws/access.ts';
+import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
+import { hintsBySns } from './aws/queue.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, logEnv } from './env.ts';
-import { answerAppended, answerCreated, answerRemoved } from './http/answer.ts';
+import { ticketsInAws } from './aws/tickets.ts';
+import { accessEnv, hintEnv, logEnv } from './env.ts';
+import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseAppend, parseCreate } from './http/parse.ts';
 import { append } from './hub/append.ts';
 import { create, remove } from './hub/lifecycle.ts';
 import { appendOnce } from './hub/once.ts';
 
-const log = logInAws(logEnv.read(process.env));
+const client = documentClient();
+const settings = logEnv.read(process.env);
+const who = accessEnv.read(process.env);
+const log = { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) };
+const access = accessInAws(who);
+const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
 
 export const handler = httpHandler({
-  access: accessInAws(accessEnv.read(process.env)),
+  access,
   logDefect,
+  tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {
       operation: 'publish',

@@ -5,11 +5,16 @@
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, logEnv, streamEnv, waitEnv } from './env.ts';
+import { accessEnv, listenersEnv, logEnv, streamEnv, wakeEnv } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
-const hold = holdInAws({ ...logEnv.read(process.env), ...waitEnv.read(process.env) });
+const hold = holdInAws({
+  ...logEnv.read(process.env),
+  ...accessEnv.read(process.env),
+  ...listenersEnv.read(process.env),
+  ...wakeEnv.read(process.env),
+});
 const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
 const access = accessInAws(accessEnv.read(process.env), TOKEN_HEADER);
 const { channel, events } = streamAnswers({

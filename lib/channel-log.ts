@@ -46,6 +46,19 @@ export class ChannelLog extends Construct {
     this.#grant(door, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
+  /** Append: what publishes on a socket needs, and enough to read by as well. */
+  grantAppend(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
+    this.#grant(door, this.entries, 'PutItem', 'GetItem', 'Query');
+    this.#grant(door, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
+  }
+
+  /** Read, and seal the gaps that are met; the idle time of channels is none of a follower's business. */
+  grantFollow(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem');
+    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  }
+
   /** Read, seal the gaps that are met (PutItem, GetItem), and restart the idle time of channels (UpdateItem). */
   grantRead(door: HubFunction): void {
     this.#grant(door, this.channels, 'GetItem', 'UpdateItem');

@@ -26,6 +26,12 @@ export interface HubConfig {
   readonly maxHolds: number;
   /** Streams open at a time, likewise. */
   readonly maxStreams: number;
+  /** Pushes to sockets at a time, each for other channels or shards. */
+  readonly maxPushes: number;
+  /** Posts to sockets under way at a time, in each push. */
+  readonly postsInFlight: number;
+  /** Posts to sockets a second, in each push. An account has 10,000 a second for all of its APIs together. */
+  readonly postsPerSecond: number;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -41,6 +47,12 @@ const MAX_HOLD_SECONDS = 25;
 const MAX_STREAM_SECONDS = 840;
 /** What an account has by default is 1,000, of which Lambda keeps 100 unreserved. */
 const MAX_RESERVED = 10_000;
+/** https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html */
+const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
+/** An environment may have 1,024 files open, of which each post takes a socket. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const MAX_POSTS_IN_FLIGHT = 900;
+/** What one process can sign and send is less; the quota of an account can be raised to more. */
+const MAX_POSTS_PER_SECOND = 100_000;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -81,6 +93,9 @@ const OPTIONS: {
   edge: { fallback: true, parse: truth },
   maxHolds: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
   maxStreams: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  maxPushes: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
+  postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
+  postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -103,6 +118,9 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     edge: option(context, 'edge'),
     maxHolds: option(context, 'maxHolds'),
     maxStreams: option(context, 'maxStreams'),
+    maxPushes: option(context, 'maxPushes'),
+    postsInFlight: option(context, 'postsInFlight'),
+    postsPerSecond: option(context, 'postsPerSecond'),
     throwAway: option(context, 'throwAway'),
   };
 }

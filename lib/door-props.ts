@@ -4,6 +4,7 @@
  */
 import type { ChannelLog } from './channel-log.ts';
 import type { HubConfig } from './config.ts';
+import type { Hints } from './hints.ts';
 import type { Subscribers } from './subscribers.ts';
 import type { TokenKeys } from './token-keys.ts';
 
@@ -12,4 +13,5 @@ export interface DoorProps {
   readonly log: ChannelLog;
   readonly tokenKeys: TokenKeys;
   readonly subscribers: Subscribers;
+  readonly hints: Hints;
 }

@@ -1,5 +1,5 @@
 /**
- * The front door: one CloudFront distribution before the HTTP API and the streaming function URL.
+ * The front door: one CloudFront distribution before the HTTP API, the streaming function URL and the WebSocket API.
  * @module
  */
 import { fileURLToPath } from 'node:url';
@@ -9,12 +9,14 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { SOCKET_PATH } from './socket.ts';
 
 export interface EdgeProps {
   /** Answers everything that is not streamed; its default stage is the one behind the door. */
   readonly api: apigateway.HttpApi;
   /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
   readonly streamUrl: lambda.FunctionUrl;
+  readonly socket: apigateway.WebSocketApi;
 }
 
 /**
@@ -64,7 +66,7 @@ export class Edge extends Construct {
   /** Without a trailing slash. */
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { api, streamUrl }: EdgeProps) {
+  constructor(scope: Construct, id: string, { api, streamUrl, socket }: EdgeProps) {
     super(scope, id);
     const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
     // The ids are those that the function selects by.
@@ -78,11 +80,23 @@ export class Edge extends Construct {
       originAccessControl: this.#access(),
       ...timing,
     });
+    const toSocket = new HttpOrigin(Fn.select(2, Fn.split('/', socket.apiEndpoint)), {
+      originId: 'socket',
+      protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+      ...timing,
+    });
     const behavior = this.#behavior();
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Tidings: the front door',
       defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy() },
       additionalBehaviors: {
+        // CloudFront hands the upgrade on by itself; the path is the name of the stage.
+        [`/${SOCKET_PATH}`]: {
+          origin: toSocket,
+          cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
+          originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+          viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+        },
         '/events': { ...behavior, origin: toStream, cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED },
       },
       errorResponses: ERRORS.map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),

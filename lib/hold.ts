@@ -4,9 +4,8 @@
  */
 import { Construct } from 'constructs';
 import { holdEnv } from '../lambda/env.ts';
-import type { DoorProps } from './door-props.ts';
 import type { HubFunction } from './hub-function.ts';
-import { waitingDoor } from './waiting-door.ts';
+import { type WakingProps, waitingDoor } from './waiting-door.ts';
 
 /** For the cold start and the last read; the HTTP API gives up after 30 s. */
 const MARGIN_SECONDS = 4;
@@ -14,7 +13,7 @@ const MARGIN_SECONDS = 4;
 export class Hold extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, props: DoorProps) {
+  constructor(scope: Construct, id: string, props: WakingProps) {
     super(scope, id);
     const { holdSeconds, maxHolds } = props.config;
     this.door = waitingDoor(this, {

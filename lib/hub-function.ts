@@ -40,6 +40,7 @@ const MEMORY_MB = 512;
 /** A function whose role holds what was granted to it and nothing else. */
 export class HubFunction extends Construct {
   readonly function: lambda.Function;
+  readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: HubFunctionProps) {
     super(scope, id);
@@ -48,8 +49,8 @@ export class HubFunction extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     // Not the managed basic role: that may write to every log group of the account.
-    const role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
-    logGroup.grantWrite(role);
+    this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(this.role);
     this.function = new lambda.Function(this, 'Function', {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
@@ -60,7 +61,7 @@ export class HubFunction extends Construct {
       ...(props.reservedConcurrency === undefined
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
-      role,
+      role: this.role,
       logGroup,
     });
   }

@@ -1,5 +1,5 @@
 /**
- * The way of an event, in the order it travels: published through a door into the log, read through another.
+ * The way of an event, in the order it travels: published through a door into the log, hinted at, pushed to sockets, read through other doors.
  * @module
  */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
@@ -7,22 +7,29 @@ import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { HubConfig } from './config.ts';
 import { EDGE_TOKEN_HEADER, Edge } from './edge.ts';
+import { Hints } from './hints.ts';
 import { Hold } from './hold.ts';
 import { HttpApi } from './http-api.ts';
 import type { LogStack } from './log-stack.ts';
 import { Publish } from './publish.ts';
+import { Push } from './push.ts';
 import { Read } from './read.ts';
+import { Socket } from './socket.ts';
 import { Stream } from './stream.ts';
 
 export class HubStack extends Stack {
   constructor(scope: Construct, id: string, config: HubConfig, { log, tokenKeys, subscribers }: LogStack) {
     super(scope, id, { description: 'Tidings: the doors through which events are published and read' });
-    const common = { config, log, tokenKeys, subscribers };
+    const hints = new Hints(this, 'Hints');
+    const common = { config, log, tokenKeys, subscribers, hints };
     const publish = new Publish(this, 'Publish', common);
+    const socket = new Socket(this, 'Socket', common);
+    new Push(this, 'Push', { ...common, socket });
     const read = new Read(this, 'Read', common);
-    const hold = new Hold(this, 'Hold', common);
+    const hold = new Hold(this, 'Hold', { ...common, socket });
     const stream = new Stream(this, 'Stream', {
       ...common,
+      socket,
       // CloudFront signs its requests to the function in Authorization, so the caller's own comes in another header.
       tokenHeader: config.edge ? EDGE_TOKEN_HEADER : 'authorization',
       authType: config.edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
@@ -34,7 +41,7 @@ export class HubStack extends Stack {
       hold: hold.door,
     });
     if (config.edge) {
-      const edge = new Edge(this, 'Edge', { api: http.api, streamUrl: stream.url });
+      const edge = new Edge(this, 'Edge', { api: http.api, streamUrl: stream.url, socket: socket.api });
       new CfnOutput(this, 'Url', {
         value: edge.url,
         description: 'the hub: publish and read at {Url}/channels/{channel}',
@@ -44,6 +51,7 @@ export class HubStack extends Stack {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',
     });
+    new CfnOutput(this, 'SocketUrl', { value: socket.stage.url, description: 'WebSocket' });
     new CfnOutput(this, 'StreamUrl', { value: stream.url.url, description: 'Server-Sent Events' });
   }
 }

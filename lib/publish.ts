@@ -1,5 +1,5 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log and verify tokens.
+ * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, and verify tokens.
  * @module
  */
 import { Construct } from 'constructs';
@@ -9,10 +9,11 @@ import { HubFunction } from './hub-function.ts';
 export class Publish extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys }: DoorProps) {
+  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints }: DoorProps) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
     tokenKeys.grantVerify(this.door);
+    hints.grantHint(this.door);
   }
 }

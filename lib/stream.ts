@@ -6,14 +6,13 @@
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { streamEnv } from '../lambda/env.ts';
-import type { DoorProps } from './door-props.ts';
 import type { HubFunction } from './hub-function.ts';
-import { waitingDoor } from './waiting-door.ts';
+import { type WakingProps, waitingDoor } from './waiting-door.ts';
 
 /** For the cold start and the last event. */
 const MARGIN_SECONDS = 10;
 
-export interface StreamProps extends DoorProps {
+export interface StreamProps extends WakingProps {
   /** The header that the front door moves the token to; without a front door it is Authorization. */
   readonly tokenHeader: string;
   /** Who may call the URL: with a front door nobody but that. */

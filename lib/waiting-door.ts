@@ -6,11 +6,17 @@ import { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import type { Socket } from './socket.ts';
+
+/** What a door that waits is made with. */
+export interface WakingProps extends DoorProps {
+  readonly socket: Socket;
+}
 
 /** A held read waits, and pays for the memory that it waits with. */
 const WAITING_MEMORY_MB = 256;
 
-export interface WaitingDoorProps extends DoorProps {
+export interface WaitingDoorProps extends WakingProps {
   readonly door: string;
   readonly timeoutSeconds: number;
   /** Readers at a time: with room of their own they can starve neither publishers nor pollers. */
@@ -19,7 +25,7 @@ export interface WaitingDoorProps extends DoorProps {
 }
 
 export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunction {
-  const { config, log, tokenKeys, subscribers } = props;
+  const { config, log, tokenKeys, subscribers, socket } = props;
   const door = new HubFunction(scope, 'Door', {
     door: props.door,
     logRetention: config.logRetentionDays,
@@ -30,6 +36,7 @@ export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunct
   log.grantRead(door);
   tokenKeys.grantVerify(door);
   subscribers.grantWait(door);
+  socket.grantWake(door);
   door.configure(props.environment);
   return door;
 }

@@ -22,6 +22,7 @@ import type { Ledger } from './ledger.ts';
 import type { Listener } from './listener.ts';
 import { type Messaging, type MessagingAnswer, readMessagingInput } from './messaging.ts';
 import type { FunctionPlan } from './plan.ts';
+import { isBatchTooLong } from './publish-batch.ts';
 import type { Secrets } from './secrets.ts';
 
 /** A process that may call: its function, its own name in ARNs, and the way to end it. */
@@ -133,24 +134,35 @@ function understand(
 
 /** The error of AWS if the role does not allow the request. */
 function deny(ledger: Ledger, caller: Caller, asked: AwsRequest): Answer | undefined {
-  const principal = `arn:aws:sts::${ACCOUNT}:assumed-role/${caller.plan.role.name}/${caller.session}`;
+  for (const resource of asked.resources) {
+    const message = denialOf(ledger, caller, asked.action, resource);
+    if (message !== undefined)
+      return failure(asked.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
+  }
+  return undefined;
+}
+
+/** What AWS says if the role of the caller does not allow the action on the resource. */
+export function denialOf(
+  ledger: Ledger,
+  { plan, session }: Caller,
+  action: string,
+  resource: string,
+): string | undefined {
   const context = {
     'aws:SecureTransport': ['true'], // on AWS every call of an SDK is encrypted
     'aws:RequestedRegion': [REGION],
-    'aws:PrincipalArn': [`arn:aws:iam::${ACCOUNT}:role/${caller.plan.role.name}`],
+    'aws:PrincipalArn': [`arn:aws:iam::${ACCOUNT}:role/${plan.role.name}`],
     'aws:PrincipalAccount': [ACCOUNT],
     'aws:ResourceAccount': [ACCOUNT],
   };
-  for (const resource of asked.resources) {
-    const decision = ledger.authorize(caller.plan, asked.action, resource, context);
-    if (decision.allowed) continue;
-    const because = decision.explicitDeny
-      ? 'with an explicit deny in an identity-based policy'
-      : `because no identity-based policy allows the ${asked.action} action`;
-    const message = `User: ${principal} is not authorized to perform: ${asked.action} on resource: ${resource} ${because}`;
-    return failure(asked.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
-  }
-  return undefined;
+  const decision = ledger.authorize(plan, action, resource, context);
+  if (decision.allowed) return undefined;
+  const principal = `arn:aws:sts::${ACCOUNT}:assumed-role/${plan.role.name}/${session}`;
+  const because = decision.explicitDeny
+    ? 'with an explicit deny in an identity-based policy'
+    : `because no identity-based policy allows the ${action} action`;
+  return `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
 }
 
 async function withFaults(
@@ -196,6 +208,10 @@ async function execute(
       asked,
       failure(404, 'NotFoundException', `no template has a resource of ${asked.service}`),
     );
+  }
+  if (asked.service === 'sns' && isBatchTooLong(asked)) {
+    const message = 'The length of all the batch messages put together is more than the limit.';
+    return errorReply(asked, failure(400, 'BatchRequestTooLong', message));
   }
   const answer: MessagingAnswer = await services.messaging.forward(plainHeaders(request), body);
   return answer;

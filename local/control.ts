@@ -1,15 +1,23 @@
 /**
- * What tests and people ask of the running stack: records of calls and grants, and faults.
+ * What tests and people ask of the running stack: records of calls and grants, faults, queues, and connections.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Connections } from './connections.ts';
 import type { Faults } from './faults.ts';
 import { parseJson } from './json.ts';
 import type { Ledger } from './ledger.ts';
+import type { Queues } from './queues.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Answers the requests below `/_local/` of the AWS endpoint. */
-export function createControl(ledger: Ledger, faults: Faults, runtime: Pick<Runtime, 'processes'>) {
+export function createControl(
+  ledger: Ledger,
+  faults: Faults,
+  runtime: Pick<Runtime, 'processes'>,
+  queues: Queues,
+  connections: Connections,
+) {
   const routes: Readonly<Record<string, (body: Buffer) => unknown>> = {
     'GET /_local/calls': () => ledger.calls(),
     'DELETE /_local/calls': () => ledger.forgetCalls(),
@@ -17,6 +25,10 @@ export function createControl(ledger: Ledger, faults: Faults, runtime: Pick<Runt
     'GET /_local/processes': () => runtime.processes(),
     'POST /_local/faults': (body) => faults.add(parseJson(body.toString('utf8'))),
     'DELETE /_local/faults': () => faults.clear(),
+    'GET /_local/connections': () => connections.list(),
+    'DELETE /_local/connections': () => connections.cut(),
+    'GET /_local/queues': () => queues.list(),
+    'POST /_local/queues/redrive': (body) => queues.redrive(parseJson(body.toString('utf8'))),
   };
   return (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     const route = routes[`${request.method} ${request.url}`];
@@ -26,14 +38,18 @@ export function createControl(ledger: Ledger, faults: Faults, runtime: Pick<Runt
       const message = `no ${request.method} ${request.url}; there are ${Object.keys(routes).join(', ')}`;
       answer(response, 404, { message });
     } else {
-      attempt(route, response, body);
+      void attempt(route, response, body);
     }
   };
 }
 
-function attempt(route: (body: Buffer) => unknown, response: ServerResponse, body: Buffer): void {
+async function attempt(
+  route: (body: Buffer) => unknown,
+  response: ServerResponse,
+  body: Buffer,
+): Promise<void> {
   try {
-    const result = route(body);
+    const result = await route(body);
     answer(response, result === undefined ? 204 : 200, result);
   } catch (error) {
     answer(response, 400, { message: error instanceof Error ? error.message : String(error) });

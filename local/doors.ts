@@ -1,29 +1,38 @@
 /**
- * Where requests come in: a port for each distribution, HTTP API and function URL.
+ * Where requests come in: a port for each distribution, API and function URL.
  * @module
  */
 import { randomBytes } from 'node:crypto';
 import type { Assembly, Resource } from './assembly.ts';
+import type { Connections } from './connections.ts';
 import { serveDistribution } from './edge.ts';
+import type { Faults } from './faults.ts';
 import { serveFunctionUrl } from './function-url.ts';
+import type { Harsh } from './harsh.ts';
 import { serveHttpApi } from './http-api.ts';
 import { REGION } from './intrinsics.ts';
 import type { Ledger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
-import { apiId, distributionArn, distributionDomain } from './names.ts';
+import { apiId, distributionArn, distributionDomain, isWebSocketApi, socketUrl } from './names.ts';
 import type { Plan } from './plan.ts';
 import type { Runtime } from './runtime.ts';
+import { serveSockets } from './sockets.ts';
 
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 export const HTTP_API = 'AWS::ApiGatewayV2::Api';
+/** No type of CloudFormation: it is an Api there, as an HTTP API is. */
+export const SOCKET_API = 'a WebSocket API';
 export const FUNCTION_URL = 'AWS::Lambda::Url';
 
 /** What each kind is called in a sentence, the outermost first. */
 const KINDS = [
   [DISTRIBUTION, 'the distribution'],
   [HTTP_API, 'the HTTP API'],
+  [SOCKET_API, 'the WebSocket API'],
   [FUNCTION_URL, 'the function URL'],
 ] as const;
+
+const kindOf = (resource: Resource) => (isWebSocketApi(resource) ? SOCKET_API : resource.type);
 
 export type Doors = ReadonlyMap<Resource, Listener>;
 
@@ -31,6 +40,9 @@ export interface DoorOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
   readonly ledger: Ledger;
+  readonly faults: Faults;
+  readonly connections: Connections;
+  readonly harsh: Harsh;
   readonly adminKeyId: string;
   readonly log: (line: string) => void;
 }
@@ -44,7 +56,7 @@ export async function openDoors(
   const doors = new Map<Resource, Listener>();
   const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
   for (const [kind, what] of KINDS) {
-    for (const resource of resources.filter(({ type }) => type === kind)) {
+    for (const resource of resources.filter((each) => kindOf(each) === kind)) {
       const isFront = doors.size === 0 && kind !== FUNCTION_URL;
       const listener = await listen(isFront ? port : 0, `${what} ${resource.path}`);
       opened(listener);
@@ -56,7 +68,7 @@ export async function openDoors(
 
 /** Construct path → URL of all doors of a kind. */
 export function urlsOf(doors: Doors, kind: string): [string, string][] {
-  const wanted = [...doors].filter(([{ type }]) => type === kind);
+  const wanted = [...doors].filter(([resource]) => kindOf(resource) === kind);
   return wanted.map(([{ path }, { url }]) => [path, url]);
 }
 
@@ -65,34 +77,60 @@ export function withLocalUrls(doors: Doors): (text: string) => string {
   const spelled = [...doors].flatMap(([resource, { url }]) => {
     if (resource.type === DISTRIBUTION) return [[`https://${distributionDomain(resource)}`, url] as const];
     if (resource.type !== HTTP_API) return [];
-    return [[`https://${apiId(resource)}.execute-api.${REGION}.amazonaws.com`, url] as const];
+    const domain = `${apiId(resource)}.execute-api.${REGION}.amazonaws.com`;
+    const spelled = [[`https://${domain}`, url] as const];
+    if (kindOf(resource) === HTTP_API) return spelled;
+    // The bare domain comes last: it is part of the others, and the origin of a distribution is nothing but it.
+    return [...spelled, [`wss://${domain}`, socketUrl(url)] as const, [domain, hostOf(url)] as const];
   });
   return (text) => spelled.reduce((result, [remote, local]) => result.replaceAll(remote, local), text);
 }
 
-/** Puts what the plan asks for behind each door; gives what ends it. */
-export function serveDoors(doors: Doors, options: DoorOptions): () => Promise<void> {
+const hostOf = (url: string) => url.replace('http://', '');
+
+export interface ServedDoors {
+  /** Where clients open a WebSocket: at the distribution if it leads to the API, else at the API itself. */
+  readonly socketUrl: string | undefined;
+  close(): Promise<void>;
+}
+
+/** Puts what the plan asks for behind each door. */
+export function serveDoors(doors: Doors, options: DoorOptions): ServedDoors {
   const { plan, runtime, log } = options;
   const keys = new Map(
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),
   );
-  const ends: (() => Promise<void>)[] = [];
+  const socketHosts = new Set(urlsOf(doors, SOCKET_API).map(([, url]) => hostOf(url)));
+  const ends: (() => void | Promise<void>)[] = [];
+  const fronts: { url: string; originOf(path: string): { host: string } | undefined }[] = [];
+  const sockets: { url: string; path: string }[] = [];
   for (const [resource, listener] of doors) {
     const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
       return stack === resource.stack && logicalId === resource.logicalId;
     });
     if (resolved === undefined) continue;
-    if (resource.type === HTTP_API) {
+    if (kindOf(resource) === SOCKET_API) {
+      const served = serveSockets(resolved, listener, options);
+      sockets.push({ url: listener.url, path: served.path });
+      ends.push(served.close);
+    } else if (resource.type === HTTP_API) {
       serveHttpApi(resolved, plan, listener, runtime, log);
     } else if (resource.type === FUNCTION_URL) {
       serveFunctionUrl(resolved, listener, { ...options, distributions: keys });
     } else {
       const [accessKeyId = ''] = [...keys].find(([, arn]) => arn === distributionArn(resource)) ?? [];
-      ends.push(serveDistribution(resolved, listener, { plan, accessKeyId, log }));
+      const served = serveDistribution(resolved, listener, { plan, accessKeyId, socketHosts, log });
+      fronts.push({ url: listener.url, originOf: served.originOf });
+      ends.push(served.close);
     }
   }
-  return async () => {
-    for (const end of ends) await end();
+  const [first] = sockets;
+  const front = fronts.find(({ originOf }) => originOf(first?.path ?? '')?.host === hostOf(first?.url ?? ''));
+  return {
+    socketUrl: first && socketUrl(`${front?.url ?? first.url}${first.path}`),
+    async close() {
+      for (const end of ends) await end();
+    },
   };
 }
 

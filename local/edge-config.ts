@@ -19,6 +19,8 @@ export interface Behavior {
 
 /** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html */
 const DEFAULT_READ_TIMEOUT_S = 30;
+/** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_AllowedMethods.html */
+const DEFAULT_METHODS = ['GET', 'HEAD'];
 
 /** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html */
 const ALL_VIEWER_EXCEPT_HOST_HEADER = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
@@ -32,6 +34,7 @@ export function readOrigins(
   resource: Resolved,
   plan: Plan,
   accessKeyId: string,
+  socketHosts: ReadonlySet<string>,
 ): ReadonlyMap<string, Origin> {
   const origins = listOf(configOf(resource).Origins).map((entry) => {
     const origin = objectOr(entry);
@@ -39,9 +42,11 @@ export function readOrigins(
     if (origin.CustomOriginConfig === undefined) throw new Error(`${at} has no CustomOriginConfig`);
     refuseRetries(origin, at);
     const { OriginReadTimeout: timeout } = objectOr(origin.CustomOriginConfig);
+    const host = requireString(origin.DomainName, `DomainName of ${at}`);
     return {
       id: requireString(origin.Id, `Id of ${at}`),
-      host: requireString(origin.DomainName, `DomainName of ${at}`),
+      host,
+      takesSockets: socketHosts.has(host),
       readTimeoutMs: numberOr(timeout, DEFAULT_READ_TIMEOUT_S, `OriginReadTimeout of ${at}`) * 1_000,
       accessKeyId: isSigned(origin, plan, at) ? accessKeyId : undefined,
     };
@@ -88,7 +93,7 @@ export function readBehaviors(
     if (arn !== undefined && !functions.has(arn)) functions.set(arn, newFunction(arn, plan, at, log));
     return {
       originId,
-      methods: new Set(stringsOf(behavior.AllowedMethods, `AllowedMethods of ${at}`)),
+      methods: new Set(stringsOf(behavior.AllowedMethods ?? DEFAULT_METHODS, `AllowedMethods of ${at}`)),
       route: arn === undefined ? undefined : functions.get(arn),
       matches: (path) => matchesWildcard(pattern, path),
     };

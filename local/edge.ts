@@ -8,8 +8,9 @@ import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Behavior, type EdgeFunctions, readBehaviors, readOrigins } from './edge-config.ts';
 import { sendEdgeError } from './edge-error.ts';
 import { buildEdgeEvent, type EdgeVerdict, readVerdict, splitTarget } from './edge-event.ts';
+import { tunnel, type Upgrade } from './edge-socket.ts';
 import { sendAnswer } from './http-event.ts';
-import type { Listener } from './listener.ts';
+import { type Listener, responseOn } from './listener.ts';
 import { distributionDomain, distributionId } from './names.ts';
 import { forward, hasBody, type Origin } from './origin.ts';
 import type { Plan, Resolved } from './plan.ts';
@@ -19,6 +20,8 @@ export interface DistributionOptions {
   readonly plan: Plan;
   /** The key that the function URLs behind access control know this distribution by. */
   readonly accessKeyId: string;
+  /** Host and port of each WebSocket API: the origins that take upgrades. */
+  readonly socketHosts: ReadonlySet<string>;
   readonly log: (line: string) => void;
 }
 
@@ -40,13 +43,20 @@ const MAX_HEAD_BYTES = 32_768;
 const RANDOM_BYTES = 36;
 const NUMBER_LENGTH = 8;
 
-/** Serves one distribution on a listener that already has its port; gives what ends its functions and its connections to origins. */
+export interface ServedDistribution {
+  /** The origin of the behavior that a path belongs to, whatever a function at the edge says to it. */
+  originOf(path: string): Origin | undefined;
+  /** Ends its functions and its connections to origins. */
+  close(): Promise<void>;
+}
+
+/** Serves one distribution on a listener that already has its port. */
 export function serveDistribution(
   resource: Resolved,
   listener: Listener,
-  { plan, accessKeyId, log }: DistributionOptions,
-): () => Promise<void> {
-  const origins = readOrigins(resource, plan, accessKeyId);
+  { plan, accessKeyId, socketHosts, log }: DistributionOptions,
+): ServedDistribution {
+  const origins = readOrigins(resource, plan, accessKeyId, socketHosts);
   const functions: EdgeFunctions = new Map();
   const random = randomBytes(RANDOM_BYTES).toString('base64url');
   let requests = 0;
@@ -64,17 +74,27 @@ export function serveDistribution(
     },
     log,
   };
-  listener.serve((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => {
     const id = distribution.newRequestId();
-    handle(distribution, id, request, response).catch((error: unknown) => {
+    handle(distribution, id, request, response, upgrade).catch((error: unknown) => {
       // A header that cannot be sent on, say: a mistake of the function at the edge.
       log(`[edge] ${String(error)}`);
       sendEdgeError(response, 502, 'The request cannot be sent to the origin.', id);
     });
+  };
+  listener.serve((request, response) => take(request, response));
+  listener.serveUpgrades((request, socket, head) => {
+    take(request, responseOn(request, socket), { socket, head });
   });
-  return async () => {
-    distribution.agent.destroy();
-    for (const edgeFunction of functions.values()) await edgeFunction.close();
+  return {
+    originOf(path) {
+      const behavior = distribution.behaviors.find(({ matches }) => matches(path));
+      return origins.get(behavior?.originId ?? '');
+    },
+    async close() {
+      distribution.agent.destroy();
+      for (const edgeFunction of functions.values()) await edgeFunction.close();
+    },
   };
 }
 
@@ -83,6 +103,7 @@ async function handle(
   id: string,
   request: IncomingMessage,
   response: ServerResponse,
+  upgrade: Upgrade | undefined,
 ): Promise<void> {
   const { uri } = splitTarget(request);
   const behavior = distribution.behaviors.find(({ matches }) => matches(uri));
@@ -97,7 +118,10 @@ async function handle(
   if (verdict.kind === 'response') {
     sendAnswer(response, verdict.answer);
   } else if (verdict.kind === 'request' && origin !== undefined) {
-    forward(origin, distribution.agent, verdict.request, { id, request, response, log: distribution.log });
+    const exchange = { id, request, response, log: distribution.log };
+    if (upgrade === undefined) forward(origin, distribution.agent, verdict.request, exchange);
+    else if (origin.takesSockets) tunnel(origin, distribution.agent, verdict.request, exchange, upgrade);
+    else sendEdgeError(response, 403, 'The origin takes no WebSockets.', id);
   } else {
     const message = verdict.kind === 'invalid' ? verdict.message : `there is no origin ${originId}`;
     distribution.log(`[edge] the function failed: ${message}`);

@@ -6,7 +6,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { type Cors, readCors } from './cors.ts';
-import type { Outcome } from './environment.ts';
 import { buildEvent, type HttpAnswer, readAnswer, sendAnswer, sendMessage } from './http-event.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import { numberOr, requireString } from './json.ts';
@@ -16,7 +15,7 @@ import { mayInvoke } from './permissions.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { headBytes, readBody } from './request-body.ts';
 import { place } from './resources.ts';
-import { bufferOutcome, MAX_PAYLOAD_BYTES } from './response.ts';
+import { MAX_PAYLOAD_BYTES, wholeOutcome } from './response.ts';
 import { type ResponseParameters, readResponseParameters } from './response-parameters.ts';
 import { createRouter, type Route, type Router } from './routes.ts';
 import type { Runtime } from './runtime.ts';
@@ -55,6 +54,9 @@ export function serveHttpApi(
     throw new Error(
       `${place(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
     );
+  }
+  if (api.properties.RouteSelectionExpression !== undefined) {
+    throw new Error(`${place(api)} has a RouteSelectionExpression, which only a WebSocket API needs`);
   }
   const id = apiId(api);
   refuseOtherStages(plan, id);
@@ -182,10 +184,7 @@ async function integrate(
     gateway.log(`[gateway] ${key} has no permission to invoke ${target.functionArn}`);
     return gatewayError(500, 'Internal Server Error');
   }
-  const outcome = await withTimeout(
-    gateway.runtime.invoke(target.functionArn, event).then(bufferOutcome),
-    target.timeoutMs,
-  );
+  const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
   // The function goes on: the gateway only stops waiting for it.
   if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
   if (outcome.kind === 'failure') {
@@ -194,13 +193,6 @@ async function integrate(
   }
   const answer = outcome.kind === 'answer' ? readAnswer(outcome.payload) : undefined;
   return answer ?? gatewayError(500, 'Internal Server Error');
-}
-
-function withTimeout(outcome: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), timeoutMs);
-    outcome.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 function gatewayError(status: number, message: string): HttpAnswer {

@@ -117,7 +117,8 @@ function readQuery(rawQueryString: string): Record<string, string> | undefined {
   return query;
 }
 
-function traceId(): string {
+/** A new trace, which nothing here follows. */
+export function traceId(): string {
   const seconds = Math.floor(Date.now() / 1_000).toString(16);
   return `Root=1-${seconds}-${randomBytes(12).toString('hex')}`;
 }
@@ -125,7 +126,7 @@ function traceId(): string {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** `22/Nov/2026:08:30:00 +0000` */
-function commonLogTime(time: Date): string {
+export function commonLogTime(time: Date): string {
   const [date = '', clock = ''] = time.toISOString().split('T');
   const [year, , day] = date.split('-');
   return `${day}/${MONTHS[time.getUTCMonth()]}/${year}:${clock.slice(0, 8)} +0000`;

@@ -2,15 +2,21 @@
  * A server that has its port before it has its work: the template refers to URLs, so ports come first.
  * @module
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A request for a WebSocket. `head` is what the client sent after it without waiting. */
+export type ServeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
 export interface Listener {
   /** `http://127.0.0.1:1234`, no trailing slash. */
   readonly url: string;
   readonly server: Server;
   serve(handler: Serve): void;
+  /** Where nobody asked for them, requests for a WebSocket are requests like all others. */
+  serveUpgrades(handler: ServeUpgrade): void;
   /** Ends open connections too: a client that keeps one alive must not keep the stack alive. */
   close(): Promise<void>;
 }
@@ -27,10 +33,27 @@ const MAX_HEADER_BYTES = 64 * 1024;
 /** Listens on `port` of the loopback interface; 0 takes a free one. */
 export async function listen(port: number, what: string): Promise<Listener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
+  let upgrade: ServeUpgrade | undefined;
+  const upgraded = new Set<Socket>();
   const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true, requestTimeout: 0 },
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      noDelay: true,
+      requestTimeout: 0,
+      shouldUpgradeCallback: ({ headers }) =>
+        upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
+    },
     (request, response) => handler(request, response),
   );
+  server.on('upgrade', (request, socket, head) => {
+    if (!(socket instanceof Socket)) return void socket.destroy();
+    // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
+    upgraded.add(socket);
+    socket.on('close', () => upgraded.delete(socket));
+    socket.on('error', () => socket.destroy());
+    upgrade?.(request, socket, head);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port, what)));
     server.listen(port, HOST, () => resolve());
@@ -50,12 +73,25 @@ export async function listen(port: number, what: string): Promise<Listener> {
     serve: (next) => {
       handler = next;
     },
+    serveUpgrades: (next) => {
+      upgrade = next;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
       }),
   };
+}
+
+/** A response for a request for a WebSocket that gets none. The connection ends with it. */
+export function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.on('finish', () => socket.destroySoon());
+  return response;
 }
 
 function explain(error: NodeJS.ErrnoException, port: number, what: string): Error {

@@ -5,7 +5,7 @@
  */
 import { buildApp } from 'fauxqs';
 import { evaluate, parsePolicy, type Statement } from './iam.ts';
-import { type JsonObject, listOf, objectOr, parseJson, requireString, stringsOf } from './json.ts';
+import { type JsonObject, listOf, numberOr, objectOr, parseJson, requireString, stringsOf } from './json.ts';
 import { arnOf } from './names.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -19,6 +19,10 @@ export interface MessagingAnswer {
 export interface Messaging {
   /** Passes one signed request of an SDK on, unchanged. */
   forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
+  /** Does one operation of SQS on a queue, with nobody asked whether it may; throws what SQS refuses. */
+  sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject>;
+  /** All messages of a queue as they are, without taking them: fauxqs's own view. */
+  inspect(queue: string): Promise<JsonObject>;
   close(): Promise<void>;
 }
 
@@ -44,9 +48,17 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
     };
   }
 
-  async function sqs(action: string, input: JsonObject): Promise<void> {
+  async function sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject> {
     const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
-    refuse(action, await forward(headers, Buffer.from(JSON.stringify(input))));
+    const named = { QueueName: queue, QueueUrl: `http://${host}/queue/${queue}`, ...input };
+    const answer = await forward(headers, Buffer.from(JSON.stringify(named)));
+    refuse(action, answer);
+    return objectOr(parseJson(answer.body));
+  }
+
+  async function inspect(queue: string): Promise<JsonObject> {
+    const answer = await app.inject({ method: 'GET', url: `/_fauxqs/queues/${queue}`, headers: { host } });
+    return objectOr(parseJson(answer.body));
   }
 
   async function sns(action: string, input: Record<string, string>): Promise<void> {
@@ -56,13 +68,11 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
   }
 
   // Dead-letter queues may be declared after the queues that name them, so redrive is set once all exist.
-  for (const queue of queues)
-    await sqs('CreateQueue', { QueueName: queue.name, Attributes: queueAttributes(queue) });
+  for (const queue of queues) await sqs('CreateQueue', queue.name, { Attributes: queueAttributes(queue) });
   for (const queue of queues) {
     const redrive = queue.properties.RedrivePolicy;
     if (redrive === undefined) continue;
-    const Attributes = { RedrivePolicy: JSON.stringify(redrive) };
-    await sqs('SetQueueAttributes', { QueueUrl: `http://${host}/queue/${queue.name}`, Attributes });
+    await sqs('SetQueueAttributes', queue.name, { Attributes: { RedrivePolicy: JSON.stringify(redrive) } });
   }
   for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
   for (const subscription of plan.all('AWS::SNS::Subscription')) {
@@ -70,6 +80,8 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
   }
   return {
     forward,
+    sqs,
+    inspect,
     close: async () => {
       await app.close();
     },
@@ -135,6 +147,9 @@ function subscriptionInput(
     throw new Error(
       `${place(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
     );
+  }
+  if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${place(queue)}`) > 0) {
+    throw new Error(`${place(queue)} has a delay, which is not kept here for what comes from a topic`);
   }
   const attributes: [string, string][] = [];
   if (RawMessageDelivery !== undefined) attributes.push(['RawMessageDelivery', String(RawMessageDelivery)]);

@@ -96,6 +96,13 @@ function digest(resource: Resource): string {
   return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest('hex');
 }
 
+/** One type stands for two things that have little in common; this is what tells them apart. */
+export const isWebSocketApi = ({ type, properties }: Resource) =>
+  type === 'AWS::ApiGatewayV2::Api' && properties.ProtocolType === 'WEBSOCKET';
+
+/** The address of a WebSocket API as a client of it writes it. */
+export const socketUrl = (url: string) => url.replace(/^http/, 'ws');
+
 const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
 
 const ATTRIBUTES: Readonly<
@@ -108,7 +115,11 @@ const ATTRIBUTES: Readonly<
   'AWS::Lambda::Url': { FunctionUrl: (resource, at) => `${at.url(resource)}/` },
   'AWS::IAM::Role': { Arn: arnOf },
   'AWS::Logs::LogGroup': { Arn: arnOf },
-  'AWS::ApiGatewayV2::Api': { ApiEndpoint: (resource, at) => at.url(resource), ApiId: apiId },
+  'AWS::ApiGatewayV2::Api': {
+    ApiEndpoint: (resource, at) =>
+      isWebSocketApi(resource) ? socketUrl(at.url(resource)) : at.url(resource),
+    ApiId: apiId,
+  },
   'AWS::CloudFront::Distribution': { DomainName: distributionDomain, Id: distributionId },
   'AWS::CloudFront::Function': { FunctionARN: edgeFunctionArn },
   'AWS::CloudFront::OriginAccessControl': { Id: physicalName },

@@ -20,6 +20,8 @@ export interface Origin {
   readonly id: string;
   /** Host and port. On AWS the origin is reached by TLS; here there is none on either side. */
   readonly host: string;
+  /** True for a WebSocket API. */
+  readonly takesSockets: boolean;
   /** Longest silence: before the answer, and between two packets of it. */
   readonly readTimeoutMs: number;
   /** The key that requests are signed with, for an origin with access control. */
@@ -60,10 +62,21 @@ const NOT_RETURNED = new Set([
   'transfer-encoding',
 ]);
 
-const VIA = '1.1 local.cloudfront.net (CloudFront)';
+export const VIA = '1.1 local.cloudfront.net (CloudFront)';
 
 /** Sends the request on, and what comes back to the viewer. */
 export function forward(origin: Origin, agent: Agent, edge: EdgeRequest, exchange: Exchange): void {
+  send(exchange.request, ask(origin, agent, edge, exchange));
+}
+
+/** A request to the origin whose answer goes to the viewer; it is not sent yet. */
+export function ask(
+  origin: Origin,
+  agent: Agent,
+  edge: EdgeRequest,
+  exchange: Exchange,
+  more: OutgoingHttpHeaders = {},
+): ClientRequest {
   const { request, response } = exchange;
   const [hostname, port] = origin.host.split(':');
   const outgoing = httpRequest({
@@ -72,7 +85,7 @@ export function forward(origin: Origin, agent: Agent, edge: EdgeRequest, exchang
     port,
     method: request.method,
     path: edge.rawQuery === undefined ? edge.uri : `${edge.uri}?${edge.rawQuery}`,
-    headers: headersFor(origin, edge, exchange),
+    headers: { ...headersFor(origin, edge, exchange), ...more },
     setHost: false,
     timeout: origin.readTimeoutMs,
   });
@@ -88,7 +101,7 @@ export function forward(origin: Origin, agent: Agent, edge: EdgeRequest, exchang
     sendEdgeError(response, 502, 'The origin closed the connection.', exchange.id);
   });
   response.on('close', () => outgoing.destroy());
-  send(request, outgoing);
+  return outgoing;
 }
 
 function send(request: IncomingMessage, outgoing: ClientRequest): void {

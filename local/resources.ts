@@ -131,6 +131,17 @@ const TABLE: Readonly<Record<string, Properties>> = {
     InvokeMode: ACTED,
     Cors: CORS,
   },
+  'AWS::Lambda::EventSourceMapping': {
+    EventSourceArn: ACTED,
+    FunctionName: ACTED,
+    BatchSize: ACTED,
+    MaximumBatchingWindowInSeconds: ACTED,
+    FunctionResponseTypes: ACTED,
+    ScalingConfig: { MaximumConcurrency: ACTED },
+    Enabled: ACTED,
+    MetricsConfig: 'a metric only',
+    Tags: TAGS,
+  },
   'AWS::Lambda::Permission': {
     Action: ACTED,
     FunctionName: ACTED,
@@ -161,6 +172,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
   },
   'AWS::ApiGatewayV2::Api': {
     ProtocolType: ACTED,
+    RouteSelectionExpression: ACTED,
     CorsConfiguration: CORS,
     Name: 'for humans',
     Description: 'for humans',
@@ -183,6 +195,12 @@ const TABLE: Readonly<Record<string, Properties>> = {
     RouteKey: ACTED,
     Target: ACTED,
     AuthorizationType: ACTED,
+    RouteResponseSelectionExpression: ACTED,
+  },
+  'AWS::ApiGatewayV2::RouteResponse': {
+    ApiId: 'follows from the route',
+    RouteId: ACTED,
+    RouteResponseKey: ACTED,
   },
   'AWS::ApiGatewayV2::Stage': {
     ApiId: ACTED,

@@ -92,3 +92,14 @@ export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
   }
   return answer(chunks, size);
 }
+
+/** The whole outcome, or undefined if it takes longer: the function goes on, its caller only stops waiting. */
+export function wholeOutcome(starting: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), timeoutMs);
+    starting
+      .then(bufferOutcome)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}

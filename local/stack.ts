@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type Assembly, type Resource, readAssembly } from './assembly.ts';
 import { serveAws } from './aws-front.ts';
+import { createConnections } from './connections.ts';
 import { createControl } from './control.ts';
 import {
   DISTRIBUTION,
@@ -19,13 +20,17 @@ import {
   withLocalUrls,
 } from './doors.ts';
 import { startDynamoDb } from './dynamodb.ts';
+import { startEventSources } from './event-source.ts';
+import { readEventSources } from './event-source-plan.ts';
 import { createFaults } from './faults.ts';
+import { GENTLE, type Harsh } from './harsh.ts';
 import { createResolver, REGION } from './intrinsics.ts';
 import { createLedger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { startMessaging } from './messaging.ts';
 import { createReferences } from './names.ts';
 import { createPlan, type Plan } from './plan.ts';
+import { createQueues } from './queues.ts';
 import { refuseUnknown } from './resources.ts';
 import { startRuntime } from './runtime.ts';
 import { startSecrets } from './secrets.ts';
@@ -49,6 +54,11 @@ export interface LocalStackOptions {
    */
   concurrency?: number;
   /**
+   * How much harsher than AWS the stack is.
+   * @default GENTLE
+   */
+  harsh?: Harsh;
+  /**
    * Takes each line that a function or the stack writes.
    * @default - lines are dropped
    */
@@ -60,11 +70,13 @@ export interface LocalStack {
   readonly url: string;
   /** URL of the first HTTP API itself, without a trailing slash. */
   readonly apiUrl: string;
+  /** Where clients open a WebSocket, by way of the front door if it leads there; undefined without a WebSocket API. */
+  readonly socketUrl: string | undefined;
   /** Construct path of each function URL → its URL, without a trailing slash. */
   readonly functionUrls: Record<string, string>;
   /** An identity that no policy is asked about. */
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`. */
+  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`. */
   readonly control: string;
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
@@ -77,7 +89,7 @@ const DEFAULT_CONCURRENCY = 64;
 
 /** Boots the assembly. What it does not understand, it refuses before anything is started. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, log = () => {} } = options;
+  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, harsh = GENTLE, log = () => {} } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
   }
@@ -93,6 +105,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const adminKeyId = newKeyId('LOCAL');
     const ledger = createLedger([...plan.functions.values()]);
     const faults = createFaults();
+    const sources = readEventSources(plan, ledger);
 
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
@@ -102,7 +115,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const environment = { functions: plan.functions, awsEndpoint: aws.url, ledger, faults, concurrency, log };
     const runtime = await opened(startRuntime(environment), undo);
 
-    const control = createControl(ledger, faults, runtime);
+    const connections = createConnections();
+    const control = createControl(ledger, faults, runtime, createQueues(plan, messaging), connections);
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
@@ -111,10 +125,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       faults,
       control,
     });
-    undo.push(serveDoors(doors, { plan, runtime, ledger, adminKeyId, log }));
+    const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
+    const served = serveDoors(doors, doorOptions);
+    undo.push(served.close);
+    if (messaging !== undefined) {
+      undo.push(startEventSources(sources, { messaging, runtime, harsh, log }).close);
+    }
     return {
       url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
       apiUrl,
+      socketUrl: served.socketUrl,
       functionUrls: Object.fromEntries(urlsOf(doors, FUNCTION_URL)),
       aws: {
         endpoint: aws.url,

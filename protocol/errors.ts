@@ -10,7 +10,11 @@ export const ERRORS = {
     status: 400,
     meaning: 'the offset is not one the hub gave out: use Stream-Next-Offset, -1 or now',
   },
-  bad_request: { status: 400, meaning: 'a header or query parameter is malformed: the message names it' },
+  bad_request: {
+    status: 400,
+    meaning: 'a header, query parameter or member is malformed: the message names it',
+  },
+  unknown_action: { status: 400, meaning: 'no such action on a socket: §12.1 lists them' },
   bad_content_type: { status: 400, meaning: 'the content type is missing or malformed: send one' },
   bad_json: { status: 400, meaning: 'the channel is JSON and the body is not: correct the body' },
   empty_body: { status: 400, meaning: 'there is nothing to append: send at least one message' },
@@ -51,6 +55,10 @@ export const ERRORS = {
     meaning: 'the channel remembers its limit of producers: use fewer Producer-Ids',
   },
   key_reused: { status: 409, meaning: 'the Idempotency-Key came with another request before: use a new key' },
+  too_many_subscriptions: {
+    status: 409,
+    meaning: 'the connection has its limit of subscriptions: end some, or open another',
+  },
   offset_gone: { status: 410, meaning: 'the history at this offset is gone: start again from -1 or now' },
   too_large: { status: 413, meaning: 'the request or a message is over the limits of §8: split it' },
   internal: { status: 500, meaning: 'a defect of the hub, logged there: retry, then report it' },

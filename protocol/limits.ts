@@ -70,3 +70,30 @@ export const RETRY_AFTER_SECONDS = 1;
 
 /** Clock difference between the issuer of a token and the hub that is forgiven, in seconds. */
 export const TOKEN_LEEWAY_SECONDS = 30;
+
+/**
+ * One frame to a socket, in bytes, envelope and all: API Gateway bills messages in units of 32 KB.
+ * https://aws.amazon.com/api-gateway/pricing/
+ */
+export const FRAME_BYTES = 32 * 1024;
+
+/** The most that can be sent to a socket at once, or come from one, in bytes; a message too large for it is announced. */
+export const MAX_POST_BYTES = 128 * 1024;
+
+/** Subscriptions of one connection. They are kept on its own item, which each change of them writes whole. */
+export const MAX_SUBSCRIPTIONS = 100;
+
+/** Characters of the `id` that a client gives a request on a socket, to know its answer by. */
+export const MAX_REQUEST_ID_LENGTH = 64;
+
+/**
+ * API Gateway ends a connection after two hours whatever happens, in milliseconds.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+ */
+export const CONNECTION_LIFE_MS = 2 * 3_600_000;
+
+/** And one on which nothing is said for ten minutes, in milliseconds. */
+export const CONNECTION_IDLE_MS = 10 * 60_000;
+
+/** How long a ticket may wait to be used, in milliseconds. */
+export const TICKET_LIFE_MS = 60_000;

@@ -1,23 +1,43 @@
 /**
- * `npm run bench`: runs one of the programs in bench/ against a local stack of its own.
+ * `npm run bench`: runs one of the programs in bench/, against a local stack of its own if it measures one.
  * @module
  */
+import { randomInt } from 'node:crypto';
 import { cpus, loadavg } from 'node:os';
 import { append } from '../bench/append.ts';
+import { burst } from '../bench/burst.ts';
+import { fanout } from '../bench/fanout.ts';
 import { hold } from '../bench/hold.ts';
+import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
+import { shards } from '../bench/shards.ts';
+import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | hold
+const HELP = `usage: npm run bench -- append | hold | burst | hop | fanout | shards
 
-Measures a local stack of its own, on this machine, and prints method, medians and raw rounds. Compare the ratios
-within a run, not the numbers of two runs.
+Measures on this machine, the first four on a local stack of their own, and prints medians and raw rounds. Compare the
+ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and DynamoDB calls per append
-  hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory`;
+  hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
+  burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
+  hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
+            (HOP_SEED=N repeats a run)
+  fanout    one frame to 10,000 connections: posts a second and processor time a post, beside the SDK's way
+  shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last, processor time, memory`;
 
 const MOST_HELD = 1_024;
-const PROGRAMS: Readonly<Record<string, (hub: BenchedHub) => Promise<void>>> = { append, hold };
+const HOP = { channel: 'bench/hop', clients: 50, messages: 5_000, pauseMs: 20 };
+const MAX_SEED = 999_999;
+const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
+  append: () => onHub(append),
+  hold: () => onHub(hold),
+  burst: () => onHub(burst),
+  hop: hopOnHarshHub,
+  fanout: () => fanout(say),
+  shards: () => shards(say),
+};
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const program = PROGRAMS[process.argv[2] ?? ''];
@@ -28,19 +48,35 @@ if (program === undefined) {
   say(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`,
   );
+  await program();
+}
+
+async function hopOnHarshHub(): Promise<void> {
+  const seed = Number(process.env.HOP_SEED ?? randomInt(MAX_SEED));
+  say(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
+  await onHub(
+    async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), say),
+    harshDay(seed),
+  );
+}
+
+async function onHub(measure: (hub: BenchedHub) => Promise<void>, harsh: Harsh = GENTLE): Promise<void> {
   // Room for all that a benchmark holds, in one process.
-  const context = { 'tidings:maxHolds': MOST_HELD };
-  const hub = await startHub({ concurrency: MOST_HELD, context });
+  const context = { 'tidings:maxHolds': MOST_HELD, 'tidings:maxStreams': MOST_HELD };
+  const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
   try {
-    await program(benched(hub));
+    await measure(benched(hub));
   } finally {
     await hub.close();
   }
 }
 
 function benched({ stack, token }: RunningHub): BenchedHub {
+  const { socketUrl } = stack;
+  if (socketUrl === undefined) throw new Error('the hub has no sockets');
   return {
     url: stack.url,
+    socketUrl,
     token,
     say,
     calls: async () =>

@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Harsh } from '../local/harsh.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { synth } from '../local/synth.ts';
 import { OPERATIONS } from '../protocol/capability.ts';
@@ -20,6 +21,7 @@ export interface HubOptions {
   readonly port?: number;
   readonly data?: string;
   readonly concurrency?: number;
+  readonly harsh?: Harsh;
   /** Context keys over those of cdk.json. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly log?: (line: string) => void;

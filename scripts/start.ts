@@ -2,9 +2,11 @@
  * `npm start`: the whole hub on this machine.
  * @module
  */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { harshDay } from '../local/harsh.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
 import { removeLocalHub, writeLocalHub } from './local-file.ts';
@@ -18,6 +20,9 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
   --data DIR                      keep channels and keys in DIR (default: in memory)
   --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
+  --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
+                                  connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
+  --seed N                        with --harsh: repeats a run (default: another each time, printed)
   --anonymous CAPABILITY          what callers without a token may do, such as '{"public/*":["subscribe"]}'
   --help                          this text
 
@@ -27,6 +32,8 @@ const OPTIONS = {
   port: { type: 'string' },
   data: { type: 'string' },
   concurrency: { type: 'string' },
+  harsh: { type: 'boolean' },
+  seed: { type: 'string' },
   'channel-creation': { type: 'string' },
   anonymous: { type: 'string' },
 } as const;
@@ -34,6 +41,7 @@ const OPTIONS = {
 const DEFAULT_PORT = 8787;
 const MAX_PORT = 65_535;
 const MAX_CONCURRENCY = 128;
+const MAX_SEED = 999_999;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const bold = (text: string): string => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[22m` : text);
@@ -41,7 +49,9 @@ const bold = (text: string): string => (process.stdout.isTTY ? `\u001b[1m${text}
 await command(HELP, OPTIONS, async (flags) => {
   const started = performance.now();
   const stopped = stopSignal();
-  const hub = await startHub({ ...(await optionsOf(flags)), log: say, progress: (step) => say(`${step} …`) });
+  const options = await optionsOf(flags);
+  if (options.harsh) say(`Harsher than AWS: --harsh --seed ${options.harsh.seed} repeats it.`);
+  const hub = await startHub({ ...options, log: say, progress: (step) => say(`${step} …`) });
   if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
   if (!stopped.aborted) await once(stopped, 'abort');
   removeLocalHub();
@@ -61,10 +71,13 @@ function stopSignal(): AbortSignal {
 
 async function optionsOf(
   flags: {
-    readonly [K in keyof typeof OPTIONS]?: string | undefined;
+    readonly [K in keyof typeof OPTIONS]?:
+      | ((typeof OPTIONS)[K]['type'] extends 'string' ? string : boolean)
+      | undefined;
   },
 ): Promise<HubOptions> {
-  const { port, data, concurrency, anonymous, 'channel-creation': mode } = flags;
+  const { port, data, concurrency, anonymous, harsh, seed, 'channel-creation': mode } = flags;
+  if (seed !== undefined && !harsh) throw new UsageError('--seed goes with --harsh');
   const context = {
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
@@ -75,6 +88,9 @@ async function optionsOf(
     ...(concurrency === undefined
       ? {}
       : { concurrency: numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY) }),
+    ...(harsh
+      ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
+      : {}),
     context,
   };
 }

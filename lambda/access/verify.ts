@@ -2,7 +2,7 @@
  * Who is calling, and what may they do (PROTOCOL.md §7). The one place that verifies tokens, for every door.
  * @module
  */
-import { jwtVerify } from 'jose';
+import { type JWTPayload, jwtVerify } from 'jose';
 import { allows, type Capability, type Operation, parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
@@ -22,30 +22,46 @@ export interface AccessOptions {
   readonly header?: string;
 }
 
+/** What a token says of its holder. */
+export interface Caller {
+  readonly capability: Capability;
+  /** Who the token was made for (`sub`), if it says so. */
+  readonly principal: string | undefined;
+  /** When the token ends, leeway and all, in milliseconds. Undefined for a caller without a token. */
+  readonly allowedUntil: number | undefined;
+}
+
 export interface Access {
   /**
-   * The capability of a caller. A caller with a token may do what anonymous callers may, too; a bad token is refused
+   * Who a request comes from. A caller with a token may do what anonymous callers may, too; a bad token is refused
    * even where none is needed, so that its holder learns of it.
    * @throws Refusal unauthorized
    */
-  readonly identify: (headers: Headers) => Promise<Capability>;
-  /** @throws Refusal unauthorized without a token, forbidden with one: never depending on whether the channel exists */
-  readonly require: (operation: Operation, channel: string, caller: Capability) => void;
+  readonly identify: (headers: Headers) => Promise<Caller>;
+  /** Who a token was made for. @throws Refusal unauthorized */
+  readonly verify: (token: string) => Promise<Caller>;
+  /**
+   * Also of a pattern: then it must be allowed on all that the pattern matches.
+   * @throws Refusal unauthorized without a token, forbidden with one: never depending on whether the channel exists
+   */
+  readonly require: (
+    operation: Operation,
+    channel: string,
+    caller: Pick<Caller, 'capability' | 'allowedUntil'>,
+  ) => void;
+  /** True if callers without a token may do anything at all. */
+  readonly isOpen: boolean;
   /** True if everyone may, so that shared caches may keep the answer. */
   readonly isPublic: (operation: Operation, channel: string) => boolean;
 }
 
-/** The capability of a caller without a token. Its identity tells it from a token's that grants nothing. */
-const NOBODY: Capability = {};
+export const NOBODY: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
 
-export function accessTo({
-  keys,
-  audience,
-  anonymous,
-  clock,
-  header = 'authorization',
-}: AccessOptions): Access {
+export function accessTo(options: AccessOptions): Access {
+  const { anonymous, header = 'authorization' } = options;
+  const verify = (token: string) => callerOf(token, options);
   return {
+    verify,
     async identify(headers) {
       const authorization = headers.get(header);
       if (authorization === null) return NOBODY;
@@ -53,28 +69,44 @@ export function accessTo({
       if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
         throw new Refusal('unauthorized', 'the Authorization header must be "Bearer <token>"');
       }
-      for (const key of await keys()) {
-        const capability = await capabilityOf(token, key, audience, clock());
-        if (capability) return capability;
-      }
-      throw new Refusal('unauthorized', 'the token is expired, not yet valid, forged, or for another hub');
+      return await verify(token);
     },
-    require(operation, channel, caller) {
-      if (allows(operation, channel, caller, anonymous)) return;
-      if (caller === NOBODY)
+    require(operation, channel, { capability, allowedUntil }) {
+      if (allows(operation, channel, capability, anonymous)) return;
+      if (allowedUntil === undefined)
         throw new Refusal('unauthorized', 'a token is needed: Authorization: Bearer <token>');
       throw new Refusal('forbidden', `the token does not allow ${operation} on this channel`);
     },
     isPublic: (operation, channel) => allows(operation, channel, anonymous),
+    isOpen: Object.keys(anonymous).length > 0,
   };
 }
 
-async function capabilityOf(
+/** @throws Refusal unauthorized */
+export async function callerOf(
+  token: string,
+  { keys, audience, clock }: Pick<AccessOptions, 'keys' | 'audience' | 'clock'>,
+): Promise<Caller> {
+  for (const key of await keys()) {
+    const payload = await payloadOf(token, key, audience, clock());
+    if (payload) {
+      return {
+        capability: parseCapability(payload.capability),
+        principal: payload.sub,
+        allowedUntil: ((payload.exp ?? 0) + TOKEN_LEEWAY_SECONDS) * 1_000,
+      };
+    }
+  }
+  throw new Refusal('unauthorized', 'the token is expired, not yet valid, forged, or for another hub');
+}
+
+/** The claims of a token that this key signed for this hub. */
+export async function payloadOf(
   token: string,
   key: Uint8Array,
   audience: string,
   now: number,
-): Promise<Capability | undefined> {
+): Promise<JWTPayload | undefined> {
   try {
     const { payload } = await jwtVerify(token, key, {
       // Pinned: the token's own header must never choose the algorithm (CVE-2026-22817 and its kind).
@@ -84,7 +116,8 @@ async function capabilityOf(
       clockTolerance: TOKEN_LEEWAY_SECONDS,
       currentDate: new Date(now),
     });
-    return parseCapability(payload.capability);
+    parseCapability(payload.capability);
+    return payload;
   } catch {
     // Which check failed is no help to an honest caller and much to another.
     return undefined;

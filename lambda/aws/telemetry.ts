@@ -7,6 +7,6 @@ import { Logger } from '@aws-lambda-powertools/logger';
 const logger = new Logger({ serviceName: 'tidings' });
 
 /** Logs a defect with its stack, for the operator; the caller gets `internal`. */
-export function logDefect(error: unknown, request: { readonly method: string; readonly path: string }): void {
-  logger.error('request failed', { ...request, error: error instanceof Error ? error : String(error) });
+export function logDefect(error: unknown, about: Readonly<Record<string, unknown>>): void {
+  logger.error('request failed', { ...about, error: error instanceof Error ? error : String(error) });
 }

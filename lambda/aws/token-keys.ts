@@ -26,6 +26,15 @@ interface Keys {
  * look-up, and while Secrets Manager is busy the last keys go on.
  */
 export function tokenKeysInSecretsManager(secretArn: string, clock: () => number): KeySource {
+  const source = sources.get(secretArn) ?? lookingUp(secretArn, clock);
+  sources.set(secretArn, source);
+  return source;
+}
+
+/** One for all in the process who verify and sign. */
+const sources = new Map<string, KeySource>();
+
+function lookingUp(secretArn: string, clock: () => number): KeySource {
   const client = new SecretsManagerClient(clientSettings);
   let known: Keys | undefined;
   let pending: Promise<Keys> | undefined;

@@ -154,3 +154,8 @@ export function bodyOf(channel: Channel, messages: Messages): string | Uint8Arra
     messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)),
   );
 }
+
+/** A ticket is as secret as the token that it came for. */
+export function answerTicket(ticket: object): Response {
+  return Response.json(ticket, { status: 201, headers: { 'Cache-Control': 'no-store' } });
+}

@@ -32,10 +32,13 @@ export interface HttpDoor {
   readonly prefix?: string;
   /** Answers GET /events, in the door that streams. */
   readonly events?: (raw: Request) => Promise<Response>;
+  /** Answers POST /tickets. */
+  readonly tickets?: (raw: Request) => Promise<Response>;
 }
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
+const TICKETS_METHODS = ['POST', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
@@ -65,7 +68,7 @@ async function respond(app: Hono, http: HttpEvent): Promise<Response> {
 
 function channelApp(door: HttpDoor): Hono {
   const app = new Hono();
-  const { events, prefix = '' } = door;
+  const { events, tickets, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
@@ -75,6 +78,13 @@ function channelApp(door: HttpDoor): Hono {
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
+  if (tickets) {
+    app.options('/tickets', (c) => answerPreflight(c.req.raw, TICKETS_METHODS));
+    app.post('/tickets', async (c) => await tickets(c.req.raw));
+    app.all('/tickets', (c) => {
+      throw methodNotAllowed(c.req.method, TICKETS_METHODS);
+    });
+  }
   app.notFound(() =>
     refuse(new Refusal('route_not_found', 'no such path; channels are at /channels/{channel}')),
   );

@@ -109,7 +109,12 @@ function numberHeader(raw: Request, name: string): number {
 }
 
 /** What makes two requests the same one: everything that decides what is appended. */
-async function fingerprintOf({ contentType = '', seq = '', close, body }: AppendRequest): Promise<string> {
+export async function fingerprintOf({
+  contentType = '',
+  seq = '',
+  close,
+  body,
+}: AppendRequest): Promise<string> {
   const said = JSON.stringify([contentType, seq, close]);
   const hash = await crypto.subtle.digest('SHA-256', Buffer.concat([Buffer.from(said), body]));
   return Buffer.from(hash).toString('base64url');

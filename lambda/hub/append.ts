@@ -1,5 +1,5 @@
 /**
- * Append: reserve, then write (PROTOCOL.md §4). Two writes and no read when nothing is in the way.
+ * Append: reserve, then write (PROTOCOL.md §4). Two writes and a hint, and no read when nothing is in the way.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -8,7 +8,7 @@ import { type Channel, keepAlive, tailOffset } from './channel.ts';
 import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
 import { type Entry, isTombstone, type Messages } from './entry.ts';
 import { parseMessages } from './messages.ts';
-import type { Log } from './ports.ts';
+import type { Log, Publishing } from './ports.ts';
 import { entryIdOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
@@ -33,7 +33,7 @@ export type Content = Pick<Entry, 'messages' | 'id'>;
  * durable; until then nobody has seen them in front of a later message.
  * @throws Refusal empty_body, bad_json, too_large, and those of `claim`
  */
-export async function append(log: Log, request: AppendRequest): Promise<Appended> {
+export async function append(log: Publishing, request: AppendRequest): Promise<Appended> {
   const messages = messagesOf(request);
   // Without a producer the id is this request's own: it still tells the SDK's second attempt from a stranger's.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
@@ -42,11 +42,13 @@ export async function append(log: Log, request: AppendRequest): Promise<Appended
   const { kind, channel, slot } = claimed;
   const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
   await keepAlive(log, channel);
-  const end = { closed: channel.closed, lastSeq };
-  if (slot === undefined || messages.length === 0)
-    return { ...end, isNew: false, nextOffset: tailOffset(channel) };
-  const written = await settle(log, wish, claimed, slot, { messages, id });
-  return { ...end, isNew: kind !== 'repeat', nextOffset: formatOffset({ entry: written + 1, index: 0 }) };
+  const isEmpty = slot === undefined || messages.length === 0;
+  const nextOffset = isEmpty
+    ? tailOffset(channel)
+    : formatOffset({ entry: (await settle(log, wish, claimed, slot, { messages, id })) + 1, index: 0 });
+  // Also for a repeat: its first attempt may have failed on this very step.
+  await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed });
+  return { closed: channel.closed, lastSeq, isNew: !isEmpty && kind !== 'repeat', nextOffset };
 }
 
 /** Writes what was claimed, and completes what an earlier attempt may have left undone. */

@@ -70,6 +70,12 @@ export async function holdRead(
   }
 }
 
+/** True if the channel is no more what a reader saw. One that nobody has made yet was seen as one without a stream. */
+export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
+  const { streamId = 'none', next = 0, closed = false } = now ?? {};
+  return streamId !== seen.streamId || next !== seen.next || closed !== seen.closed;
+}
+
 /** How long to rely on the wake. A channel with a TTL lives as long as someone holds on to it, so it is touched in time. */
 function patience(channel: Channel, result: ReadResult, now: number): number {
   // A slot that stays empty past the grace is a lost publish: what comes after it wakes as usual, and seals it.

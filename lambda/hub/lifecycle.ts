@@ -3,9 +3,17 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { type Channel, channelNotFound, isAlive, JSON_MEDIA_TYPE, mediaType, newChannel } from './channel.ts';
+import {
+  type Channel,
+  channelNotFound,
+  isAlive,
+  JSON_MEDIA_TYPE,
+  mediaType,
+  newChannel,
+  tailOffset,
+} from './channel.ts';
 import { parseMessages } from './messages.ts';
-import type { Log } from './ports.ts';
+import type { Log, Publishing } from './ports.ts';
 
 export interface CreateRequest {
   readonly channel: string;
@@ -31,7 +39,16 @@ export interface Created {
  * nobody can see, where the other order would leave a channel whose retried creation answers 200 without its content.
  * @throws Refusal channel_exists, bad_json, too_large, unavailable
  */
-export async function create(log: Log, request: CreateRequest): Promise<Created> {
+export async function create(log: Publishing, request: CreateRequest): Promise<Created> {
+  const created = await createOrFind(log, request);
+  const { channel } = created;
+  // Somebody may have subscribed before there was a channel; nobody is told of an empty one.
+  if (channel.next > channel.origin || channel.closed)
+    await log.hint({ channel: channel.name, offset: tailOffset(channel), isClosing: channel.closed });
+  return created;
+}
+
+async function createOrFind(log: Log, request: CreateRequest): Promise<Created> {
   const now = log.clock();
   const { channel: name, contentType, ttlSeconds, expiresAt } = request;
   const empty = newChannel(log, { name, contentType, ttlSeconds, expiresAt }, now);

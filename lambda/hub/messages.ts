@@ -80,6 +80,23 @@ function elementsOf(array: string): string[] {
   return elements.length === 1 && elements[0] === '' ? [] : elements;
 }
 
+/**
+ * The raw text of a member of a JSON object that is known to be valid; of the last one of that name, which is the one that
+ * parsers keep.
+ */
+export function memberText(object: string, name: string): string {
+  // A member is a string, a colon and a value: the elements of the object without its braces, at the same commas.
+  const members = elementsOf(`[${object.trim().slice(1, -1)}]`);
+  const texts = members.map((member) => {
+    const end = endOfString(member, 0);
+    return {
+      name: JSON.parse(member.slice(0, end + 1)),
+      text: member.slice(member.indexOf(':', end) + 1).trim(),
+    };
+  });
+  return texts.findLast((member) => member.name === name)?.text ?? '';
+}
+
 function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;

@@ -21,7 +21,7 @@ import {
 import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
 import { claim, claimAgain, type Identified } from './claim.ts';
 import { tombstone } from './entry.ts';
-import type { KeyRecord, Log } from './ports.ts';
+import type { KeyRecord, Log, Publishing } from './ports.ts';
 
 export interface Once {
   readonly key: string;
@@ -33,7 +33,13 @@ export interface Once {
  * Appends unless a request with the key was here in the last 24 hours; then confirms that one.
  * @throws Refusal key_reused if that was another request, and those of `append`
  */
-export async function appendOnce(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
+export async function appendOnce(log: Publishing, request: AppendRequest, once: Once): Promise<Appended> {
+  const done = await appendOrConfirm(log, request, once);
+  await log.hint({ channel: request.channel, offset: done.nextOffset, isClosing: done.closed });
+  return done;
+}
+
+async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
   const messages = messagesOf(request);
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;

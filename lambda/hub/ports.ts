@@ -94,11 +94,27 @@ export interface KeyStore {
   move(key: string, from: number, to: number): Promise<boolean>;
 }
 
-/** Shows in the table of subscribers that this process waits on a channel, so that a push can find it. */
+/** Shows in the table of subscribers that a process waits on a channel, so that the push finds its socket. */
 export interface WaitStore {
   /** How long one showing lasts, in milliseconds. */
   readonly shownForMs: number;
-  show(channel: string, now: number): Promise<void>;
+  show(channel: string, connection: string, now: number): Promise<void>;
+}
+
+/**
+ * Says to whoever pushes that a channel has grown, or was closed. Sent after the write that it is about, so that whoever
+ * gets it finds that.
+ * @throws Refusal unavailable if it could not be handed over for sure
+ */
+export type SendHint = (hint: {
+  readonly channel: string;
+  readonly offset: string;
+  readonly isClosing: boolean;
+}) => Promise<void>;
+
+/** What a publish needs. */
+export interface Publishing extends Log {
+  readonly hint: SendHint;
 }
 
 /** Everything that an operation on the log needs. */

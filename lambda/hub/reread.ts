@@ -1,11 +1,11 @@
 /**
- * A wake by re-reading: one loop per channel and process, however many wait on it. It looks at the channel's item
+ * A wake by re-reading, for where there is no push: one loop per channel and process, however many wait on it. It looks at the channel's item
  * alone, soon after somebody comes and less often the longer nothing happens.
  * @module
  */
 import type { Channel } from './channel.ts';
-import type { Timer, Wake } from './hold.ts';
-import type { Log, WaitStore } from './ports.ts';
+import { hasChanged, type Timer, type Wake } from './hold.ts';
+import type { Log } from './ports.ts';
 
 /** Milliseconds before the first look, and between looks at the most; each pause is half as long again as the last. */
 const FIRST_LOOK_MS = 100;
@@ -26,8 +26,7 @@ interface Watch {
 }
 
 export interface RereadOptions {
-  readonly log: Pick<Log, 'channels' | 'clock'>;
-  readonly waits: WaitStore;
+  readonly log: Pick<Log, 'channels'>;
   readonly timer: Timer;
 }
 
@@ -56,7 +55,8 @@ function lookSoon(watch: Watch, timer: Timer): void {
 }
 
 function begin(options: RereadOptions, watches: Map<string, Watch>, name: string): Watch {
-  const watch: Watch = { waiters: new Set(), lookAt: Number.POSITIVE_INFINITY, pause: new AbortController() };
+  const lookAt = options.timer.now() + FIRST_LOOK_MS;
+  const watch: Watch = { waiters: new Set(), lookAt, pause: new AbortController() };
   watches.set(name, watch);
   const end = (): void => {
     watches.delete(name);
@@ -67,16 +67,10 @@ function begin(options: RereadOptions, watches: Map<string, Watch>, name: string
   return watch;
 }
 
-async function run({ log, waits, timer }: RereadOptions, watch: Watch, name: string): Promise<void> {
+async function run({ log, timer }: RereadOptions, watch: Watch, name: string): Promise<void> {
   let pause = FIRST_LOOK_MS;
-  let shownUntil = 0;
   // Whoever began the watch joins it in the same breath, before the first pause ends.
   do {
-    if (timer.now() >= shownUntil) {
-      shownUntil = timer.now() + waits.shownForMs / 2;
-      // The row tells others that somebody waits here; without it the wait goes on all the same.
-      waits.show(name, log.clock()).catch(() => {});
-    }
     await untilDue(watch, timer);
     if (watch.waiters.size === 0) return;
     // Whoever comes during the look brings the next one forward.
@@ -99,15 +93,7 @@ async function untilDue(watch: Watch, timer: Timer): Promise<void> {
 function wakeIfChanged(watch: Watch, now: Channel | undefined): boolean {
   let woke = false;
   for (const waiter of watch.waiters) {
-    const { seen } = waiter;
-    // A channel that nobody has made yet was seen as one without a stream.
-    const streamId = now?.streamId ?? 'none';
-    if (
-      streamId === seen.streamId &&
-      (now?.next ?? 0) === seen.next &&
-      (now?.closed ?? false) === seen.closed
-    )
-      continue;
+    if (!hasChanged(waiter.seen, now)) continue;
     watch.waiters.delete(waiter);
     waiter.wake();
     woke = true;

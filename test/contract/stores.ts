@@ -6,17 +6,23 @@ import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/channels-dynamodb.ts';
+import { cursorsInDynamoDb } from '../../lambda/aws/cursors-dynamodb.ts';
 import { documentClient } from '../../lambda/aws/dynamodb.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
 import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
+import { subscribersInDynamoDb } from '../../lambda/aws/subscribers-dynamodb.ts';
 import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
+import type { CursorStore, SubscriberStore } from '../../lambda/hub/listeners.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
+import { memoryListeners } from '../support/memory-listeners.ts';
 import { memoryLog } from '../support/memory-log.ts';
 
 export interface Stores {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
   readonly keys: KeyStore;
+  readonly subscribers: SubscriberStore;
+  readonly cursors: CursorStore;
 }
 
 export const NOW = Date.UTC(2026, 0, 1);
@@ -27,7 +33,7 @@ export const newId = () => `id-${++ids}`;
 export function storesUnderTest(): [string, () => Stores][] {
   serveDynamoDb();
   return [
-    ['memory', () => memoryLog()],
+    ['memory', () => ({ ...memoryLog(), ...memoryListeners(() => () => {}) })],
     ['DynamoDB', inDynamoDb],
   ];
 }
@@ -48,16 +54,14 @@ function serveDynamoDb(): void {
     await createTable(client, 'channels', ['channel', 'S']);
     await createTable(client, 'keys', ['key', 'S']);
     await createTable(client, 'entries', ['streamId', 'S'], ['slot', 'N']);
+    await createTable(client, 'subscribers', ['pattern', 'S'], ['connection', 'S']);
+    await createTable(client, 'cursors', ['channel', 'S'], ['shard', 'S']);
   });
 
   afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
 }
 
-async function createTable(
-  client: DynamoDBClient,
-  name: string,
-  ...keys: readonly ['channel' | 'key' | 'streamId' | 'slot', 'S' | 'N'][]
-) {
+async function createTable(client: DynamoDBClient, name: string, ...keys: readonly [string, 'S' | 'N'][]) {
   await client.send(
     new CreateTableCommand({
       TableName: name,
@@ -74,6 +78,8 @@ function inDynamoDb(): Stores {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
+    subscribers: subscribersInDynamoDb(client, 'subscribers'),
+    cursors: cursorsInDynamoDb(client, 'cursors'),
   };
 }
 

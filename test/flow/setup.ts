@@ -3,6 +3,7 @@
  * with `-c 'tidings:anonymous={"public/*":["subscribe"]}'`), with your AWS credentials.
  * @module
  */
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import type { TestProject } from 'vitest/node';
 import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub-keys.ts';
 import { startHub } from '../../scripts/local-hub.ts';
@@ -10,6 +11,9 @@ import { saveGrants } from '../support/grants.ts';
 
 export interface HubUnderTest {
   readonly url: string;
+  /** Where sockets are opened: by way of the front door, if there is one, and at the API itself. */
+  readonly socketUrl: string;
+  readonly apiSocketUrl: string;
   readonly key: string;
   readonly audience: string;
 }
@@ -25,13 +29,32 @@ export const ANONYMOUS = { 'public/*': ['subscribe'] };
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const stage = process.env.HUB_STAGE;
   if (stage !== undefined) {
-    project.provide('hub', { url: await urlOfDeployedHub(stage), ...(await keysOfDeployedHub(stage)) });
+    const urls = { url: await urlOfDeployedHub(stage), ...(await socketsOfDeployedHub(stage)) };
+    project.provide('hub', { ...urls, ...(await keysOfDeployedHub(stage)) });
     return async () => {};
   }
   const hub = await startHub({ context: { 'tidings:anonymous': ANONYMOUS } });
-  project.provide('hub', { url: hub.stack.url, ...(await keysOfLocalHub(hub.stack)) });
+  const { url, socketUrl, outputs } = hub.stack;
+  const sockets = socketsOf({ ...outputs, Url: url });
+  if (sockets.socketUrl !== socketUrl) throw new Error(`sockets are at ${socketUrl}, not at the front door`);
+  project.provide('hub', { url, ...sockets, ...(await keysOfLocalHub(hub.stack)) });
   return async () => {
     await saveGrants('flow', hub.stack.control);
     await hub.close();
   };
+}
+
+type Sockets = Pick<HubUnderTest, 'socketUrl' | 'apiSocketUrl'>;
+
+function socketsOf({ Url, SocketUrl }: Readonly<Record<string, string | undefined>>): Sockets {
+  if (!SocketUrl) throw new Error('the hub has no output SocketUrl');
+  const apiSocketUrl = SocketUrl;
+  return { apiSocketUrl, socketUrl: Url ? `${Url.replace(/^http/, 'ws')}/ws` : apiSocketUrl };
+}
+
+async function socketsOfDeployedHub(stage: string): Promise<Sockets> {
+  const describe = new DescribeStacksCommand({ StackName: `tidings-${stage}-hub` });
+  const { Stacks = [] } = await new CloudFormationClient({}).send(describe);
+  const outputs = Stacks[0]?.Outputs ?? [];
+  return socketsOf(Object.fromEntries(outputs.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue])));
 }

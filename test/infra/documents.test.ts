@@ -4,7 +4,12 @@
  */
 import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import specs from '@asyncapi/specs';
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { ERRORS } from '../../protocol/errors.ts';
 import {
   MAX_CHANNEL_LENGTH,
@@ -15,9 +20,11 @@ import {
   MAX_PRODUCER_ID_LENGTH,
   MAX_PRODUCERS,
   MAX_REQUEST_BYTES,
+  MAX_REQUEST_ID_LENGTH,
   MAX_SEGMENT_LENGTH,
   MAX_SEGMENTS,
   MAX_STREAM_SEQ_LENGTH,
+  MAX_SUBSCRIPTIONS,
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
 
@@ -43,6 +50,7 @@ test('PROTOCOL.md §8 says the limits that hold', () => {
     `| content type, \`Stream-Seq\`, \`Idempotency-Key\` | ${MAX_CONTENT_TYPE_LENGTH} characters |`,
     `| \`Producer-Id\` | ${MAX_PRODUCER_ID_LENGTH} characters; about ${MAX_PRODUCERS} to a channel |`,
     `| \`Stream-TTL\` | ${MAX_TTL_SECONDS / 365 / 86_400} years |`,
+    `| subscriptions of one connection | ${MAX_SUBSCRIPTIONS} |`,
   ]) {
     expect(protocol).toContain(row);
   }
@@ -56,19 +64,22 @@ test('every section of PROTOCOL.md that is cited exists', () => {
   const sections = new Set(
     [...read('PROTOCOL.md').matchAll(/^#{2,3} (\d+(?:\.\d+)?) /gm)].map(([, number]) => number),
   );
-  const files = globSync(['{lib,lambda,protocol,scripts,test}/**/*.{ts,md}', '*.md', 'docs/**/*.md'], {
-    cwd: ROOT,
-  });
+  const files = globSync(
+    ['{lib,lambda,protocol,client,scripts,test}/**/*.{ts,md}', '*.md', 'docs/**/*.{md,yaml}'],
+    {
+      cwd: ROOT,
+    },
+  );
   const cited = files.flatMap((file) => citationsIn(file, read(file)).map((section) => ({ file, section })));
   expect(cited.length).toBeGreaterThan(30);
   expect(cited.filter(({ section }) => !sections.has(section))).toEqual([]);
 });
 
-/** The sections of our own protocol that a file cites: "PROTOCOL.md §4.2, §5", or §n within PROTOCOL.md itself. */
+/** The sections of our own protocol that a file cites: "PROTOCOL.md §4.2, §5", or §n where no other is meant. */
 function citationsIn(file: string, text: string): string[] {
   const own = text.replace(/(?:Durable Streams|DS|RFC \d+|Protocol) §[\d.]+\d|DS §[\d.]+\d/g, '');
   const places =
-    file === 'PROTOCOL.md'
+    file === 'PROTOCOL.md' || file.endsWith('.yaml')
       ? [own]
       : [...own.matchAll(/PROTOCOL\.md((?:,? (?:and |to )?§[\d.]*\d)+)/g)].map(([all]) => all);
   return places.flatMap((place) =>
@@ -83,4 +94,136 @@ test('the README says why every dependency is there', () => {
     (name) => !readme.includes(`\`${name}\``),
   );
   expect(unexplained).toEqual([]);
+});
+
+describe('docs/asyncapi.yaml', () => {
+  interface Message {
+    readonly payload: { readonly $ref: string };
+    readonly examples: readonly { readonly payload: unknown }[];
+  }
+  interface Operation {
+    readonly action: 'send' | 'receive';
+    readonly messages: readonly { readonly $ref: string }[];
+    readonly reply?: Pick<Operation, 'messages'>;
+  }
+  interface Document {
+    readonly [key: string]: unknown;
+    readonly operations: Readonly<Record<string, Operation>>;
+    readonly components: {
+      readonly messages: Readonly<Record<string, Message>>;
+      readonly schemas: Readonly<Record<string, Schema>>;
+    };
+  }
+  interface Schema {
+    readonly [key: string]: unknown;
+    readonly properties?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    readonly enum?: readonly string[];
+  }
+  const document: Document = parse(read('docs/asyncapi.yaml'));
+  const { messages, schemas } = document.components;
+  const ajv = new Ajv({ strict: false }).addSchema(document, 'asyncapi');
+  const checkOf = (pointer: string) => ajv.compile({ $ref: `asyncapi#${pointer}` });
+
+  test('is AsyncAPI 3.0, by a schema that can say no', () => {
+    // The schema brings its own copy of JSON Schema, and ajv takes no second one.
+    const lenient = { strict: false, validateFormats: false, meta: false, validateSchema: false };
+    // Its types and those of ajv differ in what may be undefined.
+    const isAsyncApi = new Ajv(lenient).compile(Object(specs.schemas['3.0.0']));
+    isAsyncApi(document);
+    expect(isAsyncApi.errors ?? []).toEqual([]);
+    expect(isAsyncApi({ ...document, operations: { subscribe: { action: 'hear' } } })).toBe(false);
+  });
+
+  test('refers to nothing that is not there', () => {
+    const pointers = [...read('docs/asyncapi.yaml').matchAll(/\$ref: '#([^']+)'/g)].map(([, at]) => at ?? '');
+    expect(pointers.length).toBeGreaterThan(50);
+    const find = (pointer: string) =>
+      pointer
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((at, key) => Object(at)[key], document);
+    expect(pointers.filter((pointer) => find(pointer) === undefined)).toEqual([]);
+  });
+
+  test('has examples, and they are what it says', () => {
+    for (const [name, { examples }] of Object.entries(messages)) {
+      const isOne = checkOf(`/components/messages/${name}/payload`);
+      const wrong = examples.filter(({ payload }) => !isOne(payload));
+      expect([examples.length > 0, wrong], name).toEqual([true, []]);
+    }
+  });
+
+  test('knows the codes of §9', () => {
+    expect(schemas.code?.enum).toEqual(Object.keys(ERRORS));
+  });
+
+  test('knows the actions of §12.1 with their members and answers, and the types of §12.2', () => {
+    const namesOf = (operations: readonly Pick<Operation, 'messages'>[]) =>
+      operations.flatMap(({ messages }) => messages.map(({ $ref }) => $ref.slice($ref.lastIndexOf('/') + 1)));
+    const operations = Object.values(document.operations);
+    const received = operations.filter(({ action }) => action === 'receive');
+    const actions = rowsOf('12.1').map(([action = '', members = '', answer = '']) => ({
+      action,
+      members: [...members.matchAll(/(?<!default )`([a-z]+)`/g)].map(([, member]) => member),
+      answers: [answer.replaceAll('`', ''), 'error'],
+    }));
+    const documented = received.map((operation) => {
+      const [action = ''] = namesOf([operation]);
+      const members = Object.keys(schemas[action]?.properties ?? {});
+      return {
+        action,
+        members: members.filter((member) => member !== 'action' && member !== 'id'),
+        answers: namesOf(operation.reply ? [operation.reply] : []),
+      };
+    });
+    expect(documented).toEqual(actions);
+
+    const replies = received.flatMap(({ reply }) => (reply ? [reply] : []));
+    const sent = new Set(namesOf([...replies, ...operations.filter(({ action }) => action === 'send')]));
+    expect([...sent].sort()).toEqual([...rowsOf('12.2').map(([type]) => type), 'gateway'].sort());
+    for (const name of rowsOf('12.2').map(([type = '']) => type))
+      expect(schemas[name]?.properties?.type).toEqual({ const: name });
+  });
+
+  /** The cells of the table of a section, the first without its back-ticks. */
+  const rowsOf = (section: string): string[][] => {
+    const [, text = ''] = read('PROTOCOL.md').split(`\n### ${section} `);
+    const [own = ''] = text.split('\n### ', 1);
+    const [, ...rows] = own.matchAll(/^\| `([a-z]+)` \|(.*)\|$/gm);
+    return rows.map(([, name = '', rest = '']) => [name, ...rest.split(' | ').map((cell) => cell.trim())]);
+  };
+
+  test('has the limits that hold, and takes the names that the hub takes', () => {
+    expect(schemas.id).toMatchObject({ minLength: 1, maxLength: MAX_REQUEST_ID_LENGTH });
+    expect(schemas.publish?.properties).toMatchObject({
+      messages: { minItems: 1, maxItems: MAX_MESSAGES_PER_REQUEST },
+      key: { pattern: `^[ -~]{1,${MAX_IDEMPOTENCY_KEY_LENGTH}}$` },
+    });
+    expect(schemas.producer?.properties?.id).toMatchObject({
+      pattern: `^[ -~]{1,${MAX_PRODUCER_ID_LENGTH}}$`,
+    });
+    const [isChannel, isSubscribed] = ['channel', 'pattern'].map((name) =>
+      checkOf(`/components/schemas/${name}`),
+    );
+    const length = fc.constantFrom(1, 2, MAX_SEGMENT_LENGTH - 1, MAX_SEGMENT_LENGTH, MAX_SEGMENT_LENGTH + 1);
+    const segment = fc.oneof(
+      length.map((count) => 'x'.repeat(count)),
+      fc.constantFrom('.', '..', '...', '', '*', 'a.b', '~_-', 'é', 'a*', ' ', 'a\n'),
+    );
+    const name = fc.array(segment, { maxLength: MAX_SEGMENTS + 2 }).map((segments) => segments.join('/'));
+    const good = fc
+      .array(length, { minLength: 1, maxLength: MAX_SEGMENTS + 1 })
+      .map((lengths) => lengths.map((count) => 'x'.repeat(count)).join('/'));
+    const any = fc.oneof(
+      name,
+      good,
+      good.map((below) => `${below}/*`),
+    );
+    fc.assert(
+      fc.property(any, (text) => {
+        expect([isChannel?.(text), isSubscribed?.(text)]).toEqual([isChannelName(text), isPattern(text)]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });

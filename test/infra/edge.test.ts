@@ -32,7 +32,8 @@ function stackWithEdge(app: App): { stack: Stack; edge: Edge } {
     authType: lambda.FunctionUrlAuthType.AWS_IAM,
     invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
   });
-  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl }) };
+  const socket = new apigateway.WebSocketApi(stack, 'Socket');
+  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket }) };
 }
 
 let template: Template;
@@ -66,6 +67,7 @@ describe('the distribution', () => {
     configLike({
       Origins: [
         Match.objectLike({ ...origin, Id: 'api', OriginAccessControlId: Match.absent() }),
+        Match.objectLike({ ...origin, Id: 'socket', OriginAccessControlId: Match.absent() }),
         Match.objectLike({ ...origin, Id: 'stream', OriginAccessControlId: Match.anyValue() }),
       ],
     });
@@ -105,6 +107,13 @@ describe('the distribution', () => {
     configLike({
       DefaultCacheBehavior: { ...behavior, TargetOriginId: 'api', CachePolicyId: { Ref: cachePolicyId } },
       CacheBehaviors: [
+        Match.objectLike({
+          PathPattern: '/ws',
+          TargetOriginId: 'socket',
+          CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
+          OriginRequestPolicyId: behavior.OriginRequestPolicyId,
+          ViewerProtocolPolicy: 'https-only',
+        }),
         Match.objectLike({
           ...behavior,
           PathPattern: '/events',

@@ -15,31 +15,70 @@ interface Room {
 
 const node = /^node:/;
 const protocol = /^protocol\//;
+const client = /^client\//;
 const hub = /^lambda\/hub\//;
 const env = /^lambda\/env\.ts$/;
 const cdk = [/^aws-cdk-lib(\/|$)/, /^constructs$/, /^esbuild$/];
-const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|test)\/)/;
+const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|test)\/)/;
 
 const ROOMS: Readonly<Record<string, Room>> = {
   protocol: { files: /^protocol\//, may: [protocol] },
+  client: { files: /^client\//, may: [client, protocol] },
   'lambda/env.ts': { files: /^lambda\/env\.ts$/, may: [] },
   'lambda/hub': { files: /^lambda\/hub\//, may: [protocol, hub] },
   'lambda/access': { files: /^lambda\/access\//, may: [protocol, /^lambda\/access\//, /^jose$/] },
   'lambda/http': { files: /^lambda\/http\//, may: [protocol, hub, /^lambda\/(http|access)\//, /^hono$/] },
   'lambda/aws': {
     files: /^lambda\/aws\//,
-    may: [protocol, hub, /^lambda\/(aws|access)\//, /^@aws-sdk\//, /^@aws-lambda-powertools\//, node],
+    may: [
+      protocol,
+      hub,
+      /^lambda\/(aws|access)\//,
+      /^@aws-sdk\//,
+      /^@aws-lambda-powertools\//,
+      /^undici$/,
+      node,
+    ],
   },
-  'lambda doors': { files: /^lambda\/[^/]+\.ts$/, may: [protocol, hub, env, /^lambda\/(aws|http|access)\//] },
+  'lambda/ws': { files: /^lambda\/ws\//, may: [protocol, hub, /^lambda\/(ws|http|access)\//] },
+  'lambda doors': {
+    files: /^lambda\/[^/]+\.ts$/,
+    may: [protocol, hub, env, /^lambda\/(aws|http|ws|access)\//],
+  },
   lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk] },
   bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
   local: { files: /^local\//, may: [/^local\//, env, anyPackage] },
   scripts: {
     files: /^scripts\//,
-    may: [/^scripts\//, /^local\/(stack|synth)\.ts$/, /^bench\//, protocol, anyPackage],
+    may: [/^scripts\//, /^local\/(stack|synth|harsh)\.ts$/, /^(bench|client)\//, protocol, anyPackage],
   },
-  bench: { files: /^bench\//, may: [/^bench\//, protocol, node] },
-  'test/unit': { files: /^test\/unit\//, may: [/^test\/support\//, /^lambda\//, protocol, anyPackage] },
+  // What no URL can show is measured from inside: how fast one process, or one a shard, posts to very many connections.
+  'bench/fanout': {
+    files: /^bench\/fanout[^/]*\.ts$/,
+    may: [
+      /^bench\//,
+      protocol,
+      /^lambda\/aws\/(connections|lane|sigv4)\.ts$/,
+      /^@aws-sdk\/client-apigatewaymanagementapi$/,
+      node,
+    ],
+  },
+  'bench/shards': {
+    files: /^bench\/shards[^/]*\.ts$/,
+    may: [
+      /^bench\//,
+      protocol,
+      /^lambda\/hub\/(push|subscribe|channel|entry|listeners|ports)\.ts$/,
+      /^lambda\/aws\/connections\.ts$/,
+      node,
+    ],
+  },
+  'bench/burst': { files: /^bench\/burst[^/]*\.ts$/, may: [/^bench\//, client, protocol, /^ws$/, node] },
+  bench: { files: /^bench\//, may: [/^bench\//, client, protocol, node] },
+  'test/unit': {
+    files: /^test\/unit\//,
+    may: [/^test\/support\//, /^lambda\//, client, protocol, anyPackage],
+  },
   'test/contract': {
     files: /^test\/contract\//,
     may: [/^test\/(support|contract)\//, hub, /^lambda\/aws\//, protocol, anyPackage],
@@ -48,11 +87,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },
   'test/flow, knowing only a URL': {
     files: /^test\/(flow|conformance)\/[^/]+\.test\.ts$/,
-    may: [/^test\/(flow|support)\//, protocol, /^scripts\/mint\.ts$/, anyPackage],
+    may: [/^test\/(flow|support)\//, client, protocol, /^scripts\/mint\.ts$/, anyPackage],
   },
   'test/faults': {
     files: /^test\/faults\//,
-    may: [/^test\/support\//, /^scripts\//, /^local\/(stack|synth)\.ts$/, anyPackage],
+    may: [
+      /^test\/support\//,
+      /^scripts\//,
+      /^local\/(stack|synth|harsh)\.ts$/,
+      /^bench\/hop\.ts$/,
+      client,
+      anyPackage,
+    ],
   },
   'test, starting things': {
     files: /^test\/(flow|conformance|commands)\//,
@@ -60,12 +106,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'test/support': {
     files: /^test\/support\//,
-    may: [/^test\/support\//, /^scripts\//, hub, protocol, anyPackage],
+    may: [/^test\/support\//, /^scripts\//, hub, client, protocol, anyPackage],
   },
 };
 
 const ROOT = join(import.meta.dirname, '../..');
-const sources = globSync(['{bin,lib,lambda,protocol,local,scripts,bench,test}/**/*.{ts,mjs}'], {
+const sources = globSync(['{bin,lib,lambda,protocol,local,scripts,bench,client,test}/**/*.{ts,mjs}'], {
   cwd: ROOT,
 }).sort();
 

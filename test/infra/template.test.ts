@@ -29,6 +29,15 @@ beforeAll(() => {
   ({ log, hub } = templatesOf());
 });
 
+/** The routes of the API of that protocol. */
+function routesOf(protocol: string): Record<string, unknown>[] {
+  const apis = Object.entries(hub.findResources('AWS::ApiGatewayV2::Api'));
+  const [id] = apis.find(([, { Properties }]) => Properties?.ProtocolType === protocol) ?? [];
+  return propertiesOf(hub, 'AWS::ApiGatewayV2::Route').filter(
+    ({ ApiId }) => JSON.stringify(ApiId) === `{"Ref":"${id}"}`,
+  );
+}
+
 const propertiesOf = (template: Template, type: string): Record<string, unknown>[] =>
   Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});
 
@@ -57,7 +66,7 @@ describe('the template', () => {
 
   test('gives every function Node 24 on arm64, its own role and its own log group with an end', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
-    expect(functions).toHaveLength(4);
+    expect(functions).toHaveLength(6);
     for (const one of functions) {
       expect(one).toMatchObject({
         Runtime: 'nodejs24.x',
@@ -85,7 +94,9 @@ describe('the template', () => {
     const grants = Object.fromEntries(
       Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
         const statements = statementsOf(policy.Properties?.PolicyDocument);
-        expect(JSON.stringify(statements.map(({ Resource }) => Resource))).not.toContain('*');
+        // Ids of connections are not known at synthesis; nothing else may be open.
+        const resources = JSON.stringify(statements.map(({ Resource }) => Resource));
+        expect(resources.replace('/ws/POST/@connections/*', '')).not.toContain('*');
         const lines = statements.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
@@ -103,7 +114,8 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
-      ],
+        'Topic: sns:Publish',
+      ].sort(),
       Read: [
         'Channels: dynamodb:GetItem dynamodb:UpdateItem',
         'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
@@ -111,11 +123,30 @@ describe('the template', () => {
       ],
       Hold: waiting,
       Stream: waiting,
+      Socket: [
+        'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+        'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
+        'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+        ...common,
+        'Queue: sqs:SendMessage',
+        'Subscribers: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+        'Topic: sns:Publish',
+      ].sort(),
+      Push: [
+        'Channels: dynamodb:GetItem',
+        'Cursors: dynamodb:GetItem dynamodb:UpdateItem',
+        'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+        'Logs: logs:CreateLogStream logs:PutLogEvents',
+        'Queue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
+        'Queue: sqs:SendMessage',
+        'SocketApi: execute-api:ManageConnections',
+        'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      ].sort(),
     });
   });
 
   test('sends reads to one function and everything else to the other', () => {
-    const keys = propertiesOf(hub, 'AWS::ApiGatewayV2::Route').map(({ RouteKey }) => RouteKey);
+    const keys = routesOf('HTTP').map(({ RouteKey }) => RouteKey);
     expect(keys.sort()).toEqual([
       '$default',
       'ANY /channels/{channel+}',
@@ -129,10 +160,45 @@ describe('the template', () => {
     ]);
   });
 
+  test('sends everything that happens on a socket to one function, which answers', () => {
+    const routes = routesOf('WEBSOCKET').map(({ RouteKey, RouteResponseSelectionExpression }) => [
+      RouteKey,
+      RouteResponseSelectionExpression,
+    ]);
+    expect(routes.sort()).toEqual([
+      ['$connect', undefined],
+      ['$default', '$default'],
+      ['$disconnect', undefined],
+    ]);
+  });
+
+  test('carries hints by topic and queue to the push, sets aside what fails, and by TLS only', () => {
+    const [, queue] = propertiesOf(hub, 'AWS::SQS::Queue');
+    expect(queue).toMatchObject({ RedrivePolicy: { maxReceiveCount: 6 }, VisibilityTimeout: 150 });
+    hub.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'sqs', RawMessageDelivery: true });
+    hub.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      BatchSize: 10,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ScalingConfig: { MaximumConcurrency: 50 },
+    });
+    // A batch must not come back while its function may still be at it.
+    const push = propertiesOf(hub, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 25);
+    expect(push).toMatchObject({
+      Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
+    });
+    const policies = [
+      ...propertiesOf(hub, 'AWS::SQS::QueuePolicy'),
+      ...propertiesOf(hub, 'AWS::SNS::TopicPolicy'),
+    ];
+    expect(policies).toHaveLength(3);
+    for (const policy of policies) expect(JSON.stringify(policy)).toContain('"aws:SecureTransport":"false"');
+  });
+
   test('logs requests without what is secret in them', () => {
-    const [stage] = propertiesOf(hub, 'AWS::ApiGatewayV2::Stage');
-    expect(stage).toMatchObject({ AccessLogSettings: { Format: expect.stringContaining('requestId') } });
-    expect(JSON.stringify(stage)).not.toMatch(/querystring|authorization|header/i);
+    for (const stage of propertiesOf(hub, 'AWS::ApiGatewayV2::Stage')) {
+      expect(stage).toMatchObject({ AccessLogSettings: { Format: expect.stringContaining('requestId') } });
+      expect(JSON.stringify(stage)).not.toMatch(/querystring|authorization|header/i);
+    }
   });
 
   test('outputs every URL, and what mints tokens', () => {
@@ -199,6 +265,8 @@ describe('the configuration', () => {
     };
     const stage = templatesOf(context);
     for (const one of propertiesOf(stage.hub, 'AWS::Lambda::Function')) {
+      // The push lets nobody in, so it knows of no token.
+      if (one.Timeout === 25) continue;
       expect(one).toMatchObject({
         Environment: {
           Variables: {
@@ -242,7 +310,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Which of our resources an ARN in the template is of. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Secret|Logs/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Secret|Logs|Topic|Queue|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   return name;

@@ -17,7 +17,10 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
 }
 
 /** Synthesizes an app of the fixture into a new directory. */
-export async function synthesizeFixture(context: Record<string, unknown> = {}, app: 'app' | 'edge' = 'app') {
+export async function synthesizeFixture(
+  context: Record<string, unknown> = {},
+  app: 'app' | 'edge' | 'queues' | 'socket' = 'app',
+) {
   const fixture = fileURLToPath(new URL(`fixture/${app}.ts`, import.meta.url));
   const directory = temporaryDirectory();
   writeFileSync(join(directory.path, 'cdk.json'), JSON.stringify({ app: `node ${fixture}` }));

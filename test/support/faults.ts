@@ -4,7 +4,7 @@
  */
 export interface Fault {
   /** Part of the construct path of the function. */
-  readonly function: 'Publish' | 'Read' | 'Hold' | 'Stream';
+  readonly function: 'Publish' | 'Read' | 'Hold' | 'Stream' | 'Socket' | 'Push';
   readonly at: 'before' | 'after' | 'invoke' | 'response';
   readonly effect:
     | 'kill'

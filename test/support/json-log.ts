@@ -5,7 +5,7 @@
 import { expect } from 'vitest';
 import { type AppendRequest, append } from '../../lambda/hub/append.ts';
 import { find } from '../../lambda/hub/lifecycle.ts';
-import type { Log } from '../../lambda/hub/ports.ts';
+import type { Publishing } from '../../lambda/hub/ports.ts';
 import { type From, type ReadResult, read } from '../../lambda/hub/read.ts';
 import { type Position, parseOffset } from '../../protocol/offset.ts';
 import type { MemoryLog } from './memory-log.ts';
@@ -19,14 +19,14 @@ export function requestOf(messages: readonly unknown[], more: Partial<AppendRequ
   return { channel: CHANNEL, contentType, seq: undefined, close: false, producer: undefined, body, ...more };
 }
 
-export async function publish(log: Log, ...messages: readonly unknown[]): Promise<Position> {
+export async function publish(log: Publishing, ...messages: readonly unknown[]): Promise<Position> {
   const { nextOffset } = await append(log, requestOf(messages));
   const position = parseOffset(nextOffset);
   if (!position) throw new Error(`not an offset: ${nextOffset}`);
   return position;
 }
 
-export async function readFrom(log: Log, from: From): Promise<ReadResult> {
+export async function readFrom(log: Publishing, from: From): Promise<ReadResult> {
   return await read(log, await find(log, CHANNEL), from);
 }
 

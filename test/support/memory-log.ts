@@ -5,16 +5,27 @@
  */
 import { type Channel, isAlive, mediaType } from '../../lambda/hub/channel.ts';
 import type { Entry } from '../../lambda/hub/entry.ts';
-import type { ChannelStore, Claim, EntryStore, KeyRecord, KeyStore, Log } from '../../lambda/hub/ports.ts';
+import type {
+  ChannelStore,
+  Claim,
+  EntryStore,
+  KeyRecord,
+  KeyStore,
+  Log,
+  Publishing,
+  SendHint,
+} from '../../lambda/hub/ports.ts';
 import { epochMark, MARKS_PER_PRODUCER, seqMark, slotMark, timeMark } from '../../lambda/hub/producer.ts';
 import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 
 /** Called around each store call with a name such as `before entries.put`. */
 export type Hook = (moment: string) => Promise<void> | void;
 
-export interface MemoryLog extends Log {
+export interface MemoryLog extends Publishing {
   now: number;
   hook: Hook;
+  /** Hints that were sent. */
+  readonly hints: Parameters<SendHint>[0][];
   /** Entries by slot, for tests that break or age them by hand. */
   readonly slots: (streamId: string) => Map<number, Entry>;
 }
@@ -28,6 +39,12 @@ export function memoryLog(options: Partial<Pick<Log, 'channelCreation' | 'retent
     now: Date.UTC(2020, 0, 1),
     hook: () => {},
     clock: () => log.now,
+    hints: [],
+    async hint(hint) {
+      await log.hook('before hint');
+      log.hints.push(hint);
+      await log.hook('after hint');
+    },
     newId: () => `id-${++ids}`,
     channelCreation: 'implicit',
     retentionMs: 7 * 86_400_000,
@@ -176,7 +193,7 @@ function entryStore(slotsOf: MemoryLog['slots']): EntryStore {
 }
 
 /** Every method of a store, with the hook around it. */
-function hooked<T extends object>(name: string, store: T, hook: () => Hook): T {
+export function hooked<T extends object>(name: string, store: T, hook: () => Hook): T {
   return new Proxy(store, {
     get(target, method, receiver) {
       const original: unknown = Reflect.get(target, method, receiver);

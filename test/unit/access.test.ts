@@ -31,7 +31,7 @@ const sign = (claims: Claims, key: Uint8Array = CURRENT, alg = 'HS256') =>
 async function outcome(authorization: string | undefined): Promise<unknown> {
   const headers = new Headers(authorization === undefined ? {} : { authorization });
   return await access.identify(headers).then(
-    (capability) => ({ ...capability }),
+    ({ capability }) => ({ ...capability }),
     (error: { code?: unknown }) => error.code,
   );
 }

@@ -22,7 +22,6 @@ interface World {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly hold: Hold;
-  readonly shown: string[];
   /** Publishes after a pause. */
   readonly later: (ms: number, ...messages: unknown[]) => Promise<void>;
 }
@@ -37,15 +36,13 @@ function world(): World {
     get: () => start + set + time.now(),
     set: (to: number) => (set = to - start - time.now()),
   });
-  const shown: string[] = [];
-  const waits = { shownForMs: 60_000, show: async (channel: string) => void shown.push(channel) };
   const shared = sharingReads(log, time.turn);
-  const hold = { log: shared, timer: time, wake: rereading({ log: shared, waits, timer: time }) };
+  const hold = { log: shared, timer: time, wake: rereading({ log: shared, timer: time }) };
   const later = async (ms: number, ...messages: unknown[]) => {
     await time.sleep(ms, never);
     await publish(log, ...messages);
   };
-  return { log, time, hold, shown, later };
+  return { log, time, hold, later };
 }
 
 const poll = ({ hold, time }: World, from: From, ms = 25_000, signal = never) =>
@@ -170,15 +167,6 @@ describe('many held reads of one channel in one process', () => {
     expect(one).toBeLessThan(50);
     expect(many).toBeLessThanOrEqual(one);
     expect(pagesOfMany).toBeLessThanOrEqual(pagesOfOne);
-  });
-
-  test('show themselves once, and again while they wait for long', async () => {
-    const w = world();
-    await w.time.until(Promise.all([poll(w, 'now'), poll(w, 'now')]));
-    expect(w.shown).toEqual([CHANNEL]);
-    const longer = world();
-    await longer.time.until(poll(longer, 'now', 100_000));
-    expect(longer.shown.length).toBeGreaterThanOrEqual(3);
   });
 
   test('go on when a look fails: with a read of their own', async () => {

@@ -1,0 +1,167 @@
+/**
+ * What many events in a moment become on the way to sockets: fewer frames, and so fewer billed units.
+ *
+ * Method: SOCKETS sockets subscribe to one channel; ROUNDS rounds after one to warm up. In each, EVENTS events are
+ * published over HTTP, one a request: all at once (`burst`), then one each DRIP_MS (`drip`). Of every socket all frames
+ * are counted until SETTLE_MS after the last socket had the last message. A billed unit is each started 32 KB of a frame;
+ * one frame an event would be as many units as events. Time is from the first request of the round, latency from the
+ * request of an event to its frame on a socket, over all events and sockets. Publisher, sockets and the local gateways
+ * share one process, which is part of what is measured. Every frame is held against the gap rule.
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FRAME_BYTES } from '../protocol/limits.ts';
+import { type Arrival, type Listener, listen } from './burst-listeners.ts';
+import type { BenchedHub } from './hub.ts';
+import { median, quantile, sorted, sum } from './numbers.ts';
+
+const SOCKETS = 100;
+const EVENTS = 100;
+const ROUNDS = 5;
+const DRIP_MS = 50;
+const TEXT = 'x'.repeat(240);
+
+/** After which a message that has not come is missing, in milliseconds. */
+const PATIENCE_MS = 20_000;
+/** For frames that come twice, in milliseconds. */
+const SETTLE_MS = 1_000;
+/** Between two looks whether all has come, in milliseconds. Times are noted when a frame comes, not when it is seen. */
+const LOOK_MS = 50;
+
+type Publish = (n: number) => Promise<void>;
+type Pace = (numbers: readonly number[], publish: Publish) => Promise<void>;
+
+interface Round {
+  readonly publishedMs: number;
+  readonly lastMs: number;
+  /** Sorted: of each event on each socket. */
+  readonly latencies: readonly number[];
+  /** Of each connection. */
+  readonly frames: readonly number[];
+  readonly units: readonly number[];
+  /** Of each frame. */
+  readonly bytes: readonly number[];
+  readonly gaps: number;
+  readonly missing: number;
+  readonly doubled: number;
+  /** Frames that came again, and were dropped by the rule as they should. */
+  readonly dropped: number;
+}
+
+const PACES: Readonly<Record<string, Pace>> = {
+  async burst(numbers, publish) {
+    await Promise.all(numbers.map(publish));
+  },
+  async drip(numbers, publish) {
+    const publishing: Promise<void>[] = [];
+    for (const n of numbers) {
+      publishing.push(publish(n));
+      await sleep(DRIP_MS);
+    }
+    await Promise.all(publishing);
+  },
+};
+
+export async function burst(hub: BenchedHub): Promise<void> {
+  const channel = `bench/burst/${Date.now()}`;
+  // The channel begins with it, so that there is something to subscribe to.
+  await publishTo(hub, channel, -1);
+  const listeners = await Promise.all(Array.from({ length: SOCKETS }, () => listen(hub, channel)));
+  hub.say(
+    `burst: ${SOCKETS} sockets on one channel, ${EVENTS} events of ${messageOf(0).length} bytes, ${ROUNDS} rounds\n`,
+  );
+  let first = 0;
+  for (const [name, pace] of Object.entries(PACES)) {
+    const rounds: Round[] = [];
+    for (let n = 0; n <= ROUNDS; n++) {
+      const numbers = Array.from({ length: EVENTS }, (_, at) => first + at);
+      first += EVENTS;
+      const one = await round(numbers, pace, listeners, (number) => publishTo(hub, channel, number));
+      if (n > 0) rounds.push(one);
+    }
+    report(name, rounds, hub.say);
+  }
+  for (const listener of listeners) listener.close();
+}
+
+const messageOf = (n: number): string => JSON.stringify({ n, text: TEXT });
+
+async function publishTo({ url, token }: BenchedHub, channel: string, n: number): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const init = { method: 'POST', headers, body: messageOf(n) };
+  const response = await fetch(`${url}/channels/${channel}`, init);
+  await response.arrayBuffer();
+  if (!response.ok) throw new Error(`publish answered ${response.status}`);
+}
+
+async function round(
+  numbers: readonly number[],
+  pace: Pace,
+  listeners: readonly Listener[],
+  publish: Publish,
+): Promise<Round> {
+  for (const listener of listeners) listener.forget();
+  const sent = new Map<number, number>();
+  const started = performance.now();
+  await pace(numbers, (n) => {
+    sent.set(n, performance.now());
+    return publish(n);
+  });
+  const published = performance.now();
+  await allCame(listeners, numbers.length);
+  const arrivals = listeners.map((listener) => listener.arrivals());
+  const frames = arrivals.flat();
+  const taken = arrivals.map((all) => all.filter(isNext).flatMap(numbersIn));
+  const count = (verdict: string) => frames.filter((frame) => frame.verdict === verdict).length;
+  return {
+    publishedMs: published - started,
+    lastMs: Math.max(...frames.filter(isNext).map(({ at }) => at)) - started,
+    latencies: sorted(
+      frames.filter(isNext).flatMap((frame) => numbersIn(frame).map((n) => frame.at - (sent.get(n) ?? NaN))),
+    ),
+    frames: arrivals.map((all) => all.length),
+    units: arrivals.map((all) => sum(all.map(({ bytes }) => Math.ceil(bytes / FRAME_BYTES)))),
+    bytes: frames.map(({ bytes }) => bytes),
+    gaps: count('gap'),
+    missing: sum(taken.map((had) => numbers.filter((n) => !had.includes(n)).length)),
+    doubled: sum(taken.map((had) => had.length - new Set(had).size)),
+    dropped: count('old'),
+  };
+}
+
+async function allCame(listeners: readonly Listener[], count: number): Promise<void> {
+  const lacks = (listener: Listener) => listener.arrivals().filter(isNext).flatMap(numbersIn).length < count;
+  const end = performance.now() + PATIENCE_MS;
+  while (listeners.some(lacks) && performance.now() < end) await sleep(LOOK_MS);
+  await sleep(SETTLE_MS);
+}
+
+const isNext = ({ verdict }: Arrival): boolean => verdict === 'next';
+
+const numbersIn = ({ messages }: Arrival): number[] =>
+  messages.map((message) =>
+    typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'n')) : Number.NaN,
+  );
+
+function report(name: string, rounds: readonly Round[], say: (line: string) => void): void {
+  const times = (of: (one: Round) => number) => {
+    const raw = rounds.map(of);
+    return `median ${median(raw).toFixed(0)} ms  rounds ${raw.map(Math.round).join(' ')}`;
+  };
+  const range = (values: readonly number[]) =>
+    `min ${Math.min(...values)}  median ${median(values)}  max ${Math.max(...values)}`;
+  const each = (of: (one: Round) => readonly number[]) =>
+    `${range(rounds.flatMap(of))}  medians of rounds ${rounds.map((one) => median(of(one))).join(' ')}`;
+  const all = (of: (one: Round) => number) => sum(rounds.map(of));
+  const violations = all(({ gaps, missing, doubled }) => gaps + missing + doubled);
+  say(`${name}
+  last publish answered       ${times(({ publishedMs }) => publishedMs)}
+  last socket has the last    ${times(({ lastMs }) => lastMs)}
+  publish to frame, p50       ${times(({ latencies }) => quantile(latencies, 0.5))}
+  publish to frame, p99       ${times(({ latencies }) => quantile(latencies, 0.99))}
+  frames a connection         ${each(({ frames }) => frames)}
+  billed units a connection   ${each(({ units }) => units)}, of ${EVENTS} for one frame an event
+  bytes a frame               ${each(({ bytes }) => bytes)}
+  violations of the gap rule  ${violations} (${all(({ gaps }) => gaps)} gaps, ${all(({ missing }) => missing)} missing, ${all(({ doubled }) => doubled)} doubled); ${all(({ dropped }) => dropped)} frames came again and were dropped
+`);
+}

@@ -1,0 +1,53 @@
+/**
+ * The cursor of one channel: the one place that decides what is delivered, so that several ways of reading may run at
+ * once, while one takes over from another, and no message is lost or doubled.
+ * @module
+ */
+import { type Batch, isUnsettled } from './batch.ts';
+import { type Frame, judge, type Verdict } from './gap-rule.ts';
+
+export interface Cursor {
+  readonly channel: string;
+  /** Everything before it was delivered. */
+  readonly offset: string;
+  /** Says where `-1` or `now` turned out to be; does nothing once that is known. */
+  readonly settle: (offset: string) => void;
+  /** Delivers the batch if it follows; nothing is delivered after the end, or once the signal is aborted. */
+  readonly offer: (batch: Batch | Frame) => Verdict;
+}
+
+export interface CursorOptions {
+  readonly channel: string;
+  readonly offset: string;
+  readonly signal: AbortSignal;
+  readonly deliver: (batch: Batch) => void;
+  /** Called after the last batch of a closed channel. */
+  readonly onEnd: () => void;
+}
+
+export function cursorAt({ channel, offset: start, signal, deliver, onEnd }: CursorOptions): Cursor {
+  let offset = start;
+  let isOver = false;
+  return {
+    channel,
+    get offset() {
+      return offset;
+    },
+    settle(at) {
+      if (isUnsettled(offset)) offset = at;
+    },
+    offer(batch) {
+      if (isOver || signal.aborted) return 'old';
+      const verdict = judge(offset, batch);
+      if (verdict !== 'next' && verdict !== 'end') return verdict;
+      const { encoding, next, closed } = batch;
+      const from = offset;
+      const messages = verdict === 'end' ? [] : batch.messages;
+      offset = next;
+      isOver = closed;
+      if (messages.length > 0 || closed) deliver({ channel, messages, encoding, from, next, closed });
+      if (closed) onEnd();
+      return verdict;
+    },
+  };
+}

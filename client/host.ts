@@ -1,0 +1,68 @@
+/**
+ * What the client needs of the machine that it runs on: requests, sockets, time and chance. One port, so that tests can
+ * hand in their own.
+ * @module
+ */
+
+/** What a socket tells, in this order; `closed` may come first, and more than once. */
+export interface WireListener {
+  readonly opened: () => void;
+  /** A text frame. Binary ones are not told: the hub sends none. */
+  readonly said: (text: string) => void;
+  readonly closed: () => void;
+}
+
+export interface Wire {
+  /** Must be called on an open socket only. */
+  readonly send: (text: string) => void;
+  /** Does nothing on a socket that is closed. */
+  readonly close: () => void;
+}
+
+export interface Host {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Undefined where there are no WebSockets, as in Node 20. May throw for what can be no address or protocol. */
+  readonly openWire:
+    | ((url: string, protocols: readonly string[], listener: WireListener) => Wire)
+    | undefined;
+  /** Milliseconds since some moment; never goes back. */
+  readonly now: () => number;
+  /** Runs once after so many milliseconds, up to 2^31. Answers what cancels it. */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** From 0 up to, but not 1. */
+  readonly random: () => number;
+  /** Never the same twice, in 1 to 64 printable ASCII characters. */
+  readonly newKey: () => string;
+}
+
+/** The browser or Node as it is. */
+export function realHost(): Host {
+  return {
+    fetch: (url, init) => fetch(url, init),
+    openWire: typeof WebSocket === 'undefined' ? undefined : openWebSocket,
+    now: () => performance.now(),
+    after(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    random: Math.random,
+    newKey,
+  };
+}
+
+function openWebSocket(url: string, protocols: readonly string[], listener: WireListener): Wire {
+  const socket = new WebSocket(url, [...protocols]);
+  socket.addEventListener('open', listener.opened);
+  socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
+    if (typeof data === 'string') listener.said(data);
+  });
+  socket.addEventListener('error', listener.closed);
+  socket.addEventListener('close', listener.closed);
+  return { send: (text) => socket.send(text), close: () => socket.close() };
+}
+
+/** Not randomUUID: browsers keep that from pages that came over plain HTTP. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,97 @@
+/**
+ * One channel on a socket: frames go by the gap rule, and what is missing is read over HTTP (PROTOCOL.md §12.3).
+ * @module
+ */
+import { backoff } from './backoff.ts';
+import { type Batch, isUnsettled } from './batch.ts';
+import type { Cursor } from './cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import type { Answer } from './frames.ts';
+import type { Frame } from './gap-rule.ts';
+import type { Host } from './host.ts';
+import type { Page } from './page.ts';
+import { sleep } from './timers.ts';
+
+/** Frames that are kept while what is before them is read; the oldest make room, and are read as well. */
+const MAX_KEPT = 100;
+
+export interface LiveReader {
+  readonly take: (frame: Frame) => void;
+  /** Frames come from now on, and begin where the answer says: reads what is between. */
+  readonly begin: (answer: Answer) => void;
+  /** Reads over HTTP up to the end, and to where the frames fit again. */
+  readonly catchUp: () => void;
+}
+
+export interface LiveOptions {
+  readonly host: Pick<Host, 'after' | 'random'>;
+  readonly cursor: Cursor;
+  readonly read: (offset: string) => Promise<Page>;
+  readonly signal: AbortSignal;
+  /** Told of a refusal that time does not cure; nothing more is read then. */
+  readonly onRefused: (error: TidingsError) => void;
+}
+
+export function liveReader({ host, cursor, read, signal, onRefused }: LiveOptions): LiveReader {
+  let kept: readonly Frame[] = [];
+  let isReading = false;
+
+  /** Reads one page. True when nothing is missing any more. */
+  async function step(): Promise<boolean> {
+    const { batch, isUpToDate } = await read(cursor.offset);
+    cursor.offer(batch);
+    kept = kept.filter((frame) => cursor.offer(frame) === 'gap');
+    if (kept.length > 0 && isUpToDate) await sleep(host, backoff(0, host.random()), signal);
+    return isUpToDate && kept.length === 0;
+  }
+
+  async function readOn(): Promise<void> {
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        if (await step()) return;
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = asTidingsError(error);
+        if (isLasting(trouble, false)) return onRefused(trouble);
+        const wait = backoff(failures++, host.random());
+        await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
+      }
+    }
+  }
+
+  function catchUp(): void {
+    if (isReading) return;
+    isReading = true;
+    void readOn().finally(() => {
+      isReading = false;
+    });
+  }
+
+  return {
+    take(frame) {
+      if (!isReading) {
+        cursor.settle(frame.from);
+        if (cursor.offer(frame) !== 'gap') return;
+      }
+      kept = [...kept, frame].slice(-MAX_KEPT);
+      catchUp();
+    },
+    begin({ offset, closed }) {
+      if (offset === undefined) return catchUp();
+      if (!isReading) cursor.settle(offset);
+      if (isUnsettled(cursor.offset) || cursor.offset < offset) catchUp();
+      else if (closed) cursor.offer(endAt(cursor.channel, offset));
+    },
+    catchUp,
+  };
+}
+
+const endAt = (channel: string, offset: string): Batch => ({
+  channel,
+  messages: [],
+  encoding: 'json',
+  from: offset,
+  next: offset,
+  closed: true,
+});

@@ -1,0 +1,95 @@
+/**
+ * A subscription to a pattern (PROTOCOL.md §12.4): live only, over a WebSocket only. What it has seen of each channel it
+ * remembers, so that an interruption costs nothing of the channels that it knows.
+ * @module
+ */
+import { type Cursor, cursorAt } from './cursor.ts';
+import { TidingsError } from './errors.ts';
+import { type LiveReader, liveReader } from './live.ts';
+import type { Page } from './page.ts';
+import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
+
+/** Channels that are read over HTTP at once: browsers allow as many connections to a host over HTTP/1.1. */
+const READS_AT_ONCE = 6;
+
+export function followPattern(means: Means, pattern: string, listener: Listener): Followed {
+  const life = lifeIn(means.signal, listener.onEnd);
+  const channels = channelsOf(means, life, listener);
+  const { link } = means;
+  if (!link || means.signal.aborted) {
+    const why = link ? 'the client is closed' : 'patterns need a WebSocket';
+    queueMicrotask(() => life.end(new TidingsError('unavailable', why)));
+    return { offset: 'now', close: life.close };
+  }
+  let isDown = false;
+  const leave = link.join({
+    topic: pattern,
+    offset: () => 'now',
+    onFrame: (frame) => channels.of(frame.channel, frame.from).take(frame),
+    onLive() {
+      isDown = false;
+      listener.onTransport('websocket');
+      channels.catchUp();
+    },
+    onDown() {
+      if (!isDown) listener.onFault(new TidingsError('unavailable', 'the socket cannot be opened; retrying'));
+      isDown = true;
+    },
+    onRefused: life.end,
+  });
+  life.signal.addEventListener('abort', leave);
+  return { offset: 'now', close: life.close };
+}
+
+interface Channels {
+  /** The reader of a channel, which begins at an offset if it is new. */
+  readonly of: (channel: string, offset: string) => LiveReader;
+  /** Reads in all of them what came while nobody listened. */
+  readonly catchUp: () => void;
+}
+
+function channelsOf({ host, pages }: Means, { signal }: Life, { onBatch, onFault }: Listener): Channels {
+  const readers = new Map<string, LiveReader>();
+  const inTurn = turnstile(READS_AT_ONCE);
+  const newReader = (channel: string, offset: string): LiveReader => {
+    const forget = (): void => void readers.delete(channel);
+    const cursor: Cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onEnd: forget });
+    return liveReader({
+      host,
+      cursor,
+      read: (from) => inTurn((): Promise<Page> => pages.read({ channel, offset: from }, signal)),
+      signal,
+      onRefused({ code, message, status }) {
+        forget();
+        if (!signal.aborted) onFault(new TidingsError(code, message, { status, channel }));
+      },
+    });
+  };
+  return {
+    of(channel, offset) {
+      const reader = readers.get(channel) ?? newReader(channel, offset);
+      readers.set(channel, reader);
+      return reader;
+    },
+    catchUp() {
+      for (const reader of [...readers.values()]) reader.catchUp();
+    },
+  };
+}
+
+/** Lets so many run at once; the others wait for their turn. */
+function turnstile(most: number): <T>(run: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (run) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * What is subscribed on the socket, and who here listens to it: one subscription of the hub for all subscribers of the
+ * same channel or pattern (PROTOCOL.md §12.1, §12.4).
+ * @module
+ */
+import { isChannelName } from '../protocol/channel-name.ts';
+import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import type { Answer } from './frames.ts';
+import type { Frame } from './gap-rule.ts';
+import type { Host } from './host.ts';
+import type { Socket } from './socket.ts';
+import { sleep } from './timers.ts';
+
+/** A subscriber, as the socket sees him. */
+export interface Member {
+  /** The channel or pattern. */
+  readonly topic: string;
+  /** Where he stands: an offset, `-1` or `now`. */
+  readonly offset: () => string;
+  /** May be called before `onLive`, and for frames that came before: the gap rule is his. */
+  readonly onFrame: (frame: Frame) => void;
+  /**
+   * From now on frames come. `answer.offset` is where they begin; undefined if they do not begin where he stands, since
+   * others were there before him.
+   */
+  readonly onLive: (answer: Answer) => void;
+  /** For the time being no frames come. */
+  readonly onDown: () => void;
+  /** He is no member any more. */
+  readonly onRefused: (error: TidingsError) => void;
+}
+
+interface Topic {
+  readonly name: string;
+  /**
+   * With whether frames are for him yet: whoever stands elsewhere than where the subscription begins must not take the
+   * first frame for his beginning.
+   */
+  readonly members: Map<Member, boolean>;
+  /** Where the hub has the subscription; any but the present socket counts for nothing. */
+  on: Socket | undefined;
+  isBusy: boolean;
+  /** True after one refusal of the token: another one is final. */
+  isDenied: boolean;
+}
+
+export interface Topics {
+  readonly size: () => number;
+  readonly join: (member: Member) => void;
+  readonly leave: (member: Member) => void;
+  /** Brings what is subscribed on the present socket in line with what is wanted. */
+  readonly align: () => void;
+  readonly allDown: () => void;
+  readonly onFrame: (frame: Frame) => void;
+  /** An error that answers nothing ends the hub's subscription (PROTOCOL.md §12.3). */
+  readonly onFault: (topic: string | undefined, error: TidingsError) => void;
+}
+
+export interface TopicsOptions {
+  readonly host: Pick<Host, 'after' | 'random'>;
+  readonly signal: AbortSignal;
+  /** The present socket, if it may be subscribed on. */
+  readonly current: () => Socket | undefined;
+  /** Asks for another socket with a new token, after which `align` is called; false if there is no other token. */
+  readonly renew: () => boolean;
+}
+
+export function topicsOn({ host, signal, current, renew }: TopicsOptions): Topics {
+  const topics = new Map<string, Topic>();
+
+  /** One request at a time for each topic: the hub handles frames at the same time, in no order. */
+  async function align(topic: Topic): Promise<void> {
+    if (topic.isBusy) return;
+    topic.isBusy = true;
+    let failures = 0;
+    for (let socket = current(); socket && !isAligned(topic, socket); socket = current()) {
+      try {
+        await (topic.members.size > 0 ? subscribe(topic, socket) : unsubscribe(topic, socket));
+        failures = 0;
+      } catch (error) {
+        const trouble = asTidingsError(error);
+        if (socket === current()) await sleep(host, onTrouble(topic, trouble, failures++), signal);
+      }
+    }
+    topic.isBusy = false;
+    if (topic.members.size === 0) topics.delete(topic.name);
+  }
+
+  /** Answers what to wait before another try, in milliseconds. */
+  function onTrouble(topic: Topic, error: TidingsError, failures: number): number {
+    if (error.code === 'unauthorized' && !topic.isDenied) {
+      topic.isDenied = true;
+      if (renew()) return 0;
+    }
+    if (isLasting(error, true)) {
+      topic.on = undefined;
+      // Who stands elsewhere, or came later, gets an answer of his own.
+      for (const [member, hears] of [...topic.members]) if (hears) refuse(topic, member, error);
+      return 0;
+    }
+    for (const member of [...topic.members.keys()]) member.onDown();
+    const random = host.random();
+    return error.code === 'too_many_subscriptions' ? jittered(CLIMB_MS, random) : backoff(failures, random);
+  }
+
+  return {
+    size: () => topics.size,
+    join(member) {
+      const topic = topics.get(member.topic) ?? newTopic(member.topic);
+      topics.set(topic.name, topic);
+      const socket = current();
+      const isLive = socket !== undefined && topic.on === socket && !topic.isBusy;
+      topic.members.set(member, isLive);
+      if (isLive) member.onLive(ELSEWHERE);
+      void align(topic);
+    },
+    leave(member) {
+      const topic = topics.get(member.topic);
+      if (topic?.members.delete(member)) void align(topic);
+    },
+    align() {
+      for (const topic of topics.values()) void align(topic);
+    },
+    allDown() {
+      for (const { members } of topics.values()) for (const member of [...members.keys()]) member.onDown();
+    },
+    onFrame(frame) {
+      const topic = topics.get(frame.pattern ?? frame.channel);
+      for (const [member, hears] of [...(topic?.members ?? [])]) if (hears) member.onFrame(frame);
+    },
+    onFault(name, error) {
+      const topic = topics.get(name ?? '');
+      if (!topic) return;
+      topic.on = undefined;
+      onTrouble(topic, error, 0);
+      void align(topic);
+    },
+  };
+}
+
+/** To one whose place is not where the subscription of the hub began. */
+const ELSEWHERE: Answer = { offset: undefined, closed: false };
+
+const newTopic = (name: string): Topic => ({
+  name,
+  members: new Map(),
+  on: undefined,
+  isBusy: false,
+  isDenied: false,
+});
+
+const isAligned = ({ members, on }: Topic, socket: Socket): boolean => members.size > 0 === (on === socket);
+
+/** As text `-1` is before all offsets, and `now` after them. */
+const hindmost = ({ members }: Topic): string | undefined =>
+  [...members.keys()].map((member) => member.offset()).sort()[0];
+
+function refuse({ members }: Topic, member: Member, error: TidingsError): void {
+  members.delete(member);
+  member.onRefused(error);
+}
+
+async function subscribe(topic: Topic, socket: Socket): Promise<void> {
+  const asked = hindmost(topic);
+  const exact = new Set([...topic.members.keys()].filter((member) => member.offset() === asked));
+  for (const member of topic.members.keys()) topic.members.set(member, exact.has(member));
+  const offset = isChannelName(topic.name) ? { offset: asked } : {};
+  const answer = await socket.request({ action: 'subscribe', channel: topic.name, ...offset });
+  topic.on = socket;
+  topic.isDenied = false;
+  for (const member of [...topic.members.keys()]) {
+    topic.members.set(member, true);
+    member.onLive(exact.has(member) ? answer : ELSEWHERE);
+  }
+}
+
+async function unsubscribe(topic: Topic, socket: Socket): Promise<void> {
+  await socket.request({ action: 'unsubscribe', channel: topic.name });
+  topic.on = undefined;
+}

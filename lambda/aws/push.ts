@@ -1,0 +1,55 @@
+/**
+ * The push of a deployed hub.
+ * @module
+ */
+import type { Push } from '../hub/push.ts';
+import { connectionsInApiGateway } from './connections.ts';
+import { cursorsInDynamoDb } from './cursors-dynamodb.ts';
+import { documentClient } from './dynamodb.ts';
+import { type LogSettings, logInAws } from './log.ts';
+import { jobsBySqs } from './queue.ts';
+import { subscribersInDynamoDb } from './subscribers-dynamodb.ts';
+
+export interface PushSettings extends LogSettings {
+  readonly SUBSCRIBERS_TABLE: string;
+  readonly CURSORS_TABLE: string;
+  readonly PUSH_QUEUE_URL: string;
+  readonly SOCKET_ENDPOINT: string;
+  readonly POSTS_IN_FLIGHT: string;
+  readonly POSTS_PER_SECOND: string;
+}
+
+/** @param environment where Lambda puts the credentials and the region */
+export function pushInAws(
+  settings: PushSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Push {
+  const client = documentClient();
+  return {
+    log: logInAws(settings, client),
+    subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
+    jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
+    connections: connectionsInApiGateway({
+      endpoint: settings.SOCKET_ENDPOINT,
+      inFlight: Number(settings.POSTS_IN_FLIGHT),
+      perSecond: Number(settings.POSTS_PER_SECOND),
+      ...credentialsOf(environment),
+    }),
+  };
+}
+
+/** They stay the same for the life of an environment. */
+function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
+  if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
+    throw new Error('Lambda gave no region or no credentials');
+  return {
+    region: AWS_REGION,
+    credentials: {
+      accessKeyId: AWS_ACCESS_KEY_ID,
+      secretAccessKey: AWS_SECRET_ACCESS_KEY,
+      sessionToken: AWS_SESSION_TOKEN,
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * What travels through the topic and the queue: hints that a channel has grown, and jobs for one shard of its
+ * subscribers. Written and read here, and nowhere else.
+ * @module
+ */
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
+import { Refusal } from '../../protocol/errors.ts';
+import { parseOffset } from '../../protocol/offset.ts';
+import type { Hint } from '../hub/hint.ts';
+import type { Job, Jobs } from '../hub/listeners.ts';
+import type { SendHint } from '../hub/ports.ts';
+import { call, clientSettings } from './client.ts';
+
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
+const BATCH = 10;
+const MAX_DELAY_SECONDS = 900;
+
+/** Characters of a group id. It keeps one busy channel from delaying the others; a name that is longer shares its group. */
+const MAX_GROUP_ID_LENGTH = 128;
+
+const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
+
+/** Hints to everyone: to the hub's own queue, and to whatever a team subscribes to the topic itself. */
+export function hintsBySns(topicArn: string): SendHint {
+  const client = new SNSClient(clientSettings);
+  return async ({ channel, offset, isClosing }) => {
+    const publish = new PublishCommand({
+      TopicArn: topicArn,
+      Message: JSON.stringify({ channel, offset, ...(isClosing ? { closed: true } : {}) }),
+      // For filter policies of others.
+      MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
+      MessageGroupId: groupOf(channel),
+    });
+    try {
+      await call(() => client.send(publish));
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Refusal('unavailable', 'stored, but subscribers could not be told for sure; retry');
+    }
+  };
+}
+
+export function jobsBySqs(queueUrl: string): Jobs {
+  const client = new SQSClient(clientSettings);
+  return {
+    async send(jobs, delayMs) {
+      const DelaySeconds = Math.min(MAX_DELAY_SECONDS, Math.ceil(delayMs / 1_000));
+      for (let first = 0; first < jobs.length; first += BATCH) {
+        const batch = new SendMessageBatchCommand({
+          QueueUrl: queueUrl,
+          Entries: jobs.slice(first, first + BATCH).map((job, at) => ({
+            Id: String(at),
+            MessageBody: JSON.stringify(job),
+            MessageGroupId: groupOf(job.channel),
+            DelaySeconds,
+          })),
+        });
+        const { Failed = [] } = await call(() => client.send(batch));
+        if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not take every job; retry');
+      }
+    },
+  };
+}
+
+export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Job);
+
+/** Reads the body of a message. @throws Error for one that nobody here wrote */
+export function parseWork(body: string): Work {
+  const value: unknown = JSON.parse(body);
+  const fields: Readonly<Record<string, unknown>> =
+    typeof value === 'object' && value !== null ? { ...value } : {};
+  const { channel, offset, closed, pattern, shard, attempt } = fields;
+  if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
+  const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
+  if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };
+  const isJob =
+    typeof pattern === 'string' &&
+    isPattern(pattern) &&
+    typeof shard === 'number' &&
+    typeof attempt === 'number';
+  if (!isJob) throw new Error('the message is neither a hint nor a job');
+  return { kind: 'job', channel, pattern, shard, attempt };
+}

@@ -1,0 +1,223 @@
+/**
+ * The Subscribers table: who listens. Key `pattern` and `connection`; four kinds of rows, told apart by the pattern:
+ *
+ * | pattern | connection | |
+ * |---|---|---|
+ * | `{pattern}#{shard}` | its id | one subscription |
+ * | `{pattern}#` | `#` | what is known of a pattern: its number of shards |
+ * | `@{connection}` | its id | the connection itself, with a note of its subscriptions |
+ * | `{channel}#wait` | its id | a process that holds readers of the channel |
+ *
+ * Neither `#` nor `@` is in any pattern. The notes make an index by connection needless, which would double every write.
+ * @module
+ */
+import {
+  BatchGetCommand,
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { parseCapability } from '../../protocol/capability.ts';
+import { Refusal } from '../../protocol/errors.ts';
+import { formatOffset, parseOffset } from '../../protocol/offset.ts';
+import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
+import { call } from './client.ts';
+import { callIf, numberOf, textOf } from './dynamodb.ts';
+
+type Item = Readonly<Record<string, unknown>>;
+
+/** Attempts at what a batch left out because the table was busy; the SDK itself waits between attempts at a call. */
+const BATCH_ATTEMPTS = 3;
+
+const setKey = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
+const patternKey = (pattern: string) => ({ pattern: `${pattern}#`, connection: '#' });
+const connectionKey = (id: string) => ({ pattern: `@${id}`, connection: id });
+export const waitKey = (channel: string) => `${channel}#wait`;
+export const expiryOf = (until: number) => Math.ceil(until / 1_000);
+
+export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriberStore {
+  const TableName = table;
+  const put = (Item: Item) => call(() => client.send(new PutCommand({ TableName, Item })));
+  const remove = (Key: Item) => call(() => client.send(new DeleteCommand({ TableName, Key })));
+  const query = (pattern: string) => queryAll(client, table, pattern);
+  const connection = async (id: string): Promise<Connection | undefined> => {
+    const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
+    const { Item } = await call(() => client.send(get));
+    return Item && connectionOf(Item);
+  };
+  return {
+    connection,
+    async connect({ id, capability, until, ...rest }) {
+      const item = { ...connectionKey(id), capability: JSON.stringify(capability), until, ...rest };
+      await put({ ...item, expiry: expiryOf(until) });
+    },
+    async disconnect(id) {
+      await remove(connectionKey(id));
+    },
+    async note(id, { pattern, shard }, most) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: connectionKey(id),
+        UpdateExpression: 'SET subscriptions.#pattern = :shard',
+        ConditionExpression:
+          'attribute_exists(subscriptions) AND attribute_not_exists(subscriptions.#pattern) AND size(subscriptions) < :most',
+        ExpressionAttributeNames: { '#pattern': pattern },
+        ExpressionAttributeValues: { ':shard': shard, ':most': most },
+      });
+      if (await callIf(() => client.send(update))) return 'noted';
+      const there = await connection(id);
+      if (!there) return 'gone';
+      return Object.hasOwn(there.subscriptions, pattern) ? 'there' : 'full';
+    },
+    async unnote(id, pattern) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: connectionKey(id),
+        UpdateExpression: 'REMOVE subscriptions.#pattern',
+        ConditionExpression: 'attribute_exists(subscriptions)',
+        ExpressionAttributeNames: { '#pattern': pattern },
+      });
+      await callIf(() => client.send(update));
+    },
+    async open(pattern, until) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression: 'SET shards = if_not_exists(shards, :one), #until = :until, expiry = :expiry',
+        ExpressionAttributeNames: { '#until': 'until' },
+        ExpressionAttributeValues: { ':one': 1, ':until': until, ':expiry': expiryOf(until) },
+        ReturnValues: 'ALL_NEW',
+      });
+      const { Attributes = {} } = await call(() => client.send(update));
+      return numberOf(Attributes, 'shards');
+    },
+    async shardsOf(patterns, now) {
+      const items = await batchGet(client, table, patterns.map(patternKey));
+      const known = items.filter((item) => numberOf(item, 'until') > now);
+      return new Map(known.map((item) => [textOf(item, 'pattern').slice(0, -1), numberOf(item, 'shards')]));
+    },
+    async split(pattern, shards) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression: 'SET shards = :twice',
+        ConditionExpression: 'shards = :shards',
+        ExpressionAttributeValues: { ':shards': shards, ':twice': 2 * shards },
+      });
+      await callIf(() => client.send(update));
+    },
+    async add(set, { places, ...rest }) {
+      const stored = Object.entries(places).map(([channel, place]) => [channel, placeText(place)]);
+      const item = { pattern: setKey(set), ...rest, places: Object.fromEntries(stored) };
+      const command = new PutCommand({
+        TableName,
+        Item: { ...item, expiry: expiryOf(rest.until) },
+        ConditionExpression: 'attribute_not_exists(#connection)',
+        ExpressionAttributeNames: { '#connection': 'connection' },
+      });
+      await callIf(() => client.send(command));
+    },
+    members: async (set) => (await query(setKey(set))).map(subscriberOf),
+    async move(set, { id, connection: to }, channel, place) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: { pattern: setKey(set), connection: to },
+        UpdateExpression: place ? 'SET places.#channel = :place' : 'REMOVE places.#channel',
+        ConditionExpression: 'id = :id',
+        ExpressionAttributeNames: { '#channel': channel },
+        ExpressionAttributeValues: { ':id': id, ...(place ? { ':place': placeText(place) } : {}) },
+      });
+      await callIf(() => client.send(update));
+    },
+    async remove(set, from) {
+      await remove({ pattern: setKey(set), connection: from });
+    },
+    async waits(channel, now) {
+      const rows = await query(waitKey(channel));
+      return rows.filter((row) => numberOf(row, 'until') > now).map((row) => textOf(row, 'connection'));
+    },
+    async removeWait(channel, from) {
+      await remove({ pattern: waitKey(channel), connection: from });
+    },
+  };
+}
+
+/** Consistent: an owner must see everyone who was told that he is subscribed. */
+async function queryAll(client: DynamoDBDocumentClient, table: string, pattern: string): Promise<Item[]> {
+  const items: Item[] = [];
+  let from: Item | undefined;
+  do {
+    const query = new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: 'pattern = :pattern',
+      ExpressionAttributeValues: { ':pattern': pattern },
+      ConsistentRead: true,
+      ...(from ? { ExclusiveStartKey: from } : {}),
+    });
+    const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+    items.push(...Items);
+    from = LastEvaluatedKey;
+  } while (from);
+  return items;
+}
+
+async function batchGet(
+  client: DynamoDBDocumentClient,
+  table: string,
+  keys: readonly Item[],
+): Promise<Item[]> {
+  const items: Item[] = [];
+  let left: Item[] = [...keys];
+  for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
+    const get = new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } });
+    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
+    items.push(...(Responses[table] ?? []));
+    left = UnprocessedKeys[table]?.Keys ?? [];
+    if (left.length === 0) return items;
+  }
+  throw new Refusal('unavailable', 'the table of subscribers is busy; retry');
+}
+
+/** The mark tells that the frame which began there may have arrived. */
+const placeText = ({ at, isUnsure }: Place): string => `${formatOffset(at)}${isUnsure ? '?' : ''}`;
+
+function placeOf(text: string): Place {
+  const at = parseOffset(text.replace('?', ''));
+  if (!at) throw new Error('stored place is no offset');
+  return { at, isUnsure: text.endsWith('?') };
+}
+
+const optionalNumber = (item: Item, name: string): number | undefined =>
+  item[name] === undefined ? undefined : numberOf(item, name);
+
+function mapOf<T>(item: Item, name: string, read: (map: Item, key: string) => T): Record<string, T> {
+  const value = item[name];
+  if (typeof value !== 'object' || value === null) throw new Error(`stored item has no map ${name}`);
+  const map: Item = { ...value };
+  return Object.fromEntries(Object.keys(map).map((key) => [key, read(map, key)]));
+}
+
+function subscriberOf(item: Item): Subscriber {
+  return {
+    id: textOf(item, 'id'),
+    connection: textOf(item, 'connection'),
+    since: numberOf(item, 'since'),
+    until: numberOf(item, 'until'),
+    allowedUntil: optionalNumber(item, 'allowedUntil'),
+    places: mapOf(item, 'places', (map, channel) => placeOf(textOf(map, channel))),
+  };
+}
+
+function connectionOf(item: Item): Connection {
+  return {
+    id: textOf(item, 'connection'),
+    principal: item.principal === undefined ? undefined : textOf(item, 'principal'),
+    capability: parseCapability(JSON.parse(textOf(item, 'capability'))),
+    allowedUntil: optionalNumber(item, 'allowedUntil'),
+    until: numberOf(item, 'until'),
+    subscriptions: mapOf(item, 'subscriptions', numberOf),
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * Tickets of a deployed hub. Those that were used are remembered in the Keys table.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
+import { type Tickets, ticketsOf } from '../access/ticket.ts';
+import type { AccessSettings } from './access.ts';
+import { callIf, documentClient } from './dynamodb.ts';
+import { tokenKeysInSecretsManager } from './token-keys.ts';
+
+/** @param client the connections to DynamoDB, for who has other stores to share them with */
+export function ticketsInAws(
+  { TOKEN_SECRET_ARN, TOKEN_AUDIENCE }: AccessSettings,
+  table: string,
+  client: DynamoDBDocumentClient = documentClient(),
+): Tickets {
+  return ticketsOf({
+    keys: tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now),
+    audience: TOKEN_AUDIENCE,
+    clock: Date.now,
+    newId: randomUUID,
+    async use(id, until) {
+      const put = new PutCommand({
+        TableName: table,
+        // No Idempotency-Key is kept under such a name: those begin with a channel.
+        Item: { key: `@ticket#${id}`, expiresAt: until, expiry: Math.ceil(until / 1_000) },
+        ConditionExpression: 'attribute_not_exists(#key)',
+        ExpressionAttributeNames: { '#key': 'key' },
+      });
+      return (await callIf(() => client.send(put))) !== undefined;
+    },
+  });
+}

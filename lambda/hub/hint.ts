@@ -1,0 +1,58 @@
+/**
+ * Hint: a channel may have grown; everyone who listens to it on a socket is to be served (PROTOCOL.md §12).
+ * @module
+ */
+import { patternsOf } from '../../protocol/channel-name.ts';
+import type { Position } from '../../protocol/offset.ts';
+import { announcement } from './frames.ts';
+import type { Job } from './listeners.ts';
+import { type Push, pushShard } from './push.ts';
+
+/** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
+export interface Hint {
+  readonly channel: string;
+  readonly offset: Position;
+  /** True if the channel was closed there. */
+  readonly isClosing: boolean;
+}
+
+/** Serves those who listen by the channel's name and by every pattern that matches it. */
+export async function onHint(push: Push, hint: Hint, until: number): Promise<void> {
+  await settled([wakeWaiting(push, hint), pushAll(push, hint, until)]);
+}
+
+async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
+  const known = await push.subscribers.shardsOf(patternsOf(channel), push.log.clock());
+  const shards = [...known].map(async ([pattern, count]) => {
+    const errand = { offset, isClosing, shards: count, attempt: 0, until };
+    if (count === 1) return await pushShard(push, { ...errand, shard: { channel, pattern, shard: 0 } });
+    // Many owners at once: each shard to a process of its own.
+    const jobs = Array.from({ length: count }, (_, shard): Job => ({ channel, pattern, shard, attempt: 0 }));
+    await push.jobs.send(jobs, 0);
+  });
+  await settled(shards);
+}
+
+/** Serves one shard. */
+export async function onJob(push: Push, { attempt, ...shard }: Job, until: number): Promise<void> {
+  const known = await push.subscribers.shardsOf([shard.pattern], push.log.clock());
+  const shards = known.get(shard.pattern) ?? 1;
+  await pushShard(push, { shard, offset: undefined, isClosing: false, shards, attempt, until });
+}
+
+/** Wakes the processes that hold readers of the channel: they look into the log themselves. */
+async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
+  const waiting = await push.subscribers.waits(channel, push.log.clock());
+  const frame = announcement(channel, offset);
+  await settled(
+    waiting.map(async (connection) => {
+      if ((await push.connections.post(connection, frame)) === 'gone')
+        await push.subscribers.removeWait(channel, connection);
+    }),
+  );
+}
+
+/** Ends when all have ended, so that nothing goes on behind the caller's back; then fails if one did. */
+async function settled(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+}

@@ -1,0 +1,134 @@
+/**
+ * Who listens on sockets, and what the domain needs to know and tell them: the ports of the push (PROTOCOL.md §12).
+ * @module
+ */
+import type { Capability } from '../../protocol/capability.ts';
+import type { Position } from '../../protocol/offset.ts';
+
+/** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
+export interface Connection {
+  readonly id: string;
+  /** Who the token was made for, for logs. */
+  readonly principal: string | undefined;
+  readonly capability: Capability;
+  /** When the token ends, in milliseconds; undefined for callers without one. */
+  readonly allowedUntil: number | undefined;
+  /** When API Gateway will have ended the connection at the latest, in milliseconds. */
+  readonly until: number;
+  /** Pattern → shard that its subscription is kept in. */
+  readonly subscriptions: Readonly<Record<string, number>>;
+}
+
+/** Where a subscriber goes on who is not with the others. */
+export interface Place {
+  readonly at: Position;
+  /** True if the frame that began there may have arrived all the same. */
+  readonly isUnsure: boolean;
+}
+
+/** One subscription. */
+export interface Subscriber {
+  /** Tells it from an earlier subscription of the same connection to the same pattern. */
+  readonly id: string;
+  readonly connection: string;
+  /** When it began, in milliseconds. */
+  readonly since: number;
+  /** When its connection and its token will have ended, in milliseconds. */
+  readonly until: number;
+  readonly allowedUntil: number | undefined;
+  /** Channel → where it goes on. In every other channel that matches it is with the others, at the cursor. */
+  readonly places: Readonly<Record<string, Place>>;
+}
+
+/** The subscriptions of a pattern are kept in shards, so that many can be pushed to at once. */
+export interface PatternShard {
+  readonly pattern: string;
+  readonly shard: number;
+}
+
+/** The unit of order: whoever owns it is the only one who posts messages of the channel to that set. */
+export interface Shard extends PatternShard {
+  readonly channel: string;
+}
+
+export interface SubscriberStore {
+  connect(connection: Connection): Promise<void>;
+  connection(id: string): Promise<Connection | undefined>;
+  /** Forgets the connection itself; its subscriptions are removed one by one. */
+  disconnect(id: string): Promise<void>;
+  /** Notes the subscription on its connection. `full`: it has `most` others; `gone`: there is no such connection. */
+  note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
+  /** Takes the note back. */
+  unnote(id: string, pattern: string): Promise<void>;
+  /** Makes a pattern known until then, and answers its number of shards. */
+  open(pattern: string, until: number): Promise<number>;
+  /** The number of shards of each of the patterns that are known. */
+  shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
+  /** Doubles the shards of a pattern, if they still are that many. */
+  split(pattern: string, shards: number): Promise<void>;
+  /** Adds the subscription unless the connection has one in the set. */
+  add(set: PatternShard, subscriber: Subscriber): Promise<void>;
+  /** Everyone in the set, as of every `add` that was answered before. */
+  members(set: PatternShard): Promise<readonly Subscriber[]>;
+  /** Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription. */
+  move(set: PatternShard, subscriber: Subscriber, channel: string, place: Place | undefined): Promise<void>;
+  remove(set: PatternShard, connection: string): Promise<void>;
+  /** Connections of processes that hold readers of the channel, and are to be woken. */
+  waits(channel: string, now: number): Promise<readonly string[]>;
+  removeWait(channel: string, connection: string): Promise<void>;
+}
+
+/** How far a shard has been pushed to. */
+export interface Cursor {
+  /** Everyone without a place of their own has everything before this. Undefined before the first push. */
+  readonly delivered: Position | undefined;
+  /** When the log was read that far, in milliseconds. */
+  readonly at: number;
+  /** True once its members know that the channel is closed. */
+  readonly isClosed: boolean;
+  /** When a look at a gap is due that somebody was told to take, in milliseconds. */
+  readonly lookAt: number;
+  /** Counts who came while it was owned. */
+  readonly asks: number;
+  /** True if it has an owner, or had one that did not get to the end: nobody knows which frames have arrived. */
+  readonly isUnclean: boolean;
+}
+
+export type Progress = Omit<Cursor, 'asks'>;
+
+export interface CursorStore {
+  get(shard: Shard): Promise<Cursor | undefined>;
+  /** Takes the lease if it is free or has run out, and answers the cursor as it was left; undefined if it is another's. */
+  take(shard: Shard, owner: string, now: number, until: number): Promise<Cursor | undefined>;
+  /** Asks the owner to look once more before it lets go; false if there is none. */
+  ask(shard: Shard, now: number): Promise<boolean>;
+  /** Commits, and keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
+  commit(shard: Shard, owner: string, progress: Progress, until: number): Promise<number | undefined>;
+  /** Commits and lets go, unless somebody asked since; says whether it did. */
+  release(shard: Shard, owner: string, progress: Progress, asks: number): Promise<boolean>;
+  /** Lets go without a commit: the next owner takes it that anything may have arrived. */
+  abandon(shard: Shard, owner: string): Promise<void>;
+}
+
+/** What became of a post. `busy`: it did not arrive. `unsure`: it may have. */
+export type Posted = 'sent' | 'gone' | 'busy' | 'unsure';
+
+export interface Connections {
+  /**
+   * Posts are sent in the order in which they are asked for, but those that are under way together may overtake each
+   * other: who needs an order on a connection waits for each.
+   * @throws Error for what is a defect of the hub or of its grants, not of the connection
+   */
+  post(connection: string, frame: string): Promise<Posted>;
+}
+
+/** Work for another time, or for somebody else. */
+export interface Job extends Shard {
+  /** How often it has been put off already. */
+  readonly attempt: number;
+}
+
+export interface Jobs {
+  /** Has each of the shards looked at. */
+  send(jobs: readonly Job[], delayMs: number): Promise<void>;
+}

@@ -1,0 +1,145 @@
+/**
+ * Subscribe and unsubscribe (PROTOCOL.md §12.4): rows that say who listens, nothing else. Only the owner of a shard posts.
+ * @module
+ */
+import { Refusal } from '../../protocol/errors.ts';
+import { CONNECTION_LIFE_MS, MAX_SUBSCRIPTIONS } from '../../protocol/limits.ts';
+import type { Position } from '../../protocol/offset.ts';
+import { catchUp } from './catch-up.ts';
+import type {
+  Connection,
+  Connections,
+  Jobs,
+  PatternShard,
+  Subscriber,
+  SubscriberStore,
+} from './listeners.ts';
+import type { Log } from './ports.ts';
+import type { From } from './read.ts';
+
+export interface Subscribing {
+  readonly log: Log;
+  readonly subscribers: SubscriberStore;
+  readonly jobs: Jobs;
+}
+
+export interface Subscribed {
+  /** Where what comes begins; undefined for patterns, and for a subscription that was there already. */
+  readonly offset: Position | undefined;
+  /** True if nothing will come: the offset is the end of a closed channel. */
+  readonly isClosed: boolean;
+}
+
+/** A pattern stays known for longer than any connection that listens by it, in milliseconds. */
+const KNOWN_FOR_MS = CONNECTION_LIFE_MS + 10 * 60_000;
+
+/**
+ * Subscribes a connection to a channel from a position on, or to a pattern from now on. Doing it again changes nothing,
+ * and completes what a crash left undone.
+ * @throws Refusal bad_offset, too_many_subscriptions, unavailable, and those of `catchUp`
+ */
+export async function subscribe(
+  { log, subscribers, jobs }: Subscribing,
+  connection: Connection,
+  pattern: string,
+  from: From,
+): Promise<Subscribed> {
+  const isChannel = !pattern.endsWith('*');
+  if (!isChannel && from !== 'now')
+    throw new Refusal('bad_offset', 'a pattern begins now: only a channel has an offset');
+  const start = isChannel ? await startOf(log, pattern, from) : undefined;
+  const shards = await subscribers.open(pattern, log.clock() + KNOWN_FOR_MS);
+  const set = { pattern, shard: shardOf(connection.id, shards) };
+  const noted = await subscribers.note(connection.id, set, MAX_SUBSCRIPTIONS);
+  if (noted === 'gone') throw new Refusal('unavailable', 'the connection has ended');
+  if (noted === 'full') {
+    throw new Refusal('too_many_subscriptions', `a connection may have ${MAX_SUBSCRIPTIONS} subscriptions`);
+  }
+  const isThere = noted === 'there';
+  const shard = isThere ? (connection.subscriptions[pattern] ?? set.shard) : set.shard;
+  await subscribers.add({ pattern, shard }, subscriberOf(log, connection, pattern, start?.offset));
+  if (start && (isThere || (await hasMore(log, pattern, start))))
+    await jobs.send([{ channel: pattern, pattern, shard, attempt: 0 }], 0);
+  return { offset: isThere ? undefined : start?.offset, isClosed: start?.isEnd ?? false };
+}
+
+interface Start {
+  readonly offset: Position;
+  /** True if that is the end of a closed channel. */
+  readonly isEnd: boolean;
+}
+
+async function startOf(log: Log, name: string, from: From): Promise<Start> {
+  const { channel, result } = await catchUp(log, name, from);
+  const offset = typeof from === 'object' ? from : result.from;
+  return { offset, isEnd: channel.closed && offset.entry === channel.next };
+}
+
+/** Anything that a push which did not see the subscription yet may have passed by. */
+async function hasMore(log: Log, name: string, { offset, isEnd }: Start): Promise<boolean> {
+  const channel = await log.channels.get(name);
+  return channel !== undefined && (channel.next > offset.entry || channel.closed !== isEnd);
+}
+
+function subscriberOf(
+  log: Log,
+  { id, until, allowedUntil }: Connection,
+  channel: string,
+  at: Position | undefined,
+): Subscriber {
+  return {
+    id: log.newId(),
+    connection: id,
+    since: log.clock(),
+    until,
+    allowedUntil,
+    places: at ? { [channel]: { at, isUnsure: false } } : {},
+  };
+}
+
+/** Ends a subscription, and is content if there is none. */
+export async function unsubscribe(
+  { subscribers }: Pick<Subscribing, 'subscribers'>,
+  connection: Connection,
+  pattern: string,
+): Promise<void> {
+  const shard = connection.subscriptions[pattern];
+  if (shard === undefined) return;
+  // In this order: a crash in between leaves a row that still gets messages, never a note that promises some.
+  await subscribers.unnote(connection.id, pattern);
+  await subscribers.remove({ pattern, shard }, connection.id);
+}
+
+/** Forgets a connection and all that it subscribed to. */
+export async function forget(
+  { subscribers }: Pick<Subscribing, 'subscribers'>,
+  id: string,
+  seenIn?: PatternShard,
+): Promise<void> {
+  const connection = await subscribers.connection(id);
+  const sets = Object.entries(connection?.subscriptions ?? {}).map(([pattern, shard]) => ({
+    pattern,
+    shard,
+  }));
+  await Promise.all([...sets, ...(seenIn ? [seenIn] : [])].map((set) => subscribers.remove(set, id)));
+  if (connection) await subscribers.disconnect(id);
+}
+
+/** Tells a subscriber whose token has ended, and ends his subscription. */
+export async function endSubscription(
+  { subscribers, connections }: { readonly subscribers: SubscriberStore; readonly connections: Connections },
+  { pattern, shard }: PatternShard,
+  { connection }: Subscriber,
+): Promise<void> {
+  const error = { type: 'error', code: 'unauthorized', message: 'the token has ended', channel: pattern };
+  await connections.post(connection, JSON.stringify(error));
+  await subscribers.unnote(connection, pattern);
+  await subscribers.remove({ pattern, shard }, connection);
+}
+
+/** Spreads connections over shards (FNV-1a). Ids are random, so any mix will do. */
+export function shardOf(connection: string, shards: number): number {
+  let hash = 0x811c9dc5;
+  for (const character of connection) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 0) % shards;
+}

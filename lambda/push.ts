@@ -1,0 +1,25 @@
+/**
+ * The door of the push: takes hints and jobs from the queue, and posts to sockets (PROTOCOL.md §12.4).
+ * @module
+ */
+import { queueHandler } from './aws/batch.ts';
+import { pushInAws } from './aws/push.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { jobEnv, listenersEnv, logEnv, pushEnv } from './env.ts';
+import { onHint, onJob } from './hub/hint.ts';
+
+const push = pushInAws(
+  {
+    ...logEnv.read(process.env),
+    ...listenersEnv.read(process.env),
+    ...jobEnv.read(process.env),
+    ...pushEnv.read(process.env),
+  },
+  process.env,
+);
+
+export const handler = queueHandler({
+  logDefect,
+  work: async (work, until) =>
+    work.kind === 'hint' ? await onHint(push, work, until) : await onJob(push, work, until),
+});

@@ -1,0 +1,57 @@
+/**
+ * The door of sockets: $connect, $disconnect and everything that is said in between (PROTOCOL.md §12).
+ * @module
+ */
+import { Refusal } from '../protocol/errors.ts';
+import { accessInAws } from './aws/access.ts';
+import { documentClient } from './aws/dynamodb.ts';
+import { logInAws } from './aws/log.ts';
+import { hintsBySns, jobsBySqs } from './aws/queue.ts';
+import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { ticketsInAws } from './aws/tickets.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { forget } from './hub/subscribe.ts';
+import { answerMessage } from './ws/answer.ts';
+import { admit, type Upgrade } from './ws/connect.ts';
+import { parseSocketEvent, type SocketResult } from './ws/event.ts';
+
+const client = documentClient();
+const settings = logEnv.read(process.env);
+const who = accessEnv.read(process.env);
+const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
+const sockets = {
+  log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
+  jobs: jobsBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
+  access: accessInAws(who),
+  tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
+  subscribers,
+  logDefect,
+};
+
+export async function handler(event: unknown): Promise<SocketResult> {
+  const said = parseSocketEvent(event);
+  switch (said.kind) {
+    case 'connect':
+      return await open(said);
+    case 'message':
+      return { statusCode: 200, body: await answerMessage(sockets, said.connection, said.body) };
+    case 'disconnect':
+      await forget({ subscribers }, said.connection);
+      return { statusCode: 200 };
+  }
+}
+
+async function open(upgrade: Upgrade): Promise<SocketResult> {
+  try {
+    const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
+    await subscribers.connect(connection);
+    return {
+      statusCode: 200,
+      ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),
+    };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { statusCode: error.status, body: JSON.stringify(error) };
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Does what a client said on a socket, and answers one frame (PROTOCOL.md §12.2).
+ * @module
+ */
+import { isPattern } from '../../protocol/channel-name.ts';
+import { Refusal } from '../../protocol/errors.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import type { Access } from '../access/verify.ts';
+import { fingerprintOf } from '../http/parse.ts';
+import { append } from '../hub/append.ts';
+import type { Connection } from '../hub/listeners.ts';
+import { appendOnce } from '../hub/once.ts';
+import type { Publishing } from '../hub/ports.ts';
+import { type Subscribing, subscribe, unsubscribe } from '../hub/subscribe.ts';
+import { parseFrame, parseSaid, requestIdOf, type Said } from './parse.ts';
+
+export interface Sockets extends Subscribing {
+  readonly log: Publishing;
+  readonly access: Access;
+  readonly logDefect: (error: unknown, request: Readonly<Record<string, unknown>>) => void;
+}
+
+/** The frame that answers a message: an error if it was refused, never an exception. */
+export async function answerMessage(sockets: Sockets, connectionId: string, body: string): Promise<string> {
+  let about: Readonly<Record<string, unknown>> = {};
+  try {
+    const fields = parseFrame(body);
+    const id = requestIdOf(fields);
+    about = { ...(id === undefined ? {} : { id }), ...channelOf(fields) };
+    const said = parseSaid(fields, body);
+    const answer = await answerTo(sockets, connectionId, said);
+    return JSON.stringify({ ...answer, ...(id === undefined ? {} : { id }) });
+  } catch (error) {
+    const refusal =
+      error instanceof Refusal ? error : new Refusal('internal', 'the hub failed on this message');
+    if (refusal !== error) sockets.logDefect(error, { connection: connectionId });
+    return JSON.stringify({ type: 'error', ...about, ...refusal.toJSON().error });
+  }
+}
+
+/** What is no name is not repeated: with the rest of the answer around it, it could be more than a socket takes. */
+const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
+  typeof channel === 'string' && isPattern(channel) ? { channel } : {};
+
+async function answerTo(sockets: Sockets, connectionId: string, said: Said): Promise<object> {
+  // A ping says nothing of the caller, so it costs no look at who that is.
+  if (said.action === 'ping') return { type: 'pong', connection: connectionId };
+  const connection = await sockets.subscribers.connection(connectionId);
+  if (!connection) throw new Refusal('unauthorized', 'the hub does not know this connection; open another');
+  refuseExpired(connection, sockets.log.clock());
+  switch (said.action) {
+    case 'subscribe': {
+      sockets.access.require('subscribe', said.pattern, connection);
+      const { offset, isClosed } = await subscribe(sockets, connection, said.pattern, said.from);
+      return {
+        type: 'subscribed',
+        channel: said.pattern,
+        ...(offset ? { offset: formatOffset(offset) } : {}),
+        ...(isClosed ? { closed: true } : {}),
+      };
+    }
+    case 'unsubscribe':
+      await unsubscribe(sockets, connection, said.pattern);
+      return { type: 'unsubscribed', channel: said.pattern };
+    case 'publish': {
+      const { append: request, key } = said;
+      sockets.access.require('publish', request.channel, connection);
+      const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(request) };
+      const done = once ? await appendOnce(sockets.log, request, once) : await append(sockets.log, request);
+      return { type: 'published', channel: request.channel, offset: done.nextOffset };
+    }
+  }
+}
+
+function refuseExpired({ allowedUntil }: Connection, now: number): void {
+  if (allowedUntil !== undefined && allowedUntil <= now)
+    throw new Refusal('unauthorized', 'the token of this connection has ended; open another');
+}

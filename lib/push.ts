@@ -1,0 +1,66 @@
+/**
+ * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, and post.
+ * @module
+ */
+import { Duration } from 'aws-cdk-lib';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import { pushEnv } from '../lambda/env.ts';
+import type { DoorProps } from './door-props.ts';
+import { HubFunction } from './hub-function.ts';
+import type { Socket } from './socket.ts';
+
+/** Room for one round of the slowest kind (18 s, LEASE_MS in lambda/hub/push.ts), and some seconds to begin others in. */
+export const PUSH_TIMEOUT = Duration.seconds(25);
+
+/** One whole CPU: signing and sending posts is all that it does. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
+const MEMORY_MB = 1_769;
+
+/** Hints that one invocation takes; those of one channel become one. Ten is the most without waiting for more. */
+const BATCH_SIZE = 10;
+
+export interface PushProps extends DoorProps {
+  readonly socket: Socket;
+}
+
+export class Push extends Construct {
+  readonly door: HubFunction;
+
+  constructor(scope: Construct, id: string, { config, log, subscribers, hints, socket }: PushProps) {
+    super(scope, id);
+    this.door = new HubFunction(this, 'Door', {
+      door: 'push',
+      logRetention: config.logRetentionDays,
+      timeout: PUSH_TIMEOUT,
+      memoryMb: MEMORY_MB,
+    });
+    log.grantFollow(this.door);
+    subscribers.grantPush(this.door);
+    hints.grantJob(this.door);
+    socket.grantPost(this.door);
+    this.door.configure(
+      pushEnv.write({
+        CURSORS_TABLE: subscribers.cursors.tableName,
+        SOCKET_ENDPOINT: socket.stage.callbackUrl,
+        POSTS_IN_FLIGHT: String(config.postsInFlight),
+        POSTS_PER_SECOND: String(config.postsPerSecond),
+      }),
+    );
+    const { queue } = hints;
+    // Not SqsEventSource: that grants more than Lambda needs.
+    this.door.grant(
+      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
+      queue.queueArn,
+      {},
+    );
+    const source = new lambda.EventSourceMapping(this, 'Hints', {
+      target: this.door.function,
+      eventSourceArn: queue.queueArn,
+      batchSize: BATCH_SIZE,
+      reportBatchItemFailures: true,
+      maxConcurrency: config.maxPushes,
+    });
+    // The mapping is refused by AWS while the role may not read the queue yet.
+    source.node.addDependency(this.door.role);
+  }
+}

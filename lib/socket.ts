@@ -1,0 +1,93 @@
+/**
+ * What sockets reach: a WebSocket API before one function. It may note who listens, publish, and verify tokens.
+ * @module
+ */
+import { RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { wakeEnv } from '../lambda/env.ts';
+import type { DoorProps } from './door-props.ts';
+import { HubFunction } from './hub-function.ts';
+
+/** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
+export const SOCKET_PATH = 'ws';
+
+/** No query string and no headers: neither tokens nor tickets may reach a log. */
+const ACCESS_LOG = JSON.stringify({
+  requestId: '$context.requestId',
+  time: '$context.requestTime',
+  ip: '$context.identity.sourceIp',
+  connection: '$context.connectionId',
+  event: '$context.eventType',
+  route: '$context.routeKey',
+  status: '$context.status',
+  ms: '$context.integration.latency',
+  integrationError: '$context.integration.error',
+});
+
+export class Socket extends Construct {
+  readonly door: HubFunction;
+  readonly api: apigateway.WebSocketApi;
+  readonly stage: apigateway.WebSocketStage;
+
+  constructor(scope: Construct, id: string, { config, log, tokenKeys, subscribers, hints }: DoorProps) {
+    super(scope, id);
+    this.door = new HubFunction(this, 'Door', { door: 'socket', logRetention: config.logRetentionDays });
+    log.grantAppend(this.door);
+    tokenKeys.grantVerify(this.door);
+    subscribers.grantSubscribe(this.door);
+    hints.grantHint(this.door);
+    hints.grantJob(this.door);
+
+    const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.door.function) });
+    this.api = new apigateway.WebSocketApi(this, 'Api', {
+      connectRouteOptions: route(),
+      disconnectRouteOptions: route(),
+      // What the function answers is sent to the client, which saves a call for each answer.
+      defaultRouteOptions: { ...route(), returnResponse: true },
+    });
+    this.stage = new apigateway.WebSocketStage(this, 'Stage', {
+      webSocketApi: this.api,
+      stageName: SOCKET_PATH,
+      autoDeploy: true,
+      accessLogSettings: {
+        destination: new apigateway.LogGroupLogDestination(
+          new logs.LogGroup(this, 'AccessLogs', {
+            retention: config.logRetentionDays,
+            removalPolicy: RemovalPolicy.DESTROY,
+          }),
+        ),
+        format: AccessLogFormat.custom(ACCESS_LOG),
+      },
+    });
+    Validations.of(this.api).acknowledge({
+      id: 'AwsSolutions-APIG4',
+      reason:
+        'a WebSocket API can authorize $connect only, and there the function itself verifies the token, by three ways that no authorizer has at once',
+    });
+  }
+
+  /** Lets a door post to the connections. */
+  grantPost(door: HubFunction): void {
+    const { api, stage } = this;
+    const connections = Stack.of(this).formatArn({
+      service: 'execute-api',
+      resource: api.apiId,
+      resourceName: `${stage.stageName}/POST/@connections/*`,
+    });
+    door.grant(['execute-api:ManageConnections'], connections, {});
+    const { Ref } = Stack.of(this).resolve(api.apiId);
+    Validations.of(door).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${stage.stageName}/POST/@connections/*]`,
+      reason: 'the ids of connections are not known before they connect',
+    });
+  }
+
+  /** Tells a door where to be woken: it connects as anyone does, with a token that it makes for itself. */
+  grantWake(door: HubFunction): void {
+    door.configure(wakeEnv.write({ SOCKET_URL: this.stage.url }));
+  }
+}

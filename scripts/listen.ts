@@ -1,0 +1,68 @@
+/**
+ * `npm run listen`: shows what is published, as it comes.
+ * @module
+ */
+import { once } from 'node:events';
+import { connect } from '../client/index.ts';
+import { isTransport, TRANSPORTS } from '../client/transport.ts';
+import { command, UsageError } from './cli.ts';
+import { readLocalHub } from './local-file.ts';
+
+const HELP = `usage: npm run listen -- --channel NAME [OPTIONS]
+
+Shows each message of a channel, or of all that a pattern matches, as it comes: of the hub that runs here (npm start), or
+of the one that --url names. Ctrl-C ends it.
+
+  --channel NAME   a channel or a pattern: chat/room1, 'chat/*' or '*'
+  --offset O       where to begin: an offset, -1 for all that is kept, or now (default); a pattern begins now
+  --via LIST       the transports that it may use, the first choice first (default ${TRANSPORTS.join(',')})
+  --url URL        the hub
+  --token TOKEN    what to come with (default: the token of the hub that runs here)`;
+
+const OPTIONS = {
+  channel: { type: 'string' },
+  offset: { type: 'string' },
+  via: { type: 'string' },
+  url: { type: 'string' },
+  token: { type: 'string' },
+} as const;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** What is not a message goes where it is not in the way of whoever pipes them. */
+const note = (line: string): void => void process.stderr.write(`${line}\n`);
+
+await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
+  if (channel === undefined) throw new UsageError('--channel is missing');
+  const local = readLocalHub();
+  const at = url ?? local?.url;
+  if (at === undefined)
+    throw new UsageError('no hub runs here: start one with npm start, or name one with --url');
+  const transports = via?.split(',').map((name) => {
+    if (!isTransport(name)) throw new UsageError(`--via has ${name}, it must be of ${TRANSPORTS.join(', ')}`);
+    return name;
+  });
+  const hub = connect({
+    url: at,
+    token: token ?? (url === undefined ? local?.token : undefined),
+    transports,
+  });
+  const ended = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ended.abort());
+  hub.subscribe(channel, {
+    offset,
+    onMessages: ({ channel: from, messages, next, closed }) => {
+      for (const message of messages) say(`${from} ${JSON.stringify(message)}`);
+      if (closed) note(`${from} is closed at ${next}`);
+      if (closed && from === channel) ended.abort();
+    },
+    onTransport: (name) => note(`listening to ${channel} by ${name}`),
+    onError({ code, message, channel: about }) {
+      note(`${about ?? channel}: ${code}: ${message}`);
+      if (about !== undefined || code === 'unavailable') return;
+      process.exitCode = 1;
+      ended.abort();
+    },
+  });
+  if (!ended.signal.aborted) await once(ended.signal, 'abort');
+  hub.close();
+});

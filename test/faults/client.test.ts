@@ -1,0 +1,127 @@
+/**
+ * The client against a hub on a harsh day, whose sockets are cut now and then: from Node, and in a real browser.
+ * @module
+ */
+import chromium from '@sparticuz/chromium';
+import { build } from 'esbuild';
+import { type Browser, chromium as playwright } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from '../../client/index.ts';
+import { harshDay } from '../../local/harsh.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
+
+let running: RunningHub;
+let hub: Caller;
+beforeAll(async () => {
+  running = await startHub({ harsh: harshDay(SEED) });
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('client', running.stack.control);
+  await running.close();
+});
+
+const cutSockets = () => fetch(`${running.stack.control}/connections`, { method: 'DELETE' });
+
+test('in Node gets everything once and in order, while its sockets are cut', async () => {
+  const channel = newChannel();
+  const client = connect({ url: running.stack.url, token: running.token });
+  const taken: unknown[] = [];
+  const errors: unknown[] = [];
+  client.subscribe(channel, {
+    offset: '-1',
+    onMessages: ({ messages }) => taken.push(...messages),
+    onError: (error) => errors.push(error),
+  });
+  for (const n of numbers(120)) {
+    if (n % 30 === 10) await cutSockets();
+    await client.publish(channel, [n]);
+  }
+  await expect.poll(() => taken.length, { timeout: 30_000 }).toBe(120);
+  expect([taken, errors], `seed ${SEED}`).toEqual([numbers(120), []]);
+  expect((await hub.readAll(channel)).messages).toEqual(numbers(120));
+  client.close();
+}, 60_000);
+
+test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('in Node by %s alone', async (transport) => {
+  const channel = newChannel();
+  const client = connect({ url: running.stack.url, token: running.token, transports: [transport] });
+  const taken: unknown[] = [];
+  const by: string[] = [];
+  client.subscribe(channel, {
+    offset: '-1',
+    onMessages: ({ messages }) => taken.push(...messages),
+    onTransport: (name) => by.push(name),
+  });
+  for (const n of numbers(10)) await hub.publish(channel, n);
+  await expect.poll(() => taken, { timeout: 20_000 }).toEqual(numbers(10));
+  expect(new Set(by)).toEqual(new Set([transport]));
+  client.close();
+});
+
+describe('in a real browser', () => {
+  let browser: Browser;
+  let bundle: string;
+  beforeAll(async () => {
+    const options = {
+      bundle: true,
+      write: false,
+      format: 'iife',
+      globalName: 'tidings',
+      platform: 'browser',
+    } as const;
+    const { outputFiles } = await build({ entryPoints: ['client/index.ts'], ...options });
+    bundle = outputFiles[0]?.text ?? '';
+    browser = await playwright.launch({
+      executablePath: await chromium.executablePath(),
+      args: chromium.args,
+      headless: true,
+    });
+  }, 60_000);
+  afterAll(async () => await browser?.close());
+
+  test.each([
+    ['by WebSocket, cut twice', '', 'websocket'],
+    [
+      'by streams, where a proxy lets no socket through',
+      'window.WebSocket = class { constructor() { throw new Error() } };',
+      'sse',
+    ],
+  ])(
+    '%s',
+    async (_name, before, transport) => {
+      const channel = newChannel();
+      const page = await browser.newPage();
+      await page.setContent('<html><body></body></html>');
+      const run = <T>(script: string): Promise<T> => page.evaluate<T>(`(async () => { ${script} })()`);
+      await run(before);
+      await page.addScriptTag({ content: bundle });
+      await run(`
+      window.taken = []; window.by = []; window.errors = [];
+      window.hub = tidings.connect(${JSON.stringify({ url: running.stack.url, token: running.token })});
+      hub.subscribe(${JSON.stringify(channel)}, {
+        offset: '-1',
+        onMessages: ({ messages }) => taken.push(...messages),
+        onTransport: (name) => by.push(name),
+        onError: ({ code }) => errors.push(code),
+      });
+      await hub.publish(${JSON.stringify(channel)}, [0]);
+    `);
+      for (const n of numbers(60).slice(1)) {
+        if (n % 20 === 10) await cutSockets();
+        await hub.publish(channel, n);
+      }
+      const taken = () => run<unknown[]>('return taken;');
+      await expect.poll(async () => (await taken()).length, { timeout: 30_000 }).toBe(60);
+      expect([await taken(), await run('return errors;')], `seed ${SEED}`).toEqual([numbers(60), []]);
+      expect(await run<string[]>('return by;')).toContain(transport);
+      await run('hub.close();');
+    },
+    60_000,
+  );
+});

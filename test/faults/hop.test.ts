@@ -1,0 +1,40 @@
+/**
+ * One cursor, four ways of reading, and a platform on its worst day: nothing lost, doubled or out of order.
+ * The long form is `npm run bench -- hop`.
+ * @module
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hop } from '../../bench/hop.ts';
+import { harshDay } from '../../local/harsh.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+import { seededRandom } from '../support/random.ts';
+import { newChannel } from '../support/wire.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+
+let running: RunningHub;
+beforeAll(async () => {
+  running = await startHub({ harsh: harshDay(SEED) });
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('hop', running.stack.control);
+  await running.close();
+});
+
+test('clients that change transports at random lose, repeat and reorder nothing, harsh as the day may be', async () => {
+  const { url, socketUrl = '' } = running.stack;
+  const result = await hop({
+    url,
+    socketUrl,
+    token: running.token,
+    channel: newChannel(),
+    clients: 12,
+    messages: 400,
+    pauseMs: 30,
+    random: seededRandom(SEED),
+  });
+  console.info(`hop: seed ${SEED}, ${JSON.stringify(result)}`);
+  expect(result, `seed ${SEED}`).toMatchObject({ lost: 0, doubled: 0, outOfOrder: 0 });
+  for (const messages of Object.values(result.messagesBy)) expect(messages).toBeGreaterThan(0);
+}, 120_000);

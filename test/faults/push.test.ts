@@ -1,0 +1,260 @@
+/**
+ * The push when things break: processes that die, posts that fail, connections whose end nobody hears of, the table that
+ * is late (PROTOCOL.md §12.4).
+ * @module
+ */
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { GENTLE } from '../../local/harsh.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, type Fault, inject } from '../support/faults.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Listener, listen } from '../support/listener.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+const LOST_DISCONNECTS = 0.2;
+const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
+
+let running: RunningHub;
+let hub: Caller;
+const lines: string[] = [];
+beforeAll(async () => {
+  running = await startHub({
+    harsh: { ...GENTLE, lostDisconnects: LOST_DISCONNECTS },
+    log: (line) => lines.push(line),
+  });
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+}, 60_000);
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('push', running.stack.control);
+  await running.close();
+});
+
+const arm = (fault: Fault) => inject(running.stack.control, fault);
+const subscribed = (channel: string, offset?: string): Promise<Listener> =>
+  listen(running.stack.socketUrl ?? '', running.token, channel, offset);
+
+/** All rows of the table of subscribers, by what kind of row they are. */
+async function rows(): Promise<{ pattern: string; connection: string }[]> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = running.stack.aws;
+  const client = new DynamoDBClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+  const exported = Object.entries(running.stack.outputs).find(([name]) =>
+    /RefListenersSubscribers/.test(name),
+  );
+  const { Items = [] } = await client.send(
+    new ScanCommand({ TableName: exported?.[1], ConsistentRead: true }),
+  );
+  return Items.map(({ pattern, connection }) => ({
+    pattern: pattern?.S ?? '',
+    connection: connection?.S ?? '',
+  }));
+}
+
+describe('a push that dies', () => {
+  test('at whatever call: another takes over, everything arrives, and no frame breaks the rule', async () => {
+    const calls: Pick<Fault, 'at' | 'action' | 'resource'>[] = [
+      { at: 'after', action: 'dynamodb:UpdateItem', resource: 'Cursors' },
+      { at: 'after', action: 'execute-api:ManageConnections' },
+      { at: 'before', action: 'dynamodb:UpdateItem', resource: 'Cursors' },
+    ];
+    const channels = calls.map(() => newChannel());
+    const listeners = await Promise.all(channels.map((channel) => subscribed(channel)));
+    // One after the other: each fault is to hit the push of its own channel.
+    for (const [at, call] of calls.entries()) {
+      const channel = channels[at] ?? '';
+      const nth = call.at === 'before' ? { call: 2 } : {};
+      await arm({ function: 'Push', effect: 'kill', ...call, ...nth });
+      for (const n of numbers(5)) await hub.publish(channel, n);
+    }
+    // Whoever publishes next after the lease has run out wakes the one who takes over.
+    let published = 5;
+    const isAll = async () => {
+      for (const channel of channels) await hub.publish(channel, published);
+      published++;
+      return listeners.map(({ taken }) => taken.length >= published - 1);
+    };
+    await expect.poll(isAll, { timeout: 60_000, interval: 1_000 }).toEqual(channels.map(() => true));
+    for (const { taken, breaks } of listeners) {
+      expect(breaks).toEqual([]);
+      expect(taken).toEqual(numbers(taken.length));
+    }
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }, 90_000);
+});
+
+test('a push that fails leaves its message in the queue and a line in its log, and the next one makes up for it', async () => {
+  const channel = newChannel();
+  const listener = await subscribed(channel);
+  const effect = { status: 400, type: 'ValidationException', message: 'CANARY' };
+  await arm({ function: 'Push', at: 'before', action: 'dynamodb:GetItem', resource: 'Channels', effect });
+  await hub.publish(channel, 0);
+  await expect
+    .poll(() => lines.some((line) => line.includes('Push') && line.includes('CANARY')), { timeout: 5_000 })
+    .toBe(true);
+  expect(listener.taken).toEqual([]);
+  await hub.publish(channel, 1);
+  await expect.poll(() => listener.taken, { timeout: 10_000 }).toEqual([0, 1]);
+  expect(listener.breaks).toEqual([]);
+  await listener.close();
+});
+
+describe('posts that fail', () => {
+  test.each([
+    [
+      '429: nothing was sent, and it is tried again',
+      { status: 429, type: 'LimitExceededException', message: 'x' },
+    ],
+    ['500: it may have been sent', { status: 500, type: 'InternalServerException', message: 'x' }],
+  ])('%s', async (_name, effect) => {
+    const channel = newChannel();
+    const listener = await subscribed(channel);
+    await arm({ function: 'Push', at: 'before', action: 'execute-api:ManageConnections', effect, times: 5 });
+    for (const n of numbers(10)) await hub.publish(channel, n);
+    await expect.poll(() => listener.taken, { timeout: 15_000 }).toEqual(numbers(10));
+    expect(listener.breaks).toEqual([]);
+    await listener.close();
+  });
+
+  test('after they arrived: the frame comes again, and the rule drops it', async () => {
+    const channel = newChannel();
+    const listener = await subscribed(channel);
+    const effect = { status: 500, type: 'InternalServerException', message: 'x' };
+    await arm({ function: 'Push', at: 'after', action: 'execute-api:ManageConnections', effect });
+    await hub.publish(channel, 0);
+    await hub.publish(channel, 1);
+    await expect.poll(() => [listener.taken, listener.dropped()], { timeout: 15_000 }).toEqual([[0, 1], 1]);
+    expect(listener.breaks).toEqual([]);
+    await listener.close();
+  });
+});
+
+test('connections whose end nobody heard of leave no row behind after the next publish to them', async () => {
+  const channel = newChannel();
+  const listeners = await Promise.all(numbers(40).map(() => subscribed(channel)));
+  const before = await rows();
+  const ours = before.filter(({ pattern }) => pattern === `${channel}#0`).map(({ connection }) => connection);
+  expect(ours).toHaveLength(40);
+  await Promise.all(listeners.map((listener) => listener.close()));
+  // Those that AWS told of go by themselves; some stay until somebody posts to them.
+  await expect
+    .poll(async () => (await rows()).filter(({ pattern }) => pattern === `${channel}#0`).length, {
+      timeout: 10_000,
+    })
+    .toBeLessThan(20);
+  expect((await rows()).some(({ connection }) => ours.includes(connection))).toBe(true);
+  await hub.publish(channel, 'anyone?');
+  await expect
+    .poll(async () => (await rows()).filter(({ connection }) => ours.includes(connection)), {
+      timeout: 10_000,
+    })
+    .toEqual([]);
+});
+
+describe('a gap in front of subscribers', () => {
+  test('is sealed by the push, without another publish', async () => {
+    const channel = newChannel();
+    const listener = await subscribed(channel);
+    await hub.publish(channel, 0);
+    await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
+    await hub.publish(channel, 'lost');
+    await hub.publish(channel, 1);
+    // The answer to the tombstone comes late: it is written again, and met.
+    await arm({ function: 'Push', at: 'after', action: 'dynamodb:PutItem', effect: { delayMs: 1_200 } });
+    await expect.poll(() => listener.taken, { timeout: 20_000 }).toEqual([0, 1]);
+    expect(listener.breaks).toEqual([]);
+    await listener.close();
+  });
+});
+
+describe('the door of sockets', () => {
+  /** A socket that says one thing at a time. */
+  async function talk(): Promise<{ say: (frame: object) => Promise<unknown>; close: () => void }> {
+    const socket = new WebSocket(running.stack.socketUrl ?? '', ['tidings.v1', `bearer.${running.token}`]);
+    await new Promise((resolve, reject) => {
+      socket.on('open', resolve);
+      socket.on('error', reject);
+    });
+    return {
+      say: (frame) =>
+        new Promise((resolve) => {
+          socket.once('message', (data) => resolve(JSON.parse(String(data))));
+          socket.send(JSON.stringify(frame));
+        }),
+      close: () => socket.close(),
+    };
+  }
+
+  test('that dies between claim and write: the retry with the key is there once, sealed meanwhile or not', async () => {
+    for (const isSealed of [false, true]) {
+      const channel = newChannel();
+      const { say, close } = await talk();
+      const keyed = { action: 'publish', channel, messages: ['keyed'], key: 'k' };
+      await say({ action: 'publish', channel, messages: ['first'] });
+      await arm({
+        function: 'Socket',
+        at: 'before',
+        action: 'dynamodb:PutItem',
+        resource: 'Entries',
+        effect: 'kill',
+      });
+      expect(await say(keyed)).toMatchObject({ message: 'Internal server error' });
+      if (isSealed) {
+        await say({ action: 'publish', channel, messages: ['beyond'] });
+        const read = async () => (await hub.readAll(channel)).messages;
+        await expect.poll(read, { timeout: 15_000 }).toEqual(['first', 'beyond']);
+      }
+      expect(await say(keyed)).toMatchObject({ type: 'published' });
+      expect(await say(keyed)).toMatchObject({ type: 'published' });
+      const expected = isSealed ? ['first', 'beyond', 'keyed'] : ['first', 'keyed'];
+      expect((await hub.readAll(channel)).messages).toEqual(expected);
+      close();
+    }
+  });
+
+  test('whose write is answered too late: acknowledged, and there once', async () => {
+    const channel = newChannel();
+    const { say, close } = await talk();
+    await arm({
+      function: 'Socket',
+      at: 'after',
+      action: 'dynamodb:PutItem',
+      resource: 'Entries',
+      effect: { delayMs: 1_200 },
+    });
+    expect(await say({ action: 'publish', channel, messages: [1] })).toMatchObject({ type: 'published' });
+    expect((await hub.readAll(channel)).messages).toEqual([1]);
+    close();
+  });
+
+  test('that fails says so without a word of what it was, stays open, and logs it without the token', async () => {
+    const { say, close } = await talk();
+    const effect = { status: 400, type: 'ValidationException', message: 'CANARY of the door' };
+    await arm({ function: 'Socket', at: 'before', action: 'dynamodb:GetItem', effect });
+    const answer = await say({ action: 'subscribe', channel: newChannel(), id: 'a' });
+    expect(answer).toMatchObject({ type: 'error', id: 'a', code: 'internal' });
+    expect(JSON.stringify(answer)).not.toMatch(/CANARY|Validation|dynamodb/i);
+    const logged = () => lines.filter((line) => line.includes('CANARY of the door'));
+    await expect.poll(() => logged().length, { timeout: 5_000 }).toBe(1);
+    expect(lines.filter((line) => line.includes(running.token))).toEqual([]);
+    expect(await say({ action: 'ping' })).toMatchObject({ type: 'pong' });
+    close();
+  });
+
+  test('that cannot tell of a publish says so, and the retry makes up for it', async () => {
+    const channel = newChannel();
+    const listener = await subscribed(channel);
+    const { say, close } = await talk();
+    const effect = { status: 400, type: 'ThrottlingException', message: 'x' };
+    await arm({ function: 'Socket', at: 'before', action: 'sns:Publish', effect, times: 9 });
+    const keyed = { action: 'publish', channel, messages: ['once'], key: 'k' };
+    expect(await say(keyed)).toMatchObject({ type: 'error', code: 'unavailable' });
+    await clearFaults(running.stack.control);
+    expect(await say(keyed)).toMatchObject({ type: 'published' });
+    await expect.poll(() => listener.taken, { timeout: 10_000 }).toEqual(['once']);
+    expect((await hub.readAll(channel)).messages).toEqual(['once']);
+    await listener.close();
+    close();
+  });
+});

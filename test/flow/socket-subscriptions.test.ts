@@ -1,0 +1,105 @@
+/**
+ * PROTOCOL.md §12.4 over the wire: when a subscription begins, and when it ends.
+ * @module
+ */
+import { beforeAll, expect, test } from 'vitest';
+import { contentOf, follow, isOf, subscribe } from '../support/follow.ts';
+import { type Heard, socketWith } from '../support/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+
+let hub: Caller;
+beforeAll(async () => {
+  hub = await callerWith(EVERYTHING);
+});
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
+const framesIn = (frames: readonly Heard[]) => frames.filter(({ type }) => type === 'messages');
+
+test('made twice is one, and goes on as it was', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, 'old');
+  const socket = await socketWith(EVERYTHING);
+  const from = await subscribe(socket, channel);
+  await subscribe(socket, channel, '-1');
+  await hub.publish(channel, 1);
+  const first = await follow(socket, { channel, from }, 1);
+  await subscribe(socket, channel);
+  await hub.publish(channel, 2);
+  const second = await follow(socket, { channel, from: first.next }, 1);
+  expect([first.messages, second.messages]).toEqual([[1], [2]]);
+  expect(framesIn(socket.unread())).toEqual([]);
+});
+
+test('ends when asked to, and may be made again', async () => {
+  const channel = newChannel();
+  const [socket, witness] = [await socketWith(EVERYTHING), await socketWith(EVERYTHING)];
+  const seen = { channel, from: await subscribe(witness, channel) };
+  await subscribe(socket, channel);
+  for (const _again of range(2)) {
+    expect(await socket.ask({ action: 'unsubscribe', channel })).toMatchObject({
+      type: 'unsubscribed',
+      channel,
+    });
+  }
+  await hub.publish(channel, 1);
+  const { next } = await follow(witness, seen, 1);
+  const from = await subscribe(socket, channel);
+  await hub.publish(channel, 2);
+  // Whoever posts a second time has long ended the first.
+  await follow(witness, { channel, from: next }, 1);
+  expect((await follow(socket, { channel, from }, 1)).messages).toEqual([2]);
+  expect(framesIn(socket.unread())).toEqual([]);
+});
+
+test('lasts as long as the token, and its end is told at the next message', async () => {
+  const channel = newChannel();
+  const pattern = `${channel.slice(0, channel.lastIndexOf('/'))}/*`;
+  const witness = await socketWith(EVERYTHING);
+  const seen = { channel, from: await subscribe(witness, channel) };
+  // 30 s are forgiven (§7): this token has four to five left.
+  const socket = await socketWith(EVERYTHING, {}, -25);
+  const course = { channel, from: await subscribe(socket, channel) };
+  await subscribe(socket, pattern);
+  const errors = Promise.all(
+    [channel, pattern].map((about) =>
+      socket.next(({ type, channel }) => type === 'error' && channel === about),
+    ),
+  );
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  void errors.then(over, over);
+  let count = 0;
+  for (; !isOver; count++) await hub.publish(channel, count);
+  expect((await errors).map(({ code, id }) => [code, id])).toEqual([
+    ['unauthorized', undefined],
+    ['unauthorized', undefined],
+  ]);
+  expect((await follow(witness, seen, count)).messages).toEqual(range(count));
+  const got = framesIn(socket.unread()).filter(isOf(course)).flatMap(contentOf);
+  expect(got).toEqual(range(got.length));
+  expect(got.length).toBeLessThan(count);
+  expect(await socket.ask({ action: 'subscribe', channel })).toMatchObject({ code: 'unauthorized' });
+  expect(await socket.ask({ action: 'publish', channel, messages: [1] })).toMatchObject({
+    code: 'unauthorized',
+  });
+  expect((await hub.readAll(channel)).messages).toHaveLength(count);
+});
+
+test('there are a hundred to a connection, and another when one has ended', async () => {
+  const socket = await socketWith(EVERYTHING);
+  const prefix = newChannel();
+  await Promise.all(range(100).map((n) => subscribe(socket, `${prefix}-${n}`)));
+  const more = `${prefix}-more`;
+  expect(await socket.ask({ action: 'subscribe', channel: more })).toMatchObject({
+    type: 'error',
+    code: 'too_many_subscriptions',
+    channel: more,
+  });
+  await subscribe(socket, `${prefix}-99`);
+  await socket.ask({ action: 'unsubscribe', channel: `${prefix}-0` });
+  const from = await subscribe(socket, more);
+  await hub.publish(more, 'heard');
+  expect((await follow(socket, { channel: more, from }, 1)).messages).toEqual(['heard']);
+});

@@ -1,0 +1,182 @@
+/**
+ * What the tests of queues share: the desk that consumers show their batches to, and a stack of the fixture with a
+ * client for its queues.
+ * @module
+ */
+import { createServer } from 'node:http';
+import {
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  type SendMessageCommandInput,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { expect, vi } from 'vitest';
+import { isObject, type JsonObject, listOf, objectOr, parseJson } from '../../local/json.ts';
+import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../local/stack.ts';
+import { synthesizeFixture } from './support.ts';
+
+export interface Batch {
+  readonly records: readonly JsonObject[];
+  /** What the messages say. */
+  readonly texts: readonly string[];
+}
+
+export interface Desk {
+  readonly port: string;
+  /** Batches in the order in which they came. */
+  readonly batches: Batch[];
+  /** Batches that are being answered. */
+  running: number;
+  /** The most of them that there ever were. */
+  most: number;
+  /** Answers a batch; what it throws fails the function. */
+  rule: (batch: Batch) => unknown;
+  /** All texts in the order in which they came. */
+  texts(): string[];
+  reset(): void;
+  close(): Promise<void>;
+}
+
+const succeed = () => null;
+
+/** Waits for the condition, which throws until it holds. */
+export const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 20_000, interval: 5 });
+
+/** A desk where every batch succeeds until there is a rule. */
+export async function startDesk(): Promise<Desk> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const records = listOf(objectOr(parseJson(Buffer.concat(chunks).toString('utf8'))).Records).map(
+        objectOr,
+      );
+      const batch = { records, texts: records.map(textOf) };
+      desk.batches.push(batch);
+      desk.running += 1;
+      desk.most = Math.max(desk.most, desk.running);
+      Promise.resolve()
+        .then(() => desk.rule(batch))
+        .then(
+          (told) => response.end(JSON.stringify(told)),
+          (error: unknown) => response.writeHead(500).end(String(error)),
+        )
+        .finally(() => {
+          desk.running -= 1;
+        });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the desk got no port');
+  const desk: Desk = {
+    port: String(address.port),
+    batches: [],
+    running: 0,
+    most: 0,
+    rule: succeed,
+    texts: () => desk.batches.flatMap(({ texts }) => texts),
+    reset() {
+      desk.batches.length = 0;
+      desk.most = 0;
+      desk.rule = succeed;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return desk;
+}
+
+const textOf = (record: JsonObject) => String(objectOr(parseJson(String(record.body))).text);
+
+/** The answer of a function that reports these messages. */
+export const reporting = (batch: Batch, failed: (text: string) => boolean) => ({
+  batchItemFailures: batch.records
+    .filter((record) => failed(textOf(record)))
+    .map(({ messageId }) => ({ itemIdentifier: messageId })),
+});
+
+/** A rule that holds every batch until `open` is called. */
+export function holding(): { rule: () => Promise<null>; open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  return { rule: () => promise, open: () => resolve(null) };
+}
+
+export interface PostOffice {
+  readonly stack: LocalStack;
+  readonly desk: Desk;
+  readonly sqs: SQSClient;
+  /** For clients of other services. */
+  readonly settings: {
+    endpoint: string;
+    region: string;
+    maxAttempts: number;
+    credentials: { accessKeyId: string; secretAccessKey: string };
+  };
+  readonly assembly: string;
+  /** Puts a message into the queue of that construct id. */
+  send(queue: string, text: string, more?: Partial<SendMessageCommandInput>): Promise<void>;
+  /** Puts many messages, in batches of ten; each is named by its text. */
+  sendAll(queue: string, texts: readonly string[], more?: (text: string) => object): Promise<void>;
+  /** Resolves when nothing is left in the queue that could still be delivered. */
+  emptied(queue: string): Promise<unknown>;
+  url(queue: string): string;
+  body(text: string): string;
+  control(path: string, init?: RequestInit): Promise<Response>;
+  /** The records of `/_local/queues` by construct id. */
+  queues(): Promise<Record<string, JsonObject>>;
+  close(): Promise<void>;
+}
+
+/** The fixture `queues`, running. */
+export async function startPostOffice(options: Partial<LocalStackOptions> = {}): Promise<PostOffice> {
+  const fixture = await synthesizeFixture({}, 'queues');
+  const desk = await startDesk();
+  const stack = await startLocalStack({ assembly: fixture.assembly, ...options });
+  const { endpoint, region, accessKeyId, secretAccessKey } = stack.aws;
+  const settings = { endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey } };
+  const sqs = new SQSClient(settings);
+  const body = (text: string) => JSON.stringify({ port: desk.port, text });
+  const url = (queue: string) => stack.outputs[`${queue}Url`] ?? '';
+  const control = (path: string, init?: RequestInit) => fetch(`${stack.control}/${path}`, init);
+  async function queues(): Promise<Record<string, JsonObject>> {
+    const records: unknown = await (await control('queues')).json();
+    const known = Array.isArray(records) ? records.filter(isObject) : [];
+    return Object.fromEntries(known.map((record) => [String(record.queue).replace('Post/', ''), record]));
+  }
+  return {
+    stack,
+    desk,
+    sqs,
+    settings,
+    assembly: fixture.assembly,
+    url,
+    body,
+    control,
+    async send(queue, text, more = {}) {
+      await sqs.send(new SendMessageCommand({ QueueUrl: url(queue), MessageBody: body(text), ...more }));
+    },
+    queues,
+    async sendAll(queue, texts, more = () => ({})) {
+      for (let start = 0; start < texts.length; start += 10) {
+        const ten = texts.slice(start, start + 10);
+        const Entries = ten.map((text) => ({ Id: text, MessageBody: body(text), ...more(text) }));
+        await sqs.send(new SendMessageBatchCommand({ QueueUrl: url(queue), Entries }));
+      }
+    },
+    emptied: (queue) =>
+      until(async () => {
+        const { [queue]: record } = await queues();
+        expect(record).toMatchObject({ visible: 0, inFlight: 0, delayed: 0 });
+      }),
+    async close() {
+      sqs.destroy();
+      await stack.close();
+      await desk.close();
+      fixture.remove();
+    },
+  };
+}

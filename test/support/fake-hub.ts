@@ -1,0 +1,256 @@
+/**
+ * A hub on loopback that does what a test tells it: it refuses ways of reading, doubles, drops and empties frames, cuts
+ * connections, and loses answers. Its log is honest: whatever it was asked to append it appended, once for each key.
+ * @module
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ERRORS } from '../../protocol/errors.ts';
+import { type FakeFrame, fakeLog, offsetAt, Refused } from './fake-log.ts';
+
+export interface FakeHub {
+  readonly url: string;
+  /** Appends one message each, and tells whoever listens. */
+  readonly append: (channel: string, ...messages: readonly unknown[]) => void;
+  readonly log: (channel: string) => readonly unknown[];
+  /** Ends a channel for good. */
+  readonly end: (channel: string) => void;
+  /** Everything before the offset of so many messages is gone. */
+  readonly forget: (channel: string, messages: number) => void;
+  /** What was asked: `websocket`, `sse`, `long-poll`, `poll`, `head`, `post`, and what sockets said: `say subscribe`. */
+  readonly asked: string[];
+  /** Ends all sockets and all that is held. */
+  readonly cut: () => void;
+  readonly sockets: () => number;
+  readonly close: () => Promise<void>;
+  /** Ways that are answered 503, or for sockets not at all. */
+  readonly refused: Set<string>;
+  /** Tokens that are taken; undefined for any, and none. */
+  tokens: readonly string[] | undefined;
+  /** What becomes of a frame on its way. */
+  distort: (frame: FakeFrame) => readonly FakeFrame[];
+  /** True for a socket that appends what it is told, and then ends without a word. */
+  losesAnswers: boolean;
+}
+
+interface Listening {
+  readonly socket: WebSocket;
+  readonly topic: string;
+}
+
+/** How long a poll is held, in milliseconds. */
+const HOLD_MS = 300;
+
+export async function fakeHub(): Promise<FakeHub> {
+  const listening = new Set<Listening>();
+  const wakes = new Set<() => void>();
+  const server = createServer((request, response) => void answer(request, response));
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => (offered.has('tidings.v1') ? 'tidings.v1' : false),
+  });
+
+  const send = (socket: WebSocket, sent: FakeFrame): void => {
+    for (const each of hub.distort(sent)) socket.send(JSON.stringify(each));
+  };
+  const tell = (name: string, from: number, to: number): void => {
+    for (const { socket, topic } of listening) {
+      const matches = topic === '*' || (topic.endsWith('/*') && name.startsWith(topic.slice(0, -1)));
+      if (topic === name || matches) send(socket, log.frame(name, topic, from, to));
+    }
+    for (const wake of [...wakes]) wake();
+  };
+  const log = fakeLog(tell);
+  const forget = (isOver: (each: Listening) => boolean): void => {
+    for (const each of [...listening]) if (isOver(each)) listening.delete(each);
+  };
+  const mayCome = (token: string | undefined): boolean =>
+    hub.tokens === undefined || (token !== undefined && hub.tokens.includes(token));
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', 'http://fake');
+    const name = url.pathname.replace('/channels/', '');
+    const way = wayOf(request, url);
+    hub.asked.push(way);
+    try {
+      if (!mayCome(request.headers.authorization?.replace('Bearer ', ''))) throw new Refused('unauthorized');
+      if (hub.refused.has(way)) throw new Refused('unavailable');
+      if (way === 'head') return void response.writeHead(200, { 'Content-Type': 'application/json' }).end();
+      if (way === 'post') return await answerPost(name, request, response);
+      const from = log.start(name, url.searchParams.get('offset') ?? '-1');
+      if (way === 'sse') return answerStream(name, from, response);
+      if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)
+        await news();
+      answerPage(name, from, way, response);
+    } catch (error) {
+      const code = error instanceof Refused ? error.code : 'internal';
+      response.writeHead(ERRORS[code].status, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ error: { code, message: `the fake says ${code}` } }));
+    }
+  }
+
+  const news = (): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        wakes.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, HOLD_MS);
+      wakes.add(wake);
+    });
+
+  function answerPage(name: string, from: number, way: string, response: ServerResponse): void {
+    const { messages, isClosed } = log.channel(name);
+    const found = messages.slice(from);
+    const headers: Record<string, string> = {
+      'Content-Type': 'application/json',
+      'Stream-Next-Offset': offsetAt(messages.length),
+      'Stream-Up-To-Date': 'true',
+      ...(isClosed ? { 'Stream-Closed': 'true' } : {}),
+      ...(way === 'long-poll' ? { 'Stream-Cursor': '7' } : {}),
+    };
+    const isEmpty = way === 'long-poll' && found.length === 0;
+    response.writeHead(isEmpty ? 204 : 200, headers).end(isEmpty ? undefined : JSON.stringify(found));
+  }
+
+  async function answerPost(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body: unknown = JSON.parse(await textOf(request));
+    const key = request.headers['idempotency-key'];
+    const messages = Array.isArray(body) ? body : [body];
+    const next = log.append(name, typeof key === 'string' ? key : undefined, messages);
+    response.writeHead(204, { 'Stream-Next-Offset': next }).end();
+  }
+
+  function answerStream(name: string, start: number, response: ServerResponse): void {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    let from = start;
+    const write = (): void => {
+      const { messages, isClosed } = log.channel(name);
+      const found = messages.slice(from);
+      from = messages.length;
+      const data = found.length > 0 ? `event: data\ndata:${JSON.stringify(found)}\n\n` : '';
+      const control = JSON.stringify({
+        streamNextOffset: offsetAt(from),
+        upToDate: true,
+        streamClosed: isClosed,
+      });
+      response.write(`${data}event: control\ndata:${control}\n\n`);
+      if (isClosed) response.end();
+    };
+    write();
+    wakes.add(write);
+    response.on('close', () => wakes.delete(write));
+  }
+
+  server.on('upgrade', (request, socket, head) => {
+    hub.asked.push('websocket');
+    const offered = request.headers['sec-websocket-protocol'] ?? '';
+    const isRefused = hub.refused.has('websocket') || !mayCome(/bearer\.([^, ]+)/.exec(offered)?.[1]);
+    if (isRefused) return void socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+    upgrades.handleUpgrade(request, socket, head, (upgraded) => {
+      upgraded.on('message', (data) => hear(upgraded, JSON.parse(String(data))));
+      upgraded.on('close', () => forget((each) => each.socket === upgraded));
+    });
+  });
+
+  function hear(socket: WebSocket, said: Said): void {
+    const { action, channel = '', id } = said;
+    hub.asked.push(`say ${action}`);
+    const reply = (more: object): void => socket.send(JSON.stringify({ id, channel, ...more }));
+    try {
+      if (action === 'ping') reply({ type: 'pong', connection: 'fake' });
+      if (action === 'subscribe') subscribe(socket, said, reply);
+      if (action === 'unsubscribe') {
+        forget((each) => each.socket === socket && each.topic === channel);
+        reply({ type: 'unsubscribed' });
+      }
+      if (action === 'publish') {
+        const offset = log.append(channel, said.key, said.messages ?? []);
+        if (hub.losesAnswers) socket.terminate();
+        else reply({ type: 'published', offset });
+      }
+    } catch (error) {
+      const code = error instanceof Refused ? error.code : 'internal';
+      reply({ type: 'error', code, message: `the fake says ${code}` });
+    }
+  }
+
+  function subscribe(
+    socket: WebSocket,
+    { channel = '', offset = 'now' }: Said,
+    reply: (more: object) => void,
+  ): void {
+    const isThere = [...listening].some((each) => each.socket === socket && each.topic === channel);
+    if (isThere || channel.endsWith('*')) {
+      listening.add({ socket, topic: channel });
+      reply({ type: 'subscribed' });
+      return;
+    }
+    const from = log.start(channel, offset);
+    const { messages, isClosed } = log.channel(channel);
+    listening.add({ socket, topic: channel });
+    reply({ type: 'subscribed', offset: offsetAt(from), ...(isClosed ? { closed: true } : {}) });
+    if (from < messages.length) send(socket, log.frame(channel, channel, from, messages.length));
+  }
+
+  const hub: FakeHub = {
+    url: '',
+    append(name, ...messages) {
+      for (const message of messages) log.append(name, undefined, [message]);
+    },
+    log: (name) => log.channel(name).messages,
+    end(name) {
+      const channel = log.channel(name);
+      channel.isClosed = true;
+      tell(name, channel.messages.length, channel.messages.length);
+    },
+    forget(name, messages) {
+      log.channel(name).floor = messages;
+    },
+    asked: [],
+    cut() {
+      for (const socket of upgrades.clients) socket.terminate();
+      server.closeAllConnections();
+    },
+    sockets: () => upgrades.clients.size,
+    async close() {
+      hub.cut();
+      server.close();
+      await once(server, 'close');
+    },
+    refused: new Set(),
+    tokens: undefined,
+    distort: (each) => [each],
+    losesAnswers: false,
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return Object.assign(hub, { url: `http://127.0.0.1:${portOf(server.address())}` });
+}
+
+interface Said {
+  readonly action: string;
+  readonly id?: string;
+  readonly channel?: string;
+  readonly offset?: string;
+  readonly key?: string;
+  readonly messages?: readonly unknown[];
+}
+
+function wayOf({ method }: IncomingMessage, url: URL): string {
+  if (method === 'POST') return 'post';
+  if (method === 'HEAD') return 'head';
+  return url.searchParams.get('live') ?? 'poll';
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+const portOf = (address: AddressInfo | string | null): number =>
+  typeof address === 'object' && address ? address.port : 0;

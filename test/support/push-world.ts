@@ -1,0 +1,230 @@
+/**
+ * The push and all around it in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at
+ * a chosen call, and clients that hold every frame against the gap rule (PROTOCOL.md §12.3).
+ * @module
+ */
+import { type Hint, onHint, onJob } from '../../lambda/hub/hint.ts';
+import type { Connection, Job, Posted } from '../../lambda/hub/listeners.ts';
+import type { Push } from '../../lambda/hub/push.ts';
+import type { From } from '../../lambda/hub/read.ts';
+import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
+import { formatOffset, parseOffset } from '../../protocol/offset.ts';
+import { type MemoryListeners, memoryListeners } from './memory-listeners.ts';
+import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
+import { type VirtualTime, virtualTime } from './virtual-time.ts';
+
+const never = new AbortController().signal;
+
+/** What a visibility timeout is on AWS, in milliseconds. */
+const REDELIVERY_MS = 90_000;
+const PROCESS_MS = 10_000;
+
+export interface WorldOptions {
+  readonly random: () => number;
+  /** Longest latency of a store call and of a post, in milliseconds. */
+  readonly latencyMs?: number;
+  /** Part of the messages that the queue delivers twice. */
+  readonly duplicates?: number;
+  /** What becomes of a post; 'unsure' arrives every other time. */
+  readonly posted?: () => Posted;
+}
+
+/** A client that follows the gap rule, and keeps what breaks it. */
+export interface Client {
+  readonly id: string;
+  readonly connection: Connection;
+  /** Messages by channel, as they were taken. */
+  readonly taken: Map<string, unknown[]>;
+  readonly next: Map<string, string>;
+  readonly frames: Record<string, unknown>[];
+  /** Frames that did not follow from the one before. */
+  readonly breaks: string[];
+  dropped: number;
+  isGone: boolean;
+  /** What is used in place of the world's `posted` for this client. */
+  posted?: (() => Posted) | undefined;
+}
+
+export interface World {
+  readonly log: MemoryLog;
+  readonly time: VirtualTime;
+  readonly listeners: MemoryListeners;
+  readonly clients: Map<string, Client>;
+  readonly client: (more?: Partial<Connection>) => Promise<Client>;
+  readonly subscribe: (client: Client, pattern: string, from: From) => Promise<Subscribed>;
+  /** Ends when the queue is empty and everybody idle, or after that much virtual time. */
+  readonly idle: (mostMs?: number) => Promise<void>;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Has the nth call of the next process be its last. */
+  crashAt: number | undefined;
+  /** Calls that processes made since `crashAt` was last set. */
+  calls: number;
+  posts: number;
+  failures: unknown[];
+}
+
+class Crash extends Error {}
+
+export function pushWorld({
+  random,
+  latencyMs = 5,
+  duplicates = 0,
+  posted = () => 'sent',
+}: WorldOptions): World {
+  const time = virtualTime();
+  const log = memoryLog();
+  const start = log.now;
+  Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
+  const listeners = memoryListeners(() => () => {});
+  const clients = new Map<string, Client>();
+  const lag = () => time.sleep(Math.floor(random() * latencyMs), never);
+  let waiting = 0;
+  let ids = 0;
+
+  const enqueue = (message: Hint | Job, delayMs: number): void => {
+    for (let copies = random() < duplicates ? 2 : 1; copies > 0; copies--) {
+      waiting++;
+      void deliver(message, delayMs + random() * latencyMs * 4);
+    }
+  };
+  const deliver = async (message: Hint | Job, delayMs: number): Promise<void> => {
+    await time.sleep(delayMs, never);
+    const until = log.now + PROCESS_MS;
+    try {
+      await ('shard' in message ? onJob(process(), message, until) : onHint(process(), message, until));
+      waiting--;
+    } catch (error) {
+      if (!(error instanceof Crash)) world.failures.push(error);
+      void deliver(message, REDELIVERY_MS);
+    }
+  };
+  const jobs = {
+    async send(sent: readonly Job[], delayMs: number) {
+      for (const job of sent) enqueue(job, delayMs);
+    },
+  };
+  const post = async (id: string, text: string): Promise<Posted> => {
+    const client = clients.get(id);
+    await lag();
+    world.posts++;
+    if (!client || client.isGone) return 'gone';
+    const result = (client.posted ?? posted)();
+    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(client, text);
+    if (result === 'gone') client.isGone = true;
+    await lag();
+    return result;
+  };
+
+  /** One invocation: dead from the call on that it was to die at. */
+  const process = (): Push => {
+    let isDead = false;
+    const hook = async (): Promise<void> => {
+      await lag();
+      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) isDead = true;
+      if (isDead) throw new Crash();
+    };
+    const own = <T extends object>(name: string, store: T) => hooked(name, store, () => hook);
+    return {
+      log: {
+        ...log,
+        channels: own('channels', log.channels),
+        entries: own('entries', log.entries),
+        clock: () => log.now,
+      },
+      subscribers: own('subscribers', listeners.subscribers),
+      cursors: own('cursors', listeners.cursors),
+      connections: own('connections', { post }),
+      jobs: own('jobs', jobs),
+    };
+  };
+
+  log.hook = lag;
+  const world: World = {
+    log,
+    time,
+    listeners,
+    clients,
+    crashAt: undefined,
+    calls: 0,
+    posts: 0,
+    failures: [],
+    sleep: (ms) => time.sleep(ms, never),
+    async client(more = {}) {
+      const id = `socket-${++ids}`;
+      const until = log.now + 7_200_000;
+      const connection: Connection = {
+        id,
+        principal: undefined,
+        capability: {},
+        allowedUntil: undefined,
+        until,
+        subscriptions: {},
+        ...more,
+      };
+      await listeners.subscribers.connect(connection);
+      const client: Client = {
+        id,
+        connection,
+        taken: new Map(),
+        next: new Map(),
+        frames: [],
+        breaks: [],
+        dropped: 0,
+        isGone: false,
+      };
+      clients.set(id, client);
+      return client;
+    },
+    async subscribe(client, pattern, from) {
+      const connection = (await listeners.subscribers.connection(client.id)) ?? client.connection;
+      const done = await subscribe(
+        { log, subscribers: listeners.subscribers, jobs },
+        connection,
+        pattern,
+        from,
+      );
+      const { offset } = done;
+      if (offset && !client.next.has(pattern)) client.next.set(pattern, formatOffset(offset));
+      return done;
+    },
+    async idle(mostMs = 600_000) {
+      const end = time.now() + mostMs;
+      while (waiting > 0 && time.now() < end) await time.sleep(50, never);
+    },
+  };
+  Object.defineProperty(log, 'hint', {
+    value: async ({
+      channel,
+      offset,
+      isClosing,
+    }: {
+      channel: string;
+      offset: string;
+      isClosing: boolean;
+    }) => {
+      const position = parseOffset(offset);
+      if (position) enqueue({ channel, offset: position, isClosing }, 0);
+    },
+  });
+  return world;
+}
+
+function receive(client: Client, text: string): void {
+  const frame = JSON.parse(text);
+  client.frames.push(frame);
+  if (frame.type !== 'messages') return;
+  const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
+  const mine = client.next.get(key);
+  if (mine !== undefined && frame.next <= mine && frame.from !== mine) {
+    client.dropped++;
+    return;
+  }
+  if (mine !== undefined && frame.from !== mine) {
+    client.breaks.push(`${key} has ${mine}, got ${frame.from} to ${frame.next}`);
+    return;
+  }
+  client.next.set(key, frame.next);
+  const messages = client.taken.get(frame.channel) ?? [];
+  messages.push(...(frame.messages ?? frame.text ?? frame.base64 ?? ['omitted']));
+  client.taken.set(frame.channel, messages);
+}

@@ -1,0 +1,124 @@
+/**
+ * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
+ * @module
+ */
+import type { Host, WireListener } from '../../client/host.ts';
+
+export interface FakeWire {
+  readonly url: string;
+  readonly protocols: readonly string[];
+  /** What the client said, parsed. */
+  readonly said: Record<string, unknown>[];
+  readonly isClosed: () => boolean;
+  readonly open: () => void;
+  readonly say: (frame: object) => void;
+  /** Answers the last thing that was said with that action. */
+  readonly answer: (action: string, frame: object) => void;
+  readonly end: () => void;
+}
+
+export interface StillHost extends Host {
+  readonly wires: readonly FakeWire[];
+  /** The sockets that the client has not closed. */
+  readonly open: () => readonly FakeWire[];
+  /** Lets time pass, and everything happen that is due meanwhile. */
+  readonly pass: (ms: number) => Promise<void>;
+  readonly timers: () => number;
+  readonly requests: string[];
+  /** Answers requests; a network that is not there, until it is set. */
+  respond: (url: string, init: RequestInit) => Promise<Response> | Response;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+/** Turns of the event loop after which whatever needs no time has happened, the bodies of responses included. */
+const TURNS = 5;
+
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+export function stillHost(random: () => number = () => 0.5): StillHost {
+  let now = 0;
+  let keys = 0;
+  const timers = new Set<Timer>();
+  const wires: FakeWire[] = [];
+  const requests: string[] = [];
+  const host: StillHost = {
+    wires,
+    requests,
+    open: () => wires.filter((wire) => !wire.isClosed()),
+    timers: () => timers.size,
+    respond: () => Promise.reject(new TypeError('fetch failed')),
+    now: () => now,
+    random,
+    newKey() {
+      keys += 1;
+      return `key-${keys}`;
+    },
+    after(ms, run) {
+      const timer = { at: now + ms, run };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    async fetch(url, init) {
+      requests.push(url);
+      const aborted = new Promise<never>((_, reject) => {
+        init.signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+      });
+      return await Promise.race([host.respond(url, init), aborted]);
+    },
+    openWire(url, protocols, listener) {
+      const wire = fakeWire(url, protocols, listener);
+      wires.push(wire);
+      return {
+        send: (text) => wire.said.push(JSON.parse(text)),
+        close: wire.end,
+      };
+    },
+    async pass(ms) {
+      const until = now + ms;
+      await settled();
+      for (;;) {
+        const [next] = [...timers].sort((one, other) => one.at - other.at);
+        if (!next || next.at > until) break;
+        timers.delete(next);
+        now = Math.max(now, next.at);
+        next.run();
+        await settled();
+      }
+      now = until;
+    },
+  };
+  return host;
+}
+
+function fakeWire(
+  url: string,
+  protocols: readonly string[],
+  { opened, said: hear, closed }: WireListener,
+): FakeWire {
+  let isClosed = false;
+  const said: Record<string, unknown>[] = [];
+  const say = (frame: object): void => hear(JSON.stringify(frame));
+  return {
+    url,
+    protocols,
+    said,
+    isClosed: () => isClosed,
+    open: opened,
+    say,
+    answer(action, frame) {
+      const request = said.findLast((each) => each.action === action);
+      if (!request) throw new Error(`nobody said ${action}`);
+      say({ id: request.id, channel: request.channel, ...frame });
+    },
+    end() {
+      isClosed = true;
+      closed();
+    },
+  };
+}

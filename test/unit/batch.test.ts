@@ -1,0 +1,78 @@
+/**
+ * The edge of the push: what becomes of a batch of messages, good and bad.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { queueHandler } from '../../lambda/aws/batch.ts';
+import { parseWork, type Work } from '../../lambda/aws/queue.ts';
+
+const context = { getRemainingTimeInMillis: () => 25_000 };
+const hint = (channel: string, entry: number, more: object = {}) =>
+  JSON.stringify({ channel, offset: `${String(entry).padStart(12, '0')}0000`, ...more });
+const job = (shard: number) => JSON.stringify({ channel: 'a', pattern: 'a/*', shard, attempt: 2 });
+const eventOf = (...bodies: string[]) => ({
+  Records: bodies.map((body, at) => ({ messageId: `m${at}`, body })),
+});
+
+async function run(event: unknown, failing = (_work: Work) => false) {
+  const done: Work[] = [];
+  const logged: unknown[] = [];
+  const handler = queueHandler({
+    async work(work) {
+      if (failing(work)) throw new Error('busy');
+      done.push(work);
+    },
+    logDefect: (error) => logged.push(error),
+  });
+  const { batchItemFailures } = await handler(event, context);
+  return {
+    done,
+    logged: logged.length,
+    failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier),
+  };
+}
+
+describe('a batch', () => {
+  test('does hints of one channel once, up to the last of them', async () => {
+    const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 9, { closed: true }), hint('a', 4));
+    const { done, failed } = await run(event);
+    expect(done).toEqual([
+      { kind: 'hint', channel: 'a', offset: { entry: 9, index: 0 }, isClosing: true },
+      { kind: 'hint', channel: 'b', offset: { entry: 1, index: 0 }, isClosing: false },
+    ]);
+    expect(failed).toEqual([]);
+  });
+
+  test('does each shard for itself, and apart from hints', async () => {
+    const { done } = await run(eventOf(job(0), job(1), job(0), hint('a', 1)));
+    expect(done.map((work) => (work.kind === 'job' ? work.shard : work.kind))).toEqual([0, 1, 'hint']);
+  });
+
+  test('fails what failed, with all messages that asked for it, and nothing else', async () => {
+    const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 4));
+    const { done, failed, logged } = await run(event, (work) => work.channel === 'a');
+    expect([done.length, failed.sort(), logged]).toEqual([1, ['m0', 'm2'], 1]);
+  });
+
+  test.each([
+    '',
+    'null',
+    '{}',
+    '[1]',
+    '{"channel":"a b"}',
+    '{"channel":"a","offset":"1"}',
+    job(0).replace('a/*', 'a*'),
+  ])('fails a message that nobody here wrote (%j), and does its neighbours', async (body) => {
+    const { done, failed, logged } = await run(eventOf(body, hint('b', 1)));
+    expect([done.length, failed, logged]).toEqual([1, ['m0'], 1]);
+  });
+
+  test('that is none is a wiring mistake', async () => {
+    for (const event of [undefined, {}, { Records: 'x' }]) await expect(run(event)).rejects.toThrow('batch');
+  });
+});
+
+test('what is sent is what is read', () => {
+  const work = { channel: 'a/b', pattern: '*', shard: 7, attempt: 0 };
+  expect(parseWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
+});
