@@ -23,6 +23,13 @@ export interface HubFunctionProps {
    * @default - whatever the account has left
    */
   readonly reservedConcurrency?: number;
+  /**
+   * True for a function whose messages lead to itself again, as often as there is work left. Lambda would take that for a
+   * loop after 16 times, and drop the message.
+   * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+   * @default - false
+   */
+  readonly callsItself?: boolean;
 }
 
 /**
@@ -61,6 +68,7 @@ export class HubFunction extends Construct {
       ...(props.reservedConcurrency === undefined
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
+      ...(props.callsItself ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
       role: this.role,
       logGroup,
     });

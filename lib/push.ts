@@ -33,6 +33,8 @@ export class Push extends Construct {
       logRetention: config.logRetentionDays,
       timeout: PUSH_TIMEOUT,
       memoryMb: MEMORY_MB,
+      // A long replay is handed on every few seconds, and who cannot take his frames is tried again, each time later.
+      callsItself: true,
     });
     log.grantFollow(this.door);
     subscribers.grantPush(this.door);

@@ -36,10 +36,19 @@ type FlagsOf<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ o
 
 function flagsOf<O extends ParseArgsOptionsConfig>(options: O): FlagsOf<O> {
   try {
-    return parseArgs({ options }).values;
+    return parseArgs({ options, args: withNumbers(process.argv.slice(2)) }).values;
   } catch (error) {
     // Node's sentence is good; its advice on positional arguments is not for here.
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ');
     throw new UsageError(sentence);
   }
+}
+
+/** Node takes the -1 of `--offset -1` for a flag. */
+function withNumbers(args: readonly string[]): string[] {
+  const isNumber = (text: string | undefined) => text !== undefined && /^-\d+$/.test(text);
+  return args.flatMap((text, at) => {
+    if (isNumber(text) && args[at - 1]?.startsWith('--')) return [];
+    return text.startsWith('--') && isNumber(args[at + 1]) ? [`${text}=${args[at + 1]}`] : [text];
+  });
 }

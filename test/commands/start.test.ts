@@ -31,6 +31,14 @@ async function start(...args: readonly string[]): Promise<Command> {
   return command;
 }
 
+/** `npm run listen`, once it listens. */
+async function listenTo(...args: readonly string[]): Promise<Command> {
+  const command = run(cwd, 'scripts/listen.ts', ...args);
+  running.add(command);
+  await expect.poll(() => command.output().includes('listening to'), READY).toBe(true);
+  return command;
+}
+
 async function stop(command: Command, signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
   command.process.kill(signal);
   const code = await command.ended;
@@ -122,6 +130,34 @@ test('a token does what it was minted for, and nothing else', async () => {
   await stop(hub);
 });
 
+test('npm run listen shows what is published, by any transport, also on a harsh day', async () => {
+  const hub = await start('--harsh', '--seed', '7');
+  expect(hub.output()).toContain('--harsh --seed 7 repeats it');
+  const caller = callerAt(local().url, { Authorization: `Bearer ${local().token}` });
+  await caller.publish('chat/1', 'early');
+  const listeners = await Promise.all([
+    listenTo('--channel', 'chat/*'),
+    listenTo('--channel', 'chat/1', '--offset', '-1', '--via', 'sse'),
+  ]);
+  await caller.publish('chat/1', { n: 1 });
+  // A pattern may begin up to two seconds early (PROTOCOL.md §12.4).
+  const printed = () =>
+    listeners.map((one) =>
+      one
+        .output()
+        .split('\n')
+        .filter((line) => line.startsWith('chat/1 ')),
+    );
+  const last = async () => printed().map((lines) => lines.at(-1));
+  await expect.poll(last, { timeout: 10_000 }).toEqual(['chat/1 {"n":1}', 'chat/1 {"n":1}']);
+  expect(printed()[1]).toEqual(['chat/1 "early"', 'chat/1 {"n":1}']);
+  for (const listener of listeners) expect(await stop(listener)).toBe(0);
+  const refused = run(cwd, 'scripts/listen.ts', '--channel', 'chat/1', '--token', 'x');
+  expect(await refused.ended, refused.output()).toBe(1);
+  expect(refused.output()).toContain('unauthorized');
+  await stop(hub);
+});
+
 describe('mistakes get one sentence', () => {
   test.each([
     [['--port', 'eighty'], '--port is eighty, it must be a whole number from 0 to 65535'],
@@ -129,6 +165,8 @@ describe('mistakes get one sentence', () => {
     [['--channel-creation', 'auto'], '--channel-creation is auto, it must be implicit or explicit'],
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
     [['--prot', '1'], "Unknown option '--prot'"],
+    [['--seed', '1'], '--seed goes with --harsh'],
+    [['--harsh', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
   ])('npm start -- %j', async (args, sentence) => {
     const command = run(cwd, 'scripts/start.ts', ...args);
     expect(await command.ended).toBe(2);
@@ -148,6 +186,19 @@ describe('mistakes get one sentence', () => {
     expect(command.output()).toContain(sentence);
   });
 
+  test.each([
+    [[], '--channel is missing'],
+    [
+      ['--channel', 'a', '--via', 'pigeon'],
+      '--via has pigeon, it must be of websocket, sse, long-poll, poll',
+    ],
+    [['--channel', 'a'], 'no hub runs here: start one with npm start, or name one with --url'],
+  ])('npm run listen -- %j', async (args, sentence) => {
+    const command = run(cwd, 'scripts/listen.ts', ...args);
+    expect(await command.ended).toBe(2);
+    expect(command.output()).toContain(`tidings: ${sentence}`);
+  });
+
   test('a port that is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
@@ -159,7 +210,7 @@ describe('mistakes get one sentence', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test.each(['start', 'token', 'bench', 'test', 'cdk'])('%s has --help', async (script) => {
+  test.each(['start', 'token', 'listen', 'bench', 'test', 'cdk'])('%s has --help', async (script) => {
     const command = run(cwd, `scripts/${script}.ts`, '--help');
     expect([await command.ended, command.output()]).toEqual([0, expect.stringContaining('usage: npm ')]);
   });

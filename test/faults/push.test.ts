@@ -3,6 +3,8 @@
  * is late (PROTOCOL.md §12.4).
  * @module
  */
+
+import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -11,9 +13,11 @@ import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { clearFaults, type Fault, inject } from '../support/faults.ts';
 import { saveGrants } from '../support/grants.ts';
 import { type Listener, listen } from '../support/listener.ts';
+import { seededRandom } from '../support/random.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire.ts';
 
 const LOST_DISCONNECTS = 0.2;
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 
 let running: RunningHub;
@@ -151,6 +155,32 @@ test('connections whose end nobody heard of leave no row behind after the next p
     })
     .toEqual([]);
 });
+
+test('two hundred who join at random moments under load get contiguous frames, without repair', async () => {
+  const channel = newChannel();
+  const random = seededRandom(SEED);
+  const published = 150;
+  const publishing = (async () => {
+    for (const n of numbers(published)) {
+      await hub.publish(channel, n);
+      await wait(random() * 20);
+    }
+  })();
+  const joining = numbers(200).map(async () => {
+    await wait(random() * 4_000);
+    return await subscribed(channel, random() < 0.5 ? '-1' : 'now');
+  });
+  const listeners = await Promise.all(joining);
+  await publishing;
+  const last = published - 1;
+  const late = () => listeners.filter(({ taken }) => taken.length > 0 && taken.at(-1) !== last).length;
+  await expect.poll(late, { timeout: 20_000 }).toBe(0);
+  for (const { taken, breaks, dropped } of listeners) {
+    expect([breaks, dropped()], `seed ${SEED}`).toEqual([[], 0]);
+    expect(taken, `seed ${SEED}`).toEqual(numbers(published).slice(published - taken.length));
+  }
+  await Promise.all(listeners.map((listener) => listener.close()));
+}, 60_000);
 
 describe('a gap in front of subscribers', () => {
   test('is sealed by the push, without another publish', async () => {

@@ -184,6 +184,7 @@ describe('the template', () => {
     // A batch must not come back while its function may still be at it.
     const push = propertiesOf(hub, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 25);
     expect(push).toMatchObject({
+      RecursiveLoop: 'Allow',
       Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
     });
     const policies = [
