@@ -33,14 +33,14 @@ const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
 await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
   if (channel === undefined) throw new UsageError('--channel is missing');
-  const local = readLocalHub();
-  const at = url ?? local?.url;
-  if (at === undefined)
-    throw new UsageError('no hub runs here: start one with npm start, or name one with --url');
   const transports = via?.split(',').map((name) => {
     if (!isTransport(name)) throw new UsageError(`--via has ${name}, it must be of ${TRANSPORTS.join(', ')}`);
     return name;
   });
+  const local = readLocalHub();
+  const at = url ?? local?.url;
+  if (at === undefined)
+    throw new UsageError('no hub runs here: start one with npm start, or name one with --url');
   const hub = connect({
     url: at,
     token: token ?? (url === undefined ? local?.token : undefined),
