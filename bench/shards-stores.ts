@@ -85,6 +85,7 @@ export function membersOf(connections: readonly string[]): SubscriberStore {
     shardsOf: uncalled,
     add: uncalled,
     move: uncalled,
+    expire: uncalled,
     remove: uncalled,
     waits: uncalled,
     removeWait: uncalled,

@@ -54,6 +54,8 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
       void replace(true);
       return true;
     },
+    // Some time later: who changes from one channel to another keeps his socket.
+    onEmpty: () => void later(host, LINGER_MS, signal, () => topics.size() === 0 && current?.close()),
   });
 
   /** Rejects with a TidingsError, or as the token's function does. */
@@ -114,6 +116,10 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
       const began = host.now();
       await session();
       failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
+      if (failures > 1 && !signal.aborted) {
+        isDown = true;
+        topics.allDown();
+      }
       if (!signal.aborted) await sleep(host, backoff(failures, host.random(), CLIMB_MS), signal);
     }
     isRunning = false;

@@ -35,14 +35,16 @@ export interface LiveOptions {
 export function liveReader({ host, cursor, read, signal, onRefused }: LiveOptions): LiveReader {
   let kept: readonly Frame[] = [];
   let isReading = false;
+  let isStale = false;
 
   /** Reads one page. True when nothing is missing any more. */
   async function step(): Promise<boolean> {
+    isStale = false;
     const { batch, isUpToDate } = await read(cursor.offset);
     cursor.offer(batch);
     kept = kept.filter((frame) => cursor.offer(frame) === 'gap');
     if (kept.length > 0 && isUpToDate) await sleep(host, backoff(0, host.random()), signal);
-    return isUpToDate && kept.length === 0;
+    return isUpToDate && kept.length === 0 && !isStale;
   }
 
   async function readOn(): Promise<void> {
@@ -60,12 +62,18 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
     }
   }
 
-  function catchUp(): void {
+  function readMissing(): void {
     if (isReading) return;
     isReading = true;
     void readOn().finally(() => {
       isReading = false;
     });
+  }
+
+  /** What is being read may have been answered before now. */
+  function catchUp(): void {
+    isStale = true;
+    readMissing();
   }
 
   return {
@@ -75,7 +83,7 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
         if (cursor.offer(frame) !== 'gap') return;
       }
       kept = [...kept, frame].slice(-MAX_KEPT);
-      catchUp();
+      readMissing();
     },
     begin({ offset, closed }) {
       if (offset === undefined) return catchUp();

@@ -64,9 +64,11 @@ export interface TopicsOptions {
   readonly current: () => Socket | undefined;
   /** Asks for another socket with a new token, after which `align` is called; false if there is no other token. */
   readonly renew: () => boolean;
+  /** Nobody listens to anything any more. */
+  readonly onEmpty: () => void;
 }
 
-export function topicsOn({ host, signal, current, renew }: TopicsOptions): Topics {
+export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOptions): Topics {
   const topics = new Map<string, Topic>();
 
   /** One request at a time for each topic: the hub handles frames at the same time, in no order. */
@@ -84,7 +86,7 @@ export function topicsOn({ host, signal, current, renew }: TopicsOptions): Topic
       }
     }
     topic.isBusy = false;
-    if (topic.members.size === 0) topics.delete(topic.name);
+    if (topic.members.size === 0 && topics.delete(topic.name) && topics.size === 0) onEmpty();
   }
 
   /** Answers what to wait before another try, in milliseconds. */

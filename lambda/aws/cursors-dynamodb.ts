@@ -90,11 +90,13 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
     },
     async release(shard, owner, progress, asks) {
       const { expression, values } = changes(progress);
+      // Nobody has asked yet where there is no count.
+      const unasked = asks === 0 ? 'attribute_not_exists(asks)' : 'asks = :asks';
       const released = await update(
         shard,
         `${expression} REMOVE #owner, #until`,
-        asks === 0 ? '#owner = :owner AND attribute_not_exists(asks)' : '#owner = :owner AND asks = :asks',
-        { ...values, ':owner': owner, ...(asks === 0 ? {} : { ':asks': asks }) },
+        asks === undefined ? '#owner = :owner' : `#owner = :owner AND ${unasked}`,
+        { ...values, ':owner': owner, ...(asks ? { ':asks': asks } : {}) },
       );
       return released !== undefined;
     },

@@ -124,9 +124,12 @@ async function ownToken({ keys, audience, clock }: EarOptions): Promise<string> 
 
 function hear(state: State, text: string, heard: (channel: string, next: number) => void): void {
   const frame: Readonly<Record<string, unknown>> = JSON.parse(text);
-  state.aliveBy = undefined;
-  state.failures = 0;
   if (frame.type === 'pong' && typeof frame.connection === 'string') state.connection = frame.connection;
+  // The gateway itself says something, too, when the hub cannot be reached: that is no sign of life of the hub.
+  if (frame.type === 'pong' || frame.type === 'messages') {
+    state.aliveBy = undefined;
+    state.failures = 0;
+  }
   const next = typeof frame.next === 'string' ? parseOffset(frame.next) : undefined;
   if (typeof frame.channel === 'string' && next) heard(frame.channel, next.entry);
 }

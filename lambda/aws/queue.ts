@@ -9,7 +9,7 @@ import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
-import type { Job, Jobs } from '../hub/listeners.ts';
+import type { Jobs, Shard } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
 import { call, clientSettings } from './client.ts';
 
@@ -45,15 +45,15 @@ export function hintsBySns(topicArn: string): SendHint {
 export function jobsBySqs(queueUrl: string): Jobs {
   const client = new SQSClient(clientSettings);
   return {
-    async send(jobs, delayMs) {
+    async send(shards, delayMs) {
       const DelaySeconds = Math.min(MAX_DELAY_SECONDS, Math.ceil(delayMs / 1_000));
-      for (let first = 0; first < jobs.length; first += BATCH) {
+      for (let first = 0; first < shards.length; first += BATCH) {
         const batch = new SendMessageBatchCommand({
           QueueUrl: queueUrl,
-          Entries: jobs.slice(first, first + BATCH).map((job, at) => ({
+          Entries: shards.slice(first, first + BATCH).map((shard, at) => ({
             Id: String(at),
-            MessageBody: JSON.stringify(job),
-            MessageGroupId: groupOf(job.channel),
+            MessageBody: JSON.stringify(shard),
+            MessageGroupId: groupOf(shard.channel),
             DelaySeconds,
           })),
         });
@@ -64,22 +64,18 @@ export function jobsBySqs(queueUrl: string): Jobs {
   };
 }
 
-export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Job);
+export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Shard);
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
   const value: unknown = JSON.parse(body);
   const fields: Readonly<Record<string, unknown>> =
     typeof value === 'object' && value !== null ? { ...value } : {};
-  const { channel, offset, closed, pattern, shard, attempt } = fields;
+  const { channel, offset, closed, pattern, shard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };
-  const isJob =
-    typeof pattern === 'string' &&
-    isPattern(pattern) &&
-    typeof shard === 'number' &&
-    typeof attempt === 'number';
+  const isJob = typeof pattern === 'string' && isPattern(pattern) && typeof shard === 'number';
   if (!isJob) throw new Error('the message is neither a hint nor a job');
-  return { kind: 'job', channel, pattern, shard, attempt };
+  return { kind: 'job', channel, pattern, shard };
 }

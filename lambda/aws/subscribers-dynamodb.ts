@@ -24,6 +24,7 @@ import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
+import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
 import { callIf, numberOf, textOf } from './dynamodb.ts';
 
@@ -132,6 +133,16 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       });
       await callIf(() => client.send(update));
     },
+    async expire(set, { id, connection: of }) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: { pattern: setKey(set), connection: of },
+        UpdateExpression: 'SET allowedUntil = :expired, places = :none',
+        ConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': id, ':expired': EXPIRED, ':none': {} },
+      });
+      await callIf(() => client.send(update));
+    },
     async remove(set, from) {
       await remove({ pattern: setKey(set), connection: from });
     },
@@ -181,13 +192,18 @@ async function batchGet(
   throw new Refusal('unavailable', 'the table of subscribers is busy; retry');
 }
 
-/** The mark tells that the frame which began there may have arrived. */
-const placeText = ({ at, isUnsure }: Place): string => `${formatOffset(at)}${isUnsure ? '?' : ''}`;
+/** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests. */
+const PLACE = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?$/;
+
+function placeText({ at, isUnsure, rests, restsUntil }: Place): string {
+  return `${formatOffset(at)}${isUnsure ? '?' : ''}${rests > 0 ? `+${rests}@${restsUntil}` : ''}`;
+}
 
 function placeOf(text: string): Place {
-  const at = parseOffset(text.replace('?', ''));
+  const [, offset = '', mark, rests = '0', restsUntil = '0'] = PLACE.exec(text) ?? [];
+  const at = parseOffset(offset);
   if (!at) throw new Error('stored place is no offset');
-  return { at, isUnsure: text.endsWith('?') };
+  return { at, isUnsure: mark !== undefined, rests: Number(rests), restsUntil: Number(restsUntil) };
 }
 
 const optionalNumber = (item: Item, name: string): number | undefined =>

@@ -5,7 +5,7 @@
 import { patternsOf } from '../../protocol/channel-name.ts';
 import type { Position } from '../../protocol/offset.ts';
 import { announcement } from './frames.ts';
-import type { Job } from './listeners.ts';
+import type { Shard } from './listeners.ts';
 import { type Push, pushShard } from './push.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
@@ -24,20 +24,20 @@ export async function onHint(push: Push, hint: Hint, until: number): Promise<voi
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
   const known = await push.subscribers.shardsOf(patternsOf(channel), push.log.clock());
   const shards = [...known].map(async ([pattern, count]) => {
-    const errand = { offset, isClosing, shards: count, attempt: 0, until };
+    const errand = { offset, isClosing, shards: count, until };
     if (count === 1) return await pushShard(push, { ...errand, shard: { channel, pattern, shard: 0 } });
     // Many owners at once: each shard to a process of its own.
-    const jobs = Array.from({ length: count }, (_, shard): Job => ({ channel, pattern, shard, attempt: 0 }));
-    await push.jobs.send(jobs, 0);
+    const each = Array.from({ length: count }, (_, shard) => ({ channel, pattern, shard }));
+    await push.jobs.send(each, 0);
   });
   await settled(shards);
 }
 
 /** Serves one shard. */
-export async function onJob(push: Push, { attempt, ...shard }: Job, until: number): Promise<void> {
+export async function onJob(push: Push, shard: Shard, until: number): Promise<void> {
   const known = await push.subscribers.shardsOf([shard.pattern], push.log.clock());
   const shards = known.get(shard.pattern) ?? 1;
-  await pushShard(push, { shard, offset: undefined, isClosing: false, shards, attempt, until });
+  await pushShard(push, { shard, offset: undefined, isClosing: false, shards, until });
 }
 
 /** Wakes the processes that hold readers of the channel: they look into the log themselves. */

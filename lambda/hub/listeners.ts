@@ -24,6 +24,9 @@ export interface Place {
   readonly at: Position;
   /** True if the frame that began there may have arrived all the same. */
   readonly isUnsure: boolean;
+  /** How often in a row he could not take a frame, and until when he is left alone for that, in milliseconds. */
+  readonly rests: number;
+  readonly restsUntil: number;
 }
 
 /** One subscription. */
@@ -73,6 +76,8 @@ export interface SubscriberStore {
   /** Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription. */
   move(set: PatternShard, subscriber: Subscriber, channel: string, place: Place | undefined): Promise<void>;
   remove(set: PatternShard, connection: string): Promise<void>;
+  /** Ends a subscription with what it remembers, so that its next push tells the client and removes it. */
+  expire(set: PatternShard, subscriber: Subscriber): Promise<void>;
   /** Connections of processes that hold readers of the channel, and are to be woken. */
   waits(channel: string, now: number): Promise<readonly string[]>;
   removeWait(channel: string, connection: string): Promise<void>;
@@ -86,7 +91,7 @@ export interface Cursor {
   readonly at: number;
   /** True once its members know that the channel is closed. */
   readonly isClosed: boolean;
-  /** When a look at a gap is due that somebody was told to take, in milliseconds. */
+  /** When a look is due that somebody was told to take, at a gap or at who rests, in milliseconds. */
   readonly lookAt: number;
   /** Counts who came while it was owned. */
   readonly asks: number;
@@ -104,8 +109,8 @@ export interface CursorStore {
   ask(shard: Shard, now: number): Promise<boolean>;
   /** Commits, and keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
   commit(shard: Shard, owner: string, progress: Progress, until: number): Promise<number | undefined>;
-  /** Commits and lets go, unless somebody asked since; says whether it did. */
-  release(shard: Shard, owner: string, progress: Progress, asks: number): Promise<boolean>;
+  /** Commits and lets go, unless somebody asked since; without a count in any case. Says whether it did. */
+  release(shard: Shard, owner: string, progress: Progress, asks: number | undefined): Promise<boolean>;
   /** Lets go without a commit: the next owner takes it that anything may have arrived. */
   abandon(shard: Shard, owner: string): Promise<void>;
 }
@@ -123,12 +128,7 @@ export interface Connections {
 }
 
 /** Work for another time, or for somebody else. */
-export interface Job extends Shard {
-  /** How often it has been put off already. */
-  readonly attempt: number;
-}
-
 export interface Jobs {
   /** Has each of the shards looked at. */
-  send(jobs: readonly Job[], delayMs: number): Promise<void>;
+  send(shards: readonly Shard[], delayMs: number): Promise<void>;
 }

@@ -7,22 +7,24 @@
  * by entry, so that clients can tell.
  * @module
  */
+import { Refusal } from '../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
 import type { Position } from '../../protocol/offset.ts';
 import { isAlive } from './channel.ts';
+import { all, LeaseAtRisk, REST_MS } from './deliver.ts';
 import { isBefore } from './frames.ts';
 import type {
   Connections,
   Cursor,
   CursorStore,
-  Job,
   Jobs,
   Progress,
   Shard,
   SubscriberStore,
 } from './listeners.ts';
 import type { Log } from './ports.ts';
-import { LeaseAtRisk, type Round, round } from './round.ts';
+import { type Ownership, type Round, round } from './round.ts';
+import { shardOf } from './subscribe.ts';
 
 export interface Push {
   readonly log: Log;
@@ -39,8 +41,6 @@ export interface Errand {
   readonly isClosing: boolean;
   /** Number of shards of the pattern. */
   readonly shards: number;
-  /** How often it was put off. */
-  readonly attempt: number;
   /** When the process should have ended, by the clock. */
   readonly until: number;
 }
@@ -56,10 +56,6 @@ const MAX_ATTEMPTS = 5;
 
 /** Members that one process can post to within a fraction of a second; beyond, new ones go to twice the shards. */
 const MEMBERS_PER_SHARD = 1_000;
-
-/** Before another attempt on members who could not take a frame, in milliseconds: doubled up to a minute. */
-const REST_MS = 1_000;
-const MOST_REST_MS = 60_000;
 
 /** Pushes what a shard has not had. Ends when it has, when another owns it, or when there is no more time. */
 export async function pushShard(push: Push, errand: Errand): Promise<void> {
@@ -89,91 +85,81 @@ function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClo
 }
 
 async function own(push: Push, errand: Errand, owner: string, taken: Cursor): Promise<void> {
-  const resting = new Set<string>();
+  const pages: Ownership['pages'] = new Map();
   let cursor: Cursor | undefined = taken;
   try {
-    while (cursor) cursor = await turn(push, errand, owner, cursor, resting);
+    while (cursor) cursor = await turn(push, errand, owner, { shard: errand.shard, cursor, pages });
   } catch (error) {
     await push.cursors.abandon(errand.shard, owner);
-    if (!(error instanceof LeaseAtRisk)) throw error;
-    await push.jobs.send([jobOf(errand)], REST_MS);
+    // A store that is busy is tried again in a moment, not when the message comes back.
+    const passes = error instanceof LeaseAtRisk || (error instanceof Refusal && error.code === 'unavailable');
+    if (!passes) throw error;
+    await push.jobs.send([errand.shard], REST_MS);
   }
 }
 
 /** A round and its commit. Answers the cursor for the next; undefined when the shard was let go, or lost. */
 async function turn(
   push: Push,
-  errand: Errand,
+  { shard, shards, until }: Errand,
   owner: string,
-  cursor: Cursor,
-  resting: Set<string>,
+  { cursor, pages }: Pick<Ownership, 'shard' | 'cursor' | 'pages'>,
 ): Promise<Cursor | undefined> {
-  const { shard } = errand;
-  const now = push.log.clock();
-  const channel = await push.log.channels.get(shard.channel);
+  const { cursors, log, subscribers } = push;
+  const now = log.clock();
+  const channel = await log.channels.get(shard.channel);
   const postUntil = now + LEASE_MS - LEASE_MARGIN_MS;
   const isThere = channel !== undefined && isAlive(channel, now);
-  const result = (isThere && (await round(push, channel, { shard, cursor, resting, postUntil }))) || NOTHING;
-  if (result.members > MEMBERS_PER_SHARD) await push.subscribers.split(shard.pattern, errand.shards);
+  const result = isThere ? await round(push, channel, { shard, cursor, pages, postUntil }) : undefined;
+  const isDone = result?.isDone ?? true;
+  const joining = result?.joining ?? [];
+  if (isFull(result, shard, shards)) await subscribers.split(shard.pattern, shards);
   const progress = progressOf(cursor, result, now);
-  if (progress.lookAt > cursor.lookAt) await push.jobs.send([jobOf(errand)], GAP_GRACE_MS + REST_MS);
-  const isOver = push.log.clock() >= errand.until;
-  if ((result.isDone || isOver) && result.joining.length === 0) {
-    if (await push.cursors.release(shard, owner, progress, cursor.asks)) {
-      await leave(push, errand, resting.size > 0, result.isDone);
+  if (progress.lookAt !== cursor.lookAt) await push.jobs.send([shard], progress.lookAt - now);
+  const isOver = log.clock() >= until;
+  if ((isDone || isOver) && joining.length === 0) {
+    // Whoever is out of time lets go in any case, and has somebody else go on.
+    if (await cursors.release(shard, owner, progress, isOver ? undefined : cursor.asks)) {
+      if (isOver) await push.jobs.send([shard], 0);
       return undefined;
     }
   }
-  const asks = await push.cursors.commit(shard, owner, progress, push.log.clock() + LEASE_MS);
+  const asks = await cursors.commit(shard, owner, progress, log.clock() + LEASE_MS);
   if (asks === undefined) {
-    // Another has it, who knows nothing of those that this one left to rest.
-    await leave(push, errand, resting.size > 0, true);
+    // Another has it; or it was let go, and only the answer was lost.
+    if (isOver || !isDone) await push.jobs.send([shard], 0);
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await Promise.all(
-    result.joining.map((member) => push.subscribers.move(shard, member, shard.channel, undefined)),
-  );
+  await all(joining.map((member) => subscribers.move(shard, member, shard.channel, undefined)));
   // Whoever asked while this round read the log is answered by the next one.
   return { ...progress, asks };
 }
 
-/** A round without a channel, or without anybody to post to. */
-const NOTHING: Round = {
-  front: undefined,
-  readAt: 0,
-  isClosed: false,
-  isDone: true,
-  isGap: false,
-  joining: [],
-  members: 0,
-};
+/** True if more listen here than should, of those who would come here today: who came before the last split stays. */
+function isFull(result: Round | undefined, { shard }: Shard, shards: number): boolean {
+  const own = result?.members.filter(({ connection }) => shardOf(connection, shards) === shard) ?? [];
+  return own.length > MEMBERS_PER_SHARD;
+}
 
-function progressOf(
-  cursor: Cursor,
-  { front, readAt, isClosed, isDone, isGap }: Round,
-  now: number,
-): Progress {
+function progressOf(cursor: Cursor, result: Round | undefined, now: number): Progress {
+  const front = result?.front;
   return {
     delivered: front ?? cursor.delivered,
-    at: front ? readAt : cursor.at,
-    isClosed: front ? isClosed : cursor.isClosed,
-    // Nobody hints when a gap can be sealed, so somebody is told to come and look; one at a time is enough.
-    lookAt: isGap && cursor.lookAt <= now ? now + GAP_GRACE_MS + REST_MS : cursor.lookAt,
-    isUnclean: cursor.isUnclean && !isDone,
+    at: front && result ? result.readAt : cursor.at,
+    isClosed: front && result ? result.isClosed : cursor.isClosed,
+    lookAt: lookAt(cursor, result, now),
+    isUnclean: cursor.isUnclean && !(result?.isDone ?? true),
   };
 }
 
-const jobOf = ({ shard, attempt }: Errand): Job => ({ ...shard, attempt });
-
-/** Leaves word for whatever is still to be done. */
-async function leave(push: Push, errand: Errand, isResting: boolean, isDone: boolean): Promise<void> {
-  if (!isDone) await push.jobs.send([jobOf(errand)], 0);
-  else if (isResting) {
-    const attempt = errand.attempt + 1;
-    await push.jobs.send(
-      [{ ...errand.shard, attempt }],
-      Math.min(REST_MS * 2 ** errand.attempt, MOST_REST_MS),
-    );
-  }
+/**
+ * Nobody hints when a gap can be sealed, or when someone has rested: so somebody is told to come and look, once for all
+ * who wait for the same moment.
+ */
+function lookAt(cursor: Cursor, result: Round | undefined, now: number): number {
+  const sealable = result?.isGap ? now + GAP_GRACE_MS + REST_MS : Number.POSITIVE_INFINITY;
+  const due = Math.min(sealable, result?.restsUntil ?? Number.POSITIVE_INFINITY);
+  const isTold = cursor.lookAt > now && cursor.lookAt <= due;
+  return due === Number.POSITIVE_INFINITY || isTold ? cursor.lookAt : due;
 }

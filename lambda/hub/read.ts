@@ -25,6 +25,8 @@ export interface ReadResult {
   readonly upToDate: boolean;
   /** True when this was all there ever will be. */
   readonly closed: boolean;
+  /** True if it ends before a gap that something stands beyond: it can be sealed, now or after the grace. */
+  readonly isGap: boolean;
 }
 
 /** Gaps that one read mends before it answers with what it has; each costs a write and a new look. */
@@ -37,7 +39,15 @@ const MAX_SEALS_PER_READ = 20;
 export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
   const tail: Position = { entry: channel.next, index: 0 };
   if (from === 'now')
-    return { from: tail, next: tail, entries: [], messages: [], upToDate: true, closed: channel.closed };
+    return {
+      from: tail,
+      next: tail,
+      entries: [],
+      messages: [],
+      upToDate: true,
+      closed: channel.closed,
+      isGap: false,
+    };
   const asked = from === 'beginning' ? from : positionIn(channel, from);
   for (let seals = 0; ; seals++) {
     const now = log.clock();
@@ -54,7 +64,7 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
     // A gap that is still young is the end for now, however much the store has beyond it.
     const upToDate = !isLost && (beyond !== undefined || !page.more);
     const closed = channel.closed && end === channel.next;
-    return { from: start, ...taken(start, run), upToDate, closed };
+    return { from: start, ...taken(start, run), upToDate, closed, isGap: beyond !== undefined };
   }
 }
 
@@ -111,7 +121,10 @@ async function startOf(
     throw new Refusal('bad_offset', `no message was ever at offset ${formatOffset(from)}`);
   }
   // Nothing in the slot itself: it is the end, a publish on its way, or history that has been dropped.
-  if (from.entry === channel.next || (await isHole(log, channel, from.entry, now))) return from;
+  if (from.entry === channel.next || (await isHole(log, channel, from.entry, now))) {
+    if (from.index > 0) throw new Refusal('bad_offset', `no message is at offset ${formatOffset(from)} yet`);
+    return from;
+  }
   throw gone(from, 'is no longer kept');
 }
 

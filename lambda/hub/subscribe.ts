@@ -11,6 +11,7 @@ import type {
   Connections,
   Jobs,
   PatternShard,
+  Place,
   Subscriber,
   SubscriberStore,
 } from './listeners.ts';
@@ -59,7 +60,7 @@ export async function subscribe(
   const shard = isThere ? (connection.subscriptions[pattern] ?? set.shard) : set.shard;
   await subscribers.add({ pattern, shard }, subscriberOf(log, connection, pattern, start?.offset));
   if (start && (isThere || (await hasMore(log, pattern, start))))
-    await jobs.send([{ channel: pattern, pattern, shard, attempt: 0 }], 0);
+    await jobs.send([{ channel: pattern, pattern, shard }], 0);
   return { offset: isThere ? undefined : start?.offset, isClosed: start?.isEnd ?? false };
 }
 
@@ -93,9 +94,14 @@ function subscriberOf(
     since: log.clock(),
     until,
     allowedUntil,
-    places: at ? { [channel]: { at, isUnsure: false } } : {},
+    places: at ? { [channel]: placeAt(at) } : {},
   };
 }
+
+/** What `allowedUntil` is of a subscription that was ended for another reason than its token. */
+export const EXPIRED = 0;
+
+export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0 });
 
 /** Ends a subscription, and is content if there is none. */
 export async function unsubscribe(
@@ -105,9 +111,9 @@ export async function unsubscribe(
 ): Promise<void> {
   const shard = connection.subscriptions[pattern];
   if (shard === undefined) return;
-  // In this order: a crash in between leaves a row that still gets messages, never a note that promises some.
-  await subscribers.unnote(connection.id, pattern);
+  // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
   await subscribers.remove({ pattern, shard }, connection.id);
+  await subscribers.unnote(connection.id, pattern);
 }
 
 /** Forgets a connection and all that it subscribed to. */
@@ -129,12 +135,23 @@ export async function forget(
 export async function endSubscription(
   { subscribers, connections }: { readonly subscribers: SubscriberStore; readonly connections: Connections },
   { pattern, shard }: PatternShard,
-  { connection }: Subscriber,
+  { connection, allowedUntil }: Subscriber,
 ): Promise<void> {
-  const error = { type: 'error', code: 'unauthorized', message: 'the token has ended', channel: pattern };
-  await connections.post(connection, JSON.stringify(error));
-  await subscribers.unnote(connection, pattern);
+  const why =
+    allowedUntil === EXPIRED
+      ? {
+          code: 'unavailable',
+          message: 'too many channels of this pattern are behind; read on from your offsets',
+        }
+      : { code: 'unauthorized', message: 'the token has ended' };
+  const posted = await connections.post(
+    connection,
+    JSON.stringify({ type: 'error', ...why, channel: pattern }),
+  );
+  // Who cannot be told yet is told at the next push.
+  if (posted === 'busy') return;
   await subscribers.remove({ pattern, shard }, connection);
+  await subscribers.unnote(connection, pattern);
 }
 
 /** Spreads connections over shards (FNV-1a). Ids are random, so any mix will do. */

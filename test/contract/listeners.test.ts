@@ -41,7 +41,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       since: NOW,
       until: LATER,
       allowedUntil: undefined,
-      places: { [shard.channel]: { at: at(7, 2), isUnsure: false } },
+      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0 } },
     };
   });
 
@@ -89,7 +89,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     await subscribers.add(shard, { ...subscriber, id: 'another' });
     expect(await subscribers.members(shard)).toEqual([subscriber]);
     expect(await subscribers.members({ ...shard, shard: 4 })).toEqual([]);
-    const place = { at: at(9), isUnsure: true };
+    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER };
     await subscribers.move(shard, subscriber, 'x.y/z', place);
     await subscribers.move(shard, { ...subscriber, id: 'another' }, shard.channel, undefined);
     const [moved] = await subscribers.members(shard);
@@ -101,6 +101,14 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscribers.members(shard)).toEqual([]);
   });
 
+  test('a subscription can be ended before its time, and remembers nothing then', async () => {
+    await subscribers.add(shard, subscriber);
+    await subscribers.expire(shard, { ...subscriber, id: 'another' });
+    expect(await subscribers.members(shard)).toEqual([subscriber]);
+    await subscribers.expire(shard, subscriber);
+    expect(await subscribers.members(shard)).toEqual([{ ...subscriber, allowedUntil: 0, places: {} }]);
+  });
+
   test('a set may have more members than one page', async () => {
     const members = Array.from({ length: 40 }, (_, n) => ({
       ...subscriber,
@@ -108,7 +116,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       places: Object.fromEntries(
         Array.from({ length: 200 }, (_, m) => [
           `channel-${'x'.repeat(200)}-${m}`,
-          { at: at(m), isUnsure: false },
+          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0 },
         ]),
       ),
     }));
@@ -144,8 +152,11 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.ask(shard, NOW)).toBe(true);
     expect(await cursors.release(shard, 'one', progress(6), 1)).toBe(false);
     expect(await cursors.release(shard, 'one', progress(6), 2)).toBe(true);
+    await cursors.take(shard, 'hasty', NOW, LATER);
+    await cursors.ask(shard, NOW);
+    expect(await cursors.release(shard, 'hasty', progress(7), undefined)).toBe(true);
     expect(await cursors.ask(shard, NOW)).toBe(false);
-    expect(await cursors.take(shard, 'two', NOW, LATER)).toMatchObject({ asks: 2, isUnclean: false });
+    expect(await cursors.take(shard, 'two', NOW, LATER)).toMatchObject({ asks: 3, isUnclean: false });
   });
 
   test('what was abandoned is unclean', async () => {

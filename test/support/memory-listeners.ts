@@ -11,6 +11,7 @@ import type {
   Subscriber,
   SubscriberStore,
 } from '../../lambda/hub/listeners.ts';
+import { EXPIRED } from '../../lambda/hub/subscribe.ts';
 import { type Hook, hooked } from './memory-log.ts';
 
 export interface MemoryListeners {
@@ -92,6 +93,10 @@ function subscriberStore(
       const { [channel]: _, ...rest } = row.places;
       setOf(set).set(connection, { ...row, places: place ? { ...rest, [channel]: place } : rest });
     },
+    async expire(set, { id, connection }) {
+      const row = setOf(set).get(connection);
+      if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, places: {} });
+    },
     remove: async (set, connection) => void setOf(set).delete(connection),
     waits: async (channel) => [...(waits.get(channel) ?? [])],
     removeWait: async (channel, connection) => void waits.get(channel)?.delete(connection),
@@ -139,7 +144,7 @@ function cursorStore(): CursorStore {
     },
     async release(shard, owner, progress, asks) {
       const row = rows.get(key(shard));
-      if (row?.owner !== owner || row.asks !== asks) return false;
+      if (row?.owner !== owner || (asks !== undefined && row.asks !== asks)) return false;
       const { owner: _, ...rest } = row;
       rows.set(key(shard), { ...rest, ...progress, until: 0 });
       return true;

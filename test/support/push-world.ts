@@ -4,7 +4,7 @@
  * @module
  */
 import { type Hint, onHint, onJob } from '../../lambda/hub/hint.ts';
-import type { Connection, Job, Posted } from '../../lambda/hub/listeners.ts';
+import type { Connection, Posted, Shard } from '../../lambda/hub/listeners.ts';
 import type { Push } from '../../lambda/hub/push.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
@@ -43,6 +43,8 @@ export interface Client {
   isGone: boolean;
   /** What is used in place of the world's `posted` for this client. */
   posted?: (() => Posted) | undefined;
+  /** How long its next post takes longer than others, in milliseconds. */
+  slowMs?: number;
 }
 
 export interface World {
@@ -61,6 +63,8 @@ export interface World {
   calls: number;
   posts: number;
   failures: unknown[];
+  /** Called for each page of the log that a push reads. */
+  onPage: () => void;
 }
 
 class Crash extends Error {}
@@ -81,13 +85,13 @@ export function pushWorld({
   let waiting = 0;
   let ids = 0;
 
-  const enqueue = (message: Hint | Job, delayMs: number): void => {
+  const enqueue = (message: Hint | Shard, delayMs: number): void => {
     for (let copies = random() < duplicates ? 2 : 1; copies > 0; copies--) {
       waiting++;
       void deliver(message, delayMs + random() * latencyMs * 4);
     }
   };
-  const deliver = async (message: Hint | Job, delayMs: number): Promise<void> => {
+  const deliver = async (message: Hint | Shard, delayMs: number): Promise<void> => {
     await time.sleep(delayMs, never);
     const until = log.now + PROCESS_MS;
     try {
@@ -99,13 +103,16 @@ export function pushWorld({
     }
   };
   const jobs = {
-    async send(sent: readonly Job[], delayMs: number) {
+    async send(sent: readonly Shard[], delayMs: number) {
       for (const job of sent) enqueue(job, delayMs);
     },
   };
   const post = async (id: string, text: string): Promise<Posted> => {
     const client = clients.get(id);
     await lag();
+    const slowMs = client?.slowMs ?? 0;
+    if (client) client.slowMs = 0;
+    if (slowMs > 0) await time.sleep(slowMs, never);
     world.posts++;
     if (!client || client.isGone) return 'gone';
     const result = (client.posted ?? posted)();
@@ -128,7 +135,13 @@ export function pushWorld({
       log: {
         ...log,
         channels: own('channels', log.channels),
-        entries: own('entries', log.entries),
+        entries: own('entries', {
+          ...log.entries,
+          page: (streamId: string, slot: number) => {
+            world.onPage();
+            return log.entries.page(streamId, slot);
+          },
+        }),
         clock: () => log.now,
       },
       subscribers: own('subscribers', listeners.subscribers),
@@ -148,6 +161,7 @@ export function pushWorld({
     calls: 0,
     posts: 0,
     failures: [],
+    onPage() {},
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {
       const id = `socket-${++ids}`;

@@ -9,7 +9,7 @@ import { parseWork, type Work } from '../../lambda/aws/queue.ts';
 const context = { getRemainingTimeInMillis: () => 25_000 };
 const hint = (channel: string, entry: number, more: object = {}) =>
   JSON.stringify({ channel, offset: `${String(entry).padStart(12, '0')}0000`, ...more });
-const job = (shard: number) => JSON.stringify({ channel: 'a', pattern: 'a/*', shard, attempt: 2 });
+const job = (shard: number) => JSON.stringify({ channel: 'a', pattern: 'a/*', shard });
 const eventOf = (...bodies: string[]) => ({
   Records: bodies.map((body, at) => ({ messageId: `m${at}`, body })),
 });
@@ -73,6 +73,6 @@ describe('a batch', () => {
 });
 
 test('what is sent is what is read', () => {
-  const work = { channel: 'a/b', pattern: '*', shard: 7, attempt: 0 };
+  const work = { channel: 'a/b', pattern: '*', shard: 7 };
   expect(parseWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
 });

@@ -332,7 +332,8 @@ describe('a pattern', () => {
     host.respond = (url) => {
       const next = url.includes('room1') ? 6 : 9;
       const headers = { 'Stream-Next-Offset': offsetAt(next), 'Stream-Up-To-Date': 'true' };
-      return Response.json(next === 6 ? ['c'] : [], { headers });
+      const isNew = next === 6 && url.includes(`offset=${offsetAt(5)}`);
+      return Response.json(isNew ? ['c'] : [], { headers });
     };
     const again = await opened();
     again.answer('subscribe', { type: 'subscribed' });

@@ -62,7 +62,7 @@ function packed(
     });
     const next = { entry: all.length, index: 0 };
     const messages = entries.flatMap((entry) => entry.messages);
-    const page = { from: start, next, entries, messages, upToDate: true, closed: false };
+    const page = { from: start, next, entries, messages, upToDate: true, closed: false, isGap: false };
     const {
       frames: some,
       end,

@@ -1,0 +1,115 @@
+/**
+ * Posts frames to members of a shard: to each in order and at his own pace, to all of them at once.
+ * @module
+ */
+import type { Position } from '../../protocol/offset.ts';
+import { isSame, type Packed } from './frames.ts';
+import type { Place, Shard, Subscriber } from './listeners.ts';
+import type { Placed } from './muster.ts';
+import type { Push } from './push.ts';
+import { forget, placeAt } from './subscribe.ts';
+
+/** Before another attempt on a member who could not take a frame, in milliseconds: doubled up to a minute. */
+export const REST_MS = 1_000;
+const MOST_REST_MS = 60_000;
+
+/**
+ * Places that one subscription remembers. Whoever is behind in more channels of his pattern is told to read them himself:
+ * a place is some 300 bytes at most, and an item may have 400 KB.
+ */
+const MAX_PLACES = 100;
+
+export interface Batch {
+  readonly members: readonly Pick<Placed, 'member' | 'place'>[] | readonly Front[];
+  readonly packed: Packed;
+  /** True if an earlier attempt at what is in it may have arrived. */
+  readonly isUnsure: boolean;
+  /** True if nothing will ever follow. */
+  readonly isEnd: boolean;
+}
+
+/** A member at the front has no place of his own. */
+export interface Front {
+  readonly member: Subscriber;
+  readonly place: undefined;
+}
+
+export interface Delivery {
+  /** When the lease is too close to its end to post anything more, in milliseconds. */
+  readonly postUntil: number;
+  readonly shard: Shard;
+  /** Where the front will be. */
+  readonly front: Position;
+}
+
+/** Thrown when the lease may end before what is under way does. */
+export class LeaseAtRisk extends Error {}
+
+/** What became of a member: `joins` the front, was led `on`, `rests` until then, or `stays` where he is. */
+export type Fate =
+  | { readonly kind: 'joins'; readonly member: Subscriber }
+  | { readonly kind: 'on' | 'stays' | 'gone' }
+  | { readonly kind: 'rests'; readonly until: number };
+
+export async function deliver(push: Push, delivery: Delivery, batch: Batch): Promise<Fate[]> {
+  return await all(
+    batch.members.map(async ({ member, place }): Promise<Fate> => {
+      const { packed, isUnsure, isEnd } = batch;
+      const { shard, front } = delivery;
+      const end = await postAll(push, delivery, member, batch);
+      if (end === 'gone') return { kind: 'gone' };
+      if (end) return await putOff(push, shard, member, place, end);
+      if (!place) return { kind: 'stays' };
+      if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
+      if (packed.frames.length === 0) return { kind: 'stays' };
+      await push.subscribers.move(shard, member, shard.channel, { ...placeAt(packed.end), isUnsure });
+      return { kind: 'on' };
+    }),
+  );
+}
+
+/** Fails only when all have ended: nothing of a round may go on once the lease is given up. */
+export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
+
+/** Frame after frame, as long as they arrive. Answers where he is if one did not. */
+async function postAll(
+  push: Push,
+  { postUntil, shard }: Delivery,
+  member: Subscriber,
+  { packed, isUnsure }: Batch,
+): Promise<Pick<Place, 'at' | 'isUnsure'> | 'gone' | undefined> {
+  for (const frame of packed.frames) {
+    if (push.log.clock() >= postUntil) throw new LeaseAtRisk();
+    const posted = await push.connections.post(member.connection, frame.text);
+    if (posted === 'sent') continue;
+    if (posted === 'gone') {
+      await forget(push, member.connection, shard);
+      return 'gone';
+    }
+    // What was unsure stays so until the front is reached: any later frame may have arrived, too, before this one did not.
+    return { at: frame.from, isUnsure: posted === 'unsure' || isUnsure };
+  }
+  return undefined;
+}
+
+/** Leaves a member alone for a time. He goes on from the frame that he could not take. */
+async function putOff(
+  push: Push,
+  shard: Shard,
+  member: Subscriber,
+  before: Place | undefined,
+  { at, isUnsure }: Pick<Place, 'at' | 'isUnsure'>,
+): Promise<Fate> {
+  if (!before && Object.keys(member.places).length >= MAX_PLACES) {
+    await push.subscribers.expire(shard, member);
+    return { kind: 'gone' };
+  }
+  const isSamePlace = before !== undefined && isSame(before.at, at);
+  const rests = (isSamePlace ? before.rests : 0) + 1;
+  const until = push.log.clock() + Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
+  await push.subscribers.move(shard, member, shard.channel, { at, isUnsure, rests, restsUntil: until });
+  return { kind: 'rests', until };
+}
