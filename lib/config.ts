@@ -26,6 +26,11 @@ export interface HubConfig {
   readonly maxHolds: number;
   /** Streams open at a time, likewise. */
   readonly maxStreams: number;
+  /**
+   * True to log each connection and message of sockets. API Gateway does so only in accounts whose CloudWatch role is set
+   * (README.md says how), and refuses to deploy elsewhere.
+   */
+  readonly socketLogs: boolean;
   /** Pushes to sockets at a time, each for other channels or shards. */
   readonly maxPushes: number;
   /** Posts to sockets under way at a time, in each push. */
@@ -93,6 +98,7 @@ const OPTIONS: {
   edge: { fallback: true, parse: truth },
   maxHolds: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
   maxStreams: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  socketLogs: { fallback: false, parse: truth },
   maxPushes: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
@@ -118,6 +124,7 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     edge: option(context, 'edge'),
     maxHolds: option(context, 'maxHolds'),
     maxStreams: option(context, 'maxStreams'),
+    socketLogs: option(context, 'socketLogs'),
     maxPushes: option(context, 'maxPushes'),
     postsInFlight: option(context, 'postsInFlight'),
     postsPerSecond: option(context, 'postsPerSecond'),

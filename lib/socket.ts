@@ -9,6 +9,7 @@ import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integra
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { wakeEnv } from '../lambda/env.ts';
+import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
 
@@ -44,6 +45,7 @@ export class Socket extends Construct {
 
     const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.door.function) });
     this.api = new apigateway.WebSocketApi(this, 'Api', {
+      apiName: `${Stack.of(this).stackName}-sockets`,
       connectRouteOptions: route(),
       disconnectRouteOptions: route(),
       // What the function answers is sent to the client, which saves a call for each answer.
@@ -53,21 +55,31 @@ export class Socket extends Construct {
       webSocketApi: this.api,
       stageName: SOCKET_PATH,
       autoDeploy: true,
-      accessLogSettings: {
-        destination: new apigateway.LogGroupLogDestination(
-          new logs.LogGroup(this, 'AccessLogs', {
-            retention: config.logRetentionDays,
-            removalPolicy: RemovalPolicy.DESTROY,
-          }),
-        ),
-        format: AccessLogFormat.custom(ACCESS_LOG),
-      },
+      ...(config.socketLogs ? { accessLogSettings: this.#accessLogs(config) } : {}),
     });
+    if (!config.socketLogs) {
+      Validations.of(this.stage).acknowledge({
+        id: 'AwsSolutions-APIG1',
+        reason:
+          'access logs of WebSocket APIs need a role that is a setting of the whole account, without which nothing deploys: tidings:socketLogs turns them on where it is set',
+      });
+    }
     Validations.of(this.api).acknowledge({
       id: 'AwsSolutions-APIG4',
       reason:
         'a WebSocket API can authorize $connect only, and there the function itself verifies the token, by three ways that no authorizer has at once',
     });
+  }
+
+  #accessLogs({ logRetentionDays }: HubConfig): apigateway.IAccessLogSettings {
+    const logGroup = new logs.LogGroup(this, 'AccessLogs', {
+      retention: logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    return {
+      destination: new apigateway.LogGroupLogDestination(logGroup),
+      format: AccessLogFormat.custom(ACCESS_LOG),
+    };
   }
 
   /** Lets a door post to the connections. */

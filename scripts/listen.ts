@@ -37,10 +37,15 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
     if (!isTransport(name)) throw new UsageError(`--via has ${name}, it must be of ${TRANSPORTS.join(', ')}`);
     return name;
   });
+  if (channel.endsWith('*') && transports && !transports.includes('websocket'))
+    throw new UsageError('a pattern comes by websocket only, so --via must have it');
   const local = readLocalHub();
   const at = url ?? local?.url;
   if (at === undefined)
     throw new UsageError('no hub runs here: start one with npm start, or name one with --url');
+  if (!/^https?:\/\//.test(at))
+    throw new UsageError(`--url is ${at}, it must begin with http:// or https://`);
+  note(`looking for ${channel} at ${at} …`);
   const hub = connect({
     url: at,
     token: token ?? (url === undefined ? local?.token : undefined),

@@ -113,6 +113,9 @@ ${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${
   token  may do everything for a day; mint others with npm run token -- --help
          ${token}
 
+To see what is published as it comes, in another terminal: npm run -s listen -- --channel 'chat/*'
+Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.
+
 Paste these: publish one message, publish a batch, read them all back.
 
 curl -i -X POST ${as} ${json} -d '{"text":"hello"}' ${url}/channels/chat/room1
@@ -130,6 +133,7 @@ async function freePort(): Promise<number> {
     probe.once('error', () => resolve(false));
     probe.listen(DEFAULT_PORT, '127.0.0.1', () => probe.close(() => resolve(true)));
   });
+  if (!isFree) say(`Port ${DEFAULT_PORT} is taken: the hub listens on another one.`);
   return isFree ? DEFAULT_PORT : 0;
 }
 

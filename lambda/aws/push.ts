@@ -2,6 +2,7 @@
  * The push of a deployed hub.
  * @module
  */
+import type { Connections } from '../hub/listeners.ts';
 import type { Push } from '../hub/push.ts';
 import { connectionsInApiGateway } from './connections.ts';
 import { cursorsInDynamoDb } from './cursors-dynamodb.ts';
@@ -9,6 +10,7 @@ import { documentClient } from './dynamodb.ts';
 import { type LogSettings, logInAws } from './log.ts';
 import { jobsBySqs } from './queue.ts';
 import { subscribersInDynamoDb } from './subscribers-dynamodb.ts';
+import { countPutOff } from './telemetry.ts';
 
 export interface PushSettings extends LogSettings {
   readonly SUBSCRIBERS_TABLE: string;
@@ -30,12 +32,24 @@ export function pushInAws(
     subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
-    connections: connectionsInApiGateway({
-      endpoint: settings.SOCKET_ENDPOINT,
-      inFlight: Number(settings.POSTS_IN_FLIGHT),
-      perSecond: Number(settings.POSTS_PER_SECOND),
-      ...credentialsOf(environment),
-    }),
+    connections: countingPutOff(
+      connectionsInApiGateway({
+        endpoint: settings.SOCKET_ENDPOINT,
+        inFlight: Number(settings.POSTS_IN_FLIGHT),
+        perSecond: Number(settings.POSTS_PER_SECOND),
+        ...credentialsOf(environment),
+      }),
+    ),
+  };
+}
+
+function countingPutOff(connections: Connections): Connections {
+  return {
+    async post(connection, frame) {
+      const posted = await connections.post(connection, frame);
+      if (posted === 'busy') countPutOff();
+      return posted;
+    },
   };
 }
 
