@@ -22,6 +22,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
+import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
 import { EXPIRED } from '../hub/subscribe.ts';
@@ -48,6 +49,18 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
     const { Item } = await call(() => client.send(get));
     return Item && connectionOf(Item);
+  };
+  /** Those who joined so long ago have left, or joined again. */
+  const countAnew = async (pattern: string, since: number, now: number): Promise<void> => {
+    const update = new UpdateCommand({
+      TableName,
+      Key: patternKey(pattern),
+      UpdateExpression: 'SET joined = :one, #since = :now',
+      ConditionExpression: '#since = :since',
+      ExpressionAttributeNames: { '#since': 'since' },
+      ExpressionAttributeValues: { ':one': 1, ':now': now, ':since': since },
+    });
+    await callIf(() => client.send(update));
   };
   return {
     connection,
@@ -83,17 +96,21 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       });
       await callIf(() => client.send(update));
     },
-    async open(pattern, until) {
+    async open(pattern, now, until) {
       const update = new UpdateCommand({
         TableName,
         Key: patternKey(pattern),
-        UpdateExpression: 'SET shards = if_not_exists(shards, :one), #until = :until, expiry = :expiry',
-        ExpressionAttributeNames: { '#until': 'until' },
-        ExpressionAttributeValues: { ':one': 1, ':until': until, ':expiry': expiryOf(until) },
+        UpdateExpression:
+          'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one',
+        ExpressionAttributeNames: { '#until': 'until', '#since': 'since' },
+        ExpressionAttributeValues: { ':one': 1, ':now': now, ':until': until, ':expiry': expiryOf(until) },
         ReturnValues: 'ALL_NEW',
       });
       const { Attributes = {} } = await call(() => client.send(update));
-      return numberOf(Attributes, 'shards');
+      const since = numberOf(Attributes, 'since');
+      const isOld = now - since > CONNECTION_LIFE_MS;
+      if (isOld) await countAnew(pattern, since, now);
+      return { shards: numberOf(Attributes, 'shards'), joined: isOld ? 1 : numberOf(Attributes, 'joined') };
     },
     async shardsOf(patterns, now) {
       const items = await batchGet(client, table, patterns.map(patternKey));

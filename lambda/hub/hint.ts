@@ -24,10 +24,10 @@ export async function onHint(push: Push, hint: Hint, until: number): Promise<voi
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
   const known = await push.subscribers.shardsOf(patternsOf(channel), push.log.clock());
   const shards = [...known].map(async ([pattern, count]) => {
-    const errand = { offset, isClosing, shards: count, until };
-    if (count === 1) return await pushShard(push, { ...errand, shard: { channel, pattern, shard: 0 } });
+    const shard = { channel, pattern, shard: 0 };
+    if (count === 1) return await pushShard(push, { shard, offset, isClosing, until });
     // Many owners at once: each shard to a process of its own.
-    const each = Array.from({ length: count }, (_, shard) => ({ channel, pattern, shard }));
+    const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);
   });
   await settled(shards);
@@ -35,9 +35,7 @@ async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: 
 
 /** Serves one shard. */
 export async function onJob(push: Push, shard: Shard, until: number): Promise<void> {
-  const known = await push.subscribers.shardsOf([shard.pattern], push.log.clock());
-  const shards = known.get(shard.pattern) ?? 1;
-  await pushShard(push, { shard, offset: undefined, isClosing: false, shards, until });
+  await pushShard(push, { shard, offset: undefined, isClosing: false, until });
 }
 
 /** Wakes the processes that hold readers of the channel: they look into the log themselves. */

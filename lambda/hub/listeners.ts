@@ -63,8 +63,15 @@ export interface SubscriberStore {
   note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
   /** Takes the note back. */
   unnote(id: string, pattern: string): Promise<void>;
-  /** Makes a pattern known until then, and answers its number of shards. */
-  open(pattern: string, until: number): Promise<number>;
+  /**
+   * Makes a pattern known until then. Answers its number of shards, and how many joined it within the life of a
+   * connection, this one included: about as many as listen.
+   */
+  open(
+    pattern: string,
+    now: number,
+    until: number,
+  ): Promise<{ readonly shards: number; readonly joined: number }>;
   /** The number of shards of each of the patterns that are known. */
   shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
   /** Doubles the shards of a pattern, if they still are that many. */

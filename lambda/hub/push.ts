@@ -24,7 +24,6 @@ import type {
 } from './listeners.ts';
 import type { Log } from './ports.ts';
 import { type Ownership, type Round, round } from './round.ts';
-import { shardOf } from './subscribe.ts';
 
 export interface Push {
   readonly log: Log;
@@ -39,8 +38,6 @@ export interface Errand {
   /** What the hint said that the channel has grown to; undefined for a look whatever was pushed before. */
   readonly offset: Position | undefined;
   readonly isClosing: boolean;
-  /** Number of shards of the pattern. */
-  readonly shards: number;
   /** When the process should have ended, by the clock. */
   readonly until: number;
 }
@@ -53,9 +50,6 @@ const LEASE_MARGIN_MS = 8_000;
 
 /** Who comes to an owned shard asks the owner; each further attempt needs one that let go at that very moment. */
 const MAX_ATTEMPTS = 5;
-
-/** Members that one process can post to within a fraction of a second; beyond, new ones go to twice the shards. */
-const MEMBERS_PER_SHARD = 1_000;
 
 /** Pushes what a shard has not had. Ends when it has, when another owns it, or when there is no more time. */
 export async function pushShard(push: Push, errand: Errand): Promise<void> {
@@ -101,11 +95,11 @@ async function own(push: Push, errand: Errand, owner: string, taken: Cursor): Pr
 /** A round and its commit. Answers the cursor for the next; undefined when the shard was let go, or lost. */
 async function turn(
   push: Push,
-  { shard, shards, until }: Errand,
+  { shard, until }: Errand,
   owner: string,
   { cursor, pages }: Pick<Ownership, 'shard' | 'cursor' | 'pages'>,
 ): Promise<Cursor | undefined> {
-  const { cursors, log, subscribers } = push;
+  const { cursors, log } = push;
   const now = log.clock();
   const channel = await log.channels.get(shard.channel);
   const postUntil = now + LEASE_MS - LEASE_MARGIN_MS;
@@ -113,7 +107,6 @@ async function turn(
   const result = isThere ? await round(push, channel, { shard, cursor, pages, postUntil }) : undefined;
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
-  if (isFull(result, shard, shards)) await subscribers.split(shard.pattern, shards);
   const progress = progressOf(cursor, result, now);
   if (progress.lookAt !== cursor.lookAt) await push.jobs.send([shard], progress.lookAt - now);
   const isOver = log.clock() >= until;
@@ -131,15 +124,9 @@ async function turn(
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => subscribers.move(shard, member, shard.channel, undefined)));
+  await all(joining.map((member) => push.subscribers.move(shard, member, shard.channel, undefined)));
   // Whoever asked while this round read the log is answered by the next one.
   return { ...progress, asks };
-}
-
-/** True if more listen here than should, of those who would come here today: who came before the last split stays. */
-function isFull(result: Round | undefined, { shard }: Shard, shards: number): boolean {
-  const own = result?.members.filter(({ connection }) => shardOf(connection, shards) === shard) ?? [];
-  return own.length > MEMBERS_PER_SHARD;
 }
 
 function progressOf(cursor: Cursor, result: Round | undefined, now: number): Progress {

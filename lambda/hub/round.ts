@@ -49,7 +49,6 @@ export interface Round {
   readonly restsUntil: number;
   /** Those who have reached the front: they join it once it is committed. */
   readonly joining: readonly Subscriber[];
-  readonly members: readonly Subscriber[];
 }
 
 type View = Muster & { readonly page: ReadResult };
@@ -63,9 +62,8 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const { shard, cursor, postUntil } = own;
   const readAt = push.log.clock();
   const { page, atFront, placed, resting } = await look(push, channel, own);
-  const members = [...atFront, ...[...placed, ...resting].map(({ member }) => member)];
   const rested = resting.map(({ place }) => place.restsUntil);
-  if (!page) return nothing(members, rested);
+  if (!page) return nothing(rested);
   const packed = packFor(channel, own, page, undefined, cursor.isUnclean);
   const isClosed = packed.isAll && page.closed;
   const front: Leg = {
@@ -95,11 +93,10 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
     isGap: [front, ...legs].some((leg) => leg.page?.isGap),
     restsUntil: Math.min(...rested, ...fates.flatMap((fate) => (fate.kind === 'rests' ? [fate.until] : []))),
     joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
-    members,
   };
 }
 
-const nothing = (members: readonly Subscriber[], rested: readonly number[]): Round => ({
+const nothing = (rested: readonly number[]): Round => ({
   front: undefined,
   readAt: 0,
   isClosed: false,
@@ -107,7 +104,6 @@ const nothing = (members: readonly Subscriber[], rested: readonly number[]): Rou
   isGap: false,
   restsUntil: Math.min(...rested),
   joining: [],
-  members,
 });
 
 /** What the front has not had yet, and who is in the set. No page if there is nobody to post to. */

@@ -31,6 +31,12 @@ export interface Subscribed {
   readonly isClosed: boolean;
 }
 
+/** Subscribers that one process can post to within a fraction of a second; with more, the next go to twice the shards. */
+const MEMBERS_PER_SHARD = 1_000;
+
+/** Each hint is as many messages as there are shards, and some callers subscribe and unsubscribe all day. */
+const MAX_SHARDS = 64;
+
 /** A pattern stays known for longer than any connection that listens by it, in milliseconds. */
 const KNOWN_FOR_MS = CONNECTION_LIFE_MS + 10 * 60_000;
 
@@ -49,7 +55,9 @@ export async function subscribe(
   if (!isChannel && from !== 'now')
     throw new Refusal('bad_offset', 'a pattern begins now: only a channel has an offset');
   const start = isChannel ? await startOf(log, pattern, from) : undefined;
-  const shards = await subscribers.open(pattern, log.clock() + KNOWN_FOR_MS);
+  const { shards, joined } = await subscribers.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);
+  // Those who come after this one: nobody moves, since each shard's order is its owner's alone.
+  if (joined > MEMBERS_PER_SHARD * shards && shards < MAX_SHARDS) await subscribers.split(pattern, shards);
   const set = { pattern, shard: shardOf(connection.id, shards) };
   const noted = await subscribers.note(connection.id, set, MAX_SUBSCRIPTIONS);
   if (noted === 'gone') throw new Refusal('unavailable', 'the connection has ended');

@@ -4,6 +4,7 @@
  */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/listeners.ts';
+import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 3_600_000;
@@ -76,11 +77,15 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
     expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());
-    expect(await subscribers.open(pattern, LATER)).toBe(1);
+    const open = (now = NOW) => subscribers.open(pattern, now, LATER);
+    expect(await open()).toEqual({ shards: 1, joined: 1 });
     expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map([[pattern, 1]]));
     await subscribers.split(pattern, 1);
     await subscribers.split(pattern, 1);
-    expect(await subscribers.open(pattern, LATER)).toBe(2);
+    expect(await open(NOW + CONNECTION_LIFE_MS)).toEqual({ shards: 2, joined: 2 });
+    // Those who joined a connection's life ago are not counted any more.
+    expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toEqual({ shards: 2, joined: 1 });
+    expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toEqual({ shards: 2, joined: 2 });
     expect(await subscribers.shardsOf([pattern], LATER)).toEqual(new Map());
   });
 

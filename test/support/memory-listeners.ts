@@ -12,6 +12,7 @@ import type {
   SubscriberStore,
 } from '../../lambda/hub/listeners.ts';
 import { EXPIRED } from '../../lambda/hub/subscribe.ts';
+import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { type Hook, hooked } from './memory-log.ts';
 
 export interface MemoryListeners {
@@ -40,7 +41,7 @@ function subscriberStore(
   connections: Map<string, Connection>,
   sets: Map<string, Map<string, Subscriber>>,
 ): SubscriberStore {
-  const patterns = new Map<string, { shards: number; until: number }>();
+  const patterns = new Map<string, { shards: number; until: number; joined: number; since: number }>();
   const waits = new Map<string, Set<string>>();
   const setOf = (set: PatternShard) => {
     const rows = sets.get(keyOf(set)) ?? new Map<string, Subscriber>();
@@ -66,10 +67,12 @@ function subscriberStore(
       const { [pattern]: _, ...subscriptions } = connection.subscriptions;
       connections.set(id, { ...connection, subscriptions });
     },
-    async open(pattern, until) {
-      const { shards } = patterns.get(pattern) ?? { shards: 1 };
-      patterns.set(pattern, { shards, until });
-      return shards;
+    async open(pattern, now, until) {
+      const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now };
+      const isOld = now - there.since > CONNECTION_LIFE_MS;
+      const joined = isOld ? 1 : there.joined + 1;
+      patterns.set(pattern, { ...there, until, joined, since: isOld ? now : there.since });
+      return { shards: there.shards, joined };
     },
     async shardsOf(names, now) {
       const known = names.flatMap((name) => {
