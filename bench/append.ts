@@ -41,9 +41,9 @@ export async function append(hub: BenchedHub): Promise<void> {
   );
   const floor = median((rounds.get('floor (refused)') ?? []).map(({ perSecond }) => perSecond));
   for (const [kind, results] of rounds) hub.say(lineOf(kind, results, floor));
-  hub.say('\nDynamoDB calls per append:');
-  for (const { action, count } of await hub.calls()) {
-    if (action.startsWith('dynamodb:')) hub.say(`  ${action.padEnd(22)} ${count / appends}`);
+  hub.say('\nAWS calls per append, by function:');
+  for (const { who, action, count } of await hub.calls()) {
+    hub.say(`  ${who.padEnd(8)} ${action.padEnd(22)} ${(count / appends).toFixed(3)}`);
   }
 }
 

@@ -9,7 +9,10 @@ export interface BenchedHub {
   readonly socketUrl: string;
   readonly token: string;
   readonly say: (line: string) => void;
-  readonly calls: () => Promise<readonly { readonly action: string; readonly count: number }[]>;
+  /** By function, named as its construct: `Publish`, `Push`. */
+  readonly calls: () => Promise<
+    readonly { readonly who: string; readonly action: string; readonly count: number }[]
+  >;
   readonly forgetCalls: () => Promise<void>;
   /** The processes of the functions, by construct path, and the requests that are with each. */
   readonly processes: () => Promise<

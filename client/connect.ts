@@ -34,7 +34,8 @@ export interface SubscribeOptions {
   readonly onMessages: (batch: Batch) => void;
   /**
    * Called with what ended the subscription. Of a pattern also with what did not: `unavailable` once for each time
-   * without a socket, and what could not be read of one channel, named by `error.channel`.
+   * without a socket, and what could not be read of one channel, named by `error.channel`. Where no WebSocket can be
+   * had at all a pattern ends with `not_supported`.
    */
   readonly onError?: ((error: TidingsError) => void) | undefined;
   /** Called when the messages begin to come another way. */
@@ -67,7 +68,7 @@ export interface Hub {
   ) => AsyncIterableIterator<Batch, undefined>;
   /**
    * Publishes 1 to 1,000 JSON values as one entry, exactly once. Answers the offset after them once they are durable.
-   * @throws TidingsError a refusal; or `unavailable` after half a minute, when it is unknown whether they were stored:
+   * @throws TidingsError a refusal; or `unavailable` within a minute, when it is unknown whether they were stored:
    * publish them again with the same key
    */
   readonly publish: (

@@ -25,7 +25,7 @@ export interface Host {
   readonly openWire:
     | ((url: string, protocols: readonly string[], listener: WireListener) => Wire)
     | undefined;
-  /** Milliseconds since some moment; never goes back. */
+  /** Milliseconds since some moment; never goes back, and goes on while the machine sleeps. */
   readonly now: () => number;
   /** Runs once after so many milliseconds, up to 2^31. Answers what cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
@@ -40,7 +40,10 @@ export function realHost(): Host {
   return {
     fetch: (url, init) => fetch(url, init),
     openWire: typeof WebSocket === 'undefined' ? undefined : openWebSocket,
-    now: () => performance.now(),
+    now: wakefulClock(
+      () => performance.now(),
+      () => Date.now(),
+    ),
     after(ms, run) {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
@@ -59,6 +62,27 @@ function openWebSocket(url: string, protocols: readonly string[], listener: Wire
   socket.addEventListener('error', listener.closed);
   socket.addEventListener('close', listener.closed);
   return { send: (text) => socket.send(text), close: () => socket.close() };
+}
+
+/** Two clocks that differ by more, in milliseconds, were set or stood still. */
+const DRIFT_MS = 1_000;
+
+/**
+ * The steady clock, and what it misses: on most machines it stands still while they sleep, and the clock on the wall is
+ * ahead of it afterwards. That one may be set, too: ahead counts as sleep, back as nothing.
+ */
+export function wakefulClock(steady: () => number, wall: () => number): () => number {
+  let difference = wall() - steady();
+  let slept = 0;
+  return () => {
+    const at = steady();
+    const ahead = wall() - at - difference;
+    if (Math.abs(ahead) > DRIFT_MS) {
+      difference += ahead;
+      slept += Math.max(0, ahead);
+    }
+    return at + slept;
+  };
 }
 
 /** Not randomUUID: browsers keep that from pages that came over plain HTTP. */

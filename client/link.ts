@@ -19,6 +19,9 @@ const HANDOVER_SPREAD_MS = 15 * 60_000;
 /** How long the replaced socket may still say what was on its way, in milliseconds; longer than any answer takes. */
 const LINGER_MS = 15_000;
 
+/** How long a socket stays open when nobody listens any more, in milliseconds: who changes channels keeps it. */
+const IDLE_MS = 15_000;
+
 /** A socket that lived shorter counts as a failure, in milliseconds. */
 const STABLE_MS = 30_000;
 
@@ -44,6 +47,7 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
   let isReplacing = false;
   let onLost: () => void = () => {};
   let cancelHandover: () => void = () => {};
+  let cancelIdle: () => void = () => {};
   const topics = topicsOn({
     host,
     signal,
@@ -54,9 +58,16 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
       void replace(true);
       return true;
     },
-    // Some time later: who changes from one channel to another keeps his socket.
-    onEmpty: () => void later(host, LINGER_MS, signal, () => topics.size() === 0 && current?.close()),
+    onEmpty: closeIdle,
   });
+
+  /** Each time anew, so that it was idle for all of that time. */
+  function closeIdle(): void {
+    cancelIdle();
+    cancelIdle = later(host, IDLE_MS, signal, () => {
+      if (topics.size() === 0) current?.close();
+    });
+  }
 
   /** Rejects with a TidingsError, or as the token's function does. */
   async function open(): Promise<Socket> {
@@ -80,6 +91,8 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
     const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
     cancelHandover = later(host, life, signal, () => void replace(false));
     topics.align();
+    // Whoever asked for it may have left while it was opened.
+    if (topics.size() === 0) closeIdle();
   }
 
   function lose(): void {
@@ -100,6 +113,7 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
       later(host, LINGER_MS, signal, old.close);
       adopt(next);
     } catch {
+      if (current !== old) return;
       if (isUrgent) return old.close();
       cancelHandover = later(host, jittered(CLIMB_MS, host.random()), signal, () => void replace(false));
     } finally {
@@ -115,6 +129,8 @@ export function linkTo({ host, url, token, signal }: LinkOptions): Link {
     for (let failures = 0; topics.size() > 0 && !signal.aborted; ) {
       const began = host.now();
       await session();
+      // It was closed because nobody listens.
+      if (topics.size() === 0) break;
       failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
       if (failures > 1 && !signal.aborted) {
         isDown = true;

@@ -21,6 +21,8 @@ export interface LiveReader {
   readonly begin: (answer: Answer) => void;
   /** Reads over HTTP up to the end, and to where the frames fit again. */
   readonly catchUp: () => void;
+  /** True while it reads over HTTP. */
+  readonly isReading: () => boolean;
 }
 
 export interface LiveOptions {
@@ -37,25 +39,30 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
   let isReading = false;
   let isStale = false;
 
-  /** Reads one page. True when nothing is missing any more. */
+  /** Reads one page. True if that was all at that moment. */
   async function step(): Promise<boolean> {
     isStale = false;
     const { batch, isUpToDate } = await read(cursor.offset);
     cursor.offer(batch);
     kept = kept.filter((frame) => cursor.offer(frame) === 'gap');
     if (kept.length > 0 && isUpToDate) await sleep(host, backoff(0, host.random()), signal);
-    return isUpToDate && kept.length === 0 && !isStale;
+    return isUpToDate;
   }
 
+  /** Ends when nothing is missing. */
   async function readOn(): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        if (await step()) return;
+        const isAll = await step();
+        // Looked at in the moment in which it ends: what comes later begins another reading.
+        isReading = !isAll || kept.length > 0 || isStale;
+        if (!isReading) return;
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         const trouble = asTidingsError(error);
-        if (isLasting(trouble, false)) return onRefused(trouble);
+        isReading = !isLasting(trouble, false);
+        if (!isReading) return onRefused(trouble);
         const wait = backoff(failures++, host.random());
         await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
       }
@@ -65,9 +72,7 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
   function readMissing(): void {
     if (isReading) return;
     isReading = true;
-    void readOn().finally(() => {
-      isReading = false;
-    });
+    void readOn();
   }
 
   /** What is being read may have been answered before now. */
@@ -92,6 +97,7 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
       else if (closed) cursor.offer(endAt(cursor.channel, offset));
     },
     catchUp,
+    isReading: () => isReading,
   };
 }
 

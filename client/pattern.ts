@@ -9,6 +9,9 @@ import { type LiveReader, liveReader } from './live.ts';
 import type { Page } from './page.ts';
 import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
 
+/** Channels that a pattern remembers, those heard last: each of them is read after an interruption. */
+export const MAX_CHANNELS = 1_000;
+
 /** Channels that are read over HTTP at once: browsers allow as many connections to a host over HTTP/1.1. */
 const READS_AT_ONCE = 6;
 
@@ -18,7 +21,7 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
   const { link } = means;
   if (!link || means.signal.aborted) {
     const why = link ? 'the client is closed' : 'patterns need a WebSocket';
-    queueMicrotask(() => life.end(new TidingsError('unavailable', why)));
+    queueMicrotask(() => life.end(new TidingsError(link ? 'unavailable' : 'not_supported', why)));
     return { offset: 'now', close: life.close };
   }
   let isDown = false;
@@ -65,9 +68,19 @@ function channelsOf({ host, pages }: Means, { signal }: Life, { onBatch, onFault
       },
     });
   };
+  /** One that is reading stays: what it reads would come twice if its channel began anew beside it. */
+  const forgetOldest = (): void => {
+    for (const [channel, reader] of readers) {
+      if (readers.size < MAX_CHANNELS) return;
+      if (!reader.isReading()) readers.delete(channel);
+    }
+  };
   return {
     of(channel, offset) {
       const reader = readers.get(channel) ?? newReader(channel, offset);
+      // A map keeps the order in which its keys came: the one that was heard last is last.
+      readers.delete(channel);
+      forgetOldest();
       readers.set(channel, reader);
       return reader;
     },

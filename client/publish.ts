@@ -13,8 +13,8 @@ import type { Http } from './http.ts';
 import type { Socket } from './socket.ts';
 import { deadline, sleep } from './timers.ts';
 
-/** Attempts over HTTP before the caller is told: half a minute, about. */
-const MAX_ATTEMPTS = 6;
+/** How long a publish may take, all attempts and waits together, in milliseconds. */
+const PUBLISH_MS = 60_000;
 
 /** How long one attempt may take, in milliseconds. */
 const ATTEMPT_MS = 15_000;
@@ -35,13 +35,30 @@ export interface Publication {
 
 /**
  * Answers the offset after the last message.
- * @throws TidingsError: a refusal, or `unavailable` after some attempts, when it is unknown whether they were stored
+ * @throws TidingsError: a refusal, or `unavailable` within a minute, when it is unknown whether they were stored
  */
 export async function publish(publisher: Publisher, publication: Publication): Promise<string> {
   const { channel } = publication;
+  const { host } = publisher;
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
-  return (await overSocket(publisher, publication)) ?? (await overHttp(publisher, publication));
+  const limit = deadline(host, PUBLISH_MS, publisher.signal);
+  const until = host.now() + PUBLISH_MS;
+  const send = async (limited: Publisher): Promise<string> =>
+    (await overSocket(limited, publication)) ?? (await overHttp(limited, publication, until));
+  try {
+    return await Promise.race([send({ ...publisher, signal: limit.signal }), endOf(limit.signal)]);
+  } finally {
+    limit.end();
+  }
 }
+
+/** Not everything that is waited for ends with a signal: a token's function does not. */
+const endOf = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const end = (): void => reject(new TidingsError('unavailable', 'closed, or not answered in time'));
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end);
+  });
 
 /** Undefined if that was no way, or it is unknown whether it was one. */
 async function overSocket(
@@ -65,15 +82,19 @@ async function overSocket(
 const fitsFrame = (action: object): boolean =>
   new TextEncoder().encode(JSON.stringify(action)).byteLength < FRAME_BYTES - 100;
 
-async function overHttp(publisher: Publisher, publication: Publication): Promise<string> {
+/** @param until when it is over; it gives up before a wait that would take longer */
+async function overHttp(publisher: Publisher, publication: Publication, until: number): Promise<string> {
   const { host, signal } = publisher;
   for (let failures = 0; ; failures++) {
     try {
       return await attempt(publisher, publication);
     } catch (error) {
       const trouble = asTidingsError(error);
-      if (isLasting(trouble, false) || failures + 1 >= MAX_ATTEMPTS || signal.aborted) throw trouble;
-      const wait = Math.max(backoff(failures, host.random()), trouble.retryAfterMs);
+      if (isLasting(trouble, false)) throw trouble;
+      const { message, retryAfterMs } = trouble;
+      const wait = Math.max(backoff(failures, host.random()), retryAfterMs);
+      if (signal.aborted || host.now() + wait >= until)
+        throw new TidingsError('unavailable', message, { retryAfterMs, cause: trouble });
       await sleep(host, wait, signal);
     }
   }

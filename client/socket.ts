@@ -16,6 +16,15 @@ const ANSWER_MS = 10_000;
 /** Between two pings, in milliseconds: half of the silence after which API Gateway ends a connection. */
 const PING_MS = 300_000;
 
+/** Between two looks at the clock, in milliseconds. */
+const LOOK_MS = 15_000;
+
+/**
+ * Two looks that are further apart, in milliseconds: the machine slept, and the socket may have ended without a word.
+ * More than the minute that browsers make timers of hidden pages wait for.
+ */
+const SLEPT_MS = 90_000;
+
 export interface SocketListener {
   readonly onFrame: (frame: Frame) => void;
   /** An error that answers nothing. */
@@ -43,7 +52,7 @@ interface Waiting {
 
 /** Opens a socket within 5 s, which ends with the signal. Rejects with `unavailable`: browsers do not say why. */
 export function openSocket(
-  host: Pick<Host, 'openWire' | 'after'>,
+  host: Pick<Host, 'openWire' | 'after' | 'now'>,
   url: string,
   token: string | undefined,
   listener: SocketListener,
@@ -68,10 +77,16 @@ export function openSocket(
     const close = (): void => end('the socket was closed');
     signal.addEventListener('abort', close);
     let stopTimer = host.after(OPEN_MS, () => end('the socket did not open in time'));
-    const ping = (): void => {
+    const watch = (pinged: number): void => {
       if (state !== 'open') return;
-      stopTimer = host.after(PING_MS, () => {
-        answers.request({ action: 'ping' }).then(ping, () => end('the hub did not answer a ping'));
+      const looked = host.now();
+      stopTimer = host.after(LOOK_MS, () => {
+        const now = host.now();
+        if (now - pinged < PING_MS && now - looked < SLEPT_MS) return watch(pinged);
+        answers
+          .request({ action: 'ping' })
+          .then(() => watch(now))
+          .catch(() => end('the hub did not answer a ping'));
       });
     };
     const socket: Socket = {
@@ -88,7 +103,7 @@ export function openSocket(
       if (state !== 'opening') return;
       state = 'open';
       stopTimer();
-      ping();
+      watch(host.now());
       resolve(socket);
     };
     const said = (text: string): void => {

@@ -37,7 +37,7 @@ export function climb(
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
 ): Promise<void> {
-  if (!rung) return Promise.reject(new TidingsError('unavailable', 'no transport works here'));
+  if (!rung) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
     let lower: AbortController | undefined;
     const letGo = (): void => {

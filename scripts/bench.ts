@@ -19,7 +19,7 @@ const HELP = `usage: npm run bench -- append | hold | burst | hop | fanout | sha
 Measures on this machine, the first four on a local stack of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
-  append    appends a second, p50 and p99, and DynamoDB calls per append
+  append    appends a second, p50 and p99, and AWS calls per append
   hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
   burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
   hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
@@ -80,7 +80,8 @@ function benched({ stack, token }: RunningHub): BenchedHub {
     token,
     say,
     calls: async () =>
-      (await rowsOf(stack.control, 'calls')).map(({ action, count }) => ({
+      (await rowsOf(stack.control, 'calls')).map(({ function: path, action, count }) => ({
+        who: String(path).split('/')[1] ?? '',
         action: String(action),
         count: Number(count),
       })),

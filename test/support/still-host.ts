@@ -23,6 +23,8 @@ export interface StillHost extends Host {
   readonly open: () => readonly FakeWire[];
   /** Lets time pass, and everything happen that is due meanwhile. */
   readonly pass: (ms: number) => Promise<void>;
+  /** The machine sleeps for so long: what is due meanwhile happens late, with the next `pass`. */
+  readonly sleep: (ms: number) => void;
   readonly timers: () => number;
   readonly requests: string[];
   /** Answers requests; a network that is not there, until it is set. */
@@ -52,6 +54,9 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
     requests,
     open: () => wires.filter((wire) => !wire.isClosed()),
     timers: () => timers.size,
+    sleep(ms) {
+      now += ms;
+    },
     respond: () => Promise.reject(new TypeError('fetch failed')),
     now: () => now,
     random,

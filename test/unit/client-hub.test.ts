@@ -212,13 +212,13 @@ describe('without a socket', () => {
     20_000,
   );
 
-  test('where there are none, streams are the first choice, and a pattern has no way', async () => {
+  test('where there are none, streams are the first choice, and a pattern ends for good', async () => {
     hub = connectOver({ ...host, openWire: undefined }, { url: fake.url });
     const seen = see(CHANNEL, '-1');
     const pattern = see('chat/*');
     fake.append(CHANNEL, 0);
     await eventually(() => expect(seen.messages).toEqual([0]));
-    expect([seen.transports, pattern.errors.map(({ code }) => code)]).toEqual([['sse'], ['unavailable']]);
+    expect([seen.transports, pattern.errors.map(({ code }) => code)]).toEqual([['sse'], ['not_supported']]);
   });
 
   test('a pattern says once that it has none, and lives when it has one', async () => {

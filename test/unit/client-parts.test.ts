@@ -10,6 +10,7 @@ import { cursorAt } from '../../client/cursor.ts';
 import { TidingsError } from '../../client/errors.ts';
 import { eventsIn } from '../../client/event-stream.ts';
 import { type Frame, judge } from '../../client/gap-rule.ts';
+import { wakefulClock } from '../../client/host.ts';
 import { httpWith } from '../../client/http.ts';
 import { liveReader } from '../../client/live.ts';
 import { pagesOf } from '../../client/page.ts';
@@ -179,6 +180,27 @@ describe('waiting', () => {
   });
 });
 
+describe('the clock', () => {
+  test('counts what the machine slept, and never goes back', () => {
+    let [steady, wall] = [1_000, 1_700_000_000_000];
+    const now = wakefulClock(
+      () => steady,
+      () => wall,
+    );
+    const passed = (steadyMs: number, wallMs: number): number => {
+      const before = now();
+      steady += steadyMs;
+      wall += wallMs;
+      return now() - before;
+    };
+    expect([passed(500, 500), passed(100, 3_600_100), passed(500, 500)]).toEqual([500, 3_600_100, 500]);
+    // The clock on the wall is set back by an hour.
+    expect([passed(200, -3_600_000), passed(500, 500), passed(100, 60_100)]).toEqual([200, 500, 60_100]);
+    // It drifts.
+    expect([passed(500, 501), passed(500, 499)]).toEqual([500, 500]);
+  });
+});
+
 describe('the ladder', () => {
   /** A transport whose flow is the test's. */
   const rung = (name: Transport) => {
@@ -207,6 +229,11 @@ describe('the ladder', () => {
     over.abort();
     await climbing;
     expect([middle.flows[1]?.signal.aborted, names]).toEqual([true, ['sse', 'poll', 'websocket']]);
+  });
+
+  test('without a rung is no way at all', async () => {
+    const { signal } = new AbortController();
+    await expect(climb([], signal, () => {})).rejects.toMatchObject({ code: 'not_supported', status: 501 });
   });
 
   const trouble = (code: 'unavailable' | 'forbidden' | 'not_supported', retryAfterMs = 0) =>

@@ -1,0 +1,223 @@
+/**
+ * How long the client's socket is kept, and trusted, in time that stands still: sockets that do not last, that nobody
+ * needs any more, and that ended while the machine slept.
+ * @module
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ConnectOptions, connectOver, type Hub } from '../../client/connect.ts';
+import { fakeLog, offsetAt } from '../support/fake-log.ts';
+import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
+
+const CHANNEL = 'chat/room1';
+const MINUTE_MS = 60_000;
+
+/** How long a socket stays without a subscription. */
+const IDLE_MS = 15_000;
+
+let host: StillHost;
+let hub: Hub;
+beforeEach(() => {
+  host = stillHost();
+});
+afterEach(async () => {
+  hub.close();
+  await settled();
+  expect([host.timers(), host.open().length]).toEqual([0, 0]);
+});
+
+const connect = (options: Partial<ConnectOptions> = {}): Hub => {
+  hub = connectOver(host, { url: 'https://hub.example', ...options });
+  return hub;
+};
+
+const asked = (wire: FakeWire, action: string) => wire.said.filter((each) => each.action === action);
+
+/** The socket that the client opened last, open. */
+async function opened(): Promise<FakeWire> {
+  await settled();
+  const wire = host.wires.at(-1);
+  if (!wire) throw new Error('no socket was opened');
+  wire.open();
+  await settled();
+  return wire;
+}
+
+async function answer(wire: FakeWire, action: 'subscribe' | 'unsubscribe'): Promise<void> {
+  await settled();
+  wire.answer(action, { type: `${action}d`, offset: offsetAt(0) });
+  await settled();
+}
+
+describe('sockets that do not last', () => {
+  /** How long each of them lives, and between two messages, in milliseconds. */
+  const LIFE_MS = 2_000;
+  const STEP_MS = 1_000;
+  /** What a poll every three seconds, or the first wait for another socket, may cost. */
+  const WORST_MS = 5_000;
+
+  test('leave to the transport below what comes between them', async () => {
+    const born = new Map<FakeWire, number>();
+    const log = fakeLog((name, from, to) => {
+      for (const wire of host.open()) if (born.has(wire)) wire.say(log.frame(name, name, from, to));
+    });
+    /** Ends the sockets that lived long enough, and lets those begin that are asked for. */
+    const tend = async (): Promise<void> => {
+      for (const wire of host.open()) {
+        if (host.now() - (born.get(wire) ?? host.now()) >= LIFE_MS) wire.end();
+        if (born.has(wire)) continue;
+        wire.open();
+        await settled();
+        const from = String(asked(wire, 'subscribe')[0]?.offset);
+        wire.answer('subscribe', { type: 'subscribed', offset: offsetAt(log.start(CHANNEL, from)) });
+        const end = log.channel(CHANNEL).messages.length;
+        wire.say(log.frame(CHANNEL, CHANNEL, log.start(CHANNEL, from), end));
+        born.set(wire, host.now());
+      }
+      await settled();
+    };
+    host.respond = (url) => {
+      const from = log.start(CHANNEL, new URL(url).searchParams.get('offset') ?? '');
+      const { messages } = log.channel(CHANNEL);
+      const headers = { 'Stream-Next-Offset': offsetAt(messages.length), 'Stream-Up-To-Date': 'true' };
+      return Response.json(messages.slice(from), { headers });
+    };
+    const delays: number[] = [];
+    const transports: string[] = [];
+    connect({ transports: ['websocket', 'poll'] }).subscribe(CHANNEL, {
+      offset: '-1',
+      // Each message is the time at which it was published.
+      onMessages: ({ messages }) => void delays.push(...messages.map((at) => host.now() - Number(at))),
+      onTransport: (name) => void transports.push(name),
+    });
+    await settled();
+    while (host.now() < 10 * MINUTE_MS) {
+      await tend();
+      log.append(CHANNEL, undefined, [host.now()]);
+      await host.pass(STEP_MS);
+    }
+    await host.pass(WORST_MS);
+    expect(delays.length).toBe(log.channel(CHANNEL).messages.length);
+    expect(Math.max(...delays)).toBeLessThan(WORST_MS);
+    expect([born.size > 4, transports.slice(0, 3)]).toEqual([true, ['websocket', 'poll', 'websocket']]);
+  });
+});
+
+describe('a socket that nobody needs any more', () => {
+  const listen = (channel: string) => hub.subscribe(channel, { onMessages() {} });
+
+  test('is closed, with everything else, so that a process can end', async () => {
+    connect();
+    const subscription = listen(CHANNEL);
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    subscription.close();
+    await answer(wire, 'unsubscribe');
+    await host.pass(IDLE_MS - 1);
+    expect(wire.isClosed()).toBe(false);
+    await host.pass(1);
+    expect([wire.isClosed(), host.timers(), host.wires.length]).toEqual([true, 0, 1]);
+    listen(CHANNEL);
+    await opened();
+    expect([host.wires.length, host.requests]).toEqual([2, []]);
+  });
+
+  test('is closed after a loop that was left', async () => {
+    const left = (async () => {
+      for await (const batch of connect().messages(CHANNEL)) return batch.messages;
+      return undefined;
+    })();
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    wire.say({ type: 'messages', channel: CHANNEL, from: offsetAt(0), next: offsetAt(1), messages: ['a'] });
+    expect(await left).toEqual(['a']);
+    await answer(wire, 'unsubscribe');
+    await host.pass(IDLE_MS);
+    expect([wire.isClosed(), host.timers()]).toEqual([true, 0]);
+  });
+
+  test('is kept by who changes channels, however often', async () => {
+    connect();
+    let subscription = listen(CHANNEL);
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    for (let change = 1; change < 5; change++) {
+      await host.pass(IDLE_MS / 3);
+      subscription.close();
+      await answer(wire, 'unsubscribe');
+      await host.pass(IDLE_MS - 1);
+      subscription = listen(`chat/${change}`);
+      await answer(wire, 'subscribe');
+    }
+    await host.pass(2 * IDLE_MS);
+    expect([wire.isClosed(), host.wires.length]).toEqual([false, 1]);
+  });
+
+  test('is kept while somebody changes at the very moment', async () => {
+    connect();
+    const first = listen(CHANNEL);
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    first.close();
+    await answer(wire, 'unsubscribe');
+    await host.pass(1_000);
+    const second = listen('chat/2');
+    await answer(wire, 'subscribe');
+    await host.pass(IDLE_MS - 1_500);
+    second.close();
+    await answer(wire, 'unsubscribe');
+    await host.pass(1_000);
+    expect(wire.isClosed()).toBe(false);
+  });
+
+  test('is closed also if it was opened too late for who asked', async () => {
+    const token = Promise.withResolvers<string>();
+    connect({ token: () => token.promise });
+    listen(CHANNEL).close();
+    await host.pass(2 * IDLE_MS);
+    token.resolve('t');
+    const wire = await opened();
+    await host.pass(IDLE_MS);
+    expect([wire.isClosed(), host.timers()]).toEqual([true, 0]);
+  });
+});
+
+describe('after a sleep of the machine', () => {
+  const live = async (): Promise<FakeWire> => {
+    connect().subscribe(CHANNEL, { onMessages() {} });
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    await host.pass(MINUTE_MS);
+    return wire;
+  };
+
+  test('a ping is said at once, and a socket that does not answer is replaced', async () => {
+    const wire = await live();
+    host.sleep(2 * MINUTE_MS);
+    await host.pass(0);
+    expect(asked(wire, 'ping')).toHaveLength(1);
+    await host.pass(10_000);
+    expect(wire.isClosed()).toBe(true);
+    await host.pass(3_000);
+    expect(host.wires).toHaveLength(2);
+  });
+
+  test('a socket that answers is kept, and pinged five minutes later', async () => {
+    const wire = await live();
+    host.sleep(60 * MINUTE_MS);
+    await host.pass(0);
+    wire.answer('ping', { type: 'pong', connection: 'c' });
+    await host.pass(5 * MINUTE_MS - 1);
+    expect([asked(wire, 'ping').length, wire.isClosed()]).toEqual([1, false]);
+    await host.pass(1);
+    expect(asked(wire, 'ping')).toHaveLength(2);
+  });
+
+  test('timers that a browser makes wait in a hidden page are none', async () => {
+    const wire = await live();
+    for (let minute = 0; minute < 3; minute++) {
+      host.sleep(MINUTE_MS);
+      await host.pass(0);
+    }
+    expect(asked(wire, 'ping')).toEqual([]);
+  });
+});

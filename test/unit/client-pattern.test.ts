@@ -1,0 +1,160 @@
+/**
+ * Subscriptions to a pattern (PROTOCOL.md §12.4): what they remember of each channel, in time that stands still.
+ * @module
+ */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { connectOver, type Hub } from '../../client/connect.ts';
+import type { TidingsError } from '../../client/errors.ts';
+import { MAX_CHANNELS } from '../../client/pattern.ts';
+import { offsetAt } from '../support/fake-log.ts';
+import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
+
+const PATTERN = 'chat/*';
+const CHANNEL = 'chat/room1';
+
+/** Longer than the wait before a socket is opened again. */
+const REOPENED_MS = 5_000;
+
+let host: StillHost;
+let hub: Hub;
+let seen: unknown[];
+let errors: TidingsError[];
+beforeEach(() => {
+  host = stillHost();
+  hub = connectOver(host, { url: 'https://hub.example' });
+  seen = [];
+  errors = [];
+});
+afterEach(async () => {
+  hub.close();
+  await settled();
+  expect([host.timers(), host.open().length]).toEqual([0, 0]);
+});
+
+const subscribe = () =>
+  hub.subscribe(PATTERN, {
+    onMessages: ({ messages }) => void seen.push(...messages),
+    onError: (error) => void errors.push(error),
+  });
+
+/** The socket that the client opened last, open, and the subscription answered. */
+async function live(): Promise<FakeWire> {
+  await settled();
+  const wire = host.wires.at(-1);
+  if (!wire) throw new Error('no socket was opened');
+  wire.open();
+  await settled();
+  wire.answer('subscribe', { type: 'subscribed' });
+  await settled();
+  return wire;
+}
+
+async function cut(wire: FakeWire): Promise<void> {
+  wire.end();
+  await host.pass(REOPENED_MS);
+}
+
+const frame = (channel: string, from: number, ...messages: unknown[]) => ({
+  type: 'messages',
+  pattern: PATTERN,
+  channel,
+  from: offsetAt(from),
+  next: offsetAt(from + messages.length),
+  messages,
+});
+
+const page = (next: number, ...messages: unknown[]) =>
+  Response.json(messages, {
+    headers: { 'Stream-Next-Offset': offsetAt(next), 'Stream-Up-To-Date': 'true' },
+  });
+
+describe('after an interruption', () => {
+  test('each channel that it knows is read, from its own offset', async () => {
+    subscribe();
+    const wire = await live();
+    wire.say(frame(CHANNEL, 4, 'a'));
+    wire.say(frame('chat/room2', 8, 'b'));
+    await cut(wire);
+    host.respond = (url) => {
+      if (!url.includes('room1')) return page(9);
+      return url.includes(`offset=${offsetAt(5)}`) ? page(6, 'c') : page(6);
+    };
+    const again = await live();
+    again.say(frame(CHANNEL, 6, 'd'));
+    await settled();
+    expect([seen, errors]).toEqual([['a', 'b', 'c', 'd'], []]);
+    expect(again.said).toEqual([{ action: 'subscribe', channel: PATTERN, id: '1' }]);
+  });
+
+  test('a channel is read once more if it is being read: that may have been answered before', async () => {
+    subscribe();
+    const first = await live();
+    first.say(frame(CHANNEL, 0, 'one'));
+    await cut(first);
+    const late = Promise.withResolvers<Response>();
+    host.respond = () => late.promise;
+    const second = await live();
+    expect(host.requests).toHaveLength(1);
+    const answeredBefore = page(1);
+    await cut(second);
+    host.respond = () => page(2, 'two');
+    await live();
+    expect([host.requests.length, seen]).toEqual([1, ['one']]);
+    late.resolve(answeredBefore);
+    await settled();
+    expect([seen, host.requests.length]).toEqual([['one', 'two'], 2]);
+  });
+
+  test('which it says once, and not when a socket did not last for the first time', async () => {
+    subscribe();
+    await cut(await live());
+    expect(errors).toEqual([]);
+    await cut(await live());
+    expect(errors.map(({ code }) => code)).toEqual(['unavailable']);
+  });
+});
+
+describe('of its channels', () => {
+  test('one that has lost history says so, and it goes on', async () => {
+    subscribe();
+    const wire = await live();
+    host.respond = () => Response.json({ error: { code: 'offset_gone', message: 'gone' } }, { status: 410 });
+    wire.say(frame(CHANNEL, 1, 'a'));
+    wire.say(frame(CHANNEL, 5, 'x'));
+    await settled();
+    expect(errors.map(({ code, channel }) => [code, channel])).toEqual([['offset_gone', CHANNEL]]);
+    wire.say(frame(CHANNEL, 6, 'b'));
+    expect(seen).toEqual(['a', 'b']);
+  });
+
+  test('those that were not heard for longest are forgotten', async () => {
+    subscribe();
+    const wire = await live();
+    const names = Array.from({ length: MAX_CHANNELS + 1 }, (_, at) => `chat/${at}`);
+    const [oldest = '', next = '', ...others] = names;
+    for (const name of names.slice(0, -1)) wire.say(frame(name, 0, name));
+    wire.say(frame(oldest, 1, 'again'));
+    wire.say(frame(names.at(-1) ?? '', 0, 'one more'));
+    host.respond = () => page(2);
+    await cut(wire);
+    await live();
+    await vi.waitFor(() => expect(host.requests.length).toBe(MAX_CHANNELS));
+    const read = host.requests.map((url) => /channels\/(.*)\?/.exec(url)?.[1]);
+    expect(new Set(read)).toEqual(new Set([oldest, ...others]));
+    expect(read).not.toContain(next);
+  });
+
+  test('none is forgotten while it is being read', async () => {
+    subscribe();
+    const wire = await live();
+    const late = Promise.withResolvers<Response>();
+    host.respond = () => late.promise;
+    wire.say(frame(CHANNEL, 0, 'a'));
+    wire.say(frame(CHANNEL, 2, 'c'));
+    for (let at = 0; at <= MAX_CHANNELS; at++) wire.say(frame(`chat/many-${at}`, 0));
+    wire.say(frame(CHANNEL, 3, 'd'));
+    late.resolve(page(2, 'b'));
+    await settled();
+    expect(seen).toEqual(['a', 'b', 'c', 'd']);
+  });
+});
