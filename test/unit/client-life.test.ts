@@ -5,6 +5,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ConnectOptions, connectOver, type Hub } from '../../client/connect.ts';
+import { wakefulClock } from '../../client/host.ts';
 import { fakeLog, offsetAt } from '../support/fake-log.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
 
@@ -18,6 +19,7 @@ let host: StillHost;
 let hub: Hub;
 beforeEach(() => {
   host = stillHost();
+  connect();
 });
 afterEach(async () => {
   hub.close();
@@ -100,6 +102,23 @@ describe('sockets that do not last', () => {
     expect(Math.max(...delays)).toBeLessThan(WORST_MS);
     expect([born.size > 4, transports.slice(0, 3)]).toEqual([true, ['websocket', 'poll', 'websocket']]);
   });
+});
+
+test('a socket that ends while its replacement is opened is replaced once', async () => {
+  connect().subscribe(CHANNEL, { onMessages() {} });
+  const old = await opened();
+  await answer(old, 'subscribe');
+  while (host.wires.length === 1) {
+    await host.pass(1_000);
+    if (asked(old, 'ping').length > 0) old.answer('ping', { type: 'pong', connection: 'c' });
+  }
+  // The replacement does not open in time.
+  old.end();
+  await host.pass(3_000);
+  const next = await opened();
+  await answer(next, 'subscribe');
+  await host.pass(2 * MINUTE_MS);
+  expect([host.wires.length, next.isClosed(), asked(next, 'subscribe').length]).toEqual([3, false, 1]);
 });
 
 describe('a socket that nobody needs any more', () => {
@@ -219,5 +238,24 @@ describe('after a sleep of the machine', () => {
       await host.pass(0);
     }
     expect(asked(wire, 'ping')).toEqual([]);
+  });
+
+  test('the clock has counted it, and never goes back', () => {
+    let [steady, wall] = [1_000, 1_700_000_000_000];
+    const now = wakefulClock(
+      () => steady,
+      () => wall,
+    );
+    const passed = (steadyMs: number, wallMs: number): number => {
+      const before = now();
+      steady += steadyMs;
+      wall += wallMs;
+      return now() - before;
+    };
+    expect([passed(500, 500), passed(100, 3_600_100), passed(500, 500)]).toEqual([500, 3_600_100, 500]);
+    // The clock on the wall is set back by an hour.
+    expect([passed(200, -3_600_000), passed(500, 500), passed(100, 60_100)]).toEqual([200, 500, 60_100]);
+    // It drifts.
+    expect([passed(500, 501), passed(500, 499)]).toEqual([500, 500]);
   });
 });

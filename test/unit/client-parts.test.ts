@@ -10,7 +10,6 @@ import { cursorAt } from '../../client/cursor.ts';
 import { TidingsError } from '../../client/errors.ts';
 import { eventsIn } from '../../client/event-stream.ts';
 import { type Frame, judge } from '../../client/gap-rule.ts';
-import { wakefulClock } from '../../client/host.ts';
 import { httpWith } from '../../client/http.ts';
 import { liveReader } from '../../client/live.ts';
 import { pagesOf } from '../../client/page.ts';
@@ -177,27 +176,6 @@ describe('waiting', () => {
     const most = [0, 1, 2, 3, 4, 2_000].map((failures) => backoff(failures, 1));
     expect(most).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
     expect([0, 0.5, 1].map((random) => jittered(60_000, random))).toEqual([45_000, 60_000, 75_000]);
-  });
-});
-
-describe('the clock', () => {
-  test('counts what the machine slept, and never goes back', () => {
-    let [steady, wall] = [1_000, 1_700_000_000_000];
-    const now = wakefulClock(
-      () => steady,
-      () => wall,
-    );
-    const passed = (steadyMs: number, wallMs: number): number => {
-      const before = now();
-      steady += steadyMs;
-      wall += wallMs;
-      return now() - before;
-    };
-    expect([passed(500, 500), passed(100, 3_600_100), passed(500, 500)]).toEqual([500, 3_600_100, 500]);
-    // The clock on the wall is set back by an hour.
-    expect([passed(200, -3_600_000), passed(500, 500), passed(100, 60_100)]).toEqual([200, 500, 60_100]);
-    // It drifts.
-    expect([passed(500, 501), passed(500, 499)]).toEqual([500, 500]);
   });
 });
 
