@@ -133,8 +133,9 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       const command = new PutCommand({
         TableName,
         Item: { ...item, expiry: expiryOf(rest.until) },
-        ConditionExpression: 'attribute_not_exists(#connection)',
+        ConditionExpression: 'attribute_not_exists(#connection) OR allowedUntil <= :now',
         ExpressionAttributeNames: { '#connection': 'connection' },
+        ExpressionAttributeValues: { ':now': rest.since },
       });
       await callIf(() => client.send(command));
     },
@@ -160,8 +161,16 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       });
       await callIf(() => client.send(update));
     },
-    async remove(set, from) {
-      await remove({ pattern: setKey(set), connection: from });
+    async remove(set, from, id) {
+      const Key = { pattern: setKey(set), connection: from };
+      if (id === undefined) return void (await remove(Key));
+      const command = new DeleteCommand({
+        TableName,
+        Key,
+        ConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': id },
+      });
+      await callIf(() => client.send(command));
     },
     async waits(channel, now) {
       const rows = await query(waitKey(channel));

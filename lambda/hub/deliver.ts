@@ -13,6 +13,9 @@ import { forget, placeAt } from './subscribe.ts';
 export const REST_MS = 1_000;
 const MOST_REST_MS = 60_000;
 
+/** How long the frames of one round to one member may take, in milliseconds. */
+const SLOW_MS = 2_000;
+
 /**
  * Places that one subscription remembers. Whoever is behind in more channels of his pattern is told to read them himself:
  * a place is some 300 bytes at most, and an item may have 400 KB.
@@ -35,15 +38,12 @@ export interface Front {
 }
 
 export interface Delivery {
-  /** When the lease is too close to its end to post anything more, in milliseconds. */
+  /** When the lease is too close to its end for another post, in milliseconds. */
   readonly postUntil: number;
   readonly shard: Shard;
   /** Where the front will be. */
   readonly front: Position;
 }
-
-/** Thrown when the lease may end before what is under way does. */
-export class LeaseAtRisk extends Error {}
 
 /** What became of a member: `joins` the front, was led `on`, `rests` until then, or `stays` where he is. */
 export type Fate =
@@ -81,8 +81,11 @@ async function postAll(
   member: Subscriber,
   { packed, isUnsure }: Batch,
 ): Promise<Pick<Place, 'at' | 'isUnsure'> | 'gone' | undefined> {
-  for (const frame of packed.frames) {
-    if (push.log.clock() >= postUntil) throw new LeaseAtRisk();
+  const begun = push.log.clock();
+  for (const [nth, frame] of packed.frames.entries()) {
+    const now = push.log.clock();
+    // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
+    if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
     const posted = await push.connections.post(member.connection, frame.text);
     if (posted === 'sent') continue;
     if (posted === 'gone') {
@@ -109,7 +112,9 @@ async function putOff(
   }
   const isSamePlace = before !== undefined && isSame(before.at, at);
   const rests = (isSamePlace ? before.rests : 0) + 1;
-  const until = push.log.clock() + Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
+  const rest = Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
+  // At the same moments for all who rest that long, so that one look is for all of them.
+  const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
   await push.subscribers.move(shard, member, shard.channel, { at, isUnsure, rests, restsUntil: until });
   return { kind: 'rests', until };
 }

@@ -76,13 +76,14 @@ export interface SubscriberStore {
   shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
   /** Doubles the shards of a pattern, if they still are that many. */
   split(pattern: string, shards: number): Promise<void>;
-  /** Adds the subscription unless the connection has one in the set. */
+  /** Adds the subscription unless the connection has one in the set that has not ended by then. */
   add(set: PatternShard, subscriber: Subscriber): Promise<void>;
   /** Everyone in the set, as of every `add` that was answered before. */
   members(set: PatternShard): Promise<readonly Subscriber[]>;
   /** Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription. */
   move(set: PatternShard, subscriber: Subscriber, channel: string, place: Place | undefined): Promise<void>;
-  remove(set: PatternShard, connection: string): Promise<void>;
+  /** Removes the subscription of a connection; with an id only if it still is that one. */
+  remove(set: PatternShard, connection: string, id?: string): Promise<void>;
   /** Ends a subscription with what it remembers, so that its next push tells the client and removes it. */
   expire(set: PatternShard, subscriber: Subscriber): Promise<void>;
   /** Connections of processes that hold readers of the channel, and are to be woken. */

@@ -11,7 +11,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
 import type { Position } from '../../protocol/offset.ts';
 import { isAlive } from './channel.ts';
-import { all, LeaseAtRisk, REST_MS } from './deliver.ts';
+import { all, REST_MS } from './deliver.ts';
 import { isBefore } from './frames.ts';
 import type {
   Connections,
@@ -64,7 +64,8 @@ export async function pushShard(push: Push, errand: Errand): Promise<void> {
     // Whoever seems to own it is asked first, whoever does not is not: the other order would cost a write that fails.
     if ((seen?.isUnclean || !isFirst) && (await cursors.ask(shard, now))) return;
     const cursor = await cursors.take(shard, owner, now, now + LEASE_MS);
-    if (cursor) return await own(push, errand, owner, cursor);
+    if (cursor)
+      return await own(push, errand, owner, { cursor, pages: new Map(), leaseUntil: now + LEASE_MS });
   }
   throw new Error('the lease of a shard changed hands all the time');
 }
@@ -78,55 +79,69 @@ function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClo
   return !isBefore(delivered, offset);
 }
 
-async function own(push: Push, errand: Errand, owner: string, taken: Cursor): Promise<void> {
-  const pages: Ownership['pages'] = new Map();
-  let cursor: Cursor | undefined = taken;
+/** What an owner has in hand from one round to the next. */
+interface Turn extends Pick<Ownership, 'cursor' | 'pages'> {
+  /** When the lease ends, by the clock before it was taken or renewed. */
+  readonly leaseUntil: number;
+}
+
+async function own(push: Push, errand: Errand, owner: string, first: Turn): Promise<void> {
+  const { cursors, jobs } = push;
+  const { shard } = errand;
+  let next: Turn | undefined = first;
   try {
-    while (cursor) cursor = await turn(push, errand, owner, { shard: errand.shard, cursor, pages });
+    while (next) next = await turn(push, errand, owner, next);
   } catch (error) {
-    await push.cursors.abandon(errand.shard, owner);
+    const isFree = await cursors.abandon(shard, owner).then(
+      () => true,
+      () => false,
+    );
     // A store that is busy is tried again in a moment, not when the message comes back.
-    const passes = error instanceof LeaseAtRisk || (error instanceof Refusal && error.code === 'unavailable');
-    if (!passes) throw error;
-    await push.jobs.send([errand.shard], REST_MS);
+    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
+    await jobs.send([shard], isFree ? REST_MS : LEASE_MS);
   }
 }
 
-/** A round and its commit. Answers the cursor for the next; undefined when the shard was let go, or lost. */
+/** A round and its commit. Answers what the next begins with; undefined when the shard was let go, or lost. */
 async function turn(
   push: Push,
   { shard, until }: Errand,
   owner: string,
-  { cursor, pages }: Pick<Ownership, 'shard' | 'cursor' | 'pages'>,
-): Promise<Cursor | undefined> {
-  const { cursors, log } = push;
+  { cursor, pages, leaseUntil }: Turn,
+): Promise<Turn | undefined> {
+  const { cursors, log, jobs } = push;
   const now = log.clock();
   const channel = await log.channels.get(shard.channel);
-  const postUntil = now + LEASE_MS - LEASE_MARGIN_MS;
+  const postUntil = leaseUntil - LEASE_MARGIN_MS;
   const isThere = channel !== undefined && isAlive(channel, now);
   const result = isThere ? await round(push, channel, { shard, cursor, pages, postUntil }) : undefined;
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
   const progress = progressOf(cursor, result, now);
-  if (progress.lookAt !== cursor.lookAt) await push.jobs.send([shard], progress.lookAt - now);
+  if (progress.lookAt !== cursor.lookAt) await jobs.send([shard], progress.lookAt - now);
   const isOver = log.clock() >= until;
-  if ((isDone || isOver) && joining.length === 0) {
+  if (joining.length === 0 && (isDone || isOver)) {
     // Whoever is out of time lets go in any case, and has somebody else go on.
     if (await cursors.release(shard, owner, progress, isOver ? undefined : cursor.asks)) {
-      if (isOver) await push.jobs.send([shard], 0);
+      if (isOver) await jobs.send([shard], 0);
       return undefined;
     }
   }
-  const asks = await cursors.commit(shard, owner, progress, log.clock() + LEASE_MS);
+  const renewed = log.clock() + LEASE_MS;
+  const asks = await cursors.commit(shard, owner, progress, renewed);
   if (asks === undefined) {
     // Another has it; or it was let go, and only the answer was lost.
-    if (isOver || !isDone) await push.jobs.send([shard], 0);
+    if (isOver || !isDone) await jobs.send([shard], 0);
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
   await all(joining.map((member) => push.subscribers.move(shard, member, shard.channel, undefined)));
+  if (isOver && (await cursors.release(shard, owner, progress, undefined))) {
+    await jobs.send([shard], 0);
+    return undefined;
+  }
   // Whoever asked while this round read the log is answered by the next one.
-  return { ...progress, asks };
+  return { cursor: { ...progress, asks }, pages, leaseUntil: renewed };
 }
 
 function progressOf(cursor: Cursor, result: Round | undefined, now: number): Progress {

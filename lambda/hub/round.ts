@@ -68,7 +68,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const isClosed = packed.isAll && page.closed;
   const front: Leg = {
     members: atFront.map((member) => ({ member, place: undefined })),
-    packed: isClosed && !cursor.isClosed ? closing(channel, shard.pattern, packed) : packed,
+    packed: isClosed && !isTold(cursor, packed.end) ? closing(channel, shard.pattern, packed) : packed,
     isUnsure: cursor.isUnclean,
     isEnd: isClosed,
     page,
@@ -76,7 +76,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const groups = grouped(placed);
   const legs = await catchingUp(push, channel, own, groups.slice(0, PLACES_PER_ROUND), packed.end);
   const ended = legs.map((leg) =>
-    isClosed && !isBefore(leg.packed.end, packed.end)
+    isClosed && (!isBefore(leg.packed.end, packed.end) || (leg.packed.isAll && leg.page?.closed))
       ? { ...leg, packed: closing(channel, shard.pattern, leg.packed), isEnd: true }
       : leg,
   );
@@ -87,7 +87,8 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const isBehind = isLeftOut || fates.some(({ kind }) => kind === 'on');
   return {
     front: packed.end,
-    readAt,
+    // Whoever was served is owed what follows.
+    readAt: Math.max(readAt, ...atFront.map(({ since }) => since)),
     isClosed,
     isDone: packed.isAll && page.upToDate && !isBehind,
     isGap: [front, ...legs].some((leg) => leg.page?.isGap),
@@ -95,6 +96,10 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
     joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
   };
 }
+
+/** True if the front was told of this very end: an earlier life of the channel had another. */
+const isTold = ({ isClosed, delivered }: Cursor, end: Position): boolean =>
+  isClosed && delivered !== undefined && isSame(delivered, end);
 
 const nothing = (rested: readonly number[]): Round => ({
   front: undefined,
@@ -118,7 +123,9 @@ async function look(
   const page = delivered && (await readFrom(push, channel, own, delivered));
   const seen = await muster(push, shard);
   // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
-  const isOwed = ({ since }: Subscriber) => since <= at || shard.pattern === shard.channel;
+  // And after an owner that died, everyone may have had something.
+  const isOwed = ({ since }: Subscriber) =>
+    since <= at || own.cursor.isUnclean || shard.pattern === shard.channel;
   if (page && seen.atFront.some(isOwed)) return { ...seen, page };
   if (seen.atFront.length > 0) return await lookSince(push, channel, own, seen);
   const [foremost] = seen.placed.map(({ place }) => place.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
@@ -173,7 +180,9 @@ function restOf(page: ReadResult, from: Position): ReadResult {
     const skipped = entry.slot === from.entry ? from.index - entry.first : 0;
     return [{ ...entry, first: entry.first + skipped, messages: entry.messages.slice(skipped) }];
   });
-  return { ...page, from, entries, messages: entries.flatMap(({ messages }) => messages) };
+  const messages = entries.flatMap((entry) => entry.messages);
+  // What was the end when it was read need not be any more: the log is asked again before anybody lets go.
+  return { ...page, from, entries, messages, upToDate: false };
 }
 
 function packFor(

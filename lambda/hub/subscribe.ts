@@ -143,7 +143,7 @@ export async function forget(
 export async function endSubscription(
   { subscribers, connections }: { readonly subscribers: SubscriberStore; readonly connections: Connections },
   { pattern, shard }: PatternShard,
-  { connection, allowedUntil }: Subscriber,
+  { id, connection, allowedUntil }: Subscriber,
 ): Promise<void> {
   const why =
     allowedUntil === EXPIRED
@@ -152,14 +152,15 @@ export async function endSubscription(
           message: 'too many channels of this pattern are behind; read on from your offsets',
         }
       : { code: 'unauthorized', message: 'the token has ended' };
+  // Before the client hears of it: it may subscribe anew at once, and that must not be what is removed.
+  await subscribers.unnote(connection, pattern);
   const posted = await connections.post(
     connection,
     JSON.stringify({ type: 'error', ...why, channel: pattern }),
   );
   // Who cannot be told yet is told at the next push.
   if (posted === 'busy') return;
-  await subscribers.remove({ pattern, shard }, connection);
-  await subscribers.unnote(connection, pattern);
+  await subscribers.remove({ pattern, shard }, connection, id);
 }
 
 /** Spreads connections over shards (FNV-1a). Ids are random, so any mix will do. */

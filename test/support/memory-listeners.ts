@@ -87,7 +87,9 @@ function subscriberStore(
     },
     async add(set, subscriber) {
       const rows = setOf(set);
-      if (!rows.has(subscriber.connection)) rows.set(subscriber.connection, subscriber);
+      const there = rows.get(subscriber.connection);
+      const isOver = (there?.allowedUntil ?? Number.POSITIVE_INFINITY) <= subscriber.since;
+      if (!there || isOver) rows.set(subscriber.connection, subscriber);
     },
     members: async (set) => [...setOf(set).values()],
     async move(set, { id, connection }, channel, place) {
@@ -100,7 +102,9 @@ function subscriberStore(
       const row = setOf(set).get(connection);
       if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, places: {} });
     },
-    remove: async (set, connection) => void setOf(set).delete(connection),
+    async remove(set, connection, id) {
+      if (id === undefined || setOf(set).get(connection)?.id === id) setOf(set).delete(connection);
+    },
     waits: async (channel) => [...(waits.get(channel) ?? [])],
     removeWait: async (channel, connection) => void waits.get(channel)?.delete(connection),
   };

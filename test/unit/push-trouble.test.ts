@@ -5,48 +5,9 @@
  */
 import { expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
-import type { CursorStore, SubscriberStore } from '../../lambda/hub/listeners.ts';
 import { unsubscribe } from '../../lambda/hub/subscribe.ts';
-import { CHANNEL, codeOf, losePublish, publish, requestOf } from '../support/json-log.ts';
-import { pushWorld, type World, type WorldOptions } from '../support/push-world.ts';
-import { seededRandom } from '../support/random.ts';
-
-const worldOf = (options: Partial<WorldOptions> = {}): World =>
-  pushWorld({ random: seededRandom(7), ...options });
-const run = async (world: World, work: () => Promise<void>) => await world.time.until(work());
-const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
-
-/** Puts something around a method of a store. */
-function around<S extends object, K extends keyof S>(
-  store: S,
-  name: K,
-  wrap: (original: S[K]) => S[K],
-): void {
-  store[name] = wrap(store[name]);
-}
-
-type Open<T> = { -readonly [K in keyof T]: T[K] };
-const storesOf = (w: World): { cursors: Open<CursorStore>; subscribers: Open<SubscriberStore> } =>
-  w.listeners;
-
-function counted(w: World): { commits: number; takes: number } {
-  const count = { commits: 0, takes: 0 };
-  around(storesOf(w).cursors, 'commit', (original) => async (...args) => {
-    count.commits++;
-    return await original(...args);
-  });
-  around(storesOf(w).cursors, 'take', (original) => async (...args) => {
-    count.takes++;
-    return await original(...args);
-  });
-  return count;
-}
-
-async function lose(w: World): Promise<void> {
-  const hook = w.log.hook;
-  await losePublish(w.log);
-  w.log.hook = hook;
-}
+import { CHANNEL, codeOf, publish, requestOf } from '../support/json-log.ts';
+import { around, counted, lose, numbers, run, storesOf, worldOf } from '../support/push-trouble.ts';
 
 test('more than a thousand subscribers are split once, not again with each message', async () => {
   const w = worldOf();
