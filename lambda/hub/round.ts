@@ -51,7 +51,12 @@ export interface Round {
   readonly joining: readonly Subscriber[];
 }
 
-type View = Muster & { readonly page: ReadResult };
+interface View extends Muster {
+  /** What the front has not had; undefined if there is nobody to post to, or if the front must begin first. */
+  readonly page: ReadResult | undefined;
+  /** Where the front begins, if that is not the cursor. */
+  readonly begin?: Position | undefined;
+}
 
 /** Frames for those who stand at one place, and what they were made of. */
 interface Leg extends Batch {
@@ -61,8 +66,12 @@ interface Leg extends Batch {
 export async function round(push: Push, channel: Channel, own: Ownership): Promise<Round> {
   const { shard, cursor, postUntil } = own;
   const readAt = push.log.clock();
-  const { page, atFront, placed, resting } = await look(push, channel, own);
+  const { page, begin, atFront, placed, resting } = await look(push, channel, own);
   const rested = resting.map(({ place }) => place.restsUntil);
+  // Whoever was served is owed what follows.
+  const owedSince = Math.max(readAt, ...atFront.map(({ since }) => since));
+  // A new beginning is committed before anything is posted: if this owner dies, the next must not choose another.
+  if (begin) return { ...nothing(rested), front: begin, readAt: owedSince, isDone: false };
   if (!page) return nothing(rested);
   const packed = packFor(channel, own, page, undefined, cursor.isUnclean);
   const isClosed = packed.isAll && page.closed;
@@ -87,8 +96,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const isBehind = isLeftOut || fates.some(({ kind }) => kind === 'on');
   return {
     front: packed.end,
-    // Whoever was served is owed what follows.
-    readAt: Math.max(readAt, ...atFront.map(({ since }) => since)),
+    readAt: owedSince,
     isClosed,
     isDone: packed.isAll && page.upToDate && !isBehind,
     isGap: [front, ...legs].some((leg) => leg.page?.isGap),
@@ -112,11 +120,7 @@ const nothing = (rested: readonly number[]): Round => ({
 });
 
 /** What the front has not had yet, and who is in the set. No page if there is nobody to post to. */
-async function look(
-  push: Push,
-  channel: Channel,
-  own: Ownership,
-): Promise<Muster & { readonly page: ReadResult | undefined }> {
+async function look(push: Push, channel: Channel, own: Ownership): Promise<View> {
   const { shard } = own;
   const { delivered, at } = own.cursor;
   // The log first, the members after: whoever subscribed before a message was published is seen with it.
@@ -127,18 +131,26 @@ async function look(
   const isOwed = ({ since }: Subscriber) =>
     since <= at || own.cursor.isUnclean || shard.pattern === shard.channel;
   if (page && seen.atFront.some(isOwed)) return { ...seen, page };
-  if (seen.atFront.length > 0) return await lookSince(push, channel, own, seen);
+  if (seen.atFront.length > 0) {
+    const begin = await beginning(push, channel, own.cursor, seen.atFront);
+    return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
+  }
   const [foremost] = seen.placed.map(({ place }) => place.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
   return { ...seen, page: foremost && (await readFrom(push, channel, own, foremost)) };
 }
 
-/** For a front whose members all came after the cursor was left: what lies before them is not owed to anybody. */
-async function lookSince(push: Push, channel: Channel, own: Ownership, seen: Muster): Promise<View> {
-  const { delivered } = own.cursor;
-  const begin = await startSince(push.log, channel, Math.min(...seen.atFront.map(({ since }) => since)));
-  const start = delivered && isBefore(begin, delivered) ? delivered : begin;
-  const page = await readFrom(push, channel, own, start);
-  return { ...(await muster(push, own.shard)), page };
+/**
+ * Where a front begins whose members all came after the cursor was left: what lies before them is not owed to anybody.
+ * Undefined if that is the cursor itself.
+ */
+async function beginning(
+  push: Push,
+  channel: Channel,
+  { delivered }: Cursor,
+  atFront: readonly Subscriber[],
+): Promise<Position | undefined> {
+  const begin = await startSince(push.log, channel, Math.min(...atFront.map(({ since }) => since)));
+  return delivered && !isBefore(delivered, begin) ? undefined : begin;
 }
 
 /** History that is gone is skipped here, and the frame that follows says so: its `from` is not the last `next`. */

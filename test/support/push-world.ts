@@ -8,6 +8,7 @@ import type { Connection, Posted, Shard } from '../../lambda/hub/listeners.ts';
 import type { Push } from '../../lambda/hub/push.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
+import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import { type MemoryListeners, memoryListeners } from './memory-listeners.ts';
 import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
@@ -63,6 +64,8 @@ export interface World {
   calls: number;
   posts: number;
   failures: unknown[];
+  /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
+  throttle: number;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
 }
@@ -129,6 +132,7 @@ export function pushWorld({
       await lag();
       if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) isDead = true;
       if (isDead) throw new Crash();
+      if (world.throttle > 0 && random() < world.throttle) throw new Refusal('unavailable', 'busy');
     };
     const own = <T extends object>(name: string, store: T) => hooked(name, store, () => hook);
     return {
@@ -161,6 +165,7 @@ export function pushWorld({
     calls: 0,
     posts: 0,
     failures: [],
+    throttle: 0,
     onPage() {},
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {
