@@ -83,7 +83,6 @@ async function optionsOf(
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
   };
   return {
-    port: port === undefined ? await freePort() : numberOf('port', port, 0, MAX_PORT),
     ...(data === undefined ? {} : { data: directoryOf(data) }),
     ...(concurrency === undefined
       ? {}
@@ -92,6 +91,8 @@ async function optionsOf(
       ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),
     context,
+    // Last: it says what it finds, and a mistake in another flag is to be all that is said.
+    port: port === undefined ? await freePort() : numberOf('port', port, 0, MAX_PORT),
   };
 }
 
