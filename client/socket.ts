@@ -2,6 +2,7 @@
  * One WebSocket from its opening to its end: requests and their answers, frames, and signs of life (PROTOCOL.md §12).
  * @module
  */
+import { subprotocolsFor } from '../protocol/subprotocol.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import { type Answer, parseFrame, type Said } from './frames.ts';
 import type { Frame } from './gap-rule.ts';
@@ -113,7 +114,7 @@ export function openSocket(
       else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
     };
     try {
-      const protocols = ['tidings.v1', ...(token === undefined ? [] : [`bearer.${token}`])];
+      const protocols = subprotocolsFor(token);
       wire = host.openWire?.(url, protocols, { opened, said, closed: () => end('the socket ended') });
       if (!wire) end('there are no WebSockets here');
     } catch (error) {

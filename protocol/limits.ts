@@ -92,8 +92,5 @@ export const MAX_REQUEST_ID_LENGTH = 64;
  */
 export const CONNECTION_LIFE_MS = 2 * 3_600_000;
 
-/** And one on which nothing is said for ten minutes, in milliseconds. */
-export const CONNECTION_IDLE_MS = 10 * 60_000;
-
 /** How long a ticket may wait to be used, in milliseconds. */
 export const TICKET_LIFE_MS = 60_000;

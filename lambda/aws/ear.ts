@@ -4,6 +4,7 @@
  */
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
+import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { sign } from '../access/sign.ts';
 import type { KeySource } from '../access/verify.ts';
 import type { Ear } from '../hub/wake.ts';
@@ -98,7 +99,7 @@ async function open(
   // So that nobody else opens one meanwhile.
   state.retryAt = options.clock() + MOST_RETRY_MS;
   try {
-    const socket = new WebSocket(options.url, ['tidings.v1', `bearer.${await ownToken(options)}`]);
+    const socket = new WebSocket(options.url, subprotocolsFor(await ownToken(options)));
     state.socket = socket;
     state.aliveBy = options.clock() + 2 * ALIVE_WITHIN_MS;
     const end = (): void => {

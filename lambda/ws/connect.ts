@@ -4,13 +4,10 @@
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
+import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { type Access, type Caller, NOBODY } from '../access/verify.ts';
 import type { Connection } from '../hub/listeners.ts';
-
-/** What a client that offers subprotocols must offer, and is answered. */
-export const SUBPROTOCOL = 'tidings.v1';
-const BEARER = 'bearer.';
 
 /** How much later than promised API Gateway may end a connection, in milliseconds. */
 const LATE_MS = 60_000;
@@ -53,8 +50,8 @@ async function callerOf(
   ticket: unknown,
 ): Promise<Caller> {
   if (headers.has('authorization')) return await access.identify(headers);
-  const bearer = protocols.find((name) => name.startsWith(BEARER));
-  if (bearer !== undefined) return await access.verify(bearer.slice(BEARER.length));
+  const token = tokenIn(protocols);
+  if (token !== undefined) return await access.verify(token);
   if (typeof ticket === 'string') return await tickets.redeem(ticket);
   if (!access.isOpen)
     throw new Refusal('unauthorized', 'a token is needed: as a header, subprotocol or ticket');
