@@ -5,7 +5,6 @@
 import type { Position } from '../../protocol/offset.ts';
 import { isSame, type Packed } from './frames.ts';
 import type { Place, Shard, Subscriber } from './listeners.ts';
-import type { Placed } from './muster.ts';
 import type { Push } from './push.ts';
 import { forget, placeAt } from './subscribe.ts';
 
@@ -22,19 +21,20 @@ const SLOW_MS = 2_000;
  */
 const MAX_PLACES = 100;
 
+/** A member, and the place of his own if he has one. */
+export interface Standing {
+  readonly member: Subscriber;
+  readonly place: Place | undefined;
+}
+
+/** Frames for those who stand together. */
 export interface Batch {
-  readonly members: readonly Pick<Placed, 'member' | 'place'>[] | readonly Front[];
+  readonly members: readonly Standing[];
   readonly packed: Packed;
   /** True if an earlier attempt at what is in it may have arrived. */
   readonly isUnsure: boolean;
   /** True if nothing will ever follow. */
   readonly isEnd: boolean;
-}
-
-/** A member at the front has no place of his own. */
-export interface Front {
-  readonly member: Subscriber;
-  readonly place: undefined;
 }
 
 export interface Delivery {
