@@ -31,3 +31,10 @@ export function parseOffset(offset: string): Position | undefined {
   if (!OFFSET.test(offset)) return undefined;
   return { entry: Number(offset.slice(0, ENTRY_DIGITS)), index: Number(offset.slice(ENTRY_DIGITS)) };
 }
+
+export function isBefore(one: Position, other: Position): boolean {
+  return one.entry < other.entry || (one.entry === other.entry && one.index < other.index);
+}
+
+export const isSame = (one: Position, other: Position): boolean =>
+  one.entry === other.entry && one.index === other.index;

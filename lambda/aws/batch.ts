@@ -3,7 +3,8 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  * @module
  */
-import { isBefore } from '../hub/frames.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { isBefore } from '../../protocol/offset.ts';
 import { parseWork, type Work } from './queue.ts';
 
 export interface QueueDoor {
@@ -46,9 +47,6 @@ export function queueHandler({ work, logDefect }: QueueDoor) {
     return { batchItemFailures: failures.map(({ id }) => ({ itemIdentifier: id })) };
   };
 }
-
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? { ...value } : {};
 
 function remainingMs(context: unknown): number {
   const { getRemainingTimeInMillis } = fieldsOf(context);

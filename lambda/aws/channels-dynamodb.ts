@@ -11,6 +11,7 @@ import {
   PutCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
+import { fieldsOf } from '../../protocol/fields.ts';
 import { type Channel, mediaType } from '../hub/channel.ts';
 import type { ChannelStore } from '../hub/ports.ts';
 import { type ProducerMarks, timeMark } from '../hub/producer.ts';
@@ -150,7 +151,6 @@ function channelOf(item: Readonly<Record<string, unknown>>): Channel {
 }
 
 function marksOf(value: unknown): ProducerMarks {
-  const map: Readonly<Record<string, unknown>> =
-    typeof value === 'object' && value !== null ? { ...value } : {};
+  const map = fieldsOf(value);
   return Object.fromEntries(Object.keys(map).map((mark) => [mark, numberOf(map, mark)]));
 }

@@ -7,6 +7,7 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Jobs, Shard } from '../hub/listeners.ts';
@@ -68,10 +69,7 @@ export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' 
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
-  const value: unknown = JSON.parse(body);
-  const fields: Readonly<Record<string, unknown>> =
-    typeof value === 'object' && value !== null ? { ...value } : {};
-  const { channel, offset, closed, pattern, shard } = fields;
+  const { channel, offset, closed, pattern, shard } = fieldsOf(JSON.parse(body));
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };

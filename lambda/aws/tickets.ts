@@ -6,14 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import type { AccessSettings } from './access.ts';
-import { callIf, documentClient } from './dynamodb.ts';
+import { callIf } from './dynamodb.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
-/** @param client the connections to DynamoDB, for who has other stores to share them with */
 export function ticketsInAws(
   { TOKEN_SECRET_ARN, TOKEN_AUDIENCE }: AccessSettings,
   table: string,
-  client: DynamoDBDocumentClient = documentClient(),
+  client: DynamoDBDocumentClient,
 ): Tickets {
   return ticketsOf({
     keys: tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now),

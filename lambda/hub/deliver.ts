@@ -2,8 +2,8 @@
  * Posts frames to members of a shard: to each in order and at his own pace, to all of them at once.
  * @module
  */
-import type { Position } from '../../protocol/offset.ts';
-import { isSame, type Packed } from './frames.ts';
+import { isSame, type Position } from '../../protocol/offset.ts';
+import type { Packed } from './frames.ts';
 import type { Place, Shard, Subscriber } from './listeners.ts';
 import type { Push } from './push.ts';
 import { forget, placeAt } from './subscribe.ts';
@@ -68,7 +68,7 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
   );
 }
 
-/** Fails only when all have ended: nothing of a round may go on once the lease is given up. */
+/** Fails only when all have ended: nothing may go on behind the back of who asked for it, least of all once a lease is given up. */
 export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work);
   return await Promise.all(work);

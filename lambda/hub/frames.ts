@@ -3,7 +3,7 @@
  * @module
  */
 import { FRAME_BYTES, MAX_POST_BYTES } from '../../protocol/limits.ts';
-import { formatOffset, type Position } from '../../protocol/offset.ts';
+import { formatOffset, isBefore, type Position } from '../../protocol/offset.ts';
 import { type Channel, isJson, mediaType } from './channel.ts';
 import type { ReadResult } from './read.ts';
 
@@ -34,13 +34,6 @@ export interface Packed {
 
 const encoder = new TextEncoder();
 const bytesOf = (text: string): number => encoder.encode(text).byteLength;
-
-export function isBefore(one: Position, other: Position): boolean {
-  return one.entry < other.entry || (one.entry === other.entry && one.index < other.index);
-}
-
-export const isSame = (one: Position, other: Position): boolean =>
-  one.entry === other.entry && one.index === other.index;
 
 /**
  * Packs what was read from `from` on. A frame ends right after its last message, at whatever follows. An entry that does

@@ -4,6 +4,7 @@
  */
 import { patternsOf } from '../../protocol/channel-name.ts';
 import type { Position } from '../../protocol/offset.ts';
+import { all } from './deliver.ts';
 import { announcement } from './frames.ts';
 import type { Shard } from './listeners.ts';
 import { type Push, pushShard } from './push.ts';
@@ -18,7 +19,7 @@ export interface Hint {
 
 /** Serves those who listen by the channel's name and by every pattern that matches it. */
 export async function onHint(push: Push, hint: Hint, until: number): Promise<void> {
-  await settled([wakeWaiting(push, hint), pushAll(push, hint, until)]);
+  await all([wakeWaiting(push, hint), pushAll(push, hint, until)]);
 }
 
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
@@ -30,7 +31,7 @@ async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: 
     const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);
   });
-  await settled(shards);
+  await all(shards);
 }
 
 /** Serves one shard. */
@@ -42,15 +43,10 @@ export async function onJob(push: Push, shard: Shard, until: number): Promise<vo
 async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
   const waiting = await push.subscribers.waits(channel, push.log.clock());
   const frame = announcement(channel, offset);
-  await settled(
+  await all(
     waiting.map(async (connection) => {
       if ((await push.connections.post(connection, frame)) === 'gone')
         await push.subscribers.removeWait(channel, connection);
     }),
   );
-}
-
-/** Ends when all have ended, so that nothing goes on behind the caller's back; then fails if one did. */
-async function settled(work: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }

@@ -9,10 +9,9 @@
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
-import type { Position } from '../../protocol/offset.ts';
+import { isBefore, type Position } from '../../protocol/offset.ts';
 import { isAlive } from './channel.ts';
 import { all, REST_MS } from './deliver.ts';
-import { isBefore } from './frames.ts';
 import type {
   Connections,
   Cursor,

@@ -6,10 +6,10 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { formatOffset, type Position } from '../../protocol/offset.ts';
+import { formatOffset, isBefore, isSame, type Position } from '../../protocol/offset.ts';
 import type { Channel } from './channel.ts';
 import { all, type Batch, deliver } from './deliver.ts';
-import { emptyFrame, isBefore, isSame, type Packed, pack, withClosed } from './frames.ts';
+import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
 import type { Cursor, Place, Shard, Subscriber } from './listeners.ts';
 import { type Muster, muster, type Placed } from './muster.ts';
 import type { Push } from './push.ts';

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { fieldsOf } from '../../protocol/fields.ts';
+
 export type SocketEvent =
   | {
       readonly kind: 'connect';
@@ -19,9 +21,6 @@ export interface SocketResult {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
-
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? { ...value } : {};
 
 /** Anything else than one of the three is a wiring mistake, not a caller's. */
 export function parseSocketEvent(event: unknown): SocketEvent {

@@ -4,6 +4,7 @@
  */
 import { isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
+import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import {
   MAX_IDEMPOTENCY_KEY_LENGTH,
   MAX_PRODUCER_ID_LENGTH,
@@ -22,8 +23,6 @@ export type Said =
   | { readonly action: 'unsubscribe'; readonly pattern: string }
   | { readonly action: 'publish'; readonly append: AppendRequest; readonly key: string | undefined }
   | { readonly action: 'ping' };
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
@@ -100,7 +99,7 @@ function publishOf(fields: Fields, body: string): Said {
 }
 
 function producerOf(value: unknown): Producer {
-  const { id, epoch, seq }: Fields = typeof value === 'object' && value !== null ? { ...value } : {};
+  const { id, epoch, seq } = fieldsOf(value);
   return {
     id: textOf('producer.id', id, MAX_PRODUCER_ID_LENGTH),
     epoch: wholeNumber('producer.epoch', epoch),

@@ -43,3 +43,19 @@ export async function lose(w: World): Promise<void> {
   await losePublish(w.log);
   w.log.hook = hook;
 }
+
+/** How long the longest owner held a shard so far, by its attempts to let go, in milliseconds. */
+export function longestOwnership(w: World): () => number {
+  const since = new Map<string, number>();
+  let longest = 0;
+  around(storesOf(w).cursors, 'take', (original) => async (shard, owner, ...rest) => {
+    const taken = await original(shard, owner, ...rest);
+    if (taken) since.set(owner, w.time.now());
+    return taken;
+  });
+  around(storesOf(w).cursors, 'release', (original) => async (shard, owner, ...rest) => {
+    longest = Math.max(longest, w.time.now() - (since.get(owner) ?? 0));
+    return await original(shard, owner, ...rest);
+  });
+  return () => longest;
+}

@@ -5,9 +5,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newChannel } from '../../lambda/hub/channel.ts';
-import { isBefore, pack } from '../../lambda/hub/frames.ts';
+import { pack } from '../../lambda/hub/frames.ts';
 import { memberText } from '../../lambda/hub/messages.ts';
-import { BEGINNING, formatOffset, type Position, parseOffset } from '../../protocol/offset.ts';
+import { BEGINNING, formatOffset, isBefore, type Position, parseOffset } from '../../protocol/offset.ts';
 
 test('the text of a member is what stands there, whatever stands around it', () => {
   const spaced = (value: unknown, pad: string) => JSON.stringify(value, null, pad);
