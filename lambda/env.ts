@@ -49,6 +49,27 @@ export const holdEnv = contract('HOLD_SECONDS');
 /** How long a stream lives, and the header that its token comes in. */
 export const streamEnv = contract('STREAM_SECONDS', 'TOKEN_HEADER');
 
+/** Where endpoints are kept, and who listens by which pattern. */
+export const endpointsEnv = contract('ENDPOINTS_TABLE');
+
+/** Where the errands and the deliveries of endpoints are kept. */
+export const deliveriesEnv = contract('DELIVERIES_TABLE');
+
+/** The key that secrets of endpoints are sealed with. */
+export const vaultEnv = contract('WEBHOOK_KEY_ARN');
+
+/** Where to say that an endpoint is to be served. */
+export const endpointWakeEnv = contract('DELIVERIES_QUEUE_URL');
+
+/** INSECURE_WEBHOOKS: `true` to call this machine, too, and without TLS, as a developer does; else `false`. */
+export const dialEnv = contract('INSECURE_WEBHOOKS');
+
+/** Where work for dispatch is left. */
+export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
+
+/** Where deliveries end that failed, and the hosts of the hub itself (joined by commas, the one it is known by first). */
+export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
+
 const common = [...logEnv.names, ...accessEnv.names];
 
 /** The environment of each door, for the template test. */
@@ -58,5 +79,31 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...holdEnv.names],
   Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...streamEnv.names],
   Socket: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
+  Webhooks: [
+    ...common,
+    ...endpointsEnv.names,
+    ...deliveriesEnv.names,
+    ...vaultEnv.names,
+    ...endpointWakeEnv.names,
+    ...dialEnv.names,
+  ],
+  Dispatch: [
+    ...logEnv.names,
+    ...hintEnv.names,
+    ...endpointsEnv.names,
+    ...deliveriesEnv.names,
+    ...endpointWakeEnv.names,
+    ...dispatchEnv.names,
+  ],
+  Deliver: [
+    ...logEnv.names,
+    ...endpointsEnv.names,
+    ...deliveriesEnv.names,
+    ...vaultEnv.names,
+    ...endpointWakeEnv.names,
+    ...dispatchEnv.names,
+    ...dialEnv.names,
+    ...deliverEnv.names,
+  ],
   Push: [...logEnv.names, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
 };

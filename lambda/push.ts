@@ -4,6 +4,7 @@
  */
 import { queueHandler } from './aws/batch.ts';
 import { pushInAws } from './aws/push.ts';
+import { pushQueue } from './aws/queue.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { jobEnv, listenersEnv, logEnv, pushEnv } from './env.ts';
 import { onHint, onJob } from './hub/hint.ts';
@@ -18,7 +19,12 @@ const push = pushInAws(
   process.env,
 );
 
+/** A round of posts and its commit, in milliseconds. */
+const LAST_ROUND_MS = 20_000;
+
 export const handler = queueHandler({
+  carries: pushQueue,
+  lastMs: LAST_ROUND_MS,
   logDefect,
   work: async (work, until) =>
     work.kind === 'hint' ? await onHint(push, work, until) : await onJob(push, work, until),

@@ -65,6 +65,18 @@ export class ChannelLog extends Construct {
     this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
+  /** Read what is in the log, and leave its gaps to others. */
+  grantFind(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem');
+    this.#grant(door, this.entries, 'Query');
+  }
+
+  /** Follow, and publish what is the hub's own to say: without Idempotency-Key, on a channel that is there or appears. */
+  grantTell(door: HubFunction): void {
+    this.#grant(door, this.channels, 'GetItem', 'UpdateItem');
+    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  }
+
   #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
     const names = actions.map((action) => `dynamodb:${action}`);
     door.grant(names, table.tableArn, this.#environment);

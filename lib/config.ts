@@ -37,6 +37,10 @@ export interface HubConfig {
   readonly postsInFlight: number;
   /** Posts to sockets a second, in each push. An account has 10,000 a second for all of its APIs together. */
   readonly postsPerSecond: number;
+  /** Batches of webhook endpoints that are served at a time, ten in each. */
+  readonly maxDeliveries: number;
+  /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
+  readonly allowInsecureWebhooks: boolean;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -102,6 +106,8 @@ const OPTIONS: {
   maxPushes: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
+  maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
+  allowInsecureWebhooks: { fallback: false, parse: truth },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -128,6 +134,8 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     maxPushes: option(context, 'maxPushes'),
     postsInFlight: option(context, 'postsInFlight'),
     postsPerSecond: option(context, 'postsPerSecond'),
+    maxDeliveries: option(context, 'maxDeliveries'),
+    allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
     throwAway: option(context, 'throwAway'),
   };
 }

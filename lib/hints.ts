@@ -5,45 +5,33 @@
 import { Duration } from 'aws-cdk-lib';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { hintEnv, jobEnv } from '../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
 import { PUSH_TIMEOUT } from './push.ts';
+import { WorkQueue } from './work-queue.ts';
 
-/**
- * Six times the timeout of the function, as AWS advises: less, and a batch that waits for room is delivered twice.
- * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
- */
-const VISIBILITY = Duration.seconds(6 * PUSH_TIMEOUT.toSeconds());
-
-/** Deliveries before a message is set aside, at least five as AWS advises: throttling alone can use up some. */
+/** Deliveries before a message is set aside. */
 const MAX_RECEIVES = 6;
 
 /** A hint that is older is of no use: whoever was to be told has read the log by other means. */
 const KEPT = Duration.days(1);
-/** Long enough for somebody to come back from a long weekend and look. */
-const DEAD_LETTERS_KEPT = Duration.days(14);
 
 export class Hints extends Construct {
   readonly topic: sns.Topic;
-  readonly queue: sqs.Queue;
-  readonly deadLetters: sqs.Queue;
+  readonly push: WorkQueue;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
     this.topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
-    this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      enforceSSL: true,
-      retentionPeriod: DEAD_LETTERS_KEPT,
+    this.push = new WorkQueue(this, 'Push', {
+      timeout: PUSH_TIMEOUT,
+      kept: KEPT,
+      maxReceives: MAX_RECEIVES,
+      means: 'Sockets could not be told of new messages.',
+      heading: 'Messages in Hints/Push/DeadLetters',
     });
-    this.queue = new sqs.Queue(this, 'Queue', {
-      enforceSSL: true,
-      visibilityTimeout: VISIBILITY,
-      retentionPeriod: KEPT,
-      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: MAX_RECEIVES },
-    });
-    this.topic.addSubscription(new SqsSubscription(this.queue, { rawMessageDelivery: true }));
+    this.topic.addSubscription(new SqsSubscription(this.push.queue, { rawMessageDelivery: true }));
   }
 
   /** Lets a door say that a channel has grown. */
@@ -55,8 +43,8 @@ export class Hints extends Construct {
   grantJob(door: HubFunction): void {
     door.grant(
       ['sqs:SendMessage'],
-      this.queue.queueArn,
-      jobEnv.write({ PUSH_QUEUE_URL: this.queue.queueUrl }),
+      this.push.queue.queueArn,
+      jobEnv.write({ PUSH_QUEUE_URL: this.push.queue.queueUrl }),
     );
   }
 }

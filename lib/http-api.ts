@@ -17,10 +17,13 @@ export interface HttpApiProps {
   readonly publish: HubFunction;
   readonly read: HubFunction;
   readonly hold: HubFunction;
+  readonly webhooks: HubFunction;
 }
 
 /** The second is the path that the Durable Streams clients and conformance suite use. */
 const CHANNEL_PATHS = ['/channels/{channel+}', '/v1/stream/{channel+}'];
+
+const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
 /** No query string and no Authorization header: neither tokens nor tickets may reach a log. */
 const ACCESS_LOG = JSON.stringify({
@@ -66,6 +69,7 @@ export class HttpApi extends Construct {
     const toRead = new HttpLambdaIntegration('Read', props.read.function);
     const toHold = new HttpLambdaIntegration('Hold', props.hold.function);
     const toPublish = new HttpLambdaIntegration('Publish', props.publish.function);
+    const toWebhooks = new HttpLambdaIntegration('Webhooks', props.webhooks.function);
     const routes = [
       ...CHANNEL_PATHS.flatMap((path) => [
         ...api.addRoutes({ path, methods: [GET, HEAD], integration: toRead }),
@@ -74,6 +78,7 @@ export class HttpApi extends Construct {
         // ANY, so that unknown methods and preflights are answered by a door, in JSON, and not by the gateway.
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
+      ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
       new apigateway.HttpRoute(this, 'NoSuchPath', {
         httpApi: api,
         routeKey: apigateway.HttpRouteKey.DEFAULT,

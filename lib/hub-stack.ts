@@ -2,10 +2,12 @@
  * The way of an event, in the order it travels: published through a door into the log, hinted at, pushed to sockets, read through other doors.
  * @module
  */
-import { CfnOutput, Stack } from 'aws-cdk-lib';
+import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { HubConfig } from './config.ts';
+import { Deliver } from './deliver.ts';
+import { Dispatch } from './dispatch.ts';
 import { EDGE_TOKEN_HEADER, Edge } from './edge.ts';
 import { Hints } from './hints.ts';
 import { Hold } from './hold.ts';
@@ -16,12 +18,16 @@ import { Push } from './push.ts';
 import { Read } from './read.ts';
 import { Socket } from './socket.ts';
 import { Stream } from './stream.ts';
+import { WebhookQueues } from './webhook-queues.ts';
+import { Webhooks } from './webhooks.ts';
 
 export class HubStack extends Stack {
-  constructor(scope: Construct, id: string, config: HubConfig, { log, tokenKeys, subscribers }: LogStack) {
+  constructor(scope: Construct, id: string, config: HubConfig, stores: LogStack) {
     super(scope, id, { description: 'Tidings: the doors through which events are published and read' });
     const hints = new Hints(this, 'Hints');
-    const common = { config, log, tokenKeys, subscribers, hints };
+    const webhookQueues = new WebhookQueues(this, 'WebhookQueues', hints);
+    const { log, tokenKeys, subscribers, endpoints } = stores;
+    const common = { config, log, tokenKeys, subscribers, hints, endpoints, webhookQueues };
     const publish = new Publish(this, 'Publish', common);
     const socket = new Socket(this, 'Socket', common);
     new Push(this, 'Push', { ...common, socket });
@@ -34,19 +40,25 @@ export class HubStack extends Stack {
       tokenHeader: config.edge ? EDGE_TOKEN_HEADER : 'authorization',
       authType: config.edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
     });
+    const webhooks = new Webhooks(this, 'Webhooks', common);
     const http = new HttpApi(this, 'Http', {
       config,
       publish: publish.door,
       read: read.door,
       hold: hold.door,
+      webhooks: webhooks.door,
     });
+    new Dispatch(this, 'Dispatch', common);
+    const ownUrls = [http.url, socket.stage.url, stream.url.url];
     if (config.edge) {
       const edge = new Edge(this, 'Edge', { api: http.api, streamUrl: stream.url, socket: socket.api });
+      ownUrls.unshift(edge.url);
       new CfnOutput(this, 'Url', {
         value: edge.url,
         description: 'the hub: publish and read at {Url}/channels/{channel}',
       });
     }
+    new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',
@@ -55,3 +67,6 @@ export class HubStack extends Stack {
     new CfnOutput(this, 'StreamUrl', { value: stream.url.url, description: 'Server-Sent Events' });
   }
 }
+
+/** `https://host/` → `host`, where the URL is known only when it is deployed. */
+const hostOf = (url: string): string => Fn.select(2, Fn.split('/', url));

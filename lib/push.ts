@@ -3,7 +3,6 @@
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { pushEnv } from '../lambda/env.ts';
 import type { DoorProps } from './door-props.ts';
@@ -15,9 +14,6 @@ export const PUSH_TIMEOUT = Duration.seconds(25);
 
 /** One whole CPU: signing and sending posts is all that it does. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
 const MEMORY_MB = 1_769;
-
-/** Hints that one invocation takes; those of one channel become one. Ten is the most without waiting for more. */
-const BATCH_SIZE = 10;
 
 export interface PushProps extends DoorProps {
   readonly socket: Socket;
@@ -48,21 +44,6 @@ export class Push extends Construct {
         POSTS_PER_SECOND: String(config.postsPerSecond),
       }),
     );
-    const { queue } = hints;
-    // Not SqsEventSource: that grants more than Lambda needs.
-    this.door.grant(
-      ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
-      queue.queueArn,
-      {},
-    );
-    const source = new lambda.EventSourceMapping(this, 'Hints', {
-      target: this.door.function,
-      eventSourceArn: queue.queueArn,
-      batchSize: BATCH_SIZE,
-      reportBatchItemFailures: true,
-      maxConcurrency: config.maxPushes,
-    });
-    // The mapping is refused by AWS while the role may not read the queue yet.
-    source.node.addDependency(this.door.role);
+    hints.push.feed(this.door, config.maxPushes);
   }
 }

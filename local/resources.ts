@@ -236,6 +236,18 @@ const TABLE: Readonly<Record<string, Properties>> = {
   },
   'AWS::SQS::Queue': QUEUE_ATTRIBUTES,
   'AWS::SQS::QueuePolicy': { PolicyDocument: ACTED, Queues: ACTED },
+  'AWS::CloudWatch::Alarm': {
+    AlarmDescription: 'for humans',
+    ComparisonOperator: 'there are no metrics here: npm start shows its queues at /_local/queues',
+    Dimensions: 'there are no metrics here',
+    EvaluationPeriods: 'there are no metrics here',
+    MetricName: 'there are no metrics here',
+    Namespace: 'there are no metrics here',
+    Period: 'there are no metrics here',
+    Statistic: 'there are no metrics here',
+    Threshold: 'there are no metrics here',
+    TreatMissingData: 'there are no metrics here',
+  },
   'AWS::CDK::Metadata': { Analytics: 'counts constructs for the CDK team' },
 };
 

@@ -94,3 +94,44 @@ export const CONNECTION_LIFE_MS = 2 * 3_600_000;
 
 /** How long a ticket may wait to be used, in milliseconds. */
 export const TICKET_LIFE_MS = 60_000;
+
+/** Endpoints of one caller (by `sub` of the token; all without one are one caller), and of the hub. */
+export const MAX_WEBHOOKS_PER_CALLER = 100;
+export const MAX_WEBHOOKS = 1_000;
+
+/** One request to manage webhooks, in bytes: twenty patterns, fifty types and a URL fit several times. */
+export const MAX_WEBHOOK_REQUEST_BYTES = 16 * 1024;
+
+/** Patterns, types, and characters of a type, of a URL and of a description of an endpoint. */
+export const MAX_WEBHOOK_CHANNELS = 20;
+export const MAX_WEBHOOK_TYPES = 50;
+export const MAX_TYPE_LENGTH = 128;
+export const MAX_WEBHOOK_URL_LENGTH = 2_048;
+export const MAX_DESCRIPTION_LENGTH = 256;
+
+/** Deliveries a minute that an endpoint may ask to be slowed down to. */
+export const MAX_WEBHOOK_RATE = 60_000;
+
+/** Endpoints or deliveries in one answer: by default, and at the most. */
+export const DEFAULT_PAGE = 50;
+export const MAX_PAGE = 100;
+
+/** Bytes of a webhook secret. https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+export const MIN_SECRET_BYTES = 24;
+export const MAX_SECRET_BYTES = 64;
+
+/** How long a secret that was replaced still signs, in milliseconds: a day. */
+export const SECRET_OVERLAP_MS = 24 * 3_600_000;
+
+/** One attempt on an endpoint, from the look-up of its name to the last byte of its answer, in milliseconds. */
+export const DELIVERY_TIMEOUT_MS = 15_000;
+
+/** Bytes of an answer that are read, and of it that are kept. */
+export const MAX_ANSWER_BYTES = 128 * 1024;
+export const KEPT_ANSWER_BYTES = 1_024;
+
+/** Requests that are under way to one endpoint at a time. */
+export const DELIVERIES_IN_FLIGHT = 10;
+
+/** How long deliveries and their attempts are kept, in milliseconds: 30 days. */
+export const DELIVERIES_KEPT_MS = 30 * 24 * 3_600_000;

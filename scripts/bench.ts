@@ -11,12 +11,13 @@ import { hold } from '../bench/hold.ts';
 import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
 import { shards } from '../bench/shards.ts';
+import { webhooks } from '../bench/webhooks.ts';
 import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | hold | burst | hop | fanout | shards
+const HELP = `usage: npm run bench -- append | hold | burst | hop | webhooks | fanout | shards
 
-Measures on this machine, the first four on a local stack of their own, and prints medians and raw rounds. Compare the
+Measures on this machine, the first five on a local stack of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and AWS calls per append
@@ -24,6 +25,8 @@ ratios within a run, not the numbers of two runs.
   burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
   hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
             (HOP_SEED=N repeats a run)
+  webhooks  1,000 events to an endpoint that never answers, beside nine healthy ones: their p95 with and without it,
+            and AWS calls per delivery
   fanout    one frame to 10,000 connections: posts a second and processor time a post, beside the SDK's way
   shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last, processor time, memory`;
 
@@ -35,6 +38,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   hold: () => onHub(hold),
   burst: () => onHub(burst),
   hop: hopOnHarshHub,
+  webhooks: () => onHub(webhooks),
   fanout: () => fanout(say),
   shards: () => shards(say),
 };

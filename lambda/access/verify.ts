@@ -6,6 +6,7 @@ import { type JWTPayload, jwtVerify } from 'jose';
 import { allows, type Capability, type Operation, parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
+import { isOwnChannel } from '../../protocol/webhooks.ts';
 
 /** The keys that a token may be signed with, the current one first. */
 export type KeySource = () => Promise<readonly Uint8Array[]>;
@@ -49,6 +50,10 @@ export interface Access {
     channel: string,
     caller: Pick<Caller, 'capability' | 'allowedUntil'>,
   ) => void;
+  /** True if `require` would let it pass. */
+  readonly may: (operation: Operation, channel: string, caller: Pick<Caller, 'capability'>) => boolean;
+  /** True if there is any channel that the caller may do it on. */
+  readonly mayAnywhere: (operation: Operation, caller: Pick<Caller, 'capability'>) => boolean;
   /** True if callers without a token may do anything at all. */
   readonly isOpen: boolean;
   /** True if everyone may, so that shared caches may keep the answer. */
@@ -60,8 +65,15 @@ export const NOBODY: Caller = { capability: {}, principal: undefined, allowedUnt
 export function accessTo(options: AccessOptions): Access {
   const { anonymous, header = 'authorization' } = options;
   const verify = (token: string) => callerOf(token, options);
+  const may: Access['may'] = (operation, channel, { capability }) =>
+    allows(operation, channel, capability, anonymous) && !isReserved(operation, channel);
   return {
     verify,
+    may,
+    mayAnywhere: (operation, { capability }) =>
+      [capability, anonymous].some((granted) =>
+        Object.values(granted).some((operations) => operations.includes(operation)),
+      ),
     async identify(headers) {
       const authorization = headers.get(header);
       if (authorization === null) return NOBODY;
@@ -72,7 +84,10 @@ export function accessTo(options: AccessOptions): Access {
       return await verify(token);
     },
     require(operation, channel, { capability, allowedUntil }) {
-      if (allows(operation, channel, capability, anonymous)) return;
+      if (may(operation, channel, { capability })) return;
+      // A token would not help who has all the rights that there are.
+      const isGranted = allows(operation, channel, capability, anonymous);
+      if (isGranted) throw new Refusal('forbidden', `${operation} below "tidings/" is for the hub alone`);
       if (allowedUntil === undefined)
         throw new Refusal('unauthorized', 'a token is needed: Authorization: Bearer <token>');
       throw new Refusal('forbidden', `the token does not allow ${operation} on this channel`);
@@ -81,6 +96,13 @@ export function accessTo(options: AccessOptions): Access {
     isOpen: Object.keys(anonymous).length > 0,
   };
 }
+
+/**
+ * True for what is the hub's own, whatever a token allows: who could publish there could tell the owner of an endpoint
+ * lies about it, in the hub's name.
+ */
+const isReserved = (operation: Operation, channel: string): boolean =>
+  (operation === 'publish' || operation === 'manage') && isOwnChannel(channel);
 
 /** @throws Refusal unauthorized */
 export async function callerOf(

@@ -4,79 +4,90 @@
  * @module
  */
 import { fieldsOf } from '../../protocol/fields.ts';
-import { isBefore } from '../../protocol/offset.ts';
-import { parseWork, type Work } from './queue.ts';
 
-export interface QueueDoor {
-  readonly work: (work: Work, until: number) => Promise<void>;
-  readonly logDefect: (error: unknown, about: Readonly<Record<string, unknown>>) => void;
+export type LogDefect = (error: unknown, about: Readonly<Record<string, unknown>>) => void;
+
+/** What a queue carries, and which of its messages are as one. */
+export interface Carried<W> {
+  /** @throws Error for a body that nobody of the hub wrote */
+  readonly parse: (body: string) => W;
+  /** Messages of the same key ask for the same. */
+  readonly keyOf: (work: W) => string;
+  /** What two of them ask for together. */
+  readonly merge: (one: W, other: W) => W;
+}
+
+export interface QueueDoor<W> {
+  readonly carries: Carried<W>;
+  /** How long the last that was begun in time may still take, in milliseconds: what is left beyond that is time to begin in. */
+  readonly lastMs: number;
+  readonly work: (work: W, until: number) => Promise<void>;
+  readonly logDefect: LogDefect;
 }
 
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-interface Message {
+/** A message of a batch. `work` is undefined for one that cannot be read. */
+export interface Message<W> {
   readonly id: string;
-  readonly work: Work | undefined;
+  readonly receiptHandle: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly work: W | undefined;
 }
 
-/**
- * How long the last that was begun in time may still take, in milliseconds: a round of posts and its commit. What is
- * left of an invocation beyond that is time to begin in.
- */
-const LAST_ROUND_MS = 20_000;
-
 /** The Lambda handler. Messages that ask for the same are done once; those of what failed come again. */
-export function queueHandler({ work, logDefect }: QueueDoor) {
+export function queueHandler<W extends object>({ carries, lastMs, work, logDefect }: QueueDoor<W>) {
+  const { keyOf, merge } = carries;
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
-    const until = Date.now() + remainingMs(context) - LAST_ROUND_MS;
-    const groups = Map.groupBy(messagesOf(event, logDefect), keyOf);
-    const failed = [...groups.values()].map(async (messages): Promise<readonly Message[]> => {
-      const merged = messages.map((message) => message.work).reduce(later);
-      if (!merged) return messages;
+    const until = untilOf(context, lastMs);
+    const messages = messagesOf(event, carries.parse, logDefect);
+    const groups = Map.groupBy(messages, ({ id, work }) => (work === undefined ? id : keyOf(work)));
+    const failed = [...groups].map(async ([key, group]): Promise<readonly Message<W>[]> => {
+      const [first, ...others] = group.flatMap((message) =>
+        message.work === undefined ? [] : [message.work],
+      );
+      if (first === undefined) return group;
       try {
-        await work(merged, until);
+        await work(others.reduce(merge, first), until);
         return [];
       } catch (error) {
-        logDefect(error, { channel: merged.channel });
-        return messages;
+        logDefect(error, { work: key });
+        return group;
       }
     });
-    const failures = (await Promise.all(failed)).flat();
-    return { batchItemFailures: failures.map(({ id }) => ({ itemIdentifier: id })) };
+    return failing((await Promise.all(failed)).flat().map(({ id }) => id));
   };
 }
 
-function remainingMs(context: unknown): number {
+/** When nothing new should be begun any more, by the clock. */
+export function untilOf(context: unknown, lastMs: number): number {
   const { getRemainingTimeInMillis } = fieldsOf(context);
   if (typeof getRemainingTimeInMillis !== 'function') throw new Error('not the context of an invocation');
-  return Number(Reflect.apply(getRemainingTimeInMillis, context, []));
+  return Date.now() + Number(Reflect.apply(getRemainingTimeInMillis, context, [])) - lastMs;
 }
+
+export const failing = (ids: readonly string[]): BatchAnswer => ({
+  batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })),
+});
 
 /** A message that cannot be read fails by itself, ends in the dead-letter queue, and holds up no other. */
-function messagesOf(event: unknown, logDefect: QueueDoor['logDefect']): Message[] {
+export function messagesOf<W>(
+  event: unknown,
+  parse: (body: string) => W,
+  logDefect: LogDefect,
+): Message<W>[] {
   const { Records } = fieldsOf(event);
   if (!Array.isArray(Records)) throw new Error('not a batch of messages');
-  return Records.map(fieldsOf).map(({ messageId, body }) => {
+  return Records.map(fieldsOf).map(({ messageId, receiptHandle, attributes, body }) => {
     const id = String(messageId);
+    const message = { id, receiptHandle: String(receiptHandle), attributes: fieldsOf(attributes) };
     try {
-      return { id, work: parseWork(String(body)) };
+      return { ...message, work: parse(String(body)) };
     } catch (error) {
       logDefect(error, { message: id });
-      return { id, work: undefined };
+      return { ...message, work: undefined };
     }
   });
-}
-
-function keyOf({ id, work }: Message): string {
-  if (!work) return id;
-  return work.kind === 'hint' ? work.channel : `${work.channel} ${work.pattern} ${work.shard}`;
-}
-
-/** Two hints of a channel are as one to the later offset. */
-function later(one: Work | undefined, other: Work | undefined): Work | undefined {
-  if (one?.kind !== 'hint' || other?.kind !== 'hint') return other;
-  const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;
-  return { ...other, offset, isClosing: one.isClosing || other.isClosing };
 }

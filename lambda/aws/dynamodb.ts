@@ -3,7 +3,8 @@
  * @module
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { BatchGetCommand, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { Refusal } from '../../protocol/errors.ts';
 import { call, clientSettings, nameOf } from './client.ts';
 
 export function documentClient(): DynamoDBDocumentClient {
@@ -32,4 +33,25 @@ export function textOf(item: Readonly<Record<string, unknown>>, name: string): s
   const value = item[name];
   if (typeof value !== 'string') throw new Error(`stored item has no text ${name}`);
   return value;
+}
+
+/** Attempts at what a batch left out because the table was busy; the SDK itself waits between attempts at a call. */
+const BATCH_ATTEMPTS = 3;
+
+/** The items of those keys that are there, as of every write answered before. At most a hundred. */
+export async function batchGet(
+  client: DynamoDBDocumentClient,
+  table: string,
+  keys: readonly Readonly<Record<string, unknown>>[],
+): Promise<Readonly<Record<string, unknown>>[]> {
+  const items: Record<string, unknown>[] = [];
+  let left: Record<string, unknown>[] = [...keys];
+  for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
+    const get = new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } });
+    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
+    items.push(...(Responses[table] ?? []));
+    left = UnprocessedKeys[table]?.Keys ?? [];
+    if (left.length === 0) return items;
+  }
+  throw new Refusal('unavailable', 'the table is busy; retry');
 }

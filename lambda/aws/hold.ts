@@ -2,8 +2,8 @@
  * Holding in a deployed hub: the log, woken by push, timed by the machine's monotonic clock.
  * @module
  */
-import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
-import type { Hold, Timer } from '../hub/hold.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Hold } from '../hub/hold.ts';
 import { rereading } from '../hub/reread.ts';
 import { sharingReads } from '../hub/shared-reads.ts';
 import { pushed } from '../hub/wake.ts';
@@ -12,6 +12,7 @@ import { documentClient } from './dynamodb.ts';
 import { earTo } from './ear.ts';
 import { type LogSettings, logInAws } from './log.ts';
 import { logDefect } from './telemetry.ts';
+import { timerOfMachine as timer } from './timer.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 import { waitsInDynamoDb } from './waits-dynamodb.ts';
 
@@ -19,14 +20,6 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly SOCKET_URL: string;
 }
-
-/** Immune to a clock that is set: a hold must neither end nor go on because of that. */
-const timer: Timer = {
-  now: () => performance.now(),
-  sleep: async (ms, signal) => {
-    await wait(Math.max(0, ms), undefined, { signal }).catch(() => {});
-  },
-};
 
 export function holdInAws(settings: HoldSettings): Hold {
   const client = documentClient();

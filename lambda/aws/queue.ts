@@ -8,10 +8,11 @@ import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { parseOffset } from '../../protocol/offset.ts';
+import { isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Jobs, Shard } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
+import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
@@ -77,3 +78,14 @@ export function parseWork(body: string): Work {
   if (!isJob) throw new Error('the message is neither a hint nor a job');
   return { kind: 'job', channel, pattern, shard };
 }
+
+/** The queue of the push. Two hints of a channel are as one to the later offset. */
+export const pushQueue: Carried<Work> = {
+  parse: parseWork,
+  keyOf: (work) => (work.kind === 'hint' ? work.channel : `${work.channel} ${work.pattern} ${work.shard}`),
+  merge(one, other) {
+    if (one.kind !== 'hint' || other.kind !== 'hint') return other;
+    const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;
+    return { ...other, offset, isClosing: one.isClosing || other.isClosing };
+  },
+};

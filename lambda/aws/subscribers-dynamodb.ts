@@ -12,7 +12,6 @@
  * @module
  */
 import {
-  BatchGetCommand,
   DeleteCommand,
   type DynamoDBDocumentClient,
   GetCommand,
@@ -21,18 +20,14 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../protocol/capability.ts';
-import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { batchGet, callIf, numberOf, textOf } from './dynamodb.ts';
 
 type Item = Readonly<Record<string, unknown>>;
-
-/** Attempts at what a batch left out because the table was busy; the SDK itself waits between attempts at a call. */
-const BATCH_ATTEMPTS = 3;
 
 const setKey = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 const patternKey = (pattern: string) => ({ pattern: `${pattern}#`, connection: '#' });
@@ -199,23 +194,6 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, pattern: 
     from = LastEvaluatedKey;
   } while (from);
   return items;
-}
-
-async function batchGet(
-  client: DynamoDBDocumentClient,
-  table: string,
-  keys: readonly Item[],
-): Promise<Item[]> {
-  const items: Item[] = [];
-  let left: Item[] = [...keys];
-  for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
-    const get = new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } });
-    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
-    items.push(...(Responses[table] ?? []));
-    left = UnprocessedKeys[table]?.Keys ?? [];
-    if (left.length === 0) return items;
-  }
-  throw new Refusal('unavailable', 'the table of subscribers is busy; retry');
 }
 
 /** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests. */

@@ -147,7 +147,7 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
 }
 
 /** An RFC 3339 time of a day that exists: Date.parse takes 30 February for 2 March. */
-function isTime(text: string): boolean {
+export function isTime(text: string): boolean {
   const [, year, month, day] = RFC3339.exec(text)?.map(Number) ?? [];
   if (year === undefined || month === undefined || day === undefined) return false;
   const date = new Date(Date.UTC(year, month - 1, day));

@@ -4,7 +4,8 @@
  */
 import { FRAME_BYTES, MAX_POST_BYTES } from '../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../protocol/offset.ts';
-import { type Channel, isJson, mediaType } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { kindOf, wireText } from './messages.ts';
 import type { ReadResult } from './read.ts';
 
 export interface Frame {
@@ -57,7 +58,7 @@ export function pack(channel: Channel, result: ReadResult, from: Position, packi
     bytes = envelope;
   };
   for (const { slot, first, messages } of result.entries) {
-    const texts = messages.map((message) => wireText(channel, message));
+    const texts = messages.map((message) => wireText(channel.contentType, message));
     const sizes = texts.map((text) => bytesOf(text) + 1);
     if (isByEntry || bytes + sizes.reduce((sum, size) => sum + size, 0) > FRAME_BYTES) close();
     for (const [at, text] of texts.entries()) {
@@ -108,15 +109,4 @@ function frameText(
   const by = pattern === name ? '' : `,"pattern":"${pattern}"`;
   const messages = batch === undefined ? '"omitted":true' : `"${kindOf(contentType)}":[${batch}]`;
   return `{"type":"messages","channel":"${name}"${by},"from":"${formatOffset(from)}","next":"${formatOffset(next)}",${messages}}`;
-}
-
-function kindOf(contentType: string): 'messages' | 'text' | 'base64' {
-  if (isJson(contentType)) return 'messages';
-  return mediaType(contentType).startsWith('text/') ? 'text' : 'base64';
-}
-
-function wireText({ contentType }: Channel, message: string | Uint8Array): string {
-  if (typeof message === 'string') return message;
-  if (kindOf(contentType) === 'text') return JSON.stringify(new TextDecoder().decode(message));
-  return `"${btoa(Array.from(message, (byte) => String.fromCharCode(byte)).join(''))}"`;
 }

@@ -5,7 +5,7 @@
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_REQUEST, MAX_REQUEST_BYTES } from '../../protocol/limits.ts';
-import { isJson } from './channel.ts';
+import { isJson, mediaType } from './channel.ts';
 import type { Messages } from './entry.ts';
 
 /**
@@ -101,4 +101,17 @@ function endOfString(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
   return at;
+}
+
+/** How messages of a content type are said inside JSON: as what they are, as text, or as bytes in base64. */
+export function kindOf(contentType: string): 'messages' | 'text' | 'base64' {
+  if (isJson(contentType)) return 'messages';
+  return mediaType(contentType).startsWith('text/') ? 'text' : 'base64';
+}
+
+/** A message as the JSON text that stands for it. */
+export function wireText(contentType: string, message: string | Uint8Array): string {
+  if (typeof message === 'string') return message;
+  if (kindOf(contentType) === 'text') return JSON.stringify(new TextDecoder().decode(message));
+  return `"${btoa(Array.from(message, (byte) => String.fromCharCode(byte)).join(''))}"`;
 }

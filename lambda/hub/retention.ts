@@ -14,7 +14,7 @@ import type { Channel } from './channel.ts';
 import type { Age, Log } from './ports.ts';
 
 /** The entry still counts, both by the retention when it was written and by today's. */
-export function isKept(log: Log, { time, expiresAt }: Age, now: number): boolean {
+export function isKept(log: Pick<Log, 'retentionMs'>, { time, expiresAt }: Age, now: number): boolean {
   return Math.min(expiresAt, time + log.retentionMs) > now;
 }
 

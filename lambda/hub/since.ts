@@ -8,7 +8,7 @@ import type { Channel } from './channel.ts';
 import type { Log } from './ports.ts';
 
 /** Clocks of different machines differ by milliseconds; two seconds are said of it in PROTOCOL.md §12.4. */
-const CLOCK_SKEW_MS = 2_000;
+export const CLOCK_SKEW_MS = 2_000;
 
 /** A position that everything published since then is behind, and little else. */
 export async function startSince(log: Log, channel: Channel, since: number): Promise<Position> {

@@ -7,15 +7,25 @@ import dynalite from 'dynalite';
 import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/channels-dynamodb.ts';
 import { cursorsInDynamoDb } from '../../lambda/aws/cursors-dynamodb.ts';
+import { deliveriesInDynamoDb } from '../../lambda/aws/deliveries-dynamodb.ts';
 import { documentClient } from '../../lambda/aws/dynamodb.ts';
+import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/endpoints-dynamodb.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
 import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
+import { leasesInDynamoDb } from '../../lambda/aws/leases-dynamodb.ts';
 import { subscribersInDynamoDb } from '../../lambda/aws/subscribers-dynamodb.ts';
 import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
 import type { CursorStore, SubscriberStore } from '../../lambda/hub/listeners.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
+import type {
+  DeliveryStore,
+  DispatchCursorStore,
+  EndpointStore,
+  LeaseStore,
+} from '../../lambda/webhook/ports.ts';
 import { memoryListeners } from '../support/memory-listeners.ts';
 import { memoryLog } from '../support/memory-log.ts';
+import { memoryWebhooks } from '../support/memory-webhooks.ts';
 
 export interface Stores {
   readonly channels: ChannelStore;
@@ -23,19 +33,44 @@ export interface Stores {
   readonly keys: KeyStore;
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
+  readonly endpoints: EndpointStore;
+  readonly dispatchCursors: DispatchCursorStore;
+  readonly deliveries: DeliveryStore;
+  readonly leases: LeaseStore;
 }
 
 export const NOW = Date.UTC(2026, 0, 1);
 let ids = 0;
 export const newId = () => `id-${++ids}`;
 
+type Named = [name: string, open: () => Stores];
+
 /** Each kind of stores by name; DynamoDB's are there for the time of the calling file's tests. */
-export function storesUnderTest(): [string, () => Stores][] {
+export function storesUnderTest(): [Named, Named] {
   serveDynamoDb();
   return [
-    ['memory', () => ({ ...memoryLog(), ...memoryListeners(() => () => {}) })],
-    ['DynamoDB', inDynamoDb],
+    ['memory', inMemory],
+    ['DynamoDB', () => inDynamoDb()],
   ];
+}
+
+/** DynamoDB behind an SDK that hears only the second answer to each call, and so makes every call twice. */
+export const hardOfHearing: Named = [
+  'DynamoDB, each call made twice',
+  () => {
+    const client = documentClient();
+    const repeat = async <T>(send: () => Promise<T>) => {
+      await send().catch(() => {});
+      return await send();
+    };
+    client.middlewareStack.add((next) => (args) => repeat(() => next(args)), { step: 'finalizeRequest' });
+    return inDynamoDb(client);
+  },
+];
+
+function inMemory(): Stores {
+  const { cursors: dispatchCursors, ...webhooks } = memoryWebhooks(() => () => {});
+  return { ...memoryLog(), ...memoryListeners(() => () => {}), ...webhooks, dispatchCursors };
 }
 
 function serveDynamoDb(): void {
@@ -56,6 +91,8 @@ function serveDynamoDb(): void {
     await createTable(client, 'entries', ['streamId', 'S'], ['slot', 'N']);
     await createTable(client, 'subscribers', ['pattern', 'S'], ['connection', 'S']);
     await createTable(client, 'cursors', ['channel', 'S'], ['shard', 'S']);
+    await createTable(client, 'endpoints', ['kind', 'S'], ['id', 'S']);
+    await createTable(client, 'deliveries', ['endpoint', 'S'], ['row', 'S']);
   });
 
   afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
@@ -72,14 +109,17 @@ async function createTable(client: DynamoDBClient, name: string, ...keys: readon
   );
 }
 
-function inDynamoDb(): Stores {
-  const client = documentClient();
+function inDynamoDb(client = documentClient()): Stores {
   return {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
     subscribers: subscribersInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
+    endpoints: endpointsInDynamoDb(client, 'endpoints'),
+    dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
+    deliveries: deliveriesInDynamoDb(client, 'deliveries'),
+    leases: leasesInDynamoDb(client, 'deliveries'),
   };
 }
 

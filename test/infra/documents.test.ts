@@ -27,6 +27,7 @@ import {
   MAX_SUBSCRIPTIONS,
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
+import { MEANINGS } from '../../protocol/meanings.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
@@ -35,7 +36,11 @@ test('PROTOCOL.md §9 lists exactly the codes, their status and their meaning', 
   const rows = [...read('PROTOCOL.md').matchAll(/^\| `([a-z_]+)` \| (\d{3}) \| (.+) \|$/gm)];
   const documented = rows.map(([, code, status, meaning]) => ({ code, status: Number(status), meaning }));
   expect(documented).toEqual(
-    Object.entries(ERRORS).map(([code, { status, meaning }]) => ({ code, status, meaning })),
+    Object.entries(ERRORS).map(([code, { status }]) => ({
+      code,
+      status,
+      meaning: Object(MEANINGS)[code],
+    })),
   );
 });
 

@@ -17,9 +17,10 @@ const node = /^node:/;
 const protocol = /^protocol\//;
 const client = /^client\//;
 const hub = /^lambda\/hub\//;
+const webhook = /^lambda\/webhook\//;
 const env = /^lambda\/env\.ts$/;
 const cdk = [/^aws-cdk-lib(\/|$)/, /^constructs$/, /^esbuild$/];
-const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|test)\/)/;
+const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|examples|test)\/)/;
 
 const ROOMS: Readonly<Record<string, Room>> = {
   protocol: { files: /^protocol\//, may: [protocol] },
@@ -27,12 +28,21 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'lambda/env.ts': { files: /^lambda\/env\.ts$/, may: [] },
   'lambda/hub': { files: /^lambda\/hub\//, may: [protocol, hub] },
   'lambda/access': { files: /^lambda\/access\//, may: [protocol, /^lambda\/access\//, /^jose$/] },
-  'lambda/http': { files: /^lambda\/http\//, may: [protocol, hub, /^lambda\/(http|access)\//, /^hono$/] },
+  'lambda/webhook': { files: /^lambda\/webhook\//, may: [protocol, hub, webhook] },
+  'lambda/dial': {
+    files: /^lambda\/dial\//,
+    may: [protocol, webhook, /^lambda\/dial\//, /^undici$/, node],
+  },
+  'lambda/http': {
+    files: /^lambda\/http\//,
+    may: [protocol, hub, webhook, /^lambda\/(http|access)\//, /^hono$/],
+  },
   'lambda/aws': {
     files: /^lambda\/aws\//,
     may: [
       protocol,
       hub,
+      webhook,
       /^lambda\/(aws|access)\//,
       /^@aws-sdk\//,
       /^@aws-lambda-powertools\//,
@@ -43,7 +53,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'lambda/ws': { files: /^lambda\/ws\//, may: [protocol, hub, /^lambda\/(ws|http|access)\//] },
   'lambda doors': {
     files: /^lambda\/[^/]+\.ts$/,
-    may: [protocol, hub, env, /^lambda\/(aws|http|ws|access)\//],
+    may: [protocol, hub, webhook, env, /^lambda\/(aws|http|ws|access|dial)\//],
   },
   lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk] },
   bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
@@ -75,13 +85,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'bench/burst': { files: /^bench\/burst[^/]*\.ts$/, may: [/^bench\//, client, protocol, /^ws$/, node] },
   bench: { files: /^bench\//, may: [/^bench\//, client, protocol, node] },
+  // Read to be copied: nothing of the hub's own is in it.
+  examples: { files: /^examples\//, may: [/^examples\//, /^standardwebhooks$/, node] },
   'test/unit': {
     files: /^test\/unit\//,
     may: [/^test\/support\//, /^lambda\//, client, protocol, anyPackage],
   },
   'test/contract': {
     files: /^test\/contract\//,
-    may: [/^test\/(support|contract)\//, hub, /^lambda\/aws\//, protocol, anyPackage],
+    may: [/^test\/(support|contract)\//, hub, webhook, /^lambda\/aws\//, protocol, anyPackage],
   },
   'test/infra': { files: /^test\/infra\//, may: [/^lib\//, env, protocol, anyPackage] },
   'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },
@@ -106,14 +118,26 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'test/support': {
     files: /^test\/support\//,
-    may: [/^test\/support\//, /^scripts\//, hub, client, protocol, anyPackage],
+    may: [
+      /^test\/support\//,
+      /^scripts\//,
+      hub,
+      webhook,
+      /^lambda\/(http|dial|access)\//,
+      client,
+      protocol,
+      anyPackage,
+    ],
   },
 };
 
 const ROOT = join(import.meta.dirname, '../..');
-const sources = globSync(['{bin,lib,lambda,protocol,local,scripts,bench,client,test}/**/*.{ts,mjs}'], {
-  cwd: ROOT,
-}).sort();
+const sources = globSync(
+  ['{bin,lib,lambda,protocol,local,scripts,bench,client,examples,test}/**/*.{ts,mjs}'],
+  {
+    cwd: ROOT,
+  },
+).sort();
 
 function importsOf(file: string): string[] {
   const source = readFileSync(join(ROOT, file), 'utf8');
@@ -146,7 +170,7 @@ describe('every import is one that its room may make', () => {
 test('the domain has no clock, no randomness and no environment of its own', () => {
   const forbidden = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\brandomUUID\b|\bprocess\.|\bsetTimeout\(/;
   const strays = sources.filter(
-    (file) => file.startsWith('lambda/hub/') && forbidden.test(readFileSync(join(ROOT, file), 'utf8')),
+    (file) => /^lambda\/(hub|webhook)\//.test(file) && forbidden.test(readFileSync(join(ROOT, file), 'utf8')),
   );
   expect(strays).toEqual([]);
 });

@@ -2,6 +2,8 @@
  * What the template must say, whoever changes it: intent, not a copy of the output.
  * @module
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { App, CfnResource, type Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -69,7 +71,7 @@ describe('the template', () => {
 
   test('gives every function Node 24 on arm64, its own role and its own log group with an end', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
-    expect(functions).toHaveLength(6);
+    expect(functions).toHaveLength(9);
     for (const one of functions) {
       expect(one).toMatchObject({
         Runtime: 'nodejs24.x',
@@ -104,7 +106,16 @@ describe('the template', () => {
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
     );
-    const common = ['Logs: logs:CreateLogStream logs:PutLogEvents', 'Secret: secretsmanager:GetSecretValue'];
+    const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
+    const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
+    const telling = [
+      'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+      'Topic: sns:Publish',
+    ];
+    const taking = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
+    const finding = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
+    const key = 'WebhookKey: secretsmanager:GetSecretValue';
     const waiting = [
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
@@ -131,7 +142,7 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
-        'Queue: sqs:SendMessage',
+        'HintsPushQueue: sqs:SendMessage',
         'Subscribers: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
         'Topic: sns:Publish',
       ].sort(),
@@ -139,11 +150,40 @@ describe('the template', () => {
         'Channels: dynamodb:GetItem',
         'Cursors: dynamodb:GetItem dynamodb:UpdateItem',
         'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-        'Logs: logs:CreateLogStream logs:PutLogEvents',
-        'Queue: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes',
-        'Queue: sqs:SendMessage',
+        logs,
+        taking('HintsPushQueue'),
+        'HintsPushQueue: sqs:SendMessage',
         'SocketApi: execute-api:ManageConnections',
         'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      ].sort(),
+      Webhooks: [
+        ...finding,
+        ...common,
+        'Endpoints: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+        'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem',
+        'DeliverQueue: sqs:SendMessage',
+        key,
+      ].sort(),
+      Dispatch: [
+        ...telling,
+        logs,
+        'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
+        'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
+        'DeliverQueue: sqs:SendMessage',
+        'DispatchQueue: sqs:SendMessage',
+        taking('DispatchQueue'),
+      ].sort(),
+      // It dials strangers: of the log it may read, of the hub it may change nothing but what is its own.
+      Deliver: [
+        ...finding,
+        logs,
+        'Endpoints: dynamodb:GetItem dynamodb:PutItem',
+        'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+        'DeliverQueue: sqs:ChangeMessageVisibility',
+        taking('DeliverQueue'),
+        'DeliverDeadLetters: sqs:SendMessage',
+        'DispatchQueue: sqs:SendMessage',
+        key,
       ].sort(),
     });
   });
@@ -156,6 +196,8 @@ describe('the template', () => {
       'ANY /hold/channels/{channel+}',
       'ANY /hold/v1/stream/{channel+}',
       'ANY /v1/stream/{channel+}',
+      'ANY /webhooks',
+      'ANY /webhooks/{rest+}',
       'GET /channels/{channel+}',
       'GET /v1/stream/{channel+}',
       'HEAD /channels/{channel+}',
@@ -175,27 +217,70 @@ describe('the template', () => {
     ]);
   });
 
-  test('carries hints by topic and queue to the push, sets aside what fails, and by TLS only', () => {
-    const [, queue] = propertiesOf(hub, 'AWS::SQS::Queue');
-    expect(queue).toMatchObject({ RedrivePolicy: { maxReceiveCount: 6 }, VisibilityTimeout: 150 });
-    hub.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'sqs', RawMessageDelivery: true });
-    hub.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
-      BatchSize: 10,
-      FunctionResponseTypes: ['ReportBatchItemFailures'],
-      ScalingConfig: { MaximumConcurrency: 50 },
-    });
-    // A batch must not come back while its function may still be at it.
-    const push = propertiesOf(hub, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 25);
-    expect(push).toMatchObject({
-      RecursiveLoop: 'Allow',
-      Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
-    });
+  test('carries work by queues that set aside what fails, ring for it, and are reached by TLS only', () => {
+    const queues = propertiesOf(hub, 'AWS::SQS::Queue');
+    const dead = queues.filter((queue) => !('RedrivePolicy' in queue));
+    expect(queues.filter((queue) => 'RedrivePolicy' in queue)).toMatchObject([
+      { RedrivePolicy: { maxReceiveCount: 6 }, VisibilityTimeout: 150 },
+      { RedrivePolicy: { maxReceiveCount: 10 }, VisibilityTimeout: 120, MessageRetentionPeriod: 1_209_600 },
+      { RedrivePolicy: { maxReceiveCount: 100 }, VisibilityTimeout: 360, MessageRetentionPeriod: 1_209_600 },
+    ]);
+    expect(dead).toMatchObject(Array(3).fill({ MessageRetentionPeriod: 1_209_600 }));
+    const alarms = propertiesOf(hub, 'AWS::CloudWatch::Alarm');
+    expect(new Set(alarms.map(({ Dimensions }) => JSON.stringify(Dimensions))).size).toBe(3);
     const policies = [
       ...propertiesOf(hub, 'AWS::SQS::QueuePolicy'),
       ...propertiesOf(hub, 'AWS::SNS::TopicPolicy'),
     ];
-    expect(policies).toHaveLength(3);
+    expect(policies).toHaveLength(7);
     for (const policy of policies) expect(JSON.stringify(policy)).toContain('"aws:SecureTransport":"false"');
+  });
+
+  test('gives the push and webhooks what has changed, and lets each take so much at a time', () => {
+    const subscriptions = propertiesOf(hub, 'AWS::SNS::Subscription');
+    expect(subscriptions).toMatchObject(Array(2).fill({ Protocol: 'sqs', RawMessageDelivery: true }));
+    const sources = propertiesOf(hub, 'AWS::Lambda::EventSourceMapping');
+    expect(sources).toMatchObject(
+      [50, 20, 50].map((MaximumConcurrency) => ({
+        BatchSize: 10,
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        ScalingConfig: { MaximumConcurrency },
+      })),
+    );
+    // A batch must not come back while its function may still be at it.
+    const timed = (seconds: number) =>
+      propertiesOf(hub, 'AWS::Lambda::Function').filter(({ Timeout }) => Timeout === seconds);
+    expect(timed(25)).toMatchObject([
+      {
+        RecursiveLoop: 'Allow',
+        Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
+      },
+    ]);
+    expect([...timed(20), ...timed(60)]).toMatchObject([
+      { RecursiveLoop: 'Allow' },
+      { RecursiveLoop: 'Allow' },
+    ]);
+  });
+
+  test('has a heading in the runbook for every alarm', () => {
+    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+    for (const { AlarmDescription } of propertiesOf(hub, 'AWS::CloudWatch::Alarm')) {
+      const [, heading] = /See docs\/runbook\.md, "(.+)"\.$/.exec(String(AlarmDescription)) ?? [];
+      expect(runbook).toContain(`\n## ${heading}\n`);
+    }
+  });
+
+  test('never calls an own address, and strangers over TLS only, unless that is asked for', () => {
+    const deliver = (template: Template) =>
+      JSON.stringify(
+        propertiesOf(template, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 60)?.Environment,
+      );
+    expect(deliver(hub)).toContain('"INSECURE_WEBHOOKS":"false"');
+    for (const own of ['DomainName', 'HttpApi', 'SocketApi', 'FunctionUrl'])
+      expect(deliver(hub)).toContain(own);
+    expect(deliver(templatesOf({ 'tidings:allowInsecureWebhooks': 'true' }).hub)).toContain(
+      '"INSECURE_WEBHOOKS":"true"',
+    );
   });
 
   test('logs requests without what is secret in them', () => {
@@ -223,7 +308,7 @@ describe('what holds data', () => {
 
   test('is encrypted, restorable, protected, and stays when its stack goes', () => {
     const kept = tables(log).filter((table) => table.DeletionPolicy !== 'Delete');
-    expect(kept).toHaveLength(3);
+    expect(kept).toHaveLength(5);
     for (const table of kept) {
       expect(table).toMatchObject({
         DeletionPolicy: 'Retain',
@@ -274,8 +359,8 @@ describe('the configuration', () => {
     };
     const stage = templatesOf(context);
     for (const one of propertiesOf(stage.hub, 'AWS::Lambda::Function')) {
-      // The push lets nobody in, so it knows of no token.
-      if (one.Timeout === 25) continue;
+      // What takes from a queue lets nobody in, so it knows of no token.
+      if ([20, 25, 60].includes(Number(one.Timeout))) continue;
       expect(one).toMatchObject({
         Environment: {
           Variables: {
@@ -319,7 +404,7 @@ function statementsOf(document: unknown): { Action: string[]; Resource: unknown 
 /** Which of our resources an ARN in the template is of. */
 function nameIn(resource: unknown): string {
   const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|Secret|Logs|Topic|Queue|SocketApi/.exec(
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
   return name;

@@ -97,4 +97,48 @@ test('a caller without a token may do what everyone may, and is asked for a toke
   );
 });
 
+describe('channels below tidings/ are the hub’s own', () => {
+  const ALL = parseCapability({ '*': ['publish', 'subscribe', 'webhook', 'manage'] });
+  const open = accessTo({
+    keys: async () => [CURRENT],
+    audience: AUDIENCE,
+    anonymous: ALL,
+    clock: () => NOW,
+  });
+  const admin = { capability: ALL, principal: undefined, allowedUntil: NOW + 1 };
+  const codeOf = (ask: () => void): unknown => {
+    try {
+      ask();
+      return 'done';
+    } catch (error) {
+      return Object(error).code;
+    }
+  };
+
+  test.each([
+    ['publish', 'tidings/webhooks', 'forbidden', 'unauthorized'],
+    ['manage', 'tidings/a/b', 'forbidden', 'unauthorized'],
+    ['subscribe', 'tidings/webhooks', 'done', 'unauthorized'],
+    ['webhook', 'tidings/*', 'done', 'unauthorized'],
+    ['publish', 'tidings', 'done', 'unauthorized'],
+    ['publish', 'tidingsx/a', 'done', 'unauthorized'],
+    ['publish', 'a/tidings/b', 'done', 'unauthorized'],
+  ] as const)('%s on %s, with all rights that there are: %s', async (operation, channel, code, nobodys) => {
+    expect(codeOf(() => access.require(operation, channel, admin))).toBe(code);
+    expect(access.may(operation, channel, admin)).toBe(code === 'done');
+    const nobody = await access.identify(new Headers());
+    expect(codeOf(() => access.require(operation, channel, nobody))).toBe(nobodys);
+    // Where everyone may everything, a token would not help either.
+    expect(codeOf(() => open.require(operation, channel, nobody))).toBe(code);
+  });
+});
+
+test('whoever may do something somewhere is told from who may nowhere', async () => {
+  const nobody = await access.identify(new Headers());
+  const someone = await access.identify(new Headers({ authorization: `Bearer ${await sign(GOOD)}` }));
+  const operations = ['publish', 'subscribe', 'webhook'] as const;
+  expect(operations.map((operation) => access.mayAnywhere(operation, nobody))).toEqual([false, true, false]);
+  expect(operations.map((operation) => access.mayAnywhere(operation, someone))).toEqual([true, true, false]);
+});
+
 const encode = (header: object): string => Buffer.from(JSON.stringify(header)).toString('base64url');

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { queueHandler } from '../../lambda/aws/batch.ts';
-import { parseWork, type Work } from '../../lambda/aws/queue.ts';
+import { parseWork, pushQueue, type Work } from '../../lambda/aws/queue.ts';
 
 const context = { getRemainingTimeInMillis: () => 25_000 };
 const hint = (channel: string, entry: number, more: object = {}) =>
@@ -18,6 +18,8 @@ async function run(event: unknown, failing = (_work: Work) => false) {
   const done: Work[] = [];
   const logged: unknown[] = [];
   const handler = queueHandler({
+    carries: pushQueue,
+    lastMs: 20_000,
     async work(work) {
       if (failing(work)) throw new Error('busy');
       done.push(work);

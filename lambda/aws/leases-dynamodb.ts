@@ -1,0 +1,104 @@
+/**
+ * Leases in the Deliveries table: who serves an endpoint, and what its owners tell each other. Key `endpoint` and `row`,
+ * which is `lease`.
+ * @module
+ */
+import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { HEALTHY } from '../webhook/health.ts';
+import type { Health, LeaseStore, Standing } from '../webhook/ports.ts';
+import { call } from './client.ts';
+import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { booleanOf, type Item, ifThere, namesIn } from './stored.ts';
+
+/** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
+const KEPT_MS = 90 * 24 * 3_600_000;
+
+const keyOf = (endpoint: string) => ({ endpoint, row: 'lease' });
+const expiryAfter = (now: number) => Math.ceil((now + KEPT_MS) / 1_000);
+
+const SET_STANDING = 'SET #health = :health, #wakeAt = :wakeAt, #wakeBy = :wakeBy';
+const valuesOf = ({ health, wakeAt, wakeBy }: Standing) => ({
+  ':health': health,
+  ':wakeAt': wakeAt,
+  ':wakeBy': wakeBy,
+});
+
+export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string): LeaseStore {
+  /** The row as it is then; undefined if the condition did not hold. */
+  const update = async (endpoint: string, change: string, condition: string, values: Item) => {
+    const command = new UpdateCommand({
+      TableName: table,
+      Key: keyOf(endpoint),
+      UpdateExpression: change,
+      ...(condition === '' ? {} : { ConditionExpression: condition }),
+      ExpressionAttributeNames: namesIn(change, condition),
+      ExpressionAttributeValues: values,
+      ReturnValues: 'ALL_NEW',
+    });
+    const updated = await callIf(() => client.send(command));
+    return updated && (updated.Attributes ?? {});
+  };
+  const get = async (endpoint: string): Promise<Item> => {
+    const command = new GetCommand({ TableName: table, Key: keyOf(endpoint), ConsistentRead: true });
+    return (await call(() => client.send(command))).Item ?? {};
+  };
+  return {
+    async ask(endpoint, now) {
+      const values = { ':one': 1, ':expiry': expiryAfter(now) };
+      // One that the SDK counts twice costs a look at nothing.
+      const row = (await update(endpoint, 'SET #expiry = :expiry ADD #asks :one', '', values)) ?? {};
+      return row.owner !== undefined && numberOf(row, 'until') > now;
+    },
+    async take(endpoint, owner, now, until) {
+      const row = await update(
+        endpoint,
+        'SET #owner = :owner, #until = :until, #expiry = :expiry',
+        // Its own, too: the SDK repeats a call whose answer was lost. But not after it has let go, where a call that was
+        // given up comes late: nobody would be at it, and everybody would take it that somebody is.
+        '(attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner) AND (attribute_not_exists(#left) OR #left <> :owner)',
+        { ':owner': owner, ':until': until, ':now': now, ':expiry': expiryAfter(until) },
+      );
+      return row && { ...standingOf(row), asks: asksOf(row) };
+    },
+    async commit(endpoint, owner, standing, until) {
+      const values = { ...valuesOf(standing), ':owner': owner, ':until': until };
+      const row = await update(endpoint, `${SET_STANDING}, #until = :until`, '#owner = :owner', values);
+      return row && asksOf(row);
+    },
+    async release(endpoint, owner, standing, asks) {
+      const values = { ...valuesOf(standing), ':owner': owner, ...(asks ? { ':asks': asks } : {}) };
+      const condition = `#owner = :owner${asks === undefined ? '' : unasked(asks)}`;
+      if (await update(endpoint, `${SET_STANDING}, #left = :owner REMOVE #owner, #until`, condition, values))
+        return 'released';
+      const there = await get(endpoint);
+      // Where there is no owner, the SDK has let go before and its answer was lost.
+      if (there.owner === undefined) return 'released';
+      return there.owner === owner ? 'asked' : 'lost';
+    },
+    health: async (endpoint) => standingOf(await get(endpoint)).health,
+  };
+}
+
+/** Nobody has asked yet where there is no count. */
+const unasked = (asks: number) => ` AND ${asks === 0 ? 'attribute_not_exists(#asks)' : '#asks = :asks'}`;
+
+const asksOf = (row: Item) => ifThere(row, 'asks', numberOf) ?? 0;
+
+/** A row that nobody has committed to yet says nothing of all this. */
+const standingOf = (row: Item): Standing => ({
+  health: row.health === undefined ? HEALTHY : healthOf(fieldsOf(row.health)),
+  wakeAt: ifThere(row, 'wakeAt', numberOf) ?? 0,
+  wakeBy: ifThere(row, 'wakeBy', textOf) ?? '',
+});
+
+function healthOf(item: Item): Health {
+  return {
+    failures: numberOf(item, 'failures'),
+    failingSince: ifThere(item, 'failingSince', numberOf),
+    opens: numberOf(item, 'opens'),
+    restsUntil: numberOf(item, 'restsUntil'),
+    isTold: booleanOf(item, 'isTold'),
+    pacedUntil: numberOf(item, 'pacedUntil'),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * What is stored, narrowed beyond plain numbers and texts (dynamodb.ts). A wrong type is a defect of the hub, not of the
+ * caller.
+ * @module
+ */
+import { type Position, parseOffset } from '../../protocol/offset.ts';
+import { textOf } from './dynamodb.ts';
+
+export type Item = Readonly<Record<string, unknown>>;
+
+/** One attribute that may be missing. */
+export const ifThere = <T>(item: Item, name: string, read: (item: Item, name: string) => T): T | undefined =>
+  item[name] === undefined ? undefined : read(item, name);
+
+export function booleanOf(item: Item, name: string): boolean {
+  const value = item[name];
+  if (typeof value !== 'boolean') throw new Error(`stored item has no boolean ${name}`);
+  return value;
+}
+
+export function positionOf(item: Item, name: string): Position {
+  const position = parseOffset(textOf(item, name));
+  if (!position) throw new Error(`stored item has no offset ${name}`);
+  return position;
+}
+
+export function oneOf<T extends string>(item: Item, name: string, among: readonly T[]): T {
+  const value = among.find((one) => one === item[name]);
+  if (value === undefined) throw new Error(`stored item has none of ${among.join(', ')} as ${name}`);
+  return value;
+}
+
+export function listOf<T>(item: Item, name: string, read: (value: unknown) => T): T[] {
+  const value = item[name];
+  if (!Array.isArray(value)) throw new Error(`stored item has no list ${name}`);
+  return value.map(read);
+}
+
+/**
+ * `#name` for each attribute that the expressions name so: many names are reserved, and DynamoDB refuses one that is
+ * declared and not used. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
+ */
+export const namesIn = (...expressions: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    expressions.flatMap((text) => [...text.matchAll(/#(\w+)/g)].map(([hash, name = '']) => [hash, name])),
+  );

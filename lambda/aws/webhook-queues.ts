@@ -1,0 +1,106 @@
+/**
+ * What travels through the queues of webhooks. To `dispatch`: hints that a channel has grown, and what `deliver` has said
+ * for it, since that dials strangers and may do little else. To `deliver`: wakes, and dead letters that are tried again.
+ * Written and read here, and nowhere else.
+ * @module
+ */
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { isChannelName } from '../../protocol/channel-name.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import type { Delivering, Dispatching } from '../webhook/ports.ts';
+import type { Carried } from './batch.ts';
+import { call, clientSettings } from './client.ts';
+
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
+const MAX_DELAY_SECONDS = 900;
+
+/** Sends a body. With a group no other group waits for those before it: endpoints are served side by side. */
+function senderTo(queueUrl: string) {
+  const client = new SQSClient(clientSettings);
+  return async (body: object, delayMs = 0, group?: string): Promise<void> => {
+    const send = new SendMessageCommand({
+      QueueUrl: queueUrl,
+      MessageBody: JSON.stringify(body),
+      DelaySeconds: Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.ceil(delayMs / 1_000))),
+      ...(group === undefined ? {} : { MessageGroupId: group }),
+    });
+    await call(() => client.send(send));
+  };
+}
+
+/** Has an endpoint served. */
+export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {
+  const send = senderTo(queueUrl);
+  return async (endpoint, delayMs = 0) => await send({ endpoint }, delayMs, endpoint);
+}
+
+/** What dispatch asks of itself. */
+export function looksBySqs(queueUrl: string): Dispatching['lookAgain'] {
+  const send = senderTo(queueUrl);
+  return async (channel, delayMs) => await send({ look: channel }, delayMs);
+}
+
+/** What deliver has dispatch do. */
+export function errandsOfDeliver(queueUrl: string): {
+  readonly notify: Delivering['notify'];
+  readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
+} {
+  const send = senderTo(queueUrl);
+  return {
+    notify: async (notice) => await send({ notice }),
+    renew: async (endpoint, delayMs) => await send({ wake: endpoint }, delayMs),
+  };
+}
+
+/** Dead letters, with what people look for beside what a redrive needs. */
+export function deadLettersBySqs(queueUrl: string): Delivering['bury'] {
+  const send = senderTo(queueUrl);
+  return async (endpoint, { id, channel, position, attempts }) =>
+    await send({
+      endpoint,
+      delivery: id,
+      channel,
+      offset: formatOffset(position),
+      last: attempts.at(-1),
+    });
+}
+
+export type DispatchWork =
+  | { readonly kind: 'channel'; readonly channel: string }
+  | { readonly kind: 'wake'; readonly endpoint: string }
+  | { readonly kind: 'notice'; readonly notice: Readonly<Record<string, unknown>> };
+
+/** @throws Error for a body that nobody of the hub wrote */
+export function parseDispatchWork(body: string): DispatchWork {
+  const { channel, look, wake, notice } = fieldsOf(JSON.parse(body));
+  const name = channel ?? look;
+  if (typeof name === 'string' && isChannelName(name)) return { kind: 'channel', channel: name };
+  if (typeof wake === 'string') return { kind: 'wake', endpoint: wake };
+  const said = fieldsOf(notice);
+  if (typeof said.type !== 'string') throw new Error('the message is no hint, no wake and no notice');
+  return { kind: 'notice', notice: said };
+}
+
+/** The queue of dispatch. However many hints of a channel there are: it is looked at once. */
+export const dispatchQueue: Carried<DispatchWork> = {
+  parse: parseDispatchWork,
+  keyOf(work) {
+    if (work.kind === 'channel') return work.channel;
+    return work.kind === 'wake' ? `wake ${work.endpoint}` : JSON.stringify(work.notice);
+  },
+  merge: (one) => one,
+};
+
+export interface DeliverWork {
+  readonly endpoint: string;
+  /** A dead letter, to be tried again. */
+  readonly deadLetter: string | undefined;
+}
+
+/** @throws Error for a body that nobody of the hub wrote */
+export function parseDeliverWork(body: string): DeliverWork {
+  const { endpoint, delivery } = fieldsOf(JSON.parse(body));
+  if (typeof endpoint !== 'string' || endpoint === '') throw new Error('the message names no endpoint');
+  return { endpoint, deadLetter: typeof delivery === 'string' ? delivery : undefined };
+}

@@ -1,0 +1,66 @@
+/**
+ * The door of deliver: the only function that dials subscriber URLs (PROTOCOL.md §13.4).
+ * @module
+ */
+import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
+import { documentClient } from './aws/dynamodb.ts';
+import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
+import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
+import { logInAws } from './aws/log.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { timerOfMachine } from './aws/timer.ts';
+import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
+import { wakeHandler } from './aws/wake-batch.ts';
+import { deadLettersBySqs, errandsOfDeliver } from './aws/webhook-queues.ts';
+import { senderTo } from './dial/send.ts';
+import { vaultWith } from './dial/vault.ts';
+import {
+  deliverEnv,
+  deliveriesEnv,
+  dialEnv,
+  dispatchEnv,
+  endpointsEnv,
+  endpointWakeEnv,
+  logEnv,
+  vaultEnv,
+} from './env.ts';
+import { LEASE_MS, serveEndpoint } from './webhook/serve.ts';
+
+const client = documentClient();
+const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
+const { DEAD_LETTERS_URL, OWN_HOSTS } = deliverEnv.read(process.env);
+const { notify, renew } = errandsOfDeliver(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
+const log = logInAws(logEnv.read(process.env), client);
+const ownHosts = OWN_HOSTS.split(',');
+const deliveries = deliveriesInDynamoDb(client, DELIVERIES_TABLE);
+const delivering = {
+  log,
+  endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
+  deliveries,
+  leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+  vault: vaultWith(tokenKeysInSecretsManager(vaultEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
+  sender: senderTo({
+    rules: { isInsecureAllowed: dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
+  }),
+  clock: log.clock,
+  timer: timerOfMachine,
+  newId: log.newId,
+  random: Math.random,
+  bury: deadLettersBySqs(DEAD_LETTERS_URL),
+  notify,
+  origin: ownHosts[0] ?? '',
+};
+
+export const handler = wakeHandler({
+  queueUrl: endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL,
+  lastMs: LEASE_MS,
+  renew,
+  logDefect,
+  async serve({ endpoint, deadLetter }, wake, until) {
+    if (deadLetter === undefined) return await serveEndpoint(delivering, endpoint, wake, until);
+    const due = Date.now();
+    await deliveries.leave(endpoint, { kind: 'redrive', id: wake.id, due, delivery: deadLetter });
+    // Not this message: put off, it would be a dead letter once more when it comes again.
+    return { kind: 'renew', at: due };
+  },
+});

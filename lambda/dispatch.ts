@@ -1,0 +1,49 @@
+/**
+ * The door of dispatch: hears that a channel has grown, and leaves an errand for each endpoint that listens to it
+ * (PROTOCOL.md §13). It dials nobody.
+ * @module
+ */
+import { queueHandler } from './aws/batch.ts';
+import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
+import { documentClient } from './aws/dynamodb.ts';
+import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
+import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
+import { logInAws } from './aws/log.ts';
+import { hintsBySns } from './aws/queue.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/webhook-queues.ts';
+import { deliveriesEnv, dispatchEnv, endpointsEnv, endpointWakeEnv, hintEnv, logEnv } from './env.ts';
+import { dispatch } from './webhook/dispatch.ts';
+import { publishNotice } from './webhook/notice.ts';
+
+const client = documentClient();
+const { ENDPOINTS_TABLE } = endpointsEnv.read(process.env);
+const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
+const log = {
+  ...logInAws(logEnv.read(process.env), client),
+  hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN),
+};
+const wake = wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL);
+const dispatching = {
+  log,
+  endpoints: endpointsInDynamoDb(client, ENDPOINTS_TABLE),
+  cursors: dispatchCursorsInDynamoDb(client, ENDPOINTS_TABLE),
+  deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
+  leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+  wake,
+  lookAgain: looksBySqs(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL),
+};
+
+/** A page of the log, and an errand for each endpoint, in milliseconds. */
+const LAST_PAGE_MS = 10_000;
+
+export const handler = queueHandler({
+  carries: dispatchQueue,
+  lastMs: LAST_PAGE_MS,
+  logDefect,
+  async work(work, until) {
+    if (work.kind === 'channel') await dispatch(dispatching, work.channel, until);
+    else if (work.kind === 'wake') await wake(work.endpoint);
+    else await publishNotice(log, work.notice);
+  },
+});

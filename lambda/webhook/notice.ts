@@ -1,0 +1,26 @@
+/**
+ * Notices: what happens to endpoints, told on a channel of the hub's own (PROTOCOL.md §13.4).
+ * @module
+ */
+import { WEBHOOK_NOTICES } from '../../protocol/webhooks.ts';
+import { append } from '../hub/append.ts';
+import { JSON_MEDIA_TYPE } from '../hub/channel.ts';
+import type { Publishing } from '../hub/ports.ts';
+
+/** Publishes a notice. The channel appears with the first, in either mode: nobody else may make it. */
+export async function publishNotice(
+  log: Publishing,
+  notice: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await append(
+    { ...log, channelCreation: 'implicit' },
+    {
+      channel: WEBHOOK_NOTICES,
+      contentType: JSON_MEDIA_TYPE,
+      seq: undefined,
+      close: false,
+      producer: undefined,
+      body: new TextEncoder().encode(JSON.stringify(notice)),
+    },
+  );
+}

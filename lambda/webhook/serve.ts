@@ -1,0 +1,209 @@
+/**
+ * Serve an endpoint: one owner at a time does what is due, by lease (PROTOCOL.md §13.4).
+ *
+ * So the share of one endpoint is small whatever it does: ten requests under way, one message in the queue. A black hole
+ * holds up nobody, since its backlog stays in the log, as a range. Whoever leaves an errand asks the owner to look once
+ * more, or wakes one where there is none.
+ * @module
+ */
+import { Refusal } from '../../protocol/errors.ts';
+import { DELIVERY_TIMEOUT_MS } from '../../protocol/limits.ts';
+import type { Endpoint } from './endpoint.ts';
+import { type Errand, isAsked } from './errand.ts';
+import { healthSince } from './health.ts';
+import type { Delivering, Standing } from './ports.ts';
+import { LONGEST_PAUSE_MS, takeTurn } from './turn.ts';
+import { beginTurn } from './turn-state.ts';
+
+/** What woke the owner: a message of the queue, which may be put off and come again. */
+export interface Wake {
+  readonly id: string;
+  /** True for one that was put off so often that it should be replaced: a queue keeps none for ever. */
+  readonly isOld: boolean;
+}
+
+/** What becomes of the wake: it is `done`, it comes again `later`, or a new one is sent in its place. */
+export type Next =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'later'; readonly at: number }
+  | { readonly kind: 'renew'; readonly at: number };
+
+/** In the first part of a turn attempts are begun, and then there is time for the last to end, in milliseconds. */
+const BEGIN_MS = 5_000;
+const MARGIN_MS = 5_000;
+
+/** How long a lease is, and a turn at the most, in milliseconds. No attempt outlives the lease that it was begun in. */
+export const LEASE_MS = BEGIN_MS + DELIVERY_TIMEOUT_MS + MARGIN_MS;
+
+/** Errands that are looked up at a time. */
+const ERRANDS_PER_TURN = 50;
+
+/** A store that is busy is given so long, in milliseconds. */
+const BUSY_MS = 5_000;
+
+/** Whoever comes to an owned endpoint asks its owner; each further attempt needs one that let go at that very moment. */
+const MAX_ATTEMPTS = 5;
+
+const DONE: Next = { kind: 'done' };
+
+/** An owner, and what it was left by the one before. */
+interface Ownership {
+  readonly endpoint: string;
+  readonly owner: string;
+  readonly wake: Wake;
+  standing: Standing;
+  asks: number;
+  /** When the lease ends, by the clock before it was taken or renewed. */
+  leaseUntil: number;
+}
+
+/** What there is to do at a moment. */
+interface Agenda {
+  readonly ready: readonly Errand[];
+  /** True if more is due than was looked up. */
+  readonly isMore: boolean;
+  /** When there will be something to do again; undefined for nothing that is known of. */
+  readonly next: number | undefined;
+}
+
+/**
+ * Does what is due. Ends when that is done, when another owner is at it, or when there is no more time.
+ * @param until when no further turn should begin, by the clock
+ */
+export async function serveEndpoint(
+  delivering: Delivering,
+  endpoint: string,
+  wake: Wake,
+  until: number,
+): Promise<Next> {
+  const own = await take(delivering, endpoint, wake);
+  if (!own) return DONE;
+  try {
+    return await serve(delivering, own, until);
+  } catch (error) {
+    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
+    return await retreat(delivering, own);
+  }
+}
+
+async function take(
+  { leases, clock, newId }: Delivering,
+  endpoint: string,
+  wake: Wake,
+): Promise<Ownership | undefined> {
+  const owner = newId();
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const now = clock();
+    const leaseUntil = now + LEASE_MS;
+    const taken = await leases.take(endpoint, owner, now, leaseUntil);
+    if (taken) {
+      const { asks, ...standing } = taken;
+      return { endpoint, owner, wake, standing, asks, leaseUntil };
+    }
+    if (await leases.ask(endpoint, now)) return undefined;
+  }
+  throw new Error('the lease of an endpoint changed hands all the time');
+}
+
+async function serve(delivering: Delivering, own: Ownership, until: number): Promise<Next> {
+  const { endpoints, leases, clock } = delivering;
+  for (;;) {
+    const endpoint = await endpoints.get(own.endpoint);
+    if (endpoint)
+      own.standing = { ...own.standing, health: healthSince(own.standing.health, endpoint.enabledAt) };
+    const agenda = await agendaOf(delivering, own, endpoint);
+    const { ready, isMore } = agenda;
+    const isAll = ready.length > 0 && (await doAll(delivering, own, endpoint, ready));
+    const isOver = clock() >= until && (ready.length > 0 || isMore);
+    // Where all that was due succeeded it is let go without another look: whoever came meanwhile has asked.
+    const isClean = isAll && !isMore;
+    if (isOver || isClean || ready.length === 0) {
+      const next = await letGo(delivering, own, isOver ? clock() : agenda.next, isOver);
+      if (next) return next;
+    }
+    own.leaseUntil = clock() + LEASE_MS;
+    const asks = await leases.commit(own.endpoint, own.owner, own.standing, own.leaseUntil);
+    if (asks === undefined) return DONE;
+    own.asks = asks;
+  }
+}
+
+async function agendaOf(
+  { deliveries, clock }: Delivering,
+  { endpoint: id, standing: { health } }: Ownership,
+  endpoint: Endpoint | undefined,
+): Promise<Agenda> {
+  const now = clock();
+  const { errands, next } = await deliveries.due(id, now, ERRANDS_PER_TURN);
+  const isMore = errands.length === ERRANDS_PER_TURN;
+  const rests = Math.max(
+    health.restsUntil,
+    health.pacedUntil - now > LONGEST_PAUSE_MS ? health.pacedUntil : 0,
+  );
+  // Nothing is sent where there is nobody, or nobody is to get anything: then there is nothing to rest from.
+  if (rests <= now || endpoint?.status !== 'enabled') return { ready: errands, isMore, next };
+  const ready = errands.filter(isAsked);
+  const isLeft = errands.length > ready.length;
+  return {
+    ready,
+    isMore: false,
+    next: isLeft || next !== undefined ? Math.max(rests, isLeft ? 0 : (next ?? 0)) : undefined,
+  };
+}
+
+/** True if nothing is left of them. */
+async function doAll(
+  delivering: Delivering,
+  own: Ownership,
+  endpoint: Endpoint | undefined,
+  errands: readonly Errand[],
+): Promise<boolean> {
+  const { deliveries, vault } = delivering;
+  // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
+  const isFor = (errand: Errand): boolean =>
+    endpoint !== undefined && (endpoint.status !== 'pending' || isAsked(errand));
+  for (const errand of errands) if (!isFor(errand)) await deliveries.done(own.endpoint, errand);
+  const meant = errands.filter(isFor);
+  if (!endpoint || meant.length === 0) return true;
+  const secrets = await vault.open(endpoint.id, endpoint.sealed);
+  const turn = beginTurn(delivering, own.owner, endpoint, secrets, own.standing.health);
+  const isAll = await takeTurn(turn, meant, own.leaseUntil - LEASE_MS + BEGIN_MS);
+  own.standing = { ...own.standing, health: turn.health };
+  return isAll;
+}
+
+/**
+ * Lets go, and says what becomes of the wake. Undefined if somebody has asked since.
+ * @param next when there is something to do again
+ * @param isOver true to let go whoever has asked: somebody comes back at once
+ */
+async function letGo(
+  { leases, clock }: Delivering,
+  own: Ownership,
+  next: number | undefined,
+  isOver: boolean,
+): Promise<Next | undefined> {
+  const now = clock();
+  const { wake, standing } = own;
+  // Another wake is put off that comes in time. If it is this very one, it came early, or after a crash, and goes on waiting.
+  const isAwaited = standing.wakeAt > now && standing.wakeBy !== wake.id;
+  const isNeeded = next !== undefined && !(isAwaited && standing.wakeAt <= next);
+  const put = isNeeded && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
+  const left = isAwaited ? {} : { wakeAt: 0, wakeBy: '' };
+  const after = { ...standing, ...left, ...put };
+  const released = await leases.release(own.endpoint, own.owner, after, isOver ? undefined : own.asks);
+  if (released === 'asked') return undefined;
+  if (released === 'lost' || !isNeeded) return DONE;
+  return { kind: wake.isOld ? 'renew' : 'later', at: next };
+}
+
+/** Gives up for a moment. The wake comes back, whether or not that could still be written. */
+async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<Next> {
+  const at = clock() + BUSY_MS;
+  const standing = { ...own.standing, wakeAt: at, wakeBy: own.wake.id };
+  const isFree = await leases.release(own.endpoint, own.owner, standing, undefined).then(
+    () => true,
+    () => false,
+  );
+  return { kind: 'later', at: isFree ? at : own.leaseUntil };
+}

@@ -1,0 +1,103 @@
+/**
+ * A turn: what is due of an endpoint, as much as fits into a lease, a few at a time.
+ * @module
+ */
+import { DELIVERIES_IN_FLIGHT } from '../../protocol/limits.ts';
+import { type Fate, perform } from './attempt.ts';
+import type { Errand } from './errand.ts';
+import { expand, type Work } from './expand.ts';
+import { isOnTrial } from './health.ts';
+import type { Task } from './task.ts';
+import type { Turn } from './turn-state.ts';
+
+/** Deliveries of one turn at the most: so many are looked up before the first of them is sent. */
+const TASKS_PER_TURN = 100;
+
+/** An endpoint with a rate is waited for within a turn up to so long, in milliseconds; beyond, it is left alone. */
+export const LONGEST_PAUSE_MS = 1_000;
+
+const MINUTE_MS = 60_000;
+const never = new AbortController().signal;
+
+/**
+ * Deals with errands.
+ * @param beginUntil nothing is begun after that, by the clock
+ * @returns true if nothing of them is left, nor has come of them
+ * @throws Refusal unavailable
+ */
+export async function takeTurn(turn: Turn, errands: readonly Errand[], beginUntil: number): Promise<boolean> {
+  const works: Work[] = [];
+  let room = TASKS_PER_TURN;
+  for (const errand of errands) {
+    if (room <= 0) break;
+    const work = await expand(turn, errand, room);
+    works.push(work);
+    room -= work.tasks.length;
+  }
+  const tasks = works.flatMap((work) => work.tasks);
+  const fates = await performAll(turn, tasks, beginUntil);
+  let isAll = works.length === errands.length;
+  for (const work of works) if (!(await account(turn, work, fates))) isAll = false;
+  return isAll && !turn.hasFailed;
+}
+
+/** Removes an errand that is done, or notes how far it has come. True if it is done. */
+async function account(turn: Turn, work: Work, fates: ReadonlyMap<Task, Fate>): Promise<boolean> {
+  const { deliveries } = turn.delivering;
+  const { id } = turn.endpoint;
+  const { errand, tasks } = work;
+  const open = tasks.findIndex((task) => fates.get(task) !== 'settled');
+  const rest = work.rest(open === -1 ? undefined : open);
+  if (!rest) await deliveries.done(id, errand);
+  else if (rest !== errand && open !== 0) await deliveries.leave(id, rest);
+  return rest === undefined;
+}
+
+/** Those that were not begun have no fate. */
+async function performAll(
+  turn: Turn,
+  tasks: readonly Task[],
+  beginUntil: number,
+): Promise<ReadonlyMap<Task, Fate>> {
+  const { clock } = turn.delivering;
+  const fates = new Map<Task, Fate>();
+  const running = new Set<Promise<void>>();
+  const ids = new Set<string>();
+  const failures: unknown[] = [];
+  const begin = (task: Task): void => {
+    const work = perform(turn, task)
+      .then(
+        (fate) => void fates.set(task, fate),
+        (error: unknown) => void failures.push(error),
+      )
+      .finally(() => running.delete(work));
+    running.add(work);
+  };
+  for (const task of tasks) {
+    while (running.size >= (isOnTrial(turn.health) ? 1 : DELIVERIES_IN_FLIGHT)) await Promise.race(running);
+    if (failures.length > 0 || clock() > beginUntil) break;
+    // The same delivery by another errand: that one comes back when this has ended.
+    if (ids.has(task.fresh.id) || !(await isTime(turn, task))) continue;
+    ids.add(task.fresh.id);
+    begin(task);
+  }
+  await Promise.all(running);
+  // The first tells enough: what fails here is the store, for all of them.
+  if (failures.length > 0) throw failures[0];
+  return fates;
+}
+
+/** Waits for the rate of the endpoint. False if that is too long, or the endpoint is to be left alone. */
+async function isTime(turn: Turn, { isOnce }: Task): Promise<boolean> {
+  const { clock, timer } = turn.delivering;
+  const { status, rate } = turn.endpoint;
+  if (isOnce || status === 'disabled') return true;
+  const now = clock();
+  if (turn.health.restsUntil > now) return false;
+  if (rate === undefined) return true;
+  const begin = Math.max(now, turn.health.pacedUntil);
+  if (begin - now > LONGEST_PAUSE_MS) return false;
+  turn.health = { ...turn.health, pacedUntil: begin + MINUTE_MS / rate };
+  if (begin > now) await timer.sleep(begin - now, never);
+  return turn.health.restsUntil <= clock();
+}

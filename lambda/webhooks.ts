@@ -1,0 +1,41 @@
+/**
+ * The door of webhooks: who manages endpoints and asks for deliveries (PROTOCOL.md §13). It calls no endpoint itself.
+ * @module
+ */
+import { accessInAws } from './aws/access.ts';
+import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
+import { documentClient } from './aws/dynamodb.ts';
+import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
+import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
+import { logInAws } from './aws/log.ts';
+import { logDefect } from './aws/telemetry.ts';
+import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
+import { wakesBySqs } from './aws/webhook-queues.ts';
+import { isSecret } from './dial/sign.ts';
+import { parseTarget } from './dial/target.ts';
+import { vaultWith } from './dial/vault.ts';
+import { accessEnv, deliveriesEnv, dialEnv, endpointsEnv, endpointWakeEnv, logEnv, vaultEnv } from './env.ts';
+import { webhookHandler } from './http/webhooks.ts';
+
+const client = documentClient();
+const log = logInAws(logEnv.read(process.env), client);
+const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
+const { WEBHOOK_KEY_ARN } = vaultEnv.read(process.env);
+const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
+
+export const handler = webhookHandler({
+  access: accessInAws(accessEnv.read(process.env)),
+  logDefect,
+  isSecret,
+  checkUrl: (url, requestHost) => parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost] }).href,
+  managing: {
+    endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
+    deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
+    leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+    vault: vaultWith(tokenKeysInSecretsManager(WEBHOOK_KEY_ARN, Date.now)),
+    log,
+    clock: log.clock,
+    newId: log.newId,
+    wake: wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL),
+  },
+});

@@ -1,0 +1,179 @@
+/**
+ * What keeps an endpoint to one owner at a time (lambda/webhook/ports.ts).
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { HEALTHY } from '../../lambda/webhook/health.ts';
+import type { Health, Standing } from '../../lambda/webhook/ports.ts';
+import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
+
+const LATER = NOW + 60_000;
+const SICK: Health = {
+  failures: 3,
+  failingSince: NOW - 9,
+  opens: 2,
+  restsUntil: NOW + 10,
+  isTold: true,
+  pacedUntil: NOW + 11,
+};
+const FRESH: Standing = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
+const WORN: Standing = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };
+
+// How much an ask counts is left open: the SDK may repeat one. So counts are compared with what was answered before.
+describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
+  /** Of an endpoint that nothing is known of yet. */
+  function anew() {
+    const { leases } = open();
+    const endpoint = newId();
+    return {
+      leases,
+      ask: (now = NOW) => leases.ask(endpoint, now),
+      take: (owner: string, now = NOW, until = LATER) => leases.take(endpoint, owner, now, until),
+      commit: (owner: string, standing = WORN, until = LATER) =>
+        leases.commit(endpoint, owner, standing, until),
+      release: (owner: string, asks: number | undefined, standing = WORN) =>
+        leases.release(endpoint, owner, standing, asks),
+      health: () => leases.health(endpoint),
+    };
+  }
+
+  test('a lease has one holder until it ends', async () => {
+    const { take, commit, release } = anew();
+    expect(await take('one', NOW, NOW + 1_000)).toStrictEqual({ ...FRESH, asks: 0 });
+    expect(await take('two', NOW + 999)).toBeUndefined();
+    expect(await commit('two')).toBeUndefined();
+    expect(await release('two', undefined)).toBe('lost');
+    expect(await commit('one', WORN, NOW + 2_000)).toBe(0);
+    expect(await take('two', NOW + 1_999)).toBeUndefined();
+    expect(await take('two', NOW + 2_000)).toStrictEqual({ ...WORN, asks: 0 });
+    expect(await commit('one', FRESH)).toBeUndefined();
+    expect(await release('one', 0, FRESH)).toBe('lost');
+    expect(await take('one', NOW + 2_001)).toBeUndefined();
+    expect(await release('two', 0)).toBe('released');
+    expect(await take('one')).toStrictEqual({ ...WORN, asks: 0 });
+  });
+
+  test('its holder may take it again', async () => {
+    const { take } = anew();
+    await take('one', NOW, NOW + 1_000);
+    expect(await take('one', NOW + 1, NOW + 2_000)).toBeDefined();
+    expect(await take('two', NOW + 1_500)).toBeUndefined();
+  });
+
+  test('whoever has let go does not take it again: a call that was given up may come late', async () => {
+    const { take, release } = anew();
+    const taken = await take('one');
+    expect(await release('one', taken?.asks)).toBe('released');
+    expect(await take('one')).toBeUndefined();
+    expect(await take('two')).toBeDefined();
+  });
+
+  test('of many who take it at the same time exactly one has it', async () => {
+    const { take, commit } = anew();
+    const owners = Array.from({ length: 20 }, (_, at) => `owner${at}`);
+    const taken = await Promise.all(owners.map((owner) => take(owner)));
+    expect(taken.filter((one) => one !== undefined)).toHaveLength(1);
+    const commits = await Promise.all(owners.map((owner) => commit(owner)));
+    expect(commits.map((one) => one !== undefined)).toEqual(taken.map((one) => one !== undefined));
+  });
+
+  test('what was committed is what the next one finds, whoever lets go how', async () => {
+    const { take, commit, release } = anew();
+    await take('one');
+    await commit('one');
+    expect(await release('one', undefined, FRESH)).toBe('released');
+    expect(await take('two')).toStrictEqual({ ...FRESH, asks: 0 });
+    expect(await commit('two', { ...FRESH, wakeAt: NOW, wakeBy: 'other' })).toBe(0);
+    expect(await take('three', LATER, LATER + 1)).toStrictEqual({
+      ...FRESH,
+      wakeAt: NOW,
+      wakeBy: 'other',
+      asks: 0,
+    });
+  });
+
+  test('what was taken may be passed on as it is', async () => {
+    const { take, commit, release } = anew();
+    await take('one');
+    await commit('one', WORN, NOW);
+    const taken = await take('two');
+    if (!taken) throw new Error('not taken');
+    expect(await commit('two', taken)).toBe(0);
+    expect(await take('three')).toBeUndefined();
+    expect(await release('two', 0, taken)).toBe('released');
+    expect(await take('three')).toStrictEqual({ ...WORN, asks: 0 });
+  });
+
+  test('who asks is heard before the owner lets go', async () => {
+    const { ask, take, commit, release } = anew();
+    await take('one');
+    expect(await ask()).toBe(true);
+    expect(await release('one', 0)).toBe('asked');
+    const asks = await commit('one');
+    expect(asks).toBeGreaterThan(0);
+    expect(await ask()).toBe(true);
+    expect(await release('one', asks)).toBe('asked');
+    const now = await commit('one');
+    expect(now).toBeGreaterThan(asks ?? 0);
+    expect(await release('one', now)).toBe('released');
+    expect(await ask()).toBe(false);
+    expect((await take('two'))?.asks).toBeGreaterThan(now ?? 0);
+    await ask();
+    expect(await release('two', undefined)).toBe('released');
+  });
+
+  test('who asks where nobody is, or not any more, must send for somebody', async () => {
+    const { ask, take, release } = anew();
+    expect(await ask()).toBe(false);
+    const taken = await take('one', NOW, NOW + 1_000);
+    expect(taken?.asks).toBeGreaterThan(0);
+    expect(taken).toMatchObject(FRESH);
+    expect(await ask(NOW + 999)).toBe(true);
+    expect(await ask(NOW + 1_000)).toBe(false);
+    expect(await release('one', taken?.asks)).toBe('asked');
+    expect(await release('one', undefined)).toBe('released');
+    expect(await ask()).toBe(false);
+  });
+
+  test('who asks and who lets go at the same time do not miss each other', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { ask, take, release } = anew();
+      await take('one');
+      const [isHeard, end] = await Promise.all([ask(), release('one', 0)]);
+      expect([isHeard, end]).toEqual(isHeard ? [true, 'asked'] : [false, 'released']);
+    }
+  });
+
+  test('a lease that was let go before is known to be', async () => {
+    const { take, release } = anew();
+    await take('one');
+    expect(await release('one', 0)).toBe('released');
+    expect(await release('one', 0)).toBe('released');
+    await take('two');
+    expect(await release('one', 0)).toBe('lost');
+    expect(await take('three')).toBeUndefined();
+  });
+
+  test('how an endpoint is doing is what was said last, by whoever had the lease', async () => {
+    const { ask, take, commit, release, health } = anew();
+    expect(await health()).toStrictEqual(HEALTHY);
+    await ask();
+    await take('one');
+    expect(await health()).toStrictEqual(HEALTHY);
+    await commit('one', WORN);
+    await commit('two', FRESH);
+    expect(await health()).toStrictEqual(SICK);
+    await release('one', undefined, { ...WORN, health: { ...SICK, failures: 4 } });
+    expect(await health()).toStrictEqual({ ...SICK, failures: 4 });
+    await take('two');
+    await release('two', undefined, FRESH);
+    expect(await health()).toStrictEqual(HEALTHY);
+  });
+
+  test('each endpoint has its own', async () => {
+    const [one, other] = [anew(), anew()];
+    await one.take('one');
+    expect(await other.take('two')).toStrictEqual({ ...FRESH, asks: 0 });
+    expect(await one.commit('two')).toBeUndefined();
+  });
+});
