@@ -10,7 +10,7 @@ import type { Taken } from './sqs-event.ts';
 export interface Verdict {
   /** To be deleted from the queue; the others come back when their visibility timeout ends. */
   readonly done: readonly Taken[];
-  /** Why some or all are not done. */
+  /** Why none is done, where the function itself did not say so. */
   readonly complaint: string | undefined;
 }
 
@@ -22,10 +22,8 @@ export function judge(outcome: Outcome, batch: readonly Taken[], reportsFailures
   if (!reportsFailures) return { done: batch, complaint: undefined };
   const failed = failedIds(outcome.payload.toString('utf8'), new Set(batch.map(({ id }) => id)));
   if (typeof failed === 'string') return { done: [], complaint: failed };
-  return {
-    done: batch.filter(({ id }) => !failed.has(id)),
-    complaint: failed.size === 0 ? undefined : `${failed.size} of ${batch.length} messages were reported`,
-  };
+  // Nothing to complain of: to keep a message for later is what reports are for, and a function logs its own failures.
+  return { done: batch.filter(({ id }) => !failed.has(id)), complaint: undefined };
 }
 
 /** The ids in `batchItemFailures`, or what is wrong with the answer: then the whole batch has failed. */
