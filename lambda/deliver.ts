@@ -24,7 +24,7 @@ import {
   logEnv,
   vaultEnv,
 } from './env.ts';
-import { LEASE_MS, serveEndpoint } from './webhook/serve.ts';
+import { LEASE_MS, redrive, serveEndpoint } from './webhook/serve.ts';
 
 const client = documentClient();
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
@@ -56,11 +56,8 @@ export const handler = wakeHandler({
   lastMs: LEASE_MS,
   renew,
   logDefect,
-  async serve({ endpoint, deadLetter }, wake, until) {
-    if (deadLetter === undefined) return await serveEndpoint(delivering, endpoint, wake, until);
-    const due = Date.now();
-    await deliveries.leave(endpoint, { kind: 'redrive', id: wake.id, due, delivery: deadLetter });
-    // Not this message: put off, it would be a dead letter once more when it comes again.
-    return { kind: 'renew', at: due };
-  },
+  serve: async ({ endpoint, deadLetter }, wake, until) =>
+    deadLetter === undefined
+      ? await serveEndpoint(delivering, endpoint, wake, until)
+      : await redrive(delivering, endpoint, deadLetter, wake),
 });

@@ -55,7 +55,7 @@ export class Endpoints extends Construct {
 
   /** Lets a door do the errands of endpoints, and disable those that are no more. */
   grantDeliver(door: HubFunction): void {
-    this.#grantEndpoints(door, 'GetItem', 'PutItem');
+    this.#grantEndpoints(door, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grantDeliveries(door, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
     this.#grantKey(door);
   }

@@ -1,5 +1,6 @@
 /**
- * The way of an event, in the order it travels: published through a door into the log, hinted at, pushed to sockets, read through other doors.
+ * The way of an event, in the order it travels: published through a door into the log, hinted at, pushed to
+ * sockets, read through other doors, and delivered to the URLs of others.
  * @module
  */
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';

@@ -27,7 +27,7 @@ import {
   type Delivery,
   ERROR_CLASSES,
 } from '../webhook/delivery.ts';
-import { type Errand, isAsked } from '../webhook/errand.ts';
+import { type Errand, isAwaited } from '../webhook/errand.ts';
 import type { DeliveryStore } from '../webhook/ports.ts';
 import { call } from './client.ts';
 import { callIf, numberOf, textOf } from './dynamodb.ts';
@@ -44,7 +44,7 @@ const MESSAGE = 'message#';
 
 const errandKey = (endpoint: string, errand: Errand) => ({
   endpoint,
-  row: `${isAsked(errand) ? 'asked' : 'due'}#${String(errand.due).padStart(DUE_DIGITS, '0')}#${errand.id}`,
+  row: `${isAwaited(errand) ? 'asked' : 'due'}#${String(errand.due).padStart(DUE_DIGITS, '0')}#${errand.id}`,
 });
 const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSAGE}${id}` });
 /**
@@ -86,7 +86,7 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
       });
       const { Items = [] } = await call(() => client.send(query));
       const first = Items.map(errandOf);
-      const isDue = (errand: Errand) => isAsked(errand) || errand.due <= now;
+      const isDue = (errand: Errand) => isAwaited(errand) || errand.due <= now;
       const errands = first.filter(isDue).slice(0, most);
       const following = first[errands.length];
       return { errands, next: following && !isDue(following) ? following.due : undefined };

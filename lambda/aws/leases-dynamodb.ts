@@ -48,7 +48,8 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
       const values = { ':one': 1, ':expiry': expiryAfter(now) };
       // One that the SDK counts twice costs a look at nothing.
       const row = (await update(endpoint, 'SET #expiry = :expiry ADD #asks :one', '', values)) ?? {};
-      return row.owner !== undefined && numberOf(row, 'until') > now;
+      if (row.owner === undefined || numberOf(row, 'until') <= now) return undefined;
+      return { owner: textOf(row, 'owner'), until: numberOf(row, 'until'), wakeBy: standingOf(row).wakeBy };
     },
     async take(endpoint, owner, now, until) {
       const row = await update(
@@ -96,6 +97,7 @@ function healthOf(item: Item): Health {
   return {
     failures: numberOf(item, 'failures'),
     failingSince: ifThere(item, 'failingSince', numberOf),
+    failedAt: numberOf(item, 'failedAt'),
     opens: numberOf(item, 'opens'),
     restsUntil: numberOf(item, 'restsUntil'),
     isTold: booleanOf(item, 'isTold'),

@@ -17,7 +17,7 @@ import { call, clientSettings } from './client.ts';
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const BATCH = 10;
-const MAX_DELAY_SECONDS = 900;
+export const MAX_DELAY_SECONDS = 900;
 
 /** Characters of a group id. It keeps one busy channel from delaying the others; a name that is longer shares its group. */
 const MAX_GROUP_ID_LENGTH = 128;

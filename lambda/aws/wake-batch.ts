@@ -19,7 +19,7 @@ const MAX_HIDDEN_SECONDS = 12 * 3_600 - 120;
 
 /**
  * A wake is replaced by a new one long before the queue forgets it (14 days after it was sent), or takes it for one that
- * nobody can handle (MAX_RECEIVES in lib/deliver.ts): in milliseconds, and times received.
+ * nobody can handle (MAX_WAKES in lib/webhook-queues.ts): in milliseconds, and times received.
  */
 const OLD_AFTER_MS = 24 * 3_600_000;
 const OLD_AFTER_RECEIVES = 50;

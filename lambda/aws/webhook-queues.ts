@@ -11,12 +11,10 @@ import { formatOffset } from '../../protocol/offset.ts';
 import type { Delivering, Dispatching } from '../webhook/ports.ts';
 import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
-
-/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
-const MAX_DELAY_SECONDS = 900;
+import { MAX_DELAY_SECONDS } from './queue.ts';
 
 /** Sends a body. With a group no other group waits for those before it: endpoints are served side by side. */
-function senderTo(queueUrl: string) {
+function sendingTo(queueUrl: string) {
   const client = new SQSClient(clientSettings);
   return async (body: object, delayMs = 0, group?: string): Promise<void> => {
     const send = new SendMessageCommand({
@@ -31,13 +29,13 @@ function senderTo(queueUrl: string) {
 
 /** Has an endpoint served. */
 export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {
-  const send = senderTo(queueUrl);
+  const send = sendingTo(queueUrl);
   return async (endpoint, delayMs = 0) => await send({ endpoint }, delayMs, endpoint);
 }
 
 /** What dispatch asks of itself. */
 export function looksBySqs(queueUrl: string): Dispatching['lookAgain'] {
-  const send = senderTo(queueUrl);
+  const send = sendingTo(queueUrl);
   return async (channel, delayMs) => await send({ look: channel }, delayMs);
 }
 
@@ -46,7 +44,7 @@ export function errandsOfDeliver(queueUrl: string): {
   readonly notify: Delivering['notify'];
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
 } {
-  const send = senderTo(queueUrl);
+  const send = sendingTo(queueUrl);
   return {
     notify: async (notice) => await send({ notice }),
     renew: async (endpoint, delayMs) => await send({ wake: endpoint }, delayMs),
@@ -55,7 +53,7 @@ export function errandsOfDeliver(queueUrl: string): {
 
 /** Dead letters, with what people look for beside what a redrive needs. */
 export function deadLettersBySqs(queueUrl: string): Delivering['bury'] {
-  const send = senderTo(queueUrl);
+  const send = sendingTo(queueUrl);
   return async (endpoint, { id, channel, position, attempts }) =>
     await send({
       endpoint,

@@ -19,7 +19,11 @@ export function isKept(log: Pick<Log, 'retentionMs'>, { time, expiresAt }: Age, 
 }
 
 /** True while nothing that the era of the channel brought can have left the log. */
-export function nothingHasLeft(log: Log, { floorAt, keptUntil }: Channel, now: number): boolean {
+export function nothingHasLeft(
+  log: Pick<Log, 'retentionMs'>,
+  { floorAt, keptUntil }: Channel,
+  now: number,
+): boolean {
   return Math.min(keptUntil, floorAt + log.retentionMs) > now;
 }
 
@@ -34,7 +38,12 @@ export function silentSince(log: Log, now: number): number {
 }
 
 /** Tells an empty slot that was never written from one whose entry has left with age. */
-export async function isHole(log: Log, channel: Channel, slot: number, now: number): Promise<boolean> {
+export async function isHole(
+  log: Pick<Log, 'entries' | 'retentionMs'>,
+  channel: Channel,
+  slot: number,
+  now: number,
+): Promise<boolean> {
   if (slot < channel.floor) return false;
   if (nothingHasLeft(log, channel, now)) return true;
   const predecessor = await log.entries.nearest(channel.streamId, slot, 'below');

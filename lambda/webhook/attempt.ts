@@ -6,6 +6,7 @@
  * @module
  */
 
+import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import type { Body } from './body.ts';
 import { bodyFor } from './body.ts';
 import type { Attempt, Delivery } from './delivery.ts';
@@ -26,7 +27,9 @@ const KEPT_ATTEMPTS = 20;
 export async function perform(turn: Turn, task: Task): Promise<Fate> {
   const load = await task.load();
   if (load.kind === 'expired') return await close(turn, task, 'expired');
-  if (turn.endpoint.status === 'disabled' && !task.isOnce) return await close(turn, task, 'skipped');
+  const { status } = turn.endpoint;
+  const isOff = status === 'pending' ? load.kind !== 'handshake' : status === 'disabled' && !task.isOnce;
+  if (isOff) return await close(turn, task, 'skipped');
   const begun = await write(turn, task, (there) => beginning(turn, task, there));
   if (begun === 'settled' || begun === 'open') return begun;
   const outcome = await send(turn, begun, load);
@@ -65,6 +68,7 @@ async function write(
     const next = {
       ...change(interrupted(there, now)),
       changedAt: now,
+      expiresAt: now + DELIVERIES_KEPT_MS,
       version: there.version + 1,
       writer: owner,
     };
@@ -164,7 +168,7 @@ async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate
   await notify({
     type: 'webhook.exhausted',
     endpoint: endpoint.id,
-    url: endpoint.url,
+    host: new URL(endpoint.url).host,
     at: now,
     delivery: tried.id,
   });

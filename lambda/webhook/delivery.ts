@@ -70,7 +70,7 @@ export interface Delivery extends MessageRef {
   readonly run: string;
   /** What it is again if the single attempt under way fails; undefined on the ladder. */
   readonly before: { readonly status: DeliveryStatus; readonly due: number | undefined } | undefined;
-  /** When `status` last became what it is. */
+  /** When it was last written. */
   readonly changedAt: number;
   /** Where an `expired` range ends. */
   readonly to?: string;

@@ -46,7 +46,7 @@ export interface RedriveErrand extends Due {
 }
 
 /** A message of the hub's own: a test event, or the question whether the endpoint wants events. */
-export interface AskedErrand extends Due {
+export interface OwnErrand extends Due {
   readonly kind: 'test' | 'handshake';
 }
 
@@ -60,8 +60,8 @@ export interface RecoverErrand extends Due {
   readonly after: string;
 }
 
-export type Errand = RangeErrand | RetryErrand | OnceErrand | RedriveErrand | AskedErrand | RecoverErrand;
+export type Errand = RangeErrand | RetryErrand | OnceErrand | RedriveErrand | OwnErrand | RecoverErrand;
 
 /** True for what a person waits for: it goes before everything else. */
-export const isAsked = ({ kind }: Errand): boolean =>
+export const isAwaited = ({ kind }: Errand): boolean =>
   kind === 'once' || kind === 'test' || kind === 'handshake';

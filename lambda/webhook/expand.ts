@@ -8,11 +8,11 @@ import { formatOffset, isBefore, type Position } from '../../protocol/offset.ts'
 import { WEBHOOK_NOTICES } from '../../protocol/webhooks.ts';
 import { type Channel, isAlive } from '../hub/channel.ts';
 import type { Entry } from '../hub/entry.ts';
-import { isKept } from '../hub/retention.ts';
+import { isHole, isKept } from '../hub/retention.ts';
 import { typeOf, wants } from './body.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
-import type { AskedErrand, Errand, RangeErrand, RecoverErrand } from './errand.ts';
-import { askedDeliveryId, freshDelivery, idOf, type Load, type Task, timeKey } from './task.ts';
+import type { Errand, OwnErrand, RangeErrand, RecoverErrand } from './errand.ts';
+import { freshDelivery, idOf, type Load, ownDeliveryId, type Task, timeKey } from './task.ts';
 import type { Turn } from './turn-state.ts';
 
 /** What is to be done of an errand in this turn. */
@@ -109,7 +109,9 @@ async function expandRange(turn: Turn, errand: RangeErrand, room: number): Promi
   };
   let at = from;
   for (const entry of kept) {
-    if (entry.slot > at.entry) add(at, expiredTask(turn, errand, at, { entry: entry.slot, index: 0 }));
+    // A slot that a publish has claimed and not written yet: its message comes as one that is new, or never.
+    const isLost = entry.slot > at.entry && !(channel && (await isHole(log, channel, at.entry, clock())));
+    if (isLost) add(at, expiredTask(turn, errand, at, { entry: entry.slot, index: 0 }));
     at = { entry: entry.slot, index: entry.slot === from.entry ? from.index : 0 };
     while (at.index < entry.messages.length && tasks.length < room) {
       if (channel && entry.time >= since && isWanted(turn, channel, entry, at.index))
@@ -185,11 +187,11 @@ async function expandRecover(turn: Turn, errand: RecoverErrand, room: number): P
     status: undefined,
     most: room,
   });
-  const isMeant = ({ status, changedAt, run: was }: Delivery): boolean =>
-    (status === 'failed' || status === 'skipped') && changedAt <= until && was !== run;
-  // One whose attempt was cut off is this recovery's if it had begun it; else it has an errand of its own.
+  const isMeant = ({ status, time, run: was }: Delivery): boolean =>
+    (status === 'failed' || status === 'skipped') && time <= until && was !== run;
+  // Nobody is sending but the owner: one that seems to be under way was cut off, and its errand may be gone.
   const meant = deliveries.filter(
-    (one) => one.kind === 'message' && (one.status === 'sending' ? one.run === run : isMeant(one)),
+    (one) => one.kind === 'message' && (one.status === 'sending' || isMeant(one)),
   );
   const afterOf = (open: number) => meant[open - 1]?.id ?? errand.after;
   return {
@@ -203,10 +205,10 @@ async function expandRecover(turn: Turn, errand: RecoverErrand, room: number): P
 }
 
 /** A test event, or the handshake: of no channel, and kept in the log of deliveries like any other. */
-function ownTask(turn: Turn, errand: AskedErrand): Task {
+function ownTask(turn: Turn, errand: OwnErrand): Task {
   const { kind, id: run, due } = errand;
   const own = { channel: OWN_CHANNEL, streamId: '', position: { entry: 0, index: 0 }, time: due };
-  const fresh = freshDelivery({ ...own, id: askedDeliveryId(errand), kind }, turn.delivering.clock());
+  const fresh = freshDelivery({ ...own, id: ownDeliveryId(errand), kind }, turn.delivering.clock());
   return {
     fresh,
     seen: undefined,

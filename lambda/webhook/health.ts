@@ -8,6 +8,7 @@ import type { Health } from './ports.ts';
 export const HEALTHY: Health = {
   failures: 0,
   failingSince: undefined,
+  failedAt: 0,
   opens: 0,
   restsUntil: 0,
   isTold: false,
@@ -24,12 +25,26 @@ const LONGEST_REST_MS = 5 * 60_000;
 /** Failing without one success for so long, an endpoint is disabled, in milliseconds: five days. */
 export const DISABLE_AFTER_MS = 5 * 24 * 3_600_000;
 
-/** A success ends all that failures began. */
-export const afterSuccess = ({ pacedUntil }: Health): Health => ({ ...HEALTHY, pacedUntil });
+/**
+ * How long there may be no failure while an endpoint fails, in milliseconds: two days, where the longest step of the ladder
+ * is half of one. Who has had nothing for longer has not failed for so long.
+ */
+const MOST_SILENCE_MS = 2 * 24 * 3_600_000;
+
+/**
+ * A success ends all that failures began, but for a rest: it may have been under way when the endpoint asked to be left
+ * alone.
+ */
+export const afterSuccess = ({ pacedUntil, restsUntil }: Health): Health => ({
+  ...HEALTHY,
+  pacedUntil,
+  restsUntil,
+});
 
 /** @param restMs how long the endpoint itself asks to be left alone */
 export function afterFailure(health: Health, now: number, restMs: number): Health {
   const failures = health.failures + 1;
+  const isGoingOn = health.failingSince !== undefined && now - health.failedAt < MOST_SILENCE_MS;
   // Those that were under way together when the circuit opened fail together: that is one trial, not ten.
   const opens = failures >= OPENS_AT && health.restsUntil <= now ? health.opens + 1 : health.opens;
   const opened = opens > health.opens ? Math.min(FIRST_REST_MS * 2 ** (opens - 1), LONGEST_REST_MS) : 0;
@@ -37,7 +52,8 @@ export function afterFailure(health: Health, now: number, restMs: number): Healt
   return {
     ...health,
     failures,
-    failingSince: health.failingSince ?? now,
+    failingSince: isGoingOn ? health.failingSince : now,
+    failedAt: now,
     opens,
     restsUntil: rest > 0 ? Math.max(health.restsUntil, now + rest) : health.restsUntil,
   };

@@ -9,7 +9,7 @@ const HOUR = 60 * MINUTE;
 
 /**
  * Pauses after the first failure, the second and so on, in milliseconds. Svix's, which several vendors publish: the longest
- * with its jitter is just what a message of SQS can be hidden for (12 hours).
+ * with its jitter is about what a message of SQS can be hidden for (12 hours), so that a wake is put off twice at most.
  * https://docs.svix.com/retries
  */
 export const LADDER_MS: readonly number[] = [

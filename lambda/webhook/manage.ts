@@ -146,10 +146,9 @@ export async function changeEndpoint(
   // Before the row says so: whoever reads the row may rely on it. All of them, since an earlier moment stays, and a
   // creation that died halfway is mended.
   if (settings.channels) await listen(managing, after, now);
-  if (!(await managing.endpoints.replace(after))) {
-    await unlistenStrays(managing, after);
-    throw changedMeanwhile();
-  }
+  // What was registered for it stays: a third change at this moment may want the very same. Whoever is left messages by a
+  // pattern that is not his drops them.
+  if (!(await managing.endpoints.replace(after))) throw changedMeanwhile();
   await unlisten(managing, before.id, without(before.channels, after.channels));
   const isAsked = after.status === 'pending' && (before.status !== 'pending' || after.url !== before.url);
   if (isAsked) await askHandshake(managing, after);
@@ -210,12 +209,6 @@ async function listen({ endpoints }: Managing, { id, channels }: Endpoint, since
 
 async function unlisten({ endpoints }: Managing, id: string, patterns: readonly string[]): Promise<void> {
   await all(patterns.map((pattern) => endpoints.unlisten(id, pattern)));
-}
-
-/** Takes back what was registered for a change that another came before. */
-async function unlistenStrays(managing: Managing, { id, channels }: Endpoint): Promise<void> {
-  const there = await managing.endpoints.get(id);
-  await unlisten(managing, id, without(channels, there?.channels ?? []));
 }
 
 const without = (patterns: readonly string[], others: readonly string[]): readonly string[] =>

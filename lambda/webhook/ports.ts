@@ -88,6 +88,8 @@ export interface Health {
   readonly failures: number;
   /** When the first of them was; undefined if there are none. */
   readonly failingSince: number | undefined;
+  /** When the last of them was; 0 if there are none. */
+  readonly failedAt: number;
   /** How often in a row the circuit was opened. */
   readonly opens: number;
   /** Until then nothing is sent, and no attempt is spent. */
@@ -106,10 +108,18 @@ export interface Standing {
   readonly wakeBy: string;
 }
 
+/** A lease that somebody has. */
+export interface Held {
+  readonly owner: string;
+  readonly until: number;
+  /** The wake that is put off for the endpoint, as its owner found it. */
+  readonly wakeBy: string;
+}
+
 /** Each endpoint is served by one owner at a time. */
 export interface LeaseStore {
-  /** Counts somebody who has left an errand. True if an owner will look once more before it lets go. */
-  ask(endpoint: string, now: number): Promise<boolean>;
+  /** Counts somebody who has left an errand. Answers who is at it, and will look once more before it lets go. */
+  ask(endpoint: string, now: number): Promise<Held | undefined>;
   /** Takes the lease if it is free or has run out; undefined if it is another's, or if the owner has let go before. */
   take(
     endpoint: string,
@@ -181,7 +191,8 @@ export type SendWake = (endpoint: string) => Promise<void>;
 export interface Notice {
   readonly type: 'webhook.failing' | 'webhook.recovered' | 'webhook.disabled' | 'webhook.exhausted';
   readonly endpoint: string;
-  readonly url: string;
+  /** Of its URL, whose path and query are as secret as a password to some. */
+  readonly host: string;
   readonly at: number;
   readonly reason?: DisabledReason;
   /** The delivery that it is about. */

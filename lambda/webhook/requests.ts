@@ -15,9 +15,9 @@ import { nothingHasLeft, oldestKept } from '../hub/retention.ts';
 import { startSince } from '../hub/since.ts';
 import type { Delivery, DeliveryStatus } from './delivery.ts';
 import type { Endpoint, EndpointStatus } from './endpoint.ts';
-import type { AskedErrand, Errand } from './errand.ts';
+import type { Errand, OwnErrand } from './errand.ts';
 import type { Managing } from './ports.ts';
-import { askedDeliveryId } from './task.ts';
+import { ownDeliveryId } from './task.ts';
 
 /** Where a replay begins: at whatever is still kept, at an offset, or at a moment in milliseconds since 1970. */
 export type ReplayFrom = 'beginning' | Position | { readonly since: number };
@@ -47,10 +47,10 @@ export async function askHandshake(managing: Managing, endpoint: Endpoint): Prom
   return await ask(managing, endpoint, 'handshake');
 }
 
-async function ask(managing: Managing, endpoint: Endpoint, kind: AskedErrand['kind']): Promise<string> {
-  const errand: AskedErrand = { kind, id: managing.newId(), due: managing.clock() };
+async function ask(managing: Managing, endpoint: Endpoint, kind: OwnErrand['kind']): Promise<string> {
+  const errand: OwnErrand = { kind, id: managing.newId(), due: managing.clock() };
   await leave(managing, endpoint, errand);
-  return askedDeliveryId(errand);
+  return ownDeliveryId(errand);
 }
 
 /** One attempt more, now. @throws Refusal delivery_not_found, webhook_conflict */

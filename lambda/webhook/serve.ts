@@ -1,15 +1,17 @@
 /**
  * Serve an endpoint: one owner at a time does what is due, by lease (PROTOCOL.md §13.4).
  *
- * So the share of one endpoint is small whatever it does: ten requests under way, one message in the queue. A black hole
+ * So the share of one endpoint is small whatever it does: ten requests under way, a handful of messages in the queue. A black hole
  * holds up nobody, since its backlog stays in the log, as a range. Whoever leaves an errand asks the owner to look once
  * more, or wakes one where there is none.
  * @module
  */
+import { patternsOf } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../protocol/limits.ts';
+import { all } from '../hub/deliver.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type Errand, isAsked } from './errand.ts';
+import { type Errand, isAwaited } from './errand.ts';
 import { healthSince } from './health.ts';
 import type { Delivering, Standing } from './ports.ts';
 import { LONGEST_PAUSE_MS, takeTurn } from './turn.ts';
@@ -44,7 +46,11 @@ const BUSY_MS = 5_000;
 /** Whoever comes to an owned endpoint asks its owner; each further attempt needs one that let go at that very moment. */
 const MAX_ATTEMPTS = 5;
 
+/** Between two looks at an endpoint that there was nothing to do for, in milliseconds. */
+const ASKED_AGAIN_MS = 250;
+
 const DONE: Next = { kind: 'done' };
+const never = new AbortController().signal;
 
 /** An owner, and what it was left by the one before. */
 interface Ownership {
@@ -77,7 +83,7 @@ export async function serveEndpoint(
   until: number,
 ): Promise<Next> {
   const own = await take(delivering, endpoint, wake);
-  if (!own) return DONE;
+  if ('kind' in own) return own;
   try {
     return await serve(delivering, own, until);
   } catch (error) {
@@ -90,8 +96,8 @@ async function take(
   { leases, clock, newId }: Delivering,
   endpoint: string,
   wake: Wake,
-): Promise<Ownership | undefined> {
-  const owner = newId();
+): Promise<Ownership | Next> {
+  const owner = ownerOf(wake, newId());
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = clock();
     const leaseUntil = now + LEASE_MS;
@@ -100,13 +106,21 @@ async function take(
       const { asks, ...standing } = taken;
       return { endpoint, owner, wake, standing, asks, leaseUntil };
     }
-    if (await leases.ask(endpoint, now)) return undefined;
+    const held = await leases.ask(endpoint, now);
+    // This very message is being served by way of another copy, or is the one that is relied on, and came early: deleted, it
+    // would be missed.
+    if (held && (held.owner.startsWith(ownerOf(wake, '')) || held.wakeBy === wake.id))
+      return { kind: 'later', at: held.until };
+    if (held) return DONE;
   }
   throw new Error('the lease of an endpoint changed hands all the time');
 }
 
+/** Names the wake, so that a copy of it knows itself. */
+const ownerOf = (wake: Wake, id: string): string => `${wake.id} ${id}`;
+
 async function serve(delivering: Delivering, own: Ownership, until: number): Promise<Next> {
-  const { endpoints, leases, clock } = delivering;
+  const { endpoints, leases, clock, timer } = delivering;
   for (;;) {
     const endpoint = await endpoints.get(own.endpoint);
     if (endpoint)
@@ -114,12 +128,18 @@ async function serve(delivering: Delivering, own: Ownership, until: number): Pro
     const agenda = await agendaOf(delivering, own, endpoint);
     const { ready, isMore } = agenda;
     const isAll = ready.length > 0 && (await doAll(delivering, own, endpoint, ready));
-    const isOver = clock() >= until && (ready.length > 0 || isMore);
+    const isOver = clock() >= until;
+    const isLeft = ready.length > 0 || isMore;
     // Where all that was due succeeded it is let go without another look: whoever came meanwhile has asked.
     const isClean = isAll && !isMore;
     if (isOver || isClean || ready.length === 0) {
-      const next = await letGo(delivering, own, isOver ? clock() : agenda.next, isOver);
+      const isCut = isOver && isLeft;
+      const next = await letGo(delivering, own, isCut ? clock() : agenda.next, isCut);
       if (next) return next;
+      // Somebody has asked, and there may be no time left to look: then this comes back at once.
+      if (isOver) return (await letGo(delivering, own, clock(), true)) ?? DONE;
+      // Whoever is left alone is mostly asked for what has to wait anyway: not a look for each.
+      if (ready.length === 0) await timer.sleep(ASKED_AGAIN_MS, never);
     }
     own.leaseUntil = clock() + LEASE_MS;
     const asks = await leases.commit(own.endpoint, own.owner, own.standing, own.leaseUntil);
@@ -142,14 +162,20 @@ async function agendaOf(
   );
   // Nothing is sent where there is nobody, or nobody is to get anything: then there is nothing to rest from.
   if (rests <= now || endpoint?.status !== 'enabled') return { ready: errands, isMore, next };
-  const ready = errands.filter(isAsked);
+  const ready = errands.filter(isAwaited);
   const isLeft = errands.length > ready.length;
   return {
     ready,
-    isMore: false,
+    // Those that somebody waits for come first: where they fill the page, there may be more of them.
+    isMore: isMore && !isLeft,
     next: isLeft || next !== undefined ? Math.max(rests, isLeft ? 0 : (next ?? 0)) : undefined,
   };
 }
+
+/** By what an endpoint may be registered that is still left messages. */
+const strays = (errands: readonly Errand[]): readonly string[] => [
+  ...new Set(errands.flatMap((errand) => (errand.kind === 'range' ? patternsOf(errand.channel) : []))),
+];
 
 /** True if nothing is left of them. */
 async function doAll(
@@ -158,10 +184,12 @@ async function doAll(
   endpoint: Endpoint | undefined,
   errands: readonly Errand[],
 ): Promise<boolean> {
-  const { deliveries, vault } = delivering;
+  const { deliveries, endpoints, vault } = delivering;
+  // A change that died halfway may have left a registration that the row knew nothing of when it was removed.
+  if (!endpoint) await all(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern)));
   // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
   const isFor = (errand: Errand): boolean =>
-    endpoint !== undefined && (endpoint.status !== 'pending' || isAsked(errand));
+    endpoint !== undefined && (endpoint.status !== 'pending' || errand.kind !== 'range');
   for (const errand of errands) if (!isFor(errand)) await deliveries.done(own.endpoint, errand);
   const meant = errands.filter(isFor);
   if (!endpoint || meant.length === 0) return true;
@@ -197,13 +225,27 @@ async function letGo(
   return { kind: wake.isOld ? 'renew' : 'later', at: next };
 }
 
+/** A dead letter is tried again: from the bottom of the ladder, if it is still failed. */
+export async function redrive(
+  { deliveries, clock }: Pick<Delivering, 'deliveries' | 'clock'>,
+  endpoint: string,
+  delivery: string,
+  wake: Wake,
+): Promise<Next> {
+  const due = clock();
+  await deliveries.leave(endpoint, { kind: 'redrive', id: wake.id, due, delivery });
+  // Not this message: put off, it would be a dead letter once more when it comes again.
+  return { kind: 'renew', at: due };
+}
+
 /** Gives up for a moment. The wake comes back, whether or not that could still be written. */
 async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<Next> {
   const at = clock() + BUSY_MS;
-  const standing = { ...own.standing, wakeAt: at, wakeBy: own.wake.id };
+  const { isOld, id } = own.wake;
+  const standing = { ...own.standing, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };
   const isFree = await leases.release(own.endpoint, own.owner, standing, undefined).then(
     () => true,
     () => false,
   );
-  return { kind: 'later', at: isFree ? at : own.leaseUntil };
+  return { kind: isOld ? 'renew' : 'later', at: isFree ? at : own.leaseUntil };
 }

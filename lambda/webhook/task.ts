@@ -7,7 +7,7 @@ import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Content } from './body.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
-import type { AskedErrand } from './errand.ts';
+import type { OwnErrand } from './errand.ts';
 
 /** What there is to send: a message, the question whether the endpoint wants any, or nothing, since it has left the log. */
 export type Load =
@@ -38,7 +38,7 @@ export function idOf({ time, streamId, position }: Omit<MessageRef, 'channel'>):
 export const timeKey = (time: number): string => String(time).padStart(13, '0');
 
 /** The id of the delivery that an errand of the hub's own becomes: whoever asks is told before there is one. */
-export const askedDeliveryId = ({ kind, id, due }: AskedErrand): string =>
+export const ownDeliveryId = ({ kind, id, due }: OwnErrand): string =>
   `msg_${timeKey(due)}_${kind}_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`;
 
 /** A delivery that nobody has dealt with. */

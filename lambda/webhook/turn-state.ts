@@ -78,7 +78,9 @@ export async function agree(turn: Turn, outcome: Outcome): Promise<boolean> {
   const rate = Number(outcome.allowedRate);
   const isRate = Number.isInteger(rate) && rate >= 1 && rate <= MAX_WEBHOOK_RATE;
   const enabledAt = turn.delivering.clock();
-  return await change(turn, 'pending', { status: 'enabled', enabledAt, ...(isRate ? { rate } : {}) });
+  const to = { status: 'enabled', enabledAt, ...(isRate ? { rate } : {}) } as const;
+  // Asked twice, it has agreed the first time.
+  return (await change(turn, 'pending', to)) || turn.endpoint.status === 'enabled';
 }
 
 /** Changes the endpoint, if it still has that status and the URL that the turn is about. Says whether it did. */
@@ -103,7 +105,7 @@ async function tell(turn: Turn, type: Notice['type'], more: Partial<Notice> = {}
   await delivering.notify({
     type,
     endpoint: endpoint.id,
-    url: endpoint.url,
+    host: new URL(endpoint.url).host,
     at: delivering.clock(),
     ...more,
   });

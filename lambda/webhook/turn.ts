@@ -3,8 +3,10 @@
  * @module
  */
 import { DELIVERIES_IN_FLIGHT } from '../../protocol/limits.ts';
+import { isBefore } from '../../protocol/offset.ts';
+import { all } from '../hub/deliver.ts';
 import { type Fate, perform } from './attempt.ts';
-import type { Errand } from './errand.ts';
+import type { Errand, RangeErrand } from './errand.ts';
 import { expand, type Work } from './expand.ts';
 import { isOnTrial } from './health.ts';
 import type { Task } from './task.ts';
@@ -26,30 +28,71 @@ const never = new AbortController().signal;
  * @throws Refusal unavailable
  */
 export async function takeTurn(turn: Turn, errands: readonly Errand[], beginUntil: number): Promise<boolean> {
+  const { clock } = turn.delivering;
+  const lean = await apart(turn, errands);
   const works: Work[] = [];
-  let room = TASKS_PER_TURN;
-  for (const errand of errands) {
-    if (room <= 0) break;
+  let room = roomOf(turn, beginUntil - clock());
+  // Half of the time is for looking up: a turn in which nothing is begun would be followed by its like, without end.
+  const lookUntil = (clock() + beginUntil) / 2;
+  for (const errand of lean) {
+    if (room <= 0 || (works.length > 0 && clock() > lookUntil)) break;
     const work = await expand(turn, errand, room);
     works.push(work);
     room -= work.tasks.length;
   }
   const tasks = works.flatMap((work) => work.tasks);
   const fates = await performAll(turn, tasks, beginUntil);
-  let isAll = works.length === errands.length;
-  for (const work of works) if (!(await account(turn, work, fates))) isAll = false;
-  return isAll && !turn.hasFailed;
+  const done = await all(works.map((work) => account(turn, work, fates)));
+  return works.length === lean.length && done.every(Boolean) && !turn.hasFailed;
+}
+
+/**
+ * The errands without what they have in common: hints in a burst leave ranges that overlap, and every message would be looked
+ * at, and waited for at the endpoint's rate, once for each. What is cut off here is still in the one that it overlaps.
+ */
+async function apart({ delivering, endpoint }: Turn, errands: readonly Errand[]): Promise<readonly Errand[]> {
+  const { deliveries } = delivering;
+  const lean: Errand[] = [];
+  for (const errand of errands) {
+    const rest = errand.kind === 'range' && errand.run === '' ? withoutAnyOf(errand, lean) : errand;
+    if (rest && rest !== errand) await deliveries.leave(endpoint.id, rest);
+    if (rest) lean.push(rest);
+    else await deliveries.done(endpoint.id, errand);
+  }
+  return lean;
+}
+
+function withoutAnyOf(range: RangeErrand, others: readonly Errand[]): RangeErrand | undefined {
+  let { from } = range;
+  for (const one of others) {
+    if (one.kind !== 'range' || one.run !== '' || one.streamId !== range.streamId) continue;
+    const isWithin = one.since <= range.since && !isBefore(from, one.from) && isBefore(from, one.to);
+    if (isWithin) from = one.to;
+  }
+  if (!isBefore(from, range.to)) return undefined;
+  return from === range.from ? range : { ...range, from };
+}
+
+/** No more than can be begun: each errand that is looked up may cost a megabyte of the log. */
+function roomOf({ endpoint: { status, rate }, health }: Turn, ms: number): number {
+  if (status !== 'enabled') return TASKS_PER_TURN;
+  const most = isOnTrial(health) ? DELIVERIES_IN_FLIGHT : TASKS_PER_TURN;
+  return rate === undefined ? most : Math.min(most, Math.ceil((ms * rate) / MINUTE_MS) + 1);
 }
 
 /** Removes an errand that is done, or notes how far it has come. True if it is done. */
 async function account(turn: Turn, work: Work, fates: ReadonlyMap<Task, Fate>): Promise<boolean> {
-  const { deliveries } = turn.delivering;
+  const { deliveries, clock } = turn.delivering;
   const { id } = turn.endpoint;
   const { errand, tasks } = work;
   const open = tasks.findIndex((task) => fates.get(task) !== 'settled');
   const rest = work.rest(open === -1 ? undefined : open);
-  if (!rest) await deliveries.done(id, errand);
-  else if (rest !== errand && open !== 0) await deliveries.leave(id, rest);
+  if (rest && rest !== errand && open !== 0) {
+    // To the end of the line: whatever is behind a long one has its turn.
+    const behind = { ...rest, due: Math.max(clock(), errand.due + 1) };
+    await deliveries.leave(id, behind);
+    await deliveries.done(id, errand);
+  } else if (!rest) await deliveries.done(id, errand);
   return rest === undefined;
 }
 
@@ -77,7 +120,7 @@ async function performAll(
     while (running.size >= (isOnTrial(turn.health) ? 1 : DELIVERIES_IN_FLIGHT)) await Promise.race(running);
     if (failures.length > 0 || clock() > beginUntil) break;
     // The same delivery by another errand: that one comes back when this has ended.
-    if (ids.has(task.fresh.id) || !(await isTime(turn, task))) continue;
+    if (ids.has(task.fresh.id) || !(await mayBegin(turn, task))) continue;
     ids.add(task.fresh.id);
     begin(task);
   }
@@ -88,10 +131,10 @@ async function performAll(
 }
 
 /** Waits for the rate of the endpoint. False if that is too long, or the endpoint is to be left alone. */
-async function isTime(turn: Turn, { isOnce }: Task): Promise<boolean> {
+async function mayBegin(turn: Turn, { isOnce }: Task): Promise<boolean> {
   const { clock, timer } = turn.delivering;
   const { status, rate } = turn.endpoint;
-  if (isOnce || status === 'disabled') return true;
+  if (isOnce || status !== 'enabled') return true;
   const now = clock();
   if (turn.health.restsUntil > now) return false;
   if (rate === undefined) return true;

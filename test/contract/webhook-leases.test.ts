@@ -11,6 +11,7 @@ const LATER = NOW + 60_000;
 const SICK: Health = {
   failures: 3,
   failingSince: NOW - 9,
+  failedAt: NOW - 1,
   opens: 2,
   restsUntil: NOW + 10,
   isTold: true,
@@ -27,7 +28,9 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     const endpoint = newId();
     return {
       leases,
-      ask: (now = NOW) => leases.ask(endpoint, now),
+      /** Whether there is an owner who will look. */
+      ask: async (now = NOW) => (await leases.ask(endpoint, now)) !== undefined,
+      held: (now = NOW) => leases.ask(endpoint, now),
       take: (owner: string, now = NOW, until = LATER) => leases.take(endpoint, owner, now, until),
       commit: (owner: string, standing = WORN, until = LATER) =>
         leases.commit(endpoint, owner, standing, until),
@@ -66,6 +69,18 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await release('one', taken?.asks)).toBe('released');
     expect(await take('one')).toBeUndefined();
     expect(await take('two')).toBeDefined();
+  });
+
+  test('whoever asks is told who has it, until when, and which wake it was left', async () => {
+    const { held, take, commit, release } = anew();
+    expect(await held()).toBeUndefined();
+    const taken = await take('one');
+    expect(await held()).toStrictEqual({ owner: 'one', until: LATER, wakeBy: '' });
+    await commit('one', WORN, LATER + 1);
+    expect(await held()).toStrictEqual({ owner: 'one', until: LATER + 1, wakeBy: 'wake' });
+    expect(taken).toBeDefined();
+    expect(await release('one', undefined)).toBe('released');
+    expect(await held()).toBeUndefined();
   });
 
   test('of many who take it at the same time exactly one has it', async () => {

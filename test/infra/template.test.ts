@@ -177,7 +177,7 @@ describe('the template', () => {
       Deliver: [
         ...finding,
         logs,
-        'Endpoints: dynamodb:GetItem dynamodb:PutItem',
+        'Endpoints: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
         'DeliverQueue: sqs:ChangeMessageVisibility',
         taking('DeliverQueue'),

@@ -5,7 +5,7 @@
  */
 import type { Delivery } from '../../lambda/webhook/delivery.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
-import { type Errand, isAsked } from '../../lambda/webhook/errand.ts';
+import { type Errand, isAwaited } from '../../lambda/webhook/errand.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import type {
   DeliveryStore,
@@ -97,7 +97,7 @@ function cursorStore(): DispatchCursorStore {
 
 /** What somebody waits for first, then by the time. */
 const rank = (errand: Errand) =>
-  `${isAsked(errand) ? 0 : 1}#${String(errand.due).padStart(13, '0')}#${errand.id}`;
+  `${isAwaited(errand) ? 0 : 1}#${String(errand.due).padStart(13, '0')}#${errand.id}`;
 
 function deliveryStore(
   errandsOf: (endpoint: string) => Map<string, Errand>,
@@ -108,7 +108,7 @@ function deliveryStore(
     done: async (endpoint, errand) => void errandsOf(endpoint).delete(rank(errand)),
     async due(endpoint, now, most) {
       const all = [...errandsOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
-      const due = all.filter((errand) => isAsked(errand) || errand.due <= now);
+      const due = all.filter((errand) => isAwaited(errand) || errand.due <= now);
       return {
         errands: due.slice(0, most),
         next: due.length > most ? undefined : all[due.length]?.due,
@@ -156,7 +156,8 @@ function leaseStore(): LeaseStore {
     async ask(endpoint, now) {
       const row = rowOf(endpoint);
       rows.set(endpoint, { ...row, asks: row.asks + 1 });
-      return row.owner !== undefined && row.until > now;
+      if (row.owner === undefined || row.until <= now) return undefined;
+      return { owner: row.owner, until: row.until, wakeBy: row.wakeBy };
     },
     async take(endpoint, owner, now, until) {
       const row = rowOf(endpoint);

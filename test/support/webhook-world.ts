@@ -22,7 +22,7 @@ const never = new AbortController().signal;
 const DISPATCH_AGAIN_MS = 120_000;
 const DELIVER_AGAIN_MS = 360_000;
 const PROCESS_MS = 30_000;
-const MAX_HIDDEN_MS = 12 * 3_600_000;
+const MAX_HIDDEN_MS = 12 * 3_600_000 - 120_000;
 const OLD_AFTER_MS = 24 * 3_600_000;
 
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
@@ -90,28 +90,40 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const counts = { dispatch: 0, deliver: 0 };
   let ids = 0;
 
-  /** A message and its copies; whoever handles one says when it comes again. */
+  /**
+   * A message; whoever handles it says when it comes again. Copies are one message, as on AWS: whoever is done deletes it
+   * for all, and whoever puts it off hides it.
+   */
   const enqueue = (
     queue: 'dispatch' | 'deliver',
     afterMs: number,
     handle: (receives: number) => Promise<number | undefined>,
   ): void => {
-    for (let copies = random() < duplicates ? 2 : 1; copies > 0; copies--) {
-      counts[queue]++;
-      void (async () => {
-        let wait: number | undefined = afterMs + random() * latencyMs * 4;
-        for (let receives = 1; wait !== undefined; receives++) {
-          await time.sleep(wait, never);
-          try {
-            wait = await handle(receives);
-          } catch (error) {
-            if (!(error instanceof Crash || error instanceof Refusal)) world.failures.push(error);
-            wait = queue === 'dispatch' ? DISPATCH_AGAIN_MS : DELIVER_AGAIN_MS;
-          }
-        }
-        counts[queue]--;
-      })();
-    }
+    counts[queue]++;
+    const message = { deleted: false };
+    const deliver = async (receives: number): Promise<void> => {
+      if (message.deleted) return;
+      let wait: number | undefined;
+      try {
+        wait = await handle(receives);
+      } catch (error) {
+        if (!(error instanceof Crash || error instanceof Refusal)) world.failures.push(error);
+        wait = queue === 'dispatch' ? DISPATCH_AGAIN_MS : DELIVER_AGAIN_MS;
+      }
+      if (wait === undefined) {
+        if (!message.deleted) counts[queue]--;
+        message.deleted = true;
+        return;
+      }
+      if (message.deleted) return;
+      await time.sleep(wait, never);
+      await deliver(receives + 1);
+    };
+    void (async () => {
+      await time.sleep(afterMs + random() * latencyMs * 4, never);
+      if (random() < duplicates) void time.sleep(random() * latencyMs * 4, never).then(() => deliver(1));
+      await deliver(1);
+    })();
   };
 
   const look = (channel: string, afterMs = 0): void =>

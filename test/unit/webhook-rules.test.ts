@@ -210,6 +210,7 @@ describe('health', () => {
     expect(afterSuccess({ ...failing(10), pacedUntil: 7, isTold: true })).toEqual({
       ...HEALTHY,
       pacedUntil: 7,
+      restsUntil: NOW + 5_000,
     });
   });
 
