@@ -25,8 +25,8 @@ export const logEnv = contract(
   'CHANNEL_CREATION',
 );
 
-/** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
-export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');
+/** Whom to let in. Every door has it. In JSON: ANONYMOUS, a capability; ISSUER, an identity provider or null. */
+export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS', 'ISSUER');
 
 /** Where everyone who listens is noted. */
 export const listenersEnv = contract('SUBSCRIBERS_TABLE');

@@ -4,6 +4,9 @@
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type Capability, parseCapability } from '../protocol/capability.ts';
+import type { Issuer } from '../protocol/issuer.ts';
+import { type Context, type Parser, PREFIX, readOption, refuse } from './context.ts';
+import { ISSUER_OPTIONS, parseIssuerOptions } from './issuer.ts';
 
 export interface HubConfig {
   /** Names the stacks and the audience of tokens, so that several hubs fit one account. */
@@ -12,6 +15,8 @@ export interface HubConfig {
   readonly channelCreation: 'implicit' | 'explicit';
   /** What callers without a token may do. */
   readonly anonymous: Capability;
+  /** The identity provider whose tokens are taken beside the hub's own; undefined for none. Of several context keys: issuer.ts. */
+  readonly issuer: Issuer | undefined;
   /** How long messages are kept, in days. */
   readonly retentionDays: number;
   /** How long logs are kept, in days; one of CloudWatch's steps. */
@@ -45,7 +50,6 @@ export interface HubConfig {
   readonly throwAway: boolean;
 }
 
-const PREFIX = 'tidings:';
 const MAX_RETENTION_DAYS = 365;
 /**
  * A held read must answer within the 30 s of the HTTP API, cold start and all.
@@ -65,11 +69,12 @@ const MAX_POSTS_PER_SECOND = 100_000;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
-type Parser<T> = (value: unknown) => T;
+/** The options that are one context key each. */
+type Option = Exclude<keyof HubConfig, 'issuer'>;
 
 /** Each option: its default, and how to read it. `-c` gives every value as text. */
 const OPTIONS: {
-  readonly [K in keyof HubConfig]: { readonly fallback: unknown; readonly parse: Parser<HubConfig[K]> };
+  readonly [K in Option]: { readonly fallback: unknown; readonly parse: Parser<HubConfig[K]> };
 } = {
   stage: {
     fallback: 'dev',
@@ -115,14 +120,15 @@ const OPTIONS: {
  * Reads the configuration out of a construct tree's context.
  * @throws Error with one sentence that names the key, the value received and the values allowed
  */
-export function parseConfig(context: Readonly<Record<string, unknown>>): HubConfig {
-  const known = Object.keys(OPTIONS).map((name) => PREFIX + name);
+export function parseConfig(context: Context): HubConfig {
+  const known = [...Object.keys(OPTIONS), ...ISSUER_OPTIONS].map((name) => PREFIX + name);
   const unknown = Object.keys(context).find((key) => key.startsWith(PREFIX) && !known.includes(key));
   if (unknown) throw new Error(`unknown context key "${unknown}"; known are ${known.join(', ')}`);
   return {
     stage: option(context, 'stage'),
     channelCreation: option(context, 'channelCreation'),
     anonymous: option(context, 'anonymous'),
+    issuer: parseIssuerOptions(context),
     retentionDays: option(context, 'retentionDays'),
     logRetentionDays: option(context, 'logRetentionDays'),
     holdSeconds: option(context, 'holdSeconds'),
@@ -140,17 +146,8 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
   };
 }
 
-function option<K extends keyof HubConfig>(
-  context: Readonly<Record<string, unknown>>,
-  name: K,
-): HubConfig[K] {
-  const value = context[PREFIX + name] ?? OPTIONS[name].fallback;
-  try {
-    return OPTIONS[name].parse(value);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`context key "${PREFIX}${name}" is ${JSON.stringify(value)}: ${reason}`);
-  }
+function option<K extends Option>(context: Context, name: K): HubConfig[K] {
+  return readOption(context, name, OPTIONS[name].fallback, OPTIONS[name].parse);
 }
 
 function wholeNumber(value: unknown, least: number, most: number): number {
@@ -163,8 +160,4 @@ function wholeNumber(value: unknown, least: number, most: number): number {
 function truth(value: unknown): boolean {
   if (`${value}` === 'true') return true;
   return `${value}` === 'false' ? false : refuse('true or false');
-}
-
-function refuse(allowed: string): never {
-  throw new Error(`it must be ${allowed}`);
 }

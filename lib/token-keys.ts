@@ -17,11 +17,13 @@ export class TokenKeys extends Construct {
   /** The `aud` that tokens for this hub carry. */
   readonly audience: string;
   readonly #anonymous: string;
+  readonly #issuer: string;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
     this.audience = `tidings:${config.stage}`;
     this.#anonymous = JSON.stringify(config.anonymous);
+    this.#issuer = JSON.stringify(config.issuer ?? null);
     this.secret = new secretsmanager.Secret(this, 'Secret', {
       description: `signing keys of the tokens for ${this.audience}`,
       generateSecretString: {
@@ -45,6 +47,7 @@ export class TokenKeys extends Construct {
       TOKEN_SECRET_ARN: this.secret.secretArn,
       TOKEN_AUDIENCE: this.audience,
       ANONYMOUS: this.#anonymous,
+      ISSUER: this.#issuer,
     });
     door.grant(['secretsmanager:GetSecretValue'], this.secret.secretArn, environment);
   }

@@ -4,7 +4,7 @@
  */
 import { SignJWT } from 'jose';
 import type { Capability } from '../../protocol/capability.ts';
-import type { KeySource } from './verify.ts';
+import type { KeySource } from './own.ts';
 
 export interface Signed {
   readonly audience: string;

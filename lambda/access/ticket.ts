@@ -3,11 +3,12 @@
  * is good once and for a minute. It is signed as tokens are, for an audience of its own: neither passes for the other.
  * @module
  */
-import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { TICKET_LIFE_MS } from '../../protocol/limits.ts';
+import { type Caller, subjectOf } from './caller.ts';
+import { capabilityIn, type OwnKeys, ownClaims } from './own.ts';
 import { sign } from './sign.ts';
-import { type AccessOptions, type Caller, payloadOf } from './verify.ts';
+import { unverifiedClaims } from './token.ts';
 
 export interface Tickets {
   readonly issue: (caller: Caller) => Promise<{ readonly ticket: string; readonly expiresAt: string }>;
@@ -15,7 +16,7 @@ export interface Tickets {
   readonly redeem: (ticket: string) => Promise<Caller>;
 }
 
-export interface TicketOptions extends Pick<AccessOptions, 'keys' | 'audience' | 'clock'> {
+export interface TicketOptions extends OwnKeys {
   readonly newId: () => string;
   /** Remembers an id until then; false if it was remembered already. */
   readonly use: (id: string, until: number) => Promise<boolean>;
@@ -25,7 +26,7 @@ export interface TicketOptions extends Pick<AccessOptions, 'keys' | 'audience' |
 const REMEMBERED_MS = 5 * TICKET_LIFE_MS;
 
 export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions): Tickets {
-  const ticketAudience = `${audience}:ticket`;
+  const own = { keys, audience: `${audience}:ticket`, clock };
   return {
     async issue({ capability, principal, allowedUntil }) {
       if (allowedUntil === undefined)
@@ -35,18 +36,16 @@ export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions):
         );
       const until = clock() + TICKET_LIFE_MS;
       const claims = { jti: newId(), allowedUntil, ...(principal === undefined ? {} : { sub: principal }) };
-      const ticket = await sign(keys, { audience: ticketAudience, capability, until, claims });
+      const ticket = await sign(keys, { audience: own.audience, capability, until, claims });
       return { ticket, expiresAt: new Date(until).toISOString() };
     },
     async redeem(ticket) {
-      for (const key of await keys()) {
-        const payload = await payloadOf(ticket, key, ticketAudience, clock());
-        if (!payload) continue;
-        const { jti, allowedUntil } = payload;
-        if (jti === undefined || typeof allowedUntil !== 'number') continue;
-        if (!(await use(jti, clock() + REMEMBERED_MS))) break;
-        return { capability: parseCapability(payload.capability), principal: payload.sub, allowedUntil };
-      }
+      const claims = unverifiedClaims(ticket) && (await ownClaims(ticket, own));
+      const capability = claims && capabilityIn(claims);
+      const { jti, allowedUntil } = claims ?? {};
+      const isTicket = capability && typeof jti === 'string' && typeof allowedUntil === 'number';
+      if (isTicket && (await use(jti, clock() + REMEMBERED_MS)))
+        return { capability, principal: subjectOf(claims), allowedUntil };
       throw new Refusal('unauthorized', 'the ticket is too old, used already, or not of this hub');
     },
   };

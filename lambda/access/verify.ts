@@ -2,44 +2,31 @@
  * Who is calling, and what may they do (PROTOCOL.md §7). The one place that verifies tokens, for every door.
  * @module
  */
-import { type JWTPayload, jwtVerify } from 'jose';
-import { allows, type Capability, type Operation, parseCapability } from '../../protocol/capability.ts';
+import { allows, type Capability, type Operation } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
-import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
+import { type Caller, NOBODY } from './caller.ts';
+import { issuedCaller, type TrustedIssuer } from './issued.ts';
+import { type OwnKeys, ownCaller } from './own.ts';
+import { unverifiedClaims } from './token.ts';
 
-/** The keys that a token may be signed with, the current one first. */
-export type KeySource = () => Promise<readonly Uint8Array[]>;
-
-export interface AccessOptions {
-  readonly keys: KeySource;
-  /** This hub and stage: a token for another one is refused. */
-  readonly audience: string;
+export interface AccessOptions extends OwnKeys {
   /** What callers may do without a token. */
   readonly anonymous: Capability;
-  /** Milliseconds since 1970. */
-  readonly clock: () => number;
+  /** The identity provider whose tokens are taken beside the hub's own, if there is one. */
+  readonly issuer?: TrustedIssuer;
   /** The header that the token comes in: another than Authorization where the front door needs that for itself. */
   readonly header?: string;
-}
-
-/** What a token says of its holder. */
-export interface Caller {
-  readonly capability: Capability;
-  /** Who the token was made for (`sub`), if it says so. */
-  readonly principal: string | undefined;
-  /** When the token ends, leeway and all, in milliseconds. Undefined for a caller without a token. */
-  readonly allowedUntil: number | undefined;
 }
 
 export interface Access {
   /**
    * Who a request comes from. A caller with a token may do what anonymous callers may, too; a bad token is refused
    * even where none is needed, so that its holder learns of it.
-   * @throws Refusal unauthorized
+   * @throws Refusal unauthorized; unavailable where the keys to verify it with cannot be had
    */
   readonly identify: (headers: Headers) => Promise<Caller>;
-  /** Who a token was made for. @throws Refusal unauthorized */
+  /** Who a token was made for. @throws Refusal as `identify` does */
   readonly verify: (token: string) => Promise<Caller>;
   /**
    * Also of a pattern: then it must be allowed on all that the pattern matches.
@@ -59,8 +46,6 @@ export interface Access {
   /** True if everyone may, so that shared caches may keep the answer. */
   readonly isPublic: (operation: Operation, channel: string) => boolean;
 }
-
-export const NOBODY: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
 
 export function accessTo(options: AccessOptions): Access {
   const { anonymous, header = 'authorization' } = options;
@@ -104,44 +89,17 @@ export function accessTo(options: AccessOptions): Access {
 const isReserved = (operation: Operation, channel: string): boolean =>
   (operation === 'publish' || operation === 'manage') && isOwnChannel(channel);
 
-/** @throws Refusal unauthorized */
-export async function callerOf(
-  token: string,
-  { keys, audience, clock }: Pick<AccessOptions, 'keys' | 'audience' | 'clock'>,
-): Promise<Caller> {
-  for (const key of await keys()) {
-    const payload = await payloadOf(token, key, audience, clock());
-    if (payload) {
-      return {
-        capability: parseCapability(payload.capability),
-        principal: payload.sub,
-        allowedUntil: ((payload.exp ?? 0) + TOKEN_LEEWAY_SECONDS) * 1_000,
-      };
-    }
-  }
+/** @throws Refusal unauthorized, in the same words whatever is wrong */
+async function callerOf(token: string, options: AccessOptions): Promise<Caller> {
+  const claims = unverifiedClaims(token);
+  const caller = claims && (await verified(token, claims.iss, options));
+  if (caller) return caller;
   throw new Refusal('unauthorized', 'the token is expired, not yet valid, forged, or for another hub');
 }
 
-/** The claims of a token that this key signed for this hub. */
-export async function payloadOf(
-  token: string,
-  key: Uint8Array,
-  audience: string,
-  now: number,
-): Promise<JWTPayload | undefined> {
-  try {
-    const { payload } = await jwtVerify(token, key, {
-      // Pinned: the token's own header must never choose the algorithm (CVE-2026-22817 and its kind).
-      algorithms: ['HS256'],
-      audience,
-      requiredClaims: ['exp', 'capability'],
-      clockTolerance: TOKEN_LEEWAY_SECONDS,
-      currentDate: new Date(now),
-    });
-    parseCapability(payload.capability);
-    return payload;
-  } catch {
-    // Which check failed is no help to an honest caller and much to another.
-    return undefined;
-  }
+/** The one who is said to have signed it is asked, and nobody else: a token of one never passes for another's. */
+async function verified(token: string, issuer: unknown, options: AccessOptions): Promise<Caller | undefined> {
+  if (issuer === undefined) return await ownCaller(token, options);
+  if (options.issuer?.url !== issuer) return undefined;
+  return await issuedCaller(token, options.issuer, options.clock);
 }

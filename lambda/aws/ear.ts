@@ -5,8 +5,8 @@
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
+import type { KeySource } from '../access/own.ts';
 import { sign } from '../access/sign.ts';
-import type { KeySource } from '../access/verify.ts';
 import type { Ear } from '../hub/wake.ts';
 
 export interface EarOptions {

@@ -3,28 +3,17 @@
  * @module
  */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { Refusal } from '../../protocol/errors.ts';
-import type { KeySource } from '../access/verify.ts';
+import { kept } from '../access/kept.ts';
+import type { KeySource } from '../access/own.ts';
 import { call, clientSettings } from './client.ts';
 
-/** How long an environment uses a key before it looks again, in milliseconds: how long a rotation takes to arrive. */
+/** How long an environment uses a key before it looks again, in milliseconds: how long one that is no more is taken. */
 const KEYS_KEPT_MS = 5 * 60_000;
 
 /** Shortest key that HS256 may have, in bytes. https://www.rfc-editor.org/rfc/rfc7518#section-3.2 */
 const MIN_KEY_BYTES = 32;
 
-/** How long keys that could not be looked up again are still trusted, in milliseconds. */
-const KEYS_TRUSTED_MS = 60 * 60_000;
-
-interface Keys {
-  readonly keys: readonly Uint8Array[];
-  readonly at: number;
-}
-
-/**
- * Reads the secret on the first token, not at start: anonymous calls need none. Requests that come together share one
- * look-up, and while Secrets Manager is busy the last keys go on.
- */
+/** Reads the secret on the first token, not at start: anonymous calls need none. */
 export function tokenKeysInSecretsManager(secretArn: string, clock: () => number): KeySource {
   const source = sources.get(secretArn) ?? lookingUp(secretArn, clock);
   sources.set(secretArn, source);
@@ -36,28 +25,13 @@ const sources = new Map<string, KeySource>();
 
 function lookingUp(secretArn: string, clock: () => number): KeySource {
   const client = new SecretsManagerClient(clientSettings);
-  let known: Keys | undefined;
-  let pending: Promise<Keys> | undefined;
-  const lookUp = async (): Promise<Keys> => {
+  const lookUp = async () => {
     const { SecretString } = await call(() =>
       client.send(new GetSecretValueCommand({ SecretId: secretArn })),
     );
-    known = { keys: parseKeys(SecretString), at: clock() };
-    return known;
+    return parseKeys(SecretString);
   };
-  return async () => {
-    if (known && clock() - known.at < KEYS_KEPT_MS) return known.keys;
-    pending ??= lookUp().finally(() => {
-      pending = undefined;
-    });
-    try {
-      return (await pending).keys;
-    } catch (error) {
-      const isBusy = error instanceof Refusal;
-      if (isBusy && known && clock() - known.at < KEYS_TRUSTED_MS) return known.keys;
-      throw error;
-    }
-  };
+  return kept({ lookUp, keptMs: KEYS_KEPT_MS, clock });
 }
 
 /** `{"current":"…","previous":"…"}`, the current one first; `previous` is empty until the first rotation. */

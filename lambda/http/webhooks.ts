@@ -7,7 +7,8 @@
  */
 import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
-import type { Access, Caller } from '../access/verify.ts';
+import type { Caller } from '../access/caller.ts';
+import type { Access } from '../access/verify.ts';
 import { all } from '../hub/deliver.ts';
 import type { Endpoint } from '../webhook/endpoint.ts';
 import {

@@ -5,8 +5,9 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
+import { type Caller, NOBODY } from '../access/caller.ts';
 import type { Tickets } from '../access/ticket.ts';
-import { type Access, type Caller, NOBODY } from '../access/verify.ts';
+import type { Access } from '../access/verify.ts';
 import type { Connection } from '../hub/listeners.ts';
 
 /** How much later than promised API Gateway may end a connection, in milliseconds. */

@@ -84,6 +84,46 @@ describe('refused', () => {
   });
 });
 
+describe('while keys are rotated', () => {
+  const NEXT = Buffer.alloc(64, 'n');
+  /** A door that knows the keys of before, and those of now as soon as it looks. */
+  function rotated() {
+    const [before, after] = [
+      [CURRENT, PREVIOUS],
+      [NEXT, CURRENT],
+    ];
+    const looks = { again: 0 };
+    let known = before;
+    const keys = async (isMissed = false) => {
+      if (!isMissed) return known;
+      looks.again++;
+      known = after;
+      return known;
+    };
+    const door = accessTo({ keys, audience: AUDIENCE, anonymous: {}, clock: () => NOW });
+    const isIn = async (key: Uint8Array, claims = GOOD) =>
+      await door.verify(await sign(claims, key)).then(
+        () => true,
+        () => false,
+      );
+    return { looks, isIn };
+  }
+
+  test('a token of the new key is good at once, and one of the key before goes on', async () => {
+    const { isIn, looks } = rotated();
+    expect([await isIn(CURRENT), await isIn(PREVIOUS)]).toEqual([true, true]);
+    expect(looks.again).toBe(0);
+    expect([await isIn(NEXT), await isIn(CURRENT), await isIn(PREVIOUS)]).toEqual([true, true, false]);
+  });
+
+  test('nothing is looked up for a token that a known key signed, nor for what is none', async () => {
+    const { isIn, looks } = rotated();
+    expect(await isIn(CURRENT, { ...GOOD, exp: SECONDS - 60 })).toBe(false);
+    expect(await isIn(NEXT, { ...GOOD, iss: 'https://idp.example' })).toBe(false);
+    expect(looks.again).toBe(0);
+  });
+});
+
 test('a caller without a token may do what everyone may, and is asked for a token beyond it', async () => {
   const nobody = await access.identify(new Headers());
   expect(() => access.require('subscribe', 'public/1', nobody)).not.toThrow();
