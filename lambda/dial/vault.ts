@@ -17,8 +17,13 @@ const VERSION = 'v1.';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** @param keys the current one first, then those before it, which still open what they sealed */
-export function vaultWith(keys: () => Promise<readonly Uint8Array[]>): Vault {
+/**
+ * The current one first, then the one before it, which still opens what it sealed. `isMissed` says that none of them fits:
+ * another process may have sealed with one that is newer. Where there is none, the very same list comes back.
+ */
+type Keys = (isMissed?: boolean) => Promise<readonly Uint8Array[]>;
+
+export function vaultWith(keys: Keys): Vault {
   return {
     newSecret,
     async seal(endpoint, secrets) {
@@ -29,14 +34,29 @@ export function vaultWith(keys: () => Promise<readonly Uint8Array[]>): Vault {
     async open(endpoint, sealed) {
       const bytes = Buffer.from(sealed.slice(VERSION.length), 'base64url');
       const isOurs = sealed.startsWith(VERSION) && bytes.byteLength > IV_BYTES + TAG_BYTES;
-      for (const key of isOurs ? await keys() : []) {
-        const text = decrypt(key, endpoint, bytes);
-        if (text !== undefined) return secretsIn(text);
-      }
+      const text = isOurs ? await openedWith(keys, endpoint, bytes) : undefined;
+      if (text !== undefined) return secretsIn(text);
       // Not which key, not whose secrets: this is logged.
       throw new Error('sealed secrets cannot be opened: no key fits, or they were changed');
     },
   };
+}
+
+async function openedWith(keys: Keys, endpoint: string, bytes: Buffer): Promise<string | undefined> {
+  const known = await keys();
+  const text = decryptedBy(known, endpoint, bytes);
+  if (text !== undefined) return text;
+  const newer = await keys(true);
+  return newer === known ? undefined : decryptedBy(newer, endpoint, bytes);
+}
+
+/** Undefined if none of them fits. */
+function decryptedBy(keys: readonly Uint8Array[], endpoint: string, bytes: Buffer): string | undefined {
+  for (const key of keys) {
+    const text = decrypt(key, endpoint, bytes);
+    if (text !== undefined) return text;
+  }
+  return undefined;
 }
 
 /**

@@ -49,6 +49,24 @@ test('a key that was replaced still opens, and no longer seals', async () => {
   await expect(vault(KEY).open('ep_1', after)).rejects.toThrow('cannot be opened');
 });
 
+test('what another process sealed with a newer key is opened, and what nobody did is looked for once', async () => {
+  const [before, after] = [[KEY], [NEXT, KEY]];
+  const looks: boolean[] = [];
+  const behind = vaultWith(async (isMissed = false) => {
+    looks.push(isMissed);
+    return isMissed ? after : before;
+  });
+  expect(await behind.open('ep_1', await vault(KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
+  expect(looks).toEqual([false]);
+  expect(await behind.open('ep_1', await vault(NEXT, KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
+  await expect(behind.open('ep_1', await vault(OTHER).seal('ep_1', SECRETS))).rejects.toThrow(
+    'cannot be opened',
+  );
+  expect(looks).toEqual([false, false, true, false, true]);
+  await expect(behind.open('ep_1', 'v1.short')).rejects.toThrow('cannot be opened');
+  expect(looks).toHaveLength(5);
+});
+
 describe('is not opened', () => {
   const refused = async (sealed: string, endpoint = 'ep_1', keys: readonly Uint8Array[] = [KEY]) => {
     const error: unknown = await vault(...keys)
