@@ -8,6 +8,7 @@ import type { TestProject } from 'vitest/node';
 import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub-keys.ts';
 import { startHub } from '../../scripts/local-hub.ts';
 import { saveGrants } from '../support/grants.ts';
+import { type IssuerUnderTest, startIssuer } from '../support/issuer.ts';
 
 export interface HubUnderTest {
   readonly url: string;
@@ -16,6 +17,8 @@ export interface HubUnderTest {
   readonly apiSocketUrl: string;
   readonly key: string;
   readonly audience: string;
+  /** The identity provider that it trusts; undefined for a deployed hub, to which nothing on this machine can be one. */
+  readonly issuer: IssuerUnderTest | undefined;
 }
 
 declare module 'vitest' {
@@ -30,17 +33,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const stage = process.env.HUB_STAGE;
   if (stage !== undefined) {
     const urls = { url: await urlOfDeployedHub(stage), ...(await socketsOfDeployedHub(stage)) };
-    project.provide('hub', { ...urls, ...(await keysOfDeployedHub(stage)) });
+    project.provide('hub', { ...urls, ...(await keysOfDeployedHub(stage)), issuer: undefined });
     return async () => {};
   }
-  const hub = await startHub({ context: { 'tidings:anonymous': ANONYMOUS } });
+  const provider = await startIssuer();
+  const hub = await startHub({ context: { 'tidings:anonymous': ANONYMOUS, ...provider.context } });
   const { url, socketUrl, outputs } = hub.stack;
   const sockets = socketsOf({ ...outputs, Url: url });
   if (sockets.socketUrl !== socketUrl) throw new Error(`sockets are at ${socketUrl}, not at the front door`);
-  project.provide('hub', { url, ...sockets, ...(await keysOfLocalHub(hub.stack)) });
+  const { issuer } = provider;
+  project.provide('hub', { url, ...sockets, ...(await keysOfLocalHub(hub.stack)), issuer });
   return async () => {
     await saveGrants('flow', hub.stack.control);
     await hub.close();
+    await provider.close();
   };
 }
 

@@ -1,0 +1,121 @@
+/**
+ * PROTOCOL.md §7 over the wire: what confuses those who verify tokens is 401 at every door, and each answers all of it
+ * in the same words. test/support/confusion.ts has the tokens.
+ * @module
+ */
+import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { badTokens, goodTokens } from '../support/confusion.ts';
+import { type Opening, statusOf } from '../support/socket.ts';
+import { callerAt, newChannel } from '../support/wire.ts';
+
+const { url, socketUrl, apiSocketUrl, key, audience, issuer } = inject('hub');
+const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };
+
+/** Everyone may read it: a bad token is refused even there. */
+const OPEN = newChannel('public');
+/** Of the tenant that the provider's tokens are of. */
+const CHANNEL = newChannel('acme');
+const body = { headers: { 'Content-Type': 'application/json' }, body: '1' };
+
+/** What is asked over HTTP, by door. */
+const REQUESTS: Readonly<Record<string, readonly [string, RequestInit?]>> = {
+  publish: [`/channels/${CHANNEL}`, { method: 'POST', ...body }],
+  'publish, where there is nothing': [`/channels/${newChannel('nowhere')}`, { method: 'POST', ...body }],
+  create: [`/v1/stream/${CHANNEL}`, { method: 'PUT', ...body }],
+  delete: [`/channels/${newChannel('acme')}`, { method: 'DELETE' }],
+  tickets: ['/tickets', { method: 'POST' }],
+  read: [`/channels/${CHANNEL}`],
+  'read what is open': [`/channels/${OPEN}`],
+  'read by its other path': [`/v1/stream/${CHANNEL}`],
+  hold: [`/channels/${CHANNEL}?live=long-poll&offset=now`, { headers: { Prefer: 'wait=0' } }],
+  stream: [`/channels/${CHANNEL}?live=sse&offset=now`],
+  EventSource: [`/channels/${OPEN}?offset=now`, { headers: { Accept: 'text/event-stream' } }],
+  events: [`/events?channel=${CHANNEL}`],
+  webhooks: ['/webhooks'],
+  'a webhook': ['/webhooks/ep_1'],
+  'a new webhook': ['/webhooks', { method: 'POST', ...body, body: '{}' }],
+};
+
+const header = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
+// As it would be on the wire: the client has rules of its own for its list.
+const subprotocol = (token: string) => ({
+  headers: { 'Sec-WebSocket-Protocol': `tidings.v1, bearer.${token}` },
+});
+
+/** How a socket is opened with a token, by way and door. */
+const OPENINGS: Readonly<Record<string, (token: string) => Opening>> = {
+  'a header, at the front door': (token) => ({ url: socketUrl, ...header(token) }),
+  'a header, at the API': (token) => ({ url: apiSocketUrl, ...header(token) }),
+  'a subprotocol, at the front door': (token) => ({ url: socketUrl, ...subprotocol(token) }),
+  'a subprotocol, at the API': (token) => ({ url: apiSocketUrl, ...subprotocol(token) }),
+  'a ticket, at the front door': (token) => ({ url: `${socketUrl}?ticket=${encodeURIComponent(token)}` }),
+  'a ticket, at the API': (token) => ({ url: `${apiSocketUrl}?ticket=${encodeURIComponent(token)}` }),
+};
+
+/** Everything of an answer that could tell which check failed. Streams that were let in are left. */
+async function answerTo(token: string, [path, init]: readonly [string, RequestInit?]) {
+  const response = await callerAt(url, header(token).headers).request(path, init);
+  const isRefused = response.status === 401;
+  const text = isRefused ? await response.text() : '';
+  if (!isRefused) await response.body?.cancel();
+  const told = [...response.headers].filter(([name]) => !/^(date|.*id|via|age|x-cache)$/.test(name));
+  return { status: response.status, headers: Object.fromEntries(told), text };
+}
+
+type Answers = Readonly<Record<string, Awaited<ReturnType<typeof answerTo>>>>;
+
+async function answersTo(token: string): Promise<Answers> {
+  const answers = Object.entries(REQUESTS).map(
+    async ([door, request]) => [door, await answerTo(token, request)] as const,
+  );
+  return Object.fromEntries(await Promise.all(answers));
+}
+
+async function statusesOf(token: string): Promise<Readonly<Record<string, number>>> {
+  const statuses = Object.entries(OPENINGS).map(
+    async ([way, opening]) => [way, await statusOf(opening(token))] as const,
+  );
+  return Object.fromEntries(await Promise.all(statuses));
+}
+
+/** What HTTP itself lets be the name of a subprotocol. https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
+const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** More does not fit beside the path, in what API Gateway takes for the line of a request, escaped. */
+const LONGEST_TICKET = 4_000;
+
+/** 401 of the hub, or the platform's own refusal of what cannot be said in that way: it never came to the hub. */
+function refusalOf(way: string, token: string): number {
+  if (way.startsWith('a subprotocol') && !NAME.test(token)) return 400;
+  return way.startsWith('a ticket') && token.length > LONGEST_TICKET ? 414 : 401;
+}
+
+describe('a bad token is refused at every door, and is not told why', () => {
+  let usual: Answers;
+  beforeAll(async () => {
+    usual = await answersTo('x');
+    expect(Object.values(usual).map(({ text }) => JSON.parse(text).error.code)).toEqual(
+      Object.keys(REQUESTS).map(() => 'unauthorized'),
+    );
+    expect(new Set(Object.values(usual).map(({ text }) => text)).size).toBe(1);
+  });
+
+  test.each(Object.entries(badTokens(hub)))('%s', async (_name, make) => {
+    const token = await make();
+    const [answers, statuses] = await Promise.all([answersTo(token), statusesOf(token)]);
+    expect(answers).toEqual(usual);
+    for (const [way, status] of Object.entries(statuses)) expect(status, way).toBe(refusalOf(way, token));
+  });
+});
+
+describe('a good token is let in at every door', () => {
+  test.each(Object.entries(goodTokens(hub)))('%s', async (_name, make) => {
+    const token = await make();
+    const statuses = Object.values(await answersTo(token)).map(({ status }) => status);
+    expect(statuses).not.toContain(401);
+    for (const at of [socketUrl, apiSocketUrl]) {
+      expect(await statusOf({ url: at, ...header(token) })).toBe(101);
+      expect(await statusOf({ url: at, protocols: ['tidings.v1', `bearer.${token}`] })).toBe(101);
+    }
+  });
+});
