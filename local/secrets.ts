@@ -32,21 +32,35 @@ const DEFAULT_PASSWORD_LENGTH = 32;
 
 /** Makes the secrets, or finds those that were kept in `data`. */
 export function startSecrets(resources: readonly Resolved[], data: string | undefined): Secrets {
-  const file = data === undefined ? undefined : join(data, 'secrets.json');
-  const kept = file === undefined ? {} : readKept(file);
-  const secrets = resources.map((resource) => makeSecret(resource, objectOr(kept[resource.name])));
-  if (file !== undefined && data !== undefined && secrets.length > 0) {
-    mkdirSync(data, { recursive: true });
-    const text = JSON.stringify(Object.fromEntries(secrets.map((secret) => [secret.name, secret])), null, 2);
-    // Written beside and renamed, so that a crash leaves the old values or the new, never half of them.
-    writeFileSync(`${file}.new`, text, { mode: OWNER_ONLY });
-    renameSync(`${file}.new`, file);
-  }
+  const kept = data === undefined ? {} : readKept(fileIn(data));
+  let secrets = resources.map((resource) => makeSecret(resource, objectOr(kept[resource.name])));
+  const save = () => {
+    if (data !== undefined && secrets.length > 0) keep(secrets, data);
+  };
+  save();
   const find = (id: unknown) => secrets.find(({ arn, name }) => id === arn || id === name);
   return {
     arn: (id) => find(id)?.arn,
-    run: (operation, input) => run(operation, input, find(input.SecretId)),
+    run(operation, input) {
+      const secret = find(input.SecretId);
+      const { answer, changed } = run(operation, input, secret);
+      if (changed) {
+        secrets = secrets.map((other) => (other === secret ? changed : other));
+        save();
+      }
+      return answer;
+    },
   };
+}
+
+const fileIn = (data: string): string => join(data, 'secrets.json');
+
+function keep(secrets: readonly Secret[], data: string): void {
+  mkdirSync(data, { recursive: true });
+  const text = JSON.stringify(Object.fromEntries(secrets.map((secret) => [secret.name, secret])), null, 2);
+  // Written beside and renamed, so that a crash leaves the old values or the new, never half of them.
+  writeFileSync(`${fileIn(data)}.new`, text, { mode: OWNER_ONLY });
+  renameSync(`${fileIn(data)}.new`, fileIn(data));
 }
 
 function readKept(file: string): JsonObject {
@@ -108,25 +122,60 @@ export function randomPassword(rules: JsonObject): string {
 
 const pick = (characters: readonly string[]) => characters[randomInt(characters.length)] ?? '';
 
-function run(operation: string, input: JsonObject, secret: Secret | undefined): Answer {
-  if (operation !== 'GetSecretValue' && operation !== 'DescribeSecret') {
-    return { status: 400, body: { __type: 'UnknownOperationException' } };
-  }
-  if (secret === undefined) return notFound("Secrets Manager can't find the specified secret.");
-  const common = { ARN: secret.arn, Name: secret.name, CreatedDate: secret.created };
-  if (operation === 'DescribeSecret') {
-    return { status: 200, body: { ...common, VersionIdsToStages: { [secret.version]: ['AWSCURRENT'] } } };
-  }
+interface Outcome {
+  readonly answer: Answer;
+  /** The secret as it is from now on. */
+  readonly changed?: Secret;
+}
+
+function run(operation: string, input: JsonObject, secret: Secret | undefined): Outcome {
+  const known = ['GetSecretValue', 'DescribeSecret', 'PutSecretValue'];
+  if (!known.includes(operation)) return { answer: failure('UnknownOperationException') };
+  if (secret === undefined) return { answer: notFound("Secrets Manager can't find the specified secret.") };
+  if (operation === 'PutSecretValue') return put(input, secret);
+  return { answer: operation === 'DescribeSecret' ? describe(secret) : get(input, secret) };
+}
+
+const common = ({ arn, name }: Secret) => ({ ARN: arn, Name: name });
+
+function describe(secret: Secret): Answer {
+  const versions = { VersionIdsToStages: { [secret.version]: ['AWSCURRENT'] } };
+  return { status: 200, body: { ...common(secret), CreatedDate: secret.created, ...versions } };
+}
+
+function get(input: JsonObject, secret: Secret): Answer {
   const stage = stringOr(input.VersionStage, 'AWSCURRENT');
   const version = stringOr(input.VersionId, secret.version);
   if (stage !== 'AWSCURRENT' || version !== secret.version) {
     return notFound(`Secrets Manager can't find the specified secret value for staging label: ${stage}`);
   }
   const value = { SecretString: secret.value, VersionId: secret.version, VersionStages: ['AWSCURRENT'] };
-  return { status: 200, body: { ...common, ...value } };
+  return { status: 200, body: { ...common(secret), CreatedDate: secret.created, ...value } };
 }
 
-const notFound = (Message: string) => ({
+const TAKEN_BY_PUT = ['SecretId', 'SecretString', 'ClientRequestToken'];
+
+/** The token is the id of the version, so that to repeat a call is harmless, and none is ever written over. */
+function put(input: JsonObject, secret: Secret): Outcome {
+  const foreign = Object.keys(input).find((name) => !TAKEN_BY_PUT.includes(name));
+  const { SecretString: value, ClientRequestToken: version } = input;
+  if (foreign !== undefined || typeof value !== 'string' || typeof version !== 'string')
+    return {
+      answer: failure('InvalidParameterException', `the local stack takes ${TAKEN_BY_PUT.join(', ')}`),
+    };
+  const isRepeated = version === secret.version;
+  if (isRepeated && value !== secret.value) {
+    const message = 'You already have a version with that ClientRequestToken, with another value.';
+    return { answer: failure('ResourceExistsException', message) };
+  }
+  const body = { ...common(secret), VersionId: version, VersionStages: ['AWSCURRENT'] };
+  const changed = { ...secret, value, version, created: Date.now() / 1_000 };
+  return { answer: { status: 200, body }, ...(isRepeated ? {} : { changed }) };
+}
+
+const notFound = (message: string) => failure('ResourceNotFoundException', message);
+
+const failure = (type: string, Message?: string): Answer => ({
   status: 400,
-  body: { __type: 'ResourceNotFoundException', Message },
+  body: { __type: type, ...(Message === undefined ? {} : { Message }) },
 });

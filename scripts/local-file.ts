@@ -24,9 +24,19 @@ export interface LocalHub {
 export function writeLocalHub(hub: LocalHub): boolean {
   if (readLocalHub()) return false;
   mkdirSync(STATE_DIR, { recursive: true });
+  write(hub);
+  return true;
+}
+
+/** Gives scripts another token for the hub that is running. */
+export function renewLocalToken(token: string): void {
+  const hub = readLocalHub();
+  if (hub) write({ ...hub, token });
+}
+
+function write(hub: LocalHub): void {
   // The file holds a token that may do everything.
   writeFileSync(FILE, `${JSON.stringify(hub, null, 2)}\n`, { mode: 0o600 });
-  return true;
 }
 
 /** Removes the file if it is this process's. */

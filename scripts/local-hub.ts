@@ -8,14 +8,11 @@ import { fileURLToPath } from 'node:url';
 import type { Harsh } from '../local/harsh.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { synth } from '../local/synth.ts';
-import { OPERATIONS } from '../protocol/capability.ts';
 import { keysOfLocalHub } from './hub-keys.ts';
 import { STATE_DIR } from './local-file.ts';
-import { mintToken } from './mint.ts';
+import { LOCAL_TOKEN, mintToken } from './mint.ts';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
-/** The token at the prompt outlives a working day and not much more. */
-const TOKEN_TTL_SECONDS = 24 * 3_600;
 
 /** Receivers of webhooks are on this machine, too. */
 const ON_ONE_MACHINE = { 'tidings:allowInsecureWebhooks': true };
@@ -49,11 +46,7 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
     progress('starting the local stack');
     const stack = await startLocalStack({ assembly, ...stackOptions });
     const keys = await keysOfLocalHub(stack);
-    const token = await mintToken({
-      ...keys,
-      capability: { '*': OPERATIONS },
-      ttlSeconds: TOKEN_TTL_SECONDS,
-    });
+    const token = await mintToken({ ...keys, ...LOCAL_TOKEN });
     const close = async () => {
       await stack.close();
       removeAssembly();

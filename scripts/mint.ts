@@ -3,7 +3,7 @@
  * @module
  */
 import { SignJWT } from 'jose';
-import type { Capability } from '../protocol/capability.ts';
+import { type Capability, OPERATIONS } from '../protocol/capability.ts';
 
 export interface TokenRequest {
   readonly key: string;
@@ -11,6 +11,9 @@ export interface TokenRequest {
   readonly capability: Capability;
   readonly ttlSeconds: number;
 }
+
+/** What the token at the prompt of a hub on this machine may do. It outlives a working day and not much more. */
+export const LOCAL_TOKEN = { capability: { '*': OPERATIONS }, ttlSeconds: 24 * 3_600 };
 
 export async function mintToken({ key, audience, capability, ttlSeconds }: TokenRequest): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);

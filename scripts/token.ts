@@ -4,8 +4,7 @@
  */
 import { type Capability, parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
-import { type HubKeys, keysOfDeployedHub, keysOfLocalHub } from './hub-keys.ts';
-import { readLocalHub } from './local-file.ts';
+import { keysIn, storeFor } from './hub-keys.ts';
 import { mintToken } from './mint.ts';
 
 const HELP = `usage: npm run token -- --capability JSON [--ttl TIME] [--stage NAME]
@@ -28,19 +27,11 @@ const OPTIONS = {
 await command(HELP, OPTIONS, async ({ capability, ttl, stage }) => {
   if (capability === undefined) throw new UsageError('--capability is missing');
   const request = { capability: capabilityOf(capability), ttlSeconds: secondsOf(ttl) };
-  const keys = await keysFor(stage);
+  const keys = await keysIn(await storeFor(stage));
   const token = await mintToken({ ...keys, ...request });
   process.stdout.write(`${token}\n`);
   if (process.stderr.isTTY) process.stderr.write(`for ${keys.audience}, valid ${ttl}\n`);
 });
-
-async function keysFor(stage: string | undefined): Promise<HubKeys> {
-  if (stage !== undefined) return await keysOfDeployedHub(stage);
-  const local = readLocalHub();
-  if (!local)
-    throw new UsageError('no hub runs here: start one with npm start, or name a deployed one with --stage');
-  return await keysOfLocalHub(local);
-}
 
 function capabilityOf(text: string): Capability {
   try {

@@ -187,6 +187,15 @@ describe('mistakes get one sentence', () => {
   });
 
   test.each([
+    [[], 'no hub runs here: start one with npm start, or name a deployed one with --stage'],
+    [['--now'], "Unknown option '--now'"],
+  ])('npm run rotate -- %j', async (args, sentence) => {
+    const command = run(cwd, 'scripts/rotate.ts', ...args);
+    expect(await command.ended).toBe(2);
+    expect(command.output()).toContain(`tidings: ${sentence}`);
+  });
+
+  test.each([
     [[], '--channel is missing'],
     [
       ['--channel', 'a', '--via', 'pigeon'],
@@ -210,8 +219,11 @@ describe('mistakes get one sentence', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test.each(['start', 'token', 'listen', 'bench', 'test', 'cdk'])('%s has --help', async (script) => {
-    const command = run(cwd, `scripts/${script}.ts`, '--help');
-    expect([await command.ended, command.output()]).toEqual([0, expect.stringContaining('usage: npm ')]);
-  });
+  test.each(['start', 'token', 'rotate', 'listen', 'bench', 'test', 'cdk'])(
+    '%s has --help',
+    async (script) => {
+      const command = run(cwd, `scripts/${script}.ts`, '--help');
+      expect([await command.ended, command.output()]).toEqual([0, expect.stringContaining('usage: npm ')]);
+    },
+  );
 });

@@ -19,9 +19,18 @@ export interface Command {
 }
 
 /** Runs a script through scripts/run.mjs, as every npm script does. */
-export function run(cwd: string, script: string, ...args: readonly string[]): Command {
+export const run = (cwd: string, script: string, ...args: readonly string[]): Command =>
+  runIn({ cwd, env: process.env }, script, ...args);
+
+/** The same, in an environment of its own. */
+export function runIn(
+  { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+  script: string,
+  ...args: readonly string[]
+): Command {
   const child = spawn(process.execPath, [join(ROOT, 'scripts/run.mjs'), script, ...args], {
     cwd,
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';

@@ -6,7 +6,11 @@ import {
   QueryCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueUrlCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -131,6 +135,22 @@ describe('an SDK client with the admin key', () => {
     });
     const missing = new GetSecretValueCommand({ SecretId: 'nothing' });
     await expect(client.send(missing)).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    client.destroy();
+  });
+
+  it('writes no version of a secret over', async () => {
+    const client = new SecretsManagerClient(settingsOf(stack));
+    const SecretId = stack.outputs.SecretArn;
+    const { SecretString: before } = await client.send(new GetSecretValueCommand({ SecretId }));
+    const put = (SecretString: string | undefined, ClientRequestToken = 'v'.repeat(32)) =>
+      client.send(new PutSecretValueCommand({ SecretId, SecretString, ClientRequestToken }));
+    const [first, again] = [await put('one'), await put('one')];
+    expect([first.VersionId, again.VersionId]).toEqual(['v'.repeat(32), 'v'.repeat(32)]);
+    await expect(put('two')).rejects.toMatchObject({ name: 'ResourceExistsException' });
+    await expect(put(undefined)).rejects.toMatchObject({ name: 'InvalidParameterException' });
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId }));
+    expect(SecretString).toBe('one');
+    await put(before, 'w'.repeat(32));
     client.destroy();
   });
 

@@ -5,7 +5,11 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { jsonOf, resourceOf, synthesizeFixture, tamper, temporaryDirectory } from './support.ts';
@@ -83,6 +87,19 @@ describe('with a data directory', () => {
     client.destroy();
     expect(Item).toEqual(Key);
     await stack.close();
+  });
+
+  it('a new value of a secret is found again', async () => {
+    const first = await start();
+    const client = new SecretsManagerClient(settingsOf(first));
+    const put = new PutSecretValueCommand({ SecretId: first.outputs.SecretArn, SecretString: 'new' });
+    await client.send(put);
+    client.destroy();
+    expect(await secretOf(first)).toBe('new');
+    await first.close();
+    const second = await start();
+    expect(await secretOf(second)).toBe('new');
+    await second.close();
   });
 
   it('secrets are readable by their owner only', async () => {

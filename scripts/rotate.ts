@@ -1,0 +1,39 @@
+/**
+ * `npm run rotate`: a new key for the hub that runs here, or for a deployed one (PROTOCOL.md §7.2).
+ * @module
+ */
+import { command } from './cli.ts';
+import { rotate, storeFor } from './hub-keys.ts';
+import { renewLocalToken } from './local-file.ts';
+import { LOCAL_TOKEN, mintToken } from './mint.ts';
+
+const HELP = `usage: npm run rotate [-- --stage NAME]
+
+Gives a hub a new key to sign tokens with: the one that runs here (npm start), or the deployed one that --stage names.
+The key of until now becomes the previous one, and tokens that it has signed stay good until the next rotation. Tokens
+of the key before it are refused from now on, within five minutes.
+
+  --stage NAME  the stage of a deployed hub; uses your AWS credentials and region`;
+
+const OPTIONS = { stage: { type: 'string' } } as const;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+await command(HELP, OPTIONS, async ({ stage }) => {
+  const { key, audience, since, isEndOfAnother } = await rotate(await storeFor(stage));
+  // The prompt's own token would end with the rotation after this one.
+  if (stage === undefined) renewLocalToken(await mintToken({ key, audience, ...LOCAL_TOKEN }));
+  const flag = stage === undefined ? '' : ` --stage ${stage}`;
+  const first = since?.toISOString() ?? 'its beginning';
+  say(`${audience} has a new key.
+
+  tokens since ${first}   stay good until the next rotation
+  ${isEndOfAnother ? `tokens before that   are refused, within five minutes` : 'tokens before that   there are none'}
+
+What to do next:
+  1. mint new tokens, and give them to whoever has one: npm run token --${flag} --capability …
+  2. when the last of the old ones has ended or was replaced, rotate again: only then is the old key of no use.
+     Not within five minutes: tickets and tokens that the hub signs itself may be that old.
+
+Sockets that are open stay so until their token ends. docs/runbook.md, "Rotate the keys", has the rest.`);
+});

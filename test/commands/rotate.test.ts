@@ -1,0 +1,94 @@
+/**
+ * `npm run rotate`: the keys of the hub that runs here, over the wire, and those of a deployed one, by the calls that it makes.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { callerAt } from '../support/wire.ts';
+import { startDeployed } from './deployed.ts';
+import { type Command, run, runIn, temporaryDirectory } from './support.ts';
+
+const directory = temporaryDirectory();
+const { path: cwd } = directory;
+let hub: Command | undefined;
+afterAll(async () => {
+  hub?.process.kill('SIGINT');
+  await hub?.ended;
+  directory.remove();
+});
+
+/** Status by token: of a read at a door that has its keys already, or of a look at webhooks. */
+async function statusesOf(path: string, ...tokens: readonly string[]): Promise<number[]> {
+  const { url } = local();
+  const ask = async (token: string) =>
+    (await callerAt(url, { Authorization: `Bearer ${token}` }).request(path)).status;
+  const statuses: number[] = [];
+  for (const token of tokens) statuses.push(await ask(token));
+  return statuses;
+}
+
+const local = () => JSON.parse(readFileSync(join(cwd, '.tidings/local.json'), 'utf8'));
+
+async function rotate(): Promise<string> {
+  const command = run(cwd, 'scripts/rotate.ts');
+  expect(await command.ended, command.output()).toBe(0);
+  return command.output();
+}
+
+test('tokens of the new key are good at once, those of the one before until the next, and no others', async () => {
+  const running = run(cwd, 'scripts/start.ts', '--port', '0');
+  hub = running;
+  await expect.poll(() => running.output(), { timeout: 30_000, interval: 50 }).toContain('is ready');
+  const first = local().token;
+  expect(await statusesOf('/channels/a', first)).toEqual([200]);
+
+  const said = await rotate();
+  for (const word of ['tidings:dev has a new key', 'there are none', 'npm run token', 'Rotate the keys'])
+    expect(said).toContain(word);
+  const minted = run(cwd, 'scripts/token.ts', '--capability', '{"a":["subscribe"]}');
+  expect(await minted.ended).toBe(0);
+  const second = local().token;
+  expect(await statusesOf('/channels/a', second, minted.output().trim(), first)).toEqual([200, 200, 200]);
+
+  expect(await rotate()).toContain('are refused, within five minutes');
+  // A door that has met none of them has the keys of now.
+  expect(await statusesOf('/webhooks', local().token, second, first)).toEqual([200, 200, 401]);
+});
+
+describe('of a deployed hub', () => {
+  async function rotateDeployed(secret: object, putStatus?: number) {
+    const { env, asked, close } = await startDeployed(secret, putStatus);
+    onTestFinished(close);
+    const command = runIn({ cwd, env }, 'scripts/rotate.ts', '--stage', 'prod');
+    return { code: await command.ended, output: command.output(), asked };
+  }
+  const KEY = 'k'.repeat(64);
+
+  test('the current key becomes the previous one, by a write that has no other after the same version', async () => {
+    const { code, output, asked } = await rotateDeployed({ current: KEY, previous: 'p'.repeat(64) });
+    expect(code, output).toBe(0);
+    expect(asked).toHaveLength(3);
+    const put = JSON.parse(asked[2] ?? '');
+    expect(put).toMatchObject({
+      SecretId: 'arn:secret',
+      ClientRequestToken: createHash('sha256').update('v1').digest('hex'),
+    });
+    const { current, previous, ...rest } = JSON.parse(put.SecretString);
+    expect([previous, rest]).toEqual([KEY, {}]);
+    expect(current).toMatch(/^[A-Za-z0-9]{64}$/);
+    expect(output).toContain('since 2026-01-01T00:00:00.000Z');
+    expect(output).toContain('npm run token -- --stage prod');
+    for (const key of [current, KEY]) expect(output).not.toContain(key);
+  });
+
+  test('two at a time are not both done, and what is no secret of a hub is left', async () => {
+    const conflict = await rotateDeployed({ current: KEY, previous: '' }, 400);
+    expect(conflict.code).toBe(1);
+    expect(conflict.output.trim()).toMatch(/^tidings: somebody else rotates the keys of this hub[^\n]*$/);
+    const foreign = await rotateDeployed({ password: 'x' });
+    expect([foreign.code, foreign.asked.length]).toEqual([1, 2]);
+    expect(foreign.output.trim()).toBe('tidings: the token secret has no text "current"');
+  });
+});
