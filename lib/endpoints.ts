@@ -36,7 +36,7 @@ export class Endpoints extends Construct {
     Validations.of(this.key).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'what was sealed stays sealed with the key of its day: a new one takes over as the operator moves the current key to previous, as with the keys of tokens',
+        'what was sealed stays sealed with the key of its day: a new one takes over as the operator moves the current key to previous (docs/runbook.md)',
     });
   }
 

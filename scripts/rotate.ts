@@ -27,8 +27,8 @@ await command(HELP, OPTIONS, async ({ stage }) => {
   const first = since?.toISOString() ?? 'its beginning';
   say(`${audience} has a new key.
 
-  tokens since ${first}   stay good until the next rotation
-  ${isEndOfAnother ? `tokens before that   are refused, within five minutes` : 'tokens before that   there are none'}
+  minted since ${first}: good until the next rotation
+  minted before that: ${isEndOfAnother ? 'refused, within five minutes' : 'there is nothing'}
 
 What to do next:
   1. mint new tokens, and give them to whoever has one: npm run token --${flag} --capability …

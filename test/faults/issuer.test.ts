@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { saveGrants } from '../support/grants.ts';
 import { type IssuerKey, issue, newIssuerKey } from '../support/issuer.ts';
+import { statusOf } from '../support/socket.ts';
 import { callerAt, newChannel, refusalOf } from '../support/wire.ts';
 
 const AUDIENCE = 'https://hub.example';
@@ -89,6 +90,11 @@ describe('before its keys were ever known', () => {
       await body?.cancel();
       expect(status, door).toBeLessThan(300);
     }
+    const opening = {
+      url: running.stack.socketUrl ?? '',
+      headers: { Authorization: `Bearer ${await tokenOf()}` },
+    };
+    expect(await statusOf(opening)).toBe(503);
     expect(lines.some((line) => line.includes('jwks.json') && !line.includes('eyJ'))).toBe(true);
   });
 });
