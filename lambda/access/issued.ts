@@ -67,15 +67,11 @@ export function capabilityBy(
   { claim, grants, tenant: tenantClaim }: ClaimRules,
   claims: Readonly<Record<string, unknown>>,
 ): Capability | undefined {
-  const granted = union(valuesOf(ownMember(claims, claim)).map((value) => grants[value] ?? {}));
+  const granted = union(valuesOf(claims[claim]).map((value) => grants[value] ?? {}));
   if (tenantClaim === undefined) return granted;
-  const tenant = ownMember(claims, tenantClaim);
+  const tenant = claims[tenantClaim];
   return isTenant(tenant) ? movedBelow(tenant, granted) : undefined;
 }
-
-/** A claim may have any name, that of what every object inherits among them. */
-const ownMember = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
-  Object.hasOwn(claims, name) ? claims[name] : undefined;
 
 /** The members of a list; the words of a text, since that is the form of `scope` (RFC 8693 §4.2). */
 function valuesOf(claim: unknown): string[] {
