@@ -9,6 +9,7 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { TICKET } from '../protocol/url.ts';
 import { SOCKET_PATH } from './socket.ts';
 
 export interface EdgeProps {
@@ -48,7 +49,7 @@ export const EDGE_TOKEN_HEADER = 'x-tidings-authorization';
 
 /**
  * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests with a
- * token, so that two callers never wait for, let alone get, one answer.
+ * token or a ticket, so that two callers never wait for, let alone get, one answer.
  */
 const KEY_HEADERS = [
   'Accept',
@@ -140,7 +141,8 @@ export class Edge extends Construct {
       minTtl: Duration.seconds(0),
       defaultTtl: Duration.seconds(0),
       maxTtl: MAX_TTL,
-      queryStringBehavior: cloudfront.CacheQueryStringBehavior.all(),
+      // A ticket is as secret as a token, and no answer depends on it that could be shared.
+      queryStringBehavior: cloudfront.CacheQueryStringBehavior.denyList(TICKET),
       headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...KEY_HEADERS),
       cookieBehavior: cloudfront.CacheCookieBehavior.none(),
     });

@@ -44,6 +44,8 @@ export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions):
         if (!payload) continue;
         const { jti, allowedUntil } = payload;
         if (jti === undefined || typeof allowedUntil !== 'number') continue;
+        // It outlives a token that was about to end, and must not be good for what that is not any more.
+        if (allowedUntil <= clock()) break;
         if (!(await use(jti, clock() + REMEMBERED_MS))) break;
         return { capability: parseCapability(payload.capability), principal: payload.sub, allowedUntil };
       }

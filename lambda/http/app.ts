@@ -4,7 +4,9 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
-import type { Access } from '../access/verify.ts';
+import type { Tickets } from '../access/ticket.ts';
+import { identifyByTicket } from '../access/url.ts';
+import type { Access, Caller } from '../access/verify.ts';
 import {
   baseApp,
   type HttpHandler,
@@ -20,6 +22,7 @@ import { refuseBadName } from './parse.ts';
 /** A request that is authenticated, authorized, and names a channel. */
 export interface ChannelRequest {
   readonly channel: string;
+  readonly caller: Caller;
   readonly raw: Request;
 }
 
@@ -37,9 +40,11 @@ export interface HttpDoor {
   /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
   readonly prefix?: string;
   /** Answers GET /events, in the door that streams. */
-  readonly events?: (raw: Request) => Promise<Response>;
+  readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
+  /** Opens tickets, in the door that takes them. */
+  readonly redeem?: Tickets['redeem'];
 }
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
@@ -48,7 +53,8 @@ const TICKETS_METHODS = ['POST', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
-export const responder = (door: HttpDoor): Responder => responderOf(channelApp(door), CHANNEL_METHODS);
+export const responder = (door: HttpDoor): Responder =>
+  responderOf(channelApp(door), { methods: CHANNEL_METHODS, takesTickets: door.redeem !== undefined });
 
 /** The Lambda handler of a door whose answers are whole when they are sent. */
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
@@ -61,7 +67,7 @@ function channelApp(door: HttpDoor): Hono {
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
   }
   app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
-  if (events) app.get('/events', async (c) => await events(c.req.raw));
+  if (events) app.get('/events', async (c) => await events(c.req.raw, await callerOf(door, c.req.raw)));
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
@@ -78,8 +84,12 @@ function channelApp(door: HttpDoor): Hono {
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
   const route = door.routes[raw.method];
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
-  const caller = await door.access.identify(raw.headers);
+  const caller = await callerOf(door, raw);
   refuseBadName(channel);
   door.access.require(route.operation, channel, caller);
-  return await route.answer({ channel, raw });
+  return await route.answer({ channel, caller, raw });
+}
+
+async function callerOf({ access, redeem }: HttpDoor, raw: Request): Promise<Caller> {
+  return redeem ? await identifyByTicket(access, { redeem }, raw) : await access.identify(raw.headers);
 }

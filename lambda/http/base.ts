@@ -5,6 +5,7 @@
 import { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import { refuseTicketAmong, refuseTokenAmong } from '../access/url.ts';
 import { withBrowserHeaders } from './browser.ts';
 import { type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
 
@@ -32,25 +33,42 @@ export function baseApp(logDefect: LogDefect, whereToLook: string): Hono {
   return app;
 }
 
-/** @param methods that the door knows on any of its paths */
-export function responderOf(app: Hono, methods: readonly string[]): Responder {
-  return async (event) => withBrowserHeaders(await respond(app, methods, event));
+/** What stands before all paths of a door. */
+export interface Front {
+  /** Methods that the door knows on any of its paths. */
+  readonly methods: readonly string[];
+  /** True for a door that looks at tickets. */
+  readonly takesTickets: boolean;
+}
+
+export function responderOf(app: Hono, front: Front): Responder {
+  return async (event) => withBrowserHeaders(await respond(app, front, event));
 }
 
 export function handlerOf(respondTo: Responder): HttpHandler {
   return async (event) => await toResult(await respondTo(event));
 }
 
-async function respond(app: Hono, methods: readonly string[], event: unknown): Promise<Response> {
+async function respond(app: Hono, { methods, takesTickets }: Front, event: unknown): Promise<Response> {
   const http = parseEvent(event);
   // TRACE and its kind can be no web request, so they are refused before there is one.
   if (NO_REQUEST.has(http.method)) return refuse(methodNotAllowed(http.method, methods));
   try {
-    return await app.fetch(toRequest(http));
+    const request = toRequest(http);
+    refuseSecrets(request, takesTickets);
+    return await app.fetch(request);
   } catch (error) {
     if (error instanceof Refusal) return refuse(error);
     return refuse(new Refusal('bad_request', 'a header cannot be part of an HTTP request'));
   }
+}
+
+/** A preflight is answered all the same: a page can read the refusal of what it meant to ask, not of the preflight. */
+function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
+  if (method === 'OPTIONS') return;
+  const names = [...new URL(url).searchParams.keys()];
+  refuseTokenAmong(names);
+  if (!takesTickets) refuseTicketAmong(names);
 }
 
 export function methodNotAllowed(method: string, known: readonly string[]): Refusal {

@@ -6,7 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
-import type { Access } from '../access/verify.ts';
+import type { Access, Caller } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import type { Held, Hold } from '../hub/hold.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
@@ -33,7 +33,8 @@ export interface StreamOptions {
 
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
-  'Cache-Control': 'no-cache, no-transform',
+  // Its address may hold a ticket, and it is one reader's in any case.
+  'Cache-Control': 'no-store, no-transform',
   Vary: 'Authorization, Accept',
 };
 
@@ -68,8 +69,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     return new Response(bytesOf(frames(), gone, logDefect), { headers });
   }
 
-  async function events(raw: Request): Promise<Response> {
-    const caller = await access.identify(raw.headers);
+  async function events(raw: Request, caller: Caller): Promise<Response> {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();

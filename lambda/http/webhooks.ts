@@ -97,7 +97,7 @@ type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), METHODS);
+  const respondTo = responderOf(webhookApp(door), { methods: METHODS, takesTickets: false });
   return handlerOf(async (event) => {
     const response = await respondTo(event);
     // Secrets, and what is true only now.

@@ -6,6 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import type { Tickets } from '../access/ticket.ts';
+import { refuseTokenAmong } from '../access/url.ts';
 import { type Access, type Caller, NOBODY } from '../access/verify.ts';
 import type { Connection } from '../hub/listeners.ts';
 
@@ -32,6 +33,7 @@ export async function admit(
   { connection: id, headers, query }: Upgrade,
   now: number,
 ): Promise<{ readonly connection: Connection; readonly subprotocol: string | undefined }> {
+  refuseTokenAmong(Object.keys(query));
   const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim());
   const protocols = offered.filter((name) => name !== '');
   if (protocols.length > 0 && !protocols.includes(SUBPROTOCOL))

@@ -133,7 +133,8 @@ describe('the distribution', () => {
         DefaultTTL: 0,
         MaxTTL: 60,
         ParametersInCacheKeyAndForwardedToOrigin: {
-          QueryStringsConfig: { QueryStringBehavior: 'all' },
+          // A ticket is a secret, which no cache is to know.
+          QueryStringsConfig: { QueryStringBehavior: 'allExcept', QueryStrings: ['ticket'] },
           HeadersConfig: {
             HeaderBehavior: 'whitelist',
             Headers: Match.arrayWith(['Accept', 'Authorization', 'Last-Event-ID', 'x-tidings-alone']),
@@ -272,7 +273,11 @@ describe('the function', () => {
     },
   );
 
-  test('lets only callers without a token share an answer', () => {
+  test('lets only callers without a token or a ticket share an answer', () => {
+    for (const target of ['/channels/a?ticket=x', '/channels/a?live=long-poll&t%69cket=', '/?ticket']) {
+      expect(route('GET', target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
+    }
+    expect(route('GET', '/channels/a?tickets=x').headers).toEqual({});
     for (const target of ['/channels/a', '/channels/a?live=long-poll']) {
       const token = { authorization: { value: 'Bearer a' } };
       expect(route('GET', target, token).headers).toEqual({
