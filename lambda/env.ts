@@ -74,7 +74,7 @@ const common = [...logEnv.names, ...accessEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
-  Publish: [...common, ...hintEnv.names],
+  Publish: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
   Read: common,
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...holdEnv.names],
   Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...streamEnv.names],

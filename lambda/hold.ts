@@ -10,6 +10,7 @@ import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
+import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
 
 const hold = holdInAws({
@@ -29,9 +30,10 @@ export const handler = httpHandler({
   routes: {
     GET: {
       operation: 'subscribe',
-      answer: async ({ channel: name, raw }) => {
+      answer: async ({ channel: name, caller, raw }) => {
         const asked = parseFrom(raw, 'long-poll');
-        const until = hold.timer.now() + holdMsOf(raw, longestMs);
+        const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - hold.log.clock());
+        const until = hold.timer.now() + ms;
         // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
         const held = await holdRead(hold, name, asked, until, new AbortController().signal);
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };

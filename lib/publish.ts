@@ -1,5 +1,6 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, and verify tokens.
+ * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, verify
+ * tokens, and find the sockets of a principal to leave word that they are to end.
  * @module
  */
 import { Construct } from 'constructs';
@@ -9,11 +10,13 @@ import { HubFunction } from './hub-function.ts';
 export class Publish extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints }: DoorProps) {
+  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints, subscribers }: DoorProps) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
     tokenKeys.grantVerify(this.door);
     hints.grantHint(this.door);
+    hints.grantJob(this.door);
+    subscribers.grantKick(this.door);
   }
 }

@@ -84,16 +84,26 @@ export class Socket extends Construct {
 
   /** Lets a door post to the connections. */
   grantPost(door: HubFunction): void {
+    this.#grantConnections(door, 'POST');
+  }
+
+  /** Lets a door end connections. */
+  grantEnd(door: HubFunction): void {
+    this.#grantConnections(door, 'DELETE');
+  }
+
+  #grantConnections(door: HubFunction, method: 'POST' | 'DELETE'): void {
     const { api, stage } = this;
+    const path = `${stage.stageName}/${method}/@connections/*`;
     const connections = Stack.of(this).formatArn({
       service: 'execute-api',
       resource: api.apiId,
-      resourceName: `${stage.stageName}/POST/@connections/*`,
+      resourceName: path,
     });
     door.grant(['execute-api:ManageConnections'], connections, {});
     const { Ref } = Stack.of(this).resolve(api.apiId);
     Validations.of(door).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${stage.stageName}/POST/@connections/*]`,
+      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${path}]`,
       reason: 'the ids of connections are not known before they connect',
     });
   }

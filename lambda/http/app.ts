@@ -43,6 +43,8 @@ export interface HttpDoor {
   readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
+  /** Answers DELETE /connections. */
+  readonly connections?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Opens tickets, in the door that takes them. */
   readonly redeem?: Tickets['redeem'];
 }
@@ -50,6 +52,7 @@ export interface HttpDoor {
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
+const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
@@ -61,7 +64,7 @@ export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(
 
 function channelApp(door: HttpDoor): Hono {
   const app = baseApp(door.logDefect, 'channels are at /channels/{channel}');
-  const { events, tickets, prefix = '' } = door;
+  const { events, tickets, connections, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
@@ -72,13 +75,22 @@ function channelApp(door: HttpDoor): Hono {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
   if (tickets) {
-    app.options('/tickets', (c) => answerPreflight(c.req.raw, TICKETS_METHODS));
     app.post('/tickets', async (c) => await tickets(c.req.raw));
-    app.all('/tickets', (c) => {
-      throw methodNotAllowed(c.req.method, TICKETS_METHODS);
-    });
+    refuseOthers(app, '/tickets', TICKETS_METHODS);
+  }
+  if (connections) {
+    app.delete('/connections', async (c) => await connections(c.req.raw, await callerOf(door, c.req.raw)));
+    refuseOthers(app, '/connections', CONNECTIONS_METHODS);
   }
   return app;
+}
+
+/** Answers what a path has no route for. */
+function refuseOthers(app: Hono, path: string, methods: readonly string[]): void {
+  app.options(path, (c) => answerPreflight(c.req.raw, methods));
+  app.all(path, (c) => {
+    throw methodNotAllowed(c.req.method, methods);
+  });
 }
 
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {

@@ -8,6 +8,7 @@ import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Access, Caller } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
+import { leavesAt } from '../hub/goodbye.ts';
 import type { Held, Hold } from '../hub/hold.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
 import { cursorAfter } from './cursor.ts';
@@ -39,13 +40,18 @@ const EVENT_STREAM = {
 };
 
 export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
-  const options = (signal: AbortSignal): FollowOptions => ({ lifetimeMs, heartbeatMs: HEARTBEAT_MS, signal });
+  // No stream outlives the token that it was opened by.
+  const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
+    lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
+    heartbeatMs: HEARTBEAT_MS,
+    signal,
+  });
 
-  async function channel({ channel: name, raw }: ChannelRequest): Promise<Response> {
+  async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
     const gone = new AbortController();
-    const batches = follow(hold, name, from, options(gone.signal));
+    const batches = follow(hold, name, from, options(caller, gone.signal));
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
@@ -74,7 +80,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
     const streams = names.map((name, at) =>
-      follow(hold, name, from[at] ?? 'beginning', options(gone.signal)),
+      follow(hold, name, from[at] ?? 'beginning', options(caller, gone.signal)),
     );
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });

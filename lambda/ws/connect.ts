@@ -3,11 +3,12 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
+import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url.ts';
 import { type Access, type Caller, NOBODY } from '../access/verify.ts';
+import { leavesAt } from '../hub/goodbye.ts';
 import type { Connection } from '../hub/listeners.ts';
 
 /** How much later than promised API Gateway may end a connection, in milliseconds. */
@@ -39,10 +40,24 @@ export async function admit(
   if (protocols.length > 0 && !protocols.includes(SUBPROTOCOL))
     throw new Refusal('bad_request', `the subprotocol of this hub is ${SUBPROTOCOL}`);
   const caller = await callerOf(admission, headers, protocols, query.ticket);
+  refuseBrief(caller, now);
+  refuseLong(caller);
   return {
-    connection: { id, ...caller, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
+    connection: { id, ...caller, since: now, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
     subprotocol: protocols.length > 0 ? SUBPROTOCOL : undefined,
   };
+}
+
+/** Who would have to leave before he is let in could not be told: nothing can be posted to a socket that is not open yet. */
+function refuseBrief(caller: Caller, now: number): void {
+  if (leavesAt(caller) > now) return;
+  throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');
+}
+
+/** Its sockets could not be noted as its own. */
+function refuseLong({ principal = '' }: Caller): void {
+  if (principal.length <= MAX_PRINCIPAL_LENGTH) return;
+  throw new Refusal('bad_request', `the sub of a token may have ${MAX_PRINCIPAL_LENGTH} characters here`);
 }
 
 async function callerOf(

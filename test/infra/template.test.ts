@@ -101,7 +101,7 @@ describe('the template', () => {
         const statements = statementsOf(policy.Properties?.PolicyDocument);
         // Ids of connections are not known at synthesis; nothing else may be open.
         const resources = JSON.stringify(statements.map(({ Resource }) => Resource));
-        expect(resources.replace('/ws/POST/@connections/*', '')).not.toContain('*');
+        expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
         const lines = statements.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
@@ -128,6 +128,8 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
+        'HintsPushQueue: sqs:SendMessage',
+        'Subscribers: dynamodb:Query',
         'Topic: sns:Publish',
       ].sort(),
       Read: [
@@ -154,7 +156,8 @@ describe('the template', () => {
         logs,
         taking('HintsPushQueue'),
         'HintsPushQueue: sqs:SendMessage',
-        'SocketApi: execute-api:ManageConnections',
+        'SocketApi/DELETE: execute-api:ManageConnections',
+        'SocketApi/POST: execute-api:ManageConnections',
         'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
       ].sort(),
       Webhooks: [
@@ -408,5 +411,6 @@ function nameIn(resource: unknown): string {
     /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
-  return name;
+  const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];
+  return name + method;
 }
