@@ -2,10 +2,11 @@
  * The door of long polling: GET that is held until there is something (PROTOCOL.md §5.1).
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, holdEnv, listenersEnv, logEnv, wakeEnv } from './env.ts';
+import { accessEnv, holdEnv, listenersEnv, logEnv, originsEnv, wakeEnv } from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
@@ -24,6 +25,7 @@ const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
 export const handler = httpHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   // The gateway cannot tell a held read by its query, so it comes by a path of its own.
   prefix: '/hold',

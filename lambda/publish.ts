@@ -3,6 +3,7 @@
  * sockets ended on request.
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
@@ -10,7 +11,7 @@ import { goodbyesBySqs, hintsBySns } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { endConnections } from './http/connections.ts';
@@ -33,6 +34,7 @@ const kicking = {
 
 export const handler = httpHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   connections: (raw, caller) => endConnections({ access }, kicking, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),

@@ -2,7 +2,9 @@
  * The door of sockets: $connect, $disconnect and everything that is said in between (PROTOCOL.md §12).
  * @module
  */
+
 import { Refusal } from '../protocol/errors.ts';
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
@@ -10,7 +12,7 @@ import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
 import { endWithToken } from './hub/goodbye.ts';
 import { forget } from './hub/subscribe.ts';
 import { answerMessage } from './ws/answer.ts';
@@ -27,6 +29,7 @@ const sockets = {
   log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
   jobs: jobsBySqs(PUSH_QUEUE_URL),
   access: accessInAws(who),
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
   logDefect,

@@ -2,12 +2,13 @@
  * The door of Server-Sent Events, over Lambda response streaming (PROTOCOL.md §5.2).
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, listenersEnv, logEnv, streamEnv, wakeEnv } from './env.ts';
+import { accessEnv, listenersEnv, logEnv, originsEnv, streamEnv, wakeEnv } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
@@ -31,6 +32,7 @@ const { channel, events } = streamAnswers({
 
 export const handler = streamHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   redeem,
   logDefect,
   routes: { GET: { operation: 'subscribe', answer: channel } },

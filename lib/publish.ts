@@ -6,6 +6,7 @@
 import { Construct } from 'constructs';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 export class Publish extends Construct {
   readonly door: HubFunction;
@@ -15,6 +16,7 @@ export class Publish extends Construct {
     this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
     subscribers.grantKick(this.door);

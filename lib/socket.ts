@@ -12,6 +12,7 @@ import { wakeEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 /** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
 export const SOCKET_PATH = 'ws';
@@ -39,6 +40,7 @@ export class Socket extends Construct {
     this.door = new HubFunction(this, 'Door', { door: 'socket', logRetention: config.logRetentionDays });
     log.grantAppend(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
     subscribers.grantSubscribe(this.door);
     hints.grantHint(this.door);
     hints.grantJob(this.door);

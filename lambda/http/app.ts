@@ -4,6 +4,7 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
+import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { identifyByTicket } from '../access/url.ts';
 import type { Access, Caller } from '../access/verify.ts';
@@ -34,6 +35,7 @@ export interface ChannelRoute {
 
 export interface HttpDoor {
   readonly access: Access;
+  readonly origins: Origins;
   readonly logDefect: LogDefect;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
@@ -57,7 +59,11 @@ const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
 export const responder = (door: HttpDoor): Responder =>
-  responderOf(channelApp(door), { methods: CHANNEL_METHODS, takesTickets: door.redeem !== undefined });
+  responderOf(channelApp(door), {
+    methods: CHANNEL_METHODS,
+    takesTickets: door.redeem !== undefined,
+    origins: door.origins,
+  });
 
 /** The Lambda handler of a door whose answers are whole when they are sent. */
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));

@@ -5,9 +5,10 @@
 import { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import type { Origins } from '../access/origins.ts';
 import { refuseTicketAmong, refuseTokenAmong } from '../access/url.ts';
 import { withBrowserHeaders } from './browser.ts';
-import { type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
+import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
 
 /** Told of what is the hub's own fault. */
 export type LogDefect = (error: unknown, request: { readonly method: string; readonly path: string }) => void;
@@ -39,18 +40,22 @@ export interface Front {
   readonly methods: readonly string[];
   /** True for a door that looks at tickets. */
   readonly takesTickets: boolean;
+  /** Pages that may call. */
+  readonly origins: Origins;
 }
 
 export function responderOf(app: Hono, front: Front): Responder {
-  return async (event) => withBrowserHeaders(await respond(app, front, event));
+  return async (event) => {
+    const http = parseEvent(event);
+    return withBrowserHeaders(await respond(app, front, http), front.origins, http.headers.origin);
+  };
 }
 
 export function handlerOf(respondTo: Responder): HttpHandler {
   return async (event) => await toResult(await respondTo(event));
 }
 
-async function respond(app: Hono, { methods, takesTickets }: Front, event: unknown): Promise<Response> {
-  const http = parseEvent(event);
+async function respond(app: Hono, { methods, takesTickets }: Front, http: HttpEvent): Promise<Response> {
   // TRACE and its kind can be no web request, so they are refused before there is one.
   if (NO_REQUEST.has(http.method)) return refuse(methodNotAllowed(http.method, methods));
   try {

@@ -7,6 +7,7 @@
  */
 import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
+import type { Origins } from '../access/origins.ts';
 import type { Access, Caller } from '../access/verify.ts';
 import { all } from '../hub/deliver.ts';
 import type { Endpoint } from '../webhook/endpoint.ts';
@@ -68,6 +69,7 @@ import {
 
 export interface WebhookDoor {
   readonly access: Access;
+  readonly origins: Origins;
   readonly logDefect: LogDefect;
   readonly managing: Managing;
   /**
@@ -97,7 +99,11 @@ type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), { methods: METHODS, takesTickets: false });
+  const respondTo = responderOf(webhookApp(door), {
+    methods: METHODS,
+    takesTickets: false,
+    origins: door.origins,
+  });
   return handlerOf(async (event) => {
     const response = await respondTo(event);
     // Secrets, and what is true only now.

@@ -5,6 +5,7 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
+import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url.ts';
 import { type Access, type Caller, NOBODY } from '../access/verify.ts';
@@ -23,17 +24,19 @@ export interface Upgrade {
 export interface Admission {
   readonly access: Access;
   readonly tickets: Tickets;
+  readonly origins: Origins;
 }
 
 /**
  * The connection that is to be, and the subprotocol to answer.
- * @throws Refusal unauthorized, bad_request
+ * @throws Refusal forbidden, bad_request, unauthorized
  */
 export async function admit(
   admission: Admission,
   { connection: id, headers, query }: Upgrade,
   now: number,
 ): Promise<{ readonly connection: Connection; readonly subprotocol: string | undefined }> {
+  refuseOrigin(admission.origins, headers.get('origin'));
   refuseTokenAmong(Object.keys(query));
   const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim());
   const protocols = offered.filter((name) => name !== '');
@@ -46,6 +49,15 @@ export async function admit(
     connection: { id, ...caller, since: now, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
     subprotocol: protocols.length > 0 ? SUBPROTOCOL : undefined,
   };
+}
+
+/**
+ * Browsers ask nobody before they open a socket, and always say for which page; CORS does not hold for it. Whoever says
+ * nothing is no browser, and no page has sent him.
+ */
+function refuseOrigin(origins: Origins, origin: string | null): void {
+  if (origin === null || origins.has(origin)) return;
+  throw new Refusal('forbidden', 'pages of this origin may not open sockets here');
 }
 
 /** Who would have to leave before he is let in could not be told: nothing can be posted to a socket that is not open yet. */

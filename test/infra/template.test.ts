@@ -354,6 +354,38 @@ describe('what holds data', () => {
 });
 
 describe('the configuration', () => {
+  test.each([
+    [undefined, '*'],
+    ['*', '*'],
+    ['https://app.example.com', ['https://app.example.com']],
+    ['https://a.example, http://localhost:5173', ['https://a.example', 'http://localhost:5173']],
+    [
+      '["https://a.example","https://xn--pp-8kc.example"]',
+      ['https://a.example', 'https://xn--pp-8kc.example'],
+    ],
+    [
+      ['https://a.example:8443', 'http://[::1]:3000'],
+      ['https://a.example:8443', 'http://[::1]:3000'],
+    ],
+  ])('takes origins %j for %j', (value, expected) => {
+    expect(parseConfig(value === undefined ? {} : { 'tidings:origins': value }).origins).toEqual(expected);
+  });
+
+  test('says to every door that pages reach which pages may', () => {
+    const told = (template: Template) =>
+      propertiesOf(template, 'AWS::Lambda::Function')
+        .map(({ Environment }) => Object(Environment).Variables)
+        .filter(({ ANONYMOUS }) => ANONYMOUS !== undefined)
+        .map(({ ORIGINS }) => ORIGINS);
+    expect(told(hub)).toEqual(Array(6).fill('*'));
+    const origins = ['https://a.example', 'http://localhost:5173'];
+    const listing = templatesOf({ 'tidings:origins': origins }).hub;
+    expect(told(listing)).toEqual(Array(6).fill(origins.join(',')));
+    const keys = (template: Template) =>
+      JSON.stringify(propertiesOf(template, 'AWS::CloudFront::CachePolicy'));
+    expect([keys(hub).includes('"Origin"'), keys(listing).includes('"Origin"')]).toEqual([false, true]);
+  });
+
   test('reaches the functions', () => {
     const context = {
       'tidings:stage': 'prod',
@@ -395,6 +427,32 @@ describe('the configuration', () => {
   ])('refuses %s = %j with a sentence that names it', (key, value, allowed) => {
     expect(() => parseConfig({ [key]: value })).toThrow(key);
     expect(() => parseConfig({ [key]: value })).toThrow(allowed);
+  });
+
+  test.each([
+    '',
+    '[]',
+    'null',
+    'app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com/path',
+    'https://App.example.com',
+    'https://app.example.com:443',
+    'https://app.example.com.',
+    'https://*.example.com',
+    'https://me@app.example.com',
+    'https://\u0430pp.example.com',
+    'ftp://app.example.com',
+    'chrome-extension://abc',
+    'https://app.example.com,*',
+    'https://a.example https://b.example',
+    7,
+    [7],
+    [],
+  ])('refuses %j, which is no exact origin and no list of them', (value) => {
+    expect(() => parseConfig({ 'tidings:origins': value })).toThrow(
+      /"tidings:origins" is .*: it must be "\*" or (exact origins such as|a list of origins)/,
+    );
   });
 });
 
