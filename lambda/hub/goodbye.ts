@@ -16,8 +16,11 @@ export interface Parting {
   readonly goodbyes: Goodbyes;
 }
 
-/** Word comes a second or two late, and must be said and done by the last moment of a token: in milliseconds. */
-const SAYING_MS = 3_000;
+/**
+ * Word comes a second late, or three if a process must start for it, and must be said and done by the last moment of a
+ * token: in milliseconds.
+ */
+const SAYING_MS = 5_000;
 
 /** Sockets of one principal that are ended side by side. */
 const SIDE_BY_SIDE = 500;

@@ -56,8 +56,8 @@ test('lasts as long as its connection, which lasts as long as the token', async 
   const pattern = `${channel.slice(0, channel.lastIndexOf('/'))}/*`;
   const witness = await socketWith(EVERYTHING);
   const seen = { channel, from: await subscribe(witness, channel) };
-  // 30 s are forgiven (§7): this token has nine to ten left.
-  const socket = await socketWith(EVERYTHING, {}, -20);
+  // 30 s are forgiven (§7), the last five of them are for the end: this token has nine to ten left.
+  const socket = await socketWith(EVERYTHING, {}, -15);
   const course = { channel, from: await subscribe(socket, channel) };
   await subscribe(socket, pattern);
   let isOver = false;

@@ -190,7 +190,7 @@ describe('a ticket', () => {
 
   test('lets in for as long as its token lasts', async () => {
     const url = inject('hub').url;
-    const brief = callerAt(url, { Authorization: `Bearer ${await token(EVERYTHING, -20)}` });
+    const brief = callerAt(url, { Authorization: `Bearer ${await token(EVERYTHING, -15)}` });
     const response = await brief.request('/tickets', { method: 'POST' });
     const { ticket } = Object(await response.json());
     const socket = await openSocket(asTicket(String(ticket)));
