@@ -47,6 +47,7 @@ function serve(endpoint: string, shard: number, shards: number): void {
   let posts = 0;
   let lastAt = 0;
   const connections: typeof poster = {
+    ...poster,
     async post(connection, frame) {
       const posted = await poster.post(connection, frame);
       posts++;

@@ -79,6 +79,7 @@ export function membersOf(connections: readonly string[]): SubscriberStore {
     connect: uncalled,
     connection: uncalled,
     disconnect: uncalled,
+    connectionsOf: uncalled,
     note: uncalled,
     unnote: uncalled,
     open: uncalled,

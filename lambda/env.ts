@@ -28,6 +28,9 @@ export const logEnv = contract(
 /** Whom to let in. Every door has it. In JSON: ANONYMOUS, a capability; ISSUER, an identity provider or null. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS', 'ISSUER');
 
+/** Which pages to let in: ORIGINS is `*`, or exact origins joined by commas. */
+export const originsEnv = contract('ORIGINS');
+
 /** Where everyone who listens is noted. */
 export const listenersEnv = contract('SUBSCRIBERS_TABLE');
 
@@ -70,11 +73,11 @@ export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
 /** Where deliveries end that failed, and the hosts of the hub itself (joined by commas, the one it is known by first). */
 export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
 
-const common = [...logEnv.names, ...accessEnv.names];
+const common = [...logEnv.names, ...accessEnv.names, ...originsEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
-  Publish: [...common, ...hintEnv.names],
+  Publish: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
   Read: common,
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...holdEnv.names],
   Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...streamEnv.names],

@@ -2,14 +2,16 @@
  * The door of long polling: GET that is held until there is something (PROTOCOL.md §5.1).
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, holdEnv, listenersEnv, logEnv, wakeEnv } from './env.ts';
+import { accessEnv, holdEnv, listenersEnv, logEnv, originsEnv, wakeEnv } from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
+import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
 
 const hold = holdInAws({
@@ -23,15 +25,17 @@ const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
 export const handler = httpHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   // The gateway cannot tell a held read by its query, so it comes by a path of its own.
   prefix: '/hold',
   routes: {
     GET: {
       operation: 'subscribe',
-      answer: async ({ channel: name, raw }) => {
+      answer: async ({ channel: name, caller, raw }) => {
         const asked = parseFrom(raw, 'long-poll');
-        const until = hold.timer.now() + holdMsOf(raw, longestMs);
+        const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - hold.log.clock());
+        const until = hold.timer.now() + ms;
         // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
         const held = await holdRead(hold, name, asked, until, new AbortController().signal);
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };

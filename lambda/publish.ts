@@ -1,16 +1,20 @@
 /**
- * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). Tickets are issued here, too.
+ * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). Tickets are issued here, and
+ * sockets ended on request.
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { hintsBySns } from './aws/queue.ts';
+import { goodbyesBySqs, hintsBySns } from './aws/queue.ts';
+import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
+import { endConnections } from './http/connections.ts';
 import { parseAppend, parseCreate } from './http/parse.ts';
 import { append } from './hub/append.ts';
 import { create, remove } from './hub/lifecycle.ts';
@@ -22,10 +26,17 @@ const who = accessEnv.read(process.env);
 const log = { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) };
 const access = accessInAws(who);
 const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
+const kicking = {
+  log,
+  subscribers: subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
+  goodbyes: goodbyesBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
+};
 
 export const handler = httpHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
+  connections: (raw, caller) => endConnections({ access }, kicking, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {

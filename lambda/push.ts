@@ -1,5 +1,6 @@
 /**
- * The door of the push: takes hints and jobs from the queue, and posts to sockets (PROTOCOL.md §12.4).
+ * The door of the push: takes hints, jobs and goodbyes from the queue, posts to sockets and ends them (PROTOCOL.md §12.4,
+ * §12.6).
  * @module
  */
 import { queueHandler } from './aws/batch.ts';
@@ -7,6 +8,7 @@ import { pushInAws } from './aws/push.ts';
 import { pushQueue } from './aws/queue.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { jobEnv, listenersEnv, logEnv, pushEnv } from './env.ts';
+import { onGoodbye } from './hub/goodbye.ts';
 import { onHint, onJob } from './hub/hint.ts';
 
 const push = pushInAws(
@@ -26,6 +28,9 @@ export const handler = queueHandler({
   carries: pushQueue,
   lastMs: LAST_ROUND_MS,
   logDefect,
-  work: async (work, until) =>
-    work.kind === 'hint' ? await onHint(push, work, until) : await onJob(push, work, until),
+  async work(work, until) {
+    if (work.kind === 'hint') await onHint(push, work, until);
+    else if (work.kind === 'job') await onJob(push, work, until);
+    else await onGoodbye(push, work, until);
+  },
 });

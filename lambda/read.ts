@@ -2,10 +2,11 @@
  * The door of readers: GET catches up, HEAD describes (PROTOCOL.md §5, §6).
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { logInAws } from './aws/log.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, logEnv } from './env.ts';
+import { accessEnv, logEnv, originsEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom, parseMode } from './http/parse.ts';
@@ -17,6 +18,7 @@ const access = accessInAws(accessEnv.read(process.env));
 
 export const handler = httpHandler({
   access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   routes: {
     GET: {

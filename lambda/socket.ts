@@ -2,15 +2,18 @@
  * The door of sockets: $connect, $disconnect and everything that is said in between (PROTOCOL.md §12).
  * @module
  */
+
 import { Refusal } from '../protocol/errors.ts';
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { hintsBySns, jobsBySqs } from './aws/queue.ts';
+import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
+import { endWithToken } from './hub/goodbye.ts';
 import { forget } from './hub/subscribe.ts';
 import { answerMessage } from './ws/answer.ts';
 import { admit, type Upgrade } from './ws/connect.ts';
@@ -20,10 +23,13 @@ const client = documentClient();
 const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
+const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
+const goodbyes = goodbyesBySqs(PUSH_QUEUE_URL);
 const sockets = {
   log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
-  jobs: jobsBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
+  jobs: jobsBySqs(PUSH_QUEUE_URL),
   access: accessInAws(who),
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
   logDefect,
@@ -46,6 +52,8 @@ async function open(upgrade: Upgrade): Promise<SocketResult> {
   try {
     const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
     await subscribers.connect(connection);
+    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
+    await endWithToken({ log: sockets.log, goodbyes }, connection);
     return {
       statusCode: 200,
       ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),

@@ -2,6 +2,7 @@
  * The door of webhooks: who manages endpoints and asks for deliveries (PROTOCOL.md §13). It calls no endpoint itself.
  * @module
  */
+import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
 import { documentClient } from './aws/dynamodb.ts';
@@ -14,7 +15,16 @@ import { wakesBySqs } from './aws/webhook-queues.ts';
 import { isSecret } from './dial/sign.ts';
 import { parseTarget } from './dial/target.ts';
 import { vaultWith } from './dial/vault.ts';
-import { accessEnv, deliveriesEnv, dialEnv, endpointsEnv, endpointWakeEnv, logEnv, vaultEnv } from './env.ts';
+import {
+  accessEnv,
+  deliveriesEnv,
+  dialEnv,
+  endpointsEnv,
+  endpointWakeEnv,
+  logEnv,
+  originsEnv,
+  vaultEnv,
+} from './env.ts';
 import { webhookHandler } from './http/webhooks.ts';
 
 const client = documentClient();
@@ -25,6 +35,7 @@ const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true'
 
 export const handler = webhookHandler({
   access: accessInAws(accessEnv.read(process.env)),
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   isSecret,
   checkUrl: (url, requestHost) => parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost] }).href,

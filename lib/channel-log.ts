@@ -65,6 +65,11 @@ export class ChannelLog extends Construct {
     this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
+  /** Remember tickets that were used. */
+  grantRedeem(door: HubFunction): void {
+    this.#grant(door, this.keys, 'PutItem');
+  }
+
   /** Read what is in the log, and leave its gaps to others. */
   grantFind(door: HubFunction): void {
     this.#grant(door, this.channels, 'GetItem');

@@ -17,6 +17,8 @@ export interface HubConfig {
   readonly anonymous: Capability;
   /** The identity provider whose tokens are taken beside the hub's own; undefined for none. Of several context keys: issuer.ts. */
   readonly issuer: Issuer | undefined;
+  /** Origins whose pages may talk to the hub; `*` for any. */
+  readonly origins: '*' | readonly string[];
   /** How long messages are kept, in days. */
   readonly retentionDays: number;
   /** How long logs are kept, in days; one of CloudWatch's steps. */
@@ -92,6 +94,7 @@ const OPTIONS: {
     fallback: {},
     parse: (value) => parseCapability(typeof value === 'string' ? JSON.parse(value) : value),
   },
+  origins: { fallback: '*', parse: (value) => (value === '*' ? value : texts(value).map(exactOrigin)) },
   retentionDays: { fallback: 7, parse: (value) => wholeNumber(value, 1, MAX_RETENTION_DAYS) },
   logRetentionDays: {
     fallback: RetentionDays.ONE_MONTH,
@@ -129,6 +132,7 @@ export function parseConfig(context: Context): HubConfig {
     channelCreation: option(context, 'channelCreation'),
     anonymous: option(context, 'anonymous'),
     issuer: parseIssuerOptions(context),
+    origins: option(context, 'origins'),
     retentionDays: option(context, 'retentionDays'),
     logRetentionDays: option(context, 'logRetentionDays'),
     holdSeconds: option(context, 'holdSeconds'),
@@ -155,6 +159,23 @@ function wholeNumber(value: unknown, least: number, most: number): number {
   const whole =
     Number.isInteger(number) && number >= least && number <= most && value !== '' && value !== true;
   return whole ? number : refuse(`a whole number from ${least} to ${most}`);
+}
+
+/** A list, which `-c` gives as JSON, or as text with commas. */
+function texts(value: unknown): readonly unknown[] {
+  const text = typeof value === 'string' ? value.trim() : '';
+  const list: unknown = text.startsWith('[') ? JSON.parse(text) : text === '' ? value : text.split(',');
+  return Array.isArray(list) && list.length > 0 ? list : refuse('"*" or a list of origins');
+}
+
+/** As browsers write it, since it is compared byte for byte: whatever else stood there would match no page, or too many. */
+function exactOrigin(value: unknown): string {
+  const text = typeof value === 'string' ? value.trim() : '';
+  const { origin = '', protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
+  const isExact = origin === text && /^https?:$/.test(protocol) && !/\*|\.$/.test(hostname);
+  return isExact
+    ? text
+    : refuse('"*" or exact origins such as https://app.example.com: no path, no default port, no wildcard');
 }
 
 function truth(value: unknown): boolean {

@@ -9,6 +9,7 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { TICKET } from '../protocol/url.ts';
 import { SOCKET_PATH } from './socket.ts';
 
 export interface EdgeProps {
@@ -17,6 +18,8 @@ export interface EdgeProps {
   /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
   readonly streamUrl: lambda.FunctionUrl;
   readonly socket: apigateway.WebSocketApi;
+  /** True if answers depend on the page that asks. */
+  readonly variesByOrigin: boolean;
 }
 
 /**
@@ -48,7 +51,7 @@ export const EDGE_TOKEN_HEADER = 'x-tidings-authorization';
 
 /**
  * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests with a
- * token, so that two callers never wait for, let alone get, one answer.
+ * token or a ticket, so that two callers never wait for, let alone get, one answer.
  */
 const KEY_HEADERS = [
   'Accept',
@@ -66,7 +69,7 @@ export class Edge extends Construct {
   /** Without a trailing slash. */
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { api, streamUrl, socket }: EdgeProps) {
+  constructor(scope: Construct, id: string, { api, streamUrl, socket, variesByOrigin }: EdgeProps) {
     super(scope, id);
     const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
     // The ids are those that the function selects by.
@@ -88,7 +91,7 @@ export class Edge extends Construct {
     const behavior = this.#behavior();
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Tidings: the front door',
-      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy() },
+      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy(variesByOrigin) },
       additionalBehaviors: {
         // CloudFront hands the upgrade on by itself; the path is the name of the stage.
         [`/${SOCKET_PATH}`]: {
@@ -134,14 +137,16 @@ export class Edge extends Construct {
   }
 
   /** Keeps only what the doors allow to be kept. */
-  #cachePolicy(): cloudfront.CachePolicy {
+  #cachePolicy(variesByOrigin: boolean): cloudfront.CachePolicy {
+    const headers = variesByOrigin ? [...KEY_HEADERS, 'Origin'] : KEY_HEADERS;
     return new cloudfront.CachePolicy(this, 'CachePolicy', {
       comment: 'Tidings: as the origin says',
       minTtl: Duration.seconds(0),
       defaultTtl: Duration.seconds(0),
       maxTtl: MAX_TTL,
-      queryStringBehavior: cloudfront.CacheQueryStringBehavior.all(),
-      headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...KEY_HEADERS),
+      // A ticket is as secret as a token, and no answer depends on it that could be shared.
+      queryStringBehavior: cloudfront.CacheQueryStringBehavior.denyList(TICKET),
+      headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...headers),
       cookieBehavior: cloudfront.CacheCookieBehavior.none(),
     });
   }

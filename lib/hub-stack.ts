@@ -52,7 +52,12 @@ export class HubStack extends Stack {
     new Dispatch(this, 'Dispatch', common);
     const ownUrls = [http.url, socket.stage.url, stream.url.url];
     if (config.edge) {
-      const edge = new Edge(this, 'Edge', { api: http.api, streamUrl: stream.url, socket: socket.api });
+      const edge = new Edge(this, 'Edge', {
+        api: http.api,
+        streamUrl: stream.url,
+        socket: socket.api,
+        variesByOrigin: config.origins !== '*',
+      });
       ownUrls.unshift(edge.url);
       new CfnOutput(this, 'Url', {
         value: edge.url,

@@ -1,19 +1,24 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, and verify tokens.
+ * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, verify
+ * tokens, and find the sockets of a principal to leave word that they are to end.
  * @module
  */
 import { Construct } from 'constructs';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 export class Publish extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints }: DoorProps) {
+  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints, subscribers }: DoorProps) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
     hints.grantHint(this.door);
+    hints.grantJob(this.door);
+    subscribers.grantKick(this.door);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, and post.
+ * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, post, and end sockets
+ * whose time has come.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -36,6 +37,7 @@ export class Push extends Construct {
     subscribers.grantPush(this.door);
     hints.grantJob(this.door);
     socket.grantPost(this.door);
+    socket.grantEnd(this.door);
     this.door.configure(
       pushEnv.write({
         CURSORS_TABLE: subscribers.cursors.tableName,

@@ -5,6 +5,7 @@
 import { Construct } from 'constructs';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 export class Read extends Construct {
   readonly door: HubFunction;
@@ -14,5 +15,6 @@ export class Read extends Construct {
     this.door = new HubFunction(this, 'Door', { door: 'read', logRetention: config.logRetentionDays });
     log.grantRead(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
   }
 }

@@ -12,6 +12,7 @@ import { wakeEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 /** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
 export const SOCKET_PATH = 'ws';
@@ -39,6 +40,7 @@ export class Socket extends Construct {
     this.door = new HubFunction(this, 'Door', { door: 'socket', logRetention: config.logRetentionDays });
     log.grantAppend(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
     subscribers.grantSubscribe(this.door);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
@@ -84,16 +86,26 @@ export class Socket extends Construct {
 
   /** Lets a door post to the connections. */
   grantPost(door: HubFunction): void {
+    this.#grantConnections(door, 'POST');
+  }
+
+  /** Lets a door end connections. */
+  grantEnd(door: HubFunction): void {
+    this.#grantConnections(door, 'DELETE');
+  }
+
+  #grantConnections(door: HubFunction, method: 'POST' | 'DELETE'): void {
     const { api, stage } = this;
+    const path = `${stage.stageName}/${method}/@connections/*`;
     const connections = Stack.of(this).formatArn({
       service: 'execute-api',
       resource: api.apiId,
-      resourceName: `${stage.stageName}/POST/@connections/*`,
+      resourceName: path,
     });
     door.grant(['execute-api:ManageConnections'], connections, {});
     const { Ref } = Stack.of(this).resolve(api.apiId);
     Validations.of(door).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${stage.stageName}/POST/@connections/*]`,
+      id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${path}]`,
       reason: 'the ids of connections are not known before they connect',
     });
   }

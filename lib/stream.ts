@@ -36,6 +36,7 @@ export class Stream extends Construct {
         TOKEN_HEADER: props.tokenHeader,
       }),
     });
+    props.log.grantRedeem(this.door);
     const { authType } = props;
     this.url = this.door.function.addFunctionUrl({ authType, invokeMode: lambda.InvokeMode.RESPONSE_STREAM });
   }

@@ -29,6 +29,11 @@ export class Subscribers extends Construct {
     this.#grant(door, this.table, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
   }
 
+  /** Lets a door find the connections of a principal. */
+  grantKick(door: HubFunction): void {
+    this.#grant(door, this.table, 'Query');
+  }
+
   /** Lets a door find out who listens, move them along, and forget those who are gone. */
   grantPush(door: HubFunction): void {
     this.#grant(door, this.table, 'Query', 'BatchGetItem', 'GetItem', 'UpdateItem', 'DeleteItem');

@@ -6,6 +6,7 @@ import { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 import type { Socket } from './socket.ts';
 
 /** What a door that waits is made with. */
@@ -35,6 +36,7 @@ export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunct
   });
   log.grantRead(door);
   tokenKeys.grantVerify(door);
+  admitOrigins(door, config);
   subscribers.grantWait(door);
   socket.grantWake(door);
   door.configure(props.environment);

@@ -6,6 +6,7 @@ import { Construct } from 'constructs';
 import { dialEnv } from '../lambda/env.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
+import { admitOrigins } from './origins.ts';
 
 export class Webhooks extends Construct {
   readonly door: HubFunction;
@@ -16,6 +17,7 @@ export class Webhooks extends Construct {
     this.door = new HubFunction(this, 'Door', { door: 'webhooks', logRetention: config.logRetentionDays });
     log.grantFind(this.door);
     tokenKeys.grantVerify(this.door);
+    admitOrigins(this.door, config);
     endpoints.grantManage(this.door);
     webhookQueues.grantWake(this.door);
     this.door.configure(dialEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));

@@ -95,6 +95,12 @@ export const CONNECTION_LIFE_MS = 2 * 3_600_000;
 /** How long a ticket may wait to be used, in milliseconds. */
 export const TICKET_LIFE_MS = 60_000;
 
+/**
+ * Characters of the `sub` of a token that opens a socket: it is part of a key of the table of who listens. OpenID Connect
+ * has no longer ones. https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+ */
+export const MAX_PRINCIPAL_LENGTH = 255;
+
 /** Endpoints of one caller (by `sub` of the token; all without one are one caller), and of the hub. */
 export const MAX_WEBHOOKS_PER_CALLER = 100;
 export const MAX_WEBHOOKS = 1_000;

@@ -15,7 +15,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   empty_body: 'there is nothing to append: send at least one message',
   unauthorized: 'no token, or one that is expired, forged or for another hub: get a new one',
   stale_producer: 'a newer epoch of this producer is at work: stop, or go on with a higher epoch',
-  forbidden: 'the token does not allow this here, whether or not the channel exists',
+  forbidden:
+    'the token, or the origin of the page, does not allow this here, whether or not the channel exists',
   address_not_allowed:
     'the URL is of an address that the hub does not call: use a public one, not the hub’s own',
   too_many_webhooks: 'the hub or the caller has its limit of endpoints: remove some',

@@ -44,7 +44,9 @@ export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions):
       const capability = claims && capabilityIn(claims);
       const { jti, allowedUntil } = claims ?? {};
       const isTicket = capability && typeof jti === 'string' && typeof allowedUntil === 'number';
-      if (isTicket && (await use(jti, clock() + REMEMBERED_MS)))
+      // It outlives a token that was about to end, and must not be good for what that is not any more.
+      const isStillGood = isTicket && allowedUntil > clock();
+      if (isStillGood && (await use(jti, clock() + REMEMBERED_MS)))
         return { capability, principal: subjectOf(claims), allowedUntil };
       throw new Refusal('unauthorized', 'the ticket is too old, used already, or not of this hub');
     },

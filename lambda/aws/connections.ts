@@ -1,13 +1,14 @@
 /**
- * Posts to the WebSocket connections of API Gateway: one frame to very many of them, as fast as the account allows.
+ * Posts to the WebSocket connections of API Gateway: one frame to very many of them, as fast as the account allows. And
+ * ends them, which counts as a post.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
  * @module
  */
 import { MAX_POST_BYTES } from '../../protocol/limits.ts';
-import type { Connections, Posted } from '../hub/listeners.ts';
+import type { Closed, Connections, Posted } from '../hub/listeners.ts';
 import { lanesTo, NO_ANSWER, type Send } from './lane.ts';
 import { machineTime, paced, type Time } from './pace.ts';
-import { type Credentials, encodeSegment, hashOf, type Sign, signer } from './sigv4.ts';
+import { type Credentials, encodeSegment, hashOf, type Method, type Sign, signer } from './sigv4.ts';
 
 export interface ConnectionsSettings {
   /** Of the stage, such as `https://abc.execute-api.eu-west-1.amazonaws.com/ws`. */
@@ -52,6 +53,7 @@ interface Frame {
 
 /** One post on its way. Those that wait form a list, so that taking the first of ten thousand costs nothing. */
 interface Post {
+  readonly method: Method;
   readonly path: string;
   readonly frame: Frame;
   readonly settle: (posted: Posted) => void;
@@ -74,15 +76,27 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): Connecti
   const sign = signer({ credentials, region, service: 'execute-api', host, clock });
   const start = startingInOrder(settings, origin, sign);
   const frameOf = keepingFrames();
+  const send = (method: Method, connection: string, frame: Frame): Promise<Posted> =>
+    new Promise((settle, fail) => {
+      const path = base + encodeSegment(connection);
+      const fresh = { attempts: 0, mayHaveArrived: false, next: undefined };
+      start({ method, path, frame, settle, fail, ...fresh });
+    });
   return {
-    post: (connection, frame) =>
-      new Promise((settle, fail) => {
-        const path = base + encodeSegment(connection);
-        const fresh = { attempts: 0, mayHaveArrived: false, next: undefined };
-        start({ path, frame: frameOf(frame), settle, fail, ...fresh });
-      }),
+    post: (connection, frame) => send('POST', connection, frameOf(frame)),
+    close: async (connection) => CLOSED[await send('DELETE', connection, NOTHING)],
   };
 }
+
+const NOTHING: Frame = { body: Buffer.alloc(0), hash: hashOf(Buffer.alloc(0)) };
+
+/** That a connection may have ended is not enough. */
+const CLOSED: Readonly<Record<Posted, Closed>> = {
+  sent: 'closed',
+  gone: 'gone',
+  busy: 'busy',
+  unsure: 'busy',
+};
 
 /** Starts posts in order, as lanes are free and the pace allows. */
 function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Sign): (post: Post) => void {
@@ -108,7 +122,8 @@ function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Si
       const lane = free.pop() ?? open();
       lane.post = post;
       post.attempts++;
-      lane.send(post.path, sign(post.path, post.frame.hash), post.frame.body);
+      const { method, path, frame } = post;
+      lane.send(path, sign(path, frame.hash, method), frame.body, method);
     }
   }
 
@@ -174,7 +189,7 @@ function isWorthRetrying(post: Post, status: number): boolean {
 }
 
 function conclude(post: Post, status: number): void {
-  if (status === 200) post.settle('sent');
+  if (status === 200 || status === 204) post.settle('sent');
   // 400 is for an id that cannot be one: nobody is there either, and nobody ever will be.
   // https://github.com/localstack/localstack/issues/4694
   else if (status === 410 || status === 400) post.settle('gone');

@@ -21,8 +21,8 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SOCKET_URL: string;
 }
 
-export function holdInAws(settings: HoldSettings): Hold {
-  const client = documentClient();
+/** @param client the connections to DynamoDB, for who has other stores to share them with */
+export function holdInAws(settings: HoldSettings, client = documentClient()): Hold {
   const log = sharingReads(logInAws(settings, client), turn);
   const ear = earTo({
     url: settings.SOCKET_URL,

@@ -1,5 +1,5 @@
 /**
- * A lane: one keep-alive socket, one POST on it at a time. Lanes side by side are a window that needs no counting.
+ * A lane: one keep-alive socket, one request on it at a time. Lanes side by side are a window that needs no counting.
  *
  * Each is a Client of undici of its own and not one Pool of many: a Pool frees a socket a turn of the event loop after
  * its answer, so that with every socket in use each post would queue in the Pool before it is sent.
@@ -7,6 +7,7 @@
  */
 import { createSecureContext } from 'node:tls';
 import { buildConnector, Client, type Dispatcher, errors } from 'undici';
+import type { Method } from './sigv4.ts';
 
 /** In place of a status: the connection was lost, or the answer did not come in time. */
 export const NO_ANSWER = 0;
@@ -17,8 +18,8 @@ export const NO_ANSWER = 0;
  */
 const KEEP_ALIVE_MS = 30_000;
 
-/** Sends one POST. Its path is URL-encoded, its headers are name and value in turn. */
-export type Send = (path: string, headers: string[], body: Buffer) => void;
+/** Sends one POST, unless it is another method. Its path is URL-encoded, its headers are name and value in turn. */
+export type Send = (path: string, headers: string[], body: Buffer, method?: Method) => void;
 
 /**
  * Opens a lane, and its socket with the first POST.
@@ -40,8 +41,8 @@ export function lanesTo(origin: string, timeoutMs: number): OpenLane {
   return (answered) => {
     const client = new Client(origin, { connect, allowH2: false, ...timeouts });
     const handler = handlerOf(answered);
-    return (path, headers, body) => {
-      client.dispatch({ method: 'POST', path, headers, body }, handler);
+    return (path, headers, body, method = 'POST') => {
+      client.dispatch({ method, path, headers, body }, handler);
     };
   };
 }

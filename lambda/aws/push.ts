@@ -2,13 +2,14 @@
  * The push of a deployed hub.
  * @module
  */
+import type { Parting } from '../hub/goodbye.ts';
 import type { Connections } from '../hub/listeners.ts';
 import type { Push } from '../hub/push.ts';
 import { connectionsInApiGateway } from './connections.ts';
 import { cursorsInDynamoDb } from './cursors-dynamodb.ts';
 import { documentClient } from './dynamodb.ts';
 import { type LogSettings, logInAws } from './log.ts';
-import { jobsBySqs } from './queue.ts';
+import { goodbyesBySqs, jobsBySqs } from './queue.ts';
 import { subscribersInDynamoDb } from './subscribers-dynamodb.ts';
 import { countPutOff } from './telemetry.ts';
 
@@ -25,13 +26,14 @@ export interface PushSettings extends LogSettings {
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
-): Push {
+): Push & Parting {
   const client = documentClient();
   return {
     log: logInAws(settings, client),
     subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
+    goodbyes: goodbyesBySqs(settings.PUSH_QUEUE_URL),
     connections: countingPutOff(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,
@@ -45,6 +47,7 @@ export function pushInAws(
 
 function countingPutOff(connections: Connections): Connections {
   return {
+    ...connections,
     async post(connection, frame) {
       const posted = await connections.post(connection, frame);
       if (posted === 'busy') countPutOff();

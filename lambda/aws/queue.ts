@@ -1,16 +1,16 @@
 /**
- * What travels through the topic and the queue: hints that a channel has grown, and jobs for one shard of its
- * subscribers. Written and read here, and nowhere else.
+ * What travels through the topic and the queue: hints that a channel has grown, jobs for one shard of its subscribers, and
+ * word that sockets have to go. Written and read here, and nowhere else.
  * @module
  */
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
-import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
+import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import { isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
-import type { Jobs, Shard } from '../hub/listeners.ts';
+import type { Goodbye, Goodbyes, Jobs, Shard } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
 import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
@@ -48,7 +48,7 @@ export function jobsBySqs(queueUrl: string): Jobs {
   const client = new SQSClient(clientSettings);
   return {
     async send(shards, delayMs) {
-      const DelaySeconds = Math.min(MAX_DELAY_SECONDS, Math.ceil(delayMs / 1_000));
+      const DelaySeconds = secondsOf(delayMs);
       for (let first = 0; first < shards.length; first += BATCH) {
         const batch = new SendMessageBatchCommand({
           QueueUrl: queueUrl,
@@ -66,11 +66,39 @@ export function jobsBySqs(queueUrl: string): Jobs {
   };
 }
 
-export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Shard);
+const secondsOf = (delayMs: number): number =>
+  Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.ceil(delayMs / 1_000)));
+
+/** The group of all goodbyes, which is no channel's: those that come together must not delay what is published. */
+const GOODBYES = '@goodbyes';
+
+/**
+ * Delayed and sent again, not received and hidden: a queue may have 120,000 messages that were received, and each socket
+ * with a token that ends would be one of them for all of its life.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+ */
+export function goodbyesBySqs(queueUrl: string): Goodbyes {
+  const client = new SQSClient(clientSettings);
+  return {
+    async send({ kind, ...rest }, delayMs) {
+      const send = new SendMessageCommand({
+        QueueUrl: queueUrl,
+        MessageBody: JSON.stringify({ goodbye: kind, ...rest }),
+        MessageGroupId: GOODBYES,
+        DelaySeconds: secondsOf(delayMs),
+      });
+      await call(() => client.send(send));
+    },
+  };
+}
+
+export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Shard) | Goodbye;
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
-  const { channel, offset, closed, pattern, shard } = fieldsOf(JSON.parse(body));
+  const fields = fieldsOf(JSON.parse(body));
+  if (fields.goodbye !== undefined) return goodbyeOf(fields);
+  const { channel, offset, closed, pattern, shard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };
@@ -79,10 +107,32 @@ export function parseWork(body: string): Work {
   return { kind: 'job', channel, pattern, shard };
 }
 
-/** The queue of the push. Two hints of a channel are as one to the later offset. */
+function goodbyeOf({ goodbye, connection, principal, at }: Fields): Goodbye {
+  if (typeof at !== 'number') throw new Error('the goodbye has no time');
+  if (goodbye === 'expired' && typeof connection === 'string') return { kind: goodbye, connection, at };
+  if (goodbye === 'kicked' && typeof principal === 'string') return { kind: goodbye, principal, at };
+  throw new Error('the goodbye is to nobody');
+}
+
+/** Two hints of a channel are as one to the later offset. */
+function keyOf(work: Work): string {
+  switch (work.kind) {
+    case 'hint':
+      return work.channel;
+    case 'job':
+      return `${work.channel} ${work.pattern} ${work.shard}`;
+    // Neither begins as a channel does.
+    case 'expired':
+      return `@${work.connection}`;
+    case 'kicked':
+      return `@@${work.principal} ${work.at}`;
+  }
+}
+
+/** The queue of the push. */
 export const pushQueue: Carried<Work> = {
   parse: parseWork,
-  keyOf: (work) => (work.kind === 'hint' ? work.channel : `${work.channel} ${work.pattern} ${work.shard}`),
+  keyOf,
   merge(one, other) {
     if (one.kind !== 'hint' || other.kind !== 'hint') return other;
     const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;

@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4 for very many POSTs to one host: what is the same for a day or for a second is worked out once,
+ * AWS Signature Version 4 for very many requests to one host: what is the same for a day or for a second is worked out once,
  * so that one signature costs two digests of node:crypto and nothing else.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  * @module
@@ -25,11 +25,13 @@ export interface Signing {
 }
 
 /**
- * The headers of one POST, in turn name and value, without Host and Content-Length.
+ * The headers of one request, in turn name and value, without Host and Content-Length.
  * @param path as it is sent, that is URL-encoded once, without a query
  * @param bodyHash from `hashOf`
  */
-export type Sign = (path: string, bodyHash: string) => string[];
+export type Sign = (path: string, bodyHash: string, method?: Method) => string[];
+
+export type Method = 'POST' | 'DELETE';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
@@ -47,14 +49,14 @@ export function signer(signing: Signing): Sign {
   let second = Number.NaN;
   let now = dated(signing, 0);
   let key = dayKey(now.day);
-  return (path, bodyHash) => {
+  return (path, bodyHash, method = 'POST') => {
     const current = Math.floor(signing.clock() / 1_000);
     if (current !== second) {
       second = current;
       now = dated(signing, second * 1_000);
       key = dayKey(now.day);
     }
-    const request = `POST\n${canonicalPath(path)}\n\n${now.signedHeaders}\n${bodyHash}`;
+    const request = `${method}\n${canonicalPath(path)}\n\n${now.signedHeaders}\n${bodyHash}`;
     const toSign = `${now.toSign}${hash('sha256', request)}`;
     const signature = createHmac('sha256', key).update(toSign).digest('hex');
     return [...now.headers, 'authorization', `${now.authorization}${signature}`];

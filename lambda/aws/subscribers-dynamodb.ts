@@ -1,14 +1,15 @@
 /**
- * The Subscribers table: who listens. Key `pattern` and `connection`; four kinds of rows, told apart by the pattern:
+ * The Subscribers table: who listens. Key `pattern` and `connection`; five kinds of rows, told apart by the pattern:
  *
  * | pattern | connection | |
  * |---|---|---|
  * | `{pattern}#{shard}` | its id | one subscription |
  * | `{pattern}#` | `#` | what is known of a pattern: its number of shards |
  * | `@{connection}` | its id | the connection itself, with a note of its subscriptions |
+ * | `@@{principal}` | its id | a connection by whose token it was opened |
  * | `{channel}#wait` | its id | a process that holds readers of the channel |
  *
- * Neither `#` nor `@` is in any pattern. The notes make an index by connection needless, which would double every write.
+ * Neither `#` nor `@` is in any pattern, and no id of a connection begins with `@`. The notes make an index by connection needless, which would double every write.
  * @module
  */
 import {
@@ -32,6 +33,7 @@ type Item = Readonly<Record<string, unknown>>;
 const setKey = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 const patternKey = (pattern: string) => ({ pattern: `${pattern}#`, connection: '#' });
 const connectionKey = (id: string) => ({ pattern: `@${id}`, connection: id });
+const principalKey = (principal: string) => `@@${principal}`;
 export const waitKey = (channel: string) => `${channel}#wait`;
 export const expiryOf = (until: number) => Math.ceil(until / 1_000);
 
@@ -59,12 +61,22 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   };
   return {
     connection,
-    async connect({ id, capability, until, ...rest }) {
-      const item = { ...connectionKey(id), capability: JSON.stringify(capability), until, ...rest };
-      await put({ ...item, expiry: expiryOf(until) });
+    async connect({ id, capability, principal, since, until, ...rest }) {
+      const shared = { since, until, expiry: expiryOf(until) };
+      const item = { ...connectionKey(id), capability: JSON.stringify(capability), principal, ...rest };
+      const byPrincipal =
+        principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
+      await Promise.all([item, ...byPrincipal].map((row) => put({ ...row, ...shared })));
     },
-    async disconnect(id) {
+    async disconnect({ id, principal }) {
+      // In this order: whoever dies in between is followed by one who finds the connection, and with it its principal.
+      if (principal !== undefined) await remove({ pattern: principalKey(principal), connection: id });
       await remove(connectionKey(id));
+    },
+    async connectionsOf(principal, by) {
+      const rows = await query(principalKey(principal));
+      const there = rows.filter((row) => numberOf(row, 'since') <= by && numberOf(row, 'until') > by);
+      return there.map((row) => textOf(row, 'connection'));
     },
     async note(id, { pattern, shard }, most) {
       const update = new UpdateCommand({
@@ -237,6 +249,7 @@ function connectionOf(item: Item): Connection {
     principal: item.principal === undefined ? undefined : textOf(item, 'principal'),
     capability: parseCapability(JSON.parse(textOf(item, 'capability'))),
     allowedUntil: optionalNumber(item, 'allowedUntil'),
+    since: numberOf(item, 'since'),
     until: numberOf(item, 'until'),
     subscriptions: mapOf(item, 'subscriptions', numberOf),
   };

@@ -4,6 +4,10 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
+import type { Caller } from '../access/caller.ts';
+import type { Origins } from '../access/origins.ts';
+import type { Tickets } from '../access/ticket.ts';
+import { identifyByTicket } from '../access/url.ts';
 import type { Access } from '../access/verify.ts';
 import {
   baseApp,
@@ -20,6 +24,7 @@ import { refuseBadName } from './parse.ts';
 /** A request that is authenticated, authorized, and names a channel. */
 export interface ChannelRequest {
   readonly channel: string;
+  readonly caller: Caller;
   readonly raw: Request;
 }
 
@@ -31,55 +36,79 @@ export interface ChannelRoute {
 
 export interface HttpDoor {
   readonly access: Access;
+  readonly origins: Origins;
   readonly logDefect: LogDefect;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
   /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
   readonly prefix?: string;
   /** Answers GET /events, in the door that streams. */
-  readonly events?: (raw: Request) => Promise<Response>;
+  readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
+  /** Answers DELETE /connections. */
+  readonly connections?: (raw: Request, caller: Caller) => Promise<Response>;
+  /** Opens tickets, in the door that takes them. */
+  readonly redeem?: Tickets['redeem'];
 }
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
+const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
-export const responder = (door: HttpDoor): Responder => responderOf(channelApp(door), CHANNEL_METHODS);
+export const responder = (door: HttpDoor): Responder =>
+  responderOf(channelApp(door), {
+    methods: CHANNEL_METHODS,
+    takesTickets: door.redeem !== undefined,
+    origins: door.origins,
+  });
 
 /** The Lambda handler of a door whose answers are whole when they are sent. */
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
 
 function channelApp(door: HttpDoor): Hono {
   const app = baseApp(door.logDefect, 'channels are at /channels/{channel}');
-  const { events, tickets, prefix = '' } = door;
+  const { events, tickets, connections, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
   }
   app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
-  if (events) app.get('/events', async (c) => await events(c.req.raw));
+  if (events) app.get('/events', async (c) => await events(c.req.raw, await callerOf(door, c.req.raw)));
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
   if (tickets) {
-    app.options('/tickets', (c) => answerPreflight(c.req.raw, TICKETS_METHODS));
     app.post('/tickets', async (c) => await tickets(c.req.raw));
-    app.all('/tickets', (c) => {
-      throw methodNotAllowed(c.req.method, TICKETS_METHODS);
-    });
+    refuseOthers(app, '/tickets', TICKETS_METHODS);
+  }
+  if (connections) {
+    app.delete('/connections', async (c) => await connections(c.req.raw, await callerOf(door, c.req.raw)));
+    refuseOthers(app, '/connections', CONNECTIONS_METHODS);
   }
   return app;
+}
+
+/** Answers what a path has no route for. */
+function refuseOthers(app: Hono, path: string, methods: readonly string[]): void {
+  app.options(path, (c) => answerPreflight(c.req.raw, methods));
+  app.all(path, (c) => {
+    throw methodNotAllowed(c.req.method, methods);
+  });
 }
 
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
   const route = door.routes[raw.method];
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
-  const caller = await door.access.identify(raw.headers);
+  const caller = await callerOf(door, raw);
   refuseBadName(channel);
   door.access.require(route.operation, channel, caller);
-  return await route.answer({ channel, raw });
+  return await route.answer({ channel, caller, raw });
+}
+
+async function callerOf({ access, redeem }: HttpDoor, raw: Request): Promise<Caller> {
+  return redeem ? await identifyByTicket(access, { redeem }, raw) : await access.identify(raw.headers);
 }

@@ -5,8 +5,10 @@
 import { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import type { Origins } from '../access/origins.ts';
+import { refuseTicketAmong, refuseTokenAmong } from '../access/url.ts';
 import { withBrowserHeaders } from './browser.ts';
-import { type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
+import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
 
 /** Told of what is the hub's own fault. */
 export type LogDefect = (error: unknown, request: { readonly method: string; readonly path: string }) => void;
@@ -32,25 +34,46 @@ export function baseApp(logDefect: LogDefect, whereToLook: string): Hono {
   return app;
 }
 
-/** @param methods that the door knows on any of its paths */
-export function responderOf(app: Hono, methods: readonly string[]): Responder {
-  return async (event) => withBrowserHeaders(await respond(app, methods, event));
+/** What stands before all paths of a door. */
+export interface Front {
+  /** Methods that the door knows on any of its paths. */
+  readonly methods: readonly string[];
+  /** True for a door that looks at tickets. */
+  readonly takesTickets: boolean;
+  /** Pages that may call. */
+  readonly origins: Origins;
+}
+
+export function responderOf(app: Hono, front: Front): Responder {
+  return async (event) => {
+    const http = parseEvent(event);
+    return withBrowserHeaders(await respond(app, front, http), front.origins, http.headers.origin);
+  };
 }
 
 export function handlerOf(respondTo: Responder): HttpHandler {
   return async (event) => await toResult(await respondTo(event));
 }
 
-async function respond(app: Hono, methods: readonly string[], event: unknown): Promise<Response> {
-  const http = parseEvent(event);
+async function respond(app: Hono, { methods, takesTickets }: Front, http: HttpEvent): Promise<Response> {
   // TRACE and its kind can be no web request, so they are refused before there is one.
   if (NO_REQUEST.has(http.method)) return refuse(methodNotAllowed(http.method, methods));
   try {
-    return await app.fetch(toRequest(http));
+    const request = toRequest(http);
+    refuseSecrets(request, takesTickets);
+    return await app.fetch(request);
   } catch (error) {
     if (error instanceof Refusal) return refuse(error);
     return refuse(new Refusal('bad_request', 'a header cannot be part of an HTTP request'));
   }
+}
+
+/** A preflight is answered all the same: a page can read the refusal of what it meant to ask, not of the preflight. */
+function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
+  if (method === 'OPTIONS') return;
+  const names = [...new URL(url).searchParams.keys()];
+  refuseTokenAmong(names);
+  if (!takesTickets) refuseTicketAmong(names);
 }
 
 export function methodNotAllowed(method: string, known: readonly string[]): Refusal {

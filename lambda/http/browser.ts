@@ -22,6 +22,7 @@ import {
   STREAM_TTL,
   STREAM_UP_TO_DATE,
 } from '../../protocol/headers.ts';
+import type { Origins } from '../access/origins.ts';
 
 const REQUEST_HEADERS = [
   'Authorization',
@@ -58,12 +59,13 @@ const RESPONSE_HEADERS = [
 /** How long a browser may remember a preflight, in seconds; Chromium caps it at two hours. */
 const PREFLIGHT_SECONDS = 7_200;
 
+const ALLOW_ORIGIN = 'Access-Control-Allow-Origin';
+
 /**
- * Any origin may call, because nothing is ambient: no cookie is read, the token is a header that a page must hold.
- * So there is no Access-Control-Allow-Credentials, ever.
+ * Nothing is ambient: no cookie is read, the token is a header that a page must hold. So there is no
+ * Access-Control-Allow-Credentials, ever, and any origin may call unless the operator lists some.
  */
 const ON_EVERY_ANSWER: Readonly<Record<string, string>> = {
-  'Access-Control-Allow-Origin': '*',
   'Access-Control-Expose-Headers': RESPONSE_HEADERS.join(', '),
   'Cross-Origin-Resource-Policy': 'cross-origin',
   'X-Content-Type-Options': 'nosniff',
@@ -71,8 +73,21 @@ const ON_EVERY_ANSWER: Readonly<Record<string, string>> = {
   'Content-Security-Policy': "default-src 'none'; sandbox",
 };
 
-export function withBrowserHeaders(response: Response): Response {
-  for (const [name, value] of Object.entries(ON_EVERY_ANSWER)) response.headers.set(name, value);
+/** @param origin of the page that asks; none for who is no page, or one of the hub's own origin */
+export function withBrowserHeaders(
+  response: Response,
+  origins: Origins,
+  origin: string | undefined,
+): Response {
+  const { headers } = response;
+  for (const [name, value] of Object.entries(ON_EVERY_ANSWER)) headers.set(name, value);
+  if (origins.isOpen) headers.set(ALLOW_ORIGIN, '*');
+  else {
+    // A cache must not tell one page what another was allowed.
+    headers.append('Vary', 'Origin');
+    if (origin !== undefined && origins.has(origin)) headers.set(ALLOW_ORIGIN, origin);
+    else for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name);
+  }
   return response;
 }
 

@@ -6,8 +6,10 @@ import { Refusal } from '../../protocol/errors.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
+import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
+import { leavesAt } from '../hub/goodbye.ts';
 import type { Held, Hold } from '../hub/hold.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
 import { cursorAfter } from './cursor.ts';
@@ -33,18 +35,24 @@ export interface StreamOptions {
 
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
-  'Cache-Control': 'no-cache, no-transform',
+  // Its address may hold a ticket, and it is one reader's in any case.
+  'Cache-Control': 'no-store, no-transform',
   Vary: 'Authorization, Accept',
 };
 
 export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
-  const options = (signal: AbortSignal): FollowOptions => ({ lifetimeMs, heartbeatMs: HEARTBEAT_MS, signal });
+  // No stream outlives the token that it was opened by.
+  const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
+    lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
+    heartbeatMs: HEARTBEAT_MS,
+    signal,
+  });
 
-  async function channel({ channel: name, raw }: ChannelRequest): Promise<Response> {
+  async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
     const gone = new AbortController();
-    const batches = follow(hold, name, from, options(gone.signal));
+    const batches = follow(hold, name, from, options(caller, gone.signal));
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
@@ -68,13 +76,12 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     return new Response(bytesOf(frames(), gone, logDefect), { headers });
   }
 
-  async function events(raw: Request): Promise<Response> {
-    const caller = await access.identify(raw.headers);
+  async function events(raw: Request, caller: Caller): Promise<Response> {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
     const streams = names.map((name, at) =>
-      follow(hold, name, from[at] ?? 'beginning', options(gone.signal)),
+      follow(hold, name, from[at] ?? 'beginning', options(caller, gone.signal)),
     );
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });

@@ -8,6 +8,7 @@
 import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
 import type { Caller } from '../access/caller.ts';
+import type { Origins } from '../access/origins.ts';
 import type { Access } from '../access/verify.ts';
 import { all } from '../hub/deliver.ts';
 import type { Endpoint } from '../webhook/endpoint.ts';
@@ -69,6 +70,7 @@ import {
 
 export interface WebhookDoor {
   readonly access: Access;
+  readonly origins: Origins;
   readonly logDefect: LogDefect;
   readonly managing: Managing;
   /**
@@ -98,7 +100,11 @@ type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), METHODS);
+  const respondTo = responderOf(webhookApp(door), {
+    methods: METHODS,
+    takesTickets: false,
+    origins: door.origins,
+  });
   return handlerOf(async (event) => {
     const response = await respondTo(event);
     // Secrets, and what is true only now.

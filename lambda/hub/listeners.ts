@@ -8,9 +8,11 @@ import type { Position } from '../../protocol/offset.ts';
 /** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
 export interface Connection {
   readonly id: string;
-  /** Who the token was made for, for logs. */
+  /** Who the token was made for, if it says so: his sockets can be ended together. */
   readonly principal: string | undefined;
   readonly capability: Capability;
+  /** When it was opened, in milliseconds. */
+  readonly since: number;
   /** When the token ends, in milliseconds; undefined for callers without one. */
   readonly allowedUntil: number | undefined;
   /** When API Gateway will have ended the connection at the latest, in milliseconds. */
@@ -58,7 +60,9 @@ export interface SubscriberStore {
   connect(connection: Connection): Promise<void>;
   connection(id: string): Promise<Connection | undefined>;
   /** Forgets the connection itself; its subscriptions are removed one by one. */
-  disconnect(id: string): Promise<void>;
+  disconnect(connection: Pick<Connection, 'id' | 'principal'>): Promise<void>;
+  /** The connections that a principal had opened by then, and that may still be there. */
+  connectionsOf(principal: string, by: number): Promise<readonly string[]>;
   /** Notes the subscription on its connection. `full`: it has `most` others; `gone`: there is no such connection. */
   note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
   /** Takes the note back. */
@@ -126,6 +130,9 @@ export interface CursorStore {
 /** What became of a post. `busy`: it did not arrive. `unsure`: it may have. */
 export type Posted = 'sent' | 'gone' | 'busy' | 'unsure';
 
+/** What became of an end. `busy`: it is not known to have ended. */
+export type Closed = 'closed' | 'gone' | 'busy';
+
 export interface Connections {
   /**
    * Posts are sent in the order in which they are asked for, but those that are under way together may overtake each
@@ -133,10 +140,22 @@ export interface Connections {
    * @throws Error for what is a defect of the hub or of its grants, not of the connection
    */
   post(connection: string, frame: string): Promise<Posted>;
+  /** Ends a connection. @throws Error as `post` */
+  close(connection: string): Promise<Closed>;
 }
 
 /** Work for another time, or for somebody else. */
 export interface Jobs {
   /** Has each of the shards looked at. */
   send(shards: readonly Shard[], delayMs: number): Promise<void>;
+}
+
+/** Word that sockets have to go: one when its token has ended, or all that a principal had opened by then. */
+export type Goodbye =
+  | { readonly kind: 'expired'; readonly connection: string; readonly at: number }
+  | { readonly kind: 'kicked'; readonly principal: string; readonly at: number };
+
+export interface Goodbyes {
+  /** Leaves word for after that long, or for earlier: whoever gets it then leaves it once more. */
+  send(goodbye: Goodbye, delayMs: number): Promise<void>;
 }

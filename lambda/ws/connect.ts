@@ -3,11 +3,14 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
+import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import { type Caller, NOBODY } from '../access/caller.ts';
+import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
+import { refuseTokenAmong } from '../access/url.ts';
 import type { Access } from '../access/verify.ts';
+import { leavesAt } from '../hub/goodbye.ts';
 import type { Connection } from '../hub/listeners.ts';
 
 /** How much later than promised API Gateway may end a connection, in milliseconds. */
@@ -22,26 +25,52 @@ export interface Upgrade {
 export interface Admission {
   readonly access: Access;
   readonly tickets: Tickets;
+  readonly origins: Origins;
 }
 
 /**
  * The connection that is to be, and the subprotocol to answer.
- * @throws Refusal unauthorized, bad_request
+ * @throws Refusal forbidden, bad_request, unauthorized
  */
 export async function admit(
   admission: Admission,
   { connection: id, headers, query }: Upgrade,
   now: number,
 ): Promise<{ readonly connection: Connection; readonly subprotocol: string | undefined }> {
+  refuseOrigin(admission.origins, headers.get('origin'));
+  refuseTokenAmong(Object.keys(query));
   const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim());
   const protocols = offered.filter((name) => name !== '');
   if (protocols.length > 0 && !protocols.includes(SUBPROTOCOL))
     throw new Refusal('bad_request', `the subprotocol of this hub is ${SUBPROTOCOL}`);
   const caller = await callerOf(admission, headers, protocols, query.ticket);
+  refuseBrief(caller, now);
+  refuseLong(caller);
   return {
-    connection: { id, ...caller, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
+    connection: { id, ...caller, since: now, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
     subprotocol: protocols.length > 0 ? SUBPROTOCOL : undefined,
   };
+}
+
+/**
+ * Browsers ask nobody before they open a socket, and always say for which page; CORS does not hold for it. Whoever says
+ * nothing is no browser, and no page has sent him.
+ */
+function refuseOrigin(origins: Origins, origin: string | null): void {
+  if (origin === null || origins.has(origin)) return;
+  throw new Refusal('forbidden', 'pages of this origin may not open sockets here');
+}
+
+/** Who would have to leave before he is let in could not be told: nothing can be posted to a socket that is not open yet. */
+function refuseBrief(caller: Caller, now: number): void {
+  if (leavesAt(caller) > now) return;
+  throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');
+}
+
+/** Its sockets could not be noted as its own. */
+function refuseLong({ principal = '' }: Caller): void {
+  if (principal.length <= MAX_PRINCIPAL_LENGTH) return;
+  throw new Refusal('bad_request', `the sub of a token may have ${MAX_PRINCIPAL_LENGTH} characters here`);
 }
 
 async function callerOf(

@@ -17,6 +17,9 @@ const ALONE = 'x-tidings-alone';
 /* The host that the caller asked, for links back to it: an origin sees its own. */
 const HOST = 'x-tidings-host';
 
+/* The parameter that stands in for a token (PROTOCOL.md §12.5). */
+const TICKET = 'ticket';
+
 /* Where the API keeps the routes of the function that may hold a request. */
 const HOLD = '/hold';
 
@@ -30,9 +33,11 @@ function handler(event) {
   delete headers[HOST];
   if (headers.host) headers[HOST] = { value: headers.host.value };
   const path = decode(request.uri);
-  const live = liveOf(request);
-  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel.
-  if (headers.authorization || request.method === 'HEAD') headers[ALONE] = { value: event.context.requestId };
+  const live = paramOf(request, 'live');
+  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel; and a ticket is in no key.
+  const isAlone =
+    headers.authorization || request.method === 'HEAD' || paramOf(request, TICKET) !== undefined;
+  if (isAlone) headers[ALONE] = { value: event.context.requestId };
   if (path === '/events') {
     // A body for a function URL would have to come with its SHA-256, so other methods are refused by a door of the API.
     if (isOneOf(request.method, ['GET', 'HEAD', 'OPTIONS'])) toStream(event);
@@ -58,12 +63,12 @@ function isChannel(path) {
   return path.indexOf('/channels/') === 0 || path.indexOf('/v1/stream/') === 0;
 }
 
-/* The first `live` of the query, as the doors read it: decoded, its case kept. Undefined where there is none. */
-function liveOf(request) {
+/* The first parameter of the query by that name, as the doors read it: decoded, its case kept. Undefined where there is none. */
+function paramOf(request, name) {
   const pairs = (request.rawQueryString() || '').split('&');
   for (let index = 0; index < pairs.length; index += 1) {
     const parts = pairs[index].split('=');
-    if (decodeQuery(parts[0]) === 'live') return decodeQuery(parts.slice(1).join('='));
+    if (decodeQuery(parts[0]) === name) return decodeQuery(parts.slice(1).join('='));
   }
   return undefined;
 }

@@ -31,6 +31,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       principal: 'somebody',
       capability: { 'a/*': ['subscribe'] },
       allowedUntil: LATER,
+      since: NOW,
       until: LATER,
       subscriptions: {},
     };
@@ -52,8 +53,30 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     const anonymous = { ...connection, id: `${newId()}=`, principal: undefined, allowedUntil: undefined };
     await subscribers.connect(anonymous);
     expect(await subscribers.connection(anonymous.id)).toEqual(anonymous);
-    await subscribers.disconnect(connection.id);
+    await subscribers.disconnect(connection);
     expect(await subscribers.connection(connection.id)).toBeUndefined();
+  });
+
+  test('the connections of a principal are those that it had opened by then, and that may still be there', async () => {
+    const principal = `p ${newId()}`;
+    const of = async (by: number) => (await subscribers.connectionsOf(principal, by)).toSorted();
+    expect(await of(NOW)).toEqual([]);
+    const one = { ...connection, id: `1${newId()}=`, principal };
+    const two = { ...connection, id: `2${newId()}=`, principal, since: NOW + 1 };
+    const others = [`${principal}x`, '', undefined].map((other, n) => ({
+      ...one,
+      id: `${3 + n}${newId()}=`,
+      principal: other,
+    }));
+    for (const each of [one, two, ...others]) await subscribers.connect(each);
+    expect(await of(NOW - 1)).toEqual([]);
+    expect(await of(NOW)).toEqual([one.id]);
+    expect(await of(NOW + 1)).toEqual([one.id, two.id]);
+    expect(await of(LATER)).toEqual([]);
+    await subscribers.disconnect(one);
+    await subscribers.disconnect(one);
+    expect(await of(NOW + 1)).toEqual([two.id]);
+    expect(await subscribers.connection(two.id)).toEqual(two);
   });
 
   test('a note is taken once, up to a limit, and only for a connection', async () => {

@@ -5,6 +5,7 @@
 import chromium from '@sparticuz/chromium';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { newTicket } from '../support/ticket.ts';
 import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
 
 let hub: Caller;
@@ -53,3 +54,27 @@ test('fetch: publishes and long-polls across origins, and may see the offset', a
   `);
   expect(answer).toEqual([200, expect.stringMatching(/^\d{16}$/), [{ from: 'a page' }]]);
 });
+
+test('EventSource with a ticket: ends with its token, stops at the used ticket, and goes on with a new one', async () => {
+  const channel = newChannel();
+  const url = `${inject('hub').url}/channels/${channel}`;
+  await hub.publish(channel, 1);
+  // 30 s are forgiven (§7), the last five of them are for the end: this token has nine to ten left for a stream.
+  const first = await newTicket(EVERYTHING, -15);
+  await run(`
+    window.seen = [];
+    window.open = (url) => {
+      window.source = new EventSource(url);
+      source.onmessage = ({ data, lastEventId }) => { seen.push(JSON.parse(data)); window.last = lastEventId; };
+    };
+    open(${JSON.stringify(`${url}?ticket=${first}`)});
+  `);
+  const seen = () => run<unknown[]>('return seen;');
+  await expect.poll(seen, { timeout: 5_000 }).toEqual([1]);
+  await expect.poll(() => run('return source.readyState;'), { timeout: 20_000 }).toBe(2);
+  await hub.publish(channel, 2);
+  const second = await newTicket(EVERYTHING);
+  await run(`open(${JSON.stringify(`${url}?ticket=${second}&offset=`)} + last);`);
+  await expect.poll(seen, { timeout: 5_000 }).toEqual([1, 2]);
+  await run('source.close();');
+}, 60_000);

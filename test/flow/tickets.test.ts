@@ -142,15 +142,16 @@ describe('401 instead of the upgrade', () => {
     const { ticket } = await newTicket();
     expect(await statusOf({ ...asTicket(ticket), ...asHeader('x') })).toBe(401);
   });
-
-  test('a token in the query', async () => {
-    for (const name of ['token', 'access_token', 'authorization']) {
-      const socket = await openSocket({ url: `${inject('hub').socketUrl}?${name}=${bearer}` });
-      const refused = await socket.ask({ action: 'publish', channel: newChannel(), messages: [1] });
-      expect(refused.code, name).toBe('unauthorized');
-    }
-  });
 });
+
+test.each(['token', 'access_token', 'Authorization', 'auth', 'jwt', 'id-token'])(
+  '400 for a token in the query, as %s, whatever comes beside it',
+  async (name) => {
+    const url = `${inject('hub').socketUrl}?${name}=${bearer}`;
+    expect(await statusOf({ url })).toBe(400);
+    expect(await statusOf({ url, ...asHeader(bearer) })).toBe(400);
+  },
+);
 
 describe('400 for subprotocols', () => {
   test.each([
@@ -189,17 +190,13 @@ describe('a ticket', () => {
 
   test('lets in for as long as its token lasts', async () => {
     const url = inject('hub').url;
-    const brief = callerAt(url, { Authorization: `Bearer ${await token(EVERYTHING, -25)}` });
+    const brief = callerAt(url, { Authorization: `Bearer ${await token(EVERYTHING, -15)}` });
     const response = await brief.request('/tickets', { method: 'POST' });
     const { ticket } = Object(await response.json());
     const socket = await openSocket(asTicket(String(ticket)));
-    const channel = newChannel();
-    const codes = [];
-    do {
-      const { type, code } = await socket.ask({ action: 'subscribe', channel });
-      codes.push(code ?? type);
-    } while (codes.at(-1) === 'subscribed');
-    expect([codes[0], codes.at(-1)]).toEqual(['subscribed', 'unauthorized']);
+    expect((await socket.ask({ action: 'subscribe', channel: newChannel() })).type).toBe('subscribed');
+    expect((await socket.next()).code).toBe('unauthorized');
+    await socket.ended;
   });
 
   test('is for who has a token', async () => {

@@ -19,7 +19,7 @@ const STRICT = {
   '@aws-cdk/core:failSynthOnValidationErrors': true,
 };
 
-function stackWithEdge(app: App): { stack: Stack; edge: Edge } {
+function stackWithEdge(app: App, variesByOrigin = false): { stack: Stack; edge: Edge } {
   const stack = new Stack(app, 'Stack');
   const api = new apigateway.HttpApi(stack, 'Api', { createDefaultStage: false });
   const streamer = new lambda.Function(stack, 'Streamer', {
@@ -33,7 +33,7 @@ function stackWithEdge(app: App): { stack: Stack; edge: Edge } {
     invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
   });
   const socket = new apigateway.WebSocketApi(stack, 'Socket');
-  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket }) };
+  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket, variesByOrigin }) };
 }
 
 let template: Template;
@@ -133,7 +133,8 @@ describe('the distribution', () => {
         DefaultTTL: 0,
         MaxTTL: 60,
         ParametersInCacheKeyAndForwardedToOrigin: {
-          QueryStringsConfig: { QueryStringBehavior: 'all' },
+          // A ticket is a secret, which no cache is to know.
+          QueryStringsConfig: { QueryStringBehavior: 'allExcept', QueryStrings: ['ticket'] },
           HeadersConfig: {
             HeaderBehavior: 'whitelist',
             Headers: Match.arrayWith(['Accept', 'Authorization', 'Last-Event-ID', 'x-tidings-alone']),
@@ -142,6 +143,17 @@ describe('the distribution', () => {
         },
       },
     });
+  });
+
+  test('keeps what it answers one page from others, where pages are told apart', () => {
+    const headersOf = (varies: boolean): unknown => {
+      const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), varies);
+      const [policy] = Object.values(Template.fromStack(other).findResources('AWS::CloudFront::CachePolicy'));
+      return policy?.Properties.CachePolicyConfig.ParametersInCacheKeyAndForwardedToOrigin.HeadersConfig
+        .Headers;
+    };
+    expect(headersOf(true)).toContain('Origin');
+    expect(headersOf(false)).not.toContain('Origin');
   });
 
   test('keeps no error', () => {
@@ -272,7 +284,11 @@ describe('the function', () => {
     },
   );
 
-  test('lets only callers without a token share an answer', () => {
+  test('lets only callers without a token or a ticket share an answer', () => {
+    for (const target of ['/channels/a?ticket=x', '/channels/a?live=long-poll&t%69cket=', '/?ticket']) {
+      expect(route('GET', target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
+    }
+    expect(route('GET', '/channels/a?tickets=x').headers).toEqual({});
     for (const target of ['/channels/a', '/channels/a?live=long-poll']) {
       const token = { authorization: { value: 'Bearer a' } };
       expect(route('GET', target, token).headers).toEqual({

@@ -101,7 +101,7 @@ describe('the template', () => {
         const statements = statementsOf(policy.Properties?.PolicyDocument);
         // Ids of connections are not known at synthesis; nothing else may be open.
         const resources = JSON.stringify(statements.map(({ Resource }) => Resource));
-        expect(resources.replace('/ws/POST/@connections/*', '')).not.toContain('*');
+        expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
         const lines = statements.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
@@ -128,6 +128,8 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
+        'HintsPushQueue: sqs:SendMessage',
+        'Subscribers: dynamodb:Query',
         'Topic: sns:Publish',
       ].sort(),
       Read: [
@@ -136,7 +138,8 @@ describe('the template', () => {
         ...common,
       ],
       Hold: waiting,
-      Stream: waiting,
+      // It remembers the tickets that it has taken.
+      Stream: [...waiting, 'Keys: dynamodb:PutItem'].sort(),
       Socket: [
         'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
@@ -153,7 +156,8 @@ describe('the template', () => {
         logs,
         taking('HintsPushQueue'),
         'HintsPushQueue: sqs:SendMessage',
-        'SocketApi: execute-api:ManageConnections',
+        'SocketApi/DELETE: execute-api:ManageConnections',
+        'SocketApi/POST: execute-api:ManageConnections',
         'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
       ].sort(),
       Webhooks: [
@@ -350,6 +354,38 @@ describe('what holds data', () => {
 });
 
 describe('the configuration', () => {
+  test.each([
+    [undefined, '*'],
+    ['*', '*'],
+    ['https://app.example.com', ['https://app.example.com']],
+    ['https://a.example, http://localhost:5173', ['https://a.example', 'http://localhost:5173']],
+    [
+      '["https://a.example","https://xn--pp-8kc.example"]',
+      ['https://a.example', 'https://xn--pp-8kc.example'],
+    ],
+    [
+      ['https://a.example:8443', 'http://[::1]:3000'],
+      ['https://a.example:8443', 'http://[::1]:3000'],
+    ],
+  ])('takes origins %j for %j', (value, expected) => {
+    expect(parseConfig(value === undefined ? {} : { 'tidings:origins': value }).origins).toEqual(expected);
+  });
+
+  test('says to every door that pages reach which pages may', () => {
+    const told = (template: Template) =>
+      propertiesOf(template, 'AWS::Lambda::Function')
+        .map(({ Environment }) => Object(Environment).Variables)
+        .filter(({ ANONYMOUS }) => ANONYMOUS !== undefined)
+        .map(({ ORIGINS }) => ORIGINS);
+    expect(told(hub)).toEqual(Array(6).fill('*'));
+    const origins = ['https://a.example', 'http://localhost:5173'];
+    const listing = templatesOf({ 'tidings:origins': origins }).hub;
+    expect(told(listing)).toEqual(Array(6).fill(origins.join(',')));
+    const keys = (template: Template) =>
+      JSON.stringify(propertiesOf(template, 'AWS::CloudFront::CachePolicy'));
+    expect([keys(hub).includes('"Origin"'), keys(listing).includes('"Origin"')]).toEqual([false, true]);
+  });
+
   test('reaches the functions', () => {
     const context = {
       'tidings:stage': 'prod',
@@ -392,6 +428,32 @@ describe('the configuration', () => {
     expect(() => parseConfig({ [key]: value })).toThrow(key);
     expect(() => parseConfig({ [key]: value })).toThrow(allowed);
   });
+
+  test.each([
+    '',
+    '[]',
+    'null',
+    'app.example.com',
+    'https://app.example.com/',
+    'https://app.example.com/path',
+    'https://App.example.com',
+    'https://app.example.com:443',
+    'https://app.example.com.',
+    'https://*.example.com',
+    'https://me@app.example.com',
+    'https://\u0430pp.example.com',
+    'ftp://app.example.com',
+    'chrome-extension://abc',
+    'https://app.example.com,*',
+    'https://a.example https://b.example',
+    7,
+    [7],
+    [],
+  ])('refuses %j, which is no exact origin and no list of them', (value) => {
+    expect(() => parseConfig({ 'tidings:origins': value })).toThrow(
+      /"tidings:origins" is .*: it must be "\*" or (exact origins such as|a list of origins)/,
+    );
+  });
 });
 
 function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
@@ -407,5 +469,6 @@ function nameIn(resource: unknown): string {
     /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
       JSON.stringify(resource).replace('TokenKeys', ''),
     ) ?? [];
-  return name;
+  const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];
+  return name + method;
 }

@@ -51,7 +51,11 @@ function subscriberStore(
   return {
     connect: async (connection) => void connections.set(connection.id, connection),
     connection: async (id) => connections.get(id),
-    disconnect: async (id) => void connections.delete(id),
+    disconnect: async ({ id }) => void connections.delete(id),
+    connectionsOf: async (principal, by) =>
+      [...connections.values()]
+        .filter((one) => one.principal === principal && one.since <= by && one.until > by)
+        .map(({ id }) => id),
     async note(id, { pattern, shard }, most) {
       const connection = connections.get(id);
       if (!connection) return 'gone';

@@ -3,8 +3,9 @@
  * a chosen call, and clients that hold every frame against the gap rule (PROTOCOL.md §12.3).
  * @module
  */
+import { onGoodbye, type Parting } from '../../lambda/hub/goodbye.ts';
 import { type Hint, onHint, onJob } from '../../lambda/hub/hint.ts';
-import type { Connection, Posted, Shard } from '../../lambda/hub/listeners.ts';
+import type { Closed, Connection, Goodbye, Goodbyes, Posted, Shard } from '../../lambda/hub/listeners.ts';
 import type { Push } from '../../lambda/hub/push.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
@@ -19,6 +20,8 @@ const never = new AbortController().signal;
 /** What a visibility timeout is on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
 const PROCESS_MS = 10_000;
+/** The longest that a queue delays a message, in milliseconds. */
+const MAX_DELAY_MS = 900_000;
 
 export interface WorldOptions {
   readonly random: () => number;
@@ -42,6 +45,8 @@ export interface Client {
   readonly breaks: string[];
   dropped: number;
   isGone: boolean;
+  /** When the hub ended it, by the clock of the world. */
+  closedAt?: number;
   /** What is used in place of the world's `posted` for this client. */
   posted?: (() => Posted) | undefined;
   /** How long its next post takes longer than others, in milliseconds. */
@@ -63,6 +68,9 @@ export interface World {
   /** Calls that processes made since `crashAt` was last set. */
   calls: number;
   posts: number;
+  /** Goodbyes that were left. */
+  words: number;
+  readonly goodbyes: Goodbyes;
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
@@ -71,6 +79,8 @@ export interface World {
 }
 
 class Crash extends Error {}
+
+type Message = Hint | Shard | Goodbye;
 
 export function pushWorld({
   random,
@@ -88,17 +98,19 @@ export function pushWorld({
   let waiting = 0;
   let ids = 0;
 
-  const enqueue = (message: Hint | Shard, delayMs: number): void => {
+  const enqueue = (message: Message, delayMs: number): void => {
     for (let copies = random() < duplicates ? 2 : 1; copies > 0; copies--) {
       waiting++;
       void deliver(message, delayMs + random() * latencyMs * 4);
     }
   };
-  const deliver = async (message: Hint | Shard, delayMs: number): Promise<void> => {
+  const deliver = async (message: Message, delayMs: number): Promise<void> => {
     await time.sleep(delayMs, never);
     const until = log.now + PROCESS_MS;
     try {
-      await ('shard' in message ? onJob(process(), message, until) : onHint(process(), message, until));
+      if ('shard' in message) await onJob(process(), message, until);
+      else if ('kind' in message) await onGoodbye(process(), message, until);
+      else await onHint(process(), message, until);
       waiting--;
     } catch (error) {
       if (!(error instanceof Crash)) world.failures.push(error);
@@ -109,6 +121,23 @@ export function pushWorld({
     async send(sent: readonly Shard[], delayMs: number) {
       for (const job of sent) enqueue(job, delayMs);
     },
+  };
+  const goodbyes = {
+    async send(goodbye: Goodbye, delayMs: number) {
+      world.words++;
+      enqueue(goodbye, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+    },
+  };
+  const close = async (id: string): Promise<Closed> => {
+    const client = clients.get(id);
+    await lag();
+    if (!client || client.isGone) return 'gone';
+    const result = (client.posted ?? posted)();
+    if (result === 'busy' || result === 'unsure') return 'busy';
+    client.isGone = true;
+    client.closedAt = log.now;
+    await lag();
+    return result === 'sent' ? 'closed' : result;
   };
   const post = async (id: string, text: string): Promise<Posted> => {
     const client = clients.get(id);
@@ -126,7 +155,7 @@ export function pushWorld({
   };
 
   /** One invocation: dead from the call on that it was to die at. */
-  const process = (): Push => {
+  const process = (): Push & Parting => {
     let isDead = false;
     const hook = async (): Promise<void> => {
       await lag();
@@ -150,8 +179,9 @@ export function pushWorld({
       },
       subscribers: own('subscribers', listeners.subscribers),
       cursors: own('cursors', listeners.cursors),
-      connections: own('connections', { post }),
+      connections: own('connections', { post, close }),
       jobs: own('jobs', jobs),
+      goodbyes: own('goodbyes', goodbyes),
     };
   };
 
@@ -164,6 +194,8 @@ export function pushWorld({
     crashAt: undefined,
     calls: 0,
     posts: 0,
+    words: 0,
+    goodbyes,
     failures: [],
     throttle: 0,
     onPage() {},
@@ -176,6 +208,7 @@ export function pushWorld({
         principal: undefined,
         capability: {},
         allowedUntil: undefined,
+        since: log.now,
         until,
         subscriptions: {},
         ...more,

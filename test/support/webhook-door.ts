@@ -4,6 +4,7 @@
  */
 import { SignJWT } from 'jose';
 import { expect } from 'vitest';
+import { parseOrigins } from '../../lambda/access/origins.ts';
 import { accessTo } from '../../lambda/access/verify.ts';
 import { isSecret } from '../../lambda/dial/sign.ts';
 import { parseTarget } from '../../lambda/dial/target.ts';
@@ -63,6 +64,7 @@ export function doorWorld(anonymous: Capability = {}): DoorWorld {
   const defects: unknown[] = [];
   const handler = webhookHandler({
     access: accessTo({ keys: async () => [KEY], audience: 'a', anonymous, clock: () => NOW }),
+    origins: parseOrigins('*'),
     logDefect: (error) => void defects.push(error),
     managing: world.managing,
     isSecret,

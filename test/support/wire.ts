@@ -13,8 +13,9 @@ let channels = 0;
 /** A channel that no other test has. */
 export const newChannel = (prefix = 'test'): string => `${prefix}/${process.pid}-${Date.now()}-${++channels}`;
 
-export async function token(capability: Capability, ttlSeconds = 600): Promise<string> {
-  return await mintToken({ ...inject('hub'), capability, ttlSeconds });
+export async function token(capability: Capability, ttlSeconds = 600, principal?: string): Promise<string> {
+  const whom = principal === undefined ? {} : { principal };
+  return await mintToken({ ...inject('hub'), capability, ttlSeconds, ...whom });
 }
 
 /** A caller with the capability; with undefined, one without a token. */

@@ -50,9 +50,24 @@ describe('a batch', () => {
     expect(done.map((work) => (work.kind === 'job' ? work.shard : work.kind))).toEqual([0, 1, 'hint']);
   });
 
+  test('does goodbyes apart from each other, and the same one once', async () => {
+    const expired = (connection: string) => JSON.stringify({ goodbye: 'expired', connection, at: 1 });
+    const kicked = (at: number) => JSON.stringify({ goodbye: 'kicked', principal: 'a', at });
+    const { done } = await run(
+      eventOf(expired('c'), kicked(1), expired('d'), kicked(2), expired('c'), kicked(1), hint('a', 1)),
+    );
+    expect(done).toEqual([
+      { kind: 'expired', connection: 'c', at: 1 },
+      { kind: 'kicked', principal: 'a', at: 1 },
+      { kind: 'expired', connection: 'd', at: 1 },
+      { kind: 'kicked', principal: 'a', at: 2 },
+      expect.objectContaining({ kind: 'hint' }),
+    ]);
+  });
+
   test('fails what failed, with all messages that asked for it, and nothing else', async () => {
     const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 4));
-    const { done, failed, logged } = await run(event, (work) => work.channel === 'a');
+    const { done, failed, logged } = await run(event, (work) => work.kind === 'hint' && work.channel === 'a');
     expect([done.length, failed.sort(), logged]).toEqual([1, ['m0', 'm2'], 1]);
   });
 
@@ -64,6 +79,10 @@ describe('a batch', () => {
     '{"channel":"a b"}',
     '{"channel":"a","offset":"1"}',
     job(0).replace('a/*', 'a*'),
+    '{"goodbye":"expired","connection":"c"}',
+    '{"goodbye":"expired","principal":"c","at":1}',
+    '{"goodbye":"kicked","connection":"c","at":1}',
+    '{"goodbye":"waved","connection":"c","at":1}',
   ])('fails a message that nobody here wrote (%j), and does its neighbours', async (body) => {
     const { done, failed, logged } = await run(eventOf(body, hint('b', 1)));
     expect([done.length, failed, logged]).toEqual([1, ['m0'], 1]);

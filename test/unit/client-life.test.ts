@@ -50,6 +50,31 @@ async function answer(wire: FakeWire, action: 'subscribe' | 'unsubscribe'): Prom
   await settled();
 }
 
+describe('a socket that the hub ends with its token', () => {
+  const GOODBYE = { type: 'error', code: 'unauthorized', message: 'the token of this connection has ended' };
+
+  test('is followed by one with a new token, at the offset that was reached, and nobody hears of it', async () => {
+    host.respond = () => new Promise<Response>(() => {});
+    hub.close();
+    let count = 0;
+    const seen: unknown[] = [];
+    connect({ token: () => `t${count++}` }).subscribe(CHANNEL, {
+      onMessages: ({ messages }) => void seen.push(...messages),
+      onError: (error) => void seen.push(error.code),
+    });
+    const wire = await opened();
+    await answer(wire, 'subscribe');
+    wire.say({ type: 'messages', channel: CHANNEL, from: offsetAt(0), next: offsetAt(1), messages: ['a'] });
+    wire.say(GOODBYE);
+    wire.end();
+    await host.pass(5_000);
+    const next = await opened();
+    expect([next === wire, next.protocols.at(-1)]).toEqual([false, `bearer.t${count - 1}`]);
+    expect(asked(next, 'subscribe')).toMatchObject([{ offset: offsetAt(1) }]);
+    expect(seen).toEqual(['a']);
+  });
+});
+
 describe('sockets that do not last', () => {
   /** How long each of them lives, and between two messages, in milliseconds. */
   const LIFE_MS = 2_000;

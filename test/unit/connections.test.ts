@@ -2,6 +2,7 @@
  * Posting to connections: what becomes of a post, and that no more are under way than may be.
  * @module
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import {
@@ -124,6 +125,38 @@ describe('what becomes of a post', () => {
       await connectionsTo(await inTurn(429, 503, 429), { time, random: () => chance }).post('Zabc=', '{}');
     }
     expect(time.waits).toEqual([50, 50, 150, 150, 250, 250]);
+  });
+});
+
+describe('what becomes of an end', () => {
+  test.each<[Answer[], string]>([
+    [[204], 'closed'],
+    [[410], 'gone'],
+    [[400], 'gone'],
+    [[429, 204], 'closed'],
+    [[429, 429, 429], 'busy'],
+    [['reset', 500, 503], 'busy'],
+  ])('%j: %s', async (answers, expected) => {
+    const gateway = await inTurn(...answers);
+    expect(await connectionsTo(gateway).close('Zabc=')).toBe(expected);
+    expect(gateway.posts).toHaveLength(answers.length);
+  });
+
+  test('it is the connection’s, without a body, and signed as the SDK signs it', async () => {
+    const at = Date.UTC(2026, 0, 1);
+    const gateway = await inTurn(204, 200);
+    const connections = connectionsTo(gateway, { clock: () => at });
+    await connections.close('a+b/c==');
+    await connections.post('a+b/c==', '{}');
+    const [{ method, path = '', headers, body } = { method: '', headers: {}, body: '' }] = gateway.posts;
+    expect([method, path, body]).toEqual(['DELETE', '/ws/@connections/a%2Bb%2Fc%3D%3D', '']);
+    expect(headers).toMatchObject({ authorization: await signatureOf('DELETE', path, headers, body, at) });
+  });
+
+  test('403 is a defect', async () => {
+    await expect(connectionsTo(await inTurn(403)).close('Zabc=')).rejects.toThrow(
+      'execute-api:ManageConnections',
+    );
   });
 });
 
@@ -256,28 +289,30 @@ describe('on the wire', () => {
   test('it is signed for the host, port and path that it goes to', async () => {
     const at = Date.UTC(2026, 0, 1);
     const gateway = await postsGateway(() => 200);
-    const sdk = new SignatureV4({
-      region: REGION,
-      service: 'execute-api',
-      credentials: CREDENTIALS,
-      sha256: Sha256,
-      applyChecksum: false,
-    });
     for (const id of IDS) await connectionsTo(gateway, { clock: () => at }).post(id, '{}');
     for (const { path = '', headers, body } of gateway.posts) {
-      const { host = '', 'content-type': type = '' } = headers;
-      const signed = { host, 'content-type': type };
-      const request = {
-        method: 'POST',
-        protocol: 'http:',
-        hostname: '',
-        path,
-        query: {},
-        headers: signed,
-        body,
-      };
-      const { authorization } = (await sdk.sign(request, { signingDate: new Date(at) })).headers;
+      const authorization = await signatureOf('POST', path, headers, body, at);
       expect(headers).toMatchObject({ authorization, 'x-amz-security-token': CREDENTIALS.sessionToken });
     }
   });
 });
+
+/** What the SDK would send as Authorization. */
+async function signatureOf(
+  method: string,
+  path: string,
+  { host = '', 'content-type': type = '' }: IncomingHttpHeaders,
+  body: string,
+  at: number,
+): Promise<string | undefined> {
+  const sdk = new SignatureV4({
+    region: REGION,
+    service: 'execute-api',
+    credentials: CREDENTIALS,
+    sha256: Sha256,
+    applyChecksum: false,
+  });
+  const headers = { host, 'content-type': type };
+  const request = { method, protocol: 'http:', hostname: '', path, query: {}, headers, body };
+  return (await sdk.sign(request, { signingDate: new Date(at) })).headers.authorization;
+}

@@ -3,6 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
+import { parseOrigins } from '../../lambda/access/origins.ts';
 import { accessTo } from '../../lambda/access/verify.ts';
 import { httpHandler } from '../../lambda/http/app.ts';
 import { cursorAfter } from '../../lambda/http/cursor.ts';
@@ -16,6 +17,7 @@ const handler = httpHandler({
     anonymous: { '*': ['subscribe'] },
     clock: () => 0,
   }),
+  origins: parseOrigins('*'),
   logDefect: () => {},
   routes: {
     GET: {

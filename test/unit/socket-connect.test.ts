@@ -3,6 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
+import { parseOrigins } from '../../lambda/access/origins.ts';
 import { sign } from '../../lambda/access/sign.ts';
 import { ticketsOf } from '../../lambda/access/ticket.ts';
 import { accessTo } from '../../lambda/access/verify.ts';
@@ -13,7 +14,7 @@ const AUDIENCE = 'tidings:test';
 const keys = async () => [new TextEncoder().encode('k'.repeat(64))];
 const NOW = Date.now();
 
-function admission(anonymous: Capability) {
+function admission(anonymous: Capability, origins = '*') {
   const used = new Set<string>();
   const options = { keys, audience: AUDIENCE, clock: () => NOW };
   const tickets = ticketsOf({
@@ -21,7 +22,7 @@ function admission(anonymous: Capability) {
     newId: () => String(used.size),
     use: async (id) => !used.has(id) && used.add(id).has(id),
   });
-  return { access: accessTo({ ...options, anonymous }), tickets };
+  return { access: accessTo({ ...options, anonymous }), tickets, origins: parseOrigins(origins) };
 }
 
 const upgrade = (headers: Record<string, string> = {}, query: Record<string, unknown> = {}) => ({
@@ -65,4 +66,31 @@ test('where anyone may do something, nobody needs a token, and a bad one is refu
   });
   const foreign = upgrade({ 'Sec-WebSocket-Protocol': 'mqtt' });
   await expect(admit(open, foreign, NOW)).rejects.toMatchObject({ code: 'bad_request' });
+});
+
+describe('the page that opens a socket', () => {
+  const OURS = 'https://app.example.com';
+  const from = (origin: string | undefined) => upgrade(origin === undefined ? {} : { Origin: origin });
+  const outcome = async (origins: string, origin: string | undefined) =>
+    await admit(admission({ '*': ['subscribe'] }, origins), from(origin), NOW).then(
+      () => 'in',
+      (error: { code?: unknown }) => error.code,
+    );
+
+  test.each([OURS, 'null', 'https://evil.test', undefined])(
+    'is any, unless some are listed: %s',
+    async (one) => {
+      expect(await outcome('*', one)).toBe('in');
+    },
+  );
+
+  test.each([OURS, 'http://localhost:5173', undefined])('is listed, or there is none: %s', async (one) => {
+    expect(await outcome(`${OURS},http://localhost:5173`, one)).toBe('in');
+  });
+
+  test('is refused before anything is made of its token', async () => {
+    const closed = admission({}, OURS);
+    const asked = upgrade({ Origin: 'https://evil.test', Authorization: 'Bearer x' }, { token: 'x' });
+    await expect(admit(closed, asked, NOW)).rejects.toMatchObject({ code: 'forbidden' });
+  });
 });

@@ -1,0 +1,192 @@
+/**
+ * PROTOCOL.md §12.6 and §5 over the wire: nothing that was let in by a token outlives it, and history is not for who comes
+ * back without one.
+ * @module
+ */
+import { beforeAll, expect, inject, test } from 'vitest';
+import type { Capability } from '../../protocol/capability.ts';
+import { type EventStream, openStream } from '../support/event-stream.ts';
+import { subscribe } from '../support/follow.ts';
+import { openSocket, type Socket, socketWith, statusOf } from '../support/socket.ts';
+import { newTicket } from '../support/ticket.ts';
+import {
+  type Caller,
+  callerAt,
+  callerWith,
+  EVERYTHING,
+  newChannel,
+  refusalOf,
+  token,
+} from '../support/wire.ts';
+
+/** 30 s are forgiven (§7), and the last five of them are for the end: such a token opens things for nine to ten more. */
+const BRIEF_SECONDS = -15;
+const FORGIVEN_MS = 30_000;
+const BROWSER = { Accept: 'text/event-stream' };
+
+let hub: Caller;
+beforeAll(async () => {
+  hub = await callerWith(EVERYTHING);
+});
+
+const bearing = (bearer: string): Caller =>
+  callerAt(inject('hub').url, { Authorization: `Bearer ${bearer}` });
+
+/** When everything is over, by the clock. */
+async function overAt(ends: readonly Promise<unknown>[]): Promise<number> {
+  await Promise.all(ends);
+  return Date.now();
+}
+
+async function drained(stream: EventStream): Promise<void> {
+  while (await stream.next());
+}
+
+test('within 30 s of the end of a token its sockets, streams and long polls are over, though nothing is published', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, 'old');
+  const ends = Date.now() + BRIEF_SECONDS * 1_000;
+  const brief = bearing(await token(EVERYTHING, BRIEF_SECONDS));
+  const ticket = () => newTicket(EVERYTHING, BRIEF_SECONDS);
+  const ticketed = async () =>
+    await openSocket({ url: `${inject('hub').socketUrl}?ticket=${await ticket()}` });
+  const [lasting, anonymous, listening, ...idle] = await Promise.all([
+    socketWith(EVERYTHING),
+    openSocket({}),
+    socketWith(EVERYTHING, {}, BRIEF_SECONDS),
+    socketWith(EVERYTHING, {}, BRIEF_SECONDS),
+    ticketed(),
+  ]);
+  await subscribe(listening, channel);
+  const streams = await Promise.all([
+    openStream(brief, `/channels/${channel}?offset=-1&live=sse`),
+    openStream(brief, `/channels/${channel}`, BROWSER),
+    openStream(brief, `/events?channel=${channel}`),
+    ticket().then((one) =>
+      openStream(callerAt(inject('hub').url), `/events?channel=${channel}&ticket=${one}`),
+    ),
+  ]);
+  const held = brief.request(`/channels/${channel}?offset=now&live=long-poll`);
+  const sockets = [listening, ...idle];
+  const over = await overAt([...sockets.map(({ ended }) => ended), ...streams.map(drained), held]);
+  expect(over - ends).toBeGreaterThan(0);
+  expect(over - ends).toBeLessThan(FORGIVEN_MS);
+  expect((await held).status).toBe(204);
+  for (const socket of sockets) {
+    const frames = socket.unread().filter(({ type }) => type === 'error');
+    expect(frames).toEqual([
+      { type: 'error', code: 'unauthorized', message: 'the token of this connection has ended' },
+    ]);
+  }
+  for (const other of [lasting, anonymous]) {
+    expect(other.unread()).toEqual([]);
+    expect((await other.ask({ action: 'ping' })).type).toBe('pong');
+  }
+});
+
+test('whoever comes back after the end of the token gets nothing old, by whatever way', async () => {
+  const channel = newChannel();
+  const response = await hub.publish(channel, 'CANARY');
+  const offset = '0000000000000000';
+  const ended = await token(EVERYTHING, -60);
+  const late = bearing(ended);
+  const asked = [
+    await late.request(`/channels/${channel}?offset=-1`),
+    await late.request(`/channels/${channel}?offset=${offset}&live=long-poll`),
+    await late.request(`/channels/${channel}?offset=${offset}&live=sse`),
+    await late.request(`/channels/${channel}`, { headers: { ...BROWSER, 'Last-Event-ID': '-1' } }),
+    await late.request(`/events?channel=${channel}`, { headers: { 'Last-Event-ID': offset } }),
+    await late.request('/tickets', { method: 'POST' }),
+    await late.request(`/channels/${channel}?offset=-1`, {
+      headers: { 'If-None-Match': response.headers.get('ETag') ?? '"x"' },
+    }),
+  ];
+  for (const answer of asked) {
+    expect([answer.status, await answer.text()]).toEqual([401, expect.not.stringContaining('CANARY')]);
+  }
+  expect(await statusOf({ headers: { Authorization: `Bearer ${ended}` } })).toBe(401);
+});
+
+test('whoever comes back with less gets nothing of what he may not read any more', async () => {
+  const channel = newChannel();
+  await hub.publish(channel, 'CANARY');
+  const before = await socketWith({ [channel]: ['subscribe'] });
+  const offset = await subscribe(before, channel);
+  const less: Capability = { 'elsewhere/*': ['subscribe'], [channel]: ['publish'] };
+  const after = await callerWith(less);
+  const asked = [
+    await after.request(`/channels/${channel}?offset=-1`),
+    await after.request(`/channels/${channel}?offset=-1&live=sse`),
+    await after.request(`/channels/${channel}`, { headers: { ...BROWSER, 'Last-Event-ID': '-1' } }),
+    await after.request(`/events?channel=${channel}`, { headers: { 'Last-Event-ID': '-1' } }),
+  ];
+  for (const answer of asked) expect(await refusalOf(answer)).toEqual([403, 'forbidden']);
+  const socket = await socketWith(less);
+  for (const from of ['-1', 'now', offset]) {
+    expect((await socket.ask({ action: 'subscribe', channel, offset: from })).code).toBe('forbidden');
+  }
+  expect((await socket.ask({ action: 'subscribe', channel: '*' })).code).toBe('forbidden');
+});
+
+async function socketOf(principal: string, capability: Capability = EVERYTHING): Promise<Socket> {
+  return await openSocket({
+    headers: { Authorization: `Bearer ${await token(capability, 600, principal)}` },
+  });
+}
+
+const kick = (caller: Caller, query: string): Promise<Response> =>
+  caller.request(`/connections${query}`, { method: 'DELETE' });
+
+test('DELETE /connections ends every socket of a principal and no other, and says how many', async () => {
+  const mallory = `mallory ${newChannel()}`;
+  const channel = newChannel();
+  const mine = await Promise.all([socketOf(mallory), socketOf(mallory), socketOf(mallory)]);
+  const others = [await socketOf(`${mallory}x`), await socketWith(EVERYTHING), await openSocket({})];
+  for (const socket of mine) await subscribe(socket, channel);
+  await mine[2]?.close();
+  const query = `?principal=${encodeURIComponent(mallory)}`;
+  // The end of a connection is told to the hub a moment after it.
+  const first = await kick(hub, query);
+  expect([first.status, first.headers.get('Cache-Control')]).toEqual([200, 'no-store']);
+  const { ended } = Object(await first.json());
+  expect([2, 3]).toContain(ended);
+  for (const socket of mine.slice(0, 2)) {
+    await socket.ended;
+    expect(socket.unread()).toEqual([
+      { type: 'error', code: 'unauthorized', message: 'the hub was told to end this connection' },
+    ]);
+  }
+  for (const other of others) expect((await other.ask({ action: 'ping' })).type).toBe('pong');
+  // Whose token is still good may come back (§12.6).
+  const back = await socketOf(mallory);
+  expect((await back.ask({ action: 'ping' })).type).toBe('pong');
+  const again = async () => Object(await (await kick(hub, query)).json()).ended;
+  await expect.poll(again, { timeout: 10_000 }).toBe(0);
+  await back.ended;
+});
+
+test('DELETE /connections is for who may manage everything, and wants one principal', async () => {
+  const nobodys = `?principal=${newChannel()}`;
+  expect(await (await kick(hub, nobodys)).json()).toEqual({ ended: 0 });
+  const nobody = await callerWith(undefined);
+  expect(await refusalOf(await kick(nobody, nobodys))).toEqual([401, 'unauthorized']);
+  for (const capability of [{ '*': ['publish', 'subscribe', 'webhook'] }, { 'a/*': ['manage'] }] as const) {
+    expect(await refusalOf(await kick(await callerWith(capability), nobodys))).toEqual([403, 'forbidden']);
+  }
+  for (const query of ['', '?principal=', '?principal=a&principal=b', `?principal=${'x'.repeat(256)}`]) {
+    expect(await refusalOf(await kick(hub, query)), query).toEqual([400, 'bad_request']);
+  }
+  for (const method of ['GET', 'POST', 'PUT']) {
+    const response = await hub.request('/connections?principal=a', { method });
+    expect(response.headers.get('Allow'), method).toBe('DELETE, OPTIONS');
+    expect(await refusalOf(response), method).toEqual([405, 'method_not_allowed']);
+  }
+});
+
+test('the sub of a token that opens a socket may be as long as OpenID Connect lets it be', async () => {
+  const statusWith = async (length: number) => {
+    const bearer = await token(EVERYTHING, 600, 'é'.repeat(length));
+    return await statusOf({ headers: { Authorization: `Bearer ${bearer}` } });
+  };
+  expect([await statusWith(255), await statusWith(256)]).toEqual([101, 400]);
+});
