@@ -39,6 +39,10 @@ export interface HubConfig {
   readonly postsPerSecond: number;
   /** Batches of webhook endpoints that are served at a time, ten in each. */
   readonly maxDeliveries: number;
+  /** What each route that reads lets through a second; other routes have a share of it (throttle.ts). */
+  readonly requestsPerSecond: number;
+  /** What each route that publishes lets through a second, that of messages on sockets too. */
+  readonly publishesPerSecond: number;
   /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
   readonly allowInsecureWebhooks: boolean;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
@@ -62,6 +66,8 @@ const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
 const MAX_POSTS_IN_FLIGHT = 900;
 /** What one process can sign and send is less; the quota of an account can be raised to more. */
 const MAX_POSTS_PER_SECOND = 100_000;
+/** A stage may not be given more than the account has. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
+const MAX_ROUTE_RATE = 10_000;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -107,6 +113,8 @@ const OPTIONS: {
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
+  requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
+  publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
   throwAway: { fallback: false, parse: truth },
 };
@@ -135,6 +143,8 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     postsInFlight: option(context, 'postsInFlight'),
     postsPerSecond: option(context, 'postsPerSecond'),
     maxDeliveries: option(context, 'maxDeliveries'),
+    requestsPerSecond: option(context, 'requestsPerSecond'),
+    publishesPerSecond: option(context, 'publishesPerSecond'),
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
     throwAway: option(context, 'throwAway'),
   };

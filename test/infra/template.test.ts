@@ -195,6 +195,7 @@ describe('the template', () => {
       'ANY /channels/{channel+}',
       'ANY /hold/channels/{channel+}',
       'ANY /hold/v1/stream/{channel+}',
+      'ANY /tickets',
       'ANY /v1/stream/{channel+}',
       'ANY /webhooks',
       'ANY /webhooks/{rest+}',

@@ -1,0 +1,74 @@
+/**
+ * Denial of wallet: what every way in lets through at the most, and what that is held by.
+ * @module
+ */
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../lib/config.ts';
+import { addHub } from '../../lib/hub.ts';
+
+function hubWith(context: Record<string, unknown> = {}): Template {
+  const app = new App({ context, analyticsReporting: false });
+  return Template.fromStack(addHub(app, parseConfig(context)).hub);
+}
+
+const bucket = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate });
+
+let hub: Template;
+beforeAll(() => {
+  hub = hubWith();
+});
+
+const stageNamed = (template: Template, name: string) => {
+  const [found] = Object.values(template.findResources('AWS::ApiGatewayV2::Stage')).filter(
+    ({ Properties }) => Properties?.StageName === name,
+  );
+  return found;
+};
+
+describe('the gateways', () => {
+  test('let so much through on each route, and the least on what is not named', () => {
+    const read = ['/channels/{channel+}', '/v1/stream/{channel+}'].flatMap((path) =>
+      [`GET ${path}`, `HEAD ${path}`, `ANY /hold${path}`].map((key) => [key, bucket(1_000)] as const),
+    );
+    expect(stageNamed(hub, '$default')?.Properties).toMatchObject({ DefaultRouteSettings: bucket(50) });
+    expect(stageNamed(hub, '$default')?.Properties?.RouteSettings).toEqual({
+      ...Object.fromEntries(read),
+      'ANY /channels/{channel+}': bucket(1_000),
+      'ANY /v1/stream/{channel+}': bucket(1_000),
+    });
+    expect(stageNamed(hub, 'ws')?.Properties).toMatchObject({
+      DefaultRouteSettings: bucket(1_000),
+      RouteSettings: { $connect: bucket(250), $default: bucket(1_000) },
+    });
+  });
+
+  test('take their rates from the configuration', () => {
+    const slow = hubWith({ 'tidings:requestsPerSecond': 100, 'tidings:publishesPerSecond': 7 });
+    expect(stageNamed(slow, '$default')?.Properties).toMatchObject({
+      DefaultRouteSettings: bucket(5),
+      RouteSettings: {
+        'GET /channels/{channel+}': bucket(100),
+        'ANY /channels/{channel+}': bucket(7),
+      },
+    });
+    expect(stageNamed(slow, 'ws')?.Properties).toMatchObject({
+      RouteSettings: { $connect: bucket(25), $default: bucket(7) },
+    });
+  });
+
+  // CloudFormation would make the stage first: "Unable to find Route by key … within the provided RouteSettings".
+  // https://github.com/terraform-aws-modules/terraform-aws-apigateway-v2/pull/80
+  test('are told of rates only after their routes are there', () => {
+    const routes = Object.entries(hub.findResources('AWS::ApiGatewayV2::Route'));
+    const stages = Object.values(hub.findResources('AWS::ApiGatewayV2::Stage'));
+    for (const [id, { Properties }] of routes) {
+      const [stage] = stages.filter(
+        (each) => JSON.stringify(each.Properties?.ApiId) === JSON.stringify(Properties?.ApiId),
+      );
+      expect(stage?.DependsOn).toContain(id);
+    }
+    expect(routes.length).toBeGreaterThan(10);
+  });
+});
