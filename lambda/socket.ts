@@ -10,8 +10,9 @@ import { hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { accessEnv, connectionsEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
 import { forget } from './hub/subscribe.ts';
+import { tooMany } from './hub/tally.ts';
 import { answerMessage } from './ws/answer.ts';
 import { admit, type Upgrade } from './ws/connect.ts';
 import { parseSocketEvent, type SocketResult } from './ws/event.ts';
@@ -20,6 +21,7 @@ const client = documentClient();
 const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
+const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
 const sockets = {
   log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
   jobs: jobsBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
@@ -45,7 +47,7 @@ export async function handler(event: unknown): Promise<SocketResult> {
 async function open(upgrade: Upgrade): Promise<SocketResult> {
   try {
     const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
-    await subscribers.connect(connection);
+    if (!(await subscribers.connect(connection, most))) throw tooMany(`${most} connections at a time`);
     return {
       statusCode: 200,
       ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),

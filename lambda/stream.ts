@@ -3,23 +3,37 @@
  * @module
  */
 import { accessInAws } from './aws/access.ts';
+import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
+import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, listenersEnv, logEnv, streamEnv, wakeEnv } from './env.ts';
+import { accessEnv, heldEnv, listenersEnv, logEnv, streamEnv, wakeEnv } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
-const hold = holdInAws({
-  ...logEnv.read(process.env),
-  ...accessEnv.read(process.env),
-  ...listenersEnv.read(process.env),
-  ...wakeEnv.read(process.env),
-});
+const client = documentClient();
+const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
+const hold = holdInAws(
+  {
+    ...logEnv.read(process.env),
+    ...accessEnv.read(process.env),
+    ...wakeEnv.read(process.env),
+    SUBSCRIBERS_TABLE,
+  },
+  client,
+);
+/** No function runs longer, in milliseconds. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const LONGEST_STREAM_MS = 900_000;
 const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
 const access = accessInAws(accessEnv.read(process.env), TOKEN_HEADER);
 const { channel, events } = streamAnswers({
   hold,
   access,
+  seats: {
+    tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream', LONGEST_STREAM_MS),
+    most: Number(heldEnv.read(process.env).HELD_PER_CALLER),
+    clock: hold.log.clock,
+  },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,
   logDefect,

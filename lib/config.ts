@@ -39,6 +39,10 @@ export interface HubConfig {
   readonly postsPerSecond: number;
   /** Batches of webhook endpoints that are served at a time, ten in each. */
   readonly maxDeliveries: number;
+  /** Connections that one caller may have; the hub's own sockets, by which held reads are woken, are one caller too. */
+  readonly connectionsPerCaller: number;
+  /** Long polls that are held for one caller at a time, and streams likewise. */
+  readonly heldPerCaller: number;
   /** What each route that reads lets through a second; other routes have a share of it (throttle.ts). */
   readonly requestsPerSecond: number;
   /** What each route that publishes lets through a second, that of messages on sockets too. */
@@ -68,6 +72,8 @@ const MAX_POSTS_IN_FLIGHT = 900;
 const MAX_POSTS_PER_SECOND = 100_000;
 /** A stage may not be given more than the account has. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
 const MAX_ROUTE_RATE = 10_000;
+/** What API Gateway itself would hold: 500 a second for two hours. */
+const MAX_CONNECTIONS = 3_600_000;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -113,6 +119,8 @@ const OPTIONS: {
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
+  connectionsPerCaller: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_CONNECTIONS) },
+  heldPerCaller: { fallback: 50, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
   requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
@@ -127,7 +135,7 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
   const known = Object.keys(OPTIONS).map((name) => PREFIX + name);
   const unknown = Object.keys(context).find((key) => key.startsWith(PREFIX) && !known.includes(key));
   if (unknown) throw new Error(`unknown context key "${unknown}"; known are ${known.join(', ')}`);
-  return {
+  const config: HubConfig = {
     stage: option(context, 'stage'),
     channelCreation: option(context, 'channelCreation'),
     anonymous: option(context, 'anonymous'),
@@ -143,11 +151,24 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     postsInFlight: option(context, 'postsInFlight'),
     postsPerSecond: option(context, 'postsPerSecond'),
     maxDeliveries: option(context, 'maxDeliveries'),
+    connectionsPerCaller: option(context, 'connectionsPerCaller'),
+    heldPerCaller: option(context, 'heldPerCaller'),
     requestsPerSecond: option(context, 'requestsPerSecond'),
     publishesPerSecond: option(context, 'publishesPerSecond'),
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
     throwAway: option(context, 'throwAway'),
   };
+  refuseContradictions(config);
+  return config;
+}
+
+/** Each process that holds readers is woken by a connection of its own. */
+function refuseContradictions({ connectionsPerCaller, maxHolds, maxStreams }: HubConfig): void {
+  if (connectionsPerCaller >= maxHolds + maxStreams) return;
+  throw new Error(
+    `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least maxHolds + maxStreams, ` +
+      `which is ${maxHolds + maxStreams}, since the hub's own sockets are a caller, too`,
+  );
 }
 
 function option<K extends keyof HubConfig>(

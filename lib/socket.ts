@@ -8,7 +8,7 @@ import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { wakeEnv } from '../lambda/env.ts';
+import { connectionsEnv, wakeEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
@@ -43,6 +43,9 @@ export class Socket extends Construct {
     subscribers.grantSubscribe(this.door);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
+    this.door.configure(
+      connectionsEnv.write({ CONNECTIONS_PER_CALLER: String(config.connectionsPerCaller) }),
+    );
 
     const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.door.function) });
     this.api = new apigateway.WebSocketApi(this, 'Api', {

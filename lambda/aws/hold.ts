@@ -3,12 +3,12 @@
  * @module
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Hold } from '../hub/hold.ts';
 import { rereading } from '../hub/reread.ts';
 import { sharingReads } from '../hub/shared-reads.ts';
 import { pushed } from '../hub/wake.ts';
 import type { AccessSettings } from './access.ts';
-import { documentClient } from './dynamodb.ts';
 import { earTo } from './ear.ts';
 import { type LogSettings, logInAws } from './log.ts';
 import { logDefect } from './telemetry.ts';
@@ -21,8 +21,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SOCKET_URL: string;
 }
 
-export function holdInAws(settings: HoldSettings): Hold {
-  const client = documentClient();
+export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), turn);
   const ear = earTo({
     url: settings.SOCKET_URL,

@@ -1,5 +1,5 @@
 /**
- * The Subscribers table: who listens. Key `pattern` and `connection`; four kinds of rows, told apart by the pattern:
+ * The Subscribers table: who listens. Key `pattern` and `connection`; five kinds of rows, told apart by the pattern:
  *
  * | pattern | connection | |
  * |---|---|---|
@@ -7,6 +7,7 @@
  * | `{pattern}#` | `#` | what is known of a pattern: its number of shards |
  * | `@{connection}` | its id | the connection itself, with a note of its subscriptions |
  * | `{channel}#wait` | its id | a process that holds readers of the channel |
+ * | `#{kind}:{hash of a caller}` | `#` | how much of that a caller has (tally-dynamodb.ts) |
  *
  * Neither `#` nor `@` is in any pattern. The notes make an index by connection needless, which would double every write.
  * @module
@@ -26,6 +27,10 @@ import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } fro
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
 import { batchGet, callIf, numberOf, textOf } from './dynamodb.ts';
+import { tallyInDynamoDb } from './tally-dynamodb.ts';
+
+/** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
+const CONNECTION_WINDOW_MS = CONNECTION_LIFE_MS + 5 * 60_000;
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -39,6 +44,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   const TableName = table;
   const put = (Item: Item) => call(() => client.send(new PutCommand({ TableName, Item })));
   const remove = (Key: Item) => call(() => client.send(new DeleteCommand({ TableName, Key })));
+  const tally = tallyInDynamoDb(client, table, 'connections', CONNECTION_WINDOW_MS);
   const query = (pattern: string) => queryAll(client, table, pattern);
   const connection = async (id: string): Promise<Connection | undefined> => {
     const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
@@ -59,12 +65,17 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   };
   return {
     connection,
-    async connect({ id, capability, until, ...rest }) {
+    async connect({ id, capability, until, ...rest }, most) {
+      if (!(await tally.take(rest.principal, rest.since, most))) return false;
       const item = { ...connectionKey(id), capability: JSON.stringify(capability), until, ...rest };
       await put({ ...item, expiry: expiryOf(until) });
+      return true;
     },
-    async disconnect(id) {
-      await remove(connectionKey(id));
+    async disconnect({ id, principal, since }) {
+      const command = new DeleteCommand({ TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' });
+      const { Attributes } = await call(() => client.send(command));
+      // Its end is told by the gateway and found by the push: only who removes the row gives back.
+      if (Attributes) await tally.giveBack(principal, since);
     },
     async note(id, { pattern, shard }, most) {
       const update = new UpdateCommand({
@@ -237,6 +248,7 @@ function connectionOf(item: Item): Connection {
     principal: item.principal === undefined ? undefined : textOf(item, 'principal'),
     capability: parseCapability(JSON.parse(textOf(item, 'capability'))),
     allowedUntil: optionalNumber(item, 'allowedUntil'),
+    since: numberOf(item, 'since'),
     until: numberOf(item, 'until'),
     subscriptions: mapOf(item, 'subscriptions', numberOf),
   };

@@ -4,7 +4,7 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
-import type { Access } from '../access/verify.ts';
+import type { Access, Caller } from '../access/verify.ts';
 import {
   baseApp,
   type HttpHandler,
@@ -21,6 +21,7 @@ import { refuseBadName } from './parse.ts';
 export interface ChannelRequest {
   readonly channel: string;
   readonly raw: Request;
+  readonly caller: Caller;
 }
 
 export interface ChannelRoute {
@@ -81,5 +82,5 @@ async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Res
   const caller = await door.access.identify(raw.headers);
   refuseBadName(channel);
   door.access.require(route.operation, channel, caller);
-  return await route.answer({ channel, raw });
+  return await route.answer({ channel, raw, caller });
 }

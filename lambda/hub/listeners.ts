@@ -8,11 +8,13 @@ import type { Position } from '../../protocol/offset.ts';
 /** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
 export interface Connection {
   readonly id: string;
-  /** Who the token was made for, for logs. */
+  /** Who the token was made for: for logs, and by whom connections are counted. */
   readonly principal: string | undefined;
   readonly capability: Capability;
   /** When the token ends, in milliseconds; undefined for callers without one. */
   readonly allowedUntil: number | undefined;
+  /** When it was opened, in milliseconds. */
+  readonly since: number;
   /** When API Gateway will have ended the connection at the latest, in milliseconds. */
   readonly until: number;
   /** Pattern → shard that its subscription is kept in. */
@@ -55,10 +57,11 @@ export interface Shard extends PatternShard {
 }
 
 export interface SubscriberStore {
-  connect(connection: Connection): Promise<void>;
+  /** Notes it, unless its principal has `most` of them; says whether it did. */
+  connect(connection: Connection, most: number): Promise<boolean>;
   connection(id: string): Promise<Connection | undefined>;
-  /** Forgets the connection itself; its subscriptions are removed one by one. */
-  disconnect(id: string): Promise<void>;
+  /** Forgets the connection itself, once; its subscriptions are removed one by one. */
+  disconnect(connection: Connection): Promise<void>;
   /** Notes the subscription on its connection. `full`: it has `most` others; `gone`: there is no such connection. */
   note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
   /** Takes the note back. */

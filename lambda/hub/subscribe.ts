@@ -136,7 +136,7 @@ export async function forget(
     shard,
   }));
   await Promise.all([...sets, ...(seenIn ? [seenIn] : [])].map((set) => subscribers.remove(set, id)));
-  if (connection) await subscribers.disconnect(id);
+  if (connection) await subscribers.disconnect(connection);
 }
 
 /** Tells a subscriber whose token has ended, and ends his subscription. */

@@ -38,7 +38,13 @@ export async function admit(
     throw new Refusal('bad_request', `the subprotocol of this hub is ${SUBPROTOCOL}`);
   const caller = await callerOf(admission, headers, protocols, query.ticket);
   return {
-    connection: { id, ...caller, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
+    connection: {
+      id,
+      ...caller,
+      since: now,
+      until: now + CONNECTION_LIFE_MS + LATE_MS,
+      subscriptions: {},
+    },
     subprotocol: protocols.length > 0 ? SUBPROTOCOL : undefined,
   };
 }

@@ -120,7 +120,7 @@ describe('the template', () => {
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       ...common,
-      'Subscribers: dynamodb:PutItem',
+      'Subscribers: dynamodb:PutItem dynamodb:GetItem dynamodb:UpdateItem',
     ];
     expect(grants).toEqual({
       Publish: [

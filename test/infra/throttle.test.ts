@@ -72,3 +72,54 @@ describe('the gateways', () => {
     expect(routes.length).toBeGreaterThan(10);
   });
 });
+
+describe('the caps of callers', () => {
+  /** A variable of each function that has it, by the name of its construct. */
+  const settingOf = (template: Template, name: string) =>
+    Object.fromEntries(
+      Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(([id, { Properties }]) => {
+        const value: unknown = Properties?.Environment?.Variables?.[name];
+        return value === undefined ? [] : [[id.replace(/Door.*/, ''), value]];
+      }),
+    );
+
+  test('reach those who count', () => {
+    expect(settingOf(hub, 'CONNECTIONS_PER_CALLER')).toEqual({ Socket: '1000' });
+    expect(settingOf(hub, 'HELD_PER_CALLER')).toEqual({ Hold: '50', Stream: '50' });
+  });
+
+  test('count nobody where one caller may have all that there is', () => {
+    const few = hubWith({ 'tidings:maxHolds': 50, 'tidings:maxStreams': 51 });
+    expect(settingOf(few, 'HELD_PER_CALLER')).toEqual({ Hold: '0', Stream: '50' });
+  });
+
+  test('leave room for the sockets of the hub itself', () => {
+    expect(() => parseConfig({ 'tidings:maxHolds': 901 })).toThrow(
+      'must be at least maxHolds + maxStreams, which is 1001',
+    );
+  });
+});
+
+// Unreserved, each could take the whole account; reserved, a new account could not deploy them. What waits is reserved,
+// since it takes its place for long; what a gateway lets in is bounded by its rate, and what a queue feeds by its mapping.
+test('every function is held by a reservation, by the rate of a gateway, or by its queue', () => {
+  const reserved = Object.entries(hub.findResources('AWS::Lambda::Function')).flatMap(
+    ([id, { Properties }]) =>
+      Properties?.ReservedConcurrentExecutions === undefined
+        ? []
+        : [[id.replace(/Door.*/, ''), Properties.ReservedConcurrentExecutions]],
+  );
+  expect(Object.fromEntries(reserved)).toEqual({ Hold: 100, Stream: 100 });
+  const sources = Object.values(hub.findResources('AWS::Lambda::EventSourceMapping'));
+  const fed = sources.map(({ Properties }) => {
+    expect(Properties?.ScalingConfig?.MaximumConcurrency).toBeGreaterThan(1);
+    return String(Properties?.FunctionName?.Ref).replace(/Door.*/, '');
+  });
+  const routed = Object.values(hub.findResources('AWS::ApiGatewayV2::Integration')).map(({ Properties }) =>
+    JSON.stringify(Properties?.IntegrationUri),
+  );
+  const behindGateway = ['Publish', 'Read', 'Hold', 'Webhooks', 'Socket'];
+  for (const door of behindGateway) expect(routed.some((uri) => uri.includes(`"${door}Door`))).toBe(true);
+  const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) => id.replace(/Door.*/, ''));
+  expect(all.sort()).toEqual([...behindGateway, ...fed, 'Stream'].sort());
+});

@@ -49,9 +49,14 @@ function subscriberStore(
     return rows;
   };
   return {
-    connect: async (connection) => void connections.set(connection.id, connection),
+    async connect(connection, most) {
+      const own = [...connections.values()].filter(({ principal }) => principal === connection.principal);
+      if (own.length >= most) return false;
+      connections.set(connection.id, connection);
+      return true;
+    },
     connection: async (id) => connections.get(id),
-    disconnect: async (id) => void connections.delete(id),
+    disconnect: async ({ id }) => void connections.delete(id),
     async note(id, { pattern, shard }, most) {
       const connection = connections.get(id);
       if (!connection) return 'gone';

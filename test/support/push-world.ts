@@ -176,11 +176,12 @@ export function pushWorld({
         principal: undefined,
         capability: {},
         allowedUntil: undefined,
+        since: log.now,
         until,
         subscriptions: {},
         ...more,
       };
-      await listeners.subscribers.connect(connection);
+      await listeners.subscribers.connect(connection, Number.POSITIVE_INFINITY);
       const client: Client = {
         id,
         connection,
