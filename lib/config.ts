@@ -49,6 +49,10 @@ export interface HubConfig {
   readonly publishesPerSecond: number;
   /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
   readonly allowInsecureWebhooks: boolean;
+  /** What the account may cost a month, in US dollars, before somebody is told; 0 for nobody. */
+  readonly monthlyBudget: number;
+  /** Who is told. */
+  readonly budgetEmail: string;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -74,6 +78,9 @@ const MAX_POSTS_PER_SECOND = 100_000;
 const MAX_ROUTE_RATE = 10_000;
 /** What API Gateway itself would hold: 500 a second for two hours. */
 const MAX_CONNECTIONS = 3_600_000;
+const MAX_BUDGET = 1_000_000_000;
+/** What AWS Budgets takes for an address. https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Subscriber.html */
+const EMAIL = /^\S+@\S+\.\S+$/;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -124,6 +131,14 @@ const OPTIONS: {
   requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
+  monthlyBudget: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_BUDGET) },
+  budgetEmail: {
+    fallback: '',
+    parse: (value) =>
+      typeof value === 'string' && (value === '' || EMAIL.test(value))
+        ? value
+        : refuse('an address for letters, or empty'),
+  },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -156,18 +171,30 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     requestsPerSecond: option(context, 'requestsPerSecond'),
     publishesPerSecond: option(context, 'publishesPerSecond'),
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
+    monthlyBudget: option(context, 'monthlyBudget'),
+    budgetEmail: option(context, 'budgetEmail'),
     throwAway: option(context, 'throwAway'),
   };
-  refuseContradictions(config);
+  refuseFewConnections(config);
+  refuseHalfABudget(config);
   return config;
 }
 
 /** Each process that holds readers is woken by a connection of its own. */
-function refuseContradictions({ connectionsPerCaller, maxHolds, maxStreams }: HubConfig): void {
+function refuseFewConnections({ connectionsPerCaller, maxHolds, maxStreams }: HubConfig): void {
   if (connectionsPerCaller >= maxHolds + maxStreams) return;
   throw new Error(
     `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least maxHolds + maxStreams, ` +
       `which is ${maxHolds + maxStreams}, since the hub's own sockets are a caller, too`,
+  );
+}
+
+function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
+  if (monthlyBudget > 0 === (budgetEmail !== '')) return;
+  const [missing, needed] =
+    budgetEmail === '' ? ['budgetEmail', 'monthlyBudget'] : ['monthlyBudget', 'budgetEmail'];
+  throw new Error(
+    `context key "${PREFIX}${missing}" is needed for "${PREFIX}${needed}": set both, or neither`,
   );
 }
 

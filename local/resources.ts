@@ -248,6 +248,10 @@ const TABLE: Readonly<Record<string, Properties>> = {
     Threshold: 'there are no metrics here',
     TreatMissingData: 'there are no metrics here',
   },
+  'AWS::Budgets::Budget': {
+    Budget: 'nothing is paid for on one machine',
+    NotificationsWithSubscribers: 'nothing is paid for on one machine',
+  },
   'AWS::CDK::Metadata': { Analytics: 'counts constructs for the CDK team' },
 };
 

@@ -44,15 +44,15 @@ const propertiesOf = (template: Template, type: string): Record<string, unknown>
   Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});
 
 describe('the template', () => {
-  test.each([[{}], [{ 'tidings:socketLogs': true }]])(
-    'passes strict validation and AwsSolutions with %j',
-    (context) => {
-      const app = new App({ context: STRICT, analyticsReporting: false });
-      Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-      addHub(app, parseConfig(context));
-      expect(() => app.synth()).not.toThrow();
-    },
-  );
+  test.each([
+    [{}],
+    [{ 'tidings:socketLogs': true, 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'a@example.com' }],
+  ])('passes strict validation and AwsSolutions with %j', (context) => {
+    const app = new App({ context: STRICT, analyticsReporting: false });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    addHub(app, parseConfig(context));
+    expect(() => app.synth()).not.toThrow();
+  });
 
   test.each([
     ['AwsSolutions', 'require publishers to use SSL', (scope: Stack) => new Topic(scope, 'WithoutTls')],

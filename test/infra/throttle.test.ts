@@ -123,3 +123,30 @@ test('every function is held by a reservation, by the rate of a gateway, or by i
   const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) => id.replace(/Door.*/, ''));
   expect(all.sort()).toEqual([...behindGateway, ...fed, 'Stream'].sort());
 });
+
+describe('a budget', () => {
+  test('is there only where somebody is to be told', () => {
+    expect(hub.findResources('AWS::Budgets::Budget')).toEqual({});
+    const told = hubWith({ 'tidings:monthlyBudget': '50', 'tidings:budgetEmail': 'team@example.com' });
+    told.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { BudgetType: 'COST', TimeUnit: 'MONTHLY', BudgetLimit: { Amount: 50, Unit: 'USD' } },
+      NotificationsWithSubscribers: [
+        ['FORECASTED', 100],
+        ['ACTUAL', 80],
+        ['ACTUAL', 100],
+      ].map(([NotificationType, Threshold]) => ({
+        Notification: { NotificationType, Threshold, ComparisonOperator: 'GREATER_THAN' },
+        Subscribers: [{ SubscriptionType: 'EMAIL', Address: 'team@example.com' }],
+      })),
+    });
+  });
+
+  test.each([
+    [{ 'tidings:monthlyBudget': 50 }, '"tidings:budgetEmail" is needed'],
+    [{ 'tidings:budgetEmail': 'team@example.com' }, '"tidings:monthlyBudget" is needed'],
+    [{ 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'team' }, 'an address for letters'],
+    [{ 'tidings:monthlyBudget': -1 }, 'from 0 to'],
+  ])('refuses %j', (context, sentence) => {
+    expect(() => parseConfig(context)).toThrow(sentence);
+  });
+});
