@@ -128,7 +128,7 @@ function readIntegration(integration: Resolved, key: string, plan: Plan, id: str
   return {
     functionArn,
     timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),
-    permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+    permitted: mayInvoke(plan, functionArn, { service: 'apigateway.amazonaws.com', sourceArn }),
     finish: readResponseParameters(properties.ResponseParameters, at),
   };
 }

@@ -147,9 +147,9 @@ const TABLE: Readonly<Record<string, Properties>> = {
     FunctionName: ACTED,
     Principal: ACTED,
     SourceArn: ACTED,
-    FunctionUrlAuthType: 'follows from the URL itself',
-    InvokedViaFunctionUrl: 'the permission for the URL itself is checked',
-    SourceAccount: 'there is one account',
+    FunctionUrlAuthType: ACTED,
+    InvokedViaFunctionUrl: ACTED,
+    SourceAccount: ACTED,
   },
   'AWS::IAM::Role': {
     RoleName: ACTED,
@@ -230,10 +230,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     FilterPolicyScope: ACTED,
     RedrivePolicy: 'delivery from a topic to a local queue cannot fail',
   },
-  'AWS::SNS::TopicPolicy': {
-    PolicyDocument: 'callers are checked by their own roles; plain-text access is refused on AWS only',
-    Topics: ACTED,
-  },
+  'AWS::SNS::TopicPolicy': { PolicyDocument: ACTED, Topics: ACTED },
   'AWS::SQS::Queue': QUEUE_ATTRIBUTES,
   'AWS::SQS::QueuePolicy': { PolicyDocument: ACTED, Queues: ACTED },
   'AWS::CloudWatch::Alarm': {

@@ -89,7 +89,7 @@ function readRoute(route: Resolved, plan: Plan, stageId: string): SocketRoute {
     key,
     functionArn,
     timeoutMs,
-    permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+    permitted: mayInvoke(plan, functionArn, { service: 'apigateway.amazonaws.com', sourceArn }),
     answers: hasResponse(route, plan, key),
   };
 }
