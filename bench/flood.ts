@@ -140,14 +140,16 @@ async function pace(perSecond: number, inTime: () => boolean, tick: () => unknow
   }
 }
 
+/** The status of the answer, or 0 if the connection broke before there was one. */
 async function ask({ url, token }: FloodedHub, path: string, init: RequestInit = {}): Promise<number> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const body = init.method === 'POST' ? '1' : null;
-  const response = await fetch(`${url}${path}`, {
-    ...init,
-    body,
-    headers: { ...headers, ...Object.fromEntries(new Headers(init.headers)) },
-  });
-  await response.arrayBuffer();
-  return response.status;
+  const more = Object.fromEntries(new Headers(init.headers));
+  try {
+    const response = await fetch(`${url}${path}`, { ...init, body, headers: { ...headers, ...more } });
+    await response.arrayBuffer();
+    return response.status;
+  } catch {
+    return 0;
+  }
 }
