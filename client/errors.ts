@@ -44,7 +44,7 @@ export function asTidingsError(error: unknown): TidingsError {
   return new TidingsError('unavailable', message, { cause: error });
 }
 
-const PASSING: readonly ErrorCode[] = ['unavailable', 'internal'];
+const PASSING: readonly ErrorCode[] = ['unavailable', 'internal', 'too_many_requests'];
 const OF_THE_TRANSPORT: readonly ErrorCode[] = [
   'route_not_found',
   'method_not_allowed',

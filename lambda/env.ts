@@ -43,6 +43,12 @@ export const jobEnv = contract('PUSH_QUEUE_URL');
 /** How far was pushed, and how to post to sockets: POSTS_IN_FLIGHT at a time, POSTS_PER_SECOND at the most. */
 export const pushEnv = contract('CURSORS_TABLE', 'SOCKET_ENDPOINT', 'POSTS_IN_FLIGHT', 'POSTS_PER_SECOND');
 
+/** How many connections a caller may have. */
+export const connectionsEnv = contract('CONNECTIONS_PER_CALLER');
+
+/** How many requests of a caller are held at a time; 0: as many as there is room for. */
+export const heldEnv = contract('HELD_PER_CALLER');
+
 /** The hub's own socket, by which held reads are woken. */
 export const wakeEnv = contract('SOCKET_URL');
 
@@ -79,9 +85,9 @@ const common = [...logEnv.names, ...accessEnv.names, ...originsEnv.names];
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
   Publish: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
   Read: common,
-  Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...holdEnv.names],
-  Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...streamEnv.names],
-  Socket: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
+  Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...holdEnv.names],
+  Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...streamEnv.names],
+  Socket: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names, ...connectionsEnv.names],
   Webhooks: [
     ...common,
     ...endpointsEnv.names,

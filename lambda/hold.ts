@@ -4,22 +4,37 @@
  */
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
+import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
+import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, holdEnv, listenersEnv, logEnv, originsEnv, wakeEnv } from './env.ts';
+import { accessEnv, heldEnv, holdEnv, listenersEnv, logEnv, originsEnv, wakeEnv } from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
 import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
+import { fromSeat, seatOf } from './hub/tally.ts';
 
-const hold = holdInAws({
-  ...logEnv.read(process.env),
-  ...accessEnv.read(process.env),
-  ...listenersEnv.read(process.env),
-  ...wakeEnv.read(process.env),
-});
+const client = documentClient();
+const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
+const hold = holdInAws(
+  {
+    ...logEnv.read(process.env),
+    ...accessEnv.read(process.env),
+    ...wakeEnv.read(process.env),
+    SUBSCRIBERS_TABLE,
+  },
+  client,
+);
+/** The gateway gives up on a held read after 30 s, and its function ends before that, in milliseconds. */
+const LONGEST_HELD_MS = 30_000;
+const seats = {
+  tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold', LONGEST_HELD_MS),
+  most: Number(heldEnv.read(process.env).HELD_PER_CALLER),
+  clock: hold.log.clock,
+};
 const access = accessInAws(accessEnv.read(process.env));
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
@@ -36,8 +51,11 @@ export const handler = httpHandler({
         const asked = parseFrom(raw, 'long-poll');
         const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - hold.log.clock());
         const until = hold.timer.now() + ms;
+        const seat = seatOf(seats, caller.principal);
+        const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };
         // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
-        const held = await holdRead(hold, name, asked, until, new AbortController().signal);
+        const { signal } = new AbortController();
+        const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         const cursor = new URL(raw.url).searchParams.get('cursor');
         return answerHeld(answer, cursorAfter(cursor, hold.log.clock(), Math.random));

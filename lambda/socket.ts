@@ -12,9 +12,10 @@ import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
+import { accessEnv, connectionsEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
 import { endWithToken } from './hub/goodbye.ts';
 import { forget } from './hub/subscribe.ts';
+import { tooMany } from './hub/tally.ts';
 import { answerMessage } from './ws/answer.ts';
 import { admit, type Upgrade } from './ws/connect.ts';
 import { parseSocketEvent, type SocketResult } from './ws/event.ts';
@@ -25,6 +26,7 @@ const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
 const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
 const goodbyes = goodbyesBySqs(PUSH_QUEUE_URL);
+const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
 const sockets = {
   log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
   jobs: jobsBySqs(PUSH_QUEUE_URL),
@@ -51,7 +53,7 @@ export async function handler(event: unknown): Promise<SocketResult> {
 async function open(upgrade: Upgrade): Promise<SocketResult> {
   try {
     const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
-    await subscribers.connect(connection);
+    if (!(await subscribers.connect(connection, most))) throw tooMany(`${most} connections at a time`);
     // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
     await endWithToken({ log: sockets.log, goodbyes }, connection);
     return {

@@ -6,25 +6,31 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
+import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
 import { logDefect } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, listenersEnv, logEnv, originsEnv, streamEnv, wakeEnv } from './env.ts';
+import { accessEnv, heldEnv, listenersEnv, logEnv, originsEnv, streamEnv, wakeEnv } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
-const hold = holdInAws(
-  { ...settings, ...who, ...listenersEnv.read(process.env), ...wakeEnv.read(process.env) },
-  client,
-);
+const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
+const hold = holdInAws({ ...settings, ...who, ...wakeEnv.read(process.env), SUBSCRIBERS_TABLE }, client);
+/** No function runs longer, in milliseconds. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const LONGEST_STREAM_MS = 900_000;
 const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
 const access = accessInAws(who, TOKEN_HEADER);
 const { redeem } = ticketsInAws(who, settings.KEYS_TABLE, client);
 const { channel, events } = streamAnswers({
   hold,
   access,
+  seats: {
+    tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream', LONGEST_STREAM_MS),
+    most: Number(heldEnv.read(process.env).HELD_PER_CALLER),
+    clock: hold.log.clock,
+  },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,
   logDefect,

@@ -46,8 +46,20 @@ export interface HubConfig {
   readonly postsPerSecond: number;
   /** Batches of webhook endpoints that are served at a time, ten in each. */
   readonly maxDeliveries: number;
+  /** Connections that one caller may have; the hub's own sockets, by which held reads are woken, are one caller too. */
+  readonly connectionsPerCaller: number;
+  /** Long polls that are held for one caller at a time, and streams likewise. */
+  readonly heldPerCaller: number;
+  /** What each route that reads lets through a second; other routes have a share of it (throttle.ts). */
+  readonly requestsPerSecond: number;
+  /** What each route that publishes lets through a second, that of messages on sockets too. */
+  readonly publishesPerSecond: number;
   /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
   readonly allowInsecureWebhooks: boolean;
+  /** What the account may cost a month, in US dollars, before somebody is told; 0 for nobody. */
+  readonly monthlyBudget: number;
+  /** Who is told. */
+  readonly budgetEmail: string;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -68,6 +80,13 @@ const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
 const MAX_POSTS_IN_FLIGHT = 900;
 /** What one process can sign and send is less; the quota of an account can be raised to more. */
 const MAX_POSTS_PER_SECOND = 100_000;
+/** A stage may not be given more than the account has. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
+const MAX_ROUTE_RATE = 10_000;
+/** What API Gateway itself would hold: 500 a second for two hours. */
+const MAX_CONNECTIONS = 3_600_000;
+const MAX_BUDGET = 1_000_000_000;
+/** What AWS Budgets takes for an address. https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Subscriber.html */
+const EMAIL = /^\S+@\S+\.\S+$/;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -115,7 +134,19 @@ const OPTIONS: {
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
+  connectionsPerCaller: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_CONNECTIONS) },
+  heldPerCaller: { fallback: 50, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
+  publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
+  monthlyBudget: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_BUDGET) },
+  budgetEmail: {
+    fallback: '',
+    parse: (value) =>
+      typeof value === 'string' && (value === '' || EMAIL.test(value))
+        ? value
+        : refuse('an address for letters, or empty'),
+  },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -127,7 +158,7 @@ export function parseConfig(context: Context): HubConfig {
   const known = [...Object.keys(OPTIONS), ...ISSUER_OPTIONS].map((name) => PREFIX + name);
   const unknown = Object.keys(context).find((key) => key.startsWith(PREFIX) && !known.includes(key));
   if (unknown) throw new Error(`unknown context key "${unknown}"; known are ${known.join(', ')}`);
-  return {
+  const config: HubConfig = {
     stage: option(context, 'stage'),
     channelCreation: option(context, 'channelCreation'),
     anonymous: option(context, 'anonymous'),
@@ -145,9 +176,36 @@ export function parseConfig(context: Context): HubConfig {
     postsInFlight: option(context, 'postsInFlight'),
     postsPerSecond: option(context, 'postsPerSecond'),
     maxDeliveries: option(context, 'maxDeliveries'),
+    connectionsPerCaller: option(context, 'connectionsPerCaller'),
+    heldPerCaller: option(context, 'heldPerCaller'),
+    requestsPerSecond: option(context, 'requestsPerSecond'),
+    publishesPerSecond: option(context, 'publishesPerSecond'),
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
+    monthlyBudget: option(context, 'monthlyBudget'),
+    budgetEmail: option(context, 'budgetEmail'),
     throwAway: option(context, 'throwAway'),
   };
+  refuseFewConnections(config);
+  refuseHalfABudget(config);
+  return config;
+}
+
+/** Each process that holds readers is woken by a connection of its own. */
+function refuseFewConnections({ connectionsPerCaller, maxHolds, maxStreams }: HubConfig): void {
+  if (connectionsPerCaller >= maxHolds + maxStreams) return;
+  throw new Error(
+    `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least maxHolds + maxStreams, ` +
+      `which is ${maxHolds + maxStreams}, since the hub's own sockets are a caller, too`,
+  );
+}
+
+function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
+  if (monthlyBudget > 0 === (budgetEmail !== '')) return;
+  const [missing, needed] =
+    budgetEmail === '' ? ['budgetEmail', 'monthlyBudget'] : ['monthlyBudget', 'budgetEmail'];
+  throw new Error(
+    `context key "${PREFIX}${missing}" is needed for "${PREFIX}${needed}": set both, or neither`,
+  );
 }
 
 function option<K extends Option>(context: Context, name: K): HubConfig[K] {

@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import { RETRY_AFTER_SECONDS } from '../protocol/limits.ts';
 import type { HubConfig } from './config.ts';
 import type { HubFunction } from './hub-function.ts';
+import { ratesOf, throttle } from './throttle.ts';
 
 export interface HttpApiProps {
   readonly config: HubConfig;
@@ -22,6 +23,9 @@ export interface HttpApiProps {
 
 /** The second is the path that the Durable Streams clients and conformance suite use. */
 const CHANNEL_PATHS = ['/channels/{channel+}', '/v1/stream/{channel+}'];
+
+/** Of its own, so that a flood of nonsense, which takes the default route, keeps nobody from a ticket. */
+const TICKETS_PATH = '/tickets';
 
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
@@ -78,6 +82,7 @@ export class HttpApi extends Construct {
         // ANY, so that unknown methods and preflights are answered by a door, in JSON, and not by the gateway.
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
+      ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
       ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
       new apigateway.HttpRoute(this, 'NoSuchPath', {
         httpApi: api,
@@ -85,6 +90,14 @@ export class HttpApi extends Construct {
         integration: toPublish,
       }),
     ];
+    const rates = ratesOf(props.config);
+    const byRoute = CHANNEL_PATHS.flatMap((path): [string, number][] => [
+      [`GET ${path}`, rates.read],
+      [`HEAD ${path}`, rates.read],
+      [`ANY /hold${path}`, rates.read],
+      [`ANY ${path}`, rates.publish],
+    ]);
+    throttle(stage, rates.rare, Object.fromEntries(byRoute), routes);
     sayWhenToComeBack(routes);
     for (const route of routes) {
       Validations.of(route).acknowledge({

@@ -6,6 +6,7 @@
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import { Budget } from './budget.ts';
 import type { HubConfig } from './config.ts';
 import { Deliver } from './deliver.ts';
 import { Dispatch } from './dispatch.ts';
@@ -65,6 +66,8 @@ export class HubStack extends Stack {
       });
     }
     new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
+    const { monthlyBudget: monthly, budgetEmail: email } = config;
+    if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',

@@ -8,11 +8,12 @@ import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { wakeEnv } from '../lambda/env.ts';
+import { connectionsEnv, wakeEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
 import { admitOrigins } from './origins.ts';
+import { ratesOf, throttle } from './throttle.ts';
 
 /** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
 export const SOCKET_PATH = 'ws';
@@ -44,6 +45,9 @@ export class Socket extends Construct {
     subscribers.grantSubscribe(this.door);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
+    this.door.configure(
+      connectionsEnv.write({ CONNECTIONS_PER_CALLER: String(config.connectionsPerCaller) }),
+    );
 
     const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.door.function) });
     this.api = new apigateway.WebSocketApi(this, 'Api', {
@@ -59,6 +63,7 @@ export class Socket extends Construct {
       autoDeploy: true,
       ...(config.socketLogs ? { accessLogSettings: this.#accessLogs(config) } : {}),
     });
+    this.#throttle(config);
     if (!config.socketLogs) {
       Validations.of(this.stage).acknowledge({
         id: 'AwsSolutions-APIG1',
@@ -71,6 +76,13 @@ export class Socket extends Construct {
       reason:
         'a WebSocket API can authorize $connect only, and there the function itself verifies the token, by three ways that no authorizer has at once',
     });
+  }
+
+  #throttle(config: HubConfig): void {
+    const { connect, publish, read } = ratesOf(config);
+    const routes = this.api.node.findAll().filter((node) => node instanceof apigateway.WebSocketRoute);
+    // An end that nobody is told of leaves rows behind for hours: no end may wait for a token that a beginning took.
+    throttle(this.stage, read, { $connect: connect, $default: publish }, routes);
   }
 
   #accessLogs({ logRetentionDays }: HubConfig): apigateway.IAccessLogSettings {

@@ -19,9 +19,9 @@ export class Subscribers extends Construct {
     this.cursors = this.#table('Cursors', 'channel', 'shard');
   }
 
-  /** Lets a door show that it holds readers. */
+  /** Lets a door show that it holds readers (PutItem), and count them by caller. */
   grantWait(door: HubFunction): void {
-    this.#grant(door, this.table, 'PutItem');
+    this.#grant(door, this.table, 'PutItem', 'GetItem', 'UpdateItem');
   }
 
   /** Lets a door note connections and what they subscribe to. */

@@ -4,6 +4,7 @@
  */
 import { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { heldEnv } from '../lambda/env.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
 import { admitOrigins } from './origins.ts';
@@ -39,6 +40,8 @@ export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunct
   admitOrigins(door, config);
   subscribers.grantWait(door);
   socket.grantWake(door);
-  door.configure(props.environment);
+  // Where one caller may have as much as there is, nobody needs to be counted.
+  const perCaller = config.heldPerCaller < props.atATime ? config.heldPerCaller : 0;
+  door.configure({ ...props.environment, ...heldEnv.write({ HELD_PER_CALLER: String(perCaller) }) });
   return door;
 }

@@ -34,6 +34,9 @@ const DEAD_LETTERS_KEPT = Duration.days(14);
 /** Messages that one invocation takes: the most without waiting for more. */
 const BATCH_SIZE = 10;
 
+/** Nothing in plain text, neither on its way nor at rest; the key is SQS's own, which costs nothing. */
+const SAFE = { enforceSSL: true, encryption: sqs.QueueEncryption.SQS_MANAGED };
+
 const RUNBOOK = 'docs/runbook.md';
 
 /** A queue, its dead letters, and the alarm that rings when there are any. */
@@ -45,11 +48,11 @@ export class WorkQueue extends Construct {
     super(scope, id);
     const { timeout, kept, maxReceives, means, heading } = props;
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      enforceSSL: true,
+      ...SAFE,
       retentionPeriod: DEAD_LETTERS_KEPT,
     });
     this.queue = new sqs.Queue(this, 'Queue', {
-      enforceSSL: true,
+      ...SAFE,
       visibilityTimeout: Duration.seconds(VISIBILITY_TIMEOUTS * timeout.toSeconds()),
       retentionPeriod: kept,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },

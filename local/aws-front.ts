@@ -16,19 +16,17 @@ import {
 } from './aws-requests.ts';
 import type { Answer, DynamoDb } from './dynamodb.ts';
 import type { Effect, Faults } from './faults.ts';
-import { ACCOUNT, REGION } from './intrinsics.ts';
 import { objectOr, parseJson } from './json.ts';
-import type { Ledger } from './ledger.ts';
+import { type Ledger, sessionArn } from './ledger.ts';
 import type { Listener } from './listener.ts';
 import { type Messaging, type MessagingAnswer, readMessagingInput } from './messaging.ts';
 import type { FunctionPlan } from './plan.ts';
 import { isBatchTooLong } from './publish-batch.ts';
 import type { Secrets } from './secrets.ts';
 
-/** A process that may call: its function, its own name in ARNs, and the way to end it. */
+/** A process that may call: its function, and the way to end it. */
 export interface Caller {
   readonly plan: FunctionPlan;
-  readonly session: string;
   kill(): void;
 }
 
@@ -142,27 +140,19 @@ function deny(ledger: Ledger, caller: Caller, asked: AwsRequest): Answer | undef
   return undefined;
 }
 
-/** What AWS says if the role of the caller does not allow the action on the resource. */
+/** What AWS says if the caller may not do the action on the resource. */
 export function denialOf(
   ledger: Ledger,
-  { plan, session }: Caller,
+  { plan }: Caller,
   action: string,
   resource: string,
 ): string | undefined {
-  const context = {
-    'aws:SecureTransport': ['true'], // on AWS every call of an SDK is encrypted
-    'aws:RequestedRegion': [REGION],
-    'aws:PrincipalArn': [`arn:aws:iam::${ACCOUNT}:role/${plan.role.name}`],
-    'aws:PrincipalAccount': [ACCOUNT],
-    'aws:ResourceAccount': [ACCOUNT],
-  };
-  const decision = ledger.authorize(plan, action, resource, context);
+  const decision = ledger.authorize(plan, action, resource);
   if (decision.allowed) return undefined;
-  const principal = `arn:aws:sts::${ACCOUNT}:assumed-role/${plan.role.name}/${session}`;
   const because = decision.explicitDeny
-    ? 'with an explicit deny in an identity-based policy'
+    ? `with an explicit deny in ${decision.explicitDeny === 'identity-based' ? 'an' : 'a'} ${decision.explicitDeny} policy`
     : `because no identity-based policy allows the ${action} action`;
-  return `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
+  return `User: ${sessionArn(plan)} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
 }
 
 async function withFaults(

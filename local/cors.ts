@@ -5,7 +5,7 @@
  * @module
  */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { matchesWildcard } from './iam.ts';
+import { matchesWildcard } from './iam-match.ts';
 import { isObject, stringsOf } from './json.ts';
 
 export interface Cors {

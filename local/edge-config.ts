@@ -3,7 +3,7 @@
  * @module
  */
 import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';
-import { matchesWildcard } from './iam.ts';
+import { matchesWildcard } from './iam-match.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from './json.ts';
 import { edgeFunctionArn } from './names.ts';
 import type { Origin } from './origin.ts';

@@ -14,7 +14,7 @@ import { isObject, type JsonObject, parseJson, requireString, stringOr } from '.
 import type { Ledger } from './ledger.ts';
 import type { Listener } from './listener.ts';
 import { apiId } from './names.ts';
-import { mayInvoke } from './permissions.ts';
+import { byUrl, mayInvokeByUrl } from './permissions.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { readBody } from './request-body.ts';
 import { place } from './resources.ts';
@@ -79,19 +79,14 @@ const NOT_SIGNED: JsonObject = {
   message: 'The request signature we calculated does not match the signature you provided.',
 };
 
-/** Whoever is not the owner of a role needs both. */
-const URL_ACTIONS = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
-
 function gatekeeper(
   url: Resolved,
   functionArn: string,
   { plan, runtime, ledger, adminKeyId, distributions }: FunctionUrlOptions,
 ): FunctionUrl['refusal'] {
-  const isOpenTo = (principal: string, sourceArn?: string) =>
-    URL_ACTIONS.every((action) => mayInvoke(plan, functionArn, action, principal, sourceArn));
   if (url.properties.AuthType === 'NONE') {
     // AuthType NONE opens nothing by itself: everybody must have both permissions too.
-    const refusal = isOpenTo('*') ? undefined : FORBIDDEN;
+    const refusal = mayInvokeByUrl(plan, functionArn, 'NONE') ? undefined : FORBIDDEN;
     return () => refusal;
   }
   if (url.properties.AuthType !== 'AWS_IAM') {
@@ -105,12 +100,18 @@ function gatekeeper(
     if (accessKeyId === adminKeyId) return undefined;
     const distribution = distributions.get(accessKeyId);
     if (distribution !== undefined) {
-      if (!isOpenTo('cloudfront.amazonaws.com', distribution)) return FORBIDDEN;
+      const by = { service: 'cloudfront.amazonaws.com', sourceArn: distribution };
+      if (!mayInvokeByUrl(plan, functionArn, 'AWS_IAM', by)) return FORBIDDEN;
       return isBodySigned(request, body) ? undefined : NOT_SIGNED;
     }
     const caller = runtime.caller(accessKeyId);
     if (caller === undefined) return FORBIDDEN;
-    const { allowed } = ledger.authorize(caller.plan, 'lambda:InvokeFunctionUrl', functionArn);
+    const { allowed } = ledger.authorize(
+      caller.plan,
+      'lambda:InvokeFunctionUrl',
+      functionArn,
+      byUrl('AWS_IAM'),
+    );
     return allowed ? undefined : FORBIDDEN;
   };
 }

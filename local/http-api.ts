@@ -19,6 +19,7 @@ import { MAX_PAYLOAD_BYTES, wholeOutcome } from './response.ts';
 import { type ResponseParameters, readResponseParameters } from './response-parameters.ts';
 import { createRouter, type Route, type Router } from './routes.ts';
 import type { Runtime } from './runtime.ts';
+import { readThrottle, type Throttle } from './throttle.ts';
 
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
@@ -37,6 +38,7 @@ interface Integration {
 interface Gateway {
   readonly id: string;
   readonly router: Router<Integration>;
+  readonly throttle: Throttle;
   readonly cors: Cors | undefined;
   readonly runtime: Runtime;
   readonly log: (line: string) => void;
@@ -59,11 +61,18 @@ export function serveHttpApi(
     throw new Error(`${place(api)} has a RouteSelectionExpression, which only a WebSocket API needs`);
   }
   const id = apiId(api);
-  refuseOtherStages(plan, id);
-  const routes = plan.all('AWS::ApiGatewayV2::Route').filter((route) => route.properties.ApiId === id);
+  const stage = theStage(plan, id);
+  const routes = plan
+    .all('AWS::ApiGatewayV2::Route')
+    .filter((route) => route.properties.ApiId === id)
+    .map((route) => readRoute(route, plan, id));
   const gateway: Gateway = {
     id,
-    router: createRouter(routes.map((route) => readRoute(route, plan, id))),
+    router: createRouter(routes),
+    throttle: readThrottle(
+      stage,
+      routes.map(({ key }) => key),
+    ),
     cors: readCors(api.properties.CorsConfiguration),
     runtime,
     log,
@@ -79,15 +88,13 @@ export function serveHttpApi(
   });
 }
 
-function refuseOtherStages(plan: Plan, id: string): void {
-  for (const stage of plan
-    .all('AWS::ApiGatewayV2::Stage')
-    .filter(({ properties }) => properties.ApiId === id)) {
-    if (stage.properties.StageName === '$default') continue;
-    throw new Error(
-      `${place(stage)} is named ${String(stage.properties.StageName)}; only $default is understood`,
-    );
-  }
+function theStage(plan: Plan, id: string): Resolved | undefined {
+  const stages = plan.all('AWS::ApiGatewayV2::Stage').filter(({ properties }) => properties.ApiId === id);
+  const other = stages.find(({ properties }) => properties.StageName !== '$default');
+  if (other === undefined) return stages[0];
+  throw new Error(
+    `${place(other)} is named ${String(other.properties.StageName)}; only $default is understood`,
+  );
 }
 
 function readRoute(route: Resolved, plan: Plan, id: string): Route<Integration> {
@@ -121,7 +128,7 @@ function readIntegration(integration: Resolved, key: string, plan: Plan, id: str
   return {
     functionArn,
     timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),
-    permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+    permitted: mayInvoke(plan, functionArn, { service: 'apigateway.amazonaws.com', sourceArn }),
     finish: readResponseParameters(properties.ResponseParameters, at),
   };
 }
@@ -144,6 +151,7 @@ async function handle(
   const path = decodedPath(request.url ?? '/');
   const found = gateway.router(request.method ?? 'GET', path);
   if (found === undefined) return refuse(404, 'Not Found');
+  if (!gateway.throttle(found.route.key)) return refuse(429, 'Too Many Requests');
   const event = buildEvent(request, body, {
     accountId: ACCOUNT,
     apiId: gateway.id,

@@ -2,8 +2,11 @@
  * What each function asked AWS for, and which of its grants it ever used.
  * @module
  */
-import { type ConditionContext, type Decision, evaluate, type Match, type Statement } from './iam.ts';
+import { type Decision, decide, type Match, type Statement } from './iam.ts';
+import type { ConditionContext } from './iam-conditions.ts';
+import { ACCOUNT, REGION } from './intrinsics.ts';
 import type { FunctionPlan } from './plan.ts';
+import type { ResourcePolicies } from './resource-policies.ts';
 
 export interface CallRecord {
   readonly function: string;
@@ -19,16 +22,24 @@ export interface GrantRecord {
 }
 
 export interface Ledger {
-  /** Decides by the role of the function, and remembers the grants that allowed it. */
-  authorize(caller: FunctionPlan, action: string, resource: string, context?: ConditionContext): Decision;
+  /**
+   * Decides by the role of the function and by the policy of the resource, and remembers the grants of the role that
+   * allowed it.
+   * @param more values of the condition keys of one service
+   */
+  authorize(caller: FunctionPlan, action: string, resource: string, more?: ConditionContext): Decision;
   count(caller: FunctionPlan, action: string): void;
   calls(): CallRecord[];
   grants(): GrantRecord[];
   forgetCalls(): void;
 }
 
-/** A ledger over the roles of these functions. */
-export function createLedger(functions: readonly FunctionPlan[]): Ledger {
+/** The session that the processes of a function have with its role. */
+export const sessionArn = ({ role, name }: FunctionPlan) =>
+  `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
+
+/** A ledger over the roles of these functions, and the policies of what they ask for. */
+export function createLedger(functions: readonly FunctionPlan[], policies: ResourcePolicies): Ledger {
   const counts = new Map<string, { function: string; action: string; count: number }>();
   const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
 
@@ -40,8 +51,21 @@ export function createLedger(functions: readonly FunctionPlan[]): Ledger {
   }
 
   return {
-    authorize(caller, action, resource, context) {
-      const decision = evaluate(caller.role.statements, action, resource, context);
+    authorize(caller, action, resource, more) {
+      const role = `arn:aws:iam::${ACCOUNT}:role/${caller.role.name}`;
+      const decision = decide(caller.role.statements, policies(resource), {
+        requester: { kind: 'role', role, session: sessionArn(caller) },
+        action,
+        resource,
+        context: {
+          'aws:SecureTransport': ['true'], // on AWS every call of an SDK is encrypted
+          'aws:RequestedRegion': [REGION],
+          'aws:PrincipalArn': [role],
+          'aws:PrincipalAccount': [ACCOUNT],
+          'aws:ResourceAccount': [ACCOUNT],
+          ...more,
+        },
+      });
       if (decision.allowed) for (const match of decision.matches) remember(caller, match);
       return decision;
     },

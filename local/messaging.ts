@@ -4,8 +4,9 @@
  * @module
  */
 import { buildApp } from 'fauxqs';
-import { evaluate, parsePolicy, type Statement } from './iam.ts';
-import { type JsonObject, listOf, numberOr, objectOr, parseJson, requireString, stringsOf } from './json.ts';
+import { decide } from './iam.ts';
+import { ACCOUNT } from './intrinsics.ts';
+import { type JsonObject, numberOr, objectOr, parseJson, requireString } from './json.ts';
 import { arnOf } from './names.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -76,7 +77,7 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
   }
   for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
   for (const subscription of plan.all('AWS::SNS::Subscription')) {
-    await sns('Subscribe', subscriptionInput(subscription, queues, plan.all('AWS::SQS::QueuePolicy')));
+    await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
   return {
     forward,
@@ -133,7 +134,7 @@ function entries(pairs: readonly (readonly [string, string])[]): Record<string, 
 function subscriptionInput(
   subscription: Resolved,
   queues: readonly Resolved[],
-  policies: readonly Resolved[],
+  plan: Plan,
 ): Record<string, string> {
   const { Protocol, TopicArn, Endpoint, RawMessageDelivery, FilterPolicy, FilterPolicyScope } =
     subscription.properties;
@@ -143,7 +144,7 @@ function subscriptionInput(
   const queue = queues.find((candidate) => arnOf(candidate) === Endpoint);
   if (queue === undefined)
     throw new Error(`${place(subscription)} goes to ${String(Endpoint)}, which no template has`);
-  if (!maySend(queue, topic, policies)) {
+  if (!maySend(queue, topic, plan)) {
     throw new Error(
       `${place(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
     );
@@ -159,24 +160,16 @@ function subscriptionInput(
 }
 
 /** SNS delivers into a queue only if the policy of the queue lets that topic in. */
-function maySend(queue: Resolved, topicArn: string, policies: readonly Resolved[]): boolean {
-  const own = policies.filter((policy) => {
-    return stringsOf(policy.properties.Queues, `a queue of ${place(policy)}`).some((url) =>
-      url.endsWith(`/${queue.name}`),
-    );
-  });
-  const statements = own.flatMap((policy): Statement[] => {
-    const document = objectOr(policy.properties.PolicyDocument);
-    const forSns = listOf(document.Statement).filter((statement) => isForSns(objectOr(statement).Principal));
-    return parsePolicy({ Statement: forSns }, place(policy));
-  });
-  const context = { 'aws:SourceArn': [topicArn], 'aws:SecureTransport': ['true'] };
-  return evaluate(statements, 'sqs:SendMessage', arnOf(queue), context).allowed;
-}
-
-function isForSns(principal: unknown): boolean {
-  const { AWS, Service } = objectOr(principal);
-  return principal === '*' || AWS === '*' || listOf(Service).includes('sns.amazonaws.com');
+function maySend(queue: Resolved, topicArn: string, plan: Plan): boolean {
+  const resource = arnOf(queue);
+  const context = {
+    'aws:SourceArn': [topicArn],
+    'aws:SourceAccount': [ACCOUNT],
+    'aws:SecureTransport': ['true'],
+  };
+  const requester = { kind: 'service', name: 'sns.amazonaws.com' } as const;
+  const question = { requester, action: 'sqs:SendMessage', resource, context };
+  return decide([], plan.resourcePolicies(resource), question).allowed;
 }
 
 /** The body of a query-protocol or JSON request, as name → value. */

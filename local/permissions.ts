@@ -1,22 +1,50 @@
 /**
- * Resource-based policies of functions: who outside may invoke them.
+ * Who outside may invoke a function: the policy of the function is asked, since nobody outside has one of his own.
  * @module
  */
-import { matchesWildcard } from './iam.ts';
+import { decide } from './iam.ts';
+import type { ConditionContext } from './iam-conditions.ts';
+import type { Requester } from './iam-principals.ts';
+import { ACCOUNT } from './intrinsics.ts';
 import type { Plan } from './plan.ts';
 
-/** True if a `AWS::Lambda::Permission` lets `principal` do `action`, from `sourceArn` where it asks for one. */
-export function mayInvoke(
+/** A service that invokes for something of the account: for a route of an API, or for a distribution. */
+export interface Invoker {
+  readonly service: string;
+  readonly sourceArn: string;
+}
+
+/** True if the function lets in what the service does for that source. */
+export const mayInvoke = (plan: Plan, functionArn: string, { service, sourceArn }: Invoker): boolean =>
+  isAllowed(plan, functionArn, 'lambda:InvokeFunction', { kind: 'service', name: service }, from(sourceArn));
+
+/** Whoever is not the owner of a role needs both. */
+const URL_ACTIONS = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
+
+/** True if the function lets its URL be called: by a service for a source, or (without one) by anybody. */
+export function mayInvokeByUrl(plan: Plan, functionArn: string, authType: string, by?: Invoker): boolean {
+  const requester: Requester = by ? { kind: 'service', name: by.service } : { kind: 'anybody' };
+  const context = {
+    ...(by ? from(by.sourceArn) : {}),
+    ...byUrl(authType),
+  };
+  return URL_ACTIONS.every((action) => isAllowed(plan, functionArn, action, requester, context));
+}
+
+/** What Lambda adds to a request that comes by a URL of that auth type. */
+export const byUrl = (authType: string) => ({
+  'lambda:FunctionUrlAuthType': [authType],
+  'lambda:InvokedViaFunctionUrl': ['true'],
+});
+
+const from = (sourceArn: string) => ({ 'aws:SourceArn': [sourceArn], 'aws:SourceAccount': [ACCOUNT] });
+
+function isAllowed(
   plan: Plan,
-  functionArn: string,
+  resource: string,
   action: string,
-  principal: string,
-  sourceArn?: string,
+  requester: Requester,
+  context: ConditionContext,
 ): boolean {
-  return plan.permissions.some((permission) => {
-    if (permission.functionArn !== functionArn || !matchesWildcard(permission.action, action)) return false;
-    if (permission.principal !== principal && permission.principal !== '*') return false;
-    if (permission.sourceArn === undefined) return true;
-    return sourceArn !== undefined && matchesWildcard(permission.sourceArn, sourceArn);
-  });
+  return decide([], plan.resourcePolicies(resource), { requester, action, resource, context }).allowed;
 }

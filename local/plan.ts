@@ -5,18 +5,10 @@
 import { existsSync } from 'node:fs';
 import type { Assembly, Resource, StackTemplate } from './assembly.ts';
 import { parsePolicy, type Statement } from './iam.ts';
-import { ACCOUNT, REGION, type Resolve } from './intrinsics.ts';
-import {
-  isObject,
-  type JsonObject,
-  listOf,
-  numberOr,
-  objectOr,
-  requireString,
-  stringOr,
-  stringsOf,
-} from './json.ts';
+import type { Resolve } from './intrinsics.ts';
+import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
+import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
 import { place } from './resources.ts';
 
 /** A resource with its intrinsic functions resolved. */
@@ -47,17 +39,10 @@ export interface FunctionPlan {
   readonly createsLogGroup: boolean;
 }
 
-/** `lambda:InvokeFunction` and the like, given to a service or to everybody. */
-export interface Permission {
-  readonly action: string;
-  readonly functionArn: string;
-  readonly principal: string;
-  readonly sourceArn: string | undefined;
-}
-
 export interface Plan {
   readonly functions: ReadonlyMap<string, FunctionPlan>;
-  readonly permissions: readonly Permission[];
+  /** The policies of topics, queues and functions. */
+  readonly resourcePolicies: ResourcePolicies;
   /** All resources of a type, resolved, in template order. */
   all(type: string): readonly Resolved[];
   readonly outputs: Readonly<Record<string, string>>;
@@ -83,7 +68,7 @@ export function createPlan(assembly: Assembly, resolve: Resolve): Plan {
   }
   return {
     functions: new Map(functions.map((entry) => [entry.arn, entry])),
-    permissions: all('AWS::Lambda::Permission').map(readPermission),
+    resourcePolicies: readResourcePolicies(all),
     all,
     outputs,
   };
@@ -142,8 +127,8 @@ function inlinePolicies(role: Resolved): Statement[] {
   });
 }
 
-/** The condition keys that the front door supplies. Any other would silently count as absent. */
-export const CONDITION_KEYS = [
+/** The condition keys that are supplied where a role is asked. Any other would silently count as absent. */
+const CONDITION_KEYS = [
   'aws:SecureTransport',
   'aws:RequestedRegion',
   'aws:PrincipalArn',
@@ -211,18 +196,3 @@ function loggingEnvironment(logging: JsonObject): Record<string, string> {
     ...(typeof level === 'string' && { AWS_LAMBDA_LOG_LEVEL: level }),
   };
 }
-
-function readPermission(resource: Resolved): Permission {
-  const { properties } = resource;
-  const principal = properties.Principal;
-  return {
-    action: requireString(properties.Action, `Action of ${place(resource)}`),
-    functionArn: functionArn(requireString(properties.FunctionName, `FunctionName of ${place(resource)}`)),
-    principal: isObject(principal) ? JSON.stringify(principal) : requireString(principal, 'a principal'),
-    sourceArn: stringOr(properties.SourceArn, undefined),
-  };
-}
-
-const functionArn = (value: string) => {
-  return value.startsWith('arn:') ? value : `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${value}`;
-};

@@ -147,9 +147,9 @@ const TABLE: Readonly<Record<string, Properties>> = {
     FunctionName: ACTED,
     Principal: ACTED,
     SourceArn: ACTED,
-    FunctionUrlAuthType: 'follows from the URL itself',
-    InvokedViaFunctionUrl: 'the permission for the URL itself is checked',
-    SourceAccount: 'there is one account',
+    FunctionUrlAuthType: ACTED,
+    InvokedViaFunctionUrl: ACTED,
+    SourceAccount: ACTED,
   },
   'AWS::IAM::Role': {
     RoleName: ACTED,
@@ -207,8 +207,8 @@ const TABLE: Readonly<Record<string, Properties>> = {
     StageName: ACTED,
     AutoDeploy: 'there is nothing to deploy',
     AccessLogSettings: 'no access log is written',
-    DefaultRouteSettings: 'requests are not throttled by the gateway',
-    RouteSettings: 'requests are not throttled by the gateway',
+    DefaultRouteSettings: ACTED,
+    RouteSettings: ACTED,
     Description: 'for humans',
     Tags: TAGS,
   },
@@ -230,10 +230,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     FilterPolicyScope: ACTED,
     RedrivePolicy: 'delivery from a topic to a local queue cannot fail',
   },
-  'AWS::SNS::TopicPolicy': {
-    PolicyDocument: 'callers are checked by their own roles; plain-text access is refused on AWS only',
-    Topics: ACTED,
-  },
+  'AWS::SNS::TopicPolicy': { PolicyDocument: ACTED, Topics: ACTED },
   'AWS::SQS::Queue': QUEUE_ATTRIBUTES,
   'AWS::SQS::QueuePolicy': { PolicyDocument: ACTED, Queues: ACTED },
   'AWS::CloudWatch::Alarm': {
@@ -247,6 +244,10 @@ const TABLE: Readonly<Record<string, Properties>> = {
     Statistic: 'there are no metrics here',
     Threshold: 'there are no metrics here',
     TreatMissingData: 'there are no metrics here',
+  },
+  'AWS::Budgets::Budget': {
+    Budget: 'nothing is paid for on one machine',
+    NotificationsWithSubscribers: 'nothing is paid for on one machine',
   },
   'AWS::CDK::Metadata': { Analytics: 'counts constructs for the CDK team' },
 };

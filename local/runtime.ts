@@ -114,7 +114,7 @@ function createPool(plan: FunctionPlan): Pool {
 }
 
 function callerOf(environment: Environment): Caller {
-  return { plan: environment.plan, session: environment.plan.name, kill: environment.kill };
+  return { plan: environment.plan, kill: environment.kill };
 }
 
 function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Environment>): void {

@@ -103,7 +103,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const [[, apiUrl] = ['', '']] = urlsOf(doors, HTTP_API);
     const plan = readPlan(assembly, aws, doors);
     const adminKeyId = newKeyId('LOCAL');
-    const ledger = createLedger([...plan.functions.values()]);
+    const ledger = createLedger([...plan.functions.values()], plan.resourcePolicies);
     const faults = createFaults();
     const sources = readEventSources(plan, ledger);
 

@@ -82,6 +82,7 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
     if (url.split('?', 1)[0] !== `/${options.api.stage}`) return refuse(request, socket, 403);
     if (url.length > MAX_URL_BYTES) return refuse(request, socket, 414);
     if (!isHandshake(request)) return refuse(request, socket, 400);
+    if (!options.api.throttle('$connect')) return refuse(request, socket, 429);
     connect(gateway, request, socket, head).catch((error: unknown) => {
       options.log(`[socket] ${String(error)}`);
       socket.destroy();
@@ -177,7 +178,11 @@ function open(line: Line, socket: WebSocket): void {
   });
 }
 
-/** Messages of one connection run side by side: AWS promises no order of what comes back either. */
+/**
+ * Messages of one connection run side by side: AWS promises no order of what comes back either. That a message beyond the
+ * rate is answered 429 is documented; that it looks as the gateway's other errors do is not.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html
+ */
 async function receive({ gateway, source, connection }: Line, message: string): Promise<void> {
   const requestId = newGatewayId();
   const complain = (text: string) => {
@@ -186,6 +191,7 @@ async function receive({ gateway, source, connection }: Line, message: string): 
   };
   const route = routeOf(gateway.api, message);
   if (route === undefined) return complain('Forbidden');
+  if (!gateway.api.throttle(route.key)) return complain('Too Many Requests');
   const answer = await ask(gateway, route, messageEvent(source, requestId, route.key, message));
   if (answer === 'late') return complain('Endpoint request timed out');
   if (answer === 'failed') return complain('Internal server error');
@@ -199,7 +205,7 @@ async function receive({ gateway, source, connection }: Line, message: string): 
 /** A code of 1005 says that the client gave none. */
 function disconnect({ gateway, source, losesDisconnect }: Line, code: number, reason: string): void {
   const route = gateway.api.routes.get('$disconnect');
-  if (route === undefined || losesDisconnect || gateway.closing) return;
+  if (route === undefined || losesDisconnect || gateway.closing || !gateway.api.throttle(route.key)) return;
   const told = code === 1005 ? 'Client-side close frame status not set' : reason;
   const event = disconnectEvent(source, newGatewayId(), code, told);
   ask(gateway, route, event).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`));

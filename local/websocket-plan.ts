@@ -9,6 +9,7 @@ import { apiId } from './names.ts';
 import { mayInvoke } from './permissions.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { place } from './resources.ts';
+import { readThrottle, type Throttle } from './throttle.ts';
 
 export interface SocketRoute {
   readonly key: string;
@@ -26,6 +27,7 @@ export interface SocketApi {
   readonly path: string;
   readonly stage: string;
   readonly routes: ReadonlyMap<string, SocketRoute>;
+  readonly throttle: Throttle;
 }
 
 /** The other forms would have to be evaluated; this one is enough to tell messages apart. */
@@ -45,24 +47,24 @@ export function readSocketApi(api: Resolved, plan: Plan): SocketApi {
   if (selection !== SELECTION) {
     throw new Error(`${place(api)} selects routes by ${String(selection)}; only ${SELECTION} is understood`);
   }
-  const stage = readStage(api, plan, id);
+  const { stage, name } = readStage(api, plan, id);
   const routes = new Map<string, SocketRoute>();
   for (const route of plan.all('AWS::ApiGatewayV2::Route')) {
     if (route.properties.ApiId !== id) continue;
-    const read = readRoute(route, plan, `${id}/${stage}`);
+    const read = readRoute(route, plan, `${id}/${name}`);
     if (routes.has(read.key)) throw new Error(`${place(route)} has the key ${read.key}, which is taken`);
     routes.set(read.key, read);
   }
-  return { id, path: api.path, stage, routes };
+  return { id, path: api.path, stage: name, routes, throttle: readThrottle(stage, [...routes.keys()]) };
 }
 
-function readStage(api: Resolved, plan: Plan, id: string): string {
+function readStage(api: Resolved, plan: Plan, id: string): { stage: Resolved; name: string } {
   const [stage, ...others] = plan
     .all('AWS::ApiGatewayV2::Stage')
     .filter(({ properties }) => properties.ApiId === id);
   if (stage === undefined || others.length > 0) throw new Error(`${place(api)} must have one stage`);
   const name = requireString(stage.properties.StageName, `StageName of ${place(stage)}`);
-  if (/^[\w-]+$/.test(name)) return name;
+  if (/^[\w-]+$/.test(name)) return { stage, name };
   throw new Error(`${place(stage)} is named ${name}: the stage of a WebSocket API is a word in its URL`);
 }
 
@@ -87,7 +89,7 @@ function readRoute(route: Resolved, plan: Plan, stageId: string): SocketRoute {
     key,
     functionArn,
     timeoutMs,
-    permitted: mayInvoke(plan, functionArn, 'lambda:InvokeFunction', 'apigateway.amazonaws.com', sourceArn),
+    permitted: mayInvoke(plan, functionArn, { service: 'apigateway.amazonaws.com', sourceArn }),
     answers: hasResponse(route, plan, key),
   };
 }

@@ -34,6 +34,7 @@ export const ERRORS = {
   webhook_conflict: { status: 409 },
   offset_gone: { status: 410 },
   too_large: { status: 413 },
+  too_many_requests: { status: 429 },
   internal: { status: 500 },
   not_supported: { status: 501 },
   unavailable: { status: 503 },

@@ -68,6 +68,9 @@ export const RECONNECT_MS = 1_000;
 /** What a 503 tells the caller to wait, in seconds. DynamoDB's throttling clears in about one. */
 export const RETRY_AFTER_SECONDS = 1;
 
+/** What a caller is told to wait who has all that he may have at a time, in seconds: a held request ends within 25. */
+export const TOO_MANY_RETRY_AFTER_SECONDS = 5;
+
 /** Clock difference between the issuer of a token and the hub that is forgiven, in seconds. */
 export const TOKEN_LEEWAY_SECONDS = 30;
 

@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { append } from '../bench/append.ts';
 import { burst } from '../bench/burst.ts';
 import { fanout } from '../bench/fanout.ts';
+import { flood, sayFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
@@ -15,9 +16,9 @@ import { webhooks } from '../bench/webhooks.ts';
 import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | hold | burst | hop | webhooks | fanout | shards
+const HELP = `usage: npm run bench -- append | hold | burst | hop | webhooks | flood | fanout | shards
 
-Measures on this machine, the first five on a local stack of their own, and prints medians and raw rounds. Compare the
+Measures on this machine, the first six on a local stack of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and AWS calls per append
@@ -27,11 +28,15 @@ ratios within a run, not the numbers of two runs.
             (HOP_SEED=N repeats a run)
   webhooks  1,000 events to an endpoint that never answers, beside nine healthy ones: their p95 with and without it,
             and AWS calls per delivery
+  flood     ten times the rate of a slow hub for 20 s: what is refused, what others notice, requests at a time
   fanout    one frame to 10,000 connections: posts a second and processor time a post, beside the SDK's way
   shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last, processor time, memory`;
 
 const MOST_HELD = 1_024;
 const HOP = { channel: 'bench/hop', clients: 50, messages: 5_000, pauseMs: 20 };
+const FLOOD = { seconds: 20, publishesPerSecond: 20, maxHolds: 6 };
+/** What is measured is the hub, not its throttles: as much as an account has. */
+const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 10_000 };
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   append: () => onHub(append),
@@ -39,6 +44,12 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   burst: () => onHub(burst),
   hop: hopOnHarshHub,
   webhooks: () => onHub(webhooks),
+  flood: () =>
+    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), GENTLE, {
+      'tidings:publishesPerSecond': FLOOD.publishesPerSecond,
+      'tidings:maxHolds': FLOOD.maxHolds,
+      'tidings:heldPerCaller': FLOOD.maxHolds / 2,
+    }),
   fanout: () => fanout(say),
   shards: () => shards(say),
 };
@@ -72,7 +83,14 @@ async function onHub(
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   // Room for all that a benchmark holds, in one process.
-  const context = { 'tidings:maxHolds': MOST_HELD, 'tidings:maxStreams': MOST_HELD, ...more };
+  const context = {
+    ...UNTHROTTLED,
+    'tidings:maxHolds': MOST_HELD,
+    'tidings:maxStreams': MOST_HELD,
+    'tidings:heldPerCaller': MOST_HELD,
+    'tidings:connectionsPerCaller': 2 * MOST_HELD,
+    ...more,
+  };
   const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
   try {
     await measure(benched(hub));

@@ -3,12 +3,12 @@
  * @module
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import type { Hold } from '../hub/hold.ts';
 import { rereading } from '../hub/reread.ts';
 import { sharingReads } from '../hub/shared-reads.ts';
 import { pushed } from '../hub/wake.ts';
 import type { AccessSettings } from './access.ts';
-import { documentClient } from './dynamodb.ts';
 import { earTo } from './ear.ts';
 import { type LogSettings, logInAws } from './log.ts';
 import { logDefect } from './telemetry.ts';
@@ -21,8 +21,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SOCKET_URL: string;
 }
 
-/** @param client the connections to DynamoDB, for who has other stores to share them with */
-export function holdInAws(settings: HoldSettings, client = documentClient()): Hold {
+export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), turn);
   const ear = earTo({
     url: settings.SOCKET_URL,

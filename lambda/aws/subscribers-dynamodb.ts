@@ -8,6 +8,7 @@
  * | `@{connection}` | its id | the connection itself, with a note of its subscriptions |
  * | `@@{principal}` | its id | a connection by whose token it was opened |
  * | `{channel}#wait` | its id | a process that holds readers of the channel |
+ * | `#{kind}:{hash of a caller}` | `#` | how much of that a caller has (tally-dynamodb.ts) |
  *
  * Neither `#` nor `@` is in any pattern, and no id of a connection begins with `@`. The notes make an index by connection needless, which would double every write.
  * @module
@@ -27,6 +28,10 @@ import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } fro
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
 import { batchGet, callIf, numberOf, textOf } from './dynamodb.ts';
+import { tallyInDynamoDb } from './tally-dynamodb.ts';
+
+/** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
+const CONNECTION_WINDOW_MS = CONNECTION_LIFE_MS + 5 * 60_000;
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -41,6 +46,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   const TableName = table;
   const put = (Item: Item) => call(() => client.send(new PutCommand({ TableName, Item })));
   const remove = (Key: Item) => call(() => client.send(new DeleteCommand({ TableName, Key })));
+  const tally = tallyInDynamoDb(client, table, 'connections', CONNECTION_WINDOW_MS);
   const query = (pattern: string) => queryAll(client, table, pattern);
   const connection = async (id: string): Promise<Connection | undefined> => {
     const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
@@ -61,17 +67,22 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   };
   return {
     connection,
-    async connect({ id, capability, principal, since, until, ...rest }) {
+    async connect({ id, capability, principal, since, until, ...rest }, most) {
+      if (!(await tally.take(principal, since, most))) return false;
       const shared = { since, until, expiry: expiryOf(until) };
       const item = { ...connectionKey(id), capability: JSON.stringify(capability), principal, ...rest };
       const byPrincipal =
         principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
       await Promise.all([item, ...byPrincipal].map((row) => put({ ...row, ...shared })));
+      return true;
     },
-    async disconnect({ id, principal }) {
+    async disconnect({ id, principal, since }) {
       // In this order: whoever dies in between is followed by one who finds the connection, and with it its principal.
       if (principal !== undefined) await remove({ pattern: principalKey(principal), connection: id });
-      await remove(connectionKey(id));
+      const command = new DeleteCommand({ TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' });
+      const { Attributes } = await call(() => client.send(command));
+      // Its end is told by the gateway and found by the push: only who removes the row gives back.
+      if (Attributes) await tally.giveBack(principal, since);
     },
     async connectionsOf(principal, by) {
       const rows = await query(principalKey(principal));

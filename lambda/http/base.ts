@@ -3,8 +3,8 @@
  * @module
  */
 import { Hono } from 'hono';
-import { Refusal } from '../../protocol/errors.ts';
-import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
+import { RETRY_AFTER_SECONDS, TOO_MANY_RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
 import type { Origins } from '../access/origins.ts';
 import { refuseTicketAmong, refuseTokenAmong } from '../access/url.ts';
 import { withBrowserHeaders } from './browser.ts';
@@ -21,6 +21,12 @@ export type HttpHandler = (event: unknown) => Promise<HttpResult>;
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
+
+/** What is cured by waiting, and for how long, in seconds. */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+  unavailable: RETRY_AFTER_SECONDS,
+  too_many_requests: TOO_MANY_RETRY_AFTER_SECONDS,
+};
 
 /** An app without routes, in which everything that is thrown becomes a refusal. */
 export function baseApp(logDefect: LogDefect, whereToLook: string): Hono {
@@ -85,7 +91,8 @@ export function methodNotAllowed(method: string, known: readonly string[]): Refu
 /** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
 function refuse(refusal: Refusal): Response {
   const headers: Record<string, string> = { ...refusal.headers, 'Cache-Control': 'no-store' };
-  if (refusal.code === 'unavailable') headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
+  const retryAfter = RETRY_AFTER[refusal.code];
+  if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);
   if (refusal.code === 'unauthorized') headers['WWW-Authenticate'] = 'Bearer realm="tidings"';
   return Response.json(refusal, { status: refusal.status, headers });
 }

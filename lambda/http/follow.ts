@@ -11,6 +11,7 @@ import type { Access } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import { leavesAt } from '../hub/goodbye.ts';
 import type { Held, Hold } from '../hub/hold.ts';
+import { type Seat, type Seats, seatOf } from '../hub/tally.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
@@ -27,6 +28,7 @@ import {
 export interface StreamOptions {
   readonly hold: Hold;
   readonly access: Access;
+  readonly seats: Seats;
   readonly lifetimeMs: number;
   readonly random: () => number;
   /** Told of what went wrong after the headers were out. */
@@ -40,7 +42,7 @@ const EVENT_STREAM = {
   Vary: 'Authorization, Accept',
 };
 
-export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
+export function streamAnswers({ hold, access, seats, lifetimeMs, random, logDefect }: StreamOptions) {
   // No stream outlives the token that it was opened by.
   const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
     lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
@@ -56,6 +58,8 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
+    const seat = seatOf(seats, caller.principal);
+    await seat.take();
     const asText = isText(first.channel.contentType);
     const cursor = new URL(raw.url).searchParams.get('cursor');
     const framesOf = (held: Held): string =>
@@ -73,7 +77,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), gone, logDefect), { headers });
+    return new Response(bytesOf(frames(), { gone, seat, logDefect }), { headers });
   }
 
   async function events(raw: Request, caller: Caller): Promise<Response> {
@@ -85,8 +89,10 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     );
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });
+    const seat = seatOf(seats, caller.principal);
+    await seat.take();
     const frames = mergedFrames(names, firsts, merged(streams));
-    return new Response(bytesOf(frames, gone, logDefect), { headers: EVENT_STREAM });
+    return new Response(bytesOf(frames, { gone, seat, logDefect }), { headers: EVENT_STREAM });
   }
 
   return { channel, events };
@@ -145,28 +151,34 @@ function eventOf(
   return `id: ${offsets.join('.')}\ndata: {"channel":${JSON.stringify(name)},${fields}}\n\n`;
 }
 
+/** What ends with a stream. */
+interface StreamEnd extends Pick<StreamOptions, 'logDefect'> {
+  readonly gone: AbortController;
+  readonly seat: Seat;
+}
+
 /** The frames as bytes, until the reader goes or an error ends the stream: whoever reads resumes from its offset. */
 function bytesOf(
   frames: AsyncGenerator<string>,
-  gone: AbortController,
-  logDefect: HttpDoor['logDefect'],
+  { gone, seat, logDefect }: StreamEnd,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
       try {
         const { value, done } = await frames.next();
-        if (done) controller.close();
-        else controller.enqueue(encoder.encode(value));
+        if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
         if (!(error instanceof Refusal)) logDefect(error, { method: 'GET', path: 'stream' });
-        controller.close();
       }
+      // Before the end: after it the process may be frozen.
+      await seat.leave();
+      controller.close();
     },
     async cancel() {
       gone.abort();
-      await frames.return(undefined);
+      await Promise.all([frames.return(undefined), seat.leave()]);
     },
   });
 }

@@ -8,7 +8,7 @@ import type { Position } from '../../protocol/offset.ts';
 /** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
 export interface Connection {
   readonly id: string;
-  /** Who the token was made for, if it says so: his sockets can be ended together. */
+  /** Who the token was made for, if it says so: by whom connections are counted, and whose can be ended together. */
   readonly principal: string | undefined;
   readonly capability: Capability;
   /** When it was opened, in milliseconds. */
@@ -57,10 +57,11 @@ export interface Shard extends PatternShard {
 }
 
 export interface SubscriberStore {
-  connect(connection: Connection): Promise<void>;
+  /** Notes it, unless its principal has `most` of them; says whether it did. */
+  connect(connection: Connection, most: number): Promise<boolean>;
   connection(id: string): Promise<Connection | undefined>;
-  /** Forgets the connection itself; its subscriptions are removed one by one. */
-  disconnect(connection: Pick<Connection, 'id' | 'principal'>): Promise<void>;
+  /** Forgets the connection itself, once; its subscriptions are removed one by one. */
+  disconnect(connection: Pick<Connection, 'id' | 'principal' | 'since'>): Promise<void>;
   /** The connections that a principal had opened by then, and that may still be there. */
   connectionsOf(principal: string, by: number): Promise<readonly string[]>;
   /** Notes the subscription on its connection. `full`: it has `most` others; `gone`: there is no such connection. */

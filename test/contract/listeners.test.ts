@@ -28,7 +28,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     const id = `${newId()}=`;
     connection = {
       id,
-      principal: 'somebody',
+      principal: `somebody-${id}`,
       capability: { 'a/*': ['subscribe'] },
       allowedUntil: LATER,
       since: NOW,
@@ -48,10 +48,10 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
   });
 
   test('a connection is what it was told to be, until it is forgotten', async () => {
-    await subscribers.connect(connection);
+    expect(await subscribers.connect(connection, 9)).toBe(true);
     expect(await subscribers.connection(connection.id)).toEqual(connection);
     const anonymous = { ...connection, id: `${newId()}=`, principal: undefined, allowedUntil: undefined };
-    await subscribers.connect(anonymous);
+    await subscribers.connect(anonymous, 9);
     expect(await subscribers.connection(anonymous.id)).toEqual(anonymous);
     await subscribers.disconnect(connection);
     expect(await subscribers.connection(connection.id)).toBeUndefined();
@@ -68,7 +68,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       id: `${3 + n}${newId()}=`,
       principal: other,
     }));
-    for (const each of [one, two, ...others]) await subscribers.connect(each);
+    for (const each of [one, two, ...others]) await subscribers.connect(each, 9);
     expect(await of(NOW - 1)).toEqual([]);
     expect(await of(NOW)).toEqual([one.id]);
     expect(await of(NOW + 1)).toEqual([one.id, two.id]);
@@ -79,8 +79,22 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscribers.connection(two.id)).toEqual(two);
   });
 
+  test('a principal has so many connections and no more; one that ends makes room for one, however often it is told', async () => {
+    const another = () => ({ ...connection, id: `${newId()}=` });
+    const [second, third] = [another(), another()];
+    expect(await subscribers.connect(connection, 2)).toBe(true);
+    expect(await subscribers.connect(second, 2)).toBe(true);
+    expect(await subscribers.connect(third, 2)).toBe(false);
+    expect(await subscribers.connection(third.id)).toBeUndefined();
+    expect(await subscribers.connect({ ...third, principal: `other-${third.id}` }, 2)).toBe(true);
+    await Promise.all([subscribers.disconnect(second), subscribers.disconnect(second)]);
+    await subscribers.disconnect(second);
+    expect(await subscribers.connect(another(), 2)).toBe(true);
+    expect(await subscribers.connect(another(), 2)).toBe(false);
+  });
+
   test('a note is taken once, up to a limit, and only for a connection', async () => {
-    await subscribers.connect(connection);
+    await subscribers.connect(connection, 9);
     const note = (pattern: string, shards = 0) =>
       subscribers.note(connection.id, { pattern, shard: shards }, 2);
     expect(await note('a/b', 1)).toBe('noted');

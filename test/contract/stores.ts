@@ -14,9 +14,11 @@ import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
 import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
 import { leasesInDynamoDb } from '../../lambda/aws/leases-dynamodb.ts';
 import { subscribersInDynamoDb } from '../../lambda/aws/subscribers-dynamodb.ts';
+import { tallyInDynamoDb } from '../../lambda/aws/tally-dynamodb.ts';
 import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
 import type { CursorStore, SubscriberStore } from '../../lambda/hub/listeners.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
+import type { TallyStore } from '../../lambda/hub/tally.ts';
 import type {
   DeliveryStore,
   DispatchCursorStore,
@@ -25,6 +27,7 @@ import type {
 } from '../../lambda/webhook/ports.ts';
 import { memoryListeners } from '../support/memory-listeners.ts';
 import { memoryLog } from '../support/memory-log.ts';
+import { memoryTally } from '../support/memory-tally.ts';
 import { memoryWebhooks } from '../support/memory-webhooks.ts';
 
 export interface Stores {
@@ -33,11 +36,15 @@ export interface Stores {
   readonly keys: KeyStore;
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
+  readonly tally: TallyStore;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
 }
+
+/** Of the tally, in milliseconds. */
+export const WINDOW_MS = 60_000;
 
 export const NOW = Date.UTC(2026, 0, 1);
 let ids = 0;
@@ -70,7 +77,13 @@ export const hardOfHearing: Named = [
 
 function inMemory(): Stores {
   const { cursors: dispatchCursors, ...webhooks } = memoryWebhooks(() => () => {});
-  return { ...memoryLog(), ...memoryListeners(() => () => {}), ...webhooks, dispatchCursors };
+  return {
+    ...memoryLog(),
+    ...memoryListeners(() => () => {}),
+    ...webhooks,
+    dispatchCursors,
+    tally: memoryTally(WINDOW_MS),
+  };
 }
 
 function serveDynamoDb(): void {
@@ -116,6 +129,7 @@ function inDynamoDb(client = documentClient()): Stores {
     keys: keysInDynamoDb(client, 'keys'),
     subscribers: subscribersInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
+    tally: tallyInDynamoDb(client, 'subscribers', 'test', WINDOW_MS),
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
     deliveries: deliveriesInDynamoDb(client, 'deliveries'),

@@ -9,6 +9,8 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseConfig } from '../../lib/config.ts';
+import { ratesOf } from '../../lib/throttle.ts';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { ERRORS } from '../../protocol/errors.ts';
 import {
@@ -26,6 +28,8 @@ import {
   MAX_STREAM_SEQ_LENGTH,
   MAX_SUBSCRIPTIONS,
   MAX_TTL_SECONDS,
+  MAX_WEBHOOKS,
+  MAX_WEBHOOKS_PER_CALLER,
 } from '../../protocol/limits.ts';
 import { MEANINGS } from '../../protocol/meanings.ts';
 
@@ -46,6 +50,7 @@ test('PROTOCOL.md §9 lists exactly the codes, their status and their meaning', 
 
 test('PROTOCOL.md §8 says the limits that hold', () => {
   const protocol = read('PROTOCOL.md');
+  const defaults = parseConfig({});
   const whole = (number: number) => number.toLocaleString('en');
   for (const row of [
     `| message | ${MAX_MESSAGE_BYTES / 1_024} KiB |`,
@@ -56,6 +61,13 @@ test('PROTOCOL.md §8 says the limits that hold', () => {
     `| \`Producer-Id\` | ${MAX_PRODUCER_ID_LENGTH} characters; about ${MAX_PRODUCERS} to a channel |`,
     `| \`Stream-TTL\` | ${MAX_TTL_SECONDS / 365 / 86_400} years |`,
     `| subscriptions of one connection | ${MAX_SUBSCRIPTIONS} |`,
+    `| connections of one caller | ${whole(defaults.connectionsPerCaller)} (`,
+    `| ${defaults.heldPerCaller} each (\`tidings:heldPerCaller\`)`,
+    `| ${defaults.maxHolds} each (\`tidings:maxHolds\`, \`tidings:maxStreams\`)`,
+    `| endpoints of one caller, of the hub | ${MAX_WEBHOOKS_PER_CALLER}, ${whole(MAX_WEBHOOKS)} |`,
+    `\`tidings:requestsPerSecond\` (${whole(defaults.requestsPerSecond)})`,
+    `| opening sockets | a quarter of \`tidings:requestsPerSecond\` (${ratesOf(defaults).connect}) |`,
+    `a twentieth of \`tidings:requestsPerSecond\` (${ratesOf(defaults).rare})`,
   ]) {
     expect(protocol).toContain(row);
   }

@@ -107,7 +107,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       /^test\/support\//,
       /^scripts\//,
       /^local\/(stack|synth|harsh)\.ts$/,
-      /^bench\/hop\.ts$/,
+      /^bench\/(hop|flood)\.ts$/,
       client,
       anyPackage,
     ],

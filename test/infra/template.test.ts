@@ -44,15 +44,15 @@ const propertiesOf = (template: Template, type: string): Record<string, unknown>
   Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});
 
 describe('the template', () => {
-  test.each([[{}], [{ 'tidings:socketLogs': true }]])(
-    'passes strict validation and AwsSolutions with %j',
-    (context) => {
-      const app = new App({ context: STRICT, analyticsReporting: false });
-      Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-      addHub(app, parseConfig(context));
-      expect(() => app.synth()).not.toThrow();
-    },
-  );
+  test.each([
+    [{}],
+    [{ 'tidings:socketLogs': true, 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'a@example.com' }],
+  ])('passes strict validation and AwsSolutions with %j', (context) => {
+    const app = new App({ context: STRICT, analyticsReporting: false });
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    addHub(app, parseConfig(context));
+    expect(() => app.synth()).not.toThrow();
+  });
 
   test.each([
     ['AwsSolutions', 'require publishers to use SSL', (scope: Stack) => new Topic(scope, 'WithoutTls')],
@@ -120,7 +120,7 @@ describe('the template', () => {
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       ...common,
-      'Subscribers: dynamodb:PutItem',
+      'Subscribers: dynamodb:PutItem dynamodb:GetItem dynamodb:UpdateItem',
     ];
     expect(grants).toEqual({
       Publish: [
@@ -199,6 +199,7 @@ describe('the template', () => {
       'ANY /channels/{channel+}',
       'ANY /hold/channels/{channel+}',
       'ANY /hold/v1/stream/{channel+}',
+      'ANY /tickets',
       'ANY /v1/stream/{channel+}',
       'ANY /webhooks',
       'ANY /webhooks/{rest+}',

@@ -144,6 +144,19 @@ describe('what is not understood is refused', () => {
       },
       'on AWS nothing would arrive',
     ],
+    [
+      'a queue that another topic may send to',
+      'Front',
+      (template) => {
+        const policy = resourceOf(template, 'AWS::SQS::QueuePolicy').properties;
+        const topic = 'arn:aws:sns:us-east-1:000000000000:another';
+        const only = { ArnEquals: { 'aws:SourceArn': topic } };
+        policy.PolicyDocument = JSON.parse(
+          JSON.stringify(policy.PolicyDocument).replace(/\{"ArnEquals":\{.*?\}\}\}/, JSON.stringify(only)),
+        );
+      },
+      'on AWS nothing would arrive',
+    ],
   ])('%s', async (_, stack, change, sentence) => {
     expect(await refusal(stack, change)).toContain(sentence);
   });

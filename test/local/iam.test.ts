@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { evaluate, matchesArn, parsePolicy } from '../../local/iam.ts';
+import { decide as decideBy, parsePolicy } from '../../local/iam.ts';
+import { matchesArn } from '../../local/iam-match.ts';
 
 const table = 'arn:aws:dynamodb:us-east-1:000000000000:table/Things';
 const allow = (rest: object) => ({ Effect: 'Allow', Action: 'dynamodb:PutItem', Resource: table, ...rest });
 const deny = (rest: object) => allow({ Effect: 'Deny', ...rest });
 
 function decide(statements: object[], context = {}, action = 'dynamodb:PutItem', resource = table) {
-  const decision = evaluate(parsePolicy({ Statement: statements }, 'test'), action, resource, context);
+  const requester = { kind: 'role', role: 'arn:aws:iam::000000000000:role/r', session: '' } as const;
+  const question = { requester, action, resource, context };
+  const decision = decideBy(parsePolicy({ Statement: statements }, 'test'), [], question);
   if (decision.allowed) return 'allow';
   return decision.explicitDeny ? 'deny' : 'none';
 }
@@ -105,6 +108,7 @@ describe('what is not evaluated', () => {
     ],
     ['a variable', allow({ Resource: 'arn:aws:s3:::b/${aws:username}' }), 'the variable arn:aws:s3:::b/'],
     ['an element', allow({ NotPrincipal: '*' }), 'the element NotPrincipal'],
+    ['a principal', allow({ Principal: '*' }), 'a Principal, which only the policy of a resource has'],
     ['an effect', allow({ Effect: 'Maybe' }), 'the effect "Maybe"'],
   ])('refuses %s', (_, statement, sentence) => {
     expect(() => parsePolicy({ Statement: statement }, 'test')).toThrow(sentence);

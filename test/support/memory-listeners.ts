@@ -49,7 +49,12 @@ function subscriberStore(
     return rows;
   };
   return {
-    connect: async (connection) => void connections.set(connection.id, connection),
+    async connect(connection, most) {
+      const own = [...connections.values()].filter(({ principal }) => principal === connection.principal);
+      if (own.length >= most) return false;
+      connections.set(connection.id, connection);
+      return true;
+    },
     connection: async (id) => connections.get(id),
     disconnect: async ({ id }) => void connections.delete(id),
     connectionsOf: async (principal, by) =>

@@ -213,7 +213,7 @@ export function pushWorld({
         subscriptions: {},
         ...more,
       };
-      await listeners.subscribers.connect(connection);
+      await listeners.subscribers.connect(connection, Number.POSITIVE_INFINITY);
       const client: Client = {
         id,
         connection,

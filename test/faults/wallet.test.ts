@@ -1,0 +1,150 @@
+/**
+ * Denial of wallet over the wire (PROTOCOL.md §8): whoever asks for too much is refused, and that alone.
+ * @module
+ */
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FloodedHub, flood, sayFlood } from '../../bench/flood.ts';
+import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { openStream } from '../support/event-stream.ts';
+import { saveGrants } from '../support/grants.ts';
+import { openSocket, statusOf } from '../support/socket.ts';
+import { callerAt, newChannel, refusalOf } from '../support/wire.ts';
+
+const PUBLISHES_PER_SECOND = 10;
+const MAX_HELD = 4;
+const HELD_PER_CALLER = 2;
+const CONNECTIONS_PER_CALLER = 8;
+const SECONDS = 5;
+
+let running: RunningHub;
+let keys: { readonly key: string; readonly audience: string };
+beforeAll(async () => {
+  running = await startHub({
+    context: {
+      'tidings:publishesPerSecond': PUBLISHES_PER_SECOND,
+      'tidings:maxHolds': MAX_HELD,
+      'tidings:maxStreams': MAX_HELD,
+      'tidings:heldPerCaller': HELD_PER_CALLER,
+      'tidings:connectionsPerCaller': CONNECTIONS_PER_CALLER,
+      // Which the local stack understands, and does nothing about.
+      'tidings:monthlyBudget': 1,
+      'tidings:budgetEmail': 'team@example.com',
+    },
+  });
+  keys = await keysOfLocalHub(running.stack);
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('wallet', running.stack.control);
+  await running.close();
+});
+
+const tokenOf = (sub: string): Promise<string> =>
+  new SignJWT({ sub, capability: { '*': ['publish', 'subscribe'] } })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience(keys.audience)
+    .setExpirationTime('10m')
+    .sign(new TextEncoder().encode(keys.key));
+
+const hubOf = async (sub: string) =>
+  callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(sub)}` });
+
+const floodedHub = (): FloodedHub => ({
+  url: running.stack.url,
+  token: running.token,
+  async processes() {
+    const rows: unknown = await (await fetch(`${running.stack.control}/processes`)).json();
+    return (Array.isArray(rows) ? rows : []).map((row) => ({
+      function: String(row.function),
+      pid: Number(row.pid),
+      inFlight: Number(row.inFlight),
+    }));
+  },
+});
+
+test('ten times the rate: what is over it is 429, functions stay at their caps, and other routes never notice', async () => {
+  const flooded = await flood(floodedHub(), {
+    seconds: SECONDS,
+    publishesPerSecond: PUBLISHES_PER_SECOND,
+    maxHolds: MAX_HELD,
+  });
+  sayFlood(flooded, (line) => process.stdout.write(`${line}\n`));
+  const { publishes, holds, others, mostAtATime, elapsedMs } = flooded;
+  const { '204': published = 0, '429': refused = 0 } = publishes;
+  const letIn = Object.values(publishes).reduce((sum, count) => sum + count, 0) - refused;
+  // A full bucket to begin with, and what it is filled with; the gateway's clock started later and stopped earlier.
+  expect(letIn).toBeLessThanOrEqual(PUBLISHES_PER_SECOND * (1 + elapsedMs / 1_000));
+  expect(refused).toBeGreaterThan(letIn);
+  expect(published).toBeGreaterThan(0);
+  // A machine that is busy with other tests may be late for some of them; none is refused for what others do.
+  const { '200': read = 0, '204': publishedByOthers = 0, '429': refusedToOthers = 0 } = others;
+  expect([read > 0, publishedByOthers > 0, refusedToOthers]).toEqual([true, true, 0]);
+  // One caller has two of the four places, and who finds all four taken is told to poll.
+  expect(holds['204']).toBeGreaterThan(0);
+  expect(holds['429']).toBeGreaterThan(0);
+  expect(mostAtATime.Hold).toBeLessThanOrEqual(MAX_HELD);
+  // And when it is over it is over.
+  const hub = await hubOf('an honest publisher');
+  await expect.poll(async () => (await hub.publish(newChannel(), 1)).status, { timeout: 5_000 }).toBe(204);
+}, 60_000);
+
+test('a caller has so many long polls at a time; another has his own, and what is answered makes room', async () => {
+  const [greedy, honest] = await Promise.all([hubOf('greedy'), hubOf('honest')]);
+  const channel = newChannel();
+  const end = (await honest.read(channel)).headers.get('Stream-Next-Offset') ?? '';
+  const hold = (hub: typeof greedy) => hub.request(`/channels/${channel}?live=long-poll&offset=${end}`);
+  // One more than he may, at the same moment: one of them is refused at once, and the others wait.
+  const asked = Array.from({ length: HELD_PER_CALLER + 1 }, () => hold(greedy));
+  const refused = await Promise.race(asked);
+  expect(refused.headers.get('Retry-After')).toBe('5');
+  expect(await refusalOf(refused)).toEqual([429, 'too_many_requests']);
+  const answered = hold(honest);
+  await expect.poll(async () => (await honest.publish(channel, 'news')).status, { timeout: 5_000 }).toBe(204);
+  const responses = await Promise.all([...asked, answered]);
+  const held = responses.filter((response) => response !== refused);
+  for (const response of held) expect(await response.json()).toEqual(['news']);
+  expect((await hold(greedy)).status).toBe(200);
+});
+
+test('a caller has so many streams at a time, and one that ends makes room', async () => {
+  const [greedy, honest] = await Promise.all([hubOf('greedy'), hubOf('honest')]);
+  const channel = newChannel();
+  const path = `/channels/${channel}`;
+  const headers = { Accept: 'text/event-stream' };
+  const streams = [];
+  for (let n = 0; n < HELD_PER_CALLER; n++) streams.push(await openStream(greedy, path, headers));
+  const refused = await greedy.request(path, { headers });
+  expect(refused.headers.get('Retry-After')).toBe('5');
+  expect(await refusalOf(refused)).toEqual([429, 'too_many_requests']);
+  // Of several channels at once, too.
+  const events = await greedy.request('/events?channel=a&channel=b', { headers });
+  expect(await refusalOf(events)).toEqual([429, 'too_many_requests']);
+  const other = await openStream(honest, path, headers);
+  const close = { 'Content-Type': 'application/json', 'Stream-Closed': 'true' };
+  expect((await honest.request(path, { method: 'POST', headers: close, body: '["last"]' })).status).toBe(204);
+  for (const stream of [...streams, other]) {
+    expect((await stream.next())?.data).toBe('"last"');
+    expect(await stream.next()).toBeUndefined();
+  }
+  const again = async () => {
+    const response = await greedy.request(`/channels/${newChannel()}`, { headers });
+    await response.body?.cancel();
+    return response.status;
+  };
+  await expect.poll(again, { timeout: 10_000 }).toBe(200);
+});
+
+test('a caller has so many connections; another has his own, and one that ends makes room', async () => {
+  const [greedy, honest] = await Promise.all([tokenOf('greedy'), tokenOf('honest')]);
+  const url = running.stack.socketUrl ?? '';
+  const as = (token: string) => ({ url, headers: { Authorization: `Bearer ${token}` } });
+  const open = [];
+  for (let n = 0; n < CONNECTIONS_PER_CALLER; n++) open.push(await openSocket(as(greedy)));
+  expect(await statusOf(as(greedy))).toBe(429);
+  const other = await openSocket(as(honest));
+  expect(await other.ask({ action: 'ping' })).toMatchObject({ type: 'pong' });
+  await open.pop()?.close();
+  await expect.poll(() => statusOf(as(greedy)), { timeout: 10_000 }).toBe(101);
+  await Promise.all([...open, other].map((socket) => socket.close()));
+});
