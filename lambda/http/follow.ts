@@ -37,8 +37,8 @@ export interface StreamOptions {
 
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
-  // Its address may hold a ticket, and it is one reader's in any case.
-  'Cache-Control': 'no-store, no-transform',
+  // Its address may hold a ticket, so it must not be stored; `no-cache` is what Durable Streams §5.8 wants.
+  'Cache-Control': 'no-cache, no-store, no-transform',
   Vary: 'Authorization, Accept',
 };
 
