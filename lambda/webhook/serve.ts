@@ -216,7 +216,8 @@ async function letGo(
   // Another wake is put off that comes in time. If it is this very one, it came early, or after a crash, and goes on waiting.
   const isAwaited = standing.wakeAt > now && standing.wakeBy !== wake.id;
   const isNeeded = next !== undefined && !(isAwaited && standing.wakeAt <= next);
-  const put = isNeeded && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
+  // One that comes back at once need not be relied on: whoever takes the lease before it looks for himself.
+  const put = isNeeded && next > now && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
   const left = isAwaited ? {} : { wakeAt: 0, wakeBy: '' };
   const after = { ...standing, ...left, ...put };
   const released = await leases.release(own.endpoint, own.owner, after, isOver ? undefined : own.asks);
