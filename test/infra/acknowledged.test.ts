@@ -8,13 +8,13 @@ import { parseConfig } from '../../lib/config.ts';
 import { addHub } from '../../lib/hub.ts';
 
 const CONNECTIONS =
-  /^IAM5\[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<SocketApi[0-9A-F]{8}>\/ws\/POST\/@connections\/\*\]$/;
+  /^IAM5\[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<SocketApi[0-9A-F]{8}>\/ws\/(?:POST|DELETE)\/@connections\/\*\]$/;
 
 /** Rule → where → why, in words of the reason. `IAM5` stands for the whole of its id. */
 const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string, count: number])[] = [
   // Of the three that no hub over sockets can be without: routes of sockets, and connections that are not known yet.
   ['APIG4', /^Socket\/Api$/, 'a WebSocket API can authorize $connect only', 1],
-  ['IAM5', /^Push\/Door$/, 'the ids of connections are not known before they connect', 1],
+  ['IAM5', /^Push\/Door$/, 'the ids of connections are not known before they connect', 2],
   // Tokens are verified in the doors, so that a hub may be open to anonymous readers of some channels. One for each route:
   // a route that is added does not get it for nothing.
   ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the door verifies the token itself', 12],

@@ -216,7 +216,7 @@ describe('every role', () => {
   });
 
   /** Ids of connections are not known before they connect; a Deny may reach as far as it likes. */
-  const OPEN = ['/ws/POST/@connections/*'];
+  const OPEN = ['/ws/POST/@connections/*', '/ws/DELETE/@connections/*'];
 
   test('names its actions and its resources: no star outside this list', () => {
     for (const { id, properties } of all('AWS::IAM::Policy')) {
