@@ -25,6 +25,9 @@ export const logEnv = contract(
   'CHANNEL_CREATION',
 );
 
+/** Whose metrics they are. Every function has it. */
+export const telemetryEnv = contract('STAGE', 'FUNCTION');
+
 /** Whom to let in. Every door has it. ANONYMOUS is a capability in JSON. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS');
 
@@ -70,7 +73,8 @@ export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
 /** Where deliveries end that failed, and the hosts of the hub itself (joined by commas, the one it is known by first). */
 export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
 
-const common = [...logEnv.names, ...accessEnv.names];
+const every = [...logEnv.names, ...telemetryEnv.names];
+const common = [...every, ...accessEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
@@ -88,7 +92,7 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dialEnv.names,
   ],
   Dispatch: [
-    ...logEnv.names,
+    ...every,
     ...hintEnv.names,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
@@ -96,7 +100,7 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dispatchEnv.names,
   ],
   Deliver: [
-    ...logEnv.names,
+    ...every,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
     ...vaultEnv.names,
@@ -105,5 +109,5 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dialEnv.names,
     ...deliverEnv.names,
   ],
-  Push: [...logEnv.names, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
+  Push: [...every, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
 };

@@ -4,8 +4,8 @@
  */
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, holdEnv, listenersEnv, logEnv, wakeEnv } from './env.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { accessEnv, holdEnv, listenersEnv, logEnv, telemetryEnv, wakeEnv } from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
@@ -21,9 +21,10 @@ const hold = holdInAws({
 const access = accessInAws(accessEnv.read(process.env));
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   logDefect,
+  logRefusal,
   // The gateway cannot tell a held read by its query, so it comes by a path of its own.
   prefix: '/hold',
   routes: {
@@ -35,9 +36,12 @@ export const handler = httpHandler({
         // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
         const held = await holdRead(hold, name, asked, until, new AbortController().signal);
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
+        count('Delivered', held.result.messages.length);
         const cursor = new URL(raw.url).searchParams.get('cursor');
         return answerHeld(answer, cursorAfter(cursor, hold.log.clock(), Math.random));
       },
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

@@ -6,9 +6,9 @@ import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
 import { hintsBySns } from './aws/queue.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, logEnv, telemetryEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseAppend, parseCreate } from './http/parse.ts';
@@ -23,9 +23,10 @@ const log = { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(proce
 const access = accessInAws(who);
 const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   logDefect,
+  logRefusal,
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {
@@ -33,13 +34,17 @@ export const handler = httpHandler({
       answer: async ({ channel, raw }) => {
         const { append: request, once } = await parseAppend(channel, raw);
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
+        count('Published', appended.count);
         return answerAppended(appended, request.producer?.epoch);
       },
     },
     PUT: {
       operation: 'publish',
-      answer: async ({ channel, raw }) =>
-        answerCreated(await create(log, await parseCreate(channel, raw)), raw.url),
+      answer: async ({ channel, raw }) => {
+        const created = await create(log, await parseCreate(channel, raw));
+        count('Published', created.count);
+        return answerCreated(created, raw.url);
+      },
     },
     DELETE: {
       operation: 'manage',
@@ -50,3 +55,5 @@ export const handler = httpHandler({
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

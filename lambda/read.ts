@@ -4,8 +4,8 @@
  */
 import { accessInAws } from './aws/access.ts';
 import { logInAws } from './aws/log.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, logEnv } from './env.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { accessEnv, logEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom, parseMode } from './http/parse.ts';
@@ -15,9 +15,10 @@ import { find } from './hub/lifecycle.ts';
 const log = logInAws(logEnv.read(process.env));
 const access = accessInAws(accessEnv.read(process.env));
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   logDefect,
+  logRefusal,
   routes: {
     GET: {
       operation: 'subscribe',
@@ -28,13 +29,10 @@ export const handler = httpHandler({
         const asked = parseFrom(raw, mode);
         const { channel, result } = await catchUp(log, name, asked);
         const isPublic = access.isPublic('subscribe', name);
-        return answerRead({
-          channel,
-          asked,
-          result,
-          isPublic,
-          ifNoneMatch: raw.headers.get('if-none-match'),
-        });
+        const ifNoneMatch = raw.headers.get('if-none-match');
+        const response = answerRead({ channel, asked, result, isPublic, ifNoneMatch });
+        if (response.status === 200) count('Delivered', result.messages.length);
+        return response;
       },
     },
     HEAD: {
@@ -43,3 +41,5 @@ export const handler = httpHandler({
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

@@ -8,9 +8,9 @@ import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
 import { hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, telemetryEnv } from './env.ts';
 import { forget } from './hub/subscribe.ts';
 import { answerMessage } from './ws/answer.ts';
 import { admit, type Upgrade } from './ws/connect.ts';
@@ -27,9 +27,13 @@ const sockets = {
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
   logDefect,
+  logRefusal,
+  published: (messages: number) => count('Published', messages),
 };
 
-export async function handler(event: unknown): Promise<SocketResult> {
+export const handler = watched(telemetryEnv.read(process.env), answer);
+
+async function answer(event: unknown): Promise<SocketResult> {
   const said = parseSocketEvent(event);
   switch (said.kind) {
     case 'connect':
@@ -52,6 +56,7 @@ async function open(upgrade: Upgrade): Promise<SocketResult> {
     };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
+    logRefusal(error, { connection: upgrade.connection });
     return { statusCode: error.status, body: JSON.stringify(error) };
   }
 }

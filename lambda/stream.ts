@@ -4,8 +4,8 @@
  */
 import { accessInAws } from './aws/access.ts';
 import { holdInAws } from './aws/hold.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, listenersEnv, logEnv, streamEnv, wakeEnv } from './env.ts';
+import { count, logDefect, logRefusal, watching } from './aws/telemetry.ts';
+import { accessEnv, listenersEnv, logEnv, streamEnv, telemetryEnv, wakeEnv } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
@@ -23,11 +23,10 @@ const { channel, events } = streamAnswers({
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,
   logDefect,
+  delivered: (messages) => count('Delivered', messages),
 });
 
-export const handler = streamHandler({
-  access,
-  logDefect,
-  routes: { GET: { operation: 'subscribe', answer: channel } },
-  events,
-});
+export const handler = streamHandler(
+  { access, logDefect, logRefusal, routes: { GET: { operation: 'subscribe', answer: channel } }, events },
+  watching(telemetryEnv.read(process.env)),
+);

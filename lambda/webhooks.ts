@@ -8,13 +8,22 @@ import { documentClient } from './aws/dynamodb.ts';
 import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
 import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import { wakesBySqs } from './aws/webhook-queues.ts';
 import { isSecret } from './dial/sign.ts';
 import { parseTarget } from './dial/target.ts';
 import { vaultWith } from './dial/vault.ts';
-import { accessEnv, deliveriesEnv, dialEnv, endpointsEnv, endpointWakeEnv, logEnv, vaultEnv } from './env.ts';
+import {
+  accessEnv,
+  deliveriesEnv,
+  dialEnv,
+  endpointsEnv,
+  endpointWakeEnv,
+  logEnv,
+  telemetryEnv,
+  vaultEnv,
+} from './env.ts';
 import { webhookHandler } from './http/webhooks.ts';
 
 const client = documentClient();
@@ -23,9 +32,10 @@ const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { WEBHOOK_KEY_ARN } = vaultEnv.read(process.env);
 const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
 
-export const handler = webhookHandler({
+const answer = webhookHandler({
   access: accessInAws(accessEnv.read(process.env)),
   logDefect,
+  logRefusal,
   isSecret,
   checkUrl: (url, requestHost) => parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost] }).href,
   managing: {
@@ -39,3 +49,5 @@ export const handler = webhookHandler({
     wake: wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL),
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

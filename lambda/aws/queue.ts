@@ -8,7 +8,7 @@ import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { isBefore, parseOffset } from '../../protocol/offset.ts';
+import { formatOffset, isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Jobs, Shard } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
@@ -83,6 +83,10 @@ export function parseWork(body: string): Work {
 export const pushQueue: Carried<Work> = {
   parse: parseWork,
   keyOf: (work) => (work.kind === 'hint' ? work.channel : `${work.channel} ${work.pattern} ${work.shard}`),
+  about: ({ channel, ...work }) =>
+    work.kind === 'hint'
+      ? { channel, offset: formatOffset(work.offset) }
+      : { channel, pattern: work.pattern, shard: work.shard },
   merge(one, other) {
     if (one.kind !== 'hint' || other.kind !== 'hint') return other;
     const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;

@@ -6,10 +6,10 @@ import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
 import type { Access } from '../access/verify.ts';
 import {
+  type Books,
   baseApp,
   type HttpHandler,
   handlerOf,
-  type LogDefect,
   methodNotAllowed,
   type Responder,
   responderOf,
@@ -29,9 +29,8 @@ export interface ChannelRoute {
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
-export interface HttpDoor {
+export interface HttpDoor extends Books {
   readonly access: Access;
-  readonly logDefect: LogDefect;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
   /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
@@ -48,13 +47,13 @@ const TICKETS_METHODS = ['POST', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
-export const responder = (door: HttpDoor): Responder => responderOf(channelApp(door), CHANNEL_METHODS);
+export const responder = (door: HttpDoor): Responder => responderOf(channelApp(door), door, CHANNEL_METHODS);
 
 /** The Lambda handler of a door whose answers are whole when they are sent. */
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
 
 function channelApp(door: HttpDoor): Hono {
-  const app = baseApp(door.logDefect, 'channels are at /channels/{channel}');
+  const app = baseApp(door, 'channels are at /channels/{channel}');
   const { events, tickets, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));

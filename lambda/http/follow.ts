@@ -9,6 +9,7 @@ import { formatOffset } from '../../protocol/offset.ts';
 import type { Access } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import type { Held, Hold } from '../hub/hold.ts';
+import type { From } from '../hub/read.ts';
 import type { ChannelRequest, HttpDoor } from './app.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
@@ -29,6 +30,8 @@ export interface StreamOptions {
   readonly random: () => number;
   /** Told of what went wrong after the headers were out. */
   readonly logDefect: HttpDoor['logDefect'];
+  /** Told how many messages go out. */
+  readonly delivered: (count: number) => void;
 }
 
 const EVENT_STREAM = {
@@ -37,14 +40,21 @@ const EVENT_STREAM = {
   Vary: 'Authorization, Accept',
 };
 
-export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: StreamOptions) {
+export function streamAnswers({ hold, access, lifetimeMs, random, logDefect, delivered }: StreamOptions) {
   const options = (signal: AbortSignal): FollowOptions => ({ lifetimeMs, heartbeatMs: HEARTBEAT_MS, signal });
+
+  async function* batchesOf(name: string, from: From, signal: AbortSignal): AsyncGenerator<Held> {
+    for await (const held of follow(hold, name, from, options(signal))) {
+      delivered(held.result.messages.length);
+      yield held;
+    }
+  }
 
   async function channel({ channel: name, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
     const gone = new AbortController();
-    const batches = follow(hold, name, from, options(gone.signal));
+    const batches = batchesOf(name, from, gone.signal);
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
@@ -73,9 +83,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect }: S
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
-    const streams = names.map((name, at) =>
-      follow(hold, name, from[at] ?? 'beginning', options(gone.signal)),
-    );
+    const streams = names.map((name, at) => batchesOf(name, from[at] ?? 'beginning', gone.signal));
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });
     const frames = mergedFrames(names, firsts, merged(streams));

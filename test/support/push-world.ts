@@ -5,7 +5,7 @@
  */
 import { type Hint, onHint, onJob } from '../../lambda/hub/hint.ts';
 import type { Connection, Posted, Shard } from '../../lambda/hub/listeners.ts';
-import type { Push } from '../../lambda/hub/push.ts';
+import type { Push, PushWatch } from '../../lambda/hub/push.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
 import { Refusal } from '../../protocol/errors.ts';
@@ -66,6 +66,8 @@ export interface World {
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
+  /** What pushes tell of themselves. */
+  watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
 }
@@ -152,6 +154,7 @@ export function pushWorld({
       cursors: own('cursors', listeners.cursors),
       connections: own('connections', { post }),
       jobs: own('jobs', jobs),
+      watch: world.watch,
     };
   };
 
@@ -166,6 +169,7 @@ export function pushWorld({
     posts: 0,
     failures: [],
     throttle: 0,
+    watch: { delivered() {}, lag() {} },
     onPage() {},
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {

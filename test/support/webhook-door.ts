@@ -64,6 +64,7 @@ export function doorWorld(anonymous: Capability = {}): DoorWorld {
   const handler = webhookHandler({
     access: accessTo({ keys: async () => [KEY], audience: 'a', anonymous, clock: () => NOW }),
     logDefect: (error) => void defects.push(error),
+    logRefusal: () => {},
     managing: world.managing,
     isSecret,
     checkUrl: (url, requestHost) =>

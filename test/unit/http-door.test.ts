@@ -17,6 +17,7 @@ const handler = httpHandler({
     clock: () => 0,
   }),
   logDefect: () => {},
+  logRefusal: () => {},
   routes: {
     GET: {
       operation: 'subscribe',
