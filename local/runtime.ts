@@ -16,7 +16,7 @@ import { ACCOUNT, REGION } from './intrinsics.ts';
 import type { Ledger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import type { Metrics } from './metrics.ts';
-import type { FunctionPlan } from './plan.ts';
+import { type FunctionPlan, TRACE_ACTIONS } from './plan.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 import { startWarden, type Warden } from './warden.ts';
 
@@ -79,6 +79,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       callers.set(environment.accessKeyId, callerOf(environment));
       if (environment.pid !== undefined) warden.watch(environment.pid);
       openLogStream(options.ledger, environment);
+      if (environment.plan.isTraced) sendTraces(options.ledger, environment);
     },
     print,
     ended(environment, unstarted) {
@@ -187,6 +188,11 @@ function openLogStream(ledger: Ledger, { plan, logStream }: Environment): void {
   const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
   if (plan.createsLogGroup) ledger.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
   ledger.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
+}
+
+/** Lambda sends the traces of a function with the role of the function, too. */
+function sendTraces(ledger: Ledger, { plan }: Environment): void {
+  for (const action of TRACE_ACTIONS) ledger.authorize(plan, action, '*');
 }
 
 /**

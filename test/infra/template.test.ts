@@ -69,14 +69,15 @@ describe('the template', () => {
     expect(() => app.synth()).toThrow(finding);
   });
 
-  test('gives every function Node 24 on arm64, its own role and its own log group with an end', () => {
+  test('gives every function Node 24 on arm64, its own role, its own log group with an end, and traces', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
     expect(functions).toHaveLength(9);
     for (const one of functions) {
       expect(one).toMatchObject({
         Runtime: 'nodejs24.x',
         Architectures: ['arm64'],
-        LoggingConfig: { LogGroup: {} },
+        LoggingConfig: { LogGroup: {}, LogFormat: 'JSON' },
+        TracingConfig: { Mode: 'Active' },
       });
     }
     expect(new Set(functions.map(({ Role }) => JSON.stringify(Role))).size).toBe(functions.length);
@@ -99,10 +100,13 @@ describe('the template', () => {
     const grants = Object.fromEntries(
       Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
         const statements = statementsOf(policy.Properties?.PolicyDocument);
-        // Ids of connections are not known at synthesis; nothing else may be open.
-        const resources = JSON.stringify(statements.map(({ Resource }) => Resource));
+        // Ids of connections are not known at synthesis, and traces are of no resource; nothing else may be open.
+        const traces = statements.filter(({ Resource }) => Resource === '*').map(({ Action }) => Action);
+        expect(traces).toEqual([['xray:PutTraceSegments', 'xray:PutTelemetryRecords']]);
+        const named = statements.filter(({ Resource }) => Resource !== '*');
+        const resources = JSON.stringify(named.map(({ Resource }) => Resource));
         expect(resources.replace('/ws/POST/@connections/*', '')).not.toContain('*');
-        const lines = statements.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
+        const lines = named.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
     );
