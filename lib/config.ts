@@ -41,6 +41,8 @@ export interface HubConfig {
   readonly maxDeliveries: number;
   /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
   readonly allowInsecureWebhooks: boolean;
+  /** Who is told of alarms, by e-mail; empty for nobody. */
+  readonly alarmEmail: string;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -62,6 +64,8 @@ const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
 const MAX_POSTS_IN_FLIGHT = 900;
 /** What one process can sign and send is less; the quota of an account can be raised to more. */
 const MAX_POSTS_PER_SECOND = 100_000;
+/** No more than SNS itself asks for: whether it can be reached shows when AWS asks its owner to confirm. */
+const EMAIL = /^[^\s@]+@[^\s@]+$/;
 /** Lower case, since it becomes part of stack names and is compared in tokens. */
 const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
@@ -108,6 +112,13 @@ const OPTIONS: {
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
+  alarmEmail: {
+    fallback: '',
+    parse: (value) =>
+      typeof value === 'string' && (value === '' || EMAIL.test(value))
+        ? value
+        : refuse('an e-mail address, or empty'),
+  },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -136,6 +147,7 @@ export function parseConfig(context: Readonly<Record<string, unknown>>): HubConf
     postsPerSecond: option(context, 'postsPerSecond'),
     maxDeliveries: option(context, 'maxDeliveries'),
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
+    alarmEmail: option(context, 'alarmEmail'),
     throwAway: option(context, 'throwAway'),
   };
 }

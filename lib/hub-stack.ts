@@ -71,7 +71,12 @@ export class HubStack extends Stack {
       Dispatch: dispatch.door,
       Deliver: deliver.door,
     };
-    new Watch(this, 'Watch', { config, doors });
+    new Watch(this, 'Watch', { config, doors, stores, hints, webhookQueues, http, socket });
+    this.#output(http, socket, stream);
+  }
+
+  /** Where each door is by itself, with or without a front door. */
+  #output(http: HttpApi, socket: Socket, stream: Stream): void {
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',

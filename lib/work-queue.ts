@@ -3,10 +3,10 @@
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { runbookAlarm } from './alarm.ts';
 import type { HubFunction } from './hub-function.ts';
 
 export interface WorkQueueProps {
@@ -34,8 +34,6 @@ const DEAD_LETTERS_KEPT = Duration.days(14);
 /** Messages that one invocation takes: the most without waiting for more. */
 const BATCH_SIZE = 10;
 
-const RUNBOOK = 'docs/runbook.md';
-
 /** A queue, its dead letters, and the alarm that rings when there are any. */
 export class WorkQueue extends Construct {
   readonly queue: sqs.Queue;
@@ -54,17 +52,15 @@ export class WorkQueue extends Construct {
       retentionPeriod: kept,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },
     });
-    new cloudwatch.Alarm(this, 'HasDeadLetters', {
-      alarmDescription: `${means} See ${RUNBOOK}, "${heading}".`,
+    runbookAlarm(this, 'HasDeadLetters', {
       metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({
         period: Duration.minutes(1),
         statistic: 'Maximum',
       }),
-      threshold: 0,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: 1,
-      // Nobody is there to say that there are none.
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      above: 0,
+      periods: 1,
+      means,
+      heading,
     });
   }
 
