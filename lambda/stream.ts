@@ -23,6 +23,7 @@ const { channel, events } = streamAnswers({
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,
   logDefect,
+  logRefusal,
   delivered: (messages) => count('Delivered', messages),
 });
 

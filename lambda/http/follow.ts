@@ -10,7 +10,8 @@ import type { Access } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import type { Held, Hold } from '../hub/hold.ts';
 import type { From } from '../hub/read.ts';
-import type { ChannelRequest, HttpDoor } from './app.ts';
+import type { ChannelRequest } from './app.ts';
+import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
 import {
@@ -23,13 +24,12 @@ import {
   protocolFrames,
 } from './sse.ts';
 
-export interface StreamOptions {
+/** Its books are told of what went wrong after the headers were out, too. */
+export interface StreamOptions extends Books {
   readonly hold: Hold;
   readonly access: Access;
   readonly lifetimeMs: number;
   readonly random: () => number;
-  /** Told of what went wrong after the headers were out. */
-  readonly logDefect: HttpDoor['logDefect'];
   /** Told how many messages go out. */
   readonly delivered: (count: number) => void;
 }
@@ -40,7 +40,8 @@ const EVENT_STREAM = {
   Vary: 'Authorization, Accept',
 };
 
-export function streamAnswers({ hold, access, lifetimeMs, random, logDefect, delivered }: StreamOptions) {
+export function streamAnswers(door: StreamOptions) {
+  const { hold, access, lifetimeMs, random, delivered } = door;
   const options = (signal: AbortSignal): FollowOptions => ({ lifetimeMs, heartbeatMs: HEARTBEAT_MS, signal });
 
   async function* batchesOf(name: string, from: From, signal: AbortSignal): AsyncGenerator<Held> {
@@ -75,7 +76,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect, del
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), gone, logDefect), { headers });
+    return new Response(bytesOf(frames(), gone, door, raw), { headers });
   }
 
   async function events(raw: Request): Promise<Response> {
@@ -87,7 +88,7 @@ export function streamAnswers({ hold, access, lifetimeMs, random, logDefect, del
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });
     const frames = mergedFrames(names, firsts, merged(streams));
-    return new Response(bytesOf(frames, gone, logDefect), { headers: EVENT_STREAM });
+    return new Response(bytesOf(frames, gone, door, raw), { headers: EVENT_STREAM });
   }
 
   return { channel, events };
@@ -150,7 +151,8 @@ function eventOf(
 function bytesOf(
   frames: AsyncGenerator<string>,
   gone: AbortController,
-  logDefect: HttpDoor['logDefect'],
+  { logDefect, logRefusal }: Books,
+  { method, url }: Request,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -161,7 +163,9 @@ function bytesOf(
         else controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        if (!(error instanceof Refusal)) logDefect(error, { method: 'GET', path: 'stream' });
+        const about = { method, path: new URL(url).pathname };
+        if (error instanceof Refusal) logRefusal(error, about);
+        else logDefect(error, about);
         controller.close();
       }
     },
