@@ -33,7 +33,7 @@ export const METRICS = {
   PostsGone: ofStage,
   /** Posts that were answered 429 to the last attempt, and are tried again later. */
   PostsPutOff: ofStage,
-  /** Attempts at an endpoint that failed; the next is on the ladder. */
+  /** Attempts at an endpoint that failed, whether or not another follows. */
   WebhooksFailed: ofStage,
   /** Attempts that were not made: the address is none that the hub calls. */
   WebhooksBlocked: ofStage,

@@ -2,12 +2,13 @@
  * What an operator sees of a hub that runs: metrics of all that was handed over, and lines about what was not.
  * @module
  */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { openStream } from '../support/event-stream.ts';
 import { clearFaults, inject } from '../support/faults.ts';
 import { saveGrants } from '../support/grants.ts';
 import { sumsOf } from '../support/measured.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { openSocket } from '../support/socket.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire.ts';
 
@@ -44,6 +45,11 @@ const logged = (): Record<string, unknown>[] =>
 
 test('everything that is handed over is measured, by transport, and none of it is printed', async () => {
   const channel = newChannel();
+  const receiver = await startReceiver();
+  onTestFinished(receiver.close);
+  const endpoint = { url: receiver.url, channels: [channel] };
+  const made = await hub.request('/webhooks', { method: 'POST', body: JSON.stringify(endpoint) });
+  expect(made.status).toBe(201);
   const socket = await openSocket({
     url: running.stack.socketUrl ?? '',
     headers: { Authorization: `Bearer ${running.token}` },
@@ -62,6 +68,7 @@ test('everything that is handed over is measured, by transport, and none of it i
     'Delivered Read': 3,
     'Delivered Hold': 3,
     'Delivered Stream': 3,
+    'Delivered Deliver': 3,
     PushLag: expect.any(Number),
   });
   expect((await sums()).PushLag).toBeLessThan(60_000);
