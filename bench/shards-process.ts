@@ -56,7 +56,8 @@ function serve(endpoint: string, shard: number, shards: number): void {
     },
   };
   const log = logOf(CHANNEL);
-  const push = { log, subscribers: membersOf(mine), cursors: oneCursor(), connections, jobs: noJobs };
+  const watch = { delivered() {}, lag() {} };
+  const push = { log, subscribers: membersOf(mine), cursors: oneCursor(), connections, jobs: noJobs, watch };
   const pushOne = async (): Promise<Pushed> => {
     posts = 0;
     log.publish(MESSAGE);

@@ -7,10 +7,11 @@ import { documentClient } from './aws/dynamodb.ts';
 import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
 import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { logDefect, watched } from './aws/telemetry.ts';
 import { timerOfMachine } from './aws/timer.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import { wakeHandler } from './aws/wake-batch.ts';
+import { watchedBury, watchedSender } from './aws/watched-webhooks.ts';
 import { deadLettersBySqs, errandsOfDeliver } from './aws/webhook-queues.ts';
 import { senderTo } from './dial/send.ts';
 import { vaultWith } from './dial/vault.ts';
@@ -22,6 +23,7 @@ import {
   endpointsEnv,
   endpointWakeEnv,
   logEnv,
+  telemetryEnv,
   vaultEnv,
 } from './env.ts';
 import { LEASE_MS, redrive, serveEndpoint } from './webhook/serve.ts';
@@ -39,19 +41,21 @@ const delivering = {
   deliveries,
   leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
   vault: vaultWith(tokenKeysInSecretsManager(vaultEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
-  sender: senderTo({
-    rules: { isInsecureAllowed: dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
-  }),
+  sender: watchedSender(
+    senderTo({
+      rules: { isInsecureAllowed: dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
+    }),
+  ),
   clock: log.clock,
   timer: timerOfMachine,
   newId: log.newId,
   random: Math.random,
-  bury: deadLettersBySqs(DEAD_LETTERS_URL),
+  bury: watchedBury(deadLettersBySqs(DEAD_LETTERS_URL)),
   notify,
   origin: ownHosts[0] ?? '',
 };
 
-export const handler = wakeHandler({
+const take = wakeHandler({
   queueUrl: endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL,
   lastMs: LEASE_MS,
   renew,
@@ -61,3 +65,5 @@ export const handler = wakeHandler({
       ? await serveEndpoint(delivering, endpoint, wake, until)
       : await redrive(delivering, endpoint, deadLetter, wake),
 });
+
+export const handler = watched(telemetryEnv.read(process.env), take);

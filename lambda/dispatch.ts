@@ -10,9 +10,17 @@ import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/endpoints-
 import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
 import { logInAws } from './aws/log.ts';
 import { hintsBySns } from './aws/queue.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { logDefect, watched } from './aws/telemetry.ts';
 import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/webhook-queues.ts';
-import { deliveriesEnv, dispatchEnv, endpointsEnv, endpointWakeEnv, hintEnv, logEnv } from './env.ts';
+import {
+  deliveriesEnv,
+  dispatchEnv,
+  endpointsEnv,
+  endpointWakeEnv,
+  hintEnv,
+  logEnv,
+  telemetryEnv,
+} from './env.ts';
 import { dispatch } from './webhook/dispatch.ts';
 import { publishNotice } from './webhook/notice.ts';
 
@@ -37,7 +45,7 @@ const dispatching = {
 /** A page of the log, and an errand for each endpoint, in milliseconds. */
 const LAST_PAGE_MS = 10_000;
 
-export const handler = queueHandler({
+const take = queueHandler({
   carries: dispatchQueue,
   lastMs: LAST_PAGE_MS,
   logDefect,
@@ -47,3 +55,5 @@ export const handler = queueHandler({
     else await publishNotice(log, work.notice);
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), take);

@@ -25,6 +25,9 @@ export const logEnv = contract(
   'CHANNEL_CREATION',
 );
 
+/** Whose metrics they are. Every function has it. */
+export const telemetryEnv = contract('STAGE', 'FUNCTION');
+
 /** Whom to let in. Every door has it. In JSON: ANONYMOUS, a capability; ISSUER, an identity provider or null. */
 export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS', 'ISSUER');
 
@@ -79,7 +82,8 @@ export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
 /** Where deliveries end that failed, and the hosts of the hub itself (joined by commas, the one it is known by first). */
 export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
 
-const common = [...logEnv.names, ...accessEnv.names, ...originsEnv.names];
+const every = [...logEnv.names, ...telemetryEnv.names];
+const common = [...every, ...accessEnv.names, ...originsEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
@@ -97,7 +101,7 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dialEnv.names,
   ],
   Dispatch: [
-    ...logEnv.names,
+    ...every,
     ...hintEnv.names,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
@@ -105,7 +109,7 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dispatchEnv.names,
   ],
   Deliver: [
-    ...logEnv.names,
+    ...every,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
     ...vaultEnv.names,
@@ -114,5 +118,5 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dialEnv.names,
     ...deliverEnv.names,
   ],
-  Push: [...logEnv.names, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
+  Push: [...every, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
 };

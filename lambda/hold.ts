@@ -7,8 +7,17 @@ import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
 import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, heldEnv, holdEnv, listenersEnv, logEnv, originsEnv, wakeEnv } from './env.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import {
+  accessEnv,
+  heldEnv,
+  holdEnv,
+  listenersEnv,
+  logEnv,
+  originsEnv,
+  telemetryEnv,
+  wakeEnv,
+} from './env.ts';
 import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
@@ -38,10 +47,11 @@ const seats = {
 const access = accessInAws(accessEnv.read(process.env));
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
+  logRefusal,
   // The gateway cannot tell a held read by its query, so it comes by a path of its own.
   prefix: '/hold',
   routes: {
@@ -57,9 +67,12 @@ export const handler = httpHandler({
         const { signal } = new AbortController();
         const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
+        count('Delivered', held.result.messages.length);
         const cursor = new URL(raw.url).searchParams.get('cursor');
         return answerHeld(answer, cursorAfter(cursor, hold.log.clock(), Math.random));
       },
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

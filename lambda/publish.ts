@@ -9,9 +9,9 @@ import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
 import { goodbyesBySqs, hintsBySns } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
+import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { endConnections } from './http/connections.ts';
@@ -32,10 +32,11 @@ const kicking = {
   goodbyes: goodbyesBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
 };
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
+  logRefusal,
   connections: (raw, caller) => endConnections({ access }, kicking, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
@@ -44,13 +45,17 @@ export const handler = httpHandler({
       answer: async ({ channel, raw }) => {
         const { append: request, once } = await parseAppend(channel, raw);
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
+        count('Published', appended.count);
         return answerAppended(appended, request.producer?.epoch);
       },
     },
     PUT: {
       operation: 'publish',
-      answer: async ({ channel, raw }) =>
-        answerCreated(await create(log, await parseCreate(channel, raw)), raw.url),
+      answer: async ({ channel, raw }) => {
+        const created = await create(log, await parseCreate(channel, raw));
+        count('Published', created.count);
+        return answerCreated(created, raw.url);
+      },
     },
     DELETE: {
       operation: 'manage',
@@ -61,3 +66,5 @@ export const handler = httpHandler({
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

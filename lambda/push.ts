@@ -6,8 +6,8 @@
 import { queueHandler } from './aws/batch.ts';
 import { pushInAws } from './aws/push.ts';
 import { pushQueue } from './aws/queue.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { jobEnv, listenersEnv, logEnv, pushEnv } from './env.ts';
+import { logDefect, watched } from './aws/telemetry.ts';
+import { jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
 import { onGoodbye } from './hub/goodbye.ts';
 import { onHint, onJob } from './hub/hint.ts';
 
@@ -24,7 +24,7 @@ const push = pushInAws(
 /** A round of posts and its commit, in milliseconds. */
 const LAST_ROUND_MS = 20_000;
 
-export const handler = queueHandler({
+const take = queueHandler({
   carries: pushQueue,
   lastMs: LAST_ROUND_MS,
   logDefect,
@@ -34,3 +34,5 @@ export const handler = queueHandler({
     else await onGoodbye(push, work, until);
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), take);

@@ -5,8 +5,8 @@
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { logInAws } from './aws/log.ts';
-import { logDefect } from './aws/telemetry.ts';
-import { accessEnv, logEnv, originsEnv } from './env.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom, parseMode } from './http/parse.ts';
@@ -16,10 +16,11 @@ import { find } from './hub/lifecycle.ts';
 const log = logInAws(logEnv.read(process.env));
 const access = accessInAws(accessEnv.read(process.env));
 
-export const handler = httpHandler({
+const answer = httpHandler({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
+  logRefusal,
   routes: {
     GET: {
       operation: 'subscribe',
@@ -30,13 +31,10 @@ export const handler = httpHandler({
         const asked = parseFrom(raw, mode);
         const { channel, result } = await catchUp(log, name, asked);
         const isPublic = access.isPublic('subscribe', name);
-        return answerRead({
-          channel,
-          asked,
-          result,
-          isPublic,
-          ifNoneMatch: raw.headers.get('if-none-match'),
-        });
+        const ifNoneMatch = raw.headers.get('if-none-match');
+        const response = answerRead({ channel, asked, result, isPublic, ifNoneMatch });
+        if (response.status === 200) count('Delivered', result.messages.length);
+        return response;
       },
     },
     HEAD: {
@@ -45,3 +43,5 @@ export const handler = httpHandler({
     },
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

@@ -10,9 +10,18 @@ import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
 import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, connectionsEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv } from './env.ts';
+import {
+  accessEnv,
+  connectionsEnv,
+  hintEnv,
+  jobEnv,
+  listenersEnv,
+  logEnv,
+  originsEnv,
+  telemetryEnv,
+} from './env.ts';
 import { endWithToken } from './hub/goodbye.ts';
 import { forget } from './hub/subscribe.ts';
 import { tooMany } from './hub/tally.ts';
@@ -35,9 +44,13 @@ const sockets = {
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
   logDefect,
+  logRefusal,
+  published: (messages: number) => count('Published', messages),
 };
 
-export async function handler(event: unknown): Promise<SocketResult> {
+export const handler = watched(telemetryEnv.read(process.env), answer);
+
+async function answer(event: unknown): Promise<SocketResult> {
   const said = parseSocketEvent(event);
   switch (said.kind) {
     case 'connect':
@@ -62,6 +75,7 @@ async function open(upgrade: Upgrade): Promise<SocketResult> {
     };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
+    logRefusal(error, { connection: upgrade.connection });
     return { statusCode: error.status, body: JSON.stringify(error) };
   }
 }

@@ -7,9 +7,18 @@ import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { holdInAws } from './aws/hold.ts';
 import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { count, logDefect, logRefusal, watching } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, heldEnv, listenersEnv, logEnv, originsEnv, streamEnv, wakeEnv } from './env.ts';
+import {
+  accessEnv,
+  heldEnv,
+  listenersEnv,
+  logEnv,
+  originsEnv,
+  streamEnv,
+  telemetryEnv,
+  wakeEnv,
+} from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { streamHandler } from './http/stream.ts';
 
@@ -34,13 +43,19 @@ const { channel, events } = streamAnswers({
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,
   logDefect,
+  logRefusal,
+  delivered: (messages) => count('Delivered', messages),
 });
 
-export const handler = streamHandler({
-  access,
-  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-  redeem,
-  logDefect,
-  routes: { GET: { operation: 'subscribe', answer: channel } },
-  events,
-});
+export const handler = streamHandler(
+  {
+    access,
+    origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
+    redeem,
+    logDefect,
+    logRefusal,
+    routes: { GET: { operation: 'subscribe', answer: channel } },
+    events,
+  },
+  watching(telemetryEnv.read(process.env)),
+);

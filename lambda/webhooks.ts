@@ -9,7 +9,7 @@ import { documentClient } from './aws/dynamodb.ts';
 import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
 import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { logDefect } from './aws/telemetry.ts';
+import { logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import { wakesBySqs } from './aws/webhook-queues.ts';
 import { isSecret } from './dial/sign.ts';
@@ -23,6 +23,7 @@ import {
   endpointWakeEnv,
   logEnv,
   originsEnv,
+  telemetryEnv,
   vaultEnv,
 } from './env.ts';
 import { webhookHandler } from './http/webhooks.ts';
@@ -33,10 +34,11 @@ const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { WEBHOOK_KEY_ARN } = vaultEnv.read(process.env);
 const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
 
-export const handler = webhookHandler({
+const answer = webhookHandler({
   access: accessInAws(accessEnv.read(process.env)),
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
+  logRefusal,
   isSecret,
   checkUrl: (url, requestHost) => parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost] }).href,
   managing: {
@@ -50,3 +52,5 @@ export const handler = webhookHandler({
     wake: wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL),
   },
 });
+
+export const handler = watched(telemetryEnv.read(process.env), answer);

@@ -60,6 +60,8 @@ export interface HubConfig {
   readonly monthlyBudget: number;
   /** Who is told. */
   readonly budgetEmail: string;
+  /** Who is told of alarms, by e-mail; empty for nobody. */
+  readonly alarmEmail: string;
   /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
   readonly throwAway: boolean;
 }
@@ -140,13 +142,8 @@ const OPTIONS: {
   publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },
   monthlyBudget: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_BUDGET) },
-  budgetEmail: {
-    fallback: '',
-    parse: (value) =>
-      typeof value === 'string' && (value === '' || EMAIL.test(value))
-        ? value
-        : refuse('an address for letters, or empty'),
-  },
+  budgetEmail: { fallback: '', parse: address },
+  alarmEmail: { fallback: '', parse: address },
   throwAway: { fallback: false, parse: truth },
 };
 
@@ -183,6 +180,7 @@ export function parseConfig(context: Context): HubConfig {
     allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
     monthlyBudget: option(context, 'monthlyBudget'),
     budgetEmail: option(context, 'budgetEmail'),
+    alarmEmail: option(context, 'alarmEmail'),
     throwAway: option(context, 'throwAway'),
   };
   refuseFewConnections(config);
@@ -210,6 +208,12 @@ function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
 
 function option<K extends Option>(context: Context, name: K): HubConfig[K] {
   return readOption(context, name, OPTIONS[name].fallback, OPTIONS[name].parse);
+}
+
+function address(value: unknown): string {
+  return typeof value === 'string' && (value === '' || EMAIL.test(value))
+    ? value
+    : refuse('an e-mail address, or empty');
 }
 
 function wholeNumber(value: unknown, least: number, most: number): number {

@@ -32,6 +32,8 @@ const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 /** No query string and no Authorization header: neither tokens nor tickets may reach a log. */
 const ACCESS_LOG = JSON.stringify({
   requestId: '$context.requestId',
+  // What the lines of the function are under: `function_request_id`.
+  functionRequestId: '$context.awsEndpointRequestId',
   time: '$context.requestTime',
   ip: '$context.identity.sourceIp',
   method: '$context.httpMethod',

@@ -3,7 +3,7 @@
  * @module
  */
 import { fileURLToPath } from 'node:url';
-import { AssetHashType, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -71,6 +71,16 @@ export class HubFunction extends Construct {
       ...(props.callsItself ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
       role: this.role,
       logGroup,
+      // The lines of the runtime itself, too: what timed out, what was not caught.
+      loggingFormat: lambda.LoggingFormat.JSON,
+      // Adds the two actions to the role. Lambda takes the first request of a second and 5 % of the others.
+      // https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+      tracing: lambda.Tracing.ACTIVE,
+    });
+    Validations.of(this).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason:
+        'xray:PutTraceSegments and xray:PutTelemetryRecords are of no resource, so IAM takes them for all or not at all',
     });
   }
 

@@ -20,6 +20,7 @@ import { Push } from './push.ts';
 import { Read } from './read.ts';
 import { Socket } from './socket.ts';
 import { Stream } from './stream.ts';
+import { Watch } from './watch.ts';
 import { WebhookQueues } from './webhook-queues.ts';
 import { Webhooks } from './webhooks.ts';
 
@@ -32,7 +33,7 @@ export class HubStack extends Stack {
     const common = { config, log, tokenKeys, subscribers, hints, endpoints, webhookQueues };
     const publish = new Publish(this, 'Publish', common);
     const socket = new Socket(this, 'Socket', common);
-    new Push(this, 'Push', { ...common, socket });
+    const push = new Push(this, 'Push', { ...common, socket });
     const read = new Read(this, 'Read', common);
     const hold = new Hold(this, 'Hold', { ...common, socket });
     const stream = new Stream(this, 'Stream', {
@@ -50,7 +51,7 @@ export class HubStack extends Stack {
       hold: hold.door,
       webhooks: webhooks.door,
     });
-    new Dispatch(this, 'Dispatch', common);
+    const dispatch = new Dispatch(this, 'Dispatch', common);
     const ownUrls = [http.url, socket.stage.url, stream.url.url];
     if (config.edge) {
       const edge = new Edge(this, 'Edge', {
@@ -65,9 +66,26 @@ export class HubStack extends Stack {
         description: 'the hub: publish and read at {Url}/channels/{channel}',
       });
     }
-    new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
+    const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
+    const doors = {
+      Publish: publish.door,
+      Socket: socket.door,
+      Push: push.door,
+      Read: read.door,
+      Hold: hold.door,
+      Stream: stream.door,
+      Webhooks: webhooks.door,
+      Dispatch: dispatch.door,
+      Deliver: deliver.door,
+    };
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
+    new Watch(this, 'Watch', { config, doors, stores, hints, webhookQueues, http, socket });
+    this.#output(http, socket, stream);
+  }
+
+  /** Where each door is by itself, with or without a front door. */
+  #output(http: HttpApi, socket: Socket, stream: Stream): void {
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
       description: 'publish and read at {HttpUrl}channels/{channel}',

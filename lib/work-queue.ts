@@ -3,10 +3,10 @@
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { runbookAlarm } from './alarm.ts';
 import type { HubFunction } from './hub-function.ts';
 
 export interface WorkQueueProps {
@@ -37,8 +37,6 @@ const BATCH_SIZE = 10;
 /** Nothing in plain text, neither on its way nor at rest; the key is SQS's own, which costs nothing. */
 const SAFE = { enforceSSL: true, encryption: sqs.QueueEncryption.SQS_MANAGED };
 
-const RUNBOOK = 'docs/runbook.md';
-
 /** A queue, its dead letters, and the alarm that rings when there are any. */
 export class WorkQueue extends Construct {
   readonly queue: sqs.Queue;
@@ -57,17 +55,15 @@ export class WorkQueue extends Construct {
       retentionPeriod: kept,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },
     });
-    new cloudwatch.Alarm(this, 'HasDeadLetters', {
-      alarmDescription: `${means} See ${RUNBOOK}, "${heading}".`,
+    runbookAlarm(this, 'HasDeadLetters', {
       metric: this.deadLetters.metricApproximateNumberOfMessagesVisible({
         period: Duration.minutes(1),
         statistic: 'Maximum',
       }),
-      threshold: 0,
-      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: 1,
-      // Nobody is there to say that there are none.
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      above: 0,
+      periods: 1,
+      means,
+      heading,
     });
   }
 

@@ -1,5 +1,6 @@
 /**
- * What tests and people ask of the running stack: records of calls and grants, faults, queues, and connections.
+ * What tests and people ask of the running stack: records of calls and grants, metrics, faults, queues,
+ * and connections.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -7,21 +8,26 @@ import type { Connections } from './connections.ts';
 import type { Faults } from './faults.ts';
 import { parseJson } from './json.ts';
 import type { Ledger } from './ledger.ts';
+import type { Metrics } from './metrics.ts';
 import type { Queues } from './queues.ts';
 import type { Runtime } from './runtime.ts';
 
+export interface Controlled {
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+  readonly metrics: Metrics;
+  readonly runtime: Pick<Runtime, 'processes'>;
+  readonly queues: Queues;
+  readonly connections: Connections;
+}
+
 /** Answers the requests below `/_local/` of the AWS endpoint. */
-export function createControl(
-  ledger: Ledger,
-  faults: Faults,
-  runtime: Pick<Runtime, 'processes'>,
-  queues: Queues,
-  connections: Connections,
-) {
+export function createControl({ ledger, faults, metrics, runtime, queues, connections }: Controlled) {
   const routes: Readonly<Record<string, (body: Buffer) => unknown>> = {
     'GET /_local/calls': () => ledger.calls(),
     'DELETE /_local/calls': () => ledger.forgetCalls(),
     'GET /_local/grants': () => ledger.grants(),
+    'GET /_local/metrics': () => metrics.list(),
     'GET /_local/processes': () => runtime.processes(),
     'POST /_local/faults': (body) => faults.add(parseJson(body.toString('utf8'))),
     'DELETE /_local/faults': () => faults.clear(),

@@ -76,7 +76,9 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
     await sqs('SetQueueAttributes', queue.name, { Attributes: { RedrivePolicy: JSON.stringify(redrive) } });
   }
   for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
-  for (const subscription of plan.all('AWS::SNS::Subscription')) {
+  for (const subscription of plan
+    .all('AWS::SNS::Subscription')
+    .filter(({ properties }) => !isMail(properties))) {
     await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
   return {
@@ -88,6 +90,9 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
     },
   };
 }
+
+/** Nothing leaves this machine, and nobody could agree to it: such a subscription is never confirmed, and gets nothing. */
+const isMail = ({ Protocol }: JsonObject): boolean => Protocol === 'email';
 
 /** fauxqs gives queues a host name of their own, which need not resolve: ours is the endpoint itself. */
 function withOwnUrls(target: string | undefined, body: string, host: string): string {
@@ -139,7 +144,9 @@ function subscriptionInput(
   const { Protocol, TopicArn, Endpoint, RawMessageDelivery, FilterPolicy, FilterPolicyScope } =
     subscription.properties;
   if (Protocol !== 'sqs')
-    throw new Error(`${place(subscription)} has the protocol ${String(Protocol)}; only sqs runs here`);
+    throw new Error(
+      `${place(subscription)} has the protocol ${String(Protocol)}; only sqs and email are known here`,
+    );
   const topic = requireString(TopicArn, `TopicArn of ${place(subscription)}`);
   const queue = queues.find((candidate) => arnOf(candidate) === Endpoint);
   if (queue === undefined)

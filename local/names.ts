@@ -16,6 +16,7 @@ export interface Addresses {
 
 /** The property that sets a physical name, for the types that have one. */
 const NAME_PROPERTY: Readonly<Record<string, string>> = {
+  'AWS::CloudWatch::Alarm': 'AlarmName',
   'AWS::DynamoDB::GlobalTable': 'TableName',
   'AWS::DynamoDB::Table': 'TableName',
   'AWS::SecretsManager::Secret': 'Name',
@@ -72,6 +73,8 @@ export function arnOf(resource: Resource): string {
     case 'AWS::DynamoDB::GlobalTable':
     case 'AWS::DynamoDB::Table':
       return tableArn(name);
+    case 'AWS::CloudWatch::Alarm':
+      return inRegion('cloudwatch', `alarm:${name}`);
     case 'AWS::SecretsManager::Secret':
       // AWS appends some characters, so that policies for a deleted secret do not fit its successor.
       return inRegion('secretsmanager', `secret:${name}-${digest(resource).slice(0, ARN_SUFFIX_LENGTH)}`);
@@ -108,6 +111,7 @@ const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
 const ATTRIBUTES: Readonly<
   Record<string, Readonly<Record<string, (resource: Resource, at: Addresses) => string>>>
 > = {
+  'AWS::CloudWatch::Alarm': { Arn: arnOf },
   'AWS::DynamoDB::GlobalTable': { Arn: arnOf },
   'AWS::DynamoDB::Table': { Arn: arnOf },
   'AWS::SecretsManager::Secret': { Id: arnOf },

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Assembly, Resource, StackTemplate } from './assembly.ts';
-import { parsePolicy, type Statement } from './iam.ts';
+import { decide, parsePolicy, type Statement } from './iam.ts';
 import type { Resolve } from './intrinsics.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
@@ -37,6 +37,8 @@ export interface FunctionPlan {
   readonly logGroup: string;
   /** Lambda itself creates a log group that no template has, with the rights of the role. */
   readonly createsLogGroup: boolean;
+  /** Lambda sends traces, with the rights of the role. */
+  readonly isTraced: boolean;
 }
 
 export interface Plan {
@@ -176,7 +178,21 @@ function readFunction(
     reservedConcurrency: reserved === undefined ? undefined : numberOr(reserved, 0, `concurrency of ${at}`),
     logGroup,
     createsLogGroup: !logGroups.has(logGroup),
+    isTraced: isTraced(properties, role, at),
   };
+}
+
+/** What active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */
+export const TRACE_ACTIONS = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+
+/** Lambda refuses to create a function with active tracing whose role may not send traces. */
+function isTraced(properties: JsonObject, { statements }: Role, at: string): boolean {
+  if (objectOr(properties.TracingConfig).Mode !== 'Active') return false;
+  // Traces are of no resource, so its policy alone decides.
+  const question = { requester: { kind: 'anybody' }, resource: '*', context: {} } as const;
+  const missing = TRACE_ACTIONS.find((action) => !decide(statements, [], { ...question, action }).allowed);
+  if (missing !== undefined) throw new Error(`${at} is traced, and its role may not do ${missing}`);
+  return true;
 }
 
 function readEnvironment(properties: JsonObject, at: string): Record<string, string> {

@@ -10,6 +10,8 @@ import { ACTED, type Properties } from './properties.ts';
 
 const TAGS = 'tags have no effect on behaviour';
 const ENCRYPTION = 'encryption at rest cannot be observed by the app';
+const NO_ALARMS =
+  'nobody is woken: npm start shows its queues and metrics at /_local/queues and /_local/metrics';
 const ONE_MACHINE = 'there is one copy, on one machine';
 
 const TABLE_KEYS: Properties = {
@@ -122,7 +124,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
     PackageType: 'only Zip can have an S3Key',
     RecursiveLoop: 'loops are not detected',
     RuntimeManagementConfig: 'the Node that runs this is used',
-    TracingConfig: 'there is no X-Ray here',
+    TracingConfig: { Mode: ACTED },
     Tags: TAGS,
   },
   'AWS::Lambda::Url': {
@@ -234,21 +236,28 @@ const TABLE: Readonly<Record<string, Properties>> = {
   'AWS::SQS::Queue': QUEUE_ATTRIBUTES,
   'AWS::SQS::QueuePolicy': { PolicyDocument: ACTED, Queues: ACTED },
   'AWS::CloudWatch::Alarm': {
+    ActionsEnabled: NO_ALARMS,
+    AlarmActions: NO_ALARMS,
     AlarmDescription: 'for humans',
-    ComparisonOperator: 'there are no metrics here: npm start shows its queues at /_local/queues',
-    Dimensions: 'there are no metrics here',
-    EvaluationPeriods: 'there are no metrics here',
-    MetricName: 'there are no metrics here',
-    Namespace: 'there are no metrics here',
-    Period: 'there are no metrics here',
-    Statistic: 'there are no metrics here',
-    Threshold: 'there are no metrics here',
-    TreatMissingData: 'there are no metrics here',
+    AlarmName: 'for humans',
+    ComparisonOperator: NO_ALARMS,
+    Dimensions: NO_ALARMS,
+    EvaluationPeriods: NO_ALARMS,
+    ExtendedStatistic: NO_ALARMS,
+    MetricName: NO_ALARMS,
+    Metrics: NO_ALARMS,
+    Namespace: NO_ALARMS,
+    OKActions: NO_ALARMS,
+    Period: NO_ALARMS,
+    Statistic: NO_ALARMS,
+    Threshold: NO_ALARMS,
+    TreatMissingData: NO_ALARMS,
   },
   'AWS::Budgets::Budget': {
     Budget: 'nothing is paid for on one machine',
     NotificationsWithSubscribers: 'nothing is paid for on one machine',
   },
+  'AWS::CloudWatch::Dashboard': { DashboardName: 'for humans', DashboardBody: 'for humans' },
   'AWS::CDK::Metadata': { Analytics: 'counts constructs for the CDK team' },
 };
 

@@ -15,7 +15,8 @@ import type { Faults } from './faults.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import type { Ledger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
-import type { FunctionPlan } from './plan.ts';
+import type { Metrics } from './metrics.ts';
+import { type FunctionPlan, TRACE_ACTIONS } from './plan.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 import { startWarden, type Warden } from './warden.ts';
 
@@ -33,6 +34,7 @@ export interface RuntimeOptions {
   readonly awsEndpoint: string;
   readonly ledger: Ledger;
   readonly faults: Faults;
+  readonly metrics: Metrics;
   /** Requests that one process serves at the same time; 1 is classic Lambda. */
   readonly concurrency: number;
   readonly log: (line: string) => void;
@@ -77,6 +79,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       callers.set(environment.accessKeyId, callerOf(environment));
       if (environment.pid !== undefined) warden.watch(environment.pid);
       openLogStream(options.ledger, environment);
+      if (environment.plan.isTraced) sendTraces(options.ledger, environment);
     },
     print,
     ended(environment, unstarted) {
@@ -187,13 +190,21 @@ function openLogStream(ledger: Ledger, { plan, logStream }: Environment): void {
   ledger.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
 }
 
-/** Lines of a role that may not write them get lost on AWS too; here it is said, once per function. */
-function createPrinter({ ledger, log }: RuntimeOptions): EnvironmentHost['print'] {
+/** Lambda sends the traces of a function with the role of the function, too. */
+function sendTraces(ledger: Ledger, { plan }: Environment): void {
+  for (const action of TRACE_ACTIONS) ledger.authorize(plan, action, '*');
+}
+
+/**
+ * Lines of a role that may not write them get lost on AWS too; here it is said, once per function. Lines of metrics are
+ * for CloudWatch, and are counted rather than printed.
+ */
+function createPrinter({ ledger, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
   const told = new Set<FunctionPlan>();
   return ({ plan, logStream }, line) => {
     const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
     if (ledger.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
-      log(`[${shortName(plan)}] ${line}`);
+      if (!isTaken(metrics, line, log)) log(`[${shortName(plan)}] ${line}`);
     } else if (!told.has(plan)) {
       told.add(plan);
       log(
@@ -201,6 +212,16 @@ function createPrinter({ ledger, log }: RuntimeOptions): EnvironmentHost['print'
       );
     }
   };
+}
+
+/** What looks like metrics and is none is printed, with the reason why CloudWatch would drop it. */
+function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): boolean {
+  try {
+    return metrics.take(line);
+  } catch (error) {
+    log(`no metrics of CloudWatch's: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
 }
 
 /** The construct path without its stack, for the start of log lines. */

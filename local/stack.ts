@@ -28,6 +28,7 @@ import { createResolver, REGION } from './intrinsics.ts';
 import { createLedger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { startMessaging } from './messaging.ts';
+import { createMetrics } from './metrics.ts';
 import { createReferences } from './names.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { createQueues } from './queues.ts';
@@ -76,7 +77,7 @@ export interface LocalStack {
   readonly functionUrls: Record<string, string>;
   /** An identity that no policy is asked about. */
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`. */
+  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
   readonly control: string;
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
@@ -112,11 +113,13 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const dynamodb = await opened(startDynamoDb(tablesOf(plan), data), undo);
     const messaging = await startMessaging(plan, aws.url.replace('http://', ''));
     if (messaging !== undefined) undo.push(messaging.close);
-    const environment = { functions: plan.functions, awsEndpoint: aws.url, ledger, faults, concurrency, log };
-    const runtime = await opened(startRuntime(environment), undo);
+    const metrics = createMetrics();
+    const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
+    const runtime = await opened(startRuntime({ ...environment, ledger, faults, metrics }), undo);
 
     const connections = createConnections();
-    const control = createControl(ledger, faults, runtime, createQueues(plan, messaging), connections);
+    const queues = createQueues(plan, messaging);
+    const control = createControl({ ledger, faults, metrics, runtime, queues, connections });
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,

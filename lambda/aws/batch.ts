@@ -5,7 +5,8 @@
  */
 import { fieldsOf } from '../../protocol/fields.ts';
 
-export type LogDefect = (error: unknown, about: Readonly<Record<string, unknown>>) => void;
+type About = Readonly<Record<string, unknown>>;
+export type LogDefect = (error: unknown, about: About) => void;
 
 /** What a queue carries, and which of its messages are as one. */
 export interface Carried<W> {
@@ -13,6 +14,8 @@ export interface Carried<W> {
   readonly parse: (body: string) => W;
   /** Messages of the same key ask for the same. */
   readonly keyOf: (work: W) => string;
+  /** What to look for in the log by. */
+  readonly about: (work: W) => About;
   /** What two of them ask for together. */
   readonly merge: (one: W, other: W) => W;
 }
@@ -39,21 +42,22 @@ export interface Message<W> {
 
 /** The Lambda handler. Messages that ask for the same are done once; those of what failed come again. */
 export function queueHandler<W extends object>({ carries, lastMs, work, logDefect }: QueueDoor<W>) {
-  const { keyOf, merge } = carries;
+  const { keyOf, merge, about } = carries;
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, lastMs);
     const messages = messagesOf(event, carries.parse, logDefect);
     const groups = Map.groupBy(messages, ({ id, work }) => (work === undefined ? id : keyOf(work)));
-    const failed = [...groups].map(async ([key, group]): Promise<readonly Message<W>[]> => {
+    const failed = [...groups.values()].map(async (group): Promise<readonly Message<W>[]> => {
       const [first, ...others] = group.flatMap((message) =>
         message.work === undefined ? [] : [message.work],
       );
       if (first === undefined) return group;
+      const all = others.reduce(merge, first);
       try {
-        await work(others.reduce(merge, first), until);
+        await work(all, until);
         return [];
       } catch (error) {
-        logDefect(error, { work: key });
+        logDefect(error, about(all));
         return group;
       }
     });

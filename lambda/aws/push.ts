@@ -11,7 +11,7 @@ import { documentClient } from './dynamodb.ts';
 import { type LogSettings, logInAws } from './log.ts';
 import { goodbyesBySqs, jobsBySqs } from './queue.ts';
 import { subscribersInDynamoDb } from './subscribers-dynamodb.ts';
-import { countPutOff } from './telemetry.ts';
+import { count, note } from './telemetry.ts';
 
 export interface PushSettings extends LogSettings {
   readonly SUBSCRIBERS_TABLE: string;
@@ -34,7 +34,7 @@ export function pushInAws(
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
     goodbyes: goodbyesBySqs(settings.PUSH_QUEUE_URL),
-    connections: countingPutOff(
+    connections: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,
         inFlight: Number(settings.POSTS_IN_FLIGHT),
@@ -42,15 +42,20 @@ export function pushInAws(
         ...credentialsOf(environment),
       }),
     ),
+    watch: {
+      delivered: (messages) => count('Delivered', messages),
+      lag: (ms) => note('PushLag', ms),
+    },
   };
 }
 
-function countingPutOff(connections: Connections): Connections {
+function counting(connections: Connections): Connections {
   return {
     ...connections,
     async post(connection, frame) {
       const posted = await connections.post(connection, frame);
-      if (posted === 'busy') countPutOff();
+      if (posted === 'busy') count('PostsPutOff', 1);
+      if (posted === 'gone') count('PostsGone', 1);
       return posted;
     },
   };

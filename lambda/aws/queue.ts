@@ -8,7 +8,7 @@ import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
-import { isBefore, parseOffset } from '../../protocol/offset.ts';
+import { formatOffset, isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Goodbye, Goodbyes, Jobs, Shard } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
@@ -129,10 +129,25 @@ function keyOf(work: Work): string {
   }
 }
 
+/** What whoever reads a log is told of it. Whose sockets are ended is a person's name to some. */
+function aboutOf(work: Work): Readonly<Record<string, unknown>> {
+  switch (work.kind) {
+    case 'hint':
+      return { channel: work.channel, offset: formatOffset(work.offset) };
+    case 'job':
+      return { channel: work.channel, pattern: work.pattern, shard: work.shard };
+    case 'expired':
+      return { goodbye: work.kind, connection: work.connection };
+    case 'kicked':
+      return { goodbye: work.kind };
+  }
+}
+
 /** The queue of the push. */
 export const pushQueue: Carried<Work> = {
   parse: parseWork,
   keyOf,
+  about: aboutOf,
   merge(one, other) {
     if (one.kind !== 'hint' || other.kind !== 'hint') return other;
     const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;

@@ -87,6 +87,12 @@ export const dispatchQueue: Carried<DispatchWork> = {
     if (work.kind === 'channel') return work.channel;
     return work.kind === 'wake' ? `wake ${work.endpoint}` : JSON.stringify(work.notice);
   },
+  about(work) {
+    if (work.kind !== 'notice') return work;
+    // Not all of it: the URL of an endpoint may hold a secret.
+    const { type, endpoint, delivery } = work.notice;
+    return { notice: type, endpoint, delivery };
+  },
   merge: (one) => one,
 };
 

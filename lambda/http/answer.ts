@@ -26,7 +26,7 @@ import type { From, ReadResult } from '../hub/read.ts';
  * for a repetition, and how far the hub has come with it.
  */
 export function answerAppended(
-  { nextOffset, closed, lastSeq, isNew }: Appended,
+  { nextOffset, closed, lastSeq, count }: Appended,
   epoch: number | undefined,
 ): Response {
   const headers = new Headers({ [STREAM_NEXT_OFFSET]: nextOffset });
@@ -34,7 +34,7 @@ export function answerAppended(
   if (epoch === undefined) return new Response(null, { status: 204, headers });
   headers.set(PRODUCER_EPOCH, String(epoch));
   if (lastSeq !== undefined) headers.set(PRODUCER_SEQ, String(lastSeq));
-  return new Response(null, { status: isNew ? 200 : 204, headers });
+  return new Response(null, { status: count > 0 ? 200 : 204, headers });
 }
 
 export const answerRemoved = (): Response => new Response(null, { status: 204 });

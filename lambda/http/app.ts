@@ -10,10 +10,10 @@ import type { Tickets } from '../access/ticket.ts';
 import { identifyByTicket } from '../access/url.ts';
 import type { Access } from '../access/verify.ts';
 import {
+  type Books,
   baseApp,
   type HttpHandler,
   handlerOf,
-  type LogDefect,
   methodNotAllowed,
   type Responder,
   responderOf,
@@ -34,10 +34,9 @@ export interface ChannelRoute {
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
-export interface HttpDoor {
+export interface HttpDoor extends Books {
   readonly access: Access;
   readonly origins: Origins;
-  readonly logDefect: LogDefect;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
   /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
@@ -60,7 +59,7 @@ const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
 export const responder = (door: HttpDoor): Responder =>
-  responderOf(channelApp(door), {
+  responderOf(channelApp(door), door, {
     methods: CHANNEL_METHODS,
     takesTickets: door.redeem !== undefined,
     origins: door.origins,
@@ -70,7 +69,7 @@ export const responder = (door: HttpDoor): Responder =>
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
 
 function channelApp(door: HttpDoor): Hono {
-  const app = baseApp(door.logDefect, 'channels are at /channels/{channel}');
+  const app = baseApp(door, 'channels are at /channels/{channel}');
   const { events, tickets, connections, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));

@@ -10,8 +10,20 @@ import { refuseTicketAmong, refuseTokenAmong } from '../access/url.ts';
 import { withBrowserHeaders } from './browser.ts';
 import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './event.ts';
 
+/** What whoever operates the hub may look for a request by. */
+type AboutRequest = { readonly method: string; readonly path: string };
+
 /** Told of what is the hub's own fault. */
-export type LogDefect = (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+export type LogDefect = (error: unknown, request: AboutRequest) => void;
+
+/** Told of what was refused. */
+export type LogRefusal = (refusal: Refusal, request: AboutRequest) => void;
+
+/** Who keeps the books on what a door does not do. */
+export interface Books {
+  readonly logDefect: LogDefect;
+  readonly logRefusal: LogRefusal;
+}
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
 export type Responder = (event: unknown) => Promise<Response>;
@@ -29,13 +41,15 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
 };
 
 /** An app without routes, in which everything that is thrown becomes a refusal. */
-export function baseApp(logDefect: LogDefect, whereToLook: string): Hono {
+export function baseApp(books: Books, whereToLook: string): Hono {
   const app = new Hono();
-  app.notFound(() => refuse(new Refusal('route_not_found', `no such path; ${whereToLook}`)));
-  app.onError((error, c) => {
-    if (error instanceof Refusal) return refuse(error);
-    logDefect(error, { method: c.req.method, path: c.req.path });
-    return refuse(new Refusal('internal', 'the hub failed on this request'));
+  app.notFound(({ req }) =>
+    refuse(books, new Refusal('route_not_found', `no such path; ${whereToLook}`), req),
+  );
+  app.onError((error, { req }) => {
+    if (error instanceof Refusal) return refuse(books, error, req);
+    books.logDefect(error, { method: req.method, path: req.path });
+    return answerOf(new Refusal('internal', 'the hub failed on this request'));
   });
   return app;
 }
@@ -50,10 +64,10 @@ export interface Front {
   readonly origins: Origins;
 }
 
-export function responderOf(app: Hono, front: Front): Responder {
+export function responderOf(app: Hono, books: Books, front: Front): Responder {
   return async (event) => {
     const http = parseEvent(event);
-    return withBrowserHeaders(await respond(app, front, http), front.origins, http.headers.origin);
+    return withBrowserHeaders(await respond(app, books, front, http), front.origins, http.headers.origin);
   };
 }
 
@@ -61,16 +75,22 @@ export function handlerOf(respondTo: Responder): HttpHandler {
   return async (event) => await toResult(await respondTo(event));
 }
 
-async function respond(app: Hono, { methods, takesTickets }: Front, http: HttpEvent): Promise<Response> {
+async function respond(
+  app: Hono,
+  books: Books,
+  { methods, takesTickets }: Front,
+  http: HttpEvent,
+): Promise<Response> {
+  const about = { method: http.method, path: http.rawPath };
   // TRACE and its kind can be no web request, so they are refused before there is one.
-  if (NO_REQUEST.has(http.method)) return refuse(methodNotAllowed(http.method, methods));
+  if (NO_REQUEST.has(http.method)) return refuse(books, methodNotAllowed(http.method, methods), about);
   try {
     const request = toRequest(http);
     refuseSecrets(request, takesTickets);
     return await app.fetch(request);
   } catch (error) {
-    if (error instanceof Refusal) return refuse(error);
-    return refuse(new Refusal('bad_request', 'a header cannot be part of an HTTP request'));
+    if (error instanceof Refusal) return refuse(books, error, about);
+    return refuse(books, new Refusal('bad_request', 'a header cannot be part of an HTTP request'), about);
   }
 }
 
@@ -88,8 +108,13 @@ export function methodNotAllowed(method: string, known: readonly string[]): Refu
   });
 }
 
+function refuse(books: Books, refusal: Refusal, { method, path }: AboutRequest): Response {
+  books.logRefusal(refusal, { method, path });
+  return answerOf(refusal);
+}
+
 /** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
-function refuse(refusal: Refusal): Response {
+function answerOf(refusal: Refusal): Response {
   const headers: Record<string, string> = { ...refusal.headers, 'Cache-Control': 'no-store' };
   const retryAfter = RETRY_AFTER[refusal.code];
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);

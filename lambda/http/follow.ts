@@ -11,8 +11,10 @@ import type { Access } from '../access/verify.ts';
 import { type FollowOptions, follow, merged } from '../hub/follow.ts';
 import { leavesAt } from '../hub/goodbye.ts';
 import type { Held, Hold } from '../hub/hold.ts';
+import type { From } from '../hub/read.ts';
 import { type Seat, type Seats, seatOf } from '../hub/tally.ts';
-import type { ChannelRequest, HttpDoor } from './app.ts';
+import type { ChannelRequest } from './app.ts';
+import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
 import {
@@ -25,14 +27,15 @@ import {
   protocolFrames,
 } from './sse.ts';
 
-export interface StreamOptions {
+/** Its books are told of what went wrong after the headers were out, too. */
+export interface StreamOptions extends Books {
   readonly hold: Hold;
   readonly access: Access;
   readonly seats: Seats;
   readonly lifetimeMs: number;
   readonly random: () => number;
-  /** Told of what went wrong after the headers were out. */
-  readonly logDefect: HttpDoor['logDefect'];
+  /** Told how many messages go out. */
+  readonly delivered: (count: number) => void;
 }
 
 const EVENT_STREAM = {
@@ -42,7 +45,8 @@ const EVENT_STREAM = {
   Vary: 'Authorization, Accept',
 };
 
-export function streamAnswers({ hold, access, seats, lifetimeMs, random, logDefect }: StreamOptions) {
+export function streamAnswers(door: StreamOptions) {
+  const { hold, access, seats, lifetimeMs, random, delivered } = door;
   // No stream outlives the token that it was opened by.
   const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
     lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
@@ -50,11 +54,18 @@ export function streamAnswers({ hold, access, seats, lifetimeMs, random, logDefe
     signal,
   });
 
+  async function* batchesOf(name: string, from: From, following: FollowOptions): AsyncGenerator<Held> {
+    for await (const held of follow(hold, name, from, following)) {
+      delivered(held.result.messages.length);
+      yield held;
+    }
+  }
+
   async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
     const gone = new AbortController();
-    const batches = follow(hold, name, from, options(caller, gone.signal));
+    const batches = batchesOf(name, from, options(caller, gone.signal));
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
@@ -77,7 +88,7 @@ export function streamAnswers({ hold, access, seats, lifetimeMs, random, logDefe
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), { gone, seat, logDefect }), { headers });
+    return new Response(bytesOf(frames(), { gone, seat, books: door, raw }), { headers });
   }
 
   async function events(raw: Request, caller: Caller): Promise<Response> {
@@ -85,14 +96,14 @@ export function streamAnswers({ hold, access, seats, lifetimeMs, random, logDefe
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
     const streams = names.map((name, at) =>
-      follow(hold, name, from[at] ?? 'beginning', options(caller, gone.signal)),
+      batchesOf(name, from[at] ?? 'beginning', options(caller, gone.signal)),
     );
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });
     const seat = seatOf(seats, caller.principal);
     await seat.take();
     const frames = mergedFrames(names, firsts, merged(streams));
-    return new Response(bytesOf(frames, { gone, seat, logDefect }), { headers: EVENT_STREAM });
+    return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
   }
 
   return { channel, events };
@@ -151,16 +162,18 @@ function eventOf(
   return `id: ${offsets.join('.')}\ndata: {"channel":${JSON.stringify(name)},${fields}}\n\n`;
 }
 
-/** What ends with a stream. */
-interface StreamEnd extends Pick<StreamOptions, 'logDefect'> {
+/** What ends with a stream, and who is told if it ends badly. */
+interface StreamEnd {
   readonly gone: AbortController;
   readonly seat: Seat;
+  readonly books: Books;
+  readonly raw: Request;
 }
 
 /** The frames as bytes, until the reader goes or an error ends the stream: whoever reads resumes from its offset. */
 function bytesOf(
   frames: AsyncGenerator<string>,
-  { gone, seat, logDefect }: StreamEnd,
+  { gone, seat, books, raw }: StreamEnd,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -170,7 +183,9 @@ function bytesOf(
         if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        if (!(error instanceof Refusal)) logDefect(error, { method: 'GET', path: 'stream' });
+        const about = { method: raw.method, path: new URL(raw.url).pathname };
+        if (error instanceof Refusal) books.logRefusal(error, about);
+        else books.logDefect(error, about);
       }
       // Before the end: after it the process may be frozen.
       await seat.leave();

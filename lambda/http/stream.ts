@@ -13,7 +13,7 @@ interface ResponseStream {
   readonly destroyed?: boolean;
 }
 
-type StreamHandler = (event: unknown, stream: ResponseStream) => Promise<void>;
+type StreamHandler = (event: unknown, stream: ResponseStream, context: unknown) => Promise<void>;
 
 /** What the runtime puts into the global scope of a function that streams. */
 declare const awslambda: {
@@ -26,12 +26,18 @@ declare const awslambda: {
   };
 };
 
-export function streamHandler(door: HttpDoor): (event: unknown) => Promise<unknown> {
+/** Runs the work of one request, of which that is the context. */
+export type During = (context: unknown, work: () => Promise<void>) => Promise<void>;
+
+export function streamHandler(door: HttpDoor, during: During): (event: unknown) => Promise<unknown> {
   const respondTo = responder(door);
-  return awslambda.streamifyResponse(async (event, stream) => {
-    const response = await respondTo(event);
-    const headers = Object.fromEntries(response.headers);
-    await pipe(response, awslambda.HttpResponseStream.from(stream, { statusCode: response.status, headers }));
+  return awslambda.streamifyResponse(async (event, stream, context) => {
+    await during(context, async () => {
+      const response = await respondTo(event);
+      const headers = Object.fromEntries(response.headers);
+      const head = { statusCode: response.status, headers };
+      await pipe(response, awslambda.HttpResponseStream.from(stream, head));
+    });
   });
 }
 

@@ -46,14 +46,7 @@ import {
   answerRotated,
   type Shown,
 } from './answer-webhooks.ts';
-import {
-  baseApp,
-  type HttpHandler,
-  handlerOf,
-  type LogDefect,
-  methodNotAllowed,
-  responderOf,
-} from './base.ts';
+import { type Books, baseApp, type HttpHandler, handlerOf, methodNotAllowed, responderOf } from './base.ts';
 import { answerPreflight } from './browser.ts';
 import {
   type IsSecret,
@@ -68,10 +61,9 @@ import {
   refuseMembers,
 } from './parse-webhooks.ts';
 
-export interface WebhookDoor {
+export interface WebhookDoor extends Books {
   readonly access: Access;
   readonly origins: Origins;
-  readonly logDefect: LogDefect;
   readonly managing: Managing;
   /**
    * The URL as it is to be kept.
@@ -100,7 +92,7 @@ type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), {
+  const respondTo = responderOf(webhookApp(door), door, {
     methods: METHODS,
     takesTickets: false,
     origins: door.origins,
@@ -114,7 +106,7 @@ export function webhookHandler(door: WebhookDoor): HttpHandler {
 }
 
 function webhookApp(door: WebhookDoor): Hono {
-  const app = baseApp(door.logDefect, 'endpoints are at /webhooks and /webhooks/{id}');
+  const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
   for (const [path, answers] of Object.entries(ROUTES)) {
     const methods = [...Object.keys(answers), 'OPTIONS'];
     app.options(path, (c) => answerPreflight(c.req.raw, methods));

@@ -22,8 +22,8 @@ export interface Appended {
   readonly closed: boolean;
   /** The highest sequence number that was accepted from the producer, for requests that have one. */
   readonly lastSeq: number | undefined;
-  /** False if nothing was appended: it had been before, or the request only closes the channel. */
-  readonly isNew: boolean;
+  /** How many messages were appended; none if they had been before, or the request only closes the channel. */
+  readonly count: number;
 }
 
 export type Content = Pick<Entry, 'messages' | 'id'>;
@@ -48,7 +48,8 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
     : formatOffset({ entry: (await settle(log, wish, claimed, slot, { messages, id })) + 1, index: 0 });
   // Also for a repeat: its first attempt may have failed on this very step.
   await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed });
-  return { closed: channel.closed, lastSeq, isNew: !isEmpty && kind !== 'repeat', nextOffset };
+  const count = isEmpty || kind === 'repeat' ? 0 : messages.length;
+  return { closed: channel.closed, lastSeq, count, nextOffset };
 }
 
 /** Writes what was claimed, and completes what an earlier attempt may have left undone. */

@@ -87,7 +87,10 @@ async function postAll(
     // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
     if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
     const posted = await push.connections.post(member.connection, frame.text);
-    if (posted === 'sent') continue;
+    if (posted === 'sent') {
+      push.watch.delivered(frame.count);
+      continue;
+    }
     if (posted === 'gone') {
       await forget(push, member.connection, shard);
       return 'gone';

@@ -12,6 +12,8 @@ export interface Frame {
   readonly from: Position;
   readonly next: Position;
   readonly text: string;
+  /** How many messages are in it. */
+  readonly count: number;
 }
 
 export interface Packing {
@@ -53,7 +55,7 @@ export function pack(channel: Channel, result: ReadResult, from: Position, packi
   const close = (isOmitted = false): void => {
     if (batch.length === 0 && !isOmitted) return;
     const text = frameText(channel, pattern, end(), after, isOmitted ? undefined : batch.join(','));
-    frames.push({ from: end(), next: after, text });
+    frames.push({ from: end(), next: after, text, count: batch.length });
     batch = [];
     bytes = envelope;
   };
@@ -83,7 +85,7 @@ export function pack(channel: Channel, result: ReadResult, from: Position, packi
 
 /** A frame of no message. */
 export function emptyFrame(channel: Channel, pattern: string, at: Position): Frame {
-  return { from: at, next: at, text: frameText(channel, pattern, at, at, '') };
+  return { from: at, next: at, text: frameText(channel, pattern, at, at, ''), count: 0 };
 }
 
 /** Says with a frame that it is the end of a closed channel. */

@@ -30,6 +30,8 @@ export interface Created {
   /** False if the channel was there already, as asked for. Its content is then untouched. */
   readonly created: boolean;
   readonly channel: Channel;
+  /** How many messages it was created with. */
+  readonly count: number;
 }
 
 /**
@@ -68,7 +70,7 @@ async function createOrFind(log: Log, request: CreateRequest): Promise<Created> 
     };
     await log.entries.put(channel.streamId, entry);
   }
-  if (await log.channels.create(channel, now)) return { created: true, channel };
+  if (await log.channels.create(channel, now)) return { created: true, channel, count: messages.length };
   const winner = await log.channels.get(request.channel);
   if (!winner) throw new Refusal('unavailable', 'the channel was created and deleted meanwhile; retry');
   return sameOrRefuse(winner, channel);
@@ -85,7 +87,7 @@ function sameOrRefuse(existing: Channel, wanted: Channel): Created {
       'channel_exists',
       'the channel exists with another content type or lifetime, or is closed and should not be',
     );
-  return { created: false, channel: existing };
+  return { created: false, channel: existing, count: 0 };
 }
 
 const instant = (time: string | undefined): number | undefined =>

@@ -50,12 +50,12 @@ async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Pr
 
   const { kind, channel, slot } = await claim(log, wish);
   await keepAlive(log, channel);
-  if (slot === undefined) return appended(channel, tailOffset(channel), false);
+  if (slot === undefined) return appended(channel, tailOffset(channel), 0);
   if (kind === 'contested') {
     // An earlier attempt may have claimed the Stream-Seq and died before it could record the key.
     const written = await contest(log, wish, channel, slot, content);
     await record(log, once, key, channel, written);
-    return appended(channel, formatOffset({ entry: written + 1, index: 0 }), true);
+    return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
   }
   if (!(await record(log, once, key, channel, slot))) {
     if (kind === 'granted') await abandon(log, channel, slot);
@@ -65,7 +65,7 @@ async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Pr
   }
   // Granted, or the closing publish of an attempt that died before it could record the key.
   await write(log, channel, slot, content);
-  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), true);
+  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), messages.length);
 }
 
 async function record(
@@ -107,7 +107,7 @@ async function confirm(
     await abandon(log, channel, other);
     throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');
   });
-  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), false);
+  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), 0);
 }
 
 /** Seals one's own slot at once, rather than let readers wait out the grace for it. */
@@ -116,9 +116,9 @@ async function abandon(log: Log, channel: Channel, slot: number): Promise<void> 
   await log.entries.put(channel.streamId, tombstone(slot, { time, expiresAt: time + log.retentionMs }));
 }
 
-const appended = (channel: Channel, nextOffset: string, isNew: boolean): Appended => ({
+const appended = (channel: Channel, nextOffset: string, count: number): Appended => ({
   nextOffset,
   closed: channel.closed,
   lastSeq: undefined,
-  isNew,
+  count,
 });

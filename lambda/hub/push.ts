@@ -24,12 +24,21 @@ import type {
 import type { Log } from './ports.ts';
 import { type Ownership, type Round, round } from './round.ts';
 
+/** Is told how the push is doing. It must not throw. */
+export interface PushWatch {
+  /** So many messages have arrived at one connection. */
+  readonly delivered: (count: number) => void;
+  /** What was published so many milliseconds ago, and since, has been posted to those who were waiting for it. */
+  readonly lag: (ms: number) => void;
+}
+
 export interface Push {
   readonly log: Log;
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
   readonly connections: Connections;
   readonly jobs: Jobs;
+  readonly watch: PushWatch;
 }
 
 export interface Errand {

@@ -18,7 +18,7 @@ export interface ReadResult {
   readonly from: Position;
   readonly next: Position;
   /** What was read, by slot; `first` is the index of the first message that was asked for. */
-  readonly entries: readonly { readonly slot: number; readonly first: number; readonly messages: Messages }[];
+  readonly entries: readonly (Pick<Entry, 'slot' | 'messages' | 'time'> & { readonly first: number })[];
   /** The messages of all of them. */
   readonly messages: Messages;
   /** True when this was all there is at the moment. */
@@ -151,9 +151,9 @@ function closingOf(
 
 function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'entries' | 'messages' | 'next'> {
   if (run.length === 0) return { entries: [], messages: [], next: start };
-  const entries = run.map(({ slot, messages }) => {
+  const entries = run.map(({ slot, messages, time }) => {
     const first = slot === start.entry ? start.index : 0;
-    return { slot, first, messages: first === 0 ? messages : messages.slice(first) };
+    return { slot, first, messages: first === 0 ? messages : messages.slice(first), time };
   });
   const next = { entry: start.entry + run.length, index: 0 };
   return { entries, messages: entries.flatMap(({ messages }) => messages), next };

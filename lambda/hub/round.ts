@@ -8,7 +8,7 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset, isBefore, isSame, type Position } from '../../protocol/offset.ts';
 import type { Channel } from './channel.ts';
-import { all, type Batch, deliver } from './deliver.ts';
+import { all, type Batch, deliver, type Fate, type Standing } from './deliver.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
 import type { Cursor, Place, Shard, Subscriber } from './listeners.ts';
 import { type Muster, muster, type Placed } from './muster.ts';
@@ -90,7 +90,10 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
       : leg,
   );
   const delivery = { shard, postUntil, front: packed.end };
-  const fates = (await all([front, ...ended].map((leg) => deliver(push, delivery, leg)))).flat();
+  const posted = [front, ...ended];
+  const each = await all(posted.map(async (leg) => await deliver(push, delivery, leg)));
+  for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
+  const fates = each.flat();
   keepRest(own, [front, ...legs], packed.end);
   const isLeftOut = groups.slice(PLACES_PER_ROUND).some(({ place }) => isBefore(place.at, packed.end));
   const isBehind = isLeftOut || fates.some(({ kind }) => kind === 'on');
@@ -103,6 +106,19 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
     restsUntil: Math.min(...rested, ...fates.flatMap((fate) => (fate.kind === 'rests' ? [fate.until] : []))),
     joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
   };
+}
+
+/** Whoever replays a history, or goes on after a rest, is behind by his own doing. */
+function tellLag({ watch, log }: Push, { members, packed, page }: Leg, fates: readonly Fate[]): void {
+  const [oldest] = page?.entries ?? [];
+  if (!oldest || packed.frames.length === 0) return;
+  const isLive = ({ member, place }: Standing): boolean =>
+    member.since <= oldest.time && (place?.rests ?? 0) === 0;
+  const isToldInTime = members.some((standing, at) => {
+    const { kind = 'gone' } = fates[at] ?? {};
+    return kind !== 'gone' && kind !== 'rests' && isLive(standing);
+  });
+  if (isToldInTime) watch.lag(log.clock() - oldest.time);
 }
 
 /** True if the front was told of this very end: an earlier life of the channel had another. */

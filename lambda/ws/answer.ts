@@ -14,15 +14,20 @@ import type { Publishing } from '../hub/ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/subscribe.ts';
 import { parseFrame, parseSaid, requestIdOf, type Said } from './parse.ts';
 
+type About = Readonly<Record<string, unknown>>;
+
 export interface Sockets extends Subscribing {
   readonly log: Publishing;
   readonly access: Access;
-  readonly logDefect: (error: unknown, request: Readonly<Record<string, unknown>>) => void;
+  readonly logDefect: (error: unknown, about: About) => void;
+  readonly logRefusal: (refusal: Refusal, about: About) => void;
+  /** Told how many messages were appended. */
+  readonly published: (count: number) => void;
 }
 
 /** The frame that answers a message: an error if it was refused, never an exception. */
 export async function answerMessage(sockets: Sockets, connectionId: string, body: string): Promise<string> {
-  let about: Readonly<Record<string, unknown>> = {};
+  let about: About = {};
   try {
     const fields = parseFrame(body);
     const id = requestIdOf(fields);
@@ -31,11 +36,18 @@ export async function answerMessage(sockets: Sockets, connectionId: string, body
     const answer = await answerTo(sockets, connectionId, said);
     return JSON.stringify({ ...answer, ...(id === undefined ? {} : { id }) });
   } catch (error) {
-    const refusal =
-      error instanceof Refusal ? error : new Refusal('internal', 'the hub failed on this message');
-    if (refusal !== error) sockets.logDefect(error, { connection: connectionId });
+    const refusal = refusalOf(sockets, error, { connection: connectionId, ...about });
     return JSON.stringify({ type: 'error', ...about, ...refusal.toJSON().error });
   }
+}
+
+function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: About): Refusal {
+  if (error instanceof Refusal) {
+    logRefusal(error, about);
+    return error;
+  }
+  logDefect(error, about);
+  return new Refusal('internal', 'the hub failed on this message');
 }
 
 /** What is no name is not repeated: with the rest of the answer around it, it could be more than a socket takes. */
@@ -67,6 +79,7 @@ async function answerTo(sockets: Sockets, connectionId: string, said: Said): Pro
       sockets.access.require('publish', request.channel, connection);
       const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(request) };
       const done = once ? await appendOnce(sockets.log, request, once) : await append(sockets.log, request);
+      sockets.published(done.count);
       return { type: 'published', channel: request.channel, offset: done.nextOffset };
     }
   }

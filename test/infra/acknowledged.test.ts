@@ -15,6 +15,8 @@ const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string
   // Of the three that no hub over sockets can be without: routes of sockets, and connections that are not known yet.
   ['APIG4', /^Socket\/Api$/, 'a WebSocket API can authorize $connect only', 1],
   ['IAM5', /^Push\/Door$/, 'the ids of connections are not known before they connect', 2],
+  // Every door is traced.
+  ['IAM5[Resource::*]', /\/Door$/, 'are of no resource', 9],
   // Tokens are verified in the doors, so that a hub may be open to anonymous readers of some channels. One for each route:
   // a route that is added does not get it for nothing.
   ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the door verifies the token itself', 12],

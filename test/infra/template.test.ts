@@ -2,8 +2,6 @@
  * What the template must say, whoever changes it: intent, not a copy of the output.
  * @module
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { App, CfnResource, type Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -69,14 +67,15 @@ describe('the template', () => {
     expect(() => app.synth()).toThrow(finding);
   });
 
-  test('gives every function Node 24 on arm64, its own role and its own log group with an end', () => {
+  test('gives every function Node 24 on arm64, its own role, its own log group with an end, and traces', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
     expect(functions).toHaveLength(9);
     for (const one of functions) {
       expect(one).toMatchObject({
         Runtime: 'nodejs24.x',
         Architectures: ['arm64'],
-        LoggingConfig: { LogGroup: {} },
+        LoggingConfig: { LogGroup: {}, LogFormat: 'JSON' },
+        TracingConfig: { Mode: 'Active' },
       });
     }
     expect(new Set(functions.map(({ Role }) => JSON.stringify(Role))).size).toBe(functions.length);
@@ -99,10 +98,13 @@ describe('the template', () => {
     const grants = Object.fromEntries(
       Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
         const statements = statementsOf(policy.Properties?.PolicyDocument);
-        // Ids of connections are not known at synthesis; nothing else may be open.
-        const resources = JSON.stringify(statements.map(({ Resource }) => Resource));
+        // Ids of connections are not known at synthesis, and traces are of no resource; nothing else may be open.
+        const traces = statements.filter(({ Resource }) => Resource === '*').map(({ Action }) => Action);
+        expect(traces).toEqual([['xray:PutTraceSegments', 'xray:PutTelemetryRecords']]);
+        const named = statements.filter(({ Resource }) => Resource !== '*');
+        const resources = JSON.stringify(named.map(({ Resource }) => Resource));
         expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
-        const lines = statements.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
+        const lines = named.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
         return [id.replace(/Door.*/, ''), lines.sort()];
       }),
     );
@@ -232,7 +234,14 @@ describe('the template', () => {
     ]);
     expect(dead).toMatchObject(Array(3).fill({ MessageRetentionPeriod: 1_209_600 }));
     const alarms = propertiesOf(hub, 'AWS::CloudWatch::Alarm');
-    expect(new Set(alarms.map(({ Dimensions }) => JSON.stringify(Dimensions))).size).toBe(3);
+    const names = alarms
+      .map(({ AlarmName }) => String(AlarmName))
+      .filter((name) => /HasDeadLetters$/.test(name));
+    expect(names).toEqual([
+      'tidings-dev-hub/Hints/Push/HasDeadLetters',
+      'tidings-dev-hub/WebhookQueues/Dispatch/HasDeadLetters',
+      'tidings-dev-hub/WebhookQueues/Deliver/HasDeadLetters',
+    ]);
     const policies = [
       ...propertiesOf(hub, 'AWS::SQS::QueuePolicy'),
       ...propertiesOf(hub, 'AWS::SNS::TopicPolicy'),
@@ -265,14 +274,6 @@ describe('the template', () => {
       { RecursiveLoop: 'Allow' },
       { RecursiveLoop: 'Allow' },
     ]);
-  });
-
-  test('has a heading in the runbook for every alarm', () => {
-    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
-    for (const { AlarmDescription } of propertiesOf(hub, 'AWS::CloudWatch::Alarm')) {
-      const [, heading] = /See docs\/runbook\.md, "(.+)"\.$/.exec(String(AlarmDescription)) ?? [];
-      expect(runbook).toContain(`\n## ${heading}\n`);
-    }
   });
 
   test('never calls an own address, and strangers over TLS only, unless that is asked for', () => {
@@ -421,6 +422,7 @@ describe('the configuration', () => {
     ['tidings:retentionDays', 0, 'from 1 to 365'],
     ['tidings:retentionDays', '7 days', 'from 1 to 365'],
     ['tidings:logRetentionDays', 2, 'a step that CloudWatch knows'],
+    ['tidings:alarmEmail', 'the ops team', 'an e-mail address, or empty'],
     ['tidings:throwAway', 'yes', 'true or false'],
     ['tidings:anonymous', '{"a*":["publish"]}', '"a*" is not a channel name'],
     ['tidings:anonymous', 'everyone', 'JSON'],

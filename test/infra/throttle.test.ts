@@ -144,7 +144,7 @@ describe('a budget', () => {
   test.each([
     [{ 'tidings:monthlyBudget': 50 }, '"tidings:budgetEmail" is needed'],
     [{ 'tidings:budgetEmail': 'team@example.com' }, '"tidings:monthlyBudget" is needed'],
-    [{ 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'team' }, 'an address for letters'],
+    [{ 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'team' }, 'an e-mail address, or empty'],
     [{ 'tidings:monthlyBudget': -1 }, 'from 0 to'],
   ])('refuses %j', (context, sentence) => {
     expect(() => parseConfig(context)).toThrow(sentence);

@@ -157,8 +157,32 @@ describe('what is not understood is refused', () => {
       },
       'on AWS nothing would arrive',
     ],
+    [
+      'traces that the role may not send',
+      'Front',
+      (template) => {
+        resourceOf(template, 'AWS::Lambda::Function').properties.TracingConfig = { Mode: 'Active' };
+      },
+      'is traced, and its role may not do xray:PutTraceSegments',
+    ],
+    [
+      'a subscription of a protocol',
+      'Front',
+      (template) => {
+        resourceOf(template, 'AWS::SNS::Subscription').properties.Protocol = 'https';
+      },
+      'has the protocol https; only sqs and email are known here',
+    ],
   ])('%s', async (_, stack, change, sentence) => {
     expect(await refusal(stack, change)).toContain(sentence);
+  });
+
+  it('but a subscription by e-mail is let be: nobody on this machine agrees to it', async () => {
+    const sentence = await refusal('Front', (template) => {
+      const { properties } = resourceOf(template, 'AWS::SNS::Subscription');
+      Object.assign(properties, { Protocol: 'email', Endpoint: 'ops@example.com' });
+    });
+    expect(sentence).toBe('started');
   });
 
   it('a directory without an assembly', async () => {

@@ -6,7 +6,7 @@
 import { onGoodbye, type Parting } from '../../lambda/hub/goodbye.ts';
 import { type Hint, onHint, onJob } from '../../lambda/hub/hint.ts';
 import type { Closed, Connection, Goodbye, Goodbyes, Posted, Shard } from '../../lambda/hub/listeners.ts';
-import type { Push } from '../../lambda/hub/push.ts';
+import type { Push, PushWatch } from '../../lambda/hub/push.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
 import { Refusal } from '../../protocol/errors.ts';
@@ -74,6 +74,8 @@ export interface World {
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
+  /** What pushes tell of themselves. */
+  watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
 }
@@ -182,6 +184,7 @@ export function pushWorld({
       connections: own('connections', { post, close }),
       jobs: own('jobs', jobs),
       goodbyes: own('goodbyes', goodbyes),
+      watch: world.watch,
     };
   };
 
@@ -198,6 +201,7 @@ export function pushWorld({
     goodbyes,
     failures: [],
     throttle: 0,
+    watch: { delivered() {}, lag() {} },
     onPage() {},
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {

@@ -66,6 +66,7 @@ export function doorWorld(anonymous: Capability = {}): DoorWorld {
     access: accessTo({ keys: async () => [KEY], audience: 'a', anonymous, clock: () => NOW }),
     origins: parseOrigins('*'),
     logDefect: (error) => void defects.push(error),
+    logRefusal: () => {},
     managing: world.managing,
     isSecret,
     checkUrl: (url, requestHost) =>

@@ -51,6 +51,7 @@ function packed(
   const all = sizes.map((entry, slot) => ({
     slot,
     first: 0,
+    time: 0,
     messages: entry.map((size, at) => `"${slot}-${at}-${'x'.repeat(size)}"`),
   }));
   const frames: Parsed[] = [];

@@ -19,6 +19,7 @@ const handler = httpHandler({
   }),
   origins: parseOrigins('*'),
   logDefect: () => {},
+  logRefusal: () => {},
   routes: {
     GET: {
       operation: 'subscribe',

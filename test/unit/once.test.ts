@@ -103,7 +103,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     await publish(log, 'after');
     expect(await publishOnce(log, 'message', 0)).toMatchObject({
       nextOffset: first.nextOffset,
-      isNew: false,
+      count: 0,
     });
   });
 
@@ -300,9 +300,9 @@ describe('closing', () => {
     await send(log, 'first', 0);
     const closing = () => close(log, ['last'], { producer: producer(1) });
     const { nextOffset } = await closing();
-    expect(await closing()).toMatchObject({ nextOffset, isNew: false, closed: true });
+    expect(await closing()).toMatchObject({ nextOffset, count: 0, closed: true });
     // What was accepted while it was open is still confirmed.
-    expect(await send(log, 'first', 0)).toMatchObject({ isNew: false });
+    expect(await send(log, 'first', 0)).toMatchObject({ count: 0 });
     expect(await codeOf(send(log, 'more', 2))).toBe('channel_closed');
     expect(await codeOf(close(log, [], { producer: producer(2) }))).toBe('channel_closed');
     expect(await all(log)).toEqual(['first', 'last']);

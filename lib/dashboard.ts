@@ -1,0 +1,190 @@
+/**
+ * One dashboard, in the order in which an event travels.
+ * @module
+ */
+import { Stack } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import type { Construct } from 'constructs';
+import { tablesOf } from './alarms.ts';
+import { type Doors, doorsOf, type OwnMetrics } from './metrics.ts';
+import type { Watched } from './watch.ts';
+
+/** Of a graph: four to a row of 24. */
+const WIDTH = 6;
+
+type Metrics = readonly cloudwatch.IMetric[];
+
+export function addDashboard(
+  scope: Construct,
+  watched: Watched,
+  own: OwnMetrics,
+  alarms: cloudwatch.IAlarm[],
+): void {
+  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', {
+    dashboardName: Stack.of(scope).stackName,
+  });
+  dashboard.addWidgets(
+    new cloudwatch.AlarmStatusWidget({ title: 'Alarms: docs/runbook.md', alarms, width: 24 }),
+  );
+  for (const [heading, graphs] of Object.entries(rowsOf(watched, own))) {
+    dashboard.addWidgets(new cloudwatch.TextWidget({ markdown: `## ${heading}`, width: 24, height: 1 }));
+    dashboard.addWidgets(...Object.entries(graphs).map(([title, left]) => graph(title, left)));
+  }
+}
+
+const graph = (title: string, left: Metrics): cloudwatch.GraphWidget =>
+  new cloudwatch.GraphWidget({ title, left: [...left], width: WIDTH, leftYAxis: { min: 0 } });
+
+type Rows = Readonly<Record<string, Readonly<Record<string, Metrics>>>>;
+
+function rowsOf(watched: Watched, own: OwnMetrics): Rows {
+  return {
+    Publish: publishing(watched, own),
+    'The log': storing(watched),
+    'Push to sockets': pushing(watched, own),
+    'Polls, held polls and streams': reading(watched, own),
+    Webhooks: webhooks(watched, own),
+    'Queues and dead letters': queues(watched),
+    'Failures and throttles': failures(watched, own),
+    'What costs': costs(watched),
+  };
+}
+
+function publishing({ doors, http }: Watched, own: OwnMetrics) {
+  const refused = ['RefusedAccess', 'RefusedTooMany', 'RefusedRequests'] as const;
+  return {
+    'messages published': [own.ofStage('Published')],
+    'ms of a publish': durationsOf(doors, 'Publish'),
+    'requests refused, all doors': refused.map((name) => own.ofStage(name)),
+    'answers of the HTTP API': [
+      http.api.metricCount(),
+      http.api.metricClientError(),
+      http.api.metricServerError(),
+    ],
+  };
+}
+
+function storing(watched: Watched) {
+  const tables = Object.entries(tablesOf(watched));
+  const each = (metricName: string) =>
+    tables.map(([label, table]) => table.metric(metricName, { label, statistic: cloudwatch.Stats.SUM }));
+  return {
+    'units written': each('ConsumedWriteCapacityUnits'),
+    'units read': each('ConsumedReadCapacityUnits'),
+    'writes throttled': each('WriteThrottleEvents'),
+    'reads throttled': each('ReadThrottleEvents'),
+  };
+}
+
+function pushing({ doors, hints, socket }: Watched, own: OwnMetrics) {
+  return {
+    'ms from publish to frame': ['p50', 'p90', 'p99'].map((statistic) =>
+      own.ofStage('PushLag', { statistic, label: statistic }),
+    ),
+    'messages to sockets': [own.ofDoor('Delivered', 'Push', { label: 'delivered' })],
+    'posts to sockets that did not arrive': [own.ofStage('PostsGone'), own.ofStage('PostsPutOff')],
+    'sockets opened, and what they said': [
+      socket.api.metric('ConnectCount', { statistic: cloudwatch.Stats.SUM }),
+      socket.api.metric('MessageCount', { statistic: cloudwatch.Stats.SUM }),
+      doors.Push.function.metricInvocations({ label: 'pushes' }),
+      hints.topic.metricNumberOfMessagesPublished({ label: 'hints' }),
+    ],
+  };
+}
+
+/** Who is held at a moment is who is counted by Lambda: where it has one request in a process, and where it has many. */
+function reading({ doors, config }: Watched, own: OwnMetrics) {
+  const now = (name: 'Hold' | 'Stream') =>
+    doors[name].function.metric('ConcurrentExecutions', { statistic: cloudwatch.Stats.MAXIMUM, label: name });
+  return {
+    'messages handed over': (['Read', 'Hold', 'Stream'] as const).map((name) =>
+      own.ofDoor('Delivered', name),
+    ),
+    [`held polls under way, of ${config.maxHolds}`]: [now('Hold')],
+    [`streams under way, of ${config.maxStreams}`]: [now('Stream')],
+    'ms of a read': durationsOf(doors, 'Read'),
+  };
+}
+
+function webhooks({ doors, webhookQueues }: Watched, own: OwnMetrics) {
+  return {
+    deliveries: [
+      own.ofDoor('Delivered', 'Deliver', { label: 'delivered' }),
+      own.ofStage('WebhooksFailed'),
+      own.ofStage('WebhooksBlocked'),
+      own.ofStage('WebhooksExhausted'),
+    ],
+    'seconds until handed to endpoints': [
+      webhookQueues.dispatch.queue.metricApproximateAgeOfOldestMessage({ label: 'oldest message' }),
+    ],
+    'endpoints waiting to be served': [
+      webhookQueues.deliver.queue.metricApproximateNumberOfMessagesVisible({ label: 'due' }),
+      webhookQueues.deliver.queue.metricApproximateNumberOfMessagesNotVisible({
+        label: 'put off, or served now',
+      }),
+    ],
+    'ms of a turn': durationsOf(doors, 'Deliver'),
+  };
+}
+
+function queues({ hints, webhookQueues }: Watched) {
+  const all = { Push: hints.push, Dispatch: webhookQueues.dispatch, Deliver: webhookQueues.deliver };
+  const each = (of: (one: (typeof all)['Push'], label: string) => cloudwatch.IMetric): Metrics =>
+    Object.entries(all).map(([label, one]) => of(one, label));
+  return {
+    'messages waiting': each(({ queue }, label) => queue.metricApproximateNumberOfMessagesVisible({ label })),
+    'seconds that the oldest has waited': each(({ queue }, label) =>
+      queue.metricApproximateAgeOfOldestMessage({ label }),
+    ),
+    'messages taken': each(({ queue }, label) => queue.metricNumberOfMessagesReceived({ label })),
+    'dead letters': each(({ deadLetters }, label) =>
+      deadLetters.metricApproximateNumberOfMessagesVisible({ label, statistic: cloudwatch.Stats.MAXIMUM }),
+    ),
+  };
+}
+
+function failures({ doors }: Watched, own: OwnMetrics) {
+  const all = doorsOf(doors);
+  return {
+    defects: all.map(([name]) => own.ofDoor('Defects', name)),
+    'busy stores': all.map(([name]) => own.ofDoor('Unavailable', name)),
+    'crashes and timeouts': all.map(([label, door]) => door.function.metricErrors({ label })),
+    throttles: all.map(([label, door]) => door.function.metricThrottles({ label })),
+  };
+}
+
+function costs({ doors, http, socket, hints }: Watched) {
+  const all = doorsOf(doors);
+  const sum = { statistic: cloudwatch.Stats.SUM };
+  return {
+    'Lambda: invocations': all.map(([label, door]) => door.function.metricInvocations({ label })),
+    'Lambda: ms that were paid for': all.map(([label, door]) =>
+      door.function.metricDuration({ ...sum, label }),
+    ),
+    'requests, frames and hints': [
+      http.api.metricCount({ label: 'HTTP requests' }),
+      socket.api.metric('MessageCount', { ...sum, label: 'frames, both ways' }),
+      hints.topic.metricNumberOfMessagesPublished({ label: 'hints' }),
+    ],
+    'bytes of logs': all.map(
+      ([
+        label,
+        {
+          function: { logGroup },
+        },
+      ]) =>
+        new cloudwatch.Metric({
+          namespace: 'AWS/Logs',
+          metricName: 'IncomingBytes',
+          dimensionsMap: { LogGroupName: logGroup.logGroupName },
+          ...sum,
+          label,
+        }),
+    ),
+  };
+}
+
+const durationsOf = (doors: Doors, name: keyof Doors): Metrics =>
+  ['p50', 'p90', 'p99'].map((statistic) =>
+    doors[name].function.metricDuration({ statistic, label: statistic }),
+  );
