@@ -6,7 +6,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { GENTLE } from '../../local/harsh.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
@@ -156,19 +156,36 @@ test('connections whose end nobody heard of leave no row behind after the next p
     .toEqual([]);
 });
 
+/** About as long as is published meanwhile. */
+const JOIN_WITHIN_MS = 8_000;
+
+/** A store that is too busy refuses; whoever is refused comes again, as every client does. */
+const untilTaken = <T>(ask: () => Promise<T>): Promise<T> =>
+  vi.waitFor(ask, { timeout: 30_000, interval: 1_000 });
+
+async function publishOnce(channel: string, n: number): Promise<void> {
+  const response = await hub.request(`/channels/${channel}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': String(n) },
+    body: JSON.stringify([n]),
+  });
+  if (!response.ok) throw new Error(`publish answered ${response.status}: ${await response.text()}`);
+}
+
 test('two hundred who join at random moments under load get contiguous frames, without repair', async () => {
   const channel = newChannel();
   const random = seededRandom(SEED);
   const published = 150;
   const publishing = (async () => {
     for (const n of numbers(published)) {
-      await hub.publish(channel, n);
-      await wait(random() * 20);
+      await untilTaken(() => publishOnce(channel, n));
+      await wait(random() * 80);
     }
   })();
   const joining = numbers(200).map(async () => {
-    await wait(random() * 4_000);
-    return await subscribed(channel, random() < 0.5 ? '-1' : 'now');
+    await wait(random() * JOIN_WITHIN_MS);
+    const offset = random() < 0.5 ? '-1' : 'now';
+    return await untilTaken(() => subscribed(channel, offset));
   });
   const listeners = await Promise.all(joining);
   await publishing;

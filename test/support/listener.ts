@@ -15,7 +15,7 @@ export interface Listener {
   readonly close: () => Promise<void>;
 }
 
-/** Ends when the subscription is confirmed. */
+/** Ends when the subscription is confirmed; fails if the socket or the subscription is refused. */
 export async function listen(
   socketUrl: string,
   token: string,
@@ -28,8 +28,10 @@ export async function listen(
   let dropped = 0;
   let next: string | undefined;
   let confirm: () => void = () => {};
+  let refuse: (error: Error) => void = () => {};
   const confirmed = new Promise<void>((resolve, reject) => {
     confirm = resolve;
+    refuse = reject;
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('closed before it was subscribed')));
   });
@@ -38,7 +40,10 @@ export async function listen(
       next ??= typeof frame.offset === 'string' ? frame.offset : undefined;
       confirm();
     }
-    if (frame.type === 'error') breaks.push(JSON.stringify(frame));
+    if (frame.type === 'error') {
+      refuse(new Error(JSON.stringify(frame)));
+      breaks.push(JSON.stringify(frame));
+    }
     if (frame.type !== 'messages') return;
     const [from, to] = [String(frame.from), String(frame.next)];
     if (next !== undefined && from !== next) {
@@ -51,7 +56,12 @@ export async function listen(
   };
   socket.on('message', (data) => hear(JSON.parse(String(data))));
   socket.on('open', () => socket.send(JSON.stringify({ action: 'subscribe', channel, offset })));
-  await confirmed;
+  try {
+    await confirmed;
+  } catch (error) {
+    socket.terminate();
+    throw error;
+  }
   return {
     taken,
     breaks,

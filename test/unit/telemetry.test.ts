@@ -146,7 +146,7 @@ test('a line about a request holds neither its token, nor its query, nor its bod
     handler({
       version: '2.0',
       rawPath: '/channels/chat/room1',
-      rawQueryString: 'ticket=s3cret-ticket',
+      rawQueryString: 'note=s3cret-note',
       headers: { authorization: 'Bearer s3cret-token' },
       body: 's3cret-message',
       isBase64Encoded: false,
