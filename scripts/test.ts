@@ -7,11 +7,13 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { judgeConformance, type Tally } from './conformance.ts';
 import { unusedGrants } from './grants.ts';
+import { judgeThreats } from './threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…]
 
 Formats and lint, types, then all tests: unit, contract, infra, local, flow, faults, commands, the Durable Streams
-conformance suite, and at last whether every grant of every role was used. Named projects run alone, without the rest.
+conformance suite, and at last whether every grant of every role was used, and every threat of SECURITY.md tried. Named
+projects run alone, without the rest.
 
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
@@ -26,7 +28,7 @@ if (args.includes('--help')) say(HELP);
 else if (args[0] === 'format') process.exitCode = run('biome', 'check', '--write', '.') ? 0 : 1;
 else if (args[0] === 'check') finish(check());
 else if (args.length > 0) finish(...some(args));
-else finish(check(), tests([]), conformance(), grants());
+else finish(check(), tests([]), conformance(), grants(), threats());
 
 function some(names: readonly string[]): Tally[] {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
@@ -68,6 +70,17 @@ function grants(): Tally {
     const { used, unused } = unusedGrants();
     for (const grant of unused) say(`never used in the whole run: ${grant}`);
     return { passed: used, failed: unused.length + (used === 0 ? 1 : 0) };
+  });
+}
+
+function threats(): Tally {
+  return step('threats', () => {
+    const file = resolve(RESULTS, 'tests.json');
+    const { tally, lines } = judgeThreats(
+      existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined,
+    );
+    for (const line of lines) say(line);
+    return tally;
   });
 }
 
