@@ -1,84 +1,287 @@
 /**
- * Webhooks over the wire: what is published reaches a URL, signed, and everything about it can be read (PROTOCOL.md §13).
+ * PROTOCOL.md §13.1 over the wire: endpoints are managed by those who may have what they get, and are nothing to anybody
+ * else. Nothing is sent here, so that any hub can be asked; what is sent is in webhooks-deliver.test.ts.
  * @module
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Receiver, startReceiver, verify } from '../support/receiver.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { socketWith } from '../support/socket.ts';
+import { type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
+import { ENDPOINT_ROUTES } from '../support/webhook-door.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+
+/** Nobody is there, and nobody publishes what these endpoints listen to. */
+const URL_OF_NOBODY = 'https://receiver.example/hooks';
+const GIVEN = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
 
 let hub: Caller;
-let receiver: Receiver;
+let webhooks: WebhookCaller;
 beforeAll(async () => {
   hub = await callerWith(EVERYTHING);
+  webhooks = webhooksOf(hub);
 });
-beforeEach(async () => {
-  receiver = await startReceiver();
-  return async () => await receiver.close();
-});
-const made: string[] = [];
-afterAll(async () => {
-  for (const id of made) await hub.request(`/webhooks/${id}`, { method: 'DELETE' });
-});
+afterAll(() => webhooks.removeAll());
 
-interface Made {
-  readonly id: string;
-  readonly secret: string;
-}
+const idsOf = (endpoints: unknown): unknown[] =>
+  Array.isArray(endpoints) ? endpoints.map((endpoint) => fieldsOf(endpoint).id) : [];
 
-const post = async (path: string, body: object = {}) =>
-  await hub.request(path, { method: 'POST', body: JSON.stringify(body) });
-
-async function json(response: Response): Promise<Record<string, unknown>> {
-  const value: unknown = await response.json();
-  if (typeof value !== 'object' || value === null) throw new Error(`no object: ${response.status}`);
-  return { ...value };
-}
-
-async function create(channel: string, more: object = {}): Promise<Made> {
-  const response = await post('/webhooks', { url: receiver.url, channels: [channel], ...more });
-  const { id, secret } = await json(response);
-  expect(response.status).toBe(201);
-  made.push(String(id));
-  return { id: String(id), secret: String(secret) };
-}
-
-async function deliveries(id: string): Promise<Record<string, unknown>[]> {
-  const { deliveries: listed } = await json(await hub.request(`/webhooks/${id}/deliveries`));
-  return Array.isArray(listed) ? listed : [];
-}
-
-const arrived = async (count: number) =>
-  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(count);
-
-describe('a delivery', () => {
-  test('is signed by the standard, has the very text, and is in the log', async () => {
-    const channel = newChannel('orders');
-    const { id, secret } = await create(channel);
-    await hub.publish(channel, { type: 'order.paid', sum: 12_345 }, 'two');
-    await arrived(2);
-    for (const one of receiver.received) {
-      verify(secret, one);
-      expect(one.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Tidings/0.1' });
+describe('an endpoint', () => {
+  test('is created, read, changed, rotated, stopped, enabled and removed, and its secret is told twice', async () => {
+    const channel = newChannel();
+    const created = await webhooks.ask('POST', '', { url: URL_OF_NOBODY, channels: [channel] });
+    expect(created.status).toBe(201);
+    const { secret, ...endpoint } = created.body;
+    expect(endpoint).toEqual({
+      id: expect.stringMatching(/^ep_/),
+      url: URL_OF_NOBODY,
+      channels: [channel],
+      types: [],
+      format: 'standard',
+      handshake: false,
+      description: '',
+      status: 'enabled',
+      createdAt: expect.stringMatching(/Z$/),
+    });
+    expect(created.headers.get('Location')).toMatch(new RegExp(`^http.*/webhooks/${endpoint.id}$`));
+    const path = `/${endpoint.id}`;
+    const change = {
+      types: ['order.*'],
+      rate: 60,
+      description: 'é☃',
+      format: 'cloudevents',
+      channels: [`${channel}/*`],
+    };
+    const answers = [
+      await webhooks.ask('GET', path),
+      await webhooks.ask('GET', ''),
+      await webhooks.ask('PATCH', path, { ...change, enabled: false }),
+      await webhooks.ask('PATCH', path, { rate: null }),
+      await webhooks.ask('POST', `${path}/enable`),
+      await webhooks.ask('GET', `${path}/deliveries`),
+    ];
+    const { rate: _rate, ...kept } = change;
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
+    expect(answers[0]?.body).toEqual(endpoint);
+    expect(answers[2]?.body).toEqual({ ...endpoint, ...change, status: 'disabled', reason: 'asked' });
+    expect(answers[3]?.body).toEqual({ ...endpoint, ...kept, status: 'disabled', reason: 'asked' });
+    expect(answers[4]?.body).toEqual({ ...endpoint, ...kept });
+    expect(answers[5]?.body).toEqual({ deliveries: [] });
+    const rotated = await webhooks.ask('POST', `${path}/rotate`);
+    const given = await webhooks.ask('POST', `${path}/rotate`, { secret: GIVEN });
+    const secrets = [secret, rotated.body.secret, given.body.secret].map(String);
+    expect(new Set(secrets).size).toBe(3);
+    expect(secrets[2]).toBe(GIVEN);
+    for (const one of secrets) expect(one).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+    answers.push(await webhooks.ask('GET', path));
+    for (const { headers, text } of answers) {
+      expect(text).not.toContain('whsec_');
+      expect(headers.get('Cache-Control')).toBe('no-store');
     }
-    expect(receiver.received.map(({ body }) => body)).toEqual(
-      expect.arrayContaining([
-        {
-          type: 'order.paid',
-          timestamp: expect.stringMatching(/Z$/),
-          data: { type: 'order.paid', sum: 12_345 },
-          channel,
-          offset: expect.stringMatching(/^\d{16}$/),
-        },
-      ]),
-    );
-    await expect
-      .poll(() => deliveries(id))
-      .toMatchObject([
-        { channel, status: 'delivered', attempts: [{ number: 1, status: 204, ms: expect.any(Number) }] },
-        { channel, status: 'delivered' },
-      ]);
-    // One cursor: from the offset of a delivery on, a reader gets what comes after it.
-    const first = receiver.received.find(({ body }) => body.type === 'order.paid');
-    expect((await hub.readAll(channel, String(first?.body.offset))).messages).toEqual(['two']);
+    const removed = await webhooks.ask('DELETE', path);
+    expect([removed.status, removed.text]).toEqual([204, '']);
+    for (const [method, below, body] of ENDPOINT_ROUTES)
+      expect(await webhooks.refusal(method, `${path}${below}`, body)).toEqual([404, 'webhook_not_found']);
+  });
+
+  test('is listed in pages, in which others are not even counted', async () => {
+    const prefix = newChannel('pages');
+    const own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
+    const made: string[] = [];
+    for (const nth of [1, 2, 3, 4, 5]) {
+      await webhooks.create(URL_OF_NOBODY, [prefix]);
+      made.push((await own.create(URL_OF_NOBODY, [`${prefix}/${nth}`])).id);
+    }
+    const listed: unknown[] = [];
+    const sizes: number[] = [];
+    for (let query = '?limit=2'; query !== ''; ) {
+      const { body } = await own.ask('GET', query);
+      const page = idsOf(body.endpoints);
+      listed.push(...page);
+      sizes.push(page.length);
+      query = body.next === undefined ? '' : `?limit=2&after=${body.next}`;
+    }
+    expect([sizes, listed]).toEqual([[2, 2, 1], made.toSorted()]);
+    for (const query of [
+      '?limit=0',
+      '?limit=101',
+      '?limit=x',
+      '?limit=1&limit=2',
+      `?after=${'a'.repeat(129)}`,
+    ])
+      expect(await own.refusal('GET', query), query).toEqual([400, 'bad_request']);
+    await own.removeAll();
+    expect((await own.ask('GET', '')).body).toEqual({ endpoints: [] });
+  });
+
+  test('that is disabled has tests and single attempts, and neither replays nor recoveries', async () => {
+    const channel = newChannel();
+    const { id } = await webhooks.create(URL_OF_NOBODY, [channel]);
+    await webhooks.ask('PATCH', `/${id}`, { enabled: false });
+    const since = new Date().toISOString();
+    const conflict = [409, 'webhook_conflict'];
+    expect(await webhooks.refusal('POST', `/${id}/replay`, { channel, offset: '-1' })).toEqual(conflict);
+    expect(await webhooks.refusal('POST', `/${id}/recover`, { since })).toEqual(conflict);
+    expect(await webhooks.refusal('POST', `/${id}/handshake`)).toEqual(conflict);
+    const unknown = [404, 'delivery_not_found'];
+    expect(await webhooks.refusal('GET', `/${id}/deliveries/msg_1`)).toEqual(unknown);
+    expect(await webhooks.refusal('POST', `/${id}/deliveries/msg_1/retry`)).toEqual(unknown);
+  });
+});
+
+describe('who may', () => {
+  let channel: string;
+  let id: string;
+  beforeAll(async () => {
+    channel = newChannel('orders');
+    ({ id } = await webhooks.create(URL_OF_NOBODY, [channel, `${channel}/*`]));
+  });
+
+  test('nobody without a token, whether there is such an endpoint or not', async () => {
+    const nobody = webhooksOf(await callerWith(undefined));
+    const answers = [
+      await nobody.ask('GET', ''),
+      await nobody.ask('POST', '', { url: URL_OF_NOBODY, channels: ['public/news'] }),
+    ];
+    for (const [method, below, body] of ENDPOINT_ROUTES)
+      for (const one of [id, 'ep_0']) answers.push(await nobody.ask(method, `/${one}${below}`, body));
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
+    expect([answers[0]?.status, answers[0]?.code]).toEqual([401, 'unauthorized']);
+  });
+
+  test.each([
+    ['who may have one of its channels and do all else', () => ({ [channel]: ['webhook'] as const })],
+    ['who may read', () => ({ '*': ['subscribe'] as const })],
+    ['who may do everything else', () => ({ '*': ['subscribe', 'publish', 'manage'] as const })],
+  ])('to %s it is as one that does not exist, word for word', async (_name, capability) => {
+    const stranger = webhooksOf(await callerWith(capability()));
+    for (const [method, below, body] of ENDPOINT_ROUTES) {
+      const there = await stranger.ask(method, `/${id}${below}`, body);
+      const not = await stranger.ask(method, `/ep_0${below}`, body);
+      expect([there.status, there.text], `${method} ${below}`).toEqual([not.status, not.text]);
+      expect([there.status, there.code]).toEqual([404, 'webhook_not_found']);
+    }
+    expect((await stranger.ask('GET', '')).body).toEqual({ endpoints: [] });
+    const creation = { url: URL_OF_NOBODY, channels: [channel, `${channel}/*`] };
+    expect(await stranger.refusal('POST', '', creation)).toEqual([403, 'forbidden']);
+    expect((await webhooks.ask('GET', `/${id}`)).body).toMatchObject({ id, status: 'enabled' });
+  });
+
+  test('whoever may have all of it, but nobody gives an endpoint what he may not have himself', async () => {
+    const owner = webhooksOf(await callerWith({ [channel]: ['webhook'], [`${channel}/*`]: ['webhook'] }));
+    expect((await owner.ask('GET', `/${id}`)).status).toBe(200);
+    for (const channels of [['*'], [channel, `${channel}-of-others`], [`${channel}-of-others/*`]])
+      expect(await owner.refusal('PATCH', `/${id}`, { channels })).toEqual([403, 'forbidden']);
+    expect((await webhooks.ask('GET', `/${id}`)).body.channels).toEqual([channel, `${channel}/*`]);
+  });
+
+  test.each(['tidings/webhooks', 'tidings/anything'])('only the hub publishes on %s', async (own) => {
+    const headers = { 'Content-Type': 'application/json' };
+    for (const [method, path] of [
+      ['POST', `/channels/${own}`],
+      ['PUT', `/channels/${own}`],
+      ['DELETE', `/channels/${own}`],
+      ['POST', `/v1/stream/${own}`],
+    ] as const) {
+      const body = method === 'DELETE' ? {} : { body: '[{"type":"webhook.disabled"}]' };
+      const response = await hub.request(path, { method, headers, ...body });
+      expect(await refusalOf(response), `${method} ${path}`).toEqual([403, 'forbidden']);
+    }
+    const socket = await socketWith(EVERYTHING);
+    const said = await socket.ask({ action: 'publish', channel: own, messages: [1] });
+    expect(said).toMatchObject({ type: 'error', code: 'forbidden' });
+  });
+});
+
+describe('refused is', () => {
+  const prefix = newChannel('refused');
+  const good = () => ({ url: URL_OF_NOBODY, channels: [newChannel(prefix)] });
+  let own: WebhookCaller;
+  let id: string;
+  beforeAll(async () => {
+    own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
+    ({ id } = await own.create(URL_OF_NOBODY, [newChannel(prefix)]));
+    return () => own.removeAll();
+  });
+  /** It is as it was, and it is the only one. */
+  const expectUnchanged = async () =>
+    expect((await own.ask('GET', '')).body).toMatchObject({ endpoints: [{ id, url: URL_OF_NOBODY }] });
+
+  test.each([
+    ['no URL', 'hooks', 'bad_webhook_url'],
+    ['nothing', '', 'bad_webhook_url'],
+    ['one without a scheme', 'receiver.example/hooks', 'bad_webhook_url'],
+    ['one of FTP', 'ftp://receiver.example/', 'bad_webhook_url'],
+    ['a file', 'file:///etc/passwd', 'bad_webhook_url'],
+    ['a script', 'javascript:alert(1)', 'bad_webhook_url'],
+    ['one with a password', 'https://user:canary@receiver.example/', 'bad_webhook_url'],
+    [
+      'one of 2,049 characters',
+      `${URL_OF_NOBODY}?${'a'.repeat(2_048 - URL_OF_NOBODY.length)}`,
+      'bad_webhook_url',
+    ],
+    ['a private address', 'https://10.0.0.1/', 'address_not_allowed'],
+    ['the metadata of a machine', 'https://169.254.169.254/latest/meta-data/', 'address_not_allowed'],
+    ['the same by IPv6', 'https://[fd00:ec2::254]/', 'address_not_allowed'],
+    ['a wrapped loopback', 'https://[::ffff:127.0.0.1]/', 'address_not_allowed'],
+    ['a name of one label', 'https://intranet/', 'address_not_allowed'],
+    ['a private name', 'https://metadata.google.internal/', 'address_not_allowed'],
+  ])('a URL that is %s', async (_name, url, code) => {
+    for (const said of [
+      await own.ask('POST', '', { ...good(), url }),
+      await own.ask('PATCH', `/${id}`, { url }),
+    ]) {
+      expect([said.status, said.code]).toEqual([code === 'bad_webhook_url' ? 400 : 403, code]);
+      expect(said.text).not.toContain('canary');
+    }
+    await expectUnchanged();
+  });
+
+  test('the hub itself, by whatever name it was called', async () => {
+    const { url } = inject('hub');
+    const others = new URL(url).hostname === '127.0.0.1' ? [url.replace('127.0.0.1', 'localhost')] : [];
+    for (const itself of [url, `${url}/channels/x`, ...others])
+      expect(await own.refusal('POST', '', { ...good(), url: itself })).toEqual([403, 'address_not_allowed']);
+  });
+
+  test.each([
+    ['a member that nobody knows', { ...good(), typos: [] }, 'bad_request'],
+    ['a secret that is too short', { ...good(), secret: 'whsec_Y2FuYXJ5' }, 'bad_request'],
+    ['a secret of another kind', { ...good(), secret: 'canary' }, 'bad_request'],
+    ['no channel', { ...good(), channels: [] }, 'bad_request'],
+    ['no channels', { url: URL_OF_NOBODY }, 'bad_request'],
+    ['no URL', { channels: ['x'] }, 'bad_request'],
+    ['a URL that is no text', { ...good(), url: 1 }, 'bad_request'],
+    ['a channel that is none', { ...good(), channels: ['a//b'] }, 'bad_channel'],
+    ['21 channels', { ...good(), channels: Array.from({ length: 21 }, (_, n) => `c${n}`) }, 'bad_request'],
+    ['a rate of 0', { ...good(), rate: 0 }, 'bad_request'],
+    ['a rate of 60,001', { ...good(), rate: 60_001 }, 'bad_request'],
+    ['a type that is none', { ...good(), types: ['order.'] }, 'bad_request'],
+    ['a format that is none', { ...good(), format: 'xml' }, 'bad_request'],
+    ['a list', [good()], 'bad_request'],
+    ['half a body', '{"url":"https://rec', 'bad_json'],
+  ])('a creation with %s', async (_name, body, code) => {
+    const said = await own.ask('POST', '', body);
+    expect([said.status, said.code]).toEqual([400, code]);
+    expect(said.text).not.toMatch(/canary|Y2FuYXJ5/);
+    await expectUnchanged();
+  });
+
+  test('a member that nobody knows, wherever there is a body', async () => {
+    for (const [method, below] of [
+      ['PATCH', ''],
+      ['POST', '/enable'],
+      ['POST', '/rotate'],
+      ['POST', '/test'],
+      ['POST', '/replay'],
+      ['POST', '/recover'],
+    ] as const)
+      expect(await own.refusal(method, `/${id}${below}`, { typos: 1 }), below).toEqual([400, 'bad_request']);
+    expect((await own.ask('GET', `/${id}/deliveries`)).body).toEqual({ deliveries: [] });
+  });
+
+  test('a body of more than 16 KB, and a method that there is not', async () => {
+    const description = 'a'.repeat(16 * 1_024);
+    expect(await own.refusal('POST', '', { ...good(), description })).toEqual([413, 'too_large']);
+    expect(await own.refusal('PUT', '', good())).toEqual([405, 'method_not_allowed']);
   });
 });

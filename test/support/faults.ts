@@ -4,7 +4,16 @@
  */
 export interface Fault {
   /** Part of the construct path of the function. */
-  readonly function: 'Publish' | 'Read' | 'Hold' | 'Stream' | 'Socket' | 'Push';
+  readonly function:
+    | 'Publish'
+    | 'Read'
+    | 'Hold'
+    | 'Stream'
+    | 'Socket'
+    | 'Push'
+    | 'Webhooks'
+    | 'Dispatch'
+    | 'Deliver';
   readonly at: 'before' | 'after' | 'invoke' | 'response';
   readonly effect:
     | 'kill'

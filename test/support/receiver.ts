@@ -3,7 +3,10 @@
  * @module
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
+import { expect } from 'vitest';
 
 export interface Delivered {
   readonly id: string;
@@ -12,17 +15,21 @@ export interface Delivered {
   /** Byte for byte. */
   readonly raw: string;
   readonly body: { readonly [key: string]: unknown };
+  /** When it came, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** What it answers; an `undefined` status is no answer at all. */
-export type Reply = (
-  delivered: Delivered,
-  nth: number,
-) => {
+export interface Answer {
   readonly status?: number | undefined;
   readonly headers?: Record<string, string>;
   readonly body?: string;
-};
+  /** How long it takes to say so, in milliseconds. */
+  readonly afterMs?: number;
+}
+
+/** @param nth how often the message has come by now, from 1 on; 0 for what is no message */
+export type Reply = (delivered: Delivered, nth: number) => Answer | Promise<Answer>;
 
 export interface Receiver {
   readonly url: string;
@@ -40,6 +47,13 @@ const headersOf = (request: IncomingMessage): Record<string, string> =>
 export function verify(secret: string, { raw, headers }: Delivered): void {
   new Webhook(secret).verify(raw, headers);
 }
+
+/** Ends when so many messages have come, and no more. */
+export const arrived = async ({ received }: Receiver, count: number): Promise<void> =>
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(count);
+
+/** What was published, of all that came. */
+export const dataOf = ({ received }: Receiver): unknown[] => received.map(({ body }) => body.data);
 
 export async function startReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => void take(receiver, request, response));
@@ -61,15 +75,17 @@ export async function startReceiver(): Promise<Receiver> {
 
 async function take(receiver: Receiver, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = headersOf(request);
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  const raw = Buffer.concat(chunks).toString('utf8');
+  // Whoever sent it may die in the middle of it: then nothing has come.
+  const raw = await text(request).catch(() => undefined);
+  if (raw === undefined) return;
   const id = headers['webhook-id'] ?? '';
   const isPost = request.method === 'POST';
-  const delivered = { id, path: request.url ?? '', headers, raw, body: isPost ? JSON.parse(raw) : {} };
+  const body = isPost ? JSON.parse(raw) : {};
+  const delivered = { id, path: request.url ?? '', headers, raw, body, at: Date.now() };
   if (isPost) receiver.received.push(delivered);
   else receiver.asked.push({ method: request.method ?? '', headers });
-  const nth = receiver.received.filter((one) => one.id === id).length;
-  const { status, headers: more = {}, body = '' } = receiver.reply(delivered, nth);
-  if (status !== undefined) response.writeHead(status, more).end(body);
+  const nth = receiver.received.filter((one) => one.id === id && one.path === delivered.path).length;
+  const answer = await receiver.reply(delivered, nth);
+  if (answer.afterMs !== undefined) await wait(answer.afterMs);
+  if (answer.status !== undefined) response.writeHead(answer.status, answer.headers ?? {}).end(answer.body);
 }

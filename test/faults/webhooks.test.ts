@@ -1,0 +1,119 @@
+/**
+ * Webhooks when processes die: Dispatch and Deliver are killed at every call that they make, while hints and wakes come
+ * twice and out of order. What was acknowledged is delivered. FUZZ_SEED repeats what the queues do.
+ * @module
+ */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { GENTLE } from '../../local/harsh.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, type Fault, inject } from '../support/faults.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts';
+import { UNTHROTTLED } from '../support/webhook-calls.ts';
+import { type Line, Lines } from '../support/webhook-lines.ts';
+import { callerAt } from '../support/wire.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+
+type Door = 'Dispatch' | 'Deliver';
+type Point = Pick<Fault, 'at' | 'action' | 'resource' | 'call'>;
+
+let running: RunningHub;
+let receiver: Receiver;
+let lines: Lines;
+const logged: string[] = [];
+beforeAll(async () => {
+  running = await startHub({
+    context: UNTHROTTLED,
+    harsh: { ...GENTLE, seed: SEED, duplicates: 0.3, reorders: 0.3 },
+    log: (line) => logged.push(line),
+  });
+  receiver = await startReceiver();
+  lines = new Lines(callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }), receiver);
+}, 60_000);
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('webhooks', running.stack.control);
+  await running.close();
+  await receiver.close();
+});
+
+const around = (action: string, resource: string, ...calls: readonly number[]): Point[] =>
+  (calls.length === 0 ? [1] : calls).flatMap((call) =>
+    (['before', 'after'] as const).map((at) => ({ at, action, resource, call })),
+  );
+const EDGES: readonly Point[] = [{ at: 'invoke' }, { at: 'response' }];
+
+const deathsOf = (door: Door): number =>
+  logged.filter((line) => line.includes(`/${door}/Queue keeps`) && line.includes('killed')).length;
+
+/** Publishes on a line of its own for each point, and has the process killed there, one after the other. */
+async function killAt(
+  door: Door,
+  points: readonly Point[],
+  refusals: readonly Answer[] = [],
+): Promise<Line[]> {
+  const hit: Line[] = [];
+  for (const point of points) {
+    const line = await lines.open(`${door} killed ${JSON.stringify(point)}`, refusals);
+    const deaths = deathsOf(door);
+    await inject(running.stack.control, { function: door, effect: 'kill', ...point });
+    await lines.publish(line);
+    const message = `${line.name}, FUZZ_SEED=${SEED}`;
+    await expect.poll(() => deathsOf(door), { timeout: 20_000, message }).toBeGreaterThan(deaths);
+    hit.push(line);
+  }
+  return hit;
+}
+
+test('whatever call Deliver and Dispatch die at: everything arrives, and each attempt is counted once', async () => {
+  const hit = [
+    // First of all the key, which a process asks for once in its life.
+    ...(await killAt('Deliver', [
+      ...around('secretsmanager:GetSecretValue', 'WebhookKey'),
+      ...EDGES,
+      ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 1, 2),
+      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
+      ...around('dynamodb:Query', 'WebhooksDeliveries'),
+      ...around('dynamodb:GetItem', 'LogChannels'),
+      ...around('dynamodb:Query', 'LogEntries'),
+      ...around('dynamodb:PutItem', 'WebhooksDeliveries', 1, 2),
+      ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
+    ])),
+    // Of a delivery that fails: its errand, its next step, the lease that goes on, the wake that is put off, the next try.
+    ...(await killAt(
+      'Deliver',
+      [
+        ...around('dynamodb:PutItem', 'WebhooksDeliveries', 2, 3),
+        ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 2),
+        ...around('sqs:ChangeMessageVisibility', 'DeliverQueue'),
+        { at: 'after', action: 'dynamodb:GetItem', resource: 'WebhooksDeliveries' },
+      ],
+      [{ status: 500 }],
+    )),
+    ...(await killAt('Dispatch', [
+      ...EDGES,
+      ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints', 1, 2),
+      ...around('dynamodb:GetItem', 'LogChannels'),
+      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
+      ...around('dynamodb:Query', 'LogEntries'),
+      ...around('dynamodb:PutItem', 'WebhooksDeliveries'),
+      ...around('dynamodb:UpdateItem', 'WebhooksDeliveries'),
+      ...around('sqs:SendMessage', 'DeliverQueue'),
+      ...around('dynamodb:UpdateItem', 'WebhooksEndpoints'),
+    ])),
+  ];
+  await lines.recover(hit, `FUZZ_SEED=${SEED}`);
+  console.info(`killed ${hit.length} times: ${await lines.judge(hit)}; FUZZ_SEED=${SEED}`);
+}, 240_000);
+
+test('a wake that comes twice does not take the next attempt along when it goes', async () => {
+  // As slow as a wake may be late for the second time: its owner is still at it then.
+  const failing: Answer = { status: 500, afterMs: 600 };
+  const open = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => lines.open(`the endpoint ${n}`, [failing])),
+  );
+  for (const line of open) await lines.publish(line);
+  await lines.settle(open, `FUZZ_SEED=${SEED}`);
+  console.info(`wakes that come twice: ${await lines.judge(open)}; FUZZ_SEED=${SEED}`);
+}, 90_000);
