@@ -10,7 +10,7 @@ import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import type { Body } from './body.ts';
 import { bodyFor } from './body.ts';
 import type { Attempt, Delivery } from './delivery.ts';
-import { secretsAt } from './endpoint.ts';
+import { hostOf, secretsAt } from './endpoint.ts';
 import { nextDue } from './ladder.ts';
 import type { Outcome } from './ports.ts';
 import type { Load, Task } from './task.ts';
@@ -168,7 +168,7 @@ async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate
   await notify({
     type: 'webhook.exhausted',
     endpoint: endpoint.id,
-    host: new URL(endpoint.url).host,
+    host: hostOf(endpoint),
     at: now,
     delivery: tried.id,
   });

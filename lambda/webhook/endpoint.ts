@@ -49,6 +49,9 @@ export interface Secrets {
   readonly previous: { readonly secret: string; readonly until: number } | undefined;
 }
 
+/** Of its URL, to tell people by; empty for what no door has written. */
+export const hostOf = ({ url }: Endpoint): string => URL.parse(url)?.host ?? '';
+
 /** The secrets to sign with at a moment, the current one first. */
 export function secretsAt({ current, previous }: Secrets, now: number): readonly string[] {
   return previous && previous.until > now ? [current, previous.secret] : [current];

@@ -4,7 +4,7 @@
  */
 import { MAX_WEBHOOK_RATE } from '../../protocol/limits.ts';
 import type { Delivery } from './delivery.ts';
-import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
+import { type DisabledReason, type Endpoint, hostOf, type Secrets } from './endpoint.ts';
 import { afterFailure, afterSuccess, hasFailedTooLong } from './health.ts';
 import type { Delivering, Health, Notice, Outcome } from './ports.ts';
 import type { Verdict } from './verdict.ts';
@@ -105,7 +105,7 @@ async function tell(turn: Turn, type: Notice['type'], more: Partial<Notice> = {}
   await delivering.notify({
     type,
     endpoint: endpoint.id,
-    host: new URL(endpoint.url).host,
+    host: hostOf(endpoint),
     at: delivering.clock(),
     ...more,
   });

@@ -120,6 +120,7 @@ describe('past the door', () => {
     `http://[::1]:${port}/`,
     running.stack.url,
     'ftp://127.0.0.1/',
+    'not even a URL',
   ];
 
   test('a URL that was written into the table is dialled by nothing that the hub does', async () => {

@@ -105,7 +105,8 @@ test(`${RUNS} random requests`, async () => {
     );
     const { answer } = response;
     seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
-    if (response.status < 400) return;
+    // Unknown paths have a low rate, which the gateway keeps in words of its own (PROTOCOL.md §8).
+    if (response.status < 400 || (response.status === 429 && answer.includes('Too Many Requests'))) return;
     const code = one.method === 'HEAD' ? 'internal' : codeIn(answer);
     const isDefect = response.status >= 500 && response.status !== 501;
     if (isDefect || (one.method !== 'HEAD' && !CODES.includes(code)))
