@@ -16,7 +16,7 @@ import { type Channel, mediaType } from '../hub/channel.ts';
 import type { ChannelStore } from '../hub/ports.ts';
 import { type ProducerMarks, timeMark } from '../hub/producer.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { ALIVE, reservation } from './reservation.ts';
 
 /**
@@ -99,7 +99,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         ConditionExpression: 'streamId = :streamId AND aliveUntil > :now',
         ExpressionAttributeValues: {
           ':until': aliveUntil,
-          ':expiry': expiryOf(aliveUntil),
+          ':expiry': cleanUpAt(aliveUntil),
           ':streamId': channel.streamId,
           ':now': now,
         },
@@ -119,10 +119,10 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
   };
 }
 
-const expiryOf = (aliveUntil: number): number => Math.ceil(aliveUntil / 1_000) + CLEAN_UP_AFTER_SECONDS;
+const cleanUpAt = (aliveUntil: number): number => expiryOf(aliveUntil) + CLEAN_UP_AFTER_SECONDS;
 
 function itemOf({ name, aliveUntil, ...rest }: Channel): Record<string, unknown> {
-  const end = aliveUntil === undefined ? {} : { aliveUntil, expiry: expiryOf(aliveUntil) };
+  const end = aliveUntil === undefined ? {} : { aliveUntil, expiry: cleanUpAt(aliveUntil) };
   return { channel: name, ...rest, mediaType: mediaType(rest.contentType), ...end };
 }
 

@@ -7,7 +7,7 @@ import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Cursor, CursorStore, Progress, Shard } from '../hub/listeners.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -65,7 +65,7 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
         'SET #owner = :owner, #until = :until, expiry = :expiry',
         // Its own, too: the SDK repeats a call whose answer was lost.
         'attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner',
-        { ':owner': owner, ':until': until, ':now': now, ':expiry': Math.ceil((until + KEPT_MS) / 1_000) },
+        { ':owner': owner, ':until': until, ':now': now, ':expiry': expiryOf(until + KEPT_MS) },
         'ALL_OLD',
       );
       return taken && cursorOf(taken.Attributes ?? {});

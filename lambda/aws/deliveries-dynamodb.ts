@@ -30,7 +30,7 @@ import {
 import { type Errand, isAwaited } from '../webhook/errand.ts';
 import type { DeliveryStore } from '../webhook/ports.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored.ts';
 
 /** Digits of a moment in milliseconds until the year 2286, so that rows sort by it. */
@@ -52,8 +52,6 @@ const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSA
  * range as its messages stay in the log (365). Only those of endpoints that were removed are left to that.
  */
 const ERRANDS_KEPT_MS = 400 * 24 * 3_600_000;
-
-const expiryOf = (until: number) => Math.ceil(until / 1_000);
 
 export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: string): DeliveryStore {
   const TableName = table;

@@ -55,3 +55,11 @@ export async function batchGet(
   }
   throw new Refusal('unavailable', 'the table is busy; retry');
 }
+
+/**
+ * The attribute by which DynamoDB removes a row some time after that moment, in whole seconds.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+ *
+ * @param until milliseconds since 1970
+ */
+export const expiryOf = (until: number): number => Math.ceil(until / 1_000);

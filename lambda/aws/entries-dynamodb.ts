@@ -7,7 +7,7 @@ import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } fro
 import type { Entry } from '../hub/entry.ts';
 import type { Age, EntryStore } from '../hub/ports.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 
 export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
   return {
@@ -67,7 +67,7 @@ function ageOf(item: Readonly<Record<string, unknown>>): Age {
 
 function itemOf(streamId: string, entry: Entry): Record<string, unknown> {
   // `expiry` is what DynamoDB deletes by, in whole seconds, some days late; `expiresAt` is what the hub goes by.
-  return { streamId, ...entry, expiry: Math.ceil(entry.expiresAt / 1_000) };
+  return { streamId, ...entry, expiry: expiryOf(entry.expiresAt) };
 }
 
 function entryOf(item: Readonly<Record<string, unknown>>): Entry {

@@ -5,7 +5,7 @@
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { KeyStore } from '../hub/ports.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 
 export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): KeyStore {
   return {
@@ -23,7 +23,7 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
     async put(key, record, now, expiresAt) {
       const put = new PutCommand({
         TableName: table,
-        Item: { key, ...record, expiresAt, expiry: Math.ceil(expiresAt / 1_000) },
+        Item: { key, ...record, expiresAt, expiry: expiryOf(expiresAt) },
         ConditionExpression: 'attribute_not_exists(#key) OR expiresAt <= :now',
         ExpressionAttributeNames: { '#key': 'key' },
         ExpressionAttributeValues: { ':now': now },

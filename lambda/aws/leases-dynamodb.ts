@@ -8,14 +8,14 @@ import { fieldsOf } from '../../protocol/fields.ts';
 import { HEALTHY } from '../webhook/health.ts';
 import type { Health, LeaseStore, Standing } from '../webhook/ports.ts';
 import { call } from './client.ts';
-import { callIf, numberOf, textOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { booleanOf, type Item, ifThere, namesIn } from './stored.ts';
 
 /** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
 
 const keyOf = (endpoint: string) => ({ endpoint, row: 'lease' });
-const expiryAfter = (now: number) => Math.ceil((now + KEPT_MS) / 1_000);
+const expiryAfter = (now: number) => expiryOf(now + KEPT_MS);
 
 const SET_STANDING = 'SET #health = :health, #wakeAt = :wakeAt, #wakeBy = :wakeBy';
 const valuesOf = ({ health, wakeAt, wakeBy }: Standing) => ({

@@ -27,7 +27,7 @@ import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
-import { batchGet, callIf, numberOf, textOf } from './dynamodb.ts';
+import { batchGet, callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { tallyInDynamoDb } from './tally-dynamodb.ts';
 
 /** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
@@ -40,7 +40,6 @@ const patternKey = (pattern: string) => ({ pattern: `${pattern}#`, connection: '
 const connectionKey = (id: string) => ({ pattern: `@${id}`, connection: id });
 const principalKey = (principal: string) => `@@${principal}`;
 export const waitKey = (channel: string) => `${channel}#wait`;
-export const expiryOf = (until: number) => Math.ceil(until / 1_000);
 
 export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriberStore {
   const TableName = table;

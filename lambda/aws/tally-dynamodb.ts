@@ -10,7 +10,7 @@ import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk
 import { Refusal } from '../../protocol/errors.ts';
 import type { Counted, TallyStore } from '../hub/tally.ts';
 import { call } from './client.ts';
-import { callIf, numberOf } from './dynamodb.ts';
+import { callIf, expiryOf, numberOf } from './dynamodb.ts';
 import { type Item, namesIn } from './stored.ts';
 
 /** Attempts at a count that others changed meanwhile: each fails once in a window, as somebody begins the next. */
@@ -57,7 +57,7 @@ export function tallyInDynamoDb(
     window: number,
     most: number,
   ): Promise<boolean> {
-    const values = { ':window': window, ':expiry': Math.ceil(((window + 2) * windowMs) / 1_000) };
+    const values = { ':window': window, ':expiry': expiryOf((window + 2) * windowMs) };
     if (row === undefined) return await change(caller, BEGIN, 'attribute_not_exists(#window)', values);
     const before = numberOf(row, 'window');
     const isNext = before === window - 1;

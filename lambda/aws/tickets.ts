@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import type { AccessSettings } from './access.ts';
-import { callIf } from './dynamodb.ts';
+import { callIf, expiryOf } from './dynamodb.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
 export function ticketsInAws(
@@ -23,7 +23,7 @@ export function ticketsInAws(
       const put = new PutCommand({
         TableName: table,
         // No Idempotency-Key is kept under such a name: those begin with a channel.
-        Item: { key: `@ticket#${id}`, expiresAt: until, expiry: Math.ceil(until / 1_000) },
+        Item: { key: `@ticket#${id}`, expiresAt: until, expiry: expiryOf(until) },
         ConditionExpression: 'attribute_not_exists(#key)',
         ExpressionAttributeNames: { '#key': 'key' },
       });

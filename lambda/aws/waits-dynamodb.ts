@@ -5,7 +5,8 @@
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { WaitStore } from '../hub/ports.ts';
 import { call } from './client.ts';
-import { expiryOf, waitKey } from './subscribers-dynamodb.ts';
+import { expiryOf } from './dynamodb.ts';
+import { waitKey } from './subscribers-dynamodb.ts';
 
 /** A row outlasts two holds; the process renews it while it still waits, and who reads it compares `until`. */
 const SHOWN_FOR_MS = 60_000;
