@@ -2,15 +2,12 @@
  * The log: who reads or writes it gets exactly the actions for that, and the environment to find it.
  * @module
  */
-import { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { logEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { HubFunction } from './hub-function.ts';
-
-/** The attribute by which DynamoDB removes what has expired, in seconds since 1970. */
-const EXPIRY = 'expiry';
+import { grantTable, keptTable } from './table.ts';
 
 export class ChannelLog extends Construct {
   readonly channels: dynamodb.TableV2;
@@ -21,12 +18,11 @@ export class ChannelLog extends Construct {
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
     const { STRING, NUMBER } = dynamodb.AttributeType;
-    this.channels = this.#table('Channels', config, { partitionKey: { name: 'channel', type: STRING } });
-    this.entries = this.#table('Entries', config, {
-      partitionKey: { name: 'streamId', type: STRING },
-      sortKey: { name: 'slot', type: NUMBER },
-    });
-    this.keys = this.#table('Keys', config, { partitionKey: { name: 'key', type: STRING } });
+    const keyed = (name: string) => ({ partitionKey: { name, type: STRING } });
+    this.channels = keptTable(this, 'Channels', keyed('channel'), config);
+    const slots = { ...keyed('streamId'), sortKey: { name: 'slot', type: NUMBER } };
+    this.entries = keptTable(this, 'Entries', slots, config);
+    this.keys = keptTable(this, 'Keys', keyed('key'), config);
     this.#environment = logEnv.write({
       CHANNELS_TABLE: this.channels.tableName,
       ENTRIES_TABLE: this.entries.tableName,
@@ -83,24 +79,6 @@ export class ChannelLog extends Construct {
   }
 
   #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
-    const names = actions.map((action) => `dynamodb:${action}`);
-    door.grant(names, table.tableArn, this.#environment);
-  }
-
-  #table(
-    id: string,
-    { throwAway }: HubConfig,
-    key: Pick<dynamodb.TablePropsV2, 'partitionKey' | 'sortKey'>,
-  ): dynamodb.TableV2 {
-    return new dynamodb.TableV2(this, id, {
-      ...key,
-      billing: dynamodb.Billing.onDemand(),
-      timeToLiveAttribute: EXPIRY,
-      // Encrypted at rest with a key that AWS owns: a KMS key would add its price to every request.
-      encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: !throwAway,
-      removalPolicy: throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
-    });
+    grantTable(door, table, actions, this.#environment);
   }
 }

@@ -3,16 +3,14 @@
  * that, and the environment to find them.
  * @module
  */
-import { RemovalPolicy, Validations } from 'aws-cdk-lib';
-import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
-import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { deliveriesEnv, endpointsEnv, vaultEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { HubFunction } from './hub-function.ts';
-
-/** 64 of 62 characters: 380 bits, where AES-256 needs 256. */
-const KEY_LENGTH = 64;
+import { rotatedKey } from './rotated-key.ts';
+import { grantTable, keptTable, textKey } from './table.ts';
 
 export class Endpoints extends Construct {
   readonly endpoints: dynamodb.TableV2;
@@ -21,21 +19,11 @@ export class Endpoints extends Construct {
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
-    this.endpoints = this.#table('Endpoints', config, 'kind', 'id');
-    this.deliveries = this.#table('Deliveries', config, 'endpoint', 'row');
-    this.key = new secretsmanager.Secret(this, 'WebhookKey', {
+    this.endpoints = keptTable(this, 'Endpoints', textKey('kind', 'id'), config);
+    this.deliveries = keptTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
+    this.key = rotatedKey(this, 'WebhookKey', config, {
       description: `seals the secrets of webhook endpoints of tidings:${config.stage}`,
-      generateSecretString: {
-        secretStringTemplate: JSON.stringify({ previous: '' }),
-        generateStringKey: 'current',
-        passwordLength: KEY_LENGTH,
-        excludePunctuation: true,
-      },
-      removalPolicy: config.throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
-    });
-    Validations.of(this.key).acknowledge({
-      id: 'AwsSolutions-SMG4',
-      reason:
+      unscheduled:
         'what was sealed stays sealed with the key of its day: a new one takes over as the operator moves the current key to previous (docs/runbook.md)',
     });
   }
@@ -61,32 +49,17 @@ export class Endpoints extends Construct {
   }
 
   #grantEndpoints(door: HubFunction, ...actions: readonly string[]): void {
-    const { tableArn, tableName } = this.endpoints;
-    door.grant(actions.map(inDynamoDb), tableArn, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
+    const { tableName } = this.endpoints;
+    grantTable(door, this.endpoints, actions, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
   }
 
   #grantDeliveries(door: HubFunction, ...actions: readonly string[]): void {
-    const { tableArn, tableName } = this.deliveries;
-    door.grant(actions.map(inDynamoDb), tableArn, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
+    const { tableName } = this.deliveries;
+    grantTable(door, this.deliveries, actions, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
   }
 
   #grantKey(door: HubFunction): void {
     const { secretArn } = this.key;
     door.grant(['secretsmanager:GetSecretValue'], secretArn, vaultEnv.write({ WEBHOOK_KEY_ARN: secretArn }));
   }
-
-  #table(id: string, { throwAway }: HubConfig, partitionKey: string, sortKey: string): dynamodb.TableV2 {
-    return new dynamodb.TableV2(this, id, {
-      partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
-      sortKey: { name: sortKey, type: dynamodb.AttributeType.STRING },
-      billing: dynamodb.Billing.onDemand(),
-      timeToLiveAttribute: 'expiry',
-      encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(),
-      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-      deletionProtection: !throwAway,
-      removalPolicy: throwAway ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
-    });
-  }
 }
-
-const inDynamoDb = (action: string): string => `dynamodb:${action}`;

@@ -3,11 +3,11 @@
  * on them.
  * @module
  */
-import { RemovalPolicy } from 'aws-cdk-lib';
-import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { listenersEnv } from '../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
+import { grantTable, passingTable, textKey } from './table.ts';
 
 export class Subscribers extends Construct {
   readonly table: dynamodb.TableV2;
@@ -15,8 +15,8 @@ export class Subscribers extends Construct {
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.table = this.#table('Subscribers', 'pattern', 'connection');
-    this.cursors = this.#table('Cursors', 'channel', 'shard');
+    this.table = passingTable(this, 'Subscribers', textKey('pattern', 'connection'));
+    this.cursors = passingTable(this, 'Cursors', textKey('channel', 'shard'));
   }
 
   /** Lets a door show that it holds readers (PutItem), and count them by caller. */
@@ -41,19 +41,6 @@ export class Subscribers extends Construct {
   }
 
   #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
-    const names = actions.map((action) => `dynamodb:${action}`);
-    door.grant(names, table.tableArn, listenersEnv.write({ SUBSCRIBERS_TABLE: this.table.tableName }));
-  }
-
-  #table(id: string, partitionKey: string, sortKey: string): dynamodb.TableV2 {
-    return new dynamodb.TableV2(this, id, {
-      partitionKey: { name: partitionKey, type: dynamodb.AttributeType.STRING },
-      sortKey: { name: sortKey, type: dynamodb.AttributeType.STRING },
-      billing: dynamodb.Billing.onDemand(),
-      timeToLiveAttribute: 'expiry',
-      encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(),
-      // Nothing here outlives the connections and requests that it is about, so there is nothing to restore.
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
+    grantTable(door, table, actions, listenersEnv.write({ SUBSCRIBERS_TABLE: this.table.tableName }));
   }
 }

@@ -14,6 +14,28 @@ export interface Condition {
   readonly holds: (actual: readonly string[] | undefined) => boolean;
 }
 
+/** The condition keys that are supplied whatever policy is asked. */
+export const REQUEST_KEYS: readonly string[] = [
+  'aws:SecureTransport',
+  'aws:RequestedRegion',
+  'aws:PrincipalArn',
+  'aws:PrincipalAccount',
+  'aws:ResourceAccount',
+];
+
+/** A key that is not supplied would silently count as absent. */
+export function refuseUnknownKeys(
+  statements: readonly { readonly conditions: readonly Condition[] }[],
+  supplied: readonly string[],
+  who: string,
+): void {
+  const known = supplied.map((key) => key.toLowerCase());
+  for (const { key } of statements.flatMap(({ conditions }) => conditions)) {
+    if (known.includes(key.toLowerCase())) continue;
+    throw new Error(`${who} has a condition on ${key}; supplied are ${supplied.join(', ')}`);
+  }
+}
+
 /** Condition keys are not case sensitive. */
 export function lookUp(context: ConditionContext, key: string): readonly string[] | undefined {
   const wanted = key.toLowerCase();

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import type { Assembly, Resource, StackTemplate } from './assembly.ts';
 import { decide, parsePolicy, type Statement } from './iam.ts';
+import { REQUEST_KEYS, refuseUnknownKeys } from './iam-conditions.ts';
 import type { Resolve } from './intrinsics.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
@@ -108,7 +109,7 @@ function readRoles(roles: readonly Resolved[], policies: readonly Resolved[]): M
       attached.push(...parsed);
     }
   }
-  for (const [name, list] of statements) refuseUnknownKeys(name, list);
+  for (const [name, list] of statements) refuseUnknownKeys(list, REQUEST_KEYS, `role ${name}`);
   return new Map(
     roles.map((role) => [arnOf(role), { name: role.name, statements: statements.get(role.name) ?? [] }]),
   );
@@ -127,23 +128,6 @@ function inlinePolicies(role: Resolved): Statement[] {
   return listOf(role.properties.Policies).flatMap((policy) => {
     return parsePolicy(objectOr(policy).PolicyDocument, place(role));
   });
-}
-
-/** The condition keys that are supplied where a role is asked. Any other would silently count as absent. */
-const CONDITION_KEYS = [
-  'aws:SecureTransport',
-  'aws:RequestedRegion',
-  'aws:PrincipalArn',
-  'aws:PrincipalAccount',
-  'aws:ResourceAccount',
-] as const;
-
-function refuseUnknownKeys(role: string, statements: readonly Statement[]): void {
-  const known: readonly string[] = CONDITION_KEYS.map((key) => key.toLowerCase());
-  for (const { key } of statements.flatMap(({ conditions }) => conditions)) {
-    if (known.includes(key.toLowerCase())) continue;
-    throw new Error(`role ${role} has a condition on ${key}; supplied are ${CONDITION_KEYS.join(', ')}`);
-  }
 }
 
 function readFunction(

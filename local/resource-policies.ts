@@ -3,6 +3,7 @@
  * @module
  */
 import { parseResourcePolicy, type Statement } from './iam.ts';
+import { REQUEST_KEYS, refuseUnknownKeys } from './iam-conditions.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import { type JsonObject, requireString, stringsOf } from './json.ts';
 import type { Resolved } from './plan.ts';
@@ -11,13 +12,9 @@ import { place } from './resources.ts';
 /** The policy of a resource by its ARN. */
 export type ResourcePolicies = (arn: string) => readonly Statement[];
 
-/** The condition keys that are supplied where the policy of a resource is asked. Any other would silently count as absent. */
+/** The condition keys that are supplied where the policy of a resource is asked. */
 const CONDITION_KEYS = [
-  'aws:SecureTransport',
-  'aws:RequestedRegion',
-  'aws:PrincipalArn',
-  'aws:PrincipalAccount',
-  'aws:ResourceAccount',
+  ...REQUEST_KEYS,
   'aws:SourceArn',
   'aws:SourceAccount',
   'lambda:FunctionUrlAuthType',
@@ -31,7 +28,7 @@ const CONDITION_KEYS = [
 export function readResourcePolicies(all: (type: string) => readonly Resolved[]): ResourcePolicies {
   const policies = new Map<string, Statement[]>();
   const add = (arn: string, statements: readonly Statement[], at: Resolved) => {
-    refuseUnknownKeys(statements, at);
+    refuseUnknownKeys(statements, CONDITION_KEYS, place(at));
     policies.set(arn, [...(policies.get(arn) ?? []), ...statements]);
   };
   for (const policy of all('AWS::SNS::TopicPolicy')) {
@@ -86,12 +83,4 @@ const principalOf = (name: string) => {
 function functionArn(permission: Resolved): string {
   const name = requireString(permission.properties.FunctionName, `FunctionName of ${place(permission)}`);
   return name.startsWith('arn:') ? name : `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
-}
-
-function refuseUnknownKeys(statements: readonly Statement[], at: Resolved): void {
-  const known = CONDITION_KEYS.map((key) => key.toLowerCase());
-  for (const { key } of statements.flatMap(({ conditions }) => conditions)) {
-    if (known.includes(key.toLowerCase())) continue;
-    throw new Error(`${place(at)} has a condition on ${key}; supplied are ${CONDITION_KEYS.join(', ')}`);
-  }
 }

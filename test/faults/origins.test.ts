@@ -3,8 +3,8 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { statusOf } from '../support/socket.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire.ts';
 
 const OURS = 'https://app.example.com';
@@ -56,31 +56,22 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => await running.close());
 
-function statusOf(origin: string | undefined, bearer = running.token): Promise<number> {
+const opened = (origin: string | undefined, bearer = running.token): Promise<number> => {
   const headers = { Authorization: `Bearer ${bearer}`, ...(origin === undefined ? {} : { Origin: origin }) };
-  const wire = new WebSocket(running.stack.socketUrl ?? '', { headers });
-  return new Promise((resolve, reject) => {
-    wire.on('upgrade', ({ statusCode = 0 }) => resolve(statusCode));
-    wire.on('open', () => wire.close());
-    wire.on('unexpected-response', (request, { statusCode = 0 }) => {
-      request.destroy();
-      resolve(statusCode);
-    });
-    wire.on('error', reject);
-  });
-}
+  return statusOf({ url: running.stack.socketUrl ?? '', headers });
+};
 
 const corsOf = ({ headers }: Response): [string, string][] =>
   [...headers].filter(([name]) => name.startsWith('access-control-'));
 
 describe('a socket', () => {
   test.each(FOREIGN)('is refused to a page of %j', async (origin) => {
-    expect(await statusOf(origin)).toBe(403);
+    expect(await opened(origin)).toBe(403);
   });
 
   test.each([OURS, ALSO_OURS, undefined])('is opened by %s', async (origin) => {
-    expect(await statusOf(origin)).toBe(101);
-    expect(await statusOf(origin, 'x')).toBe(401);
+    expect(await opened(origin)).toBe(101);
+    expect(await opened(origin, 'x')).toBe(401);
   });
 });
 
