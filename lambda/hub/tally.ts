@@ -48,8 +48,11 @@ export function seatOf({ tally, most, clock }: Seats, caller: Counted): Seat {
     },
     async leave() {
       if (takenAt === undefined) return;
+      const at = takenAt;
+      // Once: a stream ends by itself and is cancelled at the same moment, and the second is no place of anybody's.
+      takenAt = undefined;
       // What the reader waited for is worth more than the count, which forgets this place by itself.
-      await tally.giveBack(caller, takenAt).catch(() => {});
+      await tally.giveBack(caller, at).catch(() => {});
     },
   };
 }

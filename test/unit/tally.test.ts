@@ -35,6 +35,17 @@ describe('a seat', () => {
     await expect(seatOf(room, 'a').take()).rejects.toMatchObject(refused);
   });
 
+  test('is given back once, however often its holder leaves', async () => {
+    const room = seats(2);
+    const [stays, leaves] = [seatOf(room, 'a'), seatOf(room, 'a')];
+    await stays.take();
+    await leaves.take();
+    await Promise.all([leaves.leave(), leaves.leave()]);
+    await leaves.leave();
+    await seatOf(room, 'a').take();
+    await expect(seatOf(room, 'a').take()).rejects.toMatchObject(refused);
+  });
+
   test('counts nobody where there is no limit', async () => {
     const tally = {
       take: () => Promise.reject(new Error('asked')),
