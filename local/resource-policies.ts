@@ -57,8 +57,9 @@ const NARROWED_BY: Readonly<Record<string, readonly [operator: string, key: stri
 };
 
 /** The statement that Lambda makes of a permission. @see https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
-function permissionDocument({ properties, ...at }: Resolved, arn: string): JsonObject {
-  const name = place({ properties, ...at });
+function permissionDocument(permission: Resolved, arn: string): JsonObject {
+  const { properties } = permission;
+  const name = place(permission);
   const principal = requireString(properties.Principal, `Principal of ${name}`);
   const Condition: Record<string, JsonObject> = {};
   for (const [property, [operator, key]] of Object.entries(NARROWED_BY)) {

@@ -8,29 +8,12 @@ import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Cursor, CursorStore, Progress, Shard } from '../hub/listeners.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-
-type Item = Readonly<Record<string, unknown>>;
+import { type Item, namesIn } from './stored.ts';
 
 /** How long a cursor is kept that nobody uses, in milliseconds: far longer than any connection. */
 const KEPT_MS = 24 * 3_600_000;
 
 const keyOf = ({ channel, pattern, shard }: Shard) => ({ channel, shard: `${pattern}#${shard}` });
-
-const NAMES = {
-  '#owner': 'owner',
-  '#until': 'until',
-  '#delivered': 'delivered',
-  '#at': 'at',
-  '#isClosed': 'isClosed',
-  '#lookAt': 'lookAt',
-  '#isUnclean': 'isUnclean',
-} as const;
-
-/** Only the names that an expression has: DynamoDB refuses others. */
-const namesIn = (...expressions: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(NAMES).filter(([name]) => expressions.some((text) => new RegExp(`${name}\\b`).test(text))),
-  );
 
 export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string): CursorStore {
   const update = async (

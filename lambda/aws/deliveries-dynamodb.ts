@@ -29,12 +29,10 @@ import {
 } from '../webhook/delivery.ts';
 import { type Errand, isAwaited } from '../webhook/errand.ts';
 import type { DeliveryStore } from '../webhook/ports.ts';
+import { timeKey } from '../webhook/task.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored.ts';
-
-/** Digits of a moment in milliseconds until the year 2286, so that rows sort by it. */
-const DUE_DIGITS = 13;
 
 /** All errands lie between these: `~` sorts after every digit. */
 const FIRST_ERRAND = 'asked#';
@@ -44,7 +42,7 @@ const MESSAGE = 'message#';
 
 const errandKey = (endpoint: string, errand: Errand) => ({
   endpoint,
-  row: `${isAwaited(errand) ? 'asked' : 'due'}#${String(errand.due).padStart(DUE_DIGITS, '0')}#${errand.id}`,
+  row: `${isAwaited(errand) ? 'asked' : 'due'}#${timeKey(errand.due)}#${errand.id}`,
 });
 const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSAGE}${id}` });
 /**

@@ -24,7 +24,7 @@ import { formatOffset } from '../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../webhook/endpoint.ts';
 import type { DispatchCursorStore, EndpointStore } from '../webhook/ports.ts';
 import { call } from './client.ts';
-import { batchGet, callIf, numberOf, textOf } from './dynamodb.ts';
+import { batchGet, callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { booleanOf, type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored.ts';
 
 /**
@@ -136,7 +136,7 @@ export function dispatchCursorsInDynamoDb(
         ExpressionAttributeValues: {
           ':streamId': streamId,
           ':offset': formatOffset(at),
-          ':expiry': Math.ceil((now + CURSOR_KEPT_MS) / 1_000),
+          ':expiry': expiryOf(now + CURSOR_KEPT_MS),
         },
       });
       await callIf(() => client.send(update));

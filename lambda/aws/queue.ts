@@ -17,7 +17,7 @@ import { call, clientSettings } from './client.ts';
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const BATCH = 10;
-export const MAX_DELAY_SECONDS = 900;
+const MAX_DELAY_SECONDS = 900;
 
 /** Characters of a group id. It keeps one busy channel from delaying the others; a name that is longer shares its group. */
 const MAX_GROUP_ID_LENGTH = 128;
@@ -69,6 +69,20 @@ export function jobsBySqs(queueUrl: string): Jobs {
 const secondsOf = (delayMs: number): number =>
   Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.ceil(delayMs / 1_000)));
 
+/** Sends a body. With a group no other group waits for those before it. */
+export function sendingTo(queueUrl: string) {
+  const client = new SQSClient(clientSettings);
+  return async (body: object, delayMs = 0, group?: string): Promise<void> => {
+    const send = new SendMessageCommand({
+      QueueUrl: queueUrl,
+      MessageBody: JSON.stringify(body),
+      DelaySeconds: secondsOf(delayMs),
+      ...(group === undefined ? {} : { MessageGroupId: group }),
+    });
+    await call(() => client.send(send));
+  };
+}
+
 /** The group of all goodbyes, which is no channel's: those that come together must not delay what is published. */
 const GOODBYES = '@goodbyes';
 
@@ -78,17 +92,9 @@ const GOODBYES = '@goodbyes';
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
  */
 export function goodbyesBySqs(queueUrl: string): Goodbyes {
-  const client = new SQSClient(clientSettings);
+  const send = sendingTo(queueUrl);
   return {
-    async send({ kind, ...rest }, delayMs) {
-      const send = new SendMessageCommand({
-        QueueUrl: queueUrl,
-        MessageBody: JSON.stringify({ goodbye: kind, ...rest }),
-        MessageGroupId: GOODBYES,
-        DelaySeconds: secondsOf(delayMs),
-      });
-      await call(() => client.send(send));
-    },
+    send: async ({ kind, ...rest }, delayMs) => await send({ goodbye: kind, ...rest }, delayMs, GOODBYES),
   };
 }
 

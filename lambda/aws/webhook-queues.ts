@@ -4,28 +4,12 @@
  * Written and read here, and nowhere else.
  * @module
  */
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName } from '../../protocol/channel-name.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Delivering, Dispatching } from '../webhook/ports.ts';
 import type { Carried } from './batch.ts';
-import { call, clientSettings } from './client.ts';
-import { MAX_DELAY_SECONDS } from './queue.ts';
-
-/** Sends a body. With a group no other group waits for those before it: endpoints are served side by side. */
-function sendingTo(queueUrl: string) {
-  const client = new SQSClient(clientSettings);
-  return async (body: object, delayMs = 0, group?: string): Promise<void> => {
-    const send = new SendMessageCommand({
-      QueueUrl: queueUrl,
-      MessageBody: JSON.stringify(body),
-      DelaySeconds: Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.ceil(delayMs / 1_000))),
-      ...(group === undefined ? {} : { MessageGroupId: group }),
-    });
-    await call(() => client.send(send));
-  };
-}
+import { sendingTo } from './queue.ts';
 
 /** Has an endpoint served. */
 export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
+import { isLocalhost } from './target.ts';
 
 /** All addresses of a name. May throw whatever it likes: the name has none then. */
 export type Resolve = (name: string) => Promise<readonly LookupAddress[]>;
@@ -32,7 +33,7 @@ export function resolverBy(servers?: readonly string[]): Resolve {
   const resolver = new Resolver({ timeout: ANSWER_MS, tries: TRIES });
   if (servers) resolver.setServers(servers);
   return async (name) => {
-    if (name === 'localhost' || name.endsWith('.localhost')) return LOOPBACK;
+    if (isLocalhost(name)) return LOOPBACK;
     const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
     const found = [...addressesOf(v4, 4), ...addressesOf(v6, 6)];
     if (found.length === 0 && v4.status === 'rejected') throw v4.reason;

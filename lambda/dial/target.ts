@@ -114,7 +114,7 @@ const isLocalName = (host: string): boolean => {
   return labels.length === 1 || labels.includes('') || LOCAL_SUFFIXES.some((suffix) => host.endsWith(suffix));
 };
 
-const isLocalhost = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost');
+export const isLocalhost = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost');
 
 const bad = (message: string): Refusal => new Refusal('bad_webhook_url', message);
 

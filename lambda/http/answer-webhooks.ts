@@ -17,7 +17,7 @@ export interface Shown {
 }
 
 /** Without its secrets, sealed or not, and without who else has to do with it. */
-export function publicEndpoint({ endpoint, health }: Shown): object {
+function publicEndpoint({ endpoint, health }: Shown): object {
   const { id, url, channels, types, format, rate, handshake, description } = endpoint;
   const { status, reason, createdAt } = endpoint;
   // What is undefined is no member of JSON.
@@ -37,7 +37,7 @@ export function publicEndpoint({ endpoint, health }: Shown): object {
   };
 }
 
-export function publicDelivery(delivery: Delivery): object {
+function publicDelivery(delivery: Delivery): object {
   const { id, kind, channel, position, to, time, status, attempts, due } = delivery;
   return {
     id,

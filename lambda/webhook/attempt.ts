@@ -10,11 +10,11 @@ import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import type { Body } from './body.ts';
 import { bodyFor } from './body.ts';
 import type { Attempt, Delivery } from './delivery.ts';
-import { hostOf, secretsAt } from './endpoint.ts';
+import { secretsAt } from './endpoint.ts';
 import { nextDue } from './ladder.ts';
 import type { Outcome } from './ports.ts';
 import type { Load, Task } from './task.ts';
-import { agree, type Turn } from './turn-state.ts';
+import { agree, type Turn, tell } from './turn-state.ts';
 import { judge, type Verdict } from './verdict.ts';
 
 /** `settled`: the errand need not come back for it. `open`: it must. */
@@ -147,7 +147,7 @@ async function settle(turn: Turn, sent: Delivery, outcome: Outcome, { kind }: Lo
 /** The next step of the ladder, or its end. */
 async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate> {
   const { delivering, endpoint } = turn;
-  const { deliveries, clock, random, bury, notify } = delivering;
+  const { deliveries, clock, random, bury } = delivering;
   const now = clock();
   const rung = tried.rung + 1;
   const due = verdict.kind === 'failed' ? nextDue(rung, now, verdict.notBeforeMs, random) : undefined;
@@ -165,13 +165,7 @@ async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate
   if (verdict.kind === 'gone') return await put(turn, failed);
   await bury(endpoint.id, failed);
   const fate = await put(turn, failed);
-  await notify({
-    type: 'webhook.exhausted',
-    endpoint: endpoint.id,
-    host: hostOf(endpoint),
-    at: now,
-    delivery: tried.id,
-  });
+  await tell(turn, 'webhook.exhausted', { at: now, delivery: tried.id });
   return fate;
 }
 

@@ -2,6 +2,7 @@
  * An endpoint: a subscriber's URL and what is to be sent there (PROTOCOL.md §13.1).
  * @module
  */
+import { patternsOf } from '../../protocol/channel-name.ts';
 
 /** The bodies that an endpoint may have sent to it (PROTOCOL.md §13.3). */
 export const FORMATS = ['standard', 'cloudevents'] as const;
@@ -48,6 +49,10 @@ export interface Secrets {
   /** The one before, which signs as well until then (milliseconds since 1970). */
   readonly previous: { readonly secret: string; readonly until: number } | undefined;
 }
+
+/** True if it gets the channel by one of its patterns. */
+export const listensTo = ({ channels }: Endpoint, channel: string): boolean =>
+  patternsOf(channel).some((pattern) => channels.includes(pattern));
 
 /** Of its URL, to tell people by; empty for what no door has written. */
 export const hostOf = ({ url }: Endpoint): string => URL.parse(url)?.host ?? '';

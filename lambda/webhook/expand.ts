@@ -2,7 +2,6 @@
  * From an errand to the tasks that it is made of, as many as there is room for in a turn.
  * @module
  */
-import { patternsOf } from '../../protocol/channel-name.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { formatOffset, isBefore, type Position } from '../../protocol/offset.ts';
 import { WEBHOOK_NOTICES } from '../../protocol/webhooks.ts';
@@ -11,6 +10,7 @@ import type { Entry } from '../hub/entry.ts';
 import { isHole, isKept } from '../hub/retention.ts';
 import { typeOf, wants } from './body.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
+import { listensTo } from './endpoint.ts';
 import type { Errand, OwnErrand, RangeErrand, RecoverErrand } from './errand.ts';
 import { freshDelivery, idOf, type Load, ownDeliveryId, type Task, timeKey } from './task.ts';
 import type { Turn } from './turn-state.ts';
@@ -94,8 +94,7 @@ async function expandRange(turn: Turn, errand: RangeErrand, room: number): Promi
   const { log, clock } = turn.delivering;
   const { channel: name, streamId, from, to, since } = errand;
   // It may have been changed since to listen to something else.
-  const isListening = patternsOf(name).some((pattern) => turn.endpoint.channels.includes(pattern));
-  if (!isListening) return whole(errand, []);
+  if (!listensTo(turn.endpoint, name)) return whole(errand, []);
   const channel = await channelOf(turn, name, streamId);
   const page = channel ? await log.entries.page(streamId, from.entry) : { entries: [], more: false };
   const there = page.entries.filter((entry) => entry.slot < to.entry);

@@ -23,7 +23,7 @@ const FIRST_REST_MS = 5_000;
 const LONGEST_REST_MS = 5 * 60_000;
 
 /** Failing without one success for so long, an endpoint is disabled, in milliseconds: five days. */
-export const DISABLE_AFTER_MS = 5 * 24 * 3_600_000;
+const DISABLE_AFTER_MS = 5 * 24 * 3_600_000;
 
 /**
  * How long there may be no failure while an endpoint fails, in milliseconds: two days, where the longest step of the ladder

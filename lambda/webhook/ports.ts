@@ -205,10 +205,7 @@ export interface Managing {
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
   readonly vault: Vault;
-  readonly log: Pick<
-    Log,
-    'channels' | 'entries' | 'retentionMs' | 'channelCreation' | 'clock' | 'newId' | 'keys'
-  >;
+  readonly log: Log;
   readonly clock: Clock;
   readonly newId: NewId;
   readonly wake: SendWake;

@@ -6,7 +6,6 @@
  * more, so nothing that was left before can be overlooked.
  * @module
  */
-import { patternsOf } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { BEGINNING, formatOffset, isBefore, isSame, type Position } from '../../protocol/offset.ts';
 import type { Channel } from '../hub/channel.ts';
@@ -14,7 +13,7 @@ import { find } from '../hub/lifecycle.ts';
 import { nothingHasLeft, oldestKept } from '../hub/retention.ts';
 import { startSince } from '../hub/since.ts';
 import type { Delivery, DeliveryStatus } from './delivery.ts';
-import type { Endpoint, EndpointStatus } from './endpoint.ts';
+import { type Endpoint, type EndpointStatus, listensTo } from './endpoint.ts';
 import type { Errand, OwnErrand } from './errand.ts';
 import type { Managing } from './ports.ts';
 import { ownDeliveryId } from './task.ts';
@@ -72,7 +71,7 @@ export async function replay(
 ): Promise<void> {
   const { log, clock, newId } = managing;
   // A right to the endpoint is no right to other channels: whatever it could have replayed to it, it could read.
-  if (!patternsOf(name).some((pattern) => endpoint.channels.includes(pattern))) {
+  if (!listensTo(endpoint, name)) {
     const patterns = endpoint.channels.join(', ');
     throw new Refusal(
       'bad_request',

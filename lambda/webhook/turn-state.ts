@@ -100,7 +100,8 @@ async function change(turn: Turn, from: Endpoint['status'], to: Partial<Endpoint
   return false;
 }
 
-async function tell(turn: Turn, type: Notice['type'], more: Partial<Notice> = {}): Promise<void> {
+/** Gives notice of what happened to the endpoint. */
+export async function tell(turn: Turn, type: Notice['type'], more: Partial<Notice> = {}): Promise<void> {
   const { delivering, endpoint } = turn;
   await delivering.notify({
     type,
