@@ -69,11 +69,13 @@ export function membersOf(connections: readonly string[]): SubscriberStore {
       since,
       until,
       allowedUntil: undefined,
+      joins: 0,
       places: {},
     }),
   );
   return {
     members: async () => members,
+    member: uncalled,
     // The shard is as large as it is meant to be.
     split: async () => {},
     connect: uncalled,
@@ -107,6 +109,7 @@ export function oneCursor(): CursorStore {
     get: async () => cursor,
     take: async () => cursor,
     ask: uncalled,
+    guard: uncalled,
     async commit(_, __, progress) {
       cursor = { ...cursor, ...progress };
       return cursor.asks;

@@ -16,8 +16,8 @@ import { type Channel, mediaType } from '../hub/channel.ts';
 import type { ChannelStore } from '../hub/ports.ts';
 import { type ProducerMarks, timeMark } from '../hub/producer.ts';
 import { call } from './client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-import { ALIVE, reservation } from './reservation.ts';
+import { callIf, expiryOf, numberOf, once, textOf } from './dynamodb.ts';
+import { reservation } from './reservation.ts';
 
 /**
  * How long after its end an expired item stays, in seconds, before DynamoDB may remove it. The hub itself never
@@ -44,7 +44,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         ConditionExpression: FREE,
         ExpressionAttributeValues: { ':now': now },
       });
-      return (await callIf(() => client.send(put))) !== undefined;
+      return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
     },
 
     async reserve(claim) {
@@ -53,7 +53,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         Key: { channel: claim.channel },
         ...reservation(claim),
       });
-      const answer = await callIf(() => client.send(update));
+      const answer = await callIf(() => once((options) => client.send(update, options)));
       return answer?.Attributes && channelOf(answer.Attributes);
     },
 
@@ -95,8 +95,8 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         TableName: table,
         Key: { channel: channel.name },
         UpdateExpression: 'SET aliveUntil = :until, expiry = :expiry',
-        // Nothing to do if the channel was deleted, has expired or was made anew in between.
-        ConditionExpression: 'streamId = :streamId AND aliveUntil > :now',
+        // Nothing to do if the channel was deleted, has expired or was made anew in between, or lives longer already.
+        ConditionExpression: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
         ExpressionAttributeValues: {
           ':until': aliveUntil,
           ':expiry': cleanUpAt(aliveUntil),
@@ -107,14 +107,14 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       await callIf(() => client.send(update));
     },
 
-    async remove(name, now) {
+    async remove({ name, streamId }) {
       const remove = new DeleteCommand({
         TableName: table,
         Key: { channel: name },
-        ConditionExpression: `attribute_exists(channel) AND ${ALIVE}`,
-        ExpressionAttributeValues: { ':now': now },
+        ConditionExpression: 'streamId = :streamId',
+        ExpressionAttributeValues: { ':streamId': streamId },
       });
-      return (await callIf(() => client.send(remove))) !== undefined;
+      await callIf(() => client.send(remove));
     },
   };
 }

@@ -8,10 +8,13 @@ import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Cursor, CursorStore, Progress, Shard } from '../hub/listeners.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-import { type Item, namesIn } from './stored.ts';
+import { type Item, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
 
 /** How long a cursor is kept that nobody uses, in milliseconds: far longer than any connection. */
 const KEPT_MS = 24 * 3_600_000;
+
+/** By these a late write of the lease is known. */
+const LET_GO = '#freedAt = :now, #left = :owner';
 
 const keyOf = ({ channel, pattern, shard }: Shard) => ({ channel, shard: `${pattern}#${shard}` });
 
@@ -36,57 +39,73 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
         }),
       ),
     );
+  const get = async (shard: Shard): Promise<Item | undefined> => {
+    const command = new GetCommand({ TableName: table, Key: keyOf(shard), ConsistentRead: true });
+    return (await call(() => client.send(command))).Item;
+  };
   return {
     async get(shard) {
-      const get = new GetCommand({ TableName: table, Key: keyOf(shard), ConsistentRead: true });
-      const { Item } = await call(() => client.send(get));
-      return Item && cursorOf(Item);
+      const item = await get(shard);
+      return item && cursorOf(item);
     },
-    async take(shard, owner, now, until) {
+    async take(shard, lease, now) {
       const taken = await update(
         shard,
         'SET #owner = :owner, #until = :until, expiry = :expiry',
-        // Its own, too: the SDK repeats a call whose answer was lost.
-        'attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner',
-        { ':owner': owner, ':until': until, ':now': now, ':expiry': expiryOf(until + KEPT_MS) },
+        MAY_TAKE,
+        { ...valuesOfTake(lease, now), ':expiry': expiryOf(lease.until + KEPT_MS) },
         'ALL_OLD',
       );
       return taken && cursorOf(taken.Attributes ?? {});
     },
     async ask(shard, now) {
-      const asked = await update(shard, 'ADD asks :one', 'attribute_exists(#owner) AND #until > :now', {
-        ':one': 1,
-        ':now': now,
-      });
-      return asked !== undefined;
+      // One that the SDK counts twice costs the owner one look more.
+      const asked = await update(
+        shard,
+        'ADD asks :one',
+        'attribute_exists(#owner) AND #until > :now',
+        { ':one': 1, ':now': now },
+        'ALL_NEW',
+      );
+      return asked && numberOr0(asked.Attributes ?? {}, 'guarded');
     },
-    async commit(shard, owner, progress, until) {
+    async guard(shard, until) {
+      // Late, it would say that a guard is on its way which has come. Then the owner has asked again, or is dead.
+      const condition = 'attribute_exists(#owner) AND (attribute_not_exists(#guarded) OR #guarded < :until)';
+      await update(shard, 'SET #guarded = :until', condition, { ':until': until });
+    },
+    async commit(shard, { owner, until: was }, progress, until) {
       const { expression, values } = changes(progress);
       const committed = await update(
         shard,
         `${expression}, #until = :until`,
-        '#owner = :owner',
-        { ...values, ':owner': owner, ':until': until },
+        '#owner = :owner AND #until = :was',
+        { ...values, ':owner': owner, ':was': was, ':until': until },
         'ALL_NEW',
       );
-      return committed && cursorOf(committed.Attributes ?? {}).asks;
+      const there = committed ? committed.Attributes : await get(shard);
+      // Its own, if the answer to the first try of the SDK was lost.
+      const isOwn = there?.owner === owner && there.until === until;
+      return isOwn ? cursorOf(there).asks : undefined;
     },
-    async release(shard, owner, progress, asks) {
+    async release(shard, { owner, until }, progress, asks, now) {
       const { expression, values } = changes(progress);
       // Nobody has asked yet where there is no count.
       const unasked = asks === 0 ? 'attribute_not_exists(asks)' : 'asks = :asks';
+      const held = '#owner = :owner AND #until = :until';
       const released = await update(
         shard,
-        `${expression} REMOVE #owner, #until`,
-        asks === undefined ? '#owner = :owner' : `#owner = :owner AND ${unasked}`,
-        { ...values, ':owner': owner, ...(asks ? { ':asks': asks } : {}) },
+        `${expression}, ${LET_GO} REMOVE #owner, #until`,
+        asks === undefined ? held : `${held} AND ${unasked}`,
+        { ...values, ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) },
       );
       return released !== undefined;
     },
-    async abandon(shard, owner) {
-      await update(shard, 'SET #isUnclean = :true REMOVE #owner, #until', '#owner = :owner', {
+    async abandon(shard, owner, now) {
+      await update(shard, `SET #isUnclean = :true, ${LET_GO} REMOVE #owner, #until`, '#owner = :owner', {
         ':true': true,
         ':owner': owner,
+        ':now': now,
       });
     },
   };
@@ -105,14 +124,15 @@ function changes({ delivered, at, isClosed, lookAt, isUnclean }: Progress): {
   };
 }
 
+const numberOr0 = (item: Item, name: string): number => (item[name] === undefined ? 0 : numberOf(item, name));
+
 function cursorOf(item: Item): Cursor {
-  const numberOr0 = (name: string) => (item[name] === undefined ? 0 : numberOf(item, name));
   return {
     delivered: item.delivered === undefined ? undefined : parseOffset(textOf(item, 'delivered')),
-    at: numberOr0('at'),
+    at: numberOr0(item, 'at'),
     isClosed: item.isClosed === true,
-    lookAt: numberOr0('lookAt'),
-    asks: numberOr0('asks'),
+    lookAt: numberOr0(item, 'lookAt'),
+    asks: numberOr0(item, 'asks'),
     isUnclean: item.isUnclean === true || item.owner !== undefined,
   };
 }

@@ -12,6 +12,28 @@ export function documentClient(): DynamoDBDocumentClient {
   return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
 }
 
+/**
+ * How long a write that must not be repeated waits for its answer, in milliseconds: below the grace after which readers
+ * seal a gap (GAP_GRACE_MS).
+ */
+const ONCE_MS = 2_000;
+
+/**
+ * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then both may be
+ * carried out. This one waits longer, and is not repeated after that. What DynamoDB refused is still sent again.
+ * @throws Refusal unavailable if no answer came: then it is unknown whether the write was carried out, or will be
+ */
+export async function once<T>(
+  send: (options: { readonly abortSignal: AbortSignal; readonly requestTimeout: number }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await send({ abortSignal: AbortSignal.timeout(ONCE_MS), requestTimeout: 2 * ONCE_MS });
+  } catch (error) {
+    if (nameOf(error) === 'AbortError') throw new Refusal('unavailable', 'the store did not answer; retry');
+    throw error;
+  }
+}
+
 /** As `call`, with undefined for a condition that did not hold. */
 export async function callIf<T>(send: () => Promise<T>): Promise<T | undefined> {
   try {

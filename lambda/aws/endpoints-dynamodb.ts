@@ -98,14 +98,15 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
       });
       await callIf(() => client.send(update));
     },
-    async unlisten(id, pattern) {
+    async unlisten(id, pattern, by) {
       const update = new UpdateCommand({
         TableName,
         Key: patternKey(pattern),
         UpdateExpression: 'REMOVE #endpoint',
-        // Else it would make an empty row.
-        ConditionExpression: 'attribute_exists(#endpoint)',
+        // Where it is not there, this would make an empty row.
+        ConditionExpression: '#endpoint <= :by',
         ExpressionAttributeNames: { '#endpoint': id },
+        ExpressionAttributeValues: { ':by': by },
       });
       await callIf(() => client.send(update));
     },

@@ -42,7 +42,12 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
         ConditionExpression: 'slot = :from',
         ExpressionAttributeValues: { ':from': from, ':to': to },
       });
-      return (await callIf(() => client.send(update))) !== undefined;
+      if (await callIf(() => client.send(update))) return true;
+      // Ours after all, if the first answer was lost inside the SDK. Nobody else has claimed that slot.
+      const { Item } = await call(() =>
+        client.send(new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true })),
+      );
+      return Item?.slot === to;
     },
   };
 }

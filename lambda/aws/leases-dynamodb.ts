@@ -9,7 +9,7 @@ import { HEALTHY } from '../webhook/health.ts';
 import type { Health, LeaseStore, Standing } from '../webhook/ports.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-import { booleanOf, type Item, ifThere, namesIn } from './stored.ts';
+import { booleanOf, type Item, ifThere, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
 
 /** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -51,31 +51,34 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
       if (row.owner === undefined || numberOf(row, 'until') <= now) return undefined;
       return { owner: textOf(row, 'owner'), until: numberOf(row, 'until'), wakeBy: standingOf(row).wakeBy };
     },
-    async take(endpoint, owner, now, until) {
+    async take(endpoint, lease, now) {
+      const values = { ...valuesOfTake(lease, now), ':expiry': expiryAfter(lease.until) };
       const row = await update(
         endpoint,
         'SET #owner = :owner, #until = :until, #expiry = :expiry',
-        // Its own, too: the SDK repeats a call whose answer was lost. But not after it has let go, where a call that was
-        // given up comes late: nobody would be at it, and everybody would take it that somebody is.
-        '(attribute_not_exists(#owner) OR #until <= :now OR #owner = :owner) AND (attribute_not_exists(#left) OR #left <> :owner)',
-        { ':owner': owner, ':until': until, ':now': now, ':expiry': expiryAfter(until) },
+        MAY_TAKE,
+        values,
       );
       return row && { ...standingOf(row), asks: asksOf(row) };
     },
-    async commit(endpoint, owner, standing, until) {
-      const values = { ...valuesOf(standing), ':owner': owner, ':until': until };
-      const row = await update(endpoint, `${SET_STANDING}, #until = :until`, '#owner = :owner', values);
-      return row && asksOf(row);
+    async commit(endpoint, { owner, until: was }, standing, until) {
+      const values = { ...valuesOf(standing), ':owner': owner, ':was': was, ':until': until };
+      const condition = '#owner = :owner AND #until = :was';
+      const row =
+        (await update(endpoint, `${SET_STANDING}, #until = :until`, condition, values)) ??
+        (await get(endpoint));
+      // Its own, too, if the answer to the first try of the SDK was lost.
+      return row.owner === owner && row.until === until ? asksOf(row) : undefined;
     },
-    async release(endpoint, owner, standing, asks) {
-      const values = { ...valuesOf(standing), ':owner': owner, ...(asks ? { ':asks': asks } : {}) };
-      const condition = `#owner = :owner${asks === undefined ? '' : unasked(asks)}`;
-      if (await update(endpoint, `${SET_STANDING}, #left = :owner REMOVE #owner, #until`, condition, values))
-        return 'released';
+    async release(endpoint, { owner, until }, standing, asks, now) {
+      const change = `${SET_STANDING}, #left = :owner, #freedAt = :now REMOVE #owner, #until`;
+      const condition = `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`;
+      const held = { ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) };
+      if (await update(endpoint, change, condition, { ...valuesOf(standing), ...held })) return 'released';
       const there = await get(endpoint);
       // Where there is no owner, the SDK has let go before and its answer was lost.
       if (there.owner === undefined) return 'released';
-      return there.owner === owner ? 'asked' : 'lost';
+      return there.owner === owner && there.until === until ? 'asked' : 'lost';
     },
     health: async (endpoint) => standingOf(await get(endpoint)).health,
   };

@@ -10,7 +10,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
-import type { Goodbye, Goodbyes, Jobs, Shard } from '../hub/listeners.ts';
+import type { Goodbye, Goodbyes, Job, Jobs } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
 import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
@@ -98,19 +98,19 @@ export function goodbyesBySqs(queueUrl: string): Goodbyes {
   };
 }
 
-export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Shard) | Goodbye;
+export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Job) | Goodbye;
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
   const fields = fieldsOf(JSON.parse(body));
   if (fields.goodbye !== undefined) return goodbyeOf(fields);
-  const { channel, offset, closed, pattern, shard } = fields;
+  const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };
   const isJob = typeof pattern === 'string' && isPattern(pattern) && typeof shard === 'number';
   if (!isJob) throw new Error('the message is neither a hint nor a job');
-  return { kind: 'job', channel, pattern, shard };
+  return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
 }
 
 function goodbyeOf({ goodbye, connection, principal, at }: Fields): Goodbye {
@@ -155,6 +155,8 @@ export const pushQueue: Carried<Work> = {
   keyOf,
   about: aboutOf,
   merge(one, other) {
+    if (one.kind === 'job' && other.kind === 'job')
+      return { ...other, isGuard: one.isGuard === true && other.isGuard === true };
     if (one.kind !== 'hint' || other.kind !== 'hint') return other;
     const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;
     return { ...other, offset, isClosing: one.isClosing || other.isClosing };

@@ -15,7 +15,7 @@ import {
 } from '../hub/producer.ts';
 
 /** The channel has not expired at :now. */
-export const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
+const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
 
 /** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
 export function reservation(claim: Claim) {

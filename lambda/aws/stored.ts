@@ -37,6 +37,24 @@ export function listOf<T>(item: Item, name: string, read: (value: unknown) => T)
 }
 
 /**
+ * A call to take a lease so long before the lease was let go is the late first try of a call that the SDK has repeated:
+ * its owner has come and gone. In milliseconds: below the 800 after which the SDK repeats a call, above what clocks of
+ * different machines differ by.
+ */
+const LATE_TAKE_MS = 500;
+
+/** What must hold to take a lease (`#owner`, `#until`) that was let go at `#freedAt`, by `#left`. */
+export const MAY_TAKE =
+  '(attribute_not_exists(#owner) OR #until <= :now OR (#owner = :owner AND #until = :until)) ' +
+  'AND (attribute_not_exists(#freedAt) OR #freedAt <= :latest) AND (attribute_not_exists(#left) OR #left <> :owner)';
+
+/** The values of MAY_TAKE. The lease names who takes it and until when. */
+export const valuesOfTake = (
+  { owner, until }: { readonly owner: string; readonly until: number },
+  now: number,
+): Item => ({ ':owner': owner, ':until': until, ':now': now, ':latest': now + LATE_TAKE_MS });
+
+/**
  * `#name` for each attribute that the expressions name so: many names are reserved, and DynamoDB refuses one that is
  * declared and not used. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
  */

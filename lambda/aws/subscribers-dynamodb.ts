@@ -24,10 +24,18 @@ import {
 import { parseCapability } from '../../protocol/capability.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
-import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } from '../hub/listeners.ts';
+import {
+  type Connection,
+  type PatternShard,
+  type Place,
+  placeIn,
+  type Subscriber,
+  type SubscriberStore,
+} from '../hub/listeners.ts';
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
 import { batchGet, callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
+import { namesIn } from './stored.ts';
 import { tallyInDynamoDb } from './tally-dynamodb.ts';
 
 /** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
@@ -43,7 +51,13 @@ export const waitKey = (channel: string) => `${channel}#wait`;
 
 export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriberStore {
   const TableName = table;
-  const put = (Item: Item) => call(() => client.send(new PutCommand({ TableName, Item })));
+  /** A late repetition must not take away what was noted on the row since. */
+  const putNew = (Item: Item) => {
+    const ConditionExpression = 'attribute_not_exists(#pattern)';
+    const ExpressionAttributeNames = namesIn(ConditionExpression);
+    const command = new PutCommand({ TableName, Item, ConditionExpression, ExpressionAttributeNames });
+    return callIf(() => client.send(command));
+  };
   const remove = (Key: Item) => call(() => client.send(new DeleteCommand({ TableName, Key })));
   const tally = tallyInDynamoDb(client, table, 'connections', CONNECTION_WINDOW_MS);
   const query = (pattern: string) => queryAll(client, table, pattern);
@@ -51,6 +65,11 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
     const { Item } = await call(() => client.send(get));
     return Item && connectionOf(Item);
+  };
+  const member = async (set: PatternShard, of: string): Promise<Subscriber | undefined> => {
+    const Key = { pattern: setKey(set), connection: of };
+    const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
+    return Item && subscriberOf(Item);
   };
   /** Those who joined so long ago have left, or joined again. */
   const countAnew = async (pattern: string, since: number, now: number): Promise<void> => {
@@ -72,7 +91,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       const item = { ...connectionKey(id), capability: JSON.stringify(capability), principal, ...rest };
       const byPrincipal =
         principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
-      await Promise.all([item, ...byPrincipal].map((row) => put({ ...row, ...shared })));
+      await Promise.all([item, ...byPrincipal].map((row) => putNew({ ...row, ...shared })));
       return true;
     },
     async disconnect({ id, principal, since }) {
@@ -144,29 +163,42 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       });
       await callIf(() => client.send(update));
     },
-    async add(set, { places, ...rest }) {
+    async add(set, { places, ...rest }, isNew) {
       const stored = Object.entries(places).map(([channel, place]) => [channel, placeText(place)]);
       const item = { pattern: setKey(set), ...rest, places: Object.fromEntries(stored) };
+      const condition = 'attribute_not_exists(#connection) OR #allowedUntil <= :since';
+      const ConditionExpression = isNew ? `${condition} OR #since < :since` : condition;
       const command = new PutCommand({
         TableName,
         Item: { ...item, expiry: expiryOf(rest.until) },
-        ConditionExpression: 'attribute_not_exists(#connection) OR allowedUntil <= :now',
-        ExpressionAttributeNames: { '#connection': 'connection' },
-        ExpressionAttributeValues: { ':now': rest.since },
+        ConditionExpression,
+        ExpressionAttributeNames: namesIn(ConditionExpression),
+        ExpressionAttributeValues: { ':since': rest.since },
       });
-      await callIf(() => client.send(command));
+      if (await callIf(() => client.send(command))) return true;
+      return (await member(set, rest.connection))?.id === rest.id;
     },
+    member,
     members: async (set) => (await query(setKey(set))).map(subscriberOf),
-    async move(set, { id, connection: to }, channel, place) {
+    async move(set, subscriber, channel, place) {
+      const { id, connection: to, joins } = subscriber;
+      const was = placeIn(subscriber, channel);
+      const there = was ? 'places.#channel = :was' : 'attribute_not_exists(places.#channel) AND joins = :joins';
       const update = new UpdateCommand({
         TableName,
         Key: { pattern: setKey(set), connection: to },
-        UpdateExpression: place ? 'SET places.#channel = :place' : 'REMOVE places.#channel',
-        ConditionExpression: 'id = :id',
+        UpdateExpression: place
+          ? 'SET places.#channel = :place'
+          : 'REMOVE places.#channel ADD joins :one',
+        ConditionExpression: `id = :id AND ${there}`,
         ExpressionAttributeNames: { '#channel': channel },
-        ExpressionAttributeValues: { ':id': id, ...(place ? { ':place': placeText(place) } : {}) },
+        ExpressionAttributeValues: {
+          ':id': id,
+          ...(was ? { ':was': placeText(was) } : { ':joins': joins }),
+          ...(place ? { ':place': placeText(place) } : { ':one': 1 }),
+        },
       });
-      await callIf(() => client.send(update));
+      return (await callIf(() => client.send(update))) !== undefined;
     },
     async expire(set, { id, connection: of }) {
       const update = new UpdateCommand({
@@ -178,14 +210,16 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       });
       await callIf(() => client.send(update));
     },
-    async remove(set, from, id) {
+    async remove(set, from, which) {
       const Key = { pattern: setKey(set), connection: from };
-      if (id === undefined) return void (await remove(Key));
+      if (which === undefined) return void (await remove(Key));
+      const ConditionExpression = 'id' in which ? '#id = :which' : '#since <= :which';
       const command = new DeleteCommand({
         TableName,
         Key,
-        ConditionExpression: 'id = :id',
-        ExpressionAttributeValues: { ':id': id },
+        ConditionExpression,
+        ExpressionAttributeNames: namesIn(ConditionExpression),
+        ExpressionAttributeValues: { ':which': 'id' in which ? which.id : which.by },
       });
       await callIf(() => client.send(command));
     },
@@ -218,18 +252,20 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, pattern: 
   return items;
 }
 
-/** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests. */
-const PLACE = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?$/;
+/** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests; its fence. */
+const PLACE = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
 
-function placeText({ at, isUnsure, rests, restsUntil }: Place): string {
-  return `${formatOffset(at)}${isUnsure ? '?' : ''}${rests > 0 ? `+${rests}@${restsUntil}` : ''}`;
+function placeText({ at, isUnsure, rests, restsUntil, fence }: Place): string {
+  const rest = rests > 0 ? `+${rests}@${restsUntil}` : '';
+  return `${formatOffset(at)}${isUnsure ? '?' : ''}${rest}${fence > 0 ? `~${fence}` : ''}`;
 }
 
 function placeOf(text: string): Place {
-  const [, offset = '', mark, rests = '0', restsUntil = '0'] = PLACE.exec(text) ?? [];
+  const [, offset = '', mark, rests = '0', restsUntil = '0', fence = '0'] = PLACE.exec(text) ?? [];
   const at = parseOffset(offset);
   if (!at) throw new Error('stored place is no offset');
-  return { at, isUnsure: mark !== undefined, rests: Number(rests), restsUntil: Number(restsUntil) };
+  const rest = { rests: Number(rests), restsUntil: Number(restsUntil) };
+  return { at, isUnsure: mark !== undefined, ...rest, fence: Number(fence) };
 }
 
 const optionalNumber = (item: Item, name: string): number | undefined =>
@@ -249,6 +285,7 @@ function subscriberOf(item: Item): Subscriber {
     since: numberOf(item, 'since'),
     until: numberOf(item, 'until'),
     allowedUntil: optionalNumber(item, 'allowedUntil'),
+    joins: numberOf(item, 'joins'),
     places: mapOf(item, 'places', (map, channel) => placeOf(textOf(map, channel))),
   };
 }

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import type { AccessSettings } from './access.ts';
-import { callIf, expiryOf } from './dynamodb.ts';
+import { callIf, expiryOf, once } from './dynamodb.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
 export function ticketsInAws(
@@ -27,7 +27,8 @@ export function ticketsInAws(
         ConditionExpression: 'attribute_not_exists(#key)',
         ExpressionAttributeNames: { '#key': 'key' },
       });
-      return (await callIf(() => client.send(put))) !== undefined;
+      // Sent once: a repetition would find its own mark, and refuse a ticket that is good.
+      return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
     },
   });
 }

@@ -5,6 +5,7 @@
 import { isSame, type Position } from '../../protocol/offset.ts';
 import type { Packed } from './frames.ts';
 import type { Place, Shard, Subscriber } from './listeners.ts';
+import { moveTo } from './move.ts';
 import type { Push } from './push.ts';
 import { forget, placeAt } from './subscribe.ts';
 
@@ -62,8 +63,9 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
       if (!place) return { kind: 'stays' };
       if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
-      await push.subscribers.move(shard, member, shard.channel, { ...placeAt(packed.end), isUnsure });
-      return { kind: 'on' };
+      const { fence } = place;
+      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, fence });
+      return { kind: isThere ? 'on' : 'gone' };
     }),
   );
 }
@@ -118,6 +120,6 @@ async function putOff(
   const rest = Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
-  await push.subscribers.move(shard, member, shard.channel, { at, isUnsure, rests, restsUntil: until });
-  return { kind: 'rests', until };
+  const place = { at, isUnsure, rests, restsUntil: until, fence: before?.fence ?? 0 };
+  return (await moveTo(push, shard, member, place)) ? { kind: 'rests', until } : { kind: 'gone' };
 }

@@ -6,7 +6,7 @@ import { patternsOf } from '../../protocol/channel-name.ts';
 import type { Position } from '../../protocol/offset.ts';
 import { all } from './deliver.ts';
 import { announcement } from './frames.ts';
-import type { Shard } from './listeners.ts';
+import type { Job } from './listeners.ts';
 import { type Push, pushShard } from './push.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
@@ -35,8 +35,8 @@ async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: 
 }
 
 /** Serves one shard. */
-export async function onJob(push: Push, shard: Shard, until: number): Promise<void> {
-  await pushShard(push, { shard, offset: undefined, isClosing: false, until });
+export async function onJob(push: Push, { isGuard = false, ...shard }: Job, until: number): Promise<void> {
+  await pushShard(push, { shard, offset: undefined, isClosing: false, isGuard, until });
 }
 
 /** Wakes the processes that hold readers of the channel: they look into the log themselves. */

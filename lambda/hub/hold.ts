@@ -63,8 +63,8 @@ export async function holdRead(
     const held = await catchUp(log, name, position);
     const { channel, result } = held;
     const left = untilMs - timer.now();
-    if (result.messages.length > 0 || result.closed || !result.upToDate || left <= 0 || signal.aborted)
-      return held;
+    const isMore = !result.upToDate && !result.isGap;
+    if (result.messages.length > 0 || result.closed || isMore || left <= 0 || signal.aborted) return held;
     position = result.next;
     await wake.wait(channel, Math.min(left, patience(channel, result, log.clock())), signal);
   }

@@ -110,5 +110,8 @@ export async function find(log: Log, name: string): Promise<Channel> {
 
 /** @throws Refusal channel_not_found */
 export async function remove(log: Log, name: string): Promise<void> {
-  if (!(await log.channels.remove(name, log.clock()))) throw channelNotFound();
+  const channel = await log.channels.get(name);
+  if (!channel || !isAlive(channel, log.clock())) throw channelNotFound();
+  // By its stream: a deletion that is carried out late must not take a new channel of the name along.
+  await log.channels.remove(channel);
 }

@@ -29,6 +29,8 @@ export interface Place {
   /** How often in a row he could not take a frame, and until when he is left alone for that, in milliseconds. */
   readonly rests: number;
   readonly restsUntil: number;
+  /** Counts the owners that took the place over. It makes the stored place another, so that a late write of an earlier owner fails. */
+  readonly fence: number;
 }
 
 /** One subscription. */
@@ -41,9 +43,15 @@ export interface Subscriber {
   /** When its connection and its token will have ended, in milliseconds. */
   readonly until: number;
   readonly allowedUntil: number | undefined;
+  /** Counts how often it has joined the others: a place that is written late must not lead it back. */
+  readonly joins: number;
   /** Channel → where it goes on. In every other channel that matches it is with the others, at the cursor. */
   readonly places: Readonly<Record<string, Place>>;
 }
+
+/** The place of its own that a subscriber has in a channel; undefined if it is with the others. */
+export const placeIn = ({ places }: Subscriber, channel: string): Place | undefined =>
+  Object.hasOwn(places, channel) ? places[channel] : undefined;
 
 /** The subscriptions of a pattern are kept in shards, so that many can be pushed to at once. */
 export interface PatternShard {
@@ -56,6 +64,11 @@ export interface Shard extends PatternShard {
   readonly channel: string;
 }
 
+/**
+ * Every write of the stores of this file may be carried out twice, and late: the SDK gives an attempt up after 800 ms and
+ * repeats it, and the first one may still be on its way. A write that is carried out again after it was answered changes
+ * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts).
+ */
 export interface SubscriberStore {
   /** Notes it, unless its principal has `most` of them; says whether it did. */
   connect(connection: Connection, most: number): Promise<boolean>;
@@ -81,14 +94,28 @@ export interface SubscriberStore {
   shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
   /** Doubles the shards of a pattern, if they still are that many. */
   split(pattern: string, shards: number): Promise<void>;
-  /** Adds the subscription unless the connection has one in the set that has not ended by then. */
-  add(set: PatternShard, subscriber: Subscriber): Promise<void>;
+  /**
+   * Adds the subscription unless the connection has one in the set that has not ended by then. A new one takes the place
+   * of an older one that its connection has no note of. Returns whether it is there.
+   */
+  add(set: PatternShard, subscriber: Subscriber, isNew: boolean): Promise<boolean>;
   /** Everyone in the set, as of every `add` that was answered before. */
   members(set: PatternShard): Promise<readonly Subscriber[]>;
-  /** Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription. */
-  move(set: PatternShard, subscriber: Subscriber, channel: string, place: Place | undefined): Promise<void>;
-  /** Removes the subscription of a connection; with an id only if it still is that one. */
-  remove(set: PatternShard, connection: string, id?: string): Promise<void>;
+  /** The subscription of a connection in the set, as of every write that was answered before. */
+  member(set: PatternShard, connection: string): Promise<Subscriber | undefined>;
+  /**
+   * Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription and stands
+   * where `subscriber` says; if that is with the others, if it has not left and joined them since. Returns false if it
+   * does not, also for a repetition.
+   */
+  move(
+    set: PatternShard,
+    subscriber: Subscriber,
+    channel: string,
+    place: Place | undefined,
+  ): Promise<boolean>;
+  /** Removes the subscription of a connection, if it is the one named, or began by then, in milliseconds. */
+  remove(set: PatternShard, connection: string, which?: { id: string } | { by: number }): Promise<void>;
   /** Ends a subscription with what it remembers, so that its next push tells the client and removes it. */
   expire(set: PatternShard, subscriber: Subscriber): Promise<void>;
   /** Connections of processes that hold readers of the channel, and are to be woken. */
@@ -114,18 +141,36 @@ export interface Cursor {
 
 export type Progress = Omit<Cursor, 'asks'>;
 
+/** The right to push to a shard, as it was taken or renewed last. */
+export interface Lease {
+  readonly owner: string;
+  /** When it ends, in milliseconds. Each renewal ends later than the one before: by that a late write of it is known. */
+  readonly until: number;
+}
+
 export interface CursorStore {
   get(shard: Shard): Promise<Cursor | undefined>;
-  /** Takes the lease if it is free or has run out, and answers the cursor as it was left; undefined if it is another's. */
-  take(shard: Shard, owner: string, now: number, until: number): Promise<Cursor | undefined>;
-  /** Asks the owner to look once more before it lets go; false if there is none. */
-  ask(shard: Shard, now: number): Promise<boolean>;
-  /** Commits, and keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
-  commit(shard: Shard, owner: string, progress: Progress, until: number): Promise<number | undefined>;
+  /**
+   * Takes the lease if it is free or has run out, unless it was let go after `now`. Returns the cursor as it was left;
+   * undefined if the lease is another's.
+   */
+  take(shard: Shard, lease: Lease, now: number): Promise<Cursor | undefined>;
+  /** Asks the owner to look once more before it lets go. Returns until when a guard is on its way; undefined if there is no owner. */
+  ask(shard: Shard, now: number): Promise<number | undefined>;
+  /** Notes that a guard is on its way until then, in milliseconds. */
+  guard(shard: Shard, until: number): Promise<void>;
+  /** Commits, and keeps the lease until then. Returns the count of asks; undefined if the lease was lost. */
+  commit(shard: Shard, lease: Lease, progress: Progress, until: number): Promise<number | undefined>;
   /** Commits and lets go, unless somebody asked since; without a count in any case. Says whether it did. */
-  release(shard: Shard, owner: string, progress: Progress, asks: number | undefined): Promise<boolean>;
+  release(
+    shard: Shard,
+    lease: Lease,
+    progress: Progress,
+    asks: number | undefined,
+    now: number,
+  ): Promise<boolean>;
   /** Lets go without a commit: the next owner takes it that anything may have arrived. */
-  abandon(shard: Shard, owner: string): Promise<void>;
+  abandon(shard: Shard, owner: string, now: number): Promise<void>;
 }
 
 /** What became of a post. `busy`: it did not arrive. `unsure`: it may have. */
@@ -145,10 +190,16 @@ export interface Connections {
   close(connection: string): Promise<Closed>;
 }
 
+/** A shard to be looked at. */
+export interface Job extends Shard {
+  /** True for a guard: there is nothing to do unless the owner of the shard has died. */
+  readonly isGuard?: boolean;
+}
+
 /** Work for another time, or for somebody else. */
 export interface Jobs {
-  /** Has each of the shards looked at. */
-  send(shards: readonly Shard[], delayMs: number): Promise<void>;
+  /** Has each of the shards looked at, after that many milliseconds. */
+  send(jobs: readonly Job[], delayMs: number): Promise<void>;
 }
 
 /** Word that sockets have to go: one when its token has ended, or all that a principal had opened by then. */

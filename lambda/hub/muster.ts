@@ -2,7 +2,7 @@
  * Who listens in a shard, and where each of them stands.
  * @module
  */
-import type { Place, Shard, Subscriber } from './listeners.ts';
+import { type Place, placeIn, type Shard, type Subscriber } from './listeners.ts';
 import type { Push } from './push.ts';
 import { endSubscription } from './subscribe.ts';
 
@@ -28,11 +28,11 @@ export async function muster(push: Push, shard: Shard): Promise<Muster> {
   await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
   const present = members.filter((member) => !isOver(member));
   const own = present.flatMap((member) => {
-    const place = member.places[shard.channel];
+    const place = placeIn(member, shard.channel);
     return place ? [{ member, place }] : [];
   });
   return {
-    atFront: present.filter(({ places }) => !Object.hasOwn(places, shard.channel)),
+    atFront: present.filter((member) => !placeIn(member, shard.channel)),
     placed: own.filter(({ place }) => place.restsUntil <= now),
     resting: own.filter(({ place }) => place.restsUntil > now),
   };

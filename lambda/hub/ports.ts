@@ -42,9 +42,14 @@ export interface Claim {
 export interface ChannelStore {
   /** The channel, expired or not, as of every write acknowledged before. */
   get(name: string): Promise<Channel | undefined>;
-  /** Creates the channel unless a live one has the name; says whether it did. */
+  /** Creates the channel unless a live one has the name; says whether it did. Never repeated (see `reserve`). */
   create(channel: Channel, now: number): Promise<boolean>;
-  /** ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. */
+  /**
+   * ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. A claim that
+   * was carried out twice would take two slots for one publish. So it is sent once: whoever gets no answer in time does
+   * not know whether the slot was taken.
+   * @throws Refusal unavailable
+   */
   reserve(claim: Claim): Promise<Channel | undefined>;
   /** Begins an era at `next`, if nothing has been claimed since the channel was read. */
   beginEra(channel: Channel, now: number, keptUntil: number): Promise<void>;
@@ -52,8 +57,8 @@ export interface ChannelStore {
   forgetProducer(channel: Channel, producer: SilentProducer): Promise<void>;
   /** Moves the end of a channel's idle time, if it still is the same stream and alive. */
   touch(channel: Channel, aliveUntil: number, now: number): Promise<void>;
-  /** Deletes the channel if it is alive; says whether it did. */
-  remove(name: string, now: number): Promise<boolean>;
+  /** Deletes the channel, if it still is the same stream. */
+  remove(channel: Channel): Promise<void>;
 }
 
 /** Entries in slot order. `more` says that the store stopped at its page size, not at the end. */

@@ -17,10 +17,12 @@ import type {
   Cursor,
   CursorStore,
   Jobs,
+  Lease,
   Progress,
   Shard,
   SubscriberStore,
 } from './listeners.ts';
+import { moveTo } from './move.ts';
 import type { Log } from './ports.ts';
 import { type Ownership, type Round, round } from './round.ts';
 
@@ -46,36 +48,71 @@ export interface Errand {
   /** What the hint said that the channel has grown to; undefined for a look whatever was pushed before. */
   readonly offset: Position | undefined;
   readonly isClosing: boolean;
+  /** True if there is nothing to do unless the owner of the shard has died. */
+  readonly isGuard?: boolean;
   /** When the process should have ended, by the clock. */
   readonly until: number;
 }
 
-/** How long a lease is, in milliseconds: some rounds of the slowest kind, renewed by each. */
-export const LEASE_MS = 18_000;
+/**
+ * How long a lease is, in milliseconds; each round renews it. For so long a shard is silent whose owner was killed, while
+ * others ask that owner (PROTOCOL.md §12.4).
+ */
+export const LEASE_MS = 10_000;
 
 /** Before the end of its lease an owner posts no more, in milliseconds: as long as a post may be under way. */
-const LEASE_MARGIN_MS = 8_000;
+const LEASE_MARGIN_MS = 5_500;
 
 /** Who comes to an owned shard asks the owner; each further attempt needs one that let go at that very moment. */
 const MAX_ATTEMPTS = 5;
 
 /** Pushes what a shard has not had. Ends when it has, when another owns it, or when there is no more time. */
 export async function pushShard(push: Push, errand: Errand): Promise<void> {
-  const { shard } = errand;
+  const owner = push.log.newId();
+  try {
+    const first = await takeShard(push, errand, owner);
+    if (first) await own(push, errand, first);
+  } catch (error) {
+    const isFree = await push.cursors.abandon(errand.shard, owner, push.log.clock()).then(
+      () => true,
+      () => false,
+    );
+    // A store that is busy is tried again in a moment, not when the message comes back.
+    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
+    await push.jobs.send([errand.shard], isFree ? REST_MS : LEASE_MS);
+  }
+}
+
+/** Returns what the owner begins with; undefined if there is nothing to do, or if another owner has been asked to. */
+async function takeShard(push: Push, errand: Errand, owner: string): Promise<Turn | undefined> {
   const { cursors, log } = push;
+  const { shard } = errand;
   const seen = await cursors.get(shard);
-  if (seen && isDelivered(seen, errand)) return;
-  const owner = log.newId();
+  if (errand.isGuard && !seen?.isUnclean) return undefined;
+  if (seen && isDelivered(seen, errand)) return undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = log.clock();
     const isFirst = attempt === 0;
-    // Whoever seems to own it is asked first, whoever does not is not: the other order would cost a write that fails.
-    if ((seen?.isUnclean || !isFirst) && (await cursors.ask(shard, now))) return;
-    const cursor = await cursors.take(shard, owner, now, now + LEASE_MS);
-    if (cursor)
-      return await own(push, errand, owner, { cursor, pages: new Map(), leaseUntil: now + LEASE_MS });
+    // A shard that seems to have no owner is taken first: to ask would cost a write that fails.
+    if ((seen?.isUnclean || !isFirst) && (await isAsked(push, shard, now))) return undefined;
+    const lease = { owner, until: now + LEASE_MS };
+    const cursor = await cursors.take(shard, lease, now);
+    if (cursor) return { cursor, pages: new Map(), lease, isTakeover: cursor.isUnclean };
   }
   throw new Error('the lease of a shard changed hands all the time');
+}
+
+/**
+ * Asks the owner to look once more; false if there is none. The owner may be dead, and then nobody looks. So a guard
+ * comes when the lease has ended: one for all that ask meanwhile.
+ */
+async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Promise<boolean> {
+  const guardedUntil = await cursors.ask(shard, now);
+  if (guardedUntil === undefined) return false;
+  if (guardedUntil > now) return true;
+  await jobs.send([{ ...shard, isGuard: true }], LEASE_MS + REST_MS);
+  await cursors.guard(shard, now + LEASE_MS);
+  return true;
 }
 
 /**
@@ -88,41 +125,28 @@ function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClo
 }
 
 /** What an owner has in hand from one round to the next. */
-interface Turn extends Pick<Ownership, 'cursor' | 'pages'> {
-  /** When the lease ends, by the clock before it was taken or renewed. */
-  readonly leaseUntil: number;
+interface Turn extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
+  readonly lease: Lease;
 }
 
-async function own(push: Push, errand: Errand, owner: string, first: Turn): Promise<void> {
-  const { cursors, jobs } = push;
-  const { shard } = errand;
+async function own(push: Push, errand: Errand, first: Turn): Promise<void> {
   let next: Turn | undefined = first;
-  try {
-    while (next) next = await turn(push, errand, owner, next);
-  } catch (error) {
-    const isFree = await cursors.abandon(shard, owner).then(
-      () => true,
-      () => false,
-    );
-    // A store that is busy is tried again in a moment, not when the message comes back.
-    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
-    await jobs.send([shard], isFree ? REST_MS : LEASE_MS);
-  }
+  while (next) next = await turn(push, errand, next);
 }
 
 /** A round and its commit. Answers what the next begins with; undefined when the shard was let go, or lost. */
 async function turn(
   push: Push,
   { shard, until }: Errand,
-  owner: string,
-  { cursor, pages, leaseUntil }: Turn,
+  { cursor, pages, lease, isTakeover }: Turn,
 ): Promise<Turn | undefined> {
   const { cursors, log, jobs } = push;
   const now = log.clock();
   const channel = await log.channels.get(shard.channel);
-  const postUntil = leaseUntil - LEASE_MARGIN_MS;
+  const postUntil = lease.until - LEASE_MARGIN_MS;
   const isThere = channel !== undefined && isAlive(channel, now);
-  const result = isThere ? await round(push, channel, { shard, cursor, pages, postUntil }) : undefined;
+  const ownership = { shard, cursor, isTakeover, pages, postUntil };
+  const result = isThere ? await round(push, channel, ownership) : undefined;
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
   const progress = progressOf(cursor, result, now);
@@ -130,26 +154,26 @@ async function turn(
   const isOver = log.clock() >= until;
   if (joining.length === 0 && (isDone || isOver)) {
     // Whoever is out of time lets go in any case, and has somebody else go on.
-    if (await cursors.release(shard, owner, progress, isOver ? undefined : cursor.asks)) {
+    if (await cursors.release(shard, lease, progress, isOver ? undefined : cursor.asks, log.clock())) {
       if (isOver) await jobs.send([shard], 0);
       return undefined;
     }
   }
-  const renewed = log.clock() + LEASE_MS;
-  const asks = await cursors.commit(shard, owner, progress, renewed);
+  const renewed = { ...lease, until: Math.max(log.clock() + LEASE_MS, lease.until + 1) };
+  const asks = await cursors.commit(shard, lease, progress, renewed.until);
   if (asks === undefined) {
     // Another has it; or it was let go, and only the answer was lost.
     if (isOver || !isDone) await jobs.send([shard], 0);
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => push.subscribers.move(shard, member, shard.channel, undefined)));
-  if (isOver && (await cursors.release(shard, owner, progress, undefined))) {
+  await all(joining.map((member) => moveTo(push, shard, member, undefined)));
+  if (isOver && (await cursors.release(shard, renewed, progress, undefined, log.clock()))) {
     await jobs.send([shard], 0);
     return undefined;
   }
   // Whoever asked while this round read the log is answered by the next one.
-  return { cursor: { ...progress, asks }, pages, leaseUntil: renewed };
+  return { cursor: { ...progress, asks }, pages, lease: renewed, isTakeover: false };
 }
 
 function progressOf(cursor: Cursor, result: Round | undefined, now: number): Progress {

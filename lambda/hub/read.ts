@@ -21,11 +21,11 @@ export interface ReadResult {
   readonly entries: readonly (Pick<Entry, 'slot' | 'messages' | 'time'> & { readonly first: number })[];
   /** The messages of all of them. */
   readonly messages: Messages;
-  /** True when this was all there is at the moment. */
+  /** True when this was all there is at the moment. False before a gap: what was acknowledged beyond it is still to come. */
   readonly upToDate: boolean;
   /** True when this was all there ever will be. */
   readonly closed: boolean;
-  /** True if it ends before a gap that something stands beyond: it can be sealed, now or after the grace. */
+  /** True if it ends before a gap that something stands beyond, and that is too young to be sealed. */
   readonly isGap: boolean;
 }
 
@@ -62,9 +62,10 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
       continue;
     }
     // A gap that is still young is the end for now, however much the store has beyond it.
-    const upToDate = !isLost && (beyond !== undefined || !page.more);
+    const isGap = beyond !== undefined && !isLost;
+    const upToDate = beyond === undefined && !page.more;
     const closed = channel.closed && end === channel.next;
-    return { from: start, ...taken(start, run), upToDate, closed, isGap: beyond !== undefined };
+    return { from: start, ...taken(start, run), upToDate, closed, isGap };
   }
 }
 

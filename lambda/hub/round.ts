@@ -10,7 +10,8 @@ import { formatOffset, isBefore, isSame, type Position } from '../../protocol/of
 import type { Channel } from './channel.ts';
 import { all, type Batch, deliver, type Fate, type Standing } from './deliver.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
-import type { Cursor, Place, Shard, Subscriber } from './listeners.ts';
+import { type Cursor, type Place, placeIn, type Shard, type Subscriber } from './listeners.ts';
+import { fence } from './move.ts';
 import { type Muster, muster, type Placed } from './muster.ts';
 import type { Push } from './push.ts';
 import { type ReadResult, read } from './read.ts';
@@ -28,6 +29,8 @@ const MAX_PAGES = 16;
 export interface Ownership {
   readonly shard: Shard;
   readonly cursor: Cursor;
+  /** True in the first round after an owner that did not let go: its last writes may still be on their way. */
+  readonly isTakeover: boolean;
   /** What has been read and not posted yet, by where it begins. */
   readonly pages: Map<string, ReadResult>;
   /** When the lease is too close to its end to post anything more, in milliseconds. */
@@ -101,7 +104,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
     front: packed.end,
     readAt: owedSince,
     isClosed,
-    isDone: packed.isAll && page.upToDate && !isBehind,
+    isDone: packed.isAll && (page.upToDate || page.isGap) && !isBehind,
     isGap: [front, ...legs].some((leg) => leg.page?.isGap),
     restsUntil: Math.min(...rested, ...fates.flatMap((fate) => (fate.kind === 'rests' ? [fate.until] : []))),
     joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
@@ -141,7 +144,8 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   const { delivered, at } = own.cursor;
   // The log first, the members after: whoever subscribed before a message was published is seen with it.
   const page = delivered && (await readFrom(push, channel, own, delivered));
-  const seen = await muster(push, shard);
+  const present = await muster(push, shard);
+  const seen = own.isTakeover ? await fenced(push, shard, present) : present;
   // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
   // And after an owner that died, everyone may have had something.
   const isOwed = ({ since }: Subscriber) =>
@@ -153,6 +157,18 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   }
   const [foremost] = seen.placed.map(({ place }) => place.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
   return { ...seen, page: foremost && (await readFrom(push, channel, own, foremost)) };
+}
+
+/** Before the cursor moves: a member that a late write brought to the front would miss what lies before it. */
+async function fenced(push: Push, shard: Shard, seen: Muster): Promise<Muster> {
+  const placed = await all(
+    seen.placed.map(async ({ member, place }): Promise<Placed[]> => {
+      const taken = await fence(push, shard, member, place);
+      const there = taken && placeIn(taken, shard.channel);
+      return taken && there ? [{ member: taken, place: there }] : [];
+    }),
+  );
+  return { ...seen, placed: placed.flat() };
 }
 
 /**

@@ -66,10 +66,12 @@ export async function subscribe(
   }
   const isThere = noted === 'there';
   const shard = isThere ? (connection.subscriptions[pattern] ?? set.shard) : set.shard;
-  await subscribers.add({ pattern, shard }, subscriberOf(log, connection, pattern, start?.offset));
+  const subscriber = subscriberOf(log, connection, pattern, start?.offset);
+  // A note alone says little: an attempt that was cut off, or the first try of the SDK, may have left it.
+  const isAdded = await subscribers.add({ pattern, shard }, subscriber, !isThere);
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
-  return { offset: isThere ? undefined : start?.offset, isClosed: start?.isEnd ?? false };
+  return { offset: isAdded ? start?.offset : undefined, isClosed: start?.isEnd ?? false };
 }
 
 interface Start {
@@ -102,6 +104,7 @@ function subscriberOf(
     since: log.clock(),
     until,
     allowedUntil,
+    joins: 0,
     places: at ? { [channel]: placeAt(at) } : {},
   };
 }
@@ -109,18 +112,19 @@ function subscriberOf(
 /** What `allowedUntil` is of a subscription that was ended for another reason than its token. */
 export const EXPIRED = 0;
 
-export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0 });
+export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0, fence: 0 });
 
 /** Ends a subscription, and is content if there is none. */
 export async function unsubscribe(
-  { subscribers }: Pick<Subscribing, 'subscribers'>,
+  { subscribers, log }: Pick<Subscribing, 'subscribers' | 'log'>,
   connection: Connection,
   pattern: string,
 ): Promise<void> {
   const shard = connection.subscriptions[pattern];
   if (shard === undefined) return;
   // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
-  await subscribers.remove({ pattern, shard }, connection.id);
+  // If this is carried out late, the caller may have subscribed again: that subscription stays.
+  await subscribers.remove({ pattern, shard }, connection.id, { by: log.clock() });
   await subscribers.unnote(connection.id, pattern);
 }
 
@@ -160,7 +164,7 @@ export async function endSubscription(
   );
   // Who cannot be told yet is told at the next push.
   if (posted === 'busy') return;
-  await subscribers.remove({ pattern, shard }, connection, id);
+  await subscribers.remove({ pattern, shard }, connection, { id });
 }
 
 /** Spreads connections over shards (FNV-1a). Ids are random, so any mix will do. */

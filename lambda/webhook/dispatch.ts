@@ -43,7 +43,8 @@ export async function dispatch(dispatching: Dispatching, name: string, until: nu
     }
     from = result.next;
     // Nobody hints when a gap can be sealed.
-    if (result.upToDate) return result.isGap ? await lookAgain(name, LOOK_AGAIN_MS) : undefined;
+    if (result.isGap) return await lookAgain(name, LOOK_AGAIN_MS);
+    if (result.upToDate) return;
     if (log.clock() >= until) return await lookAgain(name, 0);
   }
 }

@@ -207,8 +207,12 @@ async function listen({ endpoints }: Managing, { id, channels }: Endpoint, since
   await all(channels.map((pattern) => endpoints.listen(id, pattern, since)));
 }
 
-async function unlisten({ endpoints }: Managing, id: string, patterns: readonly string[]): Promise<void> {
-  await all(patterns.map((pattern) => endpoints.unlisten(id, pattern)));
+async function unlisten(
+  { endpoints, clock }: Managing,
+  id: string,
+  patterns: readonly string[],
+): Promise<void> {
+  await all(patterns.map((pattern) => endpoints.unlisten(id, pattern, clock())));
 }
 
 const without = (patterns: readonly string[], others: readonly string[]): readonly string[] =>

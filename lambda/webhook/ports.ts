@@ -4,6 +4,7 @@
  */
 import type { Position } from '../../protocol/offset.ts';
 import type { Timer } from '../hub/hold.ts';
+import type { Lease } from '../hub/listeners.ts';
 import type { Clock, Log, NewId } from '../hub/ports.ts';
 import type { Delivery, DeliveryStatus, ErrorClass } from './delivery.ts';
 import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
@@ -23,7 +24,8 @@ export interface EndpointStore {
   remove(id: string): Promise<void>;
   /** Has the endpoint told of channels that match the pattern, from then on; an earlier moment stays. */
   listen(id: string, pattern: string, since: number): Promise<void>;
-  unlisten(id: string, pattern: string): Promise<void>;
+  /** Takes back what was registered by then, in milliseconds: carried out late, it leaves what was registered again. */
+  unlisten(id: string, pattern: string, by: number): Promise<void>;
   /** The endpoints that listen by any of the patterns, and since when: the earliest moment of each. */
   listeners(patterns: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
@@ -123,18 +125,18 @@ export interface LeaseStore {
   /** Takes the lease if it is free or has run out; undefined if it is another's, or if the owner has let go before. */
   take(
     endpoint: string,
-    owner: string,
+    lease: Lease,
     now: number,
-    until: number,
   ): Promise<(Standing & { readonly asks: number }) | undefined>;
   /** Keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
-  commit(endpoint: string, owner: string, standing: Standing, until: number): Promise<number | undefined>;
+  commit(endpoint: string, lease: Lease, standing: Standing, until: number): Promise<number | undefined>;
   /** Lets go, unless somebody asked since; without a count in any case. Says whether it did, or the lease was lost. */
   release(
     endpoint: string,
-    owner: string,
+    lease: Lease,
     standing: Standing,
     asks: number | undefined,
+    now: number,
   ): Promise<'released' | 'asked' | 'lost'>;
   /** How the endpoint is doing, for people. */
   health(endpoint: string): Promise<Health>;

@@ -10,6 +10,7 @@ import { patternsOf } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { all } from '../hub/deliver.ts';
+import type { Lease } from '../hub/listeners.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type Errand, isAwaited } from './errand.ts';
 import { healthSince } from './health.ts';
@@ -55,12 +56,10 @@ const never = new AbortController().signal;
 /** An owner, and what it was left by the one before. */
 interface Ownership {
   readonly endpoint: string;
-  readonly owner: string;
   readonly wake: Wake;
   standing: Standing;
   asks: number;
-  /** When the lease ends, by the clock before it was taken or renewed. */
-  leaseUntil: number;
+  lease: Lease;
 }
 
 /** What there is to do at a moment. */
@@ -100,11 +99,11 @@ async function take(
   const owner = ownerOf(wake, newId());
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = clock();
-    const leaseUntil = now + LEASE_MS;
-    const taken = await leases.take(endpoint, owner, now, leaseUntil);
+    const lease = { owner, until: now + LEASE_MS };
+    const taken = await leases.take(endpoint, lease, now);
     if (taken) {
       const { asks, ...standing } = taken;
-      return { endpoint, owner, wake, standing, asks, leaseUntil };
+      return { endpoint, wake, standing, asks, lease };
     }
     const held = await leases.ask(endpoint, now);
     // This very message is being served by way of another copy, or is the one that is relied on, and came early: deleted, it
@@ -119,7 +118,7 @@ async function take(
 /** Names the wake, so that a copy of it knows itself. */
 const ownerOf = (wake: Wake, id: string): string => `${wake.id} ${id}`;
 
-async function serve(delivering: Delivering, own: Ownership, until: number): Promise<Next> {
+async function serve(delivering: Delivering, own: Ownership, overAt: number): Promise<Next> {
   const { endpoints, leases, clock, timer } = delivering;
   for (;;) {
     const endpoint = await endpoints.get(own.endpoint);
@@ -128,7 +127,7 @@ async function serve(delivering: Delivering, own: Ownership, until: number): Pro
     const agenda = await agendaOf(delivering, own, endpoint);
     const { ready, isMore } = agenda;
     const isAll = ready.length > 0 && (await doAll(delivering, own, endpoint, ready));
-    const isOver = clock() >= until;
+    const isOver = clock() >= overAt;
     const isLeft = ready.length > 0 || isMore;
     // Where all that was due succeeded it is let go without another look: whoever came meanwhile has asked.
     const isClean = isAll && !isMore;
@@ -141,9 +140,11 @@ async function serve(delivering: Delivering, own: Ownership, until: number): Pro
       // Whoever is left alone is mostly asked for what has to wait anyway: not a look for each.
       if (ready.length === 0) await timer.sleep(ASKED_AGAIN_MS, never);
     }
-    own.leaseUntil = clock() + LEASE_MS;
-    const asks = await leases.commit(own.endpoint, own.owner, own.standing, own.leaseUntil);
+    // Each renewal ends later than the one before: by that a late write of it is known.
+    const until = Math.max(clock() + LEASE_MS, own.lease.until + 1);
+    const asks = await leases.commit(own.endpoint, own.lease, own.standing, until);
     if (asks === undefined) return DONE;
+    own.lease = { ...own.lease, until };
     own.asks = asks;
   }
 }
@@ -184,9 +185,10 @@ async function doAll(
   endpoint: Endpoint | undefined,
   errands: readonly Errand[],
 ): Promise<boolean> {
-  const { deliveries, endpoints, vault } = delivering;
+  const { deliveries, endpoints, vault, clock } = delivering;
   // A change that died halfway may have left a registration that the row knew nothing of when it was removed.
-  if (!endpoint) await all(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern)));
+  if (!endpoint)
+    await all(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
   // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
   const isFor = (errand: Errand): boolean =>
     endpoint !== undefined && (endpoint.status !== 'pending' || errand.kind !== 'range');
@@ -194,8 +196,8 @@ async function doAll(
   const meant = errands.filter(isFor);
   if (!endpoint || meant.length === 0) return true;
   const secrets = await vault.open(endpoint.id, endpoint.sealed);
-  const turn = beginTurn(delivering, own.owner, endpoint, secrets, own.standing.health);
-  const isAll = await takeTurn(turn, meant, own.leaseUntil - LEASE_MS + BEGIN_MS);
+  const turn = beginTurn(delivering, own.lease.owner, endpoint, secrets, own.standing.health);
+  const isAll = await takeTurn(turn, meant, own.lease.until - LEASE_MS + BEGIN_MS);
   own.standing = { ...own.standing, health: turn.health };
   return isAll;
 }
@@ -220,7 +222,7 @@ async function letGo(
   const put = isNeeded && next > now && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
   const left = isAwaited ? {} : { wakeAt: 0, wakeBy: '' };
   const after = { ...standing, ...left, ...put };
-  const released = await leases.release(own.endpoint, own.owner, after, isOver ? undefined : own.asks);
+  const released = await leases.release(own.endpoint, own.lease, after, isOver ? undefined : own.asks, now);
   if (released === 'asked') return undefined;
   if (released === 'lost' || !isNeeded) return DONE;
   return { kind: wake.isOld ? 'renew' : 'later', at: next };
@@ -244,9 +246,9 @@ async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<N
   const at = clock() + BUSY_MS;
   const { isOld, id } = own.wake;
   const standing = { ...own.standing, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };
-  const isFree = await leases.release(own.endpoint, own.owner, standing, undefined).then(
+  const isFree = await leases.release(own.endpoint, own.lease, standing, undefined, clock()).then(
     () => true,
     () => false,
   );
-  return { kind: isOld ? 'renew' : 'later', at: isFree ? at : own.leaseUntil };
+  return { kind: isOld ? 'renew' : 'later', at: isFree ? at : own.lease.until };
 }

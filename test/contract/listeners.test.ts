@@ -43,7 +43,8 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       since: NOW,
       until: LATER,
       allowedUntil: undefined,
-      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0 } },
+      joins: 0,
+      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 } },
     };
   });
 
@@ -127,24 +128,93 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
   });
 
   test('a subscription is added once, moved as long as it is the same, and removed', async () => {
-    await subscribers.add(shard, subscriber);
-    await subscribers.add(shard, { ...subscriber, id: 'another' });
+    expect(await subscribers.add(shard, subscriber, false)).toBe(true);
+    expect(await subscribers.add(shard, { ...subscriber, id: 'another' }, false)).toBe(false);
     expect(await subscribers.members(shard)).toEqual([subscriber]);
+    expect(await subscribers.member(shard, subscriber.connection)).toEqual(subscriber);
     expect(await subscribers.members({ ...shard, shard: 4 })).toEqual([]);
-    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER };
-    await subscribers.move(shard, subscriber, 'x.y/z', place);
-    await subscribers.move(shard, { ...subscriber, id: 'another' }, shard.channel, undefined);
+    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER, fence: 2 };
+    expect(await subscribers.move(shard, subscriber, 'x.y/z', place)).toBe(true);
+    const another = { ...subscriber, id: 'another' };
+    expect(await subscribers.move(shard, another, shard.channel, undefined)).toBe(false);
     const [moved] = await subscribers.members(shard);
     expect(moved?.places).toEqual({ ...subscriber.places, 'x.y/z': place });
-    await subscribers.move(shard, subscriber, shard.channel, undefined);
-    expect((await subscribers.members(shard))[0]?.places).toEqual({ 'x.y/z': place });
+    expect(await subscribers.move(shard, subscriber, shard.channel, undefined)).toBe(true);
+    expect(await subscribers.members(shard)).toEqual([
+      { ...subscriber, joins: 1, places: { 'x.y/z': place } },
+    ]);
     await subscribers.remove(shard, subscriber.connection);
-    await subscribers.move(shard, subscriber, shard.channel, place);
+    expect(await subscribers.move(shard, subscriber, shard.channel, place)).toBe(false);
+    expect(await subscribers.member(shard, subscriber.connection)).toBeUndefined();
+  });
+
+  test('a member is moved from where it was seen, and from nowhere else', async () => {
+    await subscribers.add(shard, subscriber, true);
+    const { channel } = shard;
+    const first = { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 };
+    const standing = (place: typeof first | undefined, joins = 0) => ({
+      ...subscriber,
+      joins,
+      places: place ? { [channel]: place } : {},
+    });
+    const others = [
+      undefined,
+      { ...first, at: at(8) },
+      { ...first, isUnsure: true },
+      { ...first, fence: 1 },
+      { ...first, rests: 1, restsUntil: LATER },
+    ];
+    for (const other of others)
+      expect(await subscribers.move(shard, standing(other), channel, undefined)).toBe(false);
+    let was: typeof first | undefined = first;
+    let joins = 0;
+    for (const next of [...others.slice(1), first, undefined]) {
+      expect(await subscribers.move(shard, standing(was, joins), channel, next)).toBe(true);
+      was = next;
+      if (next === undefined) joins++;
+    }
+    // Late: away from the others, whom the member has left and joined meanwhile.
+    expect(await subscribers.move(shard, standing(undefined, 0), channel, first)).toBe(false);
+    const last = { ...first, at: at(20) };
+    expect(await subscribers.move(shard, standing(undefined, joins), channel, last)).toBe(true);
+    // Late: to the others, from a place that the member has left.
+    expect(await subscribers.move(shard, standing(first), channel, undefined)).toBe(false);
+    expect(await subscribers.member(shard, subscriber.connection)).toEqual(standing(last, joins));
+  });
+
+  test('a new subscription takes the place of an older one that was left, never of a newer one', async () => {
+    await subscribers.add(shard, subscriber, true);
+    const newer = { ...subscriber, id: newId(), since: NOW + 5, places: {} };
+    expect(await subscribers.add(shard, newer, true)).toBe(true);
+    expect(await subscribers.add(shard, subscriber, true)).toBe(false);
+    expect(await subscribers.members(shard)).toEqual([newer]);
+  });
+
+  test('one that ends is removed, and a late removal leaves the one that came after', async () => {
+    await subscribers.add(shard, subscriber, true);
+    await subscribers.remove(shard, subscriber.connection, { by: NOW - 1 });
+    await subscribers.remove(shard, subscriber.connection, { id: 'another' });
+    expect(await subscribers.members(shard)).toEqual([subscriber]);
+    await subscribers.remove(shard, subscriber.connection, { by: NOW });
+    expect(await subscribers.members(shard)).toEqual([]);
+    const next = { ...subscriber, id: newId(), since: NOW + 1 };
+    await subscribers.add(shard, next, true);
+    await subscribers.remove(shard, subscriber.connection, { by: NOW });
+    await subscribers.remove(shard, subscriber.connection, { id: subscriber.id });
+    expect(await subscribers.members(shard)).toEqual([next]);
+    await subscribers.remove(shard, next.connection, { id: next.id });
     expect(await subscribers.members(shard)).toEqual([]);
   });
 
+  test('a connection that is noted late keeps what was noted since', async () => {
+    await subscribers.connect(connection, 9);
+    await subscribers.note(connection.id, { pattern: 'a/b', shard: 1 }, 9);
+    await subscribers.connect(connection, 9);
+    expect((await subscribers.connection(connection.id))?.subscriptions).toEqual({ 'a/b': 1 });
+  });
+
   test('a subscription can be ended before its time, and remembers nothing then', async () => {
-    await subscribers.add(shard, subscriber);
+    await subscribers.add(shard, subscriber, true);
     await subscribers.expire(shard, { ...subscriber, id: 'another' });
     expect(await subscribers.members(shard)).toEqual([subscriber]);
     await subscribers.expire(shard, subscriber);
@@ -158,55 +228,109 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       places: Object.fromEntries(
         Array.from({ length: 200 }, (_, m) => [
           `channel-${'x'.repeat(200)}-${m}`,
-          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0 },
+          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 },
         ]),
       ),
     }));
-    for (const member of members) await subscribers.add(shard, member);
+    for (const member of members) await subscribers.add(shard, member, true);
     expect(await subscribers.members(shard)).toHaveLength(40);
   });
 
-  test('a lease has one holder until it ends, and commits only his', async () => {
-    const take = (owner: string, now: number) => cursors.take(shard, owner, now, now + 1_000);
+  const held = (owner: string, until = LATER) => ({ owner, until });
+
+  test('a lease has one holder until it ends, and commits only that holder’s', async () => {
+    const take = (owner: string, now: number) => cursors.take(shard, held(owner, now + 1_000), now);
+    const one = held('one', NOW + 1_000);
     expect(await cursors.get(shard)).toBeUndefined();
     expect(await take('one', NOW)).toMatchObject({ delivered: undefined, asks: 0, isUnclean: false });
     expect(await take('two', NOW + 999)).toBeUndefined();
-    expect(await cursors.commit(shard, 'two', progress(5), LATER)).toBeUndefined();
-    expect(await cursors.commit(shard, 'one', progress(5), NOW + 2_000)).toBe(0);
+    expect(await cursors.commit(shard, held('two', one.until), progress(5), LATER)).toBeUndefined();
+    expect(await cursors.commit(shard, one, progress(5), NOW + 2_000)).toBe(0);
     expect(await take('two', NOW + 1_500)).toBeUndefined();
     expect(await take('two', NOW + 2_000)).toMatchObject({ delivered: at(5), isUnclean: true });
-    expect(await cursors.commit(shard, 'one', progress(9), LATER)).toBeUndefined();
-    expect(await cursors.release(shard, 'one', progress(9), 0)).toBe(false);
-    await cursors.abandon(shard, 'one');
-    expect(await cursors.release(shard, 'two', progress(6, { isClosed: true, lookAt: 8 }), 0)).toBe(true);
-    const left = { ...progress(6, { isClosed: true, lookAt: 8 }), asks: 0 };
-    expect(await cursors.get(shard)).toMatchObject(left);
-    expect(await take('three', NOW)).toMatchObject(left);
+    expect(await cursors.commit(shard, held('one', NOW + 2_000), progress(9), LATER)).toBeUndefined();
+    expect(await cursors.release(shard, held('one', NOW + 2_000), progress(9), 0, NOW)).toBe(false);
+    await cursors.abandon(shard, 'one', NOW);
+    const two = held('two', NOW + 3_000);
+    const last = progress(6, { isClosed: true, lookAt: 8 });
+    expect(await cursors.release(shard, two, last, 0, NOW)).toBe(true);
+    expect(await cursors.get(shard)).toMatchObject({ ...last, asks: 0 });
+    expect(await take('three', NOW)).toMatchObject({ ...last, asks: 0 });
+  });
+
+  test('a commit or a release that comes late changes nothing', async () => {
+    const [first, second] = [held('one', NOW + 1_000), held('one', NOW + 2_000)];
+    await cursors.take(shard, first, NOW);
+    expect(await cursors.commit(shard, first, progress(5), second.until)).toBe(0);
+    expect(await cursors.commit(shard, first, progress(5), second.until)).toBe(0);
+    expect(await cursors.commit(shard, second, progress(6), NOW + 3_000)).toBe(0);
+    expect(await cursors.commit(shard, first, progress(5), second.until)).toBeUndefined();
+    expect(await cursors.release(shard, second, progress(5), 0, NOW)).toBe(false);
+    expect(await cursors.get(shard)).toMatchObject({ delivered: at(6), isUnclean: true });
+    expect(await cursors.take(shard, held('two'), NOW + 2_999)).toBeUndefined();
+    expect(await cursors.release(shard, held('one', NOW + 3_000), progress(7), 0, NOW)).toBe(true);
+    await cursors.take(shard, held('two'), NOW);
+    expect(await cursors.release(shard, held('one', NOW + 3_000), progress(7), 0, NOW)).toBe(false);
+    await cursors.abandon(shard, 'one', NOW);
+    expect(await cursors.ask(shard, NOW)).toBe(0);
+  });
+
+  test('whoever has let go does not take the lease again: nobody would be at it', async () => {
+    const [one, two] = [held('one'), held('two', LATER + 1)];
+    await cursors.take(shard, one, NOW);
+    expect(await cursors.take(shard, one, NOW)).toBeDefined();
+    await cursors.release(shard, one, progress(5), 0, NOW + 900);
+    expect(await cursors.take(shard, one, NOW)).toBeUndefined();
+    expect(await cursors.take(shard, two, NOW + 900)).toMatchObject({ isUnclean: false });
+    await cursors.release(shard, two, progress(6), 0, NOW + 950);
+    // Another was the last that let go. But that was long after this call was made.
+    expect(await cursors.take(shard, one, NOW)).toBeUndefined();
+    expect(await cursors.get(shard)).toMatchObject({ delivered: at(6), isUnclean: false });
+    await cursors.take(shard, held('three'), NOW + 950);
+    await cursors.abandon(shard, 'three', NOW + 1_900);
+    expect(await cursors.take(shard, held('three'), NOW + 950)).toBeUndefined();
   });
 
   test('who asks is heard before the owner lets go', async () => {
-    expect(await cursors.ask(shard, NOW)).toBe(false);
-    await cursors.take(shard, 'one', NOW, LATER);
+    let lease = held('one', NOW + 1_000);
+    const renew = async (entry: number) => {
+      const until = lease.until + 1;
+      const asks = await cursors.commit(shard, lease, progress(entry), until);
+      lease = { ...lease, until };
+      return asks;
+    };
+    expect(await cursors.ask(shard, NOW)).toBeUndefined();
+    await cursors.take(shard, lease, NOW);
     expect((await cursors.get(shard))?.isUnclean).toBe(true);
-    expect(await cursors.ask(shard, NOW)).toBe(true);
-    expect(await cursors.release(shard, 'one', progress(5), 0)).toBe(false);
-    expect(await cursors.commit(shard, 'one', progress(5), LATER)).toBe(1);
-    expect(await cursors.ask(shard, NOW)).toBe(true);
-    expect(await cursors.release(shard, 'one', progress(6), 1)).toBe(false);
-    expect(await cursors.release(shard, 'one', progress(6), 2)).toBe(true);
-    await cursors.take(shard, 'hasty', NOW, LATER);
+    expect(await cursors.ask(shard, NOW)).toBe(0);
+    expect(await cursors.release(shard, lease, progress(5), 0, NOW)).toBe(false);
+    expect(await renew(5)).toBe(1);
+    expect(await cursors.ask(shard, NOW)).toBe(0);
+    expect(await cursors.release(shard, lease, progress(6), 1, NOW)).toBe(false);
+    expect(await cursors.release(shard, lease, progress(6), 2, NOW)).toBe(true);
+    await cursors.take(shard, held('hasty'), NOW);
     await cursors.ask(shard, NOW);
-    expect(await cursors.release(shard, 'hasty', progress(7), undefined)).toBe(true);
-    expect(await cursors.ask(shard, NOW)).toBe(false);
-    expect(await cursors.take(shard, 'two', NOW, LATER)).toMatchObject({ asks: 3, isUnclean: false });
+    expect(await cursors.release(shard, held('hasty'), progress(7), undefined, NOW)).toBe(true);
+    expect(await cursors.ask(shard, NOW)).toBeUndefined();
+    expect(await cursors.take(shard, held('two'), NOW)).toMatchObject({ asks: 3, isUnclean: false });
+  });
+
+  test('who asks learns whether a guard is on its way', async () => {
+    await cursors.guard(shard, NOW + 5);
+    expect(await cursors.get(shard)).toBeUndefined();
+    await cursors.take(shard, held('one'), NOW);
+    expect(await cursors.ask(shard, NOW)).toBe(0);
+    await cursors.guard(shard, NOW + 7);
+    await cursors.guard(shard, NOW + 6);
+    expect(await cursors.ask(shard, NOW)).toBe(NOW + 7);
   });
 
   test('what was abandoned is unclean', async () => {
-    await cursors.take(shard, 'one', NOW, LATER);
-    await cursors.abandon(shard, 'one');
+    await cursors.take(shard, held('one'), NOW);
+    await cursors.abandon(shard, 'one', NOW);
     expect(await cursors.get(shard)).toMatchObject({ delivered: undefined, isUnclean: true });
-    expect(await cursors.take(shard, 'two', NOW, LATER)).toMatchObject({ isUnclean: true });
-    expect(await cursors.release(shard, 'two', progress(5), 0)).toBe(true);
+    expect(await cursors.take(shard, held('two'), NOW)).toMatchObject({ isUnclean: true });
+    expect(await cursors.release(shard, held('two'), progress(5), 0, NOW)).toBe(true);
     expect(await cursors.get(shard)).toMatchObject({ delivered: at(5), isUnclean: false });
   });
 });

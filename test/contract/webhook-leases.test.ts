@@ -26,16 +26,27 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
   function anew() {
     const { leases } = open();
     const endpoint = newId();
+    /** When the lease of each owner ends, as that owner knows it. */
+    const ends = new Map<string, number>();
+    const leaseOf = (owner: string) => ({ owner, until: ends.get(owner) ?? LATER });
+    let commits = 0;
     return {
       leases,
+      endpoint,
       /** Whether there is an owner who will look. */
       ask: async (now = NOW) => (await leases.ask(endpoint, now)) !== undefined,
       held: (now = NOW) => leases.ask(endpoint, now),
-      take: (owner: string, now = NOW, until = LATER) => leases.take(endpoint, owner, now, until),
-      commit: (owner: string, standing = WORN, until = LATER) =>
-        leases.commit(endpoint, owner, standing, until),
-      release: (owner: string, asks: number | undefined, standing = WORN) =>
-        leases.release(endpoint, owner, standing, asks),
+      take: (owner: string, now = NOW, until = LATER) => {
+        ends.set(owner, until);
+        return leases.take(endpoint, { owner, until }, now);
+      },
+      async commit(owner: string, standing = WORN, until = LATER + ++commits) {
+        const asks = await leases.commit(endpoint, leaseOf(owner), standing, until);
+        if (asks !== undefined) ends.set(owner, until);
+        return asks;
+      },
+      release: (owner: string, asks: number | undefined, standing = WORN, now = NOW) =>
+        leases.release(endpoint, leaseOf(owner), standing, asks, now),
       health: () => leases.health(endpoint),
     };
   }
@@ -56,11 +67,36 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await take('one')).toStrictEqual({ ...WORN, asks: 0 });
   });
 
-  test('its holder may take it again', async () => {
-    const { take } = anew();
+  test('to take it again is to take it once, and leaves what was renewed since', async () => {
+    const { take, commit } = anew();
     await take('one', NOW, NOW + 1_000);
-    expect(await take('one', NOW + 1, NOW + 2_000)).toBeDefined();
-    expect(await take('two', NOW + 1_500)).toBeUndefined();
+    expect(await take('one', NOW, NOW + 1_000)).toBeDefined();
+    expect(await commit('one', WORN, NOW + 2_000)).toBe(0);
+    expect(await take('one', NOW, NOW + 1_000)).toBeUndefined();
+    expect(await take('two', NOW + 1_999)).toBeUndefined();
+  });
+
+  test('a commit or a release that comes late changes nothing', async () => {
+    const { leases, endpoint, take, health } = anew();
+    const [first, second, third] = [1, 2, 3].map((n) => ({ owner: 'one', until: NOW + n * 1_000 }));
+    if (!first || !second || !third) throw new Error('three leases');
+    await take('one', NOW, first.until);
+    expect(await leases.commit(endpoint, first, FRESH, second.until)).toBe(0);
+    expect(await leases.commit(endpoint, second, WORN, third.until)).toBe(0);
+    expect(await leases.commit(endpoint, first, FRESH, second.until)).toBeUndefined();
+    expect(await leases.release(endpoint, second, FRESH, 0, NOW)).toBe('lost');
+    expect(await health()).toStrictEqual(SICK);
+    expect(await take('two', NOW + 2_999)).toBeUndefined();
+  });
+
+  test('a call to take it that comes long after others have come and gone takes nothing', async () => {
+    const { take, release } = anew();
+    await take('one');
+    await release('one', 0, WORN, NOW + 900);
+    await take('two', NOW + 900, LATER + 1);
+    await release('two', 0, WORN, NOW + 950);
+    expect(await take('one')).toBeUndefined();
+    expect(await take('three', NOW + 950)).toBeDefined();
   });
 
   test('whoever has let go does not take it again: a call that was given up may come late', async () => {
@@ -99,7 +135,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await release('one', undefined, FRESH)).toBe('released');
     expect(await take('two')).toStrictEqual({ ...FRESH, asks: 0 });
     expect(await commit('two', { ...FRESH, wakeAt: NOW, wakeBy: 'other' })).toBe(0);
-    expect(await take('three', LATER, LATER + 1)).toStrictEqual({
+    expect(await take('three', LATER + 9, LATER + 10)).toStrictEqual({
       ...FRESH,
       wakeAt: NOW,
       wakeBy: 'other',

@@ -104,10 +104,10 @@ describe('every row of an endpoint goes away by itself', () => {
     expect(await kept()).toEqual([]);
     await leases.ask(endpoint, NOW);
     expect(await kept()).toEqual([90]);
-    await leases.take(endpoint, 'one', NOW, NOW + DAY_MS);
-    await leases.commit(endpoint, 'one', STANDING, LATER);
+    await leases.take(endpoint, { owner: 'one', until: NOW + DAY_MS }, NOW);
+    await leases.commit(endpoint, { owner: 'one', until: NOW + DAY_MS }, STANDING, LATER);
     expect(await kept()).toEqual([91]);
-    await leases.release(endpoint, 'one', STANDING, undefined);
+    await leases.release(endpoint, { owner: 'one', until: LATER }, STANDING, undefined, NOW);
     expect(await kept()).toEqual([91]);
     await leases.ask(endpoint, NOW + 2 * DAY_MS);
     expect(await kept()).toEqual([92]);
@@ -131,7 +131,7 @@ describe('every row of an endpoint goes away by itself', () => {
       ({ id: of, kind }) => of === id || kind === `pattern#${id}`,
     );
     expect(rows.map(({ expiry }) => expiry)).toEqual([undefined, undefined]);
-    await endpoints.unlisten('nobody', `${id}2`);
+    await endpoints.unlisten('nobody', `${id}2`, LATER);
     expect((await rowsOf('endpoints')).filter(({ kind }) => kind === `pattern#${id}2`)).toEqual([]);
   });
 });
@@ -206,10 +206,10 @@ describe('what the hub cannot have stored is a defect', () => {
     const { leases } = open();
     const endpoint = newId();
     await leases.ask(endpoint, NOW);
-    await leases.take(endpoint, 'one', NOW, LATER);
-    await leases.commit(endpoint, 'one', STANDING, LATER);
+    await leases.take(endpoint, { owner: 'one', until: LATER }, NOW);
+    await leases.commit(endpoint, { owner: 'one', until: LATER }, STANDING, LATER);
     const row = { owner: 'one', until: LATER };
-    const take = () => leases.take(endpoint, 'one', NOW, LATER);
+    const take = () => leases.take(endpoint, { owner: 'one', until: LATER }, NOW);
     const broken = await breakEach('deliveries', { endpoint, row: 'lease', ...row }, take);
     expect(broken.toSorted()).toEqual(['asks', 'health', 'wakeAt', 'wakeBy']);
   });

@@ -147,14 +147,14 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       const { endpoints } = open();
       const [one, two, pattern] = [newId(), newId(), newId()];
       const listeners = async () => Object.fromEntries(await endpoints.listeners([pattern]));
-      await endpoints.unlisten(one, pattern);
+      await endpoints.unlisten(one, pattern, NOW + 100);
       await endpoints.listen(one, pattern, NOW);
       await endpoints.listen(one, pattern, NOW + 5);
       await endpoints.listen(two, pattern, NOW + 7);
       await endpoints.listen(two, pattern, NOW + 6);
       expect(await listeners()).toEqual({ [one]: NOW, [two]: NOW + 6 });
-      await endpoints.unlisten(one, pattern);
-      await endpoints.unlisten(one, pattern);
+      await endpoints.unlisten(one, pattern, NOW + 100);
+      await endpoints.unlisten(one, pattern, NOW + 100);
       expect(await listeners()).toEqual({ [two]: NOW + 6 });
       await endpoints.listen(one, pattern, NOW + 9);
       expect(await listeners()).toEqual({ [one]: NOW + 9, [two]: NOW + 6 });

@@ -2,14 +2,17 @@
  * Subscribers and cursors in memory: the ports' promises in the fewest lines, with a hook around every call.
  * @module
  */
-import type {
-  Connection,
-  Cursor,
-  CursorStore,
-  PatternShard,
-  Shard,
-  Subscriber,
-  SubscriberStore,
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type Connection,
+  type Cursor,
+  type CursorStore,
+  type Lease,
+  type PatternShard,
+  placeIn,
+  type Shard,
+  type Subscriber,
+  type SubscriberStore,
 } from '../../lambda/hub/listeners.ts';
 import { EXPIRED } from '../../lambda/hub/subscribe.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
@@ -35,6 +38,9 @@ export function memoryListeners(hook: () => Hook): MemoryListeners {
   };
 }
 
+/** As in lambda/aws/cursors-dynamodb.ts. */
+const LATE_MS = 500;
+
 const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 
 function subscriberStore(
@@ -52,7 +58,7 @@ function subscriberStore(
     async connect(connection, most) {
       const own = [...connections.values()].filter(({ principal }) => principal === connection.principal);
       if (own.length >= most) return false;
-      connections.set(connection.id, connection);
+      if (!connections.has(connection.id)) connections.set(connection.id, connection);
       return true;
     },
     connection: async (id) => connections.get(id),
@@ -94,25 +100,35 @@ function subscriberStore(
       const there = patterns.get(pattern);
       if (there?.shards === shards) patterns.set(pattern, { ...there, shards: 2 * shards });
     },
-    async add(set, subscriber) {
+    async add(set, subscriber, isNew) {
       const rows = setOf(set);
       const there = rows.get(subscriber.connection);
       const isOver = (there?.allowedUntil ?? Number.POSITIVE_INFINITY) <= subscriber.since;
-      if (!there || isOver) rows.set(subscriber.connection, subscriber);
+      const isOlder = isNew && there !== undefined && there.since < subscriber.since;
+      if (!there || isOver || isOlder) rows.set(subscriber.connection, subscriber);
+      return rows.get(subscriber.connection)?.id === subscriber.id;
     },
     members: async (set) => [...setOf(set).values()],
-    async move(set, { id, connection }, channel, place) {
+    member: async (set, connection) => setOf(set).get(connection),
+    async move(set, subscriber, channel, place) {
+      const { id, connection } = subscriber;
       const row = setOf(set).get(connection);
-      if (row?.id !== id) return;
+      const was = placeIn(subscriber, channel);
+      if (row?.id !== id || !isDeepStrictEqual(placeIn(row, channel), was)) return false;
+      if (!was && row.joins !== subscriber.joins) return false;
       const { [channel]: _, ...rest } = row.places;
-      setOf(set).set(connection, { ...row, places: place ? { ...rest, [channel]: place } : rest });
+      const [places, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];
+      setOf(set).set(connection, { ...row, places, joins });
+      return true;
     },
     async expire(set, { id, connection }) {
       const row = setOf(set).get(connection);
       if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, places: {} });
     },
-    async remove(set, connection, id) {
-      if (id === undefined || setOf(set).get(connection)?.id === id) setOf(set).delete(connection);
+    async remove(set, connection, which) {
+      const row = setOf(set).get(connection);
+      if (!row || (which && ('id' in which ? row.id !== which.id : row.since > which.by))) return;
+      setOf(set).delete(connection);
     },
     waits: async (channel) => [...(waits.get(channel) ?? [])],
     removeWait: async (channel, connection) => void waits.get(channel)?.delete(connection),
@@ -120,9 +136,11 @@ function subscriberStore(
 }
 
 function cursorStore(): CursorStore {
-  interface Row extends Cursor {
-    readonly owner?: string;
-    readonly until: number;
+  interface Row extends Cursor, Partial<Lease> {
+    readonly freedAt: number;
+    /** The last that let go. */
+    readonly left?: string | undefined;
+    readonly guardedUntil: number;
   }
   const rows = new Map<string, Row>();
   const key = (shard: Shard) => `${shard.channel} ${keyOf(shard)}`;
@@ -133,43 +151,62 @@ function cursorStore(): CursorStore {
     lookAt: 0,
     asks: 0,
     isUnclean: false,
-    until: 0,
+    freedAt: 0,
+    guardedUntil: 0,
   };
+  const cursorOf = ({
+    owner,
+    until: _,
+    freedAt: __,
+    left: ___,
+    guardedUntil: ____,
+    ...cursor
+  }: Row): Cursor => ({
+    ...cursor,
+    isUnclean: cursor.isUnclean || owner !== undefined,
+  });
+  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
+  const free = ({ owner, until: _, ...row }: Row): Row => ({ ...row, left: owner });
+  const rowOf = (shard: Shard): Row => rows.get(key(shard)) ?? blank;
   return {
     async get(shard) {
       const row = rows.get(key(shard));
-      return row && { ...row, isUnclean: row.isUnclean || row.owner !== undefined };
+      return row && cursorOf(row);
     },
-    async take(shard, owner, now, until) {
-      const row = rows.get(key(shard)) ?? blank;
-      if (row.owner !== undefined && row.until > now) return undefined;
-      rows.set(key(shard), { ...row, owner, until });
-      return { ...row, isUnclean: row.isUnclean || row.owner !== undefined };
+    async take(shard, lease, now) {
+      const row = rowOf(shard);
+      const isTaken = row.owner !== undefined && (row.until ?? 0) > now && !isHeld(row, lease);
+      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
+      rows.set(key(shard), { ...row, ...lease });
+      return cursorOf(row);
     },
     async ask(shard, now) {
       const row = rows.get(key(shard));
-      if (row?.owner === undefined || row.until <= now) return false;
+      if (row?.owner === undefined || (row.until ?? 0) <= now) return undefined;
       rows.set(key(shard), { ...row, asks: row.asks + 1 });
-      return true;
+      return row.guardedUntil;
     },
-    async commit(shard, owner, progress, until) {
+    async guard(shard, until) {
       const row = rows.get(key(shard));
-      if (row?.owner !== owner) return undefined;
+      if (row?.owner !== undefined)
+        rows.set(key(shard), { ...row, guardedUntil: Math.max(until, row.guardedUntil) });
+    },
+    async commit(shard, lease, progress, until) {
+      const row = rowOf(shard);
+      if (isHeld(row, { ...lease, until })) return row.asks;
+      if (!isHeld(row, lease)) return undefined;
       rows.set(key(shard), { ...row, ...progress, until });
       return row.asks;
     },
-    async release(shard, owner, progress, asks) {
-      const row = rows.get(key(shard));
-      if (row?.owner !== owner || (asks !== undefined && row.asks !== asks)) return false;
-      const { owner: _, ...rest } = row;
-      rows.set(key(shard), { ...rest, ...progress, until: 0 });
+    async release(shard, lease, progress, asks, now) {
+      const row = rowOf(shard);
+      if (!isHeld(row, lease) || (asks !== undefined && row.asks !== asks)) return false;
+      rows.set(key(shard), { ...free(row), ...progress, freedAt: now });
       return true;
     },
-    async abandon(shard, owner) {
+    async abandon(shard, owner, now) {
       const row = rows.get(key(shard));
-      if (row?.owner !== owner) return;
-      const { owner: _, ...rest } = row;
-      rows.set(key(shard), { ...rest, isUnclean: true, until: 0 });
+      if (row?.owner === owner) rows.set(key(shard), { ...free(row), isUnclean: true, freedAt: now });
     },
   };
 }

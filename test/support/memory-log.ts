@@ -93,7 +93,7 @@ function channelStore(): ChannelStore {
     },
     async touch({ name, streamId }, aliveUntil, now) {
       const channel = channels.get(name);
-      if (channel?.streamId === streamId && isAlive(channel, now))
+      if (channel?.streamId === streamId && isAlive(channel, now) && aliveUntil > (channel.aliveUntil ?? 0))
         channels.set(name, { ...channel, aliveUntil });
     },
     async beginEra({ name, streamId, claimedAt }, now, keptUntil) {
@@ -107,7 +107,9 @@ function channelStore(): ChannelStore {
       const kept = Object.entries(channel.producers).filter(([mark]) => !marks.includes(mark));
       channels.set(name, { ...channel, producers: Object.fromEntries(kept) });
     },
-    remove: async (name, now) => !isFree(name, now) && channels.delete(name),
+    async remove({ name, streamId }) {
+      if (channels.get(name)?.streamId === streamId) channels.delete(name);
+    },
   };
 }
 
@@ -166,6 +168,7 @@ function keyStore(): KeyStore {
     },
     async move(key, from, to) {
       const record = keys.get(key);
+      if (record?.slot === to) return true;
       if (record?.slot !== from) return false;
       keys.set(key, { ...record, slot: to });
       return true;

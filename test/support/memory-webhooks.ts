@@ -3,6 +3,7 @@
  * every call.
  * @module
  */
+import type { Lease } from '../../lambda/hub/listeners.ts';
 import type { Delivery } from '../../lambda/webhook/delivery.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
 import { type Errand, isAwaited } from '../../lambda/webhook/errand.ts';
@@ -74,7 +75,9 @@ function endpointStore(): EndpointStore {
     async listen(id, pattern, since) {
       sinceOf(pattern).set(id, Math.min(since, sinceOf(pattern).get(id) ?? since));
     },
-    unlisten: async (id, pattern) => void sinceOf(pattern).delete(id),
+    async unlisten(id, pattern, by) {
+      if ((sinceOf(pattern).get(id) ?? by) <= by) sinceOf(pattern).delete(id);
+    },
     async listeners(patterns) {
       const all = patterns.flatMap((pattern) => [...sinceOf(pattern)]);
       // The last of a name wins.
@@ -138,6 +141,9 @@ function deliveryStore(
   };
 }
 
+/** As in lambda/aws/stored.ts. */
+const LATE_MS = 500;
+
 /** Nothing else: whoever passes on what he took must not bring back its old owner. */
 const standingOf = ({ health, wakeAt, wakeBy }: Standing): Standing => ({ health, wakeAt, wakeBy });
 
@@ -146,12 +152,14 @@ function leaseStore(): LeaseStore {
     readonly owner?: string;
     /** The last that let go. */
     readonly left?: string;
+    readonly freedAt: number;
     readonly until: number;
     readonly asks: number;
   }
   const rows = new Map<string, Row>();
   const rowOf = (endpoint: string): Row =>
-    rows.get(endpoint) ?? { health: HEALTHY, wakeAt: 0, wakeBy: '', until: 0, asks: 0 };
+    rows.get(endpoint) ?? { health: HEALTHY, wakeAt: 0, wakeBy: '', until: 0, asks: 0, freedAt: 0 };
+  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
   return {
     async ask(endpoint, now) {
       const row = rowOf(endpoint);
@@ -159,25 +167,26 @@ function leaseStore(): LeaseStore {
       if (row.owner === undefined || row.until <= now) return undefined;
       return { owner: row.owner, until: row.until, wakeBy: row.wakeBy };
     },
-    async take(endpoint, owner, now, until) {
+    async take(endpoint, lease, now) {
       const row = rowOf(endpoint);
-      if (row.left === owner || (row.owner !== undefined && row.owner !== owner && row.until > now))
-        return undefined;
-      rows.set(endpoint, { ...row, owner, until });
+      const isTaken = row.owner !== undefined && row.until > now && !isHeld(row, lease);
+      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
+      rows.set(endpoint, { ...row, ...lease });
       return { ...standingOf(row), asks: row.asks };
     },
-    async commit(endpoint, owner, standing, until) {
+    async commit(endpoint, lease, standing, until) {
       const row = rowOf(endpoint);
-      if (row.owner !== owner) return undefined;
+      if (isHeld(row, { ...lease, until })) return row.asks;
+      if (!isHeld(row, lease)) return undefined;
       rows.set(endpoint, { ...row, ...standingOf(standing), until });
       return row.asks;
     },
-    async release(endpoint, owner, standing, asks) {
-      const { owner: holder, ...row } = rowOf(endpoint);
-      if (holder === undefined) return 'released';
-      if (holder !== owner) return 'lost';
+    async release(endpoint, lease, standing, asks, now) {
+      const { owner, ...row } = rowOf(endpoint);
+      if (owner === undefined) return 'released';
+      if (!isHeld({ ...row, owner }, lease)) return 'lost';
       if (asks !== undefined && row.asks !== asks) return 'asked';
-      rows.set(endpoint, { ...row, ...standingOf(standing), until: 0, left: owner });
+      rows.set(endpoint, { ...row, ...standingOf(standing), until: 0, left: owner, freedAt: now });
       return 'released';
     },
     health: async (endpoint) => rowOf(endpoint).health,

@@ -48,14 +48,14 @@ export async function lose(w: World): Promise<void> {
 export function longestOwnership(w: World): () => number {
   const since = new Map<string, number>();
   let longest = 0;
-  around(storesOf(w).cursors, 'take', (original) => async (shard, owner, ...rest) => {
-    const taken = await original(shard, owner, ...rest);
-    if (taken) since.set(owner, w.time.now());
+  around(storesOf(w).cursors, 'take', (original) => async (shard, lease, now) => {
+    const taken = await original(shard, lease, now);
+    if (taken) since.set(lease.owner, w.time.now());
     return taken;
   });
-  around(storesOf(w).cursors, 'release', (original) => async (shard, owner, ...rest) => {
-    longest = Math.max(longest, w.time.now() - (since.get(owner) ?? 0));
-    return await original(shard, owner, ...rest);
+  around(storesOf(w).cursors, 'release', (original) => async (shard, lease, ...rest) => {
+    longest = Math.max(longest, w.time.now() - (since.get(lease.owner) ?? 0));
+    return await original(shard, lease, ...rest);
   });
   return () => longest;
 }

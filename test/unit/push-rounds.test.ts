@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
-import { create } from '../../lambda/hub/lifecycle.ts';
+import { create, remove } from '../../lambda/hub/lifecycle.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { CHANNEL, publish, requestOf } from '../support/json-log.ts';
 import {
@@ -108,7 +108,7 @@ test('a channel that is made anew under its name can be closed again', async () 
     await append(w.log, requestOf([1], { close: true }));
     await w.idle();
     await w.sleep(1_000);
-    await w.log.channels.remove(CHANNEL, w.log.now);
+    await remove(w.log, CHANNEL);
     await append(w.log, requestOf([2], { close: true }));
     await w.idle();
     expect(client.frames.map(({ messages, closed }) => [messages, closed])).toEqual([

@@ -65,7 +65,7 @@ test('a place that is none stops nobody else', async () => {
     const members = await w.listeners.subscribers.members(set);
     const row = members.find(({ connection }) => connection === odd.id);
     const { next = 0 } = (await w.log.channels.get(CHANNEL)) ?? {};
-    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0 };
+    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0, fence: 0 };
     if (!row) throw new Error('the subscription is not there');
     await w.listeners.subscribers.move(set, row, CHANNEL, place);
     await publish(w.log, 2);
@@ -169,9 +169,12 @@ test('who subscribed where the clock is ahead loses nothing behind a gap', async
     await lose(w);
     await publish(w.log, 2);
     await w.sleep(2_300);
-    around(storesOf(w).subscribers, 'add', (original) => async (set, subscriber) => {
-      await original(set, { ...subscriber, since: subscriber.since + 50 });
-    });
+    around(
+      storesOf(w).subscribers,
+      'add',
+      (original) => async (set, subscriber, isNew) =>
+        await original(set, { ...subscriber, since: subscriber.since + 50 }, isNew),
+    );
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'beginning');
     await w.idle();
@@ -259,7 +262,8 @@ test('an unsubscribe that failed can be repeated', async () => {
     });
     const again = async () => {
       const connection = await w.listeners.subscribers.connection(client.id);
-      if (connection) await unsubscribe({ subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      if (connection)
+        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
     };
     await expect(again()).rejects.toThrow('throttled');
     await again();

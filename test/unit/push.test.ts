@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
-import { create } from '../../lambda/hub/lifecycle.ts';
+import { create, remove } from '../../lambda/hub/lifecycle.ts';
 import { forget, unsubscribe } from '../../lambda/hub/subscribe.ts';
 import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
 import { CHANNEL, publish, requestOf } from '../support/json-log.ts';
@@ -90,7 +90,8 @@ describe('a subscriber', () => {
       await w.idle();
       expect(client.frames).toHaveLength(1);
       const connection = await w.listeners.subscribers.connection(client.id);
-      if (connection) await unsubscribe({ subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      if (connection)
+        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
       await publish(w.log, 2);
       await w.idle();
       expect([client.frames.length, w.listeners.rows()]).toEqual([1, []]);
@@ -207,7 +208,7 @@ describe('a subscriber', () => {
       await publish(w.log, 1);
       await w.idle();
       await w.sleep(1_000);
-      await w.log.channels.remove(CHANNEL, w.log.now);
+      await remove(w.log, CHANNEL);
       await publish(w.log, 'anew');
       await w.idle();
       expect(client.breaks).toHaveLength(1);
@@ -404,12 +405,16 @@ describe('an owner that dies', () => {
         lookAt: 0,
         isUnclean: false,
       };
-      expect(await cursors.take(shard, 'one', 0, 1_000)).toMatchObject({ isUnclean: false });
-      expect(await cursors.take(shard, 'two', 999, 2_000)).toBeUndefined();
-      expect(await cursors.take(shard, 'two', 1_000, 2_000)).toMatchObject({ isUnclean: true });
-      expect(await cursors.commit(shard, 'one', progress, 9_000)).toBeUndefined();
-      expect(await cursors.release(shard, 'one', progress, 0)).toBe(false);
-      expect(await cursors.commit(shard, 'two', progress, 3_000)).toBe(0);
+      const [one, two] = [
+        { owner: 'one', until: 1_000 },
+        { owner: 'two', until: 2_000 },
+      ];
+      expect(await cursors.take(shard, one, 0)).toMatchObject({ isUnclean: false });
+      expect(await cursors.take(shard, two, 999)).toBeUndefined();
+      expect(await cursors.take(shard, two, 1_000)).toMatchObject({ isUnclean: true });
+      expect(await cursors.commit(shard, one, progress, 9_000)).toBeUndefined();
+      expect(await cursors.release(shard, one, progress, 0, 1_000)).toBe(false);
+      expect(await cursors.commit(shard, two, progress, 3_000)).toBe(0);
       expect(formatOffset((await cursors.get(shard))?.delivered ?? BEGINNING)).toBe('0000000000050000');
     });
   });

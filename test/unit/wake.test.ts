@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
 import { type Hold, holdRead } from '../../lambda/hub/hold.ts';
+import { remove } from '../../lambda/hub/lifecycle.ts';
 import type { From } from '../../lambda/hub/read.ts';
 import { rereading } from '../../lambda/hub/reread.ts';
 import { sharingReads } from '../../lambda/hub/shared-reads.ts';
@@ -140,7 +141,7 @@ describe('a held read', () => {
   test('an announcement that nobody can find anything by does not keep it busy', async () => {
     const w = world();
     await w.time.until(Promise.all([publish(w.log, 1), poll(w, 'now')]));
-    await w.log.channels.remove(CHANNEL, w.log.now);
+    await remove(w.log, CHANNEL);
     let gets = 0;
     w.log.hook = (moment) => {
       if (moment === 'before channels.get') gets++;

@@ -359,7 +359,7 @@ describe('what is no longer there', () => {
       w.answers.set(url, () => ({ status: 500 }));
       await w.publish('orders/7', ...numbers(30));
       await w.quiet(4_000);
-      await w.endpoints.unlisten(id, 'orders/*');
+      await w.endpoints.unlisten(id, 'orders/*', w.log.now);
       await w.endpoints.remove(id);
       const tried = at(w, url).length;
       await w.publish('orders/7', 'more');

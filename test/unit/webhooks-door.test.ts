@@ -73,10 +73,11 @@ describe('an endpoint', () => {
   test('says since when it fails, to who reads it and in the list', async () => {
     const id = await created();
     const { leases } = world.stores;
-    const taken = await leases.take(id, 'owner', 0, 1);
+    const lease = { owner: 'owner', until: 1 };
+    const taken = await leases.take(id, lease, 0);
     if (!taken) throw new Error('the lease is free');
     const health = { ...taken.health, failures: 1, failingSince: world.log.now };
-    await leases.release(id, 'owner', { ...taken, health }, undefined);
+    await leases.release(id, lease, { ...taken, health }, undefined, 0);
     const failing = { id, status: 'enabled', failingSince: '2020-01-01T00:00:00.000Z' };
     expect((await ask('GET', `/webhooks/${id}`)).body).toMatchObject(failing);
     expect((await ask('PATCH', `/webhooks/${id}`, { rate: 1 })).body).toMatchObject(failing);

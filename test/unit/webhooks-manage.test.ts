@@ -229,10 +229,11 @@ describe('change', () => {
     const { managing, stores, log } = world;
     const endpoint = await created(world);
     const { id } = endpoint;
-    const taken = await stores.leases.take(id, 'owner', 0, 1);
+    const lease = { owner: 'owner', until: 1 };
+    const taken = await stores.leases.take(id, lease, 0);
     if (!taken) throw new Error('the lease is free');
     const health = { ...taken.health, failures: 7, failingSince: log.now };
-    await stores.leases.release(id, 'owner', { ...taken, health }, undefined);
+    await stores.leases.release(id, lease, { ...taken, health }, undefined, 0);
     log.now += 1;
     expect((await healthOf(managing, endpoint)).failingSince).toBe(log.now - 1);
     const described = await changeEndpoint(managing, endpoint, { description: 'x' });

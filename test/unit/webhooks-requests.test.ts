@@ -85,7 +85,7 @@ describe('errands', () => {
 
   test('an owner who will look once more is not woken', async () => {
     const { managing, endpoint, stores, log, woken } = await worldWith();
-    await stores.leases.take(endpoint.id, 'owner', log.now, log.now + 1_000);
+    await stores.leases.take(endpoint.id, { owner: 'owner', until: log.now + 1_000 }, log.now);
     await sendTest(managing, endpoint);
     expect(woken).toEqual([]);
     log.now += 1_000;

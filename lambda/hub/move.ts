@@ -1,0 +1,62 @@
+/**
+ * Where a member of a shard stands, written by the owner of the shard (PROTOCOL.md §12.4).
+ *
+ * A write that was given up may be carried out seconds later, when the member stands elsewhere. So each write names the
+ * place that it was decided upon. A write that fails for that is decided again: a member that is at the front by mistake
+ * is never sent what lies between.
+ * @module
+ */
+import { Refusal } from '../../protocol/errors.ts';
+import { isSame } from '../../protocol/offset.ts';
+import { type Place, placeIn, type Shard, type Subscriber } from './listeners.ts';
+import type { Push } from './push.ts';
+
+/** Each further attempt needs another late write of an earlier owner, just before it. */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * Moves a member to a place of its own, or (undefined) to the front. Only the owner of the shard may.
+ * @returns false if the subscription has ended
+ * @throws Refusal unavailable: then it is unknown where the member stands
+ */
+export async function moveTo(
+  { subscribers }: Pick<Push, 'subscribers'>,
+  shard: Shard,
+  member: Subscriber,
+  place: Place | undefined,
+): Promise<boolean> {
+  let seen = member;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    if (await subscribers.move(shard, seen, shard.channel, place)) return true;
+    const there = await subscribers.member(shard, member.connection);
+    if (there?.id !== member.id) return false;
+    // The first try of the SDK was carried out, and its answer was lost.
+    if (isSamePlace(placeIn(there, shard.channel), place)) return true;
+    seen = there;
+  }
+  throw new Refusal('unavailable', 'a member was moved by others all the time');
+}
+
+/** Makes a place another than it was, so that no write of an earlier owner is carried out any more. */
+export async function fence(
+  push: Pick<Push, 'subscribers'>,
+  shard: Shard,
+  member: Subscriber,
+  place: Place,
+): Promise<Subscriber | undefined> {
+  const fenced = { ...place, fence: place.fence + 1 };
+  const isThere = await moveTo(push, shard, member, fenced);
+  return isThere ? { ...member, places: { ...member.places, [shard.channel]: fenced } } : undefined;
+}
+
+function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {
+  if (!one || !other) return one === other;
+  const { at, isUnsure, rests, restsUntil, fence: taken } = one;
+  return (
+    isSame(at, other.at) &&
+    isUnsure === other.isUnsure &&
+    rests === other.rests &&
+    restsUntil === other.restsUntil &&
+    taken === other.fence
+  );
+}
