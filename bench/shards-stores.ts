@@ -104,6 +104,8 @@ export function oneCursor(): CursorStore {
     lookAt: 0,
     asks: 0,
     isUnclean: false,
+    term: 0,
+    fence: 0,
   };
   return {
     get: async () => cursor,

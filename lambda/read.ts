@@ -6,11 +6,12 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { logInAws } from './aws/log.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { timerOfMachine } from './aws/timer.ts';
 import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom, parseMode } from './http/parse.ts';
-import { catchUp } from './hub/catch-up.ts';
+import { readPastGaps } from './hub/hold.ts';
 import { find } from './hub/lifecycle.ts';
 
 const log = logInAws(logEnv.read(process.env));
@@ -29,7 +30,7 @@ const answer = httpHandler({
         if (mode === 'long-poll') return redirectToHold(raw);
         if (mode !== 'catch-up') throw streamsAreElsewhere();
         const asked = parseFrom(raw, mode);
-        const { channel, result } = await catchUp(log, name, asked);
+        const { channel, result } = await readPastGaps({ log, timer: timerOfMachine }, name, asked);
         const isPublic = access.isPublic('subscribe', name);
         const ifNoneMatch = raw.headers.get('if-none-match');
         const response = answerRead({ channel, asked, result, isPublic, ifNoneMatch });

@@ -10,7 +10,7 @@ import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
 import type { Socket } from './socket.ts';
 
-/** Room for one round of the slowest kind (18 s, LEASE_MS in lambda/hub/push.ts), and some seconds to begin others in. */
+/** Room for one round of the slowest kind (15 s, LAST_ROUND_MS in lambda/push.ts), and some seconds to begin others in. */
 export const PUSH_TIMEOUT = Duration.seconds(25);
 
 /** One whole CPU: signing and sending posts is all that it does. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */

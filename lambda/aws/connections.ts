@@ -39,6 +39,13 @@ export const POST_TIMEOUT_MS = 1_500;
 /** Attempts at one post, the first included. */
 const MAX_ATTEMPTS = 3;
 
+/**
+ * An attempt that fails later than this after the first one began is the last, in milliseconds: the owner of a shard must
+ * know when its last post is over (LEASE_MARGIN_MS in lambda/hub/push.ts). With the pause before the last attempt and its
+ * timeouts a post takes 5.3 s at the most.
+ */
+const RETRY_WITHIN_MS = 1_000;
+
 /** Between two attempts, in milliseconds, chosen evenly: those that were refused together do not come back together. */
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 250;
@@ -59,6 +66,8 @@ interface Post {
   readonly settle: (posted: Posted) => void;
   readonly fail: (error: Error) => void;
   attempts: number;
+  /** When the first attempt began, by the time that passes. */
+  begun: number;
   mayHaveArrived: boolean;
   next: Post | undefined;
 }
@@ -79,7 +88,7 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): Connecti
   const send = (method: Method, connection: string, frame: Frame): Promise<Posted> =>
     new Promise((settle, fail) => {
       const path = base + encodeSegment(connection);
-      const fresh = { attempts: 0, mayHaveArrived: false, next: undefined };
+      const fresh = { attempts: 0, begun: 0, mayHaveArrived: false, next: undefined };
       start({ method, path, frame, settle, fail, ...fresh });
     });
   return {
@@ -121,7 +130,7 @@ function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Si
       // The lane that was freed last: a small fan-out then stays on few sockets, which are warm.
       const lane = free.pop() ?? open();
       lane.post = post;
-      post.attempts++;
+      if (post.attempts++ === 0) post.begun = time.now();
       const { method, path, frame } = post;
       lane.send(path, sign(path, frame.hash, method), frame.body, method);
     }
@@ -133,7 +142,7 @@ function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Si
     lane.post = undefined;
     free.push(lane);
     if (typeof answer !== 'number') post.fail(answer);
-    else if (isWorthRetrying(post, answer)) retryLater(post);
+    else if (isWorthRetrying(post, answer, time.now())) retryLater(post);
     else conclude(post, answer);
     startAll();
   }
@@ -183,9 +192,10 @@ function waitingPosts() {
 const isBusy = (status: number): boolean => status === 429;
 const isUnsure = (status: number): boolean => status === NO_ANSWER || status >= 500;
 
-function isWorthRetrying(post: Post, status: number): boolean {
+function isWorthRetrying(post: Post, status: number, now: number): boolean {
   post.mayHaveArrived ||= isUnsure(status);
-  return (isBusy(status) || isUnsure(status)) && post.attempts < MAX_ATTEMPTS;
+  const isLast = post.attempts >= MAX_ATTEMPTS || now - post.begun > RETRY_WITHIN_MS;
+  return (isBusy(status) || isUnsure(status)) && !isLast;
 }
 
 function conclude(post: Post, status: number): void {

@@ -51,12 +51,15 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
     async take(shard, lease, now) {
       const taken = await update(
         shard,
-        'SET #owner = :owner, #until = :until, expiry = :expiry',
+        // A term that is counted twice is skipped.
+        'SET #owner = :owner, #until = :until, expiry = :expiry ADD term :one',
         MAY_TAKE,
-        { ...valuesOfTake(lease, now), ':expiry': expiryOf(lease.until + KEPT_MS) },
+        { ...valuesOfTake(lease, now), ':expiry': expiryOf(lease.until + KEPT_MS), ':one': 1 },
         'ALL_OLD',
       );
-      return taken && cursorOf(taken.Attributes ?? {});
+      if (!taken) return undefined;
+      const before = cursorOf(taken.Attributes ?? {});
+      return { ...before, term: before.term + 1 };
     },
     async ask(shard, now) {
       // One that the SDK counts twice costs the owner one look more.
@@ -111,7 +114,7 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
   };
 }
 
-function changes({ delivered, at, isClosed, lookAt, isUnclean }: Progress): {
+function changes({ delivered, at, isClosed, lookAt, isUnclean, fence }: Progress): {
   readonly expression: string;
   readonly values: Item;
 } {
@@ -119,8 +122,15 @@ function changes({ delivered, at, isClosed, lookAt, isUnclean }: Progress): {
     ? { expression: ', #delivered = :delivered', values: { ':delivered': formatOffset(delivered) } }
     : { expression: '', values: {} };
   return {
-    expression: `SET #at = :at, #isClosed = :isClosed, #lookAt = :lookAt, #isUnclean = :isUnclean${end.expression}`,
-    values: { ':at': at, ':isClosed': isClosed, ':lookAt': lookAt, ':isUnclean': isUnclean, ...end.values },
+    expression: `SET #at = :at, #isClosed = :isClosed, #lookAt = :lookAt, #isUnclean = :isUnclean, fence = :fence${end.expression}`,
+    values: {
+      ':at': at,
+      ':isClosed': isClosed,
+      ':lookAt': lookAt,
+      ':isUnclean': isUnclean,
+      ':fence': fence,
+      ...end.values,
+    },
   };
 }
 
@@ -133,6 +143,8 @@ function cursorOf(item: Item): Cursor {
     isClosed: item.isClosed === true,
     lookAt: numberOr0(item, 'lookAt'),
     asks: numberOr0(item, 'asks'),
+    term: numberOr0(item, 'term'),
+    fence: numberOr0(item, 'fence'),
     isUnclean: item.isUnclean === true || item.owner !== undefined,
   };
 }

@@ -183,13 +183,13 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     async move(set, subscriber, channel, place) {
       const { id, connection: to, joins } = subscriber;
       const was = placeIn(subscriber, channel);
-      const there = was ? 'places.#channel = :was' : 'attribute_not_exists(places.#channel) AND joins = :joins';
+      const there = was
+        ? 'places.#channel = :was'
+        : 'attribute_not_exists(places.#channel) AND joins = :joins';
       const update = new UpdateCommand({
         TableName,
         Key: { pattern: setKey(set), connection: to },
-        UpdateExpression: place
-          ? 'SET places.#channel = :place'
-          : 'REMOVE places.#channel ADD joins :one',
+        UpdateExpression: place ? 'SET places.#channel = :place' : 'REMOVE places.#channel ADD joins :one',
         ConditionExpression: `id = :id AND ${there}`,
         ExpressionAttributeNames: { '#channel': channel },
         ExpressionAttributeValues: {
@@ -252,20 +252,20 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, pattern: 
   return items;
 }
 
-/** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests; its fence. */
+/** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests; the term it was written in. */
 const PLACE = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
 
-function placeText({ at, isUnsure, rests, restsUntil, fence }: Place): string {
+function placeText({ at, isUnsure, rests, restsUntil, term }: Place): string {
   const rest = rests > 0 ? `+${rests}@${restsUntil}` : '';
-  return `${formatOffset(at)}${isUnsure ? '?' : ''}${rest}${fence > 0 ? `~${fence}` : ''}`;
+  return `${formatOffset(at)}${isUnsure ? '?' : ''}${rest}${term > 0 ? `~${term}` : ''}`;
 }
 
 function placeOf(text: string): Place {
-  const [, offset = '', mark, rests = '0', restsUntil = '0', fence = '0'] = PLACE.exec(text) ?? [];
+  const [, offset = '', mark, rests = '0', restsUntil = '0', term = '0'] = PLACE.exec(text) ?? [];
   const at = parseOffset(offset);
   if (!at) throw new Error('stored place is no offset');
   const rest = { rests: Number(rests), restsUntil: Number(restsUntil) };
-  return { at, isUnsure: mark !== undefined, ...rest, fence: Number(fence) };
+  return { at, isUnsure: mark !== undefined, ...rest, term: Number(term) };
 }
 
 const optionalNumber = (item: Item, name: string): number | undefined =>

@@ -135,7 +135,8 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
  */
 function cacheControl(asked: From, result: ReadResult, isPublic: boolean): string {
   if (asked === 'now') return 'no-store';
-  const isFinal = !result.upToDate && formatOffset(result.next) > formatOffset(result.from);
+  const isFull = !result.upToDate && !result.isGap;
+  const isFinal = isFull && formatOffset(result.next) > formatOffset(result.from);
   return `${whose(isPublic)}, ${isFinal ? 'max-age=60' : 'no-cache'}`;
 }
 

@@ -42,6 +42,8 @@ export interface Delivery {
   /** When the lease is too close to its end for another post, in milliseconds. */
   readonly postUntil: number;
   readonly shard: Shard;
+  /** Of the owner (Cursor.term). */
+  readonly term: number;
   /** Where the front will be. */
   readonly front: Position;
 }
@@ -59,12 +61,12 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
       const { shard, front } = delivery;
       const end = await postAll(push, delivery, member, batch);
       if (end === 'gone') return { kind: 'gone' };
-      if (end) return await putOff(push, shard, member, place, end);
+      if (end) return await putOff(push, delivery, member, place, end);
       if (!place) return { kind: 'stays' };
       if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
-      const { fence } = place;
-      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, fence });
+      const { term } = delivery;
+      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term });
       return { kind: isThere ? 'on' : 'gone' };
     }),
   );
@@ -106,7 +108,7 @@ async function postAll(
 /** Leaves a member alone for a time. He goes on from the frame that he could not take. */
 async function putOff(
   push: Push,
-  shard: Shard,
+  { shard, term }: Delivery,
   member: Subscriber,
   before: Place | undefined,
   { at, isUnsure }: Pick<Place, 'at' | 'isUnsure'>,
@@ -120,6 +122,6 @@ async function putOff(
   const rest = Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
-  const place = { at, isUnsure, rests, restsUntil: until, fence: before?.fence ?? 0 };
+  const place = { at, isUnsure, rests, restsUntil: until, term };
   return (await moveTo(push, shard, member, place)) ? { kind: 'rests', until } : { kind: 'gone' };
 }

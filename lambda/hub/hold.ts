@@ -7,8 +7,9 @@
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
 import { catchUp } from './catch-up.ts';
 import type { Channel } from './channel.ts';
+import { find } from './lifecycle.ts';
 import type { Log } from './ports.ts';
-import type { From, ReadResult } from './read.ts';
+import { type From, type ReadResult, read } from './read.ts';
 
 /** Time as it passes, whatever the clock on the wall is set to. */
 export interface Timer {
@@ -41,6 +42,15 @@ const SAFETY_READ_MS = 5_000;
  */
 const PENDING_READ_MS = 50;
 
+/** Between two looks at a gap, in milliseconds: most are filled at once, since their publish is under way. */
+const FIRST_LOOK_MS = 20;
+const SLOWEST_LOOK_MS = 300;
+
+/** How long a read waits at gaps altogether, in milliseconds: until one of them can be sealed, and a look more. */
+const LONGEST_WAIT_MS = GAP_GRACE_MS + SLOWEST_LOOK_MS;
+
+const never = new AbortController().signal;
+
 export interface Held {
   readonly channel: Channel;
   readonly result: ReadResult;
@@ -67,6 +77,27 @@ export async function holdRead(
     if (result.messages.length > 0 || result.closed || isMore || left <= 0 || signal.aborted) return held;
     position = result.next;
     await wake.wait(channel, Math.min(left, patience(channel, result, log.clock())), signal);
+  }
+}
+
+/**
+ * Reads what is there, and waits at a gap that is too young to be sealed: what was acknowledged beyond it is found by
+ * every later read (PROTOCOL.md §11). What stands before the gap is returned at once.
+ * @throws Refusal as `catchUp`
+ */
+export async function readPastGaps(
+  { log, timer }: Pick<Hold, 'log' | 'timer'>,
+  name: string,
+  from: From,
+): Promise<Held> {
+  const end = timer.now() + LONGEST_WAIT_MS;
+  let held = await catchUp(log, name, from);
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, SLOWEST_LOOK_MS)) {
+    const { result } = held;
+    if (!result.isGap || result.messages.length > 0 || timer.now() >= end) return held;
+    await timer.sleep(pause, never);
+    const channel = await find(log, name);
+    held = { channel, result: await read(log, channel, from) };
   }
 }
 

@@ -29,8 +29,8 @@ export interface Place {
   /** How often in a row he could not take a frame, and until when he is left alone for that, in milliseconds. */
   readonly rests: number;
   readonly restsUntil: number;
-  /** Counts the owners that took the place over. It makes the stored place another, so that a late write of an earlier owner fails. */
-  readonly fence: number;
+  /** Of the owner that wrote it (Cursor.term); 0 for where a subscription begins. */
+  readonly term: number;
 }
 
 /** One subscription. */
@@ -49,7 +49,7 @@ export interface Subscriber {
   readonly places: Readonly<Record<string, Place>>;
 }
 
-/** The place of its own that a subscriber has in a channel; undefined if it is with the others. */
+/** The place of its own that is stored for a subscriber in a channel. */
 export const placeIn = ({ places }: Subscriber, channel: string): Place | undefined =>
   Object.hasOwn(places, channel) ? places[channel] : undefined;
 
@@ -137,9 +137,16 @@ export interface Cursor {
   readonly asks: number;
   /** True if it has an owner, or had one that did not get to the end: nobody knows which frames have arrived. */
   readonly isUnclean: boolean;
+  /** Counts the owners. */
+  readonly term: number;
+  /**
+   * Places of earlier terms count for nothing, but for those of term 0: the owner of this term took over from one that did
+   * not let go, and wrote all places anew that it found. Others were written late.
+   */
+  readonly fence: number;
 }
 
-export type Progress = Omit<Cursor, 'asks'>;
+export type Progress = Omit<Cursor, 'asks' | 'term'>;
 
 /** The right to push to a shard, as it was taken or renewed last. */
 export interface Lease {

@@ -37,26 +37,31 @@ export async function moveTo(
   throw new Refusal('unavailable', 'a member was moved by others all the time');
 }
 
-/** Makes a place another than it was, so that no write of an earlier owner is carried out any more. */
-export async function fence(
+/**
+ * Writes a place anew in the term of an owner that has taken over, so that no late write of an earlier owner is carried
+ * out on it any more. Returns the member with its place; undefined if the subscription has ended.
+ */
+export async function fenced(
   push: Pick<Push, 'subscribers'>,
   shard: Shard,
-  member: Subscriber,
-  place: Place,
-): Promise<Subscriber | undefined> {
-  const fenced = { ...place, fence: place.fence + 1 };
-  const isThere = await moveTo(push, shard, member, fenced);
-  return isThere ? { ...member, places: { ...member.places, [shard.channel]: fenced } } : undefined;
+  { member, place }: { readonly member: Subscriber; readonly place: Place },
+  term: number,
+): Promise<{ readonly member: Subscriber; readonly place: Place } | undefined> {
+  const own = { ...place, term };
+  const isThere = await moveTo(push, shard, member, own);
+  return isThere
+    ? { member: { ...member, places: { ...member.places, [shard.channel]: own } }, place: own }
+    : undefined;
 }
 
 function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {
   if (!one || !other) return one === other;
-  const { at, isUnsure, rests, restsUntil, fence: taken } = one;
+  const { at, isUnsure, rests, restsUntil, term } = one;
   return (
     isSame(at, other.at) &&
     isUnsure === other.isUnsure &&
     rests === other.rests &&
     restsUntil === other.restsUntil &&
-    taken === other.fence
+    term === other.term
   );
 }

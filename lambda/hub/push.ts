@@ -149,7 +149,7 @@ async function turn(
   const result = isThere ? await round(push, channel, ownership) : undefined;
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
-  const progress = progressOf(cursor, result, now);
+  const progress = progressOf(cursor, result, now, isTakeover && result !== undefined);
   if (progress.lookAt !== cursor.lookAt) await jobs.send([shard], progress.lookAt - now);
   const isOver = log.clock() >= until;
   if (joining.length === 0 && (isDone || isOver)) {
@@ -173,10 +173,10 @@ async function turn(
     return undefined;
   }
   // Whoever asked while this round read the log is answered by the next one.
-  return { cursor: { ...progress, asks }, pages, lease: renewed, isTakeover: false };
+  return { cursor: { ...progress, asks, term: cursor.term }, pages, lease: renewed, isTakeover: false };
 }
 
-function progressOf(cursor: Cursor, result: Round | undefined, now: number): Progress {
+function progressOf(cursor: Cursor, result: Round | undefined, now: number, hasTakenOver: boolean): Progress {
   const front = result?.front;
   return {
     delivered: front ?? cursor.delivered,
@@ -184,6 +184,7 @@ function progressOf(cursor: Cursor, result: Round | undefined, now: number): Pro
     isClosed: front && result ? result.isClosed : cursor.isClosed,
     lookAt: lookAt(cursor, result, now),
     isUnclean: cursor.isUnclean && !(result?.isDone ?? true),
+    fence: hasTakenOver ? cursor.term : cursor.fence,
   };
 }
 

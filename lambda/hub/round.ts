@@ -10,8 +10,8 @@ import { formatOffset, isBefore, isSame, type Position } from '../../protocol/of
 import type { Channel } from './channel.ts';
 import { all, type Batch, deliver, type Fate, type Standing } from './deliver.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
-import { type Cursor, type Place, placeIn, type Shard, type Subscriber } from './listeners.ts';
-import { fence } from './move.ts';
+import type { Cursor, Place, Shard, Subscriber } from './listeners.ts';
+import { fenced } from './move.ts';
 import { type Muster, muster, type Placed } from './muster.ts';
 import type { Push } from './push.ts';
 import { type ReadResult, read } from './read.ts';
@@ -92,7 +92,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
       ? { ...leg, packed: closing(channel, shard.pattern, leg.packed), isEnd: true }
       : leg,
   );
-  const delivery = { shard, postUntil, front: packed.end };
+  const delivery = { shard, postUntil, term: cursor.term, front: packed.end };
   const posted = [front, ...ended];
   const each = await all(posted.map(async (leg) => await deliver(push, delivery, leg)));
   for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
@@ -144,8 +144,9 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   const { delivered, at } = own.cursor;
   // The log first, the members after: whoever subscribed before a message was published is seen with it.
   const page = delivered && (await readFrom(push, channel, own, delivered));
-  const present = await muster(push, shard);
-  const seen = own.isTakeover ? await fenced(push, shard, present) : present;
+  const { fence, term } = own.cursor;
+  const present = await muster(push, shard, fence);
+  const seen = own.isTakeover ? await takeOver(push, shard, present, term) : present;
   // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
   // And after an owner that died, everyone may have had something.
   const isOwed = ({ since }: Subscriber) =>
@@ -156,20 +157,20 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
     return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
   }
   const [foremost] = seen.placed.map(({ place }) => place.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  // Never back: who rests may have had something up to the cursor, and must be led past that before joining the front.
+  const isBehind = foremost && delivered && isBefore(foremost, delivered);
+  if (isBehind) return { ...seen, page };
   return { ...seen, page: foremost && (await readFrom(push, channel, own, foremost)) };
 }
 
 /** Before the cursor moves: a member that a late write brought to the front would miss what lies before it. */
-async function fenced(push: Push, shard: Shard, seen: Muster): Promise<Muster> {
-  const placed = await all(
-    seen.placed.map(async ({ member, place }): Promise<Placed[]> => {
-      const taken = await fence(push, shard, member, place);
-      const there = taken && placeIn(taken, shard.channel);
-      return taken && there ? [{ member: taken, place: there }] : [];
-    }),
-  );
-  return { ...seen, placed: placed.flat() };
+async function takeOver(push: Push, shard: Shard, seen: Muster, term: number): Promise<Muster> {
+  const placed = await all(seen.placed.map((one) => fenced(push, shard, one, term)));
+  const resting = await all(seen.resting.map((one) => fenced(push, shard, one, term)));
+  return { ...seen, placed: placed.filter(isThere), resting: resting.filter(isThere) };
 }
+
+const isThere = <T>(one: T | undefined): one is T => one !== undefined;
 
 /**
  * Where a front begins whose members all came after the cursor was left: what lies before them is not owed to anybody.

@@ -112,7 +112,7 @@ function subscriberOf(
 /** What `allowedUntil` is of a subscription that was ended for another reason than its token. */
 export const EXPIRED = 0;
 
-export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0, fence: 0 });
+export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0, term: 0 });
 
 /** Ends a subscription, and is content if there is none. */
 export async function unsubscribe(

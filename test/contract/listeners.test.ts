@@ -15,6 +15,7 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
   isClosed: false,
   lookAt: 0,
   isUnclean: false,
+  fence: 0,
   ...more,
 });
 
@@ -44,7 +45,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       until: LATER,
       allowedUntil: undefined,
       joins: 0,
-      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 } },
+      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, term: 0 } },
     };
   });
 
@@ -133,7 +134,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscribers.members(shard)).toEqual([subscriber]);
     expect(await subscribers.member(shard, subscriber.connection)).toEqual(subscriber);
     expect(await subscribers.members({ ...shard, shard: 4 })).toEqual([]);
-    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER, fence: 2 };
+    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER, term: 2 };
     expect(await subscribers.move(shard, subscriber, 'x.y/z', place)).toBe(true);
     const another = { ...subscriber, id: 'another' };
     expect(await subscribers.move(shard, another, shard.channel, undefined)).toBe(false);
@@ -151,7 +152,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
   test('a member is moved from where it was seen, and from nowhere else', async () => {
     await subscribers.add(shard, subscriber, true);
     const { channel } = shard;
-    const first = { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 };
+    const first = { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, term: 0 };
     const standing = (place: typeof first | undefined, joins = 0) => ({
       ...subscriber,
       joins,
@@ -161,7 +162,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       undefined,
       { ...first, at: at(8) },
       { ...first, isUnsure: true },
-      { ...first, fence: 1 },
+      { ...first, term: 1 },
       { ...first, rests: 1, restsUntil: LATER },
     ];
     for (const other of others)
@@ -228,7 +229,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       places: Object.fromEntries(
         Array.from({ length: 200 }, (_, m) => [
           `channel-${'x'.repeat(200)}-${m}`,
-          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0, fence: 0 },
+          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0, term: 0 },
         ]),
       ),
     }));

@@ -151,6 +151,8 @@ function cursorStore(): CursorStore {
     lookAt: 0,
     asks: 0,
     isUnclean: false,
+    term: 0,
+    fence: 0,
     freedAt: 0,
     guardedUntil: 0,
   };
@@ -177,8 +179,9 @@ function cursorStore(): CursorStore {
       const row = rowOf(shard);
       const isTaken = row.owner !== undefined && (row.until ?? 0) > now && !isHeld(row, lease);
       if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
-      rows.set(key(shard), { ...row, ...lease });
-      return cursorOf(row);
+      const term = row.term + 1;
+      rows.set(key(shard), { ...row, ...lease, term });
+      return { ...cursorOf(row), term };
     },
     async ask(shard, now) {
       const row = rows.get(key(shard));

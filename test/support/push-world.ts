@@ -11,20 +11,16 @@ import type { From } from '../../lambda/hub/read.ts';
 import { type Subscribed, subscribe } from '../../lambda/hub/subscribe.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../protocol/offset.ts';
+import { type Lateness, lateWrites } from './late-writes.ts';
 import { type MemoryListeners, memoryListeners } from './memory-listeners.ts';
 import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
 
-/** The writes of the stores that a push relies on. */
-const WRITES = new Set([
-  ...['add', 'move', 'remove', 'expire', 'note', 'unnote'],
-  ...['take', 'ask', 'guard', 'commit', 'release', 'abandon'],
-]);
-/** After so long the SDK gives an attempt up, and so much later may it still be carried out, in milliseconds. */
-const SDK_TIMEOUT_MS = 800;
-const MOST_LATE_MS = 4_000;
+/** The writes that a push relies on. */
+const SUBSCRIBER_WRITES = ['add', 'move', 'remove', 'expire', 'note', 'unnote'];
+const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 
 /** What a visibility timeout is on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
@@ -62,7 +58,7 @@ export interface Client {
   slowMs?: number;
 }
 
-export interface World {
+export interface World extends Lateness {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly listeners: MemoryListeners;
@@ -83,10 +79,6 @@ export interface World {
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
-  /** Part of the writes that the SDK makes twice: the first one is carried out late, or its answer is lost. 0 to 1. */
-  slow: number;
-  /** Part of the writes that are refused, and carried out all the same some seconds later. 0 to 1. */
-  unanswered: number;
   /** What pushes tell of themselves. */
   watch: PushWatch;
   /** Called for each page of the log that a push reads. */
@@ -202,26 +194,11 @@ export function pushWorld({
     };
   };
 
-  /** What becomes of a write whose answer is late. The SDK gives it 800 ms (lambda/aws/client.ts). */
-  const lately = <T extends object>(store: T): T =>
-    new Proxy(store, {
-      get(target, name, receiver) {
-        const original: unknown = Reflect.get(target, name, receiver);
-        if (typeof original !== 'function' || !WRITES.has(String(name))) return original;
-        return async (...args: unknown[]) => {
-          const write = async (): Promise<unknown> => await Reflect.apply(original, target, args);
-          const isUnanswered = random() < world.unanswered;
-          if (!isUnanswered && random() >= world.slow) return await write();
-          const isLate = isUnanswered || random() < 0.5;
-          if (isLate) void time.sleep(SDK_TIMEOUT_MS + random() * MOST_LATE_MS, never).then(write);
-          else await write();
-          await time.sleep(SDK_TIMEOUT_MS, never);
-          if (isUnanswered) throw new Refusal('unavailable', 'not answered');
-          return await write();
-        };
-      },
-    });
-  Object.assign(listeners, { subscribers: lately(stores.subscribers), cursors: lately(stores.cursors) });
+  const lateness = { time, random, of: () => world };
+  Object.assign(listeners, {
+    subscribers: lateWrites(stores.subscribers, SUBSCRIBER_WRITES, lateness),
+    cursors: lateWrites(stores.cursors, CURSOR_WRITES, lateness),
+  });
 
   log.hook = lag;
   const world: World = {

@@ -12,6 +12,7 @@ import type { Delivering, Dispatching, Letter, Notice, Outcome, Vault } from '..
 import { serveEndpoint } from '../../lambda/webhook/serve.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { requestOf } from './json-log.ts';
+import { type Lateness, lateWrites } from './late-writes.ts';
 import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
@@ -43,7 +44,7 @@ export interface WebhookWorldOptions {
   readonly duplicates?: number;
 }
 
-export interface WebhookWorld extends MemoryWebhooks {
+export interface WebhookWorld extends MemoryWebhooks, Lateness {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly received: Received[];
@@ -86,7 +87,15 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const start = log.now;
   Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
   const lag = () => time.sleep(Math.floor(random() * latencyMs), never);
-  const stores = memoryWebhooks(() => () => {});
+  const memory = memoryWebhooks(() => () => {});
+  const lateness = { time, random, of: () => world };
+  const stores = {
+    ...memory,
+    endpoints: lateWrites(memory.endpoints, ['replace'], lateness),
+    deliveries: lateWrites(memory.deliveries, ['leave', 'done', 'put'], lateness),
+    leases: lateWrites(memory.leases, ['ask', 'take', 'commit', 'release'], lateness),
+    cursors: lateWrites(memory.cursors, ['move'], lateness),
+  };
   const counts = { dispatch: 0, deliver: 0 };
   let ids = 0;
 
@@ -234,6 +243,8 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     crashes: [],
     failures: [],
     throttle: 0,
+    slow: 0,
+    unanswered: 0,
     wake,
     queued: () => ({ ...counts }),
     sleep: (ms) => time.sleep(ms, never),

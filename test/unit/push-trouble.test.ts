@@ -65,7 +65,7 @@ test('a place that is none stops nobody else', async () => {
     const members = await w.listeners.subscribers.members(set);
     const row = members.find(({ connection }) => connection === odd.id);
     const { next = 0 } = (await w.log.channels.get(CHANNEL)) ?? {};
-    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0, fence: 0 };
+    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0, term: 0 };
     if (!row) throw new Error('the subscription is not there');
     await w.listeners.subscribers.move(set, row, CHANNEL, place);
     await publish(w.log, 2);

@@ -404,6 +404,7 @@ describe('an owner that dies', () => {
         isClosed: false,
         lookAt: 0,
         isUnclean: false,
+        fence: 0,
       };
       const [one, two] = [
         { owner: 'one', until: 1_000 },

@@ -116,6 +116,8 @@ async function randomDay(seed: number): Promise<number> {
         }));
       for (let step = 0; step < 30; step++) {
         w.throttle = random() < 0.1 ? 0.2 : 0;
+        w.slow = random() < 0.2 ? 0.3 : 0;
+        w.unanswered = random() < 0.1 ? 0.1 : 0;
         if (random() < 0.3) {
           w.calls = 0;
           w.crashAt = 1 + Math.floor(random() * 80);
@@ -126,9 +128,14 @@ async function randomDay(seed: number): Promise<number> {
         await w.sleep(random() < 0.2 ? random() * HOUR : random() * 3_000);
       }
       w.throttle = 0;
+      w.slow = 0;
+      w.unanswered = 0;
       w.crashAt = undefined;
       for (const { url } of endpoints) w.answers.set(url, () => ({ status: 200 }));
       await w.sleep(48 * HOUR);
+      // An errand that was left late, after it was done, waits for whoever comes next.
+      for (const { id } of endpoints) w.wake(id);
+      await w.sleep(HOUR);
       for (const { id, url } of endpoints) {
         const result = tally(w, url, published);
         expect([result.lost, result.unexpected]).toEqual([[], []]);
