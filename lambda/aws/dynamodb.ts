@@ -13,10 +13,11 @@ export function documentClient(): DynamoDBDocumentClient {
 }
 
 /**
- * How long a write that must not be repeated waits for its answer, in milliseconds: below the grace after which readers
- * seal a gap (GAP_GRACE_MS).
+ * How long a write that must not be repeated waits for its answer, in milliseconds. A publish whose slot readers have
+ * sealed meanwhile (GAP_GRACE_MS) takes another, so this may be longer than that. It is shorter than the timeout of any
+ * function.
  */
-const ONCE_MS = 2_000;
+const ONCE_MS = 5_000;
 
 /**
  * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then both may be

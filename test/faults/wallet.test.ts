@@ -48,7 +48,7 @@ const tokenOf = (sub: string): Promise<string> =>
     .sign(new TextEncoder().encode(keys.key));
 
 const hubOf = async (sub: string) =>
-  callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(sub)}` });
+  callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(sub)}` }, { comesAgain: false });
 
 const floodedHub = (): FloodedHub => ({
   url: running.stack.url,

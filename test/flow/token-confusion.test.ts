@@ -5,7 +5,7 @@
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { badTokens, goodTokens } from '../support/confusion.ts';
-import { type Opening, statusOf } from '../support/socket.ts';
+import { type Opening, statusThroughRates } from '../support/socket.ts';
 import { callerAt, newChannel } from '../support/wire.ts';
 
 const { url, socketUrl, apiSocketUrl, key, audience, issuer } = inject('hub');
@@ -73,7 +73,7 @@ async function answersTo(token: string): Promise<Answers> {
 
 async function statusesOf(token: string): Promise<Readonly<Record<string, number>>> {
   const statuses = Object.entries(OPENINGS).map(
-    async ([way, opening]) => [way, await statusOf(opening(token))] as const,
+    async ([way, opening]) => [way, await statusThroughRates(opening(token))] as const,
   );
   return Object.fromEntries(await Promise.all(statuses));
 }
@@ -114,8 +114,8 @@ describe('a good token is let in at every door', () => {
     const statuses = Object.values(await answersTo(token)).map(({ status }) => status);
     expect(statuses).not.toContain(401);
     for (const at of [socketUrl, apiSocketUrl]) {
-      expect(await statusOf({ url: at, ...header(token) })).toBe(101);
-      expect(await statusOf({ url: at, protocols: ['tidings.v1', `bearer.${token}`] })).toBe(101);
+      expect(await statusThroughRates({ url: at, ...header(token) })).toBe(101);
+      expect(await statusThroughRates({ url: at, protocols: ['tidings.v1', `bearer.${token}`] })).toBe(101);
     }
   });
 });

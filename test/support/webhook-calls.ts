@@ -2,7 +2,6 @@
  * Managing webhooks over HTTP as their owners do, and looking at what came of deliveries.
  * @module
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import type { Caller } from './wire.ts';
@@ -15,9 +14,6 @@ export const isHubLocal = process.env.HUB_STAGE === undefined;
 
 /** Context of a hub that is asked of webhooks more often in a second than anybody has reason to. */
 export const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000 };
-
-/** How long to leave a gateway alone that says 429, in milliseconds. */
-const THROTTLED_MS = 250;
 
 export interface Said {
   readonly status: number;
@@ -42,12 +38,7 @@ export function webhooksOf(hub: Caller) {
   const ask = async (method: string, path: string, body?: unknown): Promise<Said> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const init = { method, ...(text === undefined ? {} : { body: text }) };
-    let response = await hub.request(`/webhooks${path}`, init);
-    // The gateway's, before any function is asked: a test comes again as every client does.
-    for (; response.status === 429; response = await hub.request(`/webhooks${path}`, init)) {
-      await response.text();
-      await wait(THROTTLED_MS);
-    }
+    const response = await hub.request(`/webhooks${path}`, init);
     const { status, headers } = response;
     const said = await response.text();
     const parsed = said.startsWith('{') ? fieldsOf(JSON.parse(said)) : {};

@@ -2,6 +2,7 @@
  * Talking to the hub under test over HTTP, and nothing else.
  * @module
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { inject } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
 import { mintToken } from '../../scripts/mint.ts';
@@ -25,14 +26,36 @@ export async function callerWith(capability: Capability | undefined) {
   return callerAt(inject('hub').url, headers);
 }
 
+/** How long to leave a gateway alone that says 429, in milliseconds. */
+const THROTTLED_MS = 250;
+
+/**
+ * Sends again while the gateway refuses for its rate (PROTOCOL.md §8): no test may depend on being slower than that. What
+ * the hub itself refuses with 429 is an answer.
+ */
+async function throughRates(send: () => Promise<Response>): Promise<Response> {
+  for (;;) {
+    const response = await send();
+    if (response.status !== 429) return response;
+    const text = await response.clone().text();
+    if (!text.includes('Too Many Requests')) return response;
+    await wait(THROTTLED_MS);
+  }
+}
+
 export type Caller = ReturnType<typeof callerAt>;
 
-export function callerAt(url: string, headers: Readonly<Record<string, string>> = {}) {
-  const request = (path: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${url}${path}`, {
-      ...init,
-      headers: { ...headers, ...Object.fromEntries(new Headers(init.headers)) },
-    });
+/** @param comesAgain false for tests of the rates themselves; every other one waits as clients do */
+export function callerAt(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  { comesAgain = true } = {},
+) {
+  const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const all = { ...headers, ...Object.fromEntries(new Headers(init.headers)) };
+    const send = () => fetch(`${url}${path}`, { ...init, headers: all });
+    return comesAgain ? await throughRates(send) : await send();
+  };
   return {
     request,
     publish: (channel: string, ...messages: readonly unknown[]) =>

@@ -1,0 +1,149 @@
+/**
+ * Each call to a store or queue is late once, in turn: the SDK repeats it, and what was late is carried out as well. A
+ * publish still takes one place, a read finds what was acknowledged, and sockets and endpoints get all of it within
+ * seconds (PROTOCOL.md §4, §11, §12.4).
+ * @module
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { parseOffset } from '../../protocol/offset.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, type Fault, inject } from '../support/faults.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Listener, listen } from '../support/listener.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+
+/** Longer than the SDK waits for one attempt (800 ms), in milliseconds. */
+const LATE_MS = 1_100;
+/** Longer than a claim waits, which is not repeated (5 s), in milliseconds. */
+const TOO_LATE_MS = 5_500;
+/** How long what was acknowledged may be on its way, in milliseconds. */
+const SOME_SECONDS = { timeout: 12_000, interval: 50 };
+/** Calls that a function makes for an event, at least: those beyond are of events that follow. */
+const CALLS = 10;
+
+/** Publishes at once. */
+const MANY = 60;
+
+type Door = Fault['function'];
+const DOORS: readonly Door[] = ['Publish', 'Push', 'Dispatch', 'Deliver', 'Read'];
+
+let running: RunningHub;
+let hub: Caller;
+let receiver: Receiver;
+beforeAll(async () => {
+  running = await startHub({ concurrency: 8 });
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+  receiver = await startReceiver();
+}, 60_000);
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('slow-calls', running.stack.control);
+  await running.close();
+  await receiver.close();
+});
+
+const late = (door: Door, at: 'before' | 'after', call: number): Promise<void> =>
+  inject(running.stack.control, { function: door, at, call, effect: { delayMs: LATE_MS } });
+const subscribed = (channel: string): Promise<Listener> =>
+  listen(running.stack.socketUrl ?? '', running.token, channel);
+
+/** The place in the log that a publish was answered. */
+function slotOf(response: Response): number {
+  expect(response.status).toBe(204);
+  const offset = parseOffset(response.headers.get('Stream-Next-Offset') ?? '');
+  if (!offset) throw new Error('a publish was answered without an offset');
+  return offset.entry;
+}
+
+async function endpointFor(channel: string): Promise<() => unknown[]> {
+  const url = `${receiver.url}/${channel.replace('/', '-')}`;
+  const init = { method: 'POST', body: JSON.stringify({ url, channels: [channel] }) };
+  expect((await hub.request('/webhooks', init)).status).toBe(201);
+  const ofChannel = () => receiver.received.filter(({ body }) => body.channel === channel);
+  return () => [...new Set(ofChannel().map(({ body }) => body.data))].sort();
+}
+
+describe.each(['before', 'after'] as const)('a call that is late %s it is carried out', (at) => {
+  test.each(Array.from({ length: CALLS }, (_, nth) => nth + 1))(
+    'number %i of each function',
+    async (nth) => {
+      const channel = newChannel('slow');
+      const [pattern] = channel.split('/');
+      const delivered = await endpointFor(channel);
+      await late('Socket', at, nth);
+      const listeners = [
+        await subscribed(channel),
+        await subscribed(channel),
+        await subscribed(`${pattern}/*`),
+      ];
+      slotOf(await hub.publish(channel, 0));
+      for (const door of DOORS) await late(door, at, nth);
+      const slots: number[] = [];
+      for (const n of [1, 2, 3]) {
+        slots.push(slotOf(await hub.publish(channel, n)));
+        expect((await hub.readAll(channel)).messages.at(-1)).toBe(n);
+      }
+      const [first = 0] = slots;
+      expect(slots).toEqual([first, first + 1, first + 2]);
+      const everyone = () => listeners.map(({ taken }) => taken);
+      await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3]));
+      await expect.poll(delivered, SOME_SECONDS).toEqual([0, 1, 2, 3]);
+      // What was late is carried out by now. A member that it put in a wrong place would miss something of this.
+      await wait(LATE_MS);
+      slotOf(await hub.publish(channel, 4));
+      await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3, 4]));
+      expect(listeners.flatMap(({ breaks }) => breaks)).toEqual([]);
+      await Promise.all(listeners.map((listener) => listener.close()));
+    },
+    40_000,
+  );
+});
+
+describe('a claim that is too late', () => {
+  test.each(['before', 'after'] as const)(
+    '%s it is carried out: said to be unknown, and nothing else is lost',
+    async (at) => {
+      const channel = newChannel('slow');
+      const listener = await subscribed(channel);
+      slotOf(await hub.publish(channel, 'first'));
+      const action = 'dynamodb:UpdateItem';
+      await inject(running.stack.control, {
+        function: 'Publish',
+        at,
+        action,
+        effect: { delayMs: TOO_LATE_MS },
+      });
+      const response = await hub.publish(channel, 'unknown');
+      expect(await refusalOf(response)).toEqual([503, 'unavailable']);
+      await wait(at === 'before' ? TOO_LATE_MS : 0);
+      slotOf(await hub.publish(channel, 'last'));
+      // A read that starts now finds it, however long the claim leaves a gap.
+      expect((await hub.readAll(channel)).messages).toEqual(['first', 'last']);
+      await expect.poll(() => listener.taken, SOME_SECONDS).toEqual(['first', 'last']);
+      expect(listener.breaks).toEqual([]);
+      await listener.close();
+    },
+    40_000,
+  );
+});
+
+test('many publishes at once take one place each, and each is found when it is answered', async () => {
+  const channel = newChannel('slow');
+  const first = slotOf(await hub.publish(channel, 'first'));
+  const publishes = Array.from({ length: MANY }, async (_, n) => {
+    const response = await hub.publish(channel, n);
+    // Where the machine is busy the store may be, too: then nothing was promised.
+    if (response.status === 503) return [];
+    const slot = slotOf(response);
+    const { messages } = await hub.readAll(channel);
+    return [{ slot, isFound: messages.includes(n) }];
+  });
+  const done = (await Promise.all(publishes)).flat();
+  expect(done.length).toBeGreaterThan(0);
+  expect(done.filter(({ isFound }) => !isFound)).toEqual([]);
+  expect(new Set(done.map(({ slot }) => slot)).size).toBe(done.length);
+  await expect.poll(async () => (await hub.publish(channel, 'last')).status, SOME_SECONDS).toBe(204);
+  expect(slotOf(await hub.publish(channel, 'end')) - first).toBeLessThanOrEqual(MANY + 2);
+}, 40_000);
