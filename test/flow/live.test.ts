@@ -130,24 +130,6 @@ describe('Server-Sent Events', () => {
     await stream.close();
   });
 
-  test('several channels in one stream, resumed by one id', async () => {
-    const [a, b] = [newChannel(), newChannel()];
-    const path = `/events?channel=${a}&channel=${b}`;
-    const stream = await openStream(hub, path);
-    await hub.publish(a, 'a1');
-    const first = await stream.next();
-    expect(JSON.parse(first?.data ?? '')).toEqual({ channel: a, message: 'a1' });
-    await stream.close();
-    await hub.publish(b, 'b1');
-    await hub.publish(a, 'a2');
-    const again = await openStream(hub, path, { 'Last-Event-ID': first?.id ?? '' });
-    const rest = [await again.next(), await again.next()].map(
-      (event) => JSON.parse(event?.data ?? '').message,
-    );
-    expect(rest.toSorted()).toEqual(['a2', 'b1']);
-    await again.close();
-  });
-
   test('a stream that began at now comes back to that moment', async () => {
     const channel = newChannel();
     await hub.publish(channel, 'old');
@@ -163,20 +145,6 @@ describe('Server-Sent Events', () => {
     });
     expect((await again.next())?.data).toBe('"meanwhile"');
     await again.close();
-  });
-
-  test('several channels that are all closed and read do not want their browser back', async () => {
-    const [a, b] = [newChannel(), newChannel()];
-    for (const channel of [a, b]) {
-      await hub.publish(channel, 1);
-      await hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
-    }
-    const path = `/events?channel=${a}&channel=${b}`;
-    const stream = await openStream(hub, path);
-    await stream.next();
-    const last = await stream.next();
-    expect(await stream.next()).toBeUndefined();
-    expect((await hub.request(path, { headers: { 'Last-Event-ID': last?.id ?? '' } })).status).toBe(204);
   });
 
   test('a closed channel ends its stream, and does not want its browser back', async () => {
@@ -212,21 +180,6 @@ describe('refusals come before anything is held', () => {
   });
 
   test.each([
-    ['no channel', '/events', 400, 'bad_request'],
-    [
-      'too many channels',
-      `/events?${Array.from({ length: 21 }, (_, n) => `channel=c${n}`).join('&')}`,
-      400,
-      'bad_request',
-    ],
-    ['a channel twice', '/events?channel=a&channel=a', 400, 'bad_request'],
-    ['a bad name', '/events?channel=a*b', 400, 'bad_channel'],
-    ['an id of other channels', '/events?channel=a&channel=b&offset=-1.-1.-1', 400, 'bad_offset'],
-  ])('/events: %s', async (_name, path, status, code) => {
-    expect(await refusalOf(await hub.request(path))).toEqual([status, code]);
-  });
-
-  test.each([
     ['long polling', '?offset=-1&live=long-poll', {}],
     ['live=sse', '?offset=-1&live=sse', {}],
     ['an EventSource', '', { Accept: 'text/event-stream' }],
@@ -237,27 +190,5 @@ describe('refusals come before anything is held', () => {
     expect((await nobody.request(`/channels/${channel}${query}`, { headers })).status).toBe(401);
     const other = await callerWith({ 'elsewhere/*': ['subscribe'] });
     expect((await other.request(`/channels/${channel}${query}`, { headers })).status).toBe(403);
-  });
-
-  test('/events: history that is gone in one of the channels is the status of all', async () => {
-    const [quick, gone] = [newChannel(), newChannel()];
-    await hub.publish(quick, 1);
-    await hub.publish(gone, 1);
-    const id = '-1.0000000000010000';
-    const response = await hub.request(`/events?channel=${quick}&channel=${gone}&offset=${id}`);
-    expect(await refusalOf(response)).toEqual([410, 'offset_gone']);
-  });
-
-  test('/events knows GET only', async () => {
-    const response = await hub.request('/events?channel=a', { method: 'POST', body: '1' });
-    expect(response.headers.get('Allow')).toBe('GET, OPTIONS');
-    expect(await refusalOf(response)).toEqual([405, 'method_not_allowed']);
-  });
-
-  test('/events needs a token for every channel', async () => {
-    const [mine, theirs] = [newChannel(), newChannel()];
-    const caller = await callerWith({ [mine]: ['subscribe'] });
-    expect((await caller.request(`/events?channel=${mine}&channel=${theirs}`)).status).toBe(403);
-    expect((await (await callerWith(undefined)).request(`/events?channel=${mine}`)).status).toBe(401);
   });
 });
