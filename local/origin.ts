@@ -120,7 +120,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 function headersFor(origin: Origin, edge: EdgeRequest, { id, request }: Exchange): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
+  const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of Object.entries(edge.headers)) {
     if (!NOT_FORWARDED.has(name)) headers[name] = value;
   }
@@ -147,7 +147,7 @@ function answer(incoming: IncomingMessage, { id, response, log }: Exchange): voi
   incoming.on('close', () => {
     if (!incoming.complete) response.destroy();
   });
-  const headers: OutgoingHttpHeaders = {};
+  const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (!NOT_RETURNED.has(name)) headers[name] = value;
   }

@@ -4,6 +4,7 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
@@ -100,7 +101,7 @@ function refuseOthers(app: Hono, path: string, methods: readonly string[]): void
 }
 
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
-  const route = door.routes[raw.method];
+  const route = ownValue(door.routes, raw.method);
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
   const caller = await callerOf(door, raw);
   refuseBadName(channel);

@@ -7,6 +7,7 @@
  */
 import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Access } from '../access/verify.ts';
@@ -112,7 +113,7 @@ function webhookApp(door: WebhookDoor): Hono {
     app.options(path, (c) => answerPreflight(c.req.raw, methods));
     app.all(path, async (c) => {
       const { raw } = c.req;
-      const answer = Object.hasOwn(answers, raw.method) ? answers[raw.method] : undefined;
+      const answer = ownValue(answers, raw.method);
       if (!answer) throw methodNotAllowed(raw.method, methods);
       const id = c.req.param('id') ?? '';
       const delivery = c.req.param('delivery') ?? '';

@@ -46,7 +46,7 @@ async function answerOf(...request: Parameters<typeof event>): Promise<[number, 
   return [statusCode, body === '' ? '' : JSON.parse(body).error.code];
 }
 
-test.each(['TRACE', 'TRACK', 'CONNECT', 'PROPFIND'])(
+test.each(['TRACE', 'TRACK', 'CONNECT', 'PROPFIND', 'constructor', '__proto__', 'toString'])(
   '%s is a method that channels do not know',
   async (method) => {
     expect((await answerOf(method, '/channels/a'))[1]).toBe('method_not_allowed');
