@@ -43,6 +43,8 @@ const EVENT_STREAM = {
   // Its address may hold a ticket, so it must not be stored; `no-cache` is what Durable Streams §5.8 wants.
   'Cache-Control': 'no-cache, no-store, no-transform',
   Vary: 'Authorization, Accept',
+  // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  'X-Accel-Buffering': 'no',
 };
 
 export function streamAnswers(door: StreamOptions) {
@@ -72,7 +74,8 @@ export function streamAnswers(door: StreamOptions) {
       return protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random));
     };
     const frames = async function* (): AsyncGenerator<string> {
-      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from))) + framesOf(first);
+      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from), random)) +
+        framesOf(first);
       let last = first;
       for await (const held of batches) {
         // A channel that appeared meanwhile, as other than the text that was announced: the reader comes again.
@@ -95,7 +98,7 @@ export function streamAnswers(door: StreamOptions) {
     if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
     const seat = seatOf(seats, caller.principal);
     await seat.take();
-    const frames = mergedFrames({ names, from, delivered }, firsts, merged(streams));
+    const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
     return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
   }
 
@@ -126,14 +129,14 @@ async function firstOf(
 }
 
 /** What a stream of several channels was asked for. */
-interface Asked extends Pick<StreamOptions, 'delivered'> {
+interface Asked extends Pick<StreamOptions, 'delivered' | 'random'> {
   readonly names: readonly string[];
   readonly from: readonly From[];
 }
 
 /** Each event names its channel, and its id holds the offsets of all of them, in the order of the request. */
 async function* mergedFrames(
-  { names, from, delivered }: Asked,
+  { names, from, delivered, random }: Asked,
   firsts: readonly Followed[],
   rest: AsyncIterable<{ readonly at: number; readonly step: Followed }>,
 ): AsyncGenerator<string> {
@@ -156,7 +159,7 @@ async function* mergedFrames(
     offsets[at] = offsetOf(held.result.next);
     return frames.join('');
   };
-  yield browserPreamble(offsets.join('.')) + firsts.map((step, at) => framesOf(at, step)).join('');
+  yield browserPreamble(offsets.join('.'), random) + firsts.map((step, at) => framesOf(at, step)).join('');
   for await (const { at, step } of rest) yield framesOf(at, step) || HEARTBEAT;
 }
 

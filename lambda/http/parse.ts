@@ -168,14 +168,26 @@ export function parseMode(raw: Request): Mode {
 }
 
 /**
- * Where a GET starts: from the beginning if it does not say, which it must to be held. An EventSource that comes again
- * says it in Last-Event-ID, while its URL still has the offset that it began with.
+ * Where an EventSource that comes again wants to go on, while its URL still has the offset that it began with. Polyfills say it
+ * in the query, since a header of its own would cost them a preflight.
+ * https://github.com/Yaffle/EventSource#custom-query-parameter-name-for-the-last-event-id
+ * @throws Refusal bad_request
  */
+function lastEventIdOf(raw: Request): string | undefined {
+  const inQuery = new URL(raw.url).searchParams.getAll(LAST_EVENT_ID);
+  if (inQuery.length > 1)
+    throw new Refusal('bad_request', `send one ${LAST_EVENT_ID}, got ${inQuery.length}`);
+  return raw.headers.get('last-event-id') || inQuery[0] || undefined;
+}
+
+const LAST_EVENT_ID = 'lastEventId';
+
+/** Where a GET starts: from the beginning if it does not say, which it must to be held. */
 export function parseFrom(raw: Request, mode: Mode): From {
   const offsets = new URL(raw.url).searchParams.getAll('offset');
   if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
-  const lastEventId = mode === 'browser' ? raw.headers.get('last-event-id') : null;
-  const offset = lastEventId || offsets[0];
+  const lastEventId = mode === 'browser' ? lastEventIdOf(raw) : undefined;
+  const offset = lastEventId ?? offsets[0];
   if (offset === undefined && (mode === 'long-poll' || mode === 'sse')) {
     throw new Refusal('bad_offset', `live=${mode} needs an offset`);
   }
@@ -214,7 +226,7 @@ export function parseEvents(raw: Request): {
   }
   for (const name of names) refuseBadName(name);
   if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');
-  const id = raw.headers.get('last-event-id') || query.get('offset') || '-1';
+  const id = lastEventIdOf(raw) ?? (query.get('offset') || '-1');
   const offsets = id.split('.');
   if (offsets.length !== 1 && offsets.length !== names.length) {
     throw new Refusal(

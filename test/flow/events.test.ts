@@ -22,6 +22,11 @@ describe('/events', () => {
     await stream.close();
     await hub.publish(b, 'b1');
     await hub.publish(a, 'a2');
+    for (const query of [`lastEventId=${first?.id}`, `offset=-1&lastEventId=${first?.id}`]) {
+      const byQuery = await openStream(hub, `${path}&${query}`);
+      expect(JSON.parse((await byQuery.next())?.data ?? '').message).not.toBe('a1');
+      await byQuery.close();
+    }
     const again = await openStream(hub, path, { 'Last-Event-ID': first?.id ?? '' });
     const rest = [await again.next(), await again.next()].map(
       (event) => JSON.parse(event?.data ?? '').message,

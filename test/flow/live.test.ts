@@ -3,6 +3,7 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../protocol/limits.ts';
 import { openStream } from '../support/event-stream.ts';
 import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
 
@@ -95,6 +96,48 @@ describe('Server-Sent Events', () => {
     });
     expect(await again.next()).toMatchObject({ data: '{"n":2}' });
     await again.close();
+  });
+
+  test('for polyfills of EventSource: resumed by a parameter of the query, unless the header says otherwise', async () => {
+    const channel = newChannel();
+    const accept = { Accept: 'text/event-stream' };
+    const ids = [nextOf(await hub.publish(channel, 1)), nextOf(await hub.publish(channel, 2))];
+    await hub.publish(channel, 3);
+    const firstAt = async (query: string, headers = {}) => {
+      const stream = await openStream(hub, `/channels/${channel}?${query}`, { ...accept, ...headers });
+      const first = await stream.next();
+      await stream.close();
+      return first?.data;
+    };
+    expect(await firstAt(`lastEventId=${ids[0]}`)).toBe('2');
+    expect(await firstAt(`offset=-1&lastEventId=${ids[0]}`)).toBe('2');
+    expect(await firstAt(`offset=-1&lastEventId=${ids[0]}`, { 'Last-Event-ID': ids[1] })).toBe('3');
+    expect(await firstAt('lastEventId=')).toBe('1');
+    const twice = `/channels/${channel}?lastEventId=${ids[0]}&lastEventId=${ids[1]}`;
+    expect(await refusalOf(await hub.request(twice, { headers: accept }))).toEqual([400, 'bad_request']);
+    const wrong = await hub.request(`/channels/${channel}?lastEventId=x`, { headers: accept });
+    expect(await refusalOf(wrong)).toEqual([400, 'bad_offset']);
+  });
+
+  test('says that nothing may buffer it, and when to come again: not all at one moment', async () => {
+    const channel = newChannel();
+    const retryOf = async (path: string) => {
+      const response = await hub.request(path, { headers: { Accept: 'text/event-stream' } });
+      expect(response.headers.get('X-Accel-Buffering')).toBe('no');
+      const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+      const [, ms] = /^retry: (\d+)$/m.exec((await reader?.read())?.value ?? '') ?? [];
+      await reader?.cancel();
+      return Number(ms);
+    };
+    const times: number[] = [];
+    for (const path of [`/channels/${channel}`, `/events?channel=${channel}`])
+      for (let stream = 0; stream < 4; stream++) times.push(await retryOf(path));
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(MIN_RECONNECT_MS);
+    expect(Math.max(...times)).toBeLessThanOrEqual(MAX_RECONNECT_MS);
+    expect(new Set(times).size).toBeGreaterThan(1);
+    const forClients = await openStream(hub, `/channels/${channel}?offset=-1&live=sse`);
+    expect(forClients.response.headers.get('X-Accel-Buffering')).toBe('no');
+    await forClients.close();
   });
 
   test('a payload cannot end its event and begin another', async () => {
