@@ -17,6 +17,7 @@ import type { ChannelRequest } from './app.ts';
 import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
+import { parameterOf } from './query.ts';
 import {
   browserFrames,
   browserPreamble,
@@ -67,7 +68,7 @@ export function streamAnswers(door: StreamOptions) {
     const seat = seatOf(seats, caller.principal);
     await seat.take();
     const asText = isText(first.channel.contentType);
-    const cursor = new URL(raw.url).searchParams.get('cursor');
+    const cursor = parameterOf(raw, 'cursor');
     const framesOf = (held: Held): string => {
       delivered(held.result.messages.length);
       if (mode !== 'sse') return browserFrames(held);

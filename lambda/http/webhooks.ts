@@ -61,6 +61,7 @@ import {
   parseRotation,
   refuseMembers,
 } from './parse-webhooks.ts';
+import { refuseUnknown } from './query.ts';
 
 export interface WebhookDoor extends Books {
   readonly access: Access;
@@ -90,6 +91,12 @@ type AnswerOn = (door: WebhookDoor, endpoint: Endpoint, asked: Asked) => Promise
 /** By path, and then by method. */
 type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 
+/** Of a GET, by path. All others take none. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  '/webhooks': ['limit', 'after'],
+  '/webhooks/:id/deliveries': ['status', 'limit', 'after'],
+};
+
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
@@ -115,6 +122,7 @@ function webhookApp(door: WebhookDoor): Hono {
       const { raw } = c.req;
       const answer = ownValue(answers, raw.method);
       if (!answer) throw methodNotAllowed(raw.method, methods);
+      refuseUnknown(raw, (raw.method === 'GET' && PARAMETERS[path]) || []);
       const id = c.req.param('id') ?? '';
       const delivery = c.req.param('delivery') ?? '';
       return await answer(door, { ...(await identify(door, raw)), id, delivery });
