@@ -93,7 +93,9 @@ async function messagesIn(response: Response, encoding: Batch['encoding']): Prom
     const bytes = new Uint8Array(await response.arrayBuffer());
     return bytes.length === 0 ? [] : [btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))];
   }
-  return messagesOf(await response.text(), encoding);
+  // Not `response.text()`, which drops a byte order mark: in text it is part of the message.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: encoding === 'text' });
+  return messagesOf(decoder.decode(await response.arrayBuffer()), encoding);
 }
 
 /** The messages of a batch that came as text: one string for all, unless they are JSON. */

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Capability } from '../../protocol/capability.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { Position } from '../../protocol/offset.ts';
 
 /** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
@@ -51,7 +52,7 @@ export interface Subscriber {
 
 /** The place of its own that is stored for a subscriber in a channel. */
 export const placeIn = ({ places }: Subscriber, channel: string): Place | undefined =>
-  Object.hasOwn(places, channel) ? places[channel] : undefined;
+  ownValue(places, channel);
 
 /** The subscriptions of a pattern are kept in shards, so that many can be pushed to at once. */
 export interface PatternShard {

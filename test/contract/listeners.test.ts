@@ -113,6 +113,25 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscribers.connection('nobody=')).toBeUndefined();
   });
 
+  test.each(['__proto__', 'constructor', 'toString'])('%s is a name as any other', async (name) => {
+    await subscribers.connect(connection, 9);
+    expect(await subscribers.note(connection.id, { pattern: name, shard: 4 }, 2)).toBe('noted');
+    expect(await subscribers.note(connection.id, { pattern: name, shard: 5 }, 2)).toBe('there');
+    const { subscriptions = {} } = (await subscribers.connection(connection.id)) ?? {};
+    expect(Object.entries(subscriptions)).toEqual([[name, 4]]);
+    await subscribers.unnote(connection.id, name);
+    expect(await subscribers.connection(connection.id)).toEqual(connection);
+    const place = { at: at(7), isUnsure: true, rests: 1, restsUntil: NOW, term: 1 };
+    await subscribers.add(shard, { ...subscriber, places: Object.fromEntries([[name, place]]) }, true);
+    const there = async (): Promise<Subscriber> =>
+      (await subscribers.member(shard, subscriber.connection)) ?? subscriber;
+    expect(Object.entries((await there()).places)).toEqual([[name, place]]);
+    expect(await subscribers.move(shard, await there(), name, { ...place, at: at(8) })).toBe(true);
+    expect(Object.entries((await there()).places)).toEqual([[name, { ...place, at: at(8) }]]);
+    expect(await subscribers.move(shard, await there(), name, undefined)).toBe(true);
+    expect((await there()).places).toEqual({});
+  });
+
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
     expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());
