@@ -47,12 +47,18 @@ const EVENT_STREAM = {
 
 export function streamAnswers(door: StreamOptions) {
   const { hold, access, seats, lifetimeMs, random, delivered } = door;
-  // No stream outlives the token that it was opened by.
-  const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
-    lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
-    heartbeatMs: HEARTBEAT_MS,
-    signal,
-  });
+  /** What a stream of the caller is made of: how it goes on, its seat, and what ends it when its reader has gone. */
+  const opened = (caller: Caller) => {
+    const gone = new AbortController();
+    const now = hold.log.clock();
+    // No stream outlives the token that it was opened by.
+    const lastsMs = Math.min(lifetimeMs, leavesAt(caller) - now);
+    const seat = seatOf(seats, caller.principal, now + lastsMs);
+    // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
+    const signal = AbortSignal.any([gone.signal, seat.lost]);
+    const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
+    return { gone, seat, following };
+  };
 
   async function* batchesOf(name: string, from: From, following: FollowOptions): AsyncGenerator<Held> {
     for await (const held of follow(hold, name, from, following)) {
@@ -64,12 +70,11 @@ export function streamAnswers(door: StreamOptions) {
   async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
-    const gone = new AbortController();
-    const batches = batchesOf(name, from, options(caller, gone.signal));
+    const { gone, seat, following } = opened(caller);
+    const batches = batchesOf(name, from, following);
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
-    const seat = seatOf(seats, caller.principal);
     await seat.take();
     const asText = isText(first.channel.contentType);
     const cursor = new URL(raw.url).searchParams.get('cursor');
@@ -94,13 +99,10 @@ export function streamAnswers(door: StreamOptions) {
   async function events(raw: Request, caller: Caller): Promise<Response> {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
-    const gone = new AbortController();
-    const streams = names.map((name, at) =>
-      batchesOf(name, from[at] ?? 'beginning', options(caller, gone.signal)),
-    );
+    const { gone, seat, following } = opened(caller);
+    const streams = names.map((name, at) => batchesOf(name, from[at] ?? 'beginning', following));
     const firsts = await firstOf(streams, gone);
     if (firsts.every(isOver)) return new Response(null, { status: 204 });
-    const seat = seatOf(seats, caller.principal);
     await seat.take();
     const frames = mergedFrames(names, firsts, merged(streams));
     return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
