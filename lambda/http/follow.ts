@@ -2,7 +2,7 @@
  * The answers of the door that streams: one channel in either framing, or several for browsers (PROTOCOL.md §5.2).
  * @module
  */
-import { Refusal } from '../../protocol/errors.ts';
+import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
@@ -16,7 +16,7 @@ import { type Seat, type Seats, seatOf } from '../hub/tally.ts';
 import type { ChannelRequest } from './app.ts';
 import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
-import { parseEvents, parseFrom, parseMode } from './parse.ts';
+import { type Mode, parseEvents, parseFrom, parseMode } from './parse.ts';
 import {
   browserFrames,
   browserPreamble,
@@ -45,6 +45,12 @@ const EVENT_STREAM = {
   Vary: 'Authorization, Accept',
 };
 
+/** When an EventSource comes again that found no room, at the earliest and scattered over as long, in milliseconds. */
+const LATER_MS = 5_000;
+
+/** Refusals that pass. To an EventSource any status but 200 is the end for good. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['too_many_requests', 'unavailable']);
+
 export function streamAnswers(door: StreamOptions) {
   const { hold, access, seats, lifetimeMs, random, delivered } = door;
   /** What a stream of the caller is made of: how it goes on, its seat, and what ends it when its reader has gone. */
@@ -67,8 +73,29 @@ export function streamAnswers(door: StreamOptions) {
     }
   }
 
-  async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
-    const mode = parseMode(raw);
+  /**
+   * What an EventSource is answered. In place of a refusal that passes this is a stream that ends at once and says when to
+   * come again, since an EventSource that is answered with another status is closed and stays so.
+   * https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
+   */
+  async function toEventSource(raw: Request, answer: () => Promise<Response>): Promise<Response> {
+    try {
+      return await answer();
+    } catch (error) {
+      if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
+      door.logRefusal(error, aboutOf(raw));
+      const retry = Math.round(LATER_MS * (1 + random()));
+      return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
+    }
+  }
+
+  async function channel(request: ChannelRequest): Promise<Response> {
+    const mode = parseMode(request.raw);
+    const answer = () => oneChannel(request, mode);
+    return mode === 'sse' ? await answer() : await toEventSource(request.raw, answer);
+  }
+
+  async function oneChannel({ channel: name, caller, raw }: ChannelRequest, mode: Mode): Promise<Response> {
     const from = parseFrom(raw, mode);
     const { gone, seat, following } = opened(caller);
     const batches = batchesOf(name, from, following);
@@ -108,7 +135,7 @@ export function streamAnswers(door: StreamOptions) {
     return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
   }
 
-  return { channel, events };
+  return { channel, events: (raw: Request, caller: Caller) => toEventSource(raw, () => events(raw, caller)) };
 }
 
 /** A closed channel that has been read to its end: 204 tells an EventSource not to come again. */
@@ -164,6 +191,8 @@ function eventOf(
   return `id: ${offsets.join('.')}\ndata: {"channel":${JSON.stringify(name)},${fields}}\n\n`;
 }
 
+const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).pathname });
+
 /** What ends with a stream, and who is told if it ends badly. */
 interface StreamEnd {
   readonly gone: AbortController;
@@ -185,9 +214,8 @@ function bytesOf(
         if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        const about = { method: raw.method, path: new URL(raw.url).pathname };
-        if (error instanceof Refusal) books.logRefusal(error, about);
-        else books.logDefect(error, about);
+        if (error instanceof Refusal) books.logRefusal(error, aboutOf(raw));
+        else books.logDefect(error, aboutOf(raw));
       }
       // Before the end: after it the process may be frozen.
       await seat.leave();
