@@ -142,7 +142,7 @@ describe('the seats of a caller whose oldest give way', () => {
   const OVER = 5;
 
   test.each([
-    ['two a second and a half', 400, 100],
+    ['ten a second', 100, 200],
     ['five in two seconds', 400, 52],
     ['one a second', 1_000, 200],
   ])('who reloads %s is never refused', async (_name, everyMs, times) => {
