@@ -3,6 +3,9 @@
  * and the first is carried out all the same, before that or after.
  * @module
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
@@ -106,3 +109,35 @@ describe.each(['before', 'after'] as const)('a write that is late (delayed %s it
     await Promise.all(open.map((socket) => socket.close()));
   }, 60_000);
 });
+
+test('the places of streams that were open when the hub was stopped are free when those would have ended', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'tidings-seats-'));
+  const context = {
+    'tidings:streamSeconds': 4,
+    'tidings:maxStreams': 10,
+    'tidings:heldPerCaller': HELD_PER_CALLER,
+  };
+  const path = `/channels/${newChannel()}`;
+  const headers = { Accept: 'text/event-stream' };
+  const open = async ({ stack, token }: RunningHub) => {
+    const response = await callerAt(stack.url, { Authorization: `Bearer ${token}` }).request(path, {
+      headers,
+    });
+    const { value = new Uint8Array() } = (await response.body?.getReader().read()) ?? {};
+    return new TextDecoder().decode(value);
+  };
+  try {
+    const stopped = await startHub({ data, context });
+    for (let n = 0; n < HELD_PER_CALLER + 1; n++) expect(await open(stopped)).toMatch(/\nid: /);
+    await stopped.close();
+    const started = await startHub({ data, context });
+    const allIn = async () => {
+      const answers = await Promise.all(Array.from({ length: HELD_PER_CALLER }, () => open(started)));
+      return answers.every((text) => text.includes('\nid: '));
+    };
+    await expect.poll(allIn, { timeout: 15_000 }).toBe(true);
+    await started.close();
+  } finally {
+    rmSync(data, { recursive: true, force: true });
+  }
+}, 60_000);
