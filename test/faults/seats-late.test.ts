@@ -110,6 +110,26 @@ describe.each(['before', 'after'] as const)('a write that is late (delayed %s it
   }, 60_000);
 });
 
+test('a connection that could not be opened after it was noted takes no place', async () => {
+  const as = {
+    url: running.stack.socketUrl ?? '',
+    headers: { Authorization: `Bearer ${await tokenOf('unlucky')}` },
+  };
+  const { control } = running.stack;
+  // The token ends before the connection would, of which word is left in a queue.
+  const busy = { status: 503, type: 'ServiceUnavailable', message: 'busy' };
+  const fault = { function: 'Socket', at: 'before', action: 'sqs:SendMessage', effect: busy } as const;
+  for (let n = 0; n < 3; n++) {
+    await inject(control, { ...fault, times: 3 });
+    expect(await statusOf(as)).toBeGreaterThanOrEqual(500);
+  }
+  await clearFaults(control);
+  const open = [];
+  for (let n = 0; n < CONNECTIONS_PER_CALLER; n++) open.push(await openSocket(as));
+  expect(await statusOf(as)).toBe(429);
+  await Promise.all(open.map((socket) => socket.close()));
+}, 60_000);
+
 test('the places of streams that were open when the hub was stopped are free when those would have ended', async () => {
   const data = mkdtempSync(join(tmpdir(), 'tidings-seats-'));
   const context = {

@@ -88,15 +88,18 @@ describe('where a caller has all the streams that it may have', () => {
 test('a stream that gives way ends as by itself, in any framing, and nothing that was sent is lost', async () => {
   const w = world({ most: 1, over: 1 });
   await publish(w.log, 'first');
-  for (const query of ['offset=-1&live=sse', 'offset=-1']) {
-    const old = await w.time.until(w.ask(query));
+  const framings = [
+    [() => w.ask('offset=-1&live=sse'), 'data:["first"]'],
+    [() => w.ask('offset=-1'), 'data:"first"'],
+    [w.askEvents, `data: {"channel":"${CHANNEL}","message":"first"}`],
+  ] as const;
+  for (const [ask, sent] of framings) {
+    const old = await w.time.until(ask());
     const text = old.text();
     await w.time.until(w.time.sleep(1, new AbortController().signal));
-    const newer = await w.time.until(w.ask(query));
+    const newer = await w.time.until(ask());
     const before = w.time.now();
-    expect(await w.time.until(text)).toContain(
-      'data:'.concat(query.includes('live') ? '["first"]' : '"first"'),
-    );
+    expect(await w.time.until(text)).toContain(sent);
     expect(w.time.now() - before).toBeLessThan(1_000);
     await newer.body?.cancel();
   }
