@@ -68,14 +68,8 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       const kept = await tally.take(principal, { id, since, until }, { most, over: 0 }, since);
       if (!kept) return false;
       const shared = { since, until, expiry: expiryOf(until) };
-      const seat = { seat: kept.row };
-      const item = {
-        ...connectionKey(id),
-        capability: JSON.stringify(capability),
-        principal,
-        ...rest,
-        ...seat,
-      };
+      const mayDo = { capability: JSON.stringify(capability), principal };
+      const item = { ...connectionKey(id), ...mayDo, ...rest, seat: kept.row };
       const byPrincipal =
         principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
       await Promise.all([item, ...byPrincipal].map((row) => put({ ...row, ...shared })));
@@ -85,14 +79,12 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       // In this order: whoever dies in between is followed by one who finds the connection, and with it its principal.
       if (principal !== undefined) await remove({ pattern: principalKey(principal), connection: id });
       const command = new DeleteCommand({ TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' });
-      const { Attributes } = await call(() => client.send(command));
-      if (!Attributes) return;
-      const { since, until } = connectionOf(Attributes);
-      await tally.giveBack({
-        caller: principal,
-        booking: { id, since, until },
-        row: numberOf(Attributes, 'seat'),
-      });
+      const { Attributes: was = {} } = await call(() => client.send(command));
+      const row = optionalNumber(was, 'seat');
+      // Where the row has gone already, its seat was given back, or is found without a connection when it is needed.
+      if (row === undefined) return;
+      const booking = { id, since: numberOf(was, 'since'), until: numberOf(was, 'until') };
+      await tally.giveBack({ caller: principal, booking, row });
     },
     async connectionsOf(principal, by) {
       const rows = await query(principalKey(principal));
