@@ -25,7 +25,7 @@ import { holdMsOf, parseFrom } from './http/parse.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
-import { fromSeat, seatOf } from './hub/tally.ts';
+import { fromSeat, refusing, seatOf } from './hub/tally.ts';
 
 const client = documentClient();
 const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
@@ -38,12 +38,14 @@ const hold = holdInAws(
   },
   client,
 );
-/** The gateway gives up on a held read after 30 s, and its function ends before that, in milliseconds. */
-const LONGEST_HELD_MS = 30_000;
+const { clock, newId } = hold.log;
 const seats = {
-  tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold', LONGEST_HELD_MS),
-  most: Number(heldEnv.read(process.env).HELD_PER_CALLER),
-  clock: hold.log.clock,
+  tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
+  // None gives way: who is refused polls, and one that gave way would come back at once for the place of another.
+  quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
+  clock,
+  timer: hold.timer,
+  newId,
 };
 const access = accessInAws(accessEnv.read(process.env));
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
@@ -61,9 +63,9 @@ const answer = httpHandler({
       parameters: READ_PARAMETERS,
       answer: async ({ channel: name, caller, raw }) => {
         const asked = parseFrom(raw, 'long-poll');
-        const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - hold.log.clock());
+        const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - clock());
         const until = hold.timer.now() + ms;
-        const seat = seatOf(seats, caller.principal);
+        const seat = seatOf(seats, caller.principal, clock() + ms);
         const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };
         // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
         const { signal } = new AbortController();
@@ -71,7 +73,7 @@ const answer = httpHandler({
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         count('Delivered', held.result.messages.length);
         const cursor = parameterOf(raw, 'cursor');
-        return answerHeld(answer, cursorAfter(cursor, hold.log.clock(), Math.random));
+        return answerHeld(answer, cursorAfter(cursor, clock(), Math.random));
       },
     },
   },

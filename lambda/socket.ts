@@ -23,6 +23,7 @@ import {
   telemetryEnv,
 } from './env.ts';
 import { endWithToken } from './hub/goodbye.ts';
+import type { Connection } from './hub/listeners.ts';
 import { forget } from './hub/subscribe.ts';
 import { tooMany } from './hub/tally.ts';
 import { answerMessage } from './ws/answer.ts';
@@ -66,9 +67,7 @@ async function answer(event: unknown): Promise<SocketResult> {
 async function open(upgrade: Upgrade): Promise<SocketResult> {
   try {
     const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
-    if (!(await subscribers.connect(connection, most))) throw tooMany(`${most} connections at a time`);
-    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
-    await endWithToken({ log: sockets.log, goodbyes }, connection);
+    if (!(await isNoted(connection))) throw tooMany(`${most} connections at a time`);
     return {
       statusCode: 200,
       ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),
@@ -77,5 +76,19 @@ async function open(upgrade: Upgrade): Promise<SocketResult> {
     if (!(error instanceof Refusal)) throw error;
     logRefusal(error, { connection: upgrade.connection });
     return { statusCode: error.status, body: JSON.stringify(error) };
+  }
+}
+
+/** Notes a connection that is about to be opened. False if its caller has all the connections that it may have. */
+async function isNoted(connection: Connection): Promise<boolean> {
+  try {
+    if (!(await subscribers.connect(connection, most))) return false;
+    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
+    await endWithToken({ log: sockets.log, goodbyes }, connection);
+    return true;
+  } catch (error) {
+    // It is not opened, and nobody will tell of its end: what was noted would keep its caller's place for two hours.
+    await subscribers.disconnect(connection).catch(() => {});
+    throw error;
   }
 }

@@ -22,14 +22,13 @@ import {
 import { streamAnswers } from './http/follow.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { streamHandler } from './http/stream.ts';
+import { givingWay } from './hub/tally.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
 const hold = holdInAws({ ...settings, ...who, ...wakeEnv.read(process.env), SUBSCRIBERS_TABLE }, client);
-/** No function runs longer, in milliseconds. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
-const LONGEST_STREAM_MS = 900_000;
 const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
 const access = accessInAws(who, TOKEN_HEADER);
 const { redeem } = ticketsInAws(who, settings.KEYS_TABLE, client);
@@ -37,9 +36,11 @@ const { channel, events } = streamAnswers({
   hold,
   access,
   seats: {
-    tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream', LONGEST_STREAM_MS),
-    most: Number(heldEnv.read(process.env).HELD_PER_CALLER),
+    tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
+    quota: givingWay(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
     clock: hold.log.clock,
+    timer: hold.timer,
+    newId: hold.log.newId,
   },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   random: Math.random,

@@ -137,7 +137,7 @@ const OPTIONS: {
   postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
   maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
   connectionsPerCaller: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_CONNECTIONS) },
-  heldPerCaller: { fallback: 50, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  heldPerCaller: { fallback: 25, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
   requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
   allowInsecureWebhooks: { fallback: false, parse: truth },

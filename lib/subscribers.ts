@@ -19,14 +19,14 @@ export class Subscribers extends Construct {
     this.cursors = passingTable(this, 'Cursors', textKey('channel', 'shard'));
   }
 
-  /** Lets a door show that it holds readers (PutItem), and count them by caller. */
+  /** Lets a door show that it holds readers (PutItem), and count them by caller (Query, UpdateItem). */
   grantWait(door: HubFunction): void {
-    this.#grant(door, this.table, 'PutItem', 'GetItem', 'UpdateItem');
+    this.#grant(door, this.table, 'PutItem', 'Query', 'UpdateItem');
   }
 
-  /** Lets a door note connections and what they subscribe to. */
+  /** Lets a door note connections and what they subscribe to, and count them by caller (Query). */
   grantSubscribe(door: HubFunction): void {
-    this.#grant(door, this.table, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
+    this.#grant(door, this.table, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
   }
 
   /** Lets a door find the connections of a principal. */

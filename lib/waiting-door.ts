@@ -21,7 +21,7 @@ const WAITING_MEMORY_MB = 256;
 export interface WaitingDoorProps extends WakingProps {
   readonly door: string;
   readonly timeoutSeconds: number;
-  /** Readers at a time: with room of their own they can starve neither publishers nor pollers. */
+  /** Readers at a time: with room of their own they can starve neither publishers nor pollers. 0: none is reserved. */
   readonly atATime: number;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -33,15 +33,16 @@ export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunct
     logRetention: config.logRetentionDays,
     timeout: Duration.seconds(props.timeoutSeconds),
     memoryMb: WAITING_MEMORY_MB,
-    reservedConcurrency: props.atATime,
+    ...(props.atATime > 0 ? { reservedConcurrency: props.atATime } : {}),
   });
   log.grantRead(door);
   tokenKeys.grantVerify(door);
   admitOrigins(door, config);
   subscribers.grantWait(door);
   socket.grantWake(door);
-  // Where one caller may have as much as there is, nobody needs to be counted.
-  const perCaller = config.heldPerCaller < props.atATime ? config.heldPerCaller : 0;
+  // Where one caller may have all that is reserved, nobody needs to be counted. Where nothing is, this is what bounds one.
+  const isAll = props.atATime > 0 && config.heldPerCaller >= props.atATime;
+  const perCaller = isAll ? 0 : config.heldPerCaller;
   door.configure({ ...props.environment, ...heldEnv.write({ HELD_PER_CALLER: String(perCaller) }) });
   return door;
 }

@@ -8,7 +8,7 @@
  * | `@{connection}` | its id | the connection itself, with a note of its subscriptions |
  * | `@@{principal}` | its id | a connection by whose token it was opened |
  * | `{channel}#wait` | its id | a process that holds readers of the channel |
- * | `#{kind}:{hash of a caller}` | `#` | how much of that a caller has (tally-dynamodb.ts) |
+ * | `#{kind}:{hash of a caller}` | `#{row}` | how much of that a caller has (tally-dynamodb.ts) |
  *
  * Neither `#` nor `@` is in any pattern, and no id of a connection begins with `@`. The notes make an index by connection needless, which would double every write.
  * @module
@@ -38,9 +38,6 @@ import { batchGet, callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 import { keyOf, nameOfKey, namesIn } from './stored.ts';
 import { tallyInDynamoDb } from './tally-dynamodb.ts';
 
-/** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
-const CONNECTION_WINDOW_MS = CONNECTION_LIFE_MS + 5 * 60_000;
-
 type Item = Readonly<Record<string, unknown>>;
 
 const setKey = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
@@ -59,7 +56,6 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     return callIf(() => client.send(command));
   };
   const remove = (Key: Item) => call(() => client.send(new DeleteCommand({ TableName, Key })));
-  const tally = tallyInDynamoDb(client, table, 'connections', CONNECTION_WINDOW_MS);
   const query = (pattern: string) => queryAll(client, table, pattern);
   const connection = async (id: string): Promise<Connection | undefined> => {
     const get = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
@@ -71,6 +67,8 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
     return Item && subscriberOf(Item);
   };
+  const isNoted = async (id: string) => (await connection(id)) !== undefined;
+  const tally = tallyInDynamoDb(client, table, 'connections', isNoted);
   /** Those who joined so long ago have left, or joined again. */
   const countAnew = async (pattern: string, since: number, now: number): Promise<void> => {
     const update = new UpdateCommand({
@@ -86,21 +84,26 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
   return {
     connection,
     async connect({ id, capability, principal, since, until, ...rest }, most) {
-      if (!(await tally.take(principal, since, most))) return false;
+      const kept = await tally.take(principal, { id, since, until }, { most, over: 0 }, since);
+      if (!kept) return false;
       const shared = { since, until, expiry: expiryOf(until) };
-      const item = { ...connectionKey(id), capability: JSON.stringify(capability), principal, ...rest };
+      const mayDo = { capability: JSON.stringify(capability), principal };
+      const item = { ...connectionKey(id), ...mayDo, ...rest, seat: kept.row };
       const byPrincipal =
         principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
       await Promise.all([item, ...byPrincipal].map((row) => putNew({ ...row, ...shared })));
       return true;
     },
-    async disconnect({ id, principal, since }) {
+    async disconnect({ id, principal }) {
       // In this order: whoever dies in between is followed by one who finds the connection, and with it its principal.
       if (principal !== undefined) await remove({ pattern: principalKey(principal), connection: id });
       const command = new DeleteCommand({ TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' });
-      const { Attributes } = await call(() => client.send(command));
-      // Its end is told by the gateway and found by the push: only who removes the row gives back.
-      if (Attributes) await tally.giveBack(principal, since);
+      const { Attributes: was = {} } = await call(() => client.send(command));
+      const row = optionalNumber(was, 'seat');
+      // Where the row has gone already, its seat was given back, or is found without a connection when it is needed.
+      if (row === undefined) return;
+      const booking = { id, since: numberOf(was, 'since'), until: numberOf(was, 'until') };
+      await tally.giveBack({ caller: principal, booking, row });
     },
     async connectionsOf(principal, by) {
       const rows = await query(principalKey(principal));

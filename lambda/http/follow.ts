@@ -2,7 +2,7 @@
  * The answers of the door that streams: one channel in either framing, or several for browsers (PROTOCOL.md §5.2).
  * @module
  */
-import { Refusal } from '../../protocol/errors.ts';
+import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
@@ -16,7 +16,7 @@ import { type Seat, type Seats, seatOf } from '../hub/tally.ts';
 import type { ChannelRequest } from './app.ts';
 import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
-import { parseEvents, parseFrom, parseMode } from './parse.ts';
+import { type Mode, parseEvents, parseFrom, parseMode } from './parse.ts';
 import { parameterOf } from './query.ts';
 import {
   browserFrames,
@@ -48,24 +48,56 @@ const EVENT_STREAM = {
   'X-Accel-Buffering': 'no',
 };
 
+/** When an EventSource comes again that found no room, at the earliest and scattered over as long, in milliseconds. */
+const LATER_MS = 5_000;
+
+/** Refusals that pass. To an EventSource any status but 200 is the end for good. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['too_many_requests', 'unavailable']);
+
 export function streamAnswers(door: StreamOptions) {
   const { hold, access, seats, lifetimeMs, random, delivered } = door;
-  // No stream outlives the token that it was opened by.
-  const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
-    lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
-    heartbeatMs: HEARTBEAT_MS,
-    signal,
-  });
-
-  async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
-    const mode = parseMode(raw);
-    const from = parseFrom(raw, mode);
+  /** What a stream of the caller is made of: how it goes on, its seat, and what ends it when its reader has gone. */
+  const opened = (caller: Caller) => {
     const gone = new AbortController();
-    const batches = follow(hold, name, from, options(caller, gone.signal));
+    const now = hold.log.clock();
+    // No stream outlives the token that it was opened by.
+    const lastsMs = Math.min(lifetimeMs, leavesAt(caller) - now);
+    const seat = seatOf(seats, caller.principal, now + lastsMs);
+    // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
+    const signal = AbortSignal.any([gone.signal, seat.lost]);
+    const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
+    return { gone, seat, following };
+  };
+
+  /**
+   * What an EventSource is answered. In place of a refusal that passes this is a stream that ends at once and says when to
+   * come again, since an EventSource that is answered with another status is closed and stays so.
+   * https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
+   */
+  async function toEventSource(raw: Request, answer: () => Promise<Response>): Promise<Response> {
+    try {
+      return await answer();
+    } catch (error) {
+      if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
+      door.logRefusal(error, aboutOf(raw));
+      const retry = Math.round(LATER_MS * (1 + random()));
+      return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
+    }
+  }
+
+  async function channel(request: ChannelRequest): Promise<Response> {
+    const mode = parseMode(request.raw);
+    const answer = () => oneChannel(request, mode);
+    return mode === 'sse' ? await answer() : await toEventSource(request.raw, answer);
+  }
+
+  async function oneChannel({ channel: name, caller, raw }: ChannelRequest, mode: Mode): Promise<Response> {
+    const from = parseFrom(raw, mode);
+    const { gone, seat, following } = opened(caller);
+    const batches = follow(hold, name, from, following);
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
-    const seat = seatOf(seats, caller.principal);
     await seat.take();
     const asText = isText(first.channel.contentType);
     const cursor = parameterOf(raw, 'cursor');
@@ -92,18 +124,16 @@ export function streamAnswers(door: StreamOptions) {
   async function events(raw: Request, caller: Caller): Promise<Response> {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
-    const gone = new AbortController();
-    const following = options(caller, gone.signal);
+    const { gone, seat, following } = opened(caller);
     const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
     const firsts = await firstOf(streams, gone);
     if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
-    const seat = seatOf(seats, caller.principal);
     await seat.take();
     const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
     return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
   }
 
-  return { channel, events };
+  return { channel, events: (raw: Request, caller: Caller) => toEventSource(raw, () => events(raw, caller)) };
 }
 
 /** A closed channel that has been read to its end: 204 tells an EventSource not to come again. */
@@ -184,6 +214,8 @@ function eventOf(
   return `id: ${offsets.join('.')}\ndata: {"channel":${JSON.stringify(name)},${fields}}\n\n`;
 }
 
+const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).pathname });
+
 /** What ends with a stream, and who is told if it ends badly. */
 interface StreamEnd {
   readonly gone: AbortController;
@@ -205,9 +237,8 @@ function bytesOf(
         if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        const about = { method: raw.method, path: new URL(raw.url).pathname };
-        if (error instanceof Refusal) books.logRefusal(error, about);
-        else books.logDefect(error, about);
+        if (error instanceof Refusal) books.logRefusal(error, aboutOf(raw));
+        else books.logDefect(error, aboutOf(raw));
       }
       // Before the end: after it the process may be frozen.
       await seat.leave();

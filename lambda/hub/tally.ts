@@ -1,64 +1,176 @@
 /**
- * Tallies: how much of something each caller has at a time, so that one alone cannot have all of it (PROTOCOL.md §8).
+ * Counts what each caller has at a time, so that one caller cannot have all of it (PROTOCOL.md §8).
  *
- * What was taken is given back at its end, as far as anybody is told of that. A process that dies, and the end of a
- * connection that API Gateway does not tell of, must lock nobody out for ever: so the count is kept by windows at least as
- * long as anything that is counted lives, and at the end of each what is left of the one before is forgotten. Until then
- * such a place stays taken: for two windows at the most.
+ * A seat is booked under a name and for a time, so nothing is added up: a booking that is written twice, or late, is one
+ * booking, and taking one back that is not there changes nothing. The end of a process or of a connection may never be
+ * told. Such a seat is free when its time is over.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
-import type { Wake } from './hold.ts';
-import type { Clock } from './ports.ts';
+import type { Timer, Wake } from './hold.ts';
+import type { Clock, NewId } from './ports.ts';
 
-/** Who is counted: `sub` of the token; undefined for all together who have none. */
+/** The `sub` of a token; undefined for all callers together who have none. */
 export type Counted = string | undefined;
 
+/** A seat by name. Times are in milliseconds since 1970. */
+export interface Booking {
+  readonly id: string;
+  readonly since: number;
+  /** The seat is free from then on, unless its holder books it for longer. */
+  readonly until: number;
+}
+
+export interface Quota {
+  /** Seats that one caller may have at a time. */
+  readonly most: number;
+  /** Seats beyond these for a moment, until the oldest have given way; 0 where a caller with `most` seats is refused. */
+  readonly over: number;
+}
+
+/** A booking and where the store has it. */
+export interface Kept {
+  readonly caller: Counted;
+  readonly booking: Booking;
+  readonly row: number;
+  /** How many of the bookings in that row may stay. */
+  readonly room: number;
+}
+
 export interface TallyStore {
-  /** Counts one more of the caller, unless he has `most`; says whether it did. */
-  take(caller: Counted, now: number, most: number): Promise<boolean>;
-  /** Gives back what was taken at that time, as far as it is still counted. */
-  giveBack(caller: Counted, takenAt: number): Promise<void>;
+  /** Books a seat. Doing it again is the same booking. Undefined if the caller has all the seats that the quota allows. */
+  take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<Kept | undefined>;
+  /** The bookings of the row, as of some moments ago; its own may be missing. */
+  look(kept: Kept): Promise<readonly Booking[]>;
+  /** Books the same seat for longer. */
+  renew(kept: Kept, until: number): Promise<Kept>;
+  /** Takes a booking back, if it is there. */
+  giveBack(kept: Pick<Kept, 'caller' | 'booking' | 'row'>): Promise<void>;
 }
 
 export interface Seats {
   readonly tally: TallyStore;
-  /** How many a caller may have; 0 if nobody is counted. */
-  readonly most: number;
+  /** Undefined if nobody is counted. */
+  readonly quota: Quota | undefined;
   readonly clock: Clock;
+  readonly timer: Timer;
+  readonly newId: NewId;
 }
 
-/** The place of one request that is held. */
+/** The seat of one request that is held. */
 export interface Seat {
-  /** Takes it, unless it was taken. @throws Refusal too_many_requests, unavailable */
+  /** Takes the seat, unless it was taken. @throws Refusal too_many_requests, unavailable */
   take(): Promise<void>;
-  /** Gives it back, if it was taken. */
+  /** Gives the seat back, if it was taken. */
   leave(): Promise<void>;
+  /** Is aborted when the caller has taken so many seats since that this one must be given up. */
+  readonly lost: AbortSignal;
 }
 
-export function seatOf({ tally, most, clock }: Seats, caller: Counted): Seat {
-  let takenAt: number | undefined;
+/** For how long a seat is booked, in milliseconds. After a crash nobody is kept out for longer. */
+const BOOKED_MS = 60_000;
+
+/** With the millisecond in which it was booked, this many characters tell a seat from the others of its caller. */
+const ID_LENGTH = 8;
+
+/** How long before its end a booking is renewed, in milliseconds: several looks, so that one may fail. */
+const RENEW_MS = 20_000;
+
+/**
+ * When a holder looks whether it must give way, in milliseconds: the fewer newer seats it takes for that, the sooner, so
+ * that the oldest of a caller who opens ten a second go in time. A look costs half a read unit; one in 2.5 s, which is
+ * what a stream alone makes under a quota of 25, is 1 % of the price of a stream.
+ */
+const LOOK_PER_SEAT_MS = 100;
+const SOONEST_LOOK_MS = 250;
+const LATEST_LOOK_MS = 5_000;
+
+/** How many seats beyond its quota a caller may have, as a part of the quota, while older ones give way. */
+const OVER_PART = 5;
+
+/** A quota under which the oldest seats give way to new ones. @param most 0 if nobody is counted */
+export const givingWay = (most: number): Quota | undefined =>
+  most === 0 ? undefined : { most, over: Math.ceil(most / OVER_PART) };
+
+/** A quota under which a caller who has all of it is refused. @param most 0 if nobody is counted */
+export const refusing = (most: number): Quota | undefined => (most === 0 ? undefined : { most, over: 0 });
+
+/** @param endsAt when the request ends by itself, in milliseconds since 1970 */
+export function seatOf(seats: Seats, caller: Counted, endsAt: number): Seat {
+  const { tally, quota, clock, newId } = seats;
+  const left = new AbortController();
+  const lost = new AbortController();
+  let kept: Kept | undefined;
   return {
+    lost: lost.signal,
     async take() {
-      if (most === 0 || takenAt !== undefined) return;
+      if (!quota || kept) return;
       const now = clock();
-      if (!(await tally.take(caller, now, most)))
-        throw tooMany(`${most} held requests of this kind at a time`);
-      takenAt = now;
+      const id = newId().slice(0, ID_LENGTH);
+      const booking = { id, since: now, until: Math.min(endsAt, now + BOOKED_MS) };
+      kept = await tally.take(caller, booking, quota, now);
+      if (!kept) throw tooMany(`${quota.most} held requests of this kind at a time`);
+      if (quota.over === 0) return;
+      void watch(seats, kept, endsAt, left.signal, (renewed) => {
+        kept = renewed;
+      }).then((isLost) => isLost && lost.abort());
     },
     async leave() {
-      if (takenAt === undefined) return;
-      const at = takenAt;
-      // Once: a stream ends by itself and is cancelled at the same moment, and the second is no place of anybody's.
-      takenAt = undefined;
-      // What the reader waited for is worth more than the count, which forgets this place by itself.
-      await tally.giveBack(caller, at).catch(() => {});
+      const last = kept;
+      kept = undefined;
+      left.abort();
+      // What the reader waited for is worth more than the count: the booking ends by itself.
+      if (last) await tally.giveBack(last).catch(() => {});
     },
   };
 }
 
-/** A wake that takes the seat of whoever waits for it: what is answered at once takes none, and costs no write. */
-export const fromSeat = (seat: Seat, wake: Wake): Wake => ({
+/** Ends when the holder has left: false, or must give way: true. Renews the booking until then. */
+async function watch(
+  { tally, clock, timer }: Seats,
+  first: Kept,
+  endsAt: number,
+  left: AbortSignal,
+  renewed: (kept: Kept) => void,
+): Promise<boolean> {
+  let kept = first;
+  let pause = pauseOf(kept.room);
+  for (;;) {
+    await timer.sleep(pause, left);
+    if (left.aborted) return false;
+    try {
+      const now = clock();
+      const spare = kept.room - countNewer(kept.booking, alive(await tally.look(kept), now));
+      if (spare <= 0) return true;
+      pause = pauseOf(spare);
+      const { until } = kept.booking;
+      if (until < endsAt && until - now < RENEW_MS) {
+        kept = await tally.renew(kept, Math.min(endsAt, now + BOOKED_MS));
+        if (!left.aborted) renewed(kept);
+      }
+    } catch {
+      // The table is busy: the next look is soon enough.
+    }
+  }
+}
+
+/** @param spare how many newer seats it takes until this one must be given up */
+const pauseOf = (spare: number): number =>
+  Math.min(Math.max(spare * LOOK_PER_SEAT_MS, SOONEST_LOOK_MS), LATEST_LOOK_MS);
+
+/** How many seats are newer than that one. Two of one moment are told apart by name. */
+function countNewer(booking: Booking, there: readonly Booking[]): number {
+  const isNewer = ({ id, since }: Booking): boolean =>
+    since > booking.since || (since === booking.since && id > booking.id);
+  return new Set(there.filter(isNewer).map(({ id }) => id)).size;
+}
+
+/** Those whose time is not over. */
+export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
+  bookings.filter(({ until }) => until > now);
+
+/** A wake that takes a seat before the wait: a request that is answered at once takes none, and costs no write. */
+export const fromSeat = (seat: Pick<Seat, 'take'>, wake: Wake): Wake => ({
   async wait(seen, ms, signal) {
     await seat.take();
     await wake.wait(seen, ms, signal);

@@ -18,6 +18,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       'tidings:channelCreation': 'explicit',
       // The suite waits for held reads to end, and gives each of its tests five seconds.
       'tidings:holdSeconds': 2,
+      // And it leaves most of its streams open, all as one caller.
+      'tidings:heldPerCaller': 50,
       'tidings:anonymous': { '*': ['publish', 'subscribe', 'webhook', 'manage'] },
     },
   });

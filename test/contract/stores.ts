@@ -37,14 +37,13 @@ export interface Stores {
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
   readonly tally: TallyStore;
+  /** Whoever is in here holds nothing that is booked in the tally. */
+  readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
 }
-
-/** Of the tally, in milliseconds. */
-export const WINDOW_MS = 60_000;
 
 export const NOW = Date.UTC(2026, 0, 1);
 let ids = 0;
@@ -77,12 +76,14 @@ export const hardOfHearing: Named = [
 
 function inMemory(): Stores {
   const { cursors: dispatchCursors, ...webhooks } = memoryWebhooks(() => () => {});
+  const absent = new Set<string>();
   return {
     ...memoryLog(),
     ...memoryListeners(() => () => {}),
     ...webhooks,
     dispatchCursors,
-    tally: memoryTally(WINDOW_MS),
+    tally: memoryTally(async (id) => !absent.has(id)),
+    absent,
   };
 }
 
@@ -123,13 +124,15 @@ async function createTable(client: DynamoDBClient, name: string, ...keys: readon
 }
 
 function inDynamoDb(client = documentClient()): Stores {
+  const absent = new Set<string>();
   return {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
     subscribers: subscribersInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
-    tally: tallyInDynamoDb(client, 'subscribers', 'test', WINDOW_MS),
+    tally: tallyInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
+    absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
     deliveries: deliveriesInDynamoDb(client, 'deliveries'),

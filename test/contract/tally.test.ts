@@ -1,83 +1,141 @@
 /**
- * What the caps of callers rely on: so many at a time, and nobody locked out for ever (lambda/hub/tally.ts).
+ * What the caps of callers rely on: so many at a time, however often and however late a write is carried out, and nobody
+ * locked out for longer than a booking lasts (lambda/hub/tally.ts).
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { TallyStore } from '../../lambda/hub/tally.ts';
-import { NOW, newId, storesUnderTest, WINDOW_MS } from './stores.ts';
+import type { Booking, Counted, Kept, TallyStore } from '../../lambda/hub/tally.ts';
+import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const MOST = 5;
-/** The beginning of a window. */
-const START = Math.ceil(NOW / WINDOW_MS) * WINDOW_MS;
+const OVER = 2;
+const LASTS_MS = 60_000;
 
-describe.each(storesUnderTest())('%s', (_name, make) => {
+describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
   let tally: TallyStore;
+  let absent: Set<string>;
   let caller: string;
   beforeEach(() => {
-    ({ tally } = make());
+    ({ tally, absent } = make());
     caller = `caller-${newId()}`;
   });
-  const take = (now: number, who = caller) => tally.take(who, now, MOST);
-  /** How many of them are let in. */
-  const count = async (times: number, now: number): Promise<number> => {
-    let taken = 0;
-    for (let n = 0; n < times; n++) if (await take(now)) taken++;
-    return taken;
+  const booked = (now: number): Booking => ({ id: newId(), since: now, until: now + LASTS_MS });
+  const take = (now = NOW, { who = caller, most = MOST, over = 0 }: Partial<Asked> = {}) =>
+    tally.take(who, booked(now), { most, over }, now);
+  /** Those who are let in, one after another. */
+  const takeMany = async (times: number, now = NOW, asked: Partial<Asked> = {}): Promise<Kept[]> => {
+    const all: Kept[] = [];
+    for (let n = 0; n < times; n++) {
+      const kept = await take(now, asked);
+      if (kept) all.push(kept);
+    }
+    return all;
   };
 
-  test('a caller takes as many as he may, and another his own', async () => {
-    expect(await count(MOST + 2, START)).toBe(MOST);
-    expect(await take(START, `${caller}, his brother`)).toBe(true);
-    expect(await take(START, `${caller}${'x'.repeat(4_000)}`)).toBe(true);
+  test('a caller takes as many as the quota allows, and another caller its own', async () => {
+    expect(await takeMany(MOST + 2)).toHaveLength(MOST);
+    expect(await take(NOW, { who: `${caller}, a relative` })).toBeDefined();
+    expect(await take(NOW, { who: `${caller}${'x'.repeat(4_000)}` })).toBeDefined();
   });
 
-  test('all without a name are one caller, whom no name is like', async () => {
-    const most = 1_000;
-    expect(await tally.take(undefined, START, most)).toBe(true);
-    expect(await tally.take('', START, 1)).toBe(true);
-    expect(await tally.take('', START, 1)).toBe(false);
-    await tally.giveBack('', START);
+  test('all without a name are one caller, and no name is like theirs', async () => {
+    const nameless = await tally.take(undefined, booked(NOW), { most: 1_000, over: 0 }, NOW);
+    const empty = await tally.take('', booked(NOW), { most: 1, over: 0 }, NOW);
+    expect([nameless, empty]).not.toContain(undefined);
+    expect(await tally.take('', booked(NOW), { most: 1, over: 0 }, NOW)).toBeUndefined();
+    for (const kept of [nameless, empty]) if (kept) await tally.giveBack(kept);
   });
 
   test('however many come at the same moment', async () => {
-    const answers = await Promise.all(Array.from({ length: 4 * MOST }, () => take(START).catch(() => false)));
-    const taken = answers.filter(Boolean).length;
-    expect(taken).toBeLessThanOrEqual(MOST);
-    expect(taken + (await count(MOST, START))).toBe(MOST);
+    const all = await Promise.all(Array.from({ length: 4 * MOST }, () => take()));
+    expect(all.filter(Boolean)).toHaveLength(MOST);
+    expect(await take()).toBeUndefined();
   });
 
-  test('what is given back is free for one more', async () => {
-    expect(await count(MOST, START)).toBe(MOST);
-    await tally.giveBack(caller, START);
-    expect(await count(3, START)).toBe(1);
+  test('what is given back is free for one more, once', async () => {
+    const [first] = await takeMany(MOST);
+    for (let n = 0; n < 3; n++) if (first) await tally.giveBack(first);
+    expect(await takeMany(3)).toHaveLength(1);
   });
 
-  test('what was taken in one window counts in the next, and is given back there', async () => {
-    expect(await count(MOST, START)).toBe(MOST);
-    const next = START + WINDOW_MS;
-    expect(await count(1, next)).toBe(0);
-    await tally.giveBack(caller, START);
-    expect(await count(2, next)).toBe(1);
-    // By now the row is of the next window.
-    await tally.giveBack(caller, START);
-    expect(await count(2, next)).toBe(1);
-    await tally.giveBack(caller, next);
-    expect(await count(2, next)).toBe(1);
+  test('a booking is one, however often and however late it is written', async () => {
+    const booking = booked(NOW);
+    const again = () => tally.take(caller, booking, { most: MOST, over: 0 }, NOW);
+    for (let n = 0; n < 3; n++) expect(await again()).toBeDefined();
+    expect(await takeMany(MOST)).toHaveLength(MOST - 1);
+    expect(await again()).toBeDefined();
+    expect(await take()).toBeUndefined();
   });
 
-  test('what nobody gives back is forgotten with its window, and only that', async () => {
-    expect(await count(3, START)).toBe(3);
-    expect(await count(3, START + WINDOW_MS)).toBe(2);
-    expect(await count(9, START + 2 * WINDOW_MS)).toBe(3);
-    expect(await count(9, START + 9 * WINDOW_MS)).toBe(MOST);
+  test('a booking that is written after it was given back costs its place until it ends, not longer', async () => {
+    const kept = await take();
+    if (!kept) throw new Error('refused');
+    await tally.giveBack(kept);
+    await tally.take(caller, kept.booking, { most: MOST, over: 0 }, NOW);
+    expect(await takeMany(MOST)).toHaveLength(MOST - 1);
+    expect(await takeMany(MOST, NOW + LASTS_MS)).toHaveLength(MOST);
   });
 
-  test('what is given back too late, or twice, makes no room that is not there', async () => {
-    expect(await count(MOST, START)).toBe(MOST);
-    const later = START + 2 * WINDOW_MS;
-    expect(await count(MOST, later)).toBe(MOST);
-    await tally.giveBack(caller, START);
-    await tally.giveBack(`${caller}, who took nothing`, later);
-    expect(await count(1, later)).toBe(0);
+  test('what nobody gives back is free when its time is over, and only that', async () => {
+    expect(await takeMany(3)).toHaveLength(3);
+    const later = NOW + LASTS_MS / 2;
+    expect(await takeMany(9, later)).toHaveLength(2);
+    expect(await takeMany(9, NOW + LASTS_MS - 1)).toHaveLength(0);
+    expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(3);
+    expect(await takeMany(9, later + LASTS_MS)).toHaveLength(2);
+  });
+
+  test('a booking that is renewed stays, once, and can be given back', async () => {
+    const [first] = await takeMany(MOST);
+    if (!first) throw new Error('refused');
+    const renewed = await tally.renew(first, NOW + 2 * LASTS_MS);
+    expect((await tally.look(renewed)).filter(({ id }) => id === first.booking.id)).toEqual([
+      renewed.booking,
+    ]);
+    expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(MOST - 1);
+    await tally.giveBack(renewed);
+    expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(1);
+  });
+
+  test('a caller has some more for a moment where older ones give way', async () => {
+    const all = await takeMany(9, NOW, { over: OVER });
+    expect(all).toHaveLength(MOST + OVER);
+    const [first] = all;
+    if (!first) throw new Error('refused');
+    const seen = (await tally.look(first)).map(({ id }) => id).sort();
+    expect(seen).toEqual(all.map(({ booking }) => booking.id).sort());
+    await tally.giveBack(first);
+    expect(await takeMany(9, NOW, { over: OVER })).toHaveLength(1);
+  });
+
+  test('a thousand are counted one by one, and so is what makes room among them', async () => {
+    const asked = { most: 1_000 };
+    const all: (Kept | undefined)[] = [];
+    while (all.length < 990)
+      all.push(...(await Promise.all(Array.from({ length: 30 }, () => take(NOW, asked)))));
+    expect(all.filter(Boolean)).toHaveLength(990);
+    const last = await takeMany(12, NOW, asked);
+    expect(last).toHaveLength(10);
+    const [some, more] = [all[100], all[900]];
+    for (const kept of [some, more]) if (kept) await tally.giveBack(kept);
+    expect(await takeMany(4, NOW, asked)).toHaveLength(2);
+    expect(await takeMany(4, NOW + LASTS_MS, asked)).toHaveLength(4);
+  }, 60_000);
+
+  test('a booking whose holder is not there makes room after a minute, before its time is over', async () => {
+    const lasting = (now: number): Booking => ({ ...booked(now), until: now + 100 * LASTS_MS });
+    const open = (now: number) => tally.take(caller, lasting(now), { most: MOST, over: 0 }, now);
+    const all = [];
+    for (let n = 0; n < MOST; n++) all.push(await open(NOW));
+    const [lost] = all;
+    absent.add(lost?.booking.id ?? '');
+    expect(await open(NOW + LASTS_MS)).toBeDefined();
+    expect(await open(NOW + 2 * LASTS_MS)).toBeUndefined();
   });
 });
+
+interface Asked {
+  readonly who: Counted;
+  readonly most: number;
+  readonly over: number;
+}

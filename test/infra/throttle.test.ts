@@ -97,12 +97,12 @@ describe('the caps of callers', () => {
 
   test('reach those who count', () => {
     expect(settingOf(hub, 'CONNECTIONS_PER_CALLER')).toEqual({ Socket: '1000' });
-    expect(settingOf(hub, 'HELD_PER_CALLER')).toEqual({ Hold: '50', Stream: '50' });
+    expect(settingOf(hub, 'HELD_PER_CALLER')).toEqual({ Hold: '25', Stream: '25' });
   });
 
   test('count nobody where one caller may have all that there is', () => {
-    const few = hubWith({ 'tidings:maxHolds': 50, 'tidings:maxStreams': 51 });
-    expect(settingOf(few, 'HELD_PER_CALLER')).toEqual({ Hold: '0', Stream: '50' });
+    const few = hubWith({ 'tidings:maxHolds': 25, 'tidings:maxStreams': 26 });
+    expect(settingOf(few, 'HELD_PER_CALLER')).toEqual({ Hold: '0', Stream: '25' });
   });
 
   test('leave room for the sockets of the hub itself', () => {

@@ -2,21 +2,32 @@
  * Tallies in memory: what they promise in the fewest lines.
  * @module
  */
-import type { Counted, TallyStore } from '../../lambda/hub/tally.ts';
+import { alive, type Booking, type Counted, type TallyStore } from '../../lambda/hub/tally.ts';
 
-export function memoryTally(windowMs: number): TallyStore {
-  let taken: { readonly caller: Counted; readonly at: number }[] = [];
-  const windowOf = (time: number) => Math.floor(time / windowMs);
+/** @param isThere as tallyInDynamoDb takes it */
+export function memoryTally(isThere: (id: string) => Promise<boolean> = async () => true): TallyStore {
+  const callers = new Map<Counted, Map<string, Booking>>();
+  const of = (caller: Counted) => {
+    const bookings = callers.get(caller) ?? new Map<string, Booking>();
+    callers.set(caller, bookings);
+    return bookings;
+  };
   return {
-    async take(caller, now, most) {
-      taken = taken.filter(({ at }) => windowOf(at) >= windowOf(now) - 1);
-      if (taken.filter((one) => one.caller === caller).length >= most) return false;
-      taken.push({ caller, at: now });
-      return true;
+    async take(caller, booking, { most, over }, now) {
+      const bookings = of(caller);
+      const there = alive([...bookings.values()], now);
+      for (const { id } of there) if (!(await isThere(id))) bookings.delete(id);
+      const count = alive([...bookings.values()], now).length;
+      if (count >= most + over && !bookings.has(booking.id)) return undefined;
+      bookings.set(booking.id, booking);
+      return { caller, booking, row: 0, room: most };
     },
-    async giveBack(caller, takenAt) {
-      const at = taken.findIndex((one) => one.caller === caller && windowOf(one.at) === windowOf(takenAt));
-      if (at >= 0) taken.splice(at, 1);
+    look: async ({ caller }) => [...of(caller).values()],
+    async renew(kept, until) {
+      const booking = { ...kept.booking, until };
+      of(kept.caller).set(booking.id, booking);
+      return { ...kept, booking };
     },
+    giveBack: async ({ caller, booking }) => void of(caller).delete(booking.id),
   };
 }

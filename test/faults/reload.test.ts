@@ -1,0 +1,83 @@
+/**
+ * Readers who leave and come again (PROTOCOL.md §5.2, §8): Lambda tells no function that its reader has left, so what was
+ * left goes on, and must neither keep its own caller out nor anybody else.
+ * @module
+ */
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { openStream } from '../support/event-stream.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+const RELOADS = 120;
+/** The default, as PROTOCOL.md §8 says it. */
+const HELD_PER_CALLER = 25;
+/** How long a page stays that is reloaded at once, in milliseconds. */
+const STAY_MS = 20;
+const SSE = { Accept: 'text/event-stream' };
+
+let running: RunningHub;
+let hubOf: (sub: string) => Promise<Caller>;
+beforeAll(async () => {
+  // With the defaults: they are what is promised.
+  running = await startHub();
+  const { key, audience } = await keysOfLocalHub(running.stack);
+  hubOf = async (sub) => {
+    const token = await new SignJWT({ sub, capability: { '*': ['publish', 'subscribe'] } })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setAudience(audience)
+      .setExpirationTime('10m')
+      .sign(new TextEncoder().encode(key));
+    return callerAt(running.stack.url, { Authorization: `Bearer ${token}` });
+  };
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('reload', running.stack.control);
+  await running.close();
+});
+
+/** Opens and leaves, again and again. */
+async function reload(caller: Caller, path: string, headers: Record<string, string> = {}): Promise<void> {
+  for (let n = 0; n < RELOADS; n++)
+    await caller.request(path, { headers, signal: AbortSignal.timeout(STAY_MS) }).then(
+      (response) => response.body?.cancel(),
+      () => {},
+    );
+}
+
+async function underWay(name: string): Promise<number> {
+  const rows: unknown = await (await fetch(`${running.stack.control}/processes`)).json();
+  const all = Array.isArray(rows) ? rows : [];
+  return all
+    .filter((row) => String(row.function).includes(name))
+    .reduce((sum, row) => sum + Number(row.inFlight), 0);
+}
+
+test('two callers reload their streams 120 times each: a third opens one at once, and is told what comes', async () => {
+  const [one, two, third] = await Promise.all([hubOf('one'), hubOf('two'), hubOf('third')]);
+  const channel = newChannel();
+  const path = `/channels/${channel}`;
+  await Promise.all([reload(one, path, SSE), reload(two, path, SSE)]);
+  process.stdout.write(`streams under way: ${await underWay('Stream')}\n`);
+  const stream = await openStream(third, path, SSE);
+  expect((await third.publish(channel, 'news')).status).toBe(204);
+  expect((await stream.next())?.data).toBe('"news"');
+  await stream.close();
+  // What gave way has ended, and has made room for whoever comes.
+  const most = 2 * HELD_PER_CALLER + 1;
+  await expect.poll(() => underWay('Stream'), { timeout: 10_000 }).toBeLessThanOrEqual(most);
+}, 60_000);
+
+test('two callers reload their long polls 120 times each: a third is held at once, and is told what comes', async () => {
+  const [one, two, third] = await Promise.all([hubOf('one'), hubOf('two'), hubOf('third')]);
+  const channel = newChannel();
+  const end = (await third.read(channel)).headers.get('Stream-Next-Offset') ?? '';
+  const path = `/channels/${channel}?live=long-poll&offset=${end}`;
+  await Promise.all([reload(one, path), reload(two, path)]);
+  process.stdout.write(`long polls under way: ${await underWay('Hold')}\n`);
+  const held = third.request(path);
+  await expect.poll(async () => (await third.publish(channel, 'news')).status, { timeout: 5_000 }).toBe(204);
+  expect(await (await held).json()).toEqual(['news']);
+}, 60_000);
