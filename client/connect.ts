@@ -8,10 +8,12 @@ import type { TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { httpWith, type Token } from './http.ts';
 import { iterate } from './iterate.ts';
+import { lanes } from './lanes.ts';
 import { linkTo } from './link.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
 import { publish } from './publish.ts';
+import { streamsOf } from './streams.ts';
 import { type Followed, followChannel, type Listener, type Means } from './subscription.ts';
 import { TRANSPORTS, type Transport } from './transport.ts';
 
@@ -88,11 +90,12 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const { signal } = client;
   const http = httpWith(host, token);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
+  const shared = lanes();
   const means: Means = {
     host,
-    http,
-    pages: pagesOf(host, http, url),
-    streamUrl: (options.streamUrl ?? url).replace(/\/+$/, ''),
+    pages: pagesOf({ host, http, lanes: shared, url }),
+    streams: streamsOf({ host, http, streamUrl: (options.streamUrl ?? url).replace(/\/+$/, '') }),
+    lanes: shared,
     transports,
     link: hasSockets ? linkTo({ host, url: socketUrl, token, signal }) : undefined,
     signal,
@@ -115,8 +118,7 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       };
     },
     messages(channel, { offset = 'now' } = {}) {
-      const canPause = !channel.endsWith('*');
-      return iterate({ canPause, follow: (at, listener) => follow(means, channel, at, listener) }, offset);
+      return iterate((at, listener) => follow(means, channel, at, listener), offset);
     },
     async publish(channel, messages, { key = host.newKey() } = {}) {
       return { offset: await publish(publisher, { channel, messages, key }) };

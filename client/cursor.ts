@@ -40,6 +40,7 @@ export function cursorAt({ channel, offset: start, signal, deliver, onEnd }: Cur
       if (isOver || signal.aborted) return 'old';
       const verdict = judge(offset, batch);
       if (verdict !== 'next' && verdict !== 'end') return verdict;
+      if (verdict === 'next' && !isAhead(offset, batch)) return 'old';
       const { encoding, next, closed } = batch;
       const from = offset;
       const messages = verdict === 'end' ? [] : batch.messages;
@@ -51,3 +52,7 @@ export function cursorAt({ channel, offset: start, signal, deliver, onEnd }: Cur
     },
   };
 }
+
+/** False for what would be delivered again and again, since it ends where it begins, or before. No hub says that. */
+const isAhead = (mine: string, { next, messages }: Batch): boolean =>
+  isUnsettled(mine) || next > mine || (next === mine && messages.length === 0);

@@ -8,20 +8,21 @@ import { type Batch, isUnsettled } from './batch.ts';
 import { type Cursor, cursorAt } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
+import type { Lanes } from './lanes.ts';
 import type { Link } from './link.ts';
 import { liveReader } from './live.ts';
 import type { Pages } from './page.ts';
 import { longPollRung, pollRung } from './poll.ts';
 import { eventStreamRung } from './sse.ts';
+import type { Streams } from './streams.ts';
 import { climb, type Rung, type Transport } from './transport.ts';
 
 /** What all subscriptions of a client share. */
 export interface Means {
   readonly host: Host;
-  readonly http: Http;
   readonly pages: Pages;
-  readonly streamUrl: string;
+  readonly streams: Streams;
+  readonly lanes: Lanes;
   /** Those that work here, the first choice first. */
   readonly transports: readonly Transport[];
   /** Undefined without WebSockets. */
@@ -46,6 +47,9 @@ export interface Followed {
   readonly offset: string;
   /** Ends it without a word. */
   readonly close: () => void;
+  /** Of a pattern: delivers nothing, and keeps nothing but where each channel stands, until it is resumed. */
+  readonly pause?: () => void;
+  readonly resume?: () => void;
 }
 
 /** The life of a subscription: it ends once, by itself, with its client or by `close`. */

@@ -3,6 +3,7 @@
  * better one flows again. Both may run for a moment: the cursor sees to it that nothing is delivered twice.
  * @module
  */
+import { RECONNECT_MS } from '../protocol/limits.ts';
 import { backoff, CLIMB_MS, jittered } from './backoff.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -64,12 +65,16 @@ export function climb(
   });
 }
 
-/** A reader that was sent away before that, in milliseconds, does not come back at once. */
-const SHORT_MS = 5_000;
+/** A way of reading that ends sooner, in milliseconds, was sent away. */
+const BRIEF_MS = 5_000;
+
+/** So many brief ones in a row may happen. With another one what is below takes over. */
+const MOST_BRIEF = 2;
 
 /**
  * Runs one way of reading over HTTP again and again. What broke after it had flowed is likely to be there again in a
- * moment; what does not work at all is left to the transports below, and looked at every minute.
+ * moment; what does not work at all is left to the transports below, and looked at every minute. Readers that end at the
+ * same moment, because they began at the same moment, come back at different ones.
  * @param once reads until there is no more to come; calls `up` whenever it got an answer
  */
 export async function again(
@@ -79,6 +84,7 @@ export async function again(
 ): Promise<void> {
   const { signal, hasBelow } = flow;
   let failures = 0;
+  let brief = 0;
   while (!signal.aborted) {
     let hasFlowed = false;
     const began = host.now();
@@ -87,19 +93,20 @@ export async function again(
       hasFlowed = true;
       flow.up();
     };
-    try {
-      await once(up);
-      if (host.now() - began < SHORT_MS) await sleep(host, backoff(0, host.random()), signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const trouble = asTidingsError(error);
-      if (isLasting(trouble, hasBelow)) throw trouble;
-      // What is no answer of the hub at all is the network.
-      const isBreak = hasFlowed && trouble.cause !== undefined;
-      if (!isBreak) flow.down();
-      const random = host.random();
-      const wait = hasBelow && !isBreak ? jittered(CLIMB_MS, random) : backoff(failures++, random);
-      await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
-    }
+    const trouble = await once(up).then(() => undefined, asTidingsError);
+    if (signal.aborted) return;
+    if (trouble && isLasting(trouble, hasBelow)) throw trouble;
+    brief = host.now() - began < BRIEF_MS ? brief + 1 : 0;
+    // What is no answer of the hub at all is the network.
+    const isBreak = hasFlowed && trouble?.cause !== undefined;
+    const works = (!trouble || isBreak) && brief <= MOST_BRIEF;
+    if (!works) flow.down();
+    if (trouble && !isBreak) failures += 1;
+    const random = host.random();
+    const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
+    // Below 0: it lived long, and came to its own end.
+    const soon = range < 0 && !trouble ? random * RECONNECT_MS : backoff(Math.max(range, 0), random);
+    const wait = hasBelow && !works ? jittered(CLIMB_MS, random) : soon;
+    await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
 }

@@ -81,7 +81,10 @@ describe('opening', () => {
   });
 
   test('an anonymous one offers no token, and a hub without a front door has three addresses', async () => {
-    host.respond = () => new Response('no', { status: 500 });
+    host.respond = (url) =>
+      url.includes('/events')
+        ? new Response('no', { status: 500 })
+        : Response.json([], { headers: { 'Stream-Next-Offset': offsetAt(0), 'Stream-Up-To-Date': 'true' } });
     subscribe(CHANNEL, 'now', {
       socketUrl: 'wss://sockets.example/dev',
       streamUrl: 'https://streams.example',
@@ -91,11 +94,11 @@ describe('opening', () => {
       ['wss://sockets.example/dev', ['tidings.v1']],
     ]);
     host.wires[0]?.end();
-    await settled();
-    expect(host.requests).toEqual([
-      `https://streams.example/channels/${CHANNEL}?offset=now&live=sse`,
+    await host.pass(300);
+    expect(host.requests.slice(0, 3)).toEqual([
       `https://hub.example/channels/${CHANNEL}?offset=now`,
-      `https://hub.example/channels/${CHANNEL}?offset=now`,
+      `https://streams.example/events?channel=${CHANNEL}&offset=${offsetAt(0)}`,
+      `https://hub.example/channels/${CHANNEL}?offset=${offsetAt(0)}`,
     ]);
   });
 
@@ -104,7 +107,7 @@ describe('opening', () => {
     await host.pass(4_900);
     expect([host.requests, host.open().length]).toEqual([[], 1]);
     await host.pass(200);
-    expect(host.requests[0]).toContain('live=sse');
+    expect(host.requests[0]).toContain(`${CHANNEL}?offset=now`);
     await host.pass(2 * MINUTE_MS);
     expect(host.wires.length).toBeGreaterThan(3);
     const wire = await opened();
@@ -244,9 +247,7 @@ describe('two who listen to one channel', () => {
     listen('-1');
     expect(host.requests.slice(before)).toEqual([]);
     await settled();
-    expect(host.requests.slice(before)).toEqual([
-      `https://hub.example/channels/${CHANNEL}?offset=-1&live=sse`,
-    ]);
+    expect(host.requests.slice(before)).toEqual([`https://hub.example/channels/${CHANNEL}?offset=-1`]);
   });
 });
 

@@ -1,0 +1,247 @@
+/**
+ * The streams of a client, which its subscriptions share (PROTOCOL.md §5.2, `GET /events`). Browsers open six connections
+ * to a host over HTTP/1.1, and each stream is a function that waits.
+ * @module
+ */
+import { MAX_FOLLOWED_CHANNELS } from '../protocol/limits.ts';
+import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import type { Cursor } from './cursor.ts';
+import { asTidingsError, foreignAnswer, isLasting, type TidingsError } from './errors.ts';
+import { chunksOf, eventsIn } from './event-stream.ts';
+import { followedEvents } from './followed-events.ts';
+import type { Host } from './host.ts';
+import type { Http } from './http.ts';
+import { deadline, later, sleep } from './timers.ts';
+import { again, type Flow } from './transport.ts';
+
+/** Streams at once. What is subscribed beyond their channels is polled. */
+export const MAX_STREAMS = 2;
+
+/** Characters of the channel names of one stream. CloudFront takes a URL of 8,192 bytes. */
+const MAX_NAMES_LENGTH = 4_000;
+
+/** How long a stream waits for further channels before it is opened, in milliseconds. */
+const GATHER_MS = 250;
+
+/**
+ * The shortest time between two openings of one stream, in milliseconds. On Lambda a stream that was left counts among
+ * those of its caller for a minute (§8), so a page that subscribes and leaves all the time must not open one each time.
+ */
+const REOPEN_MS = 3_000;
+
+/** A stream says at once where it begins. On the way from a hub that does so, something holds it back. In milliseconds. */
+const FIRST_EVENT_MS = 5_000;
+
+/** The longest silence of a stream that lives, in milliseconds. */
+const SILENCE_MS = 30_000;
+
+/** One subscription on a stream. Its cursor must be at an offset. */
+export interface Passenger {
+  readonly cursor: Cursor;
+  readonly flow: Flow;
+  /** Reads the channel by itself. Rejects with what is refused of it. */
+  readonly check: () => Promise<void>;
+}
+
+export interface Streams {
+  /**
+   * Carries a subscription until its signal is aborted. Returns undefined if there is no room. Rejects with what ends
+   * this subscription, whatever becomes of the others.
+   */
+  readonly carry: (passenger: Passenger) => Promise<void> | undefined;
+}
+
+export interface StreamsOptions {
+  readonly host: Pick<Host, 'after' | 'now' | 'random'>;
+  readonly http: Http;
+  /** Where streams are, without a slash at its end. */
+  readonly streamUrl: string;
+}
+
+export function streamsOf(options: StreamsOptions): Streams {
+  const streams = Array.from({ length: MAX_STREAMS }, () => sharedStream(options));
+  return {
+    carry(passenger) {
+      for (const stream of streams) {
+        const carried = stream.carry(passenger);
+        if (carried) return carried;
+      }
+      return undefined;
+    },
+  };
+}
+
+interface Seated extends Passenger {
+  readonly leave: (error?: TidingsError) => void;
+}
+
+function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
+  const seated = new Set<Seated>();
+  /** Aborted when nobody is left. */
+  let session: AbortController | undefined;
+  /** Leaves the stream that is open for another one. */
+  let reopen: () => void = () => {};
+  let cancelReopen: (() => void) | undefined;
+  let isDown = false;
+  let openedAt = Number.NEGATIVE_INFINITY;
+
+  const untilOpening = (): number => Math.max(GATHER_MS, openedAt + REOPEN_MS - host.now());
+
+  /** Opens the stream again, for the channels that are wanted then. */
+  function reopenLater(signal: AbortSignal): void {
+    cancelReopen ??= later(host, untilOpening(), signal, () => reopen());
+  }
+
+  async function run(signal: AbortSignal, hasBelow: boolean): Promise<void> {
+    const flow = {
+      signal,
+      hasBelow,
+      up: () => {},
+      down() {
+        isDown = true;
+        for (const { flow } of [...seated]) flow.down();
+      },
+    };
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await again(host, flow, (up) => readStreams(signal, up));
+      } catch (error) {
+        const refusal = asTidingsError(error);
+        // It is about one of the channels, or about the caller: each asks for itself.
+        if (await hasRefused([...seated], hasBelow)) failures = 0;
+        else if (!hasBelow && failures > 0) for (const each of [...seated]) each.leave(refusal);
+        else {
+          flow.down();
+          const random = host.random();
+          await sleep(host, hasBelow ? jittered(CLIMB_MS, random) : backoff(failures++, random), signal);
+        }
+      }
+    }
+  }
+
+  /** Reads one stream, and the next one at once when it was left for another choice of channels. */
+  async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
+    await sleep(host, untilOpening(), signal);
+    for (let isLeft = true; isLeft && !signal.aborted; ) {
+      isLeft = false;
+      cancelReopen?.();
+      cancelReopen = undefined;
+      openedAt = host.now();
+      const request = new AbortController();
+      const end = (): void => request.abort();
+      reopen = () => {
+        isLeft = true;
+        end();
+      };
+      signal.addEventListener('abort', end);
+      try {
+        await readStream(request.signal, signal, up);
+      } catch (error) {
+        if (!isLeft) throw error;
+      } finally {
+        signal.removeEventListener('abort', end);
+      }
+    }
+  }
+
+  /** Reads one stream to its end. */
+  async function readStream(request: AbortSignal, signal: AbortSignal, up: () => void): Promise<void> {
+    const carried = [...seated];
+    const offsets = hindmostOf(carried);
+    const names = [...offsets.keys()];
+    const limit = deadline(host, FIRST_EVENT_MS, request);
+    const onUp = (): void => {
+      isDown = false;
+      up();
+      for (const each of carried) if (seated.has(each)) each.flow.up();
+    };
+    try {
+      const query = names.map((name) => `channel=${name}`).join('&');
+      const url = `${streamUrl}/events?${query}&offset=${[...offsets.values()].join('.')}`;
+      const response = await http({ url }, limit.signal);
+      // All channels are closed and read to their ends, which each hears from its own page.
+      if (response.status === 204) return await checkAll(carried, signal);
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+      if (!response.body || !isStream) throw notAStream(response);
+      const take = followedEvents([...offsets]);
+      let isOpen = false;
+      for await (const event of eventsIn(chunksOf(response.body), () => limit.extend(SILENCE_MS))) {
+        const { batches, ended } = take(event);
+        if (!isOpen) onUp();
+        isOpen = true;
+        const of = (channel: string): Seated[] => carried.filter(({ cursor }) => cursor.channel === channel);
+        if (ended !== undefined) void checkAll(of(ended), signal);
+        for (const batch of batches)
+          for (const { cursor } of of(batch.channel)) if (cursor.offer(batch) === 'gap') return;
+        if (request.aborted) return;
+      }
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Has each read its channel by itself: those that are refused, or closed, are over. The others get another stream. */
+  async function checkAll(some: readonly Seated[], signal: AbortSignal): Promise<void> {
+    await hasRefused(some, true);
+    if (some.some((each) => seated.has(each))) reopenLater(signal);
+  }
+
+  async function hasRefused(some: readonly Seated[], hasBelow: boolean): Promise<boolean> {
+    const check = async (each: Seated): Promise<boolean> => {
+      const error = await each.check().then(() => undefined, asTidingsError);
+      const isOver = error !== undefined && isLasting(error, hasBelow);
+      if (isOver) each.leave(error);
+      return isOver;
+    };
+    return (await Promise.all(some.map(check))).includes(true);
+  }
+
+  function hasRoom(channel: string): boolean {
+    const names = new Set([...seated].map(({ cursor }) => cursor.channel)).add(channel);
+    return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
+  }
+
+  return {
+    carry(passenger) {
+      const { cursor, flow } = passenger;
+      if (!hasRoom(cursor.channel)) return undefined;
+      return new Promise((resolve, reject) => {
+        if (flow.signal.aborted) return resolve();
+        const leave = (error?: TidingsError): void => {
+          flow.signal.removeEventListener('abort', onAbort);
+          if (seated.delete(each) && seated.size === 0) session?.abort();
+          if (error) reject(error);
+          else resolve();
+        };
+        const onAbort = (): void => leave();
+        const each = { ...passenger, leave };
+        flow.signal.addEventListener('abort', onAbort);
+        seated.add(each);
+        if (session && !session.signal.aborted) {
+          if (isDown) flow.down();
+          else reopenLater(session.signal);
+          return;
+        }
+        session = new AbortController();
+        isDown = false;
+        cancelReopen = undefined;
+        void run(session.signal, flow.hasBelow);
+      });
+    },
+  };
+}
+
+/** Each channel once, and from where all who are there for it have it. Offsets compare as text. */
+function hindmostOf(seated: readonly Seated[]): ReadonlyMap<string, string> {
+  const offsets = new Map<string, string>();
+  for (const { cursor } of seated) {
+    const known = offsets.get(cursor.channel);
+    if (known === undefined || cursor.offset < known) offsets.set(cursor.channel, cursor.offset);
+  }
+  return offsets;
+}
+
+function notAStream(response: Response): TidingsError {
+  response.body?.cancel().catch(() => {});
+  return foreignAnswer(response);
+}
