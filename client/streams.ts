@@ -11,7 +11,7 @@ import { chunksOf, eventsIn } from './event-stream.ts';
 import { followedEvents } from './followed-events.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
-import { deadline, later, sleep } from './timers.ts';
+import { deadline, sleep } from './timers.ts';
 import { again, type Flow } from './transport.ts';
 
 /** Streams at once. What is subscribed beyond their channels is polled. */
@@ -20,8 +20,9 @@ export const MAX_STREAMS = 2;
 /** Characters of the channel names of one stream. CloudFront takes a URL of 8,192 bytes. */
 const MAX_NAMES_LENGTH = 4_000;
 
-/** How long a stream waits for further channels before it is opened, in milliseconds. */
+/** A stream is opened when nobody has come for so long, in milliseconds, or after so long in all. */
 const GATHER_MS = 250;
+const MOST_GATHER_MS = 2_000;
 
 /**
  * The shortest time between two openings of one stream, in milliseconds. On Lambda a stream that was left counts among
@@ -81,15 +82,28 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
   let session: AbortController | undefined;
   /** Leaves the stream that is open for another one. */
   let reopen: () => void = () => {};
-  let cancelReopen: (() => void) | undefined;
+  /** Set while others are waited for, to leave the stream with them. */
+  let waiting: object | undefined;
   let isDown = false;
   let openedAt = Number.NEGATIVE_INFINITY;
 
-  const untilOpening = (): number => Math.max(GATHER_MS, openedAt + REOPEN_MS - host.now());
+  /** Waits until a stream may be opened, for all who come meanwhile. */
+  async function gather(signal: AbortSignal): Promise<void> {
+    await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
+    const until = host.now() + MOST_GATHER_MS;
+    for (let before = -1; seated.size > before && host.now() < until && !signal.aborted; ) {
+      before = seated.size;
+      await sleep(host, GATHER_MS, signal);
+    }
+  }
 
   /** Opens the stream again, for the channels that are wanted then. */
-  function reopenLater(signal: AbortSignal): void {
-    cancelReopen ??= later(host, untilOpening(), signal, () => reopen());
+  async function reopenLater(signal: AbortSignal): Promise<void> {
+    if (waiting) return;
+    const mine = {};
+    waiting = mine;
+    await gather(signal);
+    if (waiting === mine) reopen();
   }
 
   async function run(signal: AbortSignal, hasBelow: boolean): Promise<void> {
@@ -121,11 +135,10 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
 
   /** Reads one stream, and the next one at once when it was left for another choice of channels. */
   async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
-    await sleep(host, untilOpening(), signal);
+    await gather(signal);
     for (let isLeft = true; isLeft && !signal.aborted; ) {
       isLeft = false;
-      cancelReopen?.();
-      cancelReopen = undefined;
+      waiting = undefined;
       openedAt = host.now();
       const request = new AbortController();
       const end = (): void => request.abort();
@@ -183,7 +196,7 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
   /** Has each read its channel by itself: those that are refused, or closed, are over. The others get another stream. */
   async function checkAll(some: readonly Seated[], signal: AbortSignal): Promise<void> {
     await hasRefused(some, true);
-    if (some.some((each) => seated.has(each))) reopenLater(signal);
+    if (some.some((each) => seated.has(each))) void reopenLater(signal);
   }
 
   async function hasRefused(some: readonly Seated[], hasBelow: boolean): Promise<boolean> {
@@ -219,12 +232,12 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
         seated.add(each);
         if (session && !session.signal.aborted) {
           if (isDown) flow.down();
-          else reopenLater(session.signal);
+          else void reopenLater(session.signal);
           return;
         }
         session = new AbortController();
         isDown = false;
-        cancelReopen = undefined;
+        waiting = undefined;
         void run(session.signal, flow.hasBelow);
       });
     },

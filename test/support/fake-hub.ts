@@ -33,6 +33,8 @@ export interface FakeHub {
   tokens: readonly string[] | undefined;
   /** What becomes of a frame on its way. */
   distort: (frame: FakeFrame) => readonly FakeFrame[];
+  /** The most long polls that were held at once. */
+  readonly mostHeld: () => number;
   /** Channels that are refused. */
   readonly forbidden: Set<string>;
   /** False for an older hub, whose streams end with a channel that is gone, and do not say which. */
@@ -52,6 +54,8 @@ const HOLD_MS = 300;
 export async function fakeHub(): Promise<FakeHub> {
   const listening = new Set<Listening>();
   const wakes = new Set<() => void>();
+  let held = 0;
+  let mostHeld = 0;
   const server = createServer((request, response) => void answer(request, response));
   const upgrades = new WebSocketServer({
     noServer: true,
@@ -103,10 +107,13 @@ export async function fakeHub(): Promise<FakeHub> {
       const wake = (): void => {
         clearTimeout(timer);
         wakes.delete(wake);
+        held -= 1;
         resolve();
       };
       const timer = setTimeout(wake, HOLD_MS);
       wakes.add(wake);
+      held += 1;
+      mostHeld = Math.max(mostHeld, held);
     });
 
   function answerPage(name: string, from: number, way: string, response: ServerResponse): void {
@@ -134,6 +141,7 @@ export async function fakeHub(): Promise<FakeHub> {
   function answerEvents(names: readonly string[], ids: readonly string[], response: ServerResponse): void {
     hub.streams.push(names);
     if (names.some((name) => hub.forbidden.has(name))) throw new Refused('forbidden');
+    if (!hub.saysEnds) names.forEach((name, index) => void log.start(name, ids[index] ?? ''));
     const over = new Set<string>();
     const at = [...ids];
     const event = (kind: string, said: object): string =>
@@ -234,6 +242,7 @@ export async function fakeHub(): Promise<FakeHub> {
     },
     asked: [],
     streams: [],
+    mostHeld: () => mostHeld,
     cut() {
       for (const socket of upgrades.clients) socket.terminate();
       server.closeAllConnections();
