@@ -1,11 +1,12 @@
 /**
  * How many requests a client has under way at once. Browsers open six connections to a host over HTTP/1.1, and a request
- * beyond them waits until another one ends. So that a publish never waits for a held request, reading uses five at most.
+ * beyond them waits until another one ends. So that a publish does not wait for a held request, reading uses four: two
+ * reads beside two streams (streams.ts) or two long polls. Streams that are tried again beside long polls are two more.
  * @module
  */
 
 /** Requests that are answered at once. */
-export const READS_AT_ONCE = 3;
+export const READS_AT_ONCE = 2;
 
 /** Long polls that are held. */
 export const HELD_AT_ONCE = 2;

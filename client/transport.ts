@@ -3,7 +3,6 @@
  * better one flows again. Both may run for a moment: the cursor sees to it that nothing is delivered twice.
  * @module
  */
-import { RECONNECT_MS } from '../protocol/limits.ts';
 import { backoff, CLIMB_MS, jittered } from './backoff.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -68,6 +67,9 @@ export function climb(
 /** A way of reading that ends sooner, in milliseconds, was sent away. */
 const BRIEF_MS = 5_000;
 
+/** A reader whose stream came to its end comes back within that, in milliseconds. */
+const SCATTER_MS = 1_000;
+
 /** So many brief ones in a row may happen. With another one what is below takes over. */
 const MOST_BRIEF = 2;
 
@@ -105,7 +107,7 @@ export async function again(
     const random = host.random();
     const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
     // Below 0: it lived long, and came to its own end.
-    const soon = range < 0 && !trouble ? random * RECONNECT_MS : backoff(Math.max(range, 0), random);
+    const soon = range < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(range, 0), random);
     const wait = hasBelow && !works ? jittered(CLIMB_MS, random) : soon;
     await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }

@@ -1,0 +1,167 @@
+/**
+ * The client reads a real hub through fronts that answer in its place, slow lines and proxies that hold answers back.
+ * @module
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectOver } from '../../client/connect.ts';
+import { connect, type Hub, type Transport } from '../../client/index.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
+import { scaledHost } from '../support/scaled-host.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+let running: RunningHub;
+let hub: Caller;
+beforeAll(async () => {
+  running = await startHub();
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('client-readers', running.stack.control);
+  await running.close();
+});
+
+const READERS = ['poll', 'long-poll', 'sse'] as const;
+
+interface Seen {
+  readonly messages: unknown[];
+  readonly errors: string[];
+  readonly transports: string[];
+}
+
+function see(client: Hub, channel: string): Seen {
+  const seen: Seen = { messages: [], errors: [], transports: [] };
+  client.subscribe(channel, {
+    offset: '-1',
+    onMessages: ({ messages }) => void seen.messages.push(...messages),
+    onError: ({ code }) => void seen.errors.push(code),
+    onTransport: (name) => void seen.transports.push(name),
+  });
+  return seen;
+}
+
+const clientAt = (proxy: TestProxy, transports: readonly Transport[]): Hub =>
+  connect({ url: proxy.url, token: running.token, transports });
+
+const HTML = { 'Content-Type': 'text/html' };
+const json = (body: unknown) => ({
+  headers: { 'Content-Type': 'application/json' },
+  body: JSON.stringify(body),
+});
+const FRONTS: Readonly<Record<string, (path: string) => FrontAnswer>> = {
+  '403 of a firewall': () => ({ status: 403, headers: HTML, body: '<h1>Blocked</h1>' }),
+  '401 of a captive portal': () => ({ status: 401, headers: HTML, body: '<h1>Sign in</h1>' }),
+  '404 of a front': () => ({ status: 404, headers: HTML, body: '<h1>Not found</h1>' }),
+  '200 html': () => ({ status: 200, headers: HTML, body: '<h1>Welcome</h1>' }),
+  '200 JSON without an offset': () => ({ status: 200, ...json([]) }),
+  '404 JSON of another form': () => ({ status: 404, ...json({ message: 'Not Found' }) }),
+  'a redirect to a login page': (path) =>
+    path.startsWith('/login')
+      ? { status: 200, headers: HTML, body: '<form>Name</form>' }
+      : { status: 302, headers: { Location: '/login' } },
+  'an event stream that is none of the hub': () => ({
+    status: 200,
+    headers: { 'Content-Type': 'text/event-stream' },
+    body: 'data: maintenance\n\n',
+  }),
+};
+
+test('what a front answers ends no subscription, by no transport', async () => {
+  const readings = await Promise.all(
+    Object.entries(FRONTS).flatMap(([name, front]) =>
+      READERS.map(async (transport) => {
+        const channel = newChannel();
+        const proxy = await startProxy(running.stack.url);
+        const client = clientAt(proxy, [transport]);
+        return { name: `${transport}, ${name}`, front, channel, proxy, client, seen: see(client, channel) };
+      }),
+    ),
+  );
+  const publish = (message: string) =>
+    Promise.all(readings.map(({ channel }) => hub.publish(channel, message)));
+  const state = () => readings.map(({ name, seen: { messages, errors } }) => [name, messages, errors]);
+  const all = (...messages: readonly string[]) => readings.map(({ name }) => [name, messages, []]);
+  await publish('before');
+  await expect.poll(state, { timeout: 15_000 }).toEqual(all('before'));
+  const fronted = readings.map(({ proxy, front }) => {
+    proxy.front = (_method, path) => front(path);
+    proxy.cut();
+    return proxy.came.length;
+  });
+  await publish('meanwhile');
+  // Each meets its front some times, which takes about ten seconds, and does not hammer it.
+  const met = () => readings.map(({ proxy }, at) => proxy.came.length - (fronted[at] ?? 0));
+  const began = performance.now();
+  await expect.poll(() => Math.min(...met()), { timeout: 40_000 }).toBeGreaterThanOrEqual(4);
+  const seconds = (performance.now() - began) / 1_000;
+  expect(Math.max(...met())).toBeLessThan(10 + 3 * seconds);
+  for (const { proxy } of readings) proxy.front = undefined;
+  expect(state()).toEqual(all('before'));
+  await publish('after');
+  await expect.poll(state, { timeout: 40_000 }).toEqual(all('before', 'meanwhile', 'after'));
+  for (const { client } of readings) client.close();
+  await Promise.all(readings.map(({ proxy }) => proxy.close()));
+}, 100_000);
+
+test.each(READERS)(
+  'by %s, 60 messages of 20 KB on a line of 15 KB/s arrive in about 85 s',
+  async (transport) => {
+    const channel = newChannel();
+    const messages = Array.from({ length: 60 }, (_, at) => `${at}:${'x'.repeat(20_000)}`);
+    for (const message of messages) await hub.publish(channel, message);
+    const host = scaledHost();
+    const proxy = await startProxy(running.stack.url, host);
+    proxy.bytesPerSecond = 15_000;
+    const client = connectOver(host, { url: proxy.url, token: running.token, transports: [transport] });
+    const began = host.now();
+    const seen = see(client, channel);
+    await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
+    const seconds = (host.now() - began) / 1_000;
+    expect(seen).toMatchObject({ messages, errors: [] });
+    // The line needs 80 s for them. Whatever began again from the start would need twice as long.
+    expect(seconds).toBeGreaterThan(75);
+    expect(seconds).toBeLessThan(150);
+    client.close();
+    await proxy.close();
+  },
+);
+
+describe('eight channels', () => {
+  test('by one stream, which is cut again and again', async () => {
+    const channels = Array.from({ length: 8 }, () => newChannel());
+    const proxy = await startProxy(running.stack.url);
+    const client = clientAt(proxy, ['sse']);
+    const all = channels.map((channel) => see(client, channel));
+    const rounds = [0, 1, 2, 3, 4, 5];
+    for (const round of rounds) {
+      await Promise.all(channels.map((channel) => hub.publish(channel, round)));
+      if (round % 2 === 1) proxy.cut();
+      await expect
+        .poll(() => all.map(({ messages }) => messages.at(-1)), { timeout: 15_000 })
+        .toEqual(channels.map(() => round));
+    }
+    expect(all.map(({ messages, errors }) => [messages, errors])).toEqual(channels.map(() => [rounds, []]));
+    // Three were cut, and one or two begin before all have come.
+    expect(proxy.came.filter((request) => request.startsWith('GET /events')).length).toBeLessThan(8);
+    client.close();
+    await proxy.close();
+  });
+
+  test('behind a proxy that holds streams back: by long polls and short ones', async () => {
+    const channels = Array.from({ length: 8 }, () => newChannel());
+    const proxy = await startProxy(running.stack.url);
+    proxy.isBuffering = true;
+    const client = clientAt(proxy, ['sse', 'long-poll']);
+    const all = channels.map((channel) => see(client, channel));
+    await expect
+      .poll(() => all.map(({ transports }) => transports), { timeout: 20_000 })
+      .toEqual(channels.map(() => ['long-poll']));
+    await Promise.all(channels.map((channel) => hub.publish(channel, 'heard')));
+    await expect
+      .poll(() => all.map(({ messages, errors }) => [messages, errors]), { timeout: 10_000 })
+      .toEqual(channels.map(() => [['heard'], []]));
+    client.close();
+    await proxy.close();
+  });
+});
