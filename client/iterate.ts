@@ -50,6 +50,8 @@ export function iterate(
       if (error.channel !== undefined) end(error);
     },
     onTransport() {},
+    onSubscribed() {},
+    onState() {},
     onEnd: end,
   };
 
