@@ -9,6 +9,8 @@ export interface FakeWire {
   readonly protocols: readonly string[];
   /** What the client said, parsed. */
   readonly said: Record<string, unknown>[];
+  /** The same as text. */
+  readonly texts: string[];
   readonly isClosed: () => boolean;
   readonly open: () => void;
   readonly say: (frame: object) => void;
@@ -87,6 +89,7 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
         send(text) {
           const said = JSON.parse(text);
           wire.said.push(said);
+          wire.texts.push(text);
           const pong = { type: 'pong', id: said.id, connection: 'c' };
           if (said.action === 'ping' && host.answersPings) queueMicrotask(() => wire.say(pong));
         },
@@ -122,6 +125,7 @@ function fakeWire(
     url,
     protocols,
     said,
+    texts: [],
     isClosed: () => isClosed,
     open: opened,
     say,
