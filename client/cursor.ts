@@ -21,20 +21,30 @@ export interface CursorOptions {
   readonly offset: string;
   readonly signal: AbortSignal;
   readonly deliver: (batch: Batch) => void;
+  /** Called once, when the hub has answered for the first time where reading begins. */
+  readonly onBegin?: () => void;
   /** Called after the last batch of a closed channel. */
   readonly onEnd: () => void;
 }
 
-export function cursorAt({ channel, offset: start, signal, deliver, onEnd }: CursorOptions): Cursor {
+export function cursorAt({ channel, offset: start, signal, deliver, onBegin, onEnd }: CursorOptions): Cursor {
   let offset = start;
   let isOver = false;
+  let hasBegun = false;
+  const begin = (): void => {
+    if (hasBegun) return;
+    hasBegun = true;
+    onBegin?.();
+  };
   return {
     channel,
     get offset() {
       return offset;
     },
     settle(at) {
+      if (isOver || signal.aborted) return;
       if (isUnsettled(offset)) offset = at;
+      begin();
     },
     offer(batch) {
       if (isOver || signal.aborted) return 'old';
@@ -46,6 +56,7 @@ export function cursorAt({ channel, offset: start, signal, deliver, onEnd }: Cur
       const messages = verdict === 'end' ? [] : batch.messages;
       offset = next;
       isOver = closed;
+      begin();
       if (messages.length > 0 || closed) deliver({ channel, messages, encoding, from, next, closed });
       if (closed) onEnd();
       return verdict;

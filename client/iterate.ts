@@ -52,6 +52,8 @@ export function iterate(follow: Follow, start: string): AsyncIterableIterator<Ba
       if (error.channel !== undefined) end(error);
     },
     onTransport() {},
+    onSubscribed() {},
+    onState() {},
     onEnd: end,
   };
 

@@ -6,7 +6,9 @@
 import { type Cursor, cursorAt } from './cursor.ts';
 import { TidingsError } from './errors.ts';
 import { type LiveReader, liveReader } from './live.ts';
+import { stateTeller } from './state.ts';
 import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
+import { onAbort } from './timers.ts';
 
 /** Channels that a pattern remembers, those heard last: each of them is read after an interruption. */
 export const MAX_CHANNELS = 1_000;
@@ -21,6 +23,8 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
     return { offset: 'now', close: life.close };
   }
   let isDown = false;
+  let isSubscribed = false;
+  const states = stateTeller(life.signal, listener.onState);
   const leave = link.join({
     topic: pattern,
     offset: () => 'now',
@@ -28,15 +32,20 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
     onLive() {
       isDown = false;
       listener.onTransport('websocket');
+      states.up('websocket');
+      if (!isSubscribed) listener.onSubscribed();
+      isSubscribed = true;
       channels.catchUp();
     },
-    onDown() {
+    onLost: (why) => states.down('websocket', why, false),
+    onDown(why) {
+      states.down('websocket', why, true);
       if (!isDown) listener.onFault(new TidingsError('unavailable', 'the socket cannot be opened; retrying'));
       isDown = true;
     },
     onRefused: life.end,
   });
-  life.signal.addEventListener('abort', leave);
+  onAbort(life.signal, leave);
   return { offset: 'now', close: life.close, pause: channels.pause, resume: channels.resume };
 }
 

@@ -11,7 +11,7 @@ import { chunksOf, eventsIn } from './event-stream.ts';
 import { followedEvents } from './followed-events.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
-import { deadline, sleep } from './timers.ts';
+import { deadline, onAbort, sleep } from './timers.ts';
 import { again, type Flow } from './transport.ts';
 
 /** Streams at once. What is subscribed beyond their channels is polled. */
@@ -84,7 +84,8 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
   let reopen: () => void = () => {};
   /** Set while others are waited for, to leave the stream with them. */
   let waiting: object | undefined;
-  let isDown = false;
+  /** Why there is no stream for the time being. */
+  let trouble: TidingsError | undefined;
   let openedAt = Number.NEGATIVE_INFINITY;
 
   /** Waits until a stream may be opened, for all who come meanwhile. */
@@ -107,13 +108,16 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
   }
 
   async function run(signal: AbortSignal, hasBelow: boolean): Promise<void> {
-    const flow = {
+    const flow: Flow = {
       signal,
       hasBelow,
-      up: () => {},
-      down() {
-        isDown = true;
-        for (const { flow } of [...seated]) flow.down();
+      up() {},
+      lost(error) {
+        for (const { flow } of [...seated]) flow.lost?.(error);
+      },
+      down(error) {
+        trouble = error;
+        for (const { flow } of [...seated]) flow.down(error);
       },
     };
     for (let failures = 0; !signal.aborted; ) {
@@ -125,7 +129,7 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
         if (await hasRefused([...seated], hasBelow)) failures = 0;
         else if (!hasBelow && failures > 0) for (const each of [...seated]) each.leave(refusal);
         else {
-          flow.down();
+          flow.down(refusal);
           const random = host.random();
           await sleep(host, hasBelow ? jittered(CLIMB_MS, random) : backoff(failures++, random), signal);
         }
@@ -146,13 +150,13 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
         isLeft = true;
         end();
       };
-      signal.addEventListener('abort', end);
+      const forget = onAbort(signal, end);
       try {
         await readStream(request.signal, signal, up);
       } catch (error) {
         if (!isLeft) throw error;
       } finally {
-        signal.removeEventListener('abort', end);
+        forget();
       }
     }
   }
@@ -164,7 +168,7 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
     const names = [...offsets.keys()];
     const limit = deadline(host, FIRST_EVENT_MS, request);
     const onUp = (): void => {
-      isDown = false;
+      trouble = undefined;
       up();
       for (const each of carried) if (seated.has(each)) each.flow.up();
     };
@@ -221,22 +225,21 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
       return new Promise((resolve, reject) => {
         if (flow.signal.aborted) return resolve();
         const leave = (error?: TidingsError): void => {
-          flow.signal.removeEventListener('abort', onAbort);
+          forget();
           if (seated.delete(each) && seated.size === 0) session?.abort();
           if (error) reject(error);
           else resolve();
         };
-        const onAbort = (): void => leave();
+        const forget = onAbort(flow.signal, () => leave());
         const each = { ...passenger, leave };
-        flow.signal.addEventListener('abort', onAbort);
         seated.add(each);
         if (session && !session.signal.aborted) {
-          if (isDown) flow.down();
+          if (trouble) flow.down(trouble);
           else void reopenLater(session.signal);
           return;
         }
         session = new AbortController();
-        isDown = false;
+        trouble = undefined;
         waiting = undefined;
         void run(session.signal, flow.hasBelow);
       });

@@ -6,7 +6,7 @@
 import { backoff, CLIMB_MS, jittered } from './backoff.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import { sleep } from './timers.ts';
+import { onAbort, sleep } from './timers.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
@@ -22,8 +22,13 @@ export interface Flow {
   /** It flows: what is below is let go. */
   readonly up: () => void;
   /** It does not flow, and will say so when it does: what is below takes over. */
-  readonly down: () => void;
+  readonly down: (error?: TidingsError) => void;
+  /** It broke after it had flowed, and is tried again at once. */
+  readonly lost?: (error: TidingsError) => void;
 }
+
+/** Told of a transport that does not flow; `isLast` if there is none below it. */
+export type OnTrouble = (name: Transport, error: TidingsError, isLast: boolean) => void;
 
 export interface Rung {
   readonly name: Transport;
@@ -36,6 +41,7 @@ export function climb(
   [rung, ...below]: readonly Rung[],
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
+  onTrouble: OnTrouble = () => {},
 ): Promise<void> {
   if (!rung) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
@@ -49,18 +55,22 @@ export function climb(
       resolve();
     };
     if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop);
+    onAbort(signal, stop);
     const up = (): void => {
       if (signal.aborted) return;
       letGo();
       onTransport(rung.name);
     };
-    const down = (): void => {
+    const lost = (error: TidingsError): void => {
+      if (!signal.aborted) onTrouble(rung.name, error, below.length === 0);
+    };
+    const down = (error?: TidingsError): void => {
+      if (error) lost(error);
       if (signal.aborted || lower || below.length === 0) return;
       lower = new AbortController();
-      climb(below, lower.signal, onTransport).catch(reject);
+      climb(below, lower.signal, onTransport, onTrouble).catch(reject);
     };
-    rung.run({ signal, hasBelow: below.length > 0, up, down }).catch(reject);
+    rung.run({ signal, hasBelow: below.length > 0, up, down, lost }).catch(reject);
   });
 }
 
@@ -102,7 +112,8 @@ export async function again(
     // What is no answer of the hub at all is the network.
     const isBreak = hasFlowed && trouble?.cause !== undefined;
     const works = (!trouble || isBreak) && brief <= MOST_BRIEF;
-    if (!works) flow.down();
+    if (!works) flow.down(trouble ?? new TidingsError('unavailable', 'every answer ends at once'));
+    else if (trouble) flow.lost?.(trouble);
     if (trouble && !isBreak) failures += 1;
     const random = host.random();
     const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));

@@ -21,6 +21,7 @@ export function scaledHost(): ScaledHost {
   return {
     ...host,
     now: () => host.now() * SPEED + slept,
+    wallClock: () => host.wallClock() + host.now() * (SPEED - 1) + slept,
     after(ms, run) {
       const stop = host.after(ms / SPEED, () => {
         running.delete(stop);

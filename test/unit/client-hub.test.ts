@@ -3,9 +3,10 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type ConnectOptions, connectOver, type Hub } from '../../client/connect.ts';
+import { connectOver, type Hub } from '../../client/connect.ts';
 import type { TidingsError } from '../../client/errors.ts';
 import type { Batch } from '../../client/index.ts';
+import type { ConnectOptions } from '../../client/options.ts';
 import { type FakeHub, fakeHub } from '../support/fake-hub.ts';
 import type { FakeFrame } from '../support/fake-log.ts';
 import { type ScaledHost, scaledHost } from '../support/scaled-host.ts';

@@ -4,8 +4,8 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type ConnectOptions, connectOver, type Hub } from '../../client/connect.ts';
-import type { Batch } from '../../client/index.ts';
+import { connectOver, type Hub } from '../../client/connect.ts';
+import type { Batch, ConnectOptions } from '../../client/index.ts';
 import { type FakeHub, fakeHub } from '../support/fake-hub.ts';
 import { offsetAt } from '../support/fake-log.ts';
 import { type ScaledHost, scaledHost } from '../support/scaled-host.ts';
