@@ -22,6 +22,7 @@ import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
+import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
 import { fromSeat, seatOf } from './hub/tally.ts';
@@ -57,6 +58,7 @@ const answer = httpHandler({
   routes: {
     GET: {
       operation: 'subscribe',
+      parameters: READ_PARAMETERS,
       answer: async ({ channel: name, caller, raw }) => {
         const asked = parseFrom(raw, 'long-poll');
         const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - hold.log.clock());
@@ -68,7 +70,7 @@ const answer = httpHandler({
         const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         count('Delivered', held.result.messages.length);
-        const cursor = new URL(raw.url).searchParams.get('cursor');
+        const cursor = parameterOf(raw, 'cursor');
         return answerHeld(answer, cursorAfter(cursor, hold.log.clock(), Math.random));
       },
     },

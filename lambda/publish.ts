@@ -42,6 +42,7 @@ const answer = httpHandler({
   routes: {
     POST: {
       operation: 'publish',
+      parameters: [],
       answer: async ({ channel, raw }) => {
         const { append: request, once } = await parseAppend(channel, raw);
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
@@ -51,6 +52,7 @@ const answer = httpHandler({
     },
     PUT: {
       operation: 'publish',
+      parameters: [],
       answer: async ({ channel, raw }) => {
         const created = await create(log, await parseCreate(channel, raw));
         count('Published', created.count);
@@ -59,6 +61,7 @@ const answer = httpHandler({
     },
     DELETE: {
       operation: 'manage',
+      parameters: [],
       answer: async ({ channel }) => {
         await remove(log, channel);
         return answerRemoved();

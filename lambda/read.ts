@@ -10,6 +10,7 @@ import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { parseFrom, parseMode } from './http/parse.ts';
+import { READ_PARAMETERS } from './http/query.ts';
 import { catchUp } from './hub/catch-up.ts';
 import { find } from './hub/lifecycle.ts';
 
@@ -24,6 +25,7 @@ const answer = httpHandler({
   routes: {
     GET: {
       operation: 'subscribe',
+      parameters: READ_PARAMETERS,
       answer: async ({ channel: name, raw }) => {
         const mode = parseMode(raw);
         if (mode === 'long-poll') return redirectToHold(raw);
@@ -39,6 +41,7 @@ const answer = httpHandler({
     },
     HEAD: {
       operation: 'subscribe',
+      parameters: READ_PARAMETERS,
       answer: async ({ channel }) => answerHead(await find(log, channel)),
     },
   },

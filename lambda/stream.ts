@@ -20,6 +20,7 @@ import {
   wakeEnv,
 } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
+import { STREAM_PARAMETERS } from './http/query.ts';
 import { streamHandler } from './http/stream.ts';
 
 const client = documentClient();
@@ -54,7 +55,7 @@ export const handler = streamHandler(
     redeem,
     logDefect,
     logRefusal,
-    routes: { GET: { operation: 'subscribe', answer: channel } },
+    routes: { GET: { operation: 'subscribe', parameters: STREAM_PARAMETERS, answer: channel } },
     events,
   },
   watching(telemetryEnv.read(process.env)),

@@ -10,6 +10,7 @@ import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origin
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { TICKET } from '../protocol/url.ts';
+import type { HubConfig } from './config.ts';
 import { SOCKET_PATH } from './socket.ts';
 
 export interface EdgeProps {
@@ -18,8 +19,8 @@ export interface EdgeProps {
   /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
   readonly streamUrl: lambda.FunctionUrl;
   readonly socket: apigateway.WebSocketApi;
-  /** True if answers depend on the page that asks. */
-  readonly variesByOrigin: boolean;
+  /** The pages that may call; answers depend on the page where they are listed. */
+  readonly origins: HubConfig['origins'];
 }
 
 /**
@@ -69,7 +70,7 @@ export class Edge extends Construct {
   /** Without a trailing slash. */
   readonly url: string;
 
-  constructor(scope: Construct, id: string, { api, streamUrl, socket, variesByOrigin }: EdgeProps) {
+  constructor(scope: Construct, id: string, { api, streamUrl, socket, origins }: EdgeProps) {
     super(scope, id);
     const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
     // The ids are those that the function selects by.
@@ -88,10 +89,10 @@ export class Edge extends Construct {
       protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
       ...timing,
     });
-    const behavior = this.#behavior();
+    const behavior = this.#behavior(origins);
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Tidings: the front door',
-      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy(variesByOrigin) },
+      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy(origins !== '*') },
       additionalBehaviors: {
         // CloudFront hands the upgrade on by itself; the path is the name of the stage.
         [`/${SOCKET_PATH}`]: {
@@ -110,7 +111,7 @@ export class Edge extends Construct {
   }
 
   /** What both behaviors share: the function picks the origin after the behavior was picked, so any may stream. */
-  #behavior(): Omit<cloudfront.BehaviorOptions, 'origin'> {
+  #behavior(origins: HubConfig['origins']): Omit<cloudfront.BehaviorOptions, 'origin'> {
     const route = new cloudfront.Function(this, 'Route', {
       comment: 'Tidings: picks the origin of a request',
       code: cloudfront.FunctionCode.fromFile({ filePath: ROUTE }),
@@ -123,8 +124,31 @@ export class Edge extends Construct {
       functionAssociations: [{ function: route, eventType: cloudfront.FunctionEventType.VIEWER_REQUEST }],
       // Both origins route by their own host name, so they must not get the viewer's.
       originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      responseHeadersPolicy: this.#refusalPolicy(origins),
       viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
     };
+  }
+
+  /**
+   * The doors say themselves what pages may read (docs/adr/0003), and with one header of theirs CloudFront adds none. Without this
+   * a page could not tell a refusal that API Gateway or Lambda gives before any door (429, 413, 431) from a lost network.
+   * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
+   */
+  #refusalPolicy(origins: HubConfig['origins']): cloudfront.ResponseHeadersPolicy {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.ResponseHeadersPolicy(this, 'RefusalPolicy', {
+      comment: 'Tidings: lets pages read what the gateway refuses',
+      // The account's, and the CDK's own would be the same in every region.
+      responseHeadersPolicyName: `${stackName}-${region}`,
+      corsBehavior: {
+        accessControlAllowCredentials: false,
+        accessControlAllowHeaders: ['Authorization'],
+        accessControlAllowMethods: ['ALL'],
+        accessControlAllowOrigins: origins === '*' ? ['*'] : [...origins],
+        accessControlExposeHeaders: ['Retry-After'],
+        originOverride: false,
+      },
+    });
   }
 
   /** Named by stack and region: such names are the account's, and the CDK's own would be the same in every region. */

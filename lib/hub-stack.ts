@@ -58,7 +58,7 @@ export class HubStack extends Stack {
         api: http.api,
         streamUrl: stream.url,
         socket: socket.api,
-        variesByOrigin: config.origins !== '*',
+        origins: config.origins,
       });
       ownUrls.unshift(edge.url);
       new CfnOutput(this, 'Url', {

@@ -2,6 +2,7 @@
  * What a distribution of the template asks for: its origins, and which request belongs to which behavior.
  * @module
  */
+import { type AddCors, readResponseHeadersPolicy } from './edge-cors.ts';
 import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';
 import { matchesWildcard } from './iam-match.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from './json.ts';
@@ -14,6 +15,7 @@ export interface Behavior {
   readonly originId: string;
   readonly methods: ReadonlySet<string>;
   readonly route: EdgeFunction | undefined;
+  readonly addCors: AddCors;
   matches(path: string): boolean;
 }
 
@@ -95,6 +97,7 @@ export function readBehaviors(
       originId,
       methods: new Set(stringsOf(behavior.AllowedMethods ?? DEFAULT_METHODS, `AllowedMethods of ${at}`)),
       route: arn === undefined ? undefined : functions.get(arn),
+      addCors: readResponseHeadersPolicy(behavior.ResponseHeadersPolicyId, plan, at),
       matches: (path) => matchesWildcard(pattern, path),
     };
   });

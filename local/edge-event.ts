@@ -118,7 +118,7 @@ function flatten(values: unknown): [string, string][] {
 }
 
 function headersOf(values: unknown): OutgoingHttpHeaders {
-  const headers: Record<string, string | string[]> = {};
+  const headers: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of flatten(values)) {
     const before = headers[name];
     headers[name] = before === undefined ? value : [before, value].flat();

@@ -13,6 +13,7 @@ const BEHAVIOR: Properties = {
   FunctionAssociations: { EventType: ACTED, FunctionARN: ACTED },
   OriginRequestPolicyId: ACTED,
   CachePolicyId: ACTED,
+  ResponseHeadersPolicyId: ACTED,
   CachedMethods: NO_CACHE,
   Compress: 'nothing is compressed: what an origin sends arrives as it is',
   ViewerProtocolPolicy: NO_TLS,
@@ -59,4 +60,19 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
     },
   },
   'AWS::CloudFront::CachePolicy': { CachePolicyConfig: NO_CACHE },
+  'AWS::CloudFront::ResponseHeadersPolicy': {
+    ResponseHeadersPolicyConfig: {
+      CorsConfig: {
+        AccessControlAllowCredentials: ACTED,
+        AccessControlAllowHeaders: { Items: ACTED },
+        AccessControlAllowMethods: { Items: ACTED },
+        AccessControlAllowOrigins: { Items: ACTED },
+        AccessControlExposeHeaders: { Items: ACTED },
+        AccessControlMaxAgeSec: ACTED,
+        OriginOverride: ACTED,
+      },
+      Name: 'for humans',
+      Comment: 'for humans',
+    },
+  },
 };

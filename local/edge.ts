@@ -118,7 +118,8 @@ async function handle(
   if (verdict.kind === 'response') {
     sendAnswer(response, verdict.answer);
   } else if (verdict.kind === 'request' && origin !== undefined) {
-    const exchange = { id, request, response, log: distribution.log };
+    const { addCors } = behavior;
+    const exchange = { id, request, response, addCors, log: distribution.log };
     if (upgrade === undefined) forward(origin, distribution.agent, verdict.request, exchange);
     else if (origin.takesSockets) tunnel(origin, distribution.agent, verdict.request, exchange, upgrade);
     else sendEdgeError(response, 403, 'The origin takes no WebSockets.', id);

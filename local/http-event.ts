@@ -85,7 +85,7 @@ function readHeaders(
   request: IncomingMessage,
   body: Buffer,
 ): { headers: Record<string, string>; cookies: string[] } {
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = Object.create(null);
   const cookies: string[] = [];
   const raw = request.rawHeaders;
   for (let index = 0; index + 1 < raw.length; index += 2) {
@@ -109,7 +109,7 @@ function readHeaders(
 /** Values of a name that comes twice are joined by a comma; undefined where there is no query at all. */
 function readQuery(rawQueryString: string): Record<string, string> | undefined {
   if (rawQueryString === '') return undefined;
-  const query: Record<string, string> = {};
+  const query: Record<string, string> = Object.create(null);
   for (const [name, value] of new URLSearchParams(rawQueryString)) {
     const before = query[name];
     query[name] = before === undefined ? value : `${before},${value}`;

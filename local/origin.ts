@@ -12,6 +12,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from 'node:http';
+import type { AddCors } from './edge-cors.ts';
 import { sendEdgeError } from './edge-error.ts';
 import type { EdgeRequest } from './edge-event.ts';
 import { REGION } from './intrinsics.ts';
@@ -32,6 +33,7 @@ export interface Exchange {
   readonly id: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly addCors: AddCors;
   readonly log: (line: string) => void;
 }
 
@@ -120,7 +122,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 function headersFor(origin: Origin, edge: EdgeRequest, { id, request }: Exchange): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
+  const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of Object.entries(edge.headers)) {
     if (!NOT_FORWARDED.has(name)) headers[name] = value;
   }
@@ -142,12 +144,12 @@ function signature(accessKeyId: string): string {
   return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-cf-id, Signature=${'0'.repeat(64)}`;
 }
 
-function answer(incoming: IncomingMessage, { id, response, log }: Exchange): void {
+function answer(incoming: IncomingMessage, { id, request, response, addCors, log }: Exchange): void {
   // Cut, not ended: the viewer must be able to tell a broken answer from a whole one.
   incoming.on('close', () => {
     if (!incoming.complete) response.destroy();
   });
-  const headers: OutgoingHttpHeaders = {};
+  const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (!NOT_RETURNED.has(name)) headers[name] = value;
   }
@@ -155,7 +157,7 @@ function answer(incoming: IncomingMessage, { id, response, log }: Exchange): voi
   headers['x-cache'] = 'Miss from cloudfront';
   headers['x-amz-cf-id'] = id;
   try {
-    response.writeHead(incoming.statusCode ?? 502, headers);
+    response.writeHead(incoming.statusCode ?? 502, addCors(request, headers));
   } catch (error) {
     log(`[edge] ${String(error)}`);
     incoming.resume();

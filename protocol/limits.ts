@@ -62,8 +62,12 @@ export const MAX_FOLLOWED_CHANNELS = 20;
 /** Between signs of life on a stream, in milliseconds; CloudFront cuts an origin that is silent for 30 s. */
 export const HEARTBEAT_MS = 15_000;
 
-/** How long EventSource waits before it comes again, in milliseconds. */
-export const RECONNECT_MS = 1_000;
+/**
+ * How long an EventSource waits before it comes again, in milliseconds: from the first to the second, at random for each
+ * stream. Streams that began together end together, and their readers must not come back together.
+ */
+export const MIN_RECONNECT_MS = 1_000;
+export const MAX_RECONNECT_MS = 3_000;
 
 /** What a 503 tells the caller to wait, in seconds. DynamoDB's throttling clears in about one. */
 export const RETRY_AFTER_SECONDS = 1;

@@ -26,7 +26,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   route_not_found: 'no such path: §1 lists them',
   method_not_allowed: 'the path exists, the method does not: see the Allow header',
   channel_exists: 'the channel exists with another configuration: use it as it is, or another name',
-  content_type_mismatch: 'the content type is not the channel’s: send the channel’s',
+  content_type_mismatch:
+    'the content type is not the channel’s, or makes no channel (§2): send the channel’s, or create the channel first',
   channel_closed: 'the channel is closed for good: nothing can be appended',
   sequence_regression: 'Stream-Seq is not above the last one accepted: another writer was first',
   producer_gap: 'publishes of this producer are missing before this one: send them first',

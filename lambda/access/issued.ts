@@ -4,6 +4,7 @@
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Capability, Operation } from '../../protocol/capability.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { ClaimRules, Issuer } from '../../protocol/issuer.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import type { Kept } from './kept.ts';
@@ -67,7 +68,7 @@ export function capabilityBy(
   { claim, grants, tenant: tenantClaim }: ClaimRules,
   claims: Readonly<Record<string, unknown>>,
 ): Capability | undefined {
-  const granted = union(valuesOf(claims[claim]).map((value) => grants[value] ?? {}));
+  const granted = union(valuesOf(claims[claim]).map((value) => ownValue(grants, value) ?? {}));
   if (tenantClaim === undefined) return granted;
   const tenant = claims[tenantClaim];
   return isTenant(tenant) ? movedBelow(tenant, granted) : undefined;

@@ -93,7 +93,8 @@ const isReserved = (operation: Operation, channel: string): boolean =>
 async function callerOf(token: string, options: AccessOptions): Promise<Caller> {
   const claims = unverifiedClaims(token);
   const caller = claims && (await verified(token, claims.iss, options));
-  if (caller) return caller;
+  // JSON can write half of a surrogate pair, which no store keeps and no URL can name: its sockets could not be ended.
+  if (caller && (caller.principal ?? '').isWellFormed()) return caller;
   throw new Refusal('unauthorized', 'the token is expired, not yet valid, forged, or for another hub');
 }
 

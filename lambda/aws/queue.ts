@@ -24,13 +24,24 @@ const MAX_GROUP_ID_LENGTH = 128;
 
 const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
 
+/**
+ * A body as JSON in ASCII. Queues refuse characters that callers may well have in their names, U+FFFE among them; JSON can escape
+ * every one.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+ */
+const bodyOf = (body: object): string =>
+  JSON.stringify(body).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
 /** Hints to everyone: to the hub's own queue, and to whatever a team subscribes to the topic itself. */
 export function hintsBySns(topicArn: string): SendHint {
   const client = new SNSClient(clientSettings);
   return async ({ channel, offset, isClosing }) => {
     const publish = new PublishCommand({
       TopicArn: topicArn,
-      Message: JSON.stringify({ channel, offset, ...(isClosing ? { closed: true } : {}) }),
+      Message: bodyOf({ channel, offset, ...(isClosing ? { closed: true } : {}) }),
       // For filter policies of others.
       MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
       MessageGroupId: groupOf(channel),
@@ -54,7 +65,7 @@ export function jobsBySqs(queueUrl: string): Jobs {
           QueueUrl: queueUrl,
           Entries: shards.slice(first, first + BATCH).map((shard, at) => ({
             Id: String(at),
-            MessageBody: JSON.stringify(shard),
+            MessageBody: bodyOf(shard),
             MessageGroupId: groupOf(shard.channel),
             DelaySeconds,
           })),
@@ -75,7 +86,7 @@ export function sendingTo(queueUrl: string) {
   return async (body: object, delayMs = 0, group?: string): Promise<void> => {
     const send = new SendMessageCommand({
       QueueUrl: queueUrl,
-      MessageBody: JSON.stringify(body),
+      MessageBody: bodyOf(body),
       DelaySeconds: secondsOf(delayMs),
       ...(group === undefined ? {} : { MessageGroupId: group }),
     });

@@ -8,6 +8,19 @@ import { textOf } from './dynamodb.ts';
 
 export type Item = Readonly<Record<string, unknown>>;
 
+/**
+ * The key of a stored map for a name that a caller chose. The SDK refuses a map with the key `constructor`, which it takes for
+ * an object of a class, and loses the key `__proto__` when it reads. So names that every object inherits get a mark that
+ * is in no channel name.
+ * https://github.com/aws/aws-sdk-js-v3/blob/main/packages/util-dynamodb/src/convertToAttr.ts
+ */
+export const keyOf = (name: string): string => (name in Object.prototype ? `${MARK}${name}` : name);
+
+/** The name of a key that `keyOf` made. */
+export const nameOfKey = (key: string): string => (key.startsWith(MARK) ? key.slice(MARK.length) : key);
+
+const MARK = '=';
+
 /** One attribute that may be missing. */
 export const ifThere = <T>(item: Item, name: string, read: (item: Item, name: string) => T): T | undefined =>
   item[name] === undefined ? undefined : read(item, name);

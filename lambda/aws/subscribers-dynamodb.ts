@@ -28,6 +28,7 @@ import type { Connection, PatternShard, Place, Subscriber, SubscriberStore } fro
 import { EXPIRED } from '../hub/subscribe.ts';
 import { call } from './client.ts';
 import { batchGet, callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
+import { keyOf, nameOfKey } from './stored.ts';
 import { tallyInDynamoDb } from './tally-dynamodb.ts';
 
 /** Longer than API Gateway lets a connection live, however late it is with that, in milliseconds. */
@@ -95,7 +96,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
         UpdateExpression: 'SET subscriptions.#pattern = :shard',
         ConditionExpression:
           'attribute_exists(subscriptions) AND attribute_not_exists(subscriptions.#pattern) AND size(subscriptions) < :most',
-        ExpressionAttributeNames: { '#pattern': pattern },
+        ExpressionAttributeNames: { '#pattern': keyOf(pattern) },
         ExpressionAttributeValues: { ':shard': shard, ':most': most },
       });
       if (await callIf(() => client.send(update))) return 'noted';
@@ -109,7 +110,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
         Key: connectionKey(id),
         UpdateExpression: 'REMOVE subscriptions.#pattern',
         ConditionExpression: 'attribute_exists(subscriptions)',
-        ExpressionAttributeNames: { '#pattern': pattern },
+        ExpressionAttributeNames: { '#pattern': keyOf(pattern) },
       });
       await callIf(() => client.send(update));
     },
@@ -145,7 +146,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
       await callIf(() => client.send(update));
     },
     async add(set, { places, ...rest }) {
-      const stored = Object.entries(places).map(([channel, place]) => [channel, placeText(place)]);
+      const stored = Object.entries(places).map(([channel, place]) => [keyOf(channel), placeText(place)]);
       const item = { pattern: setKey(set), ...rest, places: Object.fromEntries(stored) };
       const command = new PutCommand({
         TableName,
@@ -163,7 +164,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
         Key: { pattern: setKey(set), connection: to },
         UpdateExpression: place ? 'SET places.#channel = :place' : 'REMOVE places.#channel',
         ConditionExpression: 'id = :id',
-        ExpressionAttributeNames: { '#channel': channel },
+        ExpressionAttributeNames: { '#channel': keyOf(channel) },
         ExpressionAttributeValues: { ':id': id, ...(place ? { ':place': placeText(place) } : {}) },
       });
       await callIf(() => client.send(update));
@@ -239,7 +240,7 @@ function mapOf<T>(item: Item, name: string, read: (map: Item, key: string) => T)
   const value = item[name];
   if (typeof value !== 'object' || value === null) throw new Error(`stored item has no map ${name}`);
   const map: Item = { ...value };
-  return Object.fromEntries(Object.keys(map).map((key) => [key, read(map, key)]));
+  return Object.fromEntries(Object.keys(map).map((key) => [nameOfKey(key), read(map, key)]));
 }
 
 function subscriberOf(item: Item): Subscriber {

@@ -4,6 +4,7 @@
  */
 import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
@@ -20,6 +21,7 @@ import {
 } from './base.ts';
 import { answerPreflight } from './browser.ts';
 import { refuseBadName } from './parse.ts';
+import { EVENTS_PARAMETERS, isDurableStreamsPath, refuseUnknown } from './query.ts';
 
 /** A request that is authenticated, authorized, and names a channel. */
 export interface ChannelRequest {
@@ -31,6 +33,8 @@ export interface ChannelRequest {
 export interface ChannelRoute {
   /** What the caller must be allowed to do on the channel. */
   readonly operation: Operation;
+  /** What its query may have. */
+  readonly parameters: readonly string[];
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
@@ -54,6 +58,7 @@ export interface HttpDoor extends Books {
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
+const CONNECTIONS_PARAMETERS = ['principal'];
 const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
@@ -76,16 +81,27 @@ function channelApp(door: HttpDoor): Hono {
     app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
   }
   app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
-  if (events) app.get('/events', async (c) => await events(c.req.raw, await callerOf(door, c.req.raw)));
+  if (events) {
+    app.get('/events', async (c) => {
+      refuseUnknown(c.req.raw, EVENTS_PARAMETERS);
+      return await events(c.req.raw, await callerOf(door, c.req.raw));
+    });
+  }
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
   if (tickets) {
-    app.post('/tickets', async (c) => await tickets(c.req.raw));
+    app.post('/tickets', async (c) => {
+      refuseUnknown(c.req.raw, []);
+      return await tickets(c.req.raw);
+    });
     refuseOthers(app, '/tickets', TICKETS_METHODS);
   }
   if (connections) {
-    app.delete('/connections', async (c) => await connections(c.req.raw, await callerOf(door, c.req.raw)));
+    app.delete('/connections', async (c) => {
+      refuseUnknown(c.req.raw, CONNECTIONS_PARAMETERS);
+      return await connections(c.req.raw, await callerOf(door, c.req.raw));
+    });
     refuseOthers(app, '/connections', CONNECTIONS_METHODS);
   }
   return app;
@@ -100,8 +116,9 @@ function refuseOthers(app: Hono, path: string, methods: readonly string[]): void
 }
 
 async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
-  const route = door.routes[raw.method];
+  const route = ownValue(door.routes, raw.method);
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
+  if (!isDurableStreamsPath(raw)) refuseUnknown(raw, route.parameters);
   const caller = await callerOf(door, raw);
   refuseBadName(channel);
   door.access.require(route.operation, channel, caller);

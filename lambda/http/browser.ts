@@ -91,12 +91,27 @@ export function withBrowserHeaders(
   return response;
 }
 
+/** https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/**
+ * The headers that a page means to send, beside those that the hub reads: tracing libraries add theirs to every request, and a
+ * list of them would never be complete. To allow them gives nothing away, since the hub goes by none of them. `*` would not do:
+ * it does not stand for Authorization, and older browsers take it for a name.
+ * https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
+ */
+function askedHeaders({ headers }: Request): readonly string[] {
+  const known = new Set(REQUEST_HEADERS.map((name) => name.toLowerCase()));
+  const asked = (headers.get('access-control-request-headers') ?? '').split(',').map((name) => name.trim());
+  return [...new Set(asked)].filter((name) => TOKEN.test(name) && !known.has(name.toLowerCase()));
+}
+
 /** OPTIONS on a channel: the answer to a preflight, and the list of methods to anyone else. */
 export function answerPreflight(request: Request, methods: readonly string[]): Response {
   const headers: Record<string, string> = { Allow: methods.join(', '), 'Cache-Control': 'no-store' };
   if (request.headers.has('access-control-request-method')) {
     headers['Access-Control-Allow-Methods'] = methods.join(', ');
-    headers['Access-Control-Allow-Headers'] = REQUEST_HEADERS.join(', ');
+    headers['Access-Control-Allow-Headers'] = [...REQUEST_HEADERS, ...askedHeaders(request)].join(', ');
     headers['Access-Control-Max-Age'] = String(PREFLIGHT_SECONDS);
   }
   return new Response(null, { status: 204, headers });

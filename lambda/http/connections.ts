@@ -7,6 +7,7 @@ import { MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import type { Caller } from '../access/caller.ts';
 import { type Kicking, kick } from '../hub/goodbye.ts';
 import type { HttpDoor } from './app.ts';
+import { parameterOf } from './query.ts';
 
 /** @throws Refusal unauthorized, forbidden, bad_request */
 export async function endConnections(
@@ -21,9 +22,8 @@ export async function endConnections(
   return Response.json({ ended }, { headers: { 'Cache-Control': 'no-store' } });
 }
 
-function principalOf({ url }: Request): string {
-  const [principal = '', ...more] = new URL(url).searchParams.getAll('principal');
-  if (more.length > 0) throw new Refusal('bad_request', `send one principal, got ${more.length + 1}`);
+function principalOf(raw: Request): string {
+  const principal = parameterOf(raw, 'principal') ?? '';
   if (principal.length >= 1 && principal.length <= MAX_PRINCIPAL_LENGTH) return principal;
   throw new Refusal(
     'bad_request',

@@ -10,8 +10,8 @@ const FIRST_STEP = Date.UTC(2024, 9, 9);
 const MOST_JITTER = 180;
 
 /** The cursor of this moment, or one beyond the client's if that is not behind. */
-export function cursorAfter(client: string | null, now: number, random: () => number): string {
+export function cursorAfter(client: string | undefined, now: number, random: () => number): string {
   const current = Math.floor((now - FIRST_STEP) / STEP_MS);
-  const theirs = client !== null && /^\d{1,12}$/.test(client) ? Number(client) : -1;
+  const theirs = client !== undefined && /^\d{1,12}$/.test(client) ? Number(client) : -1;
   return String(theirs < current ? current : theirs + 1 + Math.floor(random() * MOST_JITTER));
 }

@@ -5,10 +5,10 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
-import { formatOffset } from '../../protocol/offset.ts';
+import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
-import { type FollowOptions, follow, merged } from '../hub/follow.ts';
+import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/follow.ts';
 import { leavesAt } from '../hub/goodbye.ts';
 import type { Held, Hold } from '../hub/hold.ts';
 import type { From } from '../hub/read.ts';
@@ -17,6 +17,7 @@ import type { ChannelRequest } from './app.ts';
 import type { Books } from './base.ts';
 import { cursorAfter } from './cursor.ts';
 import { parseEvents, parseFrom, parseMode } from './parse.ts';
+import { parameterOf } from './query.ts';
 import {
   browserFrames,
   browserPreamble,
@@ -43,6 +44,8 @@ const EVENT_STREAM = {
   // Its address may hold a ticket, so it must not be stored; `no-cache` is what Durable Streams §5.8 wants.
   'Cache-Control': 'no-cache, no-store, no-transform',
   Vary: 'Authorization, Accept',
+  // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  'X-Accel-Buffering': 'no',
 };
 
 export function streamAnswers(door: StreamOptions) {
@@ -54,31 +57,26 @@ export function streamAnswers(door: StreamOptions) {
     signal,
   });
 
-  async function* batchesOf(name: string, from: From, following: FollowOptions): AsyncGenerator<Held> {
-    for await (const held of follow(hold, name, from, following)) {
-      delivered(held.result.messages.length);
-      yield held;
-    }
-  }
-
   async function channel({ channel: name, caller, raw }: ChannelRequest): Promise<Response> {
     const mode = parseMode(raw);
     const from = parseFrom(raw, mode);
     const gone = new AbortController();
-    const batches = batchesOf(name, from, options(caller, gone.signal));
+    const batches = follow(hold, name, from, options(caller, gone.signal));
     // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
     const seat = seatOf(seats, caller.principal);
     await seat.take();
     const asText = isText(first.channel.contentType);
-    const cursor = new URL(raw.url).searchParams.get('cursor');
-    const framesOf = (held: Held): string =>
-      mode === 'sse'
-        ? protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random))
-        : browserFrames(held);
+    const cursor = parameterOf(raw, 'cursor');
+    const framesOf = (held: Held): string => {
+      delivered(held.result.messages.length);
+      if (mode !== 'sse') return browserFrames(held);
+      return protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random));
+    };
     const frames = async function* (): AsyncGenerator<string> {
-      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from))) + framesOf(first);
+      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from), random)) +
+        framesOf(first);
       let last = first;
       for await (const held of batches) {
         // A channel that appeared meanwhile, as other than the text that was announced: the reader comes again.
@@ -95,14 +93,13 @@ export function streamAnswers(door: StreamOptions) {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
     const gone = new AbortController();
-    const streams = names.map((name, at) =>
-      batchesOf(name, from[at] ?? 'beginning', options(caller, gone.signal)),
-    );
+    const following = options(caller, gone.signal);
+    const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
     const firsts = await firstOf(streams, gone);
-    if (firsts.every(isOver)) return new Response(null, { status: 204 });
+    if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
     const seat = seatOf(seats, caller.principal);
     await seat.take();
-    const frames = mergedFrames(names, firsts, merged(streams));
+    const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
     return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
   }
 
@@ -118,35 +115,60 @@ function saysMore({ result: last }: Held, { result }: Held): boolean {
   return moved || result.closed || result.upToDate !== last.upToDate;
 }
 
-/** The first batch of each stream: what is wrong with any of them is the status of all. */
-async function firstOf(streams: readonly AsyncGenerator<Held>[], gone: AbortController): Promise<Held[]> {
+/** The first step of each stream: what is wrong with the request is the status of all. */
+async function firstOf(
+  streams: readonly AsyncGenerator<Followed>[],
+  gone: AbortController,
+): Promise<Followed[]> {
   try {
     const steps = await Promise.all(streams.map((stream) => stream.next()));
-    return steps.flatMap(({ value }) => (value ? [value] : []));
+    return steps.map(({ value }) => value ?? {});
   } catch (error) {
     gone.abort();
     throw error;
   }
 }
 
+/** What a stream of several channels was asked for. */
+interface Asked extends Pick<StreamOptions, 'delivered' | 'random'> {
+  readonly names: readonly string[];
+  readonly from: readonly From[];
+}
+
 /** Each event names its channel, and its id holds the offsets of all of them, in the order of the request. */
 async function* mergedFrames(
-  names: readonly string[],
-  firsts: readonly Held[],
-  rest: AsyncIterable<{ readonly at: number; readonly held: Held }>,
+  { names, from, delivered, random }: Asked,
+  firsts: readonly Followed[],
+  rest: AsyncIterable<{ readonly at: number; readonly step: Followed }>,
 ): AsyncGenerator<string> {
-  const offsets = firsts.map(({ result }) => formatOffset(result.from));
-  const framesOf = (at: number, held: Held): string => {
+  // A channel that is gone keeps its old offset in the first id: a reader that is cut off there must still be told.
+  const offsets = firsts.map(({ held }, at) => offsetOf(held?.result.from ?? from[at]));
+  const framesOf = (at: number, { held, gone }: Followed): string => {
+    const channel = names[at] ?? '';
+    if (gone) {
+      // The zero offset is the beginning of every life of a channel, so the next one is read from its first message.
+      offsets[at] = offsetOf(BEGINNING);
+      const said = JSON.stringify({ channel, ...gone.toJSON() });
+      return `event: ${GONE_EVENT}\nid: ${offsets.join('.')}\ndata: ${said}\n\n`;
+    }
+    if (!held) return '';
+    delivered(held.result.messages.length);
     const frames = messagesOf(held.result).map(({ message, next }) => {
-      offsets[at] = formatOffset(next);
-      return eventOf(names[at] ?? '', held, message, offsets);
+      offsets[at] = offsetOf(next);
+      return eventOf(channel, held, message, offsets);
     });
-    offsets[at] = formatOffset(held.result.next);
+    offsets[at] = offsetOf(held.result.next);
     return frames.join('');
   };
-  yield browserPreamble(offsets.join('.')) + firsts.map((held, at) => framesOf(at, held)).join('');
-  for await (const { at, held } of rest) yield framesOf(at, held) || HEARTBEAT;
+  yield browserPreamble(offsets.join('.'), random) + firsts.map((step, at) => framesOf(at, step)).join('');
+  for await (const { at, step } of rest) yield framesOf(at, step) || HEARTBEAT;
 }
+
+/** Says in a stream of several channels that one of them is gone. */
+const GONE_EVENT = 'gone';
+
+const offsetOf = (from: From | undefined): string =>
+  typeof from === 'object' ? formatOffset(from) : formatOffset(BEGINNING);
 
 function eventOf(
   name: string,

@@ -26,6 +26,7 @@ import { FORMATS } from '../webhook/endpoint.ts';
 import type { Change, Settings } from '../webhook/manage.ts';
 import type { DeliveryQuery, ReplayFrom } from '../webhook/requests.ts';
 import { isTime, refuseBadName } from './parse.ts';
+import { parameterOf } from './query.ts';
 
 /** True for text that can be a secret. */
 export type IsSecret = (text: string) => boolean;
@@ -123,11 +124,7 @@ export function parseDeliveryQuery(raw: Request): DeliveryQuery {
 }
 
 /** One value of the query; empty is as absent. */
-function queried(raw: Request, name: string): string | undefined {
-  const values = new URL(raw.url).searchParams.getAll(name);
-  if (values.length > 1) throw new Refusal('bad_request', `send one ${name}, got ${values.length}`);
-  return values[0] || undefined;
-}
+const queried = (raw: Request, name: string): string | undefined => parameterOf(raw, name) || undefined;
 
 /** The members of a JSON object. @throws Refusal too_large, bad_json, bad_request */
 async function bodyOf(raw: Request, known: readonly string[]): Promise<Fields> {

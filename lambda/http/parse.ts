@@ -24,12 +24,14 @@ import {
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
+import { TICKET } from '../../protocol/url.ts';
 import type { AppendRequest } from '../hub/append.ts';
 import { DEFAULT_CONTENT_TYPE } from '../hub/channel.ts';
 import type { CreateRequest } from '../hub/lifecycle.ts';
 import type { Once } from '../hub/once.ts';
 import type { Producer } from '../hub/producer.ts';
 import type { From } from '../hub/read.ts';
+import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
 
 /** `type/subtype` and parameters, printable ASCII only: it is stored, and sent back as a header. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
@@ -158,9 +160,7 @@ export function isTime(text: string): boolean {
 export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
 
 export function parseMode(raw: Request): Mode {
-  const modes = new URL(raw.url).searchParams.getAll('live');
-  const [live, ...more] = modes;
-  if (more.length > 0) throw new Refusal('bad_request', `send one live, got ${modes.length}`);
+  const live = parameterOf(raw, 'live');
   if (live === 'long-poll' || live === 'sse') return live;
   if (live !== undefined)
     throw new Refusal('bad_request', `live is long-poll or sse, got "${live.slice(0, 32)}"`);
@@ -168,14 +168,23 @@ export function parseMode(raw: Request): Mode {
 }
 
 /**
- * Where a GET starts: from the beginning if it does not say, which it must to be held. An EventSource that comes again
- * says it in Last-Event-ID, while its URL still has the offset that it began with.
+ * Where an EventSource that comes again wants to go on, while its URL still has the offset that it began with. Polyfills say it
+ * in the query, since a header of its own would cost them a preflight.
+ * https://github.com/Yaffle/EventSource#custom-query-parameter-name-for-the-last-event-id
+ * @throws Refusal bad_request
  */
+function lastEventIdOf(raw: Request): string | undefined {
+  const inQuery = parameterOf(raw, LAST_EVENT_ID);
+  return raw.headers.get('last-event-id') || inQuery || undefined;
+}
+
+/** Where a GET starts: from the beginning if it does not say, which it must to be held. */
 export function parseFrom(raw: Request, mode: Mode): From {
   const offsets = new URL(raw.url).searchParams.getAll('offset');
   if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
-  const lastEventId = mode === 'browser' ? raw.headers.get('last-event-id') : null;
-  const offset = lastEventId || offsets[0];
+  if (mode === 'sse' && !isDurableStreamsPath(raw)) refuseUnknown(raw, [...READ_PARAMETERS, TICKET]);
+  const lastEventId = mode === 'browser' ? lastEventIdOf(raw) : undefined;
+  const offset = lastEventId ?? offsets[0];
   if (offset === undefined && (mode === 'long-poll' || mode === 'sse')) {
     throw new Refusal('bad_offset', `live=${mode} needs an offset`);
   }
@@ -214,7 +223,7 @@ export function parseEvents(raw: Request): {
   }
   for (const name of names) refuseBadName(name);
   if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');
-  const id = raw.headers.get('last-event-id') || query.get('offset') || '-1';
+  const id = lastEventIdOf(raw) ?? (parameterOf(raw, 'offset') || '-1');
   const offsets = id.split('.');
   if (offsets.length !== 1 && offsets.length !== names.length) {
     throw new Refusal(

@@ -3,7 +3,7 @@
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  * @module
  */
-import { RECONNECT_MS } from '../../protocol/limits.ts';
+import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../protocol/limits.ts';
 import { formatOffset, type Position } from '../../protocol/offset.ts';
 import { type Channel, isJson, mediaType } from '../hub/channel.ts';
 import type { Held } from '../hub/hold.ts';
@@ -46,9 +46,11 @@ function textOf(channel: Channel, result: ReadResult): string {
 /**
  * How every stream in the browser's framing begins: it opens the EventSource before there is any message, and an id
  * without data makes a reader that began at "now" come back to that moment, not to a later now.
+ * @param random from 0 to 1, without 1
  */
-export function browserPreamble(id: string): string {
-  return `retry: ${RECONNECT_MS}\nid: ${id}\n\n`;
+export function browserPreamble(id: string, random: () => number): string {
+  const retryMs = MIN_RECONNECT_MS + Math.floor(random() * (MAX_RECONNECT_MS - MIN_RECONNECT_MS + 1));
+  return `retry: ${retryMs}\nid: ${id}\n\n`;
 }
 
 /** The browser's framing: an unnamed event per message, with the offset after it as its id. */

@@ -7,6 +7,7 @@
  */
 import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Access } from '../access/verify.ts';
@@ -60,6 +61,7 @@ import {
   parseRotation,
   refuseMembers,
 } from './parse-webhooks.ts';
+import { refuseUnknown } from './query.ts';
 
 export interface WebhookDoor extends Books {
   readonly access: Access;
@@ -89,6 +91,12 @@ type AnswerOn = (door: WebhookDoor, endpoint: Endpoint, asked: Asked) => Promise
 /** By path, and then by method. */
 type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 
+/** Of a GET, by path. All others take none. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  '/webhooks': ['limit', 'after'],
+  '/webhooks/:id/deliveries': ['status', 'limit', 'after'],
+};
+
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export function webhookHandler(door: WebhookDoor): HttpHandler {
@@ -112,8 +120,9 @@ function webhookApp(door: WebhookDoor): Hono {
     app.options(path, (c) => answerPreflight(c.req.raw, methods));
     app.all(path, async (c) => {
       const { raw } = c.req;
-      const answer = Object.hasOwn(answers, raw.method) ? answers[raw.method] : undefined;
+      const answer = ownValue(answers, raw.method);
       if (!answer) throw methodNotAllowed(raw.method, methods);
+      refuseUnknown(raw, (raw.method === 'GET' && PARAMETERS[path]) || []);
       const id = c.req.param('id') ?? '';
       const delivery = c.req.param('delivery') ?? '';
       return await answer(door, { ...(await identify(door, raw)), id, delivery });

@@ -12,9 +12,7 @@ import type { Log, Publishing } from './ports.ts';
 import { entryIdOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
-export interface AppendRequest extends Wish {
-  readonly body: Uint8Array;
-}
+export type AppendRequest = Wish;
 
 export interface Appended {
   /** The offset after the last message of the request. */

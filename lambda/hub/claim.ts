@@ -26,6 +26,7 @@ export interface Wish {
   readonly seq: string | undefined;
   readonly close: boolean;
   readonly producer: Producer | undefined;
+  readonly body: Uint8Array;
 }
 
 /** A wish, and the id of its entry: the same for every attempt at the same publish, where it can be known. */
@@ -99,13 +100,36 @@ function tooMuchChange(): Refusal {
 }
 
 /** The channel that the first publish makes in implicit mode. */
-function freshFor(log: Log, { channel: name, contentType }: Wish): Channel | undefined {
-  if (log.channelCreation === 'explicit' || contentType === undefined || isForm(contentType))
-    return undefined;
+function freshFor(log: Log, { channel: name, contentType, body }: Wish): Channel | undefined {
+  if (log.channelCreation === 'explicit' || contentType === undefined) return undefined;
+  if (isForm(contentType) || isMislabelled(contentType, body)) return undefined;
   return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, log.clock());
 }
 
 const isForm = (contentType: string): boolean => mediaType(contentType) === FORM;
+
+/**
+ * What libraries send with a body when their user named no type: the first is what fetch, .NET, Dart and aiohttp send with a
+ * string, the second what aiohttp and others send with bytes.
+ * https://fetch.spec.whatwg.org/#concept-bodyinit-extract
+ */
+const UNCHOSEN: ReadonlySet<string> = new Set(['text/plain', 'application/octet-stream']);
+
+/**
+ * True for a JSON object or list that comes as a type which nobody may have chosen. A number or a word is a JSON text, too, but
+ * just as well a line of text.
+ */
+function isMislabelled(contentType: string, body: Uint8Array): boolean {
+  if (!UNCHOSEN.has(mediaType(contentType))) return false;
+  const text = new TextDecoder().decode(body);
+  if (!/^\s*[[{]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Throws the reason why a claim was refused, or returns the earlier attempt, or nothing if another may be granted. */
 async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
@@ -135,8 +159,9 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
 
 function noChannel(log: Log, { contentType }: Claim): Refusal {
   if (log.channelCreation === 'explicit' || contentType === undefined) return channelNotFound();
-  const advice = 'for JSON send content-type: application/json';
-  return new Refusal('content_type_mismatch', `a publish of ${contentType} makes no channel; ${advice}`);
+  const what = isForm(contentType) ? contentType : `JSON as ${contentType}`;
+  const advice = 'for JSON send content-type: application/json, for another type create the channel with PUT';
+  return new Refusal('content_type_mismatch', `a publish of ${what} makes no channel; ${advice}`);
 }
 
 /** A Stream-Seq that equals the last one may be that very publish, tried again after its write failed. */

@@ -109,9 +109,12 @@ export function kindOf(contentType: string): 'messages' | 'text' | 'base64' {
   return mediaType(contentType).startsWith('text/') ? 'text' : 'base64';
 }
 
+/** A byte order mark at the beginning of a message is part of it. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** A message as the JSON text that stands for it. */
 export function wireText(contentType: string, message: string | Uint8Array): string {
   if (typeof message === 'string') return message;
-  if (kindOf(contentType) === 'text') return JSON.stringify(new TextDecoder().decode(message));
+  if (kindOf(contentType) === 'text') return JSON.stringify(TEXT.decode(message));
   return `"${btoa(Array.from(message, (byte) => String.fromCharCode(byte)).join(''))}"`;
 }

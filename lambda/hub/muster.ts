@@ -2,6 +2,7 @@
  * Who listens in a shard, and where each of them stands.
  * @module
  */
+import { ownValue } from '../../protocol/fields.ts';
 import type { Place, Shard, Subscriber } from './listeners.ts';
 import type { Push } from './push.ts';
 import { endSubscription } from './subscribe.ts';
@@ -28,7 +29,7 @@ export async function muster(push: Push, shard: Shard): Promise<Muster> {
   await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
   const present = members.filter((member) => !isOver(member));
   const own = present.flatMap((member) => {
-    const place = member.places[shard.channel];
+    const place = ownValue(member.places, shard.channel);
     return place ? [{ member, place }] : [];
   });
   return {

@@ -3,6 +3,7 @@
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
+import { ownValue } from '../../protocol/fields.ts';
 import { CONNECTION_LIFE_MS, MAX_SUBSCRIPTIONS } from '../../protocol/limits.ts';
 import type { Position } from '../../protocol/offset.ts';
 import { catchUp } from './catch-up.ts';
@@ -65,7 +66,7 @@ export async function subscribe(
     throw new Refusal('too_many_subscriptions', `a connection may have ${MAX_SUBSCRIPTIONS} subscriptions`);
   }
   const isThere = noted === 'there';
-  const shard = isThere ? (connection.subscriptions[pattern] ?? set.shard) : set.shard;
+  const shard = isThere ? (ownValue(connection.subscriptions, pattern) ?? set.shard) : set.shard;
   await subscribers.add({ pattern, shard }, subscriberOf(log, connection, pattern, start?.offset));
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
@@ -117,7 +118,7 @@ export async function unsubscribe(
   connection: Connection,
   pattern: string,
 ): Promise<void> {
-  const shard = connection.subscriptions[pattern];
+  const shard = ownValue(connection.subscriptions, pattern);
   if (shard === undefined) return;
   // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
   await subscribers.remove({ pattern, shard }, connection.id);

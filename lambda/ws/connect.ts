@@ -5,11 +5,13 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
+import { TICKET } from '../../protocol/url.ts';
 import { type Caller, NOBODY } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url.ts';
 import type { Access } from '../access/verify.ts';
+import { refuseUnknownAmong } from '../http/query.ts';
 import { leavesAt } from '../hub/goodbye.ts';
 import type { Connection } from '../hub/listeners.ts';
 
@@ -39,6 +41,7 @@ export async function admit(
 ): Promise<{ readonly connection: Connection; readonly subprotocol: string | undefined }> {
   refuseOrigin(admission.origins, headers.get('origin'));
   refuseTokenAmong(Object.keys(query));
+  refuseUnknownAmong(Object.keys(query), [TICKET]);
   const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((name) => name.trim());
   const protocols = offered.filter((name) => name !== '');
   if (protocols.length > 0 && !protocols.includes(SUBPROTOCOL))

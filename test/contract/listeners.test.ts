@@ -111,6 +111,24 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscribers.connection('nobody=')).toBeUndefined();
   });
 
+  test.each(['__proto__', 'constructor', 'toString'])('%s is a name as any other', async (name) => {
+    await subscribers.connect(connection, 9);
+    expect(await subscribers.note(connection.id, { pattern: name, shard: 4 }, 2)).toBe('noted');
+    expect(await subscribers.note(connection.id, { pattern: name, shard: 5 }, 2)).toBe('there');
+    const { subscriptions = {} } = (await subscribers.connection(connection.id)) ?? {};
+    expect(Object.entries(subscriptions)).toEqual([[name, 4]]);
+    await subscribers.unnote(connection.id, name);
+    expect(await subscribers.connection(connection.id)).toEqual(connection);
+    const place = { at: at(7), isUnsure: true, rests: 1, restsUntil: NOW };
+    await subscribers.add(shard, { ...subscriber, places: Object.fromEntries([[name, place]]) });
+    const placesOf = async () => Object.entries((await subscribers.members(shard))[0]?.places ?? {});
+    expect(await placesOf()).toEqual([[name, place]]);
+    await subscribers.move(shard, subscriber, name, { ...place, at: at(8) });
+    expect(await placesOf()).toEqual([[name, { ...place, at: at(8) }]]);
+    await subscribers.move(shard, subscriber, name, undefined);
+    expect(await placesOf()).toEqual([]);
+  });
+
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
     expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());

@@ -165,6 +165,36 @@ test('DELETE /connections ends every socket of a principal and no other, and say
   await back.ended;
 });
 
+test.each([
+  ['an emoji', '😀'],
+  ['U+FFFE', '\ufffe'],
+  ['U+FFFF', '\uffff'],
+  ['U+FFFD', '\ufffd'],
+  ['a byte order mark', '\ufeff'],
+  ['a control character', '\u0000\u0001\u000b\u007f\u0085'],
+  ['line separators', '\u2028\u2029'],
+  ['the last character that there is', '\u{10ffff}'],
+])('DELETE /connections ends the socket of a principal with %s in its name', async (_name, text) => {
+  const principal = `${text}${newChannel()}${text}`;
+  const socket = await socketOf(principal);
+  const other = await socketOf(`${principal}x`);
+  const answer = await kick(hub, `?principal=${encodeURIComponent(principal)}`);
+  expect([answer.status, await answer.json()]).toEqual([200, { ended: 1 }]);
+  await socket.ended;
+  expect((await other.ask({ action: 'ping' })).type).toBe('pong');
+});
+
+test('a sub that is no text of Unicode makes a bad token, on every way', async () => {
+  const principal = `\ud800${newChannel()}`;
+  const bearer = { Authorization: `Bearer ${await token(EVERYTHING, 600, principal)}` };
+  expect(await statusOf({ headers: bearer })).toBe(401);
+  for (const path of ['/channels/a', '/events?channel=a', '/webhooks'])
+    expect(await refusalOf(await hub.request(path, { headers: bearer })), path).toEqual([
+      401,
+      'unauthorized',
+    ]);
+});
+
 test('DELETE /connections is for who may manage everything, and wants one principal', async () => {
   const nobodys = `?principal=${newChannel()}`;
   expect(await (await kick(hub, nobodys)).json()).toEqual({ ended: 0 });

@@ -66,6 +66,41 @@ describe('browsers', () => {
     expect(headers['access-control-allow-credentials']).toBeUndefined();
   });
 
+  test.each([
+    '/channels/a',
+    '/v1/stream/a',
+    '/events',
+    '/tickets',
+    '/webhooks',
+    '/webhooks/a/test',
+    '/connections',
+  ])('may send to %s the headers that libraries for tracing add to every request', async (path) => {
+    const asked =
+      'authorization,traceparent,tracestate,baggage,sentry-trace,cache-control,pragma,x-requested-with,x-datadog-trace-id';
+    const response = await hub.request(path, {
+      method: 'OPTIONS',
+      headers: {
+        Origin: 'https://app.example',
+        'Access-Control-Request-Method': 'POST',
+        'Access-Control-Request-Headers': asked,
+      },
+    });
+    expect(response.status).toBe(204);
+    const allowed = (response.headers.get('Access-Control-Allow-Headers') ?? '').toLowerCase().split(', ');
+    expect(allowed).toEqual(expect.arrayContaining([...asked.split(','), 'stream-seq', 'idempotency-key']));
+    expect(new Set(allowed).size).toBe(allowed.length);
+    expect(allowed).not.toContain('*');
+  });
+
+  test('are allowed no header that is none', async () => {
+    const headers = {
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'x-fine, a b,,x@y, "q", x-fine',
+    };
+    const response = await hub.request('/channels/a', { method: 'OPTIONS', headers });
+    expect(response.headers.get('Access-Control-Allow-Headers')).toMatch(/, x-fine$/);
+  });
+
   test('may see the offset, and must take content as data', async () => {
     const channel = newChannel();
     const headers = { 'Content-Type': 'text/html' };

@@ -11,6 +11,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { HubConfig } from '../../lib/config.ts';
 import { Edge } from '../../lib/edge.ts';
 
 const STRICT = {
@@ -19,7 +20,9 @@ const STRICT = {
   '@aws-cdk/core:failSynthOnValidationErrors': true,
 };
 
-function stackWithEdge(app: App, variesByOrigin = false): { stack: Stack; edge: Edge } {
+const LISTED = ['https://app.example', 'http://localhost:5173'];
+
+function stackWithEdge(app: App, origins: HubConfig['origins'] = '*'): { stack: Stack; edge: Edge } {
   const stack = new Stack(app, 'Stack');
   const api = new apigateway.HttpApi(stack, 'Api', { createDefaultStage: false });
   const streamer = new lambda.Function(stack, 'Streamer', {
@@ -33,7 +36,7 @@ function stackWithEdge(app: App, variesByOrigin = false): { stack: Stack; edge: 
     invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
   });
   const socket = new apigateway.WebSocketApi(stack, 'Socket');
-  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket, variesByOrigin }) };
+  return { stack, edge: new Edge(stack, 'Edge', { api, streamUrl, socket, origins }) };
 }
 
 let template: Template;
@@ -146,14 +149,40 @@ describe('the distribution', () => {
   });
 
   test('keeps what it answers one page from others, where pages are told apart', () => {
-    const headersOf = (varies: boolean): unknown => {
-      const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), varies);
+    const headersOf = (origins: HubConfig['origins']): unknown => {
+      const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), origins);
       const [policy] = Object.values(Template.fromStack(other).findResources('AWS::CloudFront::CachePolicy'));
       return policy?.Properties.CachePolicyConfig.ParametersInCacheKeyAndForwardedToOrigin.HeadersConfig
         .Headers;
     };
-    expect(headersOf(true)).toContain('Origin');
-    expect(headersOf(false)).not.toContain('Origin');
+    expect(headersOf(LISTED)).toContain('Origin');
+    expect(headersOf('*')).not.toContain('Origin');
+  });
+
+  test('lets the pages that may call read what the gateway refuses, and leaves the headers of the doors alone', () => {
+    for (const origins of ['*', LISTED] as const) {
+      const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), origins);
+      const made = Template.fromStack(other);
+      made.hasResourceProperties('AWS::CloudFront::ResponseHeadersPolicy', {
+        ResponseHeadersPolicyConfig: {
+          CorsConfig: {
+            OriginOverride: false,
+            AccessControlAllowCredentials: false,
+            AccessControlAllowOrigins: { Items: origins === '*' ? ['*'] : LISTED },
+            AccessControlExposeHeaders: { Items: ['Retry-After'] },
+          },
+        },
+      });
+      const [id] = Object.keys(made.findResources('AWS::CloudFront::ResponseHeadersPolicy'));
+      made.hasResourceProperties('AWS::CloudFront::Distribution', {
+        DistributionConfig: {
+          DefaultCacheBehavior: { ResponseHeadersPolicyId: { Ref: id } },
+          CacheBehaviors: Match.arrayWith([
+            Match.objectLike({ PathPattern: '/events', ResponseHeadersPolicyId: { Ref: id } }),
+          ]),
+        },
+      });
+    }
   });
 
   test('keeps no error', () => {

@@ -282,3 +282,39 @@ describe('start', () => {
     }
   }
 });
+
+describe('a response headers policy', () => {
+  const OURS = 'https://app.example';
+  const corsOf = async (path: string, init: RequestInit = {}) => {
+    const response = await edge(path, init);
+    await response.body?.cancel();
+    return [...response.headers].filter(([name]) => name.startsWith('access-control-'));
+  };
+  const asking = (as: object) => `/echo?as=${encodeURIComponent(JSON.stringify(as))}`;
+
+  it('adds what a page needs to an answer that has no CORS header of its own', async () => {
+    const added = [
+      ['access-control-allow-origin', OURS],
+      ['access-control-expose-headers', 'Retry-After'],
+    ];
+    expect(await corsOf('/echo', { headers: { origin: OURS } })).toEqual(added);
+    const refused = await edge('/echo', { headers: { origin: OURS, 'x-long': 'x'.repeat(11_000) } });
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([431, OURS]);
+  });
+
+  it('adds nothing for a page that is not listed, or for no page', async () => {
+    for (const headers of [{ origin: 'https://evil.example' }, {}])
+      expect(await corsOf('/echo', { headers })).toEqual([]);
+    expect(await corsOf('/echo', { headers: { origin: 'https://a.other.example' } })).not.toEqual([]);
+  });
+
+  it('leaves an answer alone that has one', async () => {
+    const own = { 'access-control-expose-headers': 'X-Own' };
+    const path = asking({ statusCode: 200, headers: own, body: '' });
+    expect(await corsOf(path, { headers: { origin: OURS } })).toEqual(Object.entries(own));
+  });
+
+  it('is for the behaviors that have it', async () => {
+    expect(await corsOf('/signed/echo', { headers: { origin: OURS } })).toEqual([]);
+  });
+});

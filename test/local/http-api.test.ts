@@ -67,6 +67,14 @@ describe('event', () => {
     expect(at(event, 'headers')).not.toHaveProperty('connection');
   });
 
+  it.each(['constructor', '__proto__', 'toString'])('takes %s for a name as any other', async (name) => {
+    const { body } = await rawRequest(`${stack.url}/echo?${name}=1&${name}=2`, { headers: { [name]: 'x' } });
+    const { headers, queryStringParameters } = JSON.parse(body);
+    const own = (map: object) =>
+      Object.entries(map).find(([key]) => key === name.toLowerCase() || key === name)?.[1];
+    expect([own(headers), own(queryStringParameters)]).toEqual(['x', '1,2']);
+  });
+
   it('joins the values of a query name that comes twice, and keeps the raw query', async () => {
     const event = await eventOf('/echo?x=1&x=2&y=a%20b&z');
     expect(event).toMatchObject({

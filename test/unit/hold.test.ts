@@ -6,44 +6,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
 import { type FollowOptions, follow, merged } from '../../lambda/hub/follow.ts';
-import { type Hold, holdRead } from '../../lambda/hub/hold.ts';
+import { holdRead } from '../../lambda/hub/hold.ts';
 import { remove } from '../../lambda/hub/lifecycle.ts';
 import type { From } from '../../lambda/hub/read.ts';
-import { rereading } from '../../lambda/hub/reread.ts';
 import { sharingReads } from '../../lambda/hub/shared-reads.ts';
 import { GAP_GRACE_MS } from '../../protocol/limits.ts';
+import { never, options, type World, world } from '../support/hold-world.ts';
 import { CHANNEL, codeOf, losePublish, publish, readFrom, requestOf, values } from '../support/json-log.ts';
 import { type MemoryLog, memoryLog } from '../support/memory-log.ts';
-import { type VirtualTime, virtualTime } from '../support/virtual-time.ts';
-
-const never = new AbortController().signal;
-
-interface World {
-  readonly log: MemoryLog;
-  readonly time: VirtualTime;
-  readonly hold: Hold;
-  /** Publishes after a pause. */
-  readonly later: (ms: number, ...messages: unknown[]) => Promise<void>;
-}
-
-function world(): World {
-  const log = memoryLog();
-  const time = virtualTime();
-  const start = log.now;
-  // The wall clock goes with the timer, unless a test sets it.
-  let set = 0;
-  Object.defineProperty(log, 'now', {
-    get: () => start + set + time.now(),
-    set: (to: number) => (set = to - start - time.now()),
-  });
-  const shared = sharingReads(log, time.turn);
-  const hold = { log: shared, timer: time, wake: rereading({ log: shared, timer: time }) };
-  const later = async (ms: number, ...messages: unknown[]) => {
-    await time.sleep(ms, never);
-    await publish(log, ...messages);
-  };
-  return { log, time, hold, later };
-}
+import { virtualTime } from '../support/virtual-time.ts';
 
 const poll = ({ hold, time }: World, from: From, ms = 25_000, signal = never) =>
   holdRead(hold, CHANNEL, from, time.now() + ms, signal);
@@ -199,8 +170,6 @@ test('reads that join share what was written before they asked', async () => {
 });
 
 describe('a stream', () => {
-  const options: FollowOptions = { lifetimeMs: 60_000, heartbeatMs: 15_000, signal: never };
-
   async function batchesOf({ hold, time }: World, from: From, more: Partial<FollowOptions> = {}) {
     const batches: { at: number; values: unknown[] }[] = [];
     for await (const { result } of follow(hold, CHANNEL, from, { ...options, ...more })) {
@@ -241,7 +210,7 @@ describe('a stream', () => {
         follow(w.hold, CHANNEL, 'now', options),
         follow(w.hold, 'other', 'beginning', options),
       ];
-      for await (const { at, held } of merged(streams)) {
+      for await (const { at, step: held } of merged(streams)) {
         if (held.result.messages.length > 0) seen.push([at, values(held.result)]);
       }
     })();

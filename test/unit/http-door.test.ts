@@ -23,6 +23,7 @@ const handler = httpHandler({
   routes: {
     GET: {
       operation: 'subscribe',
+      parameters: ['offset'],
       answer: async ({ channel }) => {
         seen.push(channel);
         return new Response(null, { status: 204 });
@@ -46,7 +47,7 @@ async function answerOf(...request: Parameters<typeof event>): Promise<[number, 
   return [statusCode, body === '' ? '' : JSON.parse(body).error.code];
 }
 
-test.each(['TRACE', 'TRACK', 'CONNECT', 'PROPFIND'])(
+test.each(['TRACE', 'TRACK', 'CONNECT', 'PROPFIND', 'constructor', '__proto__', 'toString'])(
   '%s is a method that channels do not know',
   async (method) => {
     expect((await answerOf(method, '/channels/a'))[1]).toBe('method_not_allowed');
@@ -111,7 +112,7 @@ test.each([
 
 test('a cursor is of its time, and never of the client’s or before it', () => {
   const now = Date.UTC(2024, 9, 9) + 1_000 * 20_000;
-  expect(cursorAfter(null, now, () => 0)).toBe('1000');
+  expect(cursorAfter(undefined, now, () => 0)).toBe('1000');
   expect(cursorAfter('999', now, () => 0)).toBe('1000');
   expect(cursorAfter('1000', now, () => 0)).toBe('1001');
   expect(cursorAfter('5000', now, () => 0.99)).toBe('5179');

@@ -140,13 +140,13 @@ test('a line about a request holds neither its token, nor its query, nor its bod
     origins: parseOrigins('*'),
     logDefect,
     logRefusal,
-    routes: { POST: { operation: 'publish', answer: async () => new Response() } },
+    routes: { POST: { operation: 'publish', parameters: [], answer: async () => new Response() } },
   });
   await watching(SETTINGS)(contextOf('a'), () =>
     handler({
       version: '2.0',
       rawPath: '/channels/chat/room1',
-      rawQueryString: 'note=s3cret-note',
+      rawQueryString: '_=s3cret-note',
       headers: { authorization: 'Bearer s3cret-token' },
       body: 's3cret-message',
       isBase64Encoded: false,

@@ -1,0 +1,61 @@
+/**
+ * PROTOCOL.md §8 and §10 over the wire: a page can read what the gateway refuses before any door hears of it.
+ * @module
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { callerAt, newChannel } from '../support/wire.ts';
+
+const OURS = 'https://app.example';
+const FOREIGN = 'https://evil.example';
+
+/** Above the body that API Gateway takes, and above its request line and headers, in bytes. */
+const TOO_MUCH_BODY = 10 * 1024 * 1024 + 1;
+const TOO_MUCH_HEAD = 10_241;
+
+let running: RunningHub;
+beforeAll(async () => {
+  // A twentieth of it is the rate of /tickets: one a second.
+  running = await startHub({ context: { 'tidings:origins': OURS, 'tidings:requestsPerSecond': 20 } });
+}, 60_000);
+afterAll(async () => await running.close());
+
+const hub = () => callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+
+/** Asks until the answer has that status, and says what a page would be told. */
+async function refusedWith(status: number, origin: string, path: string, init: RequestInit) {
+  let answer: Response | undefined;
+  const ask = async () => {
+    answer = await hub().request(path, { ...init, headers: { ...init.headers, Origin: origin } });
+    return answer.status;
+  };
+  await expect.poll(ask, { timeout: 20_000, interval: 10 }).toBe(status);
+  return {
+    cors: [...(answer?.headers ?? [])].filter(([name]) => name.startsWith('access-control-')),
+    body: await answer?.text(),
+  };
+}
+
+const REFUSALS: readonly (readonly [number, string, RequestInit])[] = [
+  [429, '/tickets', { method: 'POST' }],
+  [431, `/channels/${newChannel()}`, { headers: { 'X-Long': 'x'.repeat(TOO_MUCH_HEAD) } }],
+  [
+    413,
+    `/channels/${newChannel()}`,
+    { method: 'POST', headers: { 'Content-Type': 'image/png' }, body: Buffer.alloc(TOO_MUCH_BODY) },
+  ],
+];
+
+test.each(REFUSALS)(
+  '%i of the gateway itself is for pages of ours, and for no others',
+  async (status, path, init) => {
+    const ours = await refusedWith(status, OURS, path, init);
+    expect(ours.cors).toEqual([
+      ['access-control-allow-origin', OURS],
+      ['access-control-expose-headers', 'Retry-After'],
+    ]);
+    // It is the gateway's, and not the hub's.
+    expect(JSON.parse(ours.body ?? '')).toEqual({ message: expect.any(String) });
+    expect((await refusedWith(status, FOREIGN, path, init)).cors).toEqual([]);
+  },
+);
