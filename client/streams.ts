@@ -6,12 +6,9 @@
 import { MAX_FOLLOWED_CHANNELS } from '../protocol/limits.ts';
 import { backoff, CLIMB_MS, jittered } from './backoff.ts';
 import type { Cursor } from './cursor.ts';
-import { asTidingsError, foreignAnswer, isLasting, type TidingsError } from './errors.ts';
-import { chunksOf, eventsIn } from './event-stream.ts';
-import { followedEvents } from './followed-events.ts';
-import type { Host } from './host.ts';
-import type { Http } from './http.ts';
-import { deadline, onAbort, sleep } from './timers.ts';
+import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { readEvents, type StreamsOptions } from './events.ts';
+import { onAbort, sleep } from './timers.ts';
 import { again, type Flow } from './transport.ts';
 
 /** Streams at once. What is subscribed beyond their channels is polled. */
@@ -30,12 +27,6 @@ const MOST_GATHER_MS = 2_000;
  */
 const REOPEN_MS = 3_000;
 
-/** A stream says at once where it begins. On the way from a hub that does so, something holds it back. In milliseconds. */
-const FIRST_EVENT_MS = 5_000;
-
-/** The longest silence of a stream that lives, in milliseconds. */
-const SILENCE_MS = 30_000;
-
 /** One subscription on a stream. Its cursor must be at an offset. */
 export interface Passenger {
   readonly cursor: Cursor;
@@ -50,13 +41,6 @@ export interface Streams {
    * this subscription, whatever becomes of the others.
    */
   readonly carry: (passenger: Passenger) => Promise<void> | undefined;
-}
-
-export interface StreamsOptions {
-  readonly host: Pick<Host, 'after' | 'now' | 'random'>;
-  readonly http: Http;
-  /** Where streams are, without a slash at its end. */
-  readonly streamUrl: string;
 }
 
 export function streamsOf(options: StreamsOptions): Streams {
@@ -76,7 +60,8 @@ interface Seated extends Passenger {
   readonly leave: (error?: TidingsError) => void;
 }
 
-function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
+function sharedStream(options: StreamsOptions): Streams {
+  const { host } = options;
   const seated = new Set<Seated>();
   /** Aborted when nobody is left. */
   let session: AbortController | undefined;
@@ -164,37 +149,18 @@ function sharedStream({ host, http, streamUrl }: StreamsOptions): Streams {
   /** Reads one stream to its end. */
   async function readStream(request: AbortSignal, signal: AbortSignal, up: () => void): Promise<void> {
     const carried = [...seated];
-    const offsets = hindmostOf(carried);
-    const names = [...offsets.keys()];
-    const limit = deadline(host, FIRST_EVENT_MS, request);
-    const onUp = (): void => {
-      trouble = undefined;
-      up();
-      for (const each of carried) if (seated.has(each)) each.flow.up();
-    };
-    try {
-      const query = names.map((name) => `channel=${name}`).join('&');
-      const url = `${streamUrl}/events?${query}&offset=${[...offsets.values()].join('.')}`;
-      const response = await http({ url }, limit.signal);
-      // All channels are closed and read to their ends, which each hears from its own page.
-      if (response.status === 204) return await checkAll(carried, signal);
-      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
-      if (!response.body || !isStream) throw notAStream(response);
-      const take = followedEvents([...offsets]);
-      let isOpen = false;
-      for await (const event of eventsIn(chunksOf(response.body), () => limit.extend(SILENCE_MS))) {
-        const { batches, ended } = take(event);
-        if (!isOpen) onUp();
-        isOpen = true;
-        const of = (channel: string): Seated[] => carried.filter(({ cursor }) => cursor.channel === channel);
-        if (ended !== undefined) void checkAll(of(ended), signal);
-        for (const batch of batches)
-          for (const { cursor } of of(batch.channel)) if (cursor.offer(batch) === 'gap') return;
-        if (request.aborted) return;
-      }
-    } finally {
-      limit.end();
-    }
+    const of = (channel: string): Seated[] => carried.filter(({ cursor }) => cursor.channel === channel);
+    const end = await readEvents(options, hindmostOf(carried), request, {
+      onOpen() {
+        trouble = undefined;
+        up();
+        for (const each of carried) if (seated.has(each)) each.flow.up();
+      },
+      onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
+      onEnded: (channel) => void checkAll(of(channel), signal),
+    });
+    // All channels are closed and read to their ends, which each hears from its own page.
+    if (end === 'complete') await checkAll(carried, signal);
   }
 
   /** Has each read its channel by itself: those that are refused, or closed, are over. The others get another stream. */
@@ -255,9 +221,4 @@ function hindmostOf(seated: readonly Seated[]): ReadonlyMap<string, string> {
     if (known === undefined || cursor.offset < known) offsets.set(cursor.channel, cursor.offset);
   }
   return offsets;
-}
-
-function notAStream(response: Response): TidingsError {
-  response.body?.cancel().catch(() => {});
-  return foreignAnswer(response);
 }

@@ -5,7 +5,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectOver } from '../../client/connect.ts';
 import { connect, type Hub, type Transport } from '../../client/index.ts';
+import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { mintToken } from '../../scripts/mint.ts';
 import { saveGrants } from '../support/grants.ts';
 import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
 import { scaledHost } from '../support/scaled-host.ts';
@@ -30,13 +32,14 @@ interface Seen {
   readonly transports: string[];
 }
 
-function see(client: Hub, channel: string): Seen {
+function see(client: Hub, channel: string, onEnd?: () => void): Seen {
   const seen: Seen = { messages: [], errors: [], transports: [] };
   client.subscribe(channel, {
     offset: '-1',
     onMessages: ({ messages }) => void seen.messages.push(...messages),
     onError: ({ code }) => void seen.errors.push(code),
     onTransport: (name) => void seen.transports.push(name),
+    onEnd,
   });
   return seen;
 }
@@ -93,7 +96,7 @@ test('what a front answers ends no subscription, by no transport', async () => {
   // Each meets its front some times, which takes about ten seconds, and does not hammer it.
   const met = () => readings.map(({ proxy }, at) => proxy.came.length - (fronted[at] ?? 0));
   const began = performance.now();
-  await expect.poll(() => Math.min(...met()), { timeout: 40_000 }).toBeGreaterThanOrEqual(4);
+  await expect.poll(() => Math.min(...met()), { timeout: 40_000 }).toBeGreaterThanOrEqual(3);
   const seconds = (performance.now() - began) / 1_000;
   expect(Math.max(...met())).toBeLessThan(10 + 3 * seconds);
   for (const { proxy } of readings) proxy.front = undefined;
@@ -146,6 +149,38 @@ describe('eight channels', () => {
     expect(proxy.came.filter((request) => request.startsWith('GET /events')).length).toBeLessThan(8);
     client.close();
     await proxy.close();
+  });
+
+  test('of which one is forbidden, one is deleted and one is closed: the others go on', async () => {
+    const channels = Array.from({ length: 8 }, () => newChannel());
+    const [forbidden = '', deleted = '', closed = '', ...others] = channels;
+    const keys = await keysOfLocalHub(running.stack);
+    const capability = Object.fromEntries(
+      channels.filter((name) => name !== forbidden).map((name) => [name, ['subscribe'] as const]),
+    );
+    const token = await mintToken({ ...keys, capability, ttlSeconds: 600 });
+    const client = connect({ url: running.stack.url, token, transports: ['sse'] });
+    const ends: string[] = [];
+    const all = new Map(channels.map((channel) => [channel, see(client, channel, () => ends.push(channel))]));
+    const state = (name: string) => [all.get(name)?.messages, all.get(name)?.errors];
+    await expect.poll(() => state(forbidden)).toEqual([[], ['forbidden']]);
+    for (const channel of [deleted, closed, ...others]) await hub.publish(channel, 1);
+    for (const channel of [deleted, closed, ...others])
+      await expect.poll(() => state(channel), { timeout: 10_000 }).toEqual([[1], []]);
+    await hub.request(`/channels/${deleted}`, { method: 'DELETE' });
+    await expect.poll(() => state(deleted), { timeout: 10_000 }).toEqual([[1], ['offset_gone']]);
+    await hub.request(`/channels/${closed}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    await expect.poll(() => ends, { timeout: 10_000 }).toEqual([closed]);
+    await hub.publish(deleted, 'of the next channel of that name');
+    for (const channel of others) await hub.publish(channel, 2);
+    for (const channel of others)
+      await expect.poll(() => state(channel), { timeout: 10_000 }).toEqual([[1, 2], []]);
+    expect([state(forbidden), state(deleted), state(closed)]).toEqual([
+      [[], ['forbidden']],
+      [[1], ['offset_gone']],
+      [[1], []],
+    ]);
+    client.close();
   });
 
   test('behind a proxy that holds streams back: by long polls and short ones', async () => {
