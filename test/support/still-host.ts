@@ -78,7 +78,9 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
     async fetch(url, init) {
       requests.push(url);
       const aborted = new Promise<never>((_, reject) => {
-        init.signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+        const abort = (): void => reject(new DOMException('aborted', 'AbortError'));
+        if (init.signal?.aborted) abort();
+        init.signal?.addEventListener('abort', abort);
       });
       return await Promise.race([host.respond(url, init), aborted]);
     },
