@@ -171,8 +171,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     } catch (error) {
       const why = asTidingsError(error);
       goDown(why);
-      if (why.code === 'unauthorized') topics.refuseAll(why);
-      else void probe();
+      void probe();
       return why;
     }
   }

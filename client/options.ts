@@ -38,7 +38,7 @@ export function settingsOf(options: ConnectOptions): Settings {
     socketUrl: addressOf('socketUrl', options.socketUrl ?? `${url.replace(/^http/, 'ws')}/ws`, ['wss', 'ws']),
     streamUrl: addressOf('streamUrl', options.streamUrl ?? url, ['https', 'http']),
     token,
-    transports,
+    transports: [...transports],
   };
 }
 

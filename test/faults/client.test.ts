@@ -64,6 +64,60 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('in Node by %s alo
   client.close();
 });
 
+/** A client that publishes on its socket, and one that has none. */
+async function bothWays(channel: string) {
+  const [socket, http] = [[], ['poll'] as const].map((transports) =>
+    connect({
+      url: running.stack.url,
+      token: running.token,
+      ...(transports.length > 0 ? { transports } : {}),
+    }),
+  );
+  if (!socket || !http) throw new Error('there are two');
+  await new Promise<void>((resolve) => {
+    socket.subscribe(channel, { onMessages() {}, onSubscribed: resolve });
+  });
+  return { socket, http, close: () => [socket, http].map((client) => client.close()) };
+}
+
+test('in Node stores the same by a socket and by HTTP, once under one key', async () => {
+  const channel = newChannel();
+  const { socket, http, close } = await bothWays(channel);
+  const messages = ['a\ufffdb', { 'k\ufffd': ['ü', '\ud83d\ude00', '\ud800', 1e21, null] }];
+  const first = await socket.publish(channel, messages, { key: 'one' });
+  expect(await http.publish(channel, messages, { key: 'one' })).toEqual(first);
+  await http.publish(channel, messages);
+  expect((await hub.readAll(channel)).messages).toEqual([...messages, ...messages]);
+  for (const client of [socket, http])
+    await expect(client.publish(channel, [])).rejects.toMatchObject({ code: 'empty_body', status: 400 });
+  const many = Array.from({ length: 1_001 }, () => 1);
+  for (const client of [socket, http])
+    await expect(client.publish(channel, many)).rejects.toMatchObject({ code: 'too_large', status: 413 });
+  close();
+});
+
+test('in Node stores what is published without waiting in the order of the calls', async () => {
+  const { socket, http, close } = await bothWays(newChannel());
+  for (const client of [socket, http]) {
+    const channel = newChannel();
+    await Promise.all(numbers(12).map((n) => client.publish(channel, [n])));
+    expect((await hub.readAll(channel)).messages).toEqual(numbers(12));
+  }
+  close();
+});
+
+test.each(['chat/*', 'chat/room1'])('in Node says of a bad token, on %s, what it is', async (channel) => {
+  const client = connect({ url: running.stack.url, token: `${running.token}x` });
+  const error = await new Promise<{ readonly code: string }>((resolve) => {
+    client.subscribe(channel, {
+      onMessages() {},
+      onError: (each) => each.code !== 'unavailable' && resolve(each),
+    });
+  });
+  expect(error.code).toBe('unauthorized');
+  client.close();
+});
+
 describe('in a real browser', () => {
   let browser: Browser;
   let bundle: string;

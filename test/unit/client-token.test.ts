@@ -109,6 +109,23 @@ describe('the function is called once for a token', () => {
     expect([calls, came]).toEqual([2, ['t0', 't0', 't0', 't1', 't1', 't1']]);
   });
 
+  test('and not for the late refusal of one that was replaced meanwhile', async () => {
+    let calls = 0;
+    good = ['t1'];
+    open(() => `t${calls++}`);
+    const { respond } = host;
+    const late = Promise.withResolvers<Response>();
+    host.respond = (url, init) => {
+      const isFirst = url.endsWith('/b') && !came.includes('t1');
+      return isFirst ? late.promise : respond(url, init);
+    };
+    const published = hub.publish('b', [1]);
+    await hub.publish('a', [1]);
+    late.resolve(refused());
+    await published;
+    expect([calls, came]).toEqual([2, ['t0', 't1', 't1']]);
+  });
+
   test('and the same one again is refused without a request', async () => {
     let calls = 0;
     good = [];
