@@ -44,6 +44,7 @@ export function liveReader(options: LiveOptions): LiveReader {
   let isReading = false;
   let isStale = false;
   let isBehind = false;
+  let early = 0;
 
   /** Reads one page. True if that was all at that moment. */
   async function step(): Promise<boolean> {
@@ -51,9 +52,10 @@ export function liveReader(options: LiveOptions): LiveReader {
     const { batch, isUpToDate } = await read(cursor.offset);
     cursor.offer(batch);
     kept = kept.filter((frame) => cursor.offer(frame) === 'gap');
-    // Nothing came, and yet something is missing: it is there in a moment.
+    // Nothing came, and yet something is missing: it is there in a moment, or a cache in between keeps it for longer.
     const isEarly = isUpToDate ? kept.length > 0 : batch.messages.length === 0;
-    if (isEarly) await sleep(host, backoff(0, host.random()), signal);
+    early = isEarly ? early + 1 : 0;
+    if (isEarly) await sleep(host, backoff(early - 1, host.random()), signal);
     return isUpToDate;
   }
 
