@@ -183,6 +183,34 @@ describe('eight channels', () => {
     client.close();
   });
 
+  test('text, bytes and JSON on one stream are what was published', async () => {
+    const [text, bytes, json] = [newChannel(), newChannel(), newChannel()];
+    const create = (channel: string, type: string) =>
+      hub.request(`/channels/${channel}`, { method: 'PUT', headers: { 'Content-Type': type } });
+    const publish = (channel: string, type: string, body: string | Uint8Array<ArrayBuffer>) =>
+      hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Content-Type': type }, body });
+    await create(text, 'text/plain');
+    await create(bytes, 'application/octet-stream');
+    const client = connect({ url: running.stack.url, token: running.token, transports: ['sse'] });
+    const all = [text, bytes, json].map((channel) => see(client, channel));
+    await expect
+      .poll(() => all.map(({ transports }) => transports), { timeout: 10_000 })
+      .toEqual([['sse'], ['sse'], ['sse']]);
+    const lines = '\ufeffone\r\ntwo\rthree\n\nfour';
+    for (const body of [lines, 'next']) await publish(text, 'text/plain', body);
+    for (const body of [[0, 255, 13, 10], [7]])
+      await publish(bytes, 'application/octet-stream', new Uint8Array(body));
+    await hub.publish(json, { a: lines }, null);
+    await expect
+      .poll(() => all.map(({ messages, errors }) => [messages, errors]), { timeout: 10_000 })
+      .toEqual([
+        [[lines, 'next'], []],
+        [['AP8NCg==', 'Bw=='], []],
+        [[{ a: lines }, null], []],
+      ]);
+    client.close();
+  });
+
   test('behind a proxy that holds streams back: by long polls and short ones', async () => {
     const channels = Array.from({ length: 8 }, () => newChannel());
     const proxy = await startProxy(running.stack.url);

@@ -8,6 +8,7 @@ import { connectOver, type Hub } from '../../client/connect.ts';
 import type { Batch, ConnectOptions } from '../../client/index.ts';
 import { type FakeHub, fakeHub } from '../support/fake-hub.ts';
 import { offsetAt } from '../support/fake-log.ts';
+import { seededRandom } from '../support/random.ts';
 import { type ScaledHost, scaledHost } from '../support/scaled-host.ts';
 
 let fake: FakeHub;
@@ -235,3 +236,38 @@ describe('a hub whose streams cannot be had', () => {
     expect(fake.mostHeld()).toBe(2);
   });
 });
+
+test('whoever comes and goes, and whatever breaks meanwhile: each hears its channel once, in order', async () => {
+  const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+  const random = seededRandom(seed);
+  const pick = (count: number): number => Math.floor(random() * count);
+  connect({ transports: ['sse', 'long-poll', 'poll'] });
+  const followers: { readonly name: string; readonly from: number; readonly seen: Seen }[] = [];
+  const come = (): void => {
+    const name = `chat/${pick(6)}`;
+    const from = pick(fake.log(name).length + 1);
+    followers.push({ name, from, seen: see(name, offsetAt(from)) });
+  };
+  const ways = ['sse', 'long-poll', 'poll'] as const;
+  for (let step = 0; step < 150; step++) {
+    const name = `chat/${pick(6)}`;
+    const what = pick(12);
+    if (what < 6) fake.append(name, `${name} ${step}`);
+    else if (what < 8) come();
+    else if (what === 8)
+      followers.splice(pick(followers.length + 1), 1).forEach(({ seen }) => void seen.close());
+    else if (what === 9) fake.cut();
+    else if (what === 10) fake.refused.add(ways[pick(3)] ?? 'sse');
+    else fake.refused.clear();
+    await new Promise<void>((resolve) => host.after(pick(2_000), resolve));
+  }
+  fake.refused.clear();
+  come();
+  for (let channel = 0; channel < 6; channel++) fake.append(`chat/${channel}`, 'last');
+  await eventually(() =>
+    expect(
+      followers.map(({ seen: { messages, errors } }) => [messages, errors]),
+      `seed ${seed}`,
+    ).toEqual(followers.map(({ name, from }) => [fake.log(name).slice(from), []])),
+  );
+}, 30_000);
