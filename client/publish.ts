@@ -17,8 +17,11 @@ import { deadline, onAbort, sleep } from './timers.ts';
 /** How long a publish may take, all attempts and waits together, in milliseconds. */
 export const PUBLISH_MS = 60_000;
 
-/** How long one attempt may take, in milliseconds. */
-const ATTEMPT_MS = 15_000;
+/** How long one attempt may take, in milliseconds, beside the time that its bytes need on the slowest line. */
+const ATTEMPT_MS = 10_000;
+
+/** The slowest line on which the largest publish still arrives within its minute, in bytes for each millisecond. */
+const SLOWEST_LINE = 8;
 
 export interface Publisher {
   readonly host: Host;
@@ -105,7 +108,7 @@ async function attempt(
   { host, http, url, signal }: Publisher,
   { channel, messages, key }: Publication,
 ): Promise<string> {
-  const limit = deadline(host, ATTEMPT_MS, signal);
+  const limit = deadline(host, ATTEMPT_MS + messages.length / SLOWEST_LINE, signal);
   try {
     const headers = { 'Content-Type': 'application/json', [IDEMPOTENCY_KEY]: key };
     const address = `${url}/channels/${channel}`;

@@ -10,6 +10,7 @@ import { connect } from '../../client/index.ts';
 import { harshDay } from '../../local/harsh.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { saveGrants } from '../support/grants.ts';
+import { type FrontAnswer, startProxy } from '../support/proxy.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
@@ -138,6 +139,74 @@ describe('in a real browser', () => {
     });
   }, 60_000);
   afterAll(async () => await browser?.close());
+
+  /** A page with the client in it, and what runs a script there. */
+  async function pageWithClient() {
+    const page = await browser.newPage();
+    await page.setContent('<html><body></body></html>');
+    await page.addScriptTag({ content: bundle });
+    return <T>(script: string): Promise<T> => page.evaluate<T>(`(async () => { ${script} })()`);
+  }
+  const options = (more = {}) => JSON.stringify({ url: running.stack.url, token: running.token, ...more });
+
+  test('a front that answers for the hub acknowledges nothing, with or without CORS', async () => {
+    const proxy = await startProxy(running.stack.url);
+    const cors = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' };
+    const answers: FrontAnswer[] = [
+      { status: 302, headers: { ...cors, Location: 'https://login.example/' } },
+      { status: 200, headers: { ...cors, 'Content-Type': 'text/html', 'Stream-Next-Offset': '99' } },
+      { status: 200, headers: { 'Content-Type': 'text/html' } },
+    ];
+    const channel = newChannel();
+    let posts = 0;
+    proxy.front = (method) => (method === 'POST' ? answers[posts++] : undefined);
+    const run = await pageWithClient();
+    const published = await run<unknown[]>(`
+      const hub = tidings.connect(${options({ url: proxy.url, transports: ['poll'] })});
+      const offsets = await Promise.all([0, 1, 2, 3].map((n) => hub.publish('${channel}', [n])));
+      hub.close();
+      return offsets;
+    `);
+    expect(published).toHaveLength(4);
+    expect(posts).toBeGreaterThanOrEqual(answers.length + 4);
+    expect((await hub.readAll(channel)).messages).toEqual([0, 1, 2, 3]);
+    await proxy.close();
+  }, 60_000);
+
+  test('closes and connects again at once, and says of a bad token on a pattern what it is', async () => {
+    const channel = newChannel();
+    const run = await pageWithClient();
+    await run(`
+      window.taken = [];
+      window.states = [];
+      const effect = () => {
+        const hub = tidings.connect(${options()});
+        return new Promise((subscribed) => {
+          hub.subscribe('${channel}', {
+            onMessages: ({ messages }) => taken.push(...messages),
+            onState: ({ state }) => states.push(state),
+            onSubscribed: () => subscribed(hub),
+          });
+          if (states.length === 0) hub.close();
+          states.push('begun');
+        });
+      };
+      effect();
+      window.hub = await effect();
+    `);
+    await hub.publish(channel, 'once');
+    await expect.poll(() => run('return taken;')).toEqual(['once']);
+    expect(await run('hub.close(); return states;')).toEqual(['begun', 'begun', 'connecting', 'connected']);
+    const code = await run(`
+      const bad = tidings.connect(${options({ token: 'a.b.c' })});
+      const code = await new Promise((resolve) => {
+        bad.subscribe('*', { onMessages() {}, onError: ({ code }) => code !== 'unavailable' && resolve(code) });
+      });
+      bad.close();
+      return code;
+    `);
+    expect(code).toBe('unauthorized');
+  }, 60_000);
 
   test.each([
     ['by WebSocket, cut twice', '', 'websocket'],

@@ -1,11 +1,10 @@
 /**
- * How long the client's socket is kept, and trusted, in time that stands still: sockets that do not last, that nobody
- * needs any more, and that ended while the machine slept.
+ * How long the client's socket is kept, in time that stands still: sockets that do not last, and that nobody needs any
+ * more.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../client/connect.ts';
-import { wakefulClock } from '../../client/host.ts';
 import type { ConnectOptions } from '../../client/options.ts';
 import { fakeLog, offsetAt } from '../support/fake-log.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
@@ -32,12 +31,6 @@ const connect = (options: Partial<ConnectOptions> = {}): Hub => {
   hub = connectOver(host, { url: 'https://hub.example', ...options });
   return hub;
 };
-
-/** A hub that stores what is published, and cannot be read. */
-const acknowledge = (_url: string, { method }: RequestInit): Promise<Response> =>
-  method === 'POST'
-    ? Promise.resolve(new Response(null, { status: 204, headers: { 'Stream-Next-Offset': offsetAt(1) } }))
-    : Promise.reject(new TypeError('fetch failed'));
 
 const asked = (wire: FakeWire, action: string) => wire.said.filter((each) => each.action === action);
 
@@ -228,76 +221,5 @@ describe('a socket that nobody needs any more', () => {
     const wire = await opened();
     await host.pass(IDLE_MS);
     expect([wire.isClosed(), host.timers()]).toEqual([true, 0]);
-  });
-});
-
-describe('after a sleep of the machine', () => {
-  const live = async (): Promise<FakeWire> => {
-    connect().subscribe(CHANNEL, { onMessages() {} });
-    const wire = await opened();
-    await answer(wire, 'subscribe');
-    await host.pass(MINUTE_MS);
-    return wire;
-  };
-
-  test.each([60_000, 85_000, 3_600_000])(
-    'of %d ms a ping is said at the first look, and a socket that does not answer is replaced',
-    async (ms) => {
-      const wire = await live();
-      host.answersPings = false;
-      host.sleep(ms);
-      const woke = host.now();
-      await host.pass(2_000);
-      expect(asked(wire, 'ping').length).toBe(2);
-      await host.pass(10_000);
-      expect(wire.isClosed()).toBe(true);
-      while (host.wires.length === 1) await host.pass(100);
-      expect(host.now() - woke).toBeLessThan(14_000);
-    },
-  );
-
-  test('nothing is published on a socket that may have died meanwhile', async () => {
-    const wire = await live();
-    host.answersPings = false;
-    host.sleep(60_000);
-    host.respond = acknowledge;
-    expect(await hub.publish(CHANNEL, [1])).toEqual({ offset: offsetAt(1) });
-    expect(asked(wire, 'publish')).toEqual([]);
-  });
-
-  test('a socket that answers is kept', async () => {
-    const wire = await live();
-    host.sleep(60 * MINUTE_MS);
-    await host.pass(5 * MINUTE_MS);
-    expect([asked(wire, 'ping').length > 3, wire.isClosed(), host.wires.length]).toEqual([true, false, 1]);
-  });
-
-  test('in a hidden page, whose timers a browser makes wait, there is one ping a minute at most', async () => {
-    const wire = await live();
-    const before = asked(wire, 'ping').length;
-    for (let minute = 0; minute < 10; minute++) {
-      host.sleep(MINUTE_MS);
-      await host.pass(0);
-    }
-    expect([asked(wire, 'ping').length - before, wire.isClosed()]).toEqual([10, false]);
-  });
-
-  test('the clock has counted it, and never goes back', () => {
-    let [steady, wall] = [1_000, 1_700_000_000_000];
-    const now = wakefulClock(
-      () => steady,
-      () => wall,
-    );
-    const passed = (steadyMs: number, wallMs: number): number => {
-      const before = now();
-      steady += steadyMs;
-      wall += wallMs;
-      return now() - before;
-    };
-    expect([passed(500, 500), passed(100, 3_600_100), passed(500, 500)]).toEqual([500, 3_600_100, 500]);
-    // The clock on the wall is set back by an hour.
-    expect([passed(200, -3_600_000), passed(500, 500), passed(100, 60_100)]).toEqual([200, 500, 60_100]);
-    // It drifts.
-    expect([passed(500, 501), passed(500, 499)]).toEqual([500, 500]);
   });
 });

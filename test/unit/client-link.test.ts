@@ -64,12 +64,6 @@ async function live(): Promise<FakeWire> {
   return wire;
 }
 
-/** A hub that stores what is published, and cannot be read. */
-const acknowledge = (_url: string, { method }: RequestInit): Promise<Response> =>
-  method === 'POST'
-    ? Promise.resolve(new Response(null, { status: 204, headers: { 'Stream-Next-Offset': offsetAt(1) } }))
-    : Promise.reject(new TypeError('fetch failed'));
-
 const asked = (wire: FakeWire | undefined, action: string) =>
   wire?.said.filter((each) => each.action === action) ?? [];
 
@@ -131,95 +125,6 @@ describe('opening', () => {
 });
 
 describe('a socket that lives', () => {
-  test.each([
-    [0, 45_000],
-    [0.999, 35_000],
-  ])('is pinged when it was silent, and is dead without a pong (%d)', async (random, silence) => {
-    host = stillHost(() => random);
-    subscribe();
-    const wire = await live();
-    await host.pass(silence - 1_000);
-    expect(asked(wire, 'ping')).toEqual([]);
-    host.answersPings = false;
-    await host.pass(3_000);
-    expect([asked(wire, 'ping').length, wire.isClosed()]).toEqual([1, false]);
-    await host.pass(10_000);
-    expect(wire.isClosed()).toBe(true);
-    await host.pass(2_000);
-    expect([asked(await opened(), 'subscribe'), host.now() < MINUTE_MS]).toMatchObject([
-      [{ offset: offsetAt(0) }],
-      true,
-    ]);
-  });
-
-  test('costs one ping for each silence, and none while something is heard', async () => {
-    host = stillHost(() => 0);
-    subscribe();
-    const wire = await live();
-    for (let count = 0; count < 90; count++) {
-      await host.pass(40_000);
-      wire.say(frame(count, count + 1, count));
-    }
-    expect([asked(wire, 'ping'), seen.length]).toEqual([[], 90]);
-    const before = host.now();
-    await host.pass(30 * MINUTE_MS);
-    const pings = asked(wire, 'ping').length;
-    expect([host.wires.length, (host.now() - before) / pings >= 45_000, pings > 30]).toEqual([1, true, true]);
-  });
-
-  test.each(['publish', 'subscribe'] as const)(
-    'that does not answer a %s is tested, and replaced',
-    async (action) => {
-      subscribe();
-      const wire = await live();
-      host.answersPings = false;
-      host.respond = acknowledge;
-      const done = action === 'publish' ? hub.publish(CHANNEL, [1]) : hub.subscribe('b', { onMessages() {} });
-      await host.pass(9_900);
-      expect([asked(wire, action).length > 0, asked(wire, 'ping')]).toEqual([true, []]);
-      await host.pass(200);
-      expect([asked(wire, 'ping').length, wire.isClosed()]).toEqual([1, false]);
-      // While it is in doubt nothing is published on it.
-      expect(await hub.publish('c', [2])).toEqual({ offset: offsetAt(1) });
-      await host.pass(10_000);
-      expect([wire.isClosed(), asked(wire, 'publish').length]).toEqual([true, action === 'publish' ? 1 : 0]);
-      await done;
-      await host.pass(2_000);
-      expect(asked(await opened(), 'subscribe').length).toBeGreaterThan(0);
-    },
-  );
-
-  test('that answers the test of it is kept, and published on again', async () => {
-    subscribe();
-    const wire = await live();
-    host.respond = acknowledge;
-    const published = hub.publish(CHANNEL, [1]);
-    await host.pass(10_000);
-    await published;
-    await host.pass(MINUTE_MS);
-    void hub.publish(CHANNEL, [2]).catch(() => {});
-    await settled();
-    expect([wire.isClosed(), asked(wire, 'publish').length, host.requests.length]).toEqual([false, 2, 1]);
-  });
-
-  test.each(['Too Many Requests', 'Internal server error'])(
-    'on which the gateway says "%s" is alive, and what was said is said another way',
-    async (message) => {
-      subscribe();
-      const wire = await live();
-      host.respond = acknowledge;
-      const published = hub.publish(CHANNEL, [1]);
-      await settled();
-      wire.say({ message, connectionId: 'c', requestId: 'r' });
-      expect(await published).toEqual({ offset: offsetAt(1) });
-      host.answersPings = false;
-      await host.pass(45_000);
-      wire.say({ message, connectionId: 'c', requestId: 'r' });
-      await host.pass(10_000);
-      expect([asked(wire, 'ping').length, wire.isClosed()]).toEqual([1, false]);
-    },
-  );
-
   test.each([0, 0.999])('is replaced before two hours are over, the next one first (%d)', async (random) => {
     host = stillHost(() => random);
     subscribe();

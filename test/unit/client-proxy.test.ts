@@ -42,7 +42,7 @@ function see(channel = CHANNEL) {
   hub.subscribe(channel, {
     onMessages: ({ messages }) => void seen.messages.push(...messages),
     onError: ({ code }) => void seen.errors.push(code),
-    onState: ({ state }) => void seen.states.push(state),
+    onState: (now) => void seen.states.push(now.state === 'connected' ? now.transport : now.state),
   });
   return seen;
 }
@@ -50,11 +50,11 @@ function see(channel = CHANNEL) {
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000, interval: 10 });
 const numbers = Array.from({ length: 12 }, (_, at) => at);
 
-/** Subscribes, and waits until the socket is heard. */
-async function live(options?: Partial<ConnectOptions>) {
+/** Subscribes, and waits until the first choice is heard. */
+async function live(options: Partial<ConnectOptions> = {}) {
   open(options);
   const seen = see();
-  await eventually(() => expect(seen.states).toContain('connected'));
+  await eventually(() => expect(seen.states).toContain(options.transports?.[0] ?? 'websocket'));
   fake.append(CHANNEL, 'first');
   await eventually(() => expect(seen.messages).toEqual(['first']));
   return seen;
