@@ -112,14 +112,14 @@ export class HttpApi extends Construct {
 }
 
 /**
- * A function at its reserved concurrency is answered by the gateway, which does not say when to come back; it does for
- * the function that holds, where that is a matter of course.
+ * Where a function has no room left (its reserved concurrency, or that of the account), the gateway answers 503 for it. A 503 of a
+ * door says the same seconds.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
  */
 function sayWhenToComeBack(routes: readonly Construct[]): void {
   const retryAfter = { Destination: 'overwrite:header.Retry-After', Source: String(RETRY_AFTER_SECONDS) };
   for (const node of routes.flatMap((route) => route.node.findAll())) {
-    if (!(node instanceof apigateway.CfnIntegration) || !node.node.path.includes('hold')) continue;
+    if (!(node instanceof apigateway.CfnIntegration)) continue;
     node.addPropertyOverride('ResponseParameters', { '503': { ResponseParameters: [retryAfter] } });
   }
 }

@@ -28,6 +28,18 @@ const stageNamed = (template: Template, name: string) => {
 };
 
 describe('the gateways', () => {
+  test('say when to come back, whichever function has no room left', () => {
+    const integrations = Object.values(hub.findResources('AWS::ApiGatewayV2::Integration'))
+      .map(({ Properties }) => Properties ?? {})
+      .filter(({ PayloadFormatVersion }) => PayloadFormatVersion === '2.0');
+    expect(integrations).toHaveLength(4);
+    for (const { ResponseParameters } of integrations) {
+      expect(ResponseParameters?.['503']?.ResponseParameters).toEqual([
+        { Destination: 'overwrite:header.Retry-After', Source: '1' },
+      ]);
+    }
+  });
+
   test('let so much through on each route, and the least on what is not named', () => {
     const read = ['/channels/{channel+}', '/v1/stream/{channel+}'].flatMap((path) =>
       [`GET ${path}`, `HEAD ${path}`, `ANY /hold${path}`].map((key) => [key, bucket(1_000)] as const),
