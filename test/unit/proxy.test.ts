@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { connect, type Hub } from '../../client/index.ts';
 import { type FakeHub, fakeHub } from '../support/fake-hub.ts';
+import { offsetAt } from '../support/fake-log.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 
 const CHANNEL = 'chat/room1';
@@ -85,7 +86,7 @@ test('buffers a stream to its end', async () => {
   fake.append(CHANNEL, 0);
   proxy.isBuffering = true;
   const leave = new AbortController();
-  const url = `${proxy.url}/channels/${CHANNEL}?offset=-1&live=sse`;
+  const url = `${proxy.url}/events?channel=${CHANNEL}&offset=${offsetAt(0)}`;
   const answered: number[] = [];
   const stream = fetch(url, { signal: leave.signal }).then(({ status }) => answered.push(status));
   await eventually(() => expect(fake.asked).toEqual(['sse']));
