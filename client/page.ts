@@ -12,8 +12,12 @@ import type { Http } from './http.ts';
 import type { Lanes } from './lanes.ts';
 import { deadline } from './timers.ts';
 
-/** How long a request may take until its answer begins, a hold of 25 s included, in milliseconds. */
-const ANSWER_MS = 45_000;
+/**
+ * How long a request may take until its answer begins, in milliseconds, beside the 25 s that one may be held. Two that are
+ * swallowed hold up all other reads (lanes.ts), so it must not be long.
+ */
+const ANSWER_MS = 20_000;
+const HOLD_MS = 25_000;
 
 /** How long nothing may arrive of a body that has begun, in milliseconds. */
 const IDLE_MS = 30_000;
@@ -63,7 +67,7 @@ export function pagesOf({ host, http, lanes, url }: PagesOptions): Pages {
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
     const address = `${url}/channels/${channel}?offset=${offset}${hold}${circle}`;
     const until = host.now() + PAGE_MS;
-    const limit = deadline(host, ANSWER_MS, signal);
+    const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {
       const response = await http({ url: address, headers }, limit.signal);
       const onBytes = (): void => limit.extend(Math.min(IDLE_MS, Math.max(0, until - host.now())));

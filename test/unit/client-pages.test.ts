@@ -109,6 +109,40 @@ test('a body that drips for ever is left after ten minutes', async () => {
   expect([tries, errors]).toEqual([2, []]);
 });
 
+test('channels whose reads are swallowed hold up the others for 20 s at a time, and no longer', async () => {
+  let published = 0;
+  host.respond = (url) => {
+    if (!url.includes(CHANNEL)) return new Promise<Response>(() => {});
+    const from = Number(/offset=(\d{12})/.exec(url)?.[1] ?? 0);
+    const messages = Array.from({ length: published - from }, (_, at) => from + at);
+    return Response.json(messages, { headers: headersOf(published) });
+  };
+  subscribe('poll');
+  for (const name of ['swallowed/1', 'swallowed/2', 'swallowed/3'])
+    hub.subscribe(name, { onMessages() {}, onError: ({ code }) => void errors.push(code) });
+  for (let minute = 0; minute < 5; minute++) {
+    published += 1;
+    await host.pass(60_000);
+    expect(batches.flatMap(({ messages }) => messages)).toHaveLength(published);
+  }
+  expect(errors).toEqual([]);
+});
+
+test('a long poll that is swallowed is left after 45 s, and its place is taken again', async () => {
+  let published = 0;
+  host.respond = (url) => {
+    if (url.includes('live=long-poll')) return new Promise<Response>(() => {});
+    return Response.json(published === 0 ? [] : ['late'], { headers: headersOf(published) });
+  };
+  subscribe('long-poll');
+  await host.pass(30_000);
+  published = 1;
+  await host.pass(10_000);
+  expect(batches).toEqual([]);
+  await host.pass(10_000);
+  expect(batches.flatMap(({ messages }) => messages)).toEqual(['late']);
+});
+
 test('a byte order mark at the beginning of a text is part of it', async () => {
   const text = '\ufefftitle,price\r\n';
   host.respond = (url) => {
