@@ -30,7 +30,7 @@ const BEARER = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 export interface Tokens {
   /**
-   * Returns the token of this moment. Rejects with `unauthorized` if it is none that can be sent, with `unavailable`
+   * Returns the token of this moment: the last one, if another cannot be had before that has expired. Rejects with `unauthorized` if it is none that can be sent, with `unavailable`
    * after 30 s or when the signal is aborted, and else as the function does.
    */
   readonly get: (signal: AbortSignal) => Promise<string | undefined>;
@@ -49,18 +49,26 @@ export function tokensOf(
     if (problem) throw new TypeError(problem);
     return { get: async () => token, refuse: () => false };
   }
-  let kept: { readonly token: string; readonly until: number } | undefined;
+  /** The last token, until when no other one is asked for, and when it expires. */
+  let kept: { readonly token: string; readonly until: number; readonly end: number } | undefined;
   let asking: Promise<string | undefined> | undefined;
 
   async function call(ask: () => string | undefined | Promise<string | undefined>) {
     const given = (await ask()) ?? undefined;
     const problem = problemOf(given);
     if (problem) throw new TidingsError('unauthorized', problem);
-    if (given !== undefined)
-      kept = { token: given, until: host.now() + Math.max(LEAST_KEPT_MS, lifeOf(given)) };
+    if (given === undefined) return undefined;
+    const end = host.now() + expiryOf(given) - host.wallClock();
+    kept = { token: given, until: Math.max(end - EARLY_MS, host.now() + LEAST_KEPT_MS), end };
     return given;
   }
-  const lifeOf = (given: string): number => expiryOf(given) - EARLY_MS - host.wallClock();
+
+  /** Another token cannot be had at the moment: the last one is good until it has expired. */
+  function lastGood(error: unknown): string {
+    if (!kept || host.now() >= kept.end) throw error;
+    kept = { ...kept, until: Math.min(kept.end, host.now() + LEAST_KEPT_MS) };
+    return kept.token;
+  }
 
   /** Calls the function once for all who wait. Its late answer is kept, too. */
   function ask(
@@ -82,7 +90,7 @@ export function tokensOf(
     get(signal) {
       if (kept && host.now() < kept.until) return Promise.resolve(kept.token);
       asking ??= ask(token);
-      return untilAborted(asking, signal);
+      return untilAborted(asking.catch(lastGood), signal);
     },
     refuse(refused) {
       if (kept?.token === refused) kept = undefined;

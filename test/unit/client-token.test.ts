@@ -152,6 +152,37 @@ describe('the function is called once for a token', () => {
     expect([calls, came]).toEqual([1, ['t0']]);
   });
 
+  test('and the last one is good until it has expired, while another cannot be had', async () => {
+    let calls = 0;
+    open(() => {
+      if (calls++ > 0) throw new Error('the login service is down');
+      return jwt(5 * MINUTE_MS);
+    });
+    const outcomes: unknown[] = [];
+    const publish = async (at: number) => {
+      await host.pass(at - host.now());
+      const before = host.requests.length;
+      hub.publish(CHANNEL, [1]).then(
+        () => outcomes.push('stored'),
+        ({ message }) => outcomes.push(message),
+      );
+      await settled();
+      return host.requests.length - before;
+    };
+    expect([
+      await publish(0),
+      await publish(271_000),
+      await publish(273_000),
+      await publish(299_000),
+    ]).toEqual([1, 1, 1, 1]);
+    expect([calls, await publish(301_000)]).toEqual([3, 0]);
+    await host.pass(MINUTE_MS);
+    expect(outcomes).toEqual([
+      ...Array(4).fill('stored'),
+      'it is unknown whether the messages were stored: the login service is down',
+    ]);
+  });
+
   test('nobody in particular is asked for again: the page may have a token by then', async () => {
     const tokens = [undefined, 't'];
     open(() => tokens.shift());

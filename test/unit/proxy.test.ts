@@ -2,10 +2,11 @@
  * The proxy of the client's tests does what it says, so that a test through it can fail.
  * @module
  */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { connect, type Hub } from '../../client/index.ts';
 import { type FakeHub, fakeHub } from '../support/fake-hub.ts';
-import { offsetAt } from '../support/fake-log.ts';
 import { startProxy, type TestProxy } from '../support/proxy.ts';
 
 const CHANNEL = 'chat/room1';
@@ -83,18 +84,28 @@ test('cuts', async () => {
 });
 
 test('buffers a stream to its end', async () => {
-  fake.append(CHANNEL, 0);
-  proxy.isBuffering = true;
-  const leave = new AbortController();
-  const url = `${proxy.url}/events?channel=${CHANNEL}&offset=${offsetAt(0)}`;
-  const answered: number[] = [];
-  const stream = fetch(url, { signal: leave.signal }).then(({ status }) => answered.push(status));
-  await eventually(() => expect(fake.asked).toEqual(['sse']));
-  await direct();
-  expect(answered).toEqual([]);
-  fake.end(CHANNEL);
-  await stream;
-  expect(answered).toEqual([200]);
+  const begun: (() => void)[] = [];
+  const server = createServer((_request, response) => {
+    response.write('begun, ');
+    begun.push(() => void response.end('ended'));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const buffering = await startProxy(`http://127.0.0.1:${port}`);
+  buffering.isBuffering = true;
+  let hasAnswered = false;
+  const answer = fetch(buffering.url).finally(() => {
+    hasAnswered = true;
+  });
+  await eventually(() => expect(begun).toHaveLength(1));
+  await body();
+  expect(hasAnswered).toBe(false);
+  begun[0]?.();
+  expect(await (await answer).text()).toBe('begun, ended');
+  await buffering.close();
+  server.close();
 });
 
 test('slows all answers down to one line', async () => {
