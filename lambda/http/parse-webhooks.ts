@@ -168,7 +168,9 @@ function urlOf(value: unknown): string {
 }
 
 function descriptionOf(value: unknown): string {
-  if (typeof value === 'string' && value.length <= MAX_DESCRIPTION_LENGTH) return value;
+  // Half of a surrogate pair is no text, and no store promises to keep it.
+  if (typeof value === 'string' && value.length <= MAX_DESCRIPTION_LENGTH && value.isWellFormed())
+    return value;
   const got = typeof value === 'string' ? `${value.length}` : shown(value);
   throw new Refusal(
     'bad_request',

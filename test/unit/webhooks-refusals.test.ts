@@ -58,6 +58,7 @@ describe('members', () => {
     ['handshake', 'true', 'bad_request'],
     ['description', 7, 'bad_request'],
     ['description', 'x'.repeat(MAX_DESCRIPTION_LENGTH + 1), 'bad_request'],
+    ['description', 'half a pair: \ud800', 'bad_request'],
   ])('%s cannot be %j', async (name, value, code) => {
     const body = { url: RECEIVER, channels: ['orders/*'], [name]: value };
     expect((await world.ask('POST', '/webhooks', body)).code).toBe(code);
