@@ -8,7 +8,8 @@ export interface Batch {
   readonly channel: string;
   /**
    * Parsed JSON values, one for each message. On channels of another content type strings: one for each message over a
-   * WebSocket, but what was read at once in one string over HTTP, where bytes simply follow each other (PROTOCOL.md §5).
+   * WebSocket and on a stream, but what was read at once in one string over HTTP, where bytes simply follow each other
+   * (PROTOCOL.md §5).
    */
   readonly messages: readonly unknown[];
   /** What the messages are: parsed JSON, text (of `text/*`), or the base64 of whatever else. */

@@ -6,26 +6,20 @@ import { isPattern } from '../protocol/channel-name.ts';
 import type { Batch } from './batch.ts';
 import type { TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import { httpWith, type Token } from './http.ts';
+import { httpWith } from './http.ts';
 import { iterate } from './iterate.ts';
+import { lanes } from './lanes.ts';
+import { inLine } from './lines.ts';
 import { linkTo } from './link.ts';
+import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
-import { publish } from './publish.ts';
+import { publicationOf } from './publication.ts';
+import type { ConnectionState } from './state.ts';
+import { streamsOf } from './streams.ts';
 import { type Followed, followChannel, type Listener, type Means } from './subscription.ts';
-import { TRANSPORTS, type Transport } from './transport.ts';
-
-export interface ConnectOptions {
-  /** The hub's URL: `https://…`. */
-  readonly url: string;
-  /** Where sockets are, for a hub without the front door. Default: `/ws` of the hub. */
-  readonly socketUrl?: string | undefined;
-  /** Where streams are, for a hub without the front door. Default: the hub. */
-  readonly streamUrl?: string | undefined;
-  readonly token?: Token;
-  /** Which may be used, the first choice first. Default: WebSocket, SSE, long polling, short polling. */
-  readonly transports?: readonly Transport[] | undefined;
-}
+import { tokensOf } from './token.ts';
+import type { Transport } from './transport.ts';
 
 export interface SubscribeOptions {
   /** An offset that was stored, `-1` for all that is kept, or `now`, the default. A pattern begins `now`. */
@@ -38,8 +32,14 @@ export interface SubscribeOptions {
    * had at all a pattern ends with `not_supported`.
    */
   readonly onError?: ((error: TidingsError) => void) | undefined;
+  /** Called once, when the hub has taken the subscription: nothing that is published from then on is missed. */
+  readonly onSubscribed?: (() => void) | undefined;
+  /** Called whenever the connection of this subscription changes, first with `connecting`. */
+  readonly onState?: ((state: ConnectionState) => void) | undefined;
   /** Called when the messages begin to come another way. */
   readonly onTransport?: ((name: Transport) => void) | undefined;
+  /** Called once, after the last batch of a channel that is closed for good. */
+  readonly onEnd?: (() => void) | undefined;
 }
 
 export interface Subscription {
@@ -51,7 +51,10 @@ export interface Subscription {
 }
 
 export interface PublishOptions {
-  /** An Idempotency-Key of one's own (PROTOCOL.md §4.4), for a publish that outlives this process. */
+  /**
+   * An Idempotency-Key of one's own (PROTOCOL.md §4.4), for a publish that outlives this process: 1 to 255 printable
+   * ASCII characters, without a space at either end.
+   */
   readonly key?: string | undefined;
 }
 
@@ -67,44 +70,56 @@ export interface Hub {
     options?: Pick<SubscribeOptions, 'offset'>,
   ) => AsyncIterableIterator<Batch, undefined>;
   /**
-   * Publishes 1 to 1,000 JSON values as one entry, exactly once. Answers the offset after them once they are durable.
-   * @throws TidingsError a refusal; or `unavailable` within a minute, when it is unknown whether they were stored:
-   * publish them again with the same key
+   * Publishes 1 to 1,000 JSON values as one entry, exactly once, as they are at this moment. Returns the offset after them
+   * once they are durable. Publishes on one channel are stored in the order of the calls: each is sent when the one before
+   * it was answered.
+   * @throws TypeError for what is no list, or that JSON cannot carry
+   * @throws TidingsError a refusal; or `unavailable` within a minute after the hub has last answered, when it is unknown
+   * whether they were stored: publish them again with the same key
    */
   readonly publish: (
     channel: string,
     messages: readonly unknown[],
     options?: PublishOptions,
   ) => Promise<{ readonly offset: string }>;
-  /** Ends everything: the socket, requests, timers. */
+  /** Ends everything, for good: the socket, requests, timers. `connect` makes another client. */
   readonly close: () => void;
 }
 
+/** @throws TypeError for options that nothing can be done with */
 export function connectOver(host: Host, options: ConnectOptions): Hub {
-  const { token, transports = TRANSPORTS } = options;
-  const url = options.url.replace(/\/+$/, '');
-  const socketUrl = options.socketUrl ?? `${url.replace(/^http/, 'ws')}/ws`;
+  const { url, socketUrl, streamUrl, transports, token } = settingsOf(options);
   const client = new AbortController();
   const { signal } = client;
-  const http = httpWith(host, token);
+  const tokens = tokensOf(host, token, signal);
+  const http = httpWith(host, tokens);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
+  const shared = lanes();
+  const isAlone = transports.every((name) => name === 'websocket');
+  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isAlone, signal };
   const means: Means = {
     host,
-    http,
-    pages: pagesOf(host, http, url),
-    streamUrl: (options.streamUrl ?? url).replace(/\/+$/, ''),
+    pages: pagesOf({ host, http, lanes: shared, url }),
+    streams: streamsOf({ host, http, streamUrl }),
+    lanes: shared,
     transports,
-    link: hasSockets ? linkTo({ host, url: socketUrl, token, signal }) : undefined,
+    link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const publisher = { host, http, url, signal, socket: () => means.link?.socket() };
+  const publish = inLine({ host, http, url, signal, socket: () => means.link?.socket() });
   return {
-    subscribe(channel, { offset = 'now', onMessages, onError, onTransport }) {
+    subscribe(channel, { offset = 'now', onMessages, onError, onSubscribed, onState, onTransport, onEnd }) {
       const followed = follow(means, channel, offset, {
         onBatch: guarded(onMessages),
         onFault: guarded(onError),
+        onSubscribed: guarded<void>(onSubscribed),
+        onState: guarded(onState),
         onTransport: guarded(onTransport),
-        onEnd: guarded((error) => error && onError?.(error)),
+        onEnd: guarded((error) => {
+          if (error) onError?.(error);
+          // With the client nothing is called any more.
+          else if (!signal.aborted) onEnd?.();
+        }),
       });
       return {
         channel,
@@ -115,11 +130,10 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       };
     },
     messages(channel, { offset = 'now' } = {}) {
-      const canPause = !channel.endsWith('*');
-      return iterate({ canPause, follow: (at, listener) => follow(means, channel, at, listener) }, offset);
+      return iterate((at, listener) => follow(means, channel, at, listener), offset);
     },
     async publish(channel, messages, { key = host.newKey() } = {}) {
-      return { offset: await publish(publisher, { channel, messages, key }) };
+      return { offset: await publish(publicationOf(channel, messages, key)) };
     },
     close: () => client.abort(),
   };

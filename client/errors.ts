@@ -7,6 +7,9 @@ import { ERRORS, type ErrorCode } from '../protocol/errors.ts';
 /** The longest that a Retry-After is followed, in milliseconds. */
 const MOST_RETRY_AFTER_MS = 300_000;
 
+/** Characters of a body that is read as a refusal. The hub's have some hundred; a proxy's page may have any number. */
+const MOST_REFUSAL_CHARS = 65_536;
+
 interface Circumstances {
   /** Default: that of the code. */
   readonly status?: number;
@@ -17,7 +20,10 @@ interface Circumstances {
   readonly cause?: unknown;
 }
 
-/** A refusal of the hub, or `unavailable` with status 503 if the hub could not be reached at all. */
+/**
+ * A refusal of the hub, or `unavailable` if the hub could not be reached: with status 503 if nothing answered, else with
+ * the status that something in the hub's place answered.
+ */
 export class TidingsError extends Error {
   readonly code: ErrorCode;
   /** HTTP status, also of refusals that came over a socket. */
@@ -61,17 +67,54 @@ export function isLasting({ code }: TidingsError, hasAnotherWay: boolean): boole
 export const isErrorCode = (code: unknown): code is ErrorCode =>
   typeof code === 'string' && Object.hasOwn(ERRORS, code);
 
-/** The refusal that a response says. What did not come from the hub is a matter of the way to it. */
+/**
+ * Returns the refusal in a response. Only an answer in the form of PROTOCOL.md §9 is the hub's: JSON with a known code, a
+ * message, and the status of that code. Everything else comes from a proxy, a firewall, a captive portal or the platform.
+ * It says nothing about the request, so it is `unavailable`, which passes.
+ */
 export async function refusalOf(response: Response): Promise<TidingsError> {
   const { status } = response;
-  const seconds = Number(response.headers.get('retry-after') ?? 0);
-  const retryAfterMs = Math.min(seconds * 1_000 || 0, MOST_RETRY_AFTER_MS);
-  const body: unknown = await response.json().catch(() => undefined);
-  const { code, message } = errorIn(body);
-  if (isErrorCode(code)) return new TidingsError(code, String(message), { status, retryAfterMs });
-  const isPassing = status >= 500 || status === 429 || status === 408;
-  const text = `answered ${status}, and not by the hub`;
-  return new TidingsError(isPassing ? 'unavailable' : 'route_not_found', text, { status, retryAfterMs });
+  const { code, message } = errorIn(await jsonIn(response));
+  if (!isErrorCode(code) || typeof message !== 'string' || ERRORS[code].status !== status)
+    return foreignAnswer(response);
+  return new TidingsError(code, message, { status, retryAfterMs: retryAfterMs(response) });
+}
+
+/** Returns the error for a response that is not in the hub's form, whatever its status. It passes. */
+export function foreignAnswer(response: Response): TidingsError {
+  const { status, type, headers } = response;
+  const isRedirect = type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304);
+  const kind = headers.get('content-type')?.split(';')[0] ?? 'no content type';
+  const text = isRedirect
+    ? `answered with a redirect${headers.has('location') ? ` to ${headers.get('location')}` : ''}, which the hub never sends: check the url`
+    : `answered ${status} (${kind}), but not by the hub: something between the client and the hub answered`;
+  return new TidingsError('unavailable', text, { status, retryAfterMs: retryAfterMs(response) });
+}
+
+function retryAfterMs({ headers }: Response): number {
+  const seconds = Number(headers.get('retry-after') ?? 0);
+  return Math.min(Math.max(seconds * 1_000 || 0, 0), MOST_RETRY_AFTER_MS);
+}
+
+/** Returns the parsed body, or undefined if it is not JSON or longer than any refusal of the hub. */
+async function jsonIn({ body, headers }: Response): Promise<unknown> {
+  const isJson = /^application\/json\s*(;|$)/i.test(headers.get('content-type') ?? '');
+  const reader = body?.getReader();
+  try {
+    let text = '';
+    const decoder = new TextDecoder();
+    while (isJson && reader && text.length <= MOST_REFUSAL_CHARS) {
+      const { done, value } = await reader.read();
+      text += decoder.decode(value, { stream: !done });
+      if (done) return JSON.parse(text);
+    }
+  } catch {
+    // A body that breaks off, or is no JSON, is no refusal of the hub.
+  } finally {
+    // The rest of a foreign page may be endless. An error here has no consequence: the body is not needed any more.
+    reader?.cancel().catch(() => {});
+  }
+  return undefined;
 }
 
 function errorIn(body: unknown): { readonly code?: unknown; readonly message?: unknown } {

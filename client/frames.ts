@@ -6,7 +6,21 @@ import { parseOffset } from '../protocol/offset.ts';
 import { isErrorCode, isRecord, TidingsError } from './errors.ts';
 import type { Frame } from './gap-rule.ts';
 
-/** `subscribed`, `unsubscribed`, `published` or `pong`. */
+/** What the hub answers to each action. */
+const ANSWERS = {
+  subscribe: 'subscribed',
+  unsubscribe: 'unsubscribed',
+  publish: 'published',
+  ping: 'pong',
+} as const;
+
+export interface Action {
+  readonly action: keyof typeof ANSWERS;
+  readonly channel?: string;
+  readonly offset?: string | undefined;
+  readonly key?: string;
+}
+
 export interface Answer {
   /** Undefined for a pattern, and for a subscription that was there already. */
   readonly offset: string | undefined;
@@ -16,25 +30,40 @@ export interface Answer {
 
 export type Said =
   | { readonly kind: 'messages'; readonly frame: Frame }
-  | { readonly kind: 'answer'; readonly id: string; readonly answer: Answer }
+  | {
+      readonly kind: 'answer';
+      readonly id: string;
+      /** `subscribed`, `unsubscribed`, `published` or `pong`. */
+      readonly type: unknown;
+      readonly answer: Answer;
+    }
   | {
       readonly kind: 'error';
       /** Undefined if it answers nothing: then it is about a subscription. */
       readonly id: string | undefined;
       readonly channel: string | undefined;
       readonly error: TidingsError;
-    };
+    }
+  /** API Gateway refused something that was said here, and does not tell what. */
+  | { readonly kind: 'gateway'; readonly error: TidingsError };
 
-/** Undefined for what is none of the hub's: the gateway's own messages, and what a newer hub may say. */
+/** True for an answer in the hub's form. A publish is acknowledged by an offset, and by nothing else. */
+export const isAnswerTo = ({ action }: Action, type: unknown, { offset }: Answer): boolean =>
+  type === ANSWERS[action] && (action !== 'publish' || offset !== undefined);
+
+/** Undefined for what a newer hub may say. */
 export function parseFrame(text: string): Said | undefined {
   const said = parseJson(text);
   if (!isRecord(said)) return undefined;
-  const { type, offset, closed } = said;
+  const { type, offset, closed, requestId } = said;
   const id = textOr(said.id);
   if (type === 'messages') return messages(said);
   if (type === 'error') return { kind: 'error', id, channel: textOr(said.channel), error: errorOf(said) };
-  if (id === undefined) return undefined;
-  return { kind: 'answer', id, answer: { offset: offsetOr(offset), closed: closed === true } };
+  if (id !== undefined)
+    return { kind: 'answer', id, type, answer: { offset: offsetOr(offset), closed: closed === true } };
+  return type === undefined && requestId !== undefined
+    ? { kind: 'gateway', error: gatewayError(said) }
+    : undefined;
 }
 
 function messages(said: Readonly<Record<string, unknown>>): Said | undefined {
@@ -65,6 +94,12 @@ function contentOf(said: Readonly<Record<string, unknown>>): {
   if (Array.isArray(said.text)) return { content: said.text, encoding: 'text' };
   const { base64 } = said;
   return { content: Array.isArray(base64) ? base64 : undefined, encoding: 'base64' };
+}
+
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html */
+function gatewayError({ message }: Readonly<Record<string, unknown>>): TidingsError {
+  const code = message === 'Too Many Requests' ? 'too_many_requests' : 'internal';
+  return new TidingsError(code, `API Gateway answered: ${String(message)}`);
 }
 
 function errorOf({ code, message }: Readonly<Record<string, unknown>>): TidingsError {

@@ -27,6 +27,8 @@ export interface Host {
     | undefined;
   /** Milliseconds since some moment; never goes back, and goes on while the machine sleeps. */
   readonly now: () => number;
+  /** Milliseconds since 1970 by the clock of the machine, which may be wrong. */
+  readonly wallClock: () => number;
   /** Runs once after so many milliseconds, up to 2^31. Answers what cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
   /** From 0 up to, but not 1. */
@@ -44,6 +46,7 @@ export function realHost(): Host {
       () => performance.now(),
       () => Date.now(),
     ),
+    wallClock: () => Date.now(),
     after(ms, run) {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);

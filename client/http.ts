@@ -1,19 +1,10 @@
 /**
- * Requests with a token, which is asked for anew each time, and once more when the hub does not take it.
+ * Requests with a token, which is asked for once more when the hub does not take it.
  * @module
  */
 import { refusalOf } from './errors.ts';
 import type { Host } from './host.ts';
-
-/**
- * A token (PROTOCOL.md §7), or a function that gets one: it is called for every connection and request, so that it may
- * renew one that has expired. Undefined is nobody in particular.
- */
-export type Token = string | (() => string | undefined | Promise<string | undefined>) | undefined;
-
-/** Asks for the token of this moment. Rejects as the function does. */
-export const askToken = async (token: Token): Promise<string | undefined> =>
-  typeof token === 'function' ? await token() : token;
+import type { Tokens } from './token.ts';
 
 export interface HttpRequest {
   readonly url: string;
@@ -22,22 +13,31 @@ export interface HttpRequest {
   readonly body?: string;
 }
 
-/** @throws TidingsError for any answer but 2xx and 304; rejects as `fetch` does */
+/** @throws TidingsError for any answer but 2xx and 304, and what `Tokens.get` throws; rejects as `fetch` does */
 export type Http = (request: HttpRequest, signal: AbortSignal) => Promise<Response>;
 
-export function httpWith({ fetch }: Pick<Host, 'fetch'>, token: Token): Http {
-  async function attempt({ url, headers, ...init }: HttpRequest, signal: AbortSignal): Promise<Response> {
-    const bearer = await askToken(token);
+export function httpWith({ fetch }: Pick<Host, 'fetch'>, tokens: Tokens): Http {
+  async function send(
+    { url, headers, ...init }: HttpRequest,
+    bearer: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
     const authorization = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
-    return await fetch(url, { ...init, headers: { ...headers, ...authorization }, signal });
+    // The hub sends a held read elsewhere where there is no front door (PROTOCOL.md §5.1). A publish that followed a
+    // redirect would become a GET, or hand its messages to a login page.
+    const redirect = init.method === 'POST' ? 'manual' : 'follow';
+    return await fetch(url, { ...init, redirect, headers: { ...headers, ...authorization }, signal });
   }
   return async (request, signal) => {
-    let response = await attempt(request, signal);
-    if (response.status === 401 && typeof token === 'function') {
-      await response.body?.cancel();
-      response = await attempt(request, signal);
-    }
-    if (!response.ok && response.status !== 304) throw await refusalOf(response);
-    return response;
+    const bearer = await tokens.get(signal);
+    const response = await send(request, bearer, signal);
+    if (response.ok || response.status === 304) return response;
+    const refusal = await refusalOf(response);
+    if (refusal.code !== 'unauthorized' || !tokens.refuse(bearer)) throw refusal;
+    const renewed = await tokens.get(signal);
+    const again = renewed === bearer ? response : await send(request, renewed, signal);
+    if (again.ok || again.status === 304) return again;
+    tokens.refuse(renewed);
+    throw again === response ? refusal : await refusalOf(again);
   };
 }

@@ -3,14 +3,20 @@
  * when that changes (PROTOCOL.md §11).
  * @module
  */
-import { type ConnectOptions, connectOver, type Hub } from './connect.ts';
+import { connectOver, type Hub } from './connect.ts';
 import { realHost } from './host.ts';
+import type { ConnectOptions } from './options.ts';
 
 export type { Batch } from './batch.ts';
-export type { ConnectOptions, Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
+export type { Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
 export { TidingsError } from './errors.ts';
-export type { Token } from './http.ts';
+export type { ConnectOptions } from './options.ts';
+export type { ConnectionState } from './state.ts';
+export type { Token } from './token.ts';
 export type { Transport } from './transport.ts';
 
-/** A client of one hub. It connects with the first subscription. */
+/**
+ * A client of one hub. It connects with the first subscription.
+ * @throws TypeError for options that nothing can be done with
+ */
 export const connect = (options: ConnectOptions): Hub => connectOver(realHost(), options);

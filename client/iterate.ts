@@ -6,21 +6,19 @@ import type { Batch } from './batch.ts';
 import type { TidingsError } from './errors.ts';
 import type { Followed, Listener } from './subscription.ts';
 
-/** Batches that wait for their reader. When there are more, the subscription ends, and begins anew when they are gone. */
+/** Batches that wait for their reader, and characters of their messages as JSON. With more of either it is paused. */
 const MAX_WAITING = 1_000;
+const MAX_WAITING_CHARS = 8 * 1_048_576;
 
-export interface Source {
-  readonly follow: (offset: string, listener: Listener) => Followed;
-  /** False for a pattern, which has no offset to come again with. */
-  readonly canPause: boolean;
-}
+type Follow = (offset: string, listener: Listener) => Followed;
 
-/** Begins with the first `next()`. */
-export function iterate(
-  { follow, canPause }: Source,
-  start: string,
-): AsyncIterableIterator<Batch, undefined> {
-  const batches: Batch[] = [];
+/**
+ * Begins with the first `next()`. When too much waits, a subscription to a channel ends, and begins again at its offset
+ * when nothing waits any more. One to a pattern has no offset, so it is paused.
+ */
+export function iterate(follow: Follow, start: string): AsyncIterableIterator<Batch, undefined> {
+  const waiting: { readonly batch: Batch; readonly size: number }[] = [];
+  let chars = 0;
   let offset = start;
   let running: Followed | undefined;
   let ended: { readonly error: TidingsError | undefined } | undefined;
@@ -29,20 +27,24 @@ export function iterate(
   const wake = (): void => {
     for (const sleeper of sleepers.splice(0)) sleeper();
   };
-  const pause = (): void => {
+  const close = (): void => {
     running?.close();
     running = undefined;
   };
   const end = (error: TidingsError | undefined): void => {
-    pause();
+    close();
     ended ??= { error };
     wake();
   };
   const listener: Listener = {
     onBatch(batch) {
-      batches.push(batch);
+      const size = JSON.stringify(batch.messages).length;
+      waiting.push({ batch, size });
+      chars += size;
       offset = batch.next;
-      if (canPause && batches.length >= MAX_WAITING && !batch.closed) pause();
+      const isFull = waiting.length >= MAX_WAITING || chars >= MAX_WAITING_CHARS;
+      if (isFull && running?.pause) running.pause();
+      else if (isFull && !batch.closed) close();
       wake();
     },
     onFault(error) {
@@ -50,16 +52,22 @@ export function iterate(
       if (error.channel !== undefined) end(error);
     },
     onTransport() {},
+    onSubscribed() {},
+    onState() {},
     onEnd: end,
   };
 
   async function next(): Promise<IteratorResult<Batch, undefined>> {
-    while (batches.length === 0 && !ended) {
+    while (waiting.length === 0 && !ended) {
       running ??= follow(offset, listener);
+      running.resume?.();
       await new Promise<void>((resolve) => sleepers.push(resolve));
     }
-    const value = batches.shift();
-    if (value) return { value, done: false };
+    const first = waiting.shift();
+    if (first) {
+      chars -= first.size;
+      return { value: first.batch, done: false };
+    }
     const error = ended?.error;
     ended = { error: undefined };
     if (error) throw error;
@@ -69,7 +77,8 @@ export function iterate(
   return {
     next,
     async return() {
-      batches.length = 0;
+      waiting.length = 0;
+      chars = 0;
       end(undefined);
       return { value: undefined, done: true };
     },

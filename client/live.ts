@@ -21,8 +21,10 @@ export interface LiveReader {
   readonly begin: (answer: Answer) => void;
   /** Reads over HTTP up to the end, and to where the frames fit again. */
   readonly catchUp: () => void;
-  /** True while it reads over HTTP. */
-  readonly isReading: () => boolean;
+  /** True while it reads over HTTP, and while it has something to read when it is resumed. */
+  readonly isBusy: () => boolean;
+  /** Goes on after a pause: reads what came meanwhile. */
+  readonly resume: () => void;
 }
 
 export interface LiveOptions {
@@ -30,14 +32,19 @@ export interface LiveOptions {
   readonly cursor: Cursor;
   readonly read: (offset: string) => Promise<Page>;
   readonly signal: AbortSignal;
+  /** True while nothing is delivered: then frames are dropped, to be read over HTTP later. */
+  readonly isPaused?: () => boolean;
   /** Told of a refusal that time does not cure; nothing more is read then. */
   readonly onRefused: (error: TidingsError) => void;
 }
 
-export function liveReader({ host, cursor, read, signal, onRefused }: LiveOptions): LiveReader {
+export function liveReader(options: LiveOptions): LiveReader {
+  const { host, cursor, read, signal, isPaused = () => false, onRefused } = options;
   let kept: readonly Frame[] = [];
   let isReading = false;
   let isStale = false;
+  let isBehind = false;
+  let early = 0;
 
   /** Reads one page. True if that was all at that moment. */
   async function step(): Promise<boolean> {
@@ -45,13 +52,24 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
     const { batch, isUpToDate } = await read(cursor.offset);
     cursor.offer(batch);
     kept = kept.filter((frame) => cursor.offer(frame) === 'gap');
-    if (kept.length > 0 && isUpToDate) await sleep(host, backoff(0, host.random()), signal);
+    // Nothing came, and yet something is missing: it is there in a moment, or a cache in between keeps it for longer.
+    const isEarly = isUpToDate ? kept.length > 0 : batch.messages.length === 0;
+    early = isEarly ? early + 1 : 0;
+    if (isEarly) await sleep(host, backoff(early - 1, host.random()), signal);
     return isUpToDate;
+  }
+
+  /** What was kept is dropped as well: it is read again, with what follows. */
+  function fallBehind(): void {
+    kept = [];
+    isReading = false;
+    isBehind = true;
   }
 
   /** Ends when nothing is missing. */
   async function readOn(): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
+      if (isPaused()) return fallBehind();
       try {
         const isAll = await step();
         // Looked at in the moment in which it ends: what comes later begins another reading.
@@ -78,11 +96,17 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
   /** What is being read may have been answered before now. */
   function catchUp(): void {
     isStale = true;
-    readMissing();
+    if (isPaused()) isBehind = true;
+    else readMissing();
   }
 
   return {
     take(frame) {
+      if (isPaused()) {
+        cursor.settle(frame.from);
+        isBehind = true;
+        return;
+      }
       if (!isReading) {
         cursor.settle(frame.from);
         if (cursor.offer(frame) !== 'gap') return;
@@ -97,7 +121,12 @@ export function liveReader({ host, cursor, read, signal, onRefused }: LiveOption
       else if (closed) cursor.offer(endAt(cursor.channel, offset));
     },
     catchUp,
-    isReading: () => isReading,
+    isBusy: () => isReading || isBehind,
+    resume() {
+      if (!isBehind) return;
+      isBehind = false;
+      catchUp();
+    },
   };
 }
 

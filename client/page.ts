@@ -4,14 +4,29 @@
  */
 import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protocol/headers.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import type { Batch } from './batch.ts';
-import { TidingsError } from './errors.ts';
+import { type Batch, isUnsettled } from './batch.ts';
+import { foreignAnswer, TidingsError } from './errors.ts';
+import { chunksOf } from './event-stream.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
+import type { Lanes } from './lanes.ts';
 import { deadline } from './timers.ts';
 
-/** How long a request may take, its body and a hold of 25 s included, in milliseconds. */
-const REQUEST_MS = 45_000;
+/**
+ * How long a request may take until its answer begins, in milliseconds, beside the 25 s that one may be held. Two that are
+ * swallowed hold up all other reads (lanes.ts), so it must not be long.
+ */
+const ANSWER_MS = 20_000;
+const HOLD_MS = 25_000;
+
+/** How long nothing may arrive of a body that has begun, in milliseconds. */
+const IDLE_MS = 30_000;
+
+/** How long a page may take in all, in milliseconds: 1 MB at 1.7 KB/s. A body that drips never ends otherwise. */
+const PAGE_MS = 600_000;
+
+/** Bytes of a body. The hub answers about 1 MB at most (PROTOCOL.md §5); what a proxy answers may have no end. */
+const MAX_PAGE_BYTES = 4 * 1_048_576;
 
 export interface Page {
   readonly batch: Batch;
@@ -34,51 +49,78 @@ export interface PageRequest {
 export interface Pages {
   /** @throws TidingsError, and whatever a request that fails throws */
   readonly read: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
-  /** What kind of text a channel carries: on a stream JSON and other text look alike. Throws as `read`. */
-  readonly textOf: (channel: string, signal: AbortSignal) => Promise<'json' | 'text'>;
 }
 
-/** @param url the hub's, without a slash at its end */
-export function pagesOf(host: Pick<Host, 'after'>, http: Http, url: string): Pages {
-  async function bounded<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const limit = deadline(host, REQUEST_MS, signal);
+export interface PagesOptions {
+  readonly host: Pick<Host, 'after' | 'now'>;
+  readonly http: Http;
+  readonly lanes: Lanes;
+  /** The hub's, without a slash at its end. */
+  readonly url: string;
+}
+
+export function pagesOf({ host, http, lanes, url }: PagesOptions): Pages {
+  async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
+    const { channel, offset, isHeld = false, cursor, etag } = request;
+    const hold = isHeld ? '&live=long-poll' : '';
+    const circle = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
+    const address = `${url}/channels/${channel}?offset=${offset}${hold}${circle}`;
+    const until = host.now() + PAGE_MS;
+    const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {
-      return await run(limit.signal);
+      const response = await http({ url: address, headers }, limit.signal);
+      const onBytes = (): void => limit.extend(Math.min(IDLE_MS, Math.max(0, until - host.now())));
+      onBytes();
+      return await pageIn(response, request, onBytes);
     } finally {
       limit.end();
     }
   }
   return {
     read: (request, signal) =>
-      bounded(signal, async (limited) => {
-        const { channel, offset, isHeld = false, cursor, etag } = request;
-        const hold = isHeld ? `&live=long-poll${cursor === undefined ? '' : `&cursor=${cursor}`}` : '';
-        const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
-        const address = `${url}/channels/${channel}?offset=${offset}${hold}`;
-        return await pageIn(await http({ url: address, headers }, limited), channel, offset);
-      }),
-    textOf: (channel, signal) =>
-      bounded(signal, async (limited) => {
-        const response = await http({ url: `${url}/channels/${channel}`, method: 'HEAD' }, limited);
-        return encodingOf(response) === 'json' ? 'json' : 'text';
-      }),
+      request.isHeld ? load(request, signal) : lanes.read(() => load(request, signal)),
   };
 }
 
-async function pageIn(response: Response, channel: string, from: string): Promise<Page> {
+async function pageIn(
+  response: Response,
+  { channel, offset: from }: PageRequest,
+  onBytes: () => void,
+): Promise<Page> {
   const { headers, status } = response;
   const next = headers.get(STREAM_NEXT_OFFSET) ?? '';
-  // A page that some network answers in place of the hub has none.
-  if (!parseOffset(next)) throw new TidingsError('route_not_found', 'the answer is not one of a hub');
+  if (!parseOffset(next)) {
+    // A page that some network answers in place of the hub has none.
+    response.body?.cancel().catch(() => {});
+    throw foreignAnswer(response);
+  }
   const encoding = encodingOf(response);
   const isEmpty = status === 204 || status === 304;
-  const messages = isEmpty ? [] : await messagesIn(response, encoding);
+  const messages = isEmpty ? [] : messagesIn(await bytesOf(response, onBytes), encoding);
+  const batch = { channel, messages, encoding, from, next, closed: headers.get(STREAM_CLOSED) === 'true' };
+  if (!follows(batch, status)) {
+    throw new TidingsError(
+      'unavailable',
+      `an answer to offset ${from} ends at ${next}: a cache may be in between`,
+    );
+  }
   return {
-    batch: { channel, messages, encoding, from, next, closed: headers.get(STREAM_CLOSED) === 'true' },
+    batch,
     isUpToDate: headers.has(STREAM_UP_TO_DATE) || status === 304 || headers.has(STREAM_CLOSED),
     etag: headers.get('etag') ?? undefined,
     cursor: headers.get(STREAM_CURSOR) ?? undefined,
   };
+}
+
+/**
+ * True if the answer can be one to the offset that was asked for. A cache that ignores the query answers the same page to
+ * every offset. Its messages would come again and again.
+ */
+function follows({ messages, from, next }: Batch, status: number): boolean {
+  if (from === 'now') return messages.length === 0;
+  if (isUnsettled(from)) return true;
+  return status === 304 ? next === from : next > from || (next === from && messages.length === 0);
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 (types are compared whatever their case) */
@@ -88,20 +130,38 @@ function encodingOf({ headers }: Response): Batch['encoding'] {
   return type.startsWith('text/') ? 'text' : 'base64';
 }
 
-async function messagesIn(response: Response, encoding: Batch['encoding']): Promise<readonly unknown[]> {
-  if (encoding === 'base64') {
-    const bytes = new Uint8Array(await response.arrayBuffer());
-    return bytes.length === 0 ? [] : [btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))];
+/** @throws Error for more than MAX_PAGE_BYTES */
+async function bytesOf({ body }: Response, onBytes: () => void): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ? chunksOf(body) : []) {
+    onBytes();
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_PAGE_BYTES) throw new Error(`an answer has more than ${MAX_PAGE_BYTES} bytes`);
   }
-  // Not `response.text()`, which drops a byte order mark: in text it is part of the message.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: encoding === 'text' });
-  return messagesOf(decoder.decode(await response.arrayBuffer()), encoding);
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
-/** The messages of a batch that came as text: one string for all, unless they are JSON. */
-export function messagesOf(text: string, encoding: Batch['encoding']): readonly unknown[] {
-  if (encoding !== 'json') return text === '' ? [] : [text];
-  const messages: unknown = JSON.parse(text);
+/** What was read at once of bytes or text is one message; of JSON it is a list. */
+function messagesIn(bytes: Uint8Array, encoding: Batch['encoding']): readonly unknown[] {
+  if (encoding !== 'json') {
+    if (bytes.length === 0) return [];
+    return [encoding === 'text' ? textOf(bytes) : base64Of(bytes)];
+  }
+  const messages: unknown = JSON.parse(textOf(bytes));
   if (!Array.isArray(messages)) throw new Error('a batch of JSON messages is a list');
   return messages;
 }
+
+/** A byte order mark at the beginning is part of the message. */
+const textOf = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+
+const base64Of = (bytes: Uint8Array): string =>
+  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));

@@ -6,14 +6,12 @@
 import { type Cursor, cursorAt } from './cursor.ts';
 import { TidingsError } from './errors.ts';
 import { type LiveReader, liveReader } from './live.ts';
-import type { Page } from './page.ts';
+import { stateTeller } from './state.ts';
 import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
+import { onAbort } from './timers.ts';
 
 /** Channels that a pattern remembers, those heard last: each of them is read after an interruption. */
 export const MAX_CHANNELS = 1_000;
-
-/** Channels that are read over HTTP at once: browsers allow as many connections to a host over HTTP/1.1. */
-const READS_AT_ONCE = 6;
 
 export function followPattern(means: Means, pattern: string, listener: Listener): Followed {
   const life = lifeIn(means.signal, listener.onEnd);
@@ -25,6 +23,8 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
     return { offset: 'now', close: life.close };
   }
   let isDown = false;
+  let isSubscribed = false;
+  const states = stateTeller(life.signal, listener.onState);
   const leave = link.join({
     topic: pattern,
     offset: () => 'now',
@@ -32,16 +32,21 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
     onLive() {
       isDown = false;
       listener.onTransport('websocket');
+      states.up('websocket');
+      if (!isSubscribed) listener.onSubscribed();
+      isSubscribed = true;
       channels.catchUp();
     },
-    onDown() {
+    onLost: (why) => states.down('websocket', why, false),
+    onDown(why) {
+      states.down('websocket', why, true);
       if (!isDown) listener.onFault(new TidingsError('unavailable', 'the socket cannot be opened; retrying'));
       isDown = true;
     },
     onRefused: life.end,
   });
-  life.signal.addEventListener('abort', leave);
-  return { offset: 'now', close: life.close };
+  onAbort(life.signal, leave);
+  return { offset: 'now', close: life.close, pause: channels.pause, resume: channels.resume };
 }
 
 interface Channels {
@@ -49,31 +54,39 @@ interface Channels {
   readonly of: (channel: string, offset: string) => LiveReader;
   /** Reads in all of them what came while nobody listened. */
   readonly catchUp: () => void;
+  /** From now on only the offsets of channels are kept. */
+  readonly pause: () => void;
+  /** Reads what came meanwhile, in each channel from where it was. */
+  readonly resume: () => void;
 }
 
-function channelsOf({ host, pages }: Means, { signal }: Life, { onBatch, onFault }: Listener): Channels {
+function channelsOf({ host, pages }: Means, { signal, end }: Life, { onBatch, onFault }: Listener): Channels {
   const readers = new Map<string, LiveReader>();
-  const inTurn = turnstile(READS_AT_ONCE);
+  let isPaused = false;
   const newReader = (channel: string, offset: string): LiveReader => {
     const forget = (): void => void readers.delete(channel);
     const cursor: Cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onEnd: forget });
     return liveReader({
       host,
       cursor,
-      read: (from) => inTurn((): Promise<Page> => pages.read({ channel, offset: from }, signal)),
+      read: (from) => pages.read({ channel, offset: from }, signal),
       signal,
+      isPaused: () => isPaused,
       onRefused({ code, message, status }) {
         forget();
         if (!signal.aborted) onFault(new TidingsError(code, message, { status, channel }));
       },
     });
   };
-  /** One that is reading stays: what it reads would come twice if its channel began anew beside it. */
+  /** One that is busy stays: what it reads would come twice, or never, if its channel began again beside it. */
   const forgetOldest = (): void => {
     for (const [channel, reader] of readers) {
       if (readers.size < MAX_CHANNELS) return;
-      if (!reader.isReading()) readers.delete(channel);
+      if (!reader.isBusy()) readers.delete(channel);
     }
+    // Without a bound a loop that is paused for long would fill the memory, with channels instead of messages.
+    if (isPaused && readers.size >= MAX_CHANNELS)
+      end(new TidingsError('unavailable', `fell behind in more than ${MAX_CHANNELS} channels`));
   };
   return {
     of(channel, offset) {
@@ -87,22 +100,13 @@ function channelsOf({ host, pages }: Means, { signal }: Life, { onBatch, onFault
     catchUp() {
       for (const reader of [...readers.values()]) reader.catchUp();
     },
-  };
-}
-
-/** Lets so many run at once; the others wait for their turn. */
-function turnstile(most: number): <T>(run: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (run) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running += 1;
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
+    pause() {
+      isPaused = true;
+    },
+    resume() {
+      if (!isPaused) return;
+      isPaused = false;
+      for (const reader of [...readers.values()]) reader.resume();
+    },
   };
 }

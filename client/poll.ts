@@ -2,9 +2,10 @@
  * Long and short polling (PROTOCOL.md §5, §5.1).
  * @module
  */
-import { backoff, jittered } from './backoff.ts';
+import { jittered } from './backoff.ts';
 import type { Cursor } from './cursor.ts';
 import type { Host } from './host.ts';
+import type { Lanes } from './lanes.ts';
 import type { Page, Pages } from './page.ts';
 import { sleep } from './timers.ts';
 import { again, type Rung } from './transport.ts';
@@ -18,6 +19,7 @@ const UNHELD_MS = 1_000;
 export interface PollSource {
   readonly host: Host;
   readonly pages: Pages;
+  readonly lanes: Lanes;
   readonly cursor: Cursor;
 }
 
@@ -25,22 +27,52 @@ export const pollRung = (source: PollSource): Rung => ({
   name: 'poll',
   run: (flow) =>
     again(source.host, flow, async (up) => {
-      const { host } = source;
-      for (let page: Page | undefined; !flow.signal.aborted; ) {
-        page = await readOn(source, flow.signal, up, page);
-        if (page.isUpToDate) await sleep(host, jittered(POLL_MS, host.random()), flow.signal);
-      }
+      let page = await readToEnd(source, flow.signal, up);
+      while (!flow.signal.aborted) page = await pollOnce(source, flow.signal, up, page);
     }),
 });
 
+/** Long polls beyond those that have a place (lanes.ts) are short ones. */
 export const longPollRung = (source: PollSource): Rung => ({
   name: 'long-poll',
   run: (flow) =>
     again(source.host, flow, async (up) => {
-      await readToEnd(source, flow.signal, up);
-      await hold(source, flow.signal, up);
+      let page = await readToEnd(source, flow.signal, up);
+      while (!flow.signal.aborted) {
+        const leave = source.lanes.hold();
+        if (leave) await hold(source, flow.signal, up).finally(leave);
+        else page = await pollOnce(source, flow.signal, up, page);
+      }
     }),
 });
+
+/** Waits for the time between two short polls, and reads what came meanwhile. */
+export async function pollOnce(
+  source: PollSource,
+  signal: AbortSignal,
+  up: () => void,
+  last: Page,
+): Promise<Page> {
+  const { host } = source;
+  await sleep(host, jittered(POLL_MS, host.random()), signal);
+  return signal.aborted ? last : await readToEnd(source, signal, up, last);
+}
+
+/**
+ * Reads until that is all. So a `now` is settled, what is refused of this channel is known, and the ladder knows in time
+ * that the hub answers. An answer that is empty is the end for now, whatever it says: who reads on waits first.
+ */
+export async function readToEnd(
+  source: PollSource,
+  signal: AbortSignal,
+  up: () => void,
+  last?: Page,
+): Promise<Page> {
+  let page = await readOn(source, signal, up, last);
+  while (!page.isUpToDate && page.batch.messages.length > 0 && !signal.aborted)
+    page = await readOn(source, signal, up, page);
+  return page;
+}
 
 async function readOn(
   { pages, cursor }: PollSource,
@@ -55,12 +87,6 @@ async function readOn(
   return page;
 }
 
-/** Before it is held: so that a `now` is settled, and the ladder knows in time that the hub answers. */
-async function readToEnd(source: PollSource, signal: AbortSignal, up: () => void): Promise<void> {
-  let page = await readOn(source, signal, up, undefined);
-  while (!page.isUpToDate && !signal.aborted) page = await readOn(source, signal, up, page);
-}
-
 async function hold({ host, pages, cursor }: PollSource, signal: AbortSignal, up: () => void): Promise<void> {
   for (let last: Page | undefined; !signal.aborted; ) {
     const began = host.now();
@@ -69,6 +95,8 @@ async function hold({ host, pages, cursor }: PollSource, signal: AbortSignal, up
     up();
     cursor.offer(last.batch);
     const isNews = last.batch.messages.length > 0;
-    if (!isNews && host.now() - began < UNHELD_MS) await sleep(host, backoff(0, host.random()), signal);
+    // A long poll that is not held is a short one.
+    if (!isNews && host.now() - began < UNHELD_MS)
+      await sleep(host, jittered(POLL_MS, host.random()), signal);
   }
 }

@@ -3,46 +3,48 @@
  * takes, the messages are appended once (PROTOCOL.md §4.4).
  * @module
  */
-import { isChannelName } from '../protocol/channel-name.ts';
 import { IDEMPOTENCY_KEY, STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
 import { FRAME_BYTES } from '../protocol/limits.ts';
+import { parseOffset } from '../protocol/offset.ts';
 import { backoff } from './backoff.ts';
-import { asTidingsError, isLasting, TidingsError } from './errors.ts';
+import { asTidingsError, foreignAnswer, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { Http } from './http.ts';
+import type { Publication } from './publication.ts';
 import type { Socket } from './socket.ts';
-import { deadline, sleep } from './timers.ts';
+import { deadline, onAbort, sleep } from './timers.ts';
 
 /** How long a publish may take, all attempts and waits together, in milliseconds. */
-const PUBLISH_MS = 60_000;
+export const PUBLISH_MS = 60_000;
 
-/** How long one attempt may take, in milliseconds. */
-const ATTEMPT_MS = 15_000;
+/** How long one attempt may take, in milliseconds, beside the time that its bytes need on the slowest line. */
+const ATTEMPT_MS = 10_000;
+
+/** The slowest line on which the largest publish still arrives within its minute, in bytes for each millisecond. */
+const SLOWEST_LINE = 8;
 
 export interface Publisher {
   readonly host: Host;
   readonly http: Http;
   readonly url: string;
   readonly socket: () => Socket | undefined;
+  /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
 
-export interface Publication {
-  readonly channel: string;
-  readonly messages: readonly unknown[];
-  readonly key: string;
-}
-
 /**
- * Answers the offset after the last message.
- * @throws TidingsError: a refusal, or `unavailable` within a minute, when it is unknown whether they were stored
+ * Publishes, and returns the offset after the last message.
+ * @param within how long it may take, in milliseconds
+ * @throws TidingsError: a refusal, or `unavailable` when it is unknown whether they were stored
  */
-export async function publish(publisher: Publisher, publication: Publication): Promise<string> {
-  const { channel } = publication;
+export async function publish(
+  publisher: Publisher,
+  publication: Publication,
+  within: number,
+): Promise<string> {
   const { host } = publisher;
-  if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
-  const limit = deadline(host, PUBLISH_MS, publisher.signal);
-  const until = host.now() + PUBLISH_MS;
+  const limit = deadline(host, within, publisher.signal);
+  const until = host.now() + within;
   const send = async (limited: Publisher): Promise<string> =>
     (await overSocket(limited, publication)) ?? (await overHttp(limited, publication, until));
   try {
@@ -52,13 +54,16 @@ export async function publish(publisher: Publisher, publication: Publication): P
   }
 }
 
-/** Not everything that is waited for ends with a signal: a token's function does not. */
+/** A request on a socket does not end with a signal. */
 const endOf = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
-    const end = (): void => reject(new TidingsError('unavailable', 'closed, or not answered in time'));
+    const end = (): void => reject(unknown('closed, or not answered in time'));
     if (signal.aborted) end();
-    signal.addEventListener('abort', end);
+    onAbort(signal, end);
   });
+
+const unknown = (why: string, more: { readonly retryAfterMs?: number; readonly cause?: unknown } = {}) =>
+  new TidingsError('unavailable', `it is unknown whether the messages were stored: ${why}`, more);
 
 /** Undefined if that was no way, or it is unknown whether it was one. */
 async function overSocket(
@@ -66,10 +71,10 @@ async function overSocket(
   { channel, messages, key }: Publication,
 ): Promise<string | undefined> {
   const open = socket();
-  const action = { action: 'publish', channel, messages, key };
-  if (!open || !fitsFrame(action)) return undefined;
+  const action = { action: 'publish', channel, key } as const;
+  if (!open || !fitsFrame(JSON.stringify(action) + messages)) return undefined;
   try {
-    return (await open.request(action)).offset;
+    return (await open.request(action, messages)).offset;
   } catch (error) {
     const trouble = asTidingsError(error);
     // A token that has expired since the socket was opened is renewed by a request.
@@ -79,8 +84,7 @@ async function overSocket(
 }
 
 /** Leaves room for the id. Larger frames would have to be cut by whatever writes them to the wire. */
-const fitsFrame = (action: object): boolean =>
-  new TextEncoder().encode(JSON.stringify(action)).byteLength < FRAME_BYTES - 100;
+const fitsFrame = (text: string): boolean => new TextEncoder().encode(text).byteLength < FRAME_BYTES - 100;
 
 /** @param until when it is over; it gives up before a wait that would take longer */
 async function overHttp(publisher: Publisher, publication: Publication, until: number): Promise<string> {
@@ -94,7 +98,7 @@ async function overHttp(publisher: Publisher, publication: Publication, until: n
       const { message, retryAfterMs } = trouble;
       const wait = Math.max(backoff(failures, host.random()), retryAfterMs);
       if (signal.aborted || host.now() + wait >= until)
-        throw new TidingsError('unavailable', message, { retryAfterMs, cause: trouble });
+        throw unknown(message, { retryAfterMs, cause: trouble });
       await sleep(host, wait, signal);
     }
   }
@@ -104,14 +108,23 @@ async function attempt(
   { host, http, url, signal }: Publisher,
   { channel, messages, key }: Publication,
 ): Promise<string> {
-  const limit = deadline(host, ATTEMPT_MS, signal);
+  const limit = deadline(host, ATTEMPT_MS + messages.length / SLOWEST_LINE, signal);
   try {
     const headers = { 'Content-Type': 'application/json', [IDEMPOTENCY_KEY]: key };
-    const body = JSON.stringify(messages);
     const address = `${url}/channels/${channel}`;
-    const response = await http({ url: address, method: 'POST', headers, body }, limit.signal);
-    return response.headers.get(STREAM_NEXT_OFFSET) ?? '';
+    const response = await http({ url: address, method: 'POST', headers, body: messages }, limit.signal);
+    const offset = offsetIn(response);
+    response.body?.cancel().catch(() => {});
+    if (offset === undefined) throw foreignAnswer(response);
+    return offset;
   } finally {
     limit.end();
   }
+}
+
+/** Undefined for an answer that is not the hub's: a captive portal, a login page or a cache says 2xx as well. */
+function offsetIn({ status, redirected, headers }: Response): string | undefined {
+  const offset = headers.get(STREAM_NEXT_OFFSET) ?? '';
+  const isOfHub = (status === 204 || status === 200) && !redirected && parseOffset(offset) !== undefined;
+  return isOfHub ? offset : undefined;
 }

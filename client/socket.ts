@@ -4,9 +4,10 @@
  */
 import { subprotocolsFor } from '../protocol/subprotocol.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
-import { type Answer, parseFrame, type Said } from './frames.ts';
+import { type Action, type Answer, isAnswerTo, parseFrame, type Said } from './frames.ts';
 import type { Frame } from './gap-rule.ts';
 import type { Host, Wire } from './host.ts';
+import { onAbort } from './timers.ts';
 
 /** The longest that opening may take, in milliseconds. */
 const OPEN_MS = 5_000;
@@ -14,46 +15,50 @@ const OPEN_MS = 5_000;
 /** The longest that an answer may take, in milliseconds. */
 const ANSWER_MS = 10_000;
 
-/** Between two pings, in milliseconds: half of the silence after which API Gateway ends a connection. */
-const PING_MS = 300_000;
-
-/** Between two looks at the clock, in milliseconds. */
-const LOOK_MS = 15_000;
+/**
+ * The silence after which a ping asks whether the socket still lives, in milliseconds. Each socket draws its own, up to
+ * SPREAD_MS less: a message that ten thousand hear at one moment must not be followed by ten thousand pings at one moment.
+ * A ping costs two messages of API Gateway and a call of Lambda, so nothing that was heard is followed by one too early. A
+ * socket that has died without a word is replaced within SILENCE_MS + LOOK_MS + ANSWER_MS, which is 57 s.
+ */
+const SILENCE_MS = 45_000;
+const SPREAD_MS = 10_000;
 
 /**
- * Two looks that are further apart, in milliseconds: the machine slept, and the socket may have ended without a word.
- * More than the minute that browsers make timers of hidden pages wait for.
+ * Between two looks at the clock, in milliseconds. Timers stand still while a machine sleeps and the clock does not: so
+ * the first look after waking finds the silence. A browser makes the timers of a hidden page wait for up to a minute; then
+ * there is a look, and at most one ping, each minute.
  */
-const SLEPT_MS = 90_000;
+const LOOK_MS = 2_000;
+
+/** A socket that was silent for longer has not answered its ping yet, in milliseconds: another way is quicker. */
+const TRUSTED_MS = SILENCE_MS + 2 * LOOK_MS;
 
 export interface SocketListener {
   readonly onFrame: (frame: Frame) => void;
   /** An error that answers nothing. */
   readonly onFault: (channel: string | undefined, error: TidingsError) => void;
   /** Called once, if it was open; it is no longer then. */
-  readonly onClosed: () => void;
+  readonly onClosed: (why: TidingsError) => void;
 }
 
 export interface Socket {
   readonly isOpen: boolean;
+  /** False while it is in doubt whether it still lives. */
+  readonly isTrusted: boolean;
   /**
-   * Says something and waits for its answer, for 10 s at most. Rejects with a TidingsError: the hub's, or `unavailable`
-   * when it is unknown what became of it.
+   * Says something and waits for its answer, for 10 s at most; then the socket is tested by a ping, and ends without a
+   * pong in another 10 s. Rejects with a TidingsError: the hub's, or `unavailable` when it is unknown what became of it.
+   * @param messages JSON text that is sent as the member `messages`
    */
-  readonly request: (action: Readonly<Record<string, unknown>>) => Promise<Answer>;
+  readonly request: (action: Action, messages?: string) => Promise<Answer>;
   /** Ends it, and rejects what is still unanswered. */
   readonly close: () => void;
 }
 
-interface Waiting {
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: TidingsError) => void;
-  readonly stop: () => void;
-}
-
 /** Opens a socket within 5 s, which ends with the signal. Rejects with `unavailable`: browsers do not say why. */
 export function openSocket(
-  host: Pick<Host, 'openWire' | 'after' | 'now'>,
+  host: Pick<Host, 'openWire' | 'after' | 'now' | 'random'>,
   url: string,
   token: string | undefined,
   listener: SocketListener,
@@ -63,40 +68,56 @@ export function openSocket(
     if (signal.aborted) return reject(new TidingsError('unavailable', 'the client is closed'));
     let state: 'opening' | 'open' | 'closed' = 'opening';
     let wire: Wire | undefined;
-    const answers = waitingRoom(host, (text) => wire?.send(text));
-    const end = (why: string): void => {
+    let heardAt = 0;
+    let isTested = false;
+    const silence = SILENCE_MS - host.random() * SPREAD_MS;
+    const room = waitingRoom(host, (text) => wire?.send(text), test);
+
+    function end(why: string): void {
       if (state === 'closed') return;
       const wasOpen = state === 'open';
       state = 'closed';
       stopTimer();
-      signal.removeEventListener('abort', close);
+      forget();
       wire?.close();
-      if (wasOpen) listener.onClosed();
-      else reject(new TidingsError('unavailable', why));
-      answers.failAll(new TidingsError('unavailable', why));
-    };
+      const error = new TidingsError('unavailable', why);
+      if (wasOpen) listener.onClosed(error);
+      else reject(error);
+      room.failAll(error);
+    }
     const close = (): void => end('the socket was closed');
-    signal.addEventListener('abort', close);
+    const forget = onAbort(signal, close);
     let stopTimer = host.after(OPEN_MS, () => end('the socket did not open in time'));
-    const watch = (pinged: number): void => {
+
+    function test(): void {
+      if (isTested || state !== 'open') return;
+      isTested = true;
+      room.request({ action: 'ping' }).then(
+        () => {
+          isTested = false;
+        },
+        (error: TidingsError) => {
+          isTested = false;
+          // Any other error is an answer: something at the other end is alive.
+          if (error.code === 'unavailable') end('the hub did not answer a ping');
+        },
+      );
+    }
+    function look(): void {
       if (state !== 'open') return;
-      const looked = host.now();
-      stopTimer = host.after(LOOK_MS, () => {
-        const now = host.now();
-        if (now - pinged < PING_MS && now - looked < SLEPT_MS) return watch(pinged);
-        answers
-          .request({ action: 'ping' })
-          .then(() => watch(now))
-          .catch(() => end('the hub did not answer a ping'));
-      });
-    };
+      stopTimer = host.after(LOOK_MS, look);
+      if (host.now() - heardAt >= silence) test();
+    }
     const socket: Socket = {
       get isOpen() {
         return state === 'open';
       },
-      request: async (action) => {
+      get isTrusted() {
+        return state === 'open' && !room.isLate() && host.now() - heardAt < TRUSTED_MS;
+      },
+      request: async (action, messages) => {
         if (state !== 'open') throw new TidingsError('unavailable', 'the socket is closed');
-        return await answers.request(action);
+        return await room.request(action, messages);
       },
       close,
     };
@@ -104,13 +125,17 @@ export function openSocket(
       if (state !== 'opening') return;
       state = 'open';
       stopTimer();
-      watch(host.now());
+      heardAt = host.now();
+      look();
       resolve(socket);
     };
     const said = (text: string): void => {
-      const frame = state === 'open' ? parseFrame(text) : undefined;
+      if (state !== 'open') return;
+      heardAt = host.now();
+      const frame = parseFrame(text);
       if (frame?.kind === 'messages') listener.onFrame(frame.frame);
-      else if (frame?.id !== undefined) answers.settle(frame);
+      else if (frame?.kind === 'gateway') room.failAll(frame.error);
+      else if (frame?.id !== undefined) room.settle(frame.id, frame);
       else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
     };
     try {
@@ -123,17 +148,31 @@ export function openSocket(
   });
 }
 
+interface Waiting {
+  readonly action: Action;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: TidingsError) => void;
+  readonly stop: () => void;
+}
+
 interface WaitingRoom {
-  readonly request: (action: Readonly<Record<string, unknown>>) => Promise<Answer>;
+  readonly request: (action: Action, messages?: string) => Promise<Answer>;
   /** Does nothing if nobody waits for it any more. */
-  readonly settle: (said: Exclude<Said, { kind: 'messages' }>) => void;
+  readonly settle: (id: string, said: Extract<Said, { kind: 'answer' | 'error' }>) => void;
   readonly failAll: (error: TidingsError) => void;
+  /** True if an answer was late, and none has come since. */
+  readonly isLate: () => boolean;
 }
 
 /** Requests that wait for the answer with their id. */
-function waitingRoom({ after }: Pick<Host, 'after'>, send: (text: string) => void): WaitingRoom {
+function waitingRoom(
+  { after }: Pick<Host, 'after'>,
+  send: (text: string) => void,
+  onLate: () => void,
+): WaitingRoom {
   const waiting = new Map<string, Waiting>();
   let count = 0;
+  let isLate = false;
   const leave = (id: string): Waiting | undefined => {
     const found = waiting.get(id);
     found?.stop();
@@ -141,22 +180,31 @@ function waitingRoom({ after }: Pick<Host, 'after'>, send: (text: string) => voi
     return found;
   };
   return {
-    request: (action) =>
+    request: (action, messages) =>
       new Promise((resolve, reject) => {
         count += 1;
         const id = String(count);
-        const late = new TidingsError('unavailable', `the hub did not answer in ${ANSWER_MS} ms`);
-        const stop = after(ANSWER_MS, () => leave(id)?.reject(late));
-        waiting.set(id, { resolve, reject, stop });
-        send(JSON.stringify({ ...action, id }));
+        const stop = after(ANSWER_MS, () => {
+          isLate = true;
+          leave(id)?.reject(new TidingsError('unavailable', `the hub did not answer in ${ANSWER_MS} ms`));
+          onLate();
+        });
+        waiting.set(id, { action, resolve, reject, stop });
+        const text = JSON.stringify({ ...action, id });
+        send(messages === undefined ? text : `${text.slice(0, -1)},"messages":${messages}}`);
       }),
-    settle(said) {
-      const found = said.id === undefined ? undefined : leave(said.id);
-      if (said.kind === 'error') found?.reject(said.error);
-      else found?.resolve(said.answer);
+    settle(id, said) {
+      const found = leave(id);
+      if (!found) return;
+      isLate = false;
+      if (said.kind === 'error') found.reject(said.error);
+      else if (isAnswerTo(found.action, said.type, said.answer)) found.resolve(said.answer);
+      else
+        found.reject(new TidingsError('internal', `the answer to ${found.action.action} has another form`));
     },
     failAll(error) {
       for (const id of [...waiting.keys()]) leave(id)?.reject(error);
     },
+    isLate: () => isLate,
   };
 }

@@ -8,20 +8,23 @@ import { type Batch, isUnsettled } from './batch.ts';
 import { type Cursor, cursorAt } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
+import type { Lanes } from './lanes.ts';
 import type { Link } from './link.ts';
 import { liveReader } from './live.ts';
 import type { Pages } from './page.ts';
 import { longPollRung, pollRung } from './poll.ts';
 import { eventStreamRung } from './sse.ts';
+import { type ConnectionState, stateTeller } from './state.ts';
+import type { Streams } from './streams.ts';
+import { onAbort } from './timers.ts';
 import { climb, type Rung, type Transport } from './transport.ts';
 
 /** What all subscriptions of a client share. */
 export interface Means {
   readonly host: Host;
-  readonly http: Http;
   readonly pages: Pages;
-  readonly streamUrl: string;
+  readonly streams: Streams;
+  readonly lanes: Lanes;
   /** Those that work here, the first choice first. */
   readonly transports: readonly Transport[];
   /** Undefined without WebSockets. */
@@ -36,6 +39,9 @@ export interface Listener {
   /** Something to know about, after which it goes on. */
   readonly onFault: (error: TidingsError) => void;
   readonly onTransport: (name: Transport) => void;
+  /** The hub has taken the subscription: nothing that is published from now on is missed. */
+  readonly onSubscribed: () => void;
+  readonly onState: (state: ConnectionState) => void;
   /** It is over: without an error if the channel or the client was closed. */
   readonly onEnd: (error: TidingsError | undefined) => void;
 }
@@ -46,6 +52,9 @@ export interface Followed {
   readonly offset: string;
   /** Ends it without a word. */
   readonly close: () => void;
+  /** Of a pattern: delivers nothing, and keeps nothing but where each channel stands, until it is resumed. */
+  readonly pause?: () => void;
+  readonly resume?: () => void;
 }
 
 /** The life of a subscription: it ends once, by itself, with its client or by `close`. */
@@ -59,7 +68,7 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   const controller = new AbortController();
   const { signal } = controller;
   const close = (): void => {
-    client.removeEventListener('abort', endWithClient);
+    forget();
     controller.abort();
   };
   const end = (error?: TidingsError): void => {
@@ -67,8 +76,7 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
     close();
     onEnd(error);
   };
-  const endWithClient = (): void => end();
-  client.addEventListener('abort', endWithClient);
+  const forget = onAbort(client, () => end());
   return { signal, end, close };
 }
 
@@ -76,20 +84,23 @@ export function followChannel(
   means: Means,
   channel: string,
   offset: string,
-  { onBatch, onTransport, onEnd }: Listener,
+  { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
   const { signal, end, close } = lifeIn(means.signal, onEnd);
-  const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onEnd: end });
+  const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
+  const states = stateTeller(signal, onState);
   let transport: Transport | undefined;
   const say = (name: Transport): void => {
-    if (signal.aborted || name === transport) return;
+    if (signal.aborted) return;
+    states.up(name);
+    if (name === transport) return;
     transport = name;
     onTransport(name);
   };
   const run = async (): Promise<void> => {
     if (means.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     refuseBad(channel, offset);
-    await climb(rungsOf(means, cursor), signal, say);
+    await climb(rungsOf(means, cursor), signal, say, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -120,7 +131,7 @@ function rungsOf(means: Means, cursor: Cursor): Rung[] {
 
 const socketRung = ({ host, pages }: Means, link: Link, cursor: Cursor): Rung => ({
   name: 'websocket',
-  run: ({ signal, up, down }) =>
+  run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
       const { channel } = cursor;
       const read = (offset: string) => pages.read({ channel, offset }, signal);
@@ -133,9 +144,10 @@ const socketRung = ({ host, pages }: Means, link: Link, cursor: Cursor): Rung =>
           up();
           reader.begin(answer);
         },
+        onLost: (why) => lost?.(why),
         onDown: down,
         onRefused: reject,
       });
-      signal.addEventListener('abort', leave);
+      onAbort(signal, leave);
     }),
 });

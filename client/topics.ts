@@ -25,8 +25,10 @@ export interface Member {
    * others were there before him.
    */
   readonly onLive: (answer: Answer) => void;
+  /** The socket has ended, and another is being opened. */
+  readonly onLost: (why: TidingsError) => void;
   /** For the time being no frames come. */
-  readonly onDown: () => void;
+  readonly onDown: (why: TidingsError) => void;
   /** He is no member any more. */
   readonly onRefused: (error: TidingsError) => void;
 }
@@ -46,12 +48,16 @@ interface Topic {
 }
 
 export interface Topics {
-  readonly size: () => number;
+  /** The channels and patterns that somebody listens to. */
+  readonly names: () => readonly string[];
   readonly join: (member: Member) => void;
   readonly leave: (member: Member) => void;
   /** Brings what is subscribed on the present socket in line with what is wanted. */
   readonly align: () => void;
-  readonly allDown: () => void;
+  readonly allLost: (why: TidingsError) => void;
+  readonly allDown: (why: TidingsError) => void;
+  /** Ends what everyone listens to: the hub lets this client in no more. */
+  readonly refuseAll: (error: TidingsError) => void;
   readonly onFrame: (frame: Frame) => void;
   /** An error that answers nothing ends the hub's subscription (PROTOCOL.md §12.3). */
   readonly onFault: (topic: string | undefined, error: TidingsError) => void;
@@ -101,13 +107,17 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
       for (const [member, hears] of [...topic.members]) if (hears) refuse(topic, member, error);
       return 0;
     }
-    for (const member of [...topic.members.keys()]) member.onDown();
+    for (const member of [...topic.members.keys()]) member.onDown(error);
     const random = host.random();
     return error.code === 'too_many_subscriptions' ? jittered(CLIMB_MS, random) : backoff(failures, random);
   }
 
+  function forEach(run: (topic: Topic, member: Member) => void): void {
+    for (const topic of topics.values()) for (const member of [...topic.members.keys()]) run(topic, member);
+  }
+
   return {
-    size: () => topics.size,
+    names: () => [...topics.keys()],
     join(member) {
       const topic = topics.get(member.topic) ?? newTopic(member.topic);
       topics.set(topic.name, topic);
@@ -124,8 +134,11 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
     align() {
       for (const topic of topics.values()) void align(topic);
     },
-    allDown() {
-      for (const { members } of topics.values()) for (const member of [...members.keys()]) member.onDown();
+    allLost: (why) => forEach((_topic, member) => member.onLost(why)),
+    allDown: (why) => forEach((_topic, member) => member.onDown(why)),
+    refuseAll(error) {
+      forEach((topic, member) => refuse(topic, member, error));
+      for (const topic of topics.values()) void align(topic);
     },
     onFrame(frame) {
       const topic = topics.get(frame.pattern ?? frame.channel);

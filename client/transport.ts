@@ -6,7 +6,7 @@
 import { backoff, CLIMB_MS, jittered } from './backoff.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import { sleep } from './timers.ts';
+import { onAbort, sleep } from './timers.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
@@ -22,8 +22,13 @@ export interface Flow {
   /** It flows: what is below is let go. */
   readonly up: () => void;
   /** It does not flow, and will say so when it does: what is below takes over. */
-  readonly down: () => void;
+  readonly down: (error?: TidingsError) => void;
+  /** It broke after it had flowed, and is tried again at once. */
+  readonly lost?: (error: TidingsError) => void;
 }
+
+/** Told of a transport that does not flow; `isLast` if there is none below it. */
+export type OnTrouble = (name: Transport, error: TidingsError, isLast: boolean) => void;
 
 export interface Rung {
   readonly name: Transport;
@@ -36,6 +41,7 @@ export function climb(
   [rung, ...below]: readonly Rung[],
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
+  onTrouble: OnTrouble = () => {},
 ): Promise<void> {
   if (!rung) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
@@ -49,27 +55,38 @@ export function climb(
       resolve();
     };
     if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop);
+    onAbort(signal, stop);
     const up = (): void => {
       if (signal.aborted) return;
       letGo();
       onTransport(rung.name);
     };
-    const down = (): void => {
+    const lost = (error: TidingsError): void => {
+      if (!signal.aborted) onTrouble(rung.name, error, below.length === 0);
+    };
+    const down = (error?: TidingsError): void => {
+      if (error) lost(error);
       if (signal.aborted || lower || below.length === 0) return;
       lower = new AbortController();
-      climb(below, lower.signal, onTransport).catch(reject);
+      climb(below, lower.signal, onTransport, onTrouble).catch(reject);
     };
-    rung.run({ signal, hasBelow: below.length > 0, up, down }).catch(reject);
+    rung.run({ signal, hasBelow: below.length > 0, up, down, lost }).catch(reject);
   });
 }
 
-/** A reader that was sent away before that, in milliseconds, does not come back at once. */
-const SHORT_MS = 5_000;
+/** A way of reading that ends sooner, in milliseconds, was sent away. */
+const BRIEF_MS = 5_000;
+
+/** A reader whose stream came to its end comes back within that, in milliseconds. */
+const SCATTER_MS = 1_000;
+
+/** So many brief ones in a row may happen. With another one what is below takes over. */
+const MOST_BRIEF = 2;
 
 /**
  * Runs one way of reading over HTTP again and again. What broke after it had flowed is likely to be there again in a
- * moment; what does not work at all is left to the transports below, and looked at every minute.
+ * moment; what does not work at all is left to the transports below, and looked at every minute. Readers that end at the
+ * same moment, because they began at the same moment, come back at different ones.
  * @param once reads until there is no more to come; calls `up` whenever it got an answer
  */
 export async function again(
@@ -79,6 +96,7 @@ export async function again(
 ): Promise<void> {
   const { signal, hasBelow } = flow;
   let failures = 0;
+  let brief = 0;
   while (!signal.aborted) {
     let hasFlowed = false;
     const began = host.now();
@@ -87,19 +105,21 @@ export async function again(
       hasFlowed = true;
       flow.up();
     };
-    try {
-      await once(up);
-      if (host.now() - began < SHORT_MS) await sleep(host, backoff(0, host.random()), signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const trouble = asTidingsError(error);
-      if (isLasting(trouble, hasBelow)) throw trouble;
-      // What is no answer of the hub at all is the network.
-      const isBreak = hasFlowed && trouble.cause !== undefined;
-      if (!isBreak) flow.down();
-      const random = host.random();
-      const wait = hasBelow && !isBreak ? jittered(CLIMB_MS, random) : backoff(failures++, random);
-      await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
-    }
+    const trouble = await once(up).then(() => undefined, asTidingsError);
+    if (signal.aborted) return;
+    if (trouble && isLasting(trouble, hasBelow)) throw trouble;
+    brief = host.now() - began < BRIEF_MS ? brief + 1 : 0;
+    // What is no answer of the hub at all is the network.
+    const isBreak = hasFlowed && trouble?.cause !== undefined;
+    const works = (!trouble || isBreak) && brief <= MOST_BRIEF;
+    if (!works) flow.down(trouble ?? new TidingsError('unavailable', 'every answer ends at once'));
+    else if (trouble) flow.lost?.(trouble);
+    if (trouble && !isBreak) failures += 1;
+    const random = host.random();
+    const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
+    // Below 0: it lived long, and came to its own end.
+    const soon = range < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(range, 0), random);
+    const wait = hasBelow && !works ? jittered(CLIMB_MS, random) : soon;
+    await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
 }

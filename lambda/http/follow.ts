@@ -188,6 +188,10 @@ async function* mergedFrames(
       return eventOf(channel, held, message, offsets);
     });
     offsets[at] = offsetOf(held.result.next);
+    if (held.result.closed)
+      frames.push(
+        `event: ${CLOSED_EVENT}\nid: ${offsets.join('.')}\ndata: ${JSON.stringify({ channel })}\n\n`,
+      );
     return frames.join('');
   };
   yield browserPreamble(offsets.join('.'), random) + firsts.map((step, at) => framesOf(at, step)).join('');
@@ -196,6 +200,9 @@ async function* mergedFrames(
 
 /** Says in a stream of several channels that one of them is gone. */
 const GONE_EVENT = 'gone';
+
+/** Says in such a stream that one of them has been read to its end for good: the others go on. */
+const CLOSED_EVENT = 'closed';
 
 const offsetOf = (from: From | undefined): string =>
   typeof from === 'object' ? formatOffset(from) : formatOffset(BEGINNING);

@@ -10,6 +10,7 @@ import { connect } from '../../client/index.ts';
 import { harshDay } from '../../local/harsh.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { saveGrants } from '../support/grants.ts';
+import { type FrontAnswer, startProxy } from '../support/proxy.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
@@ -64,6 +65,60 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('in Node by %s alo
   client.close();
 });
 
+/** A client that publishes on its socket, and one that has none. */
+async function bothWays(channel: string) {
+  const [socket, http] = [[], ['poll'] as const].map((transports) =>
+    connect({
+      url: running.stack.url,
+      token: running.token,
+      ...(transports.length > 0 ? { transports } : {}),
+    }),
+  );
+  if (!socket || !http) throw new Error('there are two');
+  await new Promise<void>((resolve) => {
+    socket.subscribe(channel, { onMessages() {}, onSubscribed: resolve });
+  });
+  return { socket, http, close: () => [socket, http].map((client) => client.close()) };
+}
+
+test('in Node stores the same by a socket and by HTTP, once under one key', async () => {
+  const channel = newChannel();
+  const { socket, http, close } = await bothWays(channel);
+  const messages = ['a\ufffdb', { 'k\ufffd': ['ü', '\ud83d\ude00', '\ud800', 1e21, null] }];
+  const first = await socket.publish(channel, messages, { key: 'one' });
+  expect(await http.publish(channel, messages, { key: 'one' })).toEqual(first);
+  await http.publish(channel, messages);
+  expect((await hub.readAll(channel)).messages).toEqual([...messages, ...messages]);
+  for (const client of [socket, http])
+    await expect(client.publish(channel, [])).rejects.toMatchObject({ code: 'empty_body', status: 400 });
+  const many = Array.from({ length: 1_001 }, () => 1);
+  for (const client of [socket, http])
+    await expect(client.publish(channel, many)).rejects.toMatchObject({ code: 'too_large', status: 413 });
+  close();
+});
+
+test('in Node stores what is published without waiting in the order of the calls', async () => {
+  const { socket, http, close } = await bothWays(newChannel());
+  for (const client of [socket, http]) {
+    const channel = newChannel();
+    await Promise.all(numbers(12).map((n) => client.publish(channel, [n])));
+    expect((await hub.readAll(channel)).messages).toEqual(numbers(12));
+  }
+  close();
+});
+
+test.each(['chat/*', 'chat/room1'])('in Node says of a bad token, on %s, what it is', async (channel) => {
+  const client = connect({ url: running.stack.url, token: `${running.token}x` });
+  const error = await new Promise<{ readonly code: string }>((resolve) => {
+    client.subscribe(channel, {
+      onMessages() {},
+      onError: (each) => each.code !== 'unavailable' && resolve(each),
+    });
+  });
+  expect(error.code).toBe('unauthorized');
+  client.close();
+});
+
 describe('in a real browser', () => {
   let browser: Browser;
   let bundle: string;
@@ -84,6 +139,74 @@ describe('in a real browser', () => {
     });
   }, 60_000);
   afterAll(async () => await browser?.close());
+
+  /** A page with the client in it, and what runs a script there. */
+  async function pageWithClient() {
+    const page = await browser.newPage();
+    await page.setContent('<html><body></body></html>');
+    await page.addScriptTag({ content: bundle });
+    return <T>(script: string): Promise<T> => page.evaluate<T>(`(async () => { ${script} })()`);
+  }
+  const options = (more = {}) => JSON.stringify({ url: running.stack.url, token: running.token, ...more });
+
+  test('a front that answers for the hub acknowledges nothing, with or without CORS', async () => {
+    const proxy = await startProxy(running.stack.url);
+    const cors = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' };
+    const answers: FrontAnswer[] = [
+      { status: 302, headers: { ...cors, Location: 'https://login.example/' } },
+      { status: 200, headers: { ...cors, 'Content-Type': 'text/html', 'Stream-Next-Offset': '99' } },
+      { status: 200, headers: { 'Content-Type': 'text/html' } },
+    ];
+    const channel = newChannel();
+    let posts = 0;
+    proxy.front = (method) => (method === 'POST' ? answers[posts++] : undefined);
+    const run = await pageWithClient();
+    const published = await run<unknown[]>(`
+      const hub = tidings.connect(${options({ url: proxy.url, transports: ['poll'] })});
+      const offsets = await Promise.all([0, 1, 2, 3].map((n) => hub.publish('${channel}', [n])));
+      hub.close();
+      return offsets;
+    `);
+    expect(published).toHaveLength(4);
+    expect(posts).toBeGreaterThanOrEqual(answers.length + 4);
+    expect((await hub.readAll(channel)).messages).toEqual([0, 1, 2, 3]);
+    await proxy.close();
+  }, 60_000);
+
+  test('closes and connects again at once, and says of a bad token on a pattern what it is', async () => {
+    const channel = newChannel();
+    const run = await pageWithClient();
+    await run(`
+      window.taken = [];
+      window.states = [];
+      const effect = () => {
+        const hub = tidings.connect(${options()});
+        return new Promise((subscribed) => {
+          hub.subscribe('${channel}', {
+            onMessages: ({ messages }) => taken.push(...messages),
+            onState: ({ state }) => states.push(state),
+            onSubscribed: () => subscribed(hub),
+          });
+          if (states.length === 0) hub.close();
+          states.push('begun');
+        });
+      };
+      effect();
+      window.hub = await effect();
+    `);
+    await hub.publish(channel, 'once');
+    await expect.poll(() => run('return taken;')).toEqual(['once']);
+    expect(await run('hub.close(); return states;')).toEqual(['begun', 'begun', 'connecting', 'connected']);
+    const code = await run(`
+      const bad = tidings.connect(${options({ token: 'a.b.c' })});
+      const code = await new Promise((resolve) => {
+        bad.subscribe('*', { onMessages() {}, onError: ({ code }) => code !== 'unavailable' && resolve(code) });
+      });
+      bad.close();
+      return code;
+    `);
+    expect(code).toBe('unauthorized');
+  }, 60_000);
 
   test.each([
     ['by WebSocket, cut twice', '', 'websocket'],

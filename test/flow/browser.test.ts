@@ -3,6 +3,7 @@
  * @module
  */
 import chromium from '@sparticuz/chromium';
+import { build } from 'esbuild';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { newTicket } from '../support/ticket.ts';
@@ -78,3 +79,56 @@ test('EventSource with a ticket: ends with its token, stops at the used ticket, 
   await expect.poll(seen, { timeout: 5_000 }).toEqual([1, 2]);
   await run('source.close();');
 }, 60_000);
+
+test.each(['sse', 'long-poll'])(
+  'the client hears eight channels by %s over HTTP/1.1, and publishes at once',
+  async (transport) => {
+    const { outputFiles } = await build({
+      entryPoints: ['client/index.ts'],
+      bundle: true,
+      write: false,
+      format: 'iife',
+      globalName: 'tidings',
+      platform: 'browser',
+    });
+    const channels = Array.from({ length: 8 }, () => newChannel());
+    const options = { url: inject('hub').url, token: await token(EVERYTHING), transports: [transport] };
+    // A page, and a context, of its own: what other tests left open is not counted among its six connections.
+    const tab = await browser.newPage();
+    const inTab = <T>(script: string): Promise<T> => tab.evaluate<T>(`(async () => { ${script} })()`);
+    await tab.setContent('<html><body></body></html>');
+    await tab.addScriptTag({ content: outputFiles[0]?.text ?? '' });
+    await inTab(`
+    window.taken = {}; window.live = new Set(); window.errors = [];
+    window.hub = tidings.connect(${JSON.stringify(options)});
+    for (const channel of ${JSON.stringify(channels)}) {
+      taken[channel] = [];
+      hub.subscribe(channel, {
+        onMessages: ({ messages }) => taken[channel].push(...messages),
+        onTransport: (name) => live.add(channel + ' ' + name),
+        onError: ({ code }) => errors.push(code),
+      });
+    }
+  `);
+    await expect
+      .poll(() => inTab<string[]>('return [...live].sort();'), { timeout: 10_000 })
+      .toEqual(channels.map((channel) => `${channel} ${transport}`).toSorted());
+    // From within the page, so that each publish needs a connection beside those that are held.
+    const took = await inTab<number[]>(`
+    const times = [];
+    for (const channel of ${JSON.stringify(channels)}) {
+      const began = performance.now();
+      await hub.publish(channel, ['to ' + channel]);
+      times.push(performance.now() - began);
+    }
+    return times;
+  `);
+    expect(Math.max(...took)).toBeLessThan(5_000);
+    await expect
+      .poll(() => inTab<Record<string, unknown[]>>('return taken;'), { timeout: 10_000 })
+      .toEqual(Object.fromEntries(channels.map((channel) => [channel, [`to ${channel}`]])));
+    expect(await inTab<string[]>('return errors;')).toEqual([]);
+    await inTab('hub.close();');
+  },
+  60_000,
+);

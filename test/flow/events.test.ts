@@ -43,10 +43,36 @@ describe('/events', () => {
     }
     const path = `/events?channel=${a}&channel=${b}`;
     const stream = await openStream(hub, path);
-    await stream.next();
+    const events = [await stream.next(), await stream.next(), await stream.next()];
     const last = await stream.next();
+    expect([...events, last].map((event) => [event?.event, JSON.parse(event?.data ?? '').channel])).toEqual([
+      ['message', a],
+      ['closed', a],
+      ['message', b],
+      ['closed', b],
+    ]);
     expect(await stream.next()).toBeUndefined();
     expect((await hub.request(path, { headers: { 'Last-Event-ID': last?.id ?? '' } })).status).toBe(204);
+  });
+
+  test('of several channels one is closed: it is announced by name, once for each stream, and the others go on', async () => {
+    const [a, b] = [newChannel(), newChannel()];
+    const path = `/events?channel=${a}&channel=${b}`;
+    const stream = await openStream(hub, path);
+    await hub.publish(a, 'last');
+    expect(JSON.parse((await stream.next())?.data ?? '')).toEqual({ channel: a, message: 'last' });
+    await hub.request(`/channels/${a}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    const closed = await stream.next();
+    expect([closed?.event, JSON.parse(closed?.data ?? '')]).toEqual(['closed', { channel: a }]);
+    await hub.publish(b, 'goes on');
+    const after = await stream.next();
+    expect(JSON.parse(after?.data ?? '')).toEqual({ channel: b, message: 'goes on' });
+    await stream.close();
+    const again = await openStream(hub, path, { 'Last-Event-ID': after?.id ?? '' });
+    expect((await again.next())?.event).toBe('closed');
+    await hub.publish(b, 'and on');
+    expect(JSON.parse((await again.next())?.data ?? '')).toEqual({ channel: b, message: 'and on' });
+    await again.close();
   });
 
   test('of several channels one is deleted: it is announced by name, and the others go on', async () => {

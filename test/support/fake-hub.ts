@@ -19,8 +19,10 @@ export interface FakeHub {
   readonly end: (channel: string) => void;
   /** Everything before the offset of so many messages is gone. */
   readonly forget: (channel: string, messages: number) => void;
-  /** What was asked: `websocket`, `sse`, `long-poll`, `poll`, `head`, `post`, and what sockets said: `say subscribe`. */
+  /** What was asked: `websocket`, `sse`, `long-poll`, `poll`, `post`, and what sockets said: `say subscribe`. */
   readonly asked: string[];
+  /** The channels of each stream that was asked for. */
+  readonly streams: (readonly string[])[];
   /** Ends all sockets and all that is held. */
   readonly cut: () => void;
   readonly sockets: () => number;
@@ -31,6 +33,12 @@ export interface FakeHub {
   tokens: readonly string[] | undefined;
   /** What becomes of a frame on its way. */
   distort: (frame: FakeFrame) => readonly FakeFrame[];
+  /** The most long polls that were held at once. */
+  readonly mostHeld: () => number;
+  /** Channels that are refused. */
+  readonly forbidden: Set<string>;
+  /** False for an older hub, whose streams end with a channel that is gone, and do not say which. */
+  saysEnds: boolean;
   /** True for a socket that appends what it is told, and then ends without a word. */
   losesAnswers: boolean;
 }
@@ -46,6 +54,8 @@ const HOLD_MS = 300;
 export async function fakeHub(): Promise<FakeHub> {
   const listening = new Set<Listening>();
   const wakes = new Set<() => void>();
+  let held = 0;
+  let mostHeld = 0;
   const server = createServer((request, response) => void answer(request, response));
   const upgrades = new WebSocketServer({
     noServer: true,
@@ -77,10 +87,11 @@ export async function fakeHub(): Promise<FakeHub> {
     try {
       if (!mayCome(request.headers.authorization?.replace('Bearer ', ''))) throw new Refused('unauthorized');
       if (hub.refused.has(way)) throw new Refused('unavailable');
-      if (way === 'head') return void response.writeHead(200, { 'Content-Type': 'application/json' }).end();
       if (way === 'post') return await answerPost(name, request, response);
-      const from = log.start(name, url.searchParams.get('offset') ?? '-1');
-      if (way === 'sse') return answerStream(name, from, response);
+      const offset = url.searchParams.get('offset') ?? '-1';
+      if (way === 'sse') return answerEvents(url.searchParams.getAll('channel'), offset.split('.'), response);
+      if (hub.forbidden.has(name)) throw new Refused('forbidden');
+      const from = log.start(name, offset);
       if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)
         await news();
       answerPage(name, from, way, response);
@@ -96,10 +107,13 @@ export async function fakeHub(): Promise<FakeHub> {
       const wake = (): void => {
         clearTimeout(timer);
         wakes.delete(wake);
+        held -= 1;
         resolve();
       };
       const timer = setTimeout(wake, HOLD_MS);
       wakes.add(wake);
+      held += 1;
+      mostHeld = Math.max(mostHeld, held);
     });
 
   function answerPage(name: string, from: number, way: string, response: ServerResponse): void {
@@ -124,22 +138,38 @@ export async function fakeHub(): Promise<FakeHub> {
     response.writeHead(204, { 'Stream-Next-Offset': next }).end();
   }
 
-  function answerStream(name: string, start: number, response: ServerResponse): void {
-    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    let from = start;
-    const write = (): void => {
-      const { messages, isClosed } = log.channel(name);
-      const found = messages.slice(from);
-      from = messages.length;
-      const data = found.length > 0 ? `event: data\ndata:${JSON.stringify(found)}\n\n` : '';
-      const control = JSON.stringify({
-        streamNextOffset: offsetAt(from),
-        upToDate: true,
-        streamClosed: isClosed,
-      });
-      response.write(`${data}event: control\ndata:${control}\n\n`);
-      if (isClosed) response.end();
+  function answerEvents(names: readonly string[], ids: readonly string[], response: ServerResponse): void {
+    hub.streams.push(names);
+    if (names.some((name) => hub.forbidden.has(name))) throw new Refused('forbidden');
+    if (!hub.saysEnds) names.forEach((name, index) => void log.start(name, ids[index] ?? ''));
+    const over = new Set<string>();
+    const at = [...ids];
+    const event = (kind: string, said: object): string =>
+      `${kind === '' ? '' : `event: ${kind}\n`}id: ${at.join('.')}\ndata: ${JSON.stringify(said)}\n\n`;
+    const endOf = (kind: string, channel: string): string => {
+      over.add(channel);
+      return hub.saysEnds ? event(kind, { channel }) : '';
     };
+    const newsOf = (channel: string, index: number): string => {
+      if (over.has(channel)) return '';
+      const { messages, isClosed, floor } = log.channel(channel);
+      const from = Number((at[index] ?? '').slice(0, 12));
+      if (hub.saysEnds && (from < floor || from > messages.length)) return endOf('gone', channel);
+      const found = messages.slice(log.start(channel, at[index] ?? '')).map((message, each) => {
+        at[index] = offsetAt(from + each + 1);
+        return event('', { channel, message });
+      });
+      return found.join('') + (isClosed ? endOf('closed', channel) : '');
+    };
+    const write = (): void => {
+      response.write(names.map(newsOf).join(''));
+      if (over.size === names.length) response.end();
+    };
+    const isOver = (name: string, index: number): boolean =>
+      log.channel(name).isClosed && log.channel(name).messages.length === log.start(name, at[index] ?? '');
+    if (names.every(isOver)) return void response.writeHead(204).end();
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write(`retry: 1000\nid: ${at.join('.')}\n\n`);
     write();
     wakes.add(write);
     response.on('close', () => wakes.delete(write));
@@ -211,6 +241,8 @@ export async function fakeHub(): Promise<FakeHub> {
       log.channel(name).floor = messages;
     },
     asked: [],
+    streams: [],
+    mostHeld: () => mostHeld,
     cut() {
       for (const socket of upgrades.clients) socket.terminate();
       server.closeAllConnections();
@@ -222,6 +254,8 @@ export async function fakeHub(): Promise<FakeHub> {
       await once(server, 'close');
     },
     refused: new Set(),
+    forbidden: new Set(),
+    saysEnds: true,
     tokens: undefined,
     distort: (each) => [each],
     losesAnswers: false,
@@ -242,7 +276,7 @@ interface Said {
 
 function wayOf({ method }: IncomingMessage, url: URL): string {
   if (method === 'POST') return 'post';
-  if (method === 'HEAD') return 'head';
+  if (url.pathname === '/events') return 'sse';
   return url.searchParams.get('live') ?? 'poll';
 }
 

@@ -10,14 +10,18 @@ const SPEED = 25;
 export interface ScaledHost extends Host {
   /** Timers that are set. */
   readonly timers: () => number;
+  /** The machine slept for so long, in milliseconds: the clock is ahead, and timers have what they had left. */
+  readonly sleep: (ms: number) => void;
 }
 
 export function scaledHost(): ScaledHost {
   const host = realHost();
   const running = new Set<() => void>();
+  let slept = 0;
   return {
     ...host,
-    now: () => host.now() * SPEED,
+    now: () => host.now() * SPEED + slept,
+    wallClock: () => host.wallClock() + host.now() * (SPEED - 1) + slept,
     after(ms, run) {
       const stop = host.after(ms / SPEED, () => {
         running.delete(stop);
@@ -31,5 +35,8 @@ export function scaledHost(): ScaledHost {
     },
     random: () => 0.1,
     timers: () => running.size,
+    sleep(ms) {
+      slept += ms;
+    },
   };
 }

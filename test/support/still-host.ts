@@ -9,6 +9,8 @@ export interface FakeWire {
   readonly protocols: readonly string[];
   /** What the client said, parsed. */
   readonly said: Record<string, unknown>[];
+  /** The same as text. */
+  readonly texts: string[];
   readonly isClosed: () => boolean;
   readonly open: () => void;
   readonly say: (frame: object) => void;
@@ -27,6 +29,8 @@ export interface StillHost extends Host {
   readonly sleep: (ms: number) => void;
   readonly timers: () => number;
   readonly requests: string[];
+  /** False: pings are not answered, as by a socket that died without a word. */
+  answersPings: boolean;
   /** Answers requests; a network that is not there, until it is set. */
   respond: (url: string, init: RequestInit) => Promise<Response> | Response;
 }
@@ -57,8 +61,10 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
     sleep(ms) {
       now += ms;
     },
+    answersPings: true,
     respond: () => Promise.reject(new TypeError('fetch failed')),
     now: () => now,
+    wallClock: () => now,
     random,
     newKey() {
       keys += 1;
@@ -72,7 +78,9 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
     async fetch(url, init) {
       requests.push(url);
       const aborted = new Promise<never>((_, reject) => {
-        init.signal?.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+        const abort = (): void => reject(new DOMException('aborted', 'AbortError'));
+        if (init.signal?.aborted) abort();
+        init.signal?.addEventListener('abort', abort);
       });
       return await Promise.race([host.respond(url, init), aborted]);
     },
@@ -80,7 +88,13 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
       const wire = fakeWire(url, protocols, listener);
       wires.push(wire);
       return {
-        send: (text) => wire.said.push(JSON.parse(text)),
+        send(text) {
+          const said = JSON.parse(text);
+          wire.said.push(said);
+          wire.texts.push(text);
+          const pong = { type: 'pong', id: said.id, connection: 'c' };
+          if (said.action === 'ping' && host.answersPings) queueMicrotask(() => wire.say(pong));
+        },
         close: wire.end,
       };
     },
@@ -113,6 +127,7 @@ function fakeWire(
     url,
     protocols,
     said,
+    texts: [],
     isClosed: () => isClosed,
     open: opened,
     say,

@@ -3,8 +3,9 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ConnectOptions, connectOver, type Hub } from '../../client/connect.ts';
+import { connectOver, type Hub } from '../../client/connect.ts';
 import type { TidingsError } from '../../client/errors.ts';
+import type { ConnectOptions } from '../../client/options.ts';
 import { offsetAt } from '../support/fake-log.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
 
@@ -66,12 +67,6 @@ async function live(): Promise<FakeWire> {
 const asked = (wire: FakeWire | undefined, action: string) =>
   wire?.said.filter((each) => each.action === action) ?? [];
 
-/** Lets time pass on a socket whose pings are answered. */
-async function passAnswering(wire: FakeWire, ms: number): Promise<void> {
-  await host.pass(ms);
-  if (asked(wire, 'ping').length > 0) wire.answer('ping', { type: 'pong', connection: 'c' });
-}
-
 describe('opening', () => {
   test('says what it must, and nothing else', async () => {
     subscribe(CHANNEL, '-1', { token: async () => 'a.b.c' });
@@ -81,7 +76,10 @@ describe('opening', () => {
   });
 
   test('an anonymous one offers no token, and a hub without a front door has three addresses', async () => {
-    host.respond = () => new Response('no', { status: 500 });
+    host.respond = (url) =>
+      url.includes('/events')
+        ? new Response('no', { status: 500 })
+        : Response.json([], { headers: { 'Stream-Next-Offset': offsetAt(0), 'Stream-Up-To-Date': 'true' } });
     subscribe(CHANNEL, 'now', {
       socketUrl: 'wss://sockets.example/dev',
       streamUrl: 'https://streams.example',
@@ -91,11 +89,11 @@ describe('opening', () => {
       ['wss://sockets.example/dev', ['tidings.v1']],
     ]);
     host.wires[0]?.end();
-    await settled();
-    expect(host.requests).toEqual([
-      `https://streams.example/channels/${CHANNEL}?offset=now&live=sse`,
+    await host.pass(300);
+    expect(host.requests.slice(0, 3)).toEqual([
       `https://hub.example/channels/${CHANNEL}?offset=now`,
-      `https://hub.example/channels/${CHANNEL}?offset=now`,
+      `https://streams.example/events?channel=${CHANNEL}&offset=${offsetAt(0)}`,
+      `https://hub.example/channels/${CHANNEL}?offset=${offsetAt(0)}`,
     ]);
   });
 
@@ -104,7 +102,7 @@ describe('opening', () => {
     await host.pass(4_900);
     expect([host.requests, host.open().length]).toEqual([[], 1]);
     await host.pass(200);
-    expect(host.requests[0]).toContain('live=sse');
+    expect(host.requests[0]).toContain(`${CHANNEL}?offset=now`);
     await host.pass(2 * MINUTE_MS);
     expect(host.wires.length).toBeGreaterThan(3);
     const wire = await opened();
@@ -127,27 +125,12 @@ describe('opening', () => {
 });
 
 describe('a socket that lives', () => {
-  test('is pinged every five minutes, and is dead without a pong', async () => {
-    subscribe();
-    const wire = await live();
-    await host.pass(5 * MINUTE_MS);
-    wire.answer('ping', { type: 'pong', connection: 'c' });
-    await host.pass(5 * MINUTE_MS);
-    expect(asked(wire, 'ping')).toHaveLength(2);
-    await host.pass(9_900);
-    expect(wire.isClosed()).toBe(false);
-    await host.pass(200);
-    expect(wire.isClosed()).toBe(true);
-    await host.pass(3_000);
-    expect(asked(await opened(), 'subscribe')).toMatchObject([{ offset: offsetAt(0) }]);
-  });
-
   test.each([0, 0.999])('is replaced before two hours are over, the next one first (%d)', async (random) => {
     host = stillHost(() => random);
     subscribe();
     const old = await live();
     old.say(frame(0, 1, 'a'));
-    while (host.wires.length === 1 && host.now() < 120 * MINUTE_MS) await passAnswering(old, 2_000);
+    while (host.wires.length === 1 && host.now() < 120 * MINUTE_MS) await host.pass(2_000);
     expect(host.now() / MINUTE_MS).toBeGreaterThanOrEqual(100);
     expect(host.now() / MINUTE_MS).toBeLessThanOrEqual(116);
     const next = await opened();
@@ -170,7 +153,7 @@ describe('a socket that lives', () => {
   test('a socket that cannot be replaced in time is kept, and the replacement tried again', async () => {
     subscribe();
     const old = await live();
-    for (let minutes = 0; minutes < 112; minutes++) await passAnswering(old, MINUTE_MS);
+    for (let minutes = 0; minutes < 112; minutes++) await host.pass(MINUTE_MS);
     expect([host.wires.length > 2, old.isClosed()]).toEqual([true, false]);
     old.say(frame(0, 1, 'still'));
     expect(seen).toEqual(['still']);
@@ -244,9 +227,7 @@ describe('two who listen to one channel', () => {
     listen('-1');
     expect(host.requests.slice(before)).toEqual([]);
     await settled();
-    expect(host.requests.slice(before)).toEqual([
-      `https://hub.example/channels/${CHANNEL}?offset=-1&live=sse`,
-    ]);
+    expect(host.requests.slice(before)).toEqual([`https://hub.example/channels/${CHANNEL}?offset=-1`]);
   });
 });
 

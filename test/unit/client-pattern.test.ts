@@ -158,3 +158,114 @@ describe('of its channels', () => {
     expect(seen).toEqual(['a', 'b', 'c', 'd']);
   });
 });
+
+describe('a loop that falls behind', () => {
+  /** Batches that wait for a loop, at the most. */
+  const MAX_WAITING = 1_000;
+
+  /** A log of each channel, which answers reads. */
+  function logged(): { readonly publish: (wire: FakeWire, channel: string, message: unknown) => void } {
+    const log = new Map<string, unknown[]>();
+    host.respond = (url) => {
+      const [, channel = '', entry = ''] = /channels\/(.*)\?offset=(\d{12})/.exec(url) ?? [];
+      const messages = log.get(channel) ?? [];
+      // As the hub, about a megabyte at a time.
+      const size = String(messages[0]).length > 1_000 ? 10 : 10_000;
+      const next = Math.min(messages.length, Number(entry) + size);
+      const headers: Record<string, string> = { 'Stream-Next-Offset': offsetAt(next) };
+      if (next === messages.length) headers['Stream-Up-To-Date'] = 'true';
+      return Response.json(messages.slice(Number(entry), next), { headers });
+    };
+    return {
+      publish(wire, channel, message) {
+        const messages = log.get(channel) ?? [];
+        log.set(channel, [...messages, message]);
+        wire.say(frame(channel, messages.length, message));
+      },
+    };
+  }
+
+  test('keeps a bounded number of messages, and gets all of them, of channels that are new meanwhile as well', async () => {
+    const { publish } = logged();
+    const loop = hub.messages(PATTERN);
+    const first = loop.next();
+    const wire = await live();
+    const channels = Array.from({ length: 20 }, (_, at) => `chat/${at}`);
+    for (let round = 0; round < 100; round++)
+      for (const channel of channels.slice(0, round < 90 ? 15 : 20))
+        publish(wire, channel, `${channel} ${round}`);
+    await settled();
+    expect(host.requests).toEqual([]);
+    const taken = new Map<string, unknown[]>();
+    let count = 0;
+    for (let step = await first; count < 1_550; step = await loop.next()) {
+      const { channel = '', messages = [] } = step.value ?? {};
+      taken.set(channel, [...(taken.get(channel) ?? []), ...messages]);
+      count += messages.length;
+      // What is read over HTTP comes in one batch for each channel, so there were never more than fit.
+      if (count <= MAX_WAITING) expect(messages).toHaveLength(1);
+      if (count === 1_550) break;
+      await settled();
+    }
+    for (const [at, channel] of channels.entries()) {
+      const rounds = Array.from({ length: 100 }, (_, round) => round).filter(
+        (round) => at < 15 || round >= 90,
+      );
+      expect(taken.get(channel)).toEqual(rounds.map((round) => `${channel} ${round}`));
+    }
+    const next = loop.next();
+    publish(wire, 'chat/3', 'live again');
+    expect((await next).value).toMatchObject({ channel: 'chat/3', messages: ['live again'] });
+    await loop.return?.();
+  });
+
+  test('and is cut off meanwhile, reads on where each channel was', async () => {
+    const { publish } = logged();
+    const loop = hub.messages(PATTERN);
+    const first = loop.next();
+    const wire = await live();
+    for (let at = 0; at < 1_200; at++) publish(wire, CHANNEL, at);
+    await cut(wire);
+    const again = await live();
+    publish(again, CHANNEL, 1_200);
+    const taken: unknown[] = [...((await first).value?.messages ?? [])];
+    while (taken.length < 1_201) taken.push(...((await loop.next()).value?.messages ?? []));
+    expect(taken).toEqual(Array.from({ length: 1_201 }, (_, at) => at));
+    await loop.return?.();
+  });
+
+  test('in large messages is paused sooner', async () => {
+    const { publish } = logged();
+    const loop = hub.messages(PATTERN);
+    const first = loop.next();
+    const wire = await live();
+    const large = 'x'.repeat(100_000);
+    for (let at = 0; at < 200; at++) publish(wire, CHANNEL, `${at} ${large}`);
+    let batches = 0;
+    let count = 0;
+    for (let step = await first; ; step = await loop.next()) {
+      batches += 1;
+      count += step.value?.messages.length ?? 0;
+      if (count === 200) break;
+    }
+    // 8 MB of them were kept, and the rest was read in pages of ten.
+    expect(batches).toBeGreaterThan(80 + 11);
+    expect(batches).toBeLessThan(85 + 13);
+    await loop.return?.();
+  });
+
+  test('in more channels than can be remembered ends with an error', async () => {
+    const { publish } = logged();
+    const loop = hub.messages(PATTERN);
+    const first = loop.next();
+    const wire = await live();
+    for (let at = 0; at < MAX_WAITING; at++) publish(wire, CHANNEL, at);
+    for (let at = 0; at <= MAX_CHANNELS + 1; at++) publish(wire, `chat/many-${at}`, at);
+    const read = async () => {
+      let count = (await first).value?.messages.length ?? 0;
+      for await (const { messages } of { [Symbol.asyncIterator]: () => loop }) count += messages.length;
+      return count;
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});

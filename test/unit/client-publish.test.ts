@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../client/connect.ts';
-import type { Token } from '../../client/http.ts';
+import type { Token } from '../../client/token.ts';
 import { type StillHost, settled, stillHost } from '../support/still-host.ts';
 
 const CHANNEL = 'chat/room1';
