@@ -28,7 +28,8 @@ export type Http = (request: HttpRequest, signal: AbortSignal) => Promise<Respon
 export function httpWith({ fetch }: Pick<Host, 'fetch'>, token: Token): Http {
   async function attempt({ url, headers, ...init }: HttpRequest, signal: AbortSignal): Promise<Response> {
     const bearer = await askToken(token);
-    const authorization = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
+    const authorization: Record<string, string> =
+      bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
     return await fetch(url, { ...init, headers: { ...headers, ...authorization }, signal });
   }
   return async (request, signal) => {

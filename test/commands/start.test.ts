@@ -175,7 +175,11 @@ describe('mistakes get one sentence', () => {
   });
 
   test.each([
-    [[], '--capability is missing'],
+    [['--sub', ''], '--sub has 0 characters, it must have 1 to 255'],
+    [['--tenant', 'a/b'], '--tenant is a/b, it must be one segment of a channel name and not "tidings"'],
+    [['--tenant', 'tidings'], '--tenant is tidings'],
+    [['--key', '--sub', 'ada'], '--capability, --sub and --tenant do not go with it'],
+    [[], 'no hub runs here'],
     [['--capability', '{"a":["fly"]}'], 'publish, subscribe, webhook, manage'],
     [['--capability', '{'], '--capability is {'],
     [['--capability', '{}', '--ttl', 'soon'], '--ttl is soon, it must be like 90s, 15m, 1h or 30d'],
@@ -219,7 +223,7 @@ describe('mistakes get one sentence', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test.each(['start', 'token', 'rotate', 'listen', 'bench', 'test', 'cdk'])(
+  test.each(['start', 'token', 'rotate', 'listen', 'build', 'bench', 'test', 'cdk'])(
     '%s has --help',
     async (script) => {
       const command = run(cwd, `scripts/${script}.ts`, '--help');
