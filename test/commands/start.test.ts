@@ -2,7 +2,7 @@
  * `npm start` and `npm run token` as a newcomer meets them.
  * @module
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -158,6 +158,36 @@ test('npm run listen shows what is published, by any transport, also on a harsh 
   await stop(hub);
 });
 
+describe('a command whose output nobody reads any more ends quietly', () => {
+  test('npm run listen, with its next message', async () => {
+    const hub = await start();
+    const caller = callerAt(local().url, { Authorization: `Bearer ${local().token}` });
+    const listener = await listenTo('--channel', 'piped');
+    listener.process.stdout?.destroy();
+    await caller.publish('piped', 1);
+    expect(await listener.ended).toBe(0);
+    expect(listener.output()).not.toMatch(/EPIPE|at .*\.ts/);
+    running.delete(listener);
+    await stop(hub);
+  });
+
+  test('npm start, and it leaves nothing behind', async () => {
+    const hub = run(cwd, 'scripts/start.ts');
+    running.add(hub);
+    hub.process.stdout?.destroy();
+    expect(await hub.ended).toBe(0);
+    expect(hub.output()).toBe('');
+    running.delete(hub);
+    expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+  });
+
+  test('npm run bench', async () => {
+    const bench = run(cwd, 'scripts/bench.ts');
+    bench.process.stdout?.destroy();
+    expect([await bench.ended, bench.output()]).toEqual([expect.toBeOneOf([0, 2]), '']);
+  });
+});
+
 describe('mistakes get one sentence', () => {
   test.each([
     [['--port', 'eighty'], '--port is eighty, it must be a whole number from 0 to 65535'],
@@ -166,8 +196,14 @@ describe('mistakes get one sentence', () => {
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
     [['--prot', '1'], "Unknown option '--prot'"],
     [['--seed', '1'], '--seed goes with --harsh'],
+    [['--data', ''], '--data is empty, it must be a directory'],
+    [['--data', 'file'], '--data is file, it must be a directory or not be there yet'],
+    [['--data', 'file/x'], '--data is file/x, where nothing can be kept: ENOTDIR'],
+    [['--data', '/dev/null/x'], '--data is /dev/null/x, where nothing can be kept: ENOTDIR'],
+    [['--data', '/proc/x'], '--data is /proc/x, where nothing can be kept: E'],
     [['--harsh', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
   ])('npm start -- %j', async (args, sentence) => {
+    writeFileSync(join(cwd, 'file'), '');
     const command = run(cwd, 'scripts/start.ts', ...args);
     expect(await command.ended).toBe(2);
     expect(command.output()).toContain(`tidings: ${sentence}`);
@@ -206,6 +242,11 @@ describe('mistakes get one sentence', () => {
       '--via has pigeon, it must be of websocket, sse, long-poll, poll',
     ],
     [['--channel', 'a'], 'no hub runs here: start one with npm start, or name one with --url'],
+    [['--channel', 'a', '--url', 'http://'], '--url is http://, it must be a URL'],
+    [
+      ['--channel', 'a', '--url', 'http://127.0.0.1:99999'],
+      '--url is http://127.0.0.1:99999, it must be a URL',
+    ],
   ])('npm run listen -- %j', async (args, sentence) => {
     const command = run(cwd, 'scripts/listen.ts', ...args);
     expect(await command.ended).toBe(2);
