@@ -100,7 +100,7 @@ describe('what is built', () => {
       hub.process.kill('SIGINT');
       await hub.ended;
     });
-    await expect.poll(() => hub.output(), { timeout: 30_000, interval: 50 }).toContain('is ready');
+    await expect.poll(() => hub.output(), { timeout: 120_000, interval: 50 }).toContain('is ready');
     const { url, token } = JSON.parse(readFileSync(join(cwd, '.tidings/local.json'), 'utf8'));
     const talk = `async function talk() {
       const hub = connect(${JSON.stringify({ url, token })});

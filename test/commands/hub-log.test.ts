@@ -105,7 +105,7 @@ test('npm start counts what was published and refused, and says no more', async 
   const directory = temporaryDirectory();
   onTestFinished(() => directory.remove());
   const hub = run(directory.path, 'scripts/start.ts', '--port', '0');
-  await expect.poll(() => hub.output(), { timeout: 40_000, interval: 50 }).toContain('is ready');
+  await expect.poll(() => hub.output(), { timeout: 120_000, interval: 50 }).toContain('is ready');
   const { url, token } = JSON.parse(readFileSync(join(directory.path, '.tidings/local.json'), 'utf8'));
   const caller = callerAt(url, { Authorization: `Bearer ${token}` });
   const before = hub.output().length;

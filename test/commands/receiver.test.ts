@@ -20,7 +20,7 @@ let receiver: Command;
 let url = '';
 beforeAll(async () => {
   receiver = start({});
-  await vi.waitFor(() => expect(receiver.output()).toContain('receiving at'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(receiver.output()).toContain('receiving at'), { timeout: 120_000 });
   [url = ''] = /http:\S+/.exec(receiver.output()) ?? [];
 });
 afterAll(async () => {
@@ -129,7 +129,7 @@ describe('mistakes get one sentence', () => {
 
 test('it ends quietly when nobody reads what it prints', async () => {
   const command = start({});
-  await expect.poll(() => command.output(), { timeout: 20_000 }).toContain('receiving at');
+  await expect.poll(() => command.output(), { timeout: 120_000 }).toContain('receiving at');
   const [at = ''] = /http:\S+/.exec(command.output()) ?? [];
   command.process.stdout?.destroy();
   const id = 'msg_last';

@@ -2,14 +2,17 @@
  * `npm start` and `npm run token` as a newcomer meets them.
  * @module
  */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { callerAt } from '../support/wire.ts';
 import { type Command, isAlive, run, temporaryDirectory } from './support.ts';
 
-const READY = { timeout: 30_000, interval: 50 };
+const READY = { timeout: 120_000, interval: 50 };
+const RUN = resolve(import.meta.dirname, '../../scripts/run.mjs');
 const directory = temporaryDirectory();
 const { path: cwd } = directory;
 const localFile = join(cwd, '.tidings/local.json');
@@ -101,6 +104,26 @@ test('a second hub does not take the place of the first; Ctrl-C before it is rea
   running.add(early);
   await expect.poll(() => early.output(), READY).toContain('synthesizing');
   expect(await stop(early)).toBe(0);
+  expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+});
+
+test('Ctrl-C in a terminal, which all of its processes get, ends it without an error while it starts', async () => {
+  const child = spawn(process.execPath, [RUN, 'scripts/start.ts'], { cwd, detached: true });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      printed += String(chunk);
+    });
+  }
+  const ended = once(child, 'close');
+  // The program that synthesizes writes there.
+  const written = () => globSync('.tidings/cdk.out-*/*', { cwd });
+  await expect.poll(written, READY).not.toEqual([]);
+  if (child.pid === undefined) throw new Error('it was not started');
+  process.kill(-child.pid, 'SIGINT');
+  expect(await ended).toEqual([0, null]);
+  expect(printed).toContain('stopping …');
+  expect(printed).not.toMatch(/^tidings:|Bundling/m);
   expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
 });
 

@@ -21,7 +21,7 @@ let env: NodeJS.ProcessEnv = {};
 
 beforeAll(async () => {
   hub = run(cwd, 'scripts/start.ts', '--port', '0');
-  await vi.waitFor(() => expect(hub.output()).toContain('is ready'), { timeout: 30_000, interval: 50 });
+  await vi.waitFor(() => expect(hub.output()).toContain('is ready'), { timeout: 120_000, interval: 50 });
   ({ url } = JSON.parse(readFileSync(join(cwd, '.tidings/local.json'), 'utf8')));
   const lines = (await printed('--key')).split('\n').map((line) => line.split('='));
   env = { ...process.env, ...Object.fromEntries(lines) };
