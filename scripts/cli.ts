@@ -10,8 +10,8 @@ export class UsageError extends Error {}
 const EXIT_USAGE = 2;
 
 /**
- * Ends the command when nobody reads its output any more, as after `| head -2`: by what it does on SIGTERM, or at once.
- * Writing to a closed pipe is an error of the stream, and nobody would have heard of it.
+ * Ends the command when the reader of its output is gone, as after `| head -2`. A command that handles SIGTERM ends as it
+ * does then, and any other ends at once. Without this, Node prints a stack trace: a write to a closed pipe is an error.
  */
 export function endWithReader(): void {
   const end = (error: NodeJS.ErrnoException): void => {

@@ -73,7 +73,7 @@ const server = createServer((request, response) => {
 });
 
 server.on('error', (error) => fail(error.message));
-// Whoever read the output has gone, as after `| head -1`.
+// The reader of the output is gone, as after `| head -1`.
 process.stdout.on('error', () => process.exit());
 
 if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535)

@@ -69,7 +69,7 @@ const blocksOf = (file: string): string[] => {
   return blocks.map((block) => block.split('\n```')[0] ?? '');
 };
 
-/** Pastes the block into a new terminal; what is said is what it has printed by then. */
+/** Pastes the block into a new terminal. `said` returns what the terminal has shown so far. */
 function paste(block: string, port = ''): { readonly said: () => string } {
   const lines = block
     .replaceAll('http://127.0.0.1:8787', url)
