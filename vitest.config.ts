@@ -13,7 +13,8 @@ export default defineConfig({
       project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('faults', { testTimeout: 60_000, hookTimeout: 60_000 }),
-      project('commands', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      // Each test may start a hub, or three, which takes ten times as long where the machine is busy.
+      project('commands', { testTimeout: 300_000, hookTimeout: 300_000 }),
       project('flow', { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: 'test/flow/setup.ts' }),
     ],
   },

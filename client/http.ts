@@ -22,7 +22,8 @@ export function httpWith({ fetch }: Pick<Host, 'fetch'>, tokens: Tokens): Http {
     bearer: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const authorization = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
+    const authorization: Record<string, string> =
+      bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
     // The hub sends a held read elsewhere where there is no front door (PROTOCOL.md §5.1). A publish that followed a
     // redirect would become a GET, or hand its messages to a login page.
     const redirect = init.method === 'POST' ? 'manual' : 'follow';

@@ -28,7 +28,7 @@ import { createResolver, REGION } from './intrinsics.ts';
 import { createLedger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import { startMessaging } from './messaging.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type MetricRecord } from './metrics.ts';
 import { createReferences } from './names.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { createQueues } from './queues.ts';
@@ -79,6 +79,8 @@ export interface LocalStack {
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
   /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
   readonly control: string;
+  /** What functions have written as metrics since the start. */
+  metrics(): MetricRecord[];
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
   /** Ends every process and connection. May be called twice. */
@@ -146,6 +148,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
         secretAccessKey: randomBytes(20).toString('hex'),
       },
       control: `${aws.url}/_local`,
+      metrics: metrics.list,
       outputs: plan.outputs,
       close,
     };

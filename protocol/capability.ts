@@ -2,7 +2,8 @@
  * What a token may do: pattern → operations (PROTOCOL.md §7).
  * @module
  */
-import { isPattern, patternsOf } from './channel-name.ts';
+import { isChannelName, isPattern, patternsOf } from './channel-name.ts';
+import { isOwnChannel } from './webhooks.ts';
 
 export const OPERATIONS = ['publish', 'subscribe', 'webhook', 'manage'] as const;
 export type Operation = (typeof OPERATIONS)[number];
@@ -50,3 +51,7 @@ export function allows(
     ),
   );
 }
+
+/** True for a segment of a channel name (PROTOCOL.md §2). The hub's own channels belong to no tenant. */
+export const isTenant = (value: unknown): value is string =>
+  typeof value === 'string' && isChannelName(value) && !value.includes('/') && !isOwnChannel(`${value}/`);

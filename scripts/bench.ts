@@ -14,6 +14,7 @@ import type { BenchedHub } from '../bench/hub.ts';
 import { shards } from '../bench/shards.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
+import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
 const HELP = `usage: npm run bench -- append | hold | burst | hop | webhooks | flood | fanout | shards
@@ -55,6 +56,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
 };
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
+endWithReader();
 const program = PROGRAMS[process.argv[2] ?? ''];
 if (program === undefined) {
   say(HELP);
@@ -63,7 +65,7 @@ if (program === undefined) {
   say(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`,
   );
-  await program();
+  await program().catch(fail);
 }
 
 async function hopOnHarshHub(): Promise<void> {

@@ -10,6 +10,18 @@ export class UsageError extends Error {}
 const EXIT_USAGE = 2;
 
 /**
+ * Ends the command when the reader of its output is gone, as after `| head -2`. A command that handles SIGTERM ends as it
+ * does then, and any other ends at once. Without this, Node prints a stack trace: a write to a closed pipe is an error.
+ */
+export function endWithReader(): void {
+  const end = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    if (!process.emit('SIGTERM', 'SIGTERM')) process.exit();
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', end);
+}
+
+/**
  * Runs a command's main function. `--help` prints the help; a usage error prints its sentence and where help is.
  * @param help the whole help text; its first line is the usage
  */
@@ -18,6 +30,7 @@ export async function command<O extends ParseArgsOptionsConfig>(
   options: O,
   main: (flags: FlagsOf<O>) => Promise<void>,
 ): Promise<void> {
+  endWithReader();
   try {
     if (process.argv.includes('--help') || process.argv.includes('-h')) {
       process.stdout.write(`${help}\n`);
@@ -25,11 +38,16 @@ export async function command<O extends ParseArgsOptionsConfig>(
     }
     await main(flagsOf(options));
   } catch (error) {
-    process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
-    const message = error instanceof Error ? error.message : String(error);
-    const hint = error instanceof UsageError ? ' (--help lists what there is)' : '';
-    process.stderr.write(`tidings: ${message}${hint}\n`);
+    fail(error);
   }
+}
+
+/** Says what went wrong in one sentence, and has the process end with 1, or with 2 after a usage error. */
+export function fail(error: unknown): void {
+  process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof UsageError ? ' (--help lists what there is)' : '';
+  process.stderr.write(`tidings: ${message}${hint}\n`);
 }
 
 type FlagsOf<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: O }>>['values'];

@@ -43,8 +43,8 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
   const at = url ?? local?.url;
   if (at === undefined)
     throw new UsageError('no hub runs here: start one with npm start, or name one with --url');
-  if (!/^https?:\/\//.test(at))
-    throw new UsageError(`--url is ${at}, it must begin with http:// or https://`);
+  if (!/^https?:\/\//.test(at) || !URL.canParse(at))
+    throw new UsageError(`--url is ${at}, it must be a URL that begins with http:// or https://`);
   note(`looking for ${channel} at ${at} …`);
   const hub = connect({
     url: at,

@@ -4,9 +4,13 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { OPERATIONS } from '../protocol/capability.ts';
 
 export const STATE_DIR = resolve('.tidings');
 const FILE = resolve(STATE_DIR, 'local.json');
+
+/** What the token of a local hub may do. It is good for longer than a working day, and not much longer. */
+export const LOCAL_TOKEN = { capability: { '*': OPERATIONS }, ttlSeconds: 24 * 3_600 };
 
 export interface LocalHub {
   readonly url: string;

@@ -9,8 +9,8 @@ import type { Harsh } from '../local/harsh.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { synth } from '../local/synth.ts';
 import { keysOfLocalHub } from './hub-keys.ts';
-import { STATE_DIR } from './local-file.ts';
-import { LOCAL_TOKEN, mintToken } from './mint.ts';
+import { LOCAL_TOKEN, STATE_DIR } from './local-file.ts';
+import { mint } from './mint.ts';
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -46,7 +46,7 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
     progress('starting the local stack');
     const stack = await startLocalStack({ assembly, ...stackOptions });
     const keys = await keysOfLocalHub(stack);
-    const token = await mintToken({ ...keys, ...LOCAL_TOKEN });
+    const token = await mint({ ...keys, ...LOCAL_TOKEN });
     const close = async () => {
       await stack.close();
       removeAssembly();

@@ -1,26 +1,45 @@
 /**
- * Mints the tokens that lambda/access/verify.ts verifies (PROTOCOL.md §7).
+ * Mints the tokens that a hub takes (PROTOCOL.md §7). docs/tokens.md says who should do so, and with which key.
+ *
+ * `npm run build` ships this file for backends: it needs no AWS SDK.
  * @module
  */
 import { SignJWT } from 'jose';
-import { type Capability, OPERATIONS } from '../protocol/capability.ts';
+import { type Capability, isTenant, parseCapability } from '../protocol/capability.ts';
+import { MAX_PRINCIPAL_LENGTH } from '../protocol/limits.ts';
+
+export type { Capability, Operation } from '../protocol/capability.ts';
 
 export interface TokenRequest {
+  /** The hub's signing key, as text. */
   readonly key: string;
+  /** The hub that the token is for: `tidings:{stage}`. */
   readonly audience: string;
+  /** What the token allows: pattern → operations. */
   readonly capability: Capability;
+  /** How long the token is good, in whole seconds. One with a negative time has ended. */
   readonly ttlSeconds: number;
-  /** Whom it is for (`sub`). */
-  readonly principal?: string;
+  /** The user that the token is for. Quotas count by it, and `DELETE /connections` ends its sockets. 1 to 255 characters. */
+  readonly sub?: string | undefined;
+  /** One segment of a channel name: patterns that do not begin with `{tenant}/` then grant nothing. */
+  readonly tenant?: string | undefined;
 }
 
-/** What the token at the prompt of a hub on this machine may do. It outlives a working day and not much more. */
-export const LOCAL_TOKEN = { capability: { '*': OPERATIONS }, ttlSeconds: 24 * 3_600 };
-
-export async function mintToken(request: TokenRequest): Promise<string> {
-  const { key, audience, capability, ttlSeconds, principal } = request;
+/**
+ * Returns a token for the `Authorization` header.
+ * @throws Error with one sentence if the hub would not take such a token
+ */
+export async function mint(request: TokenRequest): Promise<string> {
+  const { key, audience, ttlSeconds, sub, tenant } = request;
+  const capability = parseCapability(request.capability);
+  if (key === '') throw new Error('the key is empty');
+  if (!Number.isSafeInteger(ttlSeconds)) throw new Error(`ttlSeconds is ${ttlSeconds}, no whole number`);
+  if (sub === '' || (sub?.length ?? 0) > MAX_PRINCIPAL_LENGTH)
+    throw new Error(`sub has ${sub?.length} characters, from 1 to ${MAX_PRINCIPAL_LENGTH} are allowed`);
+  if (tenant !== undefined && !isTenant(tenant))
+    throw new Error(`tenant is "${tenant}", it must be one segment of a channel name and not "tidings"`);
   const now = Math.floor(Date.now() / 1_000);
-  return await new SignJWT({ capability, ...(principal === undefined ? {} : { sub: principal }) })
+  return await new SignJWT({ capability, tenant, ...(sub === undefined ? {} : { sub }) })
     .setProtectedHeader({ alg: 'HS256' })
     .setAudience(audience)
     .setIssuedAt(now)

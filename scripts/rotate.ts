@@ -4,8 +4,8 @@
  */
 import { command } from './cli.ts';
 import { rotate, storeFor } from './hub-keys.ts';
-import { renewLocalToken } from './local-file.ts';
-import { LOCAL_TOKEN, mintToken } from './mint.ts';
+import { LOCAL_TOKEN, renewLocalToken } from './local-file.ts';
+import { mint } from './mint.ts';
 
 const HELP = `usage: npm run rotate [-- --stage NAME]
 
@@ -22,7 +22,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 await command(HELP, OPTIONS, async ({ stage }) => {
   const { key, audience, since, isEndOfAnother } = await rotate(await storeFor(stage));
   // The prompt's own token would end with the rotation after this one.
-  if (stage === undefined) renewLocalToken(await mintToken({ key, audience, ...LOCAL_TOKEN }));
+  if (stage === undefined) renewLocalToken(await mint({ key, audience, ...LOCAL_TOKEN }));
   const flag = stage === undefined ? '' : ` --stage ${stage}`;
   const first = since?.toISOString() ?? 'its beginning';
   say(`${audience} has a new key.

@@ -4,11 +4,13 @@
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
 import { harshDay } from '../local/harsh.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
+import { hubLog } from './hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './local-file.ts';
 import { type HubOptions, type RunningHub, startHub } from './local-hub.ts';
 
@@ -24,6 +26,8 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
                                   connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
   --seed N                        with --harsh: repeats a run (default: another each time, printed)
   --anonymous CAPABILITY          what callers without a token may do, such as '{"public/*":["subscribe"]}'
+  --verbose                       print every line that functions write (default: counts, defects, and of warnings that
+                                  are alike one a minute)
   --help                          this text
 
 When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind.`;
@@ -36,6 +40,7 @@ const OPTIONS = {
   seed: { type: 'string' },
   'channel-creation': { type: 'string' },
   anonymous: { type: 'string' },
+  verbose: { type: 'boolean' },
 } as const;
 
 const DEFAULT_PORT = 8787;
@@ -51,11 +56,19 @@ await command(HELP, OPTIONS, async (flags) => {
   const stopped = stopSignal();
   const options = await optionsOf(flags);
   if (options.harsh) say(`Harsher than AWS: --harsh --seed ${options.harsh.seed} repeats it.`);
-  const hub = await startHub({ ...options, log: say, progress: (step) => say(`${step} …`) });
+  const log = hubLog(say, flags.verbose ?? false);
+  const starting = startHub({ ...options, log: log.take, progress: (step) => say(`${step} …`) });
+  const hub = await starting.catch((error: unknown) => {
+    // A terminal sends Ctrl-C to the program that synthesizes, too, which then fails.
+    if (!stopped.aborted) throw error;
+  });
+  if (hub === undefined) return;
   if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
+  const endOfCounts = log.watch(hub.stack);
   if (!stopped.aborted) await once(stopped, 'abort');
   removeLocalHub();
   await hub.close();
+  endOfCounts();
 });
 
 /** Aborted by Ctrl-C and its kind, from the first moment on: what has been begun by then is still taken down. */
@@ -152,8 +165,26 @@ function capabilityOf(text: string): unknown {
 }
 
 function directoryOf(path: string): string {
-  if (!existsSync(path) || statSync(path).isDirectory()) return path;
-  throw new UsageError(`--data is ${path}, it must be a directory or not be there yet`);
+  if (path === '') throw new UsageError('--data is empty, it must be a directory');
+  if (existsSync(path) && !statSync(path).isDirectory())
+    throw new UsageError(`--data is ${path}, it must be a directory or not be there yet`);
+  try {
+    makeDirectory(resolve(path));
+    // Permissions do not tell of a file system that is read-only or full.
+    rmdirSync(mkdtempSync(join(path, 'probe-')));
+  } catch (error) {
+    throw new UsageError(
+      `--data is ${path}, where nothing can be kept: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return path;
+}
+
+/** Not `mkdirSync` with `recursive`: it never ends below /proc, where making a directory says that there is no parent. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }
 
 function numberOf(flag: string, text: string, least: number, most: number): number {

@@ -2,36 +2,60 @@
  * `npm run token`: mints a token for the hub that runs here, or for a deployed one.
  * @module
  */
-import { type Capability, parseCapability } from '../protocol/capability.ts';
+import { type Capability, isTenant, parseCapability } from '../protocol/capability.ts';
+import { MAX_PRINCIPAL_LENGTH } from '../protocol/limits.ts';
 import { command, UsageError } from './cli.ts';
 import { keysIn, storeFor } from './hub-keys.ts';
-import { mintToken } from './mint.ts';
+import { mint } from './mint.ts';
 
-const HELP = `usage: npm run token -- --capability JSON [--ttl TIME] [--stage NAME]
+const HELP = `usage: npm run token -- [OPTIONS]
 
-Prints a token for the hub that runs here (npm start), or for the deployed one that --stage names.
+Prints a token for the hub that runs here (npm start), or for the deployed one that --stage names. docs/tokens.md
+explains tokens, and how a backend mints them.
 
-  --capability JSON  what it may do, by channel or pattern:
+  --capability JSON  what the token allows, by channel or pattern:
                      '{"chat/*":["publish","subscribe"],"*":["webhook","manage"]}'
-  --ttl TIME         how long it is valid: 90s, 15m, 1h or 30d (default 1h)
-  --stage NAME       the stage of a deployed hub; uses your AWS credentials and region`;
+                     (default: to publish and subscribe everywhere, or below NAME/ with --tenant)
+  --sub NAME         the user that the token is for: quotas count by this name, and DELETE /connections ends its sockets
+  --tenant NAME      patterns that do not begin with NAME/ grant nothing
+  --ttl TIME         how long the token is valid: 90s, 15m, 1h or 30d (default 1h)
+  --stage NAME       the stage of a deployed hub; uses your AWS credentials and region
+  --key              prints TIDINGS_KEY and TIDINGS_AUDIENCE instead, for a backend that mints tokens itself: keep them secret`;
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 const OPTIONS = {
   capability: { type: 'string' },
+  sub: { type: 'string' },
+  tenant: { type: 'string' },
   ttl: { type: 'string', default: '1h' },
   stage: { type: 'string' },
+  key: { type: 'boolean' },
 } as const;
 
-await command(HELP, OPTIONS, async ({ capability, ttl, stage }) => {
-  if (capability === undefined) throw new UsageError('--capability is missing');
-  const request = { capability: capabilityOf(capability), ttlSeconds: secondsOf(ttl) };
+await command(HELP, OPTIONS, async ({ capability, sub, tenant, ttl, stage, key: isKeyAsked }) => {
+  if (isKeyAsked && (capability ?? sub ?? tenant) !== undefined)
+    throw new UsageError('--key prints the key itself: --capability, --sub and --tenant do not go with it');
+  const request = {
+    capability: capability === undefined ? usualFor(tenant) : capabilityOf(capability),
+    ttlSeconds: secondsOf(ttl),
+    sub: subOf(sub),
+    tenant: tenantOf(tenant),
+  };
   const keys = await keysIn(await storeFor(stage));
-  const token = await mintToken({ ...keys, ...request });
+  if (isKeyAsked) {
+    process.stdout.write(`TIDINGS_KEY=${keys.key}\nTIDINGS_AUDIENCE=${keys.audience}\n`);
+    return;
+  }
+  const token = await mint({ ...keys, ...request });
   process.stdout.write(`${token}\n`);
   if (process.stderr.isTTY) process.stderr.write(`for ${keys.audience}, valid ${ttl}\n`);
 });
+
+/** What a user of an application mostly needs: no webhooks, and nothing to manage. */
+function usualFor(tenant: string | undefined): Capability {
+  return { [tenant === undefined ? '*' : `${tenant}/*`]: ['publish', 'subscribe'] };
+}
 
 function capabilityOf(text: string): Capability {
   try {
@@ -48,4 +72,14 @@ function secondsOf(ttl: string): number {
   const seconds = Number(amount) * (SECONDS[unit] ?? Number.NaN);
   if (!(seconds > 0)) throw new UsageError(`--ttl is ${ttl}, it must be like 90s, 15m, 1h or 30d`);
   return seconds;
+}
+
+function subOf(sub: string | undefined): string | undefined {
+  if (sub === undefined || (sub !== '' && sub.length <= MAX_PRINCIPAL_LENGTH)) return sub;
+  throw new UsageError(`--sub has ${sub.length} characters, it must have 1 to ${MAX_PRINCIPAL_LENGTH}`);
+}
+
+function tenantOf(tenant: string | undefined): string | undefined {
+  if (tenant === undefined || isTenant(tenant)) return tenant;
+  throw new UsageError(`--tenant is ${tenant}, it must be one segment of a channel name and not "tidings"`);
 }

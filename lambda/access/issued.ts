@@ -3,13 +3,13 @@
  * @module
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import type { Capability, Operation } from '../../protocol/capability.ts';
+import { type Capability, isTenant, type Operation } from '../../protocol/capability.ts';
 import { ownValue } from '../../protocol/fields.ts';
 import type { ClaimRules, Issuer } from '../../protocol/issuer.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import type { Kept } from './kept.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
-import { isTenant, movedBelow } from './tenant.ts';
+import { movedBelow } from './tenant.ts';
 
 export interface TrustedIssuer extends Issuer {
   readonly keys: Kept<KeySet>;

@@ -3,10 +3,10 @@
  * @module
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import { type Capability, parseCapability } from '../../protocol/capability.ts';
+import { type Capability, isTenant, parseCapability } from '../../protocol/capability.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import type { Kept } from './kept.ts';
-import { isTenant, keptWithin } from './tenant.ts';
+import { keptWithin } from './tenant.ts';
 
 /** The keys that a token may be signed with, the current one first. */
 export type KeySource = Kept<readonly Uint8Array[]>;

@@ -3,12 +3,7 @@
  * @module
  */
 import type { Capability, Operation } from '../../protocol/capability.ts';
-import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
-import { isOwnChannel } from '../../protocol/webhooks.ts';
-
-/** One segment of a channel name. What the hub says of all tenants' endpoints is below its own name, so that is none. */
-export const isTenant = (value: unknown): value is string =>
-  typeof value === 'string' && isChannelName(value) && !value.includes('/') && !isOwnChannel(`${value}/`);
+import { isPattern } from '../../protocol/channel-name.ts';
 
 /** What of a capability is the tenant's: patterns that lead elsewhere, or that are wider, grant nothing. */
 export const keptWithin = (tenant: string, capability: Capability): Capability =>

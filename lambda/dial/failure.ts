@@ -2,7 +2,6 @@
  * Why there was no answer.
  * @module
  */
-import { errors } from 'undici';
 import type { ErrorClass } from '../webhook/delivery.ts';
 
 /** There is no connection. All that goes wrong before there is one is this; any other error is about the answer. */
@@ -38,15 +37,9 @@ export function kindOf(error: Error): ErrorClass {
   const [code = ''] = codesOf(error);
   // TLS 1.3 refuses a client without a certificate only after the handshake.
   if (code.startsWith('ERR_SSL_')) return 'tls_error';
-  // The parser's errors have no code; it also asserts a few things of what it has parsed.
-  if (error instanceof errors.HTTPParserError || BAD_RESPONSE.includes(code)) return 'bad_response';
-  // An informational or upgrading answer that nobody asked for has the same code as a lost connection.
-  return code === 'UND_ERR_SOCKET' && /^bad (response|upgrade)$/.test(error.message)
-    ? 'bad_response'
-    : 'connection_error';
+  // Errors of Node's parser: https://nodejs.org/api/errors.html#hpe_chunk_extensions_overflow
+  return code.startsWith('HPE_') ? 'bad_response' : 'connection_error';
 }
-
-const BAD_RESPONSE = ['UND_ERR_HEADERS_OVERFLOW', 'ERR_ASSERTION'];
 
 /** Of several addresses each has its own. */
 function codesOf(error: unknown): readonly string[] {

@@ -4,9 +4,12 @@
  * @module
  */
 import type { LookupAddress } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { type AgentOptions, type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { isIPv6, type LookupFunction } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { rootCertificates } from 'node:tls';
-import { Agent, buildConnector } from 'undici';
+import { buildConnector } from 'undici';
 import { Refusal } from '../../protocol/errors.ts';
 import { DialFailure, dialFailure } from './failure.ts';
 import type { Resolve } from './resolve.ts';
@@ -36,10 +39,26 @@ const ADDRESS_MS = 2_500;
 /** Addresses of a name that are tried. It may have thousands, and the hub would knock on the doors of all of them. */
 const MAX_ADDRESSES = 8;
 
-/** Headers of an answer, in bytes: what Node takes. */
-const MAX_HEADER_BYTES = 16 * 1024;
+/** The agents of both schemes. Every socket that they use has passed the guard. */
+export interface GuardedAgents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
 
-export function guardedAgent({ rules, resolve, timeoutMs, ca }: GuardSettings): Agent {
+export function guardedAgents(settings: GuardSettings): GuardedAgents {
+  const dial = guardedDial(settings);
+  // A server may ask for less time than this, and not for more: it would keep a socket of the process.
+  const options: AgentOptions = { keepAlive: true, timeout: KEEP_ALIVE_MS };
+  return {
+    http: Object.assign(new HttpAgent(options), { createConnection: connectingBy(dial, 'http:') }),
+    https: Object.assign(new HttpsAgent(options), { createConnection: connectingBy(dial, 'https:') }),
+  };
+}
+
+type Dial = buildConnector.connector;
+
+/** A host that is an address never gets to a look-up, so a guard there alone is passed by `http://127.0.0.1/`. */
+function guardedDial({ rules, resolve, timeoutMs, ca }: GuardSettings): Dial {
   const dial = buildConnector({
     lookup: guardedLookup(rules, resolve),
     timeout: timeoutMs,
@@ -50,33 +69,33 @@ export function guardedAgent({ rules, resolve, timeoutMs, ca }: GuardSettings): 
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
   });
-  return new Agent({
-    connect: guarding(dial, rules),
-    allowH2: false,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    // A server may ask for more; it would have one socket of the process for as long as it likes.
-    keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    // Whoever sends counts the whole time. These would start anew with each byte.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
-}
-
-/** A host that is an address never gets to a look-up, so a guard there alone is passed by `http://127.0.0.1/`. */
-function guarding(dial: buildConnector.connector, rules: TargetRules): buildConnector.connector {
-  return (options, connected) => {
-    const { protocol, host = options.hostname } = options;
+  return (target, connected) => {
+    const { protocol, host = target.hostname } = target;
     const fail = (error: Error) => connected(dialFailure(error, protocol === 'https:'), null);
     try {
       parseTarget(`${protocol}//${host}`, rules);
     } catch (error) {
       const refused = error instanceof Refusal ? error.message : `the URL of ${host} cannot be judged`;
-      // Later, since undici is in the middle of asking for the socket.
-      queueMicrotask(() => fail(new DialFailure('blocked', refused, error)));
+      fail(new DialFailure('blocked', refused, error));
       return;
     }
-    dial(options, (error, socket) => (error ? fail(error) : connected(null, socket)));
+    dial(target, (error, socket) => (error ? fail(error) : connected(null, socket)));
+  };
+}
+
+/** What an agent of Node asks for its sockets. https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback */
+type CreateConnection = (
+  options: ClientRequestArgs,
+  connected: (error: Error | null, socket?: Duplex) => void,
+) => undefined;
+
+function connectingBy(dial: Dial, protocol: 'http:' | 'https:'): CreateConnection {
+  return ({ host, port }, connected) => {
+    const hostname = host ?? '';
+    const place = `${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`;
+    dial({ hostname, host: place, protocol, port: String(port) }, (error, socket) =>
+      connected(error, socket ?? undefined),
+    );
   };
 }
 

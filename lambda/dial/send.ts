@@ -2,7 +2,13 @@
  * Sends to endpoints: the only code of the hub that calls URLs which others have chosen.
  * @module
  */
-import type { Agent, Dispatcher } from 'undici';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  request as requestHttp,
+} from 'node:http';
+import { request as requestHttps } from 'node:https';
 import { Refusal } from '../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../protocol/limits.ts';
 import {
@@ -18,7 +24,7 @@ import type { ErrorClass } from '../webhook/delivery.ts';
 import type { Letter, Outcome, Sender } from '../webhook/ports.ts';
 import { excerpt } from './answer.ts';
 import { kindOf } from './failure.ts';
-import { guardedAgent } from './guard.ts';
+import { type GuardedAgents, guardedAgents } from './guard.ts';
 import { type Resolve, resolverBy } from './resolve.ts';
 import { signatureOf } from './sign.ts';
 import { ownPlace, parseTarget, type TargetRules } from './target.ts';
@@ -32,18 +38,26 @@ export interface SenderSettings {
   readonly ca?: string;
 }
 
-type Request = Pick<Dispatcher.DispatchOptions, 'method' | 'body' | 'headers'>;
-type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2];
+/** The first status of a final answer. Node's parser takes 000 for a status. */
+const LEAST_STATUS = 200;
+
+/** Headers of an answer, in bytes: what Node takes by default. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+interface Request {
+  readonly method: 'POST' | 'OPTIONS';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
 
 /** @throws Error if a host of the hub's own is malformed: that is to be found at start, not by a loop */
 export function senderTo(settings: SenderSettings): Sender {
   const { rules, resolve = resolverBy(), deadlineMs = DELIVERY_TIMEOUT_MS, ca } = settings;
   rules.ownHosts.forEach(ownPlace);
-  const agent = guardedAgent({ rules, resolve, timeoutMs: deadlineMs, ca });
+  const agents = guardedAgents({ rules, resolve, timeoutMs: deadlineMs, ca });
   const send = async (url: string, request: Request): Promise<Outcome> => {
     try {
-      const { origin, pathname, search } = parseTarget(url, rules);
-      return await exchange(agent, { ...request, origin, path: pathname + search }, deadlineMs);
+      return await exchange(callTo(parseTarget(url, rules), request, agents), request.body, deadlineMs);
     } catch (error) {
       // Nothing else is thrown here; if it is, it ends this attempt and not the work of the process.
       return failed(error instanceof Refusal ? 'blocked' : 'connection_error', 0);
@@ -66,69 +80,81 @@ function requestOf({ id, at, secrets, contentType, body: text }: Letter): Reques
     [WEBHOOK_ID]: id,
     [WEBHOOK_TIMESTAMP]: String(seconds),
     [WEBHOOK_SIGNATURE]: signatureOf(secrets, id, seconds, body),
+    'content-length': String(body.byteLength),
   };
   return { method: 'POST', headers, body };
 }
 
-/** One request and its answer. Not by fetch: that follows redirects, and unpacks bodies that may grow a thousandfold. */
-function exchange(agent: Agent, request: Agent.DispatchOptions, deadlineMs: number): Promise<Outcome> {
+/**
+ * Not by fetch: that follows redirects, and unpacks bodies that may grow a thousandfold.
+ *
+ * Receivers are written by hand, too. So the parser is the lenient one: it takes folded headers and lines that end with LF
+ * alone. What is dangerous about it is that another machine may find the end of a message elsewhere. Here that would be the
+ * receiver itself, and the worst it can do is to answer its own next request.
+ * https://nodejs.org/api/http.html#httprequesturl-options-callback (insecureHTTPParser)
+ */
+function callTo(url: URL, { method, headers }: Request, { http, https }: GuardedAgents): ClientRequest {
+  // Node writes these two in capitals. The hub writes all names in lower case.
+  const all = { host: url.host, connection: 'keep-alive', ...headers };
+  const options: RequestOptions = {
+    method,
+    headers: all,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    insecureHTTPParser: true,
+  };
+  return url.protocol === 'https:'
+    ? requestHttps(url, { ...options, agent: https })
+    : requestHttp(url, { ...options, agent: http });
+}
+
+/**
+ * One request and its answer. As soon as there is a status, it decides: what happens to the body after it changes nothing.
+ * An answer of 1xx is not final, and Node waits for the next one.
+ */
+function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: number): Promise<Outcome> {
   return new Promise((settle) => {
     const began = performance.now();
-    const end = (outcomeAfter: (ms: number) => Outcome): void => {
+    const read = excerpt();
+    let answer: IncomingMessage | undefined;
+    /** The first call counts. */
+    const end = (error: ErrorClass): void => {
       clearTimeout(timer);
-      settle(outcomeAfter(Math.round(performance.now() - began)));
+      const ms = Math.round(performance.now() - began);
+      settle(answer === undefined ? failed(error, ms) : answered(answer, read.text(), ms));
     };
-    const reading = readingAnswer(end);
-    const timer = setTimeout(() => {
-      end((ms) => failed('timeout', ms));
-      reading.stop();
-    }, deadlineMs);
-    agent.dispatch(request, reading.handler);
+    const cut = (error: ErrorClass): void => {
+      end(error);
+      call.destroy();
+    };
+    const timer = setTimeout(cut, deadlineMs, 'timeout');
+    call.on('error', (error) => {
+      // After a status, the end of the answer is still to come, with what was read of it.
+      if (answer === undefined) end(kindOf(error));
+    });
+    call.on('upgrade', () => cut('bad_response'));
+    call.on('response', (response) => {
+      if (statusOf(response) < LEAST_STATUS) {
+        cut('bad_response');
+        return;
+      }
+      answer = response;
+      response.on('data', (chunk: Buffer) => read.take(chunk) || cut('bad_response'));
+      response.on('error', () => {}); // a body that is cut short, which "close" tells, too
+      response.on('close', () => end('connection_error'));
+    });
+    call.end(body);
   });
 }
 
-/** Tells what came of it, at least once. `stop` cuts the connection, or has it cut as soon as there is one. */
-function readingAnswer(end: (outcomeAfter: (ms: number) => Outcome) => void): {
-  readonly handler: Dispatcher.DispatchHandler;
-  stop(): void;
-} {
-  const body = excerpt();
-  let answerAfter = (ms: number): Outcome => failed('bad_response', ms);
-  let connection: Dispatcher.DispatchController | undefined;
-  let isStopped = false;
-  const stop = (): void => {
-    isStopped = true;
-    connection?.abort(new Error('the hub has read enough'));
-  };
-  const handler: Dispatcher.DispatchHandler = {
-    onRequestStart(controller) {
-      connection = controller;
-      if (isStopped) stop();
-    },
-    onResponseStart(_controller, status, headers) {
-      answerAfter = (ms) => answered(status, headers, body.text(), ms);
-    },
-    onResponseData(_controller, chunk) {
-      if (isStopped || body.take(chunk)) return;
-      end(answerAfter);
-      stop();
-    },
-    onResponseEnd: () => end(answerAfter),
-    onResponseError: (_controller, error) => end((ms) => failed(kindOf(error), ms)),
-  };
-  return { handler, stop };
-}
+const statusOf = ({ statusCode = 0 }: IncomingMessage): number => statusCode;
 
 const failed = (error: ErrorClass, ms: number): Outcome => ({ kind: 'error', error, ms });
 
-function answered(status: number, headers: Headers, answer: string, ms: number): Outcome {
-  const header = (name: string): string | undefined => {
-    const value = headers[name];
-    return typeof value === 'object' ? value.join(', ') : value;
-  };
+function answered(response: IncomingMessage, answer: string, ms: number): Outcome {
+  const header = (name: string): string | undefined => response.headersDistinct[name]?.join(', ');
   return {
     kind: 'answer',
-    status,
+    status: statusOf(response),
     ms,
     answer,
     retryAfter: header('retry-after'),

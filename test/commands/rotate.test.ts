@@ -40,7 +40,7 @@ async function rotate(): Promise<string> {
 test('tokens of the new key are good at once, those of the one before until the next, and no others', async () => {
   const running = run(cwd, 'scripts/start.ts', '--port', '0');
   hub = running;
-  await expect.poll(() => running.output(), { timeout: 30_000, interval: 50 }).toContain('is ready');
+  await expect.poll(() => running.output(), { timeout: 120_000, interval: 50 }).toContain('is ready');
   const first = local().token;
   expect(await statusesOf('/channels/a', first)).toEqual([200]);
 

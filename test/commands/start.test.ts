@@ -2,14 +2,17 @@
  * `npm start` and `npm run token` as a newcomer meets them.
  * @module
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { callerAt } from '../support/wire.ts';
 import { type Command, isAlive, run, temporaryDirectory } from './support.ts';
 
-const READY = { timeout: 30_000, interval: 50 };
+const READY = { timeout: 120_000, interval: 50 };
+const RUN = resolve(import.meta.dirname, '../../scripts/run.mjs');
 const directory = temporaryDirectory();
 const { path: cwd } = directory;
 const localFile = join(cwd, '.tidings/local.json');
@@ -104,6 +107,26 @@ test('a second hub does not take the place of the first; Ctrl-C before it is rea
   expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
 });
 
+test('Ctrl-C in a terminal, which all of its processes get, ends it without an error while it starts', async () => {
+  const child = spawn(process.execPath, [RUN, 'scripts/start.ts'], { cwd, detached: true });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      printed += String(chunk);
+    });
+  }
+  const ended = once(child, 'close');
+  // The program that synthesizes writes there.
+  const written = () => globSync('.tidings/cdk.out-*/*', { cwd });
+  await expect.poll(written, READY).not.toEqual([]);
+  if (child.pid === undefined) throw new Error('it was not started');
+  process.kill(-child.pid, 'SIGINT');
+  expect(await ended).toEqual([0, null]);
+  expect(printed).toContain('stopping …');
+  expect(printed).not.toMatch(/^tidings:|Bundling/m);
+  expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+});
+
 test('--data keeps channels and keys; --concurrency 1, --channel-creation and --anonymous take effect', async () => {
   const flags = ['--data', 'kept', '--concurrency', '1', '--anonymous', '{"open":["subscribe"]}'];
   const first = await start(...flags);
@@ -158,6 +181,36 @@ test('npm run listen shows what is published, by any transport, also on a harsh 
   await stop(hub);
 });
 
+describe('a command whose output nobody reads any more ends quietly', () => {
+  test('npm run listen, with its next message', async () => {
+    const hub = await start();
+    const caller = callerAt(local().url, { Authorization: `Bearer ${local().token}` });
+    const listener = await listenTo('--channel', 'piped');
+    listener.process.stdout?.destroy();
+    await caller.publish('piped', 1);
+    expect(await listener.ended).toBe(0);
+    expect(listener.output()).not.toMatch(/EPIPE|at .*\.ts/);
+    running.delete(listener);
+    await stop(hub);
+  });
+
+  test('npm start, and it leaves nothing behind', async () => {
+    const hub = run(cwd, 'scripts/start.ts');
+    running.add(hub);
+    hub.process.stdout?.destroy();
+    expect(await hub.ended).toBe(0);
+    expect(hub.output()).toBe('');
+    running.delete(hub);
+    expect(readdirSync(join(cwd, '.tidings'))).toEqual([]);
+  });
+
+  test('npm run bench', async () => {
+    const bench = run(cwd, 'scripts/bench.ts');
+    bench.process.stdout?.destroy();
+    expect([await bench.ended, bench.output()]).toEqual([expect.toBeOneOf([0, 2]), '']);
+  });
+});
+
 describe('mistakes get one sentence', () => {
   test.each([
     [['--port', 'eighty'], '--port is eighty, it must be a whole number from 0 to 65535'],
@@ -166,8 +219,14 @@ describe('mistakes get one sentence', () => {
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
     [['--prot', '1'], "Unknown option '--prot'"],
     [['--seed', '1'], '--seed goes with --harsh'],
+    [['--data', ''], '--data is empty, it must be a directory'],
+    [['--data', 'file'], '--data is file, it must be a directory or not be there yet'],
+    [['--data', 'file/x'], '--data is file/x, where nothing can be kept: ENOTDIR'],
+    [['--data', '/dev/null/x'], '--data is /dev/null/x, where nothing can be kept: ENOTDIR'],
+    [['--data', '/proc/x'], '--data is /proc/x, where nothing can be kept: E'],
     [['--harsh', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
   ])('npm start -- %j', async (args, sentence) => {
+    writeFileSync(join(cwd, 'file'), '');
     const command = run(cwd, 'scripts/start.ts', ...args);
     expect(await command.ended).toBe(2);
     expect(command.output()).toContain(`tidings: ${sentence}`);
@@ -175,7 +234,11 @@ describe('mistakes get one sentence', () => {
   });
 
   test.each([
-    [[], '--capability is missing'],
+    [['--sub', ''], '--sub has 0 characters, it must have 1 to 255'],
+    [['--tenant', 'a/b'], '--tenant is a/b, it must be one segment of a channel name and not "tidings"'],
+    [['--tenant', 'tidings'], '--tenant is tidings'],
+    [['--key', '--sub', 'ada'], '--capability, --sub and --tenant do not go with it'],
+    [[], 'no hub runs here'],
     [['--capability', '{"a":["fly"]}'], 'publish, subscribe, webhook, manage'],
     [['--capability', '{'], '--capability is {'],
     [['--capability', '{}', '--ttl', 'soon'], '--ttl is soon, it must be like 90s, 15m, 1h or 30d'],
@@ -202,6 +265,11 @@ describe('mistakes get one sentence', () => {
       '--via has pigeon, it must be of websocket, sse, long-poll, poll',
     ],
     [['--channel', 'a'], 'no hub runs here: start one with npm start, or name one with --url'],
+    [['--channel', 'a', '--url', 'http://'], '--url is http://, it must be a URL'],
+    [
+      ['--channel', 'a', '--url', 'http://127.0.0.1:99999'],
+      '--url is http://127.0.0.1:99999, it must be a URL',
+    ],
   ])('npm run listen -- %j', async (args, sentence) => {
     const command = run(cwd, 'scripts/listen.ts', ...args);
     expect(await command.ended).toBe(2);
@@ -219,7 +287,7 @@ describe('mistakes get one sentence', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  test.each(['start', 'token', 'rotate', 'listen', 'bench', 'test', 'cdk'])(
+  test.each(['start', 'token', 'rotate', 'listen', 'build', 'bench', 'test', 'cdk'])(
     '%s has --help',
     async (script) => {
       const command = run(cwd, `scripts/${script}.ts`, '--help');

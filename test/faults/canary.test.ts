@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { mintToken } from '../../scripts/mint.ts';
+import { mint } from '../../scripts/mint.ts';
 import { clearFaults, type Fault, inject } from '../support/faults.ts';
 import { callerAt, newChannel } from '../support/wire.ts';
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
   running = await startHub({ context: { 'tidings:streamSeconds': 1 }, log: (line) => lines.push(line) });
   const keys = await keysOfLocalHub(running.stack);
   const capability = { '*': ['publish', 'subscribe', 'webhook', 'manage'] } as const;
-  token = await mintToken({ ...keys, capability, ttlSeconds: 600, principal: 'canary' });
+  token = await mint({ ...keys, capability, ttlSeconds: 600, sub: 'canary' });
   keep(token);
 }, 60_000);
 afterEach(() => clearFaults(running.stack.control));

@@ -7,7 +7,7 @@ import { connectOver } from '../../client/connect.ts';
 import { connect, type Hub, type Transport } from '../../client/index.ts';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { mintToken } from '../../scripts/mint.ts';
+import { mint } from '../../scripts/mint.ts';
 import { saveGrants } from '../support/grants.ts';
 import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
 import { scaledHost } from '../support/scaled-host.ts';
@@ -154,7 +154,7 @@ describe('eight channels', () => {
     const capability = Object.fromEntries(
       channels.filter((name) => name !== forbidden).map((name) => [name, ['subscribe'] as const]),
     );
-    const token = await mintToken({ ...keys, capability, ttlSeconds: 600 });
+    const token = await mint({ ...keys, capability, ttlSeconds: 600 });
     const client = connect({ url: running.stack.url, token, transports: ['sse'] });
     const ends: string[] = [];
     const all = new Map(channels.map((channel) => [channel, see(client, channel, () => ends.push(channel))]));

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { mintToken } from '../../scripts/mint.ts';
+import { mint } from '../../scripts/mint.ts';
 import { saveGrants } from '../support/grants.ts';
 import { seededRandom } from '../support/random.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
@@ -80,11 +80,11 @@ async function makeCaller(nth: number): Promise<Caller> {
     Object.entries(capability).some(
       ([pattern, granted]) => matches(pattern, channel) && granted.includes(operation),
     );
-  const token = await mintToken({ ...keys, capability, ttlSeconds: 3_600 });
+  const token = await mint({ ...keys, capability, ttlSeconds: 3_600 });
   if (nth % 8 === 0) return { token: undefined, isGood: false, may: () => false };
   if (nth % 8 === 1) return { token: `${token.slice(0, -4)}AAAA`, isGood: false, may: () => false };
   if (nth % 8 === 2) {
-    const foreign = await mintToken({ ...keys, audience: 'tidings:other', capability, ttlSeconds: 3_600 });
+    const foreign = await mint({ ...keys, audience: 'tidings:other', capability, ttlSeconds: 3_600 });
     return { token: foreign, isGood: false, may: () => false };
   }
   return { token, isGood: true, may };

@@ -139,7 +139,7 @@ describe('past the door', () => {
       ends.map(async ({ id, channel, url }) => {
         const listed = () => webhooks.everyDelivery(id);
         await expect
-          .poll(listed, { timeout: 20_000, message: url })
+          .poll(listed, { timeout: 60_000, message: url })
           .toMatchObject([{ channel, status: 'failed', attempts: [blocked(1)] }]);
         const [{ id: delivery } = {}] = await listed();
         const { body } = await webhooks.ask('POST', `/${id}/test`);
@@ -148,17 +148,17 @@ describe('past the door', () => {
         await webhooks.ask('POST', `/${id}/deliveries/${delivery}/retry`);
         const again = async () =>
           attemptsOf((await webhooks.ask('GET', `/${id}/deliveries/${delivery}`)).body);
-        await expect.poll(again, { timeout: 15_000, message: url }).toMatchObject([blocked(1), blocked(2)]);
+        await expect.poll(again, { timeout: 60_000, message: url }).toMatchObject([blocked(1), blocked(2)]);
         await webhooks.ask('POST', `/${id}/replay`, { channel, offset: '-1' });
         await expect
-          .poll(again, { timeout: 15_000, message: url })
+          .poll(again, { timeout: 60_000, message: url })
           .toMatchObject([blocked(1), blocked(2), blocked(3)]);
         expect((await listed()).map(({ status }) => status)).toEqual(['failed', 'failed']);
       }),
     );
     // One for the message, and one for its replay: who asks for one attempt sees himself what comes of it.
     await expect
-      .poll(async () => (await tables.queue('Deliver/DeadLetters')).visible - dead, { timeout: 15_000 })
+      .poll(async () => (await tables.queue('Deliver/DeadLetters')).visible - dead, { timeout: 60_000 })
       .toBe(2 * ends.length);
     expect(accepts).toBe(0);
     // What is told of it, set aside and logged says which delivery, and nothing of the message.
@@ -166,11 +166,11 @@ describe('past the door', () => {
       const told = await Promise.all(ends.map(({ id }) => webhooks.notices(id)));
       return told.map((notices) => notices.some(({ type }) => type === 'webhook.exhausted'));
     };
-    await expect.poll(exhausted, { timeout: 15_000 }).toEqual(ends.map(() => true));
+    await expect.poll(exhausted, { timeout: 60_000 }).toEqual(ends.map(() => true));
     const { messages: told } = await hub.readAll('tidings/webhooks');
     const { bodies } = await tables.queue('Deliver/DeadLetters');
     expect(JSON.stringify([told, bodies, lines])).not.toContain(CANARY);
-  }, 90_000);
+  }, 300_000);
 
   test('neither is one that is to be asked whether it wants anything', async () => {
     const ends = await Promise.all(
@@ -190,5 +190,5 @@ describe('past the door', () => {
       }),
     );
     expect(accepts).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });

@@ -5,7 +5,7 @@
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
-import { mintToken } from '../../scripts/mint.ts';
+import { mint } from '../../scripts/mint.ts';
 import { type Opening, openSocket, type Socket, statusOf } from '../support/socket.ts';
 import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire.ts';
 
@@ -110,7 +110,7 @@ describe('401 instead of the upgrade', () => {
     'a ticket without an end of the token': async () => await ticketOf({ allowedUntil: undefined }, 60),
   };
   const minted = async (other: object) =>
-    await mintToken({ ...inject('hub'), capability: EVERYTHING, ttlSeconds: 600, ...other });
+    await mint({ ...inject('hub'), capability: EVERYTHING, ttlSeconds: 600, ...other });
 
   describe.each(Object.entries(BAD))('%s', (_name, make) => {
     test.each(WAYS)('as %s', async (_way, opening) => {

@@ -3,7 +3,8 @@
  * gets nothing before it has agreed.
  * @module
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { arrived, dataOf, type Receiver, startReceiver, verify } from '../support/receiver.ts';
 import { attemptsOf, isHubLocal, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
 import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
@@ -79,6 +80,33 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     }
     expect([receiver.received.length, other.received.length, other.asked.length]).toEqual([5, 0, 0]);
     await other.close();
+  });
+
+  test.each([
+    [
+      '100 Continue that nobody asked for',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n',
+    ],
+    ['a folded header', 'HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 0\r\n\r\n'],
+    ['lines that end with LF alone', 'HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
+    ['a body that is cut short', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthat was'],
+  ])('%s, and 200: it is delivered', async (_what, answer) => {
+    let asked = 0;
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        asked++;
+        socket.end(answer);
+      });
+    });
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = Object(server.address());
+    const channel = newChannel();
+    const { id } = await webhooks.create(`http://127.0.0.1:${port}/`, [channel]);
+    await hub.publish(channel, 'odd');
+    await expect.poll(() => statusesOf(id), { timeout: 10_000 }).toEqual(['delivered']);
+    expect(asked).toBe(1);
   });
 
   test('410 is disabled and told of, gets nothing, and gets it all once it is well again', async () => {

@@ -5,7 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { inject } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
-import { mintToken } from '../../scripts/mint.ts';
+import { mint } from '../../scripts/mint.ts';
 
 export const EVERYTHING: Capability = { '*': ['publish', 'subscribe', 'webhook', 'manage'] };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -14,9 +14,8 @@ let channels = 0;
 /** A channel that no other test has. */
 export const newChannel = (prefix = 'test'): string => `${prefix}/${process.pid}-${Date.now()}-${++channels}`;
 
-export async function token(capability: Capability, ttlSeconds = 600, principal?: string): Promise<string> {
-  const whom = principal === undefined ? {} : { principal };
-  return await mintToken({ ...inject('hub'), capability, ttlSeconds, ...whom });
+export async function token(capability: Capability, ttlSeconds = 600, sub?: string): Promise<string> {
+  return await mint({ ...inject('hub'), capability, ttlSeconds, sub });
 }
 
 /** A caller with the capability; with undefined, one without a token. */

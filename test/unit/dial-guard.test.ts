@@ -4,9 +4,10 @@
  * @module
  */
 import type { LookupAddress } from 'node:dns';
+import { request } from 'node:https';
 import { isIPv6 } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { guardedAgent } from '../../lambda/dial/guard.ts';
+import { guardedAgents } from '../../lambda/dial/guard.ts';
 import type { Resolve } from '../../lambda/dial/resolve.ts';
 import { senderTo } from '../../lambda/dial/send.ts';
 import type { Outcome } from '../../lambda/webhook/ports.ts';
@@ -64,10 +65,16 @@ describe('a hostile address', () => {
     const { port, accepts } = await loopback();
     const dials = countDials();
     const rules = { isInsecureAllowed: false, ownHosts: [], ports: [port] };
-    const agent = guardedAgent({ rules, resolve: nameServer(['127.0.0.1']).resolve, timeoutMs: 500 });
+    const { https: agent } = guardedAgents({
+      rules,
+      resolve: nameServer(['127.0.0.1']).resolve,
+      timeoutMs: 500,
+    });
     for (const host of [...HOSTILE.map(([, literal]) => literal), 'localhost', 'hooks.example']) {
-      const { origin } = new URL(`https://${host}:${port}/`);
-      const refused = agent.request({ origin, path: '/', method: 'POST' });
+      const call = request(`https://${host}:${port}/`, { agent, method: 'POST' });
+      const refused = new Promise((answered, failed) => {
+        call.on('response', answered).on('error', failed).end();
+      });
       await expect(refused, host).rejects.toMatchObject({ name: 'DialFailure', kind: 'blocked' });
     }
     expect([accepts(), dials()]).toEqual([0, 0]);

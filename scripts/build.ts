@@ -1,0 +1,107 @@
+/**
+ * `npm run build`: makes dist/client, a package of the client and of `mint()` that any project can install or copy.
+ * @module
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build } from 'esbuild';
+import { fieldsOf } from '../protocol/fields.ts';
+import { command } from './cli.ts';
+
+const HELP = `usage: npm run build
+
+Makes dist/client: the client, and mint() for backends, as JavaScript with types and source maps, both as ECMAScript and as
+CommonJS modules. Copy the folder into a project, or install it: npm install PATH/dist/client. Nothing is published.`;
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const OUT = resolve('dist/client');
+
+/** The entries of the package, and the sources that they are made of. */
+const ENTRIES = { index: 'client/index.ts', mint: 'scripts/mint.ts' };
+
+/** Both kinds of modules. A CommonJS project of TypeScript needs types of its own kind. */
+const KINDS = [
+  { format: 'esm', script: '.js', types: '.d.ts' },
+  { format: 'cjs', script: '.cjs', types: '.d.cts' },
+] as const;
+
+await command(HELP, {}, async () => {
+  rmSync(OUT, { recursive: true, force: true });
+  mkdirSync(OUT, { recursive: true });
+  for (const { format, script } of KINDS) await build(bundleOf(format, script));
+  writeTypes();
+  writeFileSync(join(OUT, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
+  // mint() has jose in it, whose licence asks to be passed on.
+  cpSync(join(PROJECT, 'node_modules/jose/LICENSE.md'), join(OUT, 'LICENSE-jose.md'));
+  process.stdout.write(`${OUT}\n`);
+});
+
+/** One file for each entry: a page without a bundler loads it with one request. */
+function bundleOf(format: 'esm' | 'cjs', extension: string): BuildOptions {
+  return {
+    absWorkingDir: PROJECT,
+    entryPoints: ENTRIES,
+    outdir: OUT,
+    outExtension: { '.js': extension },
+    bundle: true,
+    format,
+    platform: 'neutral',
+    target: 'es2022',
+    sourcemap: true,
+  };
+}
+
+/** esbuild writes no types: tsc does, a file for each source, in types/. Beside each entry stands what leads there. */
+function writeTypes(): void {
+  const types = join(OUT, 'types');
+  const tsc = ['-p', join(PROJECT, 'tsconfig.build.json'), '--outDir', types];
+  if (spawnSync('tsc', tsc, { stdio: 'inherit' }).status !== 0) throw new Error('tsc failed, see above');
+  for (const file of globSync('**/*.d.ts', { cwd: types })) {
+    const text = readFileSync(join(types, file), 'utf8');
+    for (const kind of KINDS) {
+      // The sources import ".ts" files, which are not in the package.
+      const path = join(types, file.replace(/\.d\.ts$/, kind.types));
+      writeFileSync(path, text.replace(/(from '\.{1,2}\/[^']+)\.ts'/g, `$1${kind.script}'`));
+    }
+  }
+  for (const [entry, source] of Object.entries(ENTRIES)) {
+    for (const { script, types } of KINDS) {
+      const from = source.replace(/\.ts$/, script);
+      writeFileSync(join(OUT, entry + types), `export * from './types/${from}';\n`);
+    }
+  }
+}
+
+function manifest(): object {
+  const { version, license, engines } = fieldsOf(
+    JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')),
+  );
+  return {
+    name: 'tidings-client',
+    version,
+    description: 'The client of a Tidings hub: reads and publishes over whatever transport there is',
+    private: true,
+    license,
+    type: 'module',
+    sideEffects: false,
+    engines,
+    main: './index.cjs',
+    module: './index.js',
+    types: './index.d.ts',
+    exports: {
+      '.': entryOf('index'),
+      // The key that signs tokens has no place in a page: bundlers for browsers refuse to import this.
+      './mint': { browser: null, ...entryOf('mint') },
+      './package.json': './package.json',
+    },
+  };
+}
+
+function entryOf(name: string): object {
+  return {
+    import: { types: `./${name}.d.ts`, default: `./${name}.js` },
+    require: { types: `./${name}.d.cts`, default: `./${name}.cjs` },
+  };
+}

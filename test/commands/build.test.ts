@@ -1,0 +1,144 @@
+/**
+ * `npm run build`: what it makes is installed or copied into projects of every usual kind, compiled and run.
+ * @module
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { jwtVerify } from 'jose';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { CONSUMERS, type Consumer, writeConsumer } from './consumers.ts';
+import { run, temporaryDirectory } from './support.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const directory = temporaryDirectory();
+const { path: cwd } = directory;
+const built = join(cwd, 'dist/client');
+const installed = join(cwd, 'app/node_modules/tidings-client');
+afterAll(() => directory.remove());
+
+beforeAll(async () => {
+  const command = run(cwd, 'scripts/build.ts');
+  expect(await command.ended, command.output()).toBe(0);
+  mkdirSync(join(cwd, 'app'));
+  writeFileSync(join(cwd, 'app/package.json'), '{"name":"app","private":true}');
+  // As a copy, with the files that a published package would have.
+  spawned('npm', 'install', '--offline', '--install-links', built);
+  // The types that templates of Vite name.
+  symlinkSync(join(ROOT, 'node_modules/vite'), join(cwd, 'app/node_modules/vite'));
+});
+
+/** Runs a program in the directory of the application. Returns what it printed; fails with it. */
+function spawned(program: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: join(cwd, 'app'), encoding: 'utf8' });
+  expect(status, `${program} ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
+  return stdout;
+}
+
+/** Compiles with the options of the project and nothing emitted. */
+const compile = (config: string, ...more: readonly string[]): string =>
+  spawned(join(ROOT, 'node_modules/.bin/tsc'), '-p', config, '--noEmit', ...more);
+
+const placeOf = ({ name }: Consumer, how: string): string =>
+  join(cwd, 'app', how, name.toLowerCase().replaceAll(' ', '-'));
+
+describe.each(CONSUMERS)('$name, with the options of its template', (consumer) => {
+  test('compiles when the package is installed', () => {
+    compile(writeConsumer(placeOf(consumer, 'installed'), consumer, 'tidings-client'));
+  });
+
+  test('compiles when the folder is copied', () => {
+    const place = placeOf(consumer, 'copied');
+    cpSync(built, join(place, 'src/tidings'), { recursive: true });
+    const file = consumer.type === 'module' ? 'index.js' : 'index.cjs';
+    compile(writeConsumer(place, consumer, `./tidings/${file}`));
+  });
+
+  test('compiles when the types of the package are checked, too', () => {
+    const config = writeConsumer(placeOf(consumer, 'checked'), consumer, 'tidings-client');
+    compile(config, '--skipLibCheck', 'false', '--types', '');
+  });
+});
+
+test('the sources compile in a project of Vite', () => {
+  const [vite] = CONSUMERS;
+  if (vite === undefined) throw new Error('there is no project of Vite');
+  const place = placeOf(vite, 'sources');
+  for (const folder of ['client', 'protocol'])
+    cpSync(join(ROOT, folder), join(place, 'src', folder), { recursive: true });
+  compile(writeConsumer(place, vite, './client/index.ts'));
+});
+
+describe('what is built', () => {
+  const print = `const client = connect({ url: 'http://127.0.0.1:1', token: 'x' });
+    client.close();
+    mint({ key: 'k'.repeat(64), audience: 'tidings:dev', capability: { a: ['publish'] }, ttlSeconds: 60, sub: 'ada' })
+      .then((token) => console.log(typeof TidingsError, token));`;
+
+  test.each([
+    [
+      'import',
+      'main.mjs',
+      `import { connect, TidingsError } from 'tidings-client';\nimport { mint } from 'tidings-client/mint';\n${print}`,
+    ],
+    [
+      'require',
+      'main.cjs',
+      `const { connect, TidingsError } = require('tidings-client');\nconst { mint } = require('tidings-client/mint');\n${print}`,
+    ],
+  ])('runs in Node by %s', async (_how, file, code) => {
+    writeFileSync(join(cwd, 'app', file), code);
+    const [kind, token = ''] = spawned(process.execPath, file).trim().split(' ');
+    const { payload } = await jwtVerify(token, Buffer.from('k'.repeat(64)), { audience: 'tidings:dev' });
+    expect([kind, payload.sub, payload.capability]).toEqual(['function', 'ada', { a: ['publish'] }]);
+  });
+
+  test('publishes to a hub and reads from it, either way', async () => {
+    const hub = run(cwd, 'scripts/start.ts', '--port', '0');
+    onTestFinished(async () => {
+      hub.process.kill('SIGINT');
+      await hub.ended;
+    });
+    await expect.poll(() => hub.output(), { timeout: 120_000, interval: 50 }).toContain('is ready');
+    const { url, token } = JSON.parse(readFileSync(join(cwd, '.tidings/local.json'), 'utf8'));
+    const talk = `async function talk() {
+      const hub = connect(${JSON.stringify({ url, token })});
+      await hub.publish('built', [process.argv[1].slice(-4)]);
+      for await (const { messages } of hub.messages('built', { offset: '-1' })) {
+        console.log(JSON.stringify(messages));
+        break;
+      }
+      hub.close();
+    }
+    talk();`;
+    writeFileSync(join(cwd, 'app/talk.mjs'), `import { connect } from 'tidings-client';\n${talk}`);
+    writeFileSync(join(cwd, 'app/talk.cjs'), `const { connect } = require('tidings-client');\n${talk}`);
+    expect(JSON.parse(spawned(process.execPath, 'talk.mjs'))).toEqual(['.mjs']);
+    expect(JSON.parse(spawned(process.execPath, 'talk.cjs'))).toEqual(['.mjs', '.cjs']);
+  });
+
+  test('has maps that lead back to the sources, text and all', () => {
+    for (const file of ['index.js.map', 'index.cjs.map', 'mint.js.map', 'mint.cjs.map']) {
+      const { sources, sourcesContent } = JSON.parse(readFileSync(join(installed, file), 'utf8'));
+      expect(sources.some((source: string) => /(client\/index|scripts\/mint)\.ts$/.test(source))).toBe(true);
+      expect(sourcesContent).toHaveLength(sources.length);
+    }
+  });
+
+  const bundled = async (code: string) => {
+    const stdin = { contents: code, resolveDir: join(cwd, 'app') };
+    const options = { bundle: true, write: false, platform: 'browser', logLevel: 'silent' } as const;
+    return (await build({ stdin, ...options })).outputFiles[0]?.text ?? '';
+  };
+
+  test('is left out of a bundle that does not use it, and mint() never gets into a page', async () => {
+    expect(await bundled(`import { connect } from 'tidings-client'; connect({ url: 'x' })`)).toContain(
+      'tidings.v1',
+    );
+    expect(await bundled(`import { connect } from 'tidings-client';`)).not.toContain('tidings.v1');
+    await expect(bundled(`import { mint } from 'tidings-client/mint'; mint({})`)).rejects.toThrow(
+      'tidings-client',
+    );
+  });
+});
