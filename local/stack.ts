@@ -110,7 +110,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
-    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data), undo);
+    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data, log), undo);
     const messaging = await startMessaging(plan, aws.url.replace('http://', ''));
     if (messaging !== undefined) undo.push(messaging.close);
     const metrics = createMetrics();
