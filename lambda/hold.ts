@@ -22,6 +22,7 @@ import { answerHeld } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
+import { stopping } from './http/stopping.ts';
 import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
 import { fromSeat, seatOf } from './hub/tally.ts';
@@ -45,6 +46,8 @@ const seats = {
   clock: hold.log.clock,
 };
 const access = accessInAws(accessEnv.read(process.env));
+// Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.
+const signal = stopping();
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
 const answer = httpHandler({
@@ -63,8 +66,6 @@ const answer = httpHandler({
         const until = hold.timer.now() + ms;
         const seat = seatOf(seats, caller.principal);
         const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };
-        // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
-        const { signal } = new AbortController();
         const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         count('Delivered', held.result.messages.length);

@@ -20,6 +20,7 @@ import {
   wakeEnv,
 } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
+import { stopping } from './http/stopping.ts';
 import { streamHandler } from './http/stream.ts';
 
 const client = documentClient();
@@ -41,6 +42,7 @@ const { channel, events } = streamAnswers({
     clock: hold.log.clock,
   },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
+  stopping: stopping(),
   random: Math.random,
   logDefect,
   logRefusal,

@@ -17,6 +17,8 @@ export interface Listener {
   serve(handler: Serve): void;
   /** Where nobody asked for them, requests for a WebSocket are requests like all others. */
   serveUpgrades(handler: ServeUpgrade): void;
+  /** Takes no new connections. */
+  stop(): void;
   /** Ends open connections too: a client that keeps one alive must not keep the stack alive. */
   close(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function listen(port: number, what: string): Promise<Listener> {
     serveUpgrades: (next) => {
       upgrade = next;
     },
+    stop: () => void server.close(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

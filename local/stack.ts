@@ -81,7 +81,7 @@ export interface LocalStack {
   readonly control: string;
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
-  /** Ends every process and connection. May be called twice. */
+  /** Lets functions end what they do, for some seconds, and ends every process and connection. May be called twice. */
   close(): Promise<void>;
 }
 
@@ -111,7 +111,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
     const dynamodb = await opened(startDynamoDb(tablesOf(plan), data, log), undo);
-    const messaging = await startMessaging(plan, aws.url.replace('http://', ''));
+    const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
     if (messaging !== undefined) undo.push(messaging.close);
     const metrics = createMetrics();
     const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
@@ -130,10 +130,15 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
     const served = serveDoors(doors, doorOptions);
-    undo.push(served.close);
-    if (messaging !== undefined) {
-      undo.push(startEventSources(sources, { messaging, runtime, harsh, log }).close);
-    }
+    const pollers = messaging && startEventSources(sources, { messaging, runtime, harsh, log });
+    undo.push(async () => {
+      // Whoever comes again meanwhile finds no stack, rather than one that refuses: browsers take that for the last word.
+      for (const { stop } of doors.values()) stop();
+      pollers?.stop();
+      await served.close();
+      await runtime.close();
+      await pollers?.settled();
+    });
     return {
       url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
       apiUrl,

@@ -48,6 +48,7 @@ interface Gateway extends SocketApiOptions {
   /** Upgrades what was let in, with the subprotocol that the function chose. */
   readonly server: WebSocketServer;
   readonly subprotocols: WeakMap<IncomingMessage, string>;
+  /** Nobody is told of ends any more. */
   closing: boolean;
 }
 
@@ -62,8 +63,8 @@ interface Line {
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html */
 const MAX_URL_BYTES = 4_096;
 
-/** Serves the upgrades of one API on a listener that has its port; gives what ends it without telling anybody. */
-export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => void {
+/** Serves the upgrades of one API on a listener that has its port; gives what ends all of its connections. */
+export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => Promise<void> {
   const subprotocols = new WeakMap<IncomingMessage, string>();
   // Without permessage-deflate: API Gateway does not offer it.
   const server = new WebSocketServer({
@@ -88,7 +89,8 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
       socket.destroy();
     });
   });
-  return () => {
+  return async () => {
+    await gateway.connections.end(options.api.id);
     gateway.closing = true;
   };
 }

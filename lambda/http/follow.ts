@@ -33,6 +33,8 @@ export interface StreamOptions extends Books {
   readonly access: Access;
   readonly seats: Seats;
   readonly lifetimeMs: number;
+  /** Ends all streams. */
+  readonly stopping: AbortSignal;
   readonly random: () => number;
   /** Told how many messages go out. */
   readonly delivered: (count: number) => void;
@@ -51,7 +53,7 @@ export function streamAnswers(door: StreamOptions) {
   const options = (caller: Caller, signal: AbortSignal): FollowOptions => ({
     lifetimeMs: Math.min(lifetimeMs, leavesAt(caller) - hold.log.clock()),
     heartbeatMs: HEARTBEAT_MS,
-    signal,
+    signal: AbortSignal.any([signal, door.stopping]),
   });
 
   async function* batchesOf(name: string, from: From, following: FollowOptions): AsyncGenerator<Held> {

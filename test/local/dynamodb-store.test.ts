@@ -33,8 +33,8 @@ async function iteratorsLike(path: string | undefined): Promise<() => number> {
   const kinds = [store.db.keys({}), store.db.values({})];
   for (const iterator of kinds) await iterator.close();
   await new Promise<void>((resolve) => store.db.close(() => resolve()));
-  return () =>
-    kinds.reduce((sum, { constructor }) => sum + queryObjects(constructor, { format: 'count' }), 0);
+  const countOf = ({ constructor: kind }: object) => queryObjects(kind, { format: 'count' });
+  return () => kinds.reduce((sum, iterator) => sum + countOf(iterator), 0);
 }
 
 describe.each(['in memory', 'in a directory'])('%s', (where) => {

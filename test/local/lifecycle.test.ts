@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   GetSecretValueCommand,
@@ -12,6 +9,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { startHosted } from './hosted.ts';
 import { jsonOf, resourceOf, synthesizeFixture, tamper, temporaryDirectory } from './support.ts';
 
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
@@ -63,13 +61,8 @@ describe('with a data directory', () => {
   });
 
   it('nothing that was answered is lost when the stack is killed', async () => {
-    const program = fileURLToPath(new URL('fixture/host.ts', import.meta.url));
-    const kept = join(data.path, 'kept');
-    const host = spawn(process.execPath, [program, fixture.assembly, kept], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [first]: unknown[] = await once(host.stdout, 'data');
-    const url = String(first).trim();
+    const host = await startHosted(fixture.assembly, join(data.path, 'kept'));
+    const { url } = host;
     const { TABLE } = await jsonOf(await fetch(`${url}/trouble`, { method: 'POST', body: 'env' }));
     const target = 'DynamoDB_20120810.PutItem';
     const body = JSON.stringify({
@@ -79,8 +72,7 @@ describe('with a data directory', () => {
     });
     const answer = await jsonOf(await fetch(`${url}/work`, { method: 'POST', body }));
     expect(answer).toEqual({ status: 200, body: {} });
-    host.kill('SIGKILL');
-    await once(host, 'exit');
+    await host.end('SIGKILL');
     const stack = await start();
     const client = new DynamoDBClient(settingsOf(stack));
     const { Item } = await client.send(new GetItemCommand({ TableName: stack.outputs.TableName, Key }));
