@@ -77,7 +77,7 @@ export interface LocalStack {
   readonly functionUrls: Record<string, string>;
   /** An identity that no policy is asked about. */
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
+  /** Base URL, with the secret of this start, of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
   readonly control: string;
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
@@ -119,7 +119,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     const connections = createConnections();
     const queues = createQueues(plan, messaging);
-    const control = createControl({ ledger, faults, metrics, runtime, queues, connections });
+    const secret = randomBytes(20).toString('hex');
+    const control = createControl({ secret, ledger, faults, metrics, runtime, queues, connections });
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
@@ -150,7 +151,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
         accessKeyId: adminKeyId,
         secretAccessKey: randomBytes(20).toString('hex'),
       },
-      control: `${aws.url}/_local`,
+      control: `${aws.url}/_local/${secret}`,
       outputs: plan.outputs,
       close,
     };

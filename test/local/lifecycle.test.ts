@@ -1,4 +1,4 @@
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -101,6 +101,44 @@ describe('with a data directory', () => {
     chmodSync(file, 0o644);
     await (await start()).close();
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ['cut short', (text: string) => text.slice(0, 40), 'is damaged: it is not a JSON object'],
+    ['emptied', () => '', 'is damaged: it is not a JSON object'],
+    ['without secrets', () => '{}', 'is damaged: it is empty'],
+    ['without a value', (text: string) => text.replace('"value"', '"valve"'), 'it has no whole secret'],
+    ['removed', () => undefined, 'is missing'],
+  ])('secrets that were %s are refused, not replaced', async (_, damage, sentence) => {
+    const first = await start();
+    const secret = await secretOf(first);
+    await first.close();
+    const file = join(data.path, 'kept', 'secrets.json');
+    const whole = readFileSync(file, 'utf8');
+    const damaged = damage(whole);
+    if (damaged === undefined) rmSync(file);
+    else writeFileSync(file, damaged);
+    await expect(start()).rejects.toThrow(sentence);
+    await expect(start()).rejects.toThrow(/put back a copy of it, or remove .*kept to begin with new keys/);
+    if (damaged !== undefined) expect(readFileSync(file, 'utf8')).toBe(damaged);
+
+    writeFileSync(file, whole);
+    const again = await start();
+    expect(await secretOf(again)).toBe(secret);
+    await again.close();
+  });
+
+  it('a secret that cannot be kept stays as it was', async () => {
+    const first = await start();
+    const secret = await secretOf(first);
+    // In the way of the file that the new values are written to.
+    mkdirSync(join(data.path, 'kept', 'secrets.json.new'));
+    const client = new SecretsManagerClient(settingsOf(first));
+    const put = new PutSecretValueCommand({ SecretId: first.outputs.SecretArn, SecretString: 'new' });
+    await expect(client.send(put)).rejects.toThrow();
+    client.destroy();
+    expect(await secretOf(first)).toBe(secret);
+    await first.close();
   });
 
   it('a table of other keys is refused', async () => {
