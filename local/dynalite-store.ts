@@ -3,7 +3,7 @@
  * which LevelDB needs.
  * @module
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -110,7 +110,10 @@ async function hasRoom(path: string): Promise<boolean> {
 
 /** LevelDB locks its directory; without this the first operation would only say that the database is closed. */
 async function openStore(path: string | undefined): Promise<Store> {
-  if (path !== undefined) mkdirSync(path, { recursive: true });
+  if (path !== undefined) {
+    mkdirSync(path, { recursive: true });
+    refuseHeadless(path);
+  }
   const store = create({ ...OPTIONS, ...(path !== undefined && { path }) });
   closeIterators(store.db);
   try {
@@ -124,6 +127,16 @@ async function openStore(path: string | undefined): Promise<Store> {
       `the tables in ${path} cannot be opened, they may be in use by another process: ${cause}`,
     );
   }
+}
+
+/** Where the file that names the others is missing, LevelDB would begin a new database, and remove the others. */
+function refuseHeadless(path: string): void {
+  if (existsSync(join(path, 'CURRENT')) || !readdirSync(path).some((name) => /\.(ldb|log)$/.test(name)))
+    return;
+  throw new Error(
+    `the tables in ${path} are damaged: the file CURRENT is missing. Put back a copy of ${path}, ` +
+      'or remove it to begin without the channels',
+  );
 }
 
 const closeStore = (store: Store) => new Promise<void>((resolve) => store.db.close(() => resolve()));

@@ -85,21 +85,25 @@ const prepare = (database: DatabaseSync) => ({
 
 type Statements = ReturnType<typeof prepare>;
 
-/** Says once that the file cannot be written, which a full disk mostly is, and once that it can. */
+/** On a disk that is nearly full small writes succeed beside large ones that fail: neither is said each time. */
+const QUIET_MS = 10_000;
+
+/** Says that the file cannot be written, which a full disk mostly is, and that it can be written again. */
 function reporter(file: string, log: (line: string) => void, isOpen: () => boolean) {
-  let isFailing = false;
+  let failedAt: number | undefined;
   return (write: () => unknown): void => {
     try {
       write();
     } catch (error) {
       const because = error instanceof Error ? error.message : String(error);
-      if (!isFailing && isOpen())
+      if (failedAt === undefined && isOpen())
         log(`[queues] cannot write ${file}: ${because}. It goes on when there is room.`);
-      isFailing = true;
+      failedAt = Date.now();
       throw error;
     }
-    if (isFailing) log(`[queues] writes ${file} again`);
-    isFailing = false;
+    if (failedAt === undefined || Date.now() - failedAt < QUIET_MS) return;
+    failedAt = undefined;
+    log(`[queues] writes ${file} again`);
   };
 }
 

@@ -17,7 +17,7 @@ const HELP = `usage: npm start [-- OPTIONS]
 Runs the whole hub on this machine, from the very template that npm run deploy would deploy.
 
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
-  --data DIR                      keep channels and keys in DIR (default: in memory)
+  --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
   --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let

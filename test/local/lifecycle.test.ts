@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
@@ -126,6 +126,15 @@ describe('with a data directory', () => {
     const again = await start();
     expect(await secretOf(again)).toBe(secret);
     await again.close();
+  });
+
+  it('tables without the file that names the others are refused, not replaced', async () => {
+    await (await start()).close();
+    const tables = join(data.path, 'kept', 'dynamodb');
+    const before = readdirSync(tables).filter((name) => name !== 'CURRENT');
+    rmSync(join(tables, 'CURRENT'));
+    await expect(start()).rejects.toThrow(/^the tables in .* are damaged: the file CURRENT is missing/);
+    expect(readdirSync(tables)).toEqual(before);
   });
 
   it('a secret that cannot be kept stays as it was', async () => {
