@@ -136,9 +136,10 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       // Whoever comes again meanwhile finds no stack, rather than one that refuses: browsers take that for the last word.
       for (const { stop } of doors.values()) stop();
       pollers?.stop();
-      await served.close();
+      await served.endSockets();
       await runtime.close();
       await pollers?.settled();
+      await served.close();
     });
     return {
       url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,

@@ -4,6 +4,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fieldsOf } from '../../protocol/fields.ts';
 import { dataOf, type Receiver, startReceiver } from '../support/receiver.ts';
 import { callerAt } from '../support/wire.ts';
 import { type Command, run, temporaryDirectory } from './support.ts';
@@ -18,7 +19,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await receiver.close();
-  for (const command of running) command.process.kill('SIGKILL');
+  // The script that starts a hub may be gone, and the hub not.
+  for (const command of running) if (command.process.exitCode === null) process.kill(local().pid, 'SIGKILL');
   await Promise.all([...running].map(({ ended }) => ended));
   running.clear();
 });
@@ -58,6 +60,14 @@ const endpoint = async (url: string, channel: string) => {
   const headers = { 'Content-Type': 'application/json' };
   expect((await hub().request('/webhooks', { method: 'POST', headers, body })).status).toBe(201);
 };
+
+/** Long polls that are with a function at this moment. */
+async function heldPolls(): Promise<number> {
+  const processes: unknown = await (await fetch(`${local().control}/processes`)).json();
+  const known = Array.isArray(processes) ? processes.map(fieldsOf) : [];
+  const held = known.filter(({ function: path }) => String(path).includes('/Hold/'));
+  return held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
+}
 
 const wanted = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
 /** A lease of 25 s that a killed process has left is waited for, and an attempt that it began comes again after 5 s. */
@@ -104,6 +114,7 @@ test('a stop ends streams and long polls in order, and their places are free aft
   expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
   const polls = wanted(0, 10).map(() => open('long-poll'));
   const texts = streams.map((stream) => stream.text());
+  await expect.poll(heldPolls, { timeout: 20_000 }).toBe(10);
   await stop(first);
   // Ended, not cut: `text` would throw.
   for (const text of await Promise.all(texts)) expect(text).toContain('event: control');
