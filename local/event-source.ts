@@ -65,7 +65,7 @@ export function startEventSources(
       deliveries,
       closing: closing.signal,
     };
-    void poll(poller);
+    poll(poller).catch((error: unknown) => tell(poller, `is polled no more: ${String(error)}`));
   }
   return {
     stop: () => closing.abort(),
@@ -83,6 +83,7 @@ async function poll(poller: Poller): Promise<void> {
   const { source, slots, closing } = poller;
   while (!closing.aborted) {
     await slots.some();
+    if (closing.aborted) return;
     const messages = await gather(poller).catch(async (error: unknown) => {
       tell(poller, `cannot be read: ${String(error)}`);
       await pause(FAILED_PAUSE_MS, closing);

@@ -26,7 +26,7 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
   --anonymous CAPABILITY          what callers without a token may do, such as '{"public/*":["subscribe"]}'
   --help                          this text
 
-When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind.`;
+When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind; a second one stops it at once.`;
 
 const OPTIONS = {
   port: { type: 'string' },
@@ -62,7 +62,9 @@ await command(HELP, OPTIONS, async (flags) => {
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (): void => {
-    if (!controller.signal.aborted) say('stopping …');
+    // Whoever asks twice does not want to wait for functions that do not end: the warden kills them.
+    if (controller.signal.aborted) process.exit(1);
+    say('stopping …');
     controller.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);

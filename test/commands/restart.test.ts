@@ -90,7 +90,17 @@ describe('webhooks', () => {
     await expect
       .poll(() => [...new Set(dataOf(receiver))].map(Number).toSorted((a, b) => a - b), SOON)
       .toEqual(wanted(0, 30));
-    await stop(third);
+
+    // An attempt that is not answered is waited for; a second Ctrl-C ends even that.
+    const before = receiver.received.length;
+    receiver.reply = () => ({});
+    await hub().publish('orders/1', 'never answered');
+    await expect.poll(() => receiver.received.length, SOON).toBeGreaterThan(before);
+    third.process.kill('SIGINT');
+    await expect.poll(() => third.output(), { timeout: 10_000 }).toContain('stopping');
+    third.process.kill('SIGINT');
+    expect(await third.ended).toBe(1);
+    running.delete(third);
   }, 240_000);
 
   test('go on after a stop', async () => {
