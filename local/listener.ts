@@ -36,7 +36,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 export async function listen(port: number, what: string): Promise<Listener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
   let upgrade: ServeUpgrade | undefined;
-  const upgraded = new Set<Socket>();
+  const sockets = new Set<Socket>();
   const server = createServer(
     {
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -48,11 +48,13 @@ export async function listen(port: number, what: string): Promise<Listener> {
     },
     (request, response) => handler(request, response),
   );
+  // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
   server.on('upgrade', (request, socket, head) => {
     if (!(socket instanceof Socket)) return void socket.destroy();
-    // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
-    upgraded.add(socket);
-    socket.on('close', () => upgraded.delete(socket));
     socket.on('error', () => socket.destroy());
     upgrade?.(request, socket, head);
   });
@@ -82,8 +84,7 @@ export async function listen(port: number, what: string): Promise<Listener> {
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
-        for (const socket of upgraded) socket.destroy();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }
