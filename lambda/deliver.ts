@@ -13,6 +13,7 @@ import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import { wakeHandler } from './aws/wake-batch.ts';
 import { watchedBury, watchedSender } from './aws/watched-webhooks.ts';
 import { deadLettersBySqs, errandsOfDeliver } from './aws/webhook-queues.ts';
+import { hostsOfRuntime } from './dial/own-hosts.ts';
 import { senderTo } from './dial/send.ts';
 import { vaultWith } from './dial/vault.ts';
 import {
@@ -33,7 +34,7 @@ const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { DEAD_LETTERS_URL, OWN_HOSTS } = deliverEnv.read(process.env);
 const { notify, renew } = errandsOfDeliver(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
 const log = logInAws(logEnv.read(process.env), client);
-const ownHosts = OWN_HOSTS.split(',');
+const ownHosts = [...OWN_HOSTS.split(','), ...hostsOfRuntime(process.env)];
 const deliveries = deliveriesInDynamoDb(client, DELIVERIES_TABLE);
 const delivering = {
   log,

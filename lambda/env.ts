@@ -46,6 +46,9 @@ export const jobEnv = contract('PUSH_QUEUE_URL');
 /** How far was pushed, and how to post to sockets: POSTS_IN_FLIGHT at a time, POSTS_PER_SECOND at the most. */
 export const pushEnv = contract('CURSORS_TABLE', 'SOCKET_ENDPOINT', 'POSTS_IN_FLIGHT', 'POSTS_PER_SECOND');
 
+/** How to end connections. */
+export const endsEnv = contract('SOCKET_ENDPOINT');
+
 /** How many connections a caller may have. */
 export const connectionsEnv = contract('CONNECTIONS_PER_CALLER');
 
@@ -91,7 +94,14 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
   Read: common,
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...holdEnv.names],
   Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...streamEnv.names],
-  Socket: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names, ...connectionsEnv.names],
+  Socket: [
+    ...common,
+    ...hintEnv.names,
+    ...jobEnv.names,
+    ...listenersEnv.names,
+    ...connectionsEnv.names,
+    ...endsEnv.names,
+  ],
   Webhooks: [
     ...common,
     ...endpointsEnv.names,

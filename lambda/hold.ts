@@ -23,6 +23,7 @@ import { httpHandler } from './http/app.ts';
 import { cursorAfter } from './http/cursor.ts';
 import { holdMsOf, parseFrom } from './http/parse.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
+import { stopping } from './http/stopping.ts';
 import { leavesAt } from './hub/goodbye.ts';
 import { holdRead } from './hub/hold.ts';
 import { fromSeat, refusing, seatOf } from './hub/tally.ts';
@@ -48,6 +49,8 @@ const seats = {
   newId,
 };
 const access = accessInAws(accessEnv.read(process.env));
+// Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.
+const signal = stopping();
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
 const answer = httpHandler({
@@ -67,8 +70,6 @@ const answer = httpHandler({
         const until = hold.timer.now() + ms;
         const seat = seatOf(seats, caller.principal, clock() + ms);
         const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };
-        // Behind API Gateway nobody tells a function that its caller has gone, so nothing ends the hold but time.
-        const { signal } = new AbortController();
         const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         count('Delivered', held.result.messages.length);

@@ -6,8 +6,10 @@
 import { Refusal } from '../protocol/errors.ts';
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
+import { connectionsInApiGateway } from './aws/connections.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { logInAws } from './aws/log.ts';
+import { credentialsOf } from './aws/push.ts';
 import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
@@ -15,6 +17,7 @@ import { ticketsInAws } from './aws/tickets.ts';
 import {
   accessEnv,
   connectionsEnv,
+  endsEnv,
   hintEnv,
   jobEnv,
   listenersEnv,
@@ -29,6 +32,7 @@ import { tooMany } from './hub/tally.ts';
 import { answerMessage } from './ws/answer.ts';
 import { admit, type Upgrade } from './ws/connect.ts';
 import { parseSocketEvent, type SocketResult } from './ws/event.ts';
+import { paceOfConnections } from './ws/pace.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);
@@ -49,6 +53,16 @@ const sockets = {
   published: (messages: number) => count('Published', messages),
 };
 
+const pace = paceOfConnections();
+/** Only who floods is ended from here: as many at a time are enough, and leave the posts of the push their share. */
+const ENDS_PER_SECOND = 10;
+const connections = connectionsInApiGateway({
+  endpoint: endsEnv.read(process.env).SOCKET_ENDPOINT,
+  inFlight: ENDS_PER_SECOND,
+  perSecond: ENDS_PER_SECOND,
+  ...credentialsOf(process.env),
+});
+
 export const handler = watched(telemetryEnv.read(process.env), answer);
 
 async function answer(event: unknown): Promise<SocketResult> {
@@ -57,11 +71,18 @@ async function answer(event: unknown): Promise<SocketResult> {
     case 'connect':
       return await open(said);
     case 'message':
-      return { statusCode: 200, body: await answerMessage(sockets, said.connection, said.body) };
+      return { statusCode: 200, body: await reply(said.connection, said.body) };
     case 'disconnect':
       await forget({ subscribers }, said.connection);
       return { statusCode: 200 };
   }
+}
+
+/** Who goes on although it is refused is ended: the rate of the gateway is for all sockets, and it would take the most of it. */
+async function reply(connection: string, body: string): Promise<string> {
+  const verdict = pace(connection, Date.now());
+  if (verdict === 'flooding') await connections.close(connection);
+  return await answerMessage(sockets, connection, body, verdict !== 'fine');
 }
 
 async function open(upgrade: Upgrade): Promise<SocketResult> {

@@ -21,6 +21,7 @@ import {
 } from './env.ts';
 import { streamAnswers } from './http/follow.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
+import { stopping } from './http/stopping.ts';
 import { streamHandler } from './http/stream.ts';
 import { givingWay } from './hub/tally.ts';
 
@@ -43,6 +44,7 @@ const { channel, events } = streamAnswers({
     newId: hold.log.newId,
   },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
+  stopping: stopping(),
   random: Math.random,
   logDefect,
   logRefusal,

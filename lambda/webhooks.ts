@@ -12,6 +12,7 @@ import { logInAws } from './aws/log.ts';
 import { logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import { wakesBySqs } from './aws/webhook-queues.ts';
+import { hostsOfRuntime } from './dial/own-hosts.ts';
 import { isSecret } from './dial/sign.ts';
 import { parseTarget } from './dial/target.ts';
 import { vaultWith } from './dial/vault.ts';
@@ -32,6 +33,7 @@ const client = documentClient();
 const log = logInAws(logEnv.read(process.env), client);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { WEBHOOK_KEY_ARN } = vaultEnv.read(process.env);
+const runtimeHosts = hostsOfRuntime(process.env);
 const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
 
 const answer = webhookHandler({
@@ -40,7 +42,8 @@ const answer = webhookHandler({
   logDefect,
   logRefusal,
   isSecret,
-  checkUrl: (url, requestHost) => parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost] }).href,
+  checkUrl: (url, requestHost) =>
+    parseTarget(url, { isInsecureAllowed, ownHosts: [requestHost, ...runtimeHosts] }).href,
   managing: {
     endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
     deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),

@@ -8,7 +8,7 @@ import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { connectionsEnv, wakeEnv } from '../lambda/env.ts';
+import { connectionsEnv, endsEnv, wakeEnv } from '../lambda/env.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
@@ -64,6 +64,9 @@ export class Socket extends Construct {
       ...(config.socketLogs ? { accessLogSettings: this.#accessLogs(config) } : {}),
     });
     this.#throttle(config);
+    // Who says too much for too long is disconnected.
+    this.grantEnd(this.door);
+    this.door.configure(endsEnv.write({ SOCKET_ENDPOINT: this.stage.callbackUrl }));
     if (!config.socketLogs) {
       Validations.of(this.stage).acknowledge({
         id: 'AwsSolutions-APIG1',

@@ -31,6 +31,10 @@ globalThis.awslambda = {
   },
 };
 
+// A stack that stops says SIGTERM: the function may end what it holds, and the stack kills the process afterwards. Ctrl-C in
+// a terminal goes to every process of the group, to this one too, and is for the stack alone.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {});
+
 /** Without the process that gives out work there is none: whoever is cut off ends, and leaves nothing behind. */
 function orphaned() {
   process.exit(1);

@@ -23,6 +23,8 @@ export interface Exit {
 
 export interface Child {
   readonly pid: number | undefined;
+  /** Tells it to end what it is doing. */
+  stop(): void;
   kill(): void;
   readonly gone: Promise<Exit>;
 }
@@ -56,7 +58,12 @@ export function spawnRuntime(
     // "close" comes after the last line of output, "exit" may come before it.
     child.on('close', (code, signal) => resolve({ code, signal }));
   });
-  return { pid: child.pid, kill: () => void child.kill('SIGKILL'), gone };
+  return {
+    pid: child.pid,
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+    gone,
+  };
 }
 
 /**

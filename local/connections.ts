@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 
 export interface Connection {
@@ -38,11 +39,17 @@ export interface Connections {
   list(): ConnectionRecord[];
   /** Ends all at once without a word, as a network that fails. */
   cut(): void;
+  /** Ends those of an API, and resolves when they have ended, or do not answer. */
+  end(apiId: string): Promise<void>;
 }
 
 /** Larger messages must come, and are sent, in several frames. */
 export const MAX_FRAME_BYTES = 32 * 1024;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
+
+/** How long a client has to answer the end of its connection when the stack stops, in milliseconds. */
+const END_MS = 1_000;
+const END_POLL_MS = 10;
 
 const IDLE_MS = 10 * 60 * 1_000;
 const LIFETIME_MS = 2 * 60 * 60 * 1_000;
@@ -61,6 +68,12 @@ export function createConnections(): Connections {
     list: () => [...connections.values()].map(recordOf),
     cut() {
       for (const { wire } of connections.values()) wire.destroy();
+    },
+    async end(apiId) {
+      const open = () => [...connections.values()].filter(({ api }) => api.id === apiId);
+      for (const connection of open()) closeConnection(connection, 1001, 'Going away');
+      const end = Date.now() + END_MS;
+      while (open().length > 0 && Date.now() < end) await wait(END_POLL_MS);
     },
   };
 }

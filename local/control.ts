@@ -13,6 +13,8 @@ import type { Queues } from './queues.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface Controlled {
+  /** A part of the path of every request. */
+  readonly secret: string;
   readonly ledger: Ledger;
   readonly faults: Faults;
   readonly metrics: Metrics;
@@ -21,27 +23,33 @@ export interface Controlled {
   readonly connections: Connections;
 }
 
-/** Answers the requests below `/_local/` of the AWS endpoint. */
-export function createControl({ ledger, faults, metrics, runtime, queues, connections }: Controlled) {
+/**
+ * Answers the requests below `/_local/` of the AWS endpoint. Whatever runs on this machine reaches it, and so do pages in its
+ * browsers and webhooks of the hub: only who was told the secret of this start is answered.
+ */
+export function createControl(controlled: Controlled) {
+  const { secret, ledger, faults, metrics, runtime, queues, connections } = controlled;
   const routes: Readonly<Record<string, (body: Buffer) => unknown>> = {
-    'GET /_local/calls': () => ledger.calls(),
-    'DELETE /_local/calls': () => ledger.forgetCalls(),
-    'GET /_local/grants': () => ledger.grants(),
-    'GET /_local/metrics': () => metrics.list(),
-    'GET /_local/processes': () => runtime.processes(),
-    'POST /_local/faults': (body) => faults.add(parseJson(body.toString('utf8'))),
-    'DELETE /_local/faults': () => faults.clear(),
-    'GET /_local/connections': () => connections.list(),
-    'DELETE /_local/connections': () => connections.cut(),
-    'GET /_local/queues': () => queues.list(),
-    'POST /_local/queues/redrive': (body) => queues.redrive(parseJson(body.toString('utf8'))),
+    'GET /calls': () => ledger.calls(),
+    'DELETE /calls': () => ledger.forgetCalls(),
+    'GET /grants': () => ledger.grants(),
+    'GET /metrics': () => metrics.list(),
+    'GET /processes': () => runtime.processes(),
+    'POST /faults': (body) => faults.add(parseJson(body.toString('utf8'))),
+    'DELETE /faults': () => faults.clear(),
+    'GET /connections': () => connections.list(),
+    'DELETE /connections': () => connections.cut(),
+    'GET /queues': () => queues.list(),
+    'POST /queues/redrive': (body) => queues.redrive(parseJson(body.toString('utf8'))),
   };
   return (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
-    const route = routes[`${request.method} ${request.url}`];
-    if (!isAdmin(request)) {
-      answer(response, 403, { message: 'only for the machine itself, without credentials' });
+    const own = `/_local/${secret}/`;
+    const asked = `${request.method} ${request.url?.replace(own, '/')}`;
+    const route = routes[asked];
+    if (!request.url?.startsWith(own)) {
+      answer(response, 403, { message: 'only for who has the secret of this start' });
     } else if (route === undefined) {
-      const message = `no ${request.method} ${request.url}; there are ${Object.keys(routes).join(', ')}`;
+      const message = `no ${asked}; there are ${Object.keys(routes).join(', ')}`;
       answer(response, 404, { message });
     } else {
       void attempt(route, response, body);
@@ -60,16 +68,6 @@ async function attempt(
   } catch (error) {
     answer(response, 400, { message: error instanceof Error ? error.message : String(error) });
   }
-}
-
-/**
- * The port is loopback, but a web page in a browser on this machine can reach it too: it sends an Origin, or, after
- * DNS rebinding, a Host of its own. A function signs what it sends.
- */
-function isAdmin({ headers }: IncomingMessage): boolean {
-  const host = (headers.host ?? '').replace(/:\d+$/, '');
-  const own = host === '127.0.0.1' || host === 'localhost';
-  return own && headers.origin === undefined && headers.authorization === undefined;
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {

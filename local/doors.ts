@@ -91,6 +91,9 @@ const hostOf = (url: string) => url.replace('http://', '');
 export interface ServedDoors {
   /** Where clients open a WebSocket: at the distribution if it leads to the API, else at the API itself. */
   readonly socketUrl: string | undefined;
+  /** Ends all connections of WebSocket APIs, and has that told. */
+  endSockets(): Promise<void>;
+  /** Cuts off what is under way. */
   close(): Promise<void>;
 }
 
@@ -103,7 +106,7 @@ export function serveDoors(doors: Doors, options: DoorOptions): ServedDoors {
   const socketHosts = new Set(urlsOf(doors, SOCKET_API).map(([, url]) => hostOf(url)));
   const ends: (() => void | Promise<void>)[] = [];
   const fronts: { url: string; originOf(path: string): { host: string } | undefined }[] = [];
-  const sockets: { url: string; path: string }[] = [];
+  const sockets: { url: string; path: string; end: () => Promise<void> }[] = [];
   for (const [resource, listener] of doors) {
     const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
       return stack === resource.stack && logicalId === resource.logicalId;
@@ -111,8 +114,7 @@ export function serveDoors(doors: Doors, options: DoorOptions): ServedDoors {
     if (resolved === undefined) continue;
     if (kindOf(resource) === SOCKET_API) {
       const served = serveSockets(resolved, listener, options);
-      sockets.push({ url: listener.url, path: served.path });
-      ends.push(served.close);
+      sockets.push({ url: listener.url, path: served.path, end: served.close });
     } else if (resource.type === HTTP_API) {
       serveHttpApi(resolved, plan, listener, runtime, log);
     } else if (resource.type === FUNCTION_URL) {
@@ -128,6 +130,9 @@ export function serveDoors(doors: Doors, options: DoorOptions): ServedDoors {
   const front = fronts.find(({ originOf }) => originOf(first?.path ?? '')?.host === hostOf(first?.url ?? ''));
   return {
     socketUrl: first && socketUrl(`${front?.url ?? first.url}${first.path}`),
+    async endSockets() {
+      for (const { end } of sockets) await end();
+    },
     async close() {
       for (const end of ends) await end();
     },

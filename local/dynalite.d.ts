@@ -2,8 +2,12 @@
 // It has no "exports" map, so its parts can be used without its HTTP server: one network hop less per call.
 
 declare module 'dynalite/db/index.js' {
+  export interface Iterators {
+    keys(options: object): { close(): Promise<void> };
+    values(options: object): { close(): Promise<void> };
+  }
   export interface Store {
-    readonly db: { open(): Promise<void>; close(done: (error?: Error | null) => void): void };
+    readonly db: Iterators & { open(): Promise<void>; close(done: (error?: Error | null) => void): void };
     readonly tableDb: { del(key: string, done: (error?: Error | null) => void): void };
   }
   export function create(options: {

@@ -2,9 +2,9 @@
  * DynamoDB: dynalite in process, without its HTTP server.
  * @module
  */
-import { join } from 'node:path';
-import { create, type Store } from 'dynalite/db/index.js';
+import type { Store } from 'dynalite/db/index.js';
 import { checkTypes, checkValidations } from 'dynalite/validations/index.js';
+import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 import { isObject, type JsonObject, listOf, objectOr, stringOr } from './json.ts';
 import type { Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -45,17 +45,19 @@ const OPERATIONS = [
   'UpdateItem',
 ] as const;
 
+const WRITES: readonly string[] = ['BatchWriteItem', 'CreateTable', 'DeleteItem', 'PutItem', 'UpdateItem'];
+
 const CORAL = 'com.amazon.coral.service#';
 
 /** Starts the store (in memory, or in `data`) and creates the tables that it does not have yet. */
 export async function startDynamoDb(
   tables: readonly Resolved[],
   data: string | undefined,
+  log: (line: string) => void,
 ): Promise<DynamoDb> {
   const operations = new Map<string, Operation>();
   for (const name of OPERATIONS) operations.set(name, await loadOperation(name));
-  const immediately = { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 };
-  const store = create({ ...immediately, ...(data !== undefined && { path: join(data, 'dynamodb') }) });
+  const guarded = await openGuardedStore(data, log);
 
   async function run(name: string, input: JsonObject): Promise<Answer> {
     const operation = operations.get(name);
@@ -64,36 +66,24 @@ export async function startDynamoDb(
     const unsupported = unsupportedOption(input);
     if (unsupported !== undefined) return unsupported;
     try {
-      const checked = checkTypes(input, operation.types);
-      checkValidations(checked, operation.types, operation.custom, store);
-      return { status: 200, body: objectOr(await perform(operation.act, store, checked)) };
+      const result = await guarded.use(WRITES.includes(name), (store) => {
+        const checked = checkTypes(input, operation.types);
+        checkValidations(checked, operation.types, operation.custom, store);
+        return perform(operation.act, store, checked);
+      });
+      return { status: 200, body: objectOr(result) };
     } catch (error) {
       return answerTo(error);
     }
   }
 
-  const close = () => new Promise<void>((resolve) => store.db.close(() => resolve()));
   try {
-    await openStore(store, data);
-    for (const table of tables) await provision(store, run, table);
+    for (const table of tables) await provision(guarded, run, table);
   } catch (error) {
-    await close();
+    await guarded.close();
     throw error;
   }
-  return { run, close };
-}
-
-/** LevelDB locks its directory; without this the first operation would only say that the database is closed. */
-async function openStore(store: Store, data: string | undefined): Promise<void> {
-  try {
-    await store.db.open();
-  } catch (error) {
-    const cause =
-      error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new Error(
-      `the tables in ${data} cannot be opened, they may be in use by another process: ${cause}`,
-    );
-  }
+  return { run, close: guarded.close };
 }
 
 async function loadOperation(name: string): Promise<Operation> {
@@ -130,7 +120,7 @@ function unsupportedOption(input: JsonObject): Answer | undefined {
   return { status: 400, body: { __type: 'com.amazon.coral.validate#ValidationException', message } };
 }
 
-async function provision(store: Store, run: DynamoDb['run'], table: Resolved): Promise<void> {
+async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Resolved): Promise<void> {
   const { properties, name } = table;
   const wanted = {
     TableName: name,
@@ -151,7 +141,7 @@ async function provision(store: Store, run: DynamoDb['run'], table: Resolved): P
       );
     }
     // Killed between creating the table and activating it: it cannot hold anything yet.
-    await new Promise<void>((resolve) => store.tableDb.del(name, () => resolve()));
+    await guarded.use(true, ({ tableDb }) => new Promise<void>((done) => tableDb.del(name, () => done())));
   }
   const created = await run('CreateTable', wanted);
   if (created.status !== 200)

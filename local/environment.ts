@@ -56,6 +56,8 @@ export interface Environment extends Identity {
   give(invocation: Invocation): void;
   /** One request of the process to the Runtime API. */
   serve(route: string, request: IncomingMessage, response: ServerResponse): void;
+  /** Tells the function to end what it is doing. */
+  stop(): void;
   kill(): void;
   readonly gone: Promise<void>;
 }
@@ -118,6 +120,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
       deliver(state);
     },
     serve: (route, request, response) => serve(state, route, request, response),
+    stop: child.stop,
     kill: state.kill,
     gone: child.gone.then((exit) => host.ended(environment, bury(state, exit))),
   };

@@ -27,6 +27,8 @@ interface Poller {
   readonly options: EventSourcesOptions;
   readonly slots: Slots;
   readonly fate: () => Fate;
+  /** Batches that are with the function, or wait for it. */
+  readonly deliveries: Set<Promise<void>>;
   readonly closing: AbortSignal;
 }
 
@@ -35,11 +37,24 @@ const LONG_POLL_S = 20;
 /** SQS gives, and deletes, ten messages in one request. */
 const MAX_IN_REQUEST = 10;
 const THROTTLED_PAUSE_MS = 100;
+/** After a receive that failed: the disk is full, mostly. */
+const FAILED_PAUSE_MS = 1_000;
 const ON_TIME: Fate = { holdMs: 0, againMs: undefined };
 
-/** Polls for every mapping that is enabled. `close` ends that at once, whatever is with the functions. */
-export function startEventSources(sources: readonly EventSource[], options: EventSourcesOptions) {
+export interface EventSources {
+  /** Takes no more messages. */
+  stop(): void;
+  /** Resolves when what was with the functions is judged, and deleted where they have done it. */
+  settled(): Promise<void>;
+}
+
+/** Polls for every mapping that is enabled. */
+export function startEventSources(
+  sources: readonly EventSource[],
+  options: EventSourcesOptions,
+): EventSources {
   const closing = new AbortController();
+  const deliveries = new Set<Promise<void>>();
   for (const source of sources.filter(({ enabled }) => enabled)) {
     const poller: Poller = {
       source,
@@ -47,13 +62,15 @@ export function startEventSources(sources: readonly EventSource[], options: Even
       slots: createSlots(source.maximumConcurrency),
       // A FIFO queue promises its order, and each message once.
       fate: source.ordered ? () => ON_TIME : createFates(options.harsh),
+      deliveries,
       closing: closing.signal,
     };
     poll(poller).catch((error: unknown) => tell(poller, `is polled no more: ${String(error)}`));
   }
   return {
-    async close() {
-      closing.abort();
+    stop: () => closing.abort(),
+    async settled() {
+      await Promise.all(deliveries);
     },
   };
 }
@@ -66,16 +83,28 @@ async function poll(poller: Poller): Promise<void> {
   const { source, slots, closing } = poller;
   while (!closing.aborted) {
     await slots.some();
-    const messages = await gather(poller);
+    if (closing.aborted) return;
+    const messages = await gather(poller).catch(async (error: unknown) => {
+      tell(poller, `cannot be read: ${String(error)}`);
+      await pause(FAILED_PAUSE_MS, closing);
+      return [];
+    });
     const hiddenUntil = Date.now() + source.visibilityMs;
     for (const { messages: meant, afterMs } of arrange(messages, poller.fate)) {
       for (const batch of splitBySize(meant)) {
-        deliver(poller, batch, afterMs, hiddenUntil).catch((error: unknown) =>
-          tell(poller, `has a batch that was lost sight of: ${String(error)}`),
-        );
+        begin(poller, deliver(poller, batch, afterMs, hiddenUntil));
       }
     }
   }
+}
+
+/** What goes wrong leaves the messages in the queue: they come again. */
+function begin(poller: Poller, delivery: Promise<void>): void {
+  const watched = delivery.catch((error: unknown) =>
+    tell(poller, `has a batch that was lost sight of: ${String(error)}`),
+  );
+  poller.deliveries.add(watched);
+  void watched.then(() => poller.deliveries.delete(watched));
 }
 
 /** Waits for messages, then for more of them until the batch is full or its window is over. */
@@ -107,7 +136,6 @@ async function deliver(poller: Poller, batch: readonly Taken[], afterMs: number,
   await slots.run(async () => {
     if (closing.aborted) return;
     const outcome = await invoke(poller, batch, hiddenUntil);
-    if (closing.aborted) return;
     const { done, complaint } = judge(outcome, batch, source.reportsFailures);
     if (complaint !== undefined)
       tell(poller, `keeps messages that ${source.function.path} failed: ${complaint}`);

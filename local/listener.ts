@@ -17,6 +17,8 @@ export interface Listener {
   serve(handler: Serve): void;
   /** Where nobody asked for them, requests for a WebSocket are requests like all others. */
   serveUpgrades(handler: ServeUpgrade): void;
+  /** Takes no new connections. */
+  stop(): void;
   /** Ends open connections too: a client that keeps one alive must not keep the stack alive. */
   close(): Promise<void>;
 }
@@ -34,7 +36,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 export async function listen(port: number, what: string): Promise<Listener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
   let upgrade: ServeUpgrade | undefined;
-  const upgraded = new Set<Socket>();
+  const sockets = new Set<Socket>();
   const server = createServer(
     {
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -46,11 +48,13 @@ export async function listen(port: number, what: string): Promise<Listener> {
     },
     (request, response) => handler(request, response),
   );
+  // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
   server.on('upgrade', (request, socket, head) => {
     if (!(socket instanceof Socket)) return void socket.destroy();
-    // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
-    upgraded.add(socket);
-    socket.on('close', () => upgraded.delete(socket));
     socket.on('error', () => socket.destroy());
     upgrade?.(request, socket, head);
   });
@@ -76,11 +80,11 @@ export async function listen(port: number, what: string): Promise<Listener> {
     serveUpgrades: (next) => {
       upgrade = next;
     },
+    stop: () => void server.close(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
-        for (const socket of upgraded) socket.destroy();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

@@ -1,12 +1,17 @@
 /**
  * SNS and SQS: fauxqs in process. It is not started on a port of its own, because it would listen on every
- * interface of the machine.
+ * interface of the machine. Its stores are made here, from files that it does not export, so that messages can be kept.
+ * A topic needs nothing kept: fauxqs answers a publish when the message is in every queue.
  * @module
  */
 import { buildApp } from 'fauxqs';
+import { S3Store } from '../node_modules/fauxqs/dist/s3/s3Store.js';
+import { SnsStore } from '../node_modules/fauxqs/dist/sns/snsStore.js';
+import { SqsStore } from '../node_modules/fauxqs/dist/sqs/sqsStore.js';
 import { decide } from './iam.ts';
 import { ACCOUNT } from './intrinsics.ts';
 import { type JsonObject, numberOr, objectOr, parseJson, requireString } from './json.ts';
+import { openKeptMessages } from './kept-messages.ts';
 import { arnOf } from './names.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -27,12 +32,25 @@ export interface Messaging {
   close(): Promise<void>;
 }
 
-/** Starts topics, queues and subscriptions; undefined if the templates have none. `host` goes into queue URLs. */
-export async function startMessaging(plan: Plan, host: string): Promise<Messaging | undefined> {
+export interface MessagingOptions {
+  /** Goes into the URLs of queues. */
+  readonly host: string;
+  /** Directory that keeps messages; undefined to keep them in memory. */
+  readonly data: string | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Starts topics, queues and subscriptions; undefined if the templates have none. */
+export async function startMessaging(
+  plan: Plan,
+  { host, data, log }: MessagingOptions,
+): Promise<Messaging | undefined> {
   const queues = plan.all('AWS::SQS::Queue');
   const topics = plan.all('AWS::SNS::Topic');
   if (queues.length + topics.length === 0) return undefined;
-  const app = buildApp({ logger: false });
+  const sqsStore = new SqsStore();
+  const stores = { sqsStore, snsStore: new SnsStore(), s3Store: new S3Store() };
+  const app = buildApp({ logger: false, stores });
 
   async function forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer> {
     const answer = await app.inject({
@@ -81,12 +99,15 @@ export async function startMessaging(plan: Plan, host: string): Promise<Messagin
     .filter(({ properties }) => !isMail(properties))) {
     await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
+  const kept = data === undefined ? undefined : openKeptMessages(data, log);
+  for (const queue of sqsStore.allQueues()) kept?.keep(queue);
   return {
     forward,
     sqs,
     inspect,
     close: async () => {
       await app.close();
+      kept?.close();
     },
   };
 }

@@ -10,8 +10,7 @@ import { ACTED, type Properties } from './properties.ts';
 
 const TAGS = 'tags have no effect on behaviour';
 const ENCRYPTION = 'encryption at rest cannot be observed by the app';
-const NO_ALARMS =
-  'nobody is woken: npm start shows its queues and metrics at /_local/queues and /_local/metrics';
+const NO_ALARMS = 'nobody is woken: /queues and /metrics below `control` in .tidings/local.json show them';
 const ONE_MACHINE = 'there is one copy, on one machine';
 
 const TABLE_KEYS: Properties = {

@@ -3,6 +3,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Caller } from './aws-front.ts';
 import {
   type Environment,
@@ -26,6 +27,7 @@ export interface Runtime {
   caller(accessKeyId: string): Caller | undefined;
   /** The processes that live, by construct path of their function, with the requests that are with them. */
   processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
+  /** Takes no more work, lets functions end what they do for some seconds, and kills what is left. */
   close(): Promise<void>;
 }
 
@@ -45,6 +47,13 @@ const MAX_ENVIRONMENTS = 50;
 
 /** Lambda keeps an idle environment for some minutes too; it does not say how many. */
 const IDLE_MS = 5 * 60 * 1_000;
+
+/**
+ * How long functions have for what they are doing when the stack stops: what is held ends at once, and a write takes
+ * milliseconds. A webhook that does not answer is not waited for.
+ */
+const STOP_MS = 3_000;
+const STOP_POLL_MS = 10;
 
 interface Pool {
   readonly plan: FunctionPlan;
@@ -232,6 +241,9 @@ function shortName({ path }: FunctionPlan): string {
 async function closeRuntime(state: State, api: Listener, warden: Warden): Promise<void> {
   state.closing = true;
   const all = [...state.environments.values()];
+  for (const environment of all) environment.stop();
+  const end = Date.now() + STOP_MS;
+  while (Date.now() < end && all.some((environment) => !environment.idle())) await wait(STOP_POLL_MS);
   for (const environment of all) environment.kill();
   await Promise.all(all.map(({ gone }) => gone));
   await Promise.all([api.close(), warden.close()]);

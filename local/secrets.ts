@@ -4,10 +4,10 @@
  * @module
  */
 import { randomInt, randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer } from './dynamodb.ts';
-import { type JsonObject, numberOr, objectOr, parseJson, stringOr } from './json.ts';
+import { isObject, type JsonObject, numberOr, objectOr, parseJson, stringOr } from './json.ts';
 import { arnOf } from './names.ts';
 import type { Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -30,14 +30,19 @@ interface Secret {
 const OWNER_ONLY = 0o600;
 const DEFAULT_PASSWORD_LENGTH = 32;
 
-/** Makes the secrets, or finds those that were kept in `data`. */
+/**
+ * Makes the secrets, or finds those that were kept in `data`.
+ * @throws a sentence if what was kept cannot be read: with other keys old tokens and endpoints would be void
+ */
 export function startSecrets(resources: readonly Resolved[], data: string | undefined): Secrets {
-  const kept = data === undefined ? {} : readKept(fileIn(data));
+  const kept = data === undefined || resources.length === 0 ? {} : readKept(data);
   let secrets = resources.map((resource) => makeSecret(resource, objectOr(kept[resource.name])));
-  const save = () => {
-    if (data !== undefined && secrets.length > 0) keep(secrets, data);
+  /** Kept first: a value that could not be kept is not answered for. */
+  const replace = (next: readonly Secret[]) => {
+    if (data !== undefined && next.length > 0) keep(next, data);
+    secrets = [...next];
   };
-  save();
+  replace(secrets);
   const find = (id: unknown) => secrets.find(({ arn, name }) => id === arn || id === name);
   return {
     arn: (id) => find(id)?.arn,
@@ -45,8 +50,7 @@ export function startSecrets(resources: readonly Resolved[], data: string | unde
       const secret = find(input.SecretId);
       const { answer, changed } = run(operation, input, secret);
       if (changed) {
-        secrets = secrets.map((other) => (other === secret ? changed : other));
-        save();
+        replace(secrets.map((other) => (other === secret ? changed : other)));
       }
       return answer;
     },
@@ -63,13 +67,39 @@ function keep(secrets: readonly Secret[], data: string): void {
   renameSync(`${fileIn(data)}.new`, fileIn(data));
 }
 
-function readKept(file: string): JsonObject {
-  try {
-    return objectOr(parseJson(readFileSync(file, 'utf8')));
-  } catch {
+/** Nothing where nothing was kept yet. Secrets are kept before there is a table. */
+function readKept(data: string): JsonObject {
+  const file = fileIn(data);
+  if (!existsSync(file)) {
+    if (existsSync(join(data, 'dynamodb'))) throw lost(data, 'is missing');
     return {};
   }
+  const kept = parseJson(readText(file, data));
+  if (!isObject(kept)) throw lost(data, 'is damaged: it is not a JSON object');
+  const damaged = Object.entries(kept).find(([, secret]) => !isSecret(secret));
+  if (damaged !== undefined) throw lost(data, `is damaged: it has no whole secret ${damaged[0]}`);
+  if (Object.keys(kept).length === 0) throw lost(data, 'is damaged: it is empty');
+  return kept;
 }
+
+function readText(file: string, data: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw lost(data, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function isSecret(value: unknown): boolean {
+  const { value: text, version, created } = objectOr(value);
+  return typeof text === 'string' && typeof version === 'string' && typeof created === 'number';
+}
+
+const lost = (data: string, what: string): Error =>
+  new Error(
+    `${fileIn(data)} ${what}. It holds the keys of tokens and of endpoints: put back a copy of it, ` +
+      `or remove ${data} to begin with new keys and without the channels`,
+  );
 
 function makeSecret(resource: Resolved, kept: JsonObject): Secret {
   const { value, version, created } = kept;

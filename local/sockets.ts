@@ -14,7 +14,7 @@ import { readSocketApi } from './websocket-plan.ts';
 export interface ServedSockets {
   /** The path that upgrades. */
   readonly path: string;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Serves one API of the plan on a listener that already has its port. */

@@ -77,13 +77,13 @@ export interface LocalStack {
   readonly functionUrls: Record<string, string>;
   /** An identity that no policy is asked about. */
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-  /** Base URL of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
+  /** Base URL, with the secret of this start, of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
   readonly control: string;
   /** What functions have written as metrics since the start. */
   metrics(): MetricRecord[];
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
-  /** Ends every process and connection. May be called twice. */
+  /** Lets functions end what they do, for some seconds, and ends every process and connection. May be called twice. */
   close(): Promise<void>;
 }
 
@@ -112,8 +112,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
-    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data), undo);
-    const messaging = await startMessaging(plan, aws.url.replace('http://', ''));
+    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data, log), undo);
+    const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
     if (messaging !== undefined) undo.push(messaging.close);
     const metrics = createMetrics();
     const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
@@ -121,7 +121,8 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     const connections = createConnections();
     const queues = createQueues(plan, messaging);
-    const control = createControl({ ledger, faults, metrics, runtime, queues, connections });
+    const secret = randomBytes(20).toString('hex');
+    const control = createControl({ secret, ledger, faults, metrics, runtime, queues, connections });
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
@@ -132,10 +133,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     });
     const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
     const served = serveDoors(doors, doorOptions);
-    undo.push(served.close);
-    if (messaging !== undefined) {
-      undo.push(startEventSources(sources, { messaging, runtime, harsh, log }).close);
-    }
+    const pollers = messaging && startEventSources(sources, { messaging, runtime, harsh, log });
+    undo.push(async () => {
+      // Whoever comes again meanwhile finds no stack, rather than one that refuses: browsers take that for the last word.
+      for (const { stop } of doors.values()) stop();
+      pollers?.stop();
+      await served.endSockets();
+      await runtime.close();
+      await pollers?.settled();
+      await served.close();
+    });
     return {
       url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
       apiUrl,
@@ -147,7 +154,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
         accessKeyId: adminKeyId,
         secretAccessKey: randomBytes(20).toString('hex'),
       },
-      control: `${aws.url}/_local`,
+      control: `${aws.url}/_local/${secret}`,
       metrics: metrics.list,
       outputs: plan.outputs,
       close,

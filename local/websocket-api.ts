@@ -48,6 +48,7 @@ interface Gateway extends SocketApiOptions {
   /** Upgrades what was let in, with the subprotocol that the function chose. */
   readonly server: WebSocketServer;
   readonly subprotocols: WeakMap<IncomingMessage, string>;
+  /** Nobody is told of ends any more. */
   closing: boolean;
 }
 
@@ -62,8 +63,14 @@ interface Line {
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html */
 const MAX_URL_BYTES = 4_096;
 
-/** Serves the upgrades of one API on a listener that has its port; gives what ends it without telling anybody. */
-export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => void {
+/**
+ * Messages of one connection that are with functions at a time; the others wait in its wire. AWS does not say how many it
+ * hands on. Without a bound a client that floods has this machine start processes by the dozen, and everyone waits for them.
+ */
+const MAX_AT_A_TIME = 50;
+
+/** Serves the upgrades of one API on a listener that has its port; gives what ends all of its connections. */
+export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => Promise<void> {
   const subprotocols = new WeakMap<IncomingMessage, string>();
   // Without permessage-deflate: API Gateway does not offer it.
   const server = new WebSocketServer({
@@ -88,7 +95,8 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
       socket.destroy();
     });
   });
-  return () => {
+  return async () => {
+    await gateway.connections.end(options.api.id);
     gateway.closing = true;
   };
 }
@@ -163,11 +171,14 @@ function open(line: Line, socket: WebSocket): void {
   const close = (code: number, reason: string) => closeConnection(connection, code, reason);
   const frames = watchFrames(connection.wire, MAX_FRAME_BYTES, () => close(1009, 'Message too long'));
   const stopClock = watchClock(connection, gateway.clockScale);
+  const take = someAtATime(socket, (message) =>
+    receive(line, message).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`)),
+  );
   socket.on('message', (data, isBinary) => {
     if (!frames.admits() || socket.readyState !== socket.OPEN) return;
     if (isBinary) return close(1003, 'Binary is not supported');
     connection.lastActiveAt = Date.now();
-    receive(line, String(data)).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`));
+    take(String(data));
   });
   socket.on('error', () => {}); // `ws` closes by itself, with the code for what was wrong
   socket.on('close', (code, reason) => {
@@ -176,6 +187,29 @@ function open(line: Line, socket: WebSocket): void {
     const told = connection.closed ?? { code, reason: reason.toString() };
     disconnect(line, told.code, told.reason);
   });
+}
+
+/** Begins with messages in their order, and reads no more of the wire while some wait. */
+function someAtATime(socket: WebSocket, work: (message: string) => Promise<void>): (message: string) => void {
+  const waiting: string[] = [];
+  let running = 0;
+  function begin(): void {
+    while (running < MAX_AT_A_TIME) {
+      const message = waiting.shift();
+      if (message === undefined) break;
+      running += 1;
+      void work(message).then(() => {
+        running -= 1;
+        begin();
+      });
+    }
+    if (waiting.length > 0) socket.pause();
+    else if (socket.isPaused) socket.resume();
+  }
+  return (message) => {
+    waiting.push(message);
+    begin();
+  };
 }
 
 /**

@@ -90,6 +90,10 @@ export const MAX_POST_BYTES = 128 * 1024;
 /** Subscriptions of one connection. They are kept on its own item, which each change of them writes whole. */
 export const MAX_SUBSCRIPTIONS = 100;
 
+/** Messages that one connection may say in a second, and at once after it was silent. */
+export const MAX_MESSAGES_PER_SECOND = 100;
+export const MAX_MESSAGE_BURST = 500;
+
 /** Characters of the `id` that a client gives a request on a socket, to know its answer by. */
 export const MAX_REQUEST_ID_LENGTH = 64;
 

@@ -38,7 +38,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   offset_gone: 'the history at this offset is gone: start again from -1 or now',
   too_large: 'the request or a message is over the limits of §8: split it',
   too_many_requests:
-    'the caller has all the connections or held requests that §8 allows at a time: end some, or wait',
+    'the caller has all the connections or held requests, or says all the messages, that §8 allows: end some, or wait',
   internal: 'a defect of the hub, logged there: retry, then report it',
   not_supported: 'a part of the protocol that this version does not offer: do without',
   unavailable: 'the store is throttled or lost a race: retry after Retry-After',

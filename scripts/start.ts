@@ -19,7 +19,7 @@ const HELP = `usage: npm start [-- OPTIONS]
 Runs the whole hub on this machine, from the very template that npm run deploy would deploy.
 
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
-  --data DIR                      keep channels and keys in DIR (default: in memory)
+  --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
   --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
@@ -30,7 +30,7 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
                                   are alike one a minute)
   --help                          this text
 
-When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind.`;
+When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind; a second one stops it at once.`;
 
 const OPTIONS = {
   port: { type: 'string' },
@@ -75,7 +75,9 @@ await command(HELP, OPTIONS, async (flags) => {
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (): void => {
-    if (!controller.signal.aborted) say('stopping …');
+    // Whoever asks twice does not want to wait for functions that do not end: the warden kills them.
+    if (controller.signal.aborted) process.exit(1);
+    say('stopping …');
     controller.abort();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);

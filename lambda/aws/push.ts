@@ -62,7 +62,7 @@ function counting(connections: Connections): Connections {
 }
 
 /** They stay the same for the life of an environment. */
-function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
+export function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
   if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
     throw new Error('Lambda gave no region or no credentials');

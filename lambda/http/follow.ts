@@ -34,6 +34,8 @@ export interface StreamOptions extends Books {
   readonly access: Access;
   readonly seats: Seats;
   readonly lifetimeMs: number;
+  /** Ends all streams. */
+  readonly stopping: AbortSignal;
   readonly random: () => number;
   /** Told how many messages go out. */
   readonly delivered: (count: number) => void;
@@ -64,7 +66,7 @@ export function streamAnswers(door: StreamOptions) {
     const lastsMs = Math.min(lifetimeMs, leavesAt(caller) - now);
     const seat = seatOf(seats, caller.principal, now + lastsMs);
     // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
-    const signal = AbortSignal.any([gone.signal, seat.lost]);
+    const signal = AbortSignal.any([gone.signal, seat.lost, door.stopping]);
     const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
     return { gone, seat, following };
   };

@@ -4,6 +4,7 @@
  */
 import { isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
+import { MAX_MESSAGES_PER_SECOND } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse.ts';
@@ -13,6 +14,8 @@ import { appendOnce } from '../hub/once.ts';
 import type { Publishing } from '../hub/ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/subscribe.ts';
 import { parseFrame, parseSaid, requestIdOf, type Said } from './parse.ts';
+
+const TOO_FAST = `a connection may say ${MAX_MESSAGES_PER_SECOND} messages a second: wait a second`;
 
 type About = Readonly<Record<string, unknown>>;
 
@@ -25,13 +28,22 @@ export interface Sockets extends Subscribing {
   readonly published: (count: number) => void;
 }
 
-/** The frame that answers a message: an error if it was refused, never an exception. */
-export async function answerMessage(sockets: Sockets, connectionId: string, body: string): Promise<string> {
+/**
+ * The frame that answers a message: an error if it was refused, never an exception.
+ * @param isTooFast true if the connection says more than it may
+ */
+export async function answerMessage(
+  sockets: Sockets,
+  connectionId: string,
+  body: string,
+  isTooFast = false,
+): Promise<string> {
   let about: About = {};
   try {
     const fields = parseFrame(body);
     const id = requestIdOf(fields);
     about = { ...(id === undefined ? {} : { id }), ...channelOf(fields) };
+    if (isTooFast) throw new Refusal('too_many_requests', TOO_FAST);
     const said = parseSaid(fields, body);
     const answer = await answerTo(sockets, connectionId, said);
     return JSON.stringify({ ...answer, ...(id === undefined ? {} : { id }) });

@@ -148,6 +148,7 @@ describe('the template', () => {
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
         'HintsPushQueue: sqs:SendMessage',
+        'SocketApi/DELETE: execute-api:ManageConnections',
         'Subscribers: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
         'Topic: sns:Publish',
       ].sort(),

@@ -360,18 +360,33 @@ describe('faults', () => {
 
 describe('control', () => {
   it.each([
-    ['a web page', { origin: 'http://evil.example' }],
-    [
-      'a function',
-      { authorization: 'AWS4-HMAC-SHA256 Credential=ASIA/20260101/us-east-1/dynamodb/aws4_request' },
-    ],
-  ])('is closed to %s', async (_, headers) => {
-    expect((await control('calls', { headers })).status).toBe(403);
+    ['nobody', ''],
+    ['somebody', `/${'0'.repeat(40)}`],
+  ])('is closed to who has the secret of %s', async (_, secret) => {
+    for (const [method, path] of [
+      ['GET', 'calls'],
+      ['DELETE', 'connections'],
+      ['POST', 'faults'],
+    ] as const) {
+      const response = await fetch(`${stack.aws.endpoint}/_local${secret}/${path}`, { method });
+      expect([response.status, await response.json()]).toEqual([
+        403,
+        { message: 'only for who has the secret of this start' },
+      ]);
+    }
+  });
+
+  it('has another secret at each start', async () => {
+    const other = await startLocalStack({ assembly: fixture.assembly });
+    const [secret, another] = [stack, other].map(({ control }) => control.split('/').at(-1));
+    await other.close();
+    expect(secret).toMatch(/^[0-9a-f]{40}$/);
+    expect(another).not.toBe(secret);
   });
 
   it('names its endpoints', async () => {
     const response = await control('nothing');
     expect(response.status).toBe(404);
-    expect((await jsonOf(response)).message).toContain('GET /_local/grants');
+    expect((await jsonOf(response)).message).toContain('GET /grants');
   });
 });

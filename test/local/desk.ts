@@ -126,7 +126,7 @@ export interface PostOffice {
   url(queue: string): string;
   body(text: string): string;
   control(path: string, init?: RequestInit): Promise<Response>;
-  /** The records of `/_local/queues` by construct id. */
+  /** The records of `queues` of the control endpoint by construct id. */
   queues(): Promise<Record<string, JsonObject>>;
   close(): Promise<void>;
 }

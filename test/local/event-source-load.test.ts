@@ -89,7 +89,8 @@ it('closing ends pollers and what is with the functions', async () => {
   const pids = (Array.isArray(processes) ? processes : []).map((process) => Number(objectOr(process).pid));
   const start = performance.now();
   await other.close();
-  expect(performance.now() - start).toBeLessThan(2_000);
+  // A function that does not end gets some seconds, and then no more.
+  expect(performance.now() - start).toBeLessThan(6_000);
   expect(pids).toHaveLength(1);
   expect(pids.filter(isAlive)).toEqual([]);
 });

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   GetSecretValueCommand,
@@ -12,6 +9,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { startHosted } from './hosted.ts';
 import { jsonOf, resourceOf, synthesizeFixture, tamper, temporaryDirectory } from './support.ts';
 
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
@@ -63,13 +61,8 @@ describe('with a data directory', () => {
   });
 
   it('nothing that was answered is lost when the stack is killed', async () => {
-    const program = fileURLToPath(new URL('fixture/host.ts', import.meta.url));
-    const kept = join(data.path, 'kept');
-    const host = spawn(process.execPath, [program, fixture.assembly, kept], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [first]: unknown[] = await once(host.stdout, 'data');
-    const url = String(first).trim();
+    const host = await startHosted(fixture.assembly, join(data.path, 'kept'));
+    const { url } = host;
     const { TABLE } = await jsonOf(await fetch(`${url}/trouble`, { method: 'POST', body: 'env' }));
     const target = 'DynamoDB_20120810.PutItem';
     const body = JSON.stringify({
@@ -79,8 +72,7 @@ describe('with a data directory', () => {
     });
     const answer = await jsonOf(await fetch(`${url}/work`, { method: 'POST', body }));
     expect(answer).toEqual({ status: 200, body: {} });
-    host.kill('SIGKILL');
-    await once(host, 'exit');
+    await host.end('SIGKILL');
     const stack = await start();
     const client = new DynamoDBClient(settingsOf(stack));
     const { Item } = await client.send(new GetItemCommand({ TableName: stack.outputs.TableName, Key }));
@@ -109,6 +101,53 @@ describe('with a data directory', () => {
     chmodSync(file, 0o644);
     await (await start()).close();
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ['cut short', (text: string) => text.slice(0, 40), 'is damaged: it is not a JSON object'],
+    ['emptied', () => '', 'is damaged: it is not a JSON object'],
+    ['without secrets', () => '{}', 'is damaged: it is empty'],
+    ['without a value', (text: string) => text.replace('"value"', '"valve"'), 'it has no whole secret'],
+    ['removed', () => undefined, 'is missing'],
+  ])('secrets that were %s are refused, not replaced', async (_, damage, sentence) => {
+    const first = await start();
+    const secret = await secretOf(first);
+    await first.close();
+    const file = join(data.path, 'kept', 'secrets.json');
+    const whole = readFileSync(file, 'utf8');
+    const damaged = damage(whole);
+    if (damaged === undefined) rmSync(file);
+    else writeFileSync(file, damaged);
+    await expect(start()).rejects.toThrow(sentence);
+    await expect(start()).rejects.toThrow(/put back a copy of it, or remove .*kept to begin with new keys/);
+    if (damaged !== undefined) expect(readFileSync(file, 'utf8')).toBe(damaged);
+
+    writeFileSync(file, whole);
+    const again = await start();
+    expect(await secretOf(again)).toBe(secret);
+    await again.close();
+  });
+
+  it('tables without the file that names the others are refused, not replaced', async () => {
+    await (await start()).close();
+    const tables = join(data.path, 'kept', 'dynamodb');
+    const before = readdirSync(tables).filter((name) => name !== 'CURRENT');
+    rmSync(join(tables, 'CURRENT'));
+    await expect(start()).rejects.toThrow(/^the tables in .* are damaged: the file CURRENT is missing/);
+    expect(readdirSync(tables)).toEqual(before);
+  });
+
+  it('a secret that cannot be kept stays as it was', async () => {
+    const first = await start();
+    const secret = await secretOf(first);
+    // In the way of the file that the new values are written to.
+    mkdirSync(join(data.path, 'kept', 'secrets.json.new'));
+    const client = new SecretsManagerClient(settingsOf(first));
+    const put = new PutSecretValueCommand({ SecretId: first.outputs.SecretArn, SecretString: 'new' });
+    await expect(client.send(put)).rejects.toThrow();
+    client.destroy();
+    expect(await secretOf(first)).toBe(secret);
+    await first.close();
   });
 
   it('a table of other keys is refused', async () => {

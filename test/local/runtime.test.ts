@@ -1,8 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { startHosted } from './hosted.ts';
 import { at, type Gate, isAlive, jsonOf, startGate, synthesizeFixture } from './support.ts';
 
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
@@ -212,18 +210,13 @@ describe('children', () => {
   });
 
   it('are gone after the parent was killed by SIGKILL, also one that is stuck', async () => {
-    const program = fileURLToPath(new URL('fixture/host.ts', import.meta.url));
-    const host = spawn(process.execPath, [program, fixture.assembly], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [first]: unknown[] = await once(host.stdout, 'data');
-    const url = String(first).trim();
-    const at = (path: string, body: string) => fetch(`${url}${path}`, { method: 'POST', body });
+    const host = await startHosted(fixture.assembly);
+    const at = (path: string, body: string) => fetch(`${host.url}${path}`, { method: 'POST', body });
     const stuck = Number((await jsonOf(await at('/trouble', 'fine'))).pid);
     const held = at('/gate', gate.port).catch(() => undefined);
     const [waiting] = await gate.arrived(1);
     const spinning = at('/trouble', 'spin').catch(() => undefined);
-    host.kill('SIGKILL');
+    await host.end('SIGKILL');
     await vi.waitFor(() => expect([stuck, Number(waiting)].filter(isAlive)).toEqual([]), patiently);
     await Promise.all([held, spinning]);
     gate.open();

@@ -1,0 +1,138 @@
+/**
+ * `npm start -- --data`: what a stop and a kill leave behind, and how soon all goes on.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { dataOf, type Receiver, startReceiver } from '../support/receiver.ts';
+import { callerAt } from '../support/wire.ts';
+import { type Command, run, temporaryDirectory } from './support.ts';
+
+const directory = temporaryDirectory();
+const { path: cwd } = directory;
+const localFile = join(cwd, '.tidings/local.json');
+const running = new Set<Command>();
+let receiver: Receiver;
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  await receiver.close();
+  // The script that starts a hub may be gone, and the hub not.
+  for (const command of running) if (command.process.exitCode === null) process.kill(local().pid, 'SIGKILL');
+  await Promise.all([...running].map(({ ended }) => ended));
+  running.clear();
+});
+afterAll(() => directory.remove());
+
+const local = () => JSON.parse(readFileSync(localFile, 'utf8'));
+const hub = () => callerAt(local().url, { Authorization: `Bearer ${local().token}` });
+
+async function start(data: string): Promise<Command> {
+  const command = run(cwd, 'scripts/start.ts', '--data', data, '--port', '0');
+  running.add(command);
+  await expect
+    .poll(() => command.output().includes('is ready') || command.process.exitCode !== null, {
+      timeout: 45_000,
+    })
+    .toBe(true);
+  if (!command.output().includes('is ready')) throw new Error(command.output());
+  return command;
+}
+
+/** Kills the hub itself, which has no time for anything, and not the script that started it. */
+async function kill(command: Command): Promise<void> {
+  process.kill(local().pid, 'SIGKILL');
+  await command.ended;
+  running.delete(command);
+  rmSync(localFile, { force: true });
+}
+
+async function stop(command: Command): Promise<void> {
+  command.process.kill('SIGINT');
+  expect(await command.ended).toBe(0);
+  running.delete(command);
+}
+
+const endpoint = async (url: string, channel: string) => {
+  const body = JSON.stringify({ url, channels: [channel] });
+  const headers = { 'Content-Type': 'application/json' };
+  expect((await hub().request('/webhooks', { method: 'POST', headers, body })).status).toBe(201);
+};
+
+/** Long polls that are with a function at this moment. */
+async function heldPolls(): Promise<number> {
+  const processes: unknown = await (await fetch(`${local().control}/processes`)).json();
+  const known = Array.isArray(processes) ? processes.map(fieldsOf) : [];
+  const held = known.filter(({ function: path }) => String(path).includes('/Hold/'));
+  return held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
+}
+
+const wanted = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
+/** A lease of 25 s that a killed process has left is waited for, and an attempt that it began comes again after 5 s. */
+const SOON = { timeout: 60_000 };
+
+describe('webhooks', () => {
+  test('go on after kills, without another publish', async () => {
+    const first = await start('killed');
+    await endpoint(receiver.url, 'orders/1');
+    // Somebody who takes his time: the kill finds deliveries under way.
+    receiver.reply = () => ({ status: 204, afterMs: 200 });
+    for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
+    await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await kill(first);
+    const second = await start('killed');
+    // Killed before anything of these can have been looked at.
+    for (const n of wanted(15, 30)) expect((await hub().publish('orders/1', n)).status).toBe(204);
+    await kill(second);
+    const third = await start('killed');
+    await expect
+      .poll(() => [...new Set(dataOf(receiver))].map(Number).toSorted((a, b) => a - b), SOON)
+      .toEqual(wanted(0, 30));
+
+    // An attempt that is not answered is waited for; a second Ctrl-C ends even that.
+    const before = receiver.received.length;
+    receiver.reply = () => ({});
+    await hub().publish('orders/1', 'never answered');
+    await expect.poll(() => receiver.received.length, SOON).toBeGreaterThan(before);
+    third.process.kill('SIGINT');
+    await expect.poll(() => third.output(), { timeout: 10_000 }).toContain('stopping');
+    third.process.kill('SIGINT');
+    expect(await third.ended).toBe(1);
+    running.delete(third);
+  }, 240_000);
+
+  test('go on after a stop', async () => {
+    const first = await start('stopped');
+    await endpoint(receiver.url, 'orders/1');
+    for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
+    await stop(first);
+    const second = await start('stopped');
+    await expect
+      .poll(() => [...new Set(dataOf(receiver))].map(Number).toSorted((a, b) => a - b), SOON)
+      .toEqual(wanted(0, 15));
+    await stop(second);
+  }, 180_000);
+});
+
+test('a stop ends streams and long polls in order, and their places are free after it', async () => {
+  const open = (live: string) => hub().request(`/channels/news?offset=now&live=${live}`);
+  const first = await start('places');
+  // As many as one caller may have (PROTOCOL.md §8), of each kind.
+  const streams = await Promise.all(wanted(0, 50).map(() => open('sse')));
+  expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
+  const polls = wanted(0, 10).map(() => open('long-poll'));
+  const texts = streams.map((stream) => stream.text());
+  await expect.poll(heldPolls, { timeout: 20_000 }).toBe(10);
+  await stop(first);
+  // Ended, not cut: `text` would throw.
+  for (const text of await Promise.all(texts)) expect(text).toContain('event: control');
+  for (const { status } of await Promise.all(polls)) expect(status).toBe(204);
+
+  const second = await start('places');
+  const again = await Promise.all(wanted(0, 50).map(() => open('sse')));
+  expect(again.map(({ status }) => status)).toEqual(again.map(() => 200));
+  for (const stream of again) await stream.body?.cancel();
+  await stop(second);
+}, 180_000);

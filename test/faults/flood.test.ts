@@ -1,0 +1,75 @@
+/**
+ * One client that says 5,000 messages a second on its socket takes nothing from the others for long (PROTOCOL.md §8, §12.2).
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+import { openSocket } from '../support/socket.ts';
+import { callerAt, newChannel } from '../support/wire.ts';
+
+let running: RunningHub;
+beforeAll(async () => {
+  running = await startHub();
+}, 60_000);
+afterAll(async () => {
+  await saveGrants('flood', running.stack.control);
+  await running.close();
+});
+
+const opening = () => ({
+  url: running.stack.socketUrl ?? '',
+  headers: { Authorization: `Bearer ${running.token}` },
+});
+
+/** Says 5,000 pings a second until the connection ends. */
+function flood(wire: WebSocket): void {
+  let n = 0;
+  const timer = setInterval(() => {
+    for (let many = 0; many < 100 && wire.readyState === WebSocket.OPEN; many++)
+      wire.send(JSON.stringify({ action: 'ping', id: String(++n) }));
+  }, 20);
+  wire.on('close', () => clearInterval(timer));
+}
+
+test('it is refused, then disconnected, and the others are served', async () => {
+  const other = await openSocket(opening());
+  expect(await other.ask({ action: 'ping' })).toMatchObject({ type: 'pong' });
+  const caller = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+  const { url, headers } = opening();
+  const wire = new WebSocket(url, { headers });
+  const heard: string[] = [];
+  wire.on('message', (data) => heard.push(String(data)));
+  await new Promise((resolve) => wire.once('open', resolve));
+  const ended = new Promise<number>((resolve) => wire.once('close', resolve));
+  const channel = newChannel();
+  expect((await caller.publish(channel, 'before')).status).toBe(204);
+  flood(wire);
+  // Publishes have a rate of their own, and go through meanwhile.
+  expect((await caller.publish(channel, 'during')).status).toBe(204);
+  expect(await ended).toBe(1000);
+  expect(heard.some((frame) => frame.includes('"too_many_requests"') && frame.includes('"id"'))).toBe(true);
+
+  // The rate of all sockets is back after a second, and nothing of the flood is left to do.
+  await expect
+    .poll(
+      async () => {
+        other.say({ action: 'ping', id: 'probe' });
+        return (await other.next()).type;
+      },
+      { timeout: 10_000 },
+    )
+    .toBe('pong');
+  for (let n = 0; n < 50; n++) expect(await other.ask({ action: 'ping' })).toMatchObject({ type: 'pong' });
+  const published = await other.ask({ action: 'publish', channel, messages: ['after'] });
+  expect(published).toMatchObject({ type: 'published' });
+  expect((await caller.readAll(channel)).messages).toEqual(['before', 'during', 'after']);
+  await other.close();
+}, 60_000);
+
+test('what is less than the rate goes on, and a burst of 500 is answered in full', async () => {
+  const socket = await openSocket(opening());
+  const answers = await Promise.all(Array.from({ length: 500 }, () => socket.ask({ action: 'ping' })));
+  expect(answers.every(({ type }) => type === 'pong')).toBe(true);
+  await socket.close();
+});

@@ -1,0 +1,60 @@
+/**
+ * A stack in a process of its own, which a test may kill.
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { objectOr, parseJson, requireString } from '../../local/json.ts';
+
+export interface HostedStack {
+  readonly url: string;
+  /** Settings of an SDK client with an identity that may do everything. */
+  readonly settings: {
+    endpoint: string;
+    region: string;
+    maxAttempts: number;
+    credentials: { accessKeyId: string; secretAccessKey: string };
+  };
+  readonly control: string;
+  output(name: string): string;
+  readonly process: ChildProcess;
+  /** Sends the signal to the process alone, and resolves with its exit code once it is gone. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts it, and resolves when it is ready; what it logs is given to `log`. */
+export async function startHosted(
+  assembly: string,
+  data?: string,
+  log: (line: string) => void = () => {},
+): Promise<HostedStack> {
+  const program = fileURLToPath(new URL('fixture/host.ts', import.meta.url));
+  const host = spawn(process.execPath, [program, assembly, ...(data === undefined ? [] : [data])], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  createInterface({ input: host.stderr }).on('line', log);
+  const [first]: unknown[] = await once(host.stdout, 'data');
+  const said = objectOr(parseJson(String(first)));
+  const text = (value: unknown) => requireString(value, 'what the host says');
+  const { endpoint, region, accessKeyId, secretAccessKey } = objectOr(said.aws);
+  return {
+    url: text(said.url),
+    settings: {
+      endpoint: text(endpoint),
+      region: text(region),
+      maxAttempts: 1,
+      credentials: { accessKeyId: text(accessKeyId), secretAccessKey: text(secretAccessKey) },
+    },
+    control: text(said.control),
+    output: (name) => text(objectOr(said.outputs)[name]),
+    process: host,
+    async end(signal) {
+      const gone = once(host, 'exit');
+      host.kill(signal);
+      await gone;
+      return host.exitCode;
+    },
+  };
+}
