@@ -41,6 +41,7 @@ function world(quota: Quota, tally: TallyStore = memoryTally()) {
     },
     logRefusal: ({ code }) => void refusals.push(code),
     delivered: () => {},
+    stopping: new AbortController().signal,
   });
   const ask = (query: string) => {
     const headers = query.includes('live') ? {} : { Accept: 'text/event-stream' };
