@@ -14,8 +14,12 @@ const EXIT_USAGE = 2;
  * does then, and any other ends at once. Without this, Node prints a stack trace: a write to a closed pipe is an error.
  */
 export function endWithReader(): void {
+  let isEnding = false;
   const end = (error: NodeJS.ErrnoException): void => {
     if (error.code !== 'EPIPE') throw error;
+    // What the command writes while it ends fails, too.
+    if (isEnding) return;
+    isEnding = true;
     if (!process.emit('SIGTERM', 'SIGTERM')) process.exit();
   };
   for (const stream of [process.stdout, process.stderr]) stream.on('error', end);

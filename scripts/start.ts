@@ -44,6 +44,9 @@ const OPTIONS = {
 } as const;
 
 const DEFAULT_PORT = 8787;
+
+/** A terminal sends Ctrl-C to this process and to the one that started it, which passes it on: so long it is one, in milliseconds. */
+const SAME_SIGNAL_MS = 500;
 const MAX_PORT = 65_535;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
@@ -74,11 +77,17 @@ await command(HELP, OPTIONS, async (flags) => {
 /** Aborted by Ctrl-C and its kind, from the first moment on: what has been begun by then is still taken down. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
+  let askedAt = 0;
   const stop = (): void => {
-    // Whoever asks twice does not want to wait for functions that do not end: the warden kills them.
-    if (controller.signal.aborted) process.exit(1);
-    say('stopping …');
-    controller.abort();
+    const now = performance.now();
+    if (!controller.signal.aborted) {
+      askedAt = now;
+      say('stopping …');
+      controller.abort();
+      return;
+    }
+    // A person who asks again does not want to wait for functions that do not end: the warden kills them.
+    if (now - askedAt > SAME_SIGNAL_MS) process.exit(1);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   return controller.signal;

@@ -69,6 +69,9 @@ async function heldPolls(): Promise<number> {
   return held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
 }
 
+/** Streams that one caller may have at a time (PROTOCOL.md §8). */
+const MOST_STREAMS = 25;
+
 const wanted = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
 /** A lease of 25 s that a killed process has left is waited for, and an attempt that it began comes again after 5 s. */
 const SOON = { timeout: 60_000 };
@@ -98,8 +101,12 @@ describe('webhooks', () => {
     await expect.poll(() => receiver.received.length, SOON).toBeGreaterThan(before);
     third.process.kill('SIGINT');
     await expect.poll(() => third.output(), { timeout: 10_000 }).toContain('stopping');
-    third.process.kill('SIGINT');
-    expect(await third.ended).toBe(1);
+    // Two that come at once are one: a terminal and the script that started the hub both tell it.
+    const askAgain = () => {
+      third.process.kill('SIGINT');
+      return third.process.exitCode;
+    };
+    await expect.poll(askAgain, { timeout: 10_000, interval: 200 }).toBe(1);
     running.delete(third);
   }, 240_000);
 
@@ -119,8 +126,8 @@ describe('webhooks', () => {
 test('a stop ends streams and long polls in order, and their places are free after it', async () => {
   const open = (live: string) => hub().request(`/channels/news?offset=now&live=${live}`);
   const first = await start('places');
-  // As many as one caller may have (PROTOCOL.md §8), of each kind.
-  const streams = await Promise.all(wanted(0, 50).map(() => open('sse')));
+  // As many as one caller may have (PROTOCOL.md §8).
+  const streams = await Promise.all(wanted(0, MOST_STREAMS).map(() => open('sse')));
   expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
   const polls = wanted(0, 10).map(() => open('long-poll'));
   const texts = streams.map((stream) => stream.text());
@@ -131,7 +138,7 @@ test('a stop ends streams and long polls in order, and their places are free aft
   for (const { status } of await Promise.all(polls)) expect(status).toBe(204);
 
   const second = await start('places');
-  const again = await Promise.all(wanted(0, 50).map(() => open('sse')));
+  const again = await Promise.all(wanted(0, MOST_STREAMS).map(() => open('sse')));
   expect(again.map(({ status }) => status)).toEqual(again.map(() => 200));
   for (const stream of again) await stream.body?.cancel();
   await stop(second);
