@@ -86,7 +86,7 @@ test('a busy store is a line with the request and the channel, and is measured; 
       action: 'dynamodb:UpdateItem',
       effect,
     });
-  const refused = await hub.request(`/channels/${channel}?x=${SECRET_QUERY}`, {
+  const refused = await hub.request(`/channels/${channel}?_=${SECRET_QUERY}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify([SECRET_MESSAGE]),
