@@ -20,7 +20,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => await running.close());
 
-const hub = () => callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+const hub = () =>
+  callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }, { comesAgain: false });
 
 /** Asks until the answer has that status, and says what a page would be told. */
 async function refusedWith(status: number, origin: string, path: string, init: RequestInit) {

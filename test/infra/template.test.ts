@@ -122,7 +122,7 @@ describe('the template', () => {
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       ...common,
-      'Subscribers: dynamodb:PutItem dynamodb:GetItem dynamodb:UpdateItem',
+      'Subscribers: dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
     ];
     expect(grants).toEqual({
       Publish: [
@@ -149,7 +149,7 @@ describe('the template', () => {
         ...common,
         'HintsPushQueue: sqs:SendMessage',
         'SocketApi/DELETE: execute-api:ManageConnections',
-        'Subscribers: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+        'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
         'Topic: sns:Publish',
       ].sort(),
       Push: [
