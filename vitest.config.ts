@@ -7,14 +7,16 @@ const project = (name: string, more: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
+    maxWorkers: 3,
     projects: [
       project('unit'),
       project('contract'),
       project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('faults', { testTimeout: 60_000, hookTimeout: 60_000 }),
-      // Each test may start a hub, or three, which takes ten times as long where the machine is busy.
-      project('commands', { testTimeout: 300_000, hookTimeout: 300_000 }),
+      // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
+      project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
       project('flow', { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: 'test/flow/setup.ts' }),
     ],
   },
