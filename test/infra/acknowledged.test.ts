@@ -14,7 +14,9 @@ const CONNECTIONS =
 const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string, count: number])[] = [
   // Of the three that no hub over sockets can be without: routes of sockets, and connections that are not known yet.
   ['APIG4', /^Socket\/Api$/, 'a WebSocket API can authorize $connect only', 1],
+  // The push posts and ends; the socket ends a connection that floods it.
   ['IAM5', /^Push\/Door$/, 'the ids of connections are not known before they connect', 2],
+  ['IAM5', /^Socket\/Door$/, 'the ids of connections are not known before they connect', 1],
   // Every door is traced.
   ['IAM5[Resource::*]', /\/Door$/, 'are of no resource', 9],
   // Tokens are verified in the doors, so that a hub may be open to anonymous readers of some channels. One for each route:
