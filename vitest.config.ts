@@ -10,8 +10,9 @@ export default defineConfig({
     // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
     maxWorkers: 3,
     projects: [
-      project('unit'),
-      project('contract'),
+      // Most take milliseconds: the limit is for machines that are busy with other work.
+      project('unit', { testTimeout: 30_000 }),
+      project('contract', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('faults', { testTimeout: 60_000, hookTimeout: 60_000 }),

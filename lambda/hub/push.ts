@@ -99,7 +99,7 @@ async function takeShard(push: Push, errand: Errand, owner: string): Promise<Tur
     const cursor = await cursors.take(shard, lease, now);
     if (cursor) return { cursor, pages: new Map(), lease, isTakeover: cursor.isUnclean };
   }
-  throw new Error('the lease of a shard changed hands all the time');
+  throw new Refusal('unavailable', 'the lease of a shard changed hands all the time');
 }
 
 /**
