@@ -38,20 +38,16 @@ export async function moveTo(
 }
 
 /**
- * Writes a place anew in the term of an owner that has taken over, so that no late write of an earlier owner is carried
- * out on it any more. Returns the member with its place; undefined if the subscription has ended.
+ * Rewrites a place in the term of an owner that has taken over. After that no late write of an earlier owner finds the place
+ * that it names.
  */
-export async function fenced(
+export async function fence(
   push: Pick<Push, 'subscribers'>,
   shard: Shard,
   { member, place }: { readonly member: Subscriber; readonly place: Place },
   term: number,
-): Promise<{ readonly member: Subscriber; readonly place: Place } | undefined> {
-  const own = { ...place, term };
-  const isThere = await moveTo(push, shard, member, own);
-  return isThere
-    ? { member: { ...member, places: { ...member.places, [shard.channel]: own } }, place: own }
-    : undefined;
+): Promise<void> {
+  await moveTo(push, shard, member, { ...place, term });
 }
 
 function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {

@@ -11,7 +11,7 @@ import type { Channel } from './channel.ts';
 import { all, type Batch, deliver, type Fate, type Standing } from './deliver.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
 import type { Cursor, Place, Shard, Subscriber } from './listeners.ts';
-import { fenced } from './move.ts';
+import { fence } from './move.ts';
 import { type Muster, muster, type Placed } from './muster.ts';
 import type { Push } from './push.ts';
 import { type ReadResult, read } from './read.ts';
@@ -73,6 +73,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const rested = resting.map(({ place }) => place.restsUntil);
   // Whoever was served is owed what follows.
   const owedSince = Math.max(readAt, ...atFront.map(({ since }) => since));
+  if (begin || !page) await takeOver(push, own, [...placed, ...resting]);
   // A new beginning is committed before anything is posted: if this owner dies, the next must not choose another.
   if (begin) return { ...nothing(rested), front: begin, readAt: owedSince, isDone: false };
   if (!page) return nothing(rested);
@@ -97,9 +98,14 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   const each = await all(posted.map(async (leg) => await deliver(push, delivery, leg)));
   for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
   const fates = each.flat();
+  const stayed = posted.flatMap(({ members }, at) =>
+    members.filter((_, nth) => each[at]?.[nth]?.kind === 'stays').filter(isPlaced),
+  );
+  const leftOut = groups.slice(PLACES_PER_ROUND).flatMap(({ members }) => members);
+  await takeOver(push, own, [...stayed, ...leftOut, ...resting]);
   keepRest(own, [front, ...legs], packed.end);
-  const isLeftOut = groups.slice(PLACES_PER_ROUND).some(({ place }) => isBefore(place.at, packed.end));
-  const isBehind = isLeftOut || fates.some(({ kind }) => kind === 'on');
+  const isBehind =
+    leftOut.some(({ place }) => isBefore(place.at, packed.end)) || fates.some(({ kind }) => kind === 'on');
   return {
     front: packed.end,
     readAt: owedSince,
@@ -110,6 +116,8 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
     joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
   };
 }
+
+const isPlaced = (standing: Standing): standing is Placed => standing.place !== undefined;
 
 /** Whoever replays a history, or goes on after a rest, is behind by his own doing. */
 function tellLag({ watch, log }: Push, { members, packed, page }: Leg, fates: readonly Fate[]): void {
@@ -144,9 +152,7 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   const { delivered, at } = own.cursor;
   // The log first, the members after: whoever subscribed before a message was published is seen with it.
   const page = delivered && (await readFrom(push, channel, own, delivered));
-  const { fence, term } = own.cursor;
-  const present = await muster(push, shard, fence);
-  const seen = own.isTakeover ? await takeOver(push, shard, present, term) : present;
+  const seen = await muster(push, shard, own.cursor.fence);
   // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
   // And after an owner that died, everyone may have had something.
   const isOwed = ({ since }: Subscriber) =>
@@ -163,14 +169,13 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   return { ...seen, page: foremost && (await readFrom(push, channel, own, foremost)) };
 }
 
-/** Before the cursor moves: a member that a late write brought to the front would miss what lies before it. */
-async function takeOver(push: Push, shard: Shard, seen: Muster, term: number): Promise<Muster> {
-  const placed = await all(seen.placed.map((one) => fenced(push, shard, one, term)));
-  const resting = await all(seen.resting.map((one) => fenced(push, shard, one, term)));
-  return { ...seen, placed: placed.filter(isThere), resting: resting.filter(isThere) };
+/**
+ * Rewrites the places that the first round of an owner which took over has not written. Before the cursor moves: a member
+ * that a late write brought to the front would miss what lies before it.
+ */
+async function takeOver(push: Push, { shard, cursor, isTakeover }: Ownership, left: readonly Placed[]) {
+  if (isTakeover) await all(left.map((one) => fence(push, shard, one, cursor.term)));
 }
-
-const isThere = <T>(one: T | undefined): one is T => one !== undefined;
 
 /**
  * Where a front begins whose members all came after the cursor was left: what lies before them is not owed to anybody.
