@@ -66,7 +66,7 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
       if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
       const { term } = delivery;
-      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term });
+      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term }, term);
       return { kind: isThere ? 'on' : 'gone' };
     }),
   );
@@ -123,5 +123,5 @@ async function putOff(
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
   const place = { at, isUnsure, rests, restsUntil: until, term };
-  return (await moveTo(push, shard, member, place)) ? { kind: 'rests', until } : { kind: 'gone' };
+  return (await moveTo(push, shard, member, place, term)) ? { kind: 'rests', until } : { kind: 'gone' };
 }

@@ -16,6 +16,7 @@ const MAX_ATTEMPTS = 4;
 
 /**
  * Moves a member to a place of its own, or (undefined) to the front. Only the owner of the shard may.
+ * @param term of that owner
  * @returns false if the subscription has ended
  * @throws Refusal unavailable: then it is unknown where the member stands
  */
@@ -24,6 +25,7 @@ export async function moveTo(
   shard: Shard,
   member: Subscriber,
   place: Place | undefined,
+  term: number,
 ): Promise<boolean> {
   let seen = member;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -31,7 +33,10 @@ export async function moveTo(
     const there = await subscribers.member(shard, member.connection);
     if (there?.id !== member.id) return false;
     // The first try of the SDK was carried out, and its answer was lost.
-    if (isSamePlace(placeIn(there, shard.channel), place)) return true;
+    const now = placeIn(there, shard.channel);
+    if (isSamePlace(now, place)) return true;
+    // A later owner knows better. What this one wrote over it would count for nothing, and with it the member's place.
+    if (now && now.term > term) throw new Refusal('unavailable', 'the shard has another owner');
     seen = there;
   }
   throw new Refusal('unavailable', 'a member was moved by others all the time');
@@ -48,7 +53,7 @@ export async function fenced(
   term: number,
 ): Promise<{ readonly member: Subscriber; readonly place: Place } | undefined> {
   const own = { ...place, term };
-  const isThere = await moveTo(push, shard, member, own);
+  const isThere = await moveTo(push, shard, member, own, term);
   return isThere
     ? { member: { ...member, places: { ...member.places, [shard.channel]: own } }, place: own }
     : undefined;

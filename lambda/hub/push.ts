@@ -167,8 +167,10 @@ async function turn(
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => moveTo(push, shard, member, undefined)));
-  if (isOver && (await cursors.release(shard, renewed, progress, undefined, log.clock()))) {
+  await all(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
+  if (isOver) {
+    // Refused, it was let go and the answer was lost, or another has it: this owner posts no more in any case.
+    await cursors.release(shard, renewed, progress, undefined, log.clock());
     await jobs.send([shard], 0);
     return undefined;
   }
