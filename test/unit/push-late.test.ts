@@ -5,10 +5,18 @@
  */
 import { expect, test } from 'vitest';
 import { append } from '../../lambda/hub/append.ts';
+import { unsubscribe } from '../../lambda/hub/subscribe.ts';
 import { CHANNEL, publish, requestOf } from '../support/json-log.ts';
 import { around, numbers, run, storesOf, worldOf } from '../support/push-trouble.ts';
+import type { Client, World } from '../support/push-world.ts';
 
 const BIG = 'x'.repeat(25_000);
+
+async function leave(w: World, { id, connection }: Client, clock = () => w.log.now): Promise<void> {
+  const { subscribers } = w.listeners;
+  const seen = (await subscribers.connection(id)) ?? connection;
+  await unsubscribe({ subscribers, log: { ...w.log, clock } }, seen, CHANNEL);
+}
 
 test('an owner whose lease has ended does not write over the place that the next owner wrote', async () => {
   const w = worldOf();
@@ -114,4 +122,44 @@ test('what fills a gap while kept pages are posted is not waited for', async () 
       await w.idle();
     });
   }
+});
+
+test('whoever has unsubscribed gets nothing more, also if an earlier unsubscribe came late and took the note away', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    const client = await w.client();
+    await w.subscribe(client, CHANNEL, 'now');
+    await publish(w.log, 1);
+    await w.idle();
+    let isFirst = true;
+    around(storesOf(w).subscribers, 'unnote', (original) => async (...args) => {
+      if (isFirst) {
+        isFirst = false;
+        void w.sleep(2_000).then(async () => await original(...args));
+        await w.sleep(800);
+      }
+      return await original(...args);
+    });
+    await leave(w, client);
+    await w.subscribe(client, CHANNEL, 'now');
+    await w.sleep(3_000);
+    await publish(w.log, 2);
+    await w.idle();
+    await leave(w, client);
+    await publish(w.log, 3);
+    await w.idle();
+    expect([client.taken.get(CHANNEL), w.listeners.rows()]).toEqual([[1, 2], []]);
+  });
+});
+
+test('an unsubscribe ends what was begun just before, where another clock was a little ahead', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    const client = await w.client();
+    await w.subscribe(client, CHANNEL, 'now');
+    await leave(w, client, () => w.log.now - 50);
+    await publish(w.log, 1);
+    await w.idle();
+    expect([client.taken.get(CHANNEL), w.listeners.rows()]).toEqual([undefined, []]);
+  });
 });
