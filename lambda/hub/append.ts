@@ -6,7 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import { type Channel, keepAlive, tailOffset } from './channel.ts';
 import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
-import { type Entry, isTombstone, type Messages } from './entry.ts';
+import type { Entry, Messages } from './entry.ts';
 import { parseMessages } from './messages.ts';
 import type { Log, Publishing } from './ports.ts';
 import { entryIdOf, timeMark } from './producer.ts';
@@ -133,10 +133,5 @@ export async function contest(
   content: Content,
 ): Promise<number> {
   if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(wish.seq);
-  return await complete(log, channel, slot, content, async () => {
-    const { entries } = await log.entries.page(channel.streamId, slot);
-    const [there] = entries;
-    if (there?.slot !== slot || !isTombstone(there)) throw sequenceRegression(wish.seq);
-    return await claimAgain(log, wish, channel, slot);
-  });
+  return await complete(log, channel, slot, content, () => claimAgain(log, wish, channel, slot));
 }

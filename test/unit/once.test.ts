@@ -197,6 +197,28 @@ describe('Stream-Seq', () => {
     expect(await all(log)).toHaveLength(1);
   });
 
+  test.each(['alone', 'with a key'])(
+    'a retry that overtakes its first attempt is there once: the number %s',
+    async (way) => {
+      const log = memoryLog();
+      await sequenced(log, 'first', '1');
+      const slow = () =>
+        way === 'alone'
+          ? sequenced(log, 'message', '2')
+          : appendOnce(log, requestOf(['message'], { seq: '2' }), { key: 'k', fingerprint: 'f' });
+      let isOvertaken = false;
+      log.hook = async (moment) => {
+        if (isOvertaken || moment !== 'before entries.put') return;
+        isOvertaken = true;
+        await sequenced(log, 'message', '2');
+      };
+      const codes = [await codeOf(slow()), await codeOf(slow())];
+      expect(await all(log)).toEqual(['first', 'message']);
+      expect([isOvertaken, codes.at(-1)]).toEqual([true, 'sequence_regression']);
+      expect(codes).not.toContain('done');
+    },
+  );
+
   test('a write that was answered too late for its client is not repeated', async () => {
     const log = await crashedAt('after entries.put');
     expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
