@@ -60,7 +60,7 @@ async function settle(
 ): Promise<number> {
   const { kind, channel } = claimed;
   const again = (): Promise<number> => claimAgain(log, wish, channel, slot);
-  // One whose answers came so late that readers have sealed its slot takes another.
+  // If the answers came so late that readers have sealed the slot, the publish takes another.
   if (kind === 'granted') return await complete(log, channel, slot, content, again);
   if (kind === 'contested') return await contest(log, wish, channel, slot, content);
   // A publish that is older than anything is kept has left the log; to write it again would bring it back from the dead.

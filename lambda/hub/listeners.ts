@@ -68,7 +68,9 @@ export interface Shard extends PatternShard {
 /**
  * Every write of the stores of this file may be carried out twice, and late: the SDK gives an attempt up after 800 ms and
  * repeats it, and the first one may still be on its way. A write that is carried out again after it was answered changes
- * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts).
+ * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts). There are three exceptions: an
+ * `add` may bring back what was removed, a `note` what was taken back, and an `unnote` may take back a later note. So an
+ * `unsubscribe` also ends a subscription that has no note, and a note without a subscription is completed by the next.
  */
 export interface SubscriberStore {
   /** Notes it, unless its principal has `most` of them; says whether it did. */
@@ -142,7 +144,7 @@ export interface Cursor {
   readonly term: number;
   /**
    * Places of earlier terms count for nothing, but for those of term 0: the owner of this term took over from one that did
-   * not let go, and wrote all places anew that it found. Others were written late.
+   * not let go, and rewrote all places that it found. Others were written late.
    */
   readonly fence: number;
 }

@@ -1,9 +1,9 @@
 /**
  * Where a member of a shard stands, written by the owner of the shard (PROTOCOL.md §12.4).
  *
- * A write that was given up may be carried out seconds later, when the member stands elsewhere. So each write names the
- * place that it was decided upon. A write that fails for that is decided again: a member that is at the front by mistake
- * is never sent what lies between.
+ * The SDK may give a write up, and the store may carry it out seconds later, when the member stands elsewhere. So each write
+ * names the place that it was decided upon. If that write fails, the owner decides again from a fresh look: a member that
+ * counts as being at the front by mistake is never sent what lies between.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -43,8 +43,8 @@ export async function moveTo(
 }
 
 /**
- * Writes a place anew in the term of an owner that has taken over, so that no late write of an earlier owner is carried
- * out on it any more. Returns the member with its place; undefined if the subscription has ended.
+ * Rewrites a place in the term of an owner that has taken over. After that no late write of an earlier owner finds the place
+ * that it names. Returns the member with its place; undefined if the subscription has ended.
  */
 export async function fenced(
   push: Pick<Push, 'subscribers'>,

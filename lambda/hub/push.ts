@@ -55,8 +55,8 @@ export interface Errand {
 }
 
 /**
- * How long a lease is, in milliseconds; each round renews it. For so long a shard is silent whose owner was killed, while
- * others ask that owner (PROTOCOL.md §12.4).
+ * How long a lease is, in milliseconds; each round renews it. A shard whose owner was killed is silent for so long
+ * (PROTOCOL.md §12.4).
  */
 export const LEASE_MS = 10_000;
 
@@ -169,7 +169,7 @@ async function turn(
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
   await all(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
   if (isOver) {
-    // Refused, it was let go and the answer was lost, or another has it: this owner posts no more in any case.
+    // A refusal means that it was let go and the answer was lost, or that another has it. This owner posts no more in any case.
     await cursors.release(shard, renewed, progress, undefined, log.clock());
     await jobs.send([shard], 0);
     return undefined;
