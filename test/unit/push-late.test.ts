@@ -86,6 +86,40 @@ test('an owner that is out of time looks no more, whatever it is told of its let
   });
 });
 
+test('what an owner that was out of time was asked for is sent, also if it dies when it has let go', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    const client = await w.client();
+    await w.subscribe(client, CHANNEL, 'now');
+    await publish(w.log, 0);
+    await w.idle();
+    let rounds = 0;
+    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+      const members = await original(set);
+      // In its third round the owner is out of time.
+      if (rounds++ < 3) await w.sleep(3_400);
+      return members;
+    });
+    let isDead = false;
+    around(storesOf(w).cursors, 'release', (original) => async (shard, lease, progress, asks, now) => {
+      const released = await original(shard, lease, progress, asks, now);
+      if (!released || asks !== undefined || isDead) return released;
+      isDead = true;
+      w.crashAt = w.calls + 1;
+      return released;
+    });
+    w.calls = 0;
+    w.crashAt = Number.POSITIVE_INFINITY;
+    for (const n of numbers(1, 5)) {
+      await publish(w.log, n);
+      await w.sleep(3_000);
+    }
+    expect(isDead).toBe(true);
+    await w.sleep(5_000);
+    expect([client.taken.get(CHANNEL), client.breaks]).toEqual([numbers(0, 5), []]);
+  });
+});
+
 test('what fills a gap while kept pages are posted is not waited for', async () => {
   for (const pause of numbers(0, 40).map((step) => step * 5)) {
     const w = worldOf();
