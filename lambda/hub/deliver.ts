@@ -90,7 +90,7 @@ async function postAll(
     const now = push.log.clock();
     // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
     if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
-    const posted = await push.connections.post(member.connection, frame.text);
+    const posted = await push.connections.post(member.connection, frame.text, postUntil);
     if (posted === 'sent') {
       push.watch.delivered(frame.count);
       continue;

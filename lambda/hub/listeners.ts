@@ -193,9 +193,10 @@ export interface Connections {
   /**
    * Posts are sent in the order in which they are asked for, but those that are under way together may overtake each
    * other: who needs an order on a connection waits for each.
+   * @param by no attempt is begun after that, by the clock, in milliseconds
    * @throws Error for what is a defect of the hub or of its grants, not of the connection
    */
-  post(connection: string, frame: string): Promise<Posted>;
+  post(connection: string, frame: string, by?: number): Promise<Posted>;
   /** Ends a connection. @throws Error as `post` */
   close(connection: string): Promise<Closed>;
 }
