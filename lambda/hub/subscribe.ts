@@ -128,26 +128,19 @@ export async function unsubscribe(
   pattern: string,
 ): Promise<void> {
   const noted = ownValue(connection.subscriptions, pattern);
-  const now = log.clock();
   // A write that came late may have taken the note away, or brought the subscription back.
-  const shards = noted === undefined ? await shardsFor(subscribers, connection.id, pattern, now) : [noted];
+  const shards = noted === undefined ? shardsFor(connection.id) : [noted];
   // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
   // If this is carried out late, the caller may have subscribed again: that subscription stays.
-  const by = now + CLOCKS_DIFFER_MS;
+  const by = log.clock() + CLOCKS_DIFFER_MS;
   await Promise.all(shards.map((shard) => subscribers.remove({ pattern, shard }, connection.id, { by })));
   if (noted !== undefined) await subscribers.unnote(connection.id, pattern);
 }
 
 /** The shards that a subscription of the connection may be in: their number doubles, and nobody moves. */
-async function shardsFor(
-  subscribers: Pick<SubscriberStore, 'shardsOf'>,
-  connection: string,
-  pattern: string,
-  now: number,
-): Promise<readonly number[]> {
+function shardsFor(connection: string): readonly number[] {
   const shards = new Set<number>();
-  const known = (await subscribers.shardsOf([pattern], now)).get(pattern) ?? 0;
-  for (let count = 1; count <= known; count *= 2) shards.add(shardOf(connection, count));
+  for (let count = 1; count <= MAX_SHARDS; count *= 2) shards.add(shardOf(connection, count));
   return [...shards];
 }
 
