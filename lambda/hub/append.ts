@@ -89,7 +89,7 @@ export function messagesOf({ body, contentType, close }: AppendRequest): Message
  * Writes the entry into its slot.
  * @throws Refusal unavailable if the slot was sealed, because the write came after the grace
  */
-export async function write(log: Log, channel: Channel, slot: number, content: Content): Promise<number> {
+async function write(log: Log, channel: Channel, slot: number, content: Content): Promise<number> {
   if (await put(log, channel, slot, content)) return slot;
   throw new Refusal('unavailable', 'the write came too late and its slot was sealed; retry');
 }

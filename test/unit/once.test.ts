@@ -151,6 +151,26 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
   });
 });
 
+test.each(['alone', 'with a Stream-Seq'])(
+  'a key whose slot was sealed before it was written takes another, %s',
+  async (way) => {
+    const log = memoryLog();
+    await publish(log, 'before');
+    let isSlow = true;
+    log.hook = async (moment) => {
+      if (!isSlow || moment !== 'before entries.put') return;
+      isSlow = false;
+      await publish(log, 'other');
+      log.now += GAP_GRACE_MS + 1;
+      await all(log);
+    };
+    const seq = way === 'alone' ? undefined : '1';
+    await sendOnce(log, 'slow', 'k', { seq });
+    await sendOnce(log, 'slow', 'k', { seq });
+    expect(await all(log)).toEqual(['before', 'other', 'slow']);
+  },
+);
+
 describe('Stream-Seq', () => {
   const sequenced = (log: MemoryLog, message: unknown, seq: string) =>
     append(log, requestOf([message], { seq }));
