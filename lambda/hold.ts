@@ -42,7 +42,7 @@ const hold = holdInAws(
 const { clock, newId } = hold.log;
 const seats = {
   tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
-  // None gives way: who is refused polls, and one that gave way would come back at once for the place of another.
+  // None gives way: it would come back at once and take the place of another. A caller that is refused polls.
   quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
   clock,
   timer: hold.timer,

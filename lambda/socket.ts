@@ -25,8 +25,7 @@ import {
   originsEnv,
   telemetryEnv,
 } from './env.ts';
-import { endWithToken } from './hub/goodbye.ts';
-import type { Connection } from './hub/listeners.ts';
+import { noteOpening } from './hub/goodbye.ts';
 import { forget } from './hub/subscribe.ts';
 import { tooMany } from './hub/tally.ts';
 import { answerMessage } from './ws/answer.ts';
@@ -39,7 +38,6 @@ const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
 const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
-const goodbyes = goodbyesBySqs(PUSH_QUEUE_URL);
 const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
 const sockets = {
   log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
@@ -48,6 +46,7 @@ const sockets = {
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
+  goodbyes: goodbyesBySqs(PUSH_QUEUE_URL),
   logDefect,
   logRefusal,
   published: (messages: number) => count('Published', messages),
@@ -88,7 +87,7 @@ async function reply(connection: string, body: string): Promise<string> {
 async function open(upgrade: Upgrade): Promise<SocketResult> {
   try {
     const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
-    if (!(await isNoted(connection))) throw tooMany(`${most} connections at a time`);
+    if (!(await noteOpening(sockets, connection, most))) throw tooMany(`${most} connections at a time`);
     return {
       statusCode: 200,
       ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),
@@ -97,19 +96,5 @@ async function open(upgrade: Upgrade): Promise<SocketResult> {
     if (!(error instanceof Refusal)) throw error;
     logRefusal(error, { connection: upgrade.connection });
     return { statusCode: error.status, body: JSON.stringify(error) };
-  }
-}
-
-/** Notes a connection that is about to be opened. False if its caller has all the connections that it may have. */
-async function isNoted(connection: Connection): Promise<boolean> {
-  try {
-    if (!(await subscribers.connect(connection, most))) return false;
-    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
-    await endWithToken({ log: sockets.log, goodbyes }, connection);
-    return true;
-  } catch (error) {
-    // It is not opened, and nobody will tell of its end: what was noted would keep its caller's place for two hours.
-    await subscribers.disconnect(connection).catch(() => {});
-    throw error;
   }
 }

@@ -65,6 +65,8 @@ interface Post {
   readonly frame: Frame;
   readonly settle: (posted: Posted) => void;
   readonly fail: (error: Error) => void;
+  /** When it is too late to begin an attempt, by the clock. */
+  readonly by: number;
   attempts: number;
   /** When the first attempt began, by the time that passes. */
   begun: number;
@@ -85,14 +87,19 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): Connecti
   const sign = signer({ credentials, region, service: 'execute-api', host, clock });
   const start = startingInOrder(settings, origin, sign);
   const frameOf = keepingFrames();
-  const send = (method: Method, connection: string, frame: Frame): Promise<Posted> =>
+  const send = (
+    method: Method,
+    connection: string,
+    frame: Frame,
+    by = Number.POSITIVE_INFINITY,
+  ): Promise<Posted> =>
     new Promise((settle, fail) => {
       const path = base + encodeSegment(connection);
       const fresh = { attempts: 0, begun: 0, mayHaveArrived: false, next: undefined };
-      start({ method, path, frame, settle, fail, ...fresh });
+      start({ method, path, frame, settle, fail, by, ...fresh });
     });
   return {
-    post: (connection, frame) => send('POST', connection, frameOf(frame)),
+    post: (connection, frame, by) => send('POST', connection, frameOf(frame), by),
     close: async (connection) => CLOSED[await send('DELETE', connection, NOTHING)],
   };
 }
@@ -110,6 +117,7 @@ const CLOSED: Readonly<Record<Posted, Closed>> = {
 /** Starts posts in order, as lanes are free and the pace allows. */
 function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Sign): (post: Post) => void {
   const { inFlight, time = machineTime, random = Math.random, timeoutMs = POST_TIMEOUT_MS } = settings;
+  const { clock = Date.now } = settings;
   const openLane = lanesTo(origin, timeoutMs);
   const waiting = waitingPosts();
   const free: Lane[] = [];
@@ -127,6 +135,11 @@ function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Si
     while (waiting.any() && (free.length > 0 || lanes < inFlight) && mayStart()) {
       const post = waiting.take();
       if (!post) return;
+      // It waited for others, as where the gateway is slow. The lease that it was posted under may end.
+      if (clock() > post.by) {
+        giveUp(post);
+        continue;
+      }
       // The lane that was freed last: a small fan-out then stays on few sockets, which are warm.
       const lane = free.pop() ?? open();
       lane.post = post;
@@ -203,9 +216,11 @@ function conclude(post: Post, status: number): void {
   // 400 is for an id that cannot be one: nobody is there either, and nobody ever will be.
   // https://github.com/localstack/localstack/issues/4694
   else if (status === 410 || status === 400) post.settle('gone');
-  else if (isBusy(status) || isUnsure(status)) post.settle(post.mayHaveArrived ? 'unsure' : 'busy');
+  else if (isBusy(status) || isUnsure(status)) giveUp(post);
   else post.fail(new Error(defectOf(post, status)));
 }
+
+const giveUp = ({ settle, mayHaveArrived }: Post): void => settle(mayHaveArrived ? 'unsure' : 'busy');
 
 function defectOf({ frame }: Post, status: number): string {
   if (status === 413) {

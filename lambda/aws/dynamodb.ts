@@ -21,7 +21,8 @@ const ONCE_MS = 5_000;
 
 /**
  * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then both may be
- * carried out. This one waits longer, and is not repeated after that. What DynamoDB refused is still sent again.
+ * carried out. This one waits longer, and is not repeated after that. The SDK still repeats a call that DynamoDB refused, and
+ * one whose connection broke: mostly that was closed while the process was frozen, and nothing was carried out.
  * @throws Refusal unavailable if no answer came: then it is unknown whether the write was carried out, or will be
  */
 export async function once<T>(

@@ -52,8 +52,8 @@ export function pushInAws(
 function counting(connections: Connections): Connections {
   return {
     ...connections,
-    async post(connection, frame) {
-      const posted = await connections.post(connection, frame);
+    async post(connection, frame, by) {
+      const posted = await connections.post(connection, frame, by);
       if (posted === 'busy') count('PostsPutOff', 1);
       if (posted === 'gone') count('PostsGone', 1);
       return posted;

@@ -19,7 +19,7 @@ import { type Item, ifThere, namesIn } from './stored.ts';
 
 const ROW_SEATS = 50;
 
-/** Rows that are looked at for one who finds its own row full: with up to 1,000 seats these are all rows. */
+/** Rows that are looked at where the own row is full: with up to 1,000 seats these are all rows. */
 const ROWS_IN_SIGHT = 20;
 
 /** Attempts to get a seat that others take at the same moment. */
@@ -117,7 +117,7 @@ export function tallyInDynamoDb(
       }),
     );
     const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
-    // Those who come at the same moment go to different rows.
+    // Callers that come at the same moment go to different rows.
     if (open.length > 0) return open[own % open.length]?.number;
     const [doubtful] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
     if (!doubtful || now - doubtful.checkedAt < DOUBT_MS) return undefined;

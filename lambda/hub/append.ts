@@ -6,7 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import { type Channel, keepAlive, tailOffset } from './channel.ts';
 import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
-import { type Entry, isTombstone, type Messages } from './entry.ts';
+import type { Entry, Messages } from './entry.ts';
 import { parseMessages } from './messages.ts';
 import type { Log, Publishing } from './ports.ts';
 import { entryIdOf, timeMark } from './producer.ts';
@@ -60,7 +60,7 @@ async function settle(
 ): Promise<number> {
   const { kind, channel } = claimed;
   const again = (): Promise<number> => claimAgain(log, wish, channel, slot);
-  // One whose answers came so late that readers have sealed its slot takes another.
+  // If the answers came so late that readers have sealed the slot, the publish takes another.
   if (kind === 'granted') return await complete(log, channel, slot, content, again);
   if (kind === 'contested') return await contest(log, wish, channel, slot, content);
   // A publish that is older than anything is kept has left the log; to write it again would bring it back from the dead.
@@ -89,7 +89,7 @@ export function messagesOf({ body, contentType, close }: AppendRequest): Message
  * Writes the entry into its slot.
  * @throws Refusal unavailable if the slot was sealed, because the write came after the grace
  */
-export async function write(log: Log, channel: Channel, slot: number, content: Content): Promise<number> {
+async function write(log: Log, channel: Channel, slot: number, content: Content): Promise<number> {
   if (await put(log, channel, slot, content)) return slot;
   throw new Refusal('unavailable', 'the write came too late and its slot was sealed; retry');
 }
@@ -133,10 +133,5 @@ export async function contest(
   content: Content,
 ): Promise<number> {
   if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(wish.seq);
-  return await complete(log, channel, slot, content, async () => {
-    const { entries } = await log.entries.page(channel.streamId, slot);
-    const [there] = entries;
-    if (there?.slot !== slot || !isTombstone(there)) throw sequenceRegression(wish.seq);
-    return await claimAgain(log, wish, channel, slot);
-  });
+  return await complete(log, channel, slot, content, () => claimAgain(log, wish, channel, slot));
 }

@@ -7,6 +7,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../protocol/headers.ts';
 import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
+import { isTombstone } from './entry.ts';
 import type { Claim, Log } from './ports.ts';
 import {
   epochMark,
@@ -75,7 +76,8 @@ export async function claim(log: Log, wish: Identified): Promise<Claimed> {
 
 /**
  * Claims another slot for a publish whose own was sealed before it was written.
- * @throws Refusal channel_closed, unavailable
+ * @throws Refusal sequence_regression if another publish with the same Stream-Seq was written into the slot,
+ *   channel_closed, unavailable
  */
 export async function claimAgain(
   log: Log,
@@ -83,6 +85,9 @@ export async function claimAgain(
   channel: Channel,
   sealed: number,
 ): Promise<number> {
+  const { entries } = await log.entries.page(channel.streamId, sealed);
+  const [there] = entries;
+  if (there?.slot !== sealed || !isTombstone(there)) throw sequenceRegression(wish.seq);
   if (channel.closed) throw channelClosed(channel);
   const claimed = await log.channels.reserve({ ...claimOf(log, wish), slots: 1, replaces: sealed });
   if (!claimed) throw tooMuchChange();
@@ -173,7 +178,8 @@ function standingOfSeq(channel: Channel, { seq, producer }: Claim): Claimed | un
 }
 
 export function sequenceRegression(seq: string | undefined): Refusal {
-  return new Refusal('sequence_regression', `Stream-Seq "${seq}" is not above the last one accepted`);
+  const which = seq === undefined ? 'the Stream-Seq' : `Stream-Seq "${seq}"`;
+  return new Refusal('sequence_regression', `${which} is not above the last one accepted`);
 }
 
 /** A closed channel still confirms what it accepted while it was open, its closing among it, and closing as such. */

@@ -66,7 +66,7 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
       if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
       const { term } = delivery;
-      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term });
+      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term }, term);
       return { kind: isThere ? 'on' : 'gone' };
     }),
   );
@@ -90,7 +90,7 @@ async function postAll(
     const now = push.log.clock();
     // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
     if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
-    const posted = await push.connections.post(member.connection, frame.text);
+    const posted = await push.connections.post(member.connection, frame.text, postUntil);
     if (posted === 'sent') {
       push.watch.delivered(frame.count);
       continue;
@@ -123,5 +123,5 @@ async function putOff(
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
   const place = { at, isUnsure, rests, restsUntil: until, term };
-  return (await moveTo(push, shard, member, place)) ? { kind: 'rests', until } : { kind: 'gone' };
+  return (await moveTo(push, shard, member, place, term)) ? { kind: 'rests', until } : { kind: 'gone' };
 }

@@ -25,6 +25,9 @@ const SAYING_MS = 5_000;
 /** Sockets of one principal that are ended side by side. */
 const SIDE_BY_SIDE = 500;
 
+/** How late a write may be carried out that was not answered, in milliseconds. */
+const LATE_MS = 10_000;
+
 /** When whoever was let in by a token has to be gone: before its last moment, leeway and all, in milliseconds. */
 export const leavesAt = ({ allowedUntil = Number.POSITIVE_INFINITY }: Pick<Connection, 'allowedUntil'>) =>
   allowedUntil - SAYING_MS;
@@ -38,6 +41,30 @@ export async function endWithToken(
   const now = log.clock();
   if (at >= now + CONNECTION_LIFE_MS) return;
   await goodbyes.send({ kind: 'expired', connection: connection.id, at }, at - now);
+}
+
+/**
+ * Notes a connection that is about to be opened, and sees to its end. False if its caller has `most` of them.
+ * @throws Refusal unavailable: then it must not be opened
+ */
+export async function noteOpening(
+  { log, subscribers, goodbyes }: Pick<Parting, 'log' | 'subscribers' | 'goodbyes'>,
+  connection: Connection,
+  most: number,
+): Promise<boolean> {
+  try {
+    if (!(await subscribers.connect(connection, most))) return false;
+    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
+    await endWithToken({ log, goodbyes }, connection);
+    return true;
+  } catch (error) {
+    // It is not opened, and nobody will tell of its end: what was noted would keep its caller's place for two hours.
+    await subscribers.disconnect(connection).catch(() => {});
+    // What is noted after that, by a write that comes late, is forgotten then.
+    const at = log.clock() + LATE_MS;
+    await goodbyes.send({ kind: 'expired', connection: connection.id, at }, LATE_MS).catch(() => {});
+    throw error;
+  }
 }
 
 /** What it takes to ask for an end. */

@@ -68,7 +68,9 @@ export interface Shard extends PatternShard {
 /**
  * Every write of the stores of this file may be carried out twice, and late: the SDK gives an attempt up after 800 ms and
  * repeats it, and the first one may still be on its way. A write that is carried out again after it was answered changes
- * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts).
+ * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts). There are three exceptions: an
+ * `add` may bring back what was removed, a `note` what was taken back, and an `unnote` may take back a later note. So an
+ * `unsubscribe` also ends a subscription that has no note, and a note without a subscription is completed by the next.
  */
 export interface SubscriberStore {
   /** Notes it, unless its principal has `most` of them; says whether it did. */
@@ -142,7 +144,7 @@ export interface Cursor {
   readonly term: number;
   /**
    * Places of earlier terms count for nothing, but for those of term 0: the owner of this term took over from one that did
-   * not let go, and wrote all places anew that it found. Others were written late.
+   * not let go, and rewrote all places that it found. Others were written late.
    */
   readonly fence: number;
 }
@@ -191,9 +193,10 @@ export interface Connections {
   /**
    * Posts are sent in the order in which they are asked for, but those that are under way together may overtake each
    * other: who needs an order on a connection waits for each.
+   * @param by no attempt is begun after that, by the clock, in milliseconds
    * @throws Error for what is a defect of the hub or of its grants, not of the connection
    */
-  post(connection: string, frame: string): Promise<Posted>;
+  post(connection: string, frame: string, by?: number): Promise<Posted>;
   /** Ends a connection. @throws Error as `post` */
   close(connection: string): Promise<Closed>;
 }

@@ -1,9 +1,9 @@
 /**
  * Where a member of a shard stands, written by the owner of the shard (PROTOCOL.md §12.4).
  *
- * A write that was given up may be carried out seconds later, when the member stands elsewhere. So each write names the
- * place that it was decided upon. A write that fails for that is decided again: a member that is at the front by mistake
- * is never sent what lies between.
+ * The SDK may give a write up, and the store may carry it out seconds later, when the member stands elsewhere. So each write
+ * names the place that it was decided upon. If that write fails, the owner decides again from a fresh look: a member that
+ * counts as being at the front by mistake is never sent what lies between.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -16,6 +16,7 @@ const MAX_ATTEMPTS = 4;
 
 /**
  * Moves a member to a place of its own, or (undefined) to the front. Only the owner of the shard may.
+ * @param term of that owner
  * @returns false if the subscription has ended
  * @throws Refusal unavailable: then it is unknown where the member stands
  */
@@ -24,6 +25,7 @@ export async function moveTo(
   shard: Shard,
   member: Subscriber,
   place: Place | undefined,
+  term: number,
 ): Promise<boolean> {
   let seen = member;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -31,7 +33,10 @@ export async function moveTo(
     const there = await subscribers.member(shard, member.connection);
     if (there?.id !== member.id) return false;
     // The first try of the SDK was carried out, and its answer was lost.
-    if (isSamePlace(placeIn(there, shard.channel), place)) return true;
+    const now = placeIn(there, shard.channel);
+    if (isSamePlace(now, place)) return true;
+    // A later owner knows better. What this one wrote over it would count for nothing, and with it the member's place.
+    if (now && now.term > term) throw new Refusal('unavailable', 'the shard has another owner');
     seen = there;
   }
   throw new Refusal('unavailable', 'a member was moved by others all the time');
@@ -47,7 +52,7 @@ export async function fence(
   { member, place }: { readonly member: Subscriber; readonly place: Place },
   term: number,
 ): Promise<void> {
-  await moveTo(push, shard, member, { ...place, term });
+  await moveTo(push, shard, member, { ...place, term }, term);
 }
 
 function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {

@@ -9,15 +9,7 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
-import {
-  type Appended,
-  type AppendRequest,
-  type Content,
-  complete,
-  contest,
-  messagesOf,
-  write,
-} from './append.ts';
+import { type Appended, type AppendRequest, type Content, complete, contest, messagesOf } from './append.ts';
 import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
 import { claim, claimAgain, type Identified } from './claim.ts';
 import { tombstone } from './entry.ts';
@@ -64,8 +56,8 @@ async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Pr
     throw new Refusal('unavailable', 'the key was recorded and expired meanwhile; retry');
   }
   // Granted, or the closing publish of an attempt that died before it could record the key.
-  await write(log, channel, slot, content);
-  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), messages.length);
+  const written = await complete(log, channel, slot, content, () => moveOn(log, wish, channel, key, slot));
+  return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
 }
 
 async function record(
@@ -101,13 +93,26 @@ async function confirm(
   }
   await keepAlive(log, channel);
   // A key is kept no longer than the shortest retention keeps an entry, so what is not there never was.
-  const slot = await complete(log, channel, earlier.slot, content, async () => {
-    const other = await claimAgain(log, { ...wish, seq: undefined }, channel, earlier.slot);
-    if (await log.keys.move(key, earlier.slot, other)) return other;
-    await abandon(log, channel, other);
-    throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');
-  });
+  // What was accepted before is not held against the sequence again.
+  const again = { ...wish, seq: undefined };
+  const slot = await complete(log, channel, earlier.slot, content, () =>
+    moveOn(log, again, channel, key, earlier.slot),
+  );
   return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), 0);
+}
+
+/** Claims another slot for the key, whose own was sealed. */
+async function moveOn(
+  log: Log,
+  wish: Identified,
+  channel: Channel,
+  key: string,
+  sealed: number,
+): Promise<number> {
+  const other = await claimAgain(log, wish, channel, sealed);
+  if (await log.keys.move(key, sealed, other)) return other;
+  await abandon(log, channel, other);
+  throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');
 }
 
 /** Seals one's own slot at once, rather than let readers wait out the grace for it. */

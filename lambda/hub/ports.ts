@@ -46,8 +46,8 @@ export interface ChannelStore {
   create(channel: Channel, now: number): Promise<boolean>;
   /**
    * ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. A claim that
-   * was carried out twice would take two slots for one publish. So it is sent once: whoever gets no answer in time does
-   * not know whether the slot was taken.
+   * was carried out twice would take two slots for one publish. So it is sent once: a caller that gets no answer in time
+   * does not know whether the slot was taken.
    * @throws Refusal unavailable
    */
   reserve(claim: Claim): Promise<Channel | undefined>;

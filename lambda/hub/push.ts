@@ -55,8 +55,8 @@ export interface Errand {
 }
 
 /**
- * How long a lease is, in milliseconds; each round renews it. For so long a shard is silent whose owner was killed, while
- * others ask that owner (PROTOCOL.md §12.4).
+ * How long a lease is, in milliseconds; each round renews it. A shard whose owner was killed is silent for so long
+ * (PROTOCOL.md §12.4).
  */
 export const LEASE_MS = 10_000;
 
@@ -152,12 +152,9 @@ async function turn(
   const progress = progressOf(cursor, result, now, isTakeover && result !== undefined);
   if (progress.lookAt !== cursor.lookAt) await jobs.send([shard], progress.lookAt - now);
   const isOver = log.clock() >= until;
-  if (joining.length === 0 && (isDone || isOver)) {
-    // Whoever is out of time lets go in any case, and has somebody else go on.
-    if (await cursors.release(shard, lease, progress, isOver ? undefined : cursor.asks, log.clock())) {
-      if (isOver) await jobs.send([shard], 0);
-      return undefined;
-    }
+  if (joining.length === 0 && isOver) return await handOver(push, shard, lease, progress);
+  if (joining.length === 0 && isDone) {
+    if (await cursors.release(shard, lease, progress, cursor.asks, log.clock())) return undefined;
   }
   const renewed = { ...lease, until: Math.max(log.clock() + LEASE_MS, lease.until + 1) };
   const asks = await cursors.commit(shard, lease, progress, renewed.until);
@@ -167,13 +164,24 @@ async function turn(
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => moveTo(push, shard, member, undefined)));
-  if (isOver && (await cursors.release(shard, renewed, progress, undefined, log.clock()))) {
-    await jobs.send([shard], 0);
-    return undefined;
-  }
+  await all(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
+  if (isOver) return await handOver(push, shard, renewed, progress);
   // Whoever asked while this round read the log is answered by the next one.
   return { cursor: { ...progress, asks, term: cursor.term }, pages, lease: renewed, isTakeover: false };
+}
+
+/** An owner that is out of time lets go, whoever has asked, and has another process go on. */
+async function handOver(
+  { cursors, jobs, log }: Push,
+  shard: Shard,
+  lease: Lease,
+  progress: Progress,
+): Promise<undefined> {
+  // It may die when it has let go, and those that asked rely on it.
+  await jobs.send([shard], REST_MS);
+  // A refusal means that it was let go and the answer was lost, or that another has it. This owner posts no more in any case.
+  await cursors.release(shard, lease, progress, undefined, log.clock());
+  await jobs.send([shard], 0);
 }
 
 function progressOf(cursor: Cursor, result: Round | undefined, now: number, hasTakenOver: boolean): Progress {

@@ -231,8 +231,8 @@ function restOf(page: ReadResult, from: Position): ReadResult {
     return [{ ...entry, first: entry.first + skipped, messages: entry.messages.slice(skipped) }];
   });
   const messages = entries.flatMap((entry) => entry.messages);
-  // What was the end when it was read need not be any more: the log is asked again before anybody lets go.
-  return { ...page, from, entries, messages, upToDate: false };
+  // What was the end when it was read, or a gap, need not be any more: the log is asked again before anybody lets go.
+  return { ...page, from, entries, messages, upToDate: false, isGap: false };
 }
 
 function packFor(

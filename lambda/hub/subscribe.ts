@@ -38,6 +38,12 @@ const MEMBERS_PER_SHARD = 1_000;
 /** Each hint is as many messages as there are shards, and some callers subscribe and unsubscribe all day. */
 const MAX_SHARDS = 64;
 
+/**
+ * An unsubscribe ends what began until so long after it by another clock, in milliseconds: above what clocks of Lambda differ
+ * by, and far below the 800 after which the SDK repeats a call, so that a late one leaves what was begun after its answer.
+ */
+const CLOCKS_DIFFER_MS = 100;
+
 /** A pattern stays known for longer than any connection that listens by it, in milliseconds. */
 const KNOWN_FOR_MS = CONNECTION_LIFE_MS + 10 * 60_000;
 
@@ -121,12 +127,21 @@ export async function unsubscribe(
   connection: Connection,
   pattern: string,
 ): Promise<void> {
-  const shard = ownValue(connection.subscriptions, pattern);
-  if (shard === undefined) return;
+  const noted = ownValue(connection.subscriptions, pattern);
+  // A write that came late may have taken the note away, or brought the subscription back.
+  const shards = noted === undefined ? shardsFor(connection.id) : [noted];
   // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
   // If this is carried out late, the caller may have subscribed again: that subscription stays.
-  await subscribers.remove({ pattern, shard }, connection.id, { by: log.clock() });
-  await subscribers.unnote(connection.id, pattern);
+  const by = log.clock() + CLOCKS_DIFFER_MS;
+  await Promise.all(shards.map((shard) => subscribers.remove({ pattern, shard }, connection.id, { by })));
+  if (noted !== undefined) await subscribers.unnote(connection.id, pattern);
+}
+
+/** The shards that a subscription of the connection may be in: their number doubles, and nobody moves. */
+function shardsFor(connection: string): readonly number[] {
+  const shards = new Set<number>();
+  for (let count = 1; count <= MAX_SHARDS; count *= 2) shards.add(shardOf(connection, count));
+  return [...shards];
 }
 
 /** Forgets a connection and all that it subscribed to. */

@@ -77,9 +77,9 @@ const ID_LENGTH = 8;
 const RENEW_MS = 20_000;
 
 /**
- * When a holder looks whether it must give way, in milliseconds: the fewer newer seats it takes for that, the sooner, so
- * that the oldest of a caller who opens ten a second go in time. A look costs half a read unit; one in 2.5 s, which is
- * what a stream alone makes under a quota of 25, is 1 % of the price of a stream.
+ * When a holder looks whether it must give way, in milliseconds: the fewer newer seats it takes for that, the sooner. So
+ * the oldest seats of a caller that opens ten a second are given up in time. A look costs half a read unit. A stream that is
+ * alone under a quota of 25 looks every 2.5 s, which is 1 % of the price of the stream.
  */
 const LOOK_PER_SEAT_MS = 100;
 const SOONEST_LOOK_MS = 250;
@@ -92,7 +92,7 @@ const OVER_PART = 5;
 export const givingWay = (most: number): Quota | undefined =>
   most === 0 ? undefined : { most, over: Math.ceil(most / OVER_PART) };
 
-/** A quota under which a caller who has all of it is refused. @param most 0 if nobody is counted */
+/** A quota under which a caller that has all of it is refused. @param most 0 if nobody is counted */
 export const refusing = (most: number): Quota | undefined => (most === 0 ? undefined : { most, over: 0 });
 
 /** @param endsAt when the request ends by itself, in milliseconds since 1970 */

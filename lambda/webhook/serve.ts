@@ -60,6 +60,8 @@ interface Ownership {
   standing: Standing;
   asks: number;
   lease: Lease;
+  /** When the lease ends if the last renewal was carried out, whether or not that was answered, in milliseconds. */
+  renewedUntil: number;
 }
 
 /** What there is to do at a moment. */
@@ -103,7 +105,7 @@ async function take(
     const taken = await leases.take(endpoint, lease, now);
     if (taken) {
       const { asks, ...standing } = taken;
-      return { endpoint, wake, standing, asks, lease };
+      return { endpoint, wake, standing, asks, lease, renewedUntil: lease.until };
     }
     const held = await leases.ask(endpoint, now);
     // This very message is being served by way of another copy, or is the one that is relied on, and came early: deleted, it
@@ -142,6 +144,7 @@ async function serve(delivering: Delivering, own: Ownership, overAt: number): Pr
     }
     // Each renewal ends later than the one before: by that a late write of it is known.
     const until = Math.max(clock() + LEASE_MS, own.lease.until + 1);
+    own.renewedUntil = until;
     const asks = await leases.commit(own.endpoint, own.lease, own.standing, until);
     if (asks === undefined) return DONE;
     own.lease = { ...own.lease, until };
@@ -246,9 +249,12 @@ async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<N
   const at = clock() + BUSY_MS;
   const { isOld, id } = own.wake;
   const standing = { ...own.standing, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };
-  const isFree = await leases.release(own.endpoint, own.lease, standing, undefined, clock()).then(
-    () => true,
-    () => false,
-  );
-  return { kind: isOld ? 'renew' : 'later', at: isFree ? at : own.lease.until };
+  const free = async (until: number) =>
+    await leases.release(own.endpoint, { ...own.lease, until }, standing, undefined, clock());
+  try {
+    if ((await free(own.lease.until)) === 'lost') await free(own.renewedUntil);
+    return { kind: isOld ? 'renew' : 'later', at };
+  } catch {
+    return { kind: isOld ? 'renew' : 'later', at: own.renewedUntil };
+  }
 }

@@ -83,6 +83,18 @@ describe('what becomes of a post', () => {
     expect(gateway.posts).toHaveLength(answers.length);
   });
 
+  test('that waits beyond its time: busy, and it is not sent', async () => {
+    let now = 1_000;
+    const gateway = await postsGateway(() => {
+      now = 2_000;
+      return 200;
+    });
+    const { post } = connectionsTo(gateway, { inFlight: 1, clock: () => now });
+    const posts = [post('Za=', '{}', 1_500), post('Zb=', '{}', 1_500), post('Zc=', '{}', 2_500)];
+    expect(await Promise.all(posts)).toEqual(['sent', 'busy', 'sent']);
+    expect(gateway.posts).toHaveLength(2);
+  });
+
   test('after the timeout, as if the connection had been lost', async () => {
     const cases: readonly (readonly [readonly Answer[], string])[] = [
       [['hang', 'hang', 'hang'], 'unsure'],

@@ -3,11 +3,12 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { endWithToken, kick, leavesAt } from '../../lambda/hub/goodbye.ts';
+import { endWithToken, kick, leavesAt, noteOpening } from '../../lambda/hub/goodbye.ts';
 import type { Connection } from '../../lambda/hub/listeners.ts';
+import { Refusal } from '../../protocol/errors.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
-import { CHANNEL, publish } from '../support/json-log.ts';
-import { run } from '../support/push-trouble.ts';
+import { CHANNEL, codeOf, publish } from '../support/json-log.ts';
+import { around, run, storesOf } from '../support/push-trouble.ts';
 import { type Client, pushWorld, type World } from '../support/push-world.ts';
 import { seededRandom } from '../support/random.ts';
 
@@ -212,5 +213,31 @@ describe('sockets of a principal', () => {
         expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
       });
     }
+  });
+});
+
+test('an opening that is not answered leaves no connection behind, however late it is noted', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    around(storesOf(w).subscribers, 'connect', (original) => async (...args) => {
+      void w.sleep(5_000).then(async () => await original(...args));
+      await w.sleep(2_400);
+      throw new Refusal('unavailable', 'not answered');
+    });
+    const opening: Connection = {
+      id: 'late=',
+      principal: 'somebody',
+      capability: {},
+      allowedUntil: undefined,
+      since: w.log.now,
+      until: w.log.now + 2 * HOUR_MS,
+      subscriptions: {},
+    };
+    expect(await codeOf(noteOpening(partingOf(w), opening, 1))).toBe('unavailable');
+    await w.sleep(3_000);
+    expect([...w.listeners.connections.keys()]).toEqual(['late=']);
+    await w.sleep(MINUTE_MS);
+    expect([...w.listeners.connections.keys()]).toEqual([]);
+    expect(w.failures).toEqual([]);
   });
 });

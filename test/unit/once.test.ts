@@ -151,6 +151,26 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
   });
 });
 
+test.each(['alone', 'with a Stream-Seq'])(
+  'a key whose slot was sealed before it was written takes another, %s',
+  async (way) => {
+    const log = memoryLog();
+    await publish(log, 'before');
+    let isSlow = true;
+    log.hook = async (moment) => {
+      if (!isSlow || moment !== 'before entries.put') return;
+      isSlow = false;
+      await publish(log, 'other');
+      log.now += GAP_GRACE_MS + 1;
+      await all(log);
+    };
+    const seq = way === 'alone' ? undefined : '1';
+    await sendOnce(log, 'slow', 'k', { seq });
+    await sendOnce(log, 'slow', 'k', { seq });
+    expect(await all(log)).toEqual(['before', 'other', 'slow']);
+  },
+);
+
 describe('Stream-Seq', () => {
   const sequenced = (log: MemoryLog, message: unknown, seq: string) =>
     append(log, requestOf([message], { seq }));
@@ -196,6 +216,28 @@ describe('Stream-Seq', () => {
     expect(codes.filter((code) => code === 'done')).toHaveLength(1);
     expect(await all(log)).toHaveLength(1);
   });
+
+  test.each(['alone', 'with a key'])(
+    'a retry that overtakes its first attempt is there once: the number %s',
+    async (way) => {
+      const log = memoryLog();
+      await sequenced(log, 'first', '1');
+      const slow = () =>
+        way === 'alone'
+          ? sequenced(log, 'message', '2')
+          : appendOnce(log, requestOf(['message'], { seq: '2' }), { key: 'k', fingerprint: 'f' });
+      let isOvertaken = false;
+      log.hook = async (moment) => {
+        if (isOvertaken || moment !== 'before entries.put') return;
+        isOvertaken = true;
+        await sequenced(log, 'message', '2');
+      };
+      const codes = [await codeOf(slow()), await codeOf(slow())];
+      expect(await all(log)).toEqual(['first', 'message']);
+      expect([isOvertaken, codes.at(-1)]).toEqual([true, 'sequence_regression']);
+      expect(codes).not.toContain('done');
+    },
+  );
 
   test('a write that was answered too late for its client is not repeated', async () => {
     const log = await crashedAt('after entries.put');

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { remove } from '../../lambda/hub/lifecycle.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
 import type { Errand } from '../../lambda/webhook/errand.ts';
+import { Refusal } from '../../protocol/errors.ts';
 import { seededRandom } from '../support/random.ts';
 import { SECRET, type WebhookWorld, webhookWorld } from '../support/webhook-world.ts';
 
@@ -103,6 +104,28 @@ test('an endpoint that has taken nothing for five days is disabled, and what com
       [first, 'expired'],
       ...others.map((one) => [one, 'delivered']),
     ]);
+    expect(w.failures).toEqual([]);
+  });
+});
+
+test('an owner whose renewal was carried out and not answered lets go of what it has', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    const { url } = await w.endpoint();
+    const { commit } = w.leases;
+    let isLost = false;
+    Object.assign(w.leases, {
+      async commit(...args: Parameters<typeof commit>) {
+        const asks = await commit(...args);
+        if (isLost) return asks;
+        isLost = true;
+        throw new Refusal('unavailable', 'not answered');
+      },
+    });
+    await w.publish('orders/7', ...numbers(200));
+    await w.sleep(12_000);
+    expect([isLost, at(w, url).length]).toEqual([true, 200]);
+    await w.quiet();
     expect(w.failures).toEqual([]);
   });
 });
