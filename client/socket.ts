@@ -164,7 +164,7 @@ interface Waiting {
 
 interface WaitingRoom {
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
-  /** Does nothing if nobody waits for it any more. */
+  /** Does nothing for an id that is not waited for any more. */
   readonly settle: (id: string, said: Extract<Said, { kind: 'answer' | 'error' }>) => void;
   readonly failAll: (error: TidingsError) => void;
   /** True if an answer was late, and none has come since. */
