@@ -103,6 +103,8 @@ function sharedStream(options: StreamsOptions): Streams {
       down(error) {
         trouble = error;
         for (const { flow } of [...attached]) flow.down(error);
+        // What a proxy that holds streams back lets through is pages.
+        if (!hasBelow) void hasRefused([...attached], false);
       },
     };
     for (let failures = 0; !signal.aborted; ) {
