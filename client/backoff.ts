@@ -1,5 +1,5 @@
 /**
- * How long to wait before another try. Everyone draws his own time, so that ten thousand clients that lost the hub at
+ * How long to wait before another try. Each client draws its own time, so that ten thousand clients that lost the hub at
  * one moment do not come back at one moment.
  * @module
  */
@@ -11,10 +11,10 @@ const LEAST_MS = 500;
 const FIRST_MS = 2_000;
 
 /** The longest wait of a request, in milliseconds. */
-export const MOST_MS = 30_000;
+const MOST_MS = 30_000;
 
-/** How long before what failed is tried beside what works, in milliseconds, give or take a quarter. */
-export const CLIMB_MS = 60_000;
+/** How long until what failed is tried again beside what works, in milliseconds, give or take a quarter. */
+export const RECHECK_MS = 60_000;
 
 /**
  * Milliseconds, drawn evenly from 500 up to 2 s, 4 s, 8 s …, at most `most`.

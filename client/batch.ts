@@ -12,7 +12,7 @@ export interface Batch {
    * (PROTOCOL.md §5).
    */
   readonly messages: readonly unknown[];
-  /** What the messages are: parsed JSON, text (of `text/*`), or the base64 of whatever else. */
+  /** What the messages are: parsed JSON, text (of `text/*`), or the base64 of any other type. */
   readonly encoding: 'json' | 'text' | 'base64';
   /** The offset that they follow; `-1` or `now` if that is how the reading began. */
   readonly from: string;

@@ -8,13 +8,13 @@ import type { TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { httpWith } from './http.ts';
 import { iterate } from './iterate.ts';
-import { lanes } from './lanes.ts';
-import { inLine } from './lines.ts';
 import { linkTo } from './link.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
 import { publicationOf } from './publication.ts';
+import { publishQueue } from './publish-queue.ts';
+import { requestLimits } from './request-limits.ts';
 import type { ConnectionState } from './state.ts';
 import { streamsOf } from './streams.ts';
 import { type Followed, followChannel, type Listener, type Means } from './subscription.ts';
@@ -94,19 +94,19 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const tokens = tokensOf(host, token, signal);
   const http = httpWith(host, tokens);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
-  const shared = lanes();
+  const limits = requestLimits();
   const isAlone = transports.every((name) => name === 'websocket');
   const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isAlone, signal };
   const means: Means = {
     host,
-    pages: pagesOf({ host, http, lanes: shared, url }),
+    pages: pagesOf({ host, http, limits, url }),
     streams: streamsOf({ host, http, streamUrl }),
-    lanes: shared,
+    limits,
     transports,
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const publish = inLine({ host, http, url, signal, socket: () => means.link?.socket() });
+  const publish = publishQueue({ host, http, url, signal, socket: () => means.link?.socket() });
   return {
     subscribe(channel, { offset = 'now', onMessages, onError, onSubscribed, onState, onTransport, onEnd }) {
       const followed = follow(means, channel, offset, {

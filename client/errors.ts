@@ -1,5 +1,5 @@
 /**
- * What goes wrong, as callers see it: the closed list of codes of PROTOCOL.md §9, whoever refused.
+ * What goes wrong, as callers see it: the closed list of codes of PROTOCOL.md §9.
  * @module
  */
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts';
@@ -43,7 +43,7 @@ export class TidingsError extends Error {
   }
 }
 
-/** Whatever was thrown, as an error of ours: what is none says that the hub could not be reached. */
+/** Returns what was thrown as a TidingsError. Any other error means that the hub could not be reached. */
 export function asTidingsError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -80,7 +80,7 @@ export async function refusalOf(response: Response): Promise<TidingsError> {
   return new TidingsError(code, message, { status, retryAfterMs: retryAfterMs(response) });
 }
 
-/** Returns the error for a response that is not in the hub's form, whatever its status. It passes. */
+/** Returns the error for a response that is not in the hub's form, of any status. It passes. */
 export function foreignAnswer(response: Response): TidingsError {
   const { status, type, headers } = response;
   const isRedirect = type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304);

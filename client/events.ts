@@ -7,7 +7,7 @@ import { foreignAnswer } from './errors.ts';
 import { chunksOf, eventsIn } from './event-stream.ts';
 import { followedEvents } from './followed-events.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
+import { discard, type Http } from './http.ts';
 import { deadline } from './timers.ts';
 
 /** A stream says at once where it begins. On the way from a hub that does so, something holds it back. In milliseconds. */
@@ -51,7 +51,7 @@ export async function readEvents(
     if (response.status === 204) return 'complete';
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
     if (!response.body || !isStream) {
-      response.body?.cancel().catch(() => {});
+      discard(response);
       throw foreignAnswer(response);
     }
     const take = followedEvents([...offsets]);

@@ -80,7 +80,7 @@ function messages(said: Readonly<Record<string, unknown>>): Said | undefined {
     messages: content ?? [],
     encoding,
     closed: said.closed === true,
-    // Whatever carries no messages that this client knows must be read in another way.
+    // A frame without messages that this client knows must be read over HTTP.
     omitted: content === undefined,
   };
   return { kind: 'messages', frame };

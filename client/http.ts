@@ -16,6 +16,9 @@ export interface HttpRequest {
 /** @throws TidingsError for any answer but 2xx and 304, and what `Tokens.get` throws; rejects as `fetch` does */
 export type Http = (request: HttpRequest, signal: AbortSignal) => Promise<Response>;
 
+/** Lets the connection go without the body. That may be endless, or broken: nothing waits for it, and no error counts. */
+export const discard = ({ body }: Response): void => void body?.cancel().catch(() => {});
+
 export function httpWith({ fetch }: Pick<Host, 'fetch'>, tokens: Tokens): Http {
   async function send(
     { url, headers, ...init }: HttpRequest,

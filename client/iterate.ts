@@ -1,5 +1,5 @@
 /**
- * A subscription as an async iterator: at the pace of who reads it.
+ * A subscription as an async iterator: at the pace of its reader.
  * @module
  */
 import type { Batch } from './batch.ts';

@@ -1,13 +1,13 @@
 /**
- * The link: the one socket of a client, opened when somebody listens, opened again when it ends, and replaced by another
+ * The link: the one socket of a client, opened with the first subscription, opened again when it ends, and replaced by another
  * before API Gateway ends it.
  * @module
  */
 import { CONNECTION_LIFE_MS } from '../protocol/limits.ts';
-import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import { backoff, jittered, RECHECK_MS } from './backoff.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
+import { discard, type Http } from './http.ts';
 import { openSocket, type Socket } from './socket.ts';
 import { deadline, later, sleep } from './timers.ts';
 import type { Tokens } from './token.ts';
@@ -20,7 +20,7 @@ const HANDOVER_SPREAD_MS = 15 * 60_000;
 /** How long the replaced socket may still say what was on its way, in milliseconds; longer than any answer takes. */
 const LINGER_MS = 15_000;
 
-/** How long a socket stays open when nobody listens any more, in milliseconds: who changes channels keeps it. */
+/** How long a socket stays open without a subscription, in milliseconds: a page that changes channels keeps it. */
 const IDLE_MS = 15_000;
 
 /** A socket that lived shorter counts as a failure, in milliseconds. */
@@ -78,7 +78,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     onEmpty: closeIdle,
   });
 
-  /** Each time anew, so that it was idle for all of that time. */
+  /** Starts again with each call, so that the socket was idle for all of that time. */
   function closeIdle(): void {
     cancelIdle();
     cancelIdle = later(host, IDLE_MS, signal, () => {
@@ -111,7 +111,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
     cancelHandover = later(host, life, signal, () => void replace(false));
     topics.align();
-    // Whoever asked for it may have left while it was opened.
+    // All subscriptions may have ended while it was opened.
     if (topics.names().length === 0) closeIdle();
   }
 
@@ -136,25 +136,25 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     } catch {
       if (current !== old) return;
       if (isUrgent) return old.socket.close();
-      cancelHandover = later(host, jittered(CLIMB_MS, host.random()), signal, () => void replace(false));
+      cancelHandover = later(host, jittered(RECHECK_MS, host.random()), signal, () => void replace(false));
     } finally {
       isReplacing = false;
       topics.align();
     }
   }
 
-  /** Keeps a socket open for as long as somebody listens. */
+  /** Keeps a socket open for as long as there is a subscription. */
   async function run(): Promise<void> {
     if (isRunning) return;
     isRunning = true;
     for (let failures = 0; topics.names().length > 0 && !signal.aborted; ) {
       const began = host.now();
       const why = await session();
-      // It was closed because nobody listens.
+      // It was closed because there is no subscription.
       if (topics.names().length === 0) break;
       failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
       if (failures > 1) goDown(why);
-      if (!signal.aborted) await sleep(host, backoff(failures, host.random(), CLIMB_MS), signal);
+      if (!signal.aborted) await sleep(host, backoff(failures, host.random(), RECHECK_MS), signal);
     }
     isRunning = false;
   }
@@ -194,8 +194,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     const limit = deadline(host, PROBE_MS, signal);
     try {
       const channel = topic.replace(/\*$/, '_');
-      const response = await http({ url: `${hubUrl}/channels/${channel}?offset=now` }, limit.signal);
-      await response.body?.cancel();
+      discard(await http({ url: `${hubUrl}/channels/${channel}?offset=now` }, limit.signal));
     } catch (error) {
       const why = asTidingsError(error);
       if (why.code === 'unauthorized') topics.refuseAll(why);

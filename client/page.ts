@@ -8,13 +8,13 @@ import { type Batch, isUnsettled } from './batch.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
 import { chunksOf } from './event-stream.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
-import type { Lanes } from './lanes.ts';
+import { discard, type Http } from './http.ts';
+import type { RequestLimits } from './request-limits.ts';
 import { deadline } from './timers.ts';
 
 /**
  * How long a request may take until its answer begins, in milliseconds, beside the 25 s that one may be held. Two that are
- * swallowed hold up all other reads (lanes.ts), so it must not be long.
+ * swallowed hold up all other reads (request-limits.ts), so it must not be long.
  */
 const ANSWER_MS = 20_000;
 const HOLD_MS = 25_000;
@@ -47,19 +47,19 @@ export interface PageRequest {
 }
 
 export interface Pages {
-  /** @throws TidingsError, and whatever a request that fails throws */
+  /** @throws TidingsError, or as `fetch` does */
   readonly read: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
 }
 
 export interface PagesOptions {
   readonly host: Pick<Host, 'after' | 'now'>;
   readonly http: Http;
-  readonly lanes: Lanes;
+  readonly limits: RequestLimits;
   /** The hub's, without a slash at its end. */
   readonly url: string;
 }
 
-export function pagesOf({ host, http, lanes, url }: PagesOptions): Pages {
+export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
     const { channel, offset, isHeld = false, cursor, etag } = request;
     const hold = isHeld ? '&live=long-poll' : '';
@@ -79,7 +79,7 @@ export function pagesOf({ host, http, lanes, url }: PagesOptions): Pages {
   }
   return {
     read: (request, signal) =>
-      request.isHeld ? load(request, signal) : lanes.read(() => load(request, signal)),
+      request.isHeld ? load(request, signal) : limits.read(() => load(request, signal)),
   };
 }
 
@@ -92,7 +92,7 @@ async function pageIn(
   const next = headers.get(STREAM_NEXT_OFFSET) ?? '';
   if (!parseOffset(next)) {
     // A page that some network answers in place of the hub has none.
-    response.body?.cancel().catch(() => {});
+    discard(response);
     throw foreignAnswer(response);
   }
   const encoding = encodingOf(response);
@@ -123,7 +123,7 @@ function follows({ messages, from, next }: Batch, status: number): boolean {
   return status === 304 ? next === from : next > from || (next === from && messages.length === 0);
 }
 
-/** https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 (types are compared whatever their case) */
+/** https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 (types are compared without regard to case) */
 function encodingOf({ headers }: Response): Batch['encoding'] {
   const type = (headers.get('content-type') ?? 'application/json').toLowerCase();
   if (/^application\/json\s*(;|$)/.test(type)) return 'json';

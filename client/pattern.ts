@@ -52,7 +52,7 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
 interface Channels {
   /** The reader of a channel, which begins at an offset if it is new. */
   readonly of: (channel: string, offset: string) => LiveReader;
-  /** Reads in all of them what came while nobody listened. */
+  /** Reads in all of them what came while there was no socket. */
   readonly catchUp: () => void;
   /** From now on only the offsets of channels are kept. */
   readonly pause: () => void;

@@ -5,10 +5,10 @@
 import { jittered } from './backoff.ts';
 import type { Cursor } from './cursor.ts';
 import type { Host } from './host.ts';
-import type { Lanes } from './lanes.ts';
 import type { Page, Pages } from './page.ts';
+import type { RequestLimits } from './request-limits.ts';
 import { sleep } from './timers.ts';
-import { again, type Rung } from './transport.ts';
+import { again, type TransportReader } from './transport.ts';
 
 /** Between two short polls, in milliseconds, give or take a quarter. */
 const POLL_MS = 3_000;
@@ -19,11 +19,11 @@ const UNHELD_MS = 1_000;
 export interface PollSource {
   readonly host: Host;
   readonly pages: Pages;
-  readonly lanes: Lanes;
+  readonly limits: RequestLimits;
   readonly cursor: Cursor;
 }
 
-export const pollRung = (source: PollSource): Rung => ({
+export const pollReader = (source: PollSource): TransportReader => ({
   name: 'poll',
   run: (flow) =>
     again(source.host, flow, async (up) => {
@@ -32,14 +32,14 @@ export const pollRung = (source: PollSource): Rung => ({
     }),
 });
 
-/** Long polls beyond those that have a place (lanes.ts) are short ones. */
-export const longPollRung = (source: PollSource): Rung => ({
+/** Long polls beyond those that have a place (request-limits.ts) are short ones. */
+export const longPollReader = (source: PollSource): TransportReader => ({
   name: 'long-poll',
   run: (flow) =>
     again(source.host, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) {
-        const leave = source.lanes.hold();
+        const leave = source.limits.hold();
         if (leave) await hold(source, flow.signal, up).finally(leave);
         else page = await pollOnce(source, flow.signal, up, page);
       }
@@ -59,8 +59,8 @@ export async function pollOnce(
 }
 
 /**
- * Reads until that is all. So a `now` is settled, what is refused of this channel is known, and the ladder knows in time
- * that the hub answers. An answer that is empty is the end for now, whatever it says: who reads on waits first.
+ * Reads until that is all. So a `now` is settled, what is refused of this channel is known, and the fallback knows in time
+ * that the hub answers. An answer that is empty is the end for now, also without `Stream-Up-To-Date`: the reader waits before it reads on.
  */
 export async function readToEnd(
   source: PollSource,

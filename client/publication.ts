@@ -1,6 +1,6 @@
 /**
  * What is published, as it was handed over: written down at once, so that it is the same on every path and each time it
- * is sent, whatever the caller does with its objects meanwhile.
+ * is sent, also when the caller changes its objects meanwhile.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';

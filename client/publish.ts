@@ -9,7 +9,7 @@ import { parseOffset } from '../protocol/offset.ts';
 import { backoff } from './backoff.ts';
 import { asTidingsError, foreignAnswer, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Http } from './http.ts';
+import { discard, type Http } from './http.ts';
 import type { Publication } from './publication.ts';
 import type { Socket } from './socket.ts';
 import { deadline, onAbort, sleep } from './timers.ts';
@@ -83,7 +83,7 @@ async function overSocket(
   }
 }
 
-/** Leaves room for the id. Larger frames would have to be cut by whatever writes them to the wire. */
+/** Leaves room for the id. Larger frames would have to be cut on their way to the socket. */
 const fitsFrame = (text: string): boolean => new TextEncoder().encode(text).byteLength < FRAME_BYTES - 100;
 
 /** @param until when it is over; it gives up before a wait that would take longer */
@@ -114,7 +114,7 @@ async function attempt(
     const address = `${url}/channels/${channel}`;
     const response = await http({ url: address, method: 'POST', headers, body: messages }, limit.signal);
     const offset = offsetIn(response);
-    response.body?.cancel().catch(() => {});
+    discard(response);
     if (offset === undefined) throw foreignAnswer(response);
     return offset;
   } finally {

@@ -7,7 +7,7 @@ import { asTidingsError, TidingsError } from './errors.ts';
 import { type Action, type Answer, isAnswerTo, parseFrame, type Said } from './frames.ts';
 import type { Frame } from './gap-rule.ts';
 import type { Host, Wire } from './host.ts';
-import { onAbort } from './timers.ts';
+import { LOOK_MS, onAbort } from './timers.ts';
 
 /** The longest that opening may take, in milliseconds. */
 const OPEN_MS = 5_000;
@@ -25,11 +25,10 @@ const SILENCE_MS = 45_000;
 const SPREAD_MS = 10_000;
 
 /**
- * Between two looks at the clock, in milliseconds. Timers stand still while a machine sleeps and the clock does not: so
- * the first look after waking finds the silence. A browser makes the timers of a hidden page wait for up to a minute; then
- * there is a look, and at most one ping, each minute.
+ * How long frames may come and answers not, in milliseconds: on a slow line a pong waits behind the frames. After that it
+ * is the way to the hub that is broken.
  */
-const LOOK_MS = 2_000;
+const UNANSWERED_MS = 120_000;
 
 /** A socket that was silent for longer has not answered its ping yet, in milliseconds: another way is quicker. */
 const TRUSTED_MS = SILENCE_MS + 2 * LOOK_MS;
@@ -69,6 +68,8 @@ export function openSocket(
     let state: 'opening' | 'open' | 'closed' = 'opening';
     let wire: Wire | undefined;
     let heardAt = 0;
+    /** Late answers count, too. */
+    let answeredAt = 0;
     let isTested = false;
     const silence = SILENCE_MS - host.random() * SPREAD_MS;
     const room = waitingRoom(host, (text) => wire?.send(text), test);
@@ -89,9 +90,10 @@ export function openSocket(
     const forget = onAbort(signal, close);
     let stopTimer = host.after(OPEN_MS, () => end('the socket did not open in time'));
 
-    function test(): void {
+    function test(since = host.now()): void {
       if (isTested || state !== 'open') return;
       isTested = true;
+      const pingedAt = host.now();
       room.request({ action: 'ping' }).then(
         () => {
           isTested = false;
@@ -99,7 +101,10 @@ export function openSocket(
         (error: TidingsError) => {
           isTested = false;
           // Any other error is an answer: something at the other end is alive.
-          if (error.code === 'unavailable') end('the hub did not answer a ping');
+          if (error.code !== 'unavailable') return;
+          const isSlow = heardAt > pingedAt && host.now() - Math.max(since, answeredAt) < UNANSWERED_MS;
+          if (isSlow) test(since);
+          else end('the hub did not answer a ping');
         },
       );
     }
@@ -135,8 +140,10 @@ export function openSocket(
       const frame = parseFrame(text);
       if (frame?.kind === 'messages') listener.onFrame(frame.frame);
       else if (frame?.kind === 'gateway') room.failAll(frame.error);
-      else if (frame?.id !== undefined) room.settle(frame.id, frame);
-      else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
+      else if (frame?.id !== undefined) {
+        answeredAt = heardAt;
+        room.settle(frame.id, frame);
+      } else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
     };
     try {
       const protocols = subprotocolsFor(token);
@@ -157,7 +164,7 @@ interface Waiting {
 
 interface WaitingRoom {
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
-  /** Does nothing if nobody waits for it any more. */
+  /** Does nothing for an id that is not waited for any more. */
   readonly settle: (id: string, said: Extract<Said, { kind: 'answer' | 'error' }>) => void;
   readonly failAll: (error: TidingsError) => void;
   /** True if an answer was late, and none has come since. */

@@ -4,7 +4,7 @@
  */
 import { type PollSource, pollOnce, readToEnd } from './poll.ts';
 import type { Streams } from './streams.ts';
-import { again, type Rung } from './transport.ts';
+import { again, type TransportReader } from './transport.ts';
 
 export interface StreamSource extends PollSource {
   readonly streams: Streams;
@@ -14,7 +14,7 @@ export interface StreamSource extends PollSource {
  * Reads what there is by pages, and what comes on a stream that channels share. So a refusal of this channel is known
  * before the stream is opened, which would be refused for all.
  */
-export const eventStreamRung = (source: StreamSource): Rung => ({
+export const eventStreamReader = (source: StreamSource): TransportReader => ({
   name: 'sse',
   run: (flow) =>
     again(source.host, flow, async (up) => {
@@ -22,8 +22,8 @@ export const eventStreamRung = (source: StreamSource): Rung => ({
       const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
       let page = await readToEnd(source, flow.signal, () => {});
       while (!flow.signal.aborted) {
-        const carried = streams.carry({ cursor, flow, check });
-        if (carried) await carried;
+        const ended = streams.attach({ cursor, flow, check });
+        if (ended) await ended;
         else page = await pollOnce(source, flow.signal, up, page);
       }
     }),

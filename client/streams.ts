@@ -4,7 +4,7 @@
  * @module
  */
 import { MAX_FOLLOWED_CHANNELS } from '../protocol/limits.ts';
-import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import { backoff, jittered, RECHECK_MS } from './backoff.ts';
 import type { Cursor } from './cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
@@ -12,12 +12,12 @@ import { onAbort, sleep } from './timers.ts';
 import { again, type Flow } from './transport.ts';
 
 /** Streams at once. What is subscribed beyond their channels is polled. */
-export const MAX_STREAMS = 2;
+const MAX_STREAMS = 2;
 
 /** Characters of the channel names of one stream. CloudFront takes a URL of 8,192 bytes. */
 const MAX_NAMES_LENGTH = 4_000;
 
-/** A stream is opened when nobody has come for so long, in milliseconds, or after so long in all. */
+/** A stream is opened when no subscription has come for so long, in milliseconds, or after so long in all. */
 const GATHER_MS = 250;
 const MOST_GATHER_MS = 2_000;
 
@@ -28,7 +28,7 @@ const MOST_GATHER_MS = 2_000;
 const REOPEN_MS = 3_000;
 
 /** One subscription on a stream. Its cursor must be at an offset. */
-export interface Passenger {
+export interface StreamSubscriber {
   readonly cursor: Cursor;
   readonly flow: Flow;
   /** Reads the channel by itself. Rejects with what is refused of it. */
@@ -37,33 +37,33 @@ export interface Passenger {
 
 export interface Streams {
   /**
-   * Carries a subscription until its signal is aborted. Returns undefined if there is no room. Rejects with what ends
-   * this subscription, whatever becomes of the others.
+   * Keeps a subscription on a stream until its signal is aborted. Returns undefined if there is no room. Rejects with what ends
+   * this subscription. The others go on.
    */
-  readonly carry: (passenger: Passenger) => Promise<void> | undefined;
+  readonly attach: (subscriber: StreamSubscriber) => Promise<void> | undefined;
 }
 
 export function streamsOf(options: StreamsOptions): Streams {
   const streams = Array.from({ length: MAX_STREAMS }, () => sharedStream(options));
   return {
-    carry(passenger) {
+    attach(subscriber) {
       for (const stream of streams) {
-        const carried = stream.carry(passenger);
-        if (carried) return carried;
+        const ended = stream.attach(subscriber);
+        if (ended) return ended;
       }
       return undefined;
     },
   };
 }
 
-interface Seated extends Passenger {
+interface Attached extends StreamSubscriber {
   readonly leave: (error?: TidingsError) => void;
 }
 
 function sharedStream(options: StreamsOptions): Streams {
   const { host } = options;
-  const seated = new Set<Seated>();
-  /** Aborted when nobody is left. */
+  const attached = new Set<Attached>();
+  /** Aborted when no subscription is left. */
   let session: AbortController | undefined;
   /** Leaves the stream that is open for another one. */
   let reopen: () => void = () => {};
@@ -73,12 +73,12 @@ function sharedStream(options: StreamsOptions): Streams {
   let trouble: TidingsError | undefined;
   let openedAt = Number.NEGATIVE_INFINITY;
 
-  /** Waits until a stream may be opened, for all who come meanwhile. */
+  /** Waits until a stream may be opened, for all subscriptions that come meanwhile. */
   async function gather(signal: AbortSignal): Promise<void> {
     await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
     const until = host.now() + MOST_GATHER_MS;
-    for (let before = -1; seated.size > before && host.now() < until && !signal.aborted; ) {
-      before = seated.size;
+    for (let before = -1; attached.size > before && host.now() < until && !signal.aborted; ) {
+      before = attached.size;
       await sleep(host, GATHER_MS, signal);
     }
   }
@@ -98,11 +98,13 @@ function sharedStream(options: StreamsOptions): Streams {
       hasBelow,
       up() {},
       lost(error) {
-        for (const { flow } of [...seated]) flow.lost?.(error);
+        for (const { flow } of [...attached]) flow.lost?.(error);
       },
       down(error) {
         trouble = error;
-        for (const { flow } of [...seated]) flow.down(error);
+        for (const { flow } of [...attached]) flow.down(error);
+        // What a proxy that holds streams back lets through is pages.
+        if (!hasBelow) void hasRefused([...attached], false);
       },
     };
     for (let failures = 0; !signal.aborted; ) {
@@ -111,12 +113,12 @@ function sharedStream(options: StreamsOptions): Streams {
       } catch (error) {
         const refusal = asTidingsError(error);
         // It is about one of the channels, or about the caller: each asks for itself.
-        if (await hasRefused([...seated], hasBelow)) failures = 0;
-        else if (!hasBelow && failures > 0) for (const each of [...seated]) each.leave(refusal);
+        if (await hasRefused([...attached], hasBelow)) failures = 0;
+        else if (!hasBelow && failures > 0) for (const each of [...attached]) each.leave(refusal);
         else {
           flow.down(refusal);
           const random = host.random();
-          await sleep(host, hasBelow ? jittered(CLIMB_MS, random) : backoff(failures++, random), signal);
+          await sleep(host, hasBelow ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
         }
       }
     }
@@ -148,29 +150,29 @@ function sharedStream(options: StreamsOptions): Streams {
 
   /** Reads one stream to its end. */
   async function readStream(request: AbortSignal, signal: AbortSignal, up: () => void): Promise<void> {
-    const carried = [...seated];
-    const of = (channel: string): Seated[] => carried.filter(({ cursor }) => cursor.channel === channel);
-    const end = await readEvents(options, hindmostOf(carried), request, {
+    const members = [...attached];
+    const of = (channel: string): Attached[] => members.filter(({ cursor }) => cursor.channel === channel);
+    const end = await readEvents(options, earliestOffsets(members), request, {
       onOpen() {
         trouble = undefined;
         up();
-        for (const each of carried) if (seated.has(each)) each.flow.up();
+        for (const each of members) if (attached.has(each)) each.flow.up();
       },
       onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
       onEnded: (channel) => void checkAll(of(channel), signal),
     });
     // All channels are closed and read to their ends, which each hears from its own page.
-    if (end === 'complete') await checkAll(carried, signal);
+    if (end === 'complete') await checkAll(members, signal);
   }
 
   /** Has each read its channel by itself: those that are refused, or closed, are over. The others get another stream. */
-  async function checkAll(some: readonly Seated[], signal: AbortSignal): Promise<void> {
+  async function checkAll(some: readonly Attached[], signal: AbortSignal): Promise<void> {
     await hasRefused(some, true);
-    if (some.some((each) => seated.has(each))) void reopenLater(signal);
+    if (some.some((each) => attached.has(each))) void reopenLater(signal);
   }
 
-  async function hasRefused(some: readonly Seated[], hasBelow: boolean): Promise<boolean> {
-    const check = async (each: Seated): Promise<boolean> => {
+  async function hasRefused(some: readonly Attached[], hasBelow: boolean): Promise<boolean> {
+    const check = async (each: Attached): Promise<boolean> => {
       const error = await each.check().then(() => undefined, asTidingsError);
       const isOver = error !== undefined && isLasting(error, hasBelow);
       if (isOver) each.leave(error);
@@ -180,25 +182,25 @@ function sharedStream(options: StreamsOptions): Streams {
   }
 
   function hasRoom(channel: string): boolean {
-    const names = new Set([...seated].map(({ cursor }) => cursor.channel)).add(channel);
+    const names = new Set([...attached].map(({ cursor }) => cursor.channel)).add(channel);
     return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
   }
 
   return {
-    carry(passenger) {
-      const { cursor, flow } = passenger;
+    attach(subscriber) {
+      const { cursor, flow } = subscriber;
       if (!hasRoom(cursor.channel)) return undefined;
       return new Promise((resolve, reject) => {
         if (flow.signal.aborted) return resolve();
         const leave = (error?: TidingsError): void => {
           forget();
-          if (seated.delete(each) && seated.size === 0) session?.abort();
+          if (attached.delete(each) && attached.size === 0) session?.abort();
           if (error) reject(error);
           else resolve();
         };
         const forget = onAbort(flow.signal, () => leave());
-        const each = { ...passenger, leave };
-        seated.add(each);
+        const each = { ...subscriber, leave };
+        attached.add(each);
         if (session && !session.signal.aborted) {
           if (trouble) flow.down(trouble);
           else void reopenLater(session.signal);
@@ -213,10 +215,10 @@ function sharedStream(options: StreamsOptions): Streams {
   };
 }
 
-/** Each channel once, and from where all who are there for it have it. Offsets compare as text. */
-function hindmostOf(seated: readonly Seated[]): ReadonlyMap<string, string> {
+/** Returns each channel once, with the earliest offset of its subscriptions. Offsets compare as text. */
+function earliestOffsets(attached: readonly Attached[]): ReadonlyMap<string, string> {
   const offsets = new Map<string, string>();
-  for (const { cursor } of seated) {
+  for (const { cursor } of attached) {
     const known = offsets.get(cursor.channel);
     if (known === undefined || cursor.offset < known) offsets.set(cursor.channel, cursor.offset);
   }

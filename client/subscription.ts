@@ -1,5 +1,5 @@
 /**
- * A subscription to one channel: its cursor, and the ladder of transports that move it.
+ * A subscription to one channel: its cursor, and the transports that move it.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
@@ -8,23 +8,23 @@ import { type Batch, isUnsettled } from './batch.ts';
 import { type Cursor, cursorAt } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Lanes } from './lanes.ts';
 import type { Link } from './link.ts';
 import { liveReader } from './live.ts';
 import type { Pages } from './page.ts';
-import { longPollRung, pollRung } from './poll.ts';
-import { eventStreamRung } from './sse.ts';
+import { longPollReader, pollReader } from './poll.ts';
+import type { RequestLimits } from './request-limits.ts';
+import { eventStreamReader } from './sse.ts';
 import { type ConnectionState, stateTeller } from './state.ts';
 import type { Streams } from './streams.ts';
 import { onAbort } from './timers.ts';
-import { climb, type Rung, type Transport } from './transport.ts';
+import { runWithFallback, type Transport, type TransportReader } from './transport.ts';
 
 /** What all subscriptions of a client share. */
 export interface Means {
   readonly host: Host;
   readonly pages: Pages;
   readonly streams: Streams;
-  readonly lanes: Lanes;
+  readonly limits: RequestLimits;
   /** Those that work here, the first choice first. */
   readonly transports: readonly Transport[];
   /** Undefined without WebSockets. */
@@ -100,7 +100,7 @@ export function followChannel(
   const run = async (): Promise<void> => {
     if (means.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     refuseBad(channel, offset);
-    await climb(rungsOf(means, cursor), signal, say, states.down);
+    await runWithFallback(readersOf(means, cursor), signal, say, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -118,18 +118,18 @@ function refuseBad(channel: string, offset: string): void {
   throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
 }
 
-function rungsOf(means: Means, cursor: Cursor): Rung[] {
+function readersOf(means: Means, cursor: Cursor): TransportReader[] {
   const source = { ...means, cursor };
-  const make: Record<Transport, () => Rung[]> = {
-    websocket: () => (means.link ? [socketRung(means, means.link, cursor)] : []),
-    sse: () => [eventStreamRung(source)],
-    'long-poll': () => [longPollRung(source)],
-    poll: () => [pollRung(source)],
+  const make: Record<Transport, () => TransportReader[]> = {
+    websocket: () => (means.link ? [socketReader(means, means.link, cursor)] : []),
+    sse: () => [eventStreamReader(source)],
+    'long-poll': () => [longPollReader(source)],
+    poll: () => [pollReader(source)],
   };
   return means.transports.flatMap((name) => make[name]());
 }
 
-const socketRung = ({ host, pages }: Means, link: Link, cursor: Cursor): Rung => ({
+const socketReader = ({ host, pages }: Means, link: Link, cursor: Cursor): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {

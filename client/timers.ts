@@ -62,23 +62,41 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
 export interface Deadline {
   /** Aborted with the parent, or when the time is over. */
   readonly signal: AbortSignal;
-  /** Begins anew, with so many milliseconds. */
+  /** Starts again, with so many milliseconds. */
   readonly extend: (ms: number) => void;
   /** Must be called when what it guards is over: until then there is a timer. */
   readonly end: () => void;
 }
 
-export function deadline({ after }: Clock, ms: number, parent: AbortSignal): Deadline {
+/**
+ * Between two looks at the clock, in milliseconds. Timers stand still while a machine sleeps and the clock does not: so
+ * the first look after waking finds the silence. A browser makes the timers of a hidden page wait for up to a minute; then
+ * there is a look each minute.
+ */
+export const LOOK_MS = 2_000;
+
+/** Measures by the clock, so the time during which the machine sleeps counts. */
+export function deadline(
+  { after, now }: Pick<Host, 'after' | 'now'>,
+  ms: number,
+  parent: AbortSignal,
+): Deadline {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
-  let stop = after(ms, abort);
+  let until = now() + ms;
+  const look = (): void => {
+    const left = until - now();
+    if (left > 0) stop = after(Math.min(left, LOOK_MS), look);
+    else abort();
+  };
+  let stop: () => void = () => {};
+  look();
   const forget = onAbort(parent, abort);
   if (parent.aborted) abort();
   return {
     signal: controller.signal,
     extend(more) {
-      stop();
-      stop = after(more, abort);
+      until = now() + more;
     },
     end() {
       stop();

@@ -11,7 +11,9 @@ import { later, onAbort } from './timers.ts';
  * A token (PROTOCOL.md §7), or a function that gets one. The function is called when there is none yet, when the hub has
  * refused the last one, and shortly before the `exp` of the last one. Undefined is a caller without a token.
  */
-export type Token = string | (() => string | undefined | Promise<string | undefined>) | undefined;
+export type Token = string | TokenFunction | undefined;
+
+type TokenFunction = () => string | undefined | Promise<string | undefined>;
 
 /** The longest that the function may take before it is called again, in milliseconds. */
 const ASK_MS = 30_000;
@@ -30,8 +32,9 @@ const BEARER = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 export interface Tokens {
   /**
-   * Returns the token of this moment: the last one, if another cannot be had before that has expired. Rejects with `unauthorized` if it is none that can be sent, with `unavailable`
-   * after 30 s or when the signal is aborted, and else as the function does.
+   * Returns the token of this moment. While another cannot be had, that is the last one until it expires. Rejects with
+   * `unauthorized` if it cannot be sent, with `unavailable` after 30 s or when the signal is aborted, and else as the
+   * function does.
    */
   readonly get: (signal: AbortSignal) => Promise<string | undefined>;
   /** Takes note that the hub refused a token. Returns true if `get` may give another one. */
@@ -53,8 +56,8 @@ export function tokensOf(
   let kept: { readonly token: string; readonly until: number; readonly end: number } | undefined;
   let asking: Promise<string | undefined> | undefined;
 
-  async function call(ask: () => string | undefined | Promise<string | undefined>) {
-    const given = (await ask()) ?? undefined;
+  async function call(getToken: TokenFunction): Promise<string | undefined> {
+    const given = (await getToken()) ?? undefined;
     const problem = problemOf(given);
     if (problem) throw new TidingsError('unauthorized', problem);
     if (given === undefined) return undefined;
@@ -70,10 +73,8 @@ export function tokensOf(
     return kept.token;
   }
 
-  /** Calls the function once for all who wait. Its late answer is kept, too. */
-  function ask(
-    getToken: () => string | undefined | Promise<string | undefined>,
-  ): Promise<string | undefined> {
+  /** Calls the function once for all callers that wait. Its late answer is kept, too. */
+  function ask(getToken: TokenFunction): Promise<string | undefined> {
     const asked = new Promise<string | undefined>((resolve, reject) => {
       const late = new TidingsError('unavailable', `the token function did not answer in ${ASK_MS} ms`);
       const stop = later(host, ASK_MS, client, () => reject(late));

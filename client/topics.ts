@@ -1,10 +1,10 @@
 /**
- * What is subscribed on the socket, and who here listens to it: one subscription of the hub for all subscribers of the
+ * What is subscribed on the socket, and by which subscriptions of this client: one subscription of the hub for all subscribers of the
  * same channel or pattern (PROTOCOL.md §12.1, §12.4).
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
-import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import { backoff, jittered, RECHECK_MS } from './backoff.ts';
 import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
 import type { Answer } from './frames.ts';
 import type { Frame } from './gap-rule.ts';
@@ -12,32 +12,32 @@ import type { Host } from './host.ts';
 import type { Socket } from './socket.ts';
 import { sleep } from './timers.ts';
 
-/** A subscriber, as the socket sees him. */
+/** A subscription of this client, as the socket sees it. */
 export interface Member {
   /** The channel or pattern. */
   readonly topic: string;
-  /** Where he stands: an offset, `-1` or `now`. */
+  /** Where it stands: an offset, `-1` or `now`. */
   readonly offset: () => string;
-  /** May be called before `onLive`, and for frames that came before: the gap rule is his. */
+  /** May be called before `onLive`, and for frames that came before: it applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
   /**
-   * From now on frames come. `answer.offset` is where they begin; undefined if they do not begin where he stands, since
-   * others were there before him.
+   * From now on frames come. `answer.offset` is where they begin; undefined if they do not begin where it stands, since
+   * other members were there before it.
    */
   readonly onLive: (answer: Answer) => void;
   /** The socket has ended, and another is being opened. */
   readonly onLost: (why: TidingsError) => void;
   /** For the time being no frames come. */
   readonly onDown: (why: TidingsError) => void;
-  /** He is no member any more. */
+  /** It is no member any more. */
   readonly onRefused: (error: TidingsError) => void;
 }
 
 interface Topic {
   readonly name: string;
   /**
-   * With whether frames are for him yet: whoever stands elsewhere than where the subscription begins must not take the
-   * first frame for his beginning.
+   * With whether it gets frames yet: a member that stands elsewhere than where the hub's subscription begins must not take
+   * the first frame for its beginning.
    */
   readonly members: Map<Member, boolean>;
   /** Where the hub has the subscription; any but the present socket counts for nothing. */
@@ -48,7 +48,7 @@ interface Topic {
 }
 
 export interface Topics {
-  /** The channels and patterns that somebody listens to. */
+  /** The channels and patterns that have a member. */
   readonly names: () => readonly string[];
   readonly join: (member: Member) => void;
   readonly leave: (member: Member) => void;
@@ -56,7 +56,7 @@ export interface Topics {
   readonly align: () => void;
   readonly allLost: (why: TidingsError) => void;
   readonly allDown: (why: TidingsError) => void;
-  /** Ends what everyone listens to: the hub lets this client in no more. */
+  /** Ends all subscriptions: the hub does not let this client in any more. */
   readonly refuseAll: (error: TidingsError) => void;
   readonly onFrame: (frame: Frame) => void;
   /** An error that answers nothing ends the hub's subscription (PROTOCOL.md §12.3). */
@@ -70,7 +70,7 @@ export interface TopicsOptions {
   readonly current: () => Socket | undefined;
   /** Asks for another socket with a new token, after which `align` is called; false if there is no other token. */
   readonly renew: () => boolean;
-  /** Nobody listens to anything any more. */
+  /** There is no subscription any more. */
   readonly onEmpty: () => void;
 }
 
@@ -103,13 +103,13 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
     }
     if (isLasting(error, true)) {
       topic.on = undefined;
-      // Who stands elsewhere, or came later, gets an answer of his own.
+      // A member that stands elsewhere, or came later, gets an answer of its own.
       for (const [member, hears] of [...topic.members]) if (hears) refuse(topic, member, error);
       return 0;
     }
     for (const member of [...topic.members.keys()]) member.onDown(error);
     const random = host.random();
-    return error.code === 'too_many_subscriptions' ? jittered(CLIMB_MS, random) : backoff(failures, random);
+    return error.code === 'too_many_subscriptions' ? jittered(RECHECK_MS, random) : backoff(failures, random);
   }
 
   function forEach(run: (topic: Topic, member: Member) => void): void {
@@ -154,7 +154,7 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
   };
 }
 
-/** To one whose place is not where the subscription of the hub began. */
+/** To a member that does not stand where the subscription of the hub began. */
 const ELSEWHERE: Answer = { offset: undefined, closed: false };
 
 const newTopic = (name: string): Topic => ({
@@ -168,7 +168,7 @@ const newTopic = (name: string): Topic => ({
 const isAligned = ({ members, on }: Topic, socket: Socket): boolean => members.size > 0 === (on === socket);
 
 /** As text `-1` is before all offsets, and `now` after them. */
-const hindmost = ({ members }: Topic): string | undefined =>
+const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 
 function refuse({ members }: Topic, member: Member, error: TidingsError): void {
@@ -177,7 +177,7 @@ function refuse({ members }: Topic, member: Member, error: TidingsError): void {
 }
 
 async function subscribe(topic: Topic, socket: Socket): Promise<void> {
-  const asked = hindmost(topic);
+  const asked = earliestOffset(topic);
   const exact = new Set([...topic.members.keys()].filter((member) => member.offset() === asked));
   for (const member of topic.members.keys()) topic.members.set(member, exact.has(member));
   const offset = isChannelName(topic.name) ? { offset: asked } : {};

@@ -1,9 +1,9 @@
 /**
- * The ladder of transports: the first is tried first; while one does not flow the next one does, and goes on until the
+ * The fallback from one transport to the next: the first is tried first; while one does not flow the next one does, and goes on until the
  * better one flows again. Both may run for a moment: the cursor sees to it that nothing is delivered twice.
  * @module
  */
-import { backoff, CLIMB_MS, jittered } from './backoff.ts';
+import { backoff, jittered, RECHECK_MS } from './backoff.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { onAbort, sleep } from './timers.ts';
@@ -13,7 +13,7 @@ export type Transport = (typeof TRANSPORTS)[number];
 
 export const isTransport = (name: string): name is Transport => TRANSPORTS.some((known) => known === name);
 
-/** What a transport tells the ladder. */
+/** What a transport tells about itself. */
 export interface Flow {
   /** Aborted when the transport must stop: the subscription is over, or a better one flows. */
   readonly signal: AbortSignal;
@@ -30,20 +30,20 @@ export interface Flow {
 /** Told of a transport that does not flow; `isLast` if there is none below it. */
 export type OnTrouble = (name: Transport, error: TidingsError, isLast: boolean) => void;
 
-export interface Rung {
+export interface TransportReader {
   readonly name: Transport;
   /** Runs until the signal is aborted. Rejects with what no other transport cures. */
   readonly run: (flow: Flow) => Promise<void>;
 }
 
 /** Ends when the signal is aborted; rejects with the first refusal that ends the subscription. */
-export function climb(
-  [rung, ...below]: readonly Rung[],
+export function runWithFallback(
+  [reader, ...below]: readonly TransportReader[],
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
   onTrouble: OnTrouble = () => {},
 ): Promise<void> {
-  if (!rung) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
+  if (!reader) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
     let lower: AbortController | undefined;
     const letGo = (): void => {
@@ -59,18 +59,18 @@ export function climb(
     const up = (): void => {
       if (signal.aborted) return;
       letGo();
-      onTransport(rung.name);
+      onTransport(reader.name);
     };
     const lost = (error: TidingsError): void => {
-      if (!signal.aborted) onTrouble(rung.name, error, below.length === 0);
+      if (!signal.aborted) onTrouble(reader.name, error, below.length === 0);
     };
     const down = (error?: TidingsError): void => {
       if (error) lost(error);
       if (signal.aborted || lower || below.length === 0) return;
       lower = new AbortController();
-      climb(below, lower.signal, onTransport, onTrouble).catch(reject);
+      runWithFallback(below, lower.signal, onTransport, onTrouble).catch(reject);
     };
-    rung.run({ signal, hasBelow: below.length > 0, up, down, lost }).catch(reject);
+    reader.run({ signal, hasBelow: below.length > 0, up, down, lost }).catch(reject);
   });
 }
 
@@ -119,7 +119,7 @@ export async function again(
     const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
     // Below 0: it lived long, and came to its own end.
     const soon = range < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(range, 0), random);
-    const wait = hasBelow && !works ? jittered(CLIMB_MS, random) : soon;
+    const wait = hasBelow && !works ? jittered(RECHECK_MS, random) : soon;
     await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
 }

@@ -126,6 +126,25 @@ test.each(READERS)('by %s, 60 messages of 20 KB on a line of 15 KB/s arrive', as
   await proxy.close();
 });
 
+test('by one socket, which a publish that waits behind them does not end', async () => {
+  const channel = newChannel();
+  const messages = Array.from({ length: 60 }, (_, at) => `${at}:${'x'.repeat(20_000)}`);
+  for (const message of messages) await hub.publish(channel, message);
+  const host = scaledHost();
+  const proxy = await startProxy(running.stack.url, host);
+  proxy.bytesPerSecond = 15_000;
+  const client = connectOver(host, { url: proxy.url, token: running.token, transports: ['websocket'] });
+  const seen = see(client, channel);
+  await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+  // Its answer, and the pong that is asked for then, come after 80 s.
+  await client.publish(newChannel(), ['x']);
+  await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
+  expect(seen).toMatchObject({ messages, errors: [] });
+  expect(proxy.came.filter((request) => request.startsWith('UPGRADE'))).toHaveLength(1);
+  client.close();
+  await proxy.close();
+}, 60_000);
+
 describe('eight channels', () => {
   test('by one stream, which is cut again and again', async () => {
     const channels = Array.from({ length: 8 }, () => newChannel());

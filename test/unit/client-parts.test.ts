@@ -14,7 +14,7 @@ import { httpWith } from '../../client/http.ts';
 import { liveReader } from '../../client/live.ts';
 import { streamsOf } from '../../client/streams.ts';
 import { tokensOf } from '../../client/token.ts';
-import { again, climb, type Flow, type Transport } from '../../client/transport.ts';
+import { again, type Flow, runWithFallback, type Transport } from '../../client/transport.ts';
 import { offsetAt } from '../support/fake-log.ts';
 import { stillHost } from '../support/still-host.ts';
 
@@ -154,9 +154,9 @@ describe('the cursor', () => {
       return new Response(text, { headers: { 'Content-Type': 'text/event-stream' } });
     };
     const http = httpWith(host, tokensOf(host, undefined, signal));
-    const { carry } = streamsOf({ host, http, streamUrl: 'https://hub' });
+    const { attach } = streamsOf({ host, http, streamUrl: 'https://hub' });
     const flow = { signal: over.signal, hasBelow: true, up() {}, down() {} };
-    const running = carry({ cursor, flow, check: async () => {} });
+    const running = attach({ cursor, flow, check: async () => {} });
     await host.pass(300);
     cursor.offer(frame(0, 1));
     const event = (at: number, more = '') => `id: ${offsetAt(at)}\n${more}\n`;
@@ -191,7 +191,7 @@ describe('the ladder', () => {
     const names: string[] = [];
     const [top, middle, last] = [rung('websocket'), rung('sse'), rung('poll')];
     const over = new AbortController();
-    const climbing = climb([top, middle, last], over.signal, (name) => names.push(name));
+    const running = runWithFallback([top, middle, last], over.signal, (name) => names.push(name));
     expect([top, middle].map(({ flows }) => flows.length)).toEqual([1, 0]);
     top.flows[0]?.down();
     top.flows[0]?.down();
@@ -206,13 +206,16 @@ describe('the ladder', () => {
     top.flows[0]?.down();
     expect(middle.flows).toHaveLength(2);
     over.abort();
-    await climbing;
+    await running;
     expect([middle.flows[1]?.signal.aborted, names]).toEqual([true, ['sse', 'poll', 'websocket']]);
   });
 
   test('without a rung is no way at all', async () => {
     const { signal } = new AbortController();
-    await expect(climb([], signal, () => {})).rejects.toMatchObject({ code: 'not_supported', status: 501 });
+    await expect(runWithFallback([], signal, () => {})).rejects.toMatchObject({
+      code: 'not_supported',
+      status: 501,
+    });
   });
 
   const trouble = (code: 'unavailable' | 'forbidden' | 'not_supported', retryAfterMs = 0) =>

@@ -135,6 +135,49 @@ describe('a socket', () => {
     expect([wire.isClosed(), asked(wire, 'publish').length, host.requests.length]).toEqual([false, 2, 1]);
   });
 
+  test('on a slow line, whose pongs come half a minute late behind frames, is kept', async () => {
+    listen();
+    const wire = await live();
+    host.answersPings = false;
+    host.respond = acknowledge;
+    void hub.publish(CHANNEL, ['x']);
+    const late: { readonly at: number; readonly id: unknown }[] = [];
+    let pongs = 0;
+    for (let count = 0; count < 100; count++) {
+      await host.pass(4_000);
+      wire.say(frame(count, count + 1, count));
+      for (const { id } of asked(wire, 'ping').slice(late.length)) late.push({ at: host.now() + 30_000, id });
+      for (const { id } of late.slice(pongs).filter(({ at }) => at <= host.now())) {
+        wire.say({ type: 'pong', id, connection: 'c' });
+        pongs += 1;
+      }
+    }
+    expect([asked(wire, 'ping').length > 20, wire.isClosed(), seen.length]).toEqual([true, false, 100]);
+    // It is quick again, from the next ping on.
+    host.answersPings = true;
+    await host.pass(8_000);
+    wire.say(frame(100, 101, 100));
+    await host.pass(8_000);
+    void hub.publish(CHANNEL, ['y']).catch(() => {});
+    await settled();
+    expect([host.wires.length, asked(wire, 'publish').length]).toEqual([1, 2]);
+  });
+
+  test('on which frames come but no pong for three minutes is replaced: it passes nothing to the hub', async () => {
+    listen();
+    const wire = await live();
+    host.answersPings = false;
+    host.respond = acknowledge;
+    void hub.publish(CHANNEL, ['x']);
+    let count = 0;
+    while (!wire.isClosed() && count < 60) {
+      await host.pass(4_000);
+      wire.say(frame(count, count + 1, count));
+      count += 1;
+    }
+    expect([count * 4_000 > 2 * MINUTE_MS, count * 4_000 < 3 * MINUTE_MS]).toEqual([true, true]);
+  });
+
   test.each(['Too Many Requests', 'Internal server error'])(
     'on which the gateway says "%s" is alive, and what was said is said another way',
     async (message) => {
@@ -204,6 +247,37 @@ describe('after a sleep of the machine', () => {
     }
     expect([asked(wire, 'ping').length - before, wire.isClosed()]).toEqual([10, false]);
   });
+
+  test.each(['sse', 'long-poll'] as const)(
+    'what %s waits for is asked for again, though timers stood still meanwhile',
+    async (transport) => {
+      let published = 0;
+      let slept = 0;
+      host.respond = (url, { signal }) => {
+        const body = new ReadableStream({
+          start(stream) {
+            const event = published > 0 ? { channel: CHANNEL, message: 'late' } : undefined;
+            const data = event ? `data: ${JSON.stringify(event)}\n` : '';
+            stream.enqueue(new TextEncoder().encode(`id: ${offsetAt(published)}\n${data}\n`));
+            signal?.addEventListener('abort', () => stream.error(new DOMException('aborted', 'AbortError')));
+          },
+        });
+        if (url.includes('/events'))
+          return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+        if (url.includes('live=long-poll') && published === 0) return new Promise<Response>(() => {});
+        const headers = { 'Stream-Next-Offset': offsetAt(published), 'Stream-Up-To-Date': 'true' };
+        return Response.json(url.includes(offsetAt(0)) && published > 0 ? ['late'] : [], { headers });
+      };
+      const sleeper = { ...host, now: () => host.now() + slept };
+      hub = connectOver(sleeper, { url: 'https://hub.example', transports: [transport] });
+      hub.subscribe(CHANNEL, { onMessages: ({ messages }) => void seen.push(...messages) });
+      await host.pass(2_000);
+      published = 1;
+      slept = 60_000;
+      await host.pass(5_000);
+      expect(seen).toEqual(['late']);
+    },
+  );
 
   test('the clock has counted it, and never goes back', () => {
     let [steady, wall] = [1_000, 1_700_000_000_000];

@@ -230,6 +230,18 @@ describe('a hub whose streams cannot be had', () => {
     expect(fake.streams.at(-1)?.toSorted()).toEqual(names(8));
   });
 
+  test('and nothing else may be used: each try reads what there is', async () => {
+    fake.refused.add('sse');
+    connect();
+    const all = names(2).map((name) => see(name));
+    await eventually(() => expect(fake.asked).toContain('sse'));
+    for (const name of names(2)) fake.append(name, name);
+    await eventually(() =>
+      expect(all.map(({ messages }) => messages)).toEqual(names(2).map((name) => [name])),
+    );
+    expect(all.flatMap(({ transports, errors }) => [...transports, ...errors])).toEqual([]);
+  });
+
   test('at most two long polls are held', async () => {
     connect({ transports: ['long-poll'] });
     const all = names(8).map((name) => see(name));

@@ -6,22 +6,22 @@
  */
 
 /** Requests that are answered at once. */
-export const READS_AT_ONCE = 2;
+const READS_AT_ONCE = 2;
 
 /** Long polls that are held. */
-export const HELD_AT_ONCE = 2;
+const HELD_AT_ONCE = 2;
 
-export interface Lanes {
+export interface RequestLimits {
   /** Runs a request that is answered at once, when it is its turn. */
   readonly read: <T>(run: () => Promise<T>) => Promise<T>;
   /** Takes a place for long polls. Returns what gives it back, or undefined if all are taken. */
   readonly hold: () => (() => void) | undefined;
 }
 
-export function lanes(): Lanes {
+export function requestLimits(): RequestLimits {
   let held = 0;
   return {
-    read: turnstile(READS_AT_ONCE),
+    read: atMost(READS_AT_ONCE),
     hold() {
       if (held >= HELD_AT_ONCE) return undefined;
       held += 1;
@@ -33,7 +33,7 @@ export function lanes(): Lanes {
 }
 
 /** Lets so many run at once; the others wait for their turn. */
-function turnstile(most: number): Lanes['read'] {
+function atMost(most: number): RequestLimits['read'] {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (run) => {

@@ -1,6 +1,6 @@
 /**
- * Lines: what is published on one channel goes out in the order of the calls, one after the other. Two requests that are
- * under way at once overtake each other, on the network and in the hub. Channels do not wait for each other.
+ * A queue for each channel: what is published on it goes out in the order of the calls, one after the other. Two requests
+ * that are under way at once overtake each other, on the network and in the hub. Channels do not wait for each other.
  * @module
  */
 import { TidingsError } from './errors.ts';
@@ -16,12 +16,12 @@ interface Job {
 }
 
 /** Returns what publishes in the order of its calls. */
-export function inLine(publisher: Publisher): (publication: Publication) => Promise<string> {
+export function publishQueue(publisher: Publisher): (publication: Publication) => Promise<string> {
   const { host, signal } = publisher;
-  const lines = new Map<string, Job[]>();
+  const queues = new Map<string, Job[]>();
 
   async function serve(channel: string, jobs: Job[]): Promise<void> {
-    // A publish that waits behind others has its minute from the last answer on: a long line that moves is no fault.
+    // A publish that waits behind others has its minute from the last answer on: a long queue that moves is no fault.
     let answered = 0;
     for (let job = jobs[0]; job; jobs.shift(), job = jobs[0]) {
       const within = Math.max(job.since, answered) + PUBLISH_MS - host.now();
@@ -35,16 +35,16 @@ export function inLine(publisher: Publisher): (publication: Publication) => Prom
         job.reject(error);
       }
     }
-    lines.delete(channel);
+    queues.delete(channel);
   }
 
   return (publication) =>
     new Promise((resolve, reject) => {
       const job = { publication, since: host.now(), resolve, reject };
-      const line = lines.get(publication.channel);
-      if (line) return void line.push(job);
+      const waiting = queues.get(publication.channel);
+      if (waiting) return void waiting.push(job);
       const jobs = [job];
-      lines.set(publication.channel, jobs);
+      queues.set(publication.channel, jobs);
       void serve(publication.channel, jobs);
     });
 }
