@@ -310,3 +310,11 @@ test('a hub that cannot say where it is ends with an error, and does not stay', 
     elsewhere.remove();
   }
 });
+
+test('listen says that a hub cannot be reached, and goes on trying', async () => {
+  const command = run(cwd, 'scripts/listen.ts', '--channel', 'a', '--url', 'http://127.0.0.1:1');
+  running.add(command);
+  await expect.poll(() => command.output(), READY).toContain('http://127.0.0.1:1 cannot be reached');
+  expect(command.process.exitCode).toBeNull();
+  expect(await stop(command)).toBe(0);
+});
