@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type Assembly, type Resource, readAssembly } from './assembly.ts';
 import { serveAws } from './aws-front.ts';
+import { closer, type Part } from './closing.ts';
 import { createConnections } from './connections.ts';
 import { createControl } from './control.ts';
 import {
@@ -83,7 +84,7 @@ export interface LocalStack {
   metrics(): MetricRecord[];
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
-  /** Lets functions end what they do, for some seconds, and ends every process and connection. May be called twice. */
+  /** Lets functions end what they do, for some seconds, and ends every process and connection. May be called twice, and never throws. */
   close(): Promise<void>;
 }
 
@@ -98,11 +99,13 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   }
   const assembly = readAssembly(options.assembly);
   refuseUnknown(assembly);
-  const undo: (() => Promise<void>)[] = [];
-  const close = closer(undo);
+  const undo: Part[] = [];
+  const close = closer(undo, log);
   try {
-    const aws = await opened(listen(0, 'the AWS endpoint'), undo);
-    const doors = await openDoors(assembly, port, ({ close }) => void undo.push(close));
+    const aws = await opened('the AWS endpoint', listen(0, 'the AWS endpoint'), undo);
+    const doors = await openDoors(assembly, port, ({ url, close }) => {
+      undo.push({ name: url, end: close });
+    });
     const [[, apiUrl] = ['', '']] = urlsOf(doors, HTTP_API);
     const plan = readPlan(assembly, aws, doors);
     const adminKeyId = newKeyId('LOCAL');
@@ -112,12 +115,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
-    const dynamodb = await opened(startDynamoDb(tablesOf(plan), data, log), undo);
+    const dynamodb = await opened('the store', startDynamoDb(tablesOf(plan), data, log), undo);
     const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
-    if (messaging !== undefined) undo.push(messaging.close);
+    if (messaging !== undefined) undo.push({ name: 'messaging', end: messaging.close });
     const metrics = createMetrics();
     const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
-    const runtime = await opened(startRuntime({ ...environment, ledger, faults, metrics }), undo);
+    const runtime = await opened(
+      'the runtime',
+      startRuntime({ ...environment, ledger, faults, metrics }),
+      undo,
+    );
 
     const connections = createConnections();
     const queues = createQueues(plan, messaging);
@@ -134,14 +141,17 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
     const served = serveDoors(doors, doorOptions);
     const pollers = messaging && startEventSources(sources, { messaging, runtime, harsh, log });
-    undo.push(async () => {
-      // Whoever comes again meanwhile finds no stack, rather than one that refuses: browsers take that for the last word.
-      for (const { stop } of doors.values()) stop();
-      pollers?.stop();
-      await served.endSockets();
-      await runtime.close();
-      await pollers?.settled();
-      await served.close();
+    undo.push({
+      name: 'what is under way',
+      end: async () => {
+        // A client that comes again meanwhile finds no stack, rather than one that refuses: browsers take that for final.
+        for (const { stop } of doors.values()) stop();
+        pollers?.stop();
+        await served.endSockets();
+        await runtime.close();
+        await pollers?.settled();
+        await served.close();
+      },
     });
     return {
       url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
@@ -165,23 +175,13 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   }
 }
 
-/** Ends what was begun, the last first. */
-function closer(undo: (() => Promise<void>)[]): () => Promise<void> {
-  let closing: Promise<void> | undefined;
-  return () => {
-    closing ??= (async () => {
-      for (const end of undo.toReversed()) await end();
-    })();
-    return closing;
-  };
-}
-
 async function opened<T extends { close(): Promise<void> }>(
+  name: string,
   starting: Promise<T>,
-  undo: (() => Promise<void>)[],
+  undo: Part[],
 ): Promise<T> {
   const part = await starting;
-  undo.push(part.close);
+  undo.push({ name, end: part.close });
   return part;
 }
 

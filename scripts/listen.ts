@@ -61,6 +61,10 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
       if (closed && from === channel) ended.abort();
     },
     onTransport: (name) => note(`listening to ${channel} by ${name}`),
+    onState(state) {
+      if (state.state === 'offline')
+        note(`${at} cannot be reached (${state.error.message}); it is tried again`);
+    },
     onError({ code, message, channel: about }) {
       note(`${about ?? channel}: ${code}: ${message}`);
       if (about !== undefined || code === 'unavailable') return;

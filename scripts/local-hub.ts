@@ -45,13 +45,17 @@ export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
     await synth({ projectDir: PROJECT, outdir: assembly, context: { ...ON_ONE_MACHINE, ...context } });
     progress('starting the local stack');
     const stack = await startLocalStack({ assembly, ...stackOptions });
-    const keys = await keysOfLocalHub(stack);
-    const token = await mint({ ...keys, ...LOCAL_TOKEN });
     const close = async () => {
       await stack.close();
       removeAssembly();
     };
-    return { stack, token, close };
+    try {
+      const keys = await keysOfLocalHub(stack);
+      return { stack, token: await mint({ ...keys, ...LOCAL_TOKEN }), close };
+    } catch (error) {
+      await close(); // a stack that is left would keep the process alive
+      throw error;
+    }
   } catch (error) {
     removeAssembly();
     throw error;

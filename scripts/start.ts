@@ -47,6 +47,8 @@ const DEFAULT_PORT = 8787;
 
 /** A terminal sends Ctrl-C to this process and to the one that started it, which passes it on: so long it is one, in milliseconds. */
 const SAME_SIGNAL_MS = 500;
+/** How long the process may go on once the hub has ended, in milliseconds. */
+const EXIT_MS = 3_000;
 const MAX_PORT = 65_535;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
@@ -66,12 +68,17 @@ await command(HELP, OPTIONS, async (flags) => {
     if (!stopped.aborted) throw error;
   });
   if (hub === undefined) return;
-  if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
   const endOfCounts = log.watch(hub.stack);
-  if (!stopped.aborted) await once(stopped, 'abort');
-  removeLocalHub();
-  await hub.close();
-  endOfCounts();
+  try {
+    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
+    if (!stopped.aborted) await once(stopped, 'abort');
+    removeLocalHub();
+  } finally {
+    await hub.close();
+    endOfCounts();
+    // Ends the process only if something that was forgotten still keeps it alive.
+    setTimeout(() => process.exit(), EXIT_MS).unref();
+  }
 });
 
 /** Aborted by Ctrl-C and its kind, from the first moment on: what has been begun by then is still taken down. */

@@ -31,8 +31,8 @@ export const isDurableStreamsPath = ({ url }: Pick<Request, 'url'>): boolean =>
 export function refuseUnknownAmong(names: Iterable<string>, known: readonly string[]): void {
   const unknown = [...names].find((name) => name !== CACHE_BUSTER && !known.includes(name));
   if (unknown === undefined) return;
-  const allowed = known.length === 0 ? 'there are none' : `the parameters are ${known.join(', ')}`;
-  throw new Refusal('bad_request', `no query parameter ${shown(unknown)} here: ${allowed}`);
+  const allowed = known.length === 0 ? 'none' : known.join(', ');
+  throw new Refusal('bad_request', `unknown query parameter ${shown(unknown)}: this route takes ${allowed}`);
 }
 
 /** @throws Refusal bad_request as `refuseUnknownAmong` */

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, globSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -294,4 +294,27 @@ describe('mistakes get one sentence', () => {
       expect([await command.ended, command.output()]).toEqual([0, expect.stringContaining('usage: npm ')]);
     },
   );
+});
+
+test('a hub that cannot say where it is ends with an error, and does not stay', async () => {
+  const elsewhere = temporaryDirectory();
+  mkdirSync(join(elsewhere.path, '.tidings/local.json'), { recursive: true });
+  const command = run(elsewhere.path, 'scripts/start.ts', '--port', '0');
+  running.add(command);
+  try {
+    expect(await command.ended).toBe(1);
+    expect(command.output()).toMatch(/tidings: EISDIR/);
+    expect(readdirSync(join(elsewhere.path, '.tidings'))).toEqual(['local.json']);
+  } finally {
+    running.delete(command);
+    elsewhere.remove();
+  }
+});
+
+test('listen says that a hub cannot be reached, and goes on trying', async () => {
+  const command = run(cwd, 'scripts/listen.ts', '--channel', 'a', '--url', 'http://127.0.0.1:1');
+  running.add(command);
+  await expect.poll(() => command.output(), READY).toContain('http://127.0.0.1:1 cannot be reached');
+  expect(command.process.exitCode).toBeNull();
+  expect(await stop(command)).toBe(0);
 });

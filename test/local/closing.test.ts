@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { closer, PART_MS } from '../../local/closing.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function partsOf(ended: string[]) {
+  const part = (name: string, end: () => Promise<void> = async () => {}) => ({
+    name,
+    end: () => {
+      ended.push(name);
+      return end();
+    },
+  });
+  return part;
+}
+
+describe('the end of a local stack', () => {
+  it('ends the last part first, and each once', async () => {
+    const ended: string[] = [];
+    const part = partsOf(ended);
+    const close = closer([part('the listener'), part('the store')], () => {});
+    await Promise.all([close(), close()]);
+    await close();
+    expect(ended).toEqual(['the store', 'the listener']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('ends the others when a part fails, and says which', async () => {
+    const ended: string[] = [];
+    const lines: string[] = [];
+    const part = partsOf(ended);
+    const broken = part('the queues', () => Promise.reject(new Error('database is not open')));
+    const thrown = part('the store', () => {
+      throw new Error('closed');
+    });
+    await closer([part('the listener'), thrown, broken], (line) => void lines.push(line))();
+    expect(ended).toEqual(['the queues', 'the store', 'the listener']);
+    expect(lines).toEqual([
+      '[stack] the queues did not end: database is not open',
+      '[stack] the store did not end: closed',
+    ]);
+  });
+
+  it('waits for no part longer than its time', async () => {
+    const ended: string[] = [];
+    const lines: string[] = [];
+    const part = partsOf(ended);
+    const stuck = part('the functions', () => new Promise(() => {}));
+    const closing = closer([part('the listener'), stuck], (line) => void lines.push(line))();
+    await vi.advanceTimersByTimeAsync(PART_MS - 1);
+    expect(ended).toEqual(['the functions']);
+    await vi.advanceTimersByTimeAsync(1);
+    await closing;
+    expect(ended).toEqual(['the functions', 'the listener']);
+    expect(lines).toEqual(['[stack] the functions did not end: it takes longer than 12 s']);
+  });
+});
