@@ -95,7 +95,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         TableName: table,
         Key: { channel: channel.name },
         UpdateExpression: 'SET aliveUntil = :until, expiry = :expiry',
-        // Nothing to do if the channel was deleted, has expired or was made anew in between, or lives longer already.
+        // Nothing to do if the channel was deleted, has expired, was created again in between, or lives longer already.
         ConditionExpression: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
         ExpressionAttributeValues: {
           ':until': aliveUntil,

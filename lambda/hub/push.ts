@@ -170,7 +170,7 @@ async function turn(
   return { cursor: { ...progress, asks, term: cursor.term }, pages, lease: renewed, isTakeover: false };
 }
 
-/** An owner that is out of time lets go, whoever has asked, and has another process go on. */
+/** An owner that is out of time lets go, also if others have asked, and has another process go on. */
 async function handOver(
   { cursors, jobs, log }: Push,
   shard: Shard,

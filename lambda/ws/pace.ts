@@ -12,7 +12,7 @@ export type Verdict = 'fine' | 'fast' | 'flooding';
 /** So many messages are refused at most, ten seconds' worth, before a connection counts as flooding. */
 const MAX_REFUSED = 10 * MAX_MESSAGES_PER_SECOND;
 
-/** Connections that are remembered. Whoever is forgotten begins with a full burst. */
+/** Connections that are remembered. A connection that is forgotten begins with a full burst. */
 const REMEMBERED = 10_000;
 
 interface Bucket {

@@ -80,7 +80,7 @@ describe('webhooks', () => {
   test('go on after kills, without another publish', async () => {
     const first = await start('killed');
     await endpoint(receiver.url, 'orders/1');
-    // Somebody who takes his time: the kill finds deliveries under way.
+    // A slow receiver: the kill finds deliveries under way.
     receiver.reply = () => ({ status: 204, afterMs: 200 });
     for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
     await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBeGreaterThan(0);

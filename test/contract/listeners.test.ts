@@ -193,7 +193,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       was = next;
       if (next === undefined) joins++;
     }
-    // Late: away from the others, whom the member has left and joined meanwhile.
+    // Late: away from the others. The member has left and joined them meanwhile.
     expect(await subscribers.move(shard, standing(undefined, 0), channel, first)).toBe(false);
     const last = { ...first, at: at(20) };
     expect(await subscribers.move(shard, standing(undefined, joins), channel, last)).toBe(true);
@@ -295,7 +295,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.ask(shard, NOW)).toBe(0);
   });
 
-  test('whoever has let go does not take the lease again: nobody would be at it', async () => {
+  test('an owner that has let go does not take the lease again: nobody would be at it', async () => {
     const [one, two] = [held('one'), held('two', LATER + 1)];
     await cursors.take(shard, one, NOW);
     expect(await cursors.take(shard, one, NOW)).toBeDefined();

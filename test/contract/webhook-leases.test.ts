@@ -99,7 +99,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await take('three', NOW + 950)).toBeDefined();
   });
 
-  test('whoever has let go does not take it again: a call that was given up may come late', async () => {
+  test('an owner that has let go does not take it again: a call that was given up may come late', async () => {
     const { take, release } = anew();
     const taken = await take('one');
     expect(await release('one', taken?.asks)).toBe('released');

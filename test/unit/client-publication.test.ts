@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../client/connect.ts';
 import { offsetAt } from '../support/fake-log.ts';
+import { openWire, stored } from '../support/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../support/still-host.ts';
 
 const CHANNEL = 'chat/room1';
@@ -21,18 +22,7 @@ afterEach(async () => {
   expect(host.timers()).toBe(0);
 });
 
-const stored = (offset = offsetAt(1)) =>
-  new Response(null, { status: 204, headers: { 'Stream-Next-Offset': offset } });
-
-async function live(): Promise<FakeWire> {
-  hub.subscribe('other', { onMessages() {} });
-  await settled();
-  const [wire] = host.wires;
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
-  return wire;
-}
+const live = (): Promise<FakeWire> => openWire(host, hub);
 
 /** Bodies that the hub got by HTTP, parsed. */
 function bodies(): unknown[] {
