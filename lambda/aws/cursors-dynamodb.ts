@@ -8,13 +8,10 @@ import { formatOffset, parseOffset } from '../../protocol/offset.ts';
 import type { Cursor, CursorStore, Progress, Shard } from '../hub/listeners.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-import { type Item, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
+import { type Item, LET_GO, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
 
 /** How long a cursor is kept that nobody uses, in milliseconds: far longer than any connection. */
 const KEPT_MS = 24 * 3_600_000;
-
-/** By these a late write of the lease is known. */
-const LET_GO = '#freedAt = :now, #left = :owner';
 
 const keyOf = ({ channel, pattern, shard }: Shard) => ({ channel, shard: `${pattern}#${shard}` });
 
@@ -73,7 +70,7 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
       return asked && numberOr0(asked.Attributes ?? {}, 'guarded');
     },
     async guard(shard, until) {
-      // Late, it would say that a guard is on its way which has come. Then the owner has asked again, or is dead.
+      // Carried out late, it still names the moment at which that guard comes.
       const condition = 'attribute_exists(#owner) AND (attribute_not_exists(#guarded) OR #guarded < :until)';
       await update(shard, 'SET #guarded = :until', condition, { ':until': until });
     },

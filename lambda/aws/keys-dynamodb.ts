@@ -8,10 +8,13 @@ import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
 
 export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): KeyStore {
+  const itemOf = async (key: string) => {
+    const get = new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true });
+    return (await call(() => client.send(get))).Item;
+  };
   return {
     async get(key, now) {
-      const get = new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true });
-      const { Item } = await call(() => client.send(get));
+      const Item = await itemOf(key);
       if (!Item || numberOf(Item, 'expiresAt') <= now) return undefined;
       return {
         fingerprint: textOf(Item, 'fingerprint'),
@@ -44,10 +47,7 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
       });
       if (await callIf(() => client.send(update))) return true;
       // Ours after all, if the first answer was lost inside the SDK. Nobody else has claimed that slot.
-      const { Item } = await call(() =>
-        client.send(new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true })),
-      );
-      return Item?.slot === to;
+      return (await itemOf(key))?.slot === to;
     },
   };
 }

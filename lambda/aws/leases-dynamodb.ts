@@ -9,7 +9,7 @@ import { HEALTHY } from '../webhook/health.ts';
 import type { Health, LeaseStore, Standing } from '../webhook/ports.ts';
 import { call } from './client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './dynamodb.ts';
-import { booleanOf, type Item, ifThere, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
+import { booleanOf, type Item, ifThere, LET_GO, MAY_TAKE, namesIn, valuesOfTake } from './stored.ts';
 
 /** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -71,7 +71,7 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
       return row.owner === owner && row.until === until ? asksOf(row) : undefined;
     },
     async release(endpoint, { owner, until }, standing, asks, now) {
-      const change = `${SET_STANDING}, #left = :owner, #freedAt = :now REMOVE #owner, #until`;
+      const change = `${SET_STANDING}, ${LET_GO} REMOVE #owner, #until`;
       const condition = `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`;
       const held = { ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) };
       if (await update(endpoint, change, condition, { ...valuesOf(standing), ...held })) return 'released';

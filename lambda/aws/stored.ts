@@ -61,6 +61,9 @@ export const MAY_TAKE =
   '(attribute_not_exists(#owner) OR #until <= :now OR (#owner = :owner AND #until = :until)) ' +
   'AND (attribute_not_exists(#freedAt) OR #freedAt <= :latest) AND (attribute_not_exists(#left) OR #left <> :owner)';
 
+/** What is set when a lease is let go, by which MAY_TAKE knows a late call. */
+export const LET_GO = '#freedAt = :now, #left = :owner';
+
 /** The values of MAY_TAKE. The lease names who takes it and until when. */
 export const valuesOfTake = (
   { owner, until }: { readonly owner: string; readonly until: number },

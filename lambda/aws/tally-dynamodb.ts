@@ -33,7 +33,6 @@ const DOUBT_MS = 60_000;
 
 const ADD = 'ADD #seats :text SET #expiry = :expiry';
 const HAS_ROOM = 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)';
-const RENEW = 'ADD #seats :text SET #expiry = :expiry';
 const DROP = 'DELETE #seats :gone';
 const CHECKED = 'SET #checkedAt = :now';
 const IS_THERE = 'attribute_exists(#seats)';
@@ -153,7 +152,7 @@ export function tallyInDynamoDb(
     async renew(kept, until) {
       const booking = { ...kept.booking, until };
       const text = new Set([stored(booking)]);
-      await change(kept, RENEW, undefined, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+      await change(kept, ADD, undefined, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
       await drop(kept.caller, kept.row, [kept.booking]);
       return { ...kept, booking };
     },

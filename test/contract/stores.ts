@@ -37,7 +37,7 @@ export interface Stores {
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
   readonly tally: TallyStore;
-  /** Whoever is in here holds nothing that is booked in the tally. */
+  /** Ids of bookings in the tally whose holder is not there. */
   readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;

@@ -65,7 +65,7 @@ test('two callers reload their streams 120 times each: a third opens one at once
   expect((await third.publish(channel, 'news')).status).toBe(204);
   expect((await stream.next())?.data).toBe('"news"');
   await stream.close();
-  // What gave way has ended, and has made room for whoever comes.
+  // What gave way has ended, and has made room for others.
   const most = 2 * HELD_PER_CALLER + 1;
   await expect.poll(() => underWay('Stream'), { timeout: 10_000 }).toBeLessThanOrEqual(most);
 }, 60_000);

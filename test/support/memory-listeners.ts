@@ -38,8 +38,8 @@ export function memoryListeners(hook: () => Hook): MemoryListeners {
   };
 }
 
-/** As in lambda/aws/cursors-dynamodb.ts. */
-const LATE_MS = 500;
+/** As in lambda/aws/stored.ts: a call to take a lease that is so much older than its last release comes late. */
+export const LATE_MS = 500;
 
 const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 

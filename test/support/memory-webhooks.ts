@@ -17,6 +17,7 @@ import type {
   Standing,
 } from '../../lambda/webhook/ports.ts';
 import { isBefore } from '../../protocol/offset.ts';
+import { LATE_MS } from './memory-listeners.ts';
 import { type Hook, hooked } from './memory-log.ts';
 
 export interface MemoryWebhooks {
@@ -140,9 +141,6 @@ function deliveryStore(
     },
   };
 }
-
-/** As in lambda/aws/stored.ts. */
-const LATE_MS = 500;
 
 /** Nothing else: whoever passes on what he took must not bring back its old owner. */
 const standingOf = ({ health, wakeAt, wakeBy }: Standing): Standing => ({ health, wakeAt, wakeBy });

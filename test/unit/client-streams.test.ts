@@ -252,7 +252,7 @@ describe('a hub whose streams cannot be had', () => {
   });
 });
 
-test('whoever comes and goes, and whatever breaks meanwhile: each hears its channel once, in order', async () => {
+test('readers that come and go, while things break: each hears its channel once, in order', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
   const random = seededRandom(seed);
   const pick = (count: number): number => Math.floor(random() * count);

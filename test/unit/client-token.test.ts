@@ -58,7 +58,7 @@ const jwt = (expMs: number, name = 'ÿþ?>'): string =>
   `${part({ alg: 'HS256' })}.${part({ exp: expMs / 1_000, name })}.c2lnbmF0dXJl`;
 
 describe('the function is called once for a token', () => {
-  test('whoever needs one, and however many at once', async () => {
+  test('by all that need one, however many at once', async () => {
     let calls = 0;
     open(async () => `t${calls++}`);
     await Promise.all(['a', 'b', 'c'].map((channel) => hub.publish(channel, [1])));
