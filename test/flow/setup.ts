@@ -29,6 +29,12 @@ declare module 'vitest' {
 
 export const ANONYMOUS = { 'public/*': ['subscribe'] };
 
+/**
+ * Callers without a `sub` are one caller, and so are all tests that run at a time. With the default of 25 the streams of one
+ * test take the places of another's, which then end.
+ */
+const HELD_PER_CALLER = 1_000;
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const stage = process.env.HUB_STAGE;
   if (stage !== undefined) {
@@ -37,7 +43,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
   const provider = await startIssuer();
-  const hub = await startHub({ context: { 'tidings:anonymous': ANONYMOUS, ...provider.context } });
+  const hub = await startHub({
+    context: {
+      'tidings:anonymous': ANONYMOUS,
+      'tidings:heldPerCaller': HELD_PER_CALLER,
+      ...provider.context,
+    },
+  });
   const { url, socketUrl, outputs } = hub.stack;
   const sockets = socketsOf({ ...outputs, Url: url });
   if (sockets.socketUrl !== socketUrl) throw new Error(`sockets are at ${socketUrl}, not at the front door`);
