@@ -1,0 +1,98 @@
+/**
+ * What some Regions lack. CloudFormation finds it out minutes into a deployment and rolls everything back; here it is known
+ * before anything is created. Plain data, so that scripts can use it without the CDK.
+ *
+ * The lists are those of the resource types that CloudFormation has in each Region.
+ * https://github.com/aws-cloudformation/cfn-lint/tree/v1.51.0/src/cfnlint/data/schemas/providers
+ * @module
+ */
+import type { HubConfig } from './config.ts';
+
+export type RegionalService = 'functionUrls' | 'edge' | 'budgets';
+
+/** CloudFront is not offered in GovCloud, and in China neither its functions nor its origin access control are. */
+const CHINA = ['cn-north-1', 'cn-northwest-1'];
+const GOV_CLOUD = ['us-gov-east-1', 'us-gov-west-1'];
+
+const WITHOUT: Readonly<Record<RegionalService, readonly string[]>> = {
+  /** Also, for most of them: https://docs.aws.amazon.com/lambda/latest/dg/lambda-urls.html */
+  functionUrls: [
+    'ap-east-2',
+    'ap-south-2',
+    'ap-southeast-4',
+    'ap-southeast-5',
+    'ap-southeast-6',
+    'ap-southeast-7',
+    'ca-west-1',
+    'cn-northwest-1',
+    'eu-central-2',
+    'eu-south-2',
+    'il-central-1',
+    'me-central-1',
+    'mx-central-1',
+    ...GOV_CLOUD,
+  ],
+  edge: [...CHINA, ...GOV_CLOUD],
+  budgets: [
+    'af-south-1',
+    'ap-east-1',
+    'ap-east-2',
+    'ap-northeast-3',
+    'ap-south-2',
+    'ap-southeast-3',
+    'ap-southeast-4',
+    'ap-southeast-5',
+    'ap-southeast-6',
+    'ap-southeast-7',
+    'ca-west-1',
+    'eu-central-2',
+    'eu-north-1',
+    'eu-south-1',
+    'eu-south-2',
+    'il-central-1',
+    'me-central-1',
+    'me-south-1',
+    'mx-central-1',
+    ...GOV_CLOUD,
+  ],
+};
+
+/** The Regions that are known to lack a service. */
+export const regionsWithout = (service: RegionalService): readonly string[] => WITHOUT[service];
+
+/** False also for a Region that is not known: new ones appear. */
+export const lacks = (service: RegionalService, region: string): boolean => WITHOUT[service].includes(region);
+
+/**
+ * Why a hub of this configuration cannot be deployed to a Region: a sentence or three for each service that is missing.
+ * Empty if nothing is known to be missing.
+ */
+export function regionProblems(
+  { edge, monthlyBudget }: Pick<HubConfig, 'edge' | 'monthlyBudget'>,
+  region: string,
+): readonly string[] {
+  const missing = (service: RegionalService, needed: boolean, what: string, cure: string): string[] =>
+    needed && lacks(service, region)
+      ? [`Region ${region} has no ${what}. It is missing in ${regionsWithout(service).join(', ')}. ${cure}`]
+      : [];
+  return [
+    ...missing(
+      'functionUrls',
+      true,
+      'AWS::Lambda::Url, which Server-Sent Events need',
+      'Set AWS_REGION to another Region: no option leaves it out.',
+    ),
+    ...missing(
+      'edge',
+      edge,
+      'AWS::CloudFront::Function, which the front door needs',
+      'Set AWS_REGION to another Region, or leave the front door out: -c tidings:edge=false.',
+    ),
+    ...missing(
+      'budgets',
+      monthlyBudget > 0,
+      'AWS::Budgets::Budget, which tidings:monthlyBudget needs',
+      'Set AWS_REGION to another Region, or leave the budget out: -c tidings:monthlyBudget=0 -c tidings:budgetEmail=',
+    ),
+  ];
+}
