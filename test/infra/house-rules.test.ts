@@ -60,7 +60,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   local: { files: /^local\//, may: [/^local\//, env, anyPackage] },
   scripts: {
     files: /^scripts\//,
-    may: [/^scripts\//, /^local\/(stack|synth|harsh)\.ts$/, /^(bench|client)\//, protocol, anyPackage],
+    may: [
+      /^scripts\//,
+      /^lib\/regions\.ts$/,
+      /^local\/(stack|synth|harsh)\.ts$/,
+      /^(bench|client)\//,
+      protocol,
+      anyPackage,
+    ],
   },
   // What no URL can show is measured from inside: how fast one process, or one a shard, posts to very many connections.
   'bench/fanout': {
