@@ -1,0 +1,160 @@
+/**
+ * What a change of the configuration does to a hub that is deployed, as `cdk diff` sees it: nothing that holds data, and no URL that
+ * clients know, is replaced without standing in a list here.
+ * @module
+ */
+import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { HubConfig } from '../../lib/config.ts';
+import type { ISSUER_OPTIONS } from '../../lib/issuer.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { type Context, hubOf, templatesOf } from './synthesized.ts';
+
+type Key = Exclude<keyof HubConfig, 'issuer'> | (typeof ISSUER_OPTIONS)[number];
+
+/** Makes resources come and go, or changes how they are kept: each is looked at by itself. */
+const APART = [
+  'stage',
+  'edge',
+  'alarmEmail',
+  'monthlyBudget',
+  'budgetEmail',
+  'socketLogs',
+  'throwAway',
+] as const;
+
+/** Another value than the default, for every other key. */
+const OTHER: Readonly<Record<Exclude<Key, (typeof APART)[number]>, unknown>> = {
+  channelCreation: 'explicit',
+  anonymous: { 'public/*': ['subscribe'] },
+  issuer: 'https://idp.example',
+  issuerAudience: 'hub',
+  jwksUrl: 'https://idp.example/keys',
+  claims: { claim: 'scope', grants: {} },
+  origins: 'https://app.example.com',
+  retentionDays: 1,
+  logRetentionDays: 7,
+  holdSeconds: 1,
+  streamSeconds: 1,
+  maxHolds: 100,
+  maxStreams: 100,
+  maxPushes: 2,
+  postsInFlight: 1,
+  postsPerSecond: 1,
+  maxDeliveries: 2,
+  connectionsPerCaller: 200,
+  heldPerCaller: 1,
+  requestsPerSecond: 1,
+  publishesPerSecond: 1,
+  allowInsecureWebhooks: true,
+};
+
+const contextOf = (values: object): Context =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [`tidings:${key}`, value]));
+
+interface Snapshot {
+  readonly log: Readonly<Record<string, unknown>>;
+  readonly hub: Readonly<Record<string, unknown>>;
+}
+
+function snapshotOf(values: object = {}): Snapshot {
+  const { log, hub } = templatesOf(contextOf(values));
+  return { log: log.toJSON(), hub: hub.toJSON() };
+}
+
+const LOST: readonly string[] = [
+  ResourceImpact.WILL_REPLACE,
+  ResourceImpact.MAY_REPLACE,
+  ResourceImpact.WILL_DESTROY,
+  ResourceImpact.WILL_ORPHAN,
+];
+
+/** Hold nothing and are known by nobody: rights and roles come again as they were. */
+const PLUMBING = [
+  'AWS::Lambda::Permission',
+  'AWS::IAM::Policy',
+  'AWS::SNS::TopicPolicy',
+  'AWS::SNS::Subscription',
+];
+
+/** What an update replaces or removes, beside plumbing: `WILL_DESTROY AWS::SNS::Topic`. */
+const lostBetween = (before: Snapshot, after: Snapshot): string[] =>
+  [diffTemplate(before.log, after.log), diffTemplate(before.hub, after.hub)]
+    .flatMap(({ resources }) => Object.values(resources.changes))
+    .filter(({ changeImpact }) => LOST.includes(changeImpact))
+    .map((change) => `${change.changeImpact} ${change.oldResourceType}`)
+    .filter((line) => !PLUMBING.some((type) => line.endsWith(` ${type}`)))
+    .sort();
+
+let deployed: Snapshot;
+beforeAll(() => {
+  deployed = snapshotOf();
+});
+
+describe('a change of the configuration', () => {
+  // All at once: what replaces nothing together replaces nothing one by one.
+  test('replaces nothing, and removes nothing, whatever other options it is', () => {
+    const other = snapshotOf(OTHER);
+    expect(diffTemplate(deployed.hub, other.hub).resources.differenceCount).toBeGreaterThan(10);
+    expect(lostBetween(deployed, other)).toEqual([]);
+    expect(lostBetween(other, deployed)).toEqual([]);
+  });
+
+  test.each([
+    // Its URL goes with it, and a new front door has a new one; the URLs of the APIs and of streams stay.
+    [
+      { edge: false },
+      ['CachePolicy', 'Distribution', 'Function', 'OriginAccessControl', 'ResponseHeadersPolicy'].map(
+        (type) => `AWS::CloudFront::${type}`,
+      ),
+      [],
+    ],
+    [{ alarmEmail: 'a@example.com' }, [], ['AWS::SNS::Topic']],
+    [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
+    [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
+    [{ throwAway: true }, [], []],
+  ])('to %j removes what it is about, and nothing else', (values, going, coming) => {
+    const other = snapshotOf(values);
+    const lost = (types: readonly string[]) => types.map((type) => `WILL_DESTROY ${type}`);
+    expect(lostBetween(deployed, other)).toEqual(lost(going));
+    expect(lostBetween(other, deployed)).toEqual(lost(coming));
+  });
+
+  test('would be seen, were there one that replaces a table', () => {
+    const { Resources } = deployed.log;
+    const [[id, table] = []] = Object.entries(fieldsOf(Resources)).filter(
+      ([, resource]) => fieldsOf(resource).Type === 'AWS::DynamoDB::GlobalTable',
+    );
+    const renamed = {
+      ...fieldsOf(table),
+      Properties: { ...fieldsOf(fieldsOf(table).Properties), TableName: 'x' },
+    };
+    const log = { ...deployed.log, Resources: { ...fieldsOf(Resources), [String(id)]: renamed } };
+    expect(lostBetween(deployed, { ...deployed, log })).toEqual(['WILL_REPLACE AWS::DynamoDB::GlobalTable']);
+  });
+
+  test('of the stage is no update: it makes another hub beside the first', () => {
+    const names = ['dev', 'prod'].map((stage) => {
+      const { log, hub } = hubOf({ 'tidings:stage': stage });
+      return [log.stackName, hub.stackName];
+    });
+    expect(names).toEqual([
+      ['tidings-dev-log', 'tidings-dev-hub'],
+      ['tidings-prod-log', 'tidings-prod-hub'],
+    ]);
+  });
+});
+
+// An update of nothing but a DeletionPolicy might be taken for none.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+test('a hub that was deployed for keeps can be made throw-away by one deployment: the update changes properties, too', () => {
+  const { resources } = diffTemplate(deployed.log, snapshotOf({ throwAway: true }).log);
+  const changed = Object.values(resources.changes);
+  expect(
+    changed.filter(({ oldResourceType }) => oldResourceType === 'AWS::SecretsManager::Secret'),
+  ).toHaveLength(2);
+  const withProperties = changed.filter(({ propertyUpdates }) => Object.keys(propertyUpdates).length > 0);
+  expect(withProperties.map(({ oldResourceType }) => oldResourceType)).toEqual(
+    Array(5).fill('AWS::DynamoDB::GlobalTable'),
+  );
+});
