@@ -22,10 +22,10 @@ const EVERY_REQUEST = {
 };
 
 /**
- * The name of the log group begins with `/aws/vendedlogs/`: for every other group API Gateway adds a line to a resource policy of
- * the account, and where many services log, that policy is full (5,120 characters) and the stage cannot be made. The id of the
- * stack makes the name one that nothing left behind can have.
- * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+ * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds a line for each group to a resource
+ * policy of the account. Where many services log, that policy is full (5,120 characters) and the stage cannot be made; all groups of
+ * this prefix are allowed together. The id of the stack makes the name one that no group left behind can have.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
  * @param api tells the logs of one API of the stack from those of another
  */
 export function accessLogs(
