@@ -86,6 +86,10 @@ const lostBetween = (before: Snapshot, after: Snapshot): string[] =>
     .filter((line) => !PLUMBING.some((type) => line.endsWith(` ${type}`)))
     .sort();
 
+/** What the stack of the log exports: CloudFormation removes none that the deployed hub still imports, and fails the update. */
+const exportsOf = ({ log }: Snapshot): string[] =>
+  Object.keys(fieldsOf(log.Outputs)).filter((name) => name.startsWith('ExportsOutput'));
+
 let deployed: Snapshot;
 beforeAll(() => {
   deployed = snapshotOf();
@@ -98,6 +102,8 @@ describe('a change of the configuration', () => {
     expect(diffTemplate(deployed.hub, other.hub).resources.differenceCount).toBeGreaterThan(10);
     expect(lostBetween(deployed, other)).toEqual([]);
     expect(lostBetween(other, deployed)).toEqual([]);
+    expect(exportsOf(deployed).length).toBeGreaterThan(10);
+    expect(exportsOf(other)).toEqual(exportsOf(deployed));
   });
 
   test.each([
@@ -118,6 +124,7 @@ describe('a change of the configuration', () => {
     const lost = (types: readonly string[]) => types.map((type) => `WILL_DESTROY ${type}`);
     expect(lostBetween(deployed, other)).toEqual(lost(going));
     expect(lostBetween(other, deployed)).toEqual(lost(coming));
+    expect(exportsOf(other)).toEqual(exportsOf(deployed));
   });
 
   test('would be seen, were there one that replaces a table', () => {
