@@ -5,17 +5,30 @@
 import { App } from 'aws-cdk-lib';
 import { type HubConfig, parseConfig } from '../lib/config.ts';
 import { addHub } from '../lib/hub.ts';
+import { regionProblems } from '../lib/regions.ts';
+
+/** What is wrong is the operator's to correct: the sentences help, a stack trace would hide them. */
+function refuse(sentences: readonly string[]): never {
+  process.stderr.write(`tidings: ${sentences.join('\n')}\n`);
+  process.exit(1);
+}
 
 function configOf(app: App): HubConfig {
   try {
     return parseConfig(app.node.getAllContext());
   } catch (error) {
-    // A wrong value is the operator's to mend: the sentence helps, a stack trace would hide it.
-    process.stderr.write(`tidings: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
+    return refuse([error instanceof Error ? error.message : String(error)]);
   }
 }
 
+/** The first is what the CLI found out, in the profile and in the configuration of the AWS CLI, too. */
+const { CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+const region = CDK_DEFAULT_REGION ?? AWS_REGION ?? AWS_DEFAULT_REGION;
+
 const app = new App({ analyticsReporting: false });
-addHub(app, configOf(app));
+const config = configOf(app);
+// The stacks themselves are for any Region: with one in them, the CLI would look up what they do not need.
+const problems = region === undefined ? [] : regionProblems(config, region);
+if (problems.length > 0) refuse(problems);
+addHub(app, config);
 app.synth();

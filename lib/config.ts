@@ -5,6 +5,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type Capability, parseCapability } from '../protocol/capability.ts';
 import type { Issuer } from '../protocol/issuer.ts';
+import { refuseTogether } from './config-checks.ts';
 import { type Context, type Parser, PREFIX, readOption, refuse } from './context.ts';
 import { ISSUER_OPTIONS, parseIssuerOptions } from './issuer.ts';
 
@@ -29,7 +30,10 @@ export interface HubConfig {
   readonly streamSeconds: number;
   /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
   readonly edge: boolean;
-  /** Long polls held at a time: beyond, readers are told to poll. Reserved out of the account's Lambda concurrency. */
+  /**
+   * Long polls held at a time, reserved out of the account's Lambda concurrency: beyond, readers are told to poll. 0 reserves
+   * nothing, since Lambda refuses every reservation in a new account; then they have what the account has left.
+   */
   readonly maxHolds: number;
   /** Streams open at a time, likewise. */
   readonly maxStreams: number;
@@ -74,7 +78,7 @@ const MAX_RETENTION_DAYS = 365;
 const MAX_HOLD_SECONDS = 25;
 /** A function may run for 900 s. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_STREAM_SECONDS = 840;
-/** What an account has by default is 1,000, of which Lambda keeps 100 unreserved. */
+/** An account has 1,000 by default, of which Lambda keeps 100 unreserved; it can be raised to tens of thousands. */
 const MAX_RESERVED = 10_000;
 /** https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html */
 const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
@@ -129,8 +133,8 @@ const OPTIONS: {
   holdSeconds: { fallback: MAX_HOLD_SECONDS, parse: (value) => wholeNumber(value, 1, MAX_HOLD_SECONDS) },
   streamSeconds: { fallback: 60, parse: (value) => wholeNumber(value, 1, MAX_STREAM_SECONDS) },
   edge: { fallback: true, parse: truth },
-  maxHolds: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
-  maxStreams: { fallback: 100, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
+  maxHolds: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_RESERVED) },
+  maxStreams: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_RESERVED) },
   socketLogs: { fallback: false, parse: truth },
   maxPushes: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
   postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
@@ -183,27 +187,8 @@ export function parseConfig(context: Context): HubConfig {
     alarmEmail: option(context, 'alarmEmail'),
     throwAway: option(context, 'throwAway'),
   };
-  refuseFewConnections(config);
-  refuseHalfABudget(config);
+  refuseTogether(config);
   return config;
-}
-
-/** Each process that holds readers is woken by a connection of its own. */
-function refuseFewConnections({ connectionsPerCaller, maxHolds, maxStreams }: HubConfig): void {
-  if (connectionsPerCaller >= maxHolds + maxStreams) return;
-  throw new Error(
-    `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least maxHolds + maxStreams, ` +
-      `which is ${maxHolds + maxStreams}, since the hub's own sockets are a caller, too`,
-  );
-}
-
-function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
-  if (monthlyBudget > 0 === (budgetEmail !== '')) return;
-  const [missing, needed] =
-    budgetEmail === '' ? ['budgetEmail', 'monthlyBudget'] : ['monthlyBudget', 'budgetEmail'];
-  throw new Error(
-    `context key "${PREFIX}${missing}" is needed for "${PREFIX}${needed}": set both, or neither`,
-  );
 }
 
 function option<K extends Option>(context: Context, name: K): HubConfig[K] {

@@ -11,12 +11,6 @@ export const ISSUER_OPTIONS = ['issuer', 'issuerAudience', 'jwksUrl', 'claims'] 
 const NONE = '';
 
 /**
- * A function has 4 KB for its whole environment, of which ARNs and names take less than half.
- * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
- */
-const MAX_CLAIMS_LENGTH = 2_000;
-
-/**
  * Undefined where none is configured.
  * @throws Error with one sentence that names the key, the value received and the values allowed
  */
@@ -73,12 +67,5 @@ function safeUrl(value: unknown): string {
 
 const isLoopback = (host: string): boolean => ['127.0.0.1', '[::1]', 'localhost'].includes(host);
 
-function claimRules(value: unknown): ClaimRules {
-  const rules = parseClaimRules(typeof value === 'string' ? JSON.parse(value) : value);
-  const { length } = JSON.stringify(rules);
-  return length <= MAX_CLAIMS_LENGTH
-    ? rules
-    : refuse(
-        `${MAX_CLAIMS_LENGTH} characters at most, got ${length}: the environment of a function has no more room`,
-      );
-}
+const claimRules = (value: unknown): ClaimRules =>
+  parseClaimRules(typeof value === 'string' ? JSON.parse(value) : value);

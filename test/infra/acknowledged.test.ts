@@ -2,10 +2,9 @@
  * What cdk-nag finds and is told to leave: each finding, where it is, and why. The list is whole: one more fails here.
  * @module
  */
-import { App, Validations } from 'aws-cdk-lib';
+import { Validations } from 'aws-cdk-lib';
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config.ts';
-import { addHub } from '../../lib/hub.ts';
+import { hubOf } from './synthesized.ts';
 
 const CONNECTIONS =
   /^IAM5\[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<SocketApi[0-9A-F]{8}>\/ws\/(?:POST|DELETE)\/@connections\/\*\]$/;
@@ -41,8 +40,7 @@ interface Acknowledged {
 }
 
 function acknowledgedWith(context: Readonly<Record<string, unknown>>): Acknowledged[] {
-  const app = new App({ context, analyticsReporting: false });
-  addHub(app, parseConfig(context));
+  const { app } = hubOf(context);
   return app.node.findAll().flatMap((construct) =>
     construct.node.metadata
       .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)

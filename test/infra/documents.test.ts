@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../lib/config.ts';
+import { ISSUER_OPTIONS } from '../../lib/issuer.ts';
 import { ratesOf } from '../../lib/throttle.ts';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { ERRORS } from '../../protocol/errors.ts';
@@ -66,7 +67,7 @@ test('PROTOCOL.md §8 says the limits that hold', () => {
     `| messages on one connection | ${MAX_MESSAGES_PER_SECOND} a second, and ${MAX_MESSAGE_BURST} at once |`,
     `| connections of one caller | ${whole(defaults.connectionsPerCaller)} (`,
     `| ${defaults.heldPerCaller} each (\`tidings:heldPerCaller\`)`,
-    `| ${defaults.maxHolds} each (\`tidings:maxHolds\`, \`tidings:maxStreams\`)`,
+    '| long polls that are held, and streams, in all | `tidings:maxHolds`, `tidings:maxStreams`; where these are 0, as by default,',
     `| endpoints of one caller, of the hub | ${MAX_WEBHOOKS_PER_CALLER}, ${whole(MAX_WEBHOOKS)} |`,
     `\`tidings:requestsPerSecond\` (${whole(defaults.requestsPerSecond)})`,
     `| opening sockets | a quarter of \`tidings:requestsPerSecond\` (${ratesOf(defaults).connect}) |`,
@@ -74,6 +75,7 @@ test('PROTOCOL.md §8 says the limits that hold', () => {
   ]) {
     expect(protocol).toContain(row);
   }
+  expect([defaults.maxHolds, defaults.maxStreams]).toEqual([0, 0]);
   expect([MAX_STREAM_SEQ_LENGTH, MAX_IDEMPOTENCY_KEY_LENGTH]).toEqual([
     MAX_CONTENT_TYPE_LENGTH,
     MAX_CONTENT_TYPE_LENGTH,
@@ -106,6 +108,15 @@ function citationsIn(file: string, text: string): string[] {
     [...place.matchAll(/§(\d+(?:\.\d+)?)/g)].map(([, section]) => section ?? ''),
   );
 }
+
+test('cdk.json and the README have every option, and cdk.json has the defaults of the code', () => {
+  const { context } = JSON.parse(read('cdk.json'));
+  expect(parseConfig(context)).toEqual(parseConfig({}));
+  const keys = Object.keys(context).filter((key) => key.startsWith('tidings:'));
+  expect(keys).toHaveLength(Object.keys(parseConfig({})).length - 1 + ISSUER_OPTIONS.length);
+  const [, table = ''] = read('README.md').split('| key | default | |');
+  expect(keys.filter((key) => !table.split('\n\n')[0]?.includes(`\`${key}\``))).toEqual([]);
+});
 
 test('the README says why every dependency is there', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json'));

@@ -3,11 +3,8 @@
  * comes new fails until somebody has thought about it.
  * @module
  */
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config.ts';
-import { addHub } from '../../lib/hub.ts';
+import { templatesOf } from './synthesized.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -26,10 +23,8 @@ interface Statement {
 }
 
 function synthesize(context: Fields = {}): Resource[] {
-  const app = new App({ context, analyticsReporting: false });
-  const { log, hub } = addHub(app, parseConfig(context));
-  return [log, hub].flatMap((stack) =>
-    Object.entries(fieldsOf(Template.fromStack(stack).toJSON().Resources)).map(([id, resource]) => {
+  return Object.values(templatesOf(context)).flatMap((template) =>
+    Object.entries(fieldsOf(template.toJSON().Resources)).map(([id, resource]) => {
       const { Type, Properties } = fieldsOf(resource);
       return { id, type: String(Type), properties: fieldsOf(Properties) };
     }),

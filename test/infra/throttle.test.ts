@@ -2,16 +2,12 @@
  * Denial of wallet: what every way in lets through at the most, and what that is held by.
  * @module
  */
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import type { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../lib/config.ts';
-import { addHub } from '../../lib/hub.ts';
+import { type Context, templatesOf } from './synthesized.ts';
 
-function hubWith(context: Record<string, unknown> = {}): Template {
-  const app = new App({ context, analyticsReporting: false });
-  return Template.fromStack(addHub(app, parseConfig(context)).hub);
-}
+const hubWith = (context: Context = {}): Template => templatesOf(context).hub;
 
 const bucket = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate });
 
@@ -105,23 +101,35 @@ describe('the caps of callers', () => {
     expect(settingOf(few, 'HELD_PER_CALLER')).toEqual({ Hold: '0', Stream: '25' });
   });
 
-  test('leave room for the sockets of the hub itself', () => {
-    expect(() => parseConfig({ 'tidings:maxHolds': 901 })).toThrow(
-      'must be at least maxHolds + maxStreams, which is 1001',
-    );
+  test.each([
+    [{ 'tidings:maxHolds': 600, 'tidings:maxStreams': 401 }, 1_001],
+    // Where nothing is reserved, one caller alone is to be woken.
+    [{ 'tidings:maxHolds': 980 }, 1_005],
+    [{ 'tidings:connectionsPerCaller': 49 }, 50],
+    [{ 'tidings:connectionsPerCaller': 999, 'tidings:heldPerCaller': 10_000 }, 1_000],
+  ])('leave room for the sockets of the hub itself: with %j %i connections', (context, least) => {
+    expect(() => parseConfig(context)).toThrow(`it must be at least ${least}, since the hub's own sockets`);
+    expect(() => parseConfig({ ...context, 'tidings:connectionsPerCaller': least })).not.toThrow();
   });
 });
 
-// Unreserved, each could take the whole account; reserved, a new account could not deploy them. What waits is reserved,
-// since it takes its place for long; what a gateway lets in is bounded by its rate, and what a queue feeds by its mapping.
-test('every function is held by a reservation, by the rate of a gateway, or by its queue', () => {
-  const reserved = Object.entries(hub.findResources('AWS::Lambda::Function')).flatMap(
-    ([id, { Properties }]) =>
-      Properties?.ReservedConcurrentExecutions === undefined
-        ? []
-        : [[id.replace(/Door.*/, ''), Properties.ReservedConcurrentExecutions]],
+const reservedIn = (template: Template) =>
+  Object.fromEntries(
+    Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(([id, { Properties }]) =>
+      Properties && 'ReservedConcurrentExecutions' in Properties
+        ? [[id.replace(/Door.*/, ''), Properties.ReservedConcurrentExecutions]]
+        : [],
+    ),
   );
-  expect(Object.fromEntries(reserved)).toEqual({ Hold: 100, Stream: 100 });
+
+// Lambda refuses every reservation in an account with the quota of new ones, and so every deployment with one.
+test('nothing is reserved unless it is asked for, and then only what waits', () => {
+  expect(reservedIn(hub)).toEqual({});
+  expect(reservedIn(hubWith({ 'tidings:maxHolds': 0, 'tidings:maxStreams': 7 }))).toEqual({ Stream: 7 });
+  expect(reservedIn(hubWith({ 'tidings:maxHolds': '100' }))).toEqual({ Hold: 100 });
+});
+
+test('every function is held by the rate of a gateway, by its queue, or by the quota of its callers', () => {
   const sources = Object.values(hub.findResources('AWS::Lambda::EventSourceMapping'));
   const fed = sources.map(({ Properties }) => {
     expect(Properties?.ScalingConfig?.MaximumConcurrency).toBeGreaterThan(1);

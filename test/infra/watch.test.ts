@@ -5,25 +5,19 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { doorNames } from '../../lambda/env.ts';
-import { parseConfig } from '../../lib/config.ts';
-import { addHub } from '../../lib/hub.ts';
 import { type Doors, OwnMetrics } from '../../lib/metrics.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../protocol/metrics.ts';
+import { templatesOf } from './synthesized.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
-function hubOf(context: Record<string, unknown> = {}): Template {
-  const app = new App({ context, analyticsReporting: false });
-  return Template.fromStack(addHub(app, parseConfig(context)).hub);
-}
-const hub = hubOf();
-const mailing = hubOf({ 'tidings:alarmEmail': 'ops@example.com' });
+const { hub } = templatesOf();
+const { hub: mailing } = templatesOf({ 'tidings:alarmEmail': 'ops@example.com' });
 
 const propertiesOf = (template: Template, type: string): Record<string, unknown>[] =>
   Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});

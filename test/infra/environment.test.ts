@@ -1,0 +1,158 @@
+/**
+ * Lambda takes 4 KB of environment for a function. Names of resources are known only when they are deployed, so here they are
+ * as long as they can be.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../lib/config.ts';
+import { MAX_TEXT_BYTES } from '../../lib/config-checks.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { type Context, templatesOf } from './synthesized.ts';
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const MAX_ENVIRONMENT_BYTES = 4_096;
+
+/** The longest there are: of the partitions, of the Regions, of the suffixes. */
+const PARTITION = 'aws-us-gov';
+const REGION = 'us-isof-south-1';
+const SUFFIX = 'amazonaws.com.cn';
+const ACCOUNT = '000000000000';
+
+/** What CloudFormation appends to names that it makes. */
+const RANDOM = 'ABCDEFGHIJKLM';
+const MAX_QUEUE_NAME = 80;
+
+const LONGEST_STAGE = 'a-stage-of-20-letter';
+
+/** Texts as long as they may be together, most of them in JSON, which is escaped once more. */
+function longestTexts(): Context {
+  const patterns = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`public/${n}/*`, ['subscribe']]));
+  const origins = Array.from({ length: 12 }, (_, n) => `https://customer-${n}.example.com`);
+  const context = {
+    'tidings:anonymous': patterns(10),
+    'tidings:issuer': 'https://idp.example',
+    'tidings:issuerAudience': 'hub',
+    'tidings:origins': origins,
+  };
+  const claims = (padding: number) => ({ claim: 'a'.repeat(padding), grants: { reader: patterns(10) } });
+  const fits = (padding: number): boolean => {
+    try {
+      parseConfig({ ...context, 'tidings:claims': claims(padding) });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let padding = 1;
+  while (fits(padding + 1)) padding++;
+  return { ...context, 'tidings:claims': claims(padding) };
+}
+
+const LARGEST: Context = {
+  'tidings:stage': LONGEST_STAGE,
+  'tidings:channelCreation': 'explicit',
+  'tidings:retentionDays': 365,
+  'tidings:streamSeconds': 840,
+  'tidings:postsInFlight': 900,
+  'tidings:postsPerSecond': 100_000,
+  'tidings:connectionsPerCaller': 3_600_000,
+  'tidings:heldPerCaller': 10_000,
+  'tidings:allowInsecureWebhooks': true,
+};
+
+/** The value of an attribute or reference that is as long as it gets. */
+function longest(id: string, type: string, attribute: string): string {
+  const stack = `tidings-${LONGEST_STAGE}-hub`;
+  const named = `${stack}-${id}-${RANDOM}`;
+  if (type === 'AWS::DynamoDB::GlobalTable') return named;
+  if (type === 'AWS::SecretsManager::Secret')
+    return `arn:${PARTITION}:secretsmanager:${REGION}:${ACCOUNT}:secret:${id}-${RANDOM}-ABCDEF`;
+  if (type === 'AWS::SQS::Queue')
+    return `https://sqs.${REGION}.${SUFFIX}/${ACCOUNT}/${named.slice(0, MAX_QUEUE_NAME)}`;
+  if (type === 'AWS::SNS::Topic') return `arn:${PARTITION}:sns:${REGION}:${ACCOUNT}:${named}`;
+  if (type === 'AWS::Lambda::Url') return `https://${'a'.repeat(32)}.lambda-url.${REGION}.on.aws/`;
+  if (attribute === 'ApiEndpoint') return `https://${'a'.repeat(10)}.execute-api.${REGION}.${SUFFIX}`;
+  if (type === 'AWS::ApiGatewayV2::Api') return 'a'.repeat(10);
+  if (type === 'AWS::CloudFront::Distribution') return `d${'a'.repeat(13)}.cloudfront.net`;
+  throw new Error(`nobody has said how long ${attribute} of ${type} can be`);
+}
+
+const PSEUDO: Readonly<Record<string, string>> = {
+  'AWS::Region': REGION,
+  'AWS::URLSuffix': SUFFIX,
+  'AWS::Partition': PARTITION,
+  'AWS::AccountId': ACCOUNT,
+};
+
+/** Evaluates the intrinsic functions that environments have. */
+function evaluate(value: unknown, typeOf: (id: string) => string): string {
+  if (typeof value === 'string') return value;
+  const list = (items: unknown): string[] =>
+    Array.isArray(items) ? items.map((item) => evaluate(item, typeOf)) : splitOf(items);
+  const splitOf = (items: unknown): string[] => {
+    const [separator, text] = pairOf(fieldsOf(items)['Fn::Split']);
+    return evaluate(text, typeOf).split(String(separator));
+  };
+  const fields = fieldsOf(value);
+  const [name = ''] = Object.keys(fields);
+  const argument = fields[name];
+  if (name === 'Ref')
+    return PSEUDO[String(argument)] ?? longest(String(argument), typeOf(String(argument)), 'Ref');
+  if (name === 'Fn::GetAtt') {
+    const [id, attribute] = pairOf(argument);
+    return longest(String(id), typeOf(String(id)), String(attribute));
+  }
+  if (name === 'Fn::ImportValue') {
+    // tidings-…-log:ExportsOutputRefLogChannels40D2B3AF8B0E3A49: the id of the resource comes before the last eight.
+    const [, id = ''] =
+      /:ExportsOutput(?:Ref|FnGetAtt)(\w+?)(?:Arn)?[0-9A-F]{8}$/.exec(String(argument)) ?? [];
+    return longest(id, typeOf(id), 'Ref');
+  }
+  const [first, second] = pairOf(argument);
+  if (name === 'Fn::Join') return list(second).join(String(first));
+  if (name === 'Fn::Select') return list(second)[Number(first)] ?? '';
+  throw new Error(`not evaluated here: ${JSON.stringify(value)}`);
+}
+
+const pairOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+/** As Lambda measures it: "String measured" in its error is JSON. */
+function sizesOf(context: Context): Record<string, number> {
+  const { log, hub } = templatesOf(context);
+  const resources = { ...fieldsOf(log.toJSON().Resources), ...fieldsOf(hub.toJSON().Resources) };
+  const typeOf = (id: string): string => String(fieldsOf(resources[id]).Type);
+  const functions = Object.entries(hub.findResources('AWS::Lambda::Function'));
+  return Object.fromEntries(
+    functions.map(([id, { Properties }]) => {
+      const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
+      const measured = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
+      return [id.replace(/Door.*/, ''), Buffer.byteLength(JSON.stringify(Object.fromEntries(measured)))];
+    }),
+  );
+}
+
+describe('the environment of every function', () => {
+  test('fits in what Lambda takes, with the longest of everything', () => {
+    const sizes = sizesOf({ ...LARGEST, ...longestTexts() });
+    expect(Object.keys(sizes)).toHaveLength(9);
+    for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
+    // The texts are as long as they may be, or this shows nothing.
+    expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
+  });
+
+  test('is refused before anything is built if its texts are too long together, each by itself being right', () => {
+    const origins = Array.from({ length: 60 }, (_, n) => `https://customer-${n}.example.com`);
+    const anonymous = Object.fromEntries(
+      Array.from({ length: 40 }, (_, n) => [`public/channel-${n}/*`, ['subscribe', 'publish']]),
+    );
+    expect(() => parseConfig({ 'tidings:origins': origins })).not.toThrow();
+    const sentence = new RegExp(
+      `^context keys "tidings:anonymous", "tidings:claims" and "tidings:origins" take (\\d+) bytes .*: ` +
+        `(\\d+) of anonymous, 6 of issuer.*, (\\d+) of origins. They must be ${MAX_TEXT_BYTES} at most together`,
+    );
+    expect(() => parseConfig({ 'tidings:origins': origins, 'tidings:anonymous': anonymous })).toThrow(
+      sentence,
+    );
+  });
+});
