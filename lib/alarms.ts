@@ -35,11 +35,8 @@ const MANY_THROTTLES = 10;
 /** In five minutes. A table that grows beyond twice its last peak throttles for moments, and the SDK tries again. */
 const MANY_TABLE_THROTTLES = 100;
 
-/**
- * Of the 1,000 at a time that an account has by default, reserved ones included; no template can know whether it was
- * raised. https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
- */
-const NEARLY_ALL_CONCURRENCY = 800;
+/** Of the account's concurrent executions, in percent; reserved ones are in use. */
+const NEARLY_ALL_CONCURRENCY_PERCENT = 80;
 
 const MINUTE = Duration.minutes(1);
 
@@ -152,16 +149,34 @@ function ofRoom(scope: Construct, { doors }: Watched): void {
     heading: 'Holds are full',
   });
   runbookAlarm(scope, 'ConcurrencyIsNearlyUsedUp', {
-    metric: new cloudwatch.Metric({
-      namespace: 'AWS/Lambda',
-      metricName: 'ClaimedAccountConcurrency',
-      statistic: cloudwatch.Stats.MAXIMUM,
-      period,
-    }),
-    above: NEARLY_ALL_CONCURRENCY,
+    metric: partOfConcurrency(),
+    above: NEARLY_ALL_CONCURRENCY_PERCENT,
     periods: 1,
     means: 'The account has little Lambda concurrency left.',
     heading: 'Functions are throttled',
+  });
+}
+
+/**
+ * In percent of the quota as it is at that moment, so that it rings in an account with 10 as in one with 10,000.
+ * https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html#claimed-account-concurrency-example
+ */
+function partOfConcurrency(): cloudwatch.MathExpression {
+  const ofAccount = (metricName: string) =>
+    new cloudwatch.Metric({
+      namespace: 'AWS/Lambda',
+      metricName,
+      statistic: cloudwatch.Stats.MAXIMUM,
+      period: FIVE_MINUTES,
+    });
+  return new cloudwatch.MathExpression({
+    label: 'concurrency in use in percent',
+    expression: '100 * claimed / SERVICE_QUOTA(executions)',
+    usingMetrics: {
+      claimed: ofAccount('ClaimedAccountConcurrency'),
+      executions: ofAccount('ConcurrentExecutions'),
+    },
+    period: FIVE_MINUTES,
   });
 }
 

@@ -20,9 +20,10 @@ export function addDashboard(
   own: OwnMetrics,
   alarms: cloudwatch.IAlarm[],
 ): void {
-  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', {
-    dashboardName: Stack.of(scope).stackName,
-  });
+  const { stackName, region } = Stack.of(scope);
+  // With the Region, since dashboards are the account's: a second hub of the same stage elsewhere could not be made.
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+  const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', { dashboardName: `${stackName}-${region}` });
   dashboard.addWidgets(
     new cloudwatch.AlarmStatusWidget({ title: 'Alarms: docs/runbook.md', alarms, width: 24 }),
   );
@@ -100,11 +101,13 @@ function reading({ doors, config }: Watched, own: OwnMetrics) {
     'messages handed over': (['Read', 'Hold', 'Stream'] as const).map((name) =>
       own.ofDoor('Delivered', name),
     ),
-    [`held polls under way, of ${config.maxHolds}`]: [now('Hold')],
-    [`streams under way, of ${config.maxStreams}`]: [now('Stream')],
+    [`held polls under way${ofReserved(config.maxHolds)}`]: [now('Hold')],
+    [`streams under way${ofReserved(config.maxStreams)}`]: [now('Stream')],
     'ms of a read': durationsOf(doors, 'Read'),
   };
 }
+
+const ofReserved = (places: number): string => (places > 0 ? `, of ${places}` : '');
 
 function webhooks({ doors, webhookQueues }: Watched, own: OwnMetrics) {
   return {

@@ -2,13 +2,12 @@
  * The HTTP API: which request goes to which door.
  * @module
  */
-import { RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import { Stack, Validations } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { RETRY_AFTER_SECONDS } from '../protocol/limits.ts';
+import { accessLogs } from './access-logs.ts';
 import type { HubConfig } from './config.ts';
 import type { HubFunction } from './hub-function.ts';
 import { ratesOf, throttle } from './throttle.ts';
@@ -29,20 +28,21 @@ const TICKETS_PATH = '/tickets';
 
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
-/** No query string and no Authorization header: neither tokens nor tickets may reach a log. */
-const ACCESS_LOG = JSON.stringify({
-  requestId: '$context.requestId',
+const ACCESS_LOG = {
   // What the lines of the function are under: `function_request_id`.
   functionRequestId: '$context.awsEndpointRequestId',
-  time: '$context.requestTime',
-  ip: '$context.identity.sourceIp',
   method: '$context.httpMethod',
   path: '$context.path',
-  status: '$context.status',
   bytes: '$context.responseLength',
   ms: '$context.responseLatency',
   integrationError: '$context.integrationErrorMessage',
-});
+};
+
+/**
+ * The address of the caller, which the front door writes into User-Agent (edge-function/route.js): no access log of API Gateway can
+ * have another header. A request that goes around the front door has there what its caller wrote, and the caller's address in `ip`.
+ */
+const BEHIND_EDGE = { client: '$context.identity.userAgent' };
 
 export class HttpApi extends Construct {
   readonly api: apigateway.HttpApi;
@@ -58,15 +58,10 @@ export class HttpApi extends Construct {
       httpApi: api,
       stageName: '$default',
       autoDeploy: true,
-      accessLogSettings: {
-        destination: new apigateway.LogGroupLogDestination(
-          new logs.LogGroup(this, 'AccessLogs', {
-            retention: props.config.logRetentionDays,
-            removalPolicy: RemovalPolicy.DESTROY,
-          }),
-        ),
-        format: AccessLogFormat.custom(ACCESS_LOG),
-      },
+      accessLogSettings: accessLogs(this, 'http', props.config, {
+        ...ACCESS_LOG,
+        ...(props.config.edge ? BEHIND_EDGE : {}),
+      }),
     });
     this.api = api;
     this.url = stage.url;

@@ -2,13 +2,12 @@
  * What sockets reach: a WebSocket API before one function. It may note who listens, publish, and verify tokens.
  * @module
  */
-import { RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import { Stack, Validations } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { connectionsEnv, endsEnv, wakeEnv } from '../lambda/env.ts';
+import { accessLogs } from './access-logs.ts';
 import type { HubConfig } from './config.ts';
 import type { DoorProps } from './door-props.ts';
 import { HubFunction } from './hub-function.ts';
@@ -18,18 +17,13 @@ import { ratesOf, throttle } from './throttle.ts';
 /** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
 export const SOCKET_PATH = 'ws';
 
-/** No query string and no headers: neither tokens nor tickets may reach a log. */
-const ACCESS_LOG = JSON.stringify({
-  requestId: '$context.requestId',
-  time: '$context.requestTime',
-  ip: '$context.identity.sourceIp',
+const ACCESS_LOG = {
   connection: '$context.connectionId',
   event: '$context.eventType',
   route: '$context.routeKey',
-  status: '$context.status',
   ms: '$context.integration.latency',
   integrationError: '$context.integration.error',
-});
+};
 
 export class Socket extends Construct {
   readonly door: HubFunction;
@@ -61,7 +55,7 @@ export class Socket extends Construct {
       webSocketApi: this.api,
       stageName: SOCKET_PATH,
       autoDeploy: true,
-      ...(config.socketLogs ? { accessLogSettings: this.#accessLogs(config) } : {}),
+      ...(config.socketLogs ? { accessLogSettings: accessLogs(this, 'sockets', config, ACCESS_LOG) } : {}),
     });
     this.#throttle(config);
     // Who says too much for too long is disconnected.
@@ -86,17 +80,6 @@ export class Socket extends Construct {
     const routes = this.api.node.findAll().filter((node) => node instanceof apigateway.WebSocketRoute);
     // An end that nobody is told of leaves rows behind for hours: no end may wait for a token that a beginning took.
     throttle(this.stage, read, { $connect: connect, $default: publish }, routes);
-  }
-
-  #accessLogs({ logRetentionDays }: HubConfig): apigateway.IAccessLogSettings {
-    const logGroup = new logs.LogGroup(this, 'AccessLogs', {
-      retention: logRetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    return {
-      destination: new apigateway.LogGroupLogDestination(logGroup),
-      format: AccessLogFormat.custom(ACCESS_LOG),
-    };
   }
 
   /** Lets a door post to the connections. */

@@ -1,6 +1,6 @@
 /**
  * What the gateways refuse before a function runs, and before anything is paid for it: each route has a bucket of its own,
- * that fills at its rate and holds a second of it. API Gateway calls that a target, not a ceiling.
+ * that fills at its rate and holds a second of it, 1,250 at the most. API Gateway calls that a target, not a ceiling.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
  * @module
  */
@@ -27,6 +27,15 @@ const CONNECTS_IN = 4;
 /** A listing of endpoints reads them all, and a ticket is followed by a connection: neither is anyone's daily bread. */
 const RARE_IN = 20;
 
+/**
+ * The most that a bucket holds. An account's own bucket, for all of its APIs together, has 5,000, and in 13 Regions 1,250 (where the rate
+ * is 2,500 a second, not 10,000). A route cannot be given more, and no Region is to refuse the defaults or the largest rates.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+ */
+const MAX_BURST = 1_250;
+
+const bucketOf = (rate: number) => ({ rate, burst: Math.min(rate, MAX_BURST) });
+
 export function ratesOf({ requestsPerSecond, publishesPerSecond }: HubConfig): Rates {
   return {
     read: requestsPerSecond,
@@ -48,13 +57,14 @@ export function throttle(
 ): void {
   const resource = stage.node.defaultChild;
   if (!(resource instanceof apigateway.CfnStage)) throw new Error(`${stage.node.path} is no stage`);
-  resource.defaultRouteSettings = { throttlingRateLimit: others, throttlingBurstLimit: others };
+  const { rate, burst } = bucketOf(others);
+  resource.defaultRouteSettings = { throttlingRateLimit: rate, throttlingBurstLimit: burst };
   // As API Gateway spells it: CloudFormation hands this one on as it is.
   resource.routeSettings = Object.fromEntries(
-    Object.entries(byRoute).map(([key, rate]) => [
-      key,
-      { ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate },
-    ]),
+    Object.entries(byRoute).map(([key, requested]) => {
+      const { rate, burst } = bucketOf(requested);
+      return [key, { ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst }];
+    }),
   );
   stage.node.addDependency(...routes);
 }

@@ -28,12 +28,15 @@ const NAME_PROPERTY: Readonly<Record<string, string>> = {
   'AWS::SQS::Queue': 'QueueName',
 };
 
+/** Types whose name may be composed at deployment: everyone here finds them by reference, under the name that they would have without. */
+const MAY_BE_COMPOSED = new Set(['AWS::Logs::LogGroup']);
+
 /** The name that the template gives, else `<Stack>-<LogicalId>`. */
 export function physicalName(resource: Resource): string {
   const property = NAME_PROPERTY[resource.type];
   const given = property === undefined ? undefined : resource.properties[property];
   if (typeof given === 'string') return given;
-  if (given !== undefined)
+  if (given !== undefined && !MAY_BE_COMPOSED.has(resource.type))
     throw new Error(`${place(resource)} must be named by a plain string in ${property}`);
   const fifo = resource.properties.FifoQueue === true || resource.properties.FifoTopic === true;
   return `${resource.stack}-${resource.logicalId}${fifo ? '.fifo' : ''}`;

@@ -8,6 +8,9 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { isObject, objectOr, parseJson } from './json.ts';
 
+/** The local stack is in no Region of AWS's: what the operator's own lacks must not be refused here. */
+const NO_REGION = { CDK_DEFAULT_REGION: undefined, AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined };
+
 /**
  * Synthesizes the CDK app into `outdir` by running `app`, the command of cdk.json.
  *
@@ -32,13 +35,14 @@ export async function synth(options: {
     ...options.context,
   };
   await run(app, options.projectDir, {
+    ...NO_REGION,
     CDK_OUTDIR: options.outdir,
     CDK_CONTEXT_JSON: JSON.stringify(context),
     CDK_VALIDATION: 'false',
   });
 }
 
-function run(command: string, cwd: string, env: Record<string, string>): Promise<void> {
+function run(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
   // "node" in the command must be the node that runs this, also where an older one comes first on PATH.
   const path = [dirname(process.execPath), join(cwd, 'node_modules', '.bin'), process.env.PATH ?? ''];
   const child = spawn(command, {

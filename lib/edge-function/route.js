@@ -32,6 +32,8 @@ function handler(event) {
   delete headers[ALONE];
   delete headers[HOST];
   if (headers.host) headers[HOST] = { value: headers.host.value };
+  // Who asks: it is the one header that an access log of API Gateway can have (lib/http-api.ts).
+  headers['user-agent'] = { value: event.viewer.ip };
   const path = decode(request.uri);
   const live = paramOf(request, 'live');
   // A HEAD has the key of a GET, whose answer says where its page ends and not the channel; and a ticket is in no key.

@@ -203,6 +203,8 @@ const ROUTE = new URL('../../lib/edge-function/route.js', import.meta.url);
 /** https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const MAX_CODE_BYTES = 10 * 1024;
 
+const VIEWER = '203.0.113.7';
+
 type Values = Record<string, { value: string; multiValue?: { value: string }[] }>;
 
 /** What becomes of a request: the origin if one was selected, the path, and the headers as pairs. */
@@ -211,14 +213,15 @@ function route(method: string, target: string, headers: Values = {}) {
   const source = readFileSync(ROUTE, 'utf8').replace(/^import cf from 'cloudfront';/, '');
   const selected: string[] = [];
   const request = { method, uri, headers: structuredClone(headers), rawQueryString: () => query };
-  const event = { context: { requestId: 'request-1' }, request };
+  const event = { context: { requestId: 'request-1' }, viewer: { ip: VIEWER }, request };
   const cf = { selectRequestOriginById: (id: string) => selected.push(id) };
   const returned: unknown = new Script(`'use strict';${source};handler(event)`).runInContext(
     createContext({ cf, event }),
   );
   expect(returned).toBe(request);
   const sent = Object.entries(request.headers).map(([name, { value }]) => [name, value]);
-  return { origin: selected, uri: request.uri, headers: Object.fromEntries(sent) };
+  const { 'user-agent': client, ...others } = Object.fromEntries(sent);
+  return { origin: selected, uri: request.uri, headers: others, client };
 }
 
 const accept = (...values: string[]): Values => ({
@@ -293,6 +296,15 @@ describe('the function', () => {
       headers: { authorization: 'Bearer a' },
     });
   });
+
+  test.each(['/events', '/channels/a', '/channels/a?live=long-poll'])(
+    'says to the log of the API who asks for %s, whatever the caller says',
+    (target) => {
+      const headers = { 'user-agent': { value: '198.51.100.1', multiValue: [{ value: '198.51.100.1' }] } };
+      expect(route('GET', target, headers).client).toBe(VIEWER);
+      expect(route('GET', target).client).toBe(VIEWER);
+    },
+  );
 
   const spoofed = {
     'x-tidings-authorization': { value: 'Bearer spoofed' },

@@ -270,12 +270,33 @@ describe('the template', () => {
     const logged = (template: Template) =>
       propertiesOf(template, 'AWS::ApiGatewayV2::Stage').filter((stage) => 'AccessLogSettings' in stage);
     // Those of sockets need a setting of the account, so they are asked for.
-    const all = logged(templatesOf({ 'tidings:socketLogs': true }).hub);
+    const withSockets = templatesOf({ 'tidings:socketLogs': true, 'tidings:edge': false }).hub;
+    const all = logged(withSockets);
     expect([logged(hub).length, all.length]).toEqual([1, 2]);
-    for (const stage of all) {
+    for (const stage of [...logged(hub), ...all]) {
       expect(stage).toMatchObject({ AccessLogSettings: { Format: expect.stringContaining('requestId') } });
       expect(JSON.stringify(stage)).not.toMatch(/querystring|authorization|header/i);
     }
+    // Who asks: behind the front door API Gateway sees CloudFront, which says it in this one place.
+    const client = '"client":"$context.identity.userAgent"';
+    const formatOf = (template: Template) =>
+      JSON.stringify(logged(template).map(Object)).replaceAll('\\', '');
+    expect([formatOf(hub).includes(client), formatOf(withSockets).includes(client)]).toEqual([true, false]);
+    expect(formatOf(withSockets)).toContain('"ip":"$context.identity.sourceIp"');
+  });
+
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
+  test('logs requests to groups for which no resource policy grows, and which no other stack can have', () => {
+    const { hub: all } = templatesOf({ 'tidings:socketLogs': true });
+    const names = propertiesOf(all, 'AWS::Logs::LogGroup').flatMap(({ LogGroupName }) =>
+      LogGroupName === undefined ? [] : [LogGroupName],
+    );
+    const stackId = { 'Fn::Select': [2, { 'Fn::Split': ['/', { Ref: 'AWS::StackId' }] }] };
+    expect(names).toEqual(
+      ['sockets', 'http'].map((api) => ({
+        'Fn::Join': ['', ['/aws/vendedlogs/tidings-dev-hub/', stackId, `/${api}`]],
+      })),
+    );
   });
 
   test('outputs every URL, and what mints tokens', () => {

@@ -9,7 +9,10 @@ import { type Context, templatesOf } from './synthesized.ts';
 
 const hubWith = (context: Context = {}): Template => templatesOf(context).hub;
 
-const bucket = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: rate });
+const bucket = (rate: number, burst = rate) => ({
+  ThrottlingRateLimit: rate,
+  ThrottlingBurstLimit: burst,
+});
 
 let hub: Template;
 beforeAll(() => {
@@ -63,6 +66,22 @@ describe('the gateways', () => {
     });
     expect(stageNamed(slow, 'ws')?.Properties).toMatchObject({
       RouteSettings: { $connect: bucket(25), $default: bucket(7) },
+    });
+  });
+
+  // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+  test('have bursts that fit in the bucket of the account, in every Region', () => {
+    const fast = hubWith({ 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 1_251 });
+    expect(stageNamed(fast, '$default')?.Properties).toMatchObject({
+      DefaultRouteSettings: bucket(500),
+      RouteSettings: {
+        'GET /channels/{channel+}': bucket(10_000, 1_250),
+        'ANY /channels/{channel+}': bucket(1_251, 1_250),
+      },
+    });
+    expect(stageNamed(fast, 'ws')?.Properties).toMatchObject({
+      DefaultRouteSettings: bucket(10_000, 1_250),
+      RouteSettings: { $connect: bucket(2_500, 1_250) },
     });
   });
 

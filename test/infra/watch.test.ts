@@ -47,8 +47,11 @@ const asked = (name: string, values: Readonly<Record<string, unknown>>): Asked =
 });
 
 /** The body of the dashboard, with something in place of what is known only when it is deployed. */
-function dashboard(): { readonly widgets: readonly Record<string, unknown>[]; readonly text: string } {
-  const [{ DashboardBody } = {}] = propertiesOf(hub, 'AWS::CloudWatch::Dashboard');
+function dashboard(of = hub): {
+  readonly widgets: readonly Record<string, unknown>[];
+  readonly text: string;
+} {
+  const [{ DashboardBody } = {}] = propertiesOf(of, 'AWS::CloudWatch::Dashboard');
   const { 'Fn::Join': joined } = fieldsOf(DashboardBody);
   const parts: unknown[] = Array.isArray(joined) && Array.isArray(joined[1]) ? joined[1] : [];
   const text = parts.map((part) => (typeof part === 'string' ? part : 'later')).join('');
@@ -92,6 +95,24 @@ describe('every alarm', () => {
       expect(Expression.replace(/FILL\(\w+, 0\)/g, '')).not.toMatch(
         /errors|defects|unavailable|writes|reads/,
       );
+  });
+
+  test('about the concurrency of the account goes by its quota, whatever that is', () => {
+    const [alarm] = alarms.filter(({ AlarmName }) =>
+      String(AlarmName).endsWith('/ConcurrencyIsNearlyUsedUp'),
+    );
+    const metrics = Array.isArray(alarm?.Metrics) ? alarm.Metrics : [];
+    expect(alarm).toMatchObject({ Threshold: 80, ComparisonOperator: 'GreaterThanThreshold' });
+    expect(metrics).toMatchObject([
+      { Expression: '100 * claimed / SERVICE_QUOTA(executions)' },
+      { Id: 'claimed', MetricStat: { Metric: { MetricName: 'ClaimedAccountConcurrency' }, Stat: 'Maximum' } },
+      {
+        Id: 'executions',
+        MetricStat: { Metric: { Namespace: 'AWS/Lambda', MetricName: 'ConcurrentExecutions' } },
+      },
+    ]);
+    // The account's, not those of a function.
+    for (const { MetricStat } of metrics) expect(MetricStat?.Metric ?? {}).not.toHaveProperty('Dimensions');
   });
 
   test('tells nobody, unless there is an address; then it tells of its end, too', () => {
@@ -151,6 +172,19 @@ describe('the hub’s own metrics', () => {
       `${alarms.length} alarms ${dollars(inAlarms * 10)}, the dashboard $3.00, metrics up to ${dollars(most * 30)}`,
     );
   });
+});
+
+// A dashboard is the account's: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+test('the dashboard is named after the stack and the Region', () => {
+  const [{ DashboardName } = {}] = propertiesOf(hub, 'AWS::CloudWatch::Dashboard');
+  expect(DashboardName).toEqual({ 'Fn::Join': ['', ['tidings-dev-hub-', { Ref: 'AWS::Region' }]] });
+});
+
+test('the dashboard says of how many places, where some are reserved', () => {
+  expect(dashboard().text).toContain('"held polls under way"');
+  const { text } = dashboard(templatesOf({ 'tidings:maxHolds': 90, 'tidings:maxStreams': 80 }).hub);
+  expect(text).toContain('"held polls under way, of 90"');
+  expect(text).toContain('"streams under way, of 80"');
 });
 
 test('the dashboard has its rows in the order in which an event travels', () => {
