@@ -10,7 +10,7 @@ import { readDeployed } from './doctor/deployed.ts';
 import { farewell } from './doctor/farewell.ts';
 import { contextArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
 import { printFindings } from './doctor/print.ts';
-import { runCdk, synthesize } from './doctor/synthesize.ts';
+import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
 import { whoAmI } from './doctor/who.ts';
 
 const HELP = `usage: npm run bootstrap | synth | diff | deploy | destroy [-- OPTIONS]
@@ -37,8 +37,8 @@ type Verb = (options: Options) => Promise<number>;
 const VERBS: Readonly<Record<string, Verb>> = {
   bootstrap: async ({ rest }) => {
     const { account, region } = await whoAmI();
-    // With the environment named, the CLI has no need of the template.
-    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...rest]);
+    // The template may not be for this Region, and building it takes time.
+    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...rest], WITHOUT_APP);
   },
 
   synth: async (options) => {

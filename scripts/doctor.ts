@@ -5,7 +5,6 @@
 import { endWithReader, fail } from './cli.ts';
 import { consult } from './doctor/consult.ts';
 import { parseOptions, useIdentity } from './doctor/options.ts';
-import { summaryOf } from './doctor/print.ts';
 
 const HELP = `usage: npm run doctor [-- OPTIONS]
 
@@ -27,9 +26,7 @@ try {
     if (options.rest.length > 0)
       throw new Error(`unknown option ${options.rest[0]} (--help lists what there is)`);
     useIdentity(options);
-    const { findings, hasFailed } = await consult(options);
-    process.stdout.write(`\n${summaryOf(findings)}\n`);
-    process.exitCode = hasFailed ? 1 : 0;
+    process.exitCode = (await consult(options)).hasFailed ? 1 : 0;
   }
 } catch (error) {
   fail(error);

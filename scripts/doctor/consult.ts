@@ -3,17 +3,16 @@
  * @module
  */
 import { readAssembly } from './assembly.ts';
+import { problemFinding } from './checks/region.ts';
 import { examine } from './examine.ts';
-import { type Finding, failure } from './finding.ts';
 import type { Options } from './options.ts';
-import { printFindings, printWho } from './print.ts';
+import { printFindings, printWho, summaryOf } from './print.ts';
 import { Refused, synthesize } from './synthesize.ts';
 import { whoAmI } from './who.ts';
 
 export interface Consultation {
   /** Where the assembly is; undefined if there is none. */
   readonly directory: string | undefined;
-  readonly findings: readonly Finding[];
   /** True if a deployment would fail. */
   readonly hasFailed: boolean;
 }
@@ -28,12 +27,12 @@ export async function consult(options: Options): Promise<Consultation> {
   });
   const findings =
     directory instanceof Refused
-      ? [failure('template', directory.message, 'change that option, and try again')]
+      ? directory.message.split('\n').map(problemFinding)
       : await examine(who, readAssembly(directory));
   printFindings(findings);
+  process.stdout.write(`\n${summaryOf(findings)}\n`);
   return {
     directory: directory instanceof Refused ? undefined : directory,
-    findings,
     hasFailed: findings.some(({ verdict }) => verdict === 'failure'),
   };
 }

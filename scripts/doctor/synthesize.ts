@@ -11,11 +11,14 @@ import { contextArgs, isReady, type Options } from './options.ts';
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Runs the CLI in the terminal of the command; resolves to its exit code. */
-export async function runCdk(args: readonly string[]): Promise<number> {
-  const cdk = spawn('cdk', [...args], { stdio: 'inherit', cwd: PROJECT });
+export async function runCdk(args: readonly string[], cwd = PROJECT): Promise<number> {
+  const cdk = spawn('cdk', [...args], { stdio: 'inherit', cwd });
   const [code] = await once(cdk, 'close');
   return Number(code ?? 1);
 }
+
+/** A folder without a cdk.json: there the CLI knows no app, and builds none. */
+export const WITHOUT_APP = fileURLToPath(new URL('.', import.meta.url));
 
 /** What the template refuses, in its own words. */
 export class Refused extends Error {}

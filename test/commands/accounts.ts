@@ -64,6 +64,16 @@ export const apiGatewaySettings = (rate: number, burst: number, role?: string): 
     apiKeyVersion: '4',
   });
 
+export const snsQuota = (value: number): string =>
+  JSON.stringify({
+    Quota: {
+      ServiceCode: 'sns',
+      QuotaCode: 'L-F8E2BA85',
+      QuotaName: 'Messages Published per Second',
+      Value: value,
+    },
+  });
+
 export interface StackAnswer {
   readonly status: string;
   readonly template: string;
@@ -100,8 +110,7 @@ export function cloudFormation(stacks: Readonly<Record<string, StackAnswer>>): A
 
 function describe(name: string, { status, outputs = {}, isProtected = false }: StackAnswer): string {
   const members = Object.entries(outputs).map(
-    ([key, value]) =>
-      `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+    ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
   );
   return `<Stacks><member><StackName>${name}</StackName><StackId>arn:aws:cloudformation:eu-west-1:${ACCOUNT}:stack/${name}/1</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>${status}</StackStatus><EnableTerminationProtection>${isProtected}</EnableTerminationProtection><Outputs>${members.join('')}</Outputs></member></Stacks>`;
 }
@@ -124,12 +133,11 @@ function resources(_: string, { template }: StackAnswer): string {
 /** An account in which everything is as it usually is, bootstrapped, and without a hub. */
 export const USUAL: Answers = {
   'sts:GetCallerIdentity': `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::${ACCOUNT}:user/ann</Arn><UserId>AIDAEXAMPLE</UserId><Account>${ACCOUNT}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
-  'ssm:GetParameter': '{"Parameter":{"Name":"/cdk-bootstrap/hnb659fds/version","Type":"String","Value":"30","Version":1}}',
+  'ssm:GetParameter':
+    '{"Parameter":{"Name":"/cdk-bootstrap/hnb659fds/version","Type":"String","Value":"30","Version":1}}',
   'lambda:GetAccountSettings': lambdaSettings(1_000, 1_000),
   'apigateway:GetAccount': apiGatewaySettings(10_000, 5_000),
-  'servicequotas:GetServiceQuota': JSON.stringify({
-    Quota: { ServiceCode: 'sns', QuotaCode: 'L-F8E2BA85', QuotaName: 'Messages Published per Second', Value: 9_000 },
-  }),
+  'servicequotas:GetServiceQuota': snsQuota(9_000),
   'monitoring:ListDashboards': '{"DashboardEntries":[]}',
   'budgets:DescribeBudgets': '{"Budgets":[]}',
   'cloudfront:ListDistributions': distributions(1),
@@ -140,7 +148,21 @@ export const USUAL: Answers = {
   ...cloudFormation({}),
 };
 
-/** A template of an assembly, as it was deployed: changed by `edit`, if it is to be another. */
-export function templateIn(directory: string, stack: string, edit = (template: string): string => template): string {
-  return edit(readFileSync(join(directory, `${stack}.template.json`), 'utf8'));
+export interface Template {
+  readonly Resources: Readonly<
+    Record<string, { Type: string; DeletionPolicy?: string; Properties: Record<string, unknown> }>
+  >;
+}
+
+export const resourcesOf = ({ Resources }: Template) => Object.values(Resources);
+
+/** A template of an assembly as it was deployed: changed by `edit`, if it was another. */
+export function templateIn(
+  directory: string,
+  stack: string,
+  edit = (_: Template): void => undefined,
+): string {
+  const template: Template = JSON.parse(readFileSync(join(directory, `${stack}.template.json`), 'utf8'));
+  edit(template);
+  return JSON.stringify(template);
 }

@@ -71,7 +71,8 @@ export function emptyEnv(): NodeJS.ProcessEnv {
 }
 
 function operationOf({ method, url, headers }: IncomingMessage, body: string): string {
-  const [, service = 'unknown'] = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '') ?? [];
+  const [, service = 'unknown'] =
+    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '') ?? [];
   const target = String(headers['x-amz-target'] ?? '').split('.')[1];
   const action = target ?? new URLSearchParams(body).get('Action');
   if (action) return `${service}:${action}`;

@@ -17,8 +17,8 @@ export const checkCloudFront: Check = async ({ assembly, deployed }) => {
   if (!has(assembly.stacks, DISTRIBUTION)) return [fine(ABOUT, 'not used (tidings:edge=false)')];
   const refused = deployed.find(({ reason }) => reason.includes('must be verified'));
   if (refused) {
-    const says = `the account is not verified: CloudFront refused the distribution of ${refused.name} at the last attempt, and will again`;
-    return [failure(ABOUT, says, CURE)];
+    const says = `the account is not verified: CloudFront refused the distribution of ${refused.name} at the last attempt`;
+    return [failure(ABOUT, says, `${CURE}; after that, npm run deploy -- --no-doctor tries again`)];
   }
   const { DistributionList } = await ask('cloudfront:ListDistributions', () =>
     new CloudFrontClient(BOUNDED).send(new ListDistributionsCommand({ MaxItems: 1 })),

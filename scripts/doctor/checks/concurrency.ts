@@ -57,7 +57,7 @@ function ofShared(quota: number, free: number, region: string): Finding {
     );
   const says =
     `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. Each request takes ` +
-    `one: a held request as long as it waits. With ${count(free)} of those, publishers are refused (503) until one ends`;
+    `one: a held request as long as it waits. With ${count(free)} of those, publishers are refused until one ends`;
   return warning(ABOUT, says, raise(Math.max(USUAL, quota)));
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { regionProblems } from '../../../lib/regions.ts';
-import { failure, fine } from '../finding.ts';
+import { type Finding, failure, fine } from '../finding.ts';
 import { type Check, DISTRIBUTION, has } from '../situation.ts';
 
 const ABOUT = 'Region';
@@ -16,8 +16,12 @@ export const checkRegion: Check = async ({ who, assembly: { stacks } }) => {
   const problems = regionProblems(needs, who.region);
   if (problems.length === 0)
     return [fine(ABOUT, `nothing that the template needs is missing in ${who.region}`)];
-  return problems.map((problem) => {
-    const [, says = problem, cure = ''] = /^([\s\S]*?\.) (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];
-    return failure(ABOUT, says, cure);
-  });
+  return problems.map(problemFinding);
 };
+
+/** A problem in the words of the template, which says the cure last. */
+export function problemFinding(problem: string): Finding {
+  const [, says = problem, cure = 'correct that option, and try again'] =
+    /^([\s\S]*?)\.? (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];
+  return failure(says.startsWith('Region') ? ABOUT : 'template', says, cure);
+}

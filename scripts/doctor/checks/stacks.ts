@@ -49,7 +49,7 @@ function ofFailedCreation({ name, status, isProtected, reason }: DeployedStack):
     return warning(
       aboutOf(name),
       `${was}. A deployment deletes what is left of it first`,
-      'see to the reason first',
+      'correct the reason, and deploy again',
     );
   return failure(
     aboutOf(name),

@@ -1,0 +1,334 @@
+/**
+ * `npm run doctor` against accounts whose answers were recorded: what it says, and that it only reads.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  apiGatewaySettings,
+  cachePolicies,
+  cloudFormation,
+  denied,
+  distributions,
+  lambdaSettings,
+  resourcesOf,
+  snsQuota,
+  type Template,
+  templateIn,
+  USUAL,
+  xmlError,
+} from './accounts.ts';
+import { type Answers, emptyEnv, startRecordedAws } from './aws.ts';
+import { runIn, temporaryDirectory } from './support.ts';
+
+/** All that the doctor may call. None of these changes anything. */
+const READS = [
+  'apigateway:GetAccount',
+  'budgets:DescribeBudgets',
+  'cloudformation:DescribeStackEvents',
+  'cloudformation:DescribeStacks',
+  'cloudformation:GetTemplate',
+  'cloudfront:ListCachePolicies',
+  'cloudfront:ListDistributions',
+  'cloudfront:ListFunctions',
+  'cloudfront:ListOriginAccessControls',
+  'cloudfront:ListResponseHeadersPolicies',
+  'lambda:GetAccountSettings',
+  'monitoring:ListDashboards',
+  'servicequotas:GetAWSDefaultServiceQuota',
+  'servicequotas:GetServiceQuota',
+  'ssm:GetParameter',
+  'sts:GetCallerIdentity',
+];
+
+const { path: directory, remove } = temporaryDirectory();
+const [defaults, everything] = [join(directory, 'defaults'), join(directory, 'everything')];
+const asked = new Set<string>();
+
+beforeAll(async () => {
+  await synth(defaults);
+  const all = ['tidings:maxHolds=100', 'tidings:maxStreams=100', 'tidings:socketLogs=true'];
+  const budget = ['tidings:monthlyBudget=50', 'tidings:budgetEmail=ann@example.com'];
+  await synth(everything, ...[...all, ...budget].flatMap((pair) => ['-c', pair]));
+});
+afterAll(remove);
+
+async function synth(to: string, ...options: readonly string[]): Promise<void> {
+  const args = ['synth', '--no-notices', '--output', to, ...options];
+  const env = { ...emptyEnv(), CDK_VALIDATION: 'false' };
+  const command = runIn({ cwd: directory, env }, 'scripts/cdk.ts', ...args);
+  expect(await command.ended, command.output()).toBe(0);
+}
+
+interface Said {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs the command in an account. */
+async function doctor(region: string, answers: Answers, ...args: readonly string[]): Promise<Said> {
+  const aws = await startRecordedAws(region, answers);
+  const command = runIn({ cwd: directory, env: aws.env }, 'scripts/doctor.ts', ...args);
+  const code = await command.ended;
+  aws.close();
+  for (const operation of aws.asked) asked.add(operation);
+  return { code, output: command.output() };
+}
+
+const shown = (name: string): string => resolve(import.meta.dirname, 'doctor', `${name}.txt`);
+
+const template = (stack: string, edit?: (template: Template) => void) => templateIn(defaults, stack, edit);
+
+const hub = (edit?: (template: Template) => void): Answers =>
+  cloudFormation({
+    'tidings-dev-log': {
+      status: 'CREATE_COMPLETE',
+      template: template('tidings-dev-log', edit),
+      isProtected: true,
+    },
+    'tidings-dev-hub': {
+      status: 'UPDATE_COMPLETE',
+      template: template('tidings-dev-hub', edit),
+      outputs: {
+        Url: 'https://d111.cloudfront.net',
+        HttpUrl: 'https://a1.execute-api.eu-west-1.amazonaws.com/',
+      },
+    },
+  });
+
+const notFound = (type: string) => ({ status: 400, body: JSON.stringify({ __type: type, message: '' }) });
+
+describe('what it says of', () => {
+  test('a new account', async () => {
+    const said = await doctor(
+      'eu-west-3',
+      {
+        ...USUAL,
+        'ssm:GetParameter': notFound('ParameterNotFound'),
+        'lambda:GetAccountSettings': lambdaSettings(10, 10),
+        'servicequotas:GetServiceQuota': notFound('NoSuchResourceException'),
+        'servicequotas:GetAWSDefaultServiceQuota': snsQuota(300),
+        'cloudfront:ListDistributions': distributions(0),
+      },
+      '--app',
+      defaults,
+    );
+    await expect(said.output).toMatchFileSnapshot(shown('new-account'));
+    expect(said.code).toBe(1);
+  });
+
+  test('an account that is bootstrapped, and that CloudFront may not know', async () => {
+    const said = await doctor(
+      'us-east-1',
+      { ...USUAL, 'cloudfront:ListDistributions': distributions(0) },
+      '--app',
+      defaults,
+    );
+    await expect(said.output).toMatchFileSnapshot(shown('unverified-account'));
+    expect(said.code).toBe(0);
+  });
+
+  test('an account that CloudFront has refused at the last attempt', async () => {
+    const reason =
+      'Resource handler returned message: "Your account must be verified before you can add new CloudFront resources."';
+    const stacks = {
+      'tidings-dev-hub': { status: 'ROLLBACK_COMPLETE', template: template('tidings-dev-hub'), reason },
+    };
+    const said = await doctor('us-east-1', { ...USUAL, ...cloudFormation(stacks) }, '--app', defaults);
+    await expect(said.output).toMatchFileSnapshot(shown('refused-account'));
+    expect(said.code).toBe(1);
+  });
+
+  test('a full account, with all options on', async () => {
+    const reason =
+      "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].";
+    const said = await doctor(
+      'eu-west-1',
+      {
+        ...USUAL,
+        'lambda:GetAccountSettings': lambdaSettings(1_000, 150),
+        'apigateway:GetAccount': apiGatewaySettings(500, 500),
+        'monitoring:ListDashboards': '{"DashboardEntries":[{"DashboardName":"tidings-dev-hub-eu-west-1"}]}',
+        'budgets:DescribeBudgets':
+          '{"Budgets":[{"BudgetName":"tidings-dev-hub-eu-west-1","TimeUnit":"MONTHLY","BudgetType":"COST"}]}',
+        'cloudfront:ListCachePolicies': cachePolicies(
+          'other',
+          'tidingsdevhubEdgeCachePolicyCFDC1853-eu-west-1',
+        ),
+        ...cloudFormation({
+          'tidings-dev-log': { status: 'UPDATE_ROLLBACK_FAILED', template: template('tidings-dev-log') },
+          'tidings-dev-hub': { status: 'ROLLBACK_COMPLETE', template: template('tidings-dev-hub'), reason },
+        }),
+      },
+      '--app',
+      everything,
+    );
+    await expect(said.output).toMatchFileSnapshot(shown('full-account'));
+    expect(said.code).toBe(1);
+  });
+
+  test('a Region without function URLs, by the template itself', async () => {
+    const said = await doctor('ap-south-2', USUAL);
+    await expect(said.output).toMatchFileSnapshot(shown('region-without-function-urls'));
+    expect(said.code).toBe(1);
+  });
+
+  test('the same Region, by an assembly that was built without knowing it', async () => {
+    const said = await doctor('ap-south-2', USUAL, '--app', everything);
+    expect(said.output).toMatch(/failure {2}Region: Region ap-south-2 has no AWS::Lambda::Url/);
+    expect(said.output).toMatch(/failure {2}Region: Region ap-south-2 has no AWS::Budgets::Budget/);
+    expect(said.code).toBe(1);
+  });
+
+  test('a healthy update', async () => {
+    const older = hub((old) => {
+      for (const { Type, Properties } of resourcesOf(old)) {
+        if (Type === 'AWS::Lambda::Function') Properties.MemorySize = 128;
+        if (Type === 'AWS::ApiGatewayV2::Integration') Properties.IntegrationType = 'HTTP';
+      }
+    });
+    const said = await doctor('eu-west-1', { ...USUAL, ...older }, '--app', defaults);
+    await expect(said.output).toMatchFileSnapshot(shown('healthy-update'));
+    expect(said.code).toBe(0);
+  });
+
+  test('an update that replaces a table, a URL and a queue', async () => {
+    const older = hub((old) => {
+      for (const { Type, Properties } of resourcesOf(old)) {
+        if (Type === 'AWS::DynamoDB::GlobalTable') Properties.KeySchema = [];
+        if (Type === 'AWS::ApiGatewayV2::Api') Properties.ProtocolType = 'OTHER';
+        if (Type === 'AWS::SQS::Queue') Properties.QueueName = 'old';
+      }
+    });
+    const said = await doctor('eu-west-1', { ...USUAL, ...older }, '--app', defaults);
+    await expect(said.output).toMatchFileSnapshot(shown('update-that-replaces'));
+    expect(said.code).toBe(1);
+  });
+
+  test('an identity that may read little', async () => {
+    const said = await doctor(
+      'eu-west-1',
+      {
+        ...USUAL,
+        'lambda:GetAccountSettings': denied('lambda:GetAccountSettings'),
+        'apigateway:GetAccount': denied('apigateway:GET'),
+        'cloudfront:ListDistributions': xmlError('AccessDenied', 'not authorized', 403),
+        'cloudformation:DescribeStacks': xmlError('AccessDenied', 'not authorized', 403),
+      },
+      '--app',
+      defaults,
+    );
+    await expect(said.output).toMatchFileSnapshot(shown('little-permission'));
+    expect(said.code).toBe(0);
+  });
+});
+
+describe('states of a stack', () => {
+  const states = (status: string, isProtected = false) =>
+    cloudFormation({ 'tidings-dev-log': { status, template: template('tidings-dev-log'), isProtected } });
+
+  test.each([
+    ['CREATE_FAILED', 1, 'rollback-stack'],
+    ['DELETE_FAILED', 1, 'delete-stack'],
+    ['UPDATE_IN_PROGRESS', 1, 'another deployment is at work'],
+    ['REVIEW_IN_PROGRESS', 0, 'is new'],
+    ['UPDATE_ROLLBACK_COMPLETE', 0, 'is UPDATE_ROLLBACK_COMPLETE'],
+  ])('%s', async (status, code, words) => {
+    const said = await doctor('eu-west-1', { ...USUAL, ...states(status) }, '--app', defaults);
+    expect(said.output).toContain(words);
+    expect(said.code).toBe(code);
+  });
+
+  test('a creation that failed is repeated, unless it is protected', async () => {
+    const bare = await doctor('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, '--app', defaults);
+    expect([bare.code, bare.output]).toEqual([
+      0,
+      expect.stringContaining('deletes what is left of it first'),
+    ]);
+    const kept = await doctor(
+      'eu-west-1',
+      { ...USUAL, ...states('ROLLBACK_COMPLETE', true) },
+      '--app',
+      defaults,
+    );
+    expect([kept.code, kept.output]).toEqual([
+      1,
+      expect.stringContaining('--no-enable-termination-protection'),
+    ]);
+  });
+});
+
+describe('one sentence, and nothing is built, for', () => {
+  const without = async (env: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Said> => {
+    const command = runIn({ cwd: directory, env: { ...emptyEnv(), ...env } }, 'scripts/doctor.ts', ...args);
+    return { code: await command.ended, output: command.output() };
+  };
+
+  test('an environment without credentials', async () => {
+    const said = await without({});
+    await expect(said.output).toMatchFileSnapshot(shown('no-credentials'));
+    expect(said.code).toBe(1);
+  });
+
+  test('an environment without credentials where nothing answers for the metadata service', async () => {
+    // The discard port of the loopback: a connection is refused, or hangs, but never answers.
+    const endpoint = {
+      AWS_EC2_METADATA_DISABLED: 'false',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:9',
+    };
+    const started = Date.now();
+    const said = await without(endpoint);
+    expect(said).toEqual({
+      code: 1,
+      output: expect.stringMatching(/^tidings: no AWS credentials were found.*\n$/),
+    });
+    expect(Date.now() - started).toBeLessThan(20_000);
+  });
+
+  test('a profile that does not exist', async () => {
+    const said = await without({ AWS_REGION: 'eu-west-1' }, '--profile', 'nobody');
+    expect(said.output).toMatch(/^tidings: no AWS credentials were found for the profile "nobody".*\n$/);
+    expect(said.code).toBe(1);
+  });
+
+  test('no Region', async () => {
+    const said = await without({ AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' });
+    expect(said).toEqual({
+      code: 1,
+      output: 'tidings: no AWS Region is set: set AWS_REGION, such as eu-west-1\n',
+    });
+  });
+
+  test.each([
+    ['ExpiredToken', /^tidings: the AWS credentials have expired: .*\n$/],
+    ['InvalidClientTokenId', /^tidings: AWS does not know these credentials \(InvalidClientTokenId\): .*\n$/],
+  ])('credentials that AWS answers with %s', async (code, words) => {
+    const answers = { 'sts:GetCallerIdentity': xmlError(code, 'The security token is not good', 403) };
+    const said = await doctor('eu-west-1', answers);
+    expect(said.output).toMatch(words);
+    expect(said.code).toBe(1);
+  });
+
+  test('an option that is not its own', async () => {
+    const said = await without({}, '--force');
+    expect([said.code, said.output]).toEqual([1, expect.stringContaining('unknown option --force')]);
+  });
+});
+
+test('it only reads, and docs/deploy.md says what', () => {
+  expect([...asked].sort()).toEqual(READS);
+  const document = readFileSync(resolve(import.meta.dirname, '../../docs/deploy.md'), 'utf8');
+  const listed = /```json policy\n([\s\S]*?)```/.exec(document)?.[1] ?? '{}';
+  const policy: { Statement: { Action: string[] }[] } = JSON.parse(listed);
+  const permissions: Readonly<Record<string, string>> = {
+    'apigateway:GetAccount': 'apigateway:GET',
+    'budgets:DescribeBudgets': 'budgets:ViewBudget',
+    'monitoring:ListDashboards': 'cloudwatch:ListDashboards',
+  };
+  // Every identity may ask who it is.
+  const needed = READS.filter((operation) => operation !== 'sts:GetCallerIdentity');
+  expect(policy.Statement[0]?.Action).toEqual(
+    needed.map((operation) => permissions[operation] ?? operation).sort(),
+  );
+});
