@@ -58,9 +58,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   deploy: async (options) => {
     const directory = options.rest.includes(NO_DOCTOR) ? await synthesize(options) : await healthy(options);
     const rest = options.rest.filter((option) => option !== NO_DOCTOR);
-    // The CLI refuses --all together with the names of stacks.
-    const scope = rest.some((option) => option.startsWith('tidings-')) ? [] : ['--all'];
-    const code = await runCdk(['deploy', ...scope, '--app', directory, ...rest]);
+    const code = await runCdk(['deploy', '--all', '--app', directory, ...rest]);
     if (code !== 0)
       process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
     return code;

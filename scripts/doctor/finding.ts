@@ -30,3 +30,6 @@ export const failure = (about: string, says: string, cure: string): Finding => (
   says,
   cure,
 });
+
+/** A number as people read it: `10,000`. */
+export const count = (number: number): string => number.toLocaleString('en');

@@ -145,7 +145,7 @@ test('bootstrap names account and Region, and needs no template', async () => {
 });
 
 test('synth takes the stage, and needs no credentials', async () => {
-  const { code } = await runWith(emptyEnv(), ['synth', '--stage', 'prod', '-c', 'tidings:edge=false']);
+  const { code } = await runWith(emptyEnv(), ['synth', '--stage=prod', '--context', 'tidings:edge=false']);
   expect([code, called()]).toEqual([
     0,
     ['synth --quiet -c tidings:edge=false -c tidings:stage=prod (with the app)'],

@@ -2,7 +2,9 @@
  * `npm run doctor` against accounts whose answers were recorded: what it says, and that it only reads.
  * @module
  */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -93,6 +95,7 @@ const hub = (edit?: (template: Template) => void): Answers =>
       outputs: {
         Url: 'https://d111.cloudfront.net',
         HttpUrl: 'https://a1.execute-api.eu-west-1.amazonaws.com/',
+        SocketUrl: 'wss://a2.execute-api.eu-west-1.amazonaws.com/ws',,
       },
     },
   });
@@ -176,8 +179,8 @@ describe('what it says of', () => {
 
   test('the same Region, by an assembly that was built without knowing it', async () => {
     const said = await doctor('ap-south-2', USUAL, '--app', everything);
-    expect(said.output).toMatch(/failure {2}Region: Region ap-south-2 has no AWS::Lambda::Url/);
-    expect(said.output).toMatch(/failure {2}Region: Region ap-south-2 has no AWS::Budgets::Budget/);
+    expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Lambda::Url/);
+    expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Budgets::Budget/);
     expect(said.code).toBe(1);
   });
 
@@ -197,7 +200,8 @@ describe('what it says of', () => {
     const older = hub((old) => {
       for (const { Type, Properties } of resourcesOf(old)) {
         if (Type === 'AWS::DynamoDB::GlobalTable') Properties.KeySchema = [];
-        if (Type === 'AWS::ApiGatewayV2::Api') Properties.ProtocolType = 'OTHER';
+        if (Type === 'AWS::ApiGatewayV2::Api')
+          Properties.ProtocolType = Properties.ProtocolType === 'HTTP' ? 'WEBSOCKET' : 'HTTP';
         if (Type === 'AWS::SQS::Queue') Properties.QueueName = 'old';
       }
     });
@@ -271,14 +275,18 @@ describe('one sentence, and nothing is built, for', () => {
     expect(said.code).toBe(1);
   });
 
-  test('an environment without credentials where nothing answers for the metadata service', async () => {
-    // The discard port of the loopback: a connection is refused, or hangs, but never answers.
-    const endpoint = {
-      AWS_EC2_METADATA_DISABLED: 'false',
-      AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:9',
-    };
+  test('an environment without credentials whose metadata service never answers', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
     const started = Date.now();
-    const said = await without(endpoint);
+    const said = await without({
+      AWS_EC2_METADATA_DISABLED: 'false',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+    });
+    silent.closeAllConnections();
+    silent.close();
     expect(said).toEqual({
       code: 1,
       output: expect.stringMatching(/^tidings: no AWS credentials were found.*\n$/),
@@ -310,9 +318,18 @@ describe('one sentence, and nothing is built, for', () => {
     expect(said.code).toBe(1);
   });
 
+  test('an endpoint that has no such service, as that of the local stack', async () => {
+    const body = '{"__type":"UnknownOperationException","message":"the local stack has no service sts"}';
+    const said = await doctor('eu-west-1', { 'sts:GetCallerIdentity': { status: 501, body } });
+    expect(said.output).toMatch(/^tidings: AWS does not say who you are \(.*\): .*\n$/);
+    expect(said.code).toBe(1);
+  });
+
   test('an option that is not its own', async () => {
     const said = await without({}, '--force');
     expect([said.code, said.output]).toEqual([1, expect.stringContaining('unknown option --force')]);
+    const half = await without({}, '-c');
+    expect(half).toEqual({ code: 1, output: 'tidings: -c needs a value\n' });
   });
 });
 

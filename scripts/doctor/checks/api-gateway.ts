@@ -5,7 +5,7 @@
 import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
 import { ask, BOUNDED } from '../ask.ts';
 import { ratesOf, resourcesOf, type StackTemplate } from '../assembly.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
+import { count, type Finding, failure, fine, warning } from '../finding.ts';
 import type { Check } from '../situation.ts';
 
 const QUOTA = 'API Gateway quota';
@@ -53,5 +53,3 @@ function roleFinding(role: string | undefined, region: string): Finding {
     'aws apigateway update-account --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN';
   return failure(ROLE, says, cure);
 }
-
-const count = (number: number): string => number.toLocaleString('en');

@@ -5,7 +5,7 @@
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { ask, BOUNDED } from '../ask.ts';
 import { reservedBy } from '../assembly.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
+import { count, type Finding, failure, fine, warning } from '../finding.ts';
 import type { Check } from '../situation.ts';
 
 const ABOUT = 'Lambda concurrency';
@@ -56,9 +56,7 @@ function ofShared(quota: number, free: number, region: string): Finding {
       `nothing is reserved, and the account has ${count(free)} for all functions in ${region}`,
     );
   const says =
-    `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. Each request takes ` +
-    `one: a held request as long as it waits. With ${count(free)} of those, publishers are refused until one ends`;
+    `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. A held request takes ` +
+    `one as long as it waits, so ${count(free)} that wait leave none for publishers`;
   return warning(ABOUT, says, raise(Math.max(USUAL, quota)));
 }
-
-const count = (number: number): string => number.toLocaleString('en');

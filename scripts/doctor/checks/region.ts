@@ -23,5 +23,6 @@ export const checkRegion: Check = async ({ who, assembly: { stacks } }) => {
 export function problemFinding(problem: string): Finding {
   const [, says = problem, cure = 'correct that option, and try again'] =
     /^([\s\S]*?)\.? (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];
-  return failure(says.startsWith('Region') ? ABOUT : 'template', says, cure);
+  const region = /^Region (.*)$/s.exec(says)?.[1];
+  return failure(region === undefined ? 'template' : ABOUT, region ?? says, cure);
 }

@@ -10,11 +10,11 @@ import {
 } from '@aws-sdk/client-service-quotas';
 import { ask, BOUNDED } from '../ask.ts';
 import { ratesOf } from '../assembly.ts';
-import { fine, warning } from '../finding.ts';
+import { count, fine, warning } from '../finding.ts';
 import type { Check } from '../situation.ts';
 
 const ABOUT = 'SNS publish quota';
-/** "Messages Published per Second". https://github.com/awslabs/aws-quota-checker (aws_quota/check/sns.py) */
+/** "Messages Published per Second". https://github.com/brennerm/aws-quota-checker/blob/master/aws_quota/check/sns.py */
 const QUOTA = 'L-F8E2BA85';
 
 const DEFAULT_IN_MOST = 300;
@@ -58,5 +58,3 @@ async function byDefault(): Promise<number> {
   );
   return Quota?.Value ?? DEFAULT_IN_MOST;
 }
-
-const count = (number: number): string => number.toLocaleString('en');

@@ -50,6 +50,7 @@ interface Gone {
   readonly how: string;
   /** True if the deployed template protects it. */
   readonly isKept: boolean;
+  readonly isSocket: boolean;
 }
 
 function findingsOf(old: DeployedStack, stack: StackTemplate): readonly Finding[] {
@@ -65,18 +66,21 @@ function goneOf(old: StackTemplate, stack: StackTemplate): readonly Gone[] {
   return Object.entries(resources.changes).flatMap(([id, difference]: [string, ResourceDifference]) => {
     const how = GONE[difference.changeImpact];
     const was = old.resources.find((resource) => resource.id === id);
-    return how === undefined || was === undefined ? [] : [{ id, type: was.type, how, isKept: was.isKept }];
+    if (how === undefined || was === undefined) return [];
+    const isSocket = was.properties.ProtocolType === 'WEBSOCKET';
+    return [{ id, type: was.type, how, isKept: was.isKept, isSocket }];
   });
 }
 
-function lossOf({ id, type, how, isKept }: Gone, { name, outputs }: DeployedStack): Finding {
+function lossOf(gone: Gone, { name, outputs }: DeployedStack): Finding {
+  const { id, type, how, isKept } = gone;
   const loss = LOSSES[type] ?? '';
-  const says = `${type} ${id} of ${name} ${how}: ${loss}${addressesIn(type, outputs)}`;
+  const says = `${type} ${id} of ${name} ${how}: ${loss}${addressIn(outputs, gone)}`;
   if (!isKept)
     return warning(
       ABOUT,
       says,
-      'npm run diff says by which change; deploy another stage beside this one to move in peace',
+      'npm run diff says by which change; another stage (-c tidings:stage=NAME) leaves this one as it is',
     );
   return failure(
     ABOUT,
@@ -85,15 +89,15 @@ function lossOf({ id, type, how, isKept }: Gone, { name, outputs }: DeployedStac
   );
 }
 
-/** The outputs by which clients know the address that goes. */
-function addressesIn(type: string, outputs: Readonly<Record<string, string>>): string {
-  const names: Readonly<Record<string, readonly string[]>> = {
-    'AWS::ApiGatewayV2::Api': ['HttpUrl', 'SocketUrl'],
-    'AWS::Lambda::Url': ['StreamUrl'],
-    'AWS::CloudFront::Distribution': ['Url'],
+/** The output by which clients know the address that goes. */
+function addressIn(outputs: Readonly<Record<string, string>>, { type, isSocket }: Gone): string {
+  const names: Readonly<Record<string, string>> = {
+    'AWS::ApiGatewayV2::Api': isSocket ? 'SocketUrl' : 'HttpUrl',
+    'AWS::Lambda::Url': 'StreamUrl',
+    'AWS::CloudFront::Distribution': 'Url',
   };
-  const known = (names[type] ?? []).flatMap((output) => outputs[output] ?? []);
-  return known.length === 0 ? '' : ` (${known.join(', ')})`;
+  const known = outputs[names[type] ?? ''];
+  return known === undefined ? '' : ` (${known})`;
 }
 
 /** Behind a front door the function URL answers to nothing else. */
