@@ -8,7 +8,7 @@ import { checkUpdate } from './doctor/checks/update.ts';
 import { consult } from './doctor/consult.ts';
 import { readDeployed } from './doctor/deployed.ts';
 import { farewell } from './doctor/farewell.ts';
-import { contextArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
+import { contextArgs, identityArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
 import { printFindings } from './doctor/print.ts';
 import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
 import { whoAmI } from './doctor/who.ts';
@@ -35,30 +35,30 @@ const NO_DOCTOR = '--no-doctor';
 type Verb = (options: Options) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = {
-  bootstrap: async ({ rest }) => {
+  bootstrap: async (options) => {
     const { account, region } = await whoAmI();
     // The template may not be for this Region, and building it takes time.
-    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...rest], WITHOUT_APP);
+    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
   },
 
   synth: async (options) => {
     const app = options.app === undefined ? [] : ['--app', options.app];
-    return await runCdk(['synth', '--quiet', ...app, ...contextArgs(options), ...options.rest]);
+    return await runCdk(['synth', '--quiet', ...app, ...contextArgs(options), ...forCli(options)]);
   },
 
   diff: async (options) => {
     const who = await whoAmI();
     const directory = await synthesize(options);
-    const code = await runCdk(['diff', '--app', directory, ...options.rest]);
+    const code = await runCdk(['diff', '--app', directory, ...forCli(options)]);
     const assembly = readAssembly(directory);
     printFindings(await checkUpdate({ who, assembly, deployed: await readDeployed(assembly) }));
     return code;
   },
 
   deploy: async (options) => {
-    const directory = options.rest.includes(NO_DOCTOR) ? await synthesize(options) : await healthy(options);
-    const rest = options.rest.filter((option) => option !== NO_DOCTOR);
-    const code = await runCdk(['deploy', '--all', '--app', directory, ...rest]);
+    const isUnseen = options.rest.includes(NO_DOCTOR);
+    const directory = isUnseen ? await unseen(options) : await healthy(options);
+    const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
     if (code !== 0)
       process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
     return code;
@@ -69,9 +69,21 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const directory = await synthesize(options);
     const { says, scope } = await farewell(readAssembly(directory));
     process.stderr.write(`${says}\n`);
-    return await runCdk(['destroy', ...scope, '--app', directory, ...options.rest]);
+    return await runCdk(['destroy', ...scope, '--app', directory, ...forCli(options)]);
   },
 };
+
+/** All options that are the CLI's. */
+const forCli = (options: Options): readonly string[] => [
+  ...identityArgs(options),
+  ...options.rest.filter((option) => option !== NO_DOCTOR),
+];
+
+/** The directory of an assembly that is deployed as it is. */
+async function unseen(options: Options): Promise<string> {
+  await whoAmI();
+  return await synthesize(options);
+}
 
 /** The directory of an assembly against which the doctor has nothing to say. */
 async function healthy(options: Options): Promise<string> {

@@ -16,12 +16,16 @@ import { type Assembly, type StackTemplate, stackOf } from './assembly.ts';
 
 export interface DeployedStack extends StackTemplate {
   readonly status: string;
+  /** False for what is left of a creation that failed or never began: nothing of it serves anyone. */
+  readonly isLive: boolean;
   /** CloudFormation refuses to delete it. */
   readonly isProtected: boolean;
   readonly outputs: Readonly<Record<string, string>>;
   /** Why its creation failed, in the words of AWS; empty if it did not. */
   readonly reason: string;
 }
+
+const NOT_LIVE = /^(ROLLBACK_|REVIEW_IN_PROGRESS)/;
 
 /** Made when it is used: the options of a command may name a profile. */
 const client = () => new CloudFormationClient(BOUNDED);
@@ -43,6 +47,7 @@ export async function readStack(name: string): Promise<DeployedStack | undefined
   return {
     ...(status === 'REVIEW_IN_PROGRESS' ? stackOf(name, {}) : await readTemplate(name)),
     status,
+    isLive: !NOT_LIVE.test(status),
     isProtected: stack.EnableTerminationProtection === true,
     outputs: Object.fromEntries(outputs),
     reason: /^ROLLBACK_/.test(status) ? await readReason(name) : '',

@@ -60,7 +60,10 @@ async function namesIn(stack: string): Promise<readonly string[]> {
   const { StackResources = [] } = await ask('cloudformation:DescribeStackResources', () =>
     new CloudFormationClient(BOUNDED).send(new DescribeStackResourcesCommand({ StackName: stack })),
   );
-  return StackResources.filter(({ ResourceType = '' }) => DATA.includes(ResourceType)).map(
+  return StackResources.filter(
+    ({ ResourceType = '', ResourceStatus }) =>
+      DATA.includes(ResourceType) && ResourceStatus !== 'DELETE_COMPLETE',
+  ).map(
     ({ ResourceType, PhysicalResourceId, LogicalResourceId }) =>
       `${ResourceType === DATA[0] ? 'table ' : 'secret'} ${PhysicalResourceId} (${LogicalResourceId})`,
   );

@@ -62,6 +62,12 @@ export function useIdentity({ profile, region }: Options): void {
   if (region !== undefined) process.env.AWS_REGION = region;
 }
 
+/** The identity, as the CLI is told it: an option outdoes whatever else is in the environment. */
+export const identityArgs = ({ profile, region }: Options): readonly string[] => [
+  ...(profile === undefined ? [] : ['--profile', profile]),
+  ...(region === undefined ? [] : ['--region', region]),
+];
+
 /** What the CLI is given to synthesize the same. */
 export const contextArgs = ({ context }: Options): readonly string[] =>
   context.flatMap((pair) => ['-c', pair]);

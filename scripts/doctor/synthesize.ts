@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { contextArgs, isReady, type Options } from './options.ts';
+import { contextArgs, identityArgs, isReady, type Options } from './options.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -31,10 +31,14 @@ export async function synthesize(options: Options): Promise<string> {
   if (isReady(options.app)) return resolve(options.app);
   process.stderr.write('building the functions and the template…\n');
   const app = options.app === undefined ? [] : ['--app', options.app];
-  const cdk = spawn('cdk', ['synth', '--quiet', '--no-notices', ...app, ...contextArgs(options)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    cwd: PROJECT,
-  });
+  const cdk = spawn(
+    'cdk',
+    ['synth', '--quiet', '--no-notices', ...app, ...contextArgs(options), ...identityArgs(options)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: PROJECT,
+    },
+  );
   let printed = '';
   for (const stream of [cdk.stdout, cdk.stderr]) {
     stream.on('data', (chunk) => {

@@ -145,10 +145,17 @@ test('bootstrap names account and Region, and needs no template', async () => {
 });
 
 test('synth takes the stage, and needs no credentials', async () => {
-  const { code } = await runWith(emptyEnv(), ['synth', '--stage=prod', '--context', 'tidings:edge=false']);
+  const { code } = await runWith(emptyEnv(), [
+    'synth',
+    '--stage=prod',
+    '--context',
+    'tidings:edge=false',
+    '--region',
+    'eu-west-3',
+  ]);
   expect([code, called()]).toEqual([
     0,
-    ['synth --quiet -c tidings:edge=false -c tidings:stage=prod (with the app)'],
+    ['synth --quiet -c tidings:edge=false -c tidings:stage=prod --region eu-west-3 (with the app)'],
   ]);
 });
 

@@ -95,7 +95,7 @@ const hub = (edit?: (template: Template) => void): Answers =>
       outputs: {
         Url: 'https://d111.cloudfront.net',
         HttpUrl: 'https://a1.execute-api.eu-west-1.amazonaws.com/',
-        SocketUrl: 'wss://a2.execute-api.eu-west-1.amazonaws.com/ws',,
+        SocketUrl: 'wss://a2.execute-api.eu-west-1.amazonaws.com/ws',
       },
     },
   });
@@ -119,6 +119,21 @@ describe('what it says of', () => {
     );
     await expect(said.output).toMatchFileSnapshot(shown('new-account'));
     expect(said.code).toBe(1);
+  });
+
+  test('a new account that is bootstrapped: the defaults deploy', async () => {
+    const said = await doctor(
+      'eu-west-1',
+      {
+        ...USUAL,
+        'lambda:GetAccountSettings': lambdaSettings(10, 10),
+        'cloudfront:ListDistributions': distributions(0),
+      },
+      '--app',
+      defaults,
+    );
+    expect(said.output).toContain('2 warnings, 0 failures');
+    expect(said.code).toBe(0);
   });
 
   test('an account that is bootstrapped, and that CloudFront may not know', async () => {

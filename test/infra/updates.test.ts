@@ -77,7 +77,7 @@ const stacksOf = (values: Context) => {
 const defaults = stacksOf({});
 
 async function wordsOf(from: typeof defaults, to: typeof defaults): Promise<readonly Finding[]> {
-  const state = { status: 'CREATE_COMPLETE', isProtected: true, outputs: {}, reason: '' };
+  const state = { status: 'CREATE_COMPLETE', isLive: true, isProtected: true, outputs: {}, reason: '' };
   const deployed: readonly DeployedStack[] = from.map((stack) => ({ ...stack, ...state }));
   const assembly = { stacks: to, bootstrap: { version: 6, parameter: '' } };
   const found = await checkUpdate({ who: { account: '', arn: '', region: 'eu-west-1' }, assembly, deployed });

@@ -29,7 +29,8 @@ export const checkConcurrency: Check = async ({ who, assembly, deployed }) => {
   );
   const quota = AccountLimit.ConcurrentExecutions ?? 0;
   // What is deployed of this hub has its share already.
-  const free = (AccountLimit.UnreservedConcurrentExecutions ?? 0) + reservedBy(deployed);
+  const free =
+    (AccountLimit.UnreservedConcurrentExecutions ?? 0) + reservedBy(deployed.filter(({ isLive }) => isLive));
   const wanted = reservedBy(assembly.stacks);
   return [wanted > 0 ? ofReserved(wanted, quota, free) : ofShared(quota, free, who.region)];
 };

@@ -130,7 +130,7 @@ async function clashesOf(kind: Kind, situation: Situation): Promise<readonly Fin
 /** The names that a deployment would create: not those that the deployed stacks have given to the same resources. */
 function newNames(kind: Kind, { assembly, deployed, who }: Situation): readonly string[] {
   return assembly.stacks.flatMap((stack) => {
-    const old = deployed.filter(({ name, reason }) => name === stack.name && reason === '');
+    const old = deployed.filter(({ name, isLive }) => name === stack.name && isLive);
     const namesIn = (stacks: typeof old | [typeof stack]) =>
       resourcesOf(stacks, kind.type).map(({ properties }) =>
         resolve(kind.nameIn(properties), stack.name, who),

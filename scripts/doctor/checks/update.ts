@@ -32,8 +32,8 @@ const GONE: Readonly<Partial<Record<ResourceImpact, string>>> = {
 
 export const checkUpdate: Check = async ({ assembly, deployed }) => {
   const updated = assembly.stacks.flatMap((stack) => {
-    const old = deployed.find(({ name, reason }) => name === stack.name && reason === '');
-    return old && old.resources.length > 0 ? [{ old, stack }] : [];
+    const old = deployed.find(({ name, isLive }) => name === stack.name && isLive);
+    return old ? [{ old, stack }] : [];
   });
   if (updated.length === 0) return [fine(ABOUT, 'nothing is deployed yet, so nothing is replaced')];
   const found = updated.flatMap(({ old, stack }) => findingsOf(old, stack));
