@@ -7,7 +7,7 @@ import { type HubConfig, parseConfig } from '../lib/config.ts';
 import { addHub } from '../lib/hub.ts';
 import { regionProblems } from '../lib/regions.ts';
 
-/** What is wrong is the operator's to correct: the sentences help, a stack trace would hide them. */
+/** Ends the app with sentences that say what the operator has to correct; a stack trace would hide them. */
 function refuse(sentences: readonly string[]): never {
   process.stderr.write(`tidings: ${sentences.join('\n')}\n`);
   process.exit(1);
@@ -21,7 +21,7 @@ function configOf(app: App): HubConfig {
   }
 }
 
-/** The first is what the CLI found out, in the profile and in the configuration of the AWS CLI, too. */
+// The CLI sets the first, also from a profile; the others are for a run without the CLI.
 const { CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 const region = CDK_DEFAULT_REGION ?? AWS_REGION ?? AWS_DEFAULT_REGION;
 

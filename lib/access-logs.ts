@@ -1,5 +1,5 @@
 /**
- * Access logs of the gateways: who asked what, and what became of it. No query string and no header in which a token could be.
+ * Access logs of the gateways: one line for each request. It has no query string and no header in which a token could be.
  * @module
  */
 import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -16,17 +16,20 @@ import type { HubConfig } from './config.ts';
 const EVERY_REQUEST = {
   requestId: '$context.requestId',
   time: '$context.requestTime',
-  // Who has the connection to API Gateway: behind the front door that is a server of CloudFront.
+  // The peer of API Gateway: behind the front door it is a server of CloudFront.
   ip: '$context.identity.sourceIp',
   status: '$context.status',
 };
 
 /**
- * The name of the log group begins with `/aws/vendedlogs/`: for every other group API Gateway adds a line to a resource policy of
- * the account, and where many services log, that policy is full (5,120 characters) and the stage cannot be made. The id of the
- * stack makes the name one that nothing left behind can have.
- * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
- * @param api tells the logs of one API of the stack from those of another
+ * Makes a log group, and returns the settings by which a stage writes one line of JSON into it for each request.
+ *
+ * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds a line for each group to a resource
+ * policy of the account. Where many services log, that policy is full (5,120 characters) and the stage cannot be made; all groups of
+ * this prefix are allowed together. The id of the stack makes the name one that no group left behind can have.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+ * @param api the last part of the name: a stack has two APIs
+ * @param variables members of the line beside those of EVERY_REQUEST, and their `$context` variables
  */
 export function accessLogs(
   scope: Construct,

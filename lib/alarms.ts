@@ -158,7 +158,8 @@ function ofRoom(scope: Construct, { doors }: Watched): void {
 }
 
 /**
- * In percent of the quota as it is at that moment, so that it rings in an account with 10 as in one with 10,000.
+ * Returns the concurrent executions of the account in percent of its quota at that moment, so that the alarm can ring in an account
+ * with 10 as in one with 10,000.
  * https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html#claimed-account-concurrency-example
  */
 function partOfConcurrency(): cloudwatch.MathExpression {

@@ -5,7 +5,7 @@
 import type { HubConfig } from './config.ts';
 import { PREFIX } from './context.ts';
 
-/** @throws Error with one sentence that names the keys, the value received and the values allowed */
+/** Checks options against each other. @throws Error with one sentence that names the keys, the value received and the values allowed */
 export function refuseTogether(config: HubConfig): void {
   refuseFewConnections(config);
   refuseHalfABudget(config);
@@ -19,7 +19,7 @@ export function refuseTogether(config: HubConfig): void {
  */
 const UNRESERVED = 500;
 
-/** Each process that holds readers is woken by a connection of its own. */
+/** The hub's own connections are a quota, too: each process that holds readers has one, by which it is woken. */
 function refuseFewConnections({
   connectionsPerCaller,
   heldPerCaller,

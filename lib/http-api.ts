@@ -39,8 +39,8 @@ const ACCESS_LOG = {
 };
 
 /**
- * The address of the caller, which the front door writes into User-Agent (edge-function/route.js): no access log of API Gateway can
- * have another header. A request that goes around the front door has there what its caller wrote, and the caller's address in `ip`.
+ * The address of the caller. The edge function writes it into User-Agent (edge-function/route.js), since an access log of API Gateway
+ * can have no other header. In a request around the front door it is what the caller wrote; `ip` then is the address of the caller.
  */
 const BEHIND_EDGE = { client: '$context.identity.userAgent' };
 

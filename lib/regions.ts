@@ -10,7 +10,7 @@ import type { HubConfig } from './config.ts';
 
 export type RegionalService = 'functionUrls' | 'edge' | 'budgets';
 
-/** CloudFront is not offered in GovCloud, and in China neither its functions nor its origin access control are. */
+/** GovCloud has no CloudFront. China has it without functions and without origin access control. */
 const CHINA = ['cn-north-1', 'cn-northwest-1'];
 const GOV_CLOUD = ['us-gov-east-1', 'us-gov-west-1'];
 
@@ -57,15 +57,15 @@ const WITHOUT: Readonly<Record<RegionalService, readonly string[]>> = {
   ],
 };
 
-/** The Regions that are known to lack a service. */
+/** Returns the Regions that are known to lack a service. */
 export const regionsWithout = (service: RegionalService): readonly string[] => WITHOUT[service];
 
-/** False also for a Region that is not known: new ones appear. */
+/** Returns true if the Region is known to lack the service, false also for a Region that is new. */
 export const lacks = (service: RegionalService, region: string): boolean => WITHOUT[service].includes(region);
 
 /**
- * Why a hub of this configuration cannot be deployed to a Region: a sentence or three for each service that is missing.
- * Empty if nothing is known to be missing.
+ * Returns why a hub of this configuration cannot be deployed to a Region: for each service that is missing, one text that says what
+ * needs it, where else it is missing, and what to do. Empty if nothing is known to be missing.
  */
 export function regionProblems(
   { edge, monthlyBudget }: Pick<HubConfig, 'edge' | 'monthlyBudget'>,

@@ -89,7 +89,9 @@ async function unseen(options: Options): Promise<string> {
 async function healthy(options: Options): Promise<string> {
   const { directory, hasFailed } = await consult(options);
   if (directory === undefined || hasFailed)
-    throw new Error(`nothing was deployed, since it would fail; -- ${NO_DOCTOR} deploys all the same`);
+    throw new Error(
+      `nothing was deployed because of what failed above; -- ${NO_DOCTOR} deploys all the same`,
+    );
   return directory;
 }
 

@@ -32,7 +32,7 @@ function handler(event) {
   delete headers[ALONE];
   delete headers[HOST];
   if (headers.host) headers[HOST] = { value: headers.host.value };
-  // Who asks: it is the one header that an access log of API Gateway can have (lib/http-api.ts).
+  // The address of the caller. An access log of API Gateway can have this header and no other (lib/http-api.ts).
   headers['user-agent'] = { value: event.viewer.ip };
   const path = decode(request.uri);
   const live = paramOf(request, 'live');

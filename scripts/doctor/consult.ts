@@ -25,6 +25,7 @@ export async function consult(options: Options): Promise<Consultation> {
     if (!(error instanceof Refused)) throw error;
     return error;
   });
+  if (process.stderr.isTTY) process.stderr.write('asking AWS…\n\n');
   const findings =
     directory instanceof Refused
       ? directory.message.split('\n').map(problemFinding)

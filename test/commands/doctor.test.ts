@@ -186,6 +186,27 @@ describe('what it says of', () => {
     expect(said.code).toBe(1);
   });
 
+  test('an account that has room for everything, with all options on', async () => {
+    const answers = {
+      ...USUAL,
+      'lambda:GetAccountSettings': lambdaSettings(1_000, 500),
+      'apigateway:GetAccount': apiGatewaySettings(10_000, 5_000, 'arn:aws:iam::111122223333:role/logs'),
+    };
+    const said = await doctor('eu-west-1', answers, '--app', everything);
+    expect(said.output).toContain("200 of the account's 1,000 are reserved, and 300 are left");
+    expect(said.output).toContain('role/logs writes the logs of sockets');
+    expect([said.code, said.output]).toEqual([0, expect.stringContaining(' 0 warnings, 0 failures')]);
+  });
+
+  test('an account that was bootstrapped long ago', async () => {
+    const old = '{"Parameter":{"Name":"/cdk-bootstrap/hnb659fds/version","Type":"String","Value":"5"}}';
+    const said = await doctor('eu-west-1', { ...USUAL, 'ssm:GetParameter': old }, '--app', defaults);
+    expect(said.output).toMatch(
+      /failure {2}bootstrap: the bootstrap stack has version 5 and the template needs 6/,
+    );
+    expect(said.code).toBe(1);
+  });
+
   test('a Region without function URLs, by the template itself', async () => {
     const said = await doctor('ap-south-2', USUAL);
     await expect(said.output).toMatchFileSnapshot(shown('region-without-function-urls'));

@@ -285,8 +285,8 @@ describe('the template', () => {
     expect(formatOf(withSockets)).toContain('"ip":"$context.identity.sourceIp"');
   });
 
-  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html
-  test('logs requests to groups for which no resource policy grows, and which no other stack can have', () => {
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+  test('logs requests to groups of the prefix that a full resource policy still allows, named after this very stack', () => {
     const { hub: all } = templatesOf({ 'tidings:socketLogs': true });
     const names = propertiesOf(all, 'AWS::Logs::LogGroup').flatMap(({ LogGroupName }) =>
       LogGroupName === undefined ? [] : [LogGroupName],

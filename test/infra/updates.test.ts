@@ -1,104 +1,167 @@
 /**
- * What changing an option does to a hub that is deployed: nothing that holds data or an address goes without a word.
+ * What a change of the configuration does to a hub that is deployed, as `cdk diff` sees it: nothing that holds data, and no URL that
+ * clients know, is replaced without standing in a list here.
+ * @module
  */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import type { Fields } from '../../protocol/fields.ts';
-import { stackOf } from '../../scripts/doctor/assembly.ts';
-import { checkUpdate } from '../../scripts/doctor/checks/update.ts';
-import type { DeployedStack } from '../../scripts/doctor/deployed.ts';
-import type { Finding } from '../../scripts/doctor/finding.ts';
-import { type Context, templatesOf } from './synthesized.ts';
+import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { HubConfig } from '../../lib/config.ts';
+import type { ISSUER_OPTIONS } from '../../lib/issuer.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { type Context, hubOf, templatesOf } from './synthesized.ts';
 
-const cdk: { context: Record<string, unknown> } = JSON.parse(
-  readFileSync(resolve(import.meta.dirname, '../../cdk.json'), 'utf8'),
-);
+type Key = Exclude<keyof HubConfig, 'issuer'> | (typeof ISSUER_OPTIONS)[number];
 
-const issuer = {
-  issuer: 'https://id.example.com',
+/** Makes resources come and go, or changes how they are kept: each is looked at by itself. */
+const APART = [
+  'stage',
+  'edge',
+  'alarmEmail',
+  'monthlyBudget',
+  'budgetEmail',
+  'socketLogs',
+  'throwAway',
+] as const;
+
+/** Another value than the default, for every other key. */
+const OTHER: Readonly<Record<Exclude<Key, (typeof APART)[number]>, unknown>> = {
+  channelCreation: 'explicit',
+  anonymous: { 'public/*': ['subscribe'] },
+  issuer: 'https://idp.example',
   issuerAudience: 'hub',
-  claims: { claim: 'scope', grants: { admin: { '*': ['publish'] } } },
+  jwksUrl: 'https://idp.example/keys',
+  claims: { claim: 'scope', grants: {} },
+  origins: 'https://app.example.com',
+  retentionDays: 1,
+  logRetentionDays: 7,
+  holdSeconds: 1,
+  streamSeconds: 1,
+  maxHolds: 100,
+  maxStreams: 100,
+  maxPushes: 2,
+  postsInFlight: 1,
+  postsPerSecond: 1,
+  maxDeliveries: 2,
+  connectionsPerCaller: 200,
+  heldPerCaller: 1,
+  requestsPerSecond: 1,
+  publishesPerSecond: 1,
+  allowInsecureWebhooks: true,
 };
 
-/** Another value of each option, and what goes with it so that the template takes it. */
-const CHANGES: Readonly<Record<string, Context>> = {
-  channelCreation: { channelCreation: 'explicit' },
-  anonymous: { anonymous: { 'public/*': ['subscribe'] } },
-  issuer,
-  issuerAudience: { ...issuer, issuerAudience: 'other' },
-  jwksUrl: { ...issuer, jwksUrl: 'https://id.example.com/keys' },
-  claims: { ...issuer, claims: { claim: 'role', grants: { reader: { '*': ['subscribe'] } } } },
-  origins: { origins: 'https://app.example.com' },
-  retentionDays: { retentionDays: 30 },
-  logRetentionDays: { logRetentionDays: 7 },
-  holdSeconds: { holdSeconds: 10 },
-  streamSeconds: { streamSeconds: 120 },
-  edge: { edge: false },
-  maxHolds: { maxHolds: 50 },
-  maxStreams: { maxStreams: 50 },
-  socketLogs: { socketLogs: true },
-  maxPushes: { maxPushes: 10 },
-  postsInFlight: { postsInFlight: 10 },
-  postsPerSecond: { postsPerSecond: 10 },
-  maxDeliveries: { maxDeliveries: 10 },
-  connectionsPerCaller: { connectionsPerCaller: 2_000 },
-  heldPerCaller: { heldPerCaller: 10 },
-  requestsPerSecond: { requestsPerSecond: 500 },
-  publishesPerSecond: { publishesPerSecond: 500 },
-  allowInsecureWebhooks: { allowInsecureWebhooks: true },
-  monthlyBudget: { monthlyBudget: 10, budgetEmail: 'ann@example.com' },
-  budgetEmail: { monthlyBudget: 10, budgetEmail: 'bob@example.com' },
-  alarmEmail: { alarmEmail: 'ann@example.com' },
-  throwAway: { throwAway: true },
-};
-
-/** What the doctor says of the change, by option and direction; of all others it has nothing to say. */
-const WORDS: Readonly<Record<string, readonly RegExp[]>> = {
-  'edge on': [/^the URL of streams answers only to the new front door: clients of it get 403$/],
-  'edge off': [
-    /^AWS::CloudFront::Distribution \w+ of tidings-dev-hub is deleted: its URL changes, and clients of the old one fail$/,
-  ],
-  'alarmEmail off': [
-    /^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: what subscribes to it from outside hears nothing more$/,
-  ],
-  'throwAway on': [/^7 tables and keys of tidings-dev-log lose their protection/],
-};
-
-const named = (values: Context): Context =>
+const contextOf = (values: object): Context =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [`tidings:${key}`, value]));
 
-const stacksOf = (values: Context) => {
-  const { log, hub } = templatesOf(named(values));
-  const stack = (name: string, template: Fields) => stackOf(`tidings-dev-${name}`, template);
-  return [stack('log', log.toJSON()), stack('hub', hub.toJSON())];
-};
-
-const defaults = stacksOf({});
-
-async function wordsOf(from: typeof defaults, to: typeof defaults): Promise<readonly Finding[]> {
-  const state = { status: 'CREATE_COMPLETE', isLive: true, isProtected: true, outputs: {}, reason: '' };
-  const deployed: readonly DeployedStack[] = from.map((stack) => ({ ...stack, ...state }));
-  const assembly = { stacks: to, bootstrap: { version: 6, parameter: '' } };
-  const found = await checkUpdate({ who: { account: '', arn: '', region: 'eu-west-1' }, assembly, deployed });
-  return found.filter(({ verdict }) => verdict !== 'fine');
+interface Snapshot {
+  readonly log: Readonly<Record<string, unknown>>;
+  readonly hub: Readonly<Record<string, unknown>>;
 }
 
-describe.each(Object.entries(CHANGES))('tidings:%s', (key, values) => {
-  const changed = stacksOf(values);
-  // Where the default is true, the change is that it is off.
-  const isOff = values[key] === false;
+function snapshotOf(values: object = {}): Snapshot {
+  const { log, hub } = templatesOf(contextOf(values));
+  return { log: log.toJSON(), hub: hub.toJSON() };
+}
+
+const LOST: readonly string[] = [
+  ResourceImpact.WILL_REPLACE,
+  ResourceImpact.MAY_REPLACE,
+  ResourceImpact.WILL_DESTROY,
+  ResourceImpact.WILL_ORPHAN,
+];
+
+/** Hold nothing and are known by nobody: rights and roles come again as they were. */
+const PLUMBING = [
+  'AWS::Lambda::Permission',
+  'AWS::IAM::Policy',
+  'AWS::SNS::TopicPolicy',
+  'AWS::SNS::Subscription',
+];
+
+/** What an update replaces or removes, beside plumbing: `WILL_DESTROY AWS::SNS::Topic`. */
+const lostBetween = (before: Snapshot, after: Snapshot): string[] =>
+  [diffTemplate(before.log, after.log), diffTemplate(before.hub, after.hub)]
+    .flatMap(({ resources }) => Object.values(resources.changes))
+    .filter(({ changeImpact }) => LOST.includes(changeImpact))
+    .map((change) => `${change.changeImpact} ${change.oldResourceType}`)
+    .filter((line) => !PLUMBING.some((type) => line.endsWith(` ${type}`)))
+    .sort();
+
+/** What the stack of the log exports: CloudFormation removes none that the deployed hub still imports, and fails the update. */
+const exportsOf = ({ log }: Snapshot): string[] =>
+  Object.keys(fieldsOf(log.Outputs)).filter((name) => name.startsWith('ExportsOutput'));
+
+let deployed: Snapshot;
+beforeAll(() => {
+  deployed = snapshotOf();
+});
+
+describe('a change of the configuration', () => {
+  // All at once: what replaces nothing together replaces nothing one by one.
+  test('replaces nothing, and removes nothing, whatever other options it is', () => {
+    const other = snapshotOf(OTHER);
+    expect(diffTemplate(deployed.hub, other.hub).resources.differenceCount).toBeGreaterThan(10);
+    expect(lostBetween(deployed, other)).toEqual([]);
+    expect(lostBetween(other, deployed)).toEqual([]);
+    expect(exportsOf(deployed).length).toBeGreaterThan(10);
+    expect(exportsOf(other)).toEqual(exportsOf(deployed));
+  });
+
   test.each([
-    [isOff ? 'off' : 'on', defaults, changed],
-    [isOff ? 'on' : 'off', changed, defaults],
-  ] as const)('%s', async (direction, from, to) => {
-    const said = (await wordsOf(from, to)).map(({ says }) => says);
-    const expected = WORDS[`${key} ${direction}`] ?? [];
-    expect(said).toEqual(expected.map((words) => expect.stringMatching(words)));
+    // Its URL goes with it, and a new front door has a new one; the URLs of the APIs and of streams stay.
+    [
+      { edge: false },
+      ['CachePolicy', 'Distribution', 'Function', 'OriginAccessControl', 'ResponseHeadersPolicy'].map(
+        (type) => `AWS::CloudFront::${type}`,
+      ),
+      [],
+    ],
+    [{ alarmEmail: 'a@example.com' }, [], ['AWS::SNS::Topic']],
+    [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
+    [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
+    [{ throwAway: true }, [], []],
+  ])('to %j removes what it is about, and nothing else', (values, going, coming) => {
+    const other = snapshotOf(values);
+    const lost = (types: readonly string[]) => types.map((type) => `WILL_DESTROY ${type}`);
+    expect(lostBetween(deployed, other)).toEqual(lost(going));
+    expect(lostBetween(other, deployed)).toEqual(lost(coming));
+    expect(exportsOf(other)).toEqual(exportsOf(deployed));
+  });
+
+  test('would be seen, were there one that replaces a table', () => {
+    const { Resources } = deployed.log;
+    const [[id, table] = []] = Object.entries(fieldsOf(Resources)).filter(
+      ([, resource]) => fieldsOf(resource).Type === 'AWS::DynamoDB::GlobalTable',
+    );
+    const renamed = {
+      ...fieldsOf(table),
+      Properties: { ...fieldsOf(fieldsOf(table).Properties), TableName: 'x' },
+    };
+    const log = { ...deployed.log, Resources: { ...fieldsOf(Resources), [String(id)]: renamed } };
+    expect(lostBetween(deployed, { ...deployed, log })).toEqual(['WILL_REPLACE AWS::DynamoDB::GlobalTable']);
+  });
+
+  test('of the stage is no update: it makes another hub beside the first', () => {
+    const names = ['dev', 'prod'].map((stage) => {
+      const { log, hub } = hubOf({ 'tidings:stage': stage });
+      return [log.stackName, hub.stackName];
+    });
+    expect(names).toEqual([
+      ['tidings-dev-log', 'tidings-dev-hub'],
+      ['tidings-prod-log', 'tidings-prod-hub'],
+    ]);
   });
 });
 
-test('every option is changed here, except the stage, which names another hub', () => {
-  const options = Object.keys(cdk.context).flatMap((key) => /^tidings:(.*)$/.exec(key)?.[1] ?? []);
-  expect(Object.keys(CHANGES).sort()).toEqual(options.filter((option) => option !== 'stage').sort());
+// An update of nothing but a DeletionPolicy might be taken for none.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+test('a hub that was deployed for keeps can be made throw-away by one deployment: the update changes properties, too', () => {
+  const { resources } = diffTemplate(deployed.log, snapshotOf({ throwAway: true }).log);
+  const changed = Object.values(resources.changes);
+  expect(
+    changed.filter(({ oldResourceType }) => oldResourceType === 'AWS::SecretsManager::Secret'),
+  ).toHaveLength(2);
+  const withProperties = changed.filter(({ propertyUpdates }) => Object.keys(propertyUpdates).length > 0);
+  expect(withProperties.map(({ oldResourceType }) => oldResourceType)).toEqual(
+    Array(5).fill('AWS::DynamoDB::GlobalTable'),
+  );
 });

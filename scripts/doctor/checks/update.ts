@@ -17,6 +17,7 @@ const LOSSES: Readonly<Record<string, string>> = {
   'AWS::DynamoDB::GlobalTable': 'the table that follows is empty',
   'AWS::SecretsManager::Secret': 'what the old key has signed or sealed is void',
   'AWS::SQS::Queue': 'messages that wait in it are lost',
+  'AWS::Logs::LogGroup': 'what was logged is deleted',
   'AWS::SNS::Topic': 'what subscribes to it from outside hears nothing more',
   'AWS::ApiGatewayV2::Api': 'its URL changes, and clients of the old one fail',
   'AWS::Lambda::Url': 'its URL changes, and clients of the old one fail',

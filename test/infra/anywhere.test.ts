@@ -1,0 +1,43 @@
+/**
+ * The template is for every partition: ARNs and host names of AWS are put together when it is deployed.
+ * @module
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+import { templatesOf } from './synthesized.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** `arn:aws:…` is another ARN in China, and `amazonaws.com` another suffix. */
+const OF_ONE_PARTITION = /arn:aws(-[a-z-]+)?:|amazonaws\.com|api\.aws\b/g;
+
+/** Principals of services have the same name in every partition: IAM translates them. */
+const PRINCIPAL = /"(?:Service|Principal)":"[a-z.]+\.amazonaws\.com"/g;
+
+test('no template names a partition or its suffix', () => {
+  const everything = {
+    'tidings:socketLogs': true,
+    'tidings:monthlyBudget': 50,
+    'tidings:budgetEmail': 'a@example.com',
+    'tidings:alarmEmail': 'a@example.com',
+  };
+  for (const context of [{}, everything, { 'tidings:edge': false }]) {
+    for (const template of Object.values(templatesOf(context))) {
+      const text = JSON.stringify(template.toJSON());
+      expect(text.replace(PRINCIPAL, '').match(OF_ONE_PARTITION) ?? []).toEqual([]);
+    }
+  }
+});
+
+test('no source of what is deployed names them, beside the principals of services and comments', () => {
+  const files = globSync('{bin,lib,lambda,protocol}/**/*.{ts,js}', { cwd: ROOT });
+  expect(files.length).toBeGreaterThan(100);
+  const strays = files.flatMap((file) => {
+    const code = readFileSync(resolve(ROOT, file), 'utf8')
+      .replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '')
+      .replace(/new iam\.ServicePrincipal\('[a-z.]+'\)/g, '');
+    return [...code.matchAll(OF_ONE_PARTITION)].map(([stray]) => `${file}: ${stray}`);
+  });
+  expect(strays).toEqual([]);
+});
