@@ -62,7 +62,7 @@ export function useIdentity({ profile, region }: Options): void {
   if (region !== undefined) process.env.AWS_REGION = region;
 }
 
-/** The identity, as the CLI is told it: an option outdoes whatever else is in the environment. */
+/** The identity, as the CLI is told it: its options have precedence over the environment. */
 export const identityArgs = ({ profile, region }: Options): readonly string[] => [
   ...(profile === undefined ? [] : ['--profile', profile]),
   ...(region === undefined ? [] : ['--region', region]),
