@@ -1,59 +1,112 @@
 /**
- * `npm run synth | diff | deploy | destroy`: the pinned CDK CLI over all stacks of the hub.
+ * `npm run bootstrap | synth | diff | deploy | destroy`: the pinned CDK CLI over all stacks of the hub.
  * @module
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { endWithReader, fail, UsageError } from './cli.ts';
+import { readAssembly } from './doctor/assembly.ts';
+import { checkUpdate } from './doctor/checks/update.ts';
+import { consult } from './doctor/consult.ts';
+import { readDeployed } from './doctor/deployed.ts';
+import { farewell } from './doctor/farewell.ts';
+import { contextArgs, identityArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
+import { printFindings } from './doctor/print.ts';
+import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
+import { whoAmI } from './doctor/who.ts';
 
-const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const HELP = `usage: npm run bootstrap | synth | diff | deploy | destroy [-- OPTIONS]
 
-const HELP = `usage: npm run synth | diff | deploy | destroy [-- CDK OPTIONS]
+Runs the pinned AWS CDK CLI over the stacks of the hub, with your AWS credentials and Region (AWS_PROFILE, AWS_REGION).
 
-Runs the pinned AWS CDK CLI over the stacks of the hub, with your AWS credentials and region. destroy removes the doors
-and keeps the data, unless the hub is throw-away.
-The first deployment into an account and region needs "npx cdk bootstrap" once.
+  bootstrap  prepares an account for a Region, once
+  synth      writes the templates to cdk.out
+  diff       shows what a deployment would change, and what that replaces
+  deploy     runs the doctor (npm run doctor), and deploys if nothing would fail; --no-doctor leaves it out
+  destroy    deletes the hub, says what stays, and how that goes
 
-  -c tidings:stage=prod             another hub beside the first (default: dev)
-  -c tidings:channelCreation=explicit
-  -c tidings:throwAway=true         a hub whose data goes when it is destroyed
-All options and their meaning are in lib/config.ts; their values are in cdk.json.`;
+  --stage NAME              another hub beside the first (default: dev); short for -c tidings:stage=NAME
+  -c tidings:edge=false     an option of the template; lib/config.ts explains them, cdk.json has their values
+  -c tidings:throwAway=true a hub whose data goes when it is destroyed
+  --require-approval never  deploys without asking, for pipelines
 
-const [verb = '', ...options] = process.argv.slice(2);
-/** What each command is about; the CDK refuses --all where it is the default. */
-const SCOPE: Readonly<Record<string, readonly string[]>> = {
-  synth: ['--quiet'],
-  diff: [],
-  deploy: ['--all'],
-  // The stack of the data protects itself against deletion, so only a throw-away hub goes as a whole.
-  destroy: isThrowAway(options) ? ['--all'] : ['*-hub'],
+Other options are those of the CDK CLI. docs/deploy.md goes through a first deployment.`;
+
+const NO_DOCTOR = '--no-doctor';
+
+type Verb = (options: Options) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  bootstrap: async (options) => {
+    const { account, region } = await whoAmI();
+    // The template may not be for this Region, and building it takes time.
+    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
+  },
+
+  synth: async (options) => {
+    const app = options.app === undefined ? [] : ['--app', options.app];
+    return await runCdk(['synth', '--quiet', ...app, ...contextArgs(options), ...forCli(options)]);
+  },
+
+  diff: async (options) => {
+    const who = await whoAmI();
+    const directory = await synthesize(options);
+    const code = await runCdk(['diff', '--app', directory, ...forCli(options)]);
+    const assembly = readAssembly(directory);
+    printFindings(await checkUpdate({ who, assembly, deployed: await readDeployed(assembly) }));
+    return code;
+  },
+
+  deploy: async (options) => {
+    const isUnseen = options.rest.includes(NO_DOCTOR);
+    const directory = isUnseen ? await unseen(options) : await healthy(options);
+    const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
+    if (code !== 0)
+      process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
+    return code;
+  },
+
+  destroy: async (options) => {
+    await whoAmI();
+    const directory = await synthesize(options);
+    const { says, scope } = await farewell(readAssembly(directory));
+    process.stderr.write(`${says}\n`);
+    return await runCdk(['destroy', ...scope, '--app', directory, ...forCli(options)]);
+  },
 };
-const scope = SCOPE[verb];
-if (options.includes('--help') || scope === undefined) {
-  process.stdout.write(`${HELP}\n`);
-  process.exitCode = scope === undefined && !process.argv.includes('--help') ? 2 : 0;
-} else {
-  if (verb === 'destroy' && !isThrowAway(options)) {
-    process.stderr.write(
-      'the doors go; tables and keys stay, since the hub is not throw-away (-c tidings:throwAway=true)\n',
-    );
-  }
-  const cdk = spawn('cdk', [verb, ...scope, ...options], { stdio: 'inherit', cwd: PROJECT });
-  const [code] = await once(cdk, 'exit');
-  process.exitCode = Number(code ?? 1);
+
+/** All options that are the CLI's. */
+const forCli = (options: Options): readonly string[] => [
+  ...identityArgs(options),
+  ...options.rest.filter((option) => option !== NO_DOCTOR),
+];
+
+/** The directory of an assembly that is deployed as it is. */
+async function unseen(options: Options): Promise<string> {
+  await whoAmI();
+  return await synthesize(options);
 }
 
-function isThrowAway(given: readonly string[]): boolean {
-  const context: unknown = JSON.parse(readFileSync(join(PROJECT, 'cdk.json'), 'utf8')).context;
-  const fallback =
-    typeof context === 'object' &&
-    context !== null &&
-    'tidings:throwAway' in context &&
-    context['tidings:throwAway'];
-  return (
-    given.includes('tidings:throwAway=true') ||
-    (fallback === true && !given.includes('tidings:throwAway=false'))
-  );
+/** The directory of an assembly against which the doctor has nothing to say. */
+async function healthy(options: Options): Promise<string> {
+  const { directory, hasFailed } = await consult(options);
+  if (directory === undefined || hasFailed)
+    throw new Error(
+      `nothing was deployed because of what failed above; -- ${NO_DOCTOR} deploys all the same`,
+    );
+  return directory;
+}
+
+endWithReader();
+try {
+  const [name = '', ...args] = process.argv.slice(2);
+  const verb = VERBS[name];
+  if ([name, ...args].some((arg) => arg === '--help' || arg === '-h')) process.stdout.write(`${HELP}\n`);
+  else if (verb === undefined)
+    throw new UsageError(`"${name}" must be one of ${Object.keys(VERBS).join(', ')}`);
+  else {
+    const options = parseOptions(args);
+    useIdentity(options);
+    process.exitCode = await verb(options);
+  }
+} catch (error) {
+  fail(error);
 }

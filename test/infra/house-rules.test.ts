@@ -102,7 +102,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     files: /^test\/contract\//,
     may: [/^test\/(support|contract)\//, hub, webhook, /^lambda\/aws\//, protocol, anyPackage],
   },
-  'test/infra': { files: /^test\/infra\//, may: [/^test\/infra\//, /^lib\//, env, protocol, anyPackage] },
+  'test/infra': {
+    files: /^test\/infra\//,
+    may: [/^test\/infra\//, /^lib\//, /^scripts\/doctor\//, env, protocol, anyPackage],
+  },
   'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },
   'test/flow, knowing only a URL': {
     files: /^test\/(flow|conformance)\/[^/]+\.test\.ts$/,

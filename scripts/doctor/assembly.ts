@@ -1,0 +1,93 @@
+/**
+ * What would be deployed: the cloud assembly that `cdk synth` writes, as far as the checks look at it.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Fields, fieldsOf } from '../../protocol/fields.ts';
+
+export interface Resource {
+  readonly id: string;
+  readonly type: string;
+  readonly properties: Fields;
+  /** True if CloudFormation leaves it behind when it goes out of the stack, or is replaced. */
+  readonly isKept: boolean;
+}
+
+export interface StackTemplate {
+  readonly name: string;
+  readonly template: Fields;
+  readonly resources: readonly Resource[];
+}
+
+export interface Assembly {
+  readonly stacks: readonly StackTemplate[];
+  /** What the account must have been bootstrapped with, and the SSM parameter that says what it has. */
+  readonly bootstrap: { readonly version: number; readonly parameter: string };
+}
+
+/** @throws Error if the directory has no assembly */
+export function readAssembly(directory: string): Assembly {
+  const artifacts = Object.entries(fieldsOf(readJson(join(directory, 'manifest.json')).artifacts)).map(
+    ([id, artifact]) => ({ id, type: fieldsOf(artifact).type, has: fieldsOf(fieldsOf(artifact).properties) }),
+  );
+  const stacks = artifacts
+    .filter(({ type }) => type === 'aws:cloudformation:stack')
+    .map(({ id, has }) =>
+      stackOf(textOr(has.stackName, id), readJson(join(directory, textOr(has.templateFile, '')))),
+    );
+  const versions = artifacts.map(({ has }) => Number(has.requiresBootstrapStackVersion ?? 0));
+  const parameter = artifacts.map(({ has }) => textOr(has.bootstrapStackVersionSsmParameter, ''));
+  return {
+    stacks,
+    bootstrap: { version: Math.max(0, ...versions), parameter: parameter.find((name) => name !== '') ?? '' },
+  };
+}
+
+/** A stack by its template, which is a deployed one or one of the assembly. */
+export function stackOf(name: string, template: Fields): StackTemplate {
+  const resources = Object.entries(fieldsOf(template.Resources)).map(([id, resource]) => {
+    const { Type, Properties, DeletionPolicy } = fieldsOf(resource);
+    return {
+      id,
+      type: textOr(Type, ''),
+      properties: fieldsOf(Properties),
+      isKept: /^Retain/.test(textOr(DeletionPolicy, '')),
+    };
+  });
+  return { name, template, resources };
+}
+
+export const resourcesOf = (stacks: readonly StackTemplate[], type: string): readonly Resource[] =>
+  stacks.flatMap(({ resources }) => resources).filter((resource) => resource.type === type);
+
+/** The number of executions that the functions of some stacks reserve. */
+export const reservedBy = (stacks: readonly StackTemplate[]): number =>
+  resourcesOf(stacks, 'AWS::Lambda::Function').reduce(
+    (sum, { properties }) => sum + Number(properties.ReservedConcurrentExecutions ?? 0),
+    0,
+  );
+
+/** The settings that a stage has for its routes, the default included: requests a second, and at once. */
+export function ratesOf(
+  stacks: readonly StackTemplate[],
+): readonly { route: string; rate: number; burst: number }[] {
+  return resourcesOf(stacks, 'AWS::ApiGatewayV2::Stage').flatMap(({ properties }) =>
+    Object.entries({ ...fieldsOf(properties.RouteSettings), default: properties.DefaultRouteSettings }).map(
+      ([route, settings]) => {
+        const { ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst } = fieldsOf(settings);
+        return { route, rate: Number(rate ?? 0), burst: Number(burst ?? 0) };
+      },
+    ),
+  );
+}
+
+const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
+
+function readJson(file: string): Fields {
+  try {
+    return fieldsOf(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    throw new Error(`${file} cannot be read: it must be a file of a cloud assembly, as cdk synth writes it`);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * Names that are the account's and not a Region's or a stack's: what has one already belongs to something else, and
+ * CloudFormation refuses to create it a second time.
+ * @module
+ */
+import { BudgetsClient, DescribeBudgetsCommand } from '@aws-sdk/client-budgets';
+import {
+  CloudFrontClient,
+  ListCachePoliciesCommand,
+  ListFunctionsCommand,
+  ListOriginAccessControlsCommand,
+  ListResponseHeadersPoliciesCommand,
+} from '@aws-sdk/client-cloudfront';
+import { CloudWatchClient, ListDashboardsCommand } from '@aws-sdk/client-cloudwatch';
+import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
+import { ask, BOUNDED } from '../ask.ts';
+import { resourcesOf } from '../assembly.ts';
+import { type Finding, failure, fine } from '../finding.ts';
+import type { Check, Situation } from '../situation.ts';
+import type { Who } from '../who.ts';
+
+interface Kind {
+  readonly type: string;
+  readonly what: string;
+  /** The name in the properties of a resource; it may hold references. */
+  readonly nameIn: (properties: Fields) => unknown;
+  /** The names that are taken. */
+  readonly taken: (who: Who) => Promise<readonly (string | undefined)[]>;
+}
+
+/** All that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+const PAGE = { MaxItems: 100 };
+const cloudFront = () => new CloudFrontClient(BOUNDED);
+
+const KINDS: readonly Kind[] = [
+  {
+    type: 'AWS::CloudWatch::Dashboard',
+    what: 'dashboard',
+    nameIn: ({ DashboardName }) => DashboardName,
+    taken: async () => {
+      const { DashboardEntries = [] } = await ask('cloudwatch:ListDashboards', () =>
+        new CloudWatchClient(BOUNDED).send(new ListDashboardsCommand({ DashboardNamePrefix: 'tidings-' })),
+      );
+      return DashboardEntries.map(({ DashboardName }) => DashboardName);
+    },
+  },
+  {
+    type: 'AWS::Budgets::Budget',
+    what: 'budget',
+    nameIn: ({ Budget }) => fieldsOf(Budget).BudgetName,
+    taken: async ({ account }) => {
+      const { Budgets = [] } = await ask('budgets:ViewBudget', () =>
+        new BudgetsClient(BOUNDED).send(new DescribeBudgetsCommand({ AccountId: account })),
+      );
+      return Budgets.map(({ BudgetName }) => BudgetName);
+    },
+  },
+  {
+    type: 'AWS::CloudFront::OriginAccessControl',
+    what: 'origin access control',
+    nameIn: ({ OriginAccessControlConfig }) => fieldsOf(OriginAccessControlConfig).Name,
+    taken: async () => {
+      const { OriginAccessControlList } = await ask('cloudfront:ListOriginAccessControls', () =>
+        cloudFront().send(new ListOriginAccessControlsCommand(PAGE)),
+      );
+      return (OriginAccessControlList?.Items ?? []).map(({ Name }) => Name);
+    },
+  },
+  {
+    type: 'AWS::CloudFront::CachePolicy',
+    what: 'cache policy',
+    nameIn: ({ CachePolicyConfig }) => fieldsOf(CachePolicyConfig).Name,
+    taken: async () => {
+      const { CachePolicyList } = await ask('cloudfront:ListCachePolicies', () =>
+        cloudFront().send(new ListCachePoliciesCommand({ ...PAGE, Type: 'custom' })),
+      );
+      return (CachePolicyList?.Items ?? []).map(({ CachePolicy }) => CachePolicy?.CachePolicyConfig?.Name);
+    },
+  },
+  {
+    type: 'AWS::CloudFront::ResponseHeadersPolicy',
+    what: 'response headers policy',
+    nameIn: ({ ResponseHeadersPolicyConfig }) => fieldsOf(ResponseHeadersPolicyConfig).Name,
+    taken: async () => {
+      const { ResponseHeadersPolicyList } = await ask('cloudfront:ListResponseHeadersPolicies', () =>
+        cloudFront().send(new ListResponseHeadersPoliciesCommand({ ...PAGE, Type: 'custom' })),
+      );
+      return (ResponseHeadersPolicyList?.Items ?? []).map(
+        ({ ResponseHeadersPolicy }) => ResponseHeadersPolicy?.ResponseHeadersPolicyConfig?.Name,
+      );
+    },
+  },
+  {
+    type: 'AWS::CloudFront::Function',
+    what: 'CloudFront function',
+    nameIn: ({ Name }) => Name,
+    taken: async () => {
+      const { FunctionList } = await ask('cloudfront:ListFunctions', () =>
+        cloudFront().send(new ListFunctionsCommand(PAGE)),
+      );
+      return (FunctionList?.Items ?? []).map(({ Name }) => Name);
+    },
+  },
+];
+
+const ABOUT = 'names';
+
+export const checkNames: Check = async (situation) => {
+  const clashes = await Promise.all(KINDS.map((kind) => clashesOf(kind, situation)));
+  return clashes.flat().length > 0
+    ? clashes.flat()
+    : [fine(ABOUT, 'nothing else in the account has those of this hub')];
+};
+
+async function clashesOf(kind: Kind, situation: Situation): Promise<readonly Finding[]> {
+  const names = newNames(kind, situation);
+  if (names.length === 0) return [];
+  const taken = await kind.taken(situation.who);
+  return names
+    .filter((name) => taken.includes(name))
+    .map((name) =>
+      failure(
+        ABOUT,
+        `the account has another ${kind.what} "${name}", so CloudFormation cannot create it and rolls the hub back`,
+        `delete that ${kind.what} if nothing uses it, or choose another stage: -c tidings:stage=NAME`,
+      ),
+    );
+}
+
+/** The names that a deployment would create: not those that the deployed stacks have given to the same resources. */
+function newNames(kind: Kind, { assembly, deployed, who }: Situation): readonly string[] {
+  return assembly.stacks.flatMap((stack) => {
+    const old = deployed.filter(({ name, isLive }) => name === stack.name && isLive);
+    const namesIn = (stacks: typeof old | [typeof stack]) =>
+      resourcesOf(stacks, kind.type).map(({ properties }) =>
+        resolve(kind.nameIn(properties), stack.name, who),
+      );
+    const known = namesIn(old);
+    return namesIn([stack]).filter((name) => name !== '' && !known.includes(name));
+  });
+}
+
+/** A text of a template, of which the names here are made; empty for one that has other references. */
+function resolve(value: unknown, stack: string, { account, region }: Who): string {
+  if (typeof value === 'string') return value;
+  const { Ref, 'Fn::Join': join } = fieldsOf(value);
+  const pseudo: Readonly<Record<string, string>> = {
+    'AWS::AccountId': account,
+    'AWS::Region': region,
+    'AWS::StackName': stack,
+  };
+  if (typeof Ref === 'string') return pseudo[Ref] ?? '';
+  if (!Array.isArray(join) || !Array.isArray(join[1])) return '';
+  const parts = join[1].map((part) => resolve(part, stack, { account, region, arn: '' }));
+  return parts.includes('') ? '' : parts.join(String(join[0]));
+}

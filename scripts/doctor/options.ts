@@ -1,0 +1,77 @@
+/**
+ * The options of the CDK CLI, as far as they decide what is deployed and by whom; the rest is for the CLI.
+ * @module
+ */
+import { statSync } from 'node:fs';
+
+export interface Options {
+  /** `key=value`, as `-c` has them. */
+  readonly context: readonly string[];
+  /** Of `--app`: a directory that holds a cloud assembly, or a command that writes one. */
+  readonly app: string | undefined;
+  readonly profile: string | undefined;
+  readonly region: string | undefined;
+  /** All others, in order. */
+  readonly rest: readonly string[];
+}
+
+const LONG: Readonly<Record<string, string>> = { '-c': '--context', '-a': '--app' };
+
+/**
+ * Reads a command line. `--stage NAME` is short for `-c tidings:stage=NAME`.
+ * @throws Error if an option has no value
+ */
+export function parseOptions(args: readonly string[]): Options {
+  const values: Record<string, string[]> = {
+    '--context': [],
+    '--app': [],
+    '--profile': [],
+    '--region': [],
+    '--stage': [],
+  };
+  const rest: string[] = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const [given = '', inline] = split(args[at] ?? '');
+    const known = values[LONG[given] ?? given];
+    if (known === undefined) rest.push(args[at] ?? '');
+    else {
+      const value = inline ?? args[++at];
+      if (value === undefined) throw new Error(`${given} needs a value`);
+      known.push(value);
+    }
+  }
+  const stages = (values['--stage'] ?? []).map((stage) => `tidings:stage=${stage}`);
+  return {
+    context: [...(values['--context'] ?? []), ...stages],
+    app: values['--app']?.at(-1),
+    profile: values['--profile']?.at(-1),
+    region: values['--region']?.at(-1),
+    rest,
+  };
+}
+
+/** `--app=x` in two; the value of `-c` may hold a `=` of its own. */
+function split(arg: string): [string, string?] {
+  const at = arg.startsWith('--') ? arg.indexOf('=') : -1;
+  return at === -1 ? [arg] : [arg.slice(0, at), arg.slice(at + 1)];
+}
+
+/** Has every client of this process and of its children use the profile and the Region that were named. */
+export function useIdentity({ profile, region }: Options): void {
+  if (profile !== undefined) process.env.AWS_PROFILE = profile;
+  if (region !== undefined) process.env.AWS_REGION = region;
+}
+
+/** The identity, as the CLI is told it: its options have precedence over the environment. */
+export const identityArgs = ({ profile, region }: Options): readonly string[] => [
+  ...(profile === undefined ? [] : ['--profile', profile]),
+  ...(region === undefined ? [] : ['--region', region]),
+];
+
+/** What the CLI is given to synthesize the same. */
+export const contextArgs = ({ context }: Options): readonly string[] =>
+  context.flatMap((pair) => ['-c', pair]);
+
+/** True if `--app` names a ready assembly. */
+export const isReady = (app: string | undefined): app is string =>
+  app !== undefined && statSync(app, { throwIfNoEntry: false })?.isDirectory() === true;

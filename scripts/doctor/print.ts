@@ -1,0 +1,35 @@
+/**
+ * How findings look: a line for each, and below a warning or a failure a line with its cure.
+ * @module
+ */
+import { styleText } from 'node:util';
+import type { Finding } from './finding.ts';
+import type { Who } from './who.ts';
+
+const COLOURS = { fine: 'green', warning: 'yellow', failure: 'red' } as const;
+const WIDTH = Math.max(...Object.keys(COLOURS).map((verdict) => verdict.length));
+
+export function printWho({ account, arn, region }: Who): void {
+  process.stdout.write(`account ${account} in ${region}, as ${arn}\n\n`);
+}
+
+/** Colours go to a terminal only, and not where NO_COLOR is set. */
+export function printFindings(findings: readonly Finding[]): void {
+  for (const { verdict, about, says, cure } of findings) {
+    const word = styleText(COLOURS[verdict], verdict.padEnd(WIDTH), { stream: process.stdout });
+    process.stdout.write(`${word}  ${about}: ${says}\n`);
+    if (cure !== undefined) process.stdout.write(`${' '.repeat(WIDTH)}  → ${cure}\n`);
+  }
+}
+
+/** `12 checks: 10 fine, 1 warning, 1 failure`. */
+export function summaryOf(findings: readonly Finding[]): string {
+  const count = (verdict: Finding['verdict']) =>
+    findings.filter((finding) => finding.verdict === verdict).length;
+  const [warnings, failures] = [count('warning'), count('failure')];
+  return [
+    `${count('fine')} fine`,
+    `${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`,
+    `${failures} ${failures === 1 ? 'failure' : 'failures'}`,
+  ].join(', ');
+}

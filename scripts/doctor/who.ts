@@ -1,0 +1,79 @@
+/**
+ * Who calls AWS, and where: credentials and Region, or one sentence that says how to get them.
+ * @module
+ */
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { BOUNDED } from './ask.ts';
+
+export interface Who {
+  readonly account: string;
+  /** The identity, as IAM names it. */
+  readonly arn: string;
+  readonly region: string;
+}
+
+/**
+ * The last provider asks the metadata service of an EC2 instance, which answers in milliseconds where there is one. Elsewhere
+ * its packets may vanish.
+ */
+const LONGEST_SEARCH_MS = 4_000;
+
+const HOW = 'set AWS_PROFILE to a profile of ~/.aws/config and AWS_REGION to a Region, such as eu-west-1';
+
+/** What AWS calls credentials that were good once. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
+const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'RequestExpired'];
+const UNKNOWN = ['InvalidClientTokenId', 'UnrecognizedClientException', 'SignatureDoesNotMatch'];
+
+/**
+ * Finds out by the environment and the files that every AWS tool reads.
+ * @throws Error with one sentence: what is missing, and how to get it
+ */
+export async function whoAmI(): Promise<Who> {
+  const client = new STSClient(BOUNDED);
+  const region = await client.config.region().catch(() => undefined);
+  const problem = await withinBound(client.config.credentials()).then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );
+  if (problem !== undefined) throw new Error(sentenceFor(problem));
+  if (region === undefined) throw new Error('no AWS Region is set: set AWS_REGION, such as eu-west-1');
+  const { Account: account = '', Arn: arn = '' } = await client
+    .send(new GetCallerIdentityCommand({}))
+    .catch((error: unknown) => {
+      throw new Error(refusalOf(error));
+    });
+  return { account, arn, region };
+}
+
+function sentenceFor(problem: string): string {
+  if (/expired|sso login/i.test(problem)) return `the AWS credentials have expired: ${firstOf(problem)}`;
+  const { AWS_PROFILE: profile } = process.env;
+  const where = profile === undefined ? '' : ` for the profile "${profile}"`;
+  // The chain says this where no provider has any; the sentence of a single provider says what is wrong with it.
+  const isNone = /^Could not load credentials from any providers|^no provider/.test(problem);
+  return `no AWS credentials were found${where}${isNone ? '' : ` (${firstOf(problem)})`}: ${HOW}`;
+}
+
+function refusalOf(error: unknown): string {
+  const name = error instanceof Error ? error.name : '';
+  if (EXPIRED.includes(name))
+    return 'the AWS credentials have expired: log in again (aws sso login), or get new ones as you got these';
+  if (UNKNOWN.includes(name)) return `AWS does not know these credentials (${name}): ${HOW}`;
+  return `AWS does not say who you are (${firstOf(messageOf(error))}): check the network, and AWS_REGION`;
+}
+
+const firstOf = (text: string): string => text.split('\n')[0] ?? '';
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message || error.name : String(error);
+
+async function withinBound<T>(search: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no provider answered')), LONGEST_SEARCH_MS);
+  });
+  try {
+    return await Promise.race([search, bound]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

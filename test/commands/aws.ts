@@ -1,0 +1,81 @@
+/**
+ * A stand-in for AWS that answers what was recorded, in the wire format of each service, and keeps a list of what was asked.
+ * @module
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+
+/** What a service says: the body, and a status if it is not 200. */
+export interface Recorded {
+  readonly status?: number;
+  readonly body: string;
+}
+
+/** By service and operation, such as `lambda:GetAccountSettings`. A text stands for an answer of 200. */
+export type Answers = Readonly<Record<string, string | Recorded | ((body: string) => string | Recorded)>>;
+
+export interface RecordedAws {
+  readonly env: NodeJS.ProcessEnv;
+  /** Every operation that was called, once. */
+  readonly asked: ReadonlySet<string>;
+  readonly close: () => void;
+}
+
+/** Operations of the services that go by path, and not by a name in the request. */
+const BY_PATH: readonly (readonly [RegExp, string])[] = [
+  [/^GET \/2016-08-19\/account-settings/, 'lambda:GetAccountSettings'],
+  [/^GET \/account\b/, 'apigateway:GetAccount'],
+  [/^GET \/2020-05-31\/distribution\b/, 'cloudfront:ListDistributions'],
+  [/^GET \/2020-05-31\/origin-access-control\b/, 'cloudfront:ListOriginAccessControls'],
+  [/^GET \/2020-05-31\/cache-policy\b/, 'cloudfront:ListCachePolicies'],
+  [/^GET \/2020-05-31\/response-headers-policy\b/, 'cloudfront:ListResponseHeadersPolicies'],
+  [/^GET \/2020-05-31\/function\b/, 'cloudfront:ListFunctions'],
+];
+
+/** Starts it on the loopback. What has no answer is answered 501, and is in `asked` all the same. */
+export async function startRecordedAws(region: string, answers: Answers): Promise<RecordedAws> {
+  const asked = new Set<string>();
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    const operation = operationOf(request, body);
+    asked.add(operation);
+    const known = answers[operation] ?? { status: 501, body: '{"__type":"NotRecorded"}' };
+    const answer = typeof known === 'function' ? known(body) : known;
+    const { status = 200, body: text } = typeof answer === 'string' ? { body: answer } : answer;
+    const type = text.startsWith('<') ? 'text/xml' : 'application/x-amz-json-1.1';
+    response.writeHead(status, { 'content-type': type }).end(text);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  return {
+    env: { ...emptyEnv(), ...credentials, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`, AWS_REGION: region },
+    asked,
+    close: () => void server.close(),
+  };
+}
+
+/** An environment without any word of AWS: not even the files of the home directory. */
+export function emptyEnv(): NodeJS.ProcessEnv {
+  const { PATH } = process.env;
+  return {
+    PATH,
+    HOME: '/nonexistent',
+    // No command of the tests leaves this machine.
+    AWS_EC2_METADATA_DISABLED: 'true',
+    CDK_DISABLE_CLI_TELEMETRY: 'true',
+  };
+}
+
+function operationOf({ method, url, headers }: IncomingMessage, body: string): string {
+  const [, service = 'unknown'] =
+    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(headers.authorization ?? '') ?? [];
+  const target = String(headers['x-amz-target'] ?? '').split('.')[1];
+  const action = target ?? new URLSearchParams(body).get('Action');
+  if (action) return `${service}:${action}`;
+  const path = `${method} ${url}`;
+  return BY_PATH.find(([pattern]) => pattern.test(path))?.[1] ?? `${service}:${path}`;
+}
