@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { readCredential } from './aws-requests.ts';
@@ -228,10 +229,11 @@ function abandon(response: ServerResponse, body: Readable): void {
   fail(response);
 }
 
-function write(response: ServerResponse, chunk: Buffer): Promise<void> | undefined {
-  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return undefined;
-  return new Promise((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
-  });
+async function write(response: ServerResponse, chunk: Buffer): Promise<void> {
+  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return;
+  const waiting = new AbortController();
+  await Promise.race(
+    ['drain', 'close'].map((event) => once(response, event, { signal: waiting.signal }).catch(() => {})),
+  );
+  waiting.abort();
 }
