@@ -48,6 +48,14 @@ const MAX_PRELUDE_BYTES = 16 * 1024;
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
 
+/**
+ * Answered under another name, `x-amzn-remapped-…`. Function URLs do to a function's headers what is documented for REST APIs,
+ * as far as people have seen it; a 401 so loses the name of its challenge.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+ * @see https://zenn.dev/ashphy/scraps/5d70402729657f
+ */
+const REMAPPED = ['date', 'server', 'www-authenticate'];
+
 /** Serves one function URL on a listener that already has its port. */
 export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
   const { plan, runtime, log } = options;
@@ -154,7 +162,7 @@ async function handle(
   const raw = { status: 200, headers: { 'content-type': 'application/json' }, body: outcome.payload };
   const answer = target.streams ? raw : readAnswer(outcome.payload);
   if (answer === undefined) return fail(response);
-  sendAnswer(response, { ...answer, headers: withCors(target, request, answer.headers) });
+  sendAnswer(response, { ...answer, headers: finish(target, request, answer.headers) });
 }
 
 function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): Buffer {
@@ -169,9 +177,19 @@ function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): B
   return buildEvent(request, body, frame);
 }
 
-const withCors = (target: FunctionUrl, request: IncomingMessage, headers: OutgoingHttpHeaders) => {
-  return target.cors === undefined ? headers : target.cors.apply(request, headers);
-};
+/** What the URL makes of the headers of a function. */
+function finish(
+  { cors }: FunctionUrl,
+  request: IncomingMessage,
+  headers: OutgoingHttpHeaders,
+): OutgoingHttpHeaders {
+  const named = Object.entries(headers).map(([name, value]) => [
+    REMAPPED.includes(name) ? `x-amzn-remapped-${name}` : name,
+    value,
+  ]);
+  const answered: OutgoingHttpHeaders = Object.fromEntries(named);
+  return cors === undefined ? answered : cors.apply(request, answered);
+}
 
 function fail(response: ServerResponse): void {
   const body = Buffer.from('Internal Server Error');
@@ -193,7 +211,7 @@ async function stream(
 
   function begin(head: { status: number; headers: OutgoingHttpHeaders }): void {
     begun = true;
-    response.writeHead(head.status, withCors(target, request, head.headers));
+    response.writeHead(head.status, finish(target, request, head.headers));
     response.flushHeaders();
   }
 
