@@ -73,6 +73,7 @@ await command(HELP, OPTIONS, async (flags) => {
       if (stop.signal.aborted) break;
       outcomes.push(outcome);
       say(linesOf(outcome));
+      await session.endReaders();
     }
   } finally {
     for (const path of await session.clean()) note(`${path} could not be removed`);

@@ -24,7 +24,7 @@ export const head: Check = {
       const isAll = answer.status === 200 && type?.startsWith('application/json') === true && offset === end;
       demand(isAll && cached === 'no-store' && (await answer.text()) === '', came);
     }
-    return 'just that, before and after a publish';
+    return '200 with application/json, the offset of the publish and no-store, twice';
   },
 };
 
@@ -51,7 +51,7 @@ export const largestMessage: Check = {
       await socket.next(
         ({ type, next }) => type === 'messages' && next === published.headers.get('stream-next-offset'),
       );
-      return 'just that';
+      return `204, ${MAX_MESSAGE_BYTES} bytes by a read, a frame on the socket, 413`;
     } finally {
       socket.close();
     }

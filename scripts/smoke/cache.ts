@@ -2,7 +2,12 @@
  * The edge's cache: what one anonymous caller is answered must not reach another that asked for something else.
  * @module
  */
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, demand, type Unseen, unseen } from './check.ts';
+
+const shut = (status: number, open: string): Unseen | undefined =>
+  status === 401
+    ? unseen(`401: no caller without a token may read ${open}; name a public channel with --public`)
+    : undefined;
 
 /** Pairs of requests. CloudFront answers both with one request to the hub if they are close enough. */
 const PAIRS = 20;
@@ -16,10 +21,8 @@ export const sharedPolls: Check = {
     await publish(channel, ['seen']);
     const path = `/channels/${channel}?offset=-1`;
     const { status, headers } = await askAnonymously(path);
-    if (status === 401)
-      return unseen(
-        `401: no caller without a token may read ${hub.open}; name a public channel with --public`,
-      );
+    const isShut = shut(status, hub.open);
+    if (isShut) return isShut;
     const tag = headers.get('etag');
     demand(status === 200 && tag !== null, `${status} with ETag: ${tag}`);
     let notModified = 0;
@@ -37,5 +40,27 @@ export const sharedPolls: Check = {
       if (checked.status === 304) notModified++;
     }
     return `200 with the message for it in ${PAIRS} pairs; 304 for the other in ${notModified}`;
+  },
+};
+
+const PUBLISHES = 20;
+
+export const freshReads: Check = {
+  number: 17,
+  title: 'an anonymous read after a publish',
+  expected: 'each message that was published before it, whatever the edge has kept',
+  async run({ hub, askAnonymously, newChannel, publish }) {
+    const channel = await newChannel({ isOpen: true });
+    const read = () => askAnonymously(`/channels/${channel}?offset=-1`);
+    const isShut = shut((await read()).status, hub.open);
+    if (isShut) return isShut;
+    for (let n = 1; n <= PUBLISHES; n++) {
+      await publish(channel, [n]);
+      const answer = await read();
+      const body = await answer.text();
+      const all = JSON.stringify(Array.from({ length: n }, (_, at) => at + 1));
+      demand(body === all, `${answer.status} ${body} after publish ${n}`);
+    }
+    return `all of them, after each of ${PUBLISHES} publishes`;
   },
 };

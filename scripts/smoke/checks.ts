@@ -4,7 +4,7 @@
  */
 import { head, largestMessage } from './answers.ts';
 import { preflights } from './browsers.ts';
-import { sharedPolls } from './cache.ts';
+import { freshReads, sharedPolls } from './cache.ts';
 import type { Check } from './check.ts';
 import { bareUrls } from './doors.ts';
 import { afterFreeze, noRoom } from './long-polls.ts';
@@ -22,6 +22,7 @@ export const CHECKS: readonly Check[] = [
   unauthorized,
   encodedNames,
   sharedPolls,
+  freshReads,
   bareUrls,
   preflights,
   gatewayRefusal,

@@ -28,15 +28,16 @@ export const bareUrls: Check = {
     demand(streamed.status === 501, `${streamed.status} for a stream at HttpUrl`);
     const opened = await openSocket(socket, { protocols: subprotocolsFor(hub.token) });
     opened.close();
+    const atApi = `${read.status}, ${held.status} to /hold and ${streamed.status} at HttpUrl`;
     if (!hub.hasEdge) {
       await eventWith('seen', await ask(`${stream}${path}?live=sse&offset=-1`));
-      return 'just that, without a front door';
+      return `${atApi}, a socket, a stream at StreamUrl`;
     }
     for (const asker of [ask, askAnonymously]) {
       const answer = await asker(`${stream}${path}?live=sse&offset=-1`);
       await answer.body?.cancel();
       demand(answer.status === 403, `${answer.status} at StreamUrl: it can be called without the front door`);
     }
-    return 'just that, with a front door';
+    return `${atApi}, a socket, 403 at StreamUrl`;
   },
 };

@@ -29,6 +29,11 @@ export const publishingFast: Check = {
       const answers = Object.entries(statuses).map(([status, n]) => `${n} times ${status}`);
       demand(refused.length === 0, answers.join(', '));
       await reader.until(count, LATE_MS);
+      const different = new Set(reader.got).size;
+      demand(
+        reader.got.length === count && different === count,
+        `${different} different messages of ${count} on the socket`,
+      );
       const pace = Math.round(count / (ms / 1_000));
       return `${answers.join(', ')}, at ${pace} a second, and all ${count} messages on the socket`;
     } finally {
@@ -49,7 +54,11 @@ async function publishAt({ rate, publish, stopped }: Session, channel: string, c
       ({ status }) => String(status),
       () => 'no answer',
     );
-    answers.push(answer.then((status) => void (statuses[status] = (statuses[status] ?? 0) + 1)));
+    answers.push(
+      answer.then((status) => {
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      }),
+    );
   }
   const ms = performance.now() - began;
   await Promise.all(answers);

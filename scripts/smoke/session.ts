@@ -2,6 +2,7 @@
  * One run: what the checks share, and what is removed after them.
  * @module
  */
+import { STREAM_CLOSED, STREAM_TTL } from '../../protocol/headers.ts';
 import type { SmokeHub } from './hub.ts';
 
 /** What a person may choose. */
@@ -29,6 +30,11 @@ export interface Session extends Choices {
   /** Makes an empty channel of JSON, which is deleted after the run. */
   readonly newChannel: (options?: ChannelOptions) => Promise<string>;
   readonly publish: (channel: string, messages: readonly unknown[]) => Promise<Response>;
+  /**
+   * Closes the channels that were made since, so that the streams and long polls on them end. Otherwise each would take one of
+   * the account's concurrent executions for a minute, of which a new account has ten.
+   */
+  readonly endReaders: () => Promise<void>;
   /** Has something removed after the run. */
   readonly removeLater: (path: string) => void;
   /** Removes what the checks have made. Returns what could not be removed. */
@@ -53,6 +59,7 @@ export function startSession(
   note: Session['note'],
 ): Session {
   const made: string[] = [];
+  const open: string[] = [];
   let channels = 0;
   const send = (path: string, init: RequestInit, more: Record<string, string>, end: AbortSignal) => {
     const signals = [AbortSignal.timeout(ANSWER_MS), end, ...(init.signal ? [init.signal] : [])];
@@ -72,14 +79,20 @@ export function startSession(
     async newChannel({ isOpen = false, ttlSeconds } = {}) {
       const name = `${isOpen ? hub.open : hub.root}/${++channels}`;
       const ttl: Record<string, string> =
-        ttlSeconds === undefined ? {} : { 'Stream-TTL': String(ttlSeconds) };
+        ttlSeconds === undefined ? {} : { [STREAM_TTL]: String(ttlSeconds) };
       const { status } = await ask(`/channels/${name}`, { method: 'PUT', headers: { ...JSON_TYPE, ...ttl } });
       if (status !== 201) throw new Error(`a channel could not be made: PUT was answered ${status}`);
       made.push(`/channels/${name}`);
+      open.push(`/channels/${name}`);
       return name;
     },
     publish: (channel, messages) =>
       ask(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
+    async endReaders() {
+      const close = { method: 'POST', headers: { ...JSON_TYPE, [STREAM_CLOSED]: 'true' } };
+      // What cannot be closed ends by itself, or is removed after the run.
+      await Promise.allSettled(open.splice(0).map((path) => ask(path, close)));
+    },
     removeLater: (path) => void made.push(path),
     async clean() {
       // The last first: an endpoint goes before the channels that it listens to.

@@ -8,22 +8,32 @@ import { type Check, demand } from './check.ts';
 import type { Session } from './session.ts';
 import { eventWith } from './wire.ts';
 
+/** Longer than a message takes at the worst (PROTOCOL.md §5.1), in milliseconds: then it waited for others. */
+const BUFFERED_MS = 10_000;
+
 const EVENT_STREAM = { Accept: 'text/event-stream' };
 
 export const streamsWithToken: Check = {
   number: 1,
   title: 'streams with a token',
-  expected: '200 and the message, at /events and at /channels/…?live=sse',
+  expected: '200, and each message when it is published, at /events and at /channels/…?live=sse',
   async run({ hub, ask, newChannel, publish }) {
     const channel = await newChannel();
-    await publish(channel, ['seen']);
+    let slowest = 0;
     for (const path of [
       `/events?channel=${channel}&offset=-1`,
       `/channels/${channel}?live=sse&offset=-1`,
       `/channels/${channel}`,
-    ])
-      await eventWith('seen', await ask(`${hub.streams}${path}`, { headers: EVENT_STREAM }));
-    return 'the message by each of them, and as EventSource reads it';
+    ]) {
+      const stream = await ask(`${hub.streams}${path}`, { headers: EVENT_STREAM });
+      const published = performance.now();
+      await publish(channel, [path]);
+      await eventWith(path, stream);
+      const ms = Math.round(performance.now() - published);
+      demand(ms < BUFFERED_MS, `the message after ${ms} ms at ${path}: something on the way keeps it back`);
+      slowest = Math.max(slowest, ms);
+    }
+    return `the message within ${slowest} ms of its publish, by each, and as an EventSource reads a channel`;
   },
 };
 
