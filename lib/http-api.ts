@@ -107,8 +107,8 @@ export class HttpApi extends Construct {
 }
 
 /**
- * Where a function has no room left (its reserved concurrency, or that of the account), the gateway answers 503 for it. A 503 of a
- * door says the same seconds.
+ * Where a function has no room left (its reserved concurrency, or that of the account), the gateway answers for it. If that is a 503,
+ * this may give it the seconds that a 503 of a door has. It is documented for answers of functions only, so nothing relies on it.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
  */
 function sayWhenToComeBack(routes: readonly Construct[]): void {

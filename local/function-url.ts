@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { readCredential } from './aws-requests.ts';
@@ -46,6 +47,14 @@ export interface FunctionUrlOptions {
 const MAX_PRELUDE_BYTES = 16 * 1024;
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
+
+/**
+ * Answered under another name, `x-amzn-remapped-…`. Function URLs do to a function's headers what is documented for REST APIs,
+ * as far as people have seen it; a 401 so loses the name of its challenge.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+ * @see https://zenn.dev/ashphy/scraps/5d70402729657f
+ */
+const REMAPPED = ['date', 'server', 'www-authenticate'];
 
 /** Serves one function URL on a listener that already has its port. */
 export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
@@ -153,7 +162,7 @@ async function handle(
   const raw = { status: 200, headers: { 'content-type': 'application/json' }, body: outcome.payload };
   const answer = target.streams ? raw : readAnswer(outcome.payload);
   if (answer === undefined) return fail(response);
-  sendAnswer(response, { ...answer, headers: withCors(target, request, answer.headers) });
+  sendAnswer(response, { ...answer, headers: finish(target, request, answer.headers) });
 }
 
 function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): Buffer {
@@ -168,9 +177,19 @@ function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): B
   return buildEvent(request, body, frame);
 }
 
-const withCors = (target: FunctionUrl, request: IncomingMessage, headers: OutgoingHttpHeaders) => {
-  return target.cors === undefined ? headers : target.cors.apply(request, headers);
-};
+/** What the URL makes of the headers of a function. */
+function finish(
+  { cors }: FunctionUrl,
+  request: IncomingMessage,
+  headers: OutgoingHttpHeaders,
+): OutgoingHttpHeaders {
+  const named = Object.entries(headers).map(([name, value]) => [
+    REMAPPED.includes(name) ? `x-amzn-remapped-${name}` : name,
+    value,
+  ]);
+  const answered: OutgoingHttpHeaders = Object.fromEntries(named);
+  return cors === undefined ? answered : cors.apply(request, answered);
+}
 
 function fail(response: ServerResponse): void {
   const body = Buffer.from('Internal Server Error');
@@ -192,7 +211,7 @@ async function stream(
 
   function begin(head: { status: number; headers: OutgoingHttpHeaders }): void {
     begun = true;
-    response.writeHead(head.status, withCors(target, request, head.headers));
+    response.writeHead(head.status, finish(target, request, head.headers));
     response.flushHeaders();
   }
 
@@ -228,10 +247,11 @@ function abandon(response: ServerResponse, body: Readable): void {
   fail(response);
 }
 
-function write(response: ServerResponse, chunk: Buffer): Promise<void> | undefined {
-  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return undefined;
-  return new Promise((resolve) => {
-    response.once('drain', resolve);
-    response.once('close', resolve);
-  });
+async function write(response: ServerResponse, chunk: Buffer): Promise<void> {
+  if (chunk.length === 0 || response.destroyed || response.write(chunk)) return;
+  const waiting = new AbortController();
+  await Promise.race(
+    ['drain', 'close'].map((event) => once(response, event, { signal: waiting.signal }).catch(() => {})),
+  );
+  waiting.abort();
 }

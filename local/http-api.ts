@@ -31,7 +31,10 @@ interface Integration {
   readonly timeoutMs: number;
   /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
   readonly permitted: boolean;
-  /** Applied to what the gateway says for the function too: a throttled one answers nothing itself. */
+  /**
+   * Applied to what the function answers, and to nothing that the gateway says in its place: they are documented for "the HTTP
+   * response from a backend integration", and a function that is throttled or cut off gives none.
+   */
   readonly finish: ResponseParameters;
 }
 
@@ -162,7 +165,7 @@ async function handle(
   });
   if (event.length > MAX_PAYLOAD_BYTES) return refuse(413, 'Request Entity Too Large');
   const { key, target } = found.route;
-  const answer = target.finish(await integrate(gateway, target, key, event));
+  const answer = await integrate(gateway, target, key, event);
   const headers = gateway.cors === undefined ? answer.headers : gateway.cors.apply(request, answer.headers);
   sendAnswer(response, { ...answer, headers });
 }
@@ -193,14 +196,15 @@ async function integrate(
     return gatewayError(500, 'Internal Server Error');
   }
   const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
-  // The function goes on: the gateway only stops waiting for it.
+  // The function goes on: the gateway only stops waiting for it. That this is a 503 was seen (anomalyco/sst#2232); what a
+  // throttled function makes is documented nowhere, so nothing may rely on more than that it is an error.
   if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
   if (outcome.kind === 'failure') {
     gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);
     return gatewayError(500, 'Internal Server Error');
   }
   const answer = outcome.kind === 'answer' ? readAnswer(outcome.payload) : undefined;
-  return answer ?? gatewayError(500, 'Internal Server Error');
+  return answer === undefined ? gatewayError(500, 'Internal Server Error') : target.finish(answer);
 }
 
 function gatewayError(status: number, message: string): HttpAnswer {

@@ -31,7 +31,7 @@ export interface KeyStore {
   readonly audience: string;
 }
 
-type Outputs = Readonly<Record<string, string | undefined>>;
+export type Outputs = Readonly<Record<string, string | undefined>>;
 
 function storeOfLocalHub({ aws, outputs }: Pick<LocalHub, 'aws' | 'outputs'>): KeyStore {
   const { endpoint, region, accessKeyId, secretAccessKey } = aws;
@@ -92,9 +92,12 @@ export async function rotate(store: KeyStore): Promise<Rotated> {
   return { key, audience, since, isEndOfAnother: hasPrevious };
 }
 
+/** The outputs of a deployed hub: where its doors are. */
+export const outputsOfDeployedHub = (stage: string): Promise<Outputs> => outputsOf(`tidings-${stage}-hub`);
+
 /** The URL of a deployed hub's HTTP API, without a slash at its end. */
 export async function urlOfDeployedHub(stage: string): Promise<string> {
-  const { HttpUrl } = await outputsOf(`tidings-${stage}-hub`);
+  const { HttpUrl } = await outputsOfDeployedHub(stage);
   if (!HttpUrl) throw new Error(`the stack tidings-${stage}-hub has no output HttpUrl`);
   return HttpUrl.replace(/\/$/, '');
 }

@@ -5,11 +5,20 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-const OUTPUTS = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
-<StackName>tidings-prod-log</StackName><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>
-<member><OutputKey>TokenSecretArn</OutputKey><OutputValue>arn:secret</OutputValue></member>
-<member><OutputKey>TokenAudience</OutputKey><OutputValue>tidings:prod</OutputValue></member>
+const OF_THE_LOG: Outputs = { TokenSecretArn: 'arn:secret', TokenAudience: 'tidings:prod' };
+
+type Outputs = Readonly<Record<string, string>>;
+
+/** What CloudFormation says of a stack with these outputs. */
+function describing(outputs: Outputs): string {
+  const members = Object.entries(outputs).map(
+    ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+  );
+  return `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member>
+<StackName>tidings-prod</StackName><StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-01-01T00:00:00Z</CreationTime><Outputs>
+${members.join('\n')}
 </Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+}
 
 export interface Deployed {
   /** The environment of a command that is to find it. */
@@ -19,18 +28,25 @@ export interface Deployed {
   readonly close: () => void;
 }
 
-/** @param putStatus what PutSecretValue is answered with; anything but 200 is a ResourceExistsException */
-export async function startDeployed(secret: object, putStatus = 200): Promise<Deployed> {
+/**
+ * @param putStatus what PutSecretValue is answered with; anything but 200 is a ResourceExistsException
+ * @param ofTheHub the outputs of the stack of the hub
+ */
+export async function startDeployed(
+  secret: object,
+  putStatus = 200,
+  ofTheHub: Outputs = {},
+): Promise<Deployed> {
   const asked: string[] = [];
   const version = { VersionId: 'v1', CreatedDate: Date.UTC(2026, 0, 1) / 1_000 };
-  const answer = (operation: string, response: ServerResponse): void => {
+  const answer = (operation: string, body: string, response: ServerResponse): void => {
     const [, name] = operation.split('.');
     response.setHeader('content-type', name ? 'application/x-amz-json-1.1' : 'text/xml');
     if (name === 'GetSecretValue')
       response.end(JSON.stringify({ SecretString: JSON.stringify(secret), ...version }));
     else if (name === 'PutSecretValue')
       response.writeHead(putStatus).end(JSON.stringify({ __type: 'ResourceExistsException' }));
-    else response.end(OUTPUTS);
+    else response.end(describing(body.includes('-hub') ? ofTheHub : OF_THE_LOG));
   };
   const server = createServer((request: IncomingMessage, response) => {
     let body = '';
@@ -39,7 +55,7 @@ export async function startDeployed(secret: object, putStatus = 200): Promise<De
     });
     request.on('end', () => {
       asked.push(body);
-      answer(String(request.headers['x-amz-target'] ?? ''), response);
+      answer(String(request.headers['x-amz-target'] ?? ''), body, response);
     });
   });
   server.listen(0, '127.0.0.1');

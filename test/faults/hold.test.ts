@@ -34,17 +34,14 @@ const hold = (channel: string, offset: string) =>
   hub.request(`/channels/${channel}?live=long-poll&offset=${offset}`);
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
-test('full holds are refused with 503 and Retry-After; publishing and short polling go on, and room is found again', async () => {
+test('full holds are refused by an error that passes; publishing and short polling go on, and room is found again', async () => {
   const channel = newChannel();
   const end = nextOf(await hub.publish(channel, 'first'));
   const held = Array.from({ length: MAX_HOLDS }, () => hold(channel, end));
-  const refused = async () => {
-    const response = await hub.request(`/channels/${channel}?live=long-poll&offset=${end}`, {
-      headers: { Prefer: 'wait=0' },
-    });
-    return [response.status, response.headers.get('Retry-After')];
-  };
-  await expect.poll(refused, { timeout: 10_000 }).toEqual([503, '1']);
+  const path = `/channels/${channel}?live=long-poll&offset=${end}`;
+  const status = async () => (await hub.request(path, { headers: { Prefer: 'wait=0' } })).status;
+  // Which error API Gateway makes of it is not documented (PROTOCOL.md §8).
+  await expect.poll(status, { timeout: 10_000 }).toSatisfy((code) => code === 429 || code >= 500);
   for (let n = 0; n < 20; n++) expect((await hub.publish(newChannel(), n)).status).toBe(204);
   expect((await hub.readAll(channel)).messages).toEqual(['first']);
   await hub.publish(channel, 'second');

@@ -27,7 +27,7 @@ const stageNamed = (template: Template, name: string) => {
 };
 
 describe('the gateways', () => {
-  test('say when to come back, whichever function has no room left', () => {
+  test('are asked to say when to come back, whichever function has no room left', () => {
     const integrations = Object.values(hub.findResources('AWS::ApiGatewayV2::Integration'))
       .map(({ Properties }) => Properties ?? {})
       .filter(({ PayloadFormatVersion }) => PayloadFormatVersion === '2.0');

@@ -27,6 +27,9 @@ describe('streaming', () => {
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(response.headers.get('x-way')).toBe('paced');
+    // A function URL gives this one another name.
+    expect(response.headers.get('www-authenticate')).toBeNull();
+    expect(response.headers.get('x-amzn-remapped-www-authenticate')).toBe('Bearer');
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
     for (const _ of [1, 2, 3]) {
       await gate.arrived(1);

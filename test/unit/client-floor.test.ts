@@ -124,6 +124,10 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
       '503 with a Retry-After below 0',
       () => new Response('', { status: 503, headers: { 'Retry-After': '-5' } }),
     ],
+    ...[500, 502, 503, 504, 429].map((status): [string, () => Response] => [
+      `${status} of the gateway, which does not say when to come back`,
+      () => Response.json({ message: 'Service Unavailable' }, { status }),
+    ]),
     ['503 with a Retry-After of 0', () => new Response('', { status: 503, headers: { 'Retry-After': '0' } })],
   ])('%s: nothing is delivered, and it is not asked again without a pause', async (what, answer) => {
     const offset = what.includes('now') ? 'now' : offsetAt(3);

@@ -1,0 +1,115 @@
+/**
+ * `npm run smoke`: asks a hub over the wire whether it behaves as the local one does.
+ * @module
+ */
+import { command, UsageError } from './cli.ts';
+import { type Check, type Outcome, outcomeOf, type Verdict } from './smoke/check.ts';
+import { CHECKS, LONG } from './smoke/checks.ts';
+import { findHub } from './smoke/hub.ts';
+import { RATE_SECONDS } from './smoke/rate.ts';
+import { type Choices, startSession } from './smoke/session.ts';
+
+/** Publishes a second: as many as SNS takes in most Regions; and what a laptop takes beside other work. */
+const RATE = 300;
+const LOCAL_RATE = 20;
+const MOST_RATE = 1_000;
+/** Lambda freezes a process between requests, and API Gateway ends its socket after ten minutes, in seconds. */
+const PAUSE = 600;
+const MOST_PAUSE = 1_800;
+
+const HELP = `usage: npm run smoke [-- OPTIONS]
+
+Asks a hub over the wire what may differ between AWS and the local stack, and says of each check: pass, FAIL, or unseen where
+that cannot be seen from outside; with what was expected, and what came. docs/first-hour.md says what to do about a FAIL.
+It ends with 1 if a check fails. What it makes is below smoke/ and the channel of --public, and is removed at the end.
+
+  --stage NAME     the stage of a deployed hub; uses your AWS credentials and region (default: the hub that runs here)
+  --only N,N       only these checks
+  --long           check ${LONG} as well, which waits ten minutes
+  --pause SECONDS  another pause for check ${LONG} (default ${PAUSE})
+  --rate N         publishes a second in check 8, for ${RATE_SECONDS} s (default ${RATE}, ${LOCAL_RATE} on this machine)
+  --receiver URL   takes the webhooks of checks 10 and 16 and answers 2xx (default: none, or one on this machine)
+  --public NAME    channels below NAME/ can be read without a token, for check 5 (default: public)
+  --origin ORIGIN  pages of it may call, for checks 12 and 13 (default: https://smoke.example)
+
+A run takes about two minutes and costs less than five cents. Checks:
+${CHECKS.toSorted((a, b) => a.number - b.number)
+  .map(({ number, title }) => `  ${String(number).padStart(2)}  ${title}`)
+  .join('\n')}`;
+
+const OPTIONS = {
+  stage: { type: 'string' },
+  only: { type: 'string' },
+  long: { type: 'boolean' },
+  pause: { type: 'string' },
+  rate: { type: 'string' },
+  receiver: { type: 'string' },
+  public: { type: 'string', default: 'public' },
+  origin: { type: 'string', default: 'https://smoke.example' },
+} as const;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+/** What is no result goes where it is not in the way of a program that reads the results. */
+const note = (line: string): void => void process.stderr.write(`${line} …\n`);
+
+await command(HELP, OPTIONS, async (flags) => {
+  const { stage, only, long: isLong = false, pause, rate, receiver, origin } = flags;
+  const checks = only === undefined ? CHECKS.filter((each) => isLong || each.number !== LONG) : chosen(only);
+  const choices: Choices = {
+    rate: numberOf('rate', rate, MOST_RATE) ?? (stage === undefined ? LOCAL_RATE : RATE),
+    pauseMs: (numberOf('pause', pause, MOST_PAUSE) ?? PAUSE) * 1_000,
+    receiver: receiver === undefined ? undefined : urlOf(receiver),
+    origin,
+  };
+  const hub = await findHub(stage, flags.public);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  say(`${hub.url}, with${hub.hasEdge ? '' : 'out'} a front door\n`);
+  const session = startSession(hub, choices, stop.signal, note);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const check of checks) {
+      const outcome = await outcomeOf(check, session);
+      if (stop.signal.aborted) break;
+      outcomes.push(outcome);
+      say(linesOf(outcome));
+      await session.endReaders();
+    }
+  } finally {
+    for (const path of await session.clean()) note(`${path} could not be removed`);
+  }
+  const count = (verdict: Verdict) => outcomes.filter((each) => each.verdict === verdict).length;
+  if (!checks.some(({ number }) => number === LONG))
+    say(`check ${LONG} waits ten minutes, and runs with --long`);
+  say(`${count('pass')} passed, ${count('FAIL')} failed, ${count('unseen')} cannot be seen from outside`);
+  if (count('FAIL') > 0 || stop.signal.aborted) process.exitCode = 1;
+});
+
+function linesOf({ check: { number, title, expected }, verdict, came }: Outcome): string {
+  return `${verdict.padEnd(6)} ${number} ${title}
+         expected: ${expected}
+         came: ${came}
+`;
+}
+
+function chosen(only: string): readonly Check[] {
+  const numbers = only.split(',').map(Number);
+  const unknown = numbers.find((asked) => !CHECKS.some(({ number }) => number === asked));
+  if (unknown !== undefined)
+    throw new UsageError(`--only is ${only}, it must be numbers from 1 to ${CHECKS.length}, such as 1,4`);
+  return CHECKS.filter(({ number }) => numbers.includes(number));
+}
+
+function numberOf(flag: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > most)
+    throw new UsageError(`--${flag} is ${text}, it must be a whole number from 1 to ${most}`);
+  return number;
+}
+
+function urlOf(receiver: string): string {
+  if (!/^https?:\/\//.test(receiver) || !URL.canParse(receiver))
+    throw new UsageError(`--receiver is ${receiver}, it must be a URL that begins with https://`);
+  return receiver;
+}

@@ -1,0 +1,44 @@
+/**
+ * What a browser asks before it asks (PROTOCOL.md §10).
+ * @module
+ */
+import { type Check, demand, unseen } from './check.ts';
+import { listsOrigins } from './refusals.ts';
+
+const METHODS = ['POST', 'PUT', 'DELETE'];
+/** In seconds. */
+const MAX_AGE = 7_200;
+const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];
+
+export const preflights: Check = {
+  number: 12,
+  title: 'preflights of both origins',
+  expected: 'that pages may send any method and any header, and keep that for two hours',
+  async run({ hub, ask, askAnonymously, origin }) {
+    if (await listsOrigins(ask, hub.root, origin))
+      return unseen(`this hub does not admit pages of ${origin}: name one that it does with --origin`);
+    const asked = {
+      Origin: origin,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': HEADERS.join(','),
+    };
+    const came: string[] = [];
+    for (const url of [`${hub.url}/channels/${hub.root}/none`, `${hub.streams}/events`]) {
+      const { status, headers } = await askAnonymously(url, { method: 'OPTIONS', headers: asked });
+      const [allowed, methods, more, age] = ['allow-origin', 'allow-methods', 'allow-headers', 'max-age'].map(
+        (name) => headers.get(`access-control-${name}`) ?? '',
+      );
+      const answer = `${status} with origin ${allowed}, methods ${methods}, headers ${more}, age ${age} at ${url}`;
+      demand(status >= 200 && status < 300 && (allowed === '*' || allowed === origin), answer);
+      const isChannel = url.endsWith('/none');
+      demand(!isChannel || METHODS.every((method) => methods?.includes(method)), answer);
+      demand(
+        HEADERS.every((header) => more?.toLowerCase().includes(header)),
+        answer,
+      );
+      demand(Number(age) === MAX_AGE, answer);
+      came.push(`${status} for ${allowed}`);
+    }
+    return `${came.join(', ')}, with all three headers asked for and two hours`;
+  },
+};

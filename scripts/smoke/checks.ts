@@ -1,0 +1,40 @@
+/**
+ * All checks, in the order in which they run: what others build on comes first, and what waits long comes last.
+ * @module
+ */
+import { head, largestMessage } from './answers.ts';
+import { preflights } from './browsers.ts';
+import { freshReads, sharedPolls } from './cache.ts';
+import type { Check } from './check.ts';
+import { bareUrls } from './doors.ts';
+import { afterFreeze, noRoom } from './long-polls.ts';
+import { encodedNames } from './names.ts';
+import { publishingFast } from './rate.ts';
+import { gatewayRefusal, unauthorized } from './refusals.ts';
+import { socketsByEachWay } from './sockets.ts';
+import { abandonedStream, streamsWithToken } from './streams.ts';
+import { allTransports } from './transports.ts';
+import { webhookByName } from './webhooks.ts';
+
+export const CHECKS: readonly Check[] = [
+  streamsWithToken,
+  socketsByEachWay,
+  unauthorized,
+  encodedNames,
+  sharedPolls,
+  freshReads,
+  bareUrls,
+  preflights,
+  gatewayRefusal,
+  head,
+  largestMessage,
+  webhookByName,
+  allTransports,
+  publishingFast,
+  noRoom,
+  abandonedStream,
+  afterFreeze,
+];
+
+/** The one that is run only when it is asked for. */
+export const LONG = afterFreeze.number;

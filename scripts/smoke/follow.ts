@@ -1,0 +1,63 @@
+/**
+ * A reader of one channel by one transport: the client of this project, which nobody can see anything by that a hub does
+ * not say.
+ * @module
+ */
+import { connect } from '../../client/index.ts';
+import type { Transport } from '../../client/transport.ts';
+import type { Session } from './session.ts';
+
+export interface Follower {
+  /** What came, in its order. */
+  readonly got: readonly unknown[];
+  /** Waits until so many messages have come. @throws Error with how many there are, if they do not come in time */
+  readonly until: (count: number, ms: number) => Promise<void>;
+  readonly close: () => void;
+}
+
+/** How long subscribing may take, in milliseconds. */
+const SUBSCRIBE_MS = 20_000;
+const LOOK_MS = 50;
+
+/** Follows a channel from now on. @throws Error if the hub does not take the subscription */
+export async function follow(session: Session, channel: string, transport: Transport): Promise<Follower> {
+  const { hub } = session;
+  const client = connect({
+    url: hub.url,
+    socketUrl: hub.sockets,
+    streamUrl: hub.streams,
+    token: hub.token,
+    transports: [transport],
+  });
+  const got: unknown[] = [];
+  let problem: Error | undefined;
+  const close = (): void => client.close();
+  const subscribed = new Promise<void>((resolve, reject) => {
+    setTimeout(reject, SUBSCRIBE_MS, new Error(`no subscription by ${transport} in time`)).unref();
+    client.subscribe(channel, {
+      onMessages: ({ messages }) => void got.push(...messages),
+      onSubscribed: resolve,
+      onError(error) {
+        problem = error;
+        reject(error);
+      },
+    });
+  });
+  await subscribed.catch((error: unknown) => {
+    close();
+    throw error;
+  });
+  return {
+    got,
+    close,
+    async until(count, ms) {
+      const end = performance.now() + ms;
+      while (got.length < count) {
+        if (problem) throw problem;
+        if (session.stopped.aborted || performance.now() > end)
+          throw new Error(`${got.length} of ${count} messages by ${transport}`);
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+    },
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * The hub that is checked: where its doors are, and a token for it.
+ * @module
+ */
+import { UsageError } from '../cli.ts';
+import { keysIn, type Outputs, outputsOfDeployedHub, storeFor } from '../hub-keys.ts';
+import { readLocalHub } from '../local-file.ts';
+import { mint } from '../mint.ts';
+
+/** All channels of a run are below it. */
+const ROOT = 'smoke';
+
+/** The longest run waits ten minutes, in seconds. */
+const TOKEN_SECONDS = 3_600;
+
+export interface SmokeHub {
+  /** Where clients publish and read: the front door, or else the HTTP API. URLs have no slash at their end. */
+  readonly url: string;
+  /** Where clients stream, and where they open sockets. */
+  readonly streams: string;
+  readonly sockets: string;
+  /** The three doors behind the front door, or without one. */
+  readonly bare: { readonly http: string; readonly stream: string; readonly socket: string };
+  readonly hasEdge: boolean;
+  /** True for a hub on this machine. */
+  readonly isLocal: boolean;
+  /** May do everything below `root` and `open`, on behalf of a caller that nobody else is. */
+  readonly token: string;
+  readonly root: string;
+  /** Below it anonymous callers may subscribe, if the hub lets them anywhere. */
+  readonly open: string;
+}
+
+/**
+ * Finds the deployed hub of that stage by its stacks, or the one that runs here.
+ * @param open the first segments of channels that anonymous callers may read
+ * @throws UsageError if none runs here
+ */
+export async function findHub(stage: string | undefined, open: string): Promise<SmokeHub> {
+  const keys = await keysIn(await storeFor(stage));
+  const id = Date.now().toString(36);
+  const token = await mint({
+    ...keys,
+    capability: Object.fromEntries(
+      [`${ROOT}/*`, `${open}/*`].map((pattern) => [pattern, ['publish', 'subscribe', 'webhook', 'manage']]),
+    ),
+    ttlSeconds: TOKEN_SECONDS,
+    sub: `${ROOT}-${id}`,
+  });
+  const doors = doorsIn(stage === undefined ? outputsOfLocalHub() : await outputsOfDeployedHub(stage));
+  return { ...doors, isLocal: stage === undefined, token, root: `${ROOT}/${id}`, open: `${open}/${id}` };
+}
+
+/** The front door of a local hub is where it says it is. */
+function outputsOfLocalHub(): Outputs {
+  const local = readLocalHub();
+  if (!local) throw new UsageError('no hub runs here: start one with npm start');
+  return local.outputs.Url === undefined ? local.outputs : { ...local.outputs, Url: local.url };
+}
+
+function doorsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
+  const [url, http, stream, socket] = ['Url', 'HttpUrl', 'StreamUrl', 'SocketUrl'].map((name) =>
+    outputs[name]?.replace(/\/+$/, ''),
+  );
+  if (!http || !stream || !socket)
+    throw new Error('the stack of the hub has no outputs HttpUrl, StreamUrl and SocketUrl: deploy it again');
+  const bare = { http, stream, socket };
+  if (!url) return { url: http, streams: stream, sockets: socket, bare, hasEdge: false };
+  return { url, streams: url, sockets: `${url.replace(/^http/, 'ws')}/ws`, bare, hasEdge: true };
+}

@@ -1,0 +1,66 @@
+/**
+ * Publishing fast: the slowest quota on the way is that of SNS, 300 publishes a second in most Regions.
+ * https://docs.aws.amazon.com/general/latest/gr/sns.html
+ * @module
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Check, demand } from './check.ts';
+import { follow } from './follow.ts';
+import type { Session } from './session.ts';
+
+/** How long messages are published, in seconds. */
+export const RATE_SECONDS = 5;
+/** How long the last message may be on its way, in milliseconds. */
+const LATE_MS = 30_000;
+
+export const publishingFast: Check = {
+  number: 8,
+  title: 'publishing fast',
+  expected: '2xx for each publish, and each message on a socket',
+  async run(session) {
+    const { rate } = session;
+    const channel = await session.newChannel();
+    const count = rate * RATE_SECONDS;
+    session.note(`publishing ${rate} messages a second for ${RATE_SECONDS} s`);
+    const reader = await follow(session, channel, 'websocket');
+    try {
+      const { statuses, ms } = await publishAt(session, channel, count);
+      const refused = Object.entries(statuses).filter(([status]) => !/^2/.test(status));
+      const answers = Object.entries(statuses).map(([status, n]) => `${n} times ${status}`);
+      demand(refused.length === 0, answers.join(', '));
+      await reader.until(count, LATE_MS);
+      const different = new Set(reader.got).size;
+      demand(
+        reader.got.length === count && different === count,
+        `${different} different messages of ${count} on the socket`,
+      );
+      const pace = Math.round(count / (ms / 1_000));
+      return `${answers.join(', ')}, at ${pace} a second, and all ${count} messages on the socket`;
+    } finally {
+      reader.close();
+    }
+  },
+};
+
+/** Publishes without waiting for answers: how fast is what is asked. */
+async function publishAt({ rate, publish, stopped }: Session, channel: string, count: number) {
+  const statuses: Record<string, number> = {};
+  const began = performance.now();
+  const answers: Promise<void>[] = [];
+  for (let n = 0; n < count; n++) {
+    const early = began + (n * 1_000) / rate - performance.now();
+    if (early > 0) await wait(early, undefined, { signal: stopped });
+    const answer = publish(channel, [n]).then(
+      ({ status }) => String(status),
+      () => 'no answer',
+    );
+    answers.push(
+      answer.then((status) => {
+        statuses[status] = (statuses[status] ?? 0) + 1;
+      }),
+    );
+  }
+  const ms = performance.now() - began;
+  await Promise.all(answers);
+  return { statuses, ms };
+}

@@ -1,0 +1,111 @@
+/**
+ * One run: what the checks share, and what is removed after them.
+ * @module
+ */
+import { STREAM_CLOSED, STREAM_TTL } from '../../protocol/headers.ts';
+import type { SmokeHub } from './hub.ts';
+
+/** What a person may choose. */
+export interface Choices {
+  /** Publishes a second of the check that publishes fast. */
+  readonly rate: number;
+  /** A URL that takes webhooks and answers 2xx; undefined: one on this machine, or none. */
+  readonly receiver: string | undefined;
+  /** The origin of a page that may call. */
+  readonly origin: string;
+  /** How long the functions are left alone before they are asked again, in milliseconds. */
+  readonly pauseMs: number;
+}
+
+export interface Session extends Choices {
+  readonly hub: SmokeHub;
+  /** Aborted when the run is to end. */
+  readonly stopped: AbortSignal;
+  /** Says what is waited for. */
+  readonly note: (line: string) => void;
+  /** Asks the hub with the token. `path` is below the front door, unless it is a whole URL. */
+  readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
+  /** The same without a token. */
+  readonly askAnonymously: (path: string, init?: RequestInit) => Promise<Response>;
+  /** Makes an empty channel of JSON, which is deleted after the run. */
+  readonly newChannel: (options?: ChannelOptions) => Promise<string>;
+  readonly publish: (channel: string, messages: readonly unknown[]) => Promise<Response>;
+  /**
+   * Closes the channels that were made since, so that the streams and long polls on them end. Otherwise each would take one of
+   * the account's concurrent executions for a minute, of which a new account has ten.
+   */
+  readonly endReaders: () => Promise<void>;
+  /** Has something removed after the run. */
+  readonly removeLater: (path: string) => void;
+  /** Removes what the checks have made. Returns what could not be removed. */
+  readonly clean: () => Promise<readonly string[]>;
+}
+
+interface ChannelOptions {
+  /** True for a channel that anonymous callers may read. */
+  readonly isOpen?: boolean;
+  readonly ttlSeconds?: number;
+}
+
+/** How long an answer may take, in milliseconds: a long poll of a minute, and a cold start. */
+const ANSWER_MS = 75_000;
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+export function startSession(
+  hub: SmokeHub,
+  choices: Choices,
+  stopped: AbortSignal,
+  note: Session['note'],
+): Session {
+  const made: string[] = [];
+  const open: string[] = [];
+  let channels = 0;
+  const send = (path: string, init: RequestInit, more: Record<string, string>, end: AbortSignal) => {
+    const signals = [AbortSignal.timeout(ANSWER_MS), end, ...(init.signal ? [init.signal] : [])];
+    const headers = { ...more, ...Object.fromEntries(new Headers(init.headers)) };
+    const url = /^https?:/.test(path) ? path : `${hub.url}${path}`;
+    return fetch(url, { ...init, headers, signal: AbortSignal.any(signals) });
+  };
+  const authorization = { Authorization: `Bearer ${hub.token}` };
+  const ask: Session['ask'] = (path, init = {}) => send(path, init, authorization, stopped);
+  return {
+    ...choices,
+    hub,
+    stopped,
+    note,
+    ask,
+    askAnonymously: (path, init = {}) => send(path, init, {}, stopped),
+    async newChannel({ isOpen = false, ttlSeconds } = {}) {
+      const name = `${isOpen ? hub.open : hub.root}/${++channels}`;
+      const ttl: Record<string, string> =
+        ttlSeconds === undefined ? {} : { [STREAM_TTL]: String(ttlSeconds) };
+      const { status } = await ask(`/channels/${name}`, { method: 'PUT', headers: { ...JSON_TYPE, ...ttl } });
+      if (status !== 201) throw new Error(`a channel could not be made: PUT was answered ${status}`);
+      made.push(`/channels/${name}`);
+      open.push(`/channels/${name}`);
+      return name;
+    },
+    publish: (channel, messages) =>
+      ask(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
+    async endReaders() {
+      const close = { method: 'POST', headers: { ...JSON_TYPE, [STREAM_CLOSED]: 'true' } };
+      // What cannot be closed ends by itself, or is removed after the run.
+      await Promise.allSettled(open.splice(0).map((path) => ask(path, close)));
+    },
+    removeLater: (path) => void made.push(path),
+    async clean() {
+      // The last first: an endpoint goes before the channels that it listens to.
+      const paths = made.splice(0).reverse();
+      const never = new AbortController().signal;
+      const answers = await Promise.allSettled(
+        paths.map((path) => send(path, { method: 'DELETE' }, authorization, never)),
+      );
+      return paths.filter((_, at) => !isGone(answers[at]));
+    },
+  };
+}
+
+/** 404: it has ended by itself. */
+const isGone = (answer: PromiseSettledResult<Response> | undefined): boolean =>
+  answer?.status === 'fulfilled' && (answer.value.ok || answer.value.status === 404);

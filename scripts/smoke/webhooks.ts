@@ -1,0 +1,93 @@
+/**
+ * Webhooks: whether the function that delivers finds the address of a name (PROTOCOL.md §13).
+ * @module
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { type Check, demand, unseen } from './check.ts';
+import type { Session } from './session.ts';
+import { inWords } from './wire.ts';
+
+/**
+ * A name on the public internet that takes no webhooks, for a run without a receiver: whatever it answers, it was found. It is
+ * AWS's own, so that no one else gets a request of a test.
+ */
+const SOME_NAME = 'https://checkip.amazonaws.com/';
+
+/** How long the first attempt may take, in milliseconds: a cold start, and 15 s for the receiver. */
+const ATTEMPT_MS = 40_000;
+const LOOK_MS = 500;
+
+export const webhookByName: Check = {
+  number: 10,
+  title: 'a webhook to a name',
+  expected: 'an attempt that finds the address of the name, and is delivered if it is to a receiver',
+  async run(session) {
+    const channel = await session.newChannel();
+    return await withReceiver(session, async (url) => {
+      const endpoint = await createEndpoint(session, url ?? SOME_NAME, channel);
+      const { status, error } = await testAttempt(session, endpoint);
+      const came = `${error ?? status} from ${new URL(url ?? SOME_NAME).host}`;
+      demand(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
+      if (url !== undefined) demand(Number(status) >= 200 && Number(status) < 300, came);
+      if (!session.hub.isLocal) return came;
+      return unseen(`${came}: on one machine no name server is asked for an address`);
+    });
+  },
+};
+
+/** The URL of a receiver that is there: the one that was named, or one on this machine for a local hub. */
+export async function withReceiver<T>(
+  { receiver, hub }: Session,
+  work: (url: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (receiver !== undefined || !hub.isLocal) return await work(receiver);
+  const server = createServer(
+    (request, response) => void request.resume().on('end', () => response.writeHead(204).end()),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  try {
+    return await work(`http://localhost:${typeof address === 'object' ? address?.port : ''}/`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/** Returns the path of an endpoint that gets the messages of a channel; it is removed after the run. */
+export async function createEndpoint(
+  { ask, removeLater }: Session,
+  url: string,
+  channel: string,
+): Promise<string> {
+  const body = JSON.stringify({ url, channels: [channel], description: 'smoke' });
+  const answer = await ask('/webhooks', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body,
+  });
+  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${await inWords(answer)}`);
+  const path = `/webhooks/${String(fieldsOf(await answer.json()).id)}`;
+  removeLater(path);
+  return path;
+}
+
+/** Has a test message sent, and returns its first attempt. */
+async function testAttempt({ ask, stopped }: Session, endpoint: string) {
+  const asked = await ask(`${endpoint}/test`, { method: 'POST' });
+  if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await inWords(asked)}`);
+  const { delivery } = fieldsOf(await asked.json());
+  const end = performance.now() + ATTEMPT_MS;
+  for (;;) {
+    const answer = await ask(`${endpoint}/deliveries/${String(delivery)}`);
+    const { attempts } = fieldsOf(await answer.json());
+    const [first] = Array.isArray(attempts) ? attempts.map(fieldsOf) : [];
+    if (first) return first;
+    if (performance.now() > end) throw new Error(`no attempt within ${ATTEMPT_MS / 1_000} s`);
+    await wait(LOOK_MS, undefined, { signal: stopped });
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Reading what the hub says: refusals, events of streams, and sockets.
+ * @module
+ */
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { chunksOf, eventsIn } from '../../client/event-stream.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+
+/** Characters of an answer that are shown. */
+const SHOWN_CHARS = 120;
+
+/** An answer in a few words: its status, its type and how its body begins. */
+export async function inWords(response: Response): Promise<string> {
+  const type = response.headers.get('content-type') ?? 'no content type';
+  const body = (await response.text()).replace(/\s+/g, ' ').slice(0, SHOWN_CHARS);
+  return `${response.status} ${type}${body === '' ? '' : `, ${body}`}`;
+}
+
+/** The code of a refusal of the hub (PROTOCOL.md §9); undefined for any other body. */
+export function codeIn(body: string): unknown {
+  try {
+    return fieldsOf(fieldsOf(JSON.parse(body)).error).code;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Waits for an event of a stream with that text in its data, and leaves the stream.
+ * @throws Error if it is no stream, or ends before
+ */
+export async function eventWith(text: string, response: Response): Promise<void> {
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+  if (response.status !== 200 || !isStream || !response.body) throw new Error(await inWords(response));
+  for await (const { data } of eventsIn(chunksOf(response.body), () => {})) if (data.includes(text)) return;
+  throw new Error(`a stream that ended without the message`);
+}
+
+/** How long a socket may take to open, and to answer, in milliseconds. */
+const SOCKET_MS = 20_000;
+
+export interface OpenSocket {
+  /** Sends an action. */
+  readonly say: (frame: object) => void;
+  /** The next frame of which that is true. @throws Error if none comes in time, or the socket closes */
+  readonly next: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
+  readonly close: () => void;
+}
+
+/** @throws Error with the status of an upgrade that was refused */
+export async function openSocket(
+  url: string,
+  { headers = {}, protocols = [] }: { headers?: Record<string, string>; protocols?: readonly string[] },
+): Promise<OpenSocket> {
+  const socket = new WebSocket(url, [...protocols], { headers, handshakeTimeout: SOCKET_MS });
+  await once(socket, 'open');
+  const frames: ReturnType<typeof fieldsOf>[] = [];
+  const heard = new EventTarget();
+  socket.on('message', (data) => {
+    frames.push(fieldsOf(JSON.parse(String(data))));
+    heard.dispatchEvent(new Event('frame'));
+  });
+  socket.on('error', () => {});
+  return {
+    say: (frame) => socket.send(JSON.stringify(frame)),
+    async next(isIt) {
+      const signal = AbortSignal.timeout(SOCKET_MS);
+      while (!frames.some(isIt)) await once(heard, 'frame', { signal });
+    },
+    close: () => socket.terminate(),
+  };
+}

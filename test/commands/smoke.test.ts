@@ -1,0 +1,272 @@
+/**
+ * `npm run smoke` against local hubs: every check passes on a hub that is well, or says that it cannot see, and fails on one
+ * that answers wrongly.
+ * @module
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, inject } from '../support/faults.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
+import { callerAt } from '../support/wire.ts';
+import { startDeployed } from './deployed.ts';
+import { run, runIn, temporaryDirectory } from './support.ts';
+
+const directory = temporaryDirectory();
+const { path: cwd } = directory;
+let well: RunningHub;
+let bare: RunningHub;
+/** Between the checks and the hub: it answers in place of it, where a test says so. */
+let proxy: TestProxy;
+beforeAll(async () => {
+  const context = {
+    'tidings:stage': 'prod',
+    'tidings:anonymous': { 'public/*': ['subscribe'] },
+    'tidings:streamSeconds': 8,
+  };
+  [well, bare] = await Promise.all([
+    startHub({ context }),
+    startHub({ context: { ...context, 'tidings:edge': false, 'tidings:maxHolds': 1 } }),
+  ]);
+  proxy = await startProxy(well.stack.url);
+  mkdirSync(join(cwd, '.tidings'));
+});
+afterEach(async () => {
+  proxy.front = undefined;
+  await clearFaults(well.stack.control);
+});
+afterAll(async () => {
+  await proxy.close();
+  await Promise.all([well.close(), bare.close()]);
+  directory.remove();
+});
+
+/** Has commands find that hub as the one that runs here, and its front door there. */
+function announce(
+  { stack, token }: RunningHub,
+  url: string,
+  outputs: Readonly<Record<string, string>> = {},
+): void {
+  const { control, aws } = stack;
+  const hub = { url, token, pid: process.pid, control, aws, outputs: { ...stack.outputs, ...outputs } };
+  writeFileSync(join(cwd, '.tidings/local.json'), JSON.stringify(hub));
+}
+
+/** The verdict of each check that ran, by number, and the exit code. */
+async function smoke(...args: readonly string[]) {
+  const command = run(cwd, 'scripts/smoke.ts', ...args);
+  const code = await command.ended;
+  const output = command.output();
+  const lines = output.matchAll(/^(pass|FAIL|unseen) +(\d+) /gm);
+  return { code, output, verdicts: Object.fromEntries([...lines].map(([, verdict, n]) => [n, verdict])) };
+}
+
+/** Checks that channels and endpoints are gone, and returns which channels were made. */
+async function madeAndGone(): Promise<readonly string[]> {
+  const hub = callerAt(well.stack.url, { Authorization: `Bearer ${well.token}` });
+  expect(await (await hub.request('/webhooks')).json()).toEqual({ endpoints: [] });
+  const made = proxy.came.filter((asked) => asked.startsWith('PUT ')).map((asked) => asked.slice(4));
+  for (const path of made) {
+    const { headers } = await hub.request(path, { method: 'HEAD' });
+    expect([path, headers.get('Stream-Next-Offset')]).toEqual([path, '0000000000000000']);
+  }
+  proxy.came.splice(0);
+  return made;
+}
+
+const ALL = Array.from({ length: 17 }, (_, at) => String(at + 1));
+
+test('a hub that is well passes, and nothing is left behind', async () => {
+  announce(well, proxy.url);
+  const { code, output, verdicts } = await smoke('--long', '--pause', '1', '--rate', '5');
+  const passed = Object.fromEntries(ALL.map((number) => [number, 'pass']));
+  expect(verdicts, output).toEqual({ ...passed, 3: 'unseen', 10: 'unseen' });
+  expect([code, output]).toEqual([0, expect.stringContaining('15 passed, 0 failed, 2 cannot be seen')]);
+  expect((await madeAndGone()).length).toBeGreaterThan(10);
+});
+
+test('Ctrl-C ends it, and nothing is left behind either', async () => {
+  announce(well, proxy.url);
+  const command = run(cwd, 'scripts/smoke.ts', '--only', '7');
+  await expect.poll(command.output, { timeout: 30_000 }).toContain('waiting until');
+  command.process.kill('SIGINT');
+  expect(await command.ended, command.output()).toBe(1);
+  expect((await madeAndGone()).length).toBeGreaterThan(0);
+});
+
+test('without a front door, and with room for one long poll', async () => {
+  announce(bare, bare.stack.url);
+  const { code, output, verdicts } = await smoke('--only', '1,2,3,6,11,13');
+  expect(verdicts, output).toEqual({ 1: 'pass', 2: 'pass', 3: 'pass', 6: 'pass', 11: 'pass', 13: 'unseen' });
+  expect([code, output]).toEqual([0, expect.stringContaining('without a front door')]);
+});
+
+test('a deployed hub is found by its stacks', async () => {
+  const { key } = await keysOfLocalHub(well.stack);
+  const outputs = { ...well.stack.outputs, Url: well.stack.url };
+  const { env, asked, close } = await startDeployed({ current: key, previous: '' }, 200, outputs);
+  const command = runIn({ cwd, env }, 'scripts/smoke.ts', '--stage', 'prod', '--only', '1,14');
+  expect(await command.ended, command.output()).toBe(0);
+  expect(command.output()).toContain('2 passed, 0 failed');
+  expect(asked.join()).toContain('StackName=tidings-prod-hub');
+  close();
+});
+
+type Front = (method: string, path: string) => FrontAnswer | undefined;
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+const FORBIDDEN = { status: 403, headers: JSON_TYPE, body: '{"message":"The request signature is another"}' };
+/** The answer to those requests only. */
+const to =
+  (isMeant: (method: string, path: string) => boolean, answer: FrontAnswer): Front =>
+  (method, path) =>
+    isMeant(method, path) ? answer : undefined;
+/** The answer to the first of them. */
+function toFirst(isMeant: (method: string, path: string) => boolean, answer: FrontAnswer): Front {
+  let left = 1;
+  return (method, path) => (isMeant(method, path) && left-- > 0 ? answer : undefined);
+}
+const isPoll = (_method: string, path: string) => path.includes('live=long-poll');
+
+const WRONG: readonly (readonly [number, string, string, () => Front])[] = [
+  [
+    1,
+    'a signature that is broken',
+    '403 application/json',
+    () => to((_, path) => path.startsWith('/events'), FORBIDDEN),
+  ],
+  [
+    2,
+    'no upgrade',
+    'by the Authorization header: Unexpected server response: 403',
+    () => to((m) => m === 'UPGRADE', FORBIDDEN),
+  ],
+  [3, 'a refusal that is none', 'came: 404', () => to(isPoll, { status: 404, body: 'gone' })],
+  [
+    4,
+    'no challenge',
+    '401 without a challenge from the function URL',
+    () =>
+      to((_, path) => path.includes('live=sse'), {
+        status: 401,
+        headers: JSON_TYPE,
+        body: '{"error":{"code":"unauthorized"}}',
+      }),
+  ],
+  [5, 'the 304 of another', 'came: 304', () => to((_, path) => path.includes('_=3'), { status: 304 })],
+  [
+    6,
+    'a path that is encoded twice',
+    'came: 403',
+    () => to((m, path) => m === 'GET' && path.includes('%2F'), FORBIDDEN),
+  ],
+  [
+    7,
+    'an invocation that is interrupted',
+    'it ended when its reader left',
+    () => to((m) => m === 'HEAD', { status: 200 }),
+  ],
+  [8, 'a publish that is throttled', 'times 503', () => toFirst((m) => m === 'POST', { status: 503 })],
+  [9, 'a message that is not seen', 'the long poll was answered 204', () => to(isPoll, { status: 204 })],
+  [12, 'a preflight without CORS', '204 with origin ,', () => to((m) => m === 'OPTIONS', { status: 204 })],
+  [
+    13,
+    'a refusal without CORS',
+    'Access-Control-Allow-Origin: null',
+    () => toFirst((m) => m === 'GET', { status: 431 }),
+  ],
+  [
+    14,
+    'a HEAD that is kept',
+    'Cache-Control null',
+    () => to((m) => m === 'HEAD', { status: 200, headers: JSON_TYPE }),
+  ],
+  [15, 'a limit of its own', '413 for the publish', () => toFirst((m) => m === 'POST', { status: 413 })],
+  [
+    17,
+    'a page that is stale',
+    'came: 200 [1,2] after publish 1',
+    () => to((_, path) => path.startsWith('/channels/public'), { status: 200, body: '[1,2]' }),
+  ],
+];
+
+describe('a hub that is wrong fails', () => {
+  test.each(WRONG)('check %i: %s', async (number, _what, came, front) => {
+    announce(well, proxy.url);
+    const isWrong = front();
+    // The first reads and what is made and removed go to the hub.
+    proxy.front = (method, path) =>
+      method === 'PUT' || method === 'DELETE' ? undefined : isWrong(method, path);
+    const { code, output, verdicts } = await smoke('--only', String(number), '--pause', '1', '--rate', '5');
+    expect([verdicts, code], output).toEqual([{ [number]: 'FAIL' }, 1]);
+    expect(output).toContain(came);
+  });
+
+  test('check 11: a function URL that anybody may call', async () => {
+    announce(well, proxy.url, { StreamUrl: well.stack.url });
+    const { code, output, verdicts } = await smoke('--only', '11');
+    expect([verdicts, code], output).toEqual([{ 11: 'FAIL' }, 1]);
+    expect(output).toContain('it can be called without the front door');
+  });
+
+  test('check 10: a receiver that is not there', async () => {
+    announce(well, proxy.url);
+    const { code, output, verdicts } = await smoke('--only', '10', '--receiver', 'http://localhost:1/');
+    expect([verdicts, code], output).toEqual([{ 10: 'FAIL' }, 1]);
+    expect(output).toContain('connection_refused');
+  });
+
+  test('check 16: a publish that dies', async () => {
+    announce(well, proxy.url);
+    await inject(well.stack.control, {
+      function: 'Publish',
+      at: 'before',
+      action: 'dynamodb:PutItem',
+      resource: 'Entries',
+      effect: 'kill',
+    });
+    const { code, output, verdicts } = await smoke('--only', '16');
+    expect([verdicts, code], output).toEqual([{ 16: 'FAIL' }, 1]);
+    expect(output).toMatch(/came: 50\d for a publish/);
+  });
+
+  test('no hub at all: each check says why', async () => {
+    const closed = await startProxy(well.stack.url);
+    await closed.close();
+    announce(well, closed.url);
+    const { code, output } = await smoke('--only', '14');
+    expect([code, output]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
+  });
+});
+
+test('docs/first-hour.md says of each check what it tells', async () => {
+  const { output } = await smoke('--help');
+  const checks = [...output.matchAll(/^ {2,3}(\d+) {2}(.+)$/gm)].map(
+    ([, number, title]) => `${number} ${title}`,
+  );
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/first-hour.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| (\d+ [^|]+) \| [^|]+ \| [^|]+ \|$/gm)].map(([, check]) => check);
+  expect(checks).toHaveLength(ALL.length);
+  expect(rows).toEqual(checks);
+});
+
+describe('mistakes get one sentence', () => {
+  test.each([
+    [['--only', '99'], '--only is 99, it must be numbers from 1 to 17'],
+    [['--rate', '0'], '--rate is 0, it must be a whole number from 1 to 1000'],
+    [['--pause', 'x'], '--pause is x, it must be a whole number from 1 to 1800'],
+    [['--receiver', 'here'], '--receiver is here, it must be a URL'],
+  ])('%j', async (args, sentence) => {
+    const { code, output } = await smoke(...args);
+    expect([code, output]).toEqual([2, expect.stringContaining(`tidings: ${sentence}`)]);
+  });
+
+  test('no hub', async () => {
+    const empty = temporaryDirectory();
+    const command = run(empty.path, 'scripts/smoke.ts');
+    expect([await command.ended, command.output()]).toEqual([2, expect.stringContaining('no hub runs here')]);
+    empty.remove();
+  });
+});

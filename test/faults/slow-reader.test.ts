@@ -1,0 +1,96 @@
+/**
+ * A stream whose reader stops reading (PROTOCOL.md §5.2): it ends, its caller gets the seat back, and the function neither fails
+ * nor is ended by Lambda.
+ * @module
+ */
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { saveGrants } from '../support/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+
+/** More than the buffers of all connections on the way hold: what the function writes has to wait. */
+const MESSAGES = 400;
+const MESSAGE = 'x'.repeat(120_000);
+const AT_ONCE = 2;
+
+let running: RunningHub;
+let hub: Caller;
+const lines: string[] = [];
+beforeAll(async () => {
+  // Two streams at a time: the oldest of them gives way.
+  const context = { 'tidings:heldPerCaller': 1, 'tidings:edge': false };
+  running = await startHub({ context, log: (line) => lines.push(line) });
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+});
+afterAll(async () => {
+  await saveGrants('slow-reader', running.stack.control);
+  await running.close();
+});
+
+/** A stream from the beginning, of which nothing is read yet. */
+async function open(channel: string): Promise<IncomingMessage> {
+  const [url = ''] = Object.values(running.stack.functionUrls);
+  const headers = { Authorization: `Bearer ${running.token}` };
+  const asked = request(`${url}/channels/${channel}?live=sse&offset=-1`, { headers }).end();
+  const [response] = await once(asked, 'response');
+  return response;
+}
+
+/** How often streams have looked into a channel. */
+async function looks(): Promise<number> {
+  const calls: unknown = await (await fetch(`${running.stack.control}/calls`)).json();
+  if (!Array.isArray(calls)) throw new Error(`no list: ${JSON.stringify(calls)}`);
+  const found = calls.find(
+    (row) => String(row.function).includes('Stream') && row.action === 'dynamodb:GetItem',
+  );
+  return Number(found?.count ?? 0);
+}
+
+/** Waits until the stream looks into its channel no more: what it has read waits for the reader. */
+async function untilStuck(): Promise<void> {
+  let before = -1;
+  const isStuck = async () => {
+    const now = await looks();
+    const isSame = now > 0 && now === before;
+    before = now;
+    return isSame;
+  };
+  await expect.poll(isStuck, { timeout: 30_000, interval: 1_000 }).toBe(true);
+}
+
+test('a reader that reads nothing loses its stream long before its life ends, and reads on from where it was', async () => {
+  const channel = newChannel();
+  for (let n = 0; n < MESSAGES; n += AT_ONCE)
+    await hub.publish(channel, ...Array.from({ length: AT_ONCE }, (_, at) => `${n + at} ${MESSAGE}`));
+  const began = performance.now();
+  const stuck = await open(channel);
+  await untilStuck();
+  const second = await open('quiet');
+  second.resume();
+  const third = async () => {
+    const response = await open('quiet');
+    response.destroy();
+    return response.statusCode;
+  };
+  expect(await third()).toBe(429);
+  await expect.poll(third, { timeout: 40_000, interval: 250 }).toBe(200);
+  expect(performance.now() - began).toBeLessThan(45_000);
+  second.destroy();
+
+  // It reads again: what it is sent ends properly, with a whole event.
+  // A function that Lambda ends cuts its stream, and this rejects.
+  const said = await text(stuck);
+  expect(said.endsWith('\n\n')).toBe(true);
+  const [, offset = ''] = said.match(/.*"streamNextOffset":"(\d{16})"/s) ?? [];
+  const got = [...said.matchAll(/"(\d+) x/g)].map(([, n]) => Number(n));
+  expect(got).toEqual(Array.from(got, (_, n) => n));
+  expect(got.length).toBeLessThan(MESSAGES);
+  const { messages } = await hub.readAll(channel, offset);
+  expect(messages.map((message) => Number(String(message).split(' ')[0]))).toEqual(
+    Array.from({ length: MESSAGES - got.length }, (_, n) => got.length + n),
+  );
+  expect(lines.filter((line) => /timed out|request failed|Warning/.test(line))).toEqual([]);
+}, 180_000);
