@@ -52,7 +52,8 @@ export function lifetimeOf(
   if (status >= 400) {
     const isCached = CACHED_ERRORS.has(status) || (ERRORS_WITH_MAX_AGE.has(status) && maxAge !== undefined);
     const ttl = Math.max(errorTtl, maxAge ?? 0);
-    return isCached && ttl > 0 ? { ...rest, ttl, isShared: true } : { ...rest, ttl: undefined };
+    const error = { ...rest, staleIfError: 0 };
+    return isCached && ttl > 0 ? { ...error, ttl, isShared: true } : { ...error, ttl: undefined };
   }
   if (NOT_WHOLE.has(status) || (isForOne && policy.minTtl === 0)) return { ...rest, ttl: undefined };
   const expires = Date.parse(String(headers.expires ?? ''));
