@@ -50,7 +50,7 @@ const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
 
 /**
  * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests whose answer is
- * for nobody else (docs/adr/0012), so that two callers never wait for, let alone get, one answer. Quota: 10.
+ * for nobody else (docs/adr/0013), so that two callers never wait for, let alone get, one answer. Quota: 10.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
  */
 const KEY_HEADERS = ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', EDGE_TOKEN];

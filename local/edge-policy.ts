@@ -60,7 +60,7 @@ export function readCachePolicy(value: unknown, plan: Plan, at: string): CachePo
     keyOf: ({ uri, rawQuery = '', headers: sent }) =>
       JSON.stringify([
         uri,
-        rawQuery.split('&').filter((pair) => isInKey(pair.split('=', 1)[0] ?? '')),
+        rawQuery.split('&').filter((pair) => pair !== '' && isInKey(pair.split('=', 1)[0] ?? '')),
         headers.map((name) => sent[name] ?? null),
       ]),
   };
