@@ -61,8 +61,8 @@ export const wakeEnv = contract('SOCKET_URL');
 /** How long a long poll is held. */
 export const holdEnv = contract('HOLD_SECONDS');
 
-/** How long a stream lives, and the header that its token comes in. */
-export const streamEnv = contract('STREAM_SECONDS', 'TOKEN_HEADER');
+/** How long a stream lives. */
+export const streamEnv = contract('STREAM_SECONDS');
 
 /** Where endpoints are kept, and who listens by which pattern. */
 export const endpointsEnv = contract('ENDPOINTS_TABLE');

@@ -30,8 +30,8 @@ const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
 const hold = holdInAws({ ...settings, ...who, ...wakeEnv.read(process.env), SUBSCRIBERS_TABLE }, client);
-const { STREAM_SECONDS, TOKEN_HEADER } = streamEnv.read(process.env);
-const access = accessInAws(who, TOKEN_HEADER);
+const { STREAM_SECONDS } = streamEnv.read(process.env);
+const access = accessInAws(who);
 const { redeem } = ticketsInAws(who, settings.KEYS_TABLE, client);
 const { channel, events } = streamAnswers({
   hold,

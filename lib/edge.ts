@@ -9,6 +9,7 @@ import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
 import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { EDGE_TOKEN } from '../protocol/headers.ts';
 import { TICKET } from '../protocol/url.ts';
 import type { HubConfig } from './config.ts';
 import { SOCKET_PATH } from './socket.ts';
@@ -47,21 +48,12 @@ const MAX_TTL = Duration.seconds(60);
  */
 const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
 
-/** Where the function puts the caller's Authorization on the way to the stream. */
-export const EDGE_TOKEN_HEADER = 'x-tidings-authorization';
-
 /**
- * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests with a
- * token or a ticket, so that two callers never wait for, let alone get, one answer.
+ * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests whose answer is
+ * for nobody else (docs/adr/0013), so that two callers never wait for, let alone get, one answer. Quota: 10.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
  */
-const KEY_HEADERS = [
-  'Accept',
-  'Authorization',
-  'Last-Event-ID',
-  'Prefer',
-  'x-tidings-alone',
-  EDGE_TOKEN_HEADER,
-];
+const KEY_HEADERS = ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', EDGE_TOKEN];
 
 const ROUTE = fileURLToPath(new URL('edge-function/route.js', import.meta.url));
 
@@ -122,8 +114,7 @@ export class Edge extends Construct {
       // Compressing would gather events until there are enough of them.
       compress: false,
       functionAssociations: [{ function: route, eventType: cloudfront.FunctionEventType.VIEWER_REQUEST }],
-      // Both origins route by their own host name, so they must not get the viewer's.
-      originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      originRequestPolicy: this.#originRequestPolicy(),
       responseHeadersPolicy: this.#refusalPolicy(origins),
       viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
     };
@@ -148,6 +139,24 @@ export class Edge extends Construct {
         accessControlExposeHeaders: ['Retry-After'],
         originOverride: false,
       },
+    });
+  }
+
+  /**
+   * Both origins route by their own host name, so they must not get the viewer's. The viewer's Authorization must not reach an
+   * origin that CloudFront signs for: public stacks record that the signature is then missing or wrong, and Lambda answers 403.
+   * The function moves that header; this is for the case that it fails to. No answer depends on a cookie, and CloudFront
+   * revalidates nothing where cookies are forwarded:
+   * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomConditionalGETs
+   */
+  #originRequestPolicy(): cloudfront.OriginRequestPolicy {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.OriginRequestPolicy(this, 'OriginRequestPolicy', {
+      comment: 'Tidings: all but what the origins have of their own',
+      originRequestPolicyName: `${stackName}-${region}`,
+      headerBehavior: cloudfront.OriginRequestHeaderBehavior.denyList('host', 'authorization'),
+      queryStringBehavior: cloudfront.OriginRequestQueryStringBehavior.all(),
+      cookieBehavior: cloudfront.OriginRequestCookieBehavior.none(),
     });
   }
 

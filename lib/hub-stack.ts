@@ -10,7 +10,7 @@ import { Budget } from './budget.ts';
 import type { HubConfig } from './config.ts';
 import { Deliver } from './deliver.ts';
 import { Dispatch } from './dispatch.ts';
-import { EDGE_TOKEN_HEADER, Edge } from './edge.ts';
+import { Edge } from './edge.ts';
 import { Hints } from './hints.ts';
 import { Hold } from './hold.ts';
 import { HttpApi } from './http-api.ts';
@@ -39,8 +39,6 @@ export class HubStack extends Stack {
     const stream = new Stream(this, 'Stream', {
       ...common,
       socket,
-      // CloudFront signs its requests to the function in Authorization, so the caller's own comes in another header.
-      tokenHeader: config.edge ? EDGE_TOKEN_HEADER : 'authorization',
       authType: config.edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
     });
     const webhooks = new Webhooks(this, 'Webhooks', common);

@@ -13,8 +13,6 @@ import { type WakingProps, waitingDoor } from './waiting-door.ts';
 const MARGIN_SECONDS = 10;
 
 export interface StreamProps extends WakingProps {
-  /** The header that the front door moves the token to; without a front door it is Authorization. */
-  readonly tokenHeader: string;
   /** Who may call the URL: with a front door nobody but that. */
   readonly authType: lambda.FunctionUrlAuthType;
 }
@@ -31,10 +29,7 @@ export class Stream extends Construct {
       door: 'stream',
       timeoutSeconds: streamSeconds + MARGIN_SECONDS,
       atATime: maxStreams,
-      environment: streamEnv.write({
-        STREAM_SECONDS: String(streamSeconds),
-        TOKEN_HEADER: props.tokenHeader,
-      }),
+      environment: streamEnv.write({ STREAM_SECONDS: String(streamSeconds) }),
     });
     props.log.grantRedeem(this.door);
     const { authType } = props;

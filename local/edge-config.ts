@@ -4,6 +4,12 @@
  */
 import { type AddCors, readResponseHeadersPolicy } from './edge-cors.ts';
 import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';
+import {
+  type CachePolicy,
+  type OriginRequestPolicy,
+  readCachePolicy,
+  readOriginRequestPolicy,
+} from './edge-policy.ts';
 import { matchesWildcard } from './iam-match.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from './json.ts';
 import { edgeFunctionArn } from './names.ts';
@@ -16,6 +22,9 @@ export interface Behavior {
   readonly methods: ReadonlySet<string>;
   readonly route: EdgeFunction | undefined;
   readonly addCors: AddCors;
+  /** Undefined where nothing is cached. */
+  readonly cachePolicy: CachePolicy | undefined;
+  readonly originRequestPolicy: OriginRequestPolicy;
   matches(path: string): boolean;
 }
 
@@ -24,10 +33,8 @@ const DEFAULT_READ_TIMEOUT_S = 30;
 /** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_AllowedMethods.html */
 const DEFAULT_METHODS = ['GET', 'HEAD'];
 
-/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html */
-const ALL_VIEWER_EXCEPT_HOST_HEADER = 'b689b0a8-53d0-40ab-baf2-68738e2966ac';
-/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html */
-const CACHING_DISABLED = '4135ea2d-6df8-44a3-9df3-4b5a84be39ad';
+/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html */
+export const DEFAULT_ERROR_TTL_S = 10;
 
 const configOf = (resource: Resolved) => objectOr(resource.properties.DistributionConfig);
 
@@ -89,7 +96,7 @@ export function readBehaviors(
     const at = `the behavior ${String(behavior.PathPattern)} of ${place(resource)}`;
     const originId = requireString(behavior.TargetOriginId, `TargetOriginId of ${at}`);
     if (!origins.has(originId)) throw new Error(`${at} has the origin ${originId}, which does not exist`);
-    refuseOtherPolicies(behavior, plan, at);
+    refuseCachedOptions(behavior, at);
     const pattern = requireString(behavior.PathPattern, `PathPattern of ${at}`);
     const arn = functionOf(behavior, at);
     if (arn !== undefined && !functions.has(arn)) functions.set(arn, newFunction(arn, plan, at, log));
@@ -98,19 +105,28 @@ export function readBehaviors(
       methods: new Set(stringsOf(behavior.AllowedMethods ?? DEFAULT_METHODS, `AllowedMethods of ${at}`)),
       route: arn === undefined ? undefined : functions.get(arn),
       addCors: readResponseHeadersPolicy(behavior.ResponseHeadersPolicyId, plan, at),
+      cachePolicy: readCachePolicy(behavior.CachePolicyId, plan, at),
+      originRequestPolicy: readOriginRequestPolicy(behavior.OriginRequestPolicyId, plan, at),
       matches: (path) => matchesWildcard(pattern, path),
     };
   });
 }
 
-function refuseOtherPolicies(behavior: JsonObject, plan: Plan, at: string): void {
-  if (behavior.OriginRequestPolicyId !== ALL_VIEWER_EXCEPT_HOST_HEADER) {
-    throw new Error(`${at} must have the origin request policy AllViewerExceptHostHeader`);
-  }
-  const own = plan.all('AWS::CloudFront::CachePolicy').map(({ name }) => name);
-  const id = requireString(behavior.CachePolicyId, `CachePolicyId of ${at}`);
-  if (id !== CACHING_DISABLED && !own.includes(id))
-    throw new Error(`${at} has the unknown cache policy ${id}`);
+function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string): void {
+  if (stringsOf(methods, `CachedMethods of ${at}`).includes('OPTIONS'))
+    throw new Error(`${at} caches OPTIONS: only GET and HEAD are cached here`);
+}
+
+/** For how long each error status is cached at least, in seconds, where the template says it. */
+export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
+  const at = `the error responses of ${place(resource)}`;
+  const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);
+  return new Map(
+    errors.map(({ ErrorCode: code, ErrorCachingMinTTL: ttl }) => [
+      numberOr(code, 0, `ErrorCode of ${at}`),
+      numberOr(ttl, DEFAULT_ERROR_TTL_S, `ErrorCachingMinTTL of ${at}`),
+    ]),
+  );
 }
 
 function functionOf(behavior: JsonObject, at: string): string | undefined {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ServerResponse } from 'node:http';
-import { sendAnswer } from './http-event.ts';
+import { type HttpAnswer, sendAnswer } from './http-event.ts';
 
 /** Sends the page, or cuts the answer where one has already begun. */
 export function sendEdgeError(
@@ -14,6 +14,11 @@ export function sendEdgeError(
   requestId: string,
 ): void {
   if (response.headersSent) return void response.destroy();
+  sendAnswer(response, edgeError(status, reason, requestId));
+}
+
+/** The page. */
+export function edgeError(status: number, reason: string, requestId: string): HttpAnswer {
   const body = Buffer.from(
     `<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD><BODY>
 <H1>${status} ERROR</H1><H2>The request could not be satisfied.</H2>
@@ -28,5 +33,5 @@ Request ID: ${requestId}</PRE></BODY></HTML>
     'x-cache': 'Error from cloudfront',
     'x-amz-cf-id': requestId,
   };
-  sendAnswer(response, { status, headers, body });
+  return { status, headers, body };
 }

@@ -4,7 +4,6 @@
  */
 import { ACTED, type Properties } from './properties.ts';
 
-const NO_CACHE = 'there is no cache: each request reaches its origin, as on AWS with an empty one';
 const NO_TLS = 'there is no TLS on one machine';
 
 const BEHAVIOR: Properties = {
@@ -14,7 +13,7 @@ const BEHAVIOR: Properties = {
   OriginRequestPolicyId: ACTED,
   CachePolicyId: ACTED,
   ResponseHeadersPolicyId: ACTED,
-  CachedMethods: NO_CACHE,
+  CachedMethods: ACTED,
   Compress: 'nothing is compressed: what an origin sends arrives as it is',
   ViewerProtocolPolicy: NO_TLS,
 };
@@ -35,7 +34,7 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
       },
       DefaultCacheBehavior: BEHAVIOR,
       CacheBehaviors: { ...BEHAVIOR, PathPattern: ACTED },
-      CustomErrorResponses: { ErrorCode: NO_CACHE, ErrorCachingMinTTL: NO_CACHE },
+      CustomErrorResponses: { ErrorCode: ACTED, ErrorCachingMinTTL: ACTED },
       Enabled: 'what is disabled would not be in the template',
       HttpVersion: 'HTTP/1.1 is spoken here; newer versions differ in speed only',
       IPV6Enabled: 'loopback only',
@@ -59,7 +58,31 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
       Description: 'for humans',
     },
   },
-  'AWS::CloudFront::CachePolicy': { CachePolicyConfig: NO_CACHE },
+  'AWS::CloudFront::CachePolicy': {
+    CachePolicyConfig: {
+      MinTTL: ACTED,
+      DefaultTTL: ACTED,
+      MaxTTL: ACTED,
+      ParametersInCacheKeyAndForwardedToOrigin: {
+        HeadersConfig: { HeaderBehavior: ACTED, Headers: ACTED },
+        QueryStringsConfig: { QueryStringBehavior: ACTED, QueryStrings: ACTED },
+        CookiesConfig: { CookieBehavior: ACTED },
+        EnableAcceptEncodingGzip: ACTED,
+        EnableAcceptEncodingBrotli: ACTED,
+      },
+      Name: 'for humans',
+      Comment: 'for humans',
+    },
+  },
+  'AWS::CloudFront::OriginRequestPolicy': {
+    OriginRequestPolicyConfig: {
+      HeadersConfig: { HeaderBehavior: ACTED, Headers: ACTED },
+      QueryStringsConfig: { QueryStringBehavior: ACTED },
+      CookiesConfig: { CookieBehavior: ACTED },
+      Name: 'for humans',
+      Comment: 'for humans',
+    },
+  },
   'AWS::CloudFront::ResponseHeadersPolicy': {
     ResponseHeadersPolicyConfig: {
       CorsConfig: {

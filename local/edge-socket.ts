@@ -22,7 +22,9 @@ export function tunnel(
   exchange: Exchange,
   { socket: viewer, head }: Upgrade,
 ): void {
-  const outgoing = ask(origin, agent, edge, exchange, { connection: 'Upgrade', upgrade: 'websocket' });
+  const outgoing = ask(origin, agent, edge, exchange, {
+    more: { connection: 'Upgrade', upgrade: 'websocket' },
+  });
   outgoing.on('upgrade', (incoming, far, farHead) => {
     if (!(far instanceof Socket) || viewer.destroyed) return void far.destroy();
     exchange.response.detachSocket(viewer);

@@ -1,18 +1,32 @@
 /**
- * A CloudFront distribution: behaviors, the function at the edge, and origins. It keeps no answer: each request goes
- * to its origin, as with a cache that is always empty.
+ * A CloudFront distribution: behaviors, the function at the edge, the cache, and origins.
  * @module
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type Behavior, type EdgeFunctions, readBehaviors, readOrigins } from './edge-config.ts';
+import { type Asked, createEdgeCache, type EdgeCache } from './edge-cache.ts';
+import {
+  type Behavior,
+  DEFAULT_ERROR_TTL_S,
+  type EdgeFunctions,
+  readBehaviors,
+  readErrorTtls,
+  readOrigins,
+} from './edge-config.ts';
 import { sendEdgeError } from './edge-error.ts';
-import { buildEdgeEvent, type EdgeVerdict, readVerdict, splitTarget } from './edge-event.ts';
+import {
+  buildEdgeEvent,
+  type EdgeRequest,
+  type EdgeVerdict,
+  readVerdict,
+  splitTarget,
+} from './edge-event.ts';
 import { tunnel, type Upgrade } from './edge-socket.ts';
-import { sendAnswer } from './http-event.ts';
+import { NOT_SIGNED } from './function-url.ts';
+import { sendAnswer, sendMessage } from './http-event.ts';
 import { type Listener, responseOn } from './listener.ts';
 import { distributionDomain, distributionId } from './names.ts';
-import { forward, hasBody, type Origin } from './origin.ts';
+import { breaksSignature, type Exchange, forward, hasBody, type Origin } from './origin.ts';
 import type { Plan, Resolved } from './plan.ts';
 import { headBytes } from './request-body.ts';
 
@@ -31,6 +45,7 @@ interface Distribution {
   readonly behaviors: readonly Behavior[];
   readonly origins: ReadonlyMap<string, Origin>;
   readonly agent: Agent;
+  readonly cache: EdgeCache;
   newRequestId(): string;
   readonly log: (line: string) => void;
 }
@@ -58,6 +73,7 @@ export function serveDistribution(
 ): ServedDistribution {
   const origins = readOrigins(resource, plan, accessKeyId, socketHosts);
   const functions: EdgeFunctions = new Map();
+  const errorTtls = readErrorTtls(resource);
   const random = randomBytes(RANDOM_BYTES).toString('base64url');
   let requests = 0;
   const distribution: Distribution = {
@@ -68,6 +84,10 @@ export function serveDistribution(
     behaviors: readBehaviors(resource, plan, origins, functions, log),
     origins,
     agent: new Agent({ keepAlive: true }),
+    cache: createEdgeCache({
+      clock: Date.now,
+      errorTtl: (status) => errorTtls.get(status) ?? DEFAULT_ERROR_TTL_S,
+    }),
     newRequestId() {
       requests += 1;
       return random + String(requests).padStart(NUMBER_LENGTH, '0');
@@ -118,9 +138,10 @@ async function handle(
   if (verdict.kind === 'response') {
     sendAnswer(response, verdict.answer);
   } else if (verdict.kind === 'request' && origin !== undefined) {
-    const { addCors } = behavior;
-    const exchange = { id, request, response, addCors, log: distribution.log };
-    if (upgrade === undefined) forward(origin, distribution.agent, verdict.request, exchange);
+    const { addCors, originRequestPolicy, cachePolicy } = behavior;
+    const { log } = distribution;
+    const exchange = { id, request, response, addCors, originRequestPolicy, cachePolicy, log };
+    if (upgrade === undefined) pass(distribution, origin, verdict.request, exchange);
     else if (origin.takesSockets) tunnel(origin, distribution.agent, verdict.request, exchange, upgrade);
     else sendEdgeError(response, 403, 'The origin takes no WebSockets.', id);
   } else {
@@ -128,6 +149,24 @@ async function handle(
     distribution.log(`[edge] the function failed: ${message}`);
     sendEdgeError(response, 503, 'The function at the edge failed.', id);
   }
+}
+
+/** Answers from the cache where the behavior has one, else from the origin. */
+function pass(
+  { agent, cache, log }: Distribution,
+  origin: Origin,
+  request: EdgeRequest,
+  exchange: Exchange,
+): void {
+  if (breaksSignature(origin, request, exchange)) {
+    log(`[edge] the Authorization of a viewer must not be forwarded to ${origin.id}, which is signed for`);
+    sendMessage(exchange.response, 403, NOT_SIGNED);
+    return;
+  }
+  const { cachePolicy: policy } = exchange;
+  const send: Asked['send'] = (sent, receiver) => forward(origin, agent, sent, exchange, receiver);
+  if (policy === undefined) send(request);
+  else cache.serve({ policy, request, exchange, send });
 }
 
 /** What CloudFront answers before any code of ours runs. */

@@ -84,7 +84,7 @@ export function serveFunctionUrl(url: Resolved, listener: Listener, options: Fun
 const FORBIDDEN: JsonObject = { Message: 'Forbidden' };
 
 /** AWS says this to CloudFront too: it signs the hash that the client sent along, or none. */
-const NOT_SIGNED: JsonObject = {
+export const NOT_SIGNED: JsonObject = {
   message: 'The request signature we calculated does not match the signature you provided.',
 };
 

@@ -15,6 +15,7 @@ import {
 import type { AddCors } from './edge-cors.ts';
 import { sendEdgeError } from './edge-error.ts';
 import type { EdgeRequest } from './edge-event.ts';
+import { type CachePolicy, forwardedHeaders, type OriginRequestPolicy } from './edge-policy.ts';
 import { REGION } from './intrinsics.ts';
 
 export interface Origin {
@@ -34,6 +35,8 @@ export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly addCors: AddCors;
+  readonly originRequestPolicy: OriginRequestPolicy;
+  readonly cachePolicy: CachePolicy | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -66,18 +69,45 @@ const NOT_RETURNED = new Set([
 
 export const VIA = '1.1 local.cloudfront.net (CloudFront)';
 
-/** Sends the request on, and what comes back to the viewer. */
-export function forward(origin: Origin, agent: Agent, edge: EdgeRequest, exchange: Exchange): void {
-  send(exchange.request, ask(origin, agent, edge, exchange));
+/** Takes what comes of asking an origin. Neither is called once the viewer has gone. */
+export interface Receiver {
+  answered(incoming: IncomingMessage): void;
+  failed(status: 502 | 504, reason: string): void;
 }
 
-/** A request to the origin whose answer goes to the viewer; it is not sent yet. */
+const toViewer = (exchange: Exchange): Receiver => ({
+  answered: (incoming) => answer(incoming, exchange),
+  failed: (status, reason) => sendEdgeError(exchange.response, status, reason, exchange.id),
+});
+
+/** Sends the request on, and what comes back to the receiver: by default, to the viewer. */
+export function forward(
+  origin: Origin,
+  agent: Agent,
+  edge: EdgeRequest,
+  exchange: Exchange,
+  receiver = toViewer(exchange),
+): void {
+  send(exchange.request, ask(origin, agent, edge, exchange, { receiver }));
+}
+
+/**
+ * True where the viewer's Authorization would reach an origin that CloudFront signs for. Public stacks record that the
+ * signature is then missing or wrong; the documentation says neither.
+ */
+export const breaksSignature = (origin: Origin, edge: EdgeRequest, exchange: Exchange): boolean =>
+  origin.accessKeyId !== undefined && toForward(edge, exchange).authorization !== undefined;
+
+const toForward = (edge: EdgeRequest, { originRequestPolicy, cachePolicy }: Exchange): OutgoingHttpHeaders =>
+  forwardedHeaders(edge.headers, originRequestPolicy, cachePolicy);
+
+/** A request to the origin; it is not sent yet. */
 export function ask(
   origin: Origin,
   agent: Agent,
   edge: EdgeRequest,
   exchange: Exchange,
-  more: OutgoingHttpHeaders = {},
+  { more = {}, receiver = toViewer(exchange) }: { more?: OutgoingHttpHeaders; receiver?: Receiver } = {},
 ): ClientRequest {
   const { request, response } = exchange;
   const [hostname, port] = origin.host.split(':');
@@ -91,16 +121,16 @@ export function ask(
     setHost: false,
     timeout: origin.readTimeoutMs,
   });
-  outgoing.on('response', (incoming) => answer(incoming, exchange));
+  outgoing.on('response', (incoming) => receiver.answered(incoming));
   outgoing.on('timeout', () => {
-    sendEdgeError(response, 504, 'The origin did not answer in time.', exchange.id);
+    if (!response.destroyed) receiver.failed(504, 'The origin did not answer in time.');
     outgoing.destroy();
   });
   outgoing.on('error', (error) => {
     // A viewer that has gone, or got its answer, is told nothing: the origin may end early, as with a body too large.
     if (response.destroyed || response.writableEnded) return;
     exchange.log(`[edge] origin ${origin.id}: ${error.message}`);
-    sendEdgeError(response, 502, 'The origin closed the connection.', exchange.id);
+    receiver.failed(502, 'The origin closed the connection.');
   });
   response.on('close', () => outgoing.destroy());
   return outgoing;
@@ -121,9 +151,10 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function headersFor(origin: Origin, edge: EdgeRequest, { id, request }: Exchange): OutgoingHttpHeaders {
+function headersFor(origin: Origin, edge: EdgeRequest, exchange: Exchange): OutgoingHttpHeaders {
+  const { id, request } = exchange;
   const headers: OutgoingHttpHeaders = Object.create(null);
-  for (const [name, value] of Object.entries(edge.headers)) {
+  for (const [name, value] of Object.entries(toForward(edge, exchange))) {
     if (!NOT_FORWARDED.has(name)) headers[name] = value;
   }
   const sender = request.socket.remoteAddress ?? '127.0.0.1';
@@ -144,20 +175,17 @@ function signature(accessKeyId: string): string {
   return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-cf-id, Signature=${'0'.repeat(64)}`;
 }
 
-function answer(incoming: IncomingMessage, { id, request, response, addCors, log }: Exchange): void {
+/** Sends the answer of an origin to the viewer as it comes. */
+export function answer(incoming: IncomingMessage, exchange: Exchange): void {
+  const { id, request, response, addCors, log } = exchange;
   // Cut, not ended: the viewer must be able to tell a broken answer from a whole one.
   incoming.on('close', () => {
     if (!incoming.complete) response.destroy();
   });
-  const headers: OutgoingHttpHeaders = Object.create(null);
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (!NOT_RETURNED.has(name)) headers[name] = value;
-  }
-  headers.via = VIA;
-  headers['x-cache'] = 'Miss from cloudfront';
-  headers['x-amz-cf-id'] = id;
+  const own = { via: VIA, 'x-cache': 'Miss from cloudfront', 'x-amz-cf-id': id };
   try {
-    response.writeHead(incoming.statusCode ?? 502, addCors(request, headers));
+    const headers = addCors(request, { ...returnedHeaders(incoming, exchange), ...own });
+    response.writeHead(incoming.statusCode ?? 502, headers);
   } catch (error) {
     log(`[edge] ${String(error)}`);
     incoming.resume();
@@ -167,4 +195,25 @@ function answer(incoming: IncomingMessage, { id, request, response, addCors, log
   // A stream that has not written yet is open already: its headers must not wait for its first event.
   response.flushHeaders();
   incoming.pipe(response);
+}
+
+/** The headers of an answer that CloudFront passes on: without those of one connection, and of what it does not forward. */
+export function returnedHeaders(
+  incoming: IncomingMessage,
+  { originRequestPolicy, cachePolicy }: Exchange,
+): OutgoingHttpHeaders {
+  const { forwardsCookies, forwards } = originRequestPolicy;
+  const headers: OutgoingHttpHeaders = Object.create(null);
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (!NOT_RETURNED.has(name) && (name !== 'set-cookie' || forwardsCookies)) headers[name] = value;
+  }
+  // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#ResponseCustomRemovedHeaders
+  const vary = (incoming.headers.vary ?? '').split(',').map((name) => name.trim());
+  const told = vary.filter((name) => {
+    const lower = name.toLowerCase();
+    return lower !== '' && (forwards(lower) || cachePolicy?.headers.includes(lower));
+  });
+  if (told.length > 0) headers.vary = told.join(', ');
+  else delete headers.vary;
+  return headers;
 }

@@ -4,6 +4,7 @@
  */
 import { allows, type Capability, type Operation } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
+import { EDGE_TOKEN } from '../../protocol/headers.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
 import { type Caller, NOBODY } from './caller.ts';
 import { issuedCaller, type TrustedIssuer } from './issued.ts';
@@ -15,8 +16,6 @@ export interface AccessOptions extends OwnKeys {
   readonly anonymous: Capability;
   /** The identity provider whose tokens are taken beside the hub's own, if there is one. */
   readonly issuer?: TrustedIssuer;
-  /** The header that the token comes in: another than Authorization where the front door needs that for itself. */
-  readonly header?: string;
 }
 
 export interface Access {
@@ -48,7 +47,7 @@ export interface Access {
 }
 
 export function accessTo(options: AccessOptions): Access {
-  const { anonymous, header = 'authorization' } = options;
+  const { anonymous } = options;
   const verify = (token: string) => callerOf(token, options);
   const may: Access['may'] = (operation, channel, { capability }) =>
     allows(operation, channel, capability, anonymous) && !isReserved(operation, channel);
@@ -60,7 +59,7 @@ export function accessTo(options: AccessOptions): Access {
         Object.values(granted).some((operations) => operations.includes(operation)),
       ),
     async identify(headers) {
-      const authorization = headers.get(header);
+      const authorization = authorizationIn(headers);
       if (authorization === null) return NOBODY;
       const [scheme, token, ...rest] = authorization.split(' ');
       if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
@@ -81,6 +80,14 @@ export function accessTo(options: AccessOptions): Access {
     isOpen: Object.keys(anonymous).length > 0,
   };
 }
+
+/**
+ * Returns what the caller sent as Authorization, null if nothing. Behind the edge it comes in a header of the hub's own; that
+ * one counts where both are there. A caller who reaches a handler without the edge may set either: a token is signed, so that
+ * gives nothing away.
+ */
+export const authorizationIn = (headers: Headers): string | null =>
+  headers.get(EDGE_TOKEN) ?? headers.get('authorization');
 
 /**
  * True for what is the hub's own, whatever a token allows: who could publish there could tell the owner of an endpoint

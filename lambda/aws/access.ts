@@ -22,11 +22,9 @@ export interface AccessSettings {
 /** How long keys of an identity provider are used before they are looked up again, in milliseconds. */
 const KEYS_KEPT_MS = 10 * 60_000;
 
-/** @param header what the token comes in, if not in Authorization */
-export function accessInAws(settings: AccessSettings, header?: string): Access {
+export function accessInAws(settings: AccessSettings): Access {
   const issuer = parseIssuer(JSON.parse(settings.ISSUER));
   return accessTo({
-    ...(header === undefined ? {} : { header }),
     ...(issuer && { issuer: trusted(issuer) }),
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,

@@ -75,16 +75,18 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
   const headers = new Headers({
     'Content-Type': channel.contentType,
     [STREAM_NEXT_OFFSET]: formatOffset(result.next),
-    'Cache-Control': cacheControl(asked, result, isPublic),
+    'Cache-Control': asked === 'now' ? 'no-store' : cacheControl(isPublic, isFinal(result)),
     // A cache must not hand one caller's answer to another: not even a browser's, after a change of user.
     Vary: 'Authorization, Accept',
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
   if (asked !== 'now') {
-    // Closing adds no message but changes the answer: without its mark a 304 would hide it.
+    // Closing, and a message that does not fit on this page, add none to it but change the answer. A 304 would hide that, since
+    // caches keep a header that a 304 does not have, such as Stream-Up-To-Date.
     const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
-    const etag = `"${channel.streamId}:${range}${result.closed ? ':c' : ''}"`;
+    const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
+    const etag = `"${channel.streamId}:${range}${mark}"`;
     headers.set('ETag', etag);
     if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
   }
@@ -110,18 +112,13 @@ export function streamsAreElsewhere(): Refusal {
   );
 }
 
-/**
- * A held read: what came, or 204 and where the end is. What came may be kept, since the next request is for another
- * offset; that nothing came may not.
- */
+/** A held read: what came, which may be kept since the next request is for another offset, or 204 and where the end is. */
 export function answerHeld(answer: ReadAnswer, cursor: string): Response {
-  const { result, isPublic } = answer;
+  const { result } = answer;
   const isEmpty = result.messages.length === 0;
   const response = isEmpty ? new Response(null, { status: 204 }) : answerRead(answer);
   response.headers.set(STREAM_CURSOR, cursor);
-  // Where the reader began at no offset of its own, the same request means something else a moment later.
-  const isFinal = !isEmpty && typeof answer.asked !== 'string';
-  response.headers.set('Cache-Control', isFinal ? `${whose(isPublic)}, max-age=60` : 'no-store');
+  response.headers.set('Cache-Control', heldCacheControl(answer));
   if (!isEmpty) return response;
   response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
   if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
@@ -130,17 +127,41 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
 }
 
 /**
- * A page that is followed by more never changes, so it may be kept. An answer that reached the end changes with the
- * next publish: kept for a minute, it would make short polling a minute late, so it must be revalidated (a 304 by ETag).
+ * Who may keep an answer. What reached the end changes with the next publish: kept for a minute, it would make short polling
+ * a minute late, so each use of it is revalidated (a 304 by ETag). `no-cache` also keeps CloudFront from giving the answer to
+ * requests that came while it was under way, which may have come after a publish that it lacks:
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
+ *
+ * What only some may read is revalidated always: CloudFront takes `Authorization` out of `Vary` where it does not forward it,
+ * and then a browser would show a page to the next user of the same browser.
+ *
+ * `stale-if-error=0`: else CloudFront answers with an expired copy while the origin fails, of a deleted channel, too.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html#stale-content
  */
-function cacheControl(asked: From, result: ReadResult, isPublic: boolean): string {
-  if (asked === 'now') return 'no-store';
-  const isFull = !result.upToDate && !result.isGap;
-  const isFinal = isFull && formatOffset(result.next) > formatOffset(result.from);
-  return `${whose(isPublic)}, ${isFinal ? 'max-age=60' : 'no-cache'}`;
+function cacheControl(isPublic: boolean, isFinal: boolean): string {
+  if (!isPublic) return 'private, no-cache';
+  return `public, ${isFinal ? 'max-age=60' : 'no-cache'}, stale-if-error=0`;
 }
 
-const whose = (isPublic: boolean): string => (isPublic ? 'public' : 'private');
+/** True for a page that is followed by more: it never changes. */
+function isFinal(result: ReadResult): boolean {
+  const isFull = !result.upToDate && !result.isGap;
+  return isFull && formatOffset(result.next) > formatOffset(result.from);
+}
+
+/**
+ * That nothing came may be kept for a second. CloudFront lets requests of one key wait for the first
+ * and gives them its answer if that may be kept. With `no-store` each of them would go to the hub then, all at once, and be
+ * held for the same time again.
+ */
+const SILENCE = 'public, max-age=1, stale-if-error=0';
+
+/** Where the reader began at no offset of its own, the same request means something else a moment later. */
+function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
+  if (typeof asked === 'string') return 'no-store';
+  if (result.messages.length > 0) return cacheControl(isPublic, true);
+  return isPublic ? SILENCE : 'no-store';
+}
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
 function matches(ifNoneMatch: string | null, etag: string): boolean {

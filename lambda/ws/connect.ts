@@ -10,7 +10,7 @@ import { type Caller, NOBODY } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url.ts';
-import type { Access } from '../access/verify.ts';
+import { type Access, authorizationIn } from '../access/verify.ts';
 import { refuseUnknownAmong } from '../http/query.ts';
 import { leavesAt } from '../hub/goodbye.ts';
 import type { Connection } from '../hub/listeners.ts';
@@ -82,7 +82,7 @@ async function callerOf(
   protocols: readonly string[],
   ticket: unknown,
 ): Promise<Caller> {
-  if (headers.has('authorization')) return await access.identify(headers);
+  if (authorizationIn(headers) !== null) return await access.identify(headers);
   const token = tokenIn(protocols);
   if (token !== undefined) return await access.verify(token);
   if (typeof ticket === 'string') return await tickets.redeem(ticket);

@@ -1,14 +1,14 @@
 import cf from 'cloudfront';
 
 /*
- * The front door's one decision: which origin answers a request. CloudFront runs this before it looks into its cache.
- * The runtime is ES 5.1 with const, let and little more, and the code may have 10 KB:
+ * Picks the origin of a request, moves its token, and says whether it may share an answer. CloudFront runs this before it
+ * looks into its cache. The runtime is ES 5.1 with const, let and little more, and the code may have 10 KB:
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html
  * An origin is selected by an id that the distribution must have; its access control and timeouts come with it:
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/helper-functions-origin-modification.html
  */
 
-/* Carries the caller's Authorization to the stream origin, where CloudFront signs in that header itself. */
+/* Carries the caller's Authorization: CloudFront signs its requests to the stream origin in that header itself. */
 const AUTHORIZATION = 'x-tidings-authorization';
 
 /* Part of the cache key: a request that has it shares no answer, and waits for none, with another one. */
@@ -34,30 +34,42 @@ function handler(event) {
   if (headers.host) headers[HOST] = { value: headers.host.value };
   // The address of the caller. An access log of API Gateway can have this header and no other (lib/http-api.ts).
   headers['user-agent'] = { value: event.viewer.ip };
+  // All values, where there are several: the handler refuses those.
+  if (headers.authorization) headers[AUTHORIZATION] = headers.authorization;
+  delete headers.authorization;
   const path = decode(request.uri);
   const live = paramOf(request, 'live');
-  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel; and a ticket is in no key.
-  const isAlone =
-    headers.authorization || request.method === 'HEAD' || paramOf(request, TICKET) !== undefined;
-  if (isAlone) headers[ALONE] = { value: event.context.requestId };
+  if (isAlone(request, live)) headers[ALONE] = { value: event.context.requestId };
   if (path === '/events') {
-    // A body for a function URL would have to come with its SHA-256, so other methods are refused by a door of the API.
-    if (isOneOf(request.method, ['GET', 'HEAD', 'OPTIONS'])) toStream(event);
+    // A body for a function URL would have to come with its SHA-256, so other methods are refused by a handler of the API.
+    if (isOneOf(request.method, ['GET', 'HEAD', 'OPTIONS'])) toStream(event, path);
     else cf.selectRequestOriginById('api');
   } else if (request.method === 'GET' && isChannel(path)) {
-    if (live === 'sse' || (live === undefined && acceptsEvents(headers.accept))) toStream(event);
+    if (live === 'sse' || (live === undefined && acceptsEvents(headers.accept))) toStream(event, path);
     else if (live === 'long-poll') request.uri = HOLD + request.uri;
   }
   return request;
 }
 
-function toStream(event) {
-  const headers = event.request.headers;
-  if (headers.authorization) {
-    headers[AUTHORIZATION] = { value: headers.authorization.value };
-    delete headers.authorization;
-  }
-  headers[ALONE] = { value: event.context.requestId };
+/* True for a request whose answer is right for no other one that has its path, query and the headers of the cache key. */
+function isAlone(request, live) {
+  const headers = request.headers;
+  if (headers[AUTHORIZATION] || paramOf(request, TICKET) !== undefined) return true;
+  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel.
+  if (request.method === 'HEAD') return true;
+  // A 304 or a part is an answer to what one caller has.
+  if (headers.range || headers['if-none-match'] || headers['if-modified-since']) return true;
+  // These mean another place with each request. A held read of one that waits for another would miss what came meanwhile.
+  const offset = paramOf(request, 'offset');
+  return offset === 'now' || (live === 'long-poll' && (offset === undefined || offset === '-1'));
+}
+
+function toStream(event, path) {
+  const request = event.request;
+  request.headers[ALONE] = { value: event.context.requestId };
+  // Signatures over percent-encoded paths fail on record (https://github.com/aws-samples/image-optimization/issues/44), and a
+  // channel needs none. What else there is, a handler refuses.
+  if (/^[\w.~/-]+$/.test(path)) request.uri = path;
   cf.selectRequestOriginById('stream');
 }
 
@@ -65,7 +77,7 @@ function isChannel(path) {
   return path.indexOf('/channels/') === 0 || path.indexOf('/v1/stream/') === 0;
 }
 
-/* The first parameter of the query by that name, as the doors read it: decoded, its case kept. Undefined where there is none. */
+/* The first parameter of the query by that name, as the handlers read it: decoded, its case kept. Undefined where there is none. */
 function paramOf(request, name) {
   const pairs = (request.rawQueryString() || '').split('&');
   for (let index = 0; index < pairs.length; index += 1) {
@@ -93,7 +105,7 @@ function decodeQuery(text) {
   return decode(text.replace(/\+/g, ' '));
 }
 
-/* What cannot be decoded stays as it is: the door refuses it. */
+/* What cannot be decoded stays as it is: the handler refuses it. */
 function decode(text) {
   try {
     return decodeURIComponent(text);

@@ -33,7 +33,7 @@ describe('long polling', () => {
     const response = await held;
     expect([response.status, await response.json()]).toEqual([200, [{ n: 1 }]]);
     expect(response.headers.get('Stream-Cursor')).toMatch(/^\d+$/);
-    expect(response.headers.get('Cache-Control')).toBe('private, max-age=60');
+    expect(response.headers.get('Cache-Control')).toBe('private, no-cache');
   });
 
   test('ends with 204 at the time that the caller prefers, and says where the end is', async () => {

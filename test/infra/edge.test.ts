@@ -96,14 +96,16 @@ describe('the distribution', () => {
 
   test('lets the function see every request, compresses nothing, and takes all methods, by HTTPS', () => {
     const [functionId] = Object.keys(template.findResources('AWS::CloudFront::Function'));
+    const [originRequestPolicyId] = Object.keys(
+      template.findResources('AWS::CloudFront::OriginRequestPolicy'),
+    );
     const behavior = {
       AllowedMethods: Match.arrayWith(['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']),
       Compress: false,
       FunctionAssociations: [
         { EventType: 'viewer-request', FunctionARN: { 'Fn::GetAtt': [functionId, 'FunctionARN'] } },
       ],
-      // AllViewerExceptHostHeader
-      OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
+      OriginRequestPolicyId: { Ref: originRequestPolicyId },
       ViewerProtocolPolicy: 'redirect-to-https',
     };
     const [cachePolicyId] = Object.keys(template.findResources('AWS::CloudFront::CachePolicy'));
@@ -114,7 +116,8 @@ describe('the distribution', () => {
           PathPattern: '/ws',
           TargetOriginId: 'socket',
           CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
-          OriginRequestPolicyId: behavior.OriginRequestPolicyId,
+          // AllViewerExceptHostHeader
+          OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
           ViewerProtocolPolicy: 'https-only',
         }),
         Match.objectLike({
@@ -140,10 +143,22 @@ describe('the distribution', () => {
           QueryStringsConfig: { QueryStringBehavior: 'allExcept', QueryStrings: ['ticket'] },
           HeadersConfig: {
             HeaderBehavior: 'whitelist',
-            Headers: Match.arrayWith(['Accept', 'Authorization', 'Last-Event-ID', 'x-tidings-alone']),
+            Headers: ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', 'x-tidings-authorization'],
           },
           CookiesConfig: { CookieBehavior: 'none' },
         },
+      },
+    });
+  });
+
+  test('forwards no Authorization to an origin that it signs for, and no cookie', () => {
+    template.hasResourceProperties('AWS::CloudFront::OriginRequestPolicy', {
+      OriginRequestPolicyConfig: {
+        // Such names are the account's: the same stage in another region must have another.
+        Name: { 'Fn::Join': ['', ['Stack-', { Ref: 'AWS::Region' }]] },
+        HeadersConfig: { HeaderBehavior: 'allExcept', Headers: ['host', 'authorization'] },
+        QueryStringsConfig: { QueryStringBehavior: 'all' },
+        CookiesConfig: { CookieBehavior: 'none' },
       },
     });
   });
@@ -227,6 +242,8 @@ function route(method: string, target: string, headers: Values = {}) {
 const accept = (...values: string[]): Values => ({
   accept: { value: values[0] ?? '', multiValue: values.map((value) => ({ value })) },
 });
+/** A long poll from a place in the log. */
+const HELD = '/channels/a?live=long-poll&offset=0000000000000001';
 const EVENTS = { accept: { value: 'text/event-stream' } };
 
 describe('the function', () => {
@@ -242,7 +259,6 @@ describe('the function', () => {
     ['GET', '/v1/stream/a?offset=-1&live=sse'],
     ['GET', '/channels/a?live=sse&live=long-poll'],
     ['GET', '/channels/a?l%69ve=%73se'],
-    ['GET', '/%63hannels/a?live=sse'],
     ['GET', '/channels/a%zz?live=sse'],
     ['GET', '/channels/a', EVENTS],
     ['GET', '/channels/a?Live=long-poll', EVENTS],
@@ -251,6 +267,17 @@ describe('the function', () => {
     ['GET', '/channels/a', accept('text/html', 'text/event-stream')],
   ])('streams %s %s %j', (method, target, headers) => {
     expect(route(method, target, headers)).toMatchObject({ origin: ['stream'], uri: target.split('?')[0] });
+  });
+
+  test.each([
+    ['/%63hannels/a?live=sse', '/channels/a'],
+    ['/channels/a%2Fb?live=sse', '/channels/a/b'],
+    ['/%65vents?channel=a%2Fb', '/events'],
+    // No name of a channel: it stays as it is, for a handler to refuse.
+    ['/channels/a%20b?live=sse', '/channels/a%20b'],
+    ['/channels/a%252Fb?live=sse', '/channels/a%252Fb'],
+  ])('has no percent-encoding in a path that is signed: %s', (target, uri) => {
+    expect(route('GET', target)).toMatchObject({ origin: ['stream'], uri });
   });
 
   test.each([
@@ -293,7 +320,7 @@ describe('the function', () => {
     expect(route(method, '/events', token)).toMatchObject({
       origin: ['api'],
       uri: '/events',
-      headers: { authorization: 'Bearer a' },
+      headers: { 'x-tidings-authorization': 'Bearer a' },
     });
   });
 
@@ -311,8 +338,16 @@ describe('the function', () => {
     'x-tidings-alone': { value: '' },
   };
 
-  test('moves the token on the way to the stream, where CloudFront signs in its place', () => {
-    const { headers } = route('GET', '/events', { ...spoofed, authorization: { value: 'Bearer a' } });
+  test.each([
+    ['GET', '/events'],
+    ['GET', '/channels/a?live=sse'],
+    ['GET', '/channels/a?live=long-poll&offset=0000000000000001'],
+    ['GET', '/channels/a'],
+    ['POST', '/channels/a'],
+    ['POST', '/tickets'],
+    ['OPTIONS', '/nowhere'],
+  ])('moves the token of %s %s: an origin may be signed for in its place', (method, target) => {
+    const { headers } = route(method, target, { ...spoofed, authorization: { value: 'Bearer a' } });
     expect(headers).toEqual({ 'x-tidings-authorization': 'Bearer a', 'x-tidings-alone': 'request-1' });
   });
 
@@ -330,13 +365,33 @@ describe('the function', () => {
       expect(route('GET', target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
     }
     expect(route('GET', '/channels/a?tickets=x').headers).toEqual({});
-    for (const target of ['/channels/a', '/channels/a?live=long-poll']) {
+    for (const target of ['/channels/a', HELD]) {
       const token = { authorization: { value: 'Bearer a' } };
       expect(route('GET', target, token).headers).toEqual({
-        authorization: 'Bearer a',
+        'x-tidings-authorization': 'Bearer a',
         'x-tidings-alone': 'request-1',
       });
-      expect(route('GET', target, spoofed).headers).toEqual({});
     }
+    for (const target of ['/channels/a', HELD]) expect(route('GET', target, spoofed).headers).toEqual({});
   });
+
+  test.each([
+    ['HEAD', '/channels/a'],
+    ['GET', '/channels/a?offset=now'],
+    ['GET', '/channels/a?off%73et=now&offset=-1'],
+    ['GET', '/channels/a?live=long-poll'],
+    ['GET', '/channels/a?live=long-poll&offset=-1'],
+    ['GET', '/channels/a?live=long-poll&offset=now'],
+  ])('lets no other request wait for what means something else a moment later: %s %s', (method, target) => {
+    expect(route(method, target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
+  });
+
+  test.each(['if-none-match', 'if-modified-since', 'range'])(
+    'lets no other request have what was answered to a caller with %s',
+    (name) => {
+      expect(route('GET', '/channels/a', { [name]: { value: 'x' } }).headers).toMatchObject({
+        'x-tidings-alone': 'request-1',
+      });
+    },
+  );
 });

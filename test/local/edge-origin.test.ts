@@ -183,3 +183,74 @@ describe('an origin', () => {
     expect(await response.text()).toBe('');
   });
 });
+
+describe('the cache of a behavior', () => {
+  /** What the cache did, and what came. */
+  const cached = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${stack.url}/cached/${path}`, { headers });
+    return [response.headers.get('x-cache')?.split(' ')[0], await response.text()];
+  };
+  const counting = (status: number, headers: Record<string, string>) => {
+    let count = 0;
+    respond = (_, response) => {
+      count += 1;
+      response.writeHead(status, headers).end(String(count));
+    };
+  };
+
+  it('has the key of its policy', async () => {
+    counting(200, { 'cache-control': 'max-age=60' });
+    expect(await cached('key')).toEqual(['Miss', '1']);
+    expect(await cached('key?secret=a', { 'x-other': 'a' })).toEqual(['Hit', '1']);
+    expect(await cached('key?a=1')).toEqual(['Miss', '2']);
+    expect(await cached('key?a=1&secret=b')).toEqual(['Hit', '2']);
+    expect(await cached('key', { 'x-key': 'a' })).toEqual(['Miss', '3']);
+  });
+
+  it('forwards what its policies say, and returns no more than that', async () => {
+    let seen: IncomingMessage['headers'] = {};
+    respond = (request, response) => {
+      seen = request.headers;
+      response.writeHead(200, {
+        vary: 'Authorization, Accept, X-Key',
+        'set-cookie': 'a=1',
+        'cache-control': 'no-store',
+      });
+      response.end();
+    };
+    const headers = { authorization: 'Bearer x', cookie: 'a=1', 'x-key': 'k', 'x-own': 'o' };
+    const response = await fetch(`${stack.url}/cached/forwarded?secret=s`, { headers });
+    expect(seen).toMatchObject({ 'x-key': 'k', 'x-own': 'o' });
+    expect([seen.authorization, seen.cookie]).toEqual([undefined, undefined]);
+    expect(response.headers.get('vary')).toBe('Accept, X-Key');
+    expect(response.headers.has('set-cookie')).toBe(false);
+  });
+
+  it('keeps an error for as long as the template says, else for ten seconds', async () => {
+    counting(503, {});
+    expect([await cached('503'), await cached('503')]).toEqual([
+      ['Miss', '1'],
+      ['Miss', '2'],
+    ]);
+    counting(404, {});
+    expect([await cached('404'), await cached('404')]).toEqual([
+      ['Miss', '1'],
+      ['Hit', '1'],
+    ]);
+    await expect.poll(() => cached('404'), { timeout: 5_000 }).toEqual(['Miss', '2']);
+    counting(501, {});
+    expect([await cached('501'), await cached('501')]).toEqual([
+      ['Miss', '1'],
+      ['Hit', '1'],
+    ]);
+  });
+
+  it('keeps an answer until its time is over', async () => {
+    counting(200, { 'cache-control': 'max-age=1' });
+    expect([await cached('time'), await cached('time')]).toEqual([
+      ['Miss', '1'],
+      ['Hit', '1'],
+    ]);
+    await expect.poll(() => cached('time'), { timeout: 5_000 }).toEqual(['Miss', '2']);
+  });
+});

@@ -73,7 +73,7 @@ describe('what the origin gets', () => {
     expect(at(event, 'headers')).not.toHaveProperty('te');
   });
 
-  it('is the token of the caller, if the origin is not signed for', async () => {
+  it('is the token of the caller, if the policy forwards it and the origin is not signed for', async () => {
     const event = await eventOf('/x', { headers: { authorization: 'Bearer x' } });
     expect(at(event, 'headers').authorization).toBe('Bearer x');
   });
@@ -117,7 +117,7 @@ describe('what the origin gets', () => {
     expect(await response.text()).toBe('');
   });
 
-  it('is every request, whatever an answer allows to be kept', async () => {
+  it('is every request, whatever an answer allows to be kept, where caching is disabled', async () => {
     const kept = { statusCode: 200, headers: { 'cache-control': 'public, max-age=60' }, body: 'kept' };
     const path = `/x?as=${encodeURIComponent(JSON.stringify(kept))}`;
     const ids = new Set<string | null>();
@@ -140,8 +140,21 @@ describe('an origin with access control', () => {
     for (const authorization of ['', 'Bearer x', signedBy('EDGE0000000000000000'), signedBy('ASIAUNKNOWN')]) {
       expect((await fetch(url(), { headers: { authorization } })).status).toBe(403);
     }
-    expect((await edge('/signed/x', { headers: { authorization: 'Bearer x' } })).status).toBe(200);
+    expect((await edge('/signed/x')).status).toBe(200);
   });
+
+  it.each(['/signed/x', '/x?to=echo&leave'])(
+    'refuses what the Authorization of a viewer would reach, as on AWS (%s)',
+    async (path) => {
+      const response = await edge(path, { headers: { authorization: 'Bearer x' } });
+      const { message } = await jsonOf(response);
+      expect([response.status, message]).toEqual([
+        403,
+        'The request signature we calculated does not match the signature you provided.',
+      ]);
+      expect(lines.at(-1)).toContain('must not be forwarded to echo');
+    },
+  );
 
   it.each(['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'])(
     'needs the permission %s',
@@ -224,12 +237,17 @@ describe('start', () => {
     ['DistributionConfig.WebACLId', (config) => Object.assign(config, { WebACLId: 'acl' })],
     ['must be 1', (config) => Object.assign(first(config.Origins), { ConnectionAttempts: 3 })],
     [
-      'AllViewerExceptHostHeader',
+      'unknown origin request policy other',
       (config) => Object.assign(at(config, 'DefaultCacheBehavior'), { OriginRequestPolicyId: 'other' }),
     ],
     [
       'unknown cache policy',
       (config) => Object.assign(at(config, 'DefaultCacheBehavior'), { CachePolicyId: 'other' }),
+    ],
+    [
+      'caches OPTIONS',
+      (config) =>
+        Object.assign(at(config, 'DefaultCacheBehavior'), { CachedMethods: ['GET', 'HEAD', 'OPTIONS'] }),
     ],
     ['does not exist', (config) => Object.assign(first(config.CacheBehaviors), { TargetOriginId: 'none' })],
     [
@@ -257,6 +275,31 @@ describe('start', () => {
     await expect(
       startTampered('AWS::CloudFront::Function', (properties) => Object.assign(properties, change)),
     ).rejects.toThrow(reason);
+  });
+
+  it.each([
+    ['cookies in its key', { CookiesConfig: { CookieBehavior: 'all' } }],
+    ['compresses', { EnableAcceptEncodingGzip: true }],
+    ['the header behavior all', { HeadersConfig: { HeaderBehavior: 'all' } }],
+    ['the query string behavior some', { QueryStringsConfig: { QueryStringBehavior: 'some' } }],
+  ])('refuses a cache policy with %s', async (reason, change) => {
+    await expect(
+      startTampered('AWS::CloudFront::CachePolicy', ({ CachePolicyConfig: config }) =>
+        Object.assign(at(config, 'ParametersInCacheKeyAndForwardedToOrigin'), change),
+      ),
+    ).rejects.toThrow(reason);
+  });
+
+  it.each([
+    { HeadersConfig: { HeaderBehavior: 'whitelist', Headers: ['x-own'] } },
+    { QueryStringsConfig: { QueryStringBehavior: 'none' } },
+    { CookiesConfig: { CookieBehavior: 'whitelist', Cookies: ['a'] } },
+  ])('refuses an origin request policy that it does not understand: %j', async (change) => {
+    await expect(
+      startTampered('AWS::CloudFront::OriginRequestPolicy', ({ OriginRequestPolicyConfig: config }) =>
+        Object.assign(at({ config }, 'config'), change),
+      ),
+    ).rejects.toThrow(/must forward all headers except some|OriginRequestPolicyConfig/);
   });
 
   it.each([

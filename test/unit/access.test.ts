@@ -49,6 +49,22 @@ describe('let in', () => {
   });
 });
 
+test('the header of the edge counts where Authorization is there, too', async () => {
+  const good = `Bearer ${await sign(GOOD)}`;
+  const bad = 'Bearer no.to.ken';
+  const asked = async (edge: string, authorization: string) => {
+    const headers = new Headers({ 'x-tidings-authorization': edge, authorization });
+    return await access.identify(headers).then(
+      ({ capability }) => ({ ...capability }),
+      (error: { code?: unknown }) => error.code,
+    );
+  };
+  expect(await asked(good, bad)).toEqual({ a: ['publish'] });
+  expect(await asked(bad, good)).toBe('unauthorized');
+  expect(await asked('', good)).toBe('unauthorized');
+  expect(await asked(`${good}, ${good}`, good)).toBe('unauthorized');
+});
+
 describe('refused', () => {
   const without = (claim: string) =>
     Object.fromEntries(Object.entries(GOOD).filter(([name]) => name !== claim));

@@ -1,0 +1,76 @@
+/**
+ * How long CloudFront keeps an answer, and who may have it.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
+ * @module
+ */
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { CachePolicy } from './edge-policy.ts';
+
+/** Times are in seconds. */
+export interface Lifetime {
+  /** How long it is used without asking the origin. Undefined if it is not kept; 0 if each use asks the origin first. */
+  readonly ttl: number | undefined;
+  /** How much longer it is used while the origin fails. */
+  readonly staleIfError: number;
+  /** True if requests of the same key that came meanwhile get it. */
+  readonly isShared: boolean;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** Errors that are cached whatever their headers say, and those that are cached if they have a max-age. */
+const CACHED_ERRORS = new Set([404, 414, 500, 501, 502, 503, 504]);
+const ERRORS_WITH_MAX_AGE = new Set([400, 403, 405, 412, 415]);
+
+/** A part, or a 304 to what one viewer has, is no answer that could be kept. */
+const NOT_WHOLE = new Set([206, 304]);
+
+/**
+ * Returns the lifetime of an answer. Where the documentation leaves something open, this is the worse case for an application
+ * that must show nothing old. `stale-while-revalidate` is not understood.
+ * @param errorTtl in seconds, of the status
+ * @param now in milliseconds
+ */
+export function lifetimeOf(
+  { status, headers }: Answered,
+  policy: CachePolicy,
+  errorTtl: number,
+  now: number,
+): Lifetime {
+  const directives = directivesOf(headers['cache-control']);
+  const explicit = directives.get('s-maxage') ?? directives.get('max-age');
+  const maxAge = explicit === undefined ? undefined : Number(explicit);
+  const isForOne = directives.has('no-store') || directives.has('private');
+  // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
+  const prevents = isForOne || directives.has('no-cache') || maxAge === 0;
+  const isShared = status !== 206 && (policy.minTtl > 0 || !prevents);
+  const rest = { staleIfError: staleIfError(directives, policy), isShared };
+  if (status >= 400) {
+    const isCached = CACHED_ERRORS.has(status) || (ERRORS_WITH_MAX_AGE.has(status) && maxAge !== undefined);
+    const ttl = Math.max(errorTtl, maxAge ?? 0);
+    const error = { ...rest, staleIfError: 0 };
+    return isCached && ttl > 0 ? { ...error, ttl, isShared: true } : { ...error, ttl: undefined };
+  }
+  if (NOT_WHOLE.has(status) || (isForOne && policy.minTtl === 0)) return { ...rest, ttl: undefined };
+  const expires = Date.parse(String(headers.expires ?? ''));
+  const asked = maxAge ?? (Number.isNaN(expires) ? policy.defaultTtl : (expires - now) / 1_000);
+  const wanted = prevents ? 0 : asked;
+  return { ...rest, ttl: Math.max(policy.minTtl, Math.min(wanted, policy.maxTtl)) };
+}
+
+/** Without the directive there is no end to it. */
+function staleIfError(directives: ReadonlyMap<string, string>, { maxTtl }: CachePolicy): number {
+  const seconds = directives.get('stale-if-error');
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Math.min(Number(seconds), maxTtl);
+}
+
+function directivesOf(value: unknown): ReadonlyMap<string, string> {
+  const directives = String(value ?? '')
+    .split(',')
+    .map((directive) => directive.trim().toLowerCase().split('='));
+  return new Map(directives.map(([name = '', text = '']) => [name, text.replaceAll('"', '')]));
+}
