@@ -69,7 +69,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
   beforeAll(async () => {
     running = await startHub({ concurrency, region: REGION });
     hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-    account = await accountOf(running.stack);
+    account = await accountOf(running.stack.aws);
     webhooks = webhooksOf(hub);
     receiver = await startReceiver();
   }, 60_000);

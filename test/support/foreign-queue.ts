@@ -17,7 +17,6 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { LocalStack } from '../../local/stack.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 
 export interface Account {
@@ -35,7 +34,16 @@ const PAUSE_MS = 3;
 /** Publishers elsewhere: on a busy machine one alone does not get 300 messages through. */
 const PUBLISHERS = 3;
 
-export async function accountOf({ aws }: LocalStack): Promise<Account> {
+/** As the local stack gives it. */
+interface Identity {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** @param aws who no policy is asked about */
+export async function accountOf(aws: Identity): Promise<Account> {
   const { endpoint, region, accessKeyId, secretAccessKey } = aws;
   const settings = { endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey } };
   const sns = new SNSClient(settings);
