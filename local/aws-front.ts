@@ -100,7 +100,7 @@ async function handle(
   const asked = understand(credential.service, request, body, options.services);
   if (asked === undefined) {
     const message = `the local stack has no service ${credential.service}`;
-    return jsonReply(failure(501, 'UnknownOperationException', message));
+    return jsonReply(failure(400, 'UnknownOperationException', message));
   }
   if (caller === undefined) return execute(asked, request, body, options.services);
   const denied = deny(options.ledger, caller, asked);

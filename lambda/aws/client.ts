@@ -41,7 +41,7 @@ export const nameOf = (error: unknown): string => (error instanceof Error ? erro
  * True if waiting cures it: the service is throttled or fails, or the network did not carry the call. A missing right, a bad
  * parameter, and credentials that are missing or have ended are the hub's own, and no caller can wait them out.
  */
-export const isBusy = (error: unknown): boolean =>
+const isBusy = (error: unknown): boolean =>
   isOfSdk(error) &&
   (isThrottlingError(error) || isTransientError(error) || isServerError(error) || ALSO_BUSY.has(error.name));
 

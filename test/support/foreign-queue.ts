@@ -27,12 +27,12 @@ export interface Account {
 }
 
 const BATCH = 10;
-/** Messages of the batches elsewhere: the largest first, until none is taken any more. */
-const ELSEWHERE = [BATCH, 5, 2, 1];
-/** Then, in milliseconds; a Region of 300 has one more each 3.3 ms. */
-const PAUSE_MS = 3;
-/** Publishers elsewhere: on a busy machine one alone does not get 300 messages through. */
+/** Batches at once until one is refused: twice what a Region of 300 has for a second. */
+const AT_ONCE = 60;
+/** Then, each of so many publishers sends batches of these sizes in turn, and pauses, in milliseconds. */
 const PUBLISHERS = 3;
+const SIZES = [BATCH, 5, 2, 1];
+const PAUSE_MS = 3;
 
 /** As the local stack gives it. */
 interface Identity {
@@ -88,14 +88,12 @@ export async function accountOf(aws: Identity): Promise<Account> {
           () => false,
         );
       };
-      const useUp = async (): Promise<void> => {
-        for (const count of ELSEWHERE) while (await publish(count));
-      };
-      await useUp();
+      const burst = () => Promise.all(Array.from({ length: AT_ONCE }, () => publish(BATCH)));
+      while ((await burst()).every(Boolean));
       const goOn = async (): Promise<void> => {
         while (!isOver) {
+          for (const size of SIZES) await publish(size);
           await wait(PAUSE_MS);
-          await useUp();
         }
       };
       const all = Promise.all(Array.from({ length: PUBLISHERS }, goOn));
