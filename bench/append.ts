@@ -16,9 +16,10 @@ const ROUNDS = 5;
 const WARM_UP = 400;
 const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
 
-interface Round {
+export interface Round {
   readonly perSecond: number;
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
 }
 
@@ -29,11 +30,12 @@ export async function append(hub: BenchedHub): Promise<void> {
     'channel each': (client: number) => publish(hub, `${run}/${client}`, 204),
     'one channel': () => publish(hub, `${run}/one`, 204),
   };
-  await round(WARM_UP, kinds['channel each']);
+  await round(WARM_UP, CLIENTS, kinds['channel each']);
   const rounds = new Map<string, Round[]>(Object.keys(kinds).map((kind) => [kind, []]));
   await hub.forgetCalls();
   for (let n = 0; n < ROUNDS; n++) {
-    for (const [kind, send] of Object.entries(kinds)) rounds.get(kind)?.push(await round(REQUESTS, send));
+    for (const [kind, send] of Object.entries(kinds))
+      rounds.get(kind)?.push(await round(REQUESTS, CLIENTS, send));
   }
   const appends = 2 * ROUNDS * REQUESTS;
   hub.say(
@@ -47,7 +49,12 @@ export async function append(hub: BenchedHub): Promise<void> {
   }
 }
 
-async function publish(hub: BenchedHub, channel: string, expected: number): Promise<void> {
+/** Publishes one small message. @throws Error for another answer than the one expected */
+export async function publish(
+  hub: Pick<BenchedHub, 'url' | 'token'>,
+  channel: string,
+  expected: number,
+): Promise<void> {
   const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
   const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: MESSAGE });
   await response.arrayBuffer();
@@ -55,20 +62,26 @@ async function publish(hub: BenchedHub, channel: string, expected: number): Prom
     throw new Error(`publish answered ${response.status}, expected ${expected}`);
 }
 
-async function round(requests: number, send: (client: number) => Promise<void>): Promise<Round> {
+/** So many requests by so many clients, each of which sends one at a time. */
+export async function round(
+  requests: number,
+  clients: number,
+  send: (client: number) => Promise<void>,
+): Promise<Round> {
   const times: number[] = [];
   const started = performance.now();
   const client = async (_: unknown, number: number): Promise<void> => {
-    for (let n = 0; n < requests / CLIENTS; n++) {
+    for (let n = 0; n < requests / clients; n++) {
       const sent = performance.now();
       await send(number);
       times.push(performance.now() - sent);
     }
   };
-  await Promise.all(Array.from({ length: CLIENTS }, client));
+  await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - started) / 1_000;
   times.sort((a, b) => a - b);
-  return { perSecond: times.length / seconds, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  const at = (part: number) => quantile(times, part);
+  return { perSecond: times.length / seconds, p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
 function lineOf(kind: string, results: readonly Round[], floor: number): string {

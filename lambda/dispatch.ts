@@ -7,9 +7,9 @@ import { queueHandler } from './aws/batch.ts';
 import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
 import { documentClient } from './aws/dynamodb.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
+import { hintsInAws } from './aws/hints.ts';
 import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
 import { logInAws } from './aws/log.ts';
-import { hintsBySns } from './aws/queue.ts';
 import { logDefect, watched } from './aws/telemetry.ts';
 import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/webhook-queues.ts';
 import {
@@ -18,6 +18,7 @@ import {
   endpointsEnv,
   endpointWakeEnv,
   hintEnv,
+  jobEnv,
   logEnv,
   telemetryEnv,
 } from './env.ts';
@@ -27,9 +28,10 @@ import { publishNotice } from './webhook/notice.ts';
 const client = documentClient();
 const { ENDPOINTS_TABLE } = endpointsEnv.read(process.env);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
+const { DISPATCH_QUEUE_URL } = dispatchEnv.read(process.env);
 const log = {
   ...logInAws(logEnv.read(process.env), client),
-  hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN),
+  hint: hintsInAws({ ...hintEnv.read(process.env), ...jobEnv.read(process.env), DISPATCH_QUEUE_URL }),
 };
 const wake = wakesBySqs(endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL);
 const dispatching = {
@@ -39,7 +41,7 @@ const dispatching = {
   deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
   leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
   wake,
-  lookAgain: looksBySqs(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL),
+  lookAgain: looksBySqs(DISPATCH_QUEUE_URL),
 };
 
 /** A page of the log, and an errand for each endpoint, in milliseconds. */

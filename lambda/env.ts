@@ -87,21 +87,16 @@ export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
 
 const every = [...logEnv.names, ...telemetryEnv.names];
 const common = [...every, ...accessEnv.names, ...originsEnv.names];
+/** The topic, and the queues in its place. */
+const hints = [...hintEnv.names, ...jobEnv.names, ...dispatchEnv.names];
 
 /** The environment of each door, for the template test. */
 export const doorNames: Readonly<Record<string, readonly string[]>> = {
-  Publish: [...common, ...hintEnv.names, ...jobEnv.names, ...listenersEnv.names],
+  Publish: [...common, ...hints, ...listenersEnv.names],
   Read: common,
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...holdEnv.names],
   Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...streamEnv.names],
-  Socket: [
-    ...common,
-    ...hintEnv.names,
-    ...jobEnv.names,
-    ...listenersEnv.names,
-    ...connectionsEnv.names,
-    ...endsEnv.names,
-  ],
+  Socket: [...common, ...hints, ...listenersEnv.names, ...connectionsEnv.names, ...endsEnv.names],
   Webhooks: [
     ...common,
     ...endpointsEnv.names,
@@ -110,14 +105,7 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...endpointWakeEnv.names,
     ...dialEnv.names,
   ],
-  Dispatch: [
-    ...every,
-    ...hintEnv.names,
-    ...endpointsEnv.names,
-    ...deliveriesEnv.names,
-    ...endpointWakeEnv.names,
-    ...dispatchEnv.names,
-  ],
+  Dispatch: [...every, ...hints, ...endpointsEnv.names, ...deliveriesEnv.names, ...endpointWakeEnv.names],
   Deliver: [
     ...every,
     ...endpointsEnv.names,
@@ -128,5 +116,5 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...dialEnv.names,
     ...deliverEnv.names,
   ],
-  Push: [...every, ...listenersEnv.names, ...jobEnv.names, ...pushEnv.names],
+  Push: [...every, ...listenersEnv.names, ...hintEnv.names, ...jobEnv.names, ...pushEnv.names],
 };

@@ -6,12 +6,22 @@
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { documentClient } from './aws/dynamodb.ts';
+import { hintsInAws } from './aws/hints.ts';
 import { logInAws } from './aws/log.ts';
-import { goodbyesBySqs, hintsBySns } from './aws/queue.ts';
+import { goodbyesBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
-import { accessEnv, hintEnv, jobEnv, listenersEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
+import {
+  accessEnv,
+  dispatchEnv,
+  hintEnv,
+  jobEnv,
+  listenersEnv,
+  logEnv,
+  originsEnv,
+  telemetryEnv,
+} from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
 import { httpHandler } from './http/app.ts';
 import { endConnections } from './http/connections.ts';
@@ -22,14 +32,16 @@ import { appendOnce } from './hub/once.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);
+const jobs = jobEnv.read(process.env);
 const who = accessEnv.read(process.env);
-const log = { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) };
+const hint = hintsInAws({ ...hintEnv.read(process.env), ...jobs, ...dispatchEnv.read(process.env) });
+const log = { ...logInAws(settings, client), hint };
 const access = accessInAws(who);
 const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
 const kicking = {
   log,
   subscribers: subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
-  goodbyes: goodbyesBySqs(jobEnv.read(process.env).PUSH_QUEUE_URL),
+  goodbyes: goodbyesBySqs(jobs.PUSH_QUEUE_URL),
 };
 
 const answer = httpHandler({

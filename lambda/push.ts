@@ -1,13 +1,13 @@
 /**
  * The door of the push: takes hints, jobs and goodbyes from the queue, posts to sockets and ends them (PROTOCOL.md §12.4,
- * §12.6).
+ * §12.6), and tells the topic what it was too busy for.
  * @module
  */
 import { queueHandler } from './aws/batch.ts';
 import { pushInAws } from './aws/push.ts';
 import { pushQueue } from './aws/queue.ts';
 import { logDefect, watched } from './aws/telemetry.ts';
-import { jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
+import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
 import { onGoodbye } from './hub/goodbye.ts';
 import { onHint, onJob } from './hub/hint.ts';
 
@@ -15,6 +15,7 @@ const push = pushInAws(
   {
     ...logEnv.read(process.env),
     ...listenersEnv.read(process.env),
+    ...hintEnv.read(process.env),
     ...jobEnv.read(process.env),
     ...pushEnv.read(process.env),
   },
@@ -31,6 +32,7 @@ const take = queueHandler({
   async work(work, until) {
     if (work.kind === 'hint') await onHint(push, work, until);
     else if (work.kind === 'job') await onJob(push, work, until);
+    else if (work.kind === 'relay') await push.relay(work);
     else await onGoodbye(push, work, until);
   },
 });

@@ -8,15 +8,17 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/access.ts';
 import { connectionsInApiGateway } from './aws/connections.ts';
 import { documentClient } from './aws/dynamodb.ts';
+import { hintsInAws } from './aws/hints.ts';
 import { logInAws } from './aws/log.ts';
 import { credentialsOf } from './aws/push.ts';
-import { goodbyesBySqs, hintsBySns, jobsBySqs } from './aws/queue.ts';
+import { goodbyesBySqs, jobsBySqs } from './aws/queue.ts';
 import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
 import { ticketsInAws } from './aws/tickets.ts';
 import {
   accessEnv,
   connectionsEnv,
+  dispatchEnv,
   endsEnv,
   hintEnv,
   jobEnv,
@@ -38,9 +40,10 @@ const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
 const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
+const hint = hintsInAws({ ...hintEnv.read(process.env), PUSH_QUEUE_URL, ...dispatchEnv.read(process.env) });
 const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
 const sockets = {
-  log: { ...logInAws(settings, client), hint: hintsBySns(hintEnv.read(process.env).HINTS_TOPIC_ARN) },
+  log: { ...logInAws(settings, client), hint },
   jobs: jobsBySqs(PUSH_QUEUE_URL),
   access: accessInAws(who),
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),

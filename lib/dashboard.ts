@@ -89,6 +89,7 @@ function pushing({ doors, hints, socket }: Watched, own: OwnMetrics) {
       socket.api.metric('MessageCount', { statistic: cloudwatch.Stats.SUM }),
       doors.Push.function.metricInvocations({ label: 'pushes' }),
       hints.topic.metricNumberOfMessagesPublished({ label: 'hints' }),
+      own.ofStage('HintsDiverted', { label: 'hints that the topic was too busy for' }),
     ],
   };
 }

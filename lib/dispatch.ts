@@ -25,6 +25,7 @@ export class Dispatch extends Construct {
     });
     log.grantTell(this.door);
     hints.grantHint(this.door);
+    hints.grantJob(this.door);
     endpoints.grantDispatch(this.door);
     webhookQueues.grantWake(this.door);
     webhookQueues.grantDispatch(this.door);

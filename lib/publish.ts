@@ -1,6 +1,6 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell that it has, verify
- * tokens, and find the sockets of a principal to leave word that they are to end.
+ * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell the topic that it has, or else the
+ * queues behind it, verify tokens, and find the sockets of a principal to leave word that they are to end.
  * @module
  */
 import { Construct } from 'constructs';
@@ -11,7 +11,11 @@ import { admitOrigins } from './origins.ts';
 export class Publish extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys, hints, subscribers }: DoorProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { config, log, tokenKeys, hints, webhookQueues, subscribers }: DoorProps,
+  ) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
@@ -19,6 +23,7 @@ export class Publish extends Construct {
     admitOrigins(this.door, config);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
+    webhookQueues.grantDispatch(this.door);
     subscribers.grantKick(this.door);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, post, and end sockets
- * whose time has come.
+ * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, post, end sockets
+ * whose time has come, and tell the topic what it was too busy for.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -35,6 +35,7 @@ export class Push extends Construct {
     });
     log.grantFollow(this.door);
     subscribers.grantPush(this.door);
+    hints.grantHint(this.door);
     hints.grantJob(this.door);
     socket.grantPost(this.door);
     socket.grantEnd(this.door);

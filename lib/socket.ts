@@ -30,8 +30,9 @@ export class Socket extends Construct {
   readonly api: apigateway.WebSocketApi;
   readonly stage: apigateway.WebSocketStage;
 
-  constructor(scope: Construct, id: string, { config, log, tokenKeys, subscribers, hints }: DoorProps) {
+  constructor(scope: Construct, id: string, props: DoorProps) {
     super(scope, id);
+    const { config, log, tokenKeys, subscribers, hints, webhookQueues } = props;
     this.door = new HubFunction(this, 'Door', { door: 'socket', logRetention: config.logRetentionDays });
     log.grantAppend(this.door);
     tokenKeys.grantVerify(this.door);
@@ -39,6 +40,7 @@ export class Socket extends Construct {
     subscribers.grantSubscribe(this.door);
     hints.grantHint(this.door);
     hints.grantJob(this.door);
+    webhookQueues.grantDispatch(this.door);
     this.door.configure(
       connectionsEnv.write({ CONNECTIONS_PER_CALLER: String(config.connectionsPerCaller) }),
     );

@@ -23,6 +23,7 @@ import { type Messaging, type MessagingAnswer, readMessagingInput } from './mess
 import type { FunctionPlan } from './plan.ts';
 import { isBatchTooLong } from './publish-batch.ts';
 import type { Secrets } from './secrets.ts';
+import { RATE_EXCEEDED } from './sns-quota.ts';
 
 /** A process that may call: its function, and the way to end it. */
 export interface Caller {
@@ -34,6 +35,8 @@ export interface Services {
   readonly dynamodb: DynamoDb;
   readonly secrets: Secrets;
   readonly messaging: Messaging | undefined;
+  /** True while SNS takes the request: the publish quota of the Region. */
+  readonly admits: (asked: AwsRequest) => boolean;
 }
 
 export interface FrontOptions {
@@ -97,7 +100,7 @@ async function handle(
   const asked = understand(credential.service, request, body, options.services);
   if (asked === undefined) {
     const message = `the local stack has no service ${credential.service}`;
-    return jsonReply(failure(501, 'UnknownOperationException', message));
+    return jsonReply(failure(400, 'UnknownOperationException', message));
   }
   if (caller === undefined) return execute(asked, request, body, options.services);
   const denied = deny(options.ledger, caller, asked);
@@ -178,6 +181,8 @@ async function suffer(
     caller.kill();
     return undefined;
   }
+  // The connection breaks, and the process goes on.
+  if (effect.kind === 'reset') return undefined;
   if (effect.kind === 'error') return errorReply(asked, failure(effect.status, effect.type, effect.message));
   await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
   return 'unharmed';
@@ -198,6 +203,10 @@ async function execute(
       asked,
       failure(404, 'NotFoundException', `no template has a resource of ${asked.service}`),
     );
+  }
+  if (asked.service === 'sns' && !services.admits(asked)) {
+    const { status, type, message } = RATE_EXCEEDED;
+    return errorReply(asked, failure(status, type, message));
   }
   if (asked.service === 'sns' && isBatchTooLong(asked)) {
     const message = 'The length of all the batch messages put together is more than the limit.';

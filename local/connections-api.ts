@@ -148,6 +148,7 @@ async function withFaults(
 }
 
 async function suffer(effect: Effect, caller: Caller): Promise<Reply | 'unharmed' | undefined> {
+  if (effect.kind === 'reset') return undefined;
   if (effect.kind === 'error') return failure(effect.status, effect.type, effect.message);
   if (effect.kind === 'delay') {
     await new Promise((resolve) => setTimeout(resolve, effect.delayMs));

@@ -1,5 +1,5 @@
 /**
- * Faults on demand: throttle, delay or kill at a chosen call. With a kill before and after every call, a test can
+ * Faults on demand: throttle, delay, cut off or kill at a chosen call. With a kill before and after every call, a test can
  * stop a function at each of its awaits.
  * @module
  */
@@ -7,6 +7,7 @@ import { isObject, type JsonObject, numberOr, requireString } from './json.ts';
 
 export type Effect =
   | { readonly kind: 'kill' }
+  | { readonly kind: 'reset' }
   | { readonly kind: 'error'; readonly status: number; readonly type: string; readonly message: string }
   | { readonly kind: 'delay'; readonly delayMs: number };
 
@@ -102,13 +103,13 @@ function parseFault(body: unknown): Fault {
 }
 
 function parseEffect(effect: unknown): Effect {
-  if (effect === 'kill') return { kind: 'kill' };
+  if (effect === 'kill' || effect === 'reset') return { kind: effect };
   if (isObject(effect) && effect.delayMs !== undefined) {
     return { kind: 'delay', delayMs: numberOr(effect.delayMs, 0, '"delayMs"') };
   }
   if (isObject(effect) && effect.status !== undefined) return parseError(effect);
   throw new Error(
-    `"effect" must be "kill", {"status","type","message"} or {"delayMs"}, got ${JSON.stringify(effect)}`,
+    `"effect" must be "kill", "reset", {"status","type","message"} or {"delayMs"}, got ${JSON.stringify(effect)}`,
   );
 }
 

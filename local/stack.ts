@@ -36,6 +36,9 @@ import { createQueues } from './queues.ts';
 import { refuseUnknown } from './resources.ts';
 import { startRuntime } from './runtime.ts';
 import { startSecrets } from './secrets.ts';
+import { DEFAULT_REGION, publishQuota } from './sns-quota.ts';
+
+export { isRegion } from './sns-quota.ts';
 
 export interface LocalStackOptions {
   /** Directory of the cloud assembly, as `cdk synth` wrote it. */
@@ -55,6 +58,11 @@ export interface LocalStackOptions {
    * @default 64
    */
   concurrency?: number;
+  /**
+   * Region whose publish quota of SNS holds. ARNs are of us-east-1 all the same: what a directory keeps is found by them.
+   * @default us-east-1
+   */
+  region?: string;
   /**
    * How much harsher than AWS the stack is.
    * @default GENTLE
@@ -97,6 +105,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
   }
+  const admits = publishQuota(options.region ?? DEFAULT_REGION);
   const assembly = readAssembly(options.assembly);
   refuseUnknown(assembly);
   const undo: Part[] = [];
@@ -133,7 +142,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
-      services: { dynamodb, secrets, messaging },
+      services: { dynamodb, secrets, messaging, admits },
       ledger,
       faults,
       control,

@@ -3,6 +3,7 @@
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
  * @module
  */
+import { bucket, type Take } from './bucket.ts';
 import { isObject, numberOr, objectOr } from './json.ts';
 import type { Resolved } from './plan.ts';
 import { place } from './resources.ts';
@@ -13,12 +14,6 @@ export type Throttle = (routeKey: string) => boolean;
 interface Settings {
   readonly rate: number;
   readonly burst: number;
-}
-
-interface Bucket {
-  tokens: number;
-  /** When it was last filled, in milliseconds. */
-  at: number;
 }
 
 /**
@@ -43,11 +38,9 @@ export function readThrottle(
     }
     settings.set(key, readSettings(value, stage, `RouteSettings of ${key}`));
   }
-  const buckets = new Map<string, Bucket>();
-  return (key) => {
-    const limit = settings.get(key);
-    return limit === undefined || take(buckets, key, limit, now());
-  };
+  const buckets = new Map<string, Take>();
+  for (const [key, limit] of settings) if (limit) buckets.set(key, bucket(limit.rate, limit.burst, now));
+  return (key) => buckets.get(key)?.() ?? true;
 }
 
 /**
@@ -70,12 +63,4 @@ function readSettings(value: unknown, stage: Resolved, what: string): Settings {
     rate: numberOr(value.ThrottlingRateLimit, ACCOUNT_RATE, `ThrottlingRateLimit of ${at}`),
     burst: numberOr(value.ThrottlingBurstLimit, ACCOUNT_BURST, `ThrottlingBurstLimit of ${at}`),
   };
-}
-
-function take(buckets: Map<string, Bucket>, key: string, { rate, burst }: Settings, now: number): boolean {
-  const { tokens, at } = buckets.get(key) ?? { tokens: burst, at: now };
-  const filled = Math.min(burst, tokens + ((now - at) * rate) / 1_000);
-  const isEnough = filled >= 1;
-  buckets.set(key, { tokens: isEnough ? filled - 1 : filled, at: now });
-  return isEnough;
 }

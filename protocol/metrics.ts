@@ -33,6 +33,8 @@ export const METRICS = {
   PostsGone: ofStage,
   /** Posts that were answered 429 to the last attempt, and are tried again later. */
   PostsPutOff: ofStage,
+  /** Hints that went straight to the hub's queues, since the topic was too busy for them. */
+  HintsDiverted: ofStage,
   /** Attempts at an endpoint that failed, whether or not another follows. */
   WebhooksFailed: ofStage,
   /** Attempts that were not made: the address is none that the hub calls. */

@@ -11,18 +11,20 @@ import { flood, sayFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
+import { quota } from '../bench/quota.ts';
 import { shards } from '../bench/shards.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | hold | burst | hop | webhooks | flood | fanout | shards
+const HELP = `usage: npm run bench -- append | quota | hold | burst | hop | webhooks | flood | fanout | shards
 
-Measures on this machine, the first six on a local stack of their own, and prints medians and raw rounds. Compare the
+Measures on this machine, the first seven on local stacks of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and AWS calls per append
+  quota     publishes a second, p50 and p95 at SNS's quota of 300 a second, beside a Region without it
   hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
   burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
   hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
@@ -41,6 +43,7 @@ const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPer
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   append: () => onHub(append),
+  quota: onTwoRegions,
   hold: () => onHub(hold),
   burst: () => onHub(burst),
   hop: hopOnHarshHub,
@@ -77,6 +80,32 @@ async function hopOnHarshHub(): Promise<void> {
     // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
+}
+
+async function onTwoRegions(): Promise<void> {
+  await onHub(async (wide) => {
+    const hub = await startHub({ concurrency: MOST_HELD, context: UNTHROTTLED, region: 'eu-west-3' });
+    const { control } = hub.stack;
+    const effect = { status: 400, type: 'ThrottlingException', message: 'Rate exceeded' };
+    const fault = {
+      function: '',
+      action: 'sns:Publish',
+      at: 'before',
+      effect,
+      times: Number.MAX_SAFE_INTEGER,
+    };
+    try {
+      const refuse = async (all: boolean): Promise<void> => {
+        if (all) await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(fault) });
+        else await fetch(`${control}/faults`, { method: 'DELETE' });
+      };
+      await quota({ wide, narrow: benched(hub), refuse }, say);
+      const metrics = hub.stack.metrics().filter(({ name }) => name === 'HintsDiverted');
+      say(`\nhints past the topic: ${metrics.reduce((sum, one) => sum + one.sum, 0)}`);
+    } finally {
+      await hub.close();
+    }
+  });
 }
 
 async function onHub(

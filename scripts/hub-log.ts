@@ -19,6 +19,7 @@ const COUNTED: Readonly<Record<MetricName, string | undefined>> = {
   PushLag: undefined,
   PostsGone: 'sockets found gone',
   PostsPutOff: 'posts to sockets put off',
+  HintsDiverted: 'hints past a busy topic',
   WebhooksFailed: 'webhook attempts failed',
   WebhooksBlocked: 'webhook attempts blocked',
   WebhooksExhausted: 'webhook deliveries given up',

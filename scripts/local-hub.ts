@@ -22,6 +22,8 @@ export interface HubOptions {
   readonly data?: string;
   readonly concurrency?: number;
   readonly harsh?: Harsh;
+  /** Region whose quotas hold. */
+  readonly region?: string;
   /** Context keys over those of cdk.json. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly log?: (line: string) => void;

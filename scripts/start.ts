@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { harshDay } from '../local/harsh.ts';
+import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
 import { hubLog } from './hub-log.ts';
@@ -21,6 +22,7 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
   --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
   --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
+  --region NAME                   the publish quota of SNS there: 300 a second in most (default us-east-1, which has 30,000)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
                                   connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
@@ -36,6 +38,7 @@ const OPTIONS = {
   port: { type: 'string' },
   data: { type: 'string' },
   concurrency: { type: 'string' },
+  region: { type: 'string' },
   harsh: { type: 'boolean' },
   seed: { type: 'string' },
   'channel-creation': { type: 'string' },
@@ -107,7 +110,7 @@ async function optionsOf(
       | undefined;
   },
 ): Promise<HubOptions> {
-  const { port, data, concurrency, anonymous, harsh, seed, 'channel-creation': mode } = flags;
+  const { port, data, concurrency, region, anonymous, harsh, seed, 'channel-creation': mode } = flags;
   if (seed !== undefined && !harsh) throw new UsageError('--seed goes with --harsh');
   const context = {
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
@@ -118,6 +121,7 @@ async function optionsOf(
     ...(concurrency === undefined
       ? {}
       : { concurrency: numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY) }),
+    ...(region === undefined ? {} : { region: regionOf(region) }),
     ...(harsh
       ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),
@@ -172,6 +176,11 @@ async function freePort(): Promise<number> {
 function modeOf(text: string): string {
   if (text === 'implicit' || text === 'explicit') return text;
   throw new UsageError(`--channel-creation is ${text}, it must be implicit or explicit`);
+}
+
+function regionOf(name: string): string {
+  if (isRegion(name)) return name;
+  throw new UsageError(`--region is ${name}, it must be one such as eu-west-3`);
 }
 
 function capabilityOf(text: string): unknown {

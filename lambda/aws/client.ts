@@ -2,6 +2,7 @@
  * How the AWS clients of all adapters behave, and what a busy service means to a caller.
  * @module
  */
+import { isServerError, isThrottlingError, isTransientError } from '@smithy/core/retry';
 import { Refusal } from '../../protocol/errors.ts';
 
 /**
@@ -26,26 +27,39 @@ export const clientSettings = {
 };
 
 /**
- * What a service answers when it is the one who should be given time.
- * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+ * What else is cured by waiting. The SDK repeats none of these, since it goes by names of its own and by statuses 429 and 5xx.
+ * - SQS: a limit is reached, such as that of messages in flight.
+ *   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+ * - SNS and SQS, where a team encrypts with a key of its own: that key's quota is reached.
+ *   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
-const BUSY = new Set([
-  'InternalServerError',
-  'ProvisionedThroughputExceededException',
-  'RequestLimitExceeded',
-  'ServiceUnavailable',
-  'ThrottlingException',
-  'TimeoutError',
-]);
+const ALSO_BUSY = new Set(['OverLimit', 'KMSThrottlingException', 'KmsThrottled']);
 
 export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
-/** Runs one call; a busy store becomes a refusal that says to retry, and everything else stays what it is. */
-export async function call<T>(send: () => Promise<T>): Promise<T> {
+/**
+ * True if waiting cures it: the service is throttled or fails, or the network did not carry the call. A missing right, a bad
+ * parameter, and credentials that are missing or have ended are the hub's own, and no caller can wait them out.
+ */
+const isBusy = (error: unknown): boolean =>
+  isOfSdk(error) &&
+  (isThrottlingError(error) || isTransientError(error) || isServerError(error) || ALSO_BUSY.has(error.name));
+
+type SdkError = Parameters<typeof isTransientError>[0];
+
+/** The SDK's functions look into the cause as well, and fail at one that is no error. */
+const isOfSdk = (error: unknown): error is SdkError =>
+  error instanceof Error && (error.cause === undefined || error.cause instanceof Error);
+
+/**
+ * Runs one call of AWS.
+ * @throws Refusal unavailable for a busy service; everything else stays what it is
+ */
+export async function call<T>(send: () => Promise<T>, message = 'the store is busy; retry'): Promise<T> {
   try {
     return await send();
   } catch (error) {
-    if (BUSY.has(nameOf(error))) throw new Refusal('unavailable', 'the store is busy; retry');
+    if (isBusy(error)) throw new Refusal('unavailable', message);
     throw error;
   }
 }

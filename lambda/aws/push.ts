@@ -5,17 +5,20 @@
 import type { Parting } from '../hub/goodbye.ts';
 import type { Connections } from '../hub/listeners.ts';
 import type { Push } from '../hub/push.ts';
+import { type Relay, relaying } from '../hub/relay.ts';
 import { connectionsInApiGateway } from './connections.ts';
 import { cursorsInDynamoDb } from './cursors-dynamodb.ts';
 import { documentClient } from './dynamodb.ts';
+import { hintsBySns } from './hints.ts';
 import { type LogSettings, logInAws } from './log.ts';
-import { goodbyesBySqs, jobsBySqs } from './queue.ts';
+import { goodbyesBySqs, jobsBySqs, relaysBySqs } from './queue.ts';
 import { subscribersInDynamoDb } from './subscribers-dynamodb.ts';
 import { count, note } from './telemetry.ts';
 
 export interface PushSettings extends LogSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly CURSORS_TABLE: string;
+  readonly HINTS_TOPIC_ARN: string;
   readonly PUSH_QUEUE_URL: string;
   readonly SOCKET_ENDPOINT: string;
   readonly POSTS_IN_FLIGHT: string;
@@ -26,10 +29,17 @@ export interface PushSettings extends LogSettings {
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
-): Push & Parting {
+): Push & Parting & { readonly relay: (relay: Relay) => Promise<void> } {
   const client = documentClient();
+  const log = logInAws(settings, client);
   return {
-    log: logInAws(settings, client),
+    log,
+    relay: relaying({
+      log,
+      topic: hintsBySns(settings.HINTS_TOPIC_ARN),
+      relays: relaysBySqs(settings.PUSH_QUEUE_URL),
+      random: Math.random,
+    }),
     subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),

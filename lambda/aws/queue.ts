@@ -1,9 +1,8 @@
 /**
- * What travels through the topic and the queue: hints that a channel has grown, jobs for one shard of its subscribers, and
- * word that sockets have to go. Written and read here, and nowhere else.
+ * What travels through the queue of the push: hints that a channel has grown, what is left to tell the topic, jobs for one
+ * shard of its subscribers, and word that sockets have to go. Written and read here, and nowhere else.
  * @module
  */
-import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
@@ -12,6 +11,7 @@ import { formatOffset, isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Goodbye, Goodbyes, Job, Jobs } from '../hub/listeners.ts';
 import type { SendHint } from '../hub/ports.ts';
+import type { Relay, Relays } from '../hub/relay.ts';
 import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
 
@@ -19,40 +19,41 @@ import { call, clientSettings } from './client.ts';
 const BATCH = 10;
 const MAX_DELAY_SECONDS = 900;
 
+const BUSY = 'the queue is busy; retry';
+
 /** Characters of a group id. It keeps one busy channel from delaying the others; a name that is longer shares its group. */
 const MAX_GROUP_ID_LENGTH = 128;
 
-const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
+export const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
 
 /**
  * A body as JSON in ASCII. Queues refuse characters that callers may well have in their names, U+FFFE among them; JSON can escape
  * every one.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
-const bodyOf = (body: object): string =>
+export const bodyOf = (body: object): string =>
   JSON.stringify(body).replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** Hints to everyone: to the hub's own queue, and to whatever a team subscribes to the topic itself. */
-export function hintsBySns(topicArn: string): SendHint {
-  const client = new SNSClient(clientSettings);
-  return async ({ channel, offset, isClosing }) => {
-    const publish = new PublishCommand({
-      TopicArn: topicArn,
-      Message: bodyOf({ channel, offset, ...(isClosing ? { closed: true } : {}) }),
-      // For filter policies of others.
-      MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
-      MessageGroupId: groupOf(channel),
-    });
-    try {
-      await call(() => client.send(publish));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      throw new Refusal('unavailable', 'stored, but subscribers could not be told for sure; retry');
-    }
-  };
+/** A message as SQS takes it. */
+interface Outgoing {
+  readonly MessageBody: string;
+  readonly MessageGroupId: string;
+  readonly DelaySeconds?: number;
+}
+
+/** Sends ten messages at most. @throws Refusal unavailable if the queue did not take every one */
+export async function sendBatch(
+  client: SQSClient,
+  queueUrl: string,
+  messages: readonly Outgoing[],
+): Promise<void> {
+  const Entries = messages.map((message, at) => ({ Id: String(at), ...message }));
+  const batch = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries });
+  const { Failed = [] } = await call(() => client.send(batch), BUSY);
+  if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not take every message; retry');
 }
 
 export function jobsBySqs(queueUrl: string): Jobs {
@@ -60,19 +61,13 @@ export function jobsBySqs(queueUrl: string): Jobs {
   return {
     async send(shards, delayMs) {
       const DelaySeconds = secondsOf(delayMs);
-      for (let first = 0; first < shards.length; first += BATCH) {
-        const batch = new SendMessageBatchCommand({
-          QueueUrl: queueUrl,
-          Entries: shards.slice(first, first + BATCH).map((shard, at) => ({
-            Id: String(at),
-            MessageBody: bodyOf(shard),
-            MessageGroupId: groupOf(shard.channel),
-            DelaySeconds,
-          })),
-        });
-        const { Failed = [] } = await call(() => client.send(batch));
-        if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not take every job; retry');
-      }
+      const messages = shards.map((shard) => ({
+        MessageBody: bodyOf(shard),
+        MessageGroupId: groupOf(shard.channel),
+        DelaySeconds,
+      }));
+      for (let first = 0; first < messages.length; first += BATCH)
+        await sendBatch(client, queueUrl, messages.slice(first, first + BATCH));
     },
   };
 }
@@ -90,7 +85,31 @@ export function sendingTo(queueUrl: string) {
       DelaySeconds: secondsOf(delayMs),
       ...(group === undefined ? {} : { MessageGroupId: group }),
     });
-    await call(() => client.send(send));
+    await call(() => client.send(send), BUSY);
+  };
+}
+
+/** The group of all relays, which must not delay what is published on their channels. */
+const RELAYS = '@relays';
+
+/** A relay as a message of the push queue. @param tries how often the topic was too busy for it since the publish */
+export const relayMessage = (
+  { channel, offset, isClosing }: Parameters<SendHint>[0],
+  tries: number,
+  delayMs: number,
+): Outgoing => ({
+  MessageBody: bodyOf({ relay: channel, offset, ...(isClosing ? { closed: true } : {}), tries }),
+  MessageGroupId: RELAYS,
+  DelaySeconds: secondsOf(delayMs),
+});
+
+export function relaysBySqs(queueUrl: string): Relays {
+  const client = new SQSClient(clientSettings);
+  return {
+    send: async ({ tries, offset, ...hint }, delayMs) =>
+      await sendBatch(client, queueUrl, [
+        relayMessage({ ...hint, offset: formatOffset(offset) }, tries, delayMs),
+      ]),
   };
 }
 
@@ -109,12 +128,17 @@ export function goodbyesBySqs(queueUrl: string): Goodbyes {
   };
 }
 
-export type Work = ({ readonly kind: 'hint' } & Hint) | ({ readonly kind: 'job' } & Job) | Goodbye;
+export type Work =
+  | ({ readonly kind: 'hint' } & Hint)
+  | ({ readonly kind: 'relay' } & Relay)
+  | ({ readonly kind: 'job' } & Job)
+  | Goodbye;
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
   const fields = fieldsOf(JSON.parse(body));
   if (fields.goodbye !== undefined) return goodbyeOf(fields);
+  if (fields.relay !== undefined) return relayOf(fields);
   const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
@@ -122,6 +146,13 @@ export function parseWork(body: string): Work {
   const isJob = typeof pattern === 'string' && isPattern(pattern) && typeof shard === 'number';
   if (!isJob) throw new Error('the message is neither a hint nor a job');
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
+}
+
+function relayOf({ relay, offset, closed, tries }: Fields): Work {
+  const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
+  if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
+    throw new Error('the relay is of no channel, or of no offset');
+  return { kind: 'relay', channel: relay, offset: position, isClosing: closed === true, tries };
 }
 
 function goodbyeOf({ goodbye, connection, principal, at }: Fields): Goodbye {
@@ -138,7 +169,9 @@ function keyOf(work: Work): string {
       return work.channel;
     case 'job':
       return `${work.channel} ${work.pattern} ${work.shard}`;
-    // Neither begins as a channel does.
+    // None of these begins as a channel does.
+    case 'relay':
+      return `@relay ${work.channel}`;
     case 'expired':
       return `@${work.connection}`;
     case 'kicked':
@@ -150,6 +183,7 @@ function keyOf(work: Work): string {
 function aboutOf(work: Work): Readonly<Record<string, unknown>> {
   switch (work.kind) {
     case 'hint':
+    case 'relay':
       return { channel: work.channel, offset: formatOffset(work.offset) };
     case 'job':
       return { channel: work.channel, pattern: work.pattern, shard: work.shard };
@@ -168,8 +202,14 @@ export const pushQueue: Carried<Work> = {
   merge(one, other) {
     if (one.kind === 'job' && other.kind === 'job')
       return { ...other, isGuard: one.isGuard === true && other.isGuard === true };
-    if (one.kind !== 'hint' || other.kind !== 'hint') return other;
-    const offset = isBefore(one.offset, other.offset) ? other.offset : one.offset;
-    return { ...other, offset, isClosing: one.isClosing || other.isClosing };
+    if (one.kind === 'hint' && other.kind === 'hint') return { ...other, ...together(one, other) };
+    if (one.kind !== 'relay' || other.kind !== 'relay') return other;
+    return { ...other, ...together(one, other), tries: Math.min(one.tries, other.tries) };
   },
 };
+
+/** Two hints of a channel, or two relays, as one. */
+const together = (one: Hint, other: Hint): Pick<Hint, 'offset' | 'isClosing'> => ({
+  offset: isBefore(one.offset, other.offset) ? other.offset : one.offset,
+  isClosing: one.isClosing || other.isClosing,
+});

@@ -8,6 +8,7 @@ import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, statSync, w
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { accountOf } from '../support/foreign-queue.ts';
 import { callerAt } from '../support/wire.ts';
 import { type Command, isAlive, run, temporaryDirectory } from './support.ts';
 
@@ -142,6 +143,15 @@ test('--data keeps channels and keys; --concurrency 1, --channel-creation and --
   await stop(second);
 });
 
+test('--region has the publish quota of SNS there', async () => {
+  const hub = await start('--region', 'eu-west-3');
+  const account = await accountOf(local().aws);
+  // Ends when some was refused: 30,000 messages a second, as without the flag, are out of reach.
+  const elsewhere = await account.useUpQuota();
+  await elsewhere.end();
+  await stop(hub);
+});
+
 test('a token does what it was minted for, and nothing else', async () => {
   const hub = await start();
   const minted = run(cwd, 'scripts/token.ts', '--capability', '{"chat/*":["publish"]}', '--ttl', '15m');
@@ -218,6 +228,7 @@ describe('mistakes get one sentence', () => {
     [['--channel-creation', 'auto'], '--channel-creation is auto, it must be implicit or explicit'],
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
     [['--prot', '1'], "Unknown option '--prot'"],
+    [['--region', 'Paris'], '--region is Paris, it must be one such as eu-west-3'],
     [['--seed', '1'], '--seed goes with --harsh'],
     [['--data', ''], '--data is empty, it must be a directory'],
     [['--data', 'file'], '--data is file, it must be a directory or not be there yet'],

@@ -45,6 +45,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       webhook,
       /^lambda\/(aws|access)\//,
       /^@aws-sdk\//,
+      /^@smithy\/core\/retry$/,
       /^@aws-lambda-powertools\//,
       /^undici$/,
       node,

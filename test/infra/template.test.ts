@@ -86,10 +86,15 @@ describe('the template', () => {
     );
     const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
     const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
+    const hinting = [
+      'Topic: sns:Publish',
+      'HintsPushQueue: sqs:SendMessage',
+      'DispatchQueue: sqs:SendMessage',
+    ];
     const telling = [
       'Channels: dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-      'Topic: sns:Publish',
+      ...hinting,
     ];
     const taking = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
     const finding = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
@@ -106,9 +111,8 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
-        'HintsPushQueue: sqs:SendMessage',
+        ...hinting,
         'Subscribers: dynamodb:Query',
-        'Topic: sns:Publish',
       ].sort(),
       Read: [
         'Channels: dynamodb:GetItem dynamodb:UpdateItem',
@@ -123,10 +127,9 @@ describe('the template', () => {
         'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
         'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
         ...common,
-        'HintsPushQueue: sqs:SendMessage',
+        ...hinting,
         'SocketApi/DELETE: execute-api:ManageConnections',
         'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
-        'Topic: sns:Publish',
       ].sort(),
       Push: [
         'Channels: dynamodb:GetItem',
@@ -138,6 +141,7 @@ describe('the template', () => {
         'SocketApi/DELETE: execute-api:ManageConnections',
         'SocketApi/POST: execute-api:ManageConnections',
         'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+        'Topic: sns:Publish',
       ].sort(),
       Webhooks: [
         ...finding,
@@ -153,7 +157,6 @@ describe('the template', () => {
         'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
         'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
         'DeliverQueue: sqs:SendMessage',
-        'DispatchQueue: sqs:SendMessage',
         taking('DispatchQueue'),
       ].sort(),
       // It dials strangers: of the log it may read, of the hub it may change nothing but what is its own.

@@ -284,6 +284,17 @@ describe('faults', () => {
     expect(await jsonOf(await work({ input: item(name) }))).toMatchObject({ status: 200 });
   });
 
+  it('break the connection of a call, and leave the process alone', async () => {
+    await fault({ function: 'Work', action: 'dynamodb:PutItem', at: 'after', effect: 'reset' });
+    expect((await work({ input: item('reset') })).status).toBe(500);
+    expect(await exists('reset')).toBe(true);
+    const processes = async () =>
+      (await listOf('processes')).filter(({ function: path }) => path === 'Front/Work');
+    const [one] = await processes();
+    expect(await jsonOf(await work({ input: item('reset') }))).toMatchObject({ status: 200 });
+    expect(await processes()).toMatchObject([{ pid: one?.pid }]);
+  });
+
   it('kill at the nth matching call', async () => {
     await fault({ function: 'Front/Work', at: 'before', effect: 'kill', call: 2 });
     expect((await work({ input: item('nth-1'), twice: item('nth-2') })).status).toBe(500);

@@ -17,6 +17,7 @@ export interface Fault {
   readonly at: 'before' | 'after' | 'invoke' | 'response';
   readonly effect:
     | 'kill'
+    | 'reset'
     | { readonly delayMs: number }
     | { readonly status: number; readonly type: string; readonly message: string };
   readonly action?: string;

@@ -65,6 +65,19 @@ describe('a batch', () => {
     ]);
   });
 
+  test('does relays apart from hints, and those of one channel once, up to the last of them', async () => {
+    const relay = (channel: string, entry: number, tries: number, more: object = {}) =>
+      JSON.stringify({ relay: channel, offset: `${String(entry).padStart(12, '0')}0000`, tries, ...more });
+    const { done } = await run(
+      eventOf(relay('a', 9, 3), relay('a', 4, 1, { closed: true }), relay('b', 1, 0), hint('a', 1)),
+    );
+    expect(done).toEqual([
+      { kind: 'relay', channel: 'a', offset: { entry: 9, index: 0 }, isClosing: true, tries: 1 },
+      { kind: 'relay', channel: 'b', offset: { entry: 1, index: 0 }, isClosing: false, tries: 0 },
+      { kind: 'hint', channel: 'a', offset: { entry: 1, index: 0 }, isClosing: false },
+    ]);
+  });
+
   test('fails what failed, with all messages that asked for it, and nothing else', async () => {
     const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 4));
     const { done, failed, logged } = await run(event, (work) => work.kind === 'hint' && work.channel === 'a');
@@ -79,6 +92,9 @@ describe('a batch', () => {
     '{"channel":"a b"}',
     '{"channel":"a","offset":"1"}',
     job(0).replace('a/*', 'a*'),
+    '{"relay":"a","offset":"1","tries":0}',
+    '{"relay":"a b","offset":"0000000000010000","tries":0}',
+    '{"relay":"a","offset":"0000000000010000"}',
     '{"goodbye":"expired","connection":"c"}',
     '{"goodbye":"expired","principal":"c","at":1}',
     '{"goodbye":"kicked","connection":"c","at":1}',

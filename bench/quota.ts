@@ -1,0 +1,68 @@
+/**
+ * What SNS's publish quota does to publishes: a hub in a Region of 30,000 messages a second beside one in a Region of 300, and
+ * that one while the topic refuses every hint.
+ *
+ * Method: ROUNDS rounds of each kind in turn, of CLIENTS publishers that send one small message at a time, each to a channel of
+ * its own, and of one publisher alone. The medians of the rounds are reported, with the raw rounds beside them. Every publish must
+ * be answered 204.
+ * @module
+ */
+import { publish, type Round, round } from './append.ts';
+import type { BenchedHub } from './hub.ts';
+import { median } from './numbers.ts';
+
+const CLIENTS = 16;
+const REQUESTS = 1_200;
+const LONE_REQUESTS = 150;
+const ROUNDS = 5;
+const WARM_UP = 320;
+
+export interface QuotaHubs {
+  /** Its quota is out of reach here. */
+  readonly wide: BenchedHub;
+  /** Its quota is 300 messages a second. */
+  readonly narrow: BenchedHub;
+  /** Has the topic of the second refuse all hints, or only what is over the quota. */
+  readonly refuse: (all: boolean) => Promise<void>;
+}
+
+export async function quota({ wide, narrow, refuse }: QuotaHubs, say: (line: string) => void): Promise<void> {
+  const run = `bench/${Date.now()}`;
+  const to = (hub: BenchedHub) => (client: number) => publish(hub, `${run}/${client}`, 204);
+  const refused = async (requests: number, clients: number): Promise<Round> => {
+    await refuse(true);
+    const result = await round(requests, clients, to(narrow));
+    await refuse(false);
+    return result;
+  };
+  const kinds: Readonly<Record<string, (requests: number, clients: number) => Promise<Round>>> = {
+    'no quota': (requests, clients) => round(requests, clients, to(wide)),
+    'quota of 300': (requests, clients) => round(requests, clients, to(narrow)),
+    'all refused': refused,
+  };
+  for (const measure of Object.values(kinds)) await measure(WARM_UP, CLIENTS);
+  say(
+    `quota: ${ROUNDS} rounds of ${REQUESTS} publishes by ${CLIENTS} clients, and of ${LONE_REQUESTS} by one\n`,
+  );
+  for (const [clients, requests] of [
+    [CLIENTS, REQUESTS],
+    [1, LONE_REQUESTS],
+  ] as const) {
+    const rounds = new Map<string, Round[]>(Object.keys(kinds).map((kind) => [kind, []]));
+    for (let n = 0; n < ROUNDS; n++) {
+      for (const [kind, measure] of Object.entries(kinds))
+        rounds.get(kind)?.push(await measure(requests, clients));
+    }
+    const [base = []] = rounds.values();
+    for (const [kind, results] of rounds) say(lineOf(`${clients} × ${kind}`, results, base));
+  }
+}
+
+function lineOf(name: string, results: readonly Round[], base: readonly Round[]): string {
+  const of = (rounds: readonly Round[], key: keyof Round) => median(rounds.map((one) => one[key]));
+  const perSecond = of(results, 'perSecond');
+  const ratio = (perSecond / of(base, 'perSecond')).toFixed(2);
+  const raw = results.map((one) => Math.round(one.perSecond)).join(' ');
+  const times = (['p50', 'p95'] as const).map((key) => `${key} ${of(results, key).toFixed(1)} ms`).join('  ');
+  return `${name.padEnd(18)} ${String(Math.round(perSecond)).padStart(4)}/s (${ratio})  ${times}  rounds ${raw}`;
+}

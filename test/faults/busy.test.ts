@@ -1,0 +1,129 @@
+/**
+ * Whatever service is busy, and however it says so: the caller gets 503 `unavailable` with Retry-After, operators see a busy
+ * store and no defect, and it works again afterwards (PROTOCOL.md §9).
+ * @module
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { clearFaults, type Fault, inject } from '../support/faults.ts';
+import { sumsOf } from '../support/measured.ts';
+import { openSocket, statusOf } from '../support/socket.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+
+/** As often as the SDK tries. */
+const ATTEMPTS = 3;
+const SECONDS = { timeout: 20_000, interval: 50 };
+
+let running: RunningHub;
+let hub: Caller;
+beforeAll(async () => {
+  running = await startHub();
+  hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
+}, 60_000);
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => await running.close());
+
+type Door = Fault['function'];
+
+const effectOf = (status: number, type: string): Fault['effect'] => ({ status, type, message: 'CANARY' });
+const opening = () => ({
+  url: running.stack.socketUrl ?? '',
+  headers: { Authorization: `Bearer ${running.token}` },
+});
+const arm = (door: Door, action: string, effect: Fault['effect']) =>
+  inject(running.stack.control, { function: door, action, effect, at: 'before', times: ATTEMPTS });
+
+async function expectUnavailable(response: Response): Promise<void> {
+  expect(response.headers.get('Retry-After')).toBe('1');
+  expect(await response.clone().text()).not.toContain('CANARY');
+  expect(await refusalOf(response)).toEqual([503, 'unavailable']);
+}
+
+/** That the door found a store busy since then, and has no defect. A machine with other work makes stores busy, too. */
+const expectBusy = (door: Door, before = 0) =>
+  expect
+    .poll(async () => {
+      const [unavailable, defects] = await counts(door);
+      return [unavailable > before, defects];
+    }, SECONDS)
+    .toEqual([true, 0]);
+
+async function counts(door: Door): Promise<readonly [unavailable: number, defects: number]> {
+  const sums = await sumsOf(running.stack.control);
+  return [sums[`Unavailable ${door}`] ?? 0, sums[`Defects ${door}`] ?? 0];
+}
+
+const WAYS: readonly (readonly [string, Fault['effect']])[] = [
+  ['breaks connections', 'reset'],
+  ['fails', effectOf(500, 'InternalFailure')],
+  ['is unavailable', effectOf(503, 'ServiceUnavailable')],
+  ['is throttled', effectOf(400, 'ThrottlingException')],
+  ['has no request left', effectOf(400, 'RequestLimitExceeded')],
+];
+
+/** First, while no process knows a key: they are kept for minutes. */
+describe('the keys of tokens cannot be had', () => {
+  const secrets = 'secretsmanager:GetSecretValue';
+
+  test.each([
+    ['Publish', () => hub.publish(newChannel(), 1)],
+    ['Read', () => hub.read(newChannel())],
+    ['Hold', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
+    ['Webhooks', () => hub.request('/webhooks')],
+  ] as const)('by %s', async (door, ask) => {
+    await arm(door, secrets, effectOf(500, 'InternalServiceError'));
+    await expectUnavailable(await ask());
+    await expectBusy(door);
+  });
+
+  test('by Socket', async () => {
+    await arm('Socket', secrets, effectOf(500, 'InternalServiceError'));
+    expect(await statusOf(opening())).toBe(503);
+    await expectBusy('Socket');
+  });
+});
+
+describe.each(WAYS)('a store that %s', (_name, effect) => {
+  test.each([
+    ['Publish', 'dynamodb:UpdateItem', () => hub.publish(newChannel(), 1)],
+    ['Publish', 'dynamodb:PutItem', () => hub.publish(newChannel(), 1)],
+    ['Read', 'dynamodb:GetItem', () => hub.read(newChannel())],
+    ['Hold', 'dynamodb:GetItem', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
+    ['Webhooks', 'dynamodb:GetItem', () => hub.request('/webhooks/ep_00000000000000000000000000000000')],
+  ] as const)('is %s’s to say, at %s', async (door, action, ask) => {
+    const [before] = await counts(door);
+    await arm(door, action, effect);
+    await expectUnavailable(await ask());
+    await clearFaults(running.stack.control);
+    await expect.poll(async () => (await ask()).status, SECONDS).not.toBe(503);
+    await expectBusy(door, before);
+  });
+
+  test('is said on a socket', async () => {
+    const socket = await openSocket(opening());
+    await arm('Socket', 'dynamodb:GetItem', effect);
+    const said = { action: 'subscribe', channel: newChannel(), offset: 'now' };
+    expect(await socket.ask(said)).toMatchObject({ type: 'error', code: 'unavailable' });
+    await expect.poll(() => socket.ask(said), SECONDS).toMatchObject({ type: 'subscribed' });
+    expect((await counts('Socket'))[1]).toBe(0);
+    await socket.close();
+  });
+
+  test('keeps no hint from those who listen: it comes back, and is no defect', async () => {
+    const [before] = await counts('Push');
+    await arm('Push', 'dynamodb:BatchGetItem', effect);
+    expect((await hub.publish(newChannel(), 1)).status).toBe(204);
+    await expectBusy('Push', before);
+  });
+});
+
+test('a mistake of the hub’s own is none of these: 500, and a defect', async () => {
+  await inject(running.stack.control, {
+    function: 'Publish',
+    action: 'sns:Publish',
+    effect: effectOf(403, 'AuthorizationError'),
+    at: 'before',
+  });
+  expect(await refusalOf(await hub.publish(newChannel(), 1))).toEqual([500, 'internal']);
+  await expect.poll(() => counts('Publish').then(([, defects]) => defects), SECONDS).toBe(1);
+});
