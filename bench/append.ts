@@ -49,17 +49,17 @@ export async function append(hub: BenchedHub): Promise<void> {
   }
 }
 
-/** Publishes one small message. @throws Error for another answer than the one expected */
-export async function publish(
-  hub: Pick<BenchedHub, 'url' | 'token'>,
-  channel: string,
-  expected: number,
-): Promise<void> {
+async function publish(hub: BenchedHub, channel: string, expected: number): Promise<void> {
+  const status = await post(hub, channel);
+  if (status !== expected) throw new Error(`publish answered ${status}, expected ${expected}`);
+}
+
+/** Publishes one small message. Returns the status of the answer. */
+export async function post(hub: Pick<BenchedHub, 'url' | 'token'>, channel: string): Promise<number> {
   const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
   const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: MESSAGE });
   await response.arrayBuffer();
-  if (response.status !== expected)
-    throw new Error(`publish answered ${response.status}, expected ${expected}`);
+  return response.status;
 }
 
 /** So many requests by so many clients, each of which sends one at a time. */

@@ -81,7 +81,7 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
     const { channel } = hint;
     const now = Date.now();
     const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
-    const relays = isUnderWay(due, channel, now) ? [] : [relayMessage(hint, 0, RELAY_MS)];
+    const relays = isUnderWay(due, channel, now) ? [] : [relayMessage({ ...hint, tries: 0 }, RELAY_MS)];
     const toDispatch = new SendMessageCommand({ QueueUrl: DISPATCH_QUEUE_URL, ...message });
     await all([
       sendBatch(client, PUSH_QUEUE_URL, [message, ...relays]),

@@ -92,13 +92,12 @@ export function sendingTo(queueUrl: string) {
 /** The group of all relays, which must not delay what is published on their channels. */
 const RELAYS = '@relays';
 
-/** A relay as a message of the push queue. @param tries how often the topic was too busy for it since the publish */
+/** A relay as a message of the push queue. */
 export const relayMessage = (
-  { channel, offset, isClosing }: Parameters<SendHint>[0],
-  tries: number,
+  { channel, offset, tries }: { readonly channel: string; readonly offset: string; readonly tries: number },
   delayMs: number,
 ): Outgoing => ({
-  MessageBody: bodyOf({ relay: channel, offset, ...(isClosing ? { closed: true } : {}), tries }),
+  MessageBody: bodyOf({ relay: channel, offset, tries }),
   MessageGroupId: RELAYS,
   DelaySeconds: secondsOf(delayMs),
 });
@@ -106,10 +105,8 @@ export const relayMessage = (
 export function relaysBySqs(queueUrl: string): Relays {
   const client = new SQSClient(clientSettings);
   return {
-    send: async ({ tries, offset, ...hint }, delayMs) =>
-      await sendBatch(client, queueUrl, [
-        relayMessage({ ...hint, offset: formatOffset(offset) }, tries, delayMs),
-      ]),
+    send: async ({ offset, ...relay }, delayMs) =>
+      await sendBatch(client, queueUrl, [relayMessage({ ...relay, offset: formatOffset(offset) }, delayMs)]),
   };
 }
 
@@ -148,11 +145,11 @@ export function parseWork(body: string): Work {
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
 }
 
-function relayOf({ relay, offset, closed, tries }: Fields): Work {
+function relayOf({ relay, offset, tries }: Fields): Work {
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
     throw new Error('the relay is of no channel, or of no offset');
-  return { kind: 'relay', channel: relay, offset: position, isClosing: closed === true, tries };
+  return { kind: 'relay', channel: relay, offset: position, tries };
 }
 
 function goodbyeOf({ goodbye, connection, principal, at }: Fields): Goodbye {
@@ -202,14 +199,12 @@ export const pushQueue: Carried<Work> = {
   merge(one, other) {
     if (one.kind === 'job' && other.kind === 'job')
       return { ...other, isGuard: one.isGuard === true && other.isGuard === true };
-    if (one.kind === 'hint' && other.kind === 'hint') return { ...other, ...together(one, other) };
+    if (one.kind === 'hint' && other.kind === 'hint')
+      return { ...other, offset: later(one, other), isClosing: one.isClosing || other.isClosing };
     if (one.kind !== 'relay' || other.kind !== 'relay') return other;
-    return { ...other, ...together(one, other), tries: Math.min(one.tries, other.tries) };
+    return { ...other, offset: later(one, other), tries: Math.min(one.tries, other.tries) };
   },
 };
 
-/** Two hints of a channel, or two relays, as one. */
-const together = (one: Hint, other: Hint): Pick<Hint, 'offset' | 'isClosing'> => ({
-  offset: isBefore(one.offset, other.offset) ? other.offset : one.offset,
-  isClosing: one.isClosing || other.isClosing,
-});
+const later = (one: Pick<Hint, 'offset'>, other: Pick<Hint, 'offset'>): Hint['offset'] =>
+  isBefore(one.offset, other.offset) ? other.offset : one.offset;

@@ -10,8 +10,8 @@ import type { Hint } from './hint.ts';
 import type { Log, SendHint } from './ports.ts';
 import { type Recent, recent } from './recent.ts';
 
-/** A hint that the topic has not had yet. */
-export interface Relay extends Hint {
+/** A channel that is to be told of, since the topic was too busy for a hint of it. */
+export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
   /** How often the topic was too busy for it since the publish itself. */
   readonly tries: number;
 }
@@ -45,10 +45,11 @@ export function relaying({ log, topic, relays, random }: Relaying): (relay: Rela
   const due = relaysDue();
   return async (relay) => {
     const { channel } = relay;
-    const last = told.get(channel);
-    if ((last && covers(last, relay)) || isUnderWay(due, channel, log.clock())) return;
+    if (isUnderWay(due, channel, log.clock())) return;
+    // Also where its own offset was told: others rely on what it reads.
     const hint = await newest(log, relay);
-    if (!hint) return;
+    const last = told.get(channel);
+    if (!hint || (last && covers(last, hint))) return;
     try {
       await topic({ ...hint, offset: formatOffset(hint.offset) });
     } catch (error) {

@@ -28,7 +28,6 @@ function world() {
   const relayOf = async (...messages: unknown[]): Promise<Relay> => ({
     channel: CHANNEL,
     offset: await publish(log, ...messages),
-    isClosing: false,
     tries: 0,
   });
   return { log, told, sent, state, relay, relayOf };
@@ -90,12 +89,21 @@ test('while one is put off, no other of the channel is', async () => {
   expect(told).toMatchObject([{ offset: formatOffset(two.offset) }]);
 });
 
+test('a relay whose own offset was told says what came after it: whoever published that relies on it', async () => {
+  const { relay, relayOf, told } = world();
+  const one = await relayOf(1);
+  await relay(one);
+  const two = await relayOf(2);
+  await relay(one);
+  expect(told.map(({ offset }) => offset)).toEqual([one, two].map(({ offset }) => formatOffset(offset)));
+});
+
 test('that a channel was closed is told, although its offset was', async () => {
   const { log, relay, relayOf, told } = world();
   const one = await relayOf(1);
   await relay(one);
   await append(log, requestOf([], { close: true }));
-  await relay({ ...one, isClosing: true });
+  await relay(one);
   expect(told.map(({ isClosing }) => isClosing)).toEqual([false, true]);
 });
 
