@@ -81,13 +81,20 @@ export function accessTo(options: AccessOptions): Access {
   };
 }
 
+/** Begins a signature for AWS (SigV4): Lambda or CloudFront has dealt with it, and it says nothing to the hub. */
+const AWS_SIGNATURE = 'AWS4-HMAC-SHA256 ';
+
 /**
- * Returns what the caller sent as Authorization, null if nothing. Behind the edge it comes in a header of the hub's own; that
- * one counts where both are there. A caller who reaches a handler without the edge may set either: a token is signed, so that
- * gives nothing away.
+ * Returns what the caller sent as Authorization, null if nothing. Behind the edge it comes in a header of the hub's own, since
+ * CloudFront signs in Authorization; that one counts where both are there. A caller who reaches a handler without the edge may
+ * set either: a token is signed, so that gives nothing away.
  */
-export const authorizationIn = (headers: Headers): string | null =>
-  headers.get(EDGE_TOKEN) ?? headers.get('authorization');
+export function authorizationIn(headers: Headers): string | null {
+  const own = headers.get(EDGE_TOKEN);
+  if (own !== null) return own;
+  const authorization = headers.get('authorization');
+  return authorization?.startsWith(AWS_SIGNATURE) ? null : authorization;
+}
 
 /**
  * True for what is the hub's own, whatever a token allows: who could publish there could tell the owner of an endpoint

@@ -69,7 +69,7 @@ function toStream(event, path) {
   request.headers[ALONE] = { value: event.context.requestId };
   // Signatures over percent-encoded paths fail on record (https://github.com/aws-samples/image-optimization/issues/44), and a
   // channel needs none. What else there is, a handler refuses.
-  if (/^[\w.~/-]+$/.test(path)) request.uri = path;
+  if (/^(\/[\w.~-]+)+$/.test(path)) request.uri = path;
   cf.selectRequestOriginById('stream');
 }
 

@@ -200,8 +200,8 @@ describe('long polls without a token', () => {
     const end = nextOf(await hub.publish(channel, 'old'));
     for (const news of [['new'], []]) {
       const offset = news.length > 0 ? end : nextOf(await hub.read(channel, 'now'));
-      const polls = Array.from({ length: 8 }, () => hold(channel, offset, news.length > 0 ? 20 : 1));
-      await expect.poll(holding).toBe(1);
+      const polls = Array.from({ length: 8 }, () => hold(channel, offset, news.length > 0 ? 20 : 5));
+      if (news.length > 0) await expect.poll(holding, { timeout: 20_000 }).toBe(1);
       for (const message of news) await hub.publish(channel, message);
       const answers = await Promise.all(polls);
       expect(answers.map(outcomeOf).sort()).toEqual([...Array(7).fill('Hit'), 'Miss']);
@@ -215,10 +215,15 @@ describe('long polls without a token', () => {
   test.each(['now', '-1'])('from %s are each for itself', async (offset) => {
     const channel = newChannel('public');
     const polls = Array.from({ length: 3 }, () => hold(channel, offset, 20));
-    await expect.poll(holding).toBe(3);
-    await hub.publish(channel, 'new');
-    for (const answer of await Promise.all(polls))
-      expect([outcomeOf(answer), await answer.json()]).toEqual(['Miss', ['new']]);
+    await expect.poll(holding, { timeout: 20_000 }).toBe(3);
+    let isOver = false;
+    const answers = Promise.all(polls).finally(() => {
+      isOver = true;
+    });
+    // A request that is with the hub may not have looked yet where the end is.
+    while (!isOver) await hub.publish(channel, 'new');
+    for (const answer of await answers)
+      expect([outcomeOf(answer), await answer.json()]).toEqual(['Miss', expect.arrayContaining(['new'])]);
   });
 });
 

@@ -65,6 +65,11 @@ test('the header of the edge counts where Authorization is there, too', async ()
   expect(await asked(`${good}, ${good}`, good)).toBe('unauthorized');
 });
 
+test('a signature for AWS is no token', async () => {
+  const signature = 'AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/lambda/aws4_request, Signature=0';
+  expect(await outcome(signature)).toEqual({});
+});
+
 describe('refused', () => {
   const without = (claim: string) =>
     Object.fromEntries(Object.entries(GOOD).filter(([name]) => name !== claim));
