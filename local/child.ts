@@ -33,6 +33,8 @@ interface Settings {
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
+  /** Directory in which the processes of a stack keep compiled code for each other. */
+  readonly compiled: string;
 }
 
 const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
@@ -47,7 +49,8 @@ export function spawnRuntime(
   identity: Identity,
   print: (line: string) => void,
 ): Child {
-  const child = spawn(process.execPath, [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency)], {
+  const args = [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency), settings.compiled];
+  const child = spawn(process.execPath, args, {
     cwd: plan.directory,
     env: environmentOf(plan, settings, identity),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -20,7 +20,8 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
 
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
   --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
-  --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
+  --concurrency N                 requests that a function's process serves at a time: 1 is as deployed (default
+                                  64, which takes less of a laptop)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
                                   connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
@@ -50,6 +51,8 @@ const SAME_SIGNAL_MS = 500;
 /** How long the process may go on once the hub has ended, in milliseconds. */
 const EXIT_MS = 3_000;
 const MAX_PORT = 65_535;
+/** One process for many requests takes a fraction of the memory and time of a process for each. */
+const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
 
@@ -115,9 +118,10 @@ async function optionsOf(
   };
   return {
     ...(data === undefined ? {} : { data: directoryOf(data) }),
-    ...(concurrency === undefined
-      ? {}
-      : { concurrency: numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY) }),
+    concurrency:
+      concurrency === undefined
+        ? DEFAULT_CONCURRENCY
+        : numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY),
     ...(harsh
       ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),

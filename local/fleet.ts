@@ -1,0 +1,201 @@
+/**
+ * All environments of a stack: which of them takes an invocation, when another is started, and when one is ended.
+ *
+ * A machine is not a Region: to load a function takes it a tenth of a second of processor time, and a burst that started
+ * an environment for each request would keep it from serving any. So few are started at a time, and an invocation that
+ * finds all busy is taken by the first that is ready or has finished.
+ * @module
+ */
+import type { End, Environment, Invocation } from './environment.ts';
+import { type FunctionPlan, shortName } from './plan.ts';
+import { createSlots, type Slots } from './slots.ts';
+
+export interface FleetOptions {
+  readonly functions: readonly FunctionPlan[];
+  /** Requests that one environment serves at the same time. */
+  readonly concurrency: number;
+  /** Environments of all functions together, at most. */
+  readonly most: number;
+  /** Environments that load their function at the same time, at most. */
+  readonly startsAtATime: number;
+  readonly start: (plan: FunctionPlan) => Environment;
+  readonly log: (line: string) => void;
+}
+
+export interface Fleet {
+  /** Has an environment of the function take it, now or as soon as one can; else it is throttled. */
+  take(plan: FunctionPlan, invocation: Invocation): void;
+  /** Its environment has finished an invocation. */
+  freed(environment: Environment): void;
+  /** Its process is gone: what it never began is taken by others. */
+  gone(environment: Environment, end: End): void;
+  /** Throttles what waits, and what still comes. */
+  close(): void;
+}
+
+interface Member {
+  readonly environment: Environment;
+  usedAt: number;
+}
+
+interface Pool {
+  readonly plan: FunctionPlan;
+  /** Those that have loaded the function, the most recently used last. */
+  members: Member[];
+  /** Those that load it. */
+  starting: number;
+  /** Those that wait for their turn to do so. */
+  asked: number;
+  waiting: Invocation[];
+}
+
+interface State {
+  readonly options: FleetOptions;
+  readonly pools: ReadonlyMap<FunctionPlan, Pool>;
+  readonly starts: Slots;
+  closing: boolean;
+}
+
+/** Lambda keeps an idle environment for some minutes too; it does not say how many. */
+const IDLE_MS = 5 * 60 * 1_000;
+const REAP_EVERY_MS = 30_000;
+
+/**
+ * Environments that are started before there is work for them, while a function has any. Lambda does so too, now and
+ * then: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+ */
+const AHEAD = 1;
+
+/** A fleet without any environment: they are started when they are needed. */
+export function createFleet(options: FleetOptions): Fleet {
+  const pools = new Map(options.functions.map((plan) => [plan, createPool(plan)]));
+  const state: State = { options, pools, starts: createSlots(options.startsAtATime), closing: false };
+  const reaper = setInterval(() => reap(state), REAP_EVERY_MS).unref();
+  return {
+    take: (plan, invocation) => take(state, poolOf(state, plan), invocation),
+    freed(environment) {
+      const pool = poolOf(state, environment.plan);
+      touch(pool, environment);
+      giveWaiting(pool);
+    },
+    gone(environment, { unstarted, whyNotReady }) {
+      const pool = poolOf(state, environment.plan);
+      pool.members = pool.members.filter((member) => member.environment !== environment);
+      pool.waiting = [...unstarted, ...pool.waiting];
+      // What never got ready would not get ready next time: what it was started for fails with it.
+      if (whyNotReady !== undefined) {
+        for (const invocation of pool.waiting.splice(0, options.concurrency)) {
+          invocation.settle(whyNotReady(invocation.id));
+          invocation.release();
+        }
+      }
+      startWanted(state, pool, 0);
+    },
+    close() {
+      state.closing = true;
+      clearInterval(reaper);
+      for (const { waiting } of pools.values())
+        for (const invocation of waiting.splice(0)) throttle(invocation);
+    },
+  };
+}
+
+function createPool(plan: FunctionPlan): Pool {
+  return { plan, members: [], starting: 0, asked: 0, waiting: [] };
+}
+
+function poolOf({ pools }: State, plan: FunctionPlan): Pool {
+  const pool = pools.get(plan);
+  if (pool === undefined) throw new Error(`the fleet has no function ${plan.path}`);
+  return pool;
+}
+
+function take(state: State, pool: Pool, invocation: Invocation): void {
+  if (state.closing) {
+    throttle(invocation);
+    return;
+  }
+  pool.waiting.push(invocation);
+  giveWaiting(pool);
+  startWanted(state, pool, AHEAD);
+  if (pool.waiting.length <= slotsComing(state, pool)) return;
+  pool.waiting.pop();
+  const { most, log } = state.options;
+  log(
+    `[${shortName(pool.plan)}] throttled: all ${most} environments that this machine has room for are busy`,
+  );
+  throttle(invocation);
+}
+
+function giveWaiting(pool: Pool): void {
+  while (pool.waiting.length > 0) {
+    // The one that was used last: so the others stay idle, and are ended.
+    const free = pool.members.findLast(({ environment }) => environment.accepts());
+    const invocation = free && pool.waiting.shift();
+    if (free === undefined || invocation === undefined) return;
+    touch(pool, free.environment);
+    free.environment.give(invocation);
+  }
+}
+
+function touch(pool: Pool, environment: Environment): void {
+  const others = pool.members.filter((member) => member.environment !== environment);
+  pool.members = [...others, { environment, usedAt: performance.now() }];
+}
+
+const slotsComing = ({ options }: State, { starting, asked }: Pool): number =>
+  (starting + asked) * options.concurrency;
+
+/** Asks for as many environments as those that wait need, and some ahead. */
+function startWanted(state: State, pool: Pool, ahead: number): void {
+  while (isWanted(state, pool, ahead, slotsComing(state, pool)) && makeRoom(state, pool.waiting.length > 0)) {
+    pool.asked += 1;
+    void state.starts.run(() => startIfWanted(state, pool, ahead));
+  }
+}
+
+function isWanted({ closing, options }: State, pool: Pool, ahead: number, coming: number): boolean {
+  if (closing) return false;
+  const free = pool.members
+    .filter(({ environment }) => environment.accepts())
+    .reduce((total, { environment }) => total + options.concurrency - environment.load(), 0);
+  return pool.waiting.length + ahead > coming + free;
+}
+
+/** While it waited for its turn, others may have finished and taken what it was for. */
+async function startIfWanted(state: State, pool: Pool, ahead: number): Promise<void> {
+  pool.asked -= 1;
+  if (!isWanted(state, pool, ahead, pool.starting * state.options.concurrency)) return;
+  pool.starting += 1;
+  const environment = state.options.start(pool.plan);
+  const isReady = await environment.ready;
+  pool.starting -= 1;
+  if (!isReady) return;
+  touch(pool, environment);
+  giveWaiting(pool);
+}
+
+/** Ends the environment that has been idle for longest, if there are too many, and it is needed. */
+function makeRoom(state: State, isNeeded: boolean): boolean {
+  const pools = [...state.pools.values()];
+  const sizes = pools.map(({ members, starting, asked }) => members.length + starting + asked);
+  if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
+  const idle = pools.flatMap(({ members }) => members).filter(isIdle);
+  const [oldest] = idle.sort((one, other) => one.usedAt - other.usedAt);
+  if (!isNeeded || oldest === undefined) return false;
+  oldest.environment.kill();
+  return true;
+}
+
+const isIdle = ({ environment }: Member): boolean => environment.accepts() && environment.idle();
+
+function reap({ pools }: State): void {
+  const longAgo = performance.now() - IDLE_MS;
+  const members = [...pools.values()].flatMap(({ members }) => members);
+  for (const member of members.filter(isIdle)) if (member.usedAt < longAgo) member.environment.kill();
+}
+
+function throttle(invocation: Invocation): void {
+  invocation.settle({ kind: 'throttled' });
+  invocation.release();
+}
