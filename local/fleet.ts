@@ -148,7 +148,8 @@ const slotsComing = ({ options }: State, { starting, asked }: Pool): number =>
 
 /** Asks for as many environments as those that wait need, and some ahead. */
 function startWanted(state: State, pool: Pool, ahead: number): void {
-  while (isWanted(state, pool, ahead, slotsComing(state, pool)) && makeRoom(state, pool.waiting.length > 0)) {
+  while (isWanted(state, pool, ahead, slotsComing(state, pool))) {
+    if (!makeRoom(state, pool.waiting.length > slotsComing(state, pool))) return;
     pool.asked += 1;
     void state.starts.run(() => startIfWanted(state, pool, ahead));
   }
@@ -180,19 +181,26 @@ function makeRoom(state: State, isNeeded: boolean): boolean {
   const pools = [...state.pools.values()];
   const sizes = pools.map(({ members, starting, asked }) => members.length + starting + asked);
   if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
-  const idle = pools.flatMap(({ members }) => members).filter(isIdle);
-  const [oldest] = idle.sort((one, other) => one.usedAt - other.usedAt);
+  const [oldest] = idleIn(state).sort((one, other) => one.usedAt - other.usedAt);
   if (!isNeeded || oldest === undefined) return false;
-  oldest.environment.kill();
+  end(state, oldest);
   return true;
 }
 
-const isIdle = ({ environment }: Member): boolean => environment.accepts() && environment.idle();
+function idleIn({ pools }: State): Member[] {
+  const members = [...pools.values()].flatMap((pool) => pool.members);
+  return members.filter(({ environment }) => environment.accepts() && environment.idle());
+}
 
-function reap({ pools }: State): void {
+function end(state: State, { environment }: Member): void {
+  const pool = poolOf(state, environment.plan);
+  pool.members = pool.members.filter((member) => member.environment !== environment);
+  environment.kill();
+}
+
+function reap(state: State): void {
   const longAgo = performance.now() - IDLE_MS;
-  const members = [...pools.values()].flatMap(({ members }) => members);
-  for (const member of members.filter(isIdle)) if (member.usedAt < longAgo) member.environment.kill();
+  for (const member of idleIn(state)) if (member.usedAt < longAgo) end(state, member);
 }
 
 function throttle(invocation: Invocation): void {
