@@ -61,8 +61,8 @@ const IDLE_MS = 5 * 60 * 1_000;
 const REAP_EVERY_MS = 30_000;
 
 /**
- * Environments that are started before there is work for them, while a function has any. Lambda does so too, now and
- * then: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+ * Environments that are started before there is work for them, when an invocation has found all busy: there will be more of
+ * its kind. Lambda does so too, now and then: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
  */
 const AHEAD = 1;
 
@@ -117,7 +117,8 @@ function take(state: State, pool: Pool, invocation: Invocation): void {
   }
   pool.waiting.push(invocation);
   giveWaiting(pool);
-  startWanted(state, pool, AHEAD);
+  if (pool.waiting.length === 0) return;
+  startWanted(state, pool, pool.members.length > 0 ? AHEAD : 0);
   if (pool.waiting.length <= slotsComing(state, pool)) return;
   pool.waiting.pop();
   const { most, log } = state.options;
