@@ -20,8 +20,8 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
 
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
   --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
-  --concurrency N                 requests that a function's process serves at a time: 1 is as deployed (default
-                                  64, which takes less of a laptop)
+  --concurrency N                 requests at a time in each process of a function: 1 is as deployed (default 64, which is
+                                  faster on a laptop)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
                                   connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
@@ -73,7 +73,7 @@ await command(HELP, OPTIONS, async (flags) => {
   if (hub === undefined) return;
   const endOfCounts = log.watch(hub.stack);
   try {
-    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
+    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), options, flags.data);
     if (!stopped.aborted) await once(stopped, 'abort');
     removeLocalHub();
   } finally {
@@ -131,19 +131,31 @@ async function optionsOf(
   };
 }
 
-function announce({ stack, token }: RunningHub, ms: number, data: string | undefined): void {
+function announce(
+  { stack, token }: RunningHub,
+  ms: number,
+  { concurrency = DEFAULT_CONCURRENCY }: HubOptions,
+  data: string | undefined,
+): void {
   const { url, control, aws, outputs } = stack;
   const isTheOne = writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
-  say(welcome(url, token, ms, data));
+  say(welcome(url, token, ms, concurrency, data));
   if (isTheOne) return;
   say(`Another hub runs here already: .tidings/local.json and npm run token stay with that one.\n`);
 }
 
-function welcome(url: string, token: string, ms: number, data: string | undefined): string {
+function welcome(
+  url: string,
+  token: string,
+  ms: number,
+  concurrency: number,
+  data: string | undefined,
+): string {
   const as = `-H 'Authorization: Bearer ${token}'`;
   const json = `-H 'Content-Type: application/json'`;
   return `
 ${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'what was published is gone then (--data keeps it)'}.
+${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up to ${concurrency} requests at a time in each process; --concurrency 1 is as deployed`}.
 
   hub    ${bold(url)}
   token  may do everything for a day; mint others with npm run token -- --help
