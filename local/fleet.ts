@@ -7,7 +7,7 @@
  * @module
  */
 import type { End, Environment, Invocation } from './environment.ts';
-import { type FunctionPlan, shortName } from './plan.ts';
+import type { FunctionPlan } from './plan.ts';
 import { createSlots, type Slots } from './slots.ts';
 
 export interface FleetOptions {
@@ -19,11 +19,10 @@ export interface FleetOptions {
   /** Environments that load their function at the same time, at most. */
   readonly startsAtATime: number;
   readonly start: (plan: FunctionPlan) => Environment;
-  readonly log: (line: string) => void;
 }
 
 export interface Fleet {
-  /** Has an environment of the function take it, now or as soon as one can; else it is throttled. */
+  /** Has an environment of the function take it, now or as soon as one can. */
   take(plan: FunctionPlan, invocation: Invocation): void;
   /** Its environment has finished an invocation. */
   freed(environment: Environment): void;
@@ -44,8 +43,8 @@ interface Pool {
   members: Member[];
   /** Those that load it. */
   starting: number;
-  /** Those that wait for their turn to do so. */
-  asked: number;
+  /** True while it waits for its turn to start another. */
+  isAsking: boolean;
   waiting: Invocation[];
 }
 
@@ -77,6 +76,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const pool = poolOf(state, environment.plan);
       touch(pool, environment);
       giveWaiting(pool);
+      startWaited(state);
     },
     gone(environment, { unstarted, whyNotReady }) {
       const pool = poolOf(state, environment.plan);
@@ -89,7 +89,7 @@ export function createFleet(options: FleetOptions): Fleet {
           invocation.release();
         }
       }
-      startWanted(state, pool, 0);
+      startWaited(state);
     },
     close() {
       state.closing = true;
@@ -101,7 +101,7 @@ export function createFleet(options: FleetOptions): Fleet {
 }
 
 function createPool(plan: FunctionPlan): Pool {
-  return { plan, members: [], starting: 0, asked: 0, waiting: [] };
+  return { plan, members: [], starting: 0, isAsking: false, waiting: [] };
 }
 
 function poolOf({ pools }: State, plan: FunctionPlan): Pool {
@@ -117,15 +117,7 @@ function take(state: State, pool: Pool, invocation: Invocation): void {
   }
   pool.waiting.push(invocation);
   giveWaiting(pool);
-  if (pool.waiting.length === 0) return;
-  startWanted(state, pool, pool.members.length > 0 ? AHEAD : 0);
-  if (pool.waiting.length <= slotsComing(state, pool)) return;
-  pool.waiting.pop();
-  const { most, log } = state.options;
-  log(
-    `[${shortName(pool.plan)}] throttled: all ${most} environments that this machine has room for are busy`,
-  );
-  throttle(invocation);
+  if (pool.waiting.length > 0) startWanted(state, pool, pool.members.length > 0 ? AHEAD : 0);
 }
 
 function giveWaiting(pool: Pool): void {
@@ -144,44 +136,43 @@ function touch(pool: Pool, environment: Environment): void {
   pool.members = [...others, { environment, usedAt: performance.now() }];
 }
 
-const slotsComing = ({ options }: State, { starting, asked }: Pool): number =>
-  (starting + asked) * options.concurrency;
-
-/** Asks for as many environments as those that wait need, and some ahead. */
-function startWanted(state: State, pool: Pool, ahead: number): void {
-  while (isWanted(state, pool, ahead, slotsComing(state, pool))) {
-    if (!makeRoom(state, pool.waiting.length > slotsComing(state, pool))) return;
-    pool.asked += 1;
-    void state.starts.run(() => startIfWanted(state, pool, ahead));
-  }
+/** For those that wait, and had no room until now. */
+function startWaited(state: State): void {
+  for (const pool of state.pools.values()) if (pool.waiting.length > 0) startWanted(state, pool, 0);
 }
 
-function isWanted({ closing, options }: State, pool: Pool, ahead: number, coming: number): boolean {
+/** Has environments started, one after the other, for those that wait, and some ahead. */
+function startWanted(state: State, pool: Pool, ahead: number): void {
+  if (pool.isAsking || !isWanted(state, pool, ahead)) return;
+  pool.isAsking = true;
+  void state.starts.run(async () => {
+    pool.isAsking = false;
+    // While it waited for its turn, others may have finished and taken what it was for.
+    if (!isWanted(state, pool, ahead) || !makeRoom(state, pool)) return;
+    pool.starting += 1;
+    const environment = state.options.start(pool.plan);
+    startWanted(state, pool, ahead);
+    const isReady = await environment.ready;
+    pool.starting -= 1;
+    if (!isReady) return;
+    touch(pool, environment);
+    giveWaiting(pool);
+  });
+}
+
+function isWanted({ closing, options: { concurrency } }: State, pool: Pool, ahead: number): boolean {
   if (closing) return false;
   const free = pool.members
     .filter(({ environment }) => environment.accepts())
-    .reduce((total, { environment }) => total + options.concurrency - environment.load(), 0);
-  return pool.waiting.length + ahead > coming + free;
+    .reduce((total, { environment }) => total + concurrency - environment.load(), 0);
+  return pool.waiting.length + ahead > pool.starting * concurrency + free;
 }
 
-/** While it waited for its turn, others may have finished and taken what it was for. */
-async function startIfWanted(state: State, pool: Pool, ahead: number): Promise<void> {
-  pool.asked -= 1;
-  if (!isWanted(state, pool, ahead, pool.starting * state.options.concurrency)) return;
-  pool.starting += 1;
-  const environment = state.options.start(pool.plan);
-  const isReady = await environment.ready;
-  pool.starting -= 1;
-  if (!isReady) return;
-  touch(pool, environment);
-  giveWaiting(pool);
-}
-
-/** Ends the environment that has been idle for longest, if there are too many, and it is needed. */
-function makeRoom(state: State, isNeeded: boolean): boolean {
-  const pools = [...state.pools.values()];
-  const sizes = pools.map(({ members, starting, asked }) => members.length + starting + asked);
+/** Ends the environment that has been idle for longest, if there are as many as may be, and this pool needs one. */
+function makeRoom(state: State, { waiting, starting }: Pool): boolean {
+  const sizes = [...state.pools.values()].map((pool) => pool.members.length + pool.starting);
   if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
+  const isNeeded = waiting.length > starting * state.options.concurrency;
   const [oldest] = idleIn(state).sort((one, other) => one.usedAt - other.usedAt);
   if (!isNeeded || oldest === undefined) return false;
   end(state, oldest);

@@ -41,10 +41,12 @@ export interface RuntimeOptions {
 }
 
 /**
- * Environments at a time: as many as a new account has in AWS, if each has room for what a busy one takes.
+ * Invocations under way at a time, of all functions: what an account has in a Region by default.
  * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  */
-const MAX_ENVIRONMENTS = 1_000;
+const MAX_INVOCATIONS = 1_000;
+
+/** What a busy environment takes of the machine's memory, at most. Those for which there is no room are waited for. */
 const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -96,11 +98,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const fleet = createFleet({
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
-    most: Math.max(1, Math.min(MAX_ENVIRONMENTS, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES))),
+    most: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
     // One core is for the stack itself, which all of them wait for.
     startsAtATime: Math.max(1, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
-    log: options.log,
   });
   const state: State = { options, fleet, environments, inFlight: new Map() };
   serveRuntimeApi(api, environments);
@@ -140,16 +141,21 @@ function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Enviro
   });
 }
 
-function invoke({ fleet, inFlight }: State, plan: FunctionPlan, payload: Buffer): Promise<Outcome> {
+function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload: Buffer): Promise<Outcome> {
   if (payload.length > MAX_PAYLOAD_BYTES) {
     const message = `${payload.length} byte payload is too large: ${MAX_PAYLOAD_BYTES} are allowed`;
     return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
   }
-  const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
-  if ((inFlight.get(plan) ?? 0) >= (plan.reservedConcurrency ?? Number.POSITIVE_INFINITY)) {
+  const own = inFlight.get(plan) ?? 0;
+  if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
+  if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
+    options.log(
+      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, as many as may be`,
+    );
     return Promise.resolve({ kind: 'throttled' });
   }
   return new Promise((settle) => {
+    const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
     count(1);
     fleet.take(plan, { id: randomUUID(), payload, settle, release: () => count(-1) });
   });

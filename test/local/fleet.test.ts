@@ -40,7 +40,6 @@ const soon = () => new Promise((resolve) => setImmediate(resolve));
 function createScene(more: Partial<FleetOptions> = {}) {
   const concurrency = more.concurrency ?? 1;
   const made: Made[] = [];
-  const lines: string[] = [];
   const outcomes: string[] = [];
 
   function start(plan: FunctionPlan): Environment {
@@ -97,7 +96,6 @@ function createScene(more: Partial<FleetOptions> = {}) {
     most: 10,
     startsAtATime: 10,
     start,
-    log: (line) => lines.push(line),
     ...more,
   });
   let count = 0;
@@ -112,7 +110,7 @@ function createScene(more: Partial<FleetOptions> = {}) {
     if (found === undefined) throw new Error(`no environment ${index} was started`);
     return found;
   };
-  return { fleet, made, at, take, lines, outcomes, ids: (n: number) => at(n).given.map(({ id }) => id) };
+  return { fleet, made, at, take, outcomes, ids: (n: number) => at(n).given.map(({ id }) => id) };
 }
 
 it('starts one for what comes, and one ahead where that found all busy', async () => {
@@ -165,11 +163,21 @@ it('prefers the one that was used last, so that the others may end', async () =>
   expect([scene.ids(0), scene.ids(1)]).toEqual([['3'], []]);
 });
 
-it('throttles what comes when there is room for no more, and says so', async () => {
+it('has what comes wait where there is room for no more, until one is free, or may be ended', async () => {
   const scene = createScene({ most: 2 });
   for (const _ of [1, 2, 3]) await scene.take(A);
-  expect(scene.outcomes).toEqual(['3 throttled']);
-  expect(scene.lines).toEqual(['[A] throttled: all 2 environments that this machine has room for are busy']);
+  await scene.at(0).getReady();
+  await scene.at(1).getReady();
+  await scene.take(B);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path]);
+  scene.at(1).finish();
+  expect(scene.ids(1)).toEqual(['3']);
+  scene.at(0).finish();
+  await soon();
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path, B.path]);
+  expect(scene.at(0).environment.accepts()).toBe(false);
+  await scene.at(2).getReady();
+  expect(scene.ids(2)).toEqual(['4']);
 });
 
 it('ends what is idle where there is room for no more, the one idle for longest first', async () => {
