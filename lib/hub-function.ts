@@ -118,6 +118,7 @@ function bundle(door: string): lambda.Code {
       target: 'node24',
       format: 'esm',
       mainFields: ['module', 'main'],
+      alias: { 'node:http': fileURLToPath(new URL('node-http.cjs', import.meta.url)) },
       // Some of the SDK's dependencies are CommonJS and call require at run time.
       banner: {
         js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",

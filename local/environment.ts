@@ -36,12 +36,23 @@ export interface EnvironmentHost {
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
+  /** Directory in which the processes of a stack keep compiled code for each other. */
+  readonly compiled: string;
   /** True if a fault wants the process dead at this moment. */
   strikes(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
   started(environment: Environment): void;
   print(environment: Environment, line: string): void;
-  /** The process is gone; `unstarted` never reached it and may run elsewhere. */
-  ended(environment: Environment, unstarted: readonly Invocation[]): void;
+  /** It has finished an invocation. */
+  freed(environment: Environment): void;
+  /** The process is gone. */
+  ended(environment: Environment, end: End): void;
+}
+
+export interface End {
+  /** Invocations that never reached it, and may run elsewhere. */
+  readonly unstarted: readonly Invocation[];
+  /** Why it never got ready, as the outcome of the invocation with that id; undefined if it did. */
+  readonly whyNotReady: ((id: string) => Failure) | undefined;
 }
 
 export interface Environment extends Identity {
@@ -51,7 +62,9 @@ export interface Environment extends Identity {
   load(): number;
   /** True while no invocation is with it. */
   idle(): boolean;
-  /** True while it lives and has a slot free. */
+  /** True when it has loaded the function, false if it ended before. */
+  readonly ready: Promise<boolean>;
+  /** True while it is ready and has a slot free. */
   accepts(): boolean;
   give(invocation: Invocation): void;
   /** One request of the process to the Runtime API. */
@@ -74,12 +87,15 @@ interface State {
   asking: ServerResponse[];
   readonly running: Map<string, { readonly invocation: Invocation; readonly timer: NodeJS.Timeout }>;
   initialized: boolean;
+  /** Resolves what waits for it to get ready. */
+  readonly settled: (isReady: boolean) => void;
   readonly initTimer: NodeJS.Timeout;
   /** Why it never got ready, where that is known better than by its exit. */
   initFailure: Failure | undefined;
   dead: boolean;
   kill(): void;
   print(line: string): void;
+  freed(): void;
 }
 
 /** Starts a process for the function. */
@@ -90,6 +106,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
     accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
     logStream: `${new Date().toISOString().slice(0, 10).replaceAll('-', '/')}/[$LATEST]${id}`,
   };
+  const { promise: ready, resolve: settled } = Promise.withResolvers<boolean>();
   const child = spawnRuntime(plan, host, identity, (line) => host.print(environment, line));
   const state: State = {
     plan,
@@ -98,6 +115,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
     asking: [],
     running: new Map(),
     initialized: false,
+    settled,
     initTimer: setTimeout(() => failInit(state), INIT_TIMEOUT_MS),
     initFailure: undefined,
     dead: false,
@@ -106,6 +124,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
       child.kill();
     },
     print: (line) => host.print(environment, line),
+    freed: () => host.freed(environment),
   };
   const load = () => state.queue.length + state.running.size;
   const environment: Environment = {
@@ -114,7 +133,8 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
     pid: child.pid,
     load,
     idle: () => load() === 0,
-    accepts: () => !state.dead && load() < host.concurrency,
+    ready,
+    accepts: () => state.initialized && !state.dead && load() < host.concurrency,
     give(invocation) {
       state.queue.push(invocation);
       deliver(state);
@@ -151,6 +171,7 @@ function serve(state: State, route: string, request: IncomingMessage, response: 
 
 function ask(state: State, response: ServerResponse): void {
   state.initialized = true;
+  state.settled(true);
   clearTimeout(state.initTimer);
   state.asking.push(response);
   response.on('close', () => {
@@ -221,25 +242,22 @@ function finish(state: State, id: string): void {
   clearTimeout(entry.timer);
   state.running.delete(id);
   entry.invocation.release();
+  state.freed();
 }
 
 /** Fails what the process had begun, and gives back what it had not. */
-function bury(state: State, exit: Exit): readonly Invocation[] {
+function bury(state: State, exit: Exit): End {
   state.dead = true;
+  state.settled(false);
   clearTimeout(state.initTimer);
   for (const response of state.asking) response.destroy();
   for (const { invocation } of [...state.running.values()]) {
     invocation.settle(exitFailure(invocation.id, exit));
     finish(state, invocation.id);
   }
-  const queue = state.queue.splice(0);
-  if (state.initialized) return queue;
-  // A process that never got ready would not get ready next time: its queue fails with it.
-  for (const invocation of queue) {
-    invocation.settle(state.initFailure ?? exitFailure(invocation.id, exit));
-    invocation.release();
-  }
-  return [];
+  const { initialized, initFailure } = state;
+  const whyNotReady = (id: string) => initFailure ?? exitFailure(id, exit);
+  return { unstarted: state.queue.splice(0), whyNotReady: initialized ? undefined : whyNotReady };
 }
 
 function exitFailure(id: string, { code, signal }: Exit): Failure {

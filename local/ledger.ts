@@ -38,6 +38,9 @@ export interface Ledger {
 export const sessionArn = ({ role, name }: FunctionPlan) =>
   `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
 
+/** Decisions that are kept for a function: of those on connections there are as many as connections. */
+const MAX_KEPT = 5_000;
+
 /** A ledger over the roles of these functions, and the policies of what they ask for. */
 export function createLedger(functions: readonly FunctionPlan[], policies: ResourcePolicies): Ledger {
   const counts = new Map<string, { function: string; action: string; count: number }>();
@@ -50,8 +53,23 @@ export function createLedger(functions: readonly FunctionPlan[], policies: Resou
     used.set(caller, statements.set(statement, patterns));
   }
 
+  // Each call of each process is asked about, and the policies do not change while the stack runs.
+  const kept = new Map<FunctionPlan, Map<string, Decision>>();
+
+  function keptFor(caller: FunctionPlan): Map<string, Decision> {
+    const found = kept.get(caller);
+    if (found !== undefined && found.size < MAX_KEPT) return found;
+    const fresh = new Map<string, Decision>();
+    kept.set(caller, fresh);
+    return fresh;
+  }
+
   return {
     authorize(caller, action, resource, more) {
+      const decisions = keptFor(caller);
+      const question = `${action} ${resource}`;
+      const known = more === undefined ? decisions.get(question) : undefined;
+      if (known !== undefined) return known;
       const role = `arn:aws:iam::${ACCOUNT}:role/${caller.role.name}`;
       const decision = decide(caller.role.statements, policies(resource), {
         requester: { kind: 'role', role, session: sessionArn(caller) },
@@ -67,6 +85,7 @@ export function createLedger(functions: readonly FunctionPlan[], policies: Resou
         },
       });
       if (decision.allowed) for (const match of decision.matches) remember(caller, match);
+      if (more === undefined) decisions.set(question, decision);
       return decision;
     },
     count(caller, action) {

@@ -42,6 +42,9 @@ export interface FunctionPlan {
   readonly isTraced: boolean;
 }
 
+/** The construct path without its stack, for the start of log lines. */
+export const shortName = ({ path }: FunctionPlan): string => path.split('/').slice(1).join('/') || path;
+
 export interface Plan {
   readonly functions: ReadonlyMap<string, FunctionPlan>;
   /** The policies of topics, queues and functions. */

@@ -3,21 +3,19 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Caller } from './aws-front.ts';
-import {
-  type Environment,
-  type EnvironmentHost,
-  type Invocation,
-  type Outcome,
-  startEnvironment,
-} from './environment.ts';
+import { type Environment, type EnvironmentHost, type Outcome, startEnvironment } from './environment.ts';
 import type { Faults } from './faults.ts';
+import { createFleet, type Fleet } from './fleet.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import type { Ledger } from './ledger.ts';
 import { type Listener, listen } from './listener.ts';
 import type { Metrics } from './metrics.ts';
-import { type FunctionPlan, TRACE_ACTIONS } from './plan.ts';
+import { type FunctionPlan, shortName, TRACE_ACTIONS } from './plan.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 import { startWarden, type Warden } from './warden.ts';
 
@@ -42,11 +40,14 @@ export interface RuntimeOptions {
   readonly log: (line: string) => void;
 }
 
-/** A machine is not a region: past this, invocations are throttled, as past the account's limit on AWS. */
-const MAX_ENVIRONMENTS = 50;
+/**
+ * Invocations under way at a time, of all functions: what an account has in a Region by default.
+ * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
+const MAX_INVOCATIONS = 1_000;
 
-/** Lambda keeps an idle environment for some minutes too; it does not say how many. */
-const IDLE_MS = 5 * 60 * 1_000;
+/** What a busy environment takes of the machine's memory, at most. Those for which there is no room are waited for. */
+const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * How long functions have for what they are doing when the stack stops: what is held ends at once, and a write takes
@@ -55,33 +56,28 @@ const IDLE_MS = 5 * 60 * 1_000;
 const STOP_MS = 3_000;
 const STOP_POLL_MS = 10;
 
-interface Pool {
-  readonly plan: FunctionPlan;
-  readonly environments: Set<Environment>;
-  readonly reapers: Map<Environment, NodeJS.Timeout>;
-  inFlight: number;
-}
-
 interface State {
   readonly options: RuntimeOptions;
-  readonly host: EnvironmentHost;
+  readonly fleet: Fleet;
   readonly environments: ReadonlyMap<string, Environment>;
-  closing: boolean;
+  /** Invocations that each function has been given and has not finished. */
+  readonly inFlight: Map<FunctionPlan, number>;
 }
 
 /** Starts the Runtime API; processes are started when they are needed. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const api = await listen(0, 'the Lambda runtime API');
-  const warden = startWarden();
+  const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
+  const warden = startWarden(compiled);
   const environments = new Map<string, Environment>();
   const callers = new Map<string, Caller>();
-  const pools = new Map([...options.functions].map(([arn, plan]) => [arn, createPool(plan)]));
   const print = createPrinter(options);
 
   const host: EnvironmentHost = {
     runtimeApi: api.url.replace('http://', ''),
     awsEndpoint: options.awsEndpoint,
     concurrency: options.concurrency,
+    compiled,
     strikes: (plan, at) => options.faults.strike(plan.path, at) !== undefined,
     started(environment) {
       environments.set(environment.id, environment);
@@ -91,24 +87,30 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       if (environment.plan.isTraced) sendTraces(options.ledger, environment);
     },
     print,
-    ended(environment, unstarted) {
+    freed: (environment) => fleet.freed(environment),
+    ended(environment, end) {
       environments.delete(environment.id);
       callers.delete(environment.accessKeyId);
       if (environment.pid !== undefined) warden.forget(environment.pid);
-      const pool = pools.get(environment.plan.arn);
-      if (pool === undefined) return;
-      remove(pool, environment);
-      for (const invocation of unstarted) dispatch(state, pool, invocation);
+      fleet.gone(environment, end);
     },
   };
-  const state: State = { options, host, environments, closing: false };
+  const fleet = createFleet({
+    functions: [...options.functions.values()],
+    concurrency: options.concurrency,
+    most: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
+    // One core is for the stack itself, which all of them wait for.
+    startsAtATime: Math.max(1, availableParallelism() - 1),
+    start: (plan) => startEnvironment(plan, host),
+  });
+  const state: State = { options, fleet, environments, inFlight: new Map() };
   serveRuntimeApi(api, environments);
 
   return {
     invoke(arn, payload) {
-      const pool = pools.get(arn);
-      if (pool === undefined) throw new Error(`no template has the function ${arn}`);
-      return invoke(state, pool, payload);
+      const plan = options.functions.get(arn);
+      if (plan === undefined) throw new Error(`no template has the function ${arn}`);
+      return invoke(state, plan, payload);
     },
     caller: (accessKeyId) => callers.get(accessKeyId),
     processes: () =>
@@ -121,8 +123,9 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-function createPool(plan: FunctionPlan): Pool {
-  return { plan, environments: new Set(), reapers: new Map(), inFlight: 0 };
+/** What a container is given, where it is given less than the machine has. */
+function memoryOfMachine(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 function callerOf(environment: Environment): Caller {
@@ -138,58 +141,24 @@ function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Enviro
   });
 }
 
-function invoke(state: State, pool: Pool, payload: Buffer): Promise<Outcome> {
+function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload: Buffer): Promise<Outcome> {
   if (payload.length > MAX_PAYLOAD_BYTES) {
     const message = `${payload.length} byte payload is too large: ${MAX_PAYLOAD_BYTES} are allowed`;
     return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
   }
-  if (pool.inFlight >= (pool.plan.reservedConcurrency ?? Number.POSITIVE_INFINITY)) {
+  const own = inFlight.get(plan) ?? 0;
+  if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
+  if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
+    options.log(
+      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, as many as may be`,
+    );
     return Promise.resolve({ kind: 'throttled' });
   }
   return new Promise((settle) => {
-    pool.inFlight += 1;
-    const release = () => {
-      pool.inFlight -= 1;
-      reapLater(pool);
-    };
-    dispatch(state, pool, { id: randomUUID(), payload, settle, release });
+    const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
+    count(1);
+    fleet.take(plan, { id: randomUUID(), payload, settle, release: () => count(-1) });
   });
-}
-
-/** To a process with a free slot, else to a new one. */
-function dispatch(state: State, pool: Pool, invocation: Invocation): void {
-  const free = [...pool.environments].find((environment) => environment.accepts());
-  if (free === undefined && (state.closing || pool.environments.size >= MAX_ENVIRONMENTS)) {
-    if (!state.closing) {
-      state.options.log(
-        `[${shortName(pool.plan)}] throttled: its ${MAX_ENVIRONMENTS} processes are all busy`,
-      );
-    }
-    invocation.settle({ kind: 'throttled' });
-    invocation.release();
-    return;
-  }
-  const environment = free ?? startEnvironment(pool.plan, state.host);
-  pool.environments.add(environment);
-  keep(pool, environment);
-  environment.give(invocation);
-}
-
-function remove(pool: Pool, environment: Environment): void {
-  pool.environments.delete(environment);
-  keep(pool, environment);
-}
-
-function keep(pool: Pool, environment: Environment): void {
-  clearTimeout(pool.reapers.get(environment));
-  pool.reapers.delete(environment);
-}
-
-function reapLater(pool: Pool): void {
-  for (const environment of pool.environments) {
-    if (!environment.idle() || pool.reapers.has(environment)) continue;
-    pool.reapers.set(environment, setTimeout(environment.kill, IDLE_MS).unref());
-  }
 }
 
 /** The rights that Lambda itself needs for the log of a new environment, used with the role of the function. */
@@ -233,13 +202,8 @@ function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): bo
   }
 }
 
-/** The construct path without its stack, for the start of log lines. */
-function shortName({ path }: FunctionPlan): string {
-  return path.split('/').slice(1).join('/') || path;
-}
-
 async function closeRuntime(state: State, api: Listener, warden: Warden): Promise<void> {
-  state.closing = true;
+  state.fleet.close();
   const all = [...state.environments.values()];
   for (const environment of all) environment.stop();
   const end = Date.now() + STOP_MS;

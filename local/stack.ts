@@ -54,8 +54,8 @@ export interface LocalStackOptions {
    */
   data?: string;
   /**
-   * Requests that one environment process serves at the same time; 1 is classic Lambda.
-   * @default 64
+   * Requests that one environment process serves at the same time; 1 is what is deployed.
+   * @default 1
    */
   concurrency?: number;
   /**
@@ -96,8 +96,11 @@ export interface LocalStack {
   close(): Promise<void>;
 }
 
-/** Node alone could hold more; a Lambda Web Function serves 64 per environment by default. */
-const DEFAULT_CONCURRENCY = 64;
+/**
+ * As deployed: an environment serves one request at a time.
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+ */
+const DEFAULT_CONCURRENCY = 1;
 
 /** Boots the assembly. What it does not understand, it refuses before anything is started. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {

@@ -1,9 +1,10 @@
 /**
  * Outlives the local stack by a moment. Its standard input is a pipe from the stack: `+<pid>` and `-<pid>` lines.
- * When the pipe closes, even because the stack was killed by SIGKILL, the processes that are left are killed.
- * A process that is stuck in a loop cannot notice by itself that it is an orphan.
+ * When the pipe closes, even because the stack was killed by SIGKILL, the processes that are left are killed, and the
+ * directory that they shared is removed. A process that is stuck in a loop cannot notice by itself that it is an orphan.
  * @module
  */
+import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const pids = new Set();
@@ -25,4 +26,6 @@ lines.on('close', () => {
       // It is gone already: that is what was wanted.
     }
   }
+  // One that is being killed may still write.
+  rmSync(process.argv[2], { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 });

@@ -1,5 +1,5 @@
 /**
- * Starts warden.mjs, which kills what is left if this process ends without having closed the stack.
+ * Starts warden.mjs, which removes what is left when the stack has ended, also where this process ends without having closed it.
  * @module
  */
 import { spawn } from 'node:child_process';
@@ -11,10 +11,13 @@ export interface Warden {
   close(): Promise<void>;
 }
 
-/** One warden for all processes of a stack. */
-export function startWarden(): Warden {
+/**
+ * One warden for all processes of a stack.
+ * @param directory is removed when they have ended
+ */
+export function startWarden(directory: string): Warden {
   const program = fileURLToPath(new URL('warden.mjs', import.meta.url));
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, [program, directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     env: {},
     detached: true, // a kill of the whole process group must not take it first

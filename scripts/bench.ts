@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { cpus, loadavg } from 'node:os';
 import { append } from '../bench/append.ts';
 import { burst } from '../bench/burst.ts';
+import { environments } from '../bench/environments.ts';
 import { fanout } from '../bench/fanout.ts';
 import { flood, sayFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
@@ -18,9 +19,10 @@ import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | quota | hold | burst | hop | webhooks | flood | fanout | shards
+const HELP = `usage: npm run bench -- append | quota | hold | burst | hop | webhooks | flood | environments |
+                             fanout | shards
 
-Measures on this machine, the first seven on local stacks of their own, and prints medians and raw rounds. Compare the
+Measures on this machine, the first eight on local stacks of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and AWS calls per append
@@ -32,6 +34,9 @@ ratios within a run, not the numbers of two runs.
   webhooks  1,000 events to an endpoint that never answers, beside nine healthy ones: their p95 with and without it,
             and AWS calls per delivery
   flood     ten times the rate of a slow hub for 20 s: what is refused, what others notice, requests at a time
+  environments
+            10 events a second to 60 sockets and 5 endpoints: delays, processor time and memory with one request at a
+            time in each process, as deployed, and with 64
   fanout    one frame to 10,000 connections: posts a second and processor time a post, beside the SDK's way
   shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last, processor time, memory`;
 
@@ -54,6 +59,11 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
       'tidings:maxHolds': FLOOD.maxHolds,
       'tidings:heldPerCaller': FLOOD.maxHolds / 2,
     }),
+  environments: () =>
+    environments(async (concurrency) => {
+      const hub = await startHub({ concurrency, context: UNTHROTTLED });
+      return { hub: benched(hub), close: hub.close };
+    }, say),
   fanout: () => fanout(say),
   shards: () => shards(say),
 };
@@ -113,7 +123,6 @@ async function onHub(
   harsh: Harsh = GENTLE,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  // Room for all that a benchmark holds, in one process.
   const context = {
     ...UNTHROTTLED,
     'tidings:maxHolds': MOST_HELD,
@@ -122,6 +131,7 @@ async function onHub(
     'tidings:connectionsPerCaller': 2 * MOST_HELD,
     ...more,
   };
+  // What is held by the hundred is held in one process: a machine has no room for hundreds of them.
   const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
   try {
     await measure(benched(hub));

@@ -21,7 +21,8 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
 
   --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
   --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
-  --concurrency N                 requests per function process: 1 is classic Lambda (default 64)
+  --concurrency N                 requests at a time in each process of a function: 1 is as deployed (default 64, which is
+                                  faster on a laptop)
   --region NAME                   the publish quota of SNS there: 300 a second in most (default us-east-1, which has 30,000)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
@@ -53,6 +54,8 @@ const SAME_SIGNAL_MS = 500;
 /** How long the process may go on once the hub has ended, in milliseconds. */
 const EXIT_MS = 3_000;
 const MAX_PORT = 65_535;
+/** One process for many requests takes a fraction of the memory and time of a process for each. */
+const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
 
@@ -73,7 +76,7 @@ await command(HELP, OPTIONS, async (flags) => {
   if (hub === undefined) return;
   const endOfCounts = log.watch(hub.stack);
   try {
-    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), flags.data);
+    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), options, flags.data);
     if (!stopped.aborted) await once(stopped, 'abort');
     removeLocalHub();
   } finally {
@@ -118,9 +121,10 @@ async function optionsOf(
   };
   return {
     ...(data === undefined ? {} : { data: directoryOf(data) }),
-    ...(concurrency === undefined
-      ? {}
-      : { concurrency: numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY) }),
+    concurrency:
+      concurrency === undefined
+        ? DEFAULT_CONCURRENCY
+        : numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY),
     ...(region === undefined ? {} : { region: regionOf(region) }),
     ...(harsh
       ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
@@ -131,19 +135,31 @@ async function optionsOf(
   };
 }
 
-function announce({ stack, token }: RunningHub, ms: number, data: string | undefined): void {
+function announce(
+  { stack, token }: RunningHub,
+  ms: number,
+  { concurrency = DEFAULT_CONCURRENCY }: HubOptions,
+  data: string | undefined,
+): void {
   const { url, control, aws, outputs } = stack;
   const isTheOne = writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
-  say(welcome(url, token, ms, data));
+  say(welcome(url, token, ms, concurrency, data));
   if (isTheOne) return;
   say(`Another hub runs here already: .tidings/local.json and npm run token stay with that one.\n`);
 }
 
-function welcome(url: string, token: string, ms: number, data: string | undefined): string {
+function welcome(
+  url: string,
+  token: string,
+  ms: number,
+  concurrency: number,
+  data: string | undefined,
+): string {
   const as = `-H 'Authorization: Bearer ${token}'`;
   const json = `-H 'Content-Type: application/json'`;
   return `
 ${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'what was published is gone then (--data keeps it)'}.
+${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up to ${concurrency} requests at a time in each process; --concurrency 1 is as deployed`}.
 
   hub    ${bold(url)}
   token  may do everything for a day; mint others with npm run token -- --help

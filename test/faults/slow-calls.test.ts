@@ -32,7 +32,7 @@ let running: RunningHub;
 let hub: Caller;
 let receiver: Receiver;
 beforeAll(async () => {
-  running = await startHub({ concurrency: 8 });
+  running = await startHub();
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
   receiver = await startReceiver();
 }, 60_000);

@@ -78,8 +78,9 @@ describe('one environment process', () => {
     ['hang', 'Sandbox.Timedout'],
     ['spin', 'Sandbox.Timedout'],
     ['exit', 'Runtime.ExitError'],
+    ['forget', 'Runtime.ExitError'],
     ['reject', 'Runtime.ExitError'],
-  ])('that does "%s" is killed, reported as %s, and replaced', async (way, type) => {
+  ])('that does "%s" ends, is reported as %s, and is replaced', async (way, type) => {
     const before = await pid();
     expect((await trouble(way)).status).toBe(500);
     expect(lines.join('\n')).toContain(`failed with ${type}`);
@@ -141,8 +142,8 @@ describe('concurrency', () => {
   }
 
   it.each([
-    ['several requests share a process by default', {}, 1],
-    ['classic Lambda: each has its own', { concurrency: 1 }, 3],
+    ['as deployed, each has its own', {}, 3],
+    ['several share a process where they may', { concurrency: 64 }, 1],
     ['two share one, the third has its own', { concurrency: 2 }, 2],
   ])('%s', async (_, options, processes) => {
     const stack = await startLocalStack({ assembly: fixture.assembly, ...options });

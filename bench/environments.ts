@@ -1,0 +1,224 @@
+/**
+ * What it costs that an environment serves one request at a time, as deployed, beside many in one process.
+ *
+ * Method: ROUNDS rounds. In each, a hub of either kind is started, one after the other, in an order that changes with the
+ * rounds. SOCKETS sockets subscribe to one channel, ENDPOINTS webhook endpoints to its pattern: three answer at once, one
+ * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, whatever becomes of
+ * those before: so the first ones find a hub that is cold. Delays are from the request of an event to its frame on a socket,
+ * over all events and sockets; every frame is held against the gap rule. Processor time is that of all processes of the
+ * hub, between the first publish and the last frame; publisher, sockets and receivers share the process of the stack, and
+ * are part of it. Compare the two kinds within a run.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Listener, listen } from './burst-listeners.ts';
+import type { BenchedHub } from './hub.ts';
+import { median, quantile, sorted, sum } from './numbers.ts';
+
+/** Requests that one process serves at a time. */
+export type Kind = 1 | 64;
+
+export interface Benched {
+  readonly hub: BenchedHub;
+  readonly close: () => Promise<void>;
+}
+
+const ROUNDS = 2;
+const SOCKETS = 60;
+const EVENTS = 300;
+const PACE_MS = 100;
+const ENDPOINTS = ['a', 'b', 'c', 'slow', 'flaky'];
+const SLOW_MS = 14_000;
+const FLAKY = 0.2;
+
+/** After which a message that has not come is missing, in milliseconds. */
+const PATIENCE_MS = 30_000;
+const LOOK_MS = 50;
+
+interface Taken {
+  /** Sorted, in milliseconds: of each event on each socket. */
+  readonly delays: readonly number[];
+  readonly cpuMs: number;
+  readonly processes: number;
+  readonly memoryMb: number;
+  readonly refused: number;
+  readonly missing: number;
+  readonly gaps: number;
+}
+
+/** @param start starts a hub of that kind, which has nothing in it */
+export async function environments(
+  start: (kind: Kind) => Promise<Benched>,
+  say: (line: string) => void,
+): Promise<void> {
+  say(
+    `environments: ${EVENTS} events, one each ${PACE_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
+  );
+  const all = new Map<Kind, Taken[]>([
+    [1, []],
+    [64, []],
+  ]);
+  for (let round = 0; round < ROUNDS; round++) {
+    const order: readonly Kind[] = round % 2 === 0 ? [1, 64] : [64, 1];
+    for (const kind of order) {
+      const { hub, close } = await start(kind);
+      try {
+        const taken = await measured(hub);
+        all.get(kind)?.push(taken);
+        say(`${String(kind).padStart(2)} a process  ${lineOf(taken)}`);
+      } finally {
+        await close();
+      }
+    }
+  }
+  say(ratioOf(all));
+}
+
+async function measured(hub: BenchedHub): Promise<Taken> {
+  const channel = `bench/environments/${Date.now()}`;
+  const receivers = await openReceivers();
+  await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
+  for (const path of ENDPOINTS)
+    await request(hub, '/webhooks', { url: receivers.url + path, channels: [channel] });
+  const listeners: Listener[] = [];
+  for (let n = 0; n < SOCKETS; n++) listeners.push(await listen(hub, channel));
+  try {
+    return await fanOut(hub, channel, listeners);
+  } finally {
+    for (const listener of listeners) listener.close();
+    receivers.close();
+  }
+}
+
+async function fanOut(hub: BenchedHub, channel: string, listeners: readonly Listener[]): Promise<Taken> {
+  const before = await cpuOf(hub);
+  const sent: number[] = [];
+  const acknowledged: number[] = [];
+  const publishing: Promise<void>[] = [];
+  const began = performance.now();
+  for (let n = 0; n < EVENTS; n++) {
+    await sleep(Math.max(0, began + n * PACE_MS - performance.now()));
+    sent.push(performance.now());
+    publishing.push(publish(hub, channel, n).then((ok) => void (ok && acknowledged.push(n))));
+  }
+  await Promise.all(publishing);
+  const arrived = await arrivals(listeners, acknowledged);
+  const after = await cpuOf(hub);
+  return {
+    delays: sorted(
+      arrived.flatMap((had) =>
+        acknowledged.flatMap((n) => (had.get(n) ?? []).map((at) => at - (sent[n] ?? NaN))),
+      ),
+    ),
+    cpuMs: after.cpuMs - before.cpuMs,
+    processes: after.processes,
+    memoryMb: after.memoryMb,
+    refused: EVENTS - acknowledged.length,
+    missing: sum(arrived.map((had) => acknowledged.filter((n) => !had.has(n)).length)),
+    gaps: sum(
+      listeners.map((listener) => listener.arrivals().filter(({ verdict }) => verdict === 'gap').length),
+    ),
+  };
+}
+
+/** Of each listener: when which event came. */
+async function arrivals(
+  listeners: readonly Listener[],
+  wanted: readonly number[],
+): Promise<Map<number, number[]>[]> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const all = listeners.map(timesIn);
+    if (performance.now() > end || all.every((had) => wanted.every((n) => had.has(n)))) return all;
+    await sleep(LOOK_MS);
+  }
+}
+
+function timesIn(listener: Listener): Map<number, number[]> {
+  const times = new Map<number, number[]>();
+  for (const { at, verdict, messages } of listener.arrivals()) {
+    if (verdict !== 'next') continue;
+    for (const message of messages) {
+      const n = typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'n')) : NaN;
+      times.set(n, [...(times.get(n) ?? []), at]);
+    }
+  }
+  return times;
+}
+
+interface Cpu {
+  readonly cpuMs: number;
+  readonly processes: number;
+  readonly memoryMb: number;
+}
+
+/** Linux counts processor time in hundredths of a second. */
+const TICK_MS = 10;
+
+/** Of this process, which is the stack, and of those of the functions. */
+async function cpuOf(hub: BenchedHub): Promise<Cpu> {
+  const children = (await hub.processes()).map(({ pid }) => pid);
+  const pids = [process.pid, ...children];
+  const ticks = pids.map((pid) => {
+    // After the name, which may have spaces: the 12th and 13th field are user and system.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  const own = children.map((pid) =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]),
+  );
+  return { cpuMs: sum(ticks) * TICK_MS, processes: children.length, memoryMb: sum(own) / 1_024 };
+}
+
+async function openReceivers(): Promise<{ readonly url: string; readonly close: () => void }> {
+  let count = 0;
+  const server = createServer((request, response) => {
+    const answer = (status: number) => response.writeHead(status).end();
+    request.resume().on('end', () => {
+      if (request.url === '/slow') setTimeout(answer, SLOW_MS, 204);
+      else answer(request.url === '/flaky' && count++ % Math.round(1 / FLAKY) === 0 ? 500 : 204);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the receivers have no port');
+  return {
+    url: `http://127.0.0.1:${address.port}/`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const publish = async (hub: BenchedHub, channel: string, n: number): Promise<boolean> =>
+  (await request(hub, `/channels/${channel}`, { n })).ok;
+
+async function request({ url, token }: BenchedHub, path: string, body: object): Promise<Response> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+  await response.arrayBuffer();
+  return response;
+}
+
+const cpuAnEvent = ({ cpuMs }: Taken): number => cpuMs / EVENTS;
+const p99 = ({ delays }: Taken): number => quantile(delays, 0.99);
+
+function lineOf(taken: Taken): string {
+  const { delays, processes, memoryMb, refused, missing, gaps } = taken;
+  const ms = (q: number) => quantile(delays, q).toFixed(0).padStart(5);
+  return [
+    `p50 ${ms(0.5)} ms  p95 ${ms(0.95)} ms  p99 ${ms(0.99)} ms`,
+    `${cpuAnEvent(taken).toFixed(0).padStart(4)} ms of processor time an event`,
+    `${processes} processes, ${memoryMb.toFixed(0)} MB`,
+    `${refused} refused, ${missing} missing, ${gaps} gaps`,
+  ].join('  ');
+}
+
+function ratioOf(all: ReadonlyMap<Kind, readonly Taken[]>): string {
+  const ratio = (of: (taken: Taken) => number): string =>
+    (median((all.get(1) ?? []).map(of)) / median((all.get(64) ?? []).map(of))).toFixed(1);
+  return `\none request an environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
+}

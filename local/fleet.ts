@@ -1,0 +1,201 @@
+/**
+ * All environments of a stack: which of them takes an invocation, when another is started, and when one is ended.
+ *
+ * A machine is not a Region: to load a function takes it a tenth of a second of processor time, and a burst that started
+ * an environment for each request would keep it from serving any. So few are started at a time, and an invocation that
+ * finds all busy is taken by the first that is ready or has finished.
+ * @module
+ */
+import type { End, Environment, Invocation } from './environment.ts';
+import type { FunctionPlan } from './plan.ts';
+import { createSlots, type Slots } from './slots.ts';
+
+export interface FleetOptions {
+  readonly functions: readonly FunctionPlan[];
+  /** Requests that one environment serves at the same time. */
+  readonly concurrency: number;
+  /** Environments of all functions together, at most. */
+  readonly most: number;
+  /** Environments that load their function at the same time, at most. */
+  readonly startsAtATime: number;
+  readonly start: (plan: FunctionPlan) => Environment;
+}
+
+export interface Fleet {
+  /** Has an environment of the function take it, now or as soon as one can. */
+  take(plan: FunctionPlan, invocation: Invocation): void;
+  /** Its environment has finished an invocation. */
+  freed(environment: Environment): void;
+  /** Its process is gone: what it never began is taken by others. */
+  gone(environment: Environment, end: End): void;
+  /** Throttles what waits, and what still comes. */
+  close(): void;
+}
+
+interface Member {
+  readonly environment: Environment;
+  usedAt: number;
+}
+
+interface Pool {
+  readonly plan: FunctionPlan;
+  /** Those that have loaded the function, the most recently used last. */
+  members: Member[];
+  /** Those that load it. */
+  starting: number;
+  /** True while it waits for its turn to start another. */
+  isAsking: boolean;
+  waiting: Invocation[];
+}
+
+interface State {
+  readonly options: FleetOptions;
+  readonly pools: ReadonlyMap<FunctionPlan, Pool>;
+  readonly starts: Slots;
+  closing: boolean;
+}
+
+/** Lambda keeps an idle environment for some minutes too; it does not say how many. */
+const IDLE_MS = 5 * 60 * 1_000;
+const REAP_EVERY_MS = 30_000;
+
+/**
+ * Environments that are started before there is work for them, when an invocation has found all busy: there will be more of
+ * its kind. Lambda does so too, now and then: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+ */
+const AHEAD = 1;
+
+/** A fleet without any environment: they are started when they are needed. */
+export function createFleet(options: FleetOptions): Fleet {
+  const pools = new Map(options.functions.map((plan) => [plan, createPool(plan)]));
+  const state: State = { options, pools, starts: createSlots(options.startsAtATime), closing: false };
+  const reaper = setInterval(() => reap(state), REAP_EVERY_MS).unref();
+  return {
+    take: (plan, invocation) => take(state, poolOf(state, plan), invocation),
+    freed(environment) {
+      const pool = poolOf(state, environment.plan);
+      touch(pool, environment);
+      giveWaiting(pool);
+      startWaited(state);
+    },
+    gone(environment, { unstarted, whyNotReady }) {
+      const pool = poolOf(state, environment.plan);
+      pool.members = pool.members.filter((member) => member.environment !== environment);
+      pool.waiting = [...unstarted, ...pool.waiting];
+      // What never got ready would not get ready next time: what it was started for fails with it.
+      if (whyNotReady !== undefined) {
+        for (const invocation of pool.waiting.splice(0, options.concurrency)) {
+          invocation.settle(whyNotReady(invocation.id));
+          invocation.release();
+        }
+      }
+      startWaited(state);
+    },
+    close() {
+      state.closing = true;
+      clearInterval(reaper);
+      for (const { waiting } of pools.values())
+        for (const invocation of waiting.splice(0)) throttle(invocation);
+    },
+  };
+}
+
+function createPool(plan: FunctionPlan): Pool {
+  return { plan, members: [], starting: 0, isAsking: false, waiting: [] };
+}
+
+function poolOf({ pools }: State, plan: FunctionPlan): Pool {
+  const pool = pools.get(plan);
+  if (pool === undefined) throw new Error(`the fleet has no function ${plan.path}`);
+  return pool;
+}
+
+function take(state: State, pool: Pool, invocation: Invocation): void {
+  if (state.closing) {
+    throttle(invocation);
+    return;
+  }
+  pool.waiting.push(invocation);
+  giveWaiting(pool);
+  if (pool.waiting.length > 0) startWanted(state, pool, pool.members.length > 0 ? AHEAD : 0);
+}
+
+function giveWaiting(pool: Pool): void {
+  while (pool.waiting.length > 0) {
+    // The one that was used last: so the others stay idle, and are ended.
+    const free = pool.members.findLast(({ environment }) => environment.accepts());
+    const invocation = free && pool.waiting.shift();
+    if (free === undefined || invocation === undefined) return;
+    touch(pool, free.environment);
+    free.environment.give(invocation);
+  }
+}
+
+function touch(pool: Pool, environment: Environment): void {
+  const others = pool.members.filter((member) => member.environment !== environment);
+  pool.members = [...others, { environment, usedAt: performance.now() }];
+}
+
+/** For those that wait, and had no room until now. */
+function startWaited(state: State): void {
+  for (const pool of state.pools.values()) if (pool.waiting.length > 0) startWanted(state, pool, 0);
+}
+
+/** Has environments started, one after the other, for those that wait, and some ahead. */
+function startWanted(state: State, pool: Pool, ahead: number): void {
+  if (pool.isAsking || !isWanted(state, pool, ahead)) return;
+  pool.isAsking = true;
+  void state.starts.run(async () => {
+    pool.isAsking = false;
+    // While it waited for its turn, others may have finished and taken what it was for.
+    if (!isWanted(state, pool, ahead) || !makeRoom(state, pool)) return;
+    pool.starting += 1;
+    const environment = state.options.start(pool.plan);
+    startWanted(state, pool, ahead);
+    const isReady = await environment.ready;
+    pool.starting -= 1;
+    if (!isReady) return;
+    touch(pool, environment);
+    giveWaiting(pool);
+  });
+}
+
+function isWanted({ closing, options: { concurrency } }: State, pool: Pool, ahead: number): boolean {
+  if (closing) return false;
+  const free = pool.members
+    .filter(({ environment }) => environment.accepts())
+    .reduce((total, { environment }) => total + concurrency - environment.load(), 0);
+  return pool.waiting.length + ahead > pool.starting * concurrency + free;
+}
+
+/** Ends the environment that has been idle for longest, if there are as many as may be, and this pool needs one. */
+function makeRoom(state: State, { waiting, starting }: Pool): boolean {
+  const sizes = [...state.pools.values()].map((pool) => pool.members.length + pool.starting);
+  if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
+  const isNeeded = waiting.length > starting * state.options.concurrency;
+  const [oldest] = idleIn(state).sort((one, other) => one.usedAt - other.usedAt);
+  if (!isNeeded || oldest === undefined) return false;
+  end(state, oldest);
+  return true;
+}
+
+function idleIn({ pools }: State): Member[] {
+  const members = [...pools.values()].flatMap((pool) => pool.members);
+  return members.filter(({ environment }) => environment.accepts() && environment.idle());
+}
+
+function end(state: State, { environment }: Member): void {
+  const pool = poolOf(state, environment.plan);
+  pool.members = pool.members.filter((member) => member.environment !== environment);
+  environment.kill();
+}
+
+function reap(state: State): void {
+  const longAgo = performance.now() - IDLE_MS;
+  for (const member of idleIn(state)) if (member.usedAt < longAgo) end(state, member);
+}
+
+function throttle(invocation: Invocation): void {
+  invocation.settle({ kind: 'throttled' });
+  invocation.release();
+}

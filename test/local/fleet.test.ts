@@ -1,0 +1,232 @@
+import { expect, it } from 'vitest';
+import type { Environment, Invocation, Outcome } from '../../local/environment.ts';
+import { createFleet, type FleetOptions } from '../../local/fleet.ts';
+import type { FunctionPlan } from '../../local/plan.ts';
+
+function planOf(path: string): FunctionPlan {
+  return {
+    path,
+    name: path,
+    arn: `arn:aws:lambda:us-east-1:000000000000:function:${path}`,
+    role: { name: path, statements: [] },
+    directory: '/nowhere',
+    handler: 'index.handler',
+    environment: {},
+    memoryMb: 128,
+    timeoutMs: 3_000,
+    reservedConcurrency: undefined,
+    logGroup: path,
+    createsLogGroup: false,
+    isTraced: false,
+  };
+}
+
+const A = planOf('Stack/A');
+const B = planOf('Stack/B');
+
+/** An environment that does what the test says, when it says so. */
+interface Made {
+  readonly plan: FunctionPlan;
+  readonly environment: Environment;
+  readonly given: Invocation[];
+  readonly getReady: () => Promise<void>;
+  readonly finish: () => void;
+  /** As where its process ends. */
+  readonly end: (whyNotReady?: string) => Promise<void>;
+}
+
+const soon = () => new Promise((resolve) => setImmediate(resolve));
+
+function createScene(more: Partial<FleetOptions> = {}) {
+  const concurrency = more.concurrency ?? 1;
+  const made: Made[] = [];
+  const outcomes: string[] = [];
+
+  function start(plan: FunctionPlan): Environment {
+    const given: Invocation[] = [];
+    const { promise: ready, resolve } = Promise.withResolvers<boolean>();
+    let isReady = false;
+    let isDead = false;
+    const id = String(made.length);
+    const environment: Environment = {
+      id,
+      accessKeyId: id,
+      logStream: id,
+      plan,
+      pid: undefined,
+      load: () => given.length,
+      idle: () => given.length === 0,
+      ready,
+      accepts: () => isReady && !isDead && given.length < concurrency,
+      give: (invocation) => void given.push(invocation),
+      serve: () => {},
+      stop: () => {},
+      kill: () => {
+        isDead = true;
+      },
+      gone: Promise.resolve(),
+    };
+    made.push({
+      plan,
+      environment,
+      given,
+      getReady: async () => {
+        isReady = true;
+        resolve(true);
+        await soon();
+      },
+      finish: () => {
+        given.shift()?.release();
+        fleet.freed(environment);
+      },
+      end: async (why) => {
+        isDead = true;
+        resolve(false);
+        const failure = { kind: 'failure', type: 'Error', message: why ?? '' } as const;
+        fleet.gone(environment, { unstarted: given.splice(0), whyNotReady: why ? () => failure : undefined });
+        await soon();
+      },
+    });
+    return environment;
+  }
+
+  const fleet = createFleet({
+    functions: [A, B],
+    concurrency,
+    most: 10,
+    startsAtATime: 10,
+    start,
+    ...more,
+  });
+  let count = 0;
+  const take = async (plan: FunctionPlan) => {
+    const id = String(++count);
+    const settle = ({ kind }: Outcome) => void outcomes.push(`${id} ${kind}`);
+    fleet.take(plan, { id, payload: Buffer.alloc(0), settle, release: () => {} });
+    await soon();
+  };
+  const at = (index: number): Made => {
+    const found = made[index];
+    if (found === undefined) throw new Error(`no environment ${index} was started`);
+    return found;
+  };
+  return { fleet, made, at, take, outcomes, ids: (n: number) => at(n).given.map(({ id }) => id) };
+}
+
+it('starts one for what comes, and one ahead where that found all busy', async () => {
+  const scene = createScene();
+  expect(scene.made).toEqual([]);
+  await scene.take(A);
+  await scene.at(0).getReady();
+  expect(scene.ids(0)).toEqual(['1']);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path]);
+  await scene.take(A);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path, A.path]);
+  await scene.at(1).getReady();
+  await scene.at(2).getReady();
+  await scene.take(A);
+  expect([scene.ids(1), scene.ids(2)].flat().toSorted()).toEqual(['2', '3']);
+  expect(scene.made).toHaveLength(3);
+});
+
+it('gives to the first that has finished what waits for one that still starts', async () => {
+  const scene = createScene({ startsAtATime: 1 });
+  await scene.take(A);
+  await scene.at(0).getReady();
+  for (const _ of [2, 3, 4]) await scene.take(A);
+  scene.at(0).finish();
+  scene.at(0).finish();
+  scene.at(0).finish();
+  expect(scene.ids(0)).toEqual(['4']);
+  // What the others had asked for is not started any more, but for the one that was begun, and one ahead.
+  await scene.at(1).getReady();
+  expect(scene.made).toHaveLength(2);
+});
+
+it('starts no more at a time than it may', async () => {
+  const scene = createScene({ startsAtATime: 2 });
+  for (const _ of [1, 2, 3, 4]) await scene.take(A);
+  expect(scene.made).toHaveLength(2);
+  await scene.at(0).getReady();
+  expect(scene.made).toHaveLength(3);
+});
+
+it('prefers the one that was used last, so that the others may end', async () => {
+  const scene = createScene();
+  await scene.take(A);
+  await scene.take(A);
+  await scene.at(0).getReady();
+  await scene.at(1).getReady();
+  scene.at(1).finish();
+  scene.at(0).finish();
+  await scene.take(A);
+  expect([scene.ids(0), scene.ids(1)]).toEqual([['3'], []]);
+});
+
+it('has what comes wait where there is room for no more, until one is free, or may be ended', async () => {
+  const scene = createScene({ most: 2 });
+  for (const _ of [1, 2, 3]) await scene.take(A);
+  await scene.at(0).getReady();
+  await scene.at(1).getReady();
+  await scene.take(B);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path]);
+  scene.at(1).finish();
+  expect(scene.ids(1)).toEqual(['3']);
+  scene.at(0).finish();
+  await soon();
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path, B.path]);
+  expect(scene.at(0).environment.accepts()).toBe(false);
+  await scene.at(2).getReady();
+  expect(scene.ids(2)).toEqual(['4']);
+});
+
+it('ends what is idle where there is room for no more, the one idle for longest first', async () => {
+  const scene = createScene({ most: 2 });
+  await scene.take(A);
+  await scene.take(A);
+  await scene.at(0).getReady();
+  await scene.at(1).getReady();
+  scene.at(1).finish();
+  scene.at(0).finish();
+  await scene.take(B);
+  expect(scene.at(2).plan).toBe(B);
+  expect([0, 1].map((n) => scene.at(n).environment.accepts())).toEqual([true, false]);
+  expect(scene.outcomes).toEqual([]);
+});
+
+it('fails what waits for one that cannot get ready, and starts none in its place', async () => {
+  const scene = createScene();
+  await scene.take(A);
+  await scene.at(0).end('it cannot be loaded');
+  expect(scene.outcomes).toEqual(['1 failure']);
+  expect(scene.made).toHaveLength(1);
+});
+
+it('has what a process that ended never began run elsewhere, and first', async () => {
+  const scene = createScene({ startsAtATime: 1, most: 1 });
+  await scene.take(A);
+  await scene.at(0).getReady();
+  await scene.at(0).end();
+  await scene.at(1).getReady();
+  expect(scene.ids(1)).toEqual(['1']);
+});
+
+it('throttles what waits when it is closed, and what comes after', async () => {
+  const scene = createScene();
+  await scene.take(A);
+  scene.fleet.close();
+  await scene.take(B);
+  expect(scene.outcomes).toEqual(['1 throttled', '2 throttled']);
+  await scene.at(0).end('killed');
+  expect(scene.made).toHaveLength(1);
+});
+
+it('counts the free slots of those that serve several', async () => {
+  const scene = createScene({ concurrency: 3 });
+  for (const _ of [1, 2, 3]) await scene.take(A);
+  expect(scene.made).toHaveLength(1);
+  await scene.take(A);
+  expect(scene.made).toHaveLength(2);
+  await scene.at(0).getReady();
+  expect(scene.ids(0)).toEqual(['1', '2', '3']);
+});
