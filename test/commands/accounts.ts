@@ -143,6 +143,7 @@ export const USUAL: Answers = {
   'cloudfront:ListDistributions': distributions(1),
   'cloudfront:ListOriginAccessControls': list('OriginAccessControlList', []),
   'cloudfront:ListCachePolicies': cachePolicies(),
+  'cloudfront:ListOriginRequestPolicies': list('OriginRequestPolicyList', []),
   'cloudfront:ListResponseHeadersPolicies': list('ResponseHeadersPolicyList', []),
   'cloudfront:ListFunctions': list('FunctionList', []),
   ...cloudFormation({}),

@@ -28,6 +28,7 @@ const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/^GET \/2020-05-31\/distribution\b/, 'cloudfront:ListDistributions'],
   [/^GET \/2020-05-31\/origin-access-control\b/, 'cloudfront:ListOriginAccessControls'],
   [/^GET \/2020-05-31\/cache-policy\b/, 'cloudfront:ListCachePolicies'],
+  [/^GET \/2020-05-31\/origin-request-policy\b/, 'cloudfront:ListOriginRequestPolicies'],
   [/^GET \/2020-05-31\/response-headers-policy\b/, 'cloudfront:ListResponseHeadersPolicies'],
   [/^GET \/2020-05-31\/function\b/, 'cloudfront:ListFunctions'],
 ];

@@ -34,6 +34,7 @@ const READS = [
   'cloudfront:ListDistributions',
   'cloudfront:ListFunctions',
   'cloudfront:ListOriginAccessControls',
+  'cloudfront:ListOriginRequestPolicies',
   'cloudfront:ListResponseHeadersPolicies',
   'lambda:GetAccountSettings',
   'monitoring:ListDashboards',

@@ -62,6 +62,7 @@ test('there is no kind of resource that this file has not thought about', () => 
     'AWS::CloudFront::Distribution',
     'AWS::CloudFront::Function',
     'AWS::CloudFront::OriginAccessControl',
+    'AWS::CloudFront::OriginRequestPolicy',
     'AWS::CloudFront::ResponseHeadersPolicy',
     'AWS::CloudWatch::Alarm',
     'AWS::CloudWatch::Dashboard',

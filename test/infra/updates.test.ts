@@ -110,9 +110,14 @@ describe('a change of the configuration', () => {
     // Its URL goes with it, and a new front door has a new one; the URLs of the APIs and of streams stay.
     [
       { edge: false },
-      ['CachePolicy', 'Distribution', 'Function', 'OriginAccessControl', 'ResponseHeadersPolicy'].map(
-        (type) => `AWS::CloudFront::${type}`,
-      ),
+      [
+        'CachePolicy',
+        'Distribution',
+        'Function',
+        'OriginAccessControl',
+        'OriginRequestPolicy',
+        'ResponseHeadersPolicy',
+      ].map((type) => `AWS::CloudFront::${type}`),
       [],
     ],
     [{ alarmEmail: 'a@example.com' }, [], ['AWS::SNS::Topic']],

@@ -9,6 +9,7 @@ import {
   ListCachePoliciesCommand,
   ListFunctionsCommand,
   ListOriginAccessControlsCommand,
+  ListOriginRequestPoliciesCommand,
   ListResponseHeadersPoliciesCommand,
 } from '@aws-sdk/client-cloudfront';
 import { CloudWatchClient, ListDashboardsCommand } from '@aws-sdk/client-cloudwatch';
@@ -75,6 +76,19 @@ const KINDS: readonly Kind[] = [
         cloudFront().send(new ListCachePoliciesCommand({ ...PAGE, Type: 'custom' })),
       );
       return (CachePolicyList?.Items ?? []).map(({ CachePolicy }) => CachePolicy?.CachePolicyConfig?.Name);
+    },
+  },
+  {
+    type: 'AWS::CloudFront::OriginRequestPolicy',
+    what: 'origin request policy',
+    nameIn: ({ OriginRequestPolicyConfig }) => fieldsOf(OriginRequestPolicyConfig).Name,
+    taken: async () => {
+      const { OriginRequestPolicyList } = await ask('cloudfront:ListOriginRequestPolicies', () =>
+        cloudFront().send(new ListOriginRequestPoliciesCommand({ ...PAGE, Type: 'custom' })),
+      );
+      return (OriginRequestPolicyList?.Items ?? []).map(
+        ({ OriginRequestPolicy }) => OriginRequestPolicy?.OriginRequestPolicyConfig?.Name,
+      );
     },
   },
   {
