@@ -82,8 +82,8 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
   if (asked !== 'now') {
-    // Closing, and a message that does not fit on this page, add none to it but change the answer. A 304 would hide that, since
-    // caches keep a header that a 304 does not have, such as Stream-Up-To-Date.
+    // Closing, and a gap after the page, add no message to it but change the answer. A 304 would hide that, since caches keep a
+    // header that a 304 does not have, such as Stream-Up-To-Date.
     const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
     const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
     const etag = `"${channel.streamId}:${range}${mark}"`;

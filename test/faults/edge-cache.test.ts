@@ -26,11 +26,15 @@ const nextOf = (response: Response): string => response.headers.get('Stream-Next
 const outcomeOf = (response: Response): string | undefined =>
   response.headers.get('x-cache')?.split(' ', 1)[0];
 
-/** How often a function has called DynamoDB. */
-async function callsOf(handler: 'Read' | 'Hold'): Promise<number> {
+const QUERY = 'dynamodb:Query';
+
+/** How often the function that reads has asked for a page. */
+async function queries(): Promise<number> {
   const calls: unknown = await (await fetch(`${running.stack.control}/calls`)).json();
   if (!Array.isArray(calls)) throw new Error(`not a list: ${JSON.stringify(calls)}`);
-  const own = calls.filter(({ function: path }) => String(path).includes(`/${handler}/`));
+  const own = calls.filter(
+    ({ function: path, action }) => String(path).includes('/Read/') && action === QUERY,
+  );
   return own.reduce((sum, { count }) => sum + Number(count), 0);
 }
 
@@ -42,7 +46,6 @@ async function publishPages(channel: string): Promise<string[]> {
   return offsets;
 }
 
-const QUERY = 'dynamodb:Query';
 const failing = (handler: Fault['function']): Fault => ({
   function: handler,
   at: 'invoke',
@@ -60,14 +63,14 @@ describe('a page that is followed by more', () => {
       'public, max-age=60, stale-if-error=0',
     ]);
     const body = await first.text();
-    const before = await callsOf('Read');
+    const before = await queries();
     const others = await Promise.all(Array.from({ length: 20 }, () => anonymous.read(channel)));
     expect(new Set(others.map(outcomeOf))).toEqual(new Set(['Hit']));
     for (const other of others) {
       expect([await other.text(), nextOf(other)]).toEqual([body, nextOf(first)]);
       expect(Number(other.headers.get('Age'))).toBeGreaterThanOrEqual(0);
     }
-    expect(await callsOf('Read')).toBe(before);
+    expect(await queries()).toBe(before);
   });
 
   test('is asked of the hub by each caller with a token', async () => {
@@ -91,7 +94,7 @@ describe('a read that starts after a publish was answered', () => {
         const channel = newChannel('public');
         const end = nextOf(await hub.publish(channel, 'before'));
         const offset = from === '-1' ? '-1' : end;
-        const before = await callsOf('Read');
+        const before = await queries();
         // It has read, and its answer is late.
         await inject(running.stack.control, {
           function: 'Read',
@@ -100,9 +103,7 @@ describe('a read that starts after a publish was answered', () => {
           effect: { delayMs: 600 },
         });
         const early = anonymous.read(channel, offset);
-        await expect
-          .poll(() => callsOf('Read'), { interval: 2, timeout: 20_000 })
-          .toBeGreaterThan(before + 1);
+        await expect.poll(queries, { interval: 2, timeout: 20_000 }).toBe(before + 1);
         await hub.publish(channel, 'after');
         const late = await Promise.all([1, 2, 3].map(() => anonymous.read(channel, offset)));
         for (const response of late) expect(await response.json()).toContain('after');
@@ -129,18 +130,26 @@ describe('a read that starts after a publish was answered', () => {
     await Promise.all(readers);
   });
 
-  test('is told that there is more, although the same messages were all there was', async () => {
+  test('is not told that this is all before a gap, although it gets the same messages as before (§4.2)', async () => {
     const channel = newChannel('public');
-    const large = 'x'.repeat(120_000);
-    for (let n = 0; n < 8; n++) await hub.publish(channel, [n, large]);
-    const first = await anonymous.read(channel);
-    expect(first.headers.get('Stream-Up-To-Date')).toBe('true');
-    await first.arrayBuffer();
-    for (let n = 8; n < 12; n++) await hub.publish(channel, [n, large]);
-    const second = await anonymous.read(channel);
-    await second.arrayBuffer();
-    // The page is the same, or longer: either way it is not all.
-    expect(second.headers.has('Stream-Up-To-Date')).toBe(false);
+    await hub.publish(channel, 'one');
+    const all = await anonymous.read(channel);
+    expect([await all.json(), all.headers.get('Stream-Up-To-Date')]).toEqual([['one'], 'true']);
+    await inject(running.stack.control, {
+      function: 'Publish',
+      at: 'before',
+      action: 'dynamodb:PutItem',
+      effect: 'kill',
+    });
+    expect((await hub.publish(channel, 'lost')).status).toBeGreaterThanOrEqual(500);
+    expect((await hub.publish(channel, 'two')).status).toBe(204);
+    const part = await anonymous.read(channel);
+    const messages: unknown = await part.json();
+    // On a busy machine the gap may have been sealed by now.
+    const isSealed = Array.isArray(messages) && messages.includes('two');
+    expect([messages, part.headers.get('Stream-Up-To-Date')]).toEqual(
+      isSealed ? [['one', 'two'], 'true'] : [['one'], null],
+    );
   });
 });
 
