@@ -10,7 +10,6 @@ import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../protocol/offset.ts';
 import type { Hint } from '../hub/hint.ts';
 import type { Goodbye, Goodbyes, Job, Jobs } from '../hub/listeners.ts';
-import type { SendHint } from '../hub/ports.ts';
 import type { Relay, Relays } from '../hub/relay.ts';
 import type { Carried } from './batch.ts';
 import { call, clientSettings } from './client.ts';
