@@ -5,6 +5,12 @@ const project = (name: string, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...more },
 });
 
+/**
+ * Over the wire each thing that is waited for may need processes that have to be started: a second, which is what a poll has
+ * otherwise, is soon over on a busy machine.
+ */
+const patient = { expect: { poll: { timeout: 10_000 } } };
+
 export default defineConfig({
   test: {
     // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
@@ -15,10 +21,15 @@ export default defineConfig({
       project('contract', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
-      project('faults', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('faults', { testTimeout: 60_000, hookTimeout: 60_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
       project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
-      project('flow', { testTimeout: 30_000, hookTimeout: 60_000, globalSetup: 'test/flow/setup.ts' }),
+      project('flow', {
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+        globalSetup: 'test/flow/setup.ts',
+        ...patient,
+      }),
     ],
   },
 });

@@ -35,7 +35,7 @@ const FLAKY = 0.2;
 
 /** After which a message that has not come is missing, in milliseconds. */
 const PATIENCE_MS = 30_000;
-const LOOK_MS = 50;
+const LOOK_MS = 100;
 
 interface Taken {
   /** Sorted, in milliseconds: of each event on each socket. */
@@ -129,11 +129,12 @@ async function arrivals(
   wanted: readonly number[],
 ): Promise<Map<number, number[]>[]> {
   const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const all = listeners.map(timesIn);
-    if (performance.now() > end || all.every((had) => wanted.every((n) => had.has(n)))) return all;
-    await sleep(LOOK_MS);
-  }
+  const hasAll = (listener: Listener): boolean => {
+    const had = timesIn(listener);
+    return wanted.every((n) => had.has(n));
+  };
+  while (performance.now() < end && !listeners.every(hasAll)) await sleep(LOOK_MS);
+  return listeners.map(timesIn);
 }
 
 function timesIn(listener: Listener): Map<number, number[]> {

@@ -81,7 +81,8 @@ export function createFleet(options: FleetOptions): Fleet {
     gone(environment, { unstarted, whyNotReady }) {
       const pool = poolOf(state, environment.plan);
       pool.members = pool.members.filter((member) => member.environment !== environment);
-      pool.waiting = [...unstarted, ...pool.waiting];
+      if (state.closing) unstarted.forEach(throttle);
+      else pool.waiting = [...unstarted, ...pool.waiting];
       // What never got ready would not get ready next time: what it was started for fails with it.
       if (whyNotReady !== undefined) {
         for (const invocation of pool.waiting.splice(0, options.concurrency)) {
@@ -157,6 +158,7 @@ function startWanted(state: State, pool: Pool, ahead: number): void {
     if (!isReady) return;
     touch(pool, environment);
     giveWaiting(pool);
+    startWaited(state);
   });
 }
 

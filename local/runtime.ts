@@ -99,8 +99,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
     most: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
-    // One core is for the stack itself, which all of them wait for.
-    startsAtATime: Math.max(1, availableParallelism() - 1),
+    // One core is for the stack itself, which all of them wait for; one that hangs must not keep the others from starting.
+    startsAtATime: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
   });
   const state: State = { options, fleet, environments, inFlight: new Map() };

@@ -99,7 +99,7 @@ describe('before its keys were ever known', () => {
   });
 });
 
-test('and then: tokens are good as soon as it answers, and stay good while it does not', async () => {
+test('and then: tokens are good as soon as it answers, and stay good while it does not, where its keys are known', async () => {
   answer = withStatus(200, JSON.stringify({ keys: [key.jwk] }));
   for (const [door, request] of Object.entries(REQUESTS)) {
     const status = async () => {
@@ -110,9 +110,15 @@ test('and then: tokens are good as soon as it answers, and stay good while it do
     await expect.poll(status, { timeout: 5_000, message: door }).toBeLessThan(300);
   }
   answer = withStatus(500, '');
+  // A stream goes on when its reader has left, so the next one begins in another process, which has never known the keys.
+  const { stream, ...others } = REQUESTS;
+  expect(await refusalOf(await (await caller()).request(...(stream?.() ?? [''])))).toEqual([
+    503,
+    'unavailable',
+  ]);
   const before = fetched;
   for (let n = 0; n < 20; n++) {
-    for (const request of Object.values(REQUESTS)) {
+    for (const request of Object.values(others)) {
       const forged = await (await caller({ kid: `forged-${n}` })).request(...request());
       expect(await refusalOf(forged)).toEqual([401, 'unauthorized']);
       const response = await (await caller()).request(...request());
@@ -121,5 +127,5 @@ test('and then: tokens are good as soon as it answers, and stay good while it do
     }
   }
   // Once for each process that met a key that it does not know, however often it did.
-  expect(fetched - before).toBeLessThanOrEqual(2 * Object.keys(REQUESTS).length);
+  expect(fetched - before).toBeLessThanOrEqual(2 * Object.keys(others).length);
 });

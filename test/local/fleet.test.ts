@@ -211,14 +211,17 @@ it('has what a process that ended never began run elsewhere, and first', async (
   expect(scene.ids(1)).toEqual(['1']);
 });
 
-it('throttles what waits when it is closed, and what comes after', async () => {
+it('throttles what waits when it is closed, what comes after, and what is given back', async () => {
   const scene = createScene();
+  await scene.take(B);
+  await scene.at(0).getReady();
   await scene.take(A);
   scene.fleet.close();
   await scene.take(B);
-  expect(scene.outcomes).toEqual(['1 throttled', '2 throttled']);
-  await scene.at(0).end('killed');
-  expect(scene.made).toHaveLength(1);
+  await scene.at(0).end();
+  expect(scene.outcomes).toEqual(['2 throttled', '3 throttled', '1 throttled']);
+  await scene.at(1).end('killed');
+  expect(scene.made).toHaveLength(2);
 });
 
 it('counts the free slots of those that serve several', async () => {

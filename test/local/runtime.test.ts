@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { startHosted } from './hosted.ts';
@@ -214,11 +216,16 @@ describe('children', () => {
     const host = await startHosted(fixture.assembly);
     const at = (path: string, body: string) => fetch(`${host.url}${path}`, { method: 'POST', body });
     const stuck = Number((await jsonOf(await at('/trouble', 'fine'))).pid);
+    // Where the processes of the stack keep compiled code for each other.
+    const args = execFileSync('ps', ['-o', 'args=', '-p', String(stuck)], { encoding: 'utf8' });
+    const compiled = args.trim().split(' ').at(-1) ?? '';
+    expect(existsSync(compiled)).toBe(true);
     const held = at('/gate', gate.port).catch(() => undefined);
     const [waiting] = await gate.arrived(1);
     const spinning = at('/trouble', 'spin').catch(() => undefined);
     await host.end('SIGKILL');
     await vi.waitFor(() => expect([stuck, Number(waiting)].filter(isAlive)).toEqual([]), patiently);
+    await vi.waitFor(() => expect(existsSync(compiled)).toBe(false), patiently);
     await Promise.all([held, spinning]);
     gate.open();
   });
