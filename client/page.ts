@@ -107,7 +107,7 @@ async function pageIn(
   }
   return {
     batch,
-    isUpToDate: headers.has(STREAM_UP_TO_DATE) || status === 304 || headers.has(STREAM_CLOSED),
+    isUpToDate: headers.has(STREAM_UP_TO_DATE) || headers.has(STREAM_CLOSED),
     etag: headers.get('etag') ?? undefined,
     cursor: headers.get(STREAM_CURSOR) ?? undefined,
   };
