@@ -306,7 +306,8 @@ describe('the door of sockets', () => {
     const listener = await subscribed(channel);
     const { say, close } = await talk();
     const effect = { status: 400, type: 'ThrottlingException', message: 'x' };
-    await arm({ function: 'Socket', at: 'before', action: 'sns:Publish', effect, times: 9 });
+    for (const action of ['sns:Publish', 'sqs:SendMessage'])
+      await arm({ function: 'Socket', at: 'before', action, effect, times: 9 });
     const keyed = { action: 'publish', channel, messages: ['once'], key: 'k' };
     expect(await say(keyed)).toMatchObject({ type: 'error', code: 'unavailable' });
     await clearFaults(running.stack.control);
