@@ -4,7 +4,6 @@
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { constants, getPriority, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { REGION } from './intrinsics.ts';
@@ -43,21 +42,6 @@ const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
 /** Lambda switches these conveniences of Node off, so a bundle that needs them fails here too. */
 const NODE_FLAGS = ['--no-experimental-detect-module', '--no-experimental-require-module'];
 
-/**
- * How much functions yield to the stack, which is the database, the queues and the gateways that all of them wait for: on a
- * machine that has too much to do, a store that answers late would make every one of them try again.
- */
-const YIELD = 5;
-
-function yieldToStack(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    setPriority(pid, Math.min(constants.priority.PRIORITY_LOW, getPriority() + YIELD));
-  } catch {
-    // It is gone already.
-  }
-}
-
 /** Starts bootstrap.mjs for the function; `print` takes each line that it writes. */
 export function spawnRuntime(
   plan: FunctionPlan,
@@ -71,7 +55,6 @@ export function spawnRuntime(
     env: environmentOf(plan, settings, identity),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  yieldToStack(child.pid);
   for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', print);
   const gone = new Promise<Exit>((resolve) => {
     child.on('error', (error) => resolve({ code: null, signal: error.message }));

@@ -131,7 +131,7 @@ test('Ctrl-C in a terminal, which all of its processes get, ends it without an e
 test('--data keeps channels and keys; --concurrency 1, --channel-creation and --anonymous take effect', async () => {
   const flags = ['--data', 'kept', '--concurrency', '1', '--anonymous', '{"open":["subscribe"]}'];
   const first = await start(...flags);
-  expect(first.output()).toContain('One request at a time in each process, as deployed\n');
+  expect(first.output()).toContain('One request at a time in each process, as deployed.\n');
   const { url, token } = local();
   const published = await callerAt(url, { Authorization: `Bearer ${token}` }).publish('open', 'kept');
   expect(published.status).toBe(204);
@@ -156,7 +156,7 @@ test('--region has the publish quota of SNS there', async () => {
 test('a token does what it was minted for, and nothing else', async () => {
   const hub = await start();
   expect(hub.output()).toContain(
-    'Up to 64 requests at a time in each process; --concurrency 1 is as deployed\n',
+    'Up to 64 requests at a time in each process; --concurrency 1 is as deployed.\n',
   );
   const minted = run(cwd, 'scripts/token.ts', '--capability', '{"chat/*":["publish"]}', '--ttl', '15m');
   expect(await minted.ended, minted.output()).toBe(0);

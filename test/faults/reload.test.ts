@@ -60,6 +60,7 @@ test('two callers reload their streams 120 times each: a third opens one at once
   const [one, two, third] = await Promise.all([hubOf('one'), hubOf('two'), hubOf('third')]);
   const channel = newChannel();
   const path = `/channels/${channel}`;
+  await (await openStream(one, path, SSE)).close(); // until then the process has to start, which is not what is tried
   await Promise.all([reload(one, path, SSE), reload(two, path, SSE)]);
   process.stdout.write(`streams under way: ${await underWay('Stream')}\n`);
   const stream = await openStream(third, path, SSE);
@@ -76,6 +77,7 @@ test('two callers reload their long polls 120 times each: a third is held at onc
   const channel = newChannel();
   const end = (await third.read(channel)).headers.get('Stream-Next-Offset') ?? '';
   const path = `/channels/${channel}?live=long-poll&offset=${end}`;
+  await one.request(path, { headers: { Prefer: 'wait=0' } });
   await Promise.all([reload(one, path), reload(two, path)]);
   process.stdout.write(`long polls under way: ${await underWay('Hold')}\n`);
   const held = third.request(path);
