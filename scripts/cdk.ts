@@ -5,13 +5,13 @@
 import { endWithReader, fail, UsageError } from './cli.ts';
 import { readAssembly } from './doctor/assembly.ts';
 import { checkUpdate } from './doctor/checks/update.ts';
-import { consult } from './doctor/consult.ts';
 import { readDeployed } from './doctor/deployed.ts';
-import { farewell } from './doctor/farewell.ts';
+import { readIdentity } from './doctor/identity.ts';
 import { contextArgs, identityArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
 import { printFindings } from './doctor/print.ts';
+import { planRemoval } from './doctor/removal.ts';
+import { runDoctor } from './doctor/run.ts';
 import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
-import { whoAmI } from './doctor/who.ts';
 
 const HELP = `usage: npm run bootstrap | synth | diff | deploy | destroy [-- OPTIONS]
 
@@ -36,7 +36,7 @@ type Verb = (options: Options) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = {
   bootstrap: async (options) => {
-    const { account, region } = await whoAmI();
+    const { account, region } = await readIdentity();
     // The template may not be for this Region, and building it takes time.
     return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
   },
@@ -47,17 +47,17 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 
   diff: async (options) => {
-    const who = await whoAmI();
+    const identity = await readIdentity();
     const directory = await synthesize(options);
     const code = await runCdk(['diff', '--app', directory, ...forCli(options)]);
     const assembly = readAssembly(directory);
-    printFindings(await checkUpdate({ who, assembly, deployed: await readDeployed(assembly) }));
+    printFindings(await checkUpdate({ identity, assembly, deployed: await readDeployed(assembly) }));
     return code;
   },
 
   deploy: async (options) => {
-    const isUnseen = options.rest.includes(NO_DOCTOR);
-    const directory = isUnseen ? await unseen(options) : await healthy(options);
+    const isUnchecked = options.rest.includes(NO_DOCTOR);
+    const directory = isUnchecked ? await synthesizeUnchecked(options) : await synthesizeChecked(options);
     const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
     if (code !== 0)
       process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
@@ -65,10 +65,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 
   destroy: async (options) => {
-    await whoAmI();
+    await readIdentity();
     const directory = await synthesize(options);
-    const { says, scope } = await farewell(readAssembly(directory));
-    process.stderr.write(`${says}\n`);
+    const { text, scope } = await planRemoval(readAssembly(directory));
+    process.stderr.write(`${text}\n`);
     return await runCdk(['destroy', ...scope, '--app', directory, ...forCli(options)]);
   },
 };
@@ -80,14 +80,14 @@ const forCli = (options: Options): readonly string[] => [
 ];
 
 /** The directory of an assembly that is deployed as it is. */
-async function unseen(options: Options): Promise<string> {
-  await whoAmI();
+async function synthesizeUnchecked(options: Options): Promise<string> {
+  await readIdentity();
   return await synthesize(options);
 }
 
 /** The directory of an assembly against which the doctor has nothing to say. */
-async function healthy(options: Options): Promise<string> {
-  const { directory, hasFailed } = await consult(options);
+async function synthesizeChecked(options: Options): Promise<string> {
+  const { directory, hasFailed } = await runDoctor(options);
   if (directory === undefined || hasFailed)
     throw new Error(
       `nothing was deployed because of what failed above; -- ${NO_DOCTOR} deploys all the same`,

@@ -3,8 +3,8 @@
  * @module
  */
 import { endWithReader, fail } from './cli.ts';
-import { consult } from './doctor/consult.ts';
 import { parseOptions, useIdentity } from './doctor/options.ts';
+import { runDoctor } from './doctor/run.ts';
 
 const HELP = `usage: npm run doctor [-- OPTIONS]
 
@@ -26,7 +26,7 @@ try {
     if (options.rest.length > 0)
       throw new Error(`unknown option ${options.rest[0]} (--help lists what there is)`);
     useIdentity(options);
-    process.exitCode = (await consult(options)).hasFailed ? 1 : 0;
+    process.exitCode = (await runDoctor(options)).hasFailed ? 1 : 0;
   }
 } catch (error) {
   fail(error);

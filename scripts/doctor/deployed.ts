@@ -11,8 +11,8 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { parse } from 'yaml';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { ask, BOUNDED } from './ask.ts';
 import { type Assembly, type StackTemplate, stackOf } from './assembly.ts';
+import { BOUNDED, callAws } from './call.ts';
 
 export interface DeployedStack extends StackTemplate {
   readonly status: string;
@@ -50,13 +50,13 @@ export async function readStack(name: string): Promise<DeployedStack | undefined
     isLive: !NOT_LIVE.test(status),
     isProtected: stack.EnableTerminationProtection === true,
     outputs: Object.fromEntries(outputs),
-    reason: /^ROLLBACK_/.test(status) ? await readReason(name) : '',
+    reason: /^ROLLBACK_/.test(status) ? await readFailureReason(name) : '',
   };
 }
 
 async function describe(name: string): Promise<Stack | undefined> {
   try {
-    const { Stacks = [] } = await ask('cloudformation:DescribeStacks', () =>
+    const { Stacks = [] } = await callAws('cloudformation:DescribeStacks', () =>
       client().send(new DescribeStacksCommand({ StackName: name })),
     );
     return Stacks[0];
@@ -68,7 +68,7 @@ async function describe(name: string): Promise<Stack | undefined> {
 }
 
 async function readTemplate(name: string): Promise<StackTemplate> {
-  const { TemplateBody = '{}' } = await ask('cloudformation:GetTemplate', () =>
+  const { TemplateBody = '{}' } = await callAws('cloudformation:GetTemplate', () =>
     client().send(new GetTemplateCommand({ StackName: name, TemplateStage: 'Original' })),
   );
   // The CDK deploys what it wrote as JSON, and JSON is YAML.
@@ -76,8 +76,8 @@ async function readTemplate(name: string): Promise<StackTemplate> {
 }
 
 /** The first resource that could not be made: the others were cancelled for its sake. The events come newest first. */
-async function readReason(name: string): Promise<string> {
-  const { StackEvents = [] } = await ask('cloudformation:DescribeStackEvents', () =>
+async function readFailureReason(name: string): Promise<string> {
+  const { StackEvents = [] } = await callAws('cloudformation:DescribeStackEvents', () =>
     client().send(new DescribeStackEventsCommand({ StackName: name })),
   );
   const failed = StackEvents.filter(

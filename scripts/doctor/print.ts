@@ -4,21 +4,21 @@
  */
 import { styleText } from 'node:util';
 import type { Finding } from './finding.ts';
-import type { Who } from './who.ts';
+import type { Identity } from './identity.ts';
 
 const COLOURS = { fine: 'green', warning: 'yellow', failure: 'red' } as const;
 const WIDTH = Math.max(...Object.keys(COLOURS).map((verdict) => verdict.length));
 
-export function printWho({ account, arn, region }: Who): void {
+export function printIdentity({ account, arn, region }: Identity): void {
   process.stdout.write(`account ${account} in ${region}, as ${arn}\n\n`);
 }
 
 /** Colours go to a terminal only, and not where NO_COLOR is set. */
 export function printFindings(findings: readonly Finding[]): void {
-  for (const { verdict, about, says, cure } of findings) {
+  for (const { verdict, subject, text, fix } of findings) {
     const word = styleText(COLOURS[verdict], verdict.padEnd(WIDTH), { stream: process.stdout });
-    process.stdout.write(`${word}  ${about}: ${says}\n`);
-    if (cure !== undefined) process.stdout.write(`${' '.repeat(WIDTH)}  → ${cure}\n`);
+    process.stdout.write(`${word}  ${subject}: ${text}\n`);
+    if (fix !== undefined) process.stdout.write(`${' '.repeat(WIDTH)}  → ${fix}\n`);
   }
 }
 

@@ -21,7 +21,7 @@ export async function runCdk(args: readonly string[], cwd = PROJECT): Promise<nu
 export const WITHOUT_APP = fileURLToPath(new URL('.', import.meta.url));
 
 /** What the template refuses, in its own words. */
-export class Refused extends Error {}
+export class TemplateRefused extends Error {}
 
 /**
  * The directory of the assembly: the one that `--app` names, or `cdk.out`, written now.
@@ -46,12 +46,12 @@ export async function synthesize(options: Options): Promise<string> {
     });
   }
   const [code] = await once(cdk, 'close');
-  if (code !== 0) throw new Refused(sentenceIn(printed));
+  if (code !== 0) throw new TemplateRefused(messageIn(printed));
   return resolve(PROJECT, 'cdk.out');
 }
 
 /** The app's own sentence, or all that was printed. */
-function sentenceIn(printed: string): string {
+function messageIn(printed: string): string {
   const own = /^tidings: ([\s\S]*?)(?=\n.*Subprocess exited|$(?![\s\S]))/m.exec(printed)?.[1];
   return (own ?? printed).trim();
 }

@@ -23,9 +23,9 @@ async function wordsOf(from: Context, to: Context): Promise<readonly string[]> {
   };
   const deployed: readonly DeployedStack[] = stacksOf(from).map((stack) => ({ ...stack, ...state }));
   const assembly = { stacks: stacksOf(to), bootstrap: { version: 6, parameter: '' } };
-  const who = { account: '111122223333', arn: '', region: 'eu-west-1' };
-  const found = await checkUpdate({ who, assembly, deployed });
-  return found.filter(({ verdict }) => verdict !== 'fine').map(({ says }) => says);
+  const identity = { account: '111122223333', arn: '', region: 'eu-west-1' };
+  const found = await checkUpdate({ identity, assembly, deployed });
+  return found.filter(({ verdict }) => verdict !== 'fine').map(({ text }) => text);
 }
 
 test.each<[string, Context, Context, readonly RegExp[]]>([

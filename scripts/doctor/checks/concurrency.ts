@@ -3,12 +3,12 @@
  * @module
  */
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { ask, BOUNDED } from '../ask.ts';
 import { reservedBy } from '../assembly.ts';
+import { BOUNDED, callAws } from '../call.ts';
+import type { Check } from '../check.ts';
 import { count, type Finding, failure, fine, warning } from '../finding.ts';
-import type { Check } from '../situation.ts';
 
-const ABOUT = 'Lambda concurrency';
+const SUBJECT = 'Lambda concurrency';
 
 /**
  * What Lambda keeps for functions that reserve nothing; an account with less keeps all that it has, so nothing can be reserved.
@@ -23,8 +23,8 @@ const USUAL = 1_000;
 const raise = (to: number): string =>
   `aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value ${to}`;
 
-export const checkConcurrency: Check = async ({ who, assembly, deployed }) => {
-  const { AccountLimit = {} } = await ask('lambda:GetAccountSettings', () =>
+export const checkConcurrency: Check = async ({ identity, assembly, deployed }) => {
+  const { AccountLimit = {} } = await callAws('lambda:GetAccountSettings', () =>
     new LambdaClient(BOUNDED).send(new GetAccountSettingsCommand({})),
   );
   const quota = AccountLimit.ConcurrentExecutions ?? 0;
@@ -32,32 +32,32 @@ export const checkConcurrency: Check = async ({ who, assembly, deployed }) => {
   const free =
     (AccountLimit.UnreservedConcurrentExecutions ?? 0) + reservedBy(deployed.filter(({ isLive }) => isLive));
   const wanted = reservedBy(assembly.stacks);
-  return [wanted > 0 ? ofReserved(wanted, quota, free) : ofShared(quota, free, who.region)];
+  return [wanted > 0 ? reservedFinding(wanted, quota, free) : sharedFinding(quota, free, identity.region)];
 };
 
-function ofReserved(wanted: number, quota: number, free: number): Finding {
+function reservedFinding(wanted: number, quota: number, free: number): Finding {
   const kept = Math.min(KEPT_UNRESERVED, quota);
   const room = Math.max(0, free - kept);
   if (wanted <= room)
     return fine(
-      ABOUT,
+      SUBJECT,
       `${wanted} of the account's ${count(quota)} are reserved, and ${count(free - wanted)} are left`,
     );
-  const says =
+  const text =
     `tidings:maxHolds and tidings:maxStreams reserve ${wanted}. The account has ${count(quota)}, of which ${count(free)} are ` +
     `unreserved, and Lambda keeps ${kept} of those: ${room} can be reserved. CloudFormation rolls the hub back`;
-  const cure = `-c tidings:maxHolds=0 -c tidings:maxStreams=0 reserves nothing; or ${raise(Math.max(USUAL, quota + wanted - room))}`;
-  return failure(ABOUT, says, cure);
+  const fix = `-c tidings:maxHolds=0 -c tidings:maxStreams=0 reserves nothing; or ${raise(Math.max(USUAL, quota + wanted - room))}`;
+  return failure(SUBJECT, text, fix);
 }
 
-function ofShared(quota: number, free: number, region: string): Finding {
+function sharedFinding(quota: number, free: number, region: string): Finding {
   if (free >= KEPT_UNRESERVED)
     return fine(
-      ABOUT,
+      SUBJECT,
       `nothing is reserved, and the account has ${count(free)} for all functions in ${region}`,
     );
-  const says =
+  const text =
     `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. A held request takes ` +
     `one as long as it waits, so ${count(free)} that wait leave none for publishers`;
-  return warning(ABOUT, says, raise(Math.max(USUAL, quota)));
+  return warning(SUBJECT, text, raise(Math.max(USUAL, quota)));
 }

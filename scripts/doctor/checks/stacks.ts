@@ -3,9 +3,10 @@
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
  * @module
  */
+
+import type { Check } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
 import { type Finding, failure, fine, warning } from '../finding.ts';
-import type { Check } from '../situation.ts';
 
 /** What cures a state of which CloudFormation takes no update, by its name. */
 const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
@@ -20,39 +21,41 @@ const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
 export const checkStacks: Check = async ({ assembly, deployed }) =>
   assembly.stacks.map(({ name }) => {
     const stack = deployed.find((other) => other.name === name);
-    return stack ? ofStack(stack) : fine(aboutOf(name), 'is new');
+    return stack ? stackFinding(stack) : fine(subjectOf(name), 'is new');
   });
 
-const aboutOf = (stack: string): string => `stack ${stack}`;
+const subjectOf = (stack: string): string => `stack ${stack}`;
 
-function ofStack(stack: DeployedStack): Finding {
+function stackFinding(stack: DeployedStack): Finding {
   const { name, status } = stack;
-  const cure = BLOCKED[status];
-  if (cure)
-    return failure(aboutOf(name), `is ${status}, in which CloudFormation takes no update`, cure(name));
+  const fix = BLOCKED[status];
+  if (fix)
+    return failure(subjectOf(name), `is ${status}, in which CloudFormation takes no update`, fix(name));
   // Nothing was created yet: the CDK goes on from there.
   if (status === 'REVIEW_IN_PROGRESS')
-    return fine(aboutOf(name), 'is new: an earlier deployment ended before it began');
+    return fine(subjectOf(name), 'is new: an earlier deployment ended before it began');
   if (status.endsWith('_IN_PROGRESS'))
     return failure(
-      aboutOf(name),
+      subjectOf(name),
       `is ${status}: another deployment is at work`,
       'wait until it ends, and try again',
     );
-  return status.startsWith('ROLLBACK_') ? ofFailedCreation(stack) : fine(aboutOf(name), `is ${status}`);
+  return status.startsWith('ROLLBACK_')
+    ? failedCreationFinding(stack)
+    : fine(subjectOf(name), `is ${status}`);
 }
 
 /** The CDK deletes what is left of a creation that failed, and creates it again. What is protected it cannot delete. */
-function ofFailedCreation({ name, status, isProtected, reason }: DeployedStack): Finding {
+function failedCreationFinding({ name, status, isProtected, reason }: DeployedStack): Finding {
   const was = `is ${status}: its creation failed${reason === '' ? '' : ` ("${reason}")`}`;
   if (!isProtected)
     return warning(
-      aboutOf(name),
+      subjectOf(name),
       `${was}. A deployment deletes what is left of it first`,
       'correct the reason, and deploy again',
     );
   return failure(
-    aboutOf(name),
+    subjectOf(name),
     `${was}, and it is protected, so that no deployment can create it again`,
     `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${name}`,
   );

@@ -3,8 +3,9 @@
  * @module
  */
 
-import { Denied } from './ask.ts';
 import type { Assembly } from './assembly.ts';
+import { AccessDenied } from './call.ts';
+import type { Check, CheckInput } from './check.ts';
 import { checkApiGateway } from './checks/api-gateway.ts';
 import { checkBootstrap } from './checks/bootstrap.ts';
 import { checkCloudFront } from './checks/cloudfront.ts';
@@ -16,8 +17,7 @@ import { checkStacks } from './checks/stacks.ts';
 import { checkUpdate } from './checks/update.ts';
 import { readDeployed } from './deployed.ts';
 import { type Finding, warning } from './finding.ts';
-import type { Check, Situation } from './situation.ts';
-import type { Who } from './who.ts';
+import type { Identity } from './identity.ts';
 
 /** By what each is about, for a check that cannot be made. */
 const OF_ACCOUNT: Readonly<Record<string, Check>> = {
@@ -37,34 +37,34 @@ const OF_STACKS: Readonly<Record<string, Check>> = {
 };
 
 /** Makes all checks at the same time; the findings come in one order. */
-export async function examine(who: Who, assembly: Assembly): Promise<readonly Finding[]> {
+export async function runChecks(identity: Identity, assembly: Assembly): Promise<readonly Finding[]> {
   const unread: Finding[] = [];
   const deployed = await readDeployed(assembly).catch((error: unknown) => {
     unread.push(unknown('stacks', error));
     return undefined;
   });
   const checks = { ...OF_ACCOUNT, ...(deployed === undefined ? {} : OF_STACKS) };
-  const situation = { who, assembly, deployed: deployed ?? [] };
-  const found = await Promise.all(Object.entries(checks).map((check) => guarded(check, situation)));
+  const input = { identity, assembly, deployed: deployed ?? [] };
+  const found = await Promise.all(Object.entries(checks).map((check) => runCheck(check, input)));
   return [...found.flat(), ...unread];
 }
 
-async function guarded([about, check]: [string, Check], situation: Situation): Promise<readonly Finding[]> {
+async function runCheck([subject, check]: [string, Check], input: CheckInput): Promise<readonly Finding[]> {
   try {
-    return await check(situation);
+    return await check(input);
   } catch (error) {
-    return [unknown(about, error)];
+    return [unknown(subject, error)];
   }
 }
 
 /** What could not be found out is no reason to refuse a deployment. */
-function unknown(about: string, error: unknown): Finding {
-  if (error instanceof Denied)
+function unknown(subject: string, error: unknown): Finding {
+  if (error instanceof AccessDenied)
     return warning(
-      about,
+      subject,
       `is not known: ${error.message}`,
       `allow ${error.action} (docs/deploy.md lists what the doctor reads)`,
     );
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return warning(about, `is not known: ${reason}`, 'run it again');
+  return warning(subject, `is not known: ${reason}`, 'run it again');
 }

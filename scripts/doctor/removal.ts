@@ -3,14 +3,14 @@
  * @module
  */
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation';
-import { ask, BOUNDED } from './ask.ts';
 import type { Assembly } from './assembly.ts';
+import { BOUNDED, callAws } from './call.ts';
 import { type DeployedStack, readDeployed } from './deployed.ts';
 
 const THROW_AWAY = '-c tidings:throwAway=true';
 
-export interface Farewell {
-  readonly says: string;
+export interface Removal {
+  readonly text: string;
   /** Which stacks the CLI is to destroy. */
   readonly scope: readonly string[];
 }
@@ -19,7 +19,7 @@ export interface Farewell {
  * Compares what is asked for with how the hub was deployed.
  * @throws Error if the hub is to be thrown away, and was deployed to be kept
  */
-export async function farewell(assembly: Assembly): Promise<Farewell> {
+export async function planRemoval(assembly: Assembly): Promise<Removal> {
   const deployed = await readDeployed(assembly);
   const kept = deployed.filter(isKept);
   const isThrownAway = !assembly.stacks.some(({ resources }) =>
@@ -27,10 +27,10 @@ export async function farewell(assembly: Assembly): Promise<Farewell> {
   );
   if (!isThrownAway) {
     const stays = (await Promise.all(deployed.filter(holdsData).map(({ name }) => namesIn(name)))).flat();
-    return { scope: ['*-hub'], says: leaves(stays, kept.length > 0) };
+    return { scope: ['*-hub'], text: leaves(stays, kept.length > 0) };
   }
   if (kept.length === 0)
-    return { scope: ['--all'], says: 'the hub goes with all of its data: nothing of it stays' };
+    return { scope: ['--all'], text: 'the hub goes with all of its data: nothing of it stays' };
   const names = kept.map(({ name }) => name).join(' and ');
   throw new Error(
     `${names} was deployed without tidings:throwAway, so its tables and keys are protected: deploy once with the flag ` +
@@ -57,7 +57,7 @@ function leaves(stays: readonly string[], isProtected: boolean): string {
 }
 
 async function namesIn(stack: string): Promise<readonly string[]> {
-  const { StackResources = [] } = await ask('cloudformation:DescribeStackResources', () =>
+  const { StackResources = [] } = await callAws('cloudformation:DescribeStackResources', () =>
     new CloudFormationClient(BOUNDED).send(new DescribeStackResourcesCommand({ StackName: stack })),
   );
   return StackResources.filter(

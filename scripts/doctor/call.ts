@@ -10,7 +10,7 @@ export const BOUNDED = {
 };
 
 /** AWS does not let this identity ask. */
-export class Denied extends Error {
+export class AccessDenied extends Error {
   /** As in a policy: `lambda:GetAccountSettings`. */
   readonly action: string;
 
@@ -21,18 +21,18 @@ export class Denied extends Error {
 }
 
 /** Each service has a name of its own for it. */
-const DENIALS = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedException', 'NotAuthorized'];
+const ACCESS_DENIED = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedException', 'NotAuthorized'];
 
 /**
  * Asks one thing.
  * @param action the permission that it needs
  * @throws Denied if the identity does not have it
  */
-export async function ask<T>(action: string, call: () => Promise<T>): Promise<T> {
+export async function callAws<T>(action: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    if (error instanceof Error && DENIALS.includes(error.name)) throw new Denied(action);
+    if (error instanceof Error && ACCESS_DENIED.includes(error.name)) throw new AccessDenied(action);
     throw error;
   }
 }
