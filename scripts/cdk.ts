@@ -19,14 +19,14 @@ Runs the pinned AWS CDK CLI over the stacks of the hub, with your AWS credential
 
   bootstrap  prepares an account for a Region, once
   synth      writes the templates to cdk.out
-  diff       shows what a deployment would change, and what that replaces
-  deploy     runs the doctor (npm run doctor), and deploys if nothing would fail; --no-doctor leaves it out
-  destroy    deletes the hub, says what stays, and how that goes
+  diff       shows what a deployment would change, and which data and URLs it would replace
+  deploy     runs the doctor (npm run doctor), and deploys if no check fails; --no-doctor skips the doctor
+  destroy    deletes the hub; prints which data stays, and the command that deletes it
 
-  --stage NAME              another hub beside the first (default: dev); short for -c tidings:stage=NAME
+  --stage NAME              the stage (default: dev): each stage is a separate hub; short for -c tidings:stage=NAME
   -c tidings:edge=false     an option of the template; lib/config.ts explains them, cdk.json has their values
-  -c tidings:throwAway=true a hub whose data goes when it is destroyed
-  --require-approval never  deploys without asking, for pipelines
+  -c tidings:throwAway=true a hub whose data is deleted with it
+  --require-approval never  deploys without a question about IAM changes, for pipelines
 
 Other options are those of the CDK CLI. docs/deploy.md goes through a first deployment.`;
 
@@ -37,7 +37,7 @@ type Verb = (options: Options) => Promise<number>;
 const VERBS: Readonly<Record<string, Verb>> = {
   bootstrap: async (options) => {
     const { account, region } = await readIdentity();
-    // The template may not be for this Region, and building it takes time.
+    // Bootstrapping needs no template. The template may not support this Region, and takes time to build.
     return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
   },
 
@@ -60,7 +60,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const directory = isUnchecked ? await synthesizeUnchecked(options) : await synthesizeChecked(options);
     const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
     if (code !== 0)
-      process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
+      process.stderr.write('tidings: the deployment failed; run npm run doctor to see why, and the state of the stacks\n');
     return code;
   },
 
@@ -73,24 +73,24 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-/** All options that are the CLI's. */
+/** Returns the options that the CDK CLI understands. */
 const forCli = (options: Options): readonly string[] => [
   ...identityArgs(options),
   ...options.rest.filter((option) => option !== NO_DOCTOR),
 ];
 
-/** The directory of an assembly that is deployed as it is. */
+/** Returns the directory of a new assembly, without running the doctor. */
 async function synthesizeUnchecked(options: Options): Promise<string> {
   await readIdentity();
   return await synthesize(options);
 }
 
-/** The directory of an assembly against which the doctor has nothing to say. */
+/** Returns the directory of a new assembly that no check of the doctor fails. @throws Error if one fails */
 async function synthesizeChecked(options: Options): Promise<string> {
   const { directory, hasFailed } = await runDoctor(options);
   if (directory === undefined || hasFailed)
     throw new Error(
-      `nothing was deployed because of what failed above; -- ${NO_DOCTOR} deploys all the same`,
+      `nothing was deployed, because a check above failed; npm run deploy -- ${NO_DOCTOR} deploys without the checks`,
     );
   return directory;
 }

@@ -1,15 +1,15 @@
 /**
- * How AWS is asked: few attempts, a bound on each, and a refusal that names the permission that is missing.
+ * Calls of AWS: few attempts, each with a timeout, and an error that names the missing permission.
  * @module
  */
 
-/** For every client: an answer comes in well under a second, and a network that swallows packets must not hang a command. */
+/** Settings of every client, in milliseconds. AWS answers in well under a second; a network that drops packets must not block a command. */
 export const BOUNDED = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
 };
 
-/** AWS does not let this identity ask. */
+/** The identity does not have the permission for a call. */
 export class AccessDenied extends Error {
   /** As in a policy: `lambda:GetAccountSettings`. */
   readonly action: string;
@@ -20,12 +20,12 @@ export class AccessDenied extends Error {
   }
 }
 
-/** Each service has a name of its own for it. */
+/** The services use different names for the same error. */
 const ACCESS_DENIED = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedException', 'NotAuthorized'];
 
 /**
- * Asks one thing.
- * @param action the permission that it needs
+ * Makes one call.
+ * @param action the permission that the call needs
  * @throws Denied if the identity does not have it
  */
 export async function callAws<T>(action: string, call: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /**
- * What the checks look at: who deploys, where, what would be deployed, and what is there.
+ * A check, and its input: the identity, the assembly to deploy, and the deployed stacks.
  * @module
  */
 import { type Assembly, resourcesOf, type StackTemplate } from './assembly.ts';
@@ -13,7 +13,7 @@ export interface CheckInput {
   readonly deployed: readonly DeployedStack[];
 }
 
-/** Looks at one thing. It only reads, and throws what AWS throws. */
+/** Checks one subject. It only reads, and throws what AWS throws. */
 export type Check = (input: CheckInput) => Promise<readonly Finding[]>;
 
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';

@@ -1,21 +1,21 @@
 /**
- * What a check found: fine, a warning or a failure, in words.
+ * The result of a check: fine, a warning or a failure.
  * @module
  */
 
 export interface Finding {
   readonly verdict: 'fine' | 'warning' | 'failure';
-  /** What was looked at, in two or three words. */
+  /** The subject of the check, in two or three words. */
   readonly subject: string;
-  /** What is so or, for a warning and a failure, what will happen. */
+  /** What the check found and, for a warning or a failure, what will happen. */
   readonly text: string;
-  /** The command or option that cures it. */
+  /** The command or option that fixes it. */
   readonly fix?: string;
 }
 
 export const fine = (subject: string, text: string): Finding => ({ verdict: 'fine', subject, text });
 
-/** The deployment succeeds, and something is not as one may expect. */
+/** The deployment succeeds, but something may surprise the operator. */
 export const warning = (subject: string, text: string, fix: string): Finding => ({
   verdict: 'warning',
   subject,
@@ -31,5 +31,5 @@ export const failure = (subject: string, text: string, fix: string): Finding => 
   fix,
 });
 
-/** A number as people read it: `10,000`. */
+/** Formats a number with separators: `10,000`. */
 export const count = (number: number): string => number.toLocaleString('en');

@@ -1,5 +1,5 @@
 /**
- * How findings look: a line for each, and below a warning or a failure a line with its cure.
+ * Prints findings: a line for each, and below a warning or a failure the line that tells how to fix it.
  * @module
  */
 import { styleText } from 'node:util';
@@ -22,7 +22,7 @@ export function printFindings(findings: readonly Finding[]): void {
   }
 }
 
-/** `12 checks: 10 fine, 1 warning, 1 failure`. */
+/** Returns `10 fine, 1 warning, 1 failure`. */
 export function summaryOf(findings: readonly Finding[]): string {
   const count = (verdict: Finding['verdict']) =>
     findings.filter((finding) => finding.verdict === verdict).length;

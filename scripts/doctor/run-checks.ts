@@ -1,5 +1,5 @@
 /**
- * All checks, of which each only reads: nothing is created, changed or deleted.
+ * Runs all checks. A check only reads.
  * @module
  */
 
@@ -19,7 +19,7 @@ import { readDeployed } from './deployed.ts';
 import { type Finding, warning } from './finding.ts';
 import type { Identity } from './identity.ts';
 
-/** By what each is about, for a check that cannot be made. */
+/** By subject, which names a check that fails with an error. */
 const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   Region: checkRegion,
   bootstrap: checkBootstrap,
@@ -29,14 +29,14 @@ const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   'SNS publish quota': checkSns,
 };
 
-/** They compare with what is deployed, so they say nothing where that cannot be read. */
+/** Checks that compare with the deployed stacks. They do not run if those cannot be read. */
 const OF_STACKS: Readonly<Record<string, Check>> = {
   stacks: checkStacks,
   names: checkNames,
   update: checkUpdate,
 };
 
-/** Makes all checks at the same time; the findings come in one order. */
+/** Runs all checks at the same time. Returns the findings in the order of the checks. */
 export async function runChecks(identity: Identity, assembly: Assembly): Promise<readonly Finding[]> {
   const unread: Finding[] = [];
   const deployed = await readDeployed(assembly).catch((error: unknown) => {
@@ -57,14 +57,14 @@ async function runCheck([subject, check]: [string, Check], input: CheckInput): P
   }
 }
 
-/** What could not be found out is no reason to refuse a deployment. */
+/** Returns a warning for a check that could not be made: that alone does not stop a deployment. */
 function unknown(subject: string, error: unknown): Finding {
   if (error instanceof AccessDenied)
     return warning(
       subject,
-      `is not known: ${error.message}`,
+      `could not be checked: ${error.message}`,
       `allow ${error.action} (docs/deploy.md lists what the doctor reads)`,
     );
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return warning(subject, `is not known: ${reason}`, 'run it again');
+  return warning(subject, `could not be checked: ${reason}`, 'run it again');
 }

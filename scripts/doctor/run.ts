@@ -1,5 +1,5 @@
 /**
- * One consultation: who calls, what would be deployed, and all findings, printed.
+ * One run of the doctor: prints the identity and all findings.
  * @module
  */
 import { readAssembly } from './assembly.ts';
@@ -11,13 +11,16 @@ import { runChecks } from './run-checks.ts';
 import { synthesize, TemplateRefused } from './synthesize.ts';
 
 export interface DoctorResult {
-  /** Where the assembly is; undefined if there is none. */
+  /** The directory of the assembly; undefined if the template was refused. */
   readonly directory: string | undefined;
   /** True if a deployment would fail. */
   readonly hasFailed: boolean;
 }
 
-/** @throws Error with one sentence if there are no credentials or no Region, before anything is built */
+/**
+ * Builds the template, runs all checks, and prints the findings.
+ * @throws Error with one sentence if there are no credentials or no Region, before the template is built
+ */
 export async function runDoctor(options: Options): Promise<DoctorResult> {
   const identity = await readIdentity();
   printIdentity(identity);
@@ -25,7 +28,7 @@ export async function runDoctor(options: Options): Promise<DoctorResult> {
     if (!(error instanceof TemplateRefused)) throw error;
     return error;
   });
-  if (process.stderr.isTTY) process.stderr.write('asking AWS…\n\n');
+  if (process.stderr.isTTY) process.stderr.write('calling AWS…\n\n');
   const findings =
     directory instanceof TemplateRefused
       ? directory.message.split('\n').map(problemFinding)

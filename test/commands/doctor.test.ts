@@ -261,7 +261,7 @@ describe('states of a stack', () => {
   test.each([
     ['CREATE_FAILED', 1, 'rollback-stack'],
     ['DELETE_FAILED', 1, 'delete-stack'],
-    ['UPDATE_IN_PROGRESS', 1, 'another deployment is at work'],
+    ['UPDATE_IN_PROGRESS', 1, 'another deployment is in progress'],
     ['REVIEW_IN_PROGRESS', 0, 'is new'],
     ['UPDATE_ROLLBACK_COMPLETE', 0, 'is UPDATE_ROLLBACK_COMPLETE'],
   ])('%s', async (status, code, words) => {

@@ -42,7 +42,7 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     { 'tidings:edge': false },
     {},
     [
-      /^https:\/\/f1\.lambda-url\.eu-west-1\.on\.aws\/ answers only to the new front door: clients of it get 403$/,
+      /^https:\/\/f1\.lambda-url\.eu-west-1\.on\.aws\/ answers only to the new front door: its clients get 403$/,
     ],
   ],
   [
@@ -50,14 +50,14 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     { 'tidings:alarmEmail': 'ann@example.com' },
     {},
     [
-      /^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: what subscribes to it from outside hears nothing more$/,
+      /^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: your own subscriptions to it are deleted$/,
     ],
   ],
   [
-    'without logs of sockets what was logged ends',
+    'without logs of sockets the logs end',
     { 'tidings:socketLogs': true },
     {},
-    [/^AWS::Logs::LogGroup \w+ of tidings-dev-hub is deleted: what was logged is deleted$/],
+    [/^AWS::Logs::LogGroup \w+ of tidings-dev-hub is deleted: its logs are deleted$/],
   ],
   [
     'a hub that becomes throw-away is protected no more',

@@ -1,5 +1,5 @@
 /**
- * The CDK's own stack, through which functions are uploaded: once for an account and a Region.
+ * The bootstrap stack of the CDK, to which the code of the functions is uploaded. An account needs one in each Region.
  * @module
  */
 import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';

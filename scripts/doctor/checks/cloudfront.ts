@@ -1,6 +1,6 @@
 /**
- * Whether CloudFront lets the account have a distribution. AWS refuses accounts that it has not verified, which nothing but the
- * attempt shows: an account that has a distribution is verified.
+ * Whether CloudFront lets the account create a distribution. It refuses an account that AWS has not verified. No API tells whether an
+ * account is verified, but an account that has a distribution is.
  * https://github.com/aws-samples/aws-cdk-examples/issues/279
  * @module
  */
@@ -27,6 +27,6 @@ export const checkCloudFront: Check = async ({ assembly, deployed }) => {
     return [fine(SUBJECT, 'the account has a distribution, so it is verified')];
   const text =
     'the account has no distribution yet. If AWS has not verified it, CloudFront refuses the first one ("Your account must be verified ' +
-    'before you can add new CloudFront resources"), and CloudFormation rolls the hub back; only the attempt shows it';
+    'before you can add new CloudFront resources"), and CloudFormation rolls the hub back; only a deployment shows whether it does';
   return [warning(SUBJECT, text, FIX)];
 };

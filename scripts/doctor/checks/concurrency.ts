@@ -1,5 +1,5 @@
 /**
- * How many functions the account may run at a time, and what the hub would reserve of it.
+ * The account's concurrent executions of Lambda, and how many of them the hub would reserve.
  * @module
  */
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -11,13 +11,13 @@ import { count, type Finding, failure, fine, warning } from '../finding.ts';
 const SUBJECT = 'Lambda concurrency';
 
 /**
- * What Lambda keeps for functions that reserve nothing; an account with less keeps all that it has, so nothing can be reserved.
+ * The concurrent executions that Lambda keeps unreserved. In an account with fewer nothing can be reserved.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
  * https://github.com/aws-samples/one-observability-demo/issues/278
  */
 const KEPT_UNRESERVED = 100;
 
-/** What an account has that was never limited. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** The default quota; a new account may have less. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const USUAL = 1_000;
 
 const raise = (to: number): string =>
@@ -28,7 +28,7 @@ export const checkConcurrency: Check = async ({ identity, assembly, deployed }) 
     new LambdaClient(BOUNDED).send(new GetAccountSettingsCommand({})),
   );
   const quota = AccountLimit.ConcurrentExecutions ?? 0;
-  // What is deployed of this hub has its share already.
+  // The deployed hub already holds its reservations, and an update replaces them.
   const free =
     (AccountLimit.UnreservedConcurrentExecutions ?? 0) + reservedBy(deployed.filter(({ isLive }) => isLive));
   const wanted = reservedBy(assembly.stacks);
@@ -57,7 +57,7 @@ function sharedFinding(quota: number, free: number, region: string): Finding {
       `nothing is reserved, and the account has ${count(free)} for all functions in ${region}`,
     );
   const text =
-    `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. A held request takes ` +
-    `one as long as it waits, so ${count(free)} that wait leave none for publishers`;
+    `the account has ${count(quota)} concurrent executions in ${region}, ${count(free)} of them unreserved. A held request takes ` +
+    `one while it waits, so ${count(free)} held requests leave none for publishers`;
   return warning(SUBJECT, text, raise(Math.max(USUAL, quota)));
 }

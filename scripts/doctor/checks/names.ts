@@ -1,6 +1,5 @@
 /**
- * Names that are the account's and not a Region's or a stack's: what has one already belongs to something else, and
- * CloudFormation refuses to create it a second time.
+ * Names that must be unique in the account. If another resource has the name, CloudFormation cannot create ours.
  * @module
  */
 import { BudgetsClient, DescribeBudgetsCommand } from '@aws-sdk/client-budgets';
@@ -25,11 +24,11 @@ interface Kind {
   readonly what: string;
   /** The name in the properties of a resource; it may hold references. */
   readonly nameIn: (properties: Fields) => unknown;
-  /** The names that are taken. */
+  /** Returns the names that are in use. */
   readonly taken: (identity: Identity) => Promise<readonly (string | undefined)[]>;
 }
 
-/** All that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+/** One page holds all that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const PAGE = { MaxItems: 100 };
 const cloudFront = () => new CloudFrontClient(BOUNDED);
 
@@ -123,7 +122,7 @@ export const checkNames: Check = async (input) => {
   const clashes = await Promise.all(KINDS.map((kind) => clashesOf(kind, input)));
   return clashes.flat().length > 0
     ? clashes.flat()
-    : [fine(SUBJECT, 'nothing else in the account has those of this hub')];
+    : [fine(SUBJECT, 'no other resource in the account has a name of this hub')];
 };
 
 async function clashesOf(kind: Kind, input: CheckInput): Promise<readonly Finding[]> {
@@ -141,7 +140,7 @@ async function clashesOf(kind: Kind, input: CheckInput): Promise<readonly Findin
     );
 }
 
-/** The names that a deployment would create: not those that the deployed stacks have given to the same resources. */
+/** Returns the names that a deployment would add: those of the template that the deployed stacks do not have. */
 function newNames(kind: Kind, { assembly, deployed, identity }: CheckInput): readonly string[] {
   return assembly.stacks.flatMap((stack) => {
     const old = deployed.filter(({ name, isLive }) => name === stack.name && isLive);
@@ -154,7 +153,7 @@ function newNames(kind: Kind, { assembly, deployed, identity }: CheckInput): rea
   });
 }
 
-/** A text of a template, of which the names here are made; empty for one that has other references. */
+/** Resolves a name of a template. Returns '' if it refers to anything but pseudo parameters. */
 function resolve(value: unknown, stack: string, { account, region }: Identity): string {
   if (typeof value === 'string') return value;
   const { Ref, 'Fn::Join': join } = fieldsOf(value);

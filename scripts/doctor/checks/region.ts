@@ -1,5 +1,5 @@
 /**
- * What the Region lacks.
+ * Services that the Region does not have.
  * @module
  */
 import { regionProblems } from '../../../lib/regions.ts';
@@ -15,11 +15,11 @@ export const checkRegion: Check = async ({ identity, assembly: { stacks } }) => 
   };
   const problems = regionProblems(needs, identity.region);
   if (problems.length === 0)
-    return [fine(SUBJECT, `nothing that the template needs is missing in ${identity.region}`)];
+    return [fine(SUBJECT, `the template needs no service that is missing in ${identity.region}`)];
   return problems.map(problemFinding);
 };
 
-/** A problem in the words of the template, which says the cure last. */
+/** Returns a finding for a problem that the template reports. Its text ends with how to fix it. */
 export function problemFinding(problem: string): Finding {
   const [, text = problem, fix = 'correct that option, and try again'] =
     /^([\s\S]*?)\.? (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];

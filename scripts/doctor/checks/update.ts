@@ -1,6 +1,6 @@
 /**
- * What an update would replace or remove: the deployed templates against the new ones, compared as `cdk diff` does. Most
- * resources may be replaced without anyone noticing; what holds data, messages or an address may not.
+ * Resources that an update would replace or remove, found as `cdk diff` finds them. Only resources that hold data or messages,
+ * or have an address, matter: nobody notices when others are replaced.
  * @module
  */
 import { fullDiff, type ResourceDifference, ResourceImpact } from '@aws-cdk/cloudformation-diff';
@@ -12,13 +12,13 @@ import { type Finding, failure, fine, warning } from '../finding.ts';
 
 const SUBJECT = 'update';
 
-/** What is lost with a resource of each type. */
+/** The loss when a resource of each type is replaced or removed. */
 const LOSSES: Readonly<Record<string, string>> = {
-  'AWS::DynamoDB::GlobalTable': 'the table that follows is empty',
-  'AWS::SecretsManager::Secret': 'what the old key has signed or sealed is void',
-  'AWS::SQS::Queue': 'messages that wait in it are lost',
-  'AWS::Logs::LogGroup': 'what was logged is deleted',
-  'AWS::SNS::Topic': 'what subscribes to it from outside hears nothing more',
+  'AWS::DynamoDB::GlobalTable': 'the new table is empty',
+  'AWS::SecretsManager::Secret': 'tokens that the old key signed, and data that it encrypted, become invalid',
+  'AWS::SQS::Queue': 'the messages in it are lost',
+  'AWS::Logs::LogGroup': 'its logs are deleted',
+  'AWS::SNS::Topic': 'your own subscriptions to it are deleted',
   'AWS::ApiGatewayV2::Api': 'its URL changes, and clients of the old one fail',
   'AWS::Lambda::Url': 'its URL changes, and clients of the old one fail',
   'AWS::CloudFront::Distribution': 'its URL changes, and clients of the old one fail',
@@ -62,7 +62,7 @@ function findingsOf(old: DeployedStack, stack: StackTemplate): readonly Finding[
 }
 
 function removedResources(old: StackTemplate, stack: StackTemplate): readonly RemovedResource[] {
-  // It changes what it is given.
+  // fullDiff changes its arguments.
   const { resources } = fullDiff(structuredClone(old.template), structuredClone(stack.template));
   return Object.entries(resources.changes).flatMap(([id, difference]: [string, ResourceDifference]) => {
     const how = IMPACTS[difference.changeImpact];
@@ -81,7 +81,7 @@ function removalFinding(removed: RemovedResource, { name, outputs }: DeployedSta
     return warning(
       SUBJECT,
       text,
-      'npm run diff says by which change; another stage (-c tidings:stage=NAME) leaves this one as it is',
+      'npm run diff shows which change causes it; another stage (-c tidings:stage=NAME) does not change this one',
     );
   return failure(
     SUBJECT,
@@ -90,7 +90,7 @@ function removalFinding(removed: RemovedResource, { name, outputs }: DeployedSta
   );
 }
 
-/** The output by which clients know the address that goes. */
+/** Returns the address that clients lose, from the outputs of the stack. */
 function addressIn(outputs: Readonly<Record<string, string>>, { type, isSocket }: RemovedResource): string {
   const names: Readonly<Record<string, string>> = {
     'AWS::ApiGatewayV2::Api': isSocket ? 'SocketUrl' : 'HttpUrl',
@@ -101,16 +101,16 @@ function addressIn(outputs: Readonly<Record<string, string>>, { type, isSocket }
   return known === undefined ? '' : ` (${known})`;
 }
 
-/** Behind a front door the function URL answers to nothing else. */
+/** A function URL behind a front door answers only to the front door. */
 function closedStreamUrl(old: DeployedStack, stack: StackTemplate): readonly Finding[] {
   const authOf = ({ resources }: StackTemplate) =>
     resources.find(({ type }) => type === 'AWS::Lambda::Url')?.properties.AuthType;
   if (authOf(old) !== 'NONE' || authOf(stack) !== 'AWS_IAM') return [];
-  const text = `${old.outputs.StreamUrl ?? 'the URL of streams'} answers only to the new front door: clients of it get 403`;
+  const text = `${old.outputs.StreamUrl ?? 'the URL of streams'} answers only to the new front door: its clients get 403`;
   return [warning(SUBJECT, text, 'give clients the output Url of the new deployment')];
 }
 
-/** Data that the deployed template protects and the new one does not. */
+/** Returns a warning for data that the deployed template protects and the new one does not. */
 function unprotectedData(old: DeployedStack, stack: StackTemplate): readonly Finding[] {
   const isKept = (id: string) => stack.resources.some((resource) => resource.id === id && resource.isKept);
   const isThere = (id: string) => fieldsOf(stack.template.Resources)[id] !== undefined;
