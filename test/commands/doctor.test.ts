@@ -274,7 +274,7 @@ describe('states of a stack', () => {
     const bare = await doctor('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, '--app', defaults);
     expect([bare.code, bare.output]).toEqual([
       0,
-      expect.stringContaining('deletes what is left of it first'),
+      expect.stringContaining('The next deployment deletes the failed stack first'),
     ]);
     const kept = await doctor(
       'eu-west-1',
