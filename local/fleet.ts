@@ -15,7 +15,7 @@ export interface FleetOptions {
   /** Requests that one environment serves at the same time. */
   readonly concurrency: number;
   /** Environments of all functions together, at most. */
-  readonly most: number;
+  readonly maxEnvironments: number;
   /** Environments that load their function at the same time, at most. */
   readonly startsAtATime: number;
   readonly start: (plan: FunctionPlan) => Environment;
@@ -173,7 +173,7 @@ function isWanted({ closing, options: { concurrency } }: State, pool: Pool, ahea
 /** Ends the environment that has been idle for longest, if there are as many as may be, and this pool needs one. */
 function makeRoom(state: State, { waiting, starting }: Pool): boolean {
   const sizes = [...state.pools.values()].map((pool) => pool.members.length + pool.starting);
-  if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
+  if (sizes.reduce((total, size) => total + size, 0) < state.options.maxEnvironments) return true;
   const isNeeded = waiting.length > starting * state.options.concurrency;
   const [oldest] = idleIn(state).sort((one, other) => one.usedAt - other.usedAt);
   if (!isNeeded || oldest === undefined) return false;

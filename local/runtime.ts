@@ -98,7 +98,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const fleet = createFleet({
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
-    most: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
+    maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
     // One core is for the stack itself, which all of them wait for; one that hangs must not keep the others from starting.
     startsAtATime: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),

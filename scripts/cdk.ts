@@ -60,7 +60,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
     const directory = isUnchecked ? await synthesizeUnchecked(options) : await synthesizeChecked(options);
     const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
     if (code !== 0)
-      process.stderr.write('tidings: the deployment failed; run npm run doctor to see why, and the state of the stacks\n');
+      process.stderr.write(
+        'tidings: the deployment failed; run npm run doctor to see why, and the state of the stacks\n',
+      );
     return code;
   },
 

@@ -30,8 +30,7 @@ export async function planRemoval(assembly: Assembly): Promise<Removal> {
     const stays = (await Promise.all(deployed.filter(holdsData).map(({ name }) => namesIn(name)))).flat();
     return { scope: ['*-hub'], text: leaves(stays, kept.length > 0) };
   }
-  if (kept.length === 0)
-    return { scope: ['--all'], text: 'the hub and all of its data are deleted' };
+  if (kept.length === 0) return { scope: ['--all'], text: 'the hub and all of its data are deleted' };
   const names = kept.map(({ name }) => name).join(' and ');
   throw new Error(
     `${names} was deployed without tidings:throwAway, so its tables and keys are protected: deploy once with the flag ` +

@@ -31,7 +31,7 @@ export interface Outcome {
 export const unseen = (came: string): Unseen => ({ unseen: came });
 
 /** @throws Error that says what came, unless that is as expected */
-export function demand(isAsExpected: boolean, came: string): asserts isAsExpected {
+export function expectThat(isAsExpected: boolean, came: string): asserts isAsExpected {
   if (!isAsExpected) throw new Error(came);
 }
 

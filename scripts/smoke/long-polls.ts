@@ -3,7 +3,7 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
 import { codeIn } from './wire.ts';
 
@@ -30,7 +30,7 @@ export const noRoom: Check = {
     const after = refused.headers.get('retry-after') ?? 'none';
     const came = `${refused.status} ${body}, Retry-After: ${after}`;
     if (codeIn(body) === 'too_many_requests') return unseen('the quota of one caller was reached before');
-    demand(refused.status === 429 || refused.status >= 500, came);
+    expectThat(refused.status === 429 || refused.status >= 500, came);
     return came;
   },
 };
@@ -49,7 +49,7 @@ export const afterFreeze: Check = {
     const { pauseMs, note, stopped, newChannel, publish } = session;
     const channel = await newChannel();
     const first = await longPoll(session, channel, 1);
-    demand(first.status === 204, `the first long poll was answered ${first.status}`);
+    expectThat(first.status === 204, `the first long poll was answered ${first.status}`);
     for (let left = pauseMs; left > 0; left -= MINUTE_MS) {
       note(`pausing for ${Math.ceil(left / 1_000)} s`);
       await wait(Math.min(left, MINUTE_MS), undefined, { signal: stopped });
@@ -60,8 +60,8 @@ export const afterFreeze: Check = {
     const published = performance.now();
     const { status } = await held;
     const ms = Math.round(performance.now() - published);
-    demand(status === 200, `the long poll was answered ${status}`);
-    demand(ms < SEEN_MS, `the message ${ms} ms after its publish`);
+    expectThat(status === 200, `the long poll was answered ${status}`);
+    expectThat(ms < SEEN_MS, `the message ${ms} ms after its publish`);
     return `the message ${ms} ms after its publish, after a pause of ${pauseMs / 1_000} s`;
   },
 };

@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { STREAM_TTL } from '../../protocol/headers.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import type { Session } from './session.ts';
 import { eventWith } from './wire.ts';
 
@@ -30,7 +30,10 @@ export const streamsWithToken: Check = {
       await publish(channel, [path]);
       await eventWith(path, stream);
       const ms = Math.round(performance.now() - published);
-      demand(ms < BUFFERED_MS, `the message after ${ms} ms at ${path}: something on the way keeps it back`);
+      expectThat(
+        ms < BUFFERED_MS,
+        `the message after ${ms} ms at ${path}: something on the way keeps it back`,
+      );
       slowest = Math.max(slowest, ms);
     }
     return `the message within ${slowest} ms of its publish, by each, and as an EventSource reads a channel`;
@@ -65,7 +68,7 @@ export const abandonedStream: Check = {
     note('waiting until the stream that was left has ended (a minute by default)');
     const aloneMs = (await untilGone(session, alone)) - left;
     const wentOnMs = (await untilGone(session, followed)) - left - aloneMs;
-    demand(wentOnMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
+    expectThat(wentOnMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
     return `it went on for about ${Math.round(wentOnMs / 1_000)} s`;
   },
 };

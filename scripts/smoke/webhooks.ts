@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
 import { inWords } from './wire.ts';
 
@@ -30,8 +30,8 @@ export const webhookByName: Check = {
       const endpoint = await createEndpoint(session, url ?? SOME_NAME, channel);
       const { status, error } = await testAttempt(session, endpoint);
       const came = `${error ?? status} from ${new URL(url ?? SOME_NAME).host}`;
-      demand(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
-      if (url !== undefined) demand(Number(status) >= 200 && Number(status) < 300, came);
+      expectThat(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
+      if (url !== undefined) expectThat(Number(status) >= 200 && Number(status) < 300, came);
       if (!session.hub.isLocal) return came;
       return unseen(`${came}: on one machine no name server is asked for an address`);
     });

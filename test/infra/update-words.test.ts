@@ -49,9 +49,7 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     'without an address for alarms their topic ends',
     { 'tidings:alarmEmail': 'ann@example.com' },
     {},
-    [
-      /^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: your own subscriptions to it are deleted$/,
-    ],
+    [/^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: your own subscriptions to it are deleted$/],
   ],
   [
     'without logs of sockets the logs end',
