@@ -1,13 +1,13 @@
 /**
- * What it costs that an environment serves one request at a time, as deployed, beside many in one process.
+ * Compares environments that serve one request at a time, as deployed, with processes that serve many.
  *
  * Method: ROUNDS rounds. In each, a hub of either kind is started, one after the other, in an order that changes with the
  * rounds. SOCKETS sockets subscribe to one channel, ENDPOINTS webhook endpoints to its pattern: three answer at once, one
- * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, whatever becomes of
- * those before: so the first ones find a hub that is cold. Delays are from the request of an event to its frame on a socket,
- * over all events and sockets; every frame is held against the gap rule. Processor time is that of all processes of the
- * hub, between the first publish and the last frame; publisher, sockets and receivers share the process of the stack, and
- * are part of it. Compare the two kinds within a run.
+ * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, without waiting for
+ * answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a socket.
+ * Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first publish and the
+ * last frame. It includes publisher, sockets and receivers, which run in the process of the stack. Compare the two kinds only
+ * within a run.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ const ENDPOINTS = ['a', 'b', 'c', 'slow', 'flaky'];
 const SLOW_MS = 14_000;
 const FLAKY = 0.2;
 
-/** After which a message that has not come is missing, in milliseconds. */
+/** A message that has not arrived after this time is missing, in milliseconds. */
 const TIMEOUT_MS = 30_000;
 const LOOK_MS = 100;
 

@@ -34,7 +34,7 @@ interface Settings {
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
-  /** Directory in which the processes of a stack keep compiled code for each other. */
+  /** Directory of the compile cache that the processes of a stack share. */
   readonly compiled: string;
 }
 
@@ -44,8 +44,8 @@ const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
 const NODE_FLAGS = ['--no-experimental-detect-module', '--no-experimental-require-module'];
 
 /**
- * How much functions yield to the stack, which is the database, the queues and the gateways that all of them wait for: on a
- * machine that has too much to do, a store that answers late would make every one of them try again.
+ * Added to the niceness of function processes, so that the stack has priority. It runs the database, the queues and the gateways
+ * that all functions wait for. On a busy machine a slow database would make every function retry.
  */
 const YIELD = 5;
 
@@ -54,7 +54,7 @@ function yieldToStack(pid: number | undefined): void {
   try {
     setPriority(pid, Math.min(constants.priority.PRIORITY_LOW, getPriority() + YIELD));
   } catch {
-    // It is gone already.
+    // The process has ended already.
   }
 }
 

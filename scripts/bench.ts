@@ -131,7 +131,7 @@ async function onHub(
     'tidings:connectionsPerCaller': 2 * MOST_HELD,
     ...more,
   };
-  // What is held by the hundred is held in one process: a machine has no room for hundreds of them.
+  // Hundreds of held requests share one process, because a machine has no room for hundreds of processes.
   const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
   try {
     await measure(benched(hub));

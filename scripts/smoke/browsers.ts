@@ -1,5 +1,5 @@
 /**
- * What a browser asks before it asks (PROTOCOL.md §10).
+ * CORS preflights of browsers (PROTOCOL.md §10).
  * @module
  */
 import { type Check, expectThat, unseen } from './check.ts';

@@ -1,5 +1,5 @@
 /**
- * The edge's cache: what one anonymous caller is answered must not reach another that asked for something else.
+ * The cache of the edge: an answer for one anonymous caller must not reach another with a different request.
  * @module
  */
 import { type Check, expectThat, type Unseen, unseen } from './check.ts';
@@ -9,7 +9,7 @@ const skipUnlessPublic = (status: number, open: string): Unseen | undefined =>
     ? unseen(`401: no caller without a token may read ${open}; name a public channel with --public`)
     : undefined;
 
-/** Pairs of requests. CloudFront answers both with one request to the hub if they are close enough. */
+/** Pairs of requests. CloudFront answers both with one request to the hub if they arrive at almost the same time. */
 const PAIRS = 20;
 
 export const sharedPolls: Check = {
@@ -27,7 +27,7 @@ export const sharedPolls: Check = {
     expectThat(status === 200 && tag !== null, `${status} with ETag: ${tag}`);
     let notModified = 0;
     for (let n = 0; n < PAIRS; n++) {
-      // `_` means nothing to the hub, and makes another address to a cache.
+      // The hub ignores `_`, and for a cache it makes another URL.
       const url = `${path}&_=${n}`;
       const [checked, plain] = await Promise.all([
         askAnonymously(url, { headers: { 'If-None-Match': tag } }),

@@ -1,5 +1,5 @@
 /**
- * The bare URLs: what they answer by themselves, with a front door and without one.
+ * The URLs behind the front door: what they answer, with a front door and without one.
  * @module
  */
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';

@@ -1,5 +1,5 @@
 /**
- * Long polls: what the gateway says when there is no room, and a process that was frozen (PROTOCOL.md §5.1, §8).
+ * Long polls: the answer of API Gateway for a function without concurrency, and a process that was frozen (PROTOCOL.md §5.1, §8).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';

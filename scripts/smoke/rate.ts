@@ -42,7 +42,7 @@ export const publishingFast: Check = {
   },
 };
 
-/** Publishes without waiting for answers: how fast is what is asked. */
+/** Publishes at the rate of the session, without waiting for answers. */
 async function publishAt({ rate, publish, stopped }: Session, channel: string, count: number) {
   const statuses: Record<string, number> = {};
   const began = performance.now();

@@ -54,7 +54,7 @@ export const gatewayRefusal: Check = {
   },
 };
 
-/** True if pages of that origin cannot read what the hub itself says. */
+/** Returns true if pages of that origin cannot read the answers of the hub. */
 export async function listsOrigins(
   ask: (path: string, init?: RequestInit) => Promise<Response>,
   root: string,

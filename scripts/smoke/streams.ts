@@ -1,5 +1,5 @@
 /**
- * Streams: whether a token gets through to the function, and what a reader that has left still occupies (PROTOCOL.md §5.2, §8).
+ * Streams: whether the function gets the token, and how long a stream goes on after its reader has disconnected (PROTOCOL.md §5.2, §8).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -44,13 +44,13 @@ export const streamsWithToken: Check = {
 const TTL_SECONDS = 4;
 /** How much longer a channel lives that an abandoned stream looks into, at the least, in milliseconds. */
 const LONGER_MS = 2_500;
-/** The longest that streamSeconds may be (lib/config.ts), and some, in milliseconds. */
+/** A little more than the maximum of streamSeconds (lib/config.ts), in milliseconds. */
 const LONGEST_MS = 15 * 60_000;
 const LOOK_MS = 500;
 
 /**
- * A channel with a TTL lives as long as something reads it, and asking by HEAD does not count as that. So it tells how long the
- * invocation went on that its reader has left.
+ * A channel with a TTL lives as long as something reads it, and HEAD does not count as a read. So the lifetime of the channel shows
+ * how long the stream went on after its reader disconnected.
  */
 export const abandonedStream: Check = {
   number: 7,

@@ -11,8 +11,8 @@ import type { Session } from './session.ts';
 import { inWords } from './wire.ts';
 
 /**
- * A name on the public internet that takes no webhooks, for a run without a receiver: whatever it answers, it was found. It is
- * AWS's own, so that no one else gets a request of a test.
+ * A public name for a run without a receiver. It takes no webhooks, but any answer shows that the name was resolved. It
+ * belongs to AWS, so that no third party gets requests of a test.
  */
 const SOME_NAME = 'https://checkip.amazonaws.com/';
 
@@ -38,7 +38,7 @@ export const webhookByName: Check = {
   },
 };
 
-/** The URL of a receiver that is there: the one that was named, or one on this machine for a local hub. */
+/** Runs the work with the URL of a receiver: that of --receiver, one on this machine for a local hub, or none. */
 export async function withReceiver<T>(
   { receiver, hub }: Session,
   work: (url: string | undefined) => Promise<T>,
