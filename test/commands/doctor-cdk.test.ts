@@ -1,6 +1,6 @@
 /**
- * `npm run bootstrap`, `diff`, `deploy` and `destroy`: what they say, and what they have the CLI of the CDK do, of which a
- * recorder takes the place. AWS answers what was recorded.
+ * `npm run bootstrap`, `diff`, `deploy` and `destroy`: their output, and how they call the CDK CLI. A program that records its
+ * arguments takes the place of the CLI. AWS returns recorded answers.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

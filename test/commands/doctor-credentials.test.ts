@@ -1,5 +1,5 @@
 /**
- * `npm run doctor` without credentials or a Region that are good for anything: one sentence says what to do.
+ * `npm run doctor` without valid credentials or without a Region: one sentence tells what to do.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';

@@ -1,5 +1,5 @@
 /**
- * `npm run doctor` against accounts whose answers were recorded: what it says, and that it only reads.
+ * `npm run doctor` against recorded answers of several accounts: its findings, and that it only reads.
  * @module
  */
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * What the doctor says of changing an option of a hub that is deployed. That no other option ends anything is in updates.test.ts.
+ * The findings of the doctor for a change of an option. updates.test.ts shows that no other option replaces anything.
  */
 import { expect, test } from 'vitest';
 import { stackOf } from '../../scripts/doctor/assembly.ts';
