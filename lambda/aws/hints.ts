@@ -58,7 +58,8 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
   const client = new SNSClient({ ...clientSettings, maxAttempts: 1 });
   let busyUntil = 0;
   return async (hint) => {
-    if (clock() < busyUntil) throw new Refusal('unavailable', 'the topic was busy a moment ago; retry');
+    if (clock() < busyUntil)
+      throw new Refusal('unavailable', 'the topic was busy less than a second ago; retry');
     const { channel } = hint;
     const publish = new PublishCommand({
       TopicArn: topicArn,

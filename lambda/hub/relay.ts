@@ -86,4 +86,4 @@ async function newest(log: Relaying['log'], { channel: name, offset }: Relay): P
 
 /** Returns the delay in milliseconds: doubled after each attempt, and random so that processes do not retry together. */
 const delayAfter = (tries: number, random: number): number =>
-  Math.min(MOST_DELAY_MS, RELAY_MS * 2 ** Math.min(tries, 10)) * (0.5 + random / 2);
+  Math.min(MOST_DELAY_MS, RELAY_MS * 2 ** tries) * (0.5 + random / 2);

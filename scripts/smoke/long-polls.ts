@@ -9,6 +9,10 @@ import { codeIn } from './wire.ts';
 
 /** How long the first long poll has to get its place before the second one comes, in milliseconds. */
 const FIRST_MS = 2_000;
+/** How long the first long poll is held, in seconds: longer than FIRST_MS and the second one together. */
+const FIRST_SECONDS = 6;
+/** The shortest hold, in seconds. */
+const SHORT_SECONDS = 1;
 
 const longPoll = (session: Session, channel: string, seconds: number): Promise<Response> =>
   session.ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers: { Prefer: `wait=${seconds}` } });
@@ -20,9 +24,9 @@ export const noRoom: Check = {
     'a 5xx or 429 of the platform, with or without Retry-After (with tidings:maxHolds=1, the second of two)',
   async run(session) {
     const channel = await session.newChannel();
-    const first = longPoll(session, channel, 6);
+    const first = longPoll(session, channel, FIRST_SECONDS);
     await wait(FIRST_MS, undefined, { signal: session.stopped });
-    const second = await longPoll(session, channel, 1);
+    const second = await longPoll(session, channel, SHORT_SECONDS);
     const answers = [await first, second];
     const refused = answers.find(({ status }) => status !== 204);
     if (!refused) return unseen('204 for both: deploy with -c tidings:maxHolds=1 to see it');
@@ -39,6 +43,8 @@ export const noRoom: Check = {
 const SEEN_MS = 10_000;
 /** How long the long poll waits before something is published, in milliseconds. */
 const HELD_MS = 3_000;
+/** How long that long poll is held at the most, in seconds: longer than HELD_MS and SEEN_MS together. */
+const HELD_SECONDS = 20;
 const MINUTE_MS = 60_000;
 
 export const afterFreeze: Check = {
@@ -48,13 +54,13 @@ export const afterFreeze: Check = {
   async run(session) {
     const { pauseMs, note, stopped, newChannel, publish } = session;
     const channel = await newChannel();
-    const first = await longPoll(session, channel, 1);
+    const first = await longPoll(session, channel, SHORT_SECONDS);
     expectThat(first.status === 204, `the first long poll was answered ${first.status}`);
     for (let left = pauseMs; left > 0; left -= MINUTE_MS) {
       note(`pausing for ${Math.ceil(left / 1_000)} s`);
       await wait(Math.min(left, MINUTE_MS), undefined, { signal: stopped });
     }
-    const held = longPoll(session, channel, 20);
+    const held = longPoll(session, channel, HELD_SECONDS);
     await wait(HELD_MS, undefined, { signal: stopped });
     await publish(channel, ['woken']);
     const published = performance.now();
