@@ -6,8 +6,8 @@ const project = (name: string, more: object = {}) => ({
 });
 
 /**
- * Over the wire each thing that is waited for may need processes that have to be started: a second, which is what a poll has
- * otherwise, is soon over on a busy machine.
+ * Over the wire a condition may need new processes first. The default timeout of `expect.poll`, one second, is too short for that
+ * on a busy machine.
  */
 const patient = { expect: { poll: { timeout: 10_000 } } };
 

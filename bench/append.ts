@@ -62,7 +62,7 @@ export async function post(hub: Pick<BenchedHub, 'url' | 'token'>, channel: stri
   return response.status;
 }
 
-/** So many requests by so many clients, each of which sends one at a time. */
+/** Sends requests by several clients, each one at a time. Returns rate and latencies. */
 export async function round(
   requests: number,
   clients: number,

@@ -1,13 +1,13 @@
 /**
- * What it costs that an environment serves one request at a time, as deployed, beside many in one process.
+ * Compares environments that serve one request at a time, as deployed, with processes that serve many.
  *
  * Method: ROUNDS rounds. In each, a hub of either kind is started, one after the other, in an order that changes with the
  * rounds. SOCKETS sockets subscribe to one channel, ENDPOINTS webhook endpoints to its pattern: three answer at once, one
- * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, whatever becomes of
- * those before: so the first ones find a hub that is cold. Delays are from the request of an event to its frame on a socket,
- * over all events and sockets; every frame is held against the gap rule. Processor time is that of all processes of the
- * hub, between the first publish and the last frame; publisher, sockets and receivers share the process of the stack, and
- * are part of it. Compare the two kinds within a run.
+ * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, without waiting for
+ * answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a socket.
+ * Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first publish and the
+ * last frame. It includes publisher, sockets and receivers, which run in the process of the stack. Compare the two kinds only
+ * within a run.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -33,11 +33,11 @@ const ENDPOINTS = ['a', 'b', 'c', 'slow', 'flaky'];
 const SLOW_MS = 14_000;
 const FLAKY = 0.2;
 
-/** After which a message that has not come is missing, in milliseconds. */
-const PATIENCE_MS = 30_000;
+/** A message that has not arrived after this time is missing, in milliseconds. */
+const TIMEOUT_MS = 30_000;
 const LOOK_MS = 100;
 
-interface Taken {
+interface Measurement {
   /** Sorted, in milliseconds: of each event on each socket. */
   readonly delays: readonly number[];
   readonly cpuMs: number;
@@ -56,7 +56,7 @@ export async function environments(
   say(
     `environments: ${EVENTS} events, one each ${PACE_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
   );
-  const all = new Map<Kind, Taken[]>([
+  const all = new Map<Kind, Measurement[]>([
     [1, []],
     [64, []],
   ]);
@@ -65,9 +65,9 @@ export async function environments(
     for (const kind of order) {
       const { hub, close } = await start(kind);
       try {
-        const taken = await measured(hub);
-        all.get(kind)?.push(taken);
-        say(`${String(kind).padStart(2)} a process  ${lineOf(taken)}`);
+        const measurement = await measured(hub);
+        all.get(kind)?.push(measurement);
+        say(`${String(kind).padStart(2)} a process  ${lineOf(measurement)}`);
       } finally {
         await close();
       }
@@ -76,7 +76,7 @@ export async function environments(
   say(ratioOf(all));
 }
 
-async function measured(hub: BenchedHub): Promise<Taken> {
+async function measured(hub: BenchedHub): Promise<Measurement> {
   const channel = `bench/environments/${Date.now()}`;
   const receivers = await openReceivers();
   await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
@@ -92,7 +92,11 @@ async function measured(hub: BenchedHub): Promise<Taken> {
   }
 }
 
-async function fanOut(hub: BenchedHub, channel: string, listeners: readonly Listener[]): Promise<Taken> {
+async function fanOut(
+  hub: BenchedHub,
+  channel: string,
+  listeners: readonly Listener[],
+): Promise<Measurement> {
   const before = await cpuOf(hub);
   const sent: number[] = [];
   const acknowledged: number[] = [];
@@ -128,7 +132,7 @@ async function arrivals(
   listeners: readonly Listener[],
   wanted: readonly number[],
 ): Promise<Map<number, number[]>[]> {
-  const end = performance.now() + PATIENCE_MS;
+  const end = performance.now() + TIMEOUT_MS;
   const hasAll = (listener: Listener): boolean => {
     const had = timesIn(listener);
     return wanted.every((n) => had.has(n));
@@ -204,22 +208,22 @@ async function request({ url, token }: BenchedHub, path: string, body: object): 
   return response;
 }
 
-const cpuAnEvent = ({ cpuMs }: Taken): number => cpuMs / EVENTS;
-const p99 = ({ delays }: Taken): number => quantile(delays, 0.99);
+const cpuAnEvent = ({ cpuMs }: Measurement): number => cpuMs / EVENTS;
+const p99 = ({ delays }: Measurement): number => quantile(delays, 0.99);
 
-function lineOf(taken: Taken): string {
-  const { delays, processes, memoryMb, refused, missing, gaps } = taken;
+function lineOf(measurement: Measurement): string {
+  const { delays, processes, memoryMb, refused, missing, gaps } = measurement;
   const ms = (q: number) => quantile(delays, q).toFixed(0).padStart(5);
   return [
     `p50 ${ms(0.5)} ms  p95 ${ms(0.95)} ms  p99 ${ms(0.99)} ms`,
-    `${cpuAnEvent(taken).toFixed(0).padStart(4)} ms of processor time an event`,
+    `${cpuAnEvent(measurement).toFixed(0).padStart(4)} ms of processor time an event`,
     `${processes} processes, ${memoryMb.toFixed(0)} MB`,
     `${refused} refused, ${missing} missing, ${gaps} gaps`,
   ].join('  ');
 }
 
-function ratioOf(all: ReadonlyMap<Kind, readonly Taken[]>): string {
-  const ratio = (of: (taken: Taken) => number): string =>
+function ratioOf(all: ReadonlyMap<Kind, readonly Measurement[]>): string {
+  const ratio = (of: (measurement: Measurement) => number): string =>
     (median((all.get(1) ?? []).map(of)) / median((all.get(64) ?? []).map(of))).toFixed(1);
   return `\none request an environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
 }

@@ -1,6 +1,6 @@
 /**
- * What SNS's publish quota does to publishes: a hub in a Region of 30,000 messages a second beside one in a Region of 300, and
- * that one while the topic refuses every hint.
+ * The effect of the SNS publish quota on publishes. Compares a hub in a Region of 30,000 messages a second with one in a Region of 300,
+ * and with the same hub while the topic refuses every hint.
  *
  * Method: ROUNDS rounds of each kind in turn, of CLIENTS publishers that send one small message at a time, each to a channel of
  * its own, and of one publisher alone. The medians of the rounds are reported, with the raw rounds and all answers beside them: on
@@ -18,11 +18,11 @@ const ROUNDS = 5;
 const WARM_UP = 160;
 
 export interface QuotaHubs {
-  /** Its quota is out of reach here. */
+  /** Its quota of 30,000 messages a second is never reached. */
   readonly wide: BenchedHub;
   /** Its quota is 300 messages a second. */
   readonly narrow: BenchedHub;
-  /** Has the topic of the second refuse all hints, or only what is over the quota. */
+  /** Makes the topic of `narrow` refuse all hints, or only those above the quota. */
   readonly refuse: (all: boolean) => Promise<void>;
 }
 

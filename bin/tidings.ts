@@ -7,7 +7,7 @@ import { type HubConfig, parseConfig } from '../lib/config.ts';
 import { addHub } from '../lib/hub.ts';
 import { regionProblems } from '../lib/regions.ts';
 
-/** Ends the app with sentences that say what the operator has to correct; a stack trace would hide them. */
+/** Ends the app with sentences that tell the operator what to correct, without a stack trace. */
 function refuse(sentences: readonly string[]): never {
   process.stderr.write(`tidings: ${sentences.join('\n')}\n`);
   process.exit(1);
@@ -21,13 +21,13 @@ function configOf(app: App): HubConfig {
   }
 }
 
-// The CLI sets the first, also from a profile; the others are for a run without the CLI.
+// The CLI sets CDK_DEFAULT_REGION, also from a profile. The others are for a run without the CLI.
 const { CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 const region = CDK_DEFAULT_REGION ?? AWS_REGION ?? AWS_DEFAULT_REGION;
 
 const app = new App({ analyticsReporting: false });
 const config = configOf(app);
-// The stacks themselves are for any Region: with one in them, the CLI would look up what they do not need.
+// The stacks stay independent of the Region: with a Region in them, the CLI would look up context that they do not need.
 const problems = region === undefined ? [] : regionProblems(config, region);
 if (problems.length > 0) refuse(problems);
 addHub(app, config);

@@ -87,7 +87,7 @@ export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
 
 const every = [...logEnv.names, ...telemetryEnv.names];
 const common = [...every, ...accessEnv.names, ...originsEnv.names];
-/** The topic, and the queues in its place. */
+/** The topic, and the queues that take hints when it is busy. */
 const hints = [...hintEnv.names, ...jobEnv.names, ...dispatchEnv.names];
 
 /** The environment of each door, for the template test. */

@@ -1,6 +1,6 @@
 /**
  * The door of the push: takes hints, jobs and goodbyes from the queue, posts to sockets and ends them (PROTOCOL.md §12.4,
- * §12.6), and tells the topic what it was too busy for.
+ * §12.6), and publishes the hints that the topic was too busy for.
  * @module
  */
 import { queueHandler } from './aws/batch.ts';

@@ -1,5 +1,5 @@
 /**
- * Access logs of the gateways: one line for each request. It has no query string and no header in which a token could be.
+ * Access logs of the gateways: one line for each request. No line has a query string, or a header that may carry a token.
  * @module
  */
 import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -10,23 +10,23 @@ import type { Construct } from 'constructs';
 import type { HubConfig } from './config.ts';
 
 /**
- * What both kinds of API say of a request.
+ * The members of a line for both kinds of API.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
  */
 const EVERY_REQUEST = {
   requestId: '$context.requestId',
   time: '$context.requestTime',
-  // The peer of API Gateway: behind the front door it is a server of CloudFront.
+  // The peer of API Gateway. Behind the front door it is a server of CloudFront.
   ip: '$context.identity.sourceIp',
   status: '$context.status',
 };
 
 /**
- * Makes a log group, and returns the settings by which a stage writes one line of JSON into it for each request.
+ * Creates a log group, and returns the settings with which a stage writes one line of JSON to it for each request.
  *
- * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds a line for each group to a resource
- * policy of the account. Where many services log, that policy is full (5,120 characters) and the stage cannot be made; all groups of
- * this prefix are allowed together. The id of the stack makes the name one that no group left behind can have.
+ * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds each group to a resource
+ * policy of the account. In an account with many log groups that policy is full (5,120 characters), and the stage cannot be created. One
+ * line of the policy allows all groups with this prefix. The id of the stack keeps the name different from groups of earlier stacks.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
  * @param api the last part of the name: a stack has two APIs
  * @param variables members of the line beside those of EVERY_REQUEST, and their `$context` variables

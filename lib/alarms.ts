@@ -35,7 +35,7 @@ const MANY_THROTTLES = 10;
 /** In five minutes. A table that grows beyond twice its last peak throttles for moments, and the SDK tries again. */
 const MANY_TABLE_THROTTLES = 100;
 
-/** Of the account's concurrent executions, in percent; reserved ones are in use. */
+/** Percent of the account's concurrent executions that are in use or reserved. */
 const NEARLY_ALL_CONCURRENCY_PERCENT = 80;
 
 const MINUTE = Duration.minutes(1);
@@ -158,8 +158,8 @@ function ofRoom(scope: Construct, { doors }: Watched): void {
 }
 
 /**
- * Returns the concurrent executions of the account in percent of its quota at that moment, so that the alarm can ring in an account
- * with 10 as in one with 10,000.
+ * Returns the concurrent executions of the account in percent of its quota. So the alarm works in an account with 10 as well as in
+ * one with 10,000.
  * https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html#claimed-account-concurrency-example
  */
 function partOfConcurrency(): cloudwatch.MathExpression {

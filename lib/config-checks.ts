@@ -1,38 +1,38 @@
 /**
- * What the options of a hub must be to each other; each may be right by itself.
+ * Checks combinations of options. Each option alone may be valid.
  * @module
  */
 import type { HubConfig } from './config.ts';
 import { PREFIX } from './context.ts';
 
-/** Checks options against each other. @throws Error with one sentence that names the keys, the value received and the values allowed */
-export function refuseTogether(config: HubConfig): void {
+/** Checks combinations of options. @throws Error with the keys, the value received and the values allowed */
+export function checkCombinations(config: HubConfig): void {
   refuseFewConnections(config);
   refuseHalfABudget(config);
   refuseLongTexts(config);
 }
 
 /**
- * Readers of one kind that are held at a time where nothing is reserved for them: half of the 1,000 that an account has by
- * default. A process beyond that finds no place for its socket, and looks at its channels once a second instead.
+ * The number of held readers of one kind to expect if nothing is reserved for them: half of the 1,000 that an account has by
+ * default. A process beyond that cannot open its socket, and reads its channels once a second instead.
  * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  */
 const UNRESERVED = 500;
 
-/** The hub's own connections are a quota, too: each process that holds readers has one, by which it is woken. */
+/** The hub's own sockets count as one caller: each process that holds readers has a wake socket. */
 function refuseFewConnections({
   connectionsPerCaller,
   heldPerCaller,
   maxHolds,
   maxStreams,
 }: HubConfig): void {
-  // Where nothing is reserved, one caller alone should be woken in all that it may have.
+  // If nothing is reserved, there must be enough for all held requests of one caller.
   const processes = (reserved: number): number => reserved || Math.min(heldPerCaller, UNRESERVED);
   const least = processes(maxHolds) + processes(maxStreams);
   if (connectionsPerCaller >= least) return;
   throw new Error(
     `context key "${PREFIX}connectionsPerCaller" is ${connectionsPerCaller}: it must be at least ${least}, since the hub's ` +
-      'own sockets are a caller, too. That is maxHolds + maxStreams; ' +
+      'own sockets count as one caller. That is maxHolds + maxStreams; ' +
       `for either that is 0 it is heldPerCaller, ${UNRESERVED} at most`,
   );
 }
@@ -47,8 +47,8 @@ function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
 }
 
 /**
- * Bytes of the texts that an operator writes, in the environment of a function. Lambda allows 4,096 for all variables, names,
- * quotation marks and escapes included ("String measured" in its error is JSON), and what the stack adds takes up to 1,100.
+ * Bytes that the operator's texts may take in the environment of a function. Lambda allows 4,096 bytes for all variables, with names,
+ * quotation marks and escapes ("String measured" in its error is JSON). The variables of the stack take up to 1,100.
  * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  * https://github.com/github-aws-runners/terraform-aws-github-runner/issues/3594
  */

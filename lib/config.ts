@@ -5,7 +5,7 @@
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { type Capability, parseCapability } from '../protocol/capability.ts';
 import type { Issuer } from '../protocol/issuer.ts';
-import { refuseTogether } from './config-checks.ts';
+import { checkCombinations } from './config-checks.ts';
 import { type Context, type Parser, PREFIX, readOption, refuse } from './context.ts';
 import { ISSUER_OPTIONS, parseIssuerOptions } from './issuer.ts';
 
@@ -31,8 +31,8 @@ export interface HubConfig {
   /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
   readonly edge: boolean;
   /**
-   * Long polls held at a time, reserved out of the account's Lambda concurrency: beyond, readers are told to poll. 0 reserves
-   * nothing, since Lambda refuses every reservation in a new account; then they have what the account has left.
+   * Long polls held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients poll instead.
+   * 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's concurrency.
    */
   readonly maxHolds: number;
   /** Streams open at a time, likewise. */
@@ -78,7 +78,7 @@ const MAX_RETENTION_DAYS = 365;
 const MAX_HOLD_SECONDS = 25;
 /** A function may run for 900 s. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_STREAM_SECONDS = 840;
-/** An account has 1,000 by default, of which Lambda keeps 100 unreserved; it can be raised to tens of thousands. */
+/** The quota of an account is 1,000 by default, of which Lambda keeps 100 unreserved. AWS raises it to tens of thousands. */
 const MAX_RESERVED = 10_000;
 /** https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html */
 const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
@@ -187,7 +187,7 @@ export function parseConfig(context: Context): HubConfig {
     alarmEmail: option(context, 'alarmEmail'),
     throwAway: option(context, 'throwAway'),
   };
-  refuseTogether(config);
+  checkCombinations(config);
   return config;
 }
 

@@ -21,7 +21,7 @@ export function addDashboard(
   alarms: cloudwatch.IAlarm[],
 ): void {
   const { stackName, region } = Stack.of(scope);
-  // With the Region, since dashboards are the account's: a second hub of the same stage elsewhere could not be made.
+  // The name has the Region, because dashboard names are unique in the account: otherwise a second Region could not have the same stage.
   // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
   const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', { dashboardName: `${stackName}-${region}` });
   dashboard.addWidgets(

@@ -49,8 +49,8 @@ const MAX_TTL = Duration.seconds(60);
 const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
 
 /**
- * What an answer may depend on, next to path and query. `x-tidings-alone` is set by the function on requests whose answer is
- * for nobody else (docs/adr/0013), so that two callers never wait for, let alone get, one answer. Quota: 10.
+ * The headers of the cache key, beside path and query. The function sets `x-tidings-alone` on requests whose answer is right for
+ * no other request (docs/adr/0013), so that two callers never wait for or get the same answer. The quota is 10 headers.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
  */
 const KEY_HEADERS = ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', EDGE_TOKEN];
@@ -143,10 +143,10 @@ export class Edge extends Construct {
   }
 
   /**
-   * Both origins route by their own host name, so they must not get the viewer's. The viewer's Authorization must not reach an
-   * origin that CloudFront signs for: public stacks record that the signature is then missing or wrong, and Lambda answers 403.
-   * The function moves that header; this is for the case that it fails to. No answer depends on a cookie, and CloudFront
-   * revalidates nothing where cookies are forwarded:
+   * Both origins route by their own host name, so CloudFront must not forward the viewer's Host. It must not forward the viewer's
+   * Authorization to an origin that it signs requests for: in public reports the signature is then missing or wrong, and
+   * Lambda answers 403. The edge function moves that header; this policy makes sure of it. No answer depends on a
+   * cookie, and CloudFront does not revalidate if it forwards cookies:
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomConditionalGETs
    */
   #originRequestPolicy(): cloudfront.OriginRequestPolicy {

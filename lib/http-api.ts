@@ -39,8 +39,8 @@ const ACCESS_LOG = {
 };
 
 /**
- * The address of the caller. The edge function writes it into User-Agent (edge-function/route.js), since an access log of API Gateway
- * can have no other header. In a request around the front door it is what the caller wrote; `ip` then is the address of the caller.
+ * The address of the caller. The edge function writes it into User-Agent (edge-function/route.js), because an access log of an HTTP
+ * API can contain no other header. In a request that does not use the front door the caller can set it; `ip` then is its address.
  */
 const BEHIND_EDGE = { client: '$context.identity.userAgent' };
 
@@ -107,8 +107,8 @@ export class HttpApi extends Construct {
 }
 
 /**
- * Where a function has no room left (its reserved concurrency, or that of the account), the gateway answers for it. If that is a 503,
- * this may give it the seconds that a 503 of a door has. It is documented for answers of functions only, so nothing relies on it.
+ * If a function has no concurrency left, API Gateway answers in its place. If that answer is a 503, this may add `Retry-After` to it, as
+ * in a 503 of the hub. AWS documents it only for answers of functions, so nothing relies on it.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
  */
 function sayWhenToComeBack(routes: readonly Construct[]): void {

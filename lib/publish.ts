@@ -1,6 +1,6 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, tell the topic that it has, or else the
- * queues behind it, verify tokens, and find the sockets of a principal to leave word that they are to end.
+ * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, send hints to the topic or to the
+ * queues behind it, verify tokens, and find the sockets of a principal and ask the push function to end them.
  * @module
  */
 import { Construct } from 'constructs';

@@ -1,6 +1,6 @@
 /**
  * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, post, end sockets
- * whose time has come, and tell the topic what it was too busy for.
+ * whose time has come, and publish the hints that the topic was too busy for.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';

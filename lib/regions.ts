@@ -1,6 +1,6 @@
 /**
- * What some Regions lack. CloudFormation finds it out minutes into a deployment and rolls everything back; here it is known
- * before anything is created. Plain data, so that scripts can use it without the CDK.
+ * Services that some Regions do not have. CloudFormation would fail minutes into a deployment and roll everything back; this list
+ * lets the template and the doctor refuse before anything is created. It does not need the CDK, so that scripts can use it.
  *
  * The lists are those of the resource types that CloudFormation has in each Region.
  * https://github.com/aws-cloudformation/cfn-lint/tree/v1.51.0/src/cfnlint/data/schemas/providers
@@ -64,8 +64,8 @@ export const regionsWithout = (service: RegionalService): readonly string[] => W
 export const lacks = (service: RegionalService, region: string): boolean => WITHOUT[service].includes(region);
 
 /**
- * Returns why a hub of this configuration cannot be deployed to a Region: for each service that is missing, one text that says what
- * needs it, where else it is missing, and what to do. Empty if nothing is known to be missing.
+ * Returns why a hub with these options cannot be deployed to a Region: for each missing service a text that says what
+ * needs it, which Regions do not have it, and what to do. Empty if no service is known to be missing.
  */
 export function regionProblems(
   { edge, monthlyBudget }: Pick<HubConfig, 'edge' | 'monthlyBudget'>,

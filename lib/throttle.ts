@@ -28,8 +28,8 @@ const CONNECTS_IN = 4;
 const RARE_IN = 20;
 
 /**
- * The most that a bucket holds. An account's own bucket, for all of its APIs together, has 5,000, and in 13 Regions 1,250 (where the rate
- * is 2,500 a second, not 10,000). A route cannot be given more, and no Region is to refuse the defaults or the largest rates.
+ * The largest burst. The bucket of an account, for all of its APIs, holds 5,000, and in 13 Regions 1,250 (with a rate of 2,500 a
+ * second instead of 10,000). A route cannot have more than the account, and every Region must accept the defaults.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
  */
 const MAX_BURST = 1_250;

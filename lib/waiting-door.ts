@@ -21,7 +21,7 @@ const WAITING_MEMORY_MB = 256;
 export interface WaitingDoorProps extends WakingProps {
   readonly door: string;
   readonly timeoutSeconds: number;
-  /** Readers at a time: with room of their own they can starve neither publishers nor pollers. 0: none is reserved. */
+  /** Concurrency to reserve for readers, so that they leave room for publishers and pollers. 0 reserves nothing. */
   readonly atATime: number;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -40,7 +40,7 @@ export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunct
   admitOrigins(door, config);
   subscribers.grantWait(door);
   socket.grantWake(door);
-  // Where one caller may have all that is reserved, nobody needs to be counted. Where nothing is, this is what bounds one.
+  // If one caller may use the whole reservation, callers need not be counted. Without a reservation this quota bounds each caller.
   const isAll = props.atATime > 0 && config.heldPerCaller >= props.atATime;
   const perCaller = isAll ? 0 : config.heldPerCaller;
   door.configure({ ...props.environment, ...heldEnv.write({ HELD_PER_CALLER: String(perCaller) }) });

@@ -10,16 +10,16 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 
-// Not `import`: that reads every export, and those of WebSocket load what a fifth of the start would be spent on.
+// Not `import`: that reads every export. The WebSocket exports load a client that would take a fifth of the start.
 const { Agent, request: httpRequest } = process.getBuiltinModule('node:http');
 
 const api = new URL(`http://${process.env.AWS_LAMBDA_RUNTIME_API}/`);
 const agent = new Agent({ keepAlive: true, noDelay: true });
 const concurrency = Number(process.argv[2]);
 
-/** After an invocation has begun, in milliseconds: by then most of what it needs has been compiled. */
+/** When to write the compile cache after the first invocation has begun, in milliseconds: by then most code is compiled. */
 const COMPILED_AFTER_MS = 500;
-// The next environment of the function takes over what this one has compiled.
+// The next environment of the function reuses the code that this one has compiled.
 enableCompileCache(process.argv[3]);
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');

@@ -1,9 +1,9 @@
 /**
- * A token bucket: what a rate with a burst lets through.
+ * A token bucket: limits a rate, and allows a burst.
  * @module
  */
 
-/** Takes that many tokens if they are all there; says whether they were. */
+/** Takes that many tokens (default 1) if the bucket has all of them. Returns whether it had. */
 export type Take = (tokens?: number) => boolean;
 
 /**

@@ -33,7 +33,7 @@ interface Settings {
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
-  /** Directory in which the processes of a stack keep compiled code for each other. */
+  /** Directory of the compile cache that the processes of a stack share. */
   readonly compiled: string;
 }
 

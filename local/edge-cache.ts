@@ -1,6 +1,6 @@
 /**
- * The cache of an edge: copies of answers, and requests that wait for the first one of their key. There is one edge location
- * here; AWS has many, and copies leave them at any time.
+ * The cache of an edge: copies of answers, and requests that wait for the first request with the same key. The local stack has one
+ * edge location. AWS has many, and may remove a copy at any time.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
  * @module
  */
@@ -16,16 +16,16 @@ import { answer, type Exchange, type Receiver, returnedHeaders, VIA } from './or
 export interface EdgeCacheOptions {
   /** In milliseconds. */
   readonly clock: () => number;
-  /** How long an error status is kept at least, in seconds. */
+  /** Returns how long an error status is cached at least, in seconds. */
   readonly errorTtl: (status: number) => number;
 }
 
-/** A request that is to be answered from the cache or by its origin. */
+/** A request to answer from the cache or by its origin. */
 export interface Asked {
   readonly policy: CachePolicy;
   readonly request: EdgeRequest;
   readonly exchange: Exchange;
-  /** Asks the origin; without a receiver its answer goes to the viewer. */
+  /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
   readonly send: (request: EdgeRequest, receiver?: Receiver) => void;
 }
 
@@ -33,13 +33,13 @@ export interface EdgeCache {
   serve(asked: Asked): void;
 }
 
-/** Of all copies, and of one. An answer that is larger passes through. */
+/** Maximum bytes of all copies, and of one. A larger answer is not cached. */
 const MAX_BYTES = 64 * 1_048_576;
 const MAX_COPY_BYTES = 8 * 1_048_576;
 
 const ONLY_READING = new Set(['GET', 'HEAD']);
 
-/** What those who waited for the first request do: take its answer, ask the origin each for itself, or begin again. */
+/** How requests that waited for the first one continue: with its answer, each alone with its own request to the origin, or again from the start. */
 type Settled = Copy | 'alone' | 'again';
 
 interface Cache extends EdgeCacheOptions {
@@ -59,12 +59,12 @@ function serve(cache: Cache, asked: Asked): void {
   const copy = ONLY_READING.has(method) ? cache.copies.get(key) : undefined;
   const isFresh = copy !== undefined && cache.clock() < copy.freshUntil;
   if (isFresh) sendCopy(exchange, copy, 'Hit', cache.clock());
-  // A HEAD has the key of a GET: the answer to it is no answer to that.
+  // A HEAD has the key of a GET, but the answer to a HEAD cannot answer a GET.
   else if (method !== 'GET') send(request);
   else askOnce(cache, asked, key);
 }
 
-/** Asks the origin, or waits for the answer to a request of the same key that is under way. */
+/** Sends the request to the origin, or waits for a request with the same key that is under way. */
 function askOnce(cache: Cache, asked: Asked, key: string): void {
   const others = cache.waiting.get(key);
   if (others !== undefined) return void others.push((settled) => follow(cache, asked, key, settled));
@@ -85,11 +85,11 @@ function follow(cache: Cache, asked: Asked, key: string, settled: Settled): void
   else sendCopy(exchange, settled, 'Hit', cache.clock());
 }
 
-/** Asks the origin for the viewer, and keeps the answer if it may be kept. */
+/** Sends the request to the origin, and caches the answer if it is cacheable. */
 function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Settled) => void): void {
   const { request, exchange, send } = asked;
   const copy = cache.copies.get(key);
-  // A viewer that leaves takes its request to the origin along: those who waited for it begin again.
+  // If the viewer disconnects, its request to the origin ends, and the waiting requests start again.
   exchange.response.on('close', () => settle('again'));
   const sendOld = (old: Copy, status: number) => {
     const errorMs = cache.errorTtl(status) * 1_000;
@@ -126,13 +126,13 @@ function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Se
   });
 }
 
-/** The viewer's condition gives way to that of the copy. */
+/** Returns the request with the ETag of the copy in place of the viewer's condition. */
 function revalidating(request: EdgeRequest, { headers }: Copy): EdgeRequest {
   if (headers.etag === undefined) return request;
   return { ...request, headers: { ...request.headers, 'if-none-match': headers.etag } };
 }
 
-/** Passes an answer on as it comes. Once it is whole it may be kept, and be the answer to those who waited. */
+/** Streams an answer to the viewer. When it is complete it may be cached, and answer the waiting requests. */
 function pass(
   cache: Cache,
   asked: Asked,
@@ -179,7 +179,7 @@ function copyOf({ clock, errorTtl }: Cache, { policy }: Asked, { status, headers
   return { copy, isKept: ttl !== undefined, isShared };
 }
 
-/** The copy as if it had just come, with what the 304 says of it. */
+/** Returns the copy with a new age, and with the headers of the 304. */
 function refresh(cache: Cache, asked: Asked, { status, headers, body }: Copy, news: OutgoingHttpHeaders) {
   const { 'content-length': _, ...changed } = news;
   return copyOf(cache, asked, { status, headers: { ...headers, ...changed } }, body);

@@ -117,7 +117,7 @@ function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string)
     throw new Error(`${at} caches OPTIONS: only GET and HEAD are cached here`);
 }
 
-/** For how long each error status is cached at least, in seconds, where the template says it. */
+/** Returns the minimum time for which each error status is cached, in seconds, as far as the template sets it. */
 export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
   const at = `the error responses of ${place(resource)}`;
   const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);

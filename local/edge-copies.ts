@@ -1,5 +1,5 @@
 /**
- * The answers that an edge has kept, the oldest of which leave when there are too many bytes.
+ * The cached answers of an edge. If they have too many bytes, the oldest are removed.
  * @module
  */
 import type { OutgoingHttpHeaders } from 'node:http';
@@ -9,21 +9,21 @@ export interface Copy {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
   readonly body: Buffer;
-  /** When the origin last said that it is so. */
+  /** When the origin last sent or confirmed it. */
   readonly storedAt: number;
   readonly freshUntil: number;
-  /** Until when it is sent while the origin fails. */
+  /** Until when it may be sent while the origin fails. */
   readonly staleUntil: number;
 }
 
 export interface Copies {
   get(key: string): Copy | undefined;
   set(key: string, copy: Copy): void;
-  /** How many bytes all copies have. */
+  /** Returns the bytes of all copies. */
   size(): number;
 }
 
-/** What a copy takes beside its body, in bytes: its key and headers. */
+/** Bytes of a copy beside its body: its key and headers. */
 const OVERHEAD = 1_024;
 
 /** @param maxBytes of all copies */

@@ -1,5 +1,5 @@
 /**
- * How long CloudFront keeps an answer, and who may have it.
+ * How long CloudFront caches an answer, and whether waiting requests may share it.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html
  * @module
@@ -9,11 +9,11 @@ import type { CachePolicy } from './edge-policy.ts';
 
 /** Times are in seconds. */
 export interface Lifetime {
-  /** How long it is used without asking the origin. Undefined if it is not kept; 0 if each use asks the origin first. */
+  /** How long the answer is fresh. Undefined if it is not cached; 0 if each use is revalidated with the origin. */
   readonly ttl: number | undefined;
-  /** How much longer it is used while the origin fails. */
+  /** How much longer it may be used while the origin fails. */
   readonly staleIfError: number;
-  /** True if requests of the same key that came meanwhile get it. */
+  /** True if requests with the same key that arrived meanwhile get it. */
   readonly isShared: boolean;
 }
 
@@ -26,12 +26,12 @@ export interface Answered {
 const CACHED_ERRORS = new Set([404, 414, 500, 501, 502, 503, 504]);
 const ERRORS_WITH_MAX_AGE = new Set([400, 403, 405, 412, 415]);
 
-/** A part, or a 304 to what one viewer has, is no answer that could be kept. */
+/** A part of an answer, or a 304 for one viewer, cannot be cached. */
 const NOT_WHOLE = new Set([206, 304]);
 
 /**
- * Returns the lifetime of an answer. Where the documentation leaves something open, this is the worse case for an application
- * that must show nothing old. `stale-while-revalidate` is not understood.
+ * Returns the lifetime of an answer. Where the documentation is unclear, this takes the worse case for an application
+ * that must not show old data. `stale-while-revalidate` is not supported.
  * @param errorTtl in seconds, of the status
  * @param now in milliseconds
  */
@@ -62,7 +62,7 @@ export function lifetimeOf(
   return { ...rest, ttl: Math.max(policy.minTtl, Math.min(wanted, policy.maxTtl)) };
 }
 
-/** Without the directive there is no end to it. */
+/** Returns `stale-if-error` in seconds. Without the directive CloudFront sets no limit. */
 function staleIfError(directives: ReadonlyMap<string, string>, { maxTtl }: CachePolicy): number {
   const seconds = directives.get('stale-if-error');
   return seconds === undefined ? Number.POSITIVE_INFINITY : Math.min(Number(seconds), maxTtl);

@@ -38,7 +38,7 @@ function configOf(plan: Plan, type: string, id: string): JsonObject | undefined 
   return objectOr(found.properties[`${type.split('::').at(-1)}Config`]);
 }
 
-/** Undefined for CachingDisabled: nothing is kept then, and no request waits for another. `at` names the behavior. */
+/** Reads a cache policy. Undefined for CachingDisabled: nothing is cached then, and no request waits for another. @param at names the behavior */
 export function readCachePolicy(value: unknown, plan: Plan, at: string): CachePolicy | undefined {
   const id = requireString(value, `CachePolicyId of ${at}`);
   if (id === CACHING_DISABLED) return undefined;
@@ -85,7 +85,7 @@ function queriesOf(
   throw new Error(`the cache policy of ${at} has the query string behavior ${String(behavior)}`);
 }
 
-/** Only policies that forward all queries, all headers but some, and all cookies or none are understood here. */
+/** Reads an origin request policy. It must forward all queries, all headers except some, and all cookies or none. @throws Error for others */
 export function readOriginRequestPolicy(value: unknown, plan: Plan, at: string): OriginRequestPolicy {
   if (value === ALL_VIEWER_EXCEPT_HOST_HEADER)
     return { forwardsCookies: true, forwards: (name) => name !== 'host' };
@@ -114,7 +114,7 @@ export function forwardedHeaders(
   const forwarded: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of Object.entries(headers)) {
     const isForwarded = name === 'cookie' ? policy.forwardsCookies : policy.forwards(name);
-    // What is in the key is always forwarded.
+    // CloudFront always forwards the headers of the cache key.
     if (isForwarded || cache?.headers.includes(name)) forwarded[name] = value;
   }
   return forwarded;

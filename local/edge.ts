@@ -151,7 +151,7 @@ async function handle(
   }
 }
 
-/** Answers from the cache where the behavior has one, else from the origin. */
+/** Answers from the cache if the behavior has one, otherwise from the origin. */
 function pass(
   { agent, cache, log }: Distribution,
   origin: Origin,
@@ -159,7 +159,9 @@ function pass(
   exchange: Exchange,
 ): void {
   if (breaksSignature(origin, request, exchange)) {
-    log(`[edge] the Authorization of a viewer must not be forwarded to ${origin.id}, which is signed for`);
+    log(
+      `[edge] the origin request policy must not forward the Authorization of a viewer to ${origin.id}, whose requests are signed`,
+    );
     sendMessage(exchange.response, 403, NOT_SIGNED);
     return;
   }

@@ -36,7 +36,7 @@ export interface EnvironmentHost {
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
-  /** Directory in which the processes of a stack keep compiled code for each other. */
+  /** Directory of the compile cache that the processes of a stack share. */
   readonly compiled: string;
   /** True if a fault wants the process dead at this moment. */
   strikes(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
@@ -51,7 +51,7 @@ export interface EnvironmentHost {
 export interface End {
   /** Invocations that never reached it, and may run elsewhere. */
   readonly unstarted: readonly Invocation[];
-  /** Why it never got ready, as the outcome of the invocation with that id; undefined if it did. */
+  /** Returns why it did not get ready, as the outcome of the invocation with that id; undefined if it got ready. */
   readonly whyNotReady: ((id: string) => Failure) | undefined;
 }
 
@@ -87,7 +87,7 @@ interface State {
   asking: ServerResponse[];
   readonly running: Map<string, { readonly invocation: Invocation; readonly timer: NodeJS.Timeout }>;
   initialized: boolean;
-  /** Resolves what waits for it to get ready. */
+  /** Resolves `ready`. */
   readonly settled: (isReady: boolean) => void;
   readonly initTimer: NodeJS.Timeout;
   /** Why it never got ready, where that is known better than by its exit. */

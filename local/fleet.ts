@@ -1,9 +1,9 @@
 /**
- * All environments of a stack: which of them takes an invocation, when another is started, and when one is ended.
+ * All environments of a stack: selects the one that takes an invocation, and starts and ends environments.
  *
- * A machine is not a Region: to load a function takes it a tenth of a second of processor time, and a burst that started
- * an environment for each request would keep it from serving any. So few are started at a time, and an invocation that
- * finds all busy is taken by the first that is ready or has finished.
+ * Loading a function takes a tenth of a second of CPU time. If a burst started one environment for each request, a single
+ * machine could serve none of them. So only a few start at a time. If all are busy, the first environment that becomes ready or
+ * free takes the invocation.
  * @module
  */
 import type { End, Environment, Invocation } from './environment.ts';
@@ -15,20 +15,20 @@ export interface FleetOptions {
   /** Requests that one environment serves at the same time. */
   readonly concurrency: number;
   /** Environments of all functions together, at most. */
-  readonly most: number;
+  readonly maxEnvironments: number;
   /** Environments that load their function at the same time, at most. */
   readonly startsAtATime: number;
   readonly start: (plan: FunctionPlan) => Environment;
 }
 
 export interface Fleet {
-  /** Has an environment of the function take it, now or as soon as one can. */
+  /** Gives the invocation to an environment of the function, now or as soon as one is free. */
   take(plan: FunctionPlan, invocation: Invocation): void;
-  /** Its environment has finished an invocation. */
+  /** To be called when the environment has finished an invocation. */
   freed(environment: Environment): void;
-  /** Its process is gone: what it never began is taken by others. */
+  /** To be called when the process has ended: other environments take the invocations that it did not begin. */
   gone(environment: Environment, end: End): void;
-  /** Throttles what waits, and what still comes. */
+  /** Throttles all waiting and later invocations. */
   close(): void;
 }
 
@@ -39,11 +39,11 @@ interface Member {
 
 interface Pool {
   readonly plan: FunctionPlan;
-  /** Those that have loaded the function, the most recently used last. */
+  /** Environments that have loaded the function, the most recently used last. */
   members: Member[];
-  /** Those that load it. */
+  /** Number of environments that are loading the function. */
   starting: number;
-  /** True while it waits for its turn to start another. */
+  /** True while the pool waits for its turn to start another environment. */
   isAsking: boolean;
   waiting: Invocation[];
 }
@@ -55,17 +55,17 @@ interface State {
   closing: boolean;
 }
 
-/** Lambda keeps an idle environment for some minutes too; it does not say how many. */
+/** How long an idle environment is kept. Lambda also keeps one for some minutes, but does not document how many. */
 const IDLE_MS = 5 * 60 * 1_000;
 const REAP_EVERY_MS = 30_000;
 
 /**
- * Environments that are started before there is work for them, when an invocation has found all busy: there will be more of
- * its kind. Lambda does so too, now and then: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+ * Environments to start ahead of demand when an invocation finds all of them busy, because more invocations will follow. Lambda does
+ * so too, at times: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
  */
 const AHEAD = 1;
 
-/** A fleet without any environment: they are started when they are needed. */
+/** Returns a fleet without any environment. It starts them on demand. */
 export function createFleet(options: FleetOptions): Fleet {
   const pools = new Map(options.functions.map((plan) => [plan, createPool(plan)]));
   const state: State = { options, pools, starts: createSlots(options.startsAtATime), closing: false };
@@ -83,7 +83,7 @@ export function createFleet(options: FleetOptions): Fleet {
       pool.members = pool.members.filter((member) => member.environment !== environment);
       if (state.closing) unstarted.forEach(throttle);
       else pool.waiting = [...unstarted, ...pool.waiting];
-      // What never got ready would not get ready next time: what it was started for fails with it.
+      // The next environment would not get ready either, so the invocations for which this one was started fail.
       if (whyNotReady !== undefined) {
         for (const invocation of pool.waiting.splice(0, options.concurrency)) {
           invocation.settle(whyNotReady(invocation.id));
@@ -123,7 +123,7 @@ function take(state: State, pool: Pool, invocation: Invocation): void {
 
 function giveWaiting(pool: Pool): void {
   while (pool.waiting.length > 0) {
-    // The one that was used last: so the others stay idle, and are ended.
+    // The most recently used one, so that the others become idle for long enough to be ended.
     const free = pool.members.findLast(({ environment }) => environment.accepts());
     const invocation = free && pool.waiting.shift();
     if (free === undefined || invocation === undefined) return;
@@ -137,18 +137,18 @@ function touch(pool: Pool, environment: Environment): void {
   pool.members = [...others, { environment, usedAt: performance.now() }];
 }
 
-/** For those that wait, and had no room until now. */
+/** Starts environments for invocations that wait because there was no room. */
 function startWaited(state: State): void {
   for (const pool of state.pools.values()) if (pool.waiting.length > 0) startWanted(state, pool, 0);
 }
 
-/** Has environments started, one after the other, for those that wait, and some ahead. */
+/** Starts environments, one after the other, for waiting invocations, and `ahead` more. */
 function startWanted(state: State, pool: Pool, ahead: number): void {
   if (pool.isAsking || !isWanted(state, pool, ahead)) return;
   pool.isAsking = true;
   void state.starts.run(async () => {
     pool.isAsking = false;
-    // While it waited for its turn, others may have finished and taken what it was for.
+    // While the pool waited for its turn, other environments may have taken the invocations.
     if (!isWanted(state, pool, ahead) || !makeRoom(state, pool)) return;
     pool.starting += 1;
     const environment = state.options.start(pool.plan);
@@ -170,10 +170,10 @@ function isWanted({ closing, options: { concurrency } }: State, pool: Pool, ahea
   return pool.waiting.length + ahead > pool.starting * concurrency + free;
 }
 
-/** Ends the environment that has been idle for longest, if there are as many as may be, and this pool needs one. */
+/** Returns true if another environment may start. At the maximum, first ends the one that has been idle for longest, if the pool needs it. */
 function makeRoom(state: State, { waiting, starting }: Pool): boolean {
   const sizes = [...state.pools.values()].map((pool) => pool.members.length + pool.starting);
-  if (sizes.reduce((total, size) => total + size, 0) < state.options.most) return true;
+  if (sizes.reduce((total, size) => total + size, 0) < state.options.maxEnvironments) return true;
   const isNeeded = waiting.length > starting * state.options.concurrency;
   const [oldest] = idleIn(state).sort((one, other) => one.usedAt - other.usedAt);
   if (!isNeeded || oldest === undefined) return false;

@@ -49,8 +49,8 @@ const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
 
 /**
- * Answered under another name, `x-amzn-remapped-…`. Function URLs do to a function's headers what is documented for REST APIs,
- * as far as people have seen it; a 401 so loses the name of its challenge.
+ * Headers that function URLs rename to `x-amzn-remapped-…`. AWS documents this only for REST APIs; public reports show it for
+ * function URLs too. So the challenge of a 401 arrives under another name.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
  * @see https://zenn.dev/ashphy/scraps/5d70402729657f
  */
@@ -177,7 +177,7 @@ function eventOf(target: FunctionUrl, request: IncomingMessage, body: Buffer): B
   return buildEvent(request, body, frame);
 }
 
-/** What the URL makes of the headers of a function. */
+/** Returns the headers as the function URL sends them. */
 function finish(
   { cors }: FunctionUrl,
   request: IncomingMessage,

@@ -32,8 +32,8 @@ interface Integration {
   /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
   readonly permitted: boolean;
   /**
-   * Applied to what the function answers, and to nothing that the gateway says in its place: they are documented for "the HTTP
-   * response from a backend integration", and a function that is throttled or cut off gives none.
+   * Applies the response parameters to an answer of the function, and not to an error of the gateway. AWS documents them for "the HTTP
+   * response from a backend integration", and a throttled or interrupted function gives none.
    */
   readonly finish: ResponseParameters;
 }
@@ -196,8 +196,8 @@ async function integrate(
     return gatewayError(500, 'Internal Server Error');
   }
   const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
-  // The function goes on: the gateway only stops waiting for it. That this is a 503 was seen (anomalyco/sst#2232); what a
-  // throttled function makes is documented nowhere, so nothing may rely on more than that it is an error.
+  // The function continues: only the gateway stops waiting. A public report has a 503 here (anomalyco/sst#2232). AWS does not
+  // document the status for a throttled function, so tests rely only on an error status.
   if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
   if (outcome.kind === 'failure') {
     gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);

@@ -38,7 +38,7 @@ export interface Ledger {
 export const sessionArn = ({ role, name }: FunctionPlan) =>
   `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
 
-/** Decisions that are kept for a function: of those on connections there are as many as connections. */
+/** Decisions that are cached for a function. Each connection has its own ARN, and so decisions of its own. */
 const MAX_KEPT = 5_000;
 
 /** A ledger over the roles of these functions, and the policies of what they ask for. */
@@ -53,7 +53,7 @@ export function createLedger(functions: readonly FunctionPlan[], policies: Resou
     used.set(caller, statements.set(statement, patterns));
   }
 
-  // Each call of each process is asked about, and the policies do not change while the stack runs.
+  // Every call needs a decision, and the policies do not change while the stack runs.
   const kept = new Map<FunctionPlan, Map<string, Decision>>();
 
   function keptFor(caller: FunctionPlan): Map<string, Decision> {

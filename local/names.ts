@@ -28,7 +28,7 @@ const NAME_PROPERTY: Readonly<Record<string, string>> = {
   'AWS::SQS::Queue': 'QueueName',
 };
 
-/** Types whose name may be composed at deployment. Here they have the name of a resource without one, and are found by reference. */
+/** Types whose name may be composed at deployment. The local stack ignores that name and generates one. */
 const MAY_BE_COMPOSED = new Set(['AWS::Logs::LogGroup']);
 
 /** The name that the template gives, else `<Stack>-<LogicalId>`. */

@@ -69,7 +69,7 @@ const NOT_RETURNED = new Set([
 
 export const VIA = '1.1 local.cloudfront.net (CloudFront)';
 
-/** Takes what comes of asking an origin. Neither is called once the viewer has gone. */
+/** Receives the result of a request to an origin. Neither function is called after the viewer has disconnected. */
 export interface Receiver {
   answered(incoming: IncomingMessage): void;
   failed(status: 502 | 504, reason: string): void;
@@ -80,7 +80,7 @@ const toViewer = (exchange: Exchange): Receiver => ({
   failed: (status, reason) => sendEdgeError(exchange.response, status, reason, exchange.id),
 });
 
-/** Sends the request on, and what comes back to the receiver: by default, to the viewer. */
+/** Forwards the request to the origin, and the answer to the receiver (default: the viewer). */
 export function forward(
   origin: Origin,
   agent: Agent,
@@ -92,8 +92,8 @@ export function forward(
 }
 
 /**
- * True where the viewer's Authorization would reach an origin that CloudFront signs for. Public stacks record that the
- * signature is then missing or wrong; the documentation says neither.
+ * Returns true if the viewer's Authorization would reach an origin that CloudFront signs requests for. In public reports the
+ * signature is then missing or wrong. AWS does not document it.
  */
 export const breaksSignature = (origin: Origin, edge: EdgeRequest, exchange: Exchange): boolean =>
   origin.accessKeyId !== undefined && toForward(edge, exchange).authorization !== undefined;
@@ -197,7 +197,7 @@ export function answer(incoming: IncomingMessage, exchange: Exchange): void {
   incoming.pipe(response);
 }
 
-/** The headers of an answer that CloudFront passes on: without those of one connection, and of what it does not forward. */
+/** Returns the headers of an answer that CloudFront forwards to the viewer. */
 export function returnedHeaders(
   incoming: IncomingMessage,
   { originRequestPolicy, cachePolicy }: Exchange,

@@ -46,7 +46,7 @@ export interface RuntimeOptions {
  */
 const MAX_INVOCATIONS = 1_000;
 
-/** What a busy environment takes of the machine's memory, at most. Those for which there is no room are waited for. */
+/** Memory of a busy environment, at most. If the machine has no room for another environment, invocations wait. */
 const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -98,8 +98,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const fleet = createFleet({
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
-    most: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
-    // One core is for the stack itself, which all of them wait for; one that hangs must not keep the others from starting.
+    maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
+    // One core is for the stack itself. At least two, so that one environment that hangs does not block the others.
     startsAtATime: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
   });
@@ -123,7 +123,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-/** What a container is given, where it is given less than the machine has. */
+/** Returns the memory of the machine in bytes, or of the container if that has less. */
 function memoryOfMachine(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }

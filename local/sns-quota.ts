@@ -1,6 +1,6 @@
 /**
- * The publish quota of SNS: messages a second to standard topics, for an account in a Region, `Publish` and the messages of
- * `PublishBatch` together. It is one that AWS raises on request; these are the defaults.
+ * The publish quota of SNS: messages a second to standard topics, for an account in a Region. Each message of a `PublishBatch`
+ * counts like a `Publish`. These are the defaults; AWS raises the quota on request.
  * @see https://docs.aws.amazon.com/general/latest/gr/sns.html
  * @module
  */
@@ -24,11 +24,11 @@ const BY_REGION: Readonly<Record<string, number>> = {
 };
 const IN_ALL_OTHERS = 300;
 
-/** True for `eu-west-3` or `us-gov-west-1`, whether or not there is such a Region. */
+/** Returns true for a name that looks like a Region, such as `eu-west-3` or `us-gov-west-1`. */
 export const isRegion = (name: string): boolean => /^[a-z]{2}(-[a-z]+)+-\d$/.test(name);
 
 /**
- * What SNS says then; the SDK also knows the code `Throttled` with status 429, which its model has.
+ * The error of SNS above the quota. The model of the SDK also has `Throttled` with status 429.
  * @see https://repost.aws/knowledge-center/sns-throttling-exception-errors
  */
 export const RATE_EXCEEDED = { status: 400, type: 'ThrottlingException', message: 'Rate exceeded' };
@@ -36,9 +36,9 @@ export const RATE_EXCEEDED = { status: 400, type: 'ThrottlingException', message
 const ENTRY = /^PublishBatchRequestEntries\.member\.\d+\.Id$/;
 
 /**
- * Returns what lets requests of SNS through until the quota of the Region is used up. How large a burst AWS lets through is
- * not documented: here it is what a second has.
- * @throws Error for what is no name of a Region
+ * Returns a function that admits requests to SNS until the quota of the Region is used up. AWS does not document the burst: here
+ * it is the quota of one second.
+ * @throws Error if the name does not look like a Region
  */
 export function publishQuota(region: string, now?: () => number): (asked: AwsRequest) => boolean {
   if (!isRegion(region)) throw new Error(`region is ${region}, it must be one such as eu-west-3`);

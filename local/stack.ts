@@ -59,7 +59,7 @@ export interface LocalStackOptions {
    */
   concurrency?: number;
   /**
-   * Region whose publish quota of SNS holds. ARNs are of us-east-1 all the same: what a directory keeps is found by them.
+   * Region whose SNS publish quota applies. ARNs still have us-east-1, because stored data is found by them.
    * @default us-east-1
    */
   region?: string;

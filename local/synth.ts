@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { isObject, objectOr, parseJson } from './json.ts';
 
-/** The local stack is in no Region of AWS's: what the operator's own lacks must not be refused here. */
+/** The local stack is in no Region, so the template must not refuse the Region of the operator. */
 const NO_REGION = { CDK_DEFAULT_REGION: undefined, AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined };
 
 /**

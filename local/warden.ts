@@ -1,5 +1,5 @@
 /**
- * Starts warden.mjs, which removes what is left when the stack has ended, also where this process ends without having closed it.
+ * Starts warden.mjs, which cleans up after the stack, even if this process is killed.
  * @module
  */
 import { spawn } from 'node:child_process';

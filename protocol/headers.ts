@@ -18,7 +18,7 @@ export const PRODUCER_EXPECTED_SEQ = 'Producer-Expected-Seq';
 export const PRODUCER_RECEIVED_SEQ = 'Producer-Received-Seq';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 
-/** Carries the value of Authorization behind the edge, which signs requests to the stream origin in Authorization itself. */
+/** Carries the value of Authorization behind the edge, because CloudFront signs requests to the stream origin in Authorization. */
 export const EDGE_TOKEN = 'x-tidings-authorization';
 
 /** Requests for parts of the protocol that this version refuses by name, rather than ignore and lose their meaning. */

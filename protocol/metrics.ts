@@ -33,7 +33,7 @@ export const METRICS = {
   PostsGone: ofStage,
   /** Posts that were answered 429 to the last attempt, and are tried again later. */
   PostsPutOff: ofStage,
-  /** Hints that went straight to the hub's queues, since the topic was too busy for them. */
+  /** Hints that went straight to the hub's queues, because the topic was busy. */
   HintsDiverted: ofStage,
   /** Attempts at an endpoint that failed, whether or not another follows. */
   WebhooksFailed: ofStage,

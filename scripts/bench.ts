@@ -26,7 +26,7 @@ Measures on this machine, the first eight on local stacks of their own, and prin
 ratios within a run, not the numbers of two runs.
 
   append    appends a second, p50 and p99, and AWS calls per append
-  quota     publishes a second, p50 and p95 at SNS's quota of 300 a second, beside a Region without it
+  quota     publishes a second, p50 and p95 at the SNS quota of 300 a second, compared with a Region of 30,000 a second
   hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
   burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
   hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
@@ -131,7 +131,7 @@ async function onHub(
     'tidings:connectionsPerCaller': 2 * MOST_HELD,
     ...more,
   };
-  // What is held by the hundred is held in one process: a machine has no room for hundreds of them.
+  // Hundreds of held requests share one process, because a machine has no room for hundreds of processes.
   const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
   try {
     await measure(benched(hub));

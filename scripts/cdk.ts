@@ -5,13 +5,13 @@
 import { endWithReader, fail, UsageError } from './cli.ts';
 import { readAssembly } from './doctor/assembly.ts';
 import { checkUpdate } from './doctor/checks/update.ts';
-import { consult } from './doctor/consult.ts';
 import { readDeployed } from './doctor/deployed.ts';
-import { farewell } from './doctor/farewell.ts';
+import { readIdentity } from './doctor/identity.ts';
 import { contextArgs, identityArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
 import { printFindings } from './doctor/print.ts';
+import { planRemoval } from './doctor/removal.ts';
+import { runDoctor } from './doctor/run.ts';
 import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
-import { whoAmI } from './doctor/who.ts';
 
 const HELP = `usage: npm run bootstrap | synth | diff | deploy | destroy [-- OPTIONS]
 
@@ -19,14 +19,14 @@ Runs the pinned AWS CDK CLI over the stacks of the hub, with your AWS credential
 
   bootstrap  prepares an account for a Region, once
   synth      writes the templates to cdk.out
-  diff       shows what a deployment would change, and what that replaces
-  deploy     runs the doctor (npm run doctor), and deploys if nothing would fail; --no-doctor leaves it out
-  destroy    deletes the hub, says what stays, and how that goes
+  diff       shows what a deployment would change, and which data and URLs it would replace
+  deploy     runs the doctor (npm run doctor), and deploys if no check fails; --no-doctor skips the doctor
+  destroy    deletes the hub; prints which data stays, and the command that deletes it
 
-  --stage NAME              another hub beside the first (default: dev); short for -c tidings:stage=NAME
+  --stage NAME              the stage (default: dev): each stage is a separate hub; short for -c tidings:stage=NAME
   -c tidings:edge=false     an option of the template; lib/config.ts explains them, cdk.json has their values
-  -c tidings:throwAway=true a hub whose data goes when it is destroyed
-  --require-approval never  deploys without asking, for pipelines
+  -c tidings:throwAway=true a hub whose data is deleted with it
+  --require-approval never  deploys without a question about IAM changes, for pipelines
 
 Other options are those of the CDK CLI. docs/deploy.md goes through a first deployment.`;
 
@@ -36,8 +36,8 @@ type Verb = (options: Options) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = {
   bootstrap: async (options) => {
-    const { account, region } = await whoAmI();
-    // The template may not be for this Region, and building it takes time.
+    const { account, region } = await readIdentity();
+    // Bootstrapping needs no template. The template may not support this Region, and takes time to build.
     return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
   },
 
@@ -47,50 +47,52 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 
   diff: async (options) => {
-    const who = await whoAmI();
+    const identity = await readIdentity();
     const directory = await synthesize(options);
     const code = await runCdk(['diff', '--app', directory, ...forCli(options)]);
     const assembly = readAssembly(directory);
-    printFindings(await checkUpdate({ who, assembly, deployed: await readDeployed(assembly) }));
+    printFindings(await checkUpdate({ identity, assembly, deployed: await readDeployed(assembly) }));
     return code;
   },
 
   deploy: async (options) => {
-    const isUnseen = options.rest.includes(NO_DOCTOR);
-    const directory = isUnseen ? await unseen(options) : await healthy(options);
+    const isUnchecked = options.rest.includes(NO_DOCTOR);
+    const directory = isUnchecked ? await synthesizeUnchecked(options) : await synthesizeChecked(options);
     const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
     if (code !== 0)
-      process.stderr.write('tidings: the deployment failed; npm run doctor says what it left, and why\n');
+      process.stderr.write(
+        'tidings: the deployment failed; run npm run doctor to see why, and the state of the stacks\n',
+      );
     return code;
   },
 
   destroy: async (options) => {
-    await whoAmI();
+    await readIdentity();
     const directory = await synthesize(options);
-    const { says, scope } = await farewell(readAssembly(directory));
-    process.stderr.write(`${says}\n`);
+    const { text, scope } = await planRemoval(readAssembly(directory));
+    process.stderr.write(`${text}\n`);
     return await runCdk(['destroy', ...scope, '--app', directory, ...forCli(options)]);
   },
 };
 
-/** All options that are the CLI's. */
+/** Returns the options that the CDK CLI understands. */
 const forCli = (options: Options): readonly string[] => [
   ...identityArgs(options),
   ...options.rest.filter((option) => option !== NO_DOCTOR),
 ];
 
-/** The directory of an assembly that is deployed as it is. */
-async function unseen(options: Options): Promise<string> {
-  await whoAmI();
+/** Returns the directory of a new assembly, without running the doctor. */
+async function synthesizeUnchecked(options: Options): Promise<string> {
+  await readIdentity();
   return await synthesize(options);
 }
 
-/** The directory of an assembly against which the doctor has nothing to say. */
-async function healthy(options: Options): Promise<string> {
-  const { directory, hasFailed } = await consult(options);
+/** Returns the directory of a new assembly that no check of the doctor fails. @throws Error if one fails */
+async function synthesizeChecked(options: Options): Promise<string> {
+  const { directory, hasFailed } = await runDoctor(options);
   if (directory === undefined || hasFailed)
     throw new Error(
-      `nothing was deployed because of what failed above; -- ${NO_DOCTOR} deploys all the same`,
+      `nothing was deployed, because a check above failed; npm run deploy -- ${NO_DOCTOR} deploys without the checks`,
     );
   return directory;
 }

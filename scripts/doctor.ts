@@ -1,21 +1,21 @@
 /**
- * `npm run doctor`: says what a deployment would meet in this account and Region. It only reads.
+ * `npm run doctor`: checks whether a deployment to this account and Region would succeed. It only reads.
  * @module
  */
 import { endWithReader, fail } from './cli.ts';
-import { consult } from './doctor/consult.ts';
 import { parseOptions, useIdentity } from './doctor/options.ts';
+import { runDoctor } from './doctor/run.ts';
 
 const HELP = `usage: npm run doctor [-- OPTIONS]
 
-Says what a deployment of this template would meet in your account and Region: what is fine, what will be otherwise than
-expected, and what fails, each with the command that cures it. It reads and never writes; npm run deploy runs it first.
-It ends with 1 if something would fail. Uses your AWS credentials and Region (AWS_PROFILE, AWS_REGION).
+Checks whether a deployment of this template to your account and Region would succeed. Prints "fine", "warning" or
+"failure" for each check, and the command that fixes a warning or a failure. It reads and never writes. npm run deploy runs
+it first. The exit code is 1 if the deployment would fail. Uses your AWS credentials and Region (AWS_PROFILE, AWS_REGION).
 
-  --stage NAME              the stage that is to be deployed; short for -c tidings:stage=NAME
+  --stage NAME              the stage to deploy; short for -c tidings:stage=NAME
   -c tidings:edge=false     an option of the template, as for npm run deploy; cdk.json has them all
   --profile, --region NAME  instead of AWS_PROFILE and AWS_REGION
-  --app DIR                 a cloud assembly that cdk synth has written, instead of building one`;
+  --app DIR                 a cloud assembly that cdk synth has written; without it the doctor builds one`;
 
 endWithReader();
 try {
@@ -24,9 +24,9 @@ try {
   else {
     const options = parseOptions(args);
     if (options.rest.length > 0)
-      throw new Error(`unknown option ${options.rest[0]} (--help lists what there is)`);
+      throw new Error(`unknown option ${options.rest[0]} (--help lists the options)`);
     useIdentity(options);
-    process.exitCode = (await consult(options)).hasFailed ? 1 : 0;
+    process.exitCode = (await runDoctor(options)).hasFailed ? 1 : 0;
   }
 } catch (error) {
   fail(error);

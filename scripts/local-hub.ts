@@ -22,7 +22,7 @@ export interface HubOptions {
   readonly data?: string;
   readonly concurrency?: number;
   readonly harsh?: Harsh;
-  /** Region whose quotas hold. */
+  /** Region whose SNS publish quota applies. */
   readonly region?: string;
   /** Context keys over those of cdk.json. */
   readonly context?: Readonly<Record<string, unknown>>;

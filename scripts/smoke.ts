@@ -1,5 +1,5 @@
 /**
- * `npm run smoke`: asks a hub over the wire whether it behaves as the local one does.
+ * `npm run smoke`: tests over the wire whether a hub behaves like the local one.
  * @module
  */
 import { command, UsageError } from './cli.ts';
@@ -9,7 +9,7 @@ import { findHub } from './smoke/hub.ts';
 import { RATE_SECONDS } from './smoke/rate.ts';
 import { type Choices, startSession } from './smoke/session.ts';
 
-/** Publishes a second: as many as SNS takes in most Regions; and what a laptop takes beside other work. */
+/** Publishes a second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
 const RATE = 300;
 const LOCAL_RATE = 20;
 const MOST_RATE = 1_000;
@@ -19,18 +19,18 @@ const MOST_PAUSE = 1_800;
 
 const HELP = `usage: npm run smoke [-- OPTIONS]
 
-Asks a hub over the wire what may differ between AWS and the local stack, and says of each check: pass, FAIL, or unseen where
-that cannot be seen from outside; with what was expected, and what came. docs/first-hour.md says what to do about a FAIL.
-It ends with 1 if a check fails. What it makes is below smoke/ and the channel of --public, and is removed at the end.
+Tests over the wire what may differ between AWS and the local stack. Prints for each check "pass", "FAIL", or "unseen" if the
+result cannot be seen from outside, with what was expected and what came. docs/first-hour.md explains what to do about a FAIL.
+The exit code is 1 if a check fails. Its channels are below smoke/ and the name of --public. It removes them at the end.
 
   --stage NAME     the stage of a deployed hub; uses your AWS credentials and region (default: the hub that runs here)
   --only N,N       only these checks
-  --long           check ${LONG} as well, which waits ten minutes
+  --long           also check ${LONG}, which waits ten minutes
   --pause SECONDS  another pause for check ${LONG} (default ${PAUSE})
   --rate N         publishes a second in check 8, for ${RATE_SECONDS} s (default ${RATE}, ${LOCAL_RATE} on this machine)
-  --receiver URL   takes the webhooks of checks 10 and 16 and answers 2xx (default: none, or one on this machine)
+  --receiver URL   a URL that answers 2xx to the webhooks of checks 10 and 16 (default: none, or one on this machine)
   --public NAME    channels below NAME/ can be read without a token, for check 5 (default: public)
-  --origin ORIGIN  pages of it may call, for checks 12 and 13 (default: https://smoke.example)
+  --origin ORIGIN  an origin whose pages may call, for checks 12 and 13 (default: https://smoke.example)
 
 A run takes about two minutes and costs less than five cents. Checks:
 ${CHECKS.toSorted((a, b) => a.number - b.number)
@@ -49,7 +49,7 @@ const OPTIONS = {
 } as const;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-/** What is no result goes where it is not in the way of a program that reads the results. */
+/** Notes go to standard error, so that a program can read the results from standard output. */
 const note = (line: string): void => void process.stderr.write(`${line} …\n`);
 
 await command(HELP, OPTIONS, async (flags) => {

@@ -23,7 +23,7 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
   --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
   --concurrency N                 requests at a time in each process of a function: 1 is as deployed (default 64, which is
                                   faster on a laptop)
-  --region NAME                   the publish quota of SNS there: 300 a second in most (default us-east-1, which has 30,000)
+  --region NAME                   the Region whose SNS publish quota applies (default us-east-1: 30,000 a second; most: 300)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
   --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
                                   connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
@@ -54,7 +54,7 @@ const SAME_SIGNAL_MS = 500;
 /** How long the process may go on once the hub has ended, in milliseconds. */
 const EXIT_MS = 3_000;
 const MAX_PORT = 65_535;
-/** One process for many requests takes a fraction of the memory and time of a process for each. */
+/** Requests at a time in each process. One process for many requests uses far less memory and time than one for each. */
 const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;

@@ -81,13 +81,13 @@ export function accessTo(options: AccessOptions): Access {
   };
 }
 
-/** Begins a signature for AWS (SigV4): Lambda or CloudFront has dealt with it, and it says nothing to the hub. */
+/** Begins a SigV4 signature. Lambda or CloudFront has verified it, and it is no token of the hub. */
 const AWS_SIGNATURE = 'AWS4-HMAC-SHA256 ';
 
 /**
- * Returns what the caller sent as Authorization, null if nothing. Behind the edge it comes in a header of the hub's own, since
- * CloudFront signs in Authorization; that one counts where both are there. A caller who reaches a handler without the edge may
- * set either: a token is signed, so that gives nothing away.
+ * Returns what the caller sent as Authorization, null if nothing. The edge moves it to a header of the hub, because CloudFront
+ * signs requests in Authorization. If a request has both, the hub's own header counts. A caller that does not use the edge may
+ * set either header. That is no risk, because the token itself is signed.
  */
 export function authorizationIn(headers: Headers): string | null {
   const own = headers.get(EDGE_TOKEN);

@@ -27,7 +27,7 @@ export const clientSettings = {
 };
 
 /**
- * What else is cured by waiting. The SDK repeats none of these, since it goes by names of its own and by statuses 429 and 5xx.
+ * More transient errors. The SDK does not retry them: it knows only its own list of names, and the statuses 429 and 5xx.
  * - SQS: a limit is reached, such as that of messages in flight.
  *   https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
  * - SNS and SQS, where a team encrypts with a key of its own: that key's quota is reached.
@@ -38,8 +38,8 @@ const ALSO_BUSY = new Set(['OverLimit', 'KMSThrottlingException', 'KmsThrottled'
 export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
 /**
- * True if waiting cures it: the service is throttled or fails, or the network did not carry the call. A missing right, a bad
- * parameter, and credentials that are missing or have ended are the hub's own, and no caller can wait them out.
+ * True for a transient error: the service throttles or fails, or the network does. A missing permission, a bad
+ * parameter and missing or expired credentials are defects of the hub: a retry of the caller would not help.
  */
 const isBusy = (error: unknown): boolean =>
   isOfSdk(error) &&
@@ -47,13 +47,13 @@ const isBusy = (error: unknown): boolean =>
 
 type SdkError = Parameters<typeof isTransientError>[0];
 
-/** The SDK's functions look into the cause as well, and fail at one that is no error. */
+/** The SDK's functions also read `cause`, and throw if it is not an Error. */
 const isOfSdk = (error: unknown): error is SdkError =>
   error instanceof Error && (error.cause === undefined || error.cause instanceof Error);
 
 /**
  * Runs one call of AWS.
- * @throws Refusal unavailable for a busy service; everything else stays what it is
+ * @throws Refusal unavailable, with the message, for a transient error; all other errors unchanged
  */
 export async function call<T>(send: () => Promise<T>, message = 'the store is busy; retry'): Promise<T> {
   try {

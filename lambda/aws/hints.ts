@@ -1,8 +1,8 @@
 /**
- * How the hub says that a channel has grown: on the topic, and where that is busy, in the hub's own queues.
+ * Sends hints: to the topic, or if the topic is busy, to the hub's own queues.
  *
- * SNS takes 300 messages a second in most Regions, for all that the account publishes, and batches count by their messages.
- * SQS has no such quota. So at the quota the queues are told directly, and the topic later (docs/adr/0012).
+ * SNS takes 300 messages a second from an account in most Regions, and counts each message of a batch. SQS has no such quota.
+ * So at the quota a hint goes straight to the queues, and is published to the topic later (docs/adr/0012).
  * https://docs.aws.amazon.com/general/latest/gr/sns.html
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
  * @module
@@ -23,22 +23,25 @@ export interface HintSettings {
   readonly DISPATCH_QUEUE_URL: string;
 }
 
-/** How long a process leaves a topic alone that was busy, in milliseconds: to ask costs the publisher, and relays need room. */
+/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and relays need the quota. */
 const BUSY_MS = 1_000;
 
-/** Hints to everyone, or else to the hub's own push and dispatch now and to everyone later. */
+/**
+ * Sends hints to the topic. If the topic is busy, to the push and dispatch queues now, and to the topic later.
+ * @throws Refusal unavailable if a queue is busy too
+ */
 export function hintsInAws(settings: HintSettings): SendHint {
-  const tell = hintsBySns(settings.HINTS_TOPIC_ARN);
-  const leave = hintsBySqs(settings);
+  const toTopic = hintsBySns(settings.HINTS_TOPIC_ARN);
+  const toQueues = hintsBySqs(settings);
   return async (hint) => {
     try {
-      await tell(hint);
+      await toTopic(hint);
       return;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
     }
     try {
-      await leave(hint);
+      await toQueues(hint);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       throw new Refusal('unavailable', 'stored, but subscribers could not be told for sure; retry');
@@ -48,14 +51,15 @@ export function hintsInAws(settings: HintSettings): SendHint {
 }
 
 /**
- * Hints to the hub's own queues, and to whatever a team subscribes to the topic itself. Makes one attempt, since the queues
- * are at hand. @throws Refusal unavailable while the topic is busy
+ * Sends hints to the topic: the hub's queues and a team's own subscriptions get them. Makes one attempt, because the queues
+ * can take the hint instead. @throws Refusal unavailable while the topic is busy
  */
 export function hintsBySns(topicArn: string, clock: () => number = Date.now): SendHint {
   const client = new SNSClient({ ...clientSettings, maxAttempts: 1 });
   let busyUntil = 0;
   return async (hint) => {
-    if (clock() < busyUntil) throw new Refusal('unavailable', 'the topic was busy a moment ago; retry');
+    if (clock() < busyUntil)
+      throw new Refusal('unavailable', 'the topic was busy less than a second ago; retry');
     const { channel } = hint;
     const publish = new PublishCommand({
       TopicArn: topicArn,
@@ -73,7 +77,7 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
   };
 }
 
-/** The message that the topic would have put into both queues; and a relay, unless one of the channel is on its way. */
+/** Sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
 function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendHint {
   const client = new SQSClient(clientSettings);
   const due = relaysDue();

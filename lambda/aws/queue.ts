@@ -1,6 +1,6 @@
 /**
- * What travels through the queue of the push: hints that a channel has grown, what is left to tell the topic, jobs for one
- * shard of its subscribers, and word that sockets have to go. Written and read here, and nowhere else.
+ * The messages of the push queue: hints, relays (hints for the topic), jobs for one shard of a channel's subscribers, and
+ * goodbyes (sockets to end). Only this module writes and reads them.
  * @module
  */
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -43,7 +43,7 @@ interface Outgoing {
   readonly DelaySeconds?: number;
 }
 
-/** Sends ten messages at most. @throws Refusal unavailable if the queue did not take every one */
+/** Sends at most ten messages. @throws Refusal unavailable if the queue did not take all of them */
 export async function sendBatch(
   client: SQSClient,
   queueUrl: string,
@@ -88,10 +88,10 @@ export function sendingTo(queueUrl: string) {
   };
 }
 
-/** The group of all relays, which must not delay what is published on their channels. */
+/** The message group of all relays. They must not delay the hints of their channels. */
 const RELAYS = '@relays';
 
-/** A relay as a message of the push queue. */
+/** Returns a relay as a message of the push queue. @param delayMs delay of its delivery, in milliseconds */
 export const relayMessage = (
   { channel, offset, tries }: { readonly channel: string; readonly offset: string; readonly tries: number },
   delayMs: number,
@@ -147,7 +147,7 @@ export function parseWork(body: string): Work {
 function relayOf({ relay, offset, tries }: Fields): Work {
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
-    throw new Error('the relay is of no channel, or of no offset');
+    throw new Error('the relay names no channel, or no offset');
   return { kind: 'relay', channel: relay, offset: position, tries };
 }
 

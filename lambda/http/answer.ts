@@ -82,8 +82,8 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
   if (asked !== 'now') {
-    // Closing, and a gap after the page, add no message to it but change the answer. A 304 would hide that, since caches keep a
-    // header that a 304 does not have, such as Stream-Up-To-Date.
+    // Closing the channel, or a gap after the page, changes the answer without a new message. With the same tag a 304 would hide
+    // that: a cache keeps a header that the 304 does not have, such as Stream-Up-To-Date.
     const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
     const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
     const etag = `"${channel.streamId}:${range}${mark}"`;
@@ -112,7 +112,7 @@ export function streamsAreElsewhere(): Refusal {
   );
 }
 
-/** A held read: what came, which may be kept since the next request is for another offset, or 204 and where the end is. */
+/** Answers a held read: the messages, or 204 with the offset of the end. */
 export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   const { result } = answer;
   const isEmpty = result.messages.length === 0;
@@ -127,15 +127,15 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
 }
 
 /**
- * Who may keep an answer. What reached the end changes with the next publish: kept for a minute, it would make short polling
- * a minute late, so each use of it is revalidated (a 304 by ETag). `no-cache` also keeps CloudFront from giving the answer to
- * requests that came while it was under way, which may have come after a publish that it lacks:
+ * Returns who may cache an answer, and for how long. An answer that reached the end changes with the next publish. So each use of
+ * it is revalidated (a 304 by ETag); otherwise short polling could be a minute late. With `no-cache` CloudFront also does not
+ * give the answer to requests that arrived while it was under way. Such a request may follow a publish that the answer lacks:
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
  *
- * What only some may read is revalidated always: CloudFront takes `Authorization` out of `Vary` where it does not forward it,
- * and then a browser would show a page to the next user of the same browser.
+ * An answer that only some callers may read is always revalidated. CloudFront removes `Authorization` from `Vary` if it does not
+ * forward that header, so a browser would show a cached page to the next user of the same browser.
  *
- * `stale-if-error=0`: else CloudFront answers with an expired copy while the origin fails, of a deleted channel, too.
+ * `stale-if-error=0`: without it CloudFront answers with an expired copy while the origin fails, even of a deleted channel.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html#stale-content
  */
 function cacheControl(isPublic: boolean, isFinal: boolean): string {
@@ -150,17 +150,17 @@ function isFinal(result: ReadResult): boolean {
 }
 
 /**
- * That nothing came may be kept for a second. CloudFront lets requests of one key wait for the first
- * and gives them its answer if that may be kept. With `no-store` each of them would go to the hub then, all at once, and be
- * held for the same time again.
+ * For a long poll that ended without messages: cacheable for a second. CloudFront lets requests of one key wait for the first,
+ * and gives them its answer if it is cacheable. With `no-store` CloudFront would send all of them to the hub at once, and the hub
+ * would hold them for the same time again.
  */
-const SILENCE = 'public, max-age=1, stale-if-error=0';
+const EMPTY_ANSWER = 'public, max-age=1, stale-if-error=0';
 
-/** Where the reader began at no offset of its own, the same request means something else a moment later. */
+/** A read from `now` or `-1` is not cacheable: the same request means something else a moment later. */
 function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
   if (typeof asked === 'string') return 'no-store';
   if (result.messages.length > 0) return cacheControl(isPublic, true);
-  return isPublic ? SILENCE : 'no-store';
+  return isPublic ? EMPTY_ANSWER : 'no-store';
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */

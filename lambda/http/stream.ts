@@ -28,17 +28,17 @@ declare const awslambda: {
 };
 
 /**
- * How long a reader may take nothing of what waits for it, in milliseconds. Then its stream ends, long before Lambda would end the
- * function: the runtime client waits for the reader after the stream has ended, too, and a timeout counts as an error. So
- * there is time left in which a reader that lives takes the rest, or a network that is gone is noticed.
+ * How long a stream waits for a reader that takes no data, in milliseconds. Then the stream ends, long before the timeout of the
+ * function, which would count as an error. The runtime client also waits for the reader after the stream has ended. In that
+ * time a slow reader takes the rest, or Lambda notices that the connection is lost.
  * https://github.com/aws/aws-lambda-nodejs-runtime-interface-client (`await rapidResponse`, after the handler)
  */
 const UNREAD_MS = 15_000;
 
-/** How long before Lambda ends the function no write waits any more, in milliseconds. */
+/** No write waits when less than this is left until the timeout of the function, in milliseconds. */
 const END_MARGIN_MS = 5_000;
 
-/** What is written at a time, in bytes: also a slow reader takes so much within UNREAD_MS. */
+/** Bytes of one write. Even a slow reader takes so many within UNREAD_MS. */
 const PIECE_BYTES = 64 * 1024;
 
 /** Runs the work of one request, of which that is the context. */
@@ -51,13 +51,13 @@ export function streamHandler(door: HttpDoor, during: During): (event: unknown) 
       const response = await respondTo(event);
       const headers = Object.fromEntries(response.headers);
       const head = { statusCode: response.status, headers };
-      await pipe(response, awslambda.HttpResponseStream.from(stream, head), () => patienceOf(context));
+      await pipe(response, awslambda.HttpResponseStream.from(stream, head), () => maxWaitMs(context));
     });
   });
 }
 
-/** How long a write may wait from now on, in milliseconds. 0 or less: not at all. */
-const patienceOf = (context: unknown): number =>
+/** Returns how long a write may wait from now on, in milliseconds; 0 or less: it must not wait. */
+const maxWaitMs = (context: unknown): number =>
   isTimed(context) ? Math.min(UNREAD_MS, Number(context.getRemainingTimeInMillis()) - END_MARGIN_MS) : 0;
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
@@ -67,31 +67,31 @@ const isTimed = (context: unknown): context is { getRemainingTimeInMillis(): unk
   'getRemainingTimeInMillis' in context &&
   typeof context.getRemainingTimeInMillis === 'function';
 
-/** Writes the body, until its end, or until its reader has gone or takes nothing any more: the reader comes again. */
-async function pipe(response: Response, stream: ResponseStream, patience: () => number): Promise<void> {
+/** Writes the body until it ends, or the reader disconnects or takes no more data. A reader then reconnects. */
+async function pipe(response: Response, stream: ResponseStream, maxWait: () => number): Promise<void> {
   // Status and headers go out with the first write, be it an empty one.
   if (!response.body) stream.write('');
   const reader = response.body?.getReader();
   for (let step = await reader?.read(); step?.value && !stream.destroyed; step = await reader?.read()) {
-    if (!(await written(step.value, stream, patience))) break;
+    if (!(await writeAll(step.value, stream, maxWait))) break;
   }
-  // Gives the caller's seat back.
+  // Releases the place of the caller.
   await reader?.cancel();
   stream.end();
 }
 
-/** Writes all of a chunk, so that no event is cut. False if the reader did not take it in time. */
-async function written(chunk: Uint8Array, stream: ResponseStream, patience: () => number): Promise<boolean> {
+/** Writes a whole chunk, so that no event is cut. Returns false if the reader did not take it in time. */
+async function writeAll(chunk: Uint8Array, stream: ResponseStream, maxWait: () => number): Promise<boolean> {
   let isTaken = true;
   for (let at = 0; at < chunk.length && !stream.destroyed; at += PIECE_BYTES) {
     const isFull = !stream.write(chunk.subarray(at, at + PIECE_BYTES));
-    if (isFull && isTaken) isTaken = await drained(stream, patience());
+    if (isFull && isTaken) isTaken = await waitForDrain(stream, maxWait());
   }
   return isTaken;
 }
 
-/** Waits until the stream takes more, or has closed. False if neither happens in that time, in milliseconds. */
-async function drained(stream: ResponseStream, ms: number): Promise<boolean> {
+/** Waits until the stream takes more or has closed. Returns false if neither happens within `ms` milliseconds. */
+async function waitForDrain(stream: ResponseStream, ms: number): Promise<boolean> {
   return await new Promise((resolve) => {
     const end = (isTaken: boolean) => () => {
       clearTimeout(timer);

@@ -1,5 +1,5 @@
 /**
- * A memory of one process: the newest of what it was told, by name, and no more than a number of them.
+ * A bounded map in memory: it keeps the entries that were set most recently.
  * @module
  */
 
@@ -8,7 +8,7 @@ export interface Recent<T> {
   set(name: string, value: T): void;
 }
 
-/** @param most how many are remembered; above that the one that was set longest ago is forgotten */
+/** Returns an empty map. @param most number of entries; above it the entry that was set longest ago is deleted */
 export function recent<T>(most: number): Recent<T> {
   const known = new Map<string, T>();
   return {

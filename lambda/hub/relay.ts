@@ -1,6 +1,6 @@
 /**
- * Relay: tells the topic later what it was too busy for (docs/adr/0012). The hub's own queues have had the hint, so this is
- * for what a team subscribes to the topic itself: it hears of every channel in the end, of each as rarely as will do.
+ * Relay: publishes a hint to the topic later, if the topic was too busy for it (docs/adr/0012). The hub's own queues already have
+ * the hint. The relay is for a team's own subscriptions to the topic: they get a hint of every channel in the end, but only a few.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -10,14 +10,14 @@ import type { Hint } from './hint.ts';
 import type { Log, SendHint } from './ports.ts';
 import { type Recent, recent } from './recent.ts';
 
-/** A channel that is to be told of, since the topic was too busy for a hint of it. */
+/** A channel for which the topic still needs a hint. */
 export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
-  /** How often the topic was too busy for it since the publish itself. */
+  /** How often the topic was busy for this relay. */
   readonly tries: number;
 }
 
 export interface Relays {
-  /** Leaves the relay for after that many milliseconds. */
+  /** Sends the relay with a delay, in milliseconds. */
   send(relay: Relay, delayMs: number): Promise<void>;
 }
 
@@ -30,23 +30,23 @@ export interface Relaying {
   readonly random: () => number;
 }
 
-/** Until the first attempt, in milliseconds: what is published meanwhile is told by the same relay. */
+/** Delay of the first attempt, in milliseconds. One relay covers all that is published to the channel meanwhile. */
 export const RELAY_MS = 2_000;
 
-/** The longest between two attempts, in milliseconds. */
+/** Longest delay between two attempts, in milliseconds. */
 const MOST_DELAY_MS = 60_000;
 
-/** Channels that a process remembers. To forget one costs a hint that says nothing new. */
+/** Channels that a process remembers. If it forgets one, it may publish a hint that says nothing new. */
 const CHANNELS_REMEMBERED = 10_000;
 
-/** Returns what does a relay. It remembers what it told, and what it put off. */
+/** Returns a function that handles a relay. It remembers what it has published, and which relays are under way. */
 export function relaying({ log, topic, relays, random }: Relaying): (relay: Relay) => Promise<void> {
   const told = recent<Hint>(CHANNELS_REMEMBERED);
   const due = relaysDue();
   return async (relay) => {
     const { channel } = relay;
     if (isUnderWay(due, channel, log.clock())) return;
-    // Also where its own offset was told: others rely on what it reads.
+    // Also if its own offset was published already: publishers rely on it to read what is stored now.
     const hint = await newest(log, relay);
     const last = told.get(channel);
     if (!hint || (last && covers(last, hint))) return;
@@ -64,26 +64,26 @@ export function relaying({ log, topic, relays, random }: Relaying): (relay: Rela
   };
 }
 
-/** When the relays are due that a process sent, by channel: the time of sending and the delay, in milliseconds since 1970. */
+/** Returns an empty map from a channel to the time at which its relay is delivered, in milliseconds since 1970. */
 export const relaysDue = (): Recent<number> => recent(CHANNELS_REMEMBERED);
 
-/** True if no other relay is needed: the one that is under way reads the log when it comes, and tells all that is stored then. */
+/** Returns true if a relay of the channel is under way. It reads the log when it arrives, so no other relay is needed. */
 export const isUnderWay = (due: Recent<number>, channel: string, now: number): boolean =>
   (due.get(channel) ?? 0) > now;
 
 const covers = (told: Hint, { offset, isClosing }: Hint): boolean =>
   !isBefore(told.offset, offset) && (told.isClosing || !isClosing);
 
-/** What is to be said of the channel now; undefined if there is no such channel any more. */
+/** Returns the hint for the channel as it is now; undefined if the channel no longer exists. */
 async function newest(log: Relaying['log'], { channel: name, offset }: Relay): Promise<Hint | undefined> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return undefined;
-  // What is stored, not what is claimed: a subscriber may read on until it has reached the offset of a hint.
+  // The end of what is stored, not of what is reserved: a subscriber may read until it reaches the offset of a hint.
   const stored = await log.entries.nearest(channel.streamId, channel.next, 'below');
   const end: Position = { entry: (stored?.slot ?? 0) + 1, index: 0 };
   return { channel: name, offset: isBefore(end, offset) ? offset : end, isClosing: channel.closed };
 }
 
-/** Twice as long after each attempt, and never two processes at the same moment, in milliseconds. */
+/** Returns the delay in milliseconds: doubled after each attempt, and random so that processes do not retry together. */
 const delayAfter = (tries: number, random: number): number =>
-  Math.min(MOST_DELAY_MS, RELAY_MS * 2 ** Math.min(tries, 10)) * (0.5 + random / 2);
+  Math.min(MOST_DELAY_MS, RELAY_MS * 2 ** tries) * (0.5 + random / 2);

@@ -1,8 +1,8 @@
 import cf from 'cloudfront';
 
 /*
- * Picks the origin of a request, moves its token, and says whether it may share an answer. CloudFront runs this before it
- * looks into its cache. The runtime is ES 5.1 with const, let and little more, and the code may have 10 KB:
+ * Selects the origin of a request, moves its token, and decides whether it may share an answer. CloudFront runs this before it
+ * reads its cache. The runtime is ES 5.1 with const, let and little more, and the code may have 10 KB:
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html
  * An origin is selected by an id that the distribution must have; its access control and timeouts come with it:
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/helper-functions-origin-modification.html
@@ -32,9 +32,9 @@ function handler(event) {
   delete headers[ALONE];
   delete headers[HOST];
   if (headers.host) headers[HOST] = { value: headers.host.value };
-  // The address of the caller. An access log of API Gateway can have this header and no other (lib/http-api.ts).
+  // The address of the caller. An access log of an HTTP API can contain this header and no other (lib/http-api.ts).
   headers['user-agent'] = { value: event.viewer.ip };
-  // All values, where there are several: the handler refuses those.
+  // All values, if there are several: the handler refuses those.
   if (headers.authorization) headers[AUTHORIZATION] = headers.authorization;
   delete headers.authorization;
   const path = decode(request.uri);
@@ -51,15 +51,15 @@ function handler(event) {
   return request;
 }
 
-/* True for a request whose answer is right for no other one that has its path, query and the headers of the cache key. */
+/* True if the answer is right for no other request with the same path, query and headers of the cache key. */
 function isAlone(request, live) {
   const headers = request.headers;
   if (headers[AUTHORIZATION] || paramOf(request, TICKET) !== undefined) return true;
-  // A HEAD has the key of a GET, whose answer says where its page ends and not the channel.
+  // A HEAD has the cache key of a GET. The answer to that has the end of its page, not of the channel.
   if (request.method === 'HEAD') return true;
-  // A 304 or a part is an answer to what one caller has.
+  // A 304 or a 206 depends on what the caller already has.
   if (headers.range || headers['if-none-match'] || headers['if-modified-since']) return true;
-  // These mean another place with each request. A held read of one that waits for another would miss what came meanwhile.
+  // These mean another offset with each request. A long poll that waited for another one would miss what was published meanwhile.
   const offset = paramOf(request, 'offset');
   return offset === 'now' || (live === 'long-poll' && (offset === undefined || offset === '-1'));
 }
@@ -67,8 +67,8 @@ function isAlone(request, live) {
 function toStream(event, path) {
   const request = event.request;
   request.headers[ALONE] = { value: event.context.requestId };
-  // Signatures over percent-encoded paths fail on record (https://github.com/aws-samples/image-optimization/issues/44), and a
-  // channel needs none. What else there is, a handler refuses.
+  // Signatures over percent-encoded paths are known to fail (https://github.com/aws-samples/image-optimization/issues/44).
+  // A channel name needs no encoding. A handler refuses all other paths.
   if (/^(\/[\w.~-]+)+$/.test(path)) request.uri = path;
   cf.selectRequestOriginById('stream');
 }

@@ -1,5 +1,5 @@
 /**
- * What would be deployed: the cloud assembly that `cdk synth` writes, as far as the checks look at it.
+ * The cloud assembly that `cdk synth` writes: the parts of it that the checks need.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ export interface Resource {
   readonly id: string;
   readonly type: string;
   readonly properties: Fields;
-  /** True if CloudFormation leaves it behind when it goes out of the stack, or is replaced. */
+  /** True if CloudFormation retains the resource when the stack no longer has it, or replaces it. */
   readonly isKept: boolean;
 }
 
@@ -22,11 +22,11 @@ export interface StackTemplate {
 
 export interface Assembly {
   readonly stacks: readonly StackTemplate[];
-  /** What the account must have been bootstrapped with, and the SSM parameter that says what it has. */
+  /** The bootstrap version that the assembly needs, and the SSM parameter that holds the version of the account. */
   readonly bootstrap: { readonly version: number; readonly parameter: string };
 }
 
-/** @throws Error if the directory has no assembly */
+/** Reads the assembly in a directory. @throws Error if the directory has none */
 export function readAssembly(directory: string): Assembly {
   const artifacts = Object.entries(fieldsOf(readJson(join(directory, 'manifest.json')).artifacts)).map(
     ([id, artifact]) => ({ id, type: fieldsOf(artifact).type, has: fieldsOf(fieldsOf(artifact).properties) }),
@@ -44,7 +44,7 @@ export function readAssembly(directory: string): Assembly {
   };
 }
 
-/** A stack by its template, which is a deployed one or one of the assembly. */
+/** Returns a stack and its resources. @param template a deployed template, or one of the assembly */
 export function stackOf(name: string, template: Fields): StackTemplate {
   const resources = Object.entries(fieldsOf(template.Resources)).map(([id, resource]) => {
     const { Type, Properties, DeletionPolicy } = fieldsOf(resource);
@@ -61,14 +61,14 @@ export function stackOf(name: string, template: Fields): StackTemplate {
 export const resourcesOf = (stacks: readonly StackTemplate[], type: string): readonly Resource[] =>
   stacks.flatMap(({ resources }) => resources).filter((resource) => resource.type === type);
 
-/** The number of executions that the functions of some stacks reserve. */
+/** Returns the number of concurrent executions that the functions of these stacks reserve. */
 export const reservedBy = (stacks: readonly StackTemplate[]): number =>
   resourcesOf(stacks, 'AWS::Lambda::Function').reduce(
     (sum, { properties }) => sum + Number(properties.ReservedConcurrentExecutions ?? 0),
     0,
   );
 
-/** The settings that a stage has for its routes, the default included: requests a second, and at once. */
+/** Returns the throttling settings of all routes, `default` included: `rate` in requests a second, `burst` in requests. */
 export function ratesOf(
   stacks: readonly StackTemplate[],
 ): readonly { route: string; rate: number; burst: number }[] {

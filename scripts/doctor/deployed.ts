@@ -1,5 +1,5 @@
 /**
- * What is deployed already under the names of the stacks: their state, and the templates that they were made with.
+ * The deployed stacks: their state, outputs and templates.
  * @module
  */
 import {
@@ -11,32 +11,32 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { parse } from 'yaml';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { ask, BOUNDED } from './ask.ts';
 import { type Assembly, type StackTemplate, stackOf } from './assembly.ts';
+import { BOUNDED, callAws } from './call.ts';
 
 export interface DeployedStack extends StackTemplate {
   readonly status: string;
-  /** False for what is left of a creation that failed or never began: nothing of it serves anyone. */
+  /** False if the creation of the stack failed or did not begin: then it serves no clients. */
   readonly isLive: boolean;
-  /** CloudFormation refuses to delete it. */
+  /** True if the stack has termination protection. */
   readonly isProtected: boolean;
   readonly outputs: Readonly<Record<string, string>>;
-  /** Why its creation failed, in the words of AWS; empty if it did not. */
+  /** The error message of AWS if its creation failed, otherwise empty. */
   readonly reason: string;
 }
 
 const NOT_LIVE = /^(ROLLBACK_|REVIEW_IN_PROGRESS)/;
 
-/** Made when it is used: the options of a command may name a profile. */
+/** A new client for each call: the options of a command may set the profile after this module is loaded. */
 const client = () => new CloudFormationClient(BOUNDED);
 
-/** The stacks of the assembly that exist. */
+/** Returns those stacks of the assembly that are deployed. */
 export async function readDeployed({ stacks }: Assembly): Promise<readonly DeployedStack[]> {
   const found = await Promise.all(stacks.map(({ name }) => readStack(name)));
   return found.filter((stack) => stack !== undefined);
 }
 
-/** The stack of that name, or undefined if there is none. */
+/** Returns the stack of that name, or undefined if there is none. */
 export async function readStack(name: string): Promise<DeployedStack | undefined> {
   const stack = await describe(name);
   if (stack === undefined) return undefined;
@@ -50,34 +50,34 @@ export async function readStack(name: string): Promise<DeployedStack | undefined
     isLive: !NOT_LIVE.test(status),
     isProtected: stack.EnableTerminationProtection === true,
     outputs: Object.fromEntries(outputs),
-    reason: /^ROLLBACK_/.test(status) ? await readReason(name) : '',
+    reason: /^ROLLBACK_/.test(status) ? await readFailureReason(name) : '',
   };
 }
 
 async function describe(name: string): Promise<Stack | undefined> {
   try {
-    const { Stacks = [] } = await ask('cloudformation:DescribeStacks', () =>
+    const { Stacks = [] } = await callAws('cloudformation:DescribeStacks', () =>
       client().send(new DescribeStacksCommand({ StackName: name })),
     );
     return Stacks[0];
   } catch (error) {
-    // CloudFormation says so by this: ValidationError, "Stack with id … does not exist".
+    // CloudFormation answers ValidationError, "Stack with id … does not exist".
     if (error instanceof Error && /does not exist/.test(error.message)) return undefined;
     throw error;
   }
 }
 
 async function readTemplate(name: string): Promise<StackTemplate> {
-  const { TemplateBody = '{}' } = await ask('cloudformation:GetTemplate', () =>
+  const { TemplateBody = '{}' } = await callAws('cloudformation:GetTemplate', () =>
     client().send(new GetTemplateCommand({ StackName: name, TemplateStage: 'Original' })),
   );
-  // The CDK deploys what it wrote as JSON, and JSON is YAML.
+  // The CDK deploys JSON, and JSON is valid YAML.
   return stackOf(name, fieldsOf(parse(TemplateBody)));
 }
 
-/** The first resource that could not be made: the others were cancelled for its sake. The events come newest first. */
-async function readReason(name: string): Promise<string> {
-  const { StackEvents = [] } = await ask('cloudformation:DescribeStackEvents', () =>
+/** Returns the error of the first resource that failed; CloudFormation then cancelled the others. Events come newest first. */
+async function readFailureReason(name: string): Promise<string> {
+  const { StackEvents = [] } = await callAws('cloudformation:DescribeStackEvents', () =>
     client().send(new DescribeStackEventsCommand({ StackName: name })),
   );
   const failed = StackEvents.filter(

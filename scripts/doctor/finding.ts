@@ -1,35 +1,35 @@
 /**
- * What a check found: fine, a warning or a failure, in words.
+ * The result of a check: fine, a warning or a failure.
  * @module
  */
 
 export interface Finding {
   readonly verdict: 'fine' | 'warning' | 'failure';
-  /** What was looked at, in two or three words. */
-  readonly about: string;
-  /** What is so or, for a warning and a failure, what will happen. */
-  readonly says: string;
-  /** The command or option that cures it. */
-  readonly cure?: string;
+  /** The subject of the check, in two or three words. */
+  readonly subject: string;
+  /** What the check found and, for a warning or a failure, what will happen. */
+  readonly text: string;
+  /** The command or option that fixes it. */
+  readonly fix?: string;
 }
 
-export const fine = (about: string, says: string): Finding => ({ verdict: 'fine', about, says });
+export const fine = (subject: string, text: string): Finding => ({ verdict: 'fine', subject, text });
 
-/** The deployment succeeds, and something is not as one may expect. */
-export const warning = (about: string, says: string, cure: string): Finding => ({
+/** The deployment succeeds, but something may surprise the operator. */
+export const warning = (subject: string, text: string, fix: string): Finding => ({
   verdict: 'warning',
-  about,
-  says,
-  cure,
+  subject,
+  text,
+  fix,
 });
 
 /** The deployment would fail, or data would be left behind. */
-export const failure = (about: string, says: string, cure: string): Finding => ({
+export const failure = (subject: string, text: string, fix: string): Finding => ({
   verdict: 'failure',
-  about,
-  says,
-  cure,
+  subject,
+  text,
+  fix,
 });
 
-/** A number as people read it: `10,000`. */
+/** Formats a number with separators: `10,000`. */
 export const count = (number: number): string => number.toLocaleString('en');

@@ -1,5 +1,5 @@
 /**
- * The options of the CDK CLI, as far as they decide what is deployed and by whom; the rest is for the CLI.
+ * Parses the options that decide what is deployed, and with which identity. All others are for the CDK CLI.
  * @module
  */
 import { statSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 export interface Options {
   /** `key=value`, as `-c` has them. */
   readonly context: readonly string[];
-  /** Of `--app`: a directory that holds a cloud assembly, or a command that writes one. */
+  /** The value of `--app`: a directory that holds a cloud assembly, or a command that writes one. */
   readonly app: string | undefined;
   readonly profile: string | undefined;
   readonly region: string | undefined;
@@ -50,28 +50,28 @@ export function parseOptions(args: readonly string[]): Options {
   };
 }
 
-/** `--app=x` in two; the value of `-c` may hold a `=` of its own. */
+/** Splits `--app=x` in two. The value of `-c` may contain a `=`, so a short option is not split. */
 function split(arg: string): [string, string?] {
   const at = arg.startsWith('--') ? arg.indexOf('=') : -1;
   return at === -1 ? [arg] : [arg.slice(0, at), arg.slice(at + 1)];
 }
 
-/** Has every client of this process and of its children use the profile and the Region that were named. */
+/** Sets the profile and the Region for all AWS clients of this process and of its children. */
 export function useIdentity({ profile, region }: Options): void {
   if (profile !== undefined) process.env.AWS_PROFILE = profile;
   if (region !== undefined) process.env.AWS_REGION = region;
 }
 
-/** The identity, as the CLI is told it: its options have precedence over the environment. */
+/** Returns the profile and the Region as options of the CLI, which take precedence over the environment. */
 export const identityArgs = ({ profile, region }: Options): readonly string[] => [
   ...(profile === undefined ? [] : ['--profile', profile]),
   ...(region === undefined ? [] : ['--region', region]),
 ];
 
-/** What the CLI is given to synthesize the same. */
+/** Returns the context as options of the CLI. */
 export const contextArgs = ({ context }: Options): readonly string[] =>
   context.flatMap((pair) => ['-c', pair]);
 
-/** True if `--app` names a ready assembly. */
+/** Returns true if `--app` names a directory, which then holds an assembly. */
 export const isReady = (app: string | undefined): app is string =>
   app !== undefined && statSync(app, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -1,28 +1,28 @@
 /**
- * How findings look: a line for each, and below a warning or a failure a line with its cure.
+ * Prints findings: a line for each, and below a warning or a failure the line that tells how to fix it.
  * @module
  */
 import { styleText } from 'node:util';
 import type { Finding } from './finding.ts';
-import type { Who } from './who.ts';
+import type { Identity } from './identity.ts';
 
 const COLOURS = { fine: 'green', warning: 'yellow', failure: 'red' } as const;
 const WIDTH = Math.max(...Object.keys(COLOURS).map((verdict) => verdict.length));
 
-export function printWho({ account, arn, region }: Who): void {
+export function printIdentity({ account, arn, region }: Identity): void {
   process.stdout.write(`account ${account} in ${region}, as ${arn}\n\n`);
 }
 
 /** Colours go to a terminal only, and not where NO_COLOR is set. */
 export function printFindings(findings: readonly Finding[]): void {
-  for (const { verdict, about, says, cure } of findings) {
+  for (const { verdict, subject, text, fix } of findings) {
     const word = styleText(COLOURS[verdict], verdict.padEnd(WIDTH), { stream: process.stdout });
-    process.stdout.write(`${word}  ${about}: ${says}\n`);
-    if (cure !== undefined) process.stdout.write(`${' '.repeat(WIDTH)}  → ${cure}\n`);
+    process.stdout.write(`${word}  ${subject}: ${text}\n`);
+    if (fix !== undefined) process.stdout.write(`${' '.repeat(WIDTH)}  → ${fix}\n`);
   }
 }
 
-/** `12 checks: 10 fine, 1 warning, 1 failure`. */
+/** Returns `10 fine, 1 warning, 1 failure`. */
 export function summaryOf(findings: readonly Finding[]): string {
   const count = (verdict: Finding['verdict']) =>
     findings.filter((finding) => finding.verdict === verdict).length;

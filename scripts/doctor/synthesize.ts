@@ -1,5 +1,5 @@
 /**
- * Runs the pinned CDK CLI; it writes the assembly once, for the doctor and for what follows.
+ * Runs the pinned CDK CLI. It writes the assembly once, for the doctor and for the deployment.
  * @module
  */
 import { spawn } from 'node:child_process';
@@ -10,22 +10,22 @@ import { contextArgs, identityArgs, isReady, type Options } from './options.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs the CLI in the terminal of the command; resolves to its exit code. */
+/** Runs the CLI with the terminal of this command. Returns its exit code. */
 export async function runCdk(args: readonly string[], cwd = PROJECT): Promise<number> {
   const cdk = spawn('cdk', [...args], { stdio: 'inherit', cwd });
   const [code] = await once(cdk, 'close');
   return Number(code ?? 1);
 }
 
-/** A folder without a cdk.json: there the CLI knows no app, and builds none. */
+/** A folder without a cdk.json: there the CLI finds no app, and builds none. */
 export const WITHOUT_APP = fileURLToPath(new URL('.', import.meta.url));
 
-/** What the template refuses, in its own words. */
-export class Refused extends Error {}
+/** The template refuses the options or the Region. The message is that of the app, one problem a line. */
+export class TemplateRefused extends Error {}
 
 /**
- * The directory of the assembly: the one that `--app` names, or `cdk.out`, written now.
- * @throws Refused with the sentence of the app, without what the CLI says around it
+ * Returns the directory of the assembly: the one that `--app` names, or `cdk.out` after writing it.
+ * @throws TemplateRefused if the app refuses the options or the Region
  */
 export async function synthesize(options: Options): Promise<string> {
   if (isReady(options.app)) return resolve(options.app);
@@ -46,12 +46,12 @@ export async function synthesize(options: Options): Promise<string> {
     });
   }
   const [code] = await once(cdk, 'close');
-  if (code !== 0) throw new Refused(sentenceIn(printed));
+  if (code !== 0) throw new TemplateRefused(messageIn(printed));
   return resolve(PROJECT, 'cdk.out');
 }
 
-/** The app's own sentence, or all that was printed. */
-function sentenceIn(printed: string): string {
+/** Returns the message of the app without the output of the CLI around it, or else all that was printed. */
+function messageIn(printed: string): string {
   const own = /^tidings: ([\s\S]*?)(?=\n.*Subprocess exited|$(?![\s\S]))/m.exec(printed)?.[1];
   return (own ?? printed).trim();
 }

@@ -5,7 +5,7 @@
 
 import { MAX_MESSAGE_BYTES } from '../../protocol/limits.ts';
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import { openSocket } from './wire.ts';
 
 export const head: Check = {
@@ -22,7 +22,7 @@ export const head: Check = {
       );
       const came = `${answer.status} with type ${type}, offset ${offset} (published up to ${end}), Cache-Control ${cached}`;
       const isAll = answer.status === 200 && type?.startsWith('application/json') === true && offset === end;
-      demand(isAll && cached === 'no-store' && (await answer.text()) === '', came);
+      expectThat(isAll && cached === 'no-store' && (await answer.text()) === '', came);
     }
     return '200 with application/json, the offset of the publish and no-store, twice';
   },
@@ -42,12 +42,12 @@ export const largestMessage: Check = {
       socket.say({ action: 'subscribe', channel });
       await socket.next(({ type }) => type === 'subscribed');
       const published = await publish(channel, [message]);
-      demand(published.status === 204, `${published.status} for the publish`);
+      expectThat(published.status === 204, `${published.status} for the publish`);
       const read = await ask(`/channels/${channel}?offset=-1`);
       const text = await read.text();
-      demand(text === `["${message}"]`, `${read.status} and ${text.length} characters for the read`);
+      expectThat(text === `["${message}"]`, `${read.status} and ${text.length} characters for the read`);
       const over = await publish(channel, [`${message}x`]);
-      demand(over.status === 413, `${over.status} for one byte more`);
+      expectThat(over.status === 413, `${over.status} for one byte more`);
       await socket.next(
         ({ type, next }) => type === 'messages' && next === published.headers.get('stream-next-offset'),
       );

@@ -1,8 +1,8 @@
 /**
- * What a browser asks before it asks (PROTOCOL.md §10).
+ * CORS preflights of browsers (PROTOCOL.md §10).
  * @module
  */
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import { listsOrigins } from './refusals.ts';
 
 const METHODS = ['POST', 'PUT', 'DELETE'];
@@ -29,14 +29,14 @@ export const preflights: Check = {
         (name) => headers.get(`access-control-${name}`) ?? '',
       );
       const answer = `${status} with origin ${allowed}, methods ${methods}, headers ${more}, age ${age} at ${url}`;
-      demand(status >= 200 && status < 300 && (allowed === '*' || allowed === origin), answer);
+      expectThat(status >= 200 && status < 300 && (allowed === '*' || allowed === origin), answer);
       const isChannel = url.endsWith('/none');
-      demand(!isChannel || METHODS.every((method) => methods?.includes(method)), answer);
-      demand(
+      expectThat(!isChannel || METHODS.every((method) => methods?.includes(method)), answer);
+      expectThat(
         HEADERS.every((header) => more?.toLowerCase().includes(header)),
         answer,
       );
-      demand(Number(age) === MAX_AGE, answer);
+      expectThat(Number(age) === MAX_AGE, answer);
       came.push(`${status} for ${allowed}`);
     }
     return `${came.join(', ')}, with all three headers asked for and two hours`;

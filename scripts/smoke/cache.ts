@@ -1,15 +1,15 @@
 /**
- * The edge's cache: what one anonymous caller is answered must not reach another that asked for something else.
+ * The cache of the edge: an answer for one anonymous caller must not reach another with a different request.
  * @module
  */
-import { type Check, demand, type Unseen, unseen } from './check.ts';
+import { type Check, expectThat, type Unseen, unseen } from './check.ts';
 
-const shut = (status: number, open: string): Unseen | undefined =>
+const skipUnlessPublic = (status: number, open: string): Unseen | undefined =>
   status === 401
     ? unseen(`401: no caller without a token may read ${open}; name a public channel with --public`)
     : undefined;
 
-/** Pairs of requests. CloudFront answers both with one request to the hub if they are close enough. */
+/** Pairs of requests. CloudFront answers both with one request to the hub if they arrive at almost the same time. */
 const PAIRS = 20;
 
 export const sharedPolls: Check = {
@@ -21,13 +21,13 @@ export const sharedPolls: Check = {
     await publish(channel, ['seen']);
     const path = `/channels/${channel}?offset=-1`;
     const { status, headers } = await askAnonymously(path);
-    const isShut = shut(status, hub.open);
-    if (isShut) return isShut;
+    const skipped = skipUnlessPublic(status, hub.open);
+    if (skipped) return skipped;
     const tag = headers.get('etag');
-    demand(status === 200 && tag !== null, `${status} with ETag: ${tag}`);
+    expectThat(status === 200 && tag !== null, `${status} with ETag: ${tag}`);
     let notModified = 0;
     for (let n = 0; n < PAIRS; n++) {
-      // `_` means nothing to the hub, and makes another address to a cache.
+      // The hub ignores `_`, and for a cache it makes another URL.
       const url = `${path}&_=${n}`;
       const [checked, plain] = await Promise.all([
         askAnonymously(url, { headers: { 'If-None-Match': tag } }),
@@ -35,8 +35,8 @@ export const sharedPolls: Check = {
       ]);
       const body = await plain.text();
       const came = `${plain.status} ${body} for the one without If-None-Match, ${checked.status} for the other`;
-      demand(plain.status === 200 && body === '["seen"]', came);
-      demand(checked.status === 304 || checked.status === 200, came);
+      expectThat(plain.status === 200 && body === '["seen"]', came);
+      expectThat(checked.status === 304 || checked.status === 200, came);
       if (checked.status === 304) notModified++;
     }
     return `200 with the message for it in ${PAIRS} pairs; 304 for the other in ${notModified}`;
@@ -52,14 +52,14 @@ export const freshReads: Check = {
   async run({ hub, askAnonymously, newChannel, publish }) {
     const channel = await newChannel({ isOpen: true });
     const read = () => askAnonymously(`/channels/${channel}?offset=-1`);
-    const isShut = shut((await read()).status, hub.open);
-    if (isShut) return isShut;
+    const skipped = skipUnlessPublic((await read()).status, hub.open);
+    if (skipped) return skipped;
     for (let n = 1; n <= PUBLISHES; n++) {
       await publish(channel, [n]);
       const answer = await read();
       const body = await answer.text();
       const all = JSON.stringify(Array.from({ length: n }, (_, at) => at + 1));
-      demand(body === all, `${answer.status} ${body} after publish ${n}`);
+      expectThat(body === all, `${answer.status} ${body} after publish ${n}`);
     }
     return `all of them, after each of ${PUBLISHES} publishes`;
   },

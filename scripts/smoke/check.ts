@@ -1,16 +1,16 @@
 /**
- * What a check is: it asks the hub something over the wire, and says what came.
+ * A check: sends requests to the hub over the wire, and reports the result.
  * @module
  */
 import type { Session } from './session.ts';
 
-/** What came is no answer to the question, since that cannot be seen from outside. */
+/** The result cannot be seen from outside. */
 export interface Unseen {
   readonly unseen: string;
 }
 
 export interface Check {
-  /** What `--only` calls it by, from 1 on. */
+  /** Its number for `--only`, from 1. */
   readonly number: number;
   readonly title: string;
   /** What is promised. */
@@ -30,12 +30,12 @@ export interface Outcome {
 /** @param came why the check can say nothing, and what would let it */
 export const unseen = (came: string): Unseen => ({ unseen: came });
 
-/** @throws Error that says what came, unless that is as expected */
-export function demand(isAsExpected: boolean, came: string): asserts isAsExpected {
+/** Checks one expectation. @throws Error with what came, if it is not as expected */
+export function expectThat(isAsExpected: boolean, came: string): asserts isAsExpected {
   if (!isAsExpected) throw new Error(came);
 }
 
-/** Runs a check. It never throws: what goes wrong is what came. */
+/** Runs a check. Never throws: an error becomes the verdict FAIL. */
 export async function outcomeOf(check: Check, session: Session): Promise<Outcome> {
   try {
     const came = await check.run(session);
@@ -47,7 +47,7 @@ export async function outcomeOf(check: Check, session: Session): Promise<Outcome
   }
 }
 
-/** `fetch failed` says nothing: what it was is in the cause. */
+/** Returns the message of an error, with its cause: `fetch failed` alone does not tell the reason. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no answer in time';

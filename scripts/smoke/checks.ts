@@ -1,5 +1,5 @@
 /**
- * All checks, in the order in which they run: what others build on comes first, and what waits long comes last.
+ * All checks, in the order in which they run: first those on which others depend, last those that wait long.
  * @module
  */
 import { head, largestMessage } from './answers.ts';
@@ -36,5 +36,5 @@ export const CHECKS: readonly Check[] = [
   afterFreeze,
 ];
 
-/** The one that is run only when it is asked for. */
+/** The check that runs only with `--long` or `--only`. */
 export const LONG = afterFreeze.number;

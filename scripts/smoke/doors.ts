@@ -1,9 +1,9 @@
 /**
- * The bare URLs: what they answer by themselves, with a front door and without one.
+ * The URLs behind the front door: what they answer, with a front door and without one.
  * @module
  */
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import { eventWith, openSocket } from './wire.ts';
 
 export const bareUrls: Check = {
@@ -17,15 +17,15 @@ export const bareUrls: Check = {
     const { http, stream, socket } = hub.bare;
     const path = `/channels/${channel}`;
     const read = await ask(`${http}${path}?offset=-1`);
-    demand((await read.text()) === '["seen"]', `${read.status} for a read at HttpUrl`);
+    expectThat((await read.text()) === '["seen"]', `${read.status} for a read at HttpUrl`);
     const held = await ask(`${http}${path}?live=long-poll&offset=-1`, { redirect: 'manual' });
     const location = held.headers.get('location');
-    demand(
+    expectThat(
       held.status === 307 && location?.startsWith('/hold/') === true,
       `${held.status} to ${location} for a long poll at HttpUrl`,
     );
     const streamed = await ask(`${http}${path}?live=sse&offset=-1`);
-    demand(streamed.status === 501, `${streamed.status} for a stream at HttpUrl`);
+    expectThat(streamed.status === 501, `${streamed.status} for a stream at HttpUrl`);
     const opened = await openSocket(socket, { protocols: subprotocolsFor(hub.token) });
     opened.close();
     const atApi = `${read.status}, ${held.status} to /hold and ${streamed.status} at HttpUrl`;
@@ -36,7 +36,10 @@ export const bareUrls: Check = {
     for (const asker of [ask, askAnonymously]) {
       const answer = await asker(`${stream}${path}?live=sse&offset=-1`);
       await answer.body?.cancel();
-      demand(answer.status === 403, `${answer.status} at StreamUrl: it can be called without the front door`);
+      expectThat(
+        answer.status === 403,
+        `${answer.status} at StreamUrl: it can be called without the front door`,
+      );
     }
     return `${atApi}, a socket, 403 at StreamUrl`;
   },

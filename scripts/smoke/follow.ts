@@ -1,6 +1,5 @@
 /**
- * A reader of one channel by one transport: the client of this project, which nobody can see anything by that a hub does
- * not say.
+ * A reader of one channel by one transport. It is the client of this project.
  * @module
  */
 import { connect } from '../../client/index.ts';
@@ -8,7 +7,7 @@ import type { Transport } from '../../client/transport.ts';
 import type { Session } from './session.ts';
 
 export interface Follower {
-  /** What came, in its order. */
+  /** The messages, in the order in which they arrived. */
   readonly got: readonly unknown[];
   /** Waits until so many messages have come. @throws Error with how many there are, if they do not come in time */
   readonly until: (count: number, ms: number) => Promise<void>;

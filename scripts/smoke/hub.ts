@@ -1,5 +1,5 @@
 /**
- * The hub that is checked: where its doors are, and a token for it.
+ * The hub to test: its URLs, and a token for it.
  * @module
  */
 import { UsageError } from '../cli.ts';
@@ -24,10 +24,10 @@ export interface SmokeHub {
   readonly hasEdge: boolean;
   /** True for a hub on this machine. */
   readonly isLocal: boolean;
-  /** May do everything below `root` and `open`, on behalf of a caller that nobody else is. */
+  /** Allows everything below `root` and `open`. Its `sub` is new for each run, so that the run has its own quota. */
   readonly token: string;
   readonly root: string;
-  /** Below it anonymous callers may subscribe, if the hub lets them anywhere. */
+  /** Channels below it can be read without a token, if the hub allows that. */
   readonly open: string;
 }
 

@@ -1,14 +1,18 @@
 /**
- * Long polls: what the gateway says when there is no room, and a process that was frozen (PROTOCOL.md §5.1, §8).
+ * Long polls: the answer of API Gateway for a function without concurrency, and a process that was frozen (PROTOCOL.md §5.1, §8).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
 import { codeIn } from './wire.ts';
 
 /** How long the first long poll has to get its place before the second one comes, in milliseconds. */
 const FIRST_MS = 2_000;
+/** How long the first long poll is held, in seconds: longer than FIRST_MS and the second one together. */
+const FIRST_SECONDS = 6;
+/** The shortest hold, in seconds. */
+const SHORT_SECONDS = 1;
 
 const longPoll = (session: Session, channel: string, seconds: number): Promise<Response> =>
   session.ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers: { Prefer: `wait=${seconds}` } });
@@ -20,9 +24,9 @@ export const noRoom: Check = {
     'a 5xx or 429 of the platform, with or without Retry-After (with tidings:maxHolds=1, the second of two)',
   async run(session) {
     const channel = await session.newChannel();
-    const first = longPoll(session, channel, 6);
+    const first = longPoll(session, channel, FIRST_SECONDS);
     await wait(FIRST_MS, undefined, { signal: session.stopped });
-    const second = await longPoll(session, channel, 1);
+    const second = await longPoll(session, channel, SHORT_SECONDS);
     const answers = [await first, second];
     const refused = answers.find(({ status }) => status !== 204);
     if (!refused) return unseen('204 for both: deploy with -c tidings:maxHolds=1 to see it');
@@ -30,7 +34,7 @@ export const noRoom: Check = {
     const after = refused.headers.get('retry-after') ?? 'none';
     const came = `${refused.status} ${body}, Retry-After: ${after}`;
     if (codeIn(body) === 'too_many_requests') return unseen('the quota of one caller was reached before');
-    demand(refused.status === 429 || refused.status >= 500, came);
+    expectThat(refused.status === 429 || refused.status >= 500, came);
     return came;
   },
 };
@@ -39,6 +43,8 @@ export const noRoom: Check = {
 const SEEN_MS = 10_000;
 /** How long the long poll waits before something is published, in milliseconds. */
 const HELD_MS = 3_000;
+/** How long that long poll is held at the most, in seconds: longer than HELD_MS and SEEN_MS together. */
+const HELD_SECONDS = 20;
 const MINUTE_MS = 60_000;
 
 export const afterFreeze: Check = {
@@ -48,20 +54,20 @@ export const afterFreeze: Check = {
   async run(session) {
     const { pauseMs, note, stopped, newChannel, publish } = session;
     const channel = await newChannel();
-    const first = await longPoll(session, channel, 1);
-    demand(first.status === 204, `the first long poll was answered ${first.status}`);
+    const first = await longPoll(session, channel, SHORT_SECONDS);
+    expectThat(first.status === 204, `the first long poll was answered ${first.status}`);
     for (let left = pauseMs; left > 0; left -= MINUTE_MS) {
       note(`pausing for ${Math.ceil(left / 1_000)} s`);
       await wait(Math.min(left, MINUTE_MS), undefined, { signal: stopped });
     }
-    const held = longPoll(session, channel, 20);
+    const held = longPoll(session, channel, HELD_SECONDS);
     await wait(HELD_MS, undefined, { signal: stopped });
     await publish(channel, ['woken']);
     const published = performance.now();
     const { status } = await held;
     const ms = Math.round(performance.now() - published);
-    demand(status === 200, `the long poll was answered ${status}`);
-    demand(ms < SEEN_MS, `the message ${ms} ms after its publish`);
+    expectThat(status === 200, `the long poll was answered ${status}`);
+    expectThat(ms < SEEN_MS, `the message ${ms} ms after its publish`);
     return `the message ${ms} ms after its publish, after a pause of ${pauseMs / 1_000} s`;
   },
 };

@@ -1,5 +1,5 @@
 /**
- * Encoded names: a signature is made over the path and the query, and each service encodes them in its own way.
+ * Encoded names: a signature covers the path and the query, and each service encodes them in its own way.
  * https://github.com/aws-samples/image-optimization/issues/44
  * @module
  */

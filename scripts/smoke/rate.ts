@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import { follow } from './follow.ts';
 import type { Session } from './session.ts';
 
@@ -27,10 +27,10 @@ export const publishingFast: Check = {
       const { statuses, ms } = await publishAt(session, channel, count);
       const refused = Object.entries(statuses).filter(([status]) => !/^2/.test(status));
       const answers = Object.entries(statuses).map(([status, n]) => `${n} times ${status}`);
-      demand(refused.length === 0, answers.join(', '));
+      expectThat(refused.length === 0, answers.join(', '));
       await reader.until(count, LATE_MS);
       const different = new Set(reader.got).size;
-      demand(
+      expectThat(
         reader.got.length === count && different === count,
         `${different} different messages of ${count} on the socket`,
       );
@@ -42,7 +42,7 @@ export const publishingFast: Check = {
   },
 };
 
-/** Publishes without waiting for answers: how fast is what is asked. */
+/** Publishes at the rate of the session, without waiting for answers. */
 async function publishAt({ rate, publish, stopped }: Session, channel: string, count: number) {
   const statuses: Record<string, number> = {};
   const began = performance.now();

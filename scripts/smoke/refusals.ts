@@ -2,7 +2,7 @@
  * Refusals: those of the hub, and those that the gateway gives before the hub is asked (PROTOCOL.md §7, §8, §9).
  * @module
  */
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import { codeIn } from './wire.ts';
 
 const CHALLENGES = ['WWW-Authenticate', 'x-amzn-Remapped-www-authenticate'];
@@ -25,8 +25,8 @@ export const unauthorized: Check = {
       const name = CHALLENGES.find((challenge) => answer.headers.has(challenge));
       const body = await answer.text();
       const isRefusal = answer.status === 401 && codeIn(body) === 'unauthorized';
-      demand(isRefusal, `${answer.status} ${body} from ${origin}`);
-      demand(name !== undefined, `401 without a challenge from ${origin}`);
+      expectThat(isRefusal, `${answer.status} ${body} from ${origin}`);
+      expectThat(name !== undefined, `401 without a challenge from ${origin}`);
       came.push(`${name} from ${origin}`);
     }
     return `401 unauthorized with ${came.join(', ')}`;
@@ -45,16 +45,16 @@ export const gatewayRefusal: Check = {
     const headers = { Origin: origin, 'X-Long': 'x'.repeat(TOO_LONG) };
     const answer = await ask(`/channels/${hub.root}/none?offset=-1`, { headers });
     await answer.text();
-    demand(answer.status === 431, `${answer.status}`);
+    expectThat(answer.status === 431, `${answer.status}`);
     const allowed = answer.headers.get('access-control-allow-origin');
     if (allowed === null && (await listsOrigins(ask, hub.root, origin)))
       return unseen(`431, and this hub does not admit pages of ${origin}: name one with --origin`);
-    demand(allowed === '*' || allowed === origin, `431 with Access-Control-Allow-Origin: ${allowed}`);
+    expectThat(allowed === '*' || allowed === origin, `431 with Access-Control-Allow-Origin: ${allowed}`);
     return `431 with Access-Control-Allow-Origin: ${allowed}`;
   },
 };
 
-/** True if pages of that origin cannot read what the hub itself says. */
+/** Returns true if pages of that origin cannot read the answers of the hub. */
 export async function listsOrigins(
   ask: (path: string, init?: RequestInit) => Promise<Response>,
   root: string,

@@ -1,11 +1,11 @@
 /**
- * One run: what the checks share, and what is removed after them.
+ * One run: what the checks share, and what to remove after them.
  * @module
  */
 import { STREAM_CLOSED, STREAM_TTL } from '../../protocol/headers.ts';
 import type { SmokeHub } from './hub.ts';
 
-/** What a person may choose. */
+/** The options of a run. */
 export interface Choices {
   /** Publishes a second of the check that publishes fast. */
   readonly rate: number;
@@ -13,7 +13,7 @@ export interface Choices {
   readonly receiver: string | undefined;
   /** The origin of a page that may call. */
   readonly origin: string;
-  /** How long the functions are left alone before they are asked again, in milliseconds. */
+  /** How long no request is sent in the check of a frozen process, in milliseconds. */
   readonly pauseMs: number;
 }
 
@@ -21,9 +21,9 @@ export interface Session extends Choices {
   readonly hub: SmokeHub;
   /** Aborted when the run is to end. */
   readonly stopped: AbortSignal;
-  /** Says what is waited for. */
+  /** Prints what the run waits for. */
   readonly note: (line: string) => void;
-  /** Asks the hub with the token. `path` is below the front door, unless it is a whole URL. */
+  /** Sends a request with the token. `path` is below the front door, unless it is a whole URL. */
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
   /** The same without a token. */
   readonly askAnonymously: (path: string, init?: RequestInit) => Promise<Response>;
@@ -35,7 +35,7 @@ export interface Session extends Choices {
    * the account's concurrent executions for a minute, of which a new account has ten.
    */
   readonly endReaders: () => Promise<void>;
-  /** Has something removed after the run. */
+  /** Adds something to remove after the run. */
   readonly removeLater: (path: string) => void;
   /** Removes what the checks have made. Returns what could not be removed. */
   readonly clean: () => Promise<readonly string[]>;

@@ -5,7 +5,7 @@
 
 import { fieldsOf } from '../../protocol/fields.ts';
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import { inWords, openSocket } from './wire.ts';
 
 export const socketsByEachWay: Check = {
@@ -15,7 +15,7 @@ export const socketsByEachWay: Check = {
   async run({ hub, ask }) {
     const { token, sockets } = hub;
     const answer = await ask('/tickets', { method: 'POST' });
-    demand(answer.status === 201, `POST /tickets was answered ${await inWords(answer.clone())}`);
+    expectThat(answer.status === 201, `POST /tickets was answered ${await inWords(answer.clone())}`);
     const { ticket } = fieldsOf(await answer.json());
     const ways = {
       'the Authorization header': [sockets, { headers: { Authorization: `Bearer ${token}` } }],

@@ -1,10 +1,10 @@
 /**
- * Streams: whether a token gets through to the function, and what a reader that has left still occupies (PROTOCOL.md §5.2, §8).
+ * Streams: whether the function gets the token, and how long a stream goes on after its reader has disconnected (PROTOCOL.md §5.2, §8).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { STREAM_TTL } from '../../protocol/headers.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import type { Session } from './session.ts';
 import { eventWith } from './wire.ts';
 
@@ -30,7 +30,10 @@ export const streamsWithToken: Check = {
       await publish(channel, [path]);
       await eventWith(path, stream);
       const ms = Math.round(performance.now() - published);
-      demand(ms < BUFFERED_MS, `the message after ${ms} ms at ${path}: something on the way keeps it back`);
+      expectThat(
+        ms < BUFFERED_MS,
+        `the message after ${ms} ms at ${path}: something on the way keeps it back`,
+      );
       slowest = Math.max(slowest, ms);
     }
     return `the message within ${slowest} ms of its publish, by each, and as an EventSource reads a channel`;
@@ -41,13 +44,13 @@ export const streamsWithToken: Check = {
 const TTL_SECONDS = 4;
 /** How much longer a channel lives that an abandoned stream looks into, at the least, in milliseconds. */
 const LONGER_MS = 2_500;
-/** The longest that streamSeconds may be (lib/config.ts), and some, in milliseconds. */
+/** A little more than the maximum of streamSeconds (lib/config.ts), in milliseconds. */
 const LONGEST_MS = 15 * 60_000;
 const LOOK_MS = 500;
 
 /**
- * A channel with a TTL lives as long as something reads it, and asking by HEAD does not count as that. So it tells how long the
- * invocation went on that its reader has left.
+ * A channel with a TTL lives as long as something reads it, and HEAD does not count as a read. So the lifetime of the channel shows
+ * how long the stream went on after its reader disconnected.
  */
 export const abandonedStream: Check = {
   number: 7,
@@ -65,7 +68,7 @@ export const abandonedStream: Check = {
     note('waiting until the stream that was left has ended (a minute by default)');
     const aloneMs = (await untilGone(session, alone)) - left;
     const wentOnMs = (await untilGone(session, followed)) - left - aloneMs;
-    demand(wentOnMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
+    expectThat(wentOnMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
     return `it went on for about ${Math.round(wentOnMs / 1_000)} s`;
   },
 };

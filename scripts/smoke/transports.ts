@@ -5,7 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { TRANSPORTS } from '../../client/transport.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { type Check, demand } from './check.ts';
+import { type Check, expectThat } from './check.ts';
 import { follow } from './follow.ts';
 import type { Session } from './session.ts';
 import { createEndpoint, withReceiver } from './webhooks.ts';
@@ -31,7 +31,7 @@ export const allTransports: Check = {
         await Promise.all(followers.map((one) => one.until(MESSAGES, LATE_MS)));
         for (const [at, { got }] of followers.entries()) {
           const isAll = got.length === MESSAGES && got.every((message, n) => message === n);
-          demand(isAll, `by ${TRANSPORTS[at]}: ${JSON.stringify(got)}`);
+          expectThat(isAll, `by ${TRANSPORTS[at]}: ${JSON.stringify(got)}`);
         }
         const came = `all by ${TRANSPORTS.join(', ')}`;
         if (endpoint === undefined) return `${came}; webhooks cannot be seen without --receiver`;
@@ -50,7 +50,7 @@ async function publishAll({ publish }: Session, channel: string): Promise<void> 
       channel,
       Array.from({ length: size }, (_, at) => n + at),
     );
-    demand(status === 204, `${status} for a publish`);
+    expectThat(status === 204, `${status} for a publish`);
     n += size;
   }
 }
@@ -63,7 +63,7 @@ async function untilDelivered({ ask, stopped }: Session, endpoint: string): Prom
     const { deliveries } = fieldsOf(await answer.json());
     const count = Array.isArray(deliveries) ? deliveries.length : 0;
     if (count === MESSAGES) return;
-    demand(performance.now() < end, `${count} of ${MESSAGES} messages by webhook`);
+    expectThat(performance.now() < end, `${count} of ${MESSAGES} messages by webhook`);
     await wait(LOOK_MS, undefined, { signal: stopped });
   }
 }

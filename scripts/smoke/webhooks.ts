@@ -6,13 +6,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { type Check, demand, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
 import { inWords } from './wire.ts';
 
 /**
- * A name on the public internet that takes no webhooks, for a run without a receiver: whatever it answers, it was found. It is
- * AWS's own, so that no one else gets a request of a test.
+ * A public name for a run without a receiver. It takes no webhooks, but any answer shows that the name was resolved. It
+ * belongs to AWS, so that no third party gets requests of a test.
  */
 const SOME_NAME = 'https://checkip.amazonaws.com/';
 
@@ -30,15 +30,15 @@ export const webhookByName: Check = {
       const endpoint = await createEndpoint(session, url ?? SOME_NAME, channel);
       const { status, error } = await testAttempt(session, endpoint);
       const came = `${error ?? status} from ${new URL(url ?? SOME_NAME).host}`;
-      demand(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
-      if (url !== undefined) demand(Number(status) >= 200 && Number(status) < 300, came);
+      expectThat(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
+      if (url !== undefined) expectThat(Number(status) >= 200 && Number(status) < 300, came);
       if (!session.hub.isLocal) return came;
       return unseen(`${came}: on one machine no name server is asked for an address`);
     });
   },
 };
 
-/** The URL of a receiver that is there: the one that was named, or one on this machine for a local hub. */
+/** Runs the work with the URL of a receiver: that of --receiver, one on this machine for a local hub, or none. */
 export async function withReceiver<T>(
   { receiver, hub }: Session,
   work: (url: string | undefined) => Promise<T>,

@@ -1,5 +1,5 @@
 /**
- * Reading what the hub says: refusals, events of streams, and sockets.
+ * Reads answers of the hub: refusals, events of streams, and frames of sockets.
  * @module
  */
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { fieldsOf } from '../../protocol/fields.ts';
 /** Characters of an answer that are shown. */
 const SHOWN_CHARS = 120;
 
-/** An answer in a few words: its status, its type and how its body begins. */
+/** Returns the status, the type and the beginning of the body of an answer. */
 export async function inWords(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? 'no content type';
   const body = (await response.text()).replace(/\s+/g, ' ').slice(0, SHOWN_CHARS);
@@ -43,7 +43,7 @@ const SOCKET_MS = 20_000;
 export interface OpenSocket {
   /** Sends an action. */
   readonly say: (frame: object) => void;
-  /** The next frame of which that is true. @throws Error if none comes in time, or the socket closes */
+  /** Waits for a frame for which that is true. @throws Error if none arrives in time */
   readonly next: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
   readonly close: () => void;
 }

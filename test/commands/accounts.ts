@@ -1,5 +1,5 @@
 /**
- * What AWS says of some accounts, as its services word it.
+ * Recorded answers of AWS for several accounts.
  * @module
  */
 import { readFileSync } from 'node:fs';

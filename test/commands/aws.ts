@@ -1,5 +1,5 @@
 /**
- * A stand-in for AWS that answers what was recorded, in the wire format of each service, and keeps a list of what was asked.
+ * A fake AWS endpoint that returns recorded answers in the wire format of each service, and lists the calls that it gets.
  * @module
  */
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * `npm run bootstrap`, `diff`, `deploy` and `destroy`: what they say, and what they have the CLI of the CDK do, of which a
- * recorder takes the place. AWS answers what was recorded.
+ * `npm run bootstrap`, `diff`, `deploy` and `destroy`: their output, and how they call the CDK CLI. A program that records its
+ * arguments takes the place of the CLI. AWS returns recorded answers.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -128,7 +128,7 @@ describe('deploy', () => {
   test('says where the reason is if it fails all the same', async () => {
     recordCdk(1);
     const { code, output } = await cdk(USUAL, 'deploy', '--app', kept);
-    expect([code, output]).toEqual([1, expect.stringContaining('npm run doctor says what it left')]);
+    expect([code, output]).toEqual([1, expect.stringContaining('run npm run doctor to see why')]);
   });
 
   test('builds nothing without credentials', async () => {
@@ -173,15 +173,15 @@ test('diff says after the changes which data and addresses they end', async () =
 });
 
 describe('destroy', () => {
-  test('names what stays, and says how it goes', async () => {
+  test('names the tables and keys that stay, and the command that deletes them', async () => {
     const { code, output } = await cdk({ ...USUAL, ...deployed(kept) }, 'destroy', '--app', kept, '--force');
     expect(called()).toEqual(['destroy *-hub --app kept --force (with the app)']);
-    expect(output).toMatch(/its data stay.*\n( {2}(table |secret) \w+-PHYSICAL \(\w+\)\n){9}/);
+    expect(output).toMatch(/these tables and keys stay.*\n( {2}(table |secret) \w+-PHYSICAL \(\w+\)\n){9}/);
     expect(output).toContain('npm run deploy -- -c tidings:throwAway=true and then npm run destroy');
     expect(code).toBe(0);
   });
 
-  test('refuses to throw away what was deployed to be kept', async () => {
+  test('refuses to delete the data of a hub that was deployed without throwAway', async () => {
     const { code, output } = await cdk({ ...USUAL, ...deployed(kept) }, 'destroy', '--app', thrownAway);
     expect(output).toMatch(
       /^tidings: tidings-dev-log was deployed without tidings:throwAway.*deploy once with the flag first.*\n$/,
@@ -189,30 +189,30 @@ describe('destroy', () => {
     expect([code, called()]).toEqual([1, []]);
   });
 
-  test('takes all of a hub that was deployed to be thrown away', async () => {
+  test('deletes both stacks of a hub that was deployed with throwAway', async () => {
     const { code, output } = await cdk({ ...USUAL, ...deployed(thrownAway) }, 'destroy', '--app', thrownAway);
     expect([code, called()]).toEqual([0, ['destroy --all --app thrown-away (with the app)']]);
-    expect(output).toContain('nothing of it stays');
+    expect(output).toContain('the hub and all of its data are deleted');
   });
 
-  test('leaves the data of such a hub where the flag is not given', async () => {
+  test('keeps the data of such a hub if the flag is not given', async () => {
     const { output } = await cdk({ ...USUAL, ...deployed(thrownAway) }, 'destroy', '--app', kept);
     expect(called()).toEqual(['destroy *-hub --app kept (with the app)']);
-    expect(output).toMatch(/\nnpm run destroy -- -c tidings:throwAway=true deletes them, too\n/);
+    expect(output).toMatch(/\nnpm run destroy -- -c tidings:throwAway=true deletes them too\n/);
   });
 
-  test('has nothing to say of data where there is none', async () => {
+  test('says that no data is deployed', async () => {
     const { output } = await cdk(USUAL, 'destroy', '--app', kept);
-    expect(output).toBe('the hub goes; no data of it are deployed\n');
+    expect(output).toBe('the hub is deleted; none of its data is deployed\n');
   });
 });
 
-test('throwAway on a hub that was kept is a word of the doctor', async () => {
+test('the doctor warns of throwAway on a hub that was deployed without it', async () => {
   const { output } = await cdk({ ...USUAL, ...deployed(kept) }, 'deploy', '--app', thrownAway);
   expect(output).toMatch(/warning {2}update: 7 tables and keys of tidings-dev-log lose their protection/);
 });
 
-test('says its verbs where there is none such, and in its help', async () => {
+test('names its verbs for an unknown one, and in its help', async () => {
   const [wrong, help] = [
     await runWith(emptyEnv(), ['destory']),
     await runWith(emptyEnv(), ['deploy', '--help']),

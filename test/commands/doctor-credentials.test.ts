@@ -1,5 +1,5 @@
 /**
- * `npm run doctor` without credentials or a Region that are good for anything: one sentence says what to do.
+ * `npm run doctor` without valid credentials or without a Region: one sentence tells what to do.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -62,7 +62,7 @@ describe('one sentence, and nothing is built, for', () => {
 
   test.each([
     ['ExpiredToken', /^tidings: the AWS credentials have expired: .*\n$/],
-    ['InvalidClientTokenId', /^tidings: AWS does not know these credentials \(InvalidClientTokenId\): .*\n$/],
+    ['InvalidClientTokenId', /^tidings: AWS rejects these credentials \(InvalidClientTokenId\): .*\n$/],
   ])('credentials that AWS answers with %s', async (code, words) => {
     const answers = { 'sts:GetCallerIdentity': xmlError(code, 'The security token is not good', 403) };
     const said = await askDoctor(directory, 'eu-west-1', answers);
@@ -73,7 +73,7 @@ describe('one sentence, and nothing is built, for', () => {
   test('an endpoint that has no such service, as that of the local stack', async () => {
     const body = '{"__type":"UnknownOperationException","message":"the local stack has no service sts"}';
     const said = await askDoctor(directory, 'eu-west-1', { 'sts:GetCallerIdentity': { status: 501, body } });
-    expect(said.output).toMatch(/^tidings: AWS does not say who you are \(.*\): .*\n$/);
+    expect(said.output).toMatch(/^tidings: AWS does not return your identity \(.*\): .*\n$/);
     expect(said.code).toBe(1);
   });
 

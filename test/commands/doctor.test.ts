@@ -1,5 +1,5 @@
 /**
- * `npm run doctor` against accounts whose answers were recorded: what it says, and that it only reads.
+ * `npm run doctor` against recorded answers of several accounts: its findings, and that it only reads.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -261,7 +261,7 @@ describe('states of a stack', () => {
   test.each([
     ['CREATE_FAILED', 1, 'rollback-stack'],
     ['DELETE_FAILED', 1, 'delete-stack'],
-    ['UPDATE_IN_PROGRESS', 1, 'another deployment is at work'],
+    ['UPDATE_IN_PROGRESS', 1, 'another deployment is in progress'],
     ['REVIEW_IN_PROGRESS', 0, 'is new'],
     ['UPDATE_ROLLBACK_COMPLETE', 0, 'is UPDATE_ROLLBACK_COMPLETE'],
   ])('%s', async (status, code, words) => {
@@ -274,7 +274,7 @@ describe('states of a stack', () => {
     const bare = await doctor('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, '--app', defaults);
     expect([bare.code, bare.output]).toEqual([
       0,
-      expect.stringContaining('deletes what is left of it first'),
+      expect.stringContaining('The next deployment deletes the failed stack first'),
     ]);
     const kept = await doctor(
       'eu-west-1',

@@ -1,6 +1,6 @@
 /**
- * `npm run smoke` against local hubs: every check passes on a hub that is well, or says that it cannot see, and fails on one
- * that answers wrongly.
+ * `npm run smoke` against local hubs: on a healthy hub every check passes or is unseen, and on a hub that answers wrongly it
+ * fails.
  * @module
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -78,7 +78,7 @@ async function madeAndGone(): Promise<readonly string[]> {
 
 const ALL = Array.from({ length: 17 }, (_, at) => String(at + 1));
 
-test('a hub that is well passes, and nothing is left behind', async () => {
+test('a healthy hub passes, and all channels and endpoints are removed', async () => {
   announce(well, proxy.url);
   const { code, output, verdicts } = await smoke('--long', '--pause', '1', '--rate', '5');
   const passed = Object.fromEntries(ALL.map((number) => [number, 'pass']));
@@ -87,7 +87,7 @@ test('a hub that is well passes, and nothing is left behind', async () => {
   expect((await madeAndGone()).length).toBeGreaterThan(10);
 });
 
-test('Ctrl-C ends it, and nothing is left behind either', async () => {
+test('Ctrl-C ends the run, and all channels and endpoints are removed', async () => {
   announce(well, proxy.url);
   const command = run(cwd, 'scripts/smoke.ts', '--only', '7');
   await expect.poll(command.output, { timeout: 30_000 }).toContain('waiting until');

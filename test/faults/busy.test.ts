@@ -1,6 +1,6 @@
 /**
- * Whatever service is busy, and however it says so: the caller gets 503 `unavailable` with Retry-After, operators see a busy
- * store and no defect, and it works again afterwards (PROTOCOL.md §9).
+ * If any AWS service is busy, the caller gets 503 `unavailable` with Retry-After, operators see a busy store and no defect,
+ * and the hub works again afterwards (PROTOCOL.md §9).
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -109,7 +109,7 @@ describe.each(WAYS)('a store that %s', (_name, effect) => {
     await socket.close();
   });
 
-  test('keeps no hint from those who listen: it comes back, and is no defect', async () => {
+  test('delays a hint, and does not lose it: it is no defect', async () => {
     const [before] = await counts('Push');
     await arm('Push', 'dynamodb:BatchGetItem', effect);
     expect((await hub.publish(newChannel(), 1)).status).toBe(204);
@@ -117,7 +117,7 @@ describe.each(WAYS)('a store that %s', (_name, effect) => {
   });
 });
 
-test('a mistake of the hub’s own is none of these: 500, and a defect', async () => {
+test('a mistake of the hub itself is 500 and a defect', async () => {
   await inject(running.stack.control, {
     function: 'Publish',
     action: 'sns:Publish',

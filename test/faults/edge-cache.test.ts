@@ -1,6 +1,6 @@
 /**
- * The cache of the front door over the wire (PROTOCOL.md §5, docs/adr/0013): what callers share, and what they never do. The local
- * edge does what CloudFront documents, and the worse where that leaves something open.
+ * The cache of the front door over the wire (PROTOCOL.md §5, docs/adr/0013): what callers share, and what they never share. The local
+ * edge does what CloudFront documents, and the worse case where the documentation is unclear.
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -54,7 +54,7 @@ const failing = (handler: Fault['function']): Fault => ({
 });
 
 describe('a page that is followed by more', () => {
-  test('is asked of the hub once in a minute, however many callers without a token read it', async () => {
+  test('is one request to the hub in a minute, however many callers without a token read it', async () => {
     const channel = newChannel('public');
     await publishPages(channel);
     const first = await anonymous.read(channel);
@@ -73,7 +73,7 @@ describe('a page that is followed by more', () => {
     expect(await queries()).toBe(before);
   });
 
-  test('is asked of the hub by each caller with a token', async () => {
+  test('is one request to the hub for each caller with a token', async () => {
     const channel = newChannel('public');
     await publishPages(channel);
     const outcomes = await Promise.all(
@@ -130,7 +130,7 @@ describe('a read that starts after a publish was answered', () => {
     await Promise.all(readers);
   });
 
-  test('is not told that this is all before a gap, although it gets the same messages as before (§4.2)', async () => {
+  test('does not get Stream-Up-To-Date before a gap, although it gets the same messages as before (§4.2)', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 'one');
     const all = await anonymous.read(channel);
@@ -154,7 +154,7 @@ describe('a read that starts after a publish was answered', () => {
 });
 
 describe('while the hub fails', () => {
-  test('no caller is answered from what it said before', async () => {
+  test('no caller gets an earlier answer', async () => {
     const channel = newChannel('public');
     const end = nextOf(await hub.publish(channel, 'deleted'));
     await (await anonymous.read(channel)).arrayBuffer();
@@ -170,7 +170,7 @@ describe('while the hub fails', () => {
     expect((await anonymous.read(channel)).status).toBe(200);
   });
 
-  test('nor is a long poll', async () => {
+  test('no long poll gets an earlier answer', async () => {
     const channel = newChannel('public');
     const end = nextOf(await hub.publish(channel, 1));
     const held = () =>
@@ -183,7 +183,7 @@ describe('while the hub fails', () => {
     await expect.poll(async () => (await held()).status, { timeout: 5_000 }).toBeGreaterThanOrEqual(500);
   });
 
-  test('a refusal that passes is not remembered', async () => {
+  test('a transient refusal is not cached', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 1);
     await inject(running.stack.control, { ...failing('Read'), times: 1 });

@@ -1,6 +1,6 @@
 /**
- * The account is at its publish quota of SNS: no publish is refused for it, sockets and webhooks get everything as ever, and
- * what a team has subscribed to the topic hears of every channel in the end (docs/adr/0012).
+ * The account is at its SNS publish quota: no publish is refused, sockets and webhooks get everything as usual, and a team's own
+ * subscriptions to the topic get a hint of every channel in the end (docs/adr/0012).
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -53,7 +53,7 @@ const throttle = (door: Fault['function'], times = 1) =>
     times,
   });
 
-/** Publishes once, and again while the store is busy, as on a machine that has other work: with the topic that has nothing to do. */
+/** Publishes, and retries while the store is busy, which happens on a machine with other work and does not concern the topic. */
 async function publishSurely(channel: string, message: unknown): Promise<string> {
   const headers = { 'Content-Type': 'application/json', 'Idempotency-Key': `${channel} ${message}` };
   for (;;) {
@@ -84,7 +84,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await receiver.close();
   });
 
-  test('many publishes at a time all succeed, and everybody hears of them', async () => {
+  test('many publishes at a time all succeed, and every subscriber gets them', async () => {
     const channels = Array.from({ length: CHANNELS }, () => newChannel('busy'));
     const heard = await Promise.all(channels.map(subscribed));
     await webhooks.create(receiver.url, channels);
@@ -117,7 +117,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     expect(await defects()).toEqual([]);
   }, 600_000);
 
-  test('the quota is that of the account, which others use up', async () => {
+  test('the quota is that of the account, and other publishers use it up', async () => {
     const channel = newChannel('busy');
     const listener = await subscribed(channel);
     const before = await diverted();
@@ -134,7 +134,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await expect.poll(async () => (await account.heard()).get(channel), COMES_BACK).toBe(offset);
   }, 600_000);
 
-  test('a lone publish is told by the queues, and relayed', async () => {
+  test('the hint of a lone publish goes to the queues, and is relayed', async () => {
     const channel = newChannel('busy');
     const listener = await subscribed(channel);
     const before = await diverted();
@@ -145,7 +145,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await expect.poll(diverted, SECONDS).toBe(before + 1);
   });
 
-  test('a relay is put off for as long as the topic is busy', async () => {
+  test('a relay is delayed for as long as the topic is busy', async () => {
     const channel = newChannel('busy');
     await throttle('Publish');
     await throttle('Push', 2);
@@ -153,7 +153,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await expect.poll(async () => (await account.heard()).get(channel), SECONDS).toBe(offset);
   });
 
-  test('a publish on a socket and a notice are told in the same way', async () => {
+  test('the hints of a publish on a socket and of a notice take the same way', async () => {
     const channel = newChannel('busy');
     const notices = await subscribed('tidings/webhooks');
     const { id } = await webhooks.create(receiver.url, [channel]);

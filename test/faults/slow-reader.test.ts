@@ -1,6 +1,6 @@
 /**
- * A stream whose reader stops reading (PROTOCOL.md §5.2): it ends, its caller gets the seat back, and the function neither fails
- * nor is ended by Lambda.
+ * A stream whose reader stops reading (PROTOCOL.md §5.2): it ends, its place becomes free, and the function neither fails
+ * nor reaches its timeout.
  * @module
  */
 import { once } from 'node:events';
@@ -49,7 +49,7 @@ async function looks(): Promise<number> {
   return Number(found?.count ?? 0);
 }
 
-/** Waits until the stream looks into its channel no more: what it has read waits for the reader. */
+/** Waits until the stream no longer reads its channel: what it has read waits for the reader. */
 async function untilStuck(): Promise<void> {
   let before = -1;
   const isStuck = async () => {
@@ -61,7 +61,7 @@ async function untilStuck(): Promise<void> {
   await expect.poll(isStuck, { timeout: 30_000, interval: 1_000 }).toBe(true);
 }
 
-test('a reader that reads nothing loses its stream long before its life ends, and reads on from where it was', async () => {
+test('the stream of a reader that reads nothing ends long before its lifetime, and the reader continues from its offset', async () => {
   const channel = newChannel();
   for (let n = 0; n < MESSAGES; n += AT_ONCE)
     await hub.publish(channel, ...Array.from({ length: AT_ONCE }, (_, at) => `${n + at} ${MESSAGE}`));

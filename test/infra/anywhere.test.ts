@@ -1,5 +1,5 @@
 /**
- * The template is for every partition: ARNs and host names of AWS are put together when it is deployed.
+ * The template works in every partition: ARNs and host names of AWS are composed at deployment.
  * @module
  */
 import { globSync, readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * The app as the CDK CLI runs it: in a process of its own, told of the Region by the environment.
+ * The app as the CDK CLI runs it: in a process of its own, with the Region in the environment.
  * @module
  */
 import { spawnSync } from 'node:child_process';

@@ -67,7 +67,7 @@ test('PROTOCOL.md §8 says the limits that hold', () => {
     `| messages on one connection | ${MAX_MESSAGES_PER_SECOND} a second, and ${MAX_MESSAGE_BURST} at once |`,
     `| connections of one caller | ${whole(defaults.connectionsPerCaller)} (`,
     `| ${defaults.heldPerCaller} each (\`tidings:heldPerCaller\`)`,
-    '| long polls that are held, and streams, in all | `tidings:maxHolds`, `tidings:maxStreams`; where these are 0, as by default,',
+    '| long polls that are held, and streams, in all | `tidings:maxHolds`, `tidings:maxStreams`; if these are 0 (the default),',
     `| endpoints of one caller, of the hub | ${MAX_WEBHOOKS_PER_CALLER}, ${whole(MAX_WEBHOOKS)} |`,
     `\`tidings:requestsPerSecond\` (${whole(defaults.requestsPerSecond)})`,
     `| opening sockets | a quarter of \`tidings:requestsPerSecond\` (${ratesOf(defaults).connect}) |`,

@@ -1,6 +1,6 @@
 /**
- * Lambda takes 4 KB of environment for a function. Names of resources are known only when they are deployed, so here they are
- * as long as they can be.
+ * Lambda allows 4 KB of environment for a function. Names of resources are known only after deployment, so here they have
+ * their maximum length.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -133,7 +133,7 @@ function sizesOf(context: Context): Record<string, number> {
 }
 
 describe('the environment of every function', () => {
-  test('fits in what Lambda takes, with the longest of everything', () => {
+  test('fits the limit of Lambda with the longest values', () => {
     const sizes = sizesOf({ ...LARGEST, ...longestTexts() });
     expect(Object.keys(sizes)).toHaveLength(9);
     for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
@@ -141,7 +141,7 @@ describe('the environment of every function', () => {
     expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
   });
 
-  test('is refused before anything is built if its texts are too long together, each by itself being right', () => {
+  test('is refused before the build if its texts are too long together, although each alone is valid', () => {
     const origins = Array.from({ length: 60 }, (_, n) => `https://customer-${n}.example.com`);
     const anonymous = Object.fromEntries(
       Array.from({ length: 40 }, (_, n) => [`public/channel-${n}/*`, ['subscribe', 'publish']]),

@@ -1,5 +1,5 @@
 /**
- * What Regions lack is said in sentences that end with what to do.
+ * The messages about services that a Region does not have end with what to do.
  * @module
  */
 import { describe, expect, test } from 'vitest';

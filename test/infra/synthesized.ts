@@ -1,5 +1,5 @@
 /**
- * A hub as a template. Nothing is bundled: what a function is made of is no matter of the template, and takes seconds.
+ * A hub as a template. The functions are not bundled: that takes seconds, and does not change the template.
  * @module
  */
 import { App, Validations } from 'aws-cdk-lib';

@@ -1,5 +1,5 @@
 /**
- * What the doctor says of changing an option of a hub that is deployed. That no other option ends anything is in updates.test.ts.
+ * The findings of the doctor for a change of an option. updates.test.ts shows that no other option replaces anything.
  */
 import { expect, test } from 'vitest';
 import { stackOf } from '../../scripts/doctor/assembly.ts';
@@ -23,9 +23,9 @@ async function wordsOf(from: Context, to: Context): Promise<readonly string[]> {
   };
   const deployed: readonly DeployedStack[] = stacksOf(from).map((stack) => ({ ...stack, ...state }));
   const assembly = { stacks: stacksOf(to), bootstrap: { version: 6, parameter: '' } };
-  const who = { account: '111122223333', arn: '', region: 'eu-west-1' };
-  const found = await checkUpdate({ who, assembly, deployed });
-  return found.filter(({ verdict }) => verdict !== 'fine').map(({ says }) => says);
+  const identity = { account: '111122223333', arn: '', region: 'eu-west-1' };
+  const found = await checkUpdate({ identity, assembly, deployed });
+  return found.filter(({ verdict }) => verdict !== 'fine').map(({ text }) => text);
 }
 
 test.each<[string, Context, Context, readonly RegExp[]]>([
@@ -42,22 +42,20 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     { 'tidings:edge': false },
     {},
     [
-      /^https:\/\/f1\.lambda-url\.eu-west-1\.on\.aws\/ answers only to the new front door: clients of it get 403$/,
+      /^https:\/\/f1\.lambda-url\.eu-west-1\.on\.aws\/ answers only to the new front door: its clients get 403$/,
     ],
   ],
   [
     'without an address for alarms their topic ends',
     { 'tidings:alarmEmail': 'ann@example.com' },
     {},
-    [
-      /^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: what subscribes to it from outside hears nothing more$/,
-    ],
+    [/^AWS::SNS::Topic \w+ of tidings-dev-hub is deleted: your own subscriptions to it are deleted$/],
   ],
   [
-    'without logs of sockets what was logged ends',
+    'without logs of sockets the logs end',
     { 'tidings:socketLogs': true },
     {},
-    [/^AWS::Logs::LogGroup \w+ of tidings-dev-hub is deleted: what was logged is deleted$/],
+    [/^AWS::Logs::LogGroup \w+ of tidings-dev-hub is deleted: its logs are deleted$/],
   ],
   [
     'a hub that becomes throw-away is protected no more',

@@ -1,6 +1,6 @@
 /**
- * What a change of the configuration does to a hub that is deployed, as `cdk diff` sees it: nothing that holds data, and no URL that
- * clients know, is replaced without standing in a list here.
+ * The effect of a change of the configuration on a deployed hub, as `cdk diff` shows it. This file lists every resource with data, and
+ * every URL, that a change replaces.
  * @module
  */
 import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
@@ -69,7 +69,7 @@ const LOST: readonly string[] = [
   ResourceImpact.WILL_ORPHAN,
 ];
 
-/** Hold nothing and are known by nobody: rights and roles come again as they were. */
+/** These hold no data and no client knows them: permissions and subscriptions are created again as they were. */
 const PLUMBING = [
   'AWS::Lambda::Permission',
   'AWS::IAM::Policy',
@@ -96,7 +96,7 @@ beforeAll(() => {
 });
 
 describe('a change of the configuration', () => {
-  // All at once: what replaces nothing together replaces nothing one by one.
+  // All options at once: if all of them together replace nothing, no single one does.
   test('replaces nothing, and removes nothing, whatever other options it is', () => {
     const other = snapshotOf(OTHER);
     expect(diffTemplate(deployed.hub, other.hub).resources.differenceCount).toBeGreaterThan(10);
@@ -132,7 +132,7 @@ describe('a change of the configuration', () => {
     expect(exportsOf(other)).toEqual(exportsOf(deployed));
   });
 
-  test('would be seen, were there one that replaces a table', () => {
+  test('that replaces a table is detected', () => {
     const { Resources } = deployed.log;
     const [[id, table] = []] = Object.entries(fieldsOf(Resources)).filter(
       ([, resource]) => fieldsOf(resource).Type === 'AWS::DynamoDB::GlobalTable',
@@ -145,7 +145,7 @@ describe('a change of the configuration', () => {
     expect(lostBetween(deployed, { ...deployed, log })).toEqual(['WILL_REPLACE AWS::DynamoDB::GlobalTable']);
   });
 
-  test('of the stage is no update: it makes another hub beside the first', () => {
+  test('of the stage is no update: it creates a second hub', () => {
     const names = ['dev', 'prod'].map((stage) => {
       const { log, hub } = hubOf({ 'tidings:stage': stage });
       return [log.stackName, hub.stackName];
@@ -159,7 +159,7 @@ describe('a change of the configuration', () => {
 
 // An update of nothing but a DeletionPolicy might be taken for none.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-test('a hub that was deployed for keeps can be made throw-away by one deployment: the update changes properties, too', () => {
+test('one deployment can turn on throwAway: the update also changes properties', () => {
   const { resources } = diffTemplate(deployed.log, snapshotOf({ throwAway: true }).log);
   const changed = Object.values(resources.changes);
   expect(

@@ -1,5 +1,5 @@
 /**
- * Every kind of hub passes what CloudFormation and AwsSolutions check, and stays within the sizes that AWS takes.
+ * Every variant of the hub passes the checks of CloudFormation and AwsSolutions, and stays within the size limits of AWS.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -98,7 +98,7 @@ describe.each(Object.entries(VARIANTS))('a hub for %s', (_name, context) => {
   const resourcesOf = ({ Resources }: Readonly<Record<string, unknown>>) =>
     Object.values(fieldsOf(Resources)).map(fieldsOf);
 
-  test('passes strict validation and AwsSolutions, and stays within the sizes that AWS takes', () => {
+  test('passes strict validation and AwsSolutions, and stays within the size limits of AWS', () => {
     expect(templates).toHaveLength(2);
     for (const template of templates) {
       const resources = resourcesOf(template);

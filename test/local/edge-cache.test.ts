@@ -1,5 +1,5 @@
 /**
- * The cache of the local edge, with a clock that the tests move and an origin that does what they say.
+ * The cache of the local edge, with a clock and an origin that the tests control.
  */
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 /**
- * How long the local edge keeps an answer, and how many.
+ * How long the local edge caches an answer, and how many answers.
  */
 import { describe, expect, it } from 'vitest';
 import { createCopies } from '../../local/edge-copies.ts';

@@ -152,7 +152,7 @@ describe('an origin with access control', () => {
         403,
         'The request signature we calculated does not match the signature you provided.',
       ]);
-      expect(lines.at(-1)).toContain('must not be forwarded to echo');
+      expect(lines.at(-1)).toContain('must not forward the Authorization of a viewer to echo');
     },
   );
 

@@ -93,7 +93,7 @@ function createScene(more: Partial<FleetOptions> = {}) {
   const fleet = createFleet({
     functions: [A, B],
     concurrency,
-    most: 10,
+    maxEnvironments: 10,
     startsAtATime: 10,
     start,
     ...more,
@@ -164,7 +164,7 @@ it('prefers the one that was used last, so that the others may end', async () =>
 });
 
 it('has what comes wait where there is room for no more, until one is free, or may be ended', async () => {
-  const scene = createScene({ most: 2 });
+  const scene = createScene({ maxEnvironments: 2 });
   for (const _ of [1, 2, 3]) await scene.take(A);
   await scene.at(0).getReady();
   await scene.at(1).getReady();
@@ -181,7 +181,7 @@ it('has what comes wait where there is room for no more, until one is free, or m
 });
 
 it('ends what is idle where there is room for no more, the one idle for longest first', async () => {
-  const scene = createScene({ most: 2 });
+  const scene = createScene({ maxEnvironments: 2 });
   await scene.take(A);
   await scene.take(A);
   await scene.at(0).getReady();
@@ -203,7 +203,7 @@ it('fails what waits for one that cannot get ready, and starts none in its place
 });
 
 it('has what a process that ended never began run elsewhere, and first', async () => {
-  const scene = createScene({ startsAtATime: 1, most: 1 });
+  const scene = createScene({ startsAtATime: 1, maxEnvironments: 1 });
   await scene.take(A);
   await scene.at(0).getReady();
   await scene.at(0).end();

@@ -1,6 +1,6 @@
 /**
- * What a team has beside the hub in the same account: a queue of its own on the hub's topic of hints, and a topic of its own
- * on which it publishes as much as the account may.
+ * Resources of a team in the account of the hub: a queue that is subscribed to the hub's topic, and another topic, to
+ * which it publishes up to the quota of the account.
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -42,7 +42,7 @@ interface Identity {
   readonly secretAccessKey: string;
 }
 
-/** @param aws who no policy is asked about */
+/** @param aws endpoint and credentials for which no policy is checked */
 export async function accountOf(aws: Identity): Promise<Account> {
   const { endpoint, region, accessKeyId, secretAccessKey } = aws;
   const settings = { endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey } };

@@ -1,6 +1,6 @@
 /**
- * What each service answers when it is busy, as the SDK makes an error of it: all of it becomes `unavailable`, and what is
- * the hub's own mistake does not (PROTOCOL.md §9). The clients are real, and the server answers as the service does.
+ * The errors of busy services, as the SDK throws them: each becomes `unavailable`, and a defect of the hub does not
+ * (PROTOCOL.md §9). The clients are real, and the server answers as the service does.
  * @module
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';

@@ -1,5 +1,5 @@
 /**
- * A topic that is busy is asked once, and left alone for a second: the publisher waits for no repetition of the SDK's.
+ * A busy topic is called once, and then not for a second: the publisher does not wait for retries of the SDK.
  * @module
  */
 import { createServer, type Server } from 'node:http';
@@ -38,7 +38,7 @@ afterAll(() => {
   server.close();
 });
 
-test('it is asked again after a second', async () => {
+test('a busy topic is called again after a second', async () => {
   let now = 1_000_000;
   const tell = hintsBySns('arn:aws:sns:eu-west-3:1:t', () => now);
   await tell(HINT);

@@ -1,6 +1,6 @@
 /**
- * Relays by many processes at once, in virtual time: whatever the topic refuses and whoever gets which message, in the end it
- * has heard of the last publish (docs/adr/0012).
+ * Relays by many processes at once, in virtual time. Whichever calls the topic refuses, and whichever process gets a message, the
+ * topic gets a hint of the last publish in the end (docs/adr/0012).
  * @module
  */
 import fc from 'fast-check';
@@ -38,7 +38,7 @@ const run = fc.record({
   random: fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
 });
 
-test('the topic hears of the last publish in the end', async () => {
+test('the topic gets a hint of the last publish in the end', async () => {
   await fc.assert(
     fc.asyncProperty(run, async ({ publishes, receives, random }) => {
       const log = memoryLog();

@@ -1,5 +1,5 @@
 /**
- * What the topic was too busy for is told later, once for all that was published meanwhile (docs/adr/0012).
+ * Hints that the topic was too busy for are published later, one for all publishes of that time (docs/adr/0012).
  * @module
  */
 import { expect, test } from 'vitest';
@@ -33,7 +33,7 @@ function world() {
   return { log, told, sent, state, relay, relayOf };
 }
 
-test('a relay tells of all that is stored when it comes, and those before it are done', async () => {
+test('a relay publishes all that is stored when it arrives, and earlier relays have nothing left to do', async () => {
   const { relay, relayOf, told } = world();
   const relays = [await relayOf(1), await relayOf(2), await relayOf(3)];
   for (const one of relays) await relay(one);
@@ -50,7 +50,7 @@ const fail = (): never => {
   throw new Error('there are three');
 };
 
-test('a relay says no more than what is stored: a place that is only claimed is not', async () => {
+test('a relay publishes the end of what is stored, and not a slot that is only reserved', async () => {
   const { log, relay, relayOf, told } = world();
   const one = await relayOf(1);
   await losePublish(log);
@@ -58,7 +58,7 @@ test('a relay says no more than what is stored: a place that is only claimed is 
   expect(told.map(({ offset }) => offset)).toEqual([formatOffset(one.offset)]);
 });
 
-test('a topic that goes on being busy is asked again, each time later, up to a minute', async () => {
+test('a topic that stays busy is called again, with a longer delay each time, up to a minute', async () => {
   const { relay, relayOf, told, sent, state, log } = world();
   state.isBusy = true;
   let next = await relayOf(1);
@@ -75,21 +75,21 @@ test('a topic that goes on being busy is asked again, each time later, up to a m
   expect(told).toHaveLength(1);
 });
 
-test('while one is put off, no other of the channel is', async () => {
+test('while one relay of a channel is under way, no other is sent', async () => {
   const { relay, relayOf, told, sent, state, log } = world();
   state.isBusy = true;
   const [one, two] = [await relayOf(1), await relayOf(2)];
   await relay(one);
   await relay(two);
   expect(sent).toHaveLength(1);
-  // The one that was put off tells of both.
+  // The relay under way covers both.
   state.isBusy = false;
   log.now += sent[0]?.delayMs ?? 0;
   await relay(sent[0]?.relay ?? fail());
   expect(told).toMatchObject([{ offset: formatOffset(two.offset) }]);
 });
 
-test('a relay whose own offset was told says what came after it: whoever published that relies on it', async () => {
+test('a relay whose own offset was published already publishes what came after it: other publishers rely on that', async () => {
   const { relay, relayOf, told } = world();
   const one = await relayOf(1);
   await relay(one);
@@ -98,7 +98,7 @@ test('a relay whose own offset was told says what came after it: whoever publish
   expect(told.map(({ offset }) => offset)).toEqual([one, two].map(({ offset }) => formatOffset(offset)));
 });
 
-test('that a channel was closed is told, although its offset was', async () => {
+test('closing a channel is published, although its offset was already', async () => {
   const { log, relay, relayOf, told } = world();
   const one = await relayOf(1);
   await relay(one);
@@ -107,7 +107,7 @@ test('that a channel was closed is told, although its offset was', async () => {
   expect(told.map(({ isClosing }) => isClosing)).toEqual([false, true]);
 });
 
-test('of a channel that is no more nothing is told, and of a new one by its name all', async () => {
+test('nothing is published for a deleted channel, and everything for a new one with its name', async () => {
   const { log, relay, relayOf, told } = world();
   const one = await relayOf(1);
   await remove(log, CHANNEL);
@@ -128,7 +128,7 @@ test('of a channel that is no more nothing is told, and of a new one by its name
   expect(told).toHaveLength(1);
 });
 
-test('a defect is no reason to come again in silence', async () => {
+test('a defect is thrown, and not retried silently', async () => {
   const { log, relayOf } = world();
   const one = await relayOf(1);
   const relay = relaying({

@@ -1,5 +1,5 @@
 /**
- * How the door of streams writes to a reader that takes its time, or takes nothing any more (PROTOCOL.md §5.2).
+ * How the stream function writes to a reader that is slow, or takes no more data (PROTOCOL.md §5.2).
  * @module
  */
 import { EventEmitter } from 'node:events';
@@ -91,7 +91,7 @@ function serve(stream: unknown, context: unknown = { getRemainingTimeInMillis: (
   return state;
 }
 
-test('a reader that takes nothing for 15 s is let go: its stream ends after a whole chunk', async () => {
+test('the stream of a reader that takes nothing for 15 s ends after a whole chunk', async () => {
   const { reader: r, stream } = reader();
   const served = serve(stream);
   await vi.advanceTimersByTimeAsync(14_900);
@@ -101,7 +101,7 @@ test('a reader that takes nothing for 15 s is let go: its stream ends after a wh
   expect(r.bytes).toBe(CHUNK.length);
 });
 
-test('a write that begins late waits until 5 s before the function would be ended', async () => {
+test('a write waits at most until 5 s before the timeout of the function', async () => {
   const { stream } = reader();
   left = 8_000;
   const served = serve(stream);
@@ -134,7 +134,7 @@ test('a slow reader gets everything, however long that takes', async () => {
   expect(stream.listenerCount('drain') + stream.listenerCount('close')).toBe(0);
 });
 
-test('a reader that has gone ends the work at once', async () => {
+test('a reader that disconnects ends the work at once', async () => {
   const { reader: r, stream } = reader();
   const served = serve(stream);
   await vi.advanceTimersByTimeAsync(1);

@@ -1,63 +1,63 @@
 /**
- * How many functions the account may run at a time, and what the hub would reserve of it.
+ * The account's concurrent executions of Lambda, and how many of them the hub would reserve.
  * @module
  */
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { ask, BOUNDED } from '../ask.ts';
 import { reservedBy } from '../assembly.ts';
+import { BOUNDED, callAws } from '../call.ts';
+import type { Check } from '../check.ts';
 import { count, type Finding, failure, fine, warning } from '../finding.ts';
-import type { Check } from '../situation.ts';
 
-const ABOUT = 'Lambda concurrency';
+const SUBJECT = 'Lambda concurrency';
 
 /**
- * What Lambda keeps for functions that reserve nothing; an account with less keeps all that it has, so nothing can be reserved.
+ * The concurrent executions that Lambda keeps unreserved. In an account with fewer nothing can be reserved.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
  * https://github.com/aws-samples/one-observability-demo/issues/278
  */
 const KEPT_UNRESERVED = 100;
 
-/** What an account has that was never limited. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** The default quota; a new account may have less. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const USUAL = 1_000;
 
 const raise = (to: number): string =>
   `aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value ${to}`;
 
-export const checkConcurrency: Check = async ({ who, assembly, deployed }) => {
-  const { AccountLimit = {} } = await ask('lambda:GetAccountSettings', () =>
+export const checkConcurrency: Check = async ({ identity, assembly, deployed }) => {
+  const { AccountLimit = {} } = await callAws('lambda:GetAccountSettings', () =>
     new LambdaClient(BOUNDED).send(new GetAccountSettingsCommand({})),
   );
   const quota = AccountLimit.ConcurrentExecutions ?? 0;
-  // What is deployed of this hub has its share already.
+  // The deployed hub already holds its reservations, and an update replaces them.
   const free =
     (AccountLimit.UnreservedConcurrentExecutions ?? 0) + reservedBy(deployed.filter(({ isLive }) => isLive));
   const wanted = reservedBy(assembly.stacks);
-  return [wanted > 0 ? ofReserved(wanted, quota, free) : ofShared(quota, free, who.region)];
+  return [wanted > 0 ? reservedFinding(wanted, quota, free) : sharedFinding(quota, free, identity.region)];
 };
 
-function ofReserved(wanted: number, quota: number, free: number): Finding {
+function reservedFinding(wanted: number, quota: number, free: number): Finding {
   const kept = Math.min(KEPT_UNRESERVED, quota);
   const room = Math.max(0, free - kept);
   if (wanted <= room)
     return fine(
-      ABOUT,
+      SUBJECT,
       `${wanted} of the account's ${count(quota)} are reserved, and ${count(free - wanted)} are left`,
     );
-  const says =
+  const text =
     `tidings:maxHolds and tidings:maxStreams reserve ${wanted}. The account has ${count(quota)}, of which ${count(free)} are ` +
     `unreserved, and Lambda keeps ${kept} of those: ${room} can be reserved. CloudFormation rolls the hub back`;
-  const cure = `-c tidings:maxHolds=0 -c tidings:maxStreams=0 reserves nothing; or ${raise(Math.max(USUAL, quota + wanted - room))}`;
-  return failure(ABOUT, says, cure);
+  const fix = `-c tidings:maxHolds=0 -c tidings:maxStreams=0 reserves nothing; or ${raise(Math.max(USUAL, quota + wanted - room))}`;
+  return failure(SUBJECT, text, fix);
 }
 
-function ofShared(quota: number, free: number, region: string): Finding {
+function sharedFinding(quota: number, free: number, region: string): Finding {
   if (free >= KEPT_UNRESERVED)
     return fine(
-      ABOUT,
+      SUBJECT,
       `nothing is reserved, and the account has ${count(free)} for all functions in ${region}`,
     );
-  const says =
-    `the account runs ${count(quota)} functions at a time in ${region}, ${count(free)} of them unreserved. A held request takes ` +
-    `one as long as it waits, so ${count(free)} that wait leave none for publishers`;
-  return warning(ABOUT, says, raise(Math.max(USUAL, quota)));
+  const text =
+    `the account has ${count(quota)} concurrent executions in ${region}, ${count(free)} of them unreserved. A held request takes ` +
+    `one while it waits, so ${count(free)} held requests leave none for publishers`;
+  return warning(SUBJECT, text, raise(Math.max(USUAL, quota)));
 }

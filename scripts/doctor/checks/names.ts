@@ -1,6 +1,5 @@
 /**
- * Names that are the account's and not a Region's or a stack's: what has one already belongs to something else, and
- * CloudFormation refuses to create it a second time.
+ * Names that must be unique in the account. If another resource has the name, CloudFormation cannot create ours.
  * @module
  */
 import { BudgetsClient, DescribeBudgetsCommand } from '@aws-sdk/client-budgets';
@@ -14,22 +13,22 @@ import {
 } from '@aws-sdk/client-cloudfront';
 import { CloudWatchClient, ListDashboardsCommand } from '@aws-sdk/client-cloudwatch';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
-import { ask, BOUNDED } from '../ask.ts';
 import { resourcesOf } from '../assembly.ts';
+import { BOUNDED, callAws } from '../call.ts';
+import type { Check, CheckInput } from '../check.ts';
 import { type Finding, failure, fine } from '../finding.ts';
-import type { Check, Situation } from '../situation.ts';
-import type { Who } from '../who.ts';
+import type { Identity } from '../identity.ts';
 
 interface Kind {
   readonly type: string;
   readonly what: string;
   /** The name in the properties of a resource; it may hold references. */
   readonly nameIn: (properties: Fields) => unknown;
-  /** The names that are taken. */
-  readonly taken: (who: Who) => Promise<readonly (string | undefined)[]>;
+  /** Returns the names that are in use. */
+  readonly taken: (identity: Identity) => Promise<readonly (string | undefined)[]>;
 }
 
-/** All that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+/** One page holds all that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const PAGE = { MaxItems: 100 };
 const cloudFront = () => new CloudFrontClient(BOUNDED);
 
@@ -39,7 +38,7 @@ const KINDS: readonly Kind[] = [
     what: 'dashboard',
     nameIn: ({ DashboardName }) => DashboardName,
     taken: async () => {
-      const { DashboardEntries = [] } = await ask('cloudwatch:ListDashboards', () =>
+      const { DashboardEntries = [] } = await callAws('cloudwatch:ListDashboards', () =>
         new CloudWatchClient(BOUNDED).send(new ListDashboardsCommand({ DashboardNamePrefix: 'tidings-' })),
       );
       return DashboardEntries.map(({ DashboardName }) => DashboardName);
@@ -50,7 +49,7 @@ const KINDS: readonly Kind[] = [
     what: 'budget',
     nameIn: ({ Budget }) => fieldsOf(Budget).BudgetName,
     taken: async ({ account }) => {
-      const { Budgets = [] } = await ask('budgets:ViewBudget', () =>
+      const { Budgets = [] } = await callAws('budgets:ViewBudget', () =>
         new BudgetsClient(BOUNDED).send(new DescribeBudgetsCommand({ AccountId: account })),
       );
       return Budgets.map(({ BudgetName }) => BudgetName);
@@ -61,7 +60,7 @@ const KINDS: readonly Kind[] = [
     what: 'origin access control',
     nameIn: ({ OriginAccessControlConfig }) => fieldsOf(OriginAccessControlConfig).Name,
     taken: async () => {
-      const { OriginAccessControlList } = await ask('cloudfront:ListOriginAccessControls', () =>
+      const { OriginAccessControlList } = await callAws('cloudfront:ListOriginAccessControls', () =>
         cloudFront().send(new ListOriginAccessControlsCommand(PAGE)),
       );
       return (OriginAccessControlList?.Items ?? []).map(({ Name }) => Name);
@@ -72,7 +71,7 @@ const KINDS: readonly Kind[] = [
     what: 'cache policy',
     nameIn: ({ CachePolicyConfig }) => fieldsOf(CachePolicyConfig).Name,
     taken: async () => {
-      const { CachePolicyList } = await ask('cloudfront:ListCachePolicies', () =>
+      const { CachePolicyList } = await callAws('cloudfront:ListCachePolicies', () =>
         cloudFront().send(new ListCachePoliciesCommand({ ...PAGE, Type: 'custom' })),
       );
       return (CachePolicyList?.Items ?? []).map(({ CachePolicy }) => CachePolicy?.CachePolicyConfig?.Name);
@@ -83,7 +82,7 @@ const KINDS: readonly Kind[] = [
     what: 'origin request policy',
     nameIn: ({ OriginRequestPolicyConfig }) => fieldsOf(OriginRequestPolicyConfig).Name,
     taken: async () => {
-      const { OriginRequestPolicyList } = await ask('cloudfront:ListOriginRequestPolicies', () =>
+      const { OriginRequestPolicyList } = await callAws('cloudfront:ListOriginRequestPolicies', () =>
         cloudFront().send(new ListOriginRequestPoliciesCommand({ ...PAGE, Type: 'custom' })),
       );
       return (OriginRequestPolicyList?.Items ?? []).map(
@@ -96,7 +95,7 @@ const KINDS: readonly Kind[] = [
     what: 'response headers policy',
     nameIn: ({ ResponseHeadersPolicyConfig }) => fieldsOf(ResponseHeadersPolicyConfig).Name,
     taken: async () => {
-      const { ResponseHeadersPolicyList } = await ask('cloudfront:ListResponseHeadersPolicies', () =>
+      const { ResponseHeadersPolicyList } = await callAws('cloudfront:ListResponseHeadersPolicies', () =>
         cloudFront().send(new ListResponseHeadersPoliciesCommand({ ...PAGE, Type: 'custom' })),
       );
       return (ResponseHeadersPolicyList?.Items ?? []).map(
@@ -109,7 +108,7 @@ const KINDS: readonly Kind[] = [
     what: 'CloudFront function',
     nameIn: ({ Name }) => Name,
     taken: async () => {
-      const { FunctionList } = await ask('cloudfront:ListFunctions', () =>
+      const { FunctionList } = await callAws('cloudfront:ListFunctions', () =>
         cloudFront().send(new ListFunctionsCommand(PAGE)),
       );
       return (FunctionList?.Items ?? []).map(({ Name }) => Name);
@@ -117,45 +116,45 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const ABOUT = 'names';
+const SUBJECT = 'names';
 
-export const checkNames: Check = async (situation) => {
-  const clashes = await Promise.all(KINDS.map((kind) => clashesOf(kind, situation)));
+export const checkNames: Check = async (input) => {
+  const clashes = await Promise.all(KINDS.map((kind) => clashesOf(kind, input)));
   return clashes.flat().length > 0
     ? clashes.flat()
-    : [fine(ABOUT, 'nothing else in the account has those of this hub')];
+    : [fine(SUBJECT, 'no other resource in the account has a name of this hub')];
 };
 
-async function clashesOf(kind: Kind, situation: Situation): Promise<readonly Finding[]> {
-  const names = newNames(kind, situation);
+async function clashesOf(kind: Kind, input: CheckInput): Promise<readonly Finding[]> {
+  const names = newNames(kind, input);
   if (names.length === 0) return [];
-  const taken = await kind.taken(situation.who);
+  const taken = await kind.taken(input.identity);
   return names
     .filter((name) => taken.includes(name))
     .map((name) =>
       failure(
-        ABOUT,
+        SUBJECT,
         `the account has another ${kind.what} "${name}", so CloudFormation cannot create it and rolls the hub back`,
         `delete that ${kind.what} if nothing uses it, or choose another stage: -c tidings:stage=NAME`,
       ),
     );
 }
 
-/** The names that a deployment would create: not those that the deployed stacks have given to the same resources. */
-function newNames(kind: Kind, { assembly, deployed, who }: Situation): readonly string[] {
+/** Returns the names that a deployment would add: those of the template that the deployed stacks do not have. */
+function newNames(kind: Kind, { assembly, deployed, identity }: CheckInput): readonly string[] {
   return assembly.stacks.flatMap((stack) => {
     const old = deployed.filter(({ name, isLive }) => name === stack.name && isLive);
     const namesIn = (stacks: typeof old | [typeof stack]) =>
       resourcesOf(stacks, kind.type).map(({ properties }) =>
-        resolve(kind.nameIn(properties), stack.name, who),
+        resolve(kind.nameIn(properties), stack.name, identity),
       );
     const known = namesIn(old);
     return namesIn([stack]).filter((name) => name !== '' && !known.includes(name));
   });
 }
 
-/** A text of a template, of which the names here are made; empty for one that has other references. */
-function resolve(value: unknown, stack: string, { account, region }: Who): string {
+/** Resolves a name of a template. Returns '' if it refers to anything but pseudo parameters. */
+function resolve(value: unknown, stack: string, { account, region }: Identity): string {
   if (typeof value === 'string') return value;
   const { Ref, 'Fn::Join': join } = fieldsOf(value);
   const pseudo: Readonly<Record<string, string>> = {

@@ -1,28 +1,28 @@
 /**
- * What the Region lacks.
+ * Services that the Region does not have.
  * @module
  */
 import { regionProblems } from '../../../lib/regions.ts';
+import { type Check, DISTRIBUTION, has } from '../check.ts';
 import { type Finding, failure, fine } from '../finding.ts';
-import { type Check, DISTRIBUTION, has } from '../situation.ts';
 
-const ABOUT = 'Region';
+const SUBJECT = 'Region';
 
-export const checkRegion: Check = async ({ who, assembly: { stacks } }) => {
+export const checkRegion: Check = async ({ identity, assembly: { stacks } }) => {
   const needs = {
     edge: has(stacks, DISTRIBUTION),
     monthlyBudget: has(stacks, 'AWS::Budgets::Budget') ? 1 : 0,
   };
-  const problems = regionProblems(needs, who.region);
+  const problems = regionProblems(needs, identity.region);
   if (problems.length === 0)
-    return [fine(ABOUT, `nothing that the template needs is missing in ${who.region}`)];
+    return [fine(SUBJECT, `the template needs no service that is missing in ${identity.region}`)];
   return problems.map(problemFinding);
 };
 
-/** A problem in the words of the template, which says the cure last. */
+/** Returns a finding for a problem that the template reports. Its text ends with how to fix it. */
 export function problemFinding(problem: string): Finding {
-  const [, says = problem, cure = 'correct that option, and try again'] =
+  const [, text = problem, fix = 'correct that option, and try again'] =
     /^([\s\S]*?)\.? (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];
-  const region = /^Region (.*)$/s.exec(says)?.[1];
-  return failure(region === undefined ? 'template' : ABOUT, region ?? says, cure);
+  const region = /^Region (.*)$/s.exec(text)?.[1];
+  return failure(region === undefined ? 'template' : SUBJECT, region ?? text, fix);
 }

@@ -1,5 +1,5 @@
 /**
- * How many hints SNS takes: each publish is hinted at, and the quota is the account's in the Region.
+ * The publish quota of SNS. The hub sends one message to its topic for each publish; the quota is for the account in the Region.
  * @module
  */
 import {
@@ -8,40 +8,40 @@ import {
   NoSuchResourceException,
   ServiceQuotasClient,
 } from '@aws-sdk/client-service-quotas';
-import { ask, BOUNDED } from '../ask.ts';
 import { ratesOf } from '../assembly.ts';
+import { BOUNDED, callAws } from '../call.ts';
+import type { Check } from '../check.ts';
 import { count, fine, warning } from '../finding.ts';
-import type { Check } from '../situation.ts';
 
-const ABOUT = 'SNS publish quota';
+const SUBJECT = 'SNS publish quota';
 /** "Messages Published per Second". https://github.com/brennerm/aws-quota-checker/blob/master/aws_quota/check/sns.py */
 const QUOTA = 'L-F8E2BA85';
 
 const DEFAULT_IN_MOST = 300;
 
-/** The route of publishers: its rate is `tidings:publishesPerSecond`. */
+/** The route by which clients publish: its rate is `tidings:publishesPerSecond`. */
 const PUBLISH_ROUTE = 'ANY /channels/{channel+}';
 
-export const checkSns: Check = async ({ who, assembly }) => {
+export const checkSns: Check = async ({ identity, assembly }) => {
   const rate = ratesOf(assembly.stacks).find(({ route }) => route === PUBLISH_ROUTE)?.rate ?? 0;
   const quota = (await applied()) ?? (await byDefault());
-  const has = `${count(quota)} messages a second in ${who.region}, for the whole account; tidings:publishesPerSecond is ${count(rate)}`;
-  if (quota >= rate) return [fine(ABOUT, has)];
-  const says =
-    `${has}. Beyond the quota the hub tells its own queues directly: other subscribers of its topic hear later, and ` +
+  const has = `${count(quota)} messages a second in ${identity.region}, for the whole account; tidings:publishesPerSecond is ${count(rate)}`;
+  if (quota >= rate) return [fine(SUBJECT, has)];
+  const text =
+    `${has}. Above the quota the hub sends hints to its own queues directly; your own subscribers of its topic get them later, and ` +
     'other topics of the account are throttled';
-  const cure =
+  const fix =
     `-c tidings:publishesPerSecond=${quota}, or aws service-quotas request-service-quota-increase --service-code sns ` +
     `--quota-code ${QUOTA} --desired-value ${rate}`;
-  return [warning(ABOUT, says, cure)];
+  return [warning(SUBJECT, text, fix)];
 };
 
 const WHICH = { ServiceCode: 'sns', QuotaCode: QUOTA };
 
-/** The account's own value; undefined where none was ever set. */
+/** Returns the quota of this account; undefined if it was never changed. */
 async function applied(): Promise<number | undefined> {
   try {
-    const { Quota } = await ask('servicequotas:GetServiceQuota', () =>
+    const { Quota } = await callAws('servicequotas:GetServiceQuota', () =>
       new ServiceQuotasClient(BOUNDED).send(new GetServiceQuotaCommand(WHICH)),
     );
     return Quota?.Value;
@@ -51,9 +51,9 @@ async function applied(): Promise<number | undefined> {
   }
 }
 
-/** What each account has in this Region: 300 in most. https://docs.aws.amazon.com/general/latest/gr/sns.html#limits_sns */
+/** Returns the default quota in this Region: 300 in most. https://docs.aws.amazon.com/general/latest/gr/sns.html#limits_sns */
 async function byDefault(): Promise<number> {
-  const { Quota } = await ask('servicequotas:GetAWSDefaultServiceQuota', () =>
+  const { Quota } = await callAws('servicequotas:GetAWSDefaultServiceQuota', () =>
     new ServiceQuotasClient(BOUNDED).send(new GetAWSDefaultServiceQuotaCommand(WHICH)),
   );
   return Quota?.Value ?? DEFAULT_IN_MOST;

@@ -1,13 +1,14 @@
 /**
- * Whether CloudFormation takes a deployment of each stack in the state in which it is.
+ * Whether CloudFormation accepts an update of each stack in its current state.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
  * @module
  */
+
+import type { Check } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
 import { type Finding, failure, fine, warning } from '../finding.ts';
-import type { Check } from '../situation.ts';
 
-/** What cures a state of which CloudFormation takes no update, by its name. */
+/** States in which CloudFormation accepts no update, and the command that ends each. */
 const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
   UPDATE_ROLLBACK_FAILED: (stack) => `aws cloudformation continue-update-rollback --stack-name ${stack}`,
   IMPORT_ROLLBACK_FAILED: (stack) => `aws cloudformation continue-update-rollback --stack-name ${stack}`,
@@ -20,39 +21,41 @@ const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
 export const checkStacks: Check = async ({ assembly, deployed }) =>
   assembly.stacks.map(({ name }) => {
     const stack = deployed.find((other) => other.name === name);
-    return stack ? ofStack(stack) : fine(aboutOf(name), 'is new');
+    return stack ? stackFinding(stack) : fine(subjectOf(name), 'is new');
   });
 
-const aboutOf = (stack: string): string => `stack ${stack}`;
+const subjectOf = (stack: string): string => `stack ${stack}`;
 
-function ofStack(stack: DeployedStack): Finding {
+function stackFinding(stack: DeployedStack): Finding {
   const { name, status } = stack;
-  const cure = BLOCKED[status];
-  if (cure)
-    return failure(aboutOf(name), `is ${status}, in which CloudFormation takes no update`, cure(name));
-  // Nothing was created yet: the CDK goes on from there.
+  const fix = BLOCKED[status];
+  if (fix)
+    return failure(subjectOf(name), `is ${status}, in which CloudFormation accepts no update`, fix(name));
+  // Nothing was created yet: the CDK deploys such a stack as a new one.
   if (status === 'REVIEW_IN_PROGRESS')
-    return fine(aboutOf(name), 'is new: an earlier deployment ended before it began');
+    return fine(subjectOf(name), 'is new: an earlier deployment ended before it began');
   if (status.endsWith('_IN_PROGRESS'))
     return failure(
-      aboutOf(name),
-      `is ${status}: another deployment is at work`,
+      subjectOf(name),
+      `is ${status}: another deployment is in progress`,
       'wait until it ends, and try again',
     );
-  return status.startsWith('ROLLBACK_') ? ofFailedCreation(stack) : fine(aboutOf(name), `is ${status}`);
+  return status.startsWith('ROLLBACK_')
+    ? failedCreationFinding(stack)
+    : fine(subjectOf(name), `is ${status}`);
 }
 
-/** The CDK deletes what is left of a creation that failed, and creates it again. What is protected it cannot delete. */
-function ofFailedCreation({ name, status, isProtected, reason }: DeployedStack): Finding {
+/** The CDK deletes a stack whose creation failed, and creates it again. It cannot delete a protected one. */
+function failedCreationFinding({ name, status, isProtected, reason }: DeployedStack): Finding {
   const was = `is ${status}: its creation failed${reason === '' ? '' : ` ("${reason}")`}`;
   if (!isProtected)
     return warning(
-      aboutOf(name),
-      `${was}. A deployment deletes what is left of it first`,
-      'correct the reason, and deploy again',
+      subjectOf(name),
+      `${was}. The next deployment deletes the failed stack first`,
+      'fix the error, and deploy again',
     );
   return failure(
-    aboutOf(name),
+    subjectOf(name),
     `${was}, and it is protected, so that no deployment can create it again`,
     `aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${name}`,
   );

@@ -1,68 +1,68 @@
 /**
- * Who calls AWS, and where: credentials and Region, or one sentence that says how to get them.
+ * The identity and the Region with which AWS is called. Without them, one sentence tells how to get them.
  * @module
  */
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { BOUNDED } from './ask.ts';
+import { BOUNDED } from './call.ts';
 
-export interface Who {
+export interface Identity {
   readonly account: string;
-  /** The identity, as IAM names it. */
+  /** ARN of the user or role. */
   readonly arn: string;
   readonly region: string;
 }
 
 /**
- * The last provider asks the metadata service of an EC2 instance, which answers in milliseconds where there is one. Elsewhere
- * its packets may vanish.
+ * How long to search for credentials. The last provider calls the metadata service of an EC2 instance, which answers in
+ * milliseconds. On other machines the packets may get lost.
  */
 const LONGEST_SEARCH_MS = 4_000;
 
 const HOW = 'set AWS_PROFILE to a profile of ~/.aws/config and AWS_REGION to a Region, such as eu-west-1';
 
-/** What AWS calls credentials that were good once. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
+/** Error names for credentials that have expired, and for invalid ones. https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
 const EXPIRED = ['ExpiredToken', 'ExpiredTokenException', 'RequestExpired'];
 const UNKNOWN = ['InvalidClientTokenId', 'UnrecognizedClientException', 'SignatureDoesNotMatch'];
 
 /**
- * Finds out by the environment and the files that every AWS tool reads.
- * @throws Error with one sentence: what is missing, and how to get it
+ * Reads the credentials and the Region from the environment and the files that all AWS tools read, and gets the account from AWS.
+ * @throws Error with one sentence that tells what is missing, and how to get it
  */
-export async function whoAmI(): Promise<Who> {
+export async function readIdentity(): Promise<Identity> {
   const client = new STSClient(BOUNDED);
   const region = await client.config.region().catch(() => undefined);
   const problem = await withinBound(client.config.credentials()).then(
     () => undefined,
     (error: unknown) => messageOf(error),
   );
-  if (problem !== undefined) throw new Error(sentenceFor(problem));
+  if (problem !== undefined) throw new Error(messageFor(problem));
   if (region === undefined) throw new Error('no AWS Region is set: set AWS_REGION, such as eu-west-1');
   const { Account: account = '', Arn: arn = '' } = await client
     .send(new GetCallerIdentityCommand({}))
     .catch((error: unknown) => {
-      throw new Error(refusalOf(error));
+      throw new Error(failureMessage(error));
     });
   return { account, arn, region };
 }
 
-function sentenceFor(problem: string): string {
-  if (/expired|sso login/i.test(problem)) return `the AWS credentials have expired: ${firstOf(problem)}`;
+function messageFor(problem: string): string {
+  if (/expired|sso login/i.test(problem)) return `the AWS credentials have expired: ${firstLine(problem)}`;
   const { AWS_PROFILE: profile } = process.env;
   const where = profile === undefined ? '' : ` for the profile "${profile}"`;
-  // The chain says this where no provider has any; the sentence of a single provider says what is wrong with it.
+  // The message of the whole provider chain adds nothing. The message of a single provider tells what is wrong with it.
   const isNone = /^Could not load credentials from any providers|^no provider/.test(problem);
-  return `no AWS credentials were found${where}${isNone ? '' : ` (${firstOf(problem)})`}: ${HOW}`;
+  return `no AWS credentials were found${where}${isNone ? '' : ` (${firstLine(problem)})`}: ${HOW}`;
 }
 
-function refusalOf(error: unknown): string {
+function failureMessage(error: unknown): string {
   const name = error instanceof Error ? error.name : '';
   if (EXPIRED.includes(name))
-    return 'the AWS credentials have expired: log in again (aws sso login), or get new ones as you got these';
-  if (UNKNOWN.includes(name)) return `AWS does not know these credentials (${name}): ${HOW}`;
-  return `AWS does not say who you are (${firstOf(messageOf(error))}): check the network, and AWS_REGION`;
+    return 'the AWS credentials have expired: log in again (aws sso login), or get new ones';
+  if (UNKNOWN.includes(name)) return `AWS rejects these credentials (${name}): ${HOW}`;
+  return `AWS does not return your identity (${firstLine(messageOf(error))}): check the network, and AWS_REGION`;
 }
 
-const firstOf = (text: string): string => text.split('\n')[0] ?? '';
+const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message || error.name : String(error);
 

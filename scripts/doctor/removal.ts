@@ -1,25 +1,26 @@
 /**
- * What `npm run destroy` takes and what it leaves, by name.
+ * What `npm run destroy` deletes, and which tables and keys stay.
  * @module
  */
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation';
-import { ask, BOUNDED } from './ask.ts';
 import type { Assembly } from './assembly.ts';
+import { BOUNDED, callAws } from './call.ts';
 import { type DeployedStack, readDeployed } from './deployed.ts';
 
 const THROW_AWAY = '-c tidings:throwAway=true';
 
-export interface Farewell {
-  readonly says: string;
-  /** Which stacks the CLI is to destroy. */
+export interface Removal {
+  /** Tells the operator which data is deleted, and which stays. */
+  readonly text: string;
+  /** Arguments of `cdk destroy`: the stacks. */
   readonly scope: readonly string[];
 }
 
 /**
- * Compares what is asked for with how the hub was deployed.
- * @throws Error if the hub is to be thrown away, and was deployed to be kept
+ * Compares the option `tidings:throwAway` of this command with that of the deployed hub.
+ * @throws Error if the command has the option and the deployed hub has not
  */
-export async function farewell(assembly: Assembly): Promise<Farewell> {
+export async function planRemoval(assembly: Assembly): Promise<Removal> {
   const deployed = await readDeployed(assembly);
   const kept = deployed.filter(isKept);
   const isThrownAway = !assembly.stacks.some(({ resources }) =>
@@ -27,10 +28,9 @@ export async function farewell(assembly: Assembly): Promise<Farewell> {
   );
   if (!isThrownAway) {
     const stays = (await Promise.all(deployed.filter(holdsData).map(({ name }) => namesIn(name)))).flat();
-    return { scope: ['*-hub'], says: leaves(stays, kept.length > 0) };
+    return { scope: ['*-hub'], text: leaves(stays, kept.length > 0) };
   }
-  if (kept.length === 0)
-    return { scope: ['--all'], says: 'the hub goes with all of its data: nothing of it stays' };
+  if (kept.length === 0) return { scope: ['--all'], text: 'the hub and all of its data are deleted' };
   const names = kept.map(({ name }) => name).join(' and ');
   throw new Error(
     `${names} was deployed without tidings:throwAway, so its tables and keys are protected: deploy once with the flag ` +
@@ -47,17 +47,17 @@ const isKept = ({ isProtected, resources }: DeployedStack): boolean =>
   isProtected || resources.some((resource) => resource.isKept);
 
 function leaves(stays: readonly string[], isProtected: boolean): string {
-  if (stays.length === 0) return 'the hub goes; no data of it are deployed';
+  if (stays.length === 0) return 'the hub is deleted; none of its data is deployed';
   const first = isProtected ? `npm run deploy -- ${THROW_AWAY} and then ` : '';
   return [
-    'the hub goes with its URLs, queues and logs; its data stay, and cost what they store:',
+    'the hub is deleted, with its URLs, queues and logs; these tables and keys stay, and their storage is billed:',
     ...stays.map((name) => `  ${name}`),
-    `${first}npm run destroy -- ${THROW_AWAY} deletes them, too`,
+    `${first}npm run destroy -- ${THROW_AWAY} deletes them too`,
   ].join('\n');
 }
 
 async function namesIn(stack: string): Promise<readonly string[]> {
-  const { StackResources = [] } = await ask('cloudformation:DescribeStackResources', () =>
+  const { StackResources = [] } = await callAws('cloudformation:DescribeStackResources', () =>
     new CloudFormationClient(BOUNDED).send(new DescribeStackResourcesCommand({ StackName: stack })),
   );
   return StackResources.filter(

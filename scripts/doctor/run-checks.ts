@@ -1,10 +1,11 @@
 /**
- * All checks, of which each only reads: nothing is created, changed or deleted.
+ * Runs all checks. A check only reads.
  * @module
  */
 
-import { Denied } from './ask.ts';
 import type { Assembly } from './assembly.ts';
+import { AccessDenied } from './call.ts';
+import type { Check, CheckInput } from './check.ts';
 import { checkApiGateway } from './checks/api-gateway.ts';
 import { checkBootstrap } from './checks/bootstrap.ts';
 import { checkCloudFront } from './checks/cloudfront.ts';
@@ -16,10 +17,9 @@ import { checkStacks } from './checks/stacks.ts';
 import { checkUpdate } from './checks/update.ts';
 import { readDeployed } from './deployed.ts';
 import { type Finding, warning } from './finding.ts';
-import type { Check, Situation } from './situation.ts';
-import type { Who } from './who.ts';
+import type { Identity } from './identity.ts';
 
-/** By what each is about, for a check that cannot be made. */
+/** By subject, which names a check that fails with an error. */
 const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   Region: checkRegion,
   bootstrap: checkBootstrap,
@@ -29,42 +29,42 @@ const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   'SNS publish quota': checkSns,
 };
 
-/** They compare with what is deployed, so they say nothing where that cannot be read. */
+/** Checks that compare with the deployed stacks. They do not run if those cannot be read. */
 const OF_STACKS: Readonly<Record<string, Check>> = {
   stacks: checkStacks,
   names: checkNames,
   update: checkUpdate,
 };
 
-/** Makes all checks at the same time; the findings come in one order. */
-export async function examine(who: Who, assembly: Assembly): Promise<readonly Finding[]> {
+/** Runs all checks at the same time. Returns the findings in the order of the checks. */
+export async function runChecks(identity: Identity, assembly: Assembly): Promise<readonly Finding[]> {
   const unread: Finding[] = [];
   const deployed = await readDeployed(assembly).catch((error: unknown) => {
     unread.push(unknown('stacks', error));
     return undefined;
   });
   const checks = { ...OF_ACCOUNT, ...(deployed === undefined ? {} : OF_STACKS) };
-  const situation = { who, assembly, deployed: deployed ?? [] };
-  const found = await Promise.all(Object.entries(checks).map((check) => guarded(check, situation)));
+  const input = { identity, assembly, deployed: deployed ?? [] };
+  const found = await Promise.all(Object.entries(checks).map((check) => runCheck(check, input)));
   return [...found.flat(), ...unread];
 }
 
-async function guarded([about, check]: [string, Check], situation: Situation): Promise<readonly Finding[]> {
+async function runCheck([subject, check]: [string, Check], input: CheckInput): Promise<readonly Finding[]> {
   try {
-    return await check(situation);
+    return await check(input);
   } catch (error) {
-    return [unknown(about, error)];
+    return [unknown(subject, error)];
   }
 }
 
-/** What could not be found out is no reason to refuse a deployment. */
-function unknown(about: string, error: unknown): Finding {
-  if (error instanceof Denied)
+/** Returns a warning for a check that could not be made: that alone does not stop a deployment. */
+function unknown(subject: string, error: unknown): Finding {
+  if (error instanceof AccessDenied)
     return warning(
-      about,
-      `is not known: ${error.message}`,
+      subject,
+      `could not be checked: ${error.message}`,
       `allow ${error.action} (docs/deploy.md lists what the doctor reads)`,
     );
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return warning(about, `is not known: ${reason}`, 'run it again');
+  return warning(subject, `could not be checked: ${reason}`, 'run it again');
 }

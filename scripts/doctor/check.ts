@@ -1,20 +1,20 @@
 /**
- * What the checks look at: who deploys, where, what would be deployed, and what is there.
+ * A check, and its input: the identity, the assembly to deploy, and the deployed stacks.
  * @module
  */
 import { type Assembly, resourcesOf, type StackTemplate } from './assembly.ts';
 import type { DeployedStack } from './deployed.ts';
 import type { Finding } from './finding.ts';
-import type { Who } from './who.ts';
+import type { Identity } from './identity.ts';
 
-export interface Situation {
-  readonly who: Who;
+export interface CheckInput {
+  readonly identity: Identity;
   readonly assembly: Assembly;
   readonly deployed: readonly DeployedStack[];
 }
 
-/** Looks at one thing. It only reads, and throws what AWS throws. */
-export type Check = (situation: Situation) => Promise<readonly Finding[]>;
+/** Checks one subject. It only reads, and throws what AWS throws. */
+export type Check = (input: CheckInput) => Promise<readonly Finding[]>;
 
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 
