@@ -96,6 +96,16 @@ test('Ctrl-C ends it, and nothing is left behind either', async () => {
   expect((await madeAndGone()).length).toBeGreaterThan(0);
 });
 
+test('Ctrl-C while a long poll is held removes what was made, too', async () => {
+  announce(well, proxy.url);
+  const command = run(cwd, 'scripts/smoke.ts', '--only', '3');
+  await expect.poll(() => proxy.came.some((asked) => asked.includes('live=long-poll'))).toBe(true);
+  command.process.kill('SIGINT');
+  expect(await command.ended, command.output()).toBe(1);
+  expect(command.output()).toContain('0 passed, 0 failed');
+  expect((await madeAndGone()).length).toBeGreaterThan(0);
+});
+
 test('without a front door, and with room for one long poll', async () => {
   announce(bare, bare.stack.url);
   const { code, output, verdicts } = await smoke('--only', '1,2,3,6,11,13');
