@@ -268,6 +268,8 @@ describe('mistakes get one sentence', () => {
     [['--rate', '0'], '--rate is 0, it must be a whole number from 1 to 1000'],
     [['--pause', 'x'], '--pause is x, it must be a whole number from 1 to 1800'],
     [['--receiver', 'here'], '--receiver is here, it must be a URL'],
+    [['--origin', 'https://a.example/'], '--origin is https://a.example/, it must be an origin'],
+    [['--public', 'a//b'], '--public is a//b, it must be the beginning of a channel name'],
   ])('%j', async (args, sentence) => {
     const { code, output } = await smoke(...args);
     expect([code, output]).toEqual([2, expect.stringContaining(`tidings: ${sentence}`)]);
