@@ -2,7 +2,7 @@
  * `npm run doctor`: says what a deployment would meet in this account and Region. It only reads.
  * @module
  */
-import { endWithReader, fail } from './cli.ts';
+import { endWithReader, fail, UsageError } from './cli.ts';
 import { consult } from './doctor/consult.ts';
 import { parseOptions, useIdentity } from './doctor/options.ts';
 
@@ -23,8 +23,7 @@ try {
   if (args.includes('--help') || args.includes('-h')) process.stdout.write(`${HELP}\n`);
   else {
     const options = parseOptions(args);
-    if (options.rest.length > 0)
-      throw new Error(`unknown option ${options.rest[0]} (--help lists what there is)`);
+    if (options.rest.length > 0) throw new UsageError(`unknown option ${options.rest[0]}`);
     useIdentity(options);
     process.exitCode = (await consult(options)).hasFailed ? 1 : 0;
   }
