@@ -64,9 +64,10 @@ const answer = httpHandler({
     GET: {
       operation: 'subscribe',
       parameters: READ_PARAMETERS,
-      answer: async ({ channel: name, caller, raw }) => {
+      answer: async ({ channel: name, caller, raw, arrivedAt }) => {
         const asked = parseFrom(raw, 'long-poll');
-        const ms = Math.min(holdMsOf(raw, longestMs), leavesAt(caller) - clock());
+        const now = clock();
+        const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), leavesAt(caller) - now);
         const until = hold.timer.now() + ms;
         const seat = seatOf(seats, caller.principal, clock() + ms);
         const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };

@@ -2,7 +2,7 @@
  * `npm run doctor`: checks whether a deployment to this account and Region would succeed. It only reads.
  * @module
  */
-import { endWithReader, fail } from './cli.ts';
+import { endWithReader, fail, UsageError } from './cli.ts';
 import { parseOptions, useIdentity } from './doctor/options.ts';
 import { runDoctor } from './doctor/run.ts';
 
@@ -23,8 +23,7 @@ try {
   if (args.includes('--help') || args.includes('-h')) process.stdout.write(`${HELP}\n`);
   else {
     const options = parseOptions(args);
-    if (options.rest.length > 0)
-      throw new Error(`unknown option ${options.rest[0]} (--help lists the options)`);
+    if (options.rest.length > 0) throw new UsageError(`unknown option ${options.rest[0]}`);
     useIdentity(options);
     process.exitCode = (await runDoctor(options)).hasFailed ? 1 : 0;
   }

@@ -3,7 +3,6 @@
  * @module
  */
 import { createHash, randomInt } from 'node:crypto';
-import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import {
   GetSecretValueCommand,
   PutSecretValueCommand,
@@ -13,6 +12,8 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { fieldsOf } from '../protocol/fields.ts';
 import { UsageError } from './cli.ts';
+import { describeStack } from './doctor/deployed.ts';
+import { whoAmI } from './doctor/who.ts';
 import { type LocalHub, readLocalHub } from './local-file.ts';
 
 /** As many characters, and of the same, as the template has Secrets Manager generate. */
@@ -102,12 +103,22 @@ export async function urlOfDeployedHub(stage: string): Promise<string> {
   return HttpUrl.replace(/\/$/, '');
 }
 
+/** @throws Error with one sentence if there are no credentials, no Region, or no such stack */
 async function outputsOf(stack: string): Promise<Outputs> {
-  const { Stacks = [] } = await new CloudFormationClient({}).send(
-    new DescribeStacksCommand({ StackName: stack }),
+  const found = await describeStack(stack).catch(async (error: unknown) => {
+    // The SDK says "Region is missing" and the like, and not what to do about it.
+    await whoAmI();
+    throw error;
+  });
+  if (found === undefined) {
+    const { account, region } = await whoAmI();
+    throw new Error(
+      `account ${account} has no stack ${stack} in ${region}: set --stage or AWS_REGION to another, or deploy it (npm run deploy)`,
+    );
+  }
+  return Object.fromEntries(
+    (found.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]),
   );
-  const outputs = Stacks[0]?.Outputs ?? [];
-  return Object.fromEntries(outputs.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]));
 }
 
 function storeIn({ TokenSecretArn, TokenAudience }: Outputs, config: SecretsManagerClientConfig): KeyStore {

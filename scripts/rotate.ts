@@ -28,7 +28,7 @@ await command(HELP, OPTIONS, async ({ stage }) => {
   say(`${audience} has a new key.
 
   minted since ${first}: good until the next rotation
-  minted before that: ${isEndOfAnother ? 'refused, within five minutes' : 'there is nothing'}
+  minted before that: ${isEndOfAnother ? 'refused, within five minutes' : 'none, this is the first rotation'}
 
 What to do next:
   1. mint new tokens, and give them to whoever has one: npm run token --${flag} --capability …

@@ -2,6 +2,7 @@
  * `npm run smoke`: tests over the wire whether a hub behaves like the local one.
  * @module
  */
+import { isChannelName } from '../protocol/channel-name.ts';
 import { command, UsageError } from './cli.ts';
 import { type Check, type Outcome, outcomeOf, type Verdict } from './smoke/check.ts';
 import { CHECKS, LONG } from './smoke/checks.ts';
@@ -53,15 +54,15 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const note = (line: string): void => void process.stderr.write(`${line} …\n`);
 
 await command(HELP, OPTIONS, async (flags) => {
-  const { stage, only, long: isLong = false, pause, rate, receiver, origin } = flags;
+  const { stage, only, long: isLong = false, pause, rate, receiver } = flags;
   const checks = only === undefined ? CHECKS.filter((each) => isLong || each.number !== LONG) : chosen(only);
   const choices: Choices = {
     rate: numberOf('rate', rate, MOST_RATE) ?? (stage === undefined ? LOCAL_RATE : RATE),
     pauseMs: (numberOf('pause', pause, MOST_PAUSE) ?? PAUSE) * 1_000,
     receiver: receiver === undefined ? undefined : urlOf(receiver),
-    origin,
+    origin: originOf(flags.origin),
   };
-  const hub = await findHub(stage, flags.public);
+  const hub = await findHub(stage, publicOf(flags.public));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   say(`${hub.url}, with${hub.hasEdge ? '' : 'out'} a front door\n`);
@@ -112,4 +113,15 @@ function urlOf(receiver: string): string {
   if (!/^https?:\/\//.test(receiver) || !URL.canParse(receiver))
     throw new UsageError(`--receiver is ${receiver}, it must be a URL that begins with https://`);
   return receiver;
+}
+
+/** As browsers send it. */
+function originOf(origin: string): string {
+  if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
+  throw new UsageError(`--origin is ${origin}, it must be an origin such as https://app.example.com`);
+}
+
+function publicOf(name: string): string {
+  if (isChannelName(name)) return name;
+  throw new UsageError(`--public is ${name}, it must be the beginning of a channel name, such as public`);
 }

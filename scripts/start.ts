@@ -131,7 +131,7 @@ async function optionsOf(
       : {}),
     context,
     // Last: it says what it finds, and a mistake in another flag is to be all that is said.
-    port: port === undefined ? await freePort() : numberOf('port', port, 0, MAX_PORT),
+    port: port === undefined ? await freePort() : await portOf(port),
   };
 }
 
@@ -180,13 +180,26 @@ curl -i ${as} '${url}/channels/chat/room1?offset=-1'
 
 /** The default port, or 0 (any free one) if another program has it. */
 async function freePort(): Promise<number> {
-  const probe = createServer();
-  const isFree = await new Promise<boolean>((resolve) => {
-    probe.once('error', () => resolve(false));
-    probe.listen(DEFAULT_PORT, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
+  const isFree = await canListen(DEFAULT_PORT);
   if (!isFree) say(`Port ${DEFAULT_PORT} is taken: the hub listens on another one.`);
   return isFree ? DEFAULT_PORT : 0;
+}
+
+/** Looked at now: the stack would find it out after half a minute of building. */
+async function portOf(text: string): Promise<number> {
+  const port = numberOf('port', text, 0, MAX_PORT);
+  if (await canListen(port)) return port;
+  throw new UsageError(
+    `--port is ${port}, where no program can listen now: choose another, or 0 for a free one`,
+  );
+}
+
+async function canListen(port: number): Promise<boolean> {
+  const probe = createServer();
+  return await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
 }
 
 function modeOf(text: string): string {

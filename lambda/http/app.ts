@@ -2,7 +2,6 @@
  * The HTTP doors over channels: the two paths of a channel, who may, and what else stands beside them.
  * @module
  */
-import type { Hono } from 'hono';
 import type { Operation } from '../../protocol/capability.ts';
 import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
@@ -13,6 +12,7 @@ import type { Access } from '../access/verify.ts';
 import {
   type Books,
   baseApp,
+  type DoorApp,
   type HttpHandler,
   handlerOf,
   methodNotAllowed,
@@ -28,6 +28,8 @@ export interface ChannelRequest {
   readonly channel: string;
   readonly caller: Caller;
   readonly raw: Request;
+  /** When the gateway took the request, in milliseconds since 1970; undefined if it does not say so. */
+  readonly arrivedAt: number | undefined;
 }
 
 export interface ChannelRoute {
@@ -73,12 +75,14 @@ export const responder = (door: HttpDoor): Responder =>
 /** The Lambda handler of a door whose answers are whole when they are sent. */
 export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
 
-function channelApp(door: HttpDoor): Hono {
+function channelApp(door: HttpDoor): DoorApp {
   const app = baseApp(door, 'channels are at /channels/{channel}');
   const { events, tickets, connections, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
-    app.all(prefix + path, async (c) => await serve(door, c.req.raw, c.req.param('channel') ?? ''));
+    app.all(prefix + path, async (c) => {
+      return await serve(door, c.req.raw, c.req.param('channel') ?? '', c.env.arrivedAt);
+    });
   }
   app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
   if (events) {
@@ -108,21 +112,26 @@ function channelApp(door: HttpDoor): Hono {
 }
 
 /** Answers what a path has no route for. */
-function refuseOthers(app: Hono, path: string, methods: readonly string[]): void {
+function refuseOthers(app: DoorApp, path: string, methods: readonly string[]): void {
   app.options(path, (c) => answerPreflight(c.req.raw, methods));
   app.all(path, (c) => {
     throw methodNotAllowed(c.req.method, methods);
   });
 }
 
-async function serve(door: HttpDoor, raw: Request, channel: string): Promise<Response> {
+async function serve(
+  door: HttpDoor,
+  raw: Request,
+  channel: string,
+  arrivedAt: number | undefined,
+): Promise<Response> {
   const route = ownValue(door.routes, raw.method);
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
   if (!isDurableStreamsPath(raw)) refuseUnknown(raw, route.parameters);
   const caller = await callerOf(door, raw);
   refuseBadName(channel);
   door.access.require(route.operation, channel, caller);
-  return await route.answer({ channel, caller, raw });
+  return await route.answer({ channel, caller, raw, arrivedAt });
 }
 
 async function callerOf({ access, redeem }: HttpDoor, raw: Request): Promise<Caller> {

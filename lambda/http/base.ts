@@ -40,9 +40,12 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   too_many_requests: TOO_MANY_RETRY_AFTER_SECONDS,
 };
 
+/** An app of which each request knows when it arrived. */
+export type DoorApp = Hono<{ Bindings: Pick<HttpEvent, 'arrivedAt'> }>;
+
 /** An app without routes, in which everything that is thrown becomes a refusal. */
-export function baseApp(books: Books, whereToLook: string): Hono {
-  const app = new Hono();
+export function baseApp(books: Books, whereToLook: string): DoorApp {
+  const app: DoorApp = new Hono();
   app.notFound(({ req }) =>
     refuse(books, new Refusal('route_not_found', `no such path; ${whereToLook}`), req),
   );
@@ -64,7 +67,7 @@ export interface Front {
   readonly origins: Origins;
 }
 
-export function responderOf(app: Hono, books: Books, front: Front): Responder {
+export function responderOf(app: DoorApp, books: Books, front: Front): Responder {
   return async (event) => {
     const http = parseEvent(event);
     return withBrowserHeaders(await respond(app, books, front, http), front.origins, http.headers.origin);
@@ -76,7 +79,7 @@ export function handlerOf(respondTo: Responder): HttpHandler {
 }
 
 async function respond(
-  app: Hono,
+  app: DoorApp,
   books: Books,
   { methods, takesTickets }: Front,
   http: HttpEvent,
@@ -87,7 +90,7 @@ async function respond(
   try {
     const request = toRequest(http);
     refuseSecrets(request, takesTickets);
-    return await app.fetch(request);
+    return await app.fetch(request, { arrivedAt: http.arrivedAt });
   } catch (error) {
     if (error instanceof Refusal) return refuse(books, error, about);
     return refuse(books, new Refusal('bad_request', 'a header cannot be part of an HTTP request'), about);

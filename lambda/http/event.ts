@@ -17,6 +17,8 @@ export interface HttpEvent {
   readonly isBase64Encoded: boolean;
   readonly method: string;
   readonly domainName: string;
+  /** When the gateway took the request, in milliseconds since 1970; undefined if it does not say so. */
+  readonly arrivedAt: number | undefined;
 }
 
 export interface HttpResult {
@@ -45,6 +47,7 @@ export function parseEvent(event: unknown): HttpEvent {
     isBase64Encoded: event.isBase64Encoded === true,
     method: String(http.method),
     domainName: String(context.domainName),
+    arrivedAt: typeof context.timeEpoch === 'number' ? context.timeEpoch : undefined,
   };
 }
 

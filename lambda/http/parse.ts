@@ -203,12 +203,16 @@ function fromOf(offset: string): From {
   );
 }
 
-/** The shorter of what the hub would hold and what the caller asks for: `Prefer: wait=5`. */
-export function holdMsOf(raw: Request, longestMs: number): number {
+/**
+ * The shorter of what the hub would hold and what the caller asks for: `Prefer: wait=5`.
+ * @param lateMs how long the request has waited for a process. It is a part of the 30 s in which the gateway wants an answer
+ */
+export function holdMsOf(raw: Request, longestMs: number, lateMs: number): number {
   // https://www.rfc-editor.org/rfc/rfc7240#section-4.3
   const [, seconds] =
     /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?(?=$|[,;\s])/i.exec(raw.headers.get('prefer') ?? '') ?? [];
-  return seconds === undefined ? longestMs : Math.min(longestMs, Number(seconds) * 1_000);
+  const leftMs = Math.max(0, longestMs - Math.max(0, lateMs));
+  return seconds === undefined ? leftMs : Math.min(leftMs, Number(seconds) * 1_000);
 }
 
 /** The channels of /events, and where each of them starts: one offset for all, or the id of the last event. */
@@ -219,7 +223,10 @@ export function parseEvents(raw: Request): {
   const query = new URL(raw.url).searchParams;
   const names = query.getAll('channel');
   if (names.length === 0 || names.length > MAX_FOLLOWED_CHANNELS) {
-    throw new Refusal('bad_request', `send 1 to ${MAX_FOLLOWED_CHANNELS} times channel, got ${names.length}`);
+    throw new Refusal(
+      'bad_request',
+      `channel must be given 1 to ${MAX_FOLLOWED_CHANNELS} times, got ${names.length}`,
+    );
   }
   for (const name of names) refuseBadName(name);
   if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');

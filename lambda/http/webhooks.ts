@@ -5,7 +5,6 @@
  * is as one that does not exist, word for word.
  * @module
  */
-import type { Hono } from 'hono';
 import { Refusal } from '../../protocol/errors.ts';
 import { ownValue } from '../../protocol/fields.ts';
 import type { Caller } from '../access/caller.ts';
@@ -47,7 +46,15 @@ import {
   answerRotated,
   type Shown,
 } from './answer-webhooks.ts';
-import { type Books, baseApp, type HttpHandler, handlerOf, methodNotAllowed, responderOf } from './base.ts';
+import {
+  type Books,
+  baseApp,
+  type DoorApp,
+  type HttpHandler,
+  handlerOf,
+  methodNotAllowed,
+  responderOf,
+} from './base.ts';
 import { answerPreflight } from './browser.ts';
 import {
   type IsSecret,
@@ -113,7 +120,7 @@ export function webhookHandler(door: WebhookDoor): HttpHandler {
   });
 }
 
-function webhookApp(door: WebhookDoor): Hono {
+function webhookApp(door: WebhookDoor): DoorApp {
   const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
   for (const [path, answers] of Object.entries(ROUTES)) {
     const methods = [...Object.keys(answers), 'OPTIONS'];

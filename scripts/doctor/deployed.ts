@@ -38,7 +38,7 @@ export async function readDeployed({ stacks }: Assembly): Promise<readonly Deplo
 
 /** Returns the stack of that name, or undefined if there is none. */
 export async function readStack(name: string): Promise<DeployedStack | undefined> {
-  const stack = await describe(name);
+  const stack = await describeStack(name);
   if (stack === undefined) return undefined;
   const status = stack.StackStatus ?? '';
   const outputs = (stack.Outputs ?? []).map(
@@ -54,7 +54,8 @@ export async function readStack(name: string): Promise<DeployedStack | undefined
   };
 }
 
-async function describe(name: string): Promise<Stack | undefined> {
+/** What CloudFormation says of a stack, or undefined if there is none. */
+export async function describeStack(name: string): Promise<Stack | undefined> {
   try {
     const { Stacks = [] } = await callAws('cloudformation:DescribeStacks', () =>
       client().send(new DescribeStacksCommand({ StackName: name })),

@@ -3,6 +3,7 @@
  * @module
  */
 import { statSync } from 'node:fs';
+import { UsageError } from '../cli.ts';
 
 export interface Options {
   /** `key=value`, as `-c` has them. */
@@ -19,7 +20,7 @@ const LONG: Readonly<Record<string, string>> = { '-c': '--context', '-a': '--app
 
 /**
  * Reads a command line. `--stage NAME` is short for `-c tidings:stage=NAME`.
- * @throws Error if an option has no value
+ * @throws UsageError if an option has no value
  */
 export function parseOptions(args: readonly string[]): Options {
   const values: Record<string, string[]> = {
@@ -36,7 +37,7 @@ export function parseOptions(args: readonly string[]): Options {
     if (known === undefined) rest.push(args[at] ?? '');
     else {
       const value = inline ?? args[++at];
-      if (value === undefined) throw new Error(`${given} needs a value`);
+      if (value === undefined) throw new UsageError(`${given} needs a value`);
       known.push(value);
     }
   }

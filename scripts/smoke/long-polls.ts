@@ -14,8 +14,13 @@ const FIRST_SECONDS = 6;
 /** The shortest hold, in seconds. */
 const SHORT_SECONDS = 1;
 
-const longPoll = (session: Session, channel: string, seconds: number): Promise<Response> =>
-  session.ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers: { Prefer: `wait=${seconds}` } });
+function longPoll({ ask }: Session, channel: string, seconds: number): Promise<Response> {
+  const headers = { Prefer: `wait=${seconds}` };
+  const answer = ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers });
+  // Ctrl-C ends it while the check waits for something else. Without this Node ends, and nothing is removed.
+  answer.catch(() => {});
+  return answer;
+}
 
 export const noRoom: Check = {
   number: 3,

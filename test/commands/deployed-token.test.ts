@@ -3,7 +3,9 @@
  * @module
  */
 import { decodeJwt, jwtVerify } from 'jose';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ACCOUNT, USUAL, xmlError } from './accounts.ts';
+import { emptyEnv, startRecordedAws } from './aws.ts';
 import { startDeployed } from './deployed.ts';
 import { runIn, temporaryDirectory } from './support.ts';
 
@@ -25,4 +27,40 @@ test('finds the key by the outputs of the stack and mints for its audience', asy
   const { payload } = await jwtVerify(token, new TextEncoder().encode(KEY), { audience: 'tidings:prod' });
   expect(payload.capability).toEqual({ a: ['publish'] });
   expect(decodeJwt(token).exp).toBe((payload.iat ?? 0) + 30 * 86_400);
+});
+
+describe('one sentence for', () => {
+  const said = async (env: NodeJS.ProcessEnv, script: string) => {
+    const { path, remove } = temporaryDirectory();
+    onTestFinished(remove);
+    const command = runIn({ cwd: path, env }, `scripts/${script}.ts`, '--stage', 'prod');
+    return { code: await command.ended, output: command.output() };
+  };
+
+  test.each(['token', 'rotate', 'smoke'])('npm run %s without credentials', async (script) => {
+    const none = 'tidings: no AWS credentials were found: set AWS_PROFILE';
+    expect(await said({ ...emptyEnv(), AWS_REGION: 'eu-west-1' }, script)).toEqual({
+      code: 1,
+      output: expect.stringMatching(new RegExp(`^${none}.*\\n$`)),
+    });
+  });
+
+  test('no Region', async () => {
+    const env = { ...emptyEnv(), AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+    const output = 'tidings: no AWS Region is set: set AWS_REGION, such as eu-west-1\n';
+    expect(await said(env, 'token')).toEqual({ code: 1, output });
+  });
+
+  test('a stage that is not deployed', async () => {
+    const aws = await startRecordedAws('eu-west-1', {
+      ...USUAL,
+      'cloudformation:DescribeStacks': xmlError('ValidationError', 'Stack with id x does not exist'),
+    });
+    onTestFinished(aws.close);
+    const { code, output } = await said(aws.env, 'token');
+    expect([code, output]).toEqual([
+      1,
+      `tidings: account ${ACCOUNT} has no stack tidings-prod-log in eu-west-1: set --stage or AWS_REGION to another, or deploy it (npm run deploy)\n`,
+    ]);
+  });
 });

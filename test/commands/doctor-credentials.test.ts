@@ -79,8 +79,8 @@ describe('one sentence, and nothing is built, for', () => {
 
   test('an option that is not its own', async () => {
     const said = await without({}, '--force');
-    expect([said.code, said.output]).toEqual([1, expect.stringContaining('unknown option --force')]);
+    expect([said.code, said.output]).toEqual([2, expect.stringContaining('unknown option --force (--help')]);
     const half = await without({}, '-c');
-    expect(half).toEqual({ code: 1, output: 'tidings: -c needs a value\n' });
+    expect(half).toEqual({ code: 2, output: 'tidings: -c needs a value (--help lists what there is)\n' });
   });
 });

@@ -96,6 +96,16 @@ test('Ctrl-C ends the run, and all channels and endpoints are removed', async ()
   expect((await madeAndGone()).length).toBeGreaterThan(0);
 });
 
+test('Ctrl-C while a long poll is held removes what was made, too', async () => {
+  announce(well, proxy.url);
+  const command = run(cwd, 'scripts/smoke.ts', '--only', '3');
+  await expect.poll(() => proxy.came.some((asked) => asked.includes('live=long-poll'))).toBe(true);
+  command.process.kill('SIGINT');
+  expect(await command.ended, command.output()).toBe(1);
+  expect(command.output()).toContain('0 passed, 0 failed');
+  expect((await madeAndGone()).length).toBeGreaterThan(0);
+});
+
 test('without a front door, and with room for one long poll', async () => {
   announce(bare, bare.stack.url);
   const { code, output, verdicts } = await smoke('--only', '1,2,3,6,11,13');
@@ -258,6 +268,8 @@ describe('mistakes get one sentence', () => {
     [['--rate', '0'], '--rate is 0, it must be a whole number from 1 to 1000'],
     [['--pause', 'x'], '--pause is x, it must be a whole number from 1 to 1800'],
     [['--receiver', 'here'], '--receiver is here, it must be a URL'],
+    [['--origin', 'https://a.example/'], '--origin is https://a.example/, it must be an origin'],
+    [['--public', 'a//b'], '--public is a//b, it must be the beginning of a channel name'],
   ])('%j', async (args, sentence) => {
     const { code, output } = await smoke(...args);
     expect([code, output]).toEqual([2, expect.stringContaining(`tidings: ${sentence}`)]);

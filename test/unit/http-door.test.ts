@@ -10,6 +10,7 @@ import { cursorAfter } from '../../lambda/http/cursor.ts';
 import { holdMsOf } from '../../lambda/http/parse.ts';
 
 const seen: string[] = [];
+const arrivals: unknown[] = [];
 const handler = httpHandler({
   access: accessTo({
     keys: async () => [],
@@ -24,8 +25,9 @@ const handler = httpHandler({
     GET: {
       operation: 'subscribe',
       parameters: ['offset'],
-      answer: async ({ channel }) => {
+      answer: async ({ channel, arrivedAt }) => {
         seen.push(channel);
+        arrivals.push(arrivedAt);
         return new Response(null, { status: 204 });
       },
     },
@@ -107,7 +109,25 @@ test.each([
   ['wait=5.5', 25_000],
   ['', 25_000],
 ])('Prefer: %j holds %i ms', (prefer, ms) => {
-  expect(holdMsOf(new Request('http://a', { headers: { Prefer: prefer } }), 25_000)).toBe(ms);
+  expect(holdMsOf(new Request('http://a', { headers: { Prefer: prefer } }), 25_000, 0)).toBe(ms);
+});
+
+test.each([
+  ['', 14_000, 11_000],
+  ['wait=5', 14_000, 5_000],
+  ['wait=20', 14_000, 11_000],
+  ['', 40_000, 0],
+  ['', -3, 25_000],
+])('Prefer: %j of a request that has waited %i ms for a process holds %i ms', (prefer, lateMs, ms) => {
+  expect(holdMsOf(new Request('http://a', { headers: { Prefer: prefer } }), 25_000, lateMs)).toBe(ms);
+});
+
+test('a route knows when the gateway took its request', async () => {
+  const http = { method: 'GET' };
+  await handler(event('GET', '/channels/a', { requestContext: { http, timeEpoch: 1_000 } }));
+  expect(arrivals.at(-1)).toBe(1_000);
+  await handler(event('GET', '/channels/a'));
+  expect(arrivals.at(-1)).toBeUndefined();
 });
 
 test('a cursor is of its time, and never of the client’s or before it', () => {

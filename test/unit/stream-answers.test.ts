@@ -46,7 +46,7 @@ function world(quota: Quota, tally: TallyStore = memoryTally()) {
   const ask = (query: string) => {
     const headers = query.includes('live') ? {} : { Accept: 'text/event-stream' };
     const raw = new Request(`http://hub.example/channels/${CHANNEL}?${query}`, { headers });
-    return answers.channel({ channel: CHANNEL, caller: NOBODY, raw });
+    return answers.channel({ channel: CHANNEL, caller: NOBODY, raw, arrivedAt: undefined });
   };
   const askEvents = () => answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), NOBODY);
   return { log, time, refusals, ask, askEvents };
