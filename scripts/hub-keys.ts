@@ -13,7 +13,7 @@ import {
 import { fieldsOf } from '../protocol/fields.ts';
 import { UsageError } from './cli.ts';
 import { describeStack } from './doctor/deployed.ts';
-import { whoAmI } from './doctor/who.ts';
+import { readIdentity } from './doctor/identity.ts';
 import { type LocalHub, readLocalHub } from './local-file.ts';
 
 /** As many characters, and of the same, as the template has Secrets Manager generate. */
@@ -107,11 +107,11 @@ export async function urlOfDeployedHub(stage: string): Promise<string> {
 async function outputsOf(stack: string): Promise<Outputs> {
   const found = await describeStack(stack).catch(async (error: unknown) => {
     // The SDK says "Region is missing" and the like, and not what to do about it.
-    await whoAmI();
+    await readIdentity();
     throw error;
   });
   if (found === undefined) {
-    const { account, region } = await whoAmI();
+    const { account, region } = await readIdentity();
     throw new Error(
       `account ${account} has no stack ${stack} in ${region}: set --stage or AWS_REGION to another, or deploy it (npm run deploy)`,
     );
