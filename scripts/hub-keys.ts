@@ -106,7 +106,7 @@ export async function urlOfDeployedHub(stage: string): Promise<string> {
 /** @throws Error with one sentence if there are no credentials, no Region, or no such stack */
 async function outputsOf(stack: string): Promise<Outputs> {
   const found = await describeStack(stack).catch(async (error: unknown) => {
-    // The SDK says "Region is missing" and the like, and not what to do about it.
+    // The messages of the SDK, such as "Region is missing", do not tell what to do. readIdentity throws one that does.
     await readIdentity();
     throw error;
   });

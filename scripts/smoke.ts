@@ -115,7 +115,7 @@ function urlOf(receiver: string): string {
   return receiver;
 }
 
-/** As browsers send it. */
+/** Checks that the text is an origin as browsers send it. */
 function originOf(origin: string): string {
   if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
   throw new UsageError(`--origin is ${origin}, it must be an origin such as https://app.example.com`);

@@ -185,12 +185,12 @@ async function freePort(): Promise<number> {
   return isFree ? DEFAULT_PORT : 0;
 }
 
-/** Looked at now: the stack would find it out after half a minute of building. */
+/** Checks the port before the build, which takes half a minute. */
 async function portOf(text: string): Promise<number> {
   const port = numberOf('port', text, 0, MAX_PORT);
   if (await canListen(port)) return port;
   throw new UsageError(
-    `--port is ${port}, where no program can listen now: choose another, or 0 for a free one`,
+    `--port is ${port}, and no program can listen there now: choose another port, or 0 for a free one`,
   );
 }
 

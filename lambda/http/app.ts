@@ -28,7 +28,7 @@ export interface ChannelRequest {
   readonly channel: string;
   readonly caller: Caller;
   readonly raw: Request;
-  /** When the gateway took the request, in milliseconds since 1970; undefined if it does not say so. */
+  /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
 }
 

@@ -40,7 +40,7 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   too_many_requests: TOO_MANY_RETRY_AFTER_SECONDS,
 };
 
-/** An app of which each request knows when it arrived. */
+/** The Hono app of a handler. Its bindings carry the arrival time of the request. */
 export type DoorApp = Hono<{ Bindings: Pick<HttpEvent, 'arrivedAt'> }>;
 
 /** An app without routes, in which everything that is thrown becomes a refusal. */

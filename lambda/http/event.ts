@@ -17,7 +17,7 @@ export interface HttpEvent {
   readonly isBase64Encoded: boolean;
   readonly method: string;
   readonly domainName: string;
-  /** When the gateway took the request, in milliseconds since 1970; undefined if it does not say so. */
+  /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
 }
 

@@ -204,8 +204,8 @@ function fromOf(offset: string): From {
 }
 
 /**
- * The shorter of what the hub would hold and what the caller asks for: `Prefer: wait=5`.
- * @param lateMs how long the request has waited for a process. It is a part of the 30 s in which the gateway wants an answer
+ * Returns how long to hold a request, in milliseconds: the longest time, or less if the caller asks for it (`Prefer: wait=5`).
+ * @param lateMs how long the request has waited for a process. That counts towards the 30 s after which the gateway gives up
  */
 export function holdMsOf(raw: Request, longestMs: number, lateMs: number): number {
   // https://www.rfc-editor.org/rfc/rfc7240#section-4.3

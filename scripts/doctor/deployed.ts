@@ -54,7 +54,7 @@ export async function readStack(name: string): Promise<DeployedStack | undefined
   };
 }
 
-/** What CloudFormation says of a stack, or undefined if there is none. */
+/** Returns the description of a stack by CloudFormation, or undefined if there is none. */
 export async function describeStack(name: string): Promise<Stack | undefined> {
   try {
     const { Stacks = [] } = await callAws('cloudformation:DescribeStacks', () =>

@@ -17,7 +17,7 @@ const SHORT_SECONDS = 1;
 function longPoll({ ask }: Session, channel: string, seconds: number): Promise<Response> {
   const headers = { Prefer: `wait=${seconds}` };
   const answer = ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers });
-  // Ctrl-C ends it while the check waits for something else. Without this Node ends, and nothing is removed.
+  // Ctrl-C aborts the request while the check waits for something else. An unhandled rejection would end Node before the clean-up.
   answer.catch(() => {});
   return answer;
 }

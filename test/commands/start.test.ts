@@ -299,7 +299,7 @@ describe('mistakes get one sentence', () => {
     const command = run(cwd, 'scripts/start.ts', '--port', port);
     expect(await command.ended).toBe(2);
     expect(command.output()).toMatch(
-      new RegExp(`^tidings: --port is ${port}, where no program can listen now`),
+      new RegExp(`^tidings: --port is ${port}, and no program can listen there now`),
     );
     await new Promise((resolve) => server.close(resolve));
   });
