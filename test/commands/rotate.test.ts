@@ -45,7 +45,12 @@ test('tokens of the new key are good at once, those of the one before until the 
   expect(await statusesOf('/channels/a', first)).toEqual([200]);
 
   const said = await rotate();
-  for (const word of ['tidings:dev has a new key', 'this is the first rotation', 'npm run token', 'Rotate the keys'])
+  for (const word of [
+    'tidings:dev has a new key',
+    'this is the first rotation',
+    'npm run token',
+    'Rotate the keys',
+  ])
     expect(said).toContain(word);
   const minted = run(cwd, 'scripts/token.ts', '--capability', '{"a":["subscribe"]}');
   expect(await minted.ended).toBe(0);

@@ -174,7 +174,7 @@ describe('every import is one that its room may make', () => {
   test('every file has a room, and the scan sees imports', () => {
     expect(sources.filter((file) => roomOf(file) === undefined)).toEqual([]);
     expect(importsOf('lambda/publish.ts')).toContain('lambda/hub/append.ts');
-    expect(importsOf('lambda/http/app.ts')).toContain('hono');
+    expect(importsOf('lambda/http/base.ts')).toContain('hono');
   });
 });
 
