@@ -67,7 +67,9 @@ export function hubLog(
     });
     counted = now;
     if (alike > 0)
-      news.push(`${alike.toLocaleString('en')} more lines like those above (--verbose prints all)`);
+      news.push(
+        `${alike.toLocaleString('en')} more ${alike === 1 ? 'line' : 'lines'} like those above (--verbose prints all)`,
+      );
     alike = 0;
     if (news.length > 0) say(news.join(', '));
   }
