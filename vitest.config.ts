@@ -21,11 +21,11 @@ export default defineConfig({
       project('contract', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
-      project('faults', { testTimeout: 60_000, hookTimeout: 60_000, ...patient }),
+      project('faults', { testTimeout: 90_000, hookTimeout: 120_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
       project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
       project('flow', {
-        testTimeout: 30_000,
+        testTimeout: 90_000,
         hookTimeout: 60_000,
         globalSetup: 'test/flow/setup.ts',
         ...patient,

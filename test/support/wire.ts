@@ -42,6 +42,20 @@ async function throughRates(send: () => Promise<Response>): Promise<Response> {
   }
 }
 
+/** How often a request is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
+const BUSY_ATTEMPTS = 12;
+const BUSY_MS = 500;
+
+/** Sends again while the hub answers 503: on a busy machine its store may be late (PROTOCOL.md §9). */
+export async function throughBusy(send: () => Promise<Response>): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await send();
+    if (response.status !== 503 || attempt === BUSY_ATTEMPTS) return response;
+    await response.body?.cancel();
+    await wait(BUSY_MS);
+  }
+}
+
 export type Caller = ReturnType<typeof callerAt>;
 
 /** @param comesAgain false for tests of the rates themselves; every other one waits as clients do */
@@ -60,11 +74,11 @@ export function callerAt(
     publish: (channel: string, ...messages: readonly unknown[]) =>
       request(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
     read: (channel: string, offset = '-1') => request(`/channels/${channel}?offset=${offset}`),
-    /** All messages from an offset to the end, and the offset after them. */
+    /** All messages from an offset to the end, and the offset after them. Reads again what a busy store refuses. */
     async readAll(channel: string, offset = '-1'): Promise<{ messages: unknown[]; next: string }> {
       const messages: unknown[] = [];
       for (let from = offset; ; ) {
-        const response = await request(`/channels/${channel}?offset=${from}`);
+        const response = await throughBusy(() => request(`/channels/${channel}?offset=${from}`));
         if (response.status !== 200)
           throw new Error(`read answered ${response.status}: ${await response.text()}`);
         const page: unknown = await response.json();
