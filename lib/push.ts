@@ -1,5 +1,5 @@
 /**
- * What pushes to sockets: a function behind the queue of hints. It may read the log, mend its gaps, post, end sockets
+ * What pushes to sockets: a function behind the queue of hints. It may read the log, seal its gaps, post, end sockets
  * whose time has come, and publish the hints that the topic was too busy for.
  * @module
  */

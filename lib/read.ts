@@ -1,5 +1,5 @@
 /**
- * What pollers reach: the function behind GET and HEAD. It may read the log, mend its gaps, and verify tokens.
+ * What pollers reach: the function behind GET and HEAD. It may read the log, seal its gaps, and verify tokens.
  * @module
  */
 import { Construct } from 'constructs';

@@ -151,14 +151,19 @@ it('starts no more at a time than it may', async () => {
   expect(scene.made).toHaveLength(3);
 });
 
-it('prefers the one that was used last, so that the others may end', async () => {
-  const scene = createScene();
+/** Starts two environments of A, and has both finish: the first one last. */
+async function idleTwo(scene: ReturnType<typeof createScene>): Promise<void> {
   await scene.take(A);
   await scene.take(A);
   await scene.at(0).getReady();
   await scene.at(1).getReady();
   scene.at(1).finish();
   scene.at(0).finish();
+}
+
+it('prefers the one that was used last, so that the others may end', async () => {
+  const scene = createScene();
+  await idleTwo(scene);
   await scene.take(A);
   expect([scene.ids(0), scene.ids(1)]).toEqual([['3'], []]);
 });
@@ -182,12 +187,7 @@ it('has what comes wait where there is room for no more, until one is free, or m
 
 it('ends what is idle where there is room for no more, the one idle for longest first', async () => {
   const scene = createScene({ maxEnvironments: 2 });
-  await scene.take(A);
-  await scene.take(A);
-  await scene.at(0).getReady();
-  await scene.at(1).getReady();
-  scene.at(1).finish();
-  scene.at(0).finish();
+  await idleTwo(scene);
   await scene.take(B);
   expect(scene.at(2).plan).toBe(B);
   expect([0, 1].map((n) => scene.at(n).environment.accepts())).toEqual([true, false]);
