@@ -39,6 +39,14 @@ const MAX_IN_REQUEST = 10;
 const THROTTLED_PAUSE_MS = 100;
 /** After a receive that failed: the disk is full, mostly. */
 const FAILED_PAUSE_MS = 1_000;
+
+/**
+ * Batches that a mapping begins with at the same time, and how often there is one more while messages wait: "up to 300 more
+ * concurrent invokes per minute". https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ */
+const FIRST_POLLERS = 5;
+const MORE_EVERY_MS = 200;
+
 const ON_TIME: Fate = { holdMs: 0, againMs: undefined };
 
 export interface EventSources {
@@ -59,7 +67,10 @@ export function startEventSources(
     const poller: Poller = {
       source,
       options,
-      slots: createSlots(source.maximumConcurrency),
+      slots: createSlots(Math.min(FIRST_POLLERS, source.maximumConcurrency), {
+        most: source.maximumConcurrency,
+        everyMs: MORE_EVERY_MS,
+      }),
       // A FIFO queue promises its order, and each message once.
       fate: source.ordered ? () => ON_TIME : createFates(options.harsh),
       deliveries,

@@ -1,37 +1,57 @@
 /**
- * So many at a time.
+ * Bounds how much work runs at the same time.
  * @module
  */
 
 export interface Slots {
   /** Resolves while a slot is free; it may be taken again by the time that the caller goes on. */
   some(): Promise<void>;
-  /** Does the work in a slot of its own, and waits for one if it must. */
+  /** Does the work in a slot of its own. Waits until one is free. */
   run(work: () => Promise<void>): Promise<void>;
 }
 
-/** As many slots as `count`, all of them free. */
-export function createSlots(count: number): Slots {
-  let free = count;
+export interface Growth {
+  /** Number of slots, at most. */
+  readonly most: number;
+  /** Milliseconds that all slots are taken, and work waits, before there is one more. */
+  readonly everyMs: number;
+}
+
+/** Returns `count` free slots. With growth there are more while work waits, and `count` again when fewer are taken. */
+export function createSlots(count: number, { most, everyMs }: Growth = { most: count, everyMs: 0 }): Slots {
+  let size = count;
+  let taken = 0;
   let waiting: (() => void)[] = [];
-  const change = () => new Promise<void>((resolve) => waiting.push(resolve));
-  function release(): void {
-    free += 1;
+  let timer: NodeJS.Timeout | undefined;
+
+  function wake(): void {
+    clearTimeout(timer);
+    timer = undefined;
     const woken = waiting;
     waiting = [];
-    for (const wake of woken) wake();
+    for (const go of woken) go();
+  }
+  function change(): Promise<void> {
+    if (size < most) timer ??= setTimeout(grow, everyMs).unref();
+    return new Promise((resolve) => waiting.push(resolve));
+  }
+  function grow(): void {
+    size += 1;
+    wake();
   }
   return {
     async some() {
-      while (free === 0) await change();
+      while (taken >= size) await change();
     },
     async run(work) {
-      while (free === 0) await change();
-      free -= 1;
+      while (taken >= size) await change();
+      taken += 1;
       try {
         await work();
       } finally {
-        release();
+        taken -= 1;
+        if (taken < count) size = count;
+        wake();
       }
     },
   };

@@ -10,8 +10,7 @@ import { callerAt, newChannel } from '../support/wire.ts';
 
 let running: RunningHub;
 beforeAll(async () => {
-  // Each process counts for itself, and ends who floods it. Where several serve a connection, the bound is as many times as high.
-  running = await startHub({ concurrency: 64 });
+  running = await startHub();
 }, 60_000);
 afterAll(async () => {
   await saveGrants('flood', running.stack.control);

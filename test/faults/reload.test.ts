@@ -21,9 +21,8 @@ const SSE = { Accept: 'text/event-stream' };
 let running: RunningHub;
 let hubOf: (sub: string) => Promise<Caller>;
 beforeAll(async () => {
-  // With the defaults of the template: they are what is promised. But many readers share a process: where Lambda starts an
-  // environment for each of 240 readers in three seconds, one machine would take a minute to start as many processes.
-  running = await startHub({ concurrency: 64 });
+  // With the defaults of the template: they are what is promised.
+  running = await startHub();
   const { key, audience } = await keysOfLocalHub(running.stack);
   hubOf = async (sub) => {
     const token = await new SignJWT({ sub, capability: { '*': ['publish', 'subscribe'] } })

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Environment, Invocation, Outcome } from '../../local/environment.ts';
-import { createFleet, type FleetOptions } from '../../local/fleet.ts';
+import { createFleet, type FleetOptions, START_MS } from '../../local/fleet.ts';
 import type { FunctionPlan } from '../../local/plan.ts';
 
 function planOf(path: string): FunctionPlan {
@@ -113,14 +113,37 @@ function createScene(more: Partial<FleetOptions> = {}) {
   return { fleet, made, at, take, outcomes, ids: (n: number) => at(n).given.map(({ id }) => id) };
 }
 
-it('starts one for what comes, and one ahead where that found all busy', async () => {
+// Not setImmediate, by which the fleet's promises settle.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+/** Lets time pass, until the fleet has looked again. */
+async function pass(ms: number): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms + LOOK_MS);
+  await soon();
+}
+const LOOK_MS = 100;
+
+it('starts an environment for the first invocation, and for later ones only when none has become free in time', async () => {
   const scene = createScene();
   expect(scene.made).toEqual([]);
   await scene.take(A);
+  await scene.take(A);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path]);
   await scene.at(0).getReady();
   expect(scene.ids(0)).toEqual(['1']);
-  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path]);
+  scene.at(0).finish();
+  expect(scene.ids(0)).toEqual(['2']);
+  await pass(START_MS);
+  expect(scene.made).toHaveLength(1);
+});
+
+it('starts an environment for each invocation that is overdue, and one ahead', async () => {
+  const scene = createScene();
   await scene.take(A);
+  await scene.at(0).getReady();
+  await scene.take(A);
+  await pass(START_MS);
   expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, A.path, A.path]);
   await scene.at(1).getReady();
   await scene.at(2).getReady();
@@ -129,25 +152,53 @@ it('starts one for what comes, and one ahead where that found all busy', async (
   expect(scene.made).toHaveLength(3);
 });
 
-it('gives to the first that has finished what waits for one that still starts', async () => {
+it('starts an environment at once if all have held their requests for longer than a start takes', async () => {
+  const scene = createScene();
+  await scene.take(A);
+  await scene.at(0).getReady();
+  await pass(START_MS);
+  await scene.take(A);
+  expect(scene.made).toHaveLength(2);
+});
+
+it('pauses after a start while environments become free', async () => {
+  const scene = createScene();
+  await scene.take(A);
+  await pass(2 * LOOK_MS); // so long does the start take
+  await scene.at(0).getReady();
+  for (let n = 0; n < 20; n++) await scene.take(A);
+  let passed = 0;
+  while (scene.made.length === 1) {
+    scene.at(0).finish();
+    await pass(0);
+    passed += LOOK_MS;
+  }
+  expect(passed).toBeGreaterThanOrEqual(2 * 2 * LOOK_MS);
+  expect(passed).toBeLessThan(10 * LOOK_MS);
+});
+
+it('gives an invocation that waits for a start to the first environment that is free', async () => {
   const scene = createScene({ startsAtATime: 1 });
   await scene.take(A);
   await scene.at(0).getReady();
   for (const _ of [2, 3, 4]) await scene.take(A);
+  await pass(START_MS);
   scene.at(0).finish();
   scene.at(0).finish();
   scene.at(0).finish();
   expect(scene.ids(0)).toEqual(['4']);
-  // What the others had asked for is not started any more, but for the one that was begun, and one ahead.
+  // No environment starts for the others any more: only the start that had begun goes on.
   await scene.at(1).getReady();
   expect(scene.made).toHaveLength(2);
 });
 
-it('starts no more at a time than it may', async () => {
+it('starts no more environments at a time than the limit', async () => {
   const scene = createScene({ startsAtATime: 2 });
   for (const _ of [1, 2, 3, 4]) await scene.take(A);
+  await pass(START_MS);
   expect(scene.made).toHaveLength(2);
   await scene.at(0).getReady();
+  await pass(2 * (START_MS + LOOK_MS));
   expect(scene.made).toHaveLength(3);
 });
 
@@ -155,6 +206,7 @@ it('starts no more at a time than it may', async () => {
 async function idleTwo(scene: ReturnType<typeof createScene>): Promise<void> {
   await scene.take(A);
   await scene.take(A);
+  await pass(START_MS);
   await scene.at(0).getReady();
   await scene.at(1).getReady();
   scene.at(1).finish();
@@ -171,6 +223,7 @@ it('prefers the one that was used last, so that the others may end', async () =>
 it('has what comes wait where there is room for no more, until one is free, or may be ended', async () => {
   const scene = createScene({ maxEnvironments: 2 });
   for (const _ of [1, 2, 3]) await scene.take(A);
+  await pass(START_MS);
   await scene.at(0).getReady();
   await scene.at(1).getReady();
   await scene.take(B);
@@ -228,7 +281,10 @@ it('counts the free slots of those that serve several', async () => {
   const scene = createScene({ concurrency: 3 });
   for (const _ of [1, 2, 3]) await scene.take(A);
   expect(scene.made).toHaveLength(1);
+  await pass(START_MS);
+  expect(scene.made).toHaveLength(1);
   await scene.take(A);
+  await pass(START_MS);
   expect(scene.made).toHaveLength(2);
   await scene.at(0).getReady();
   expect(scene.ids(0)).toEqual(['1', '2', '3']);
