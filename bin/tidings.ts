@@ -3,9 +3,9 @@
  * @module
  */
 import { App } from 'aws-cdk-lib';
-import { type HubConfig, parseConfig } from '../lib/config.ts';
+import { type HubConfig, parseConfig } from '../lib/config/config.ts';
+import { regionProblems } from '../lib/config/regions.ts';
 import { addHub } from '../lib/hub.ts';
-import { regionProblems } from '../lib/regions.ts';
 
 /** Ends the app with sentences that tell the operator what to correct, without a stack trace. */
 function refuse(sentences: readonly string[]): never {

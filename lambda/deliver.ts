@@ -2,20 +2,18 @@
  * The door of deliver: the only function that dials subscriber URLs (PROTOCOL.md §13.4).
  * @module
  */
-import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
-import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
-import { logInAws } from './aws/log.ts';
-import { logDefect, watched } from './aws/telemetry.ts';
-import { timerOfMachine } from './aws/timer.ts';
+
+import { logInAws } from './aws/compose-log.ts';
+import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
+import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
+import { timerOfMachine } from './aws/machine-timer.ts';
+import { wakeHandler } from './aws/queues/wake-handler.ts';
+import { deadLettersBySqs, errandsOfDeliver } from './aws/queues/webhook-messages.ts';
+import { logDefect, watched } from './aws/telemetry/telemetry.ts';
+import { watchedBury, watchedSender } from './aws/telemetry/webhook-telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
-import { wakeHandler } from './aws/wake-batch.ts';
-import { watchedBury, watchedSender } from './aws/watched-webhooks.ts';
-import { deadLettersBySqs, errandsOfDeliver } from './aws/webhook-queues.ts';
-import { hostsOfRuntime } from './dial/own-hosts.ts';
-import { senderTo } from './dial/send.ts';
-import { vaultWith } from './dial/vault.ts';
 import {
   deliverEnv,
   deliveriesEnv,
@@ -27,7 +25,10 @@ import {
   telemetryEnv,
   vaultEnv,
 } from './env.ts';
-import { LEASE_MS, redrive, serveEndpoint } from './webhook/serve.ts';
+import { LEASE_MS, redrive, serveEndpoint } from './webhook/delivery/serve-endpoint.ts';
+import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
+import { vaultWith } from './webhook/outbound/sealed-secret.ts';
+import { senderTo } from './webhook/outbound/send-webhook.ts';
 
 const client = documentClient();
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);

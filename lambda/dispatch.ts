@@ -3,15 +3,16 @@
  * (PROTOCOL.md §13). It dials nobody.
  * @module
  */
-import { queueHandler } from './aws/batch.ts';
-import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
-import { hintsInAws } from './aws/hints.ts';
-import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
-import { logInAws } from './aws/log.ts';
-import { logDefect, watched } from './aws/telemetry.ts';
-import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/webhook-queues.ts';
+
+import { logInAws } from './aws/compose-log.ts';
+import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
+import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
+import { queueHandler } from './aws/queues/queue-handler.ts';
+import { hintsInAws } from './aws/queues/send-hints.ts';
+import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/queues/webhook-messages.ts';
+import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import {
   deliveriesEnv,
   dispatchEnv,
@@ -22,7 +23,7 @@ import {
   logEnv,
   telemetryEnv,
 } from './env.ts';
-import { dispatch } from './webhook/dispatch.ts';
+import { dispatch } from './webhook/delivery/dispatch-hint.ts';
 import { publishNotice } from './webhook/notice.ts';
 
 const client = documentClient();

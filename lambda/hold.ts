@@ -3,11 +3,11 @@
  * @module
  */
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { holdInAws } from './aws/hold.ts';
-import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { holdInAws } from './aws/compose-hold.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { tallyInDynamoDb } from './aws/dynamodb/quota-table.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   heldEnv,
@@ -18,15 +18,15 @@ import {
   telemetryEnv,
   wakeEnv,
 } from './env.ts';
-import { answerHeld } from './http/answer.ts';
-import { httpHandler } from './http/app.ts';
-import { cursorAfter } from './http/cursor.ts';
-import { holdMsOf, parseFrom } from './http/parse.ts';
+import { answerHeld } from './http/answer-channel.ts';
+import { httpHandler } from './http/channel-routes.ts';
+import { holdMsOf, parseFrom } from './http/parse-channel.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
-import { leavesAt } from './hub/goodbye.ts';
-import { holdRead } from './hub/hold.ts';
-import { fromSeat, refusing, seatOf } from './hub/tally.ts';
+import { cursorAfter } from './http/stream-cursor.ts';
+import { fromSeat, refusing, seatOf } from './hub/hold/caller-quota.ts';
+import { holdRead } from './hub/hold/held-read.ts';
+import { leavesAt } from './hub/push/disconnect.ts';
 
 const client = documentClient();
 const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);

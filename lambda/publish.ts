@@ -4,14 +4,14 @@
  * @module
  */
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { hintsInAws } from './aws/hints.ts';
-import { logInAws } from './aws/log.ts';
-import { goodbyesBySqs } from './aws/queue.ts';
-import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
-import { ticketsInAws } from './aws/tickets.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { logInAws } from './aws/compose-log.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
+import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
+import { goodbyesBySqs } from './aws/queues/push-queue.ts';
+import { hintsInAws } from './aws/queues/send-hints.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   dispatchEnv,
@@ -22,13 +22,13 @@ import {
   originsEnv,
   telemetryEnv,
 } from './env.ts';
-import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer.ts';
-import { httpHandler } from './http/app.ts';
-import { endConnections } from './http/connections.ts';
-import { parseAppend, parseCreate } from './http/parse.ts';
-import { append } from './hub/append.ts';
-import { create, remove } from './hub/lifecycle.ts';
-import { appendOnce } from './hub/once.ts';
+import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
+import { httpHandler } from './http/channel-routes.ts';
+import { endConnections } from './http/end-connections.ts';
+import { parseAppend, parseCreate } from './http/parse-channel.ts';
+import { append } from './hub/log/append.ts';
+import { appendOnce } from './hub/log/idempotency-key.ts';
+import { create, remove } from './hub/log/lifecycle.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);

@@ -3,13 +3,14 @@
  * §12.6), and publishes the hints that the topic was too busy for.
  * @module
  */
-import { queueHandler } from './aws/batch.ts';
-import { pushInAws } from './aws/push.ts';
-import { pushQueue } from './aws/queue.ts';
-import { logDefect, watched } from './aws/telemetry.ts';
+
+import { pushInAws } from './aws/compose-push.ts';
+import { pushQueue } from './aws/queues/push-queue.ts';
+import { queueHandler } from './aws/queues/queue-handler.ts';
+import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
-import { onGoodbye } from './hub/goodbye.ts';
-import { onHint, onJob } from './hub/hint.ts';
+import { onGoodbye } from './hub/push/disconnect.ts';
+import { onHint, onJob } from './hub/push/on-hint.ts';
 
 const push = pushInAws(
   {

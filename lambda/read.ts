@@ -3,17 +3,17 @@
  * @module
  */
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { logInAws } from './aws/log.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
-import { timerOfMachine } from './aws/timer.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { logInAws } from './aws/compose-log.ts';
+import { timerOfMachine } from './aws/machine-timer.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
-import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer.ts';
-import { httpHandler } from './http/app.ts';
-import { parseFrom, parseMode } from './http/parse.ts';
+import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
+import { httpHandler } from './http/channel-routes.ts';
+import { parseFrom, parseMode } from './http/parse-channel.ts';
 import { READ_PARAMETERS } from './http/query.ts';
-import { readPastGaps } from './hub/hold.ts';
-import { find } from './hub/lifecycle.ts';
+import { readPastGaps } from './hub/hold/held-read.ts';
+import { find } from './hub/log/lifecycle.ts';
 
 const log = logInAws(logEnv.read(process.env));
 const access = accessInAws(accessEnv.read(process.env));

@@ -5,16 +5,16 @@
 
 import { Refusal } from '../protocol/errors.ts';
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { connectionsInApiGateway } from './aws/connections.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { hintsInAws } from './aws/hints.ts';
-import { logInAws } from './aws/log.ts';
-import { credentialsOf } from './aws/push.ts';
-import { goodbyesBySqs, jobsBySqs } from './aws/queue.ts';
-import { subscribersInDynamoDb } from './aws/subscribers-dynamodb.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry.ts';
-import { ticketsInAws } from './aws/tickets.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { logInAws } from './aws/compose-log.ts';
+import { credentialsOf } from './aws/compose-push.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
+import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
+import { goodbyesBySqs, jobsBySqs } from './aws/queues/push-queue.ts';
+import { hintsInAws } from './aws/queues/send-hints.ts';
+import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
+import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   connectionsEnv,
@@ -27,13 +27,13 @@ import {
   originsEnv,
   telemetryEnv,
 } from './env.ts';
-import { noteOpening } from './hub/goodbye.ts';
-import { forget } from './hub/subscribe.ts';
-import { tooMany } from './hub/tally.ts';
-import { answerMessage } from './ws/answer.ts';
-import { admit, type Upgrade } from './ws/connect.ts';
-import { parseSocketEvent, type SocketResult } from './ws/event.ts';
-import { paceOfConnections } from './ws/pace.ts';
+import { tooMany } from './hub/hold/caller-quota.ts';
+import { noteOpening } from './hub/push/disconnect.ts';
+import { forget } from './hub/push/subscribe.ts';
+import { admit, type Upgrade } from './ws/admit.ts';
+import { answerMessage } from './ws/answer-frame.ts';
+import { paceOfConnections } from './ws/frame-rate.ts';
+import { parseSocketEvent, type SocketResult } from './ws/socket-event.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);

@@ -3,12 +3,12 @@
  * @module
  */
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { holdInAws } from './aws/hold.ts';
-import { tallyInDynamoDb } from './aws/tally-dynamodb.ts';
-import { count, logDefect, logRefusal, watching } from './aws/telemetry.ts';
-import { ticketsInAws } from './aws/tickets.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { holdInAws } from './aws/compose-hold.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { tallyInDynamoDb } from './aws/dynamodb/quota-table.ts';
+import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
+import { count, logDefect, logRefusal, watching } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   heldEnv,
@@ -19,11 +19,11 @@ import {
   telemetryEnv,
   wakeEnv,
 } from './env.ts';
-import { streamAnswers } from './http/follow.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
-import { streamHandler } from './http/stream.ts';
-import { givingWay } from './hub/tally.ts';
+import { streamAnswers } from './http/stream-answers.ts';
+import { streamHandler } from './http/stream-handler.ts';
+import { givingWay } from './hub/hold/caller-quota.ts';
 
 const client = documentClient();
 const settings = logEnv.read(process.env);

@@ -3,19 +3,15 @@
  * @module
  */
 import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/access.ts';
-import { deliveriesInDynamoDb } from './aws/deliveries-dynamodb.ts';
-import { documentClient } from './aws/dynamodb.ts';
-import { endpointsInDynamoDb } from './aws/endpoints-dynamodb.ts';
-import { leasesInDynamoDb } from './aws/leases-dynamodb.ts';
-import { logInAws } from './aws/log.ts';
-import { logDefect, logRefusal, watched } from './aws/telemetry.ts';
+import { accessInAws } from './aws/compose-access.ts';
+import { logInAws } from './aws/compose-log.ts';
+import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { documentClient } from './aws/dynamodb/document-client.ts';
+import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
+import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
+import { wakesBySqs } from './aws/queues/webhook-messages.ts';
+import { logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
-import { wakesBySqs } from './aws/webhook-queues.ts';
-import { hostsOfRuntime } from './dial/own-hosts.ts';
-import { isSecret } from './dial/sign.ts';
-import { parseTarget } from './dial/target.ts';
-import { vaultWith } from './dial/vault.ts';
 import {
   accessEnv,
   deliveriesEnv,
@@ -27,7 +23,11 @@ import {
   telemetryEnv,
   vaultEnv,
 } from './env.ts';
-import { webhookHandler } from './http/webhooks.ts';
+import { webhookHandler } from './http/webhooks/webhook-routes.ts';
+import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
+import { vaultWith } from './webhook/outbound/sealed-secret.ts';
+import { isSecret } from './webhook/outbound/standard-webhooks.ts';
+import { parseTarget } from './webhook/outbound/target.ts';
 
 const client = documentClient();
 const log = logInAws(logEnv.read(process.env), client);

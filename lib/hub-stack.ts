@@ -6,23 +6,23 @@
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
-import { Budget } from './budget.ts';
-import type { HubConfig } from './config.ts';
-import { Deliver } from './deliver.ts';
-import { Dispatch } from './dispatch.ts';
-import { Edge } from './edge.ts';
-import { Hints } from './hints.ts';
-import { Hold } from './hold.ts';
-import { HttpApi } from './http-api.ts';
-import type { LogStack } from './log-stack.ts';
-import { Publish } from './publish.ts';
-import { Push } from './push.ts';
-import { Read } from './read.ts';
-import { Socket } from './socket.ts';
-import { Stream } from './stream.ts';
-import { Watch } from './watch.ts';
-import { WebhookQueues } from './webhook-queues.ts';
-import { Webhooks } from './webhooks.ts';
+import type { HubConfig } from './config/config.ts';
+import { Deliver } from './functions/deliver.ts';
+import { Dispatch } from './functions/dispatch.ts';
+import { Hold } from './functions/hold.ts';
+import { Publish } from './functions/publish.ts';
+import { Push } from './functions/push.ts';
+import { Read } from './functions/read.ts';
+import { Socket } from './functions/socket.ts';
+import { Stream } from './functions/stream.ts';
+import { Webhooks } from './functions/webhooks.ts';
+import { Edge } from './gateways/edge.ts';
+import { HttpApi } from './gateways/http-api.ts';
+import { Hints } from './messaging/hints.ts';
+import { WebhookQueues } from './messaging/webhook-queues.ts';
+import type { LogStack } from './storage/log-stack.ts';
+import { Budget } from './watch/budget.ts';
+import { Watch } from './watch/watch.ts';
 
 export class HubStack extends Stack {
   constructor(scope: Construct, id: string, config: HubConfig, stores: LogStack) {

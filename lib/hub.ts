@@ -3,9 +3,9 @@
  * @module
  */
 import type { App } from 'aws-cdk-lib';
-import type { HubConfig } from './config.ts';
+import type { HubConfig } from './config/config.ts';
 import { HubStack } from './hub-stack.ts';
-import { LogStack } from './log-stack.ts';
+import { LogStack } from './storage/log-stack.ts';
 
 export function addHub(app: App, config: HubConfig): { readonly log: LogStack; readonly hub: HubStack } {
   const log = new LogStack(app, `tidings-${config.stage}-log`, config);

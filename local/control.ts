@@ -4,13 +4,13 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Connections } from './connections.ts';
-import type { Faults } from './faults.ts';
-import { parseJson } from './json.ts';
-import type { Ledger } from './ledger.ts';
-import type { Metrics } from './metrics.ts';
-import type { Queues } from './queues.ts';
-import type { Runtime } from './runtime.ts';
+import type { Connections } from './apigateway/open-connections.ts';
+import type { Faults } from './faults/faults.ts';
+import type { Ledger } from './iam/call-log.ts';
+import type { Runtime } from './lambda/runtime.ts';
+import type { Metrics } from './services/metric-lines.ts';
+import type { Queues } from './services/queues.ts';
+import { parseJson } from './template/json.ts';
 
 export interface Controlled {
   /** A part of the path of every request. */

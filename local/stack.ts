@@ -4,11 +4,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { type Assembly, type Resource, readAssembly } from './assembly.ts';
-import { serveAws } from './aws-front.ts';
+import { createConnections } from './apigateway/open-connections.ts';
 import { closer, type Part } from './closing.ts';
-import { createConnections } from './connections.ts';
 import { createControl } from './control.ts';
+import { GENTLE, type Harsh } from './faults/chaos.ts';
+import { createFaults } from './faults/faults.ts';
 import {
   DISTRIBUTION,
   type Doors,
@@ -19,26 +19,26 @@ import {
   serveDoors,
   urlsOf,
   withLocalUrls,
-} from './doors.ts';
-import { startDynamoDb } from './dynamodb.ts';
-import { startEventSources } from './event-source.ts';
-import { readEventSources } from './event-source-plan.ts';
-import { createFaults } from './faults.ts';
-import { GENTLE, type Harsh } from './harsh.ts';
-import { createResolver, REGION } from './intrinsics.ts';
-import { createLedger } from './ledger.ts';
+} from './gateways.ts';
+import { createLedger } from './iam/call-log.ts';
+import { startEventSources } from './lambda/event-source.ts';
+import { readEventSources } from './lambda/event-source-plan.ts';
+import { startRuntime } from './lambda/runtime.ts';
 import { type Listener, listen } from './listener.ts';
-import { startMessaging } from './messaging.ts';
-import { createMetrics, type MetricRecord } from './metrics.ts';
-import { createReferences } from './names.ts';
-import { createPlan, type Plan } from './plan.ts';
-import { createQueues } from './queues.ts';
-import { refuseUnknown } from './resources.ts';
-import { startRuntime } from './runtime.ts';
-import { startSecrets } from './secrets.ts';
-import { DEFAULT_REGION, publishQuota } from './sns-quota.ts';
+import { serveAws } from './services/aws-front.ts';
+import { startDynamoDb } from './services/dynamodb-service.ts';
+import { startMessaging } from './services/messaging.ts';
+import { createMetrics, type MetricRecord } from './services/metric-lines.ts';
+import { createQueues } from './services/queues.ts';
+import { startSecrets } from './services/secrets.ts';
+import { DEFAULT_REGION, publishQuota } from './services/sns-quota.ts';
+import { type Assembly, type Resource, readAssembly } from './template/assembly.ts';
+import { createResolver, REGION } from './template/intrinsics.ts';
+import { createReferences } from './template/names.ts';
+import { createPlan, type Plan } from './template/plan.ts';
+import { refuseUnknown } from './template/resources.ts';
 
-export { isRegion } from './sns-quota.ts';
+export { isRegion } from './services/sns-quota.ts';
 
 export interface LocalStackOptions {
   /** Directory of the cloud assembly, as `cdk synth` wrote it. */

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { isObject, objectOr, parseJson } from './json.ts';
+import { isObject, objectOr, parseJson } from './template/json.ts';
 
 /** The local stack is in no Region, so the template must not refuse the Region of the operator. */
 const NO_REGION = { CDK_DEFAULT_REGION: undefined, AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined };

@@ -7,15 +7,15 @@ import { cpus, loadavg } from 'node:os';
 import { append } from '../bench/append.ts';
 import { burst } from '../bench/burst.ts';
 import { environments } from '../bench/environments.ts';
-import { fanout } from '../bench/fanout.ts';
+import { fanout } from '../bench/fanout/fanout.ts';
+import { shards } from '../bench/fanout/shards.ts';
 import { flood, sayFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
 import { quota } from '../bench/quota.ts';
-import { shards } from '../bench/shards.ts';
 import { webhooks } from '../bench/webhooks.ts';
-import { GENTLE, type Harsh, harshDay, seeded } from '../local/harsh.ts';
+import { GENTLE, type Harsh, harshDay, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Harsh } from '../local/harsh.ts';
+import type { Harsh } from '../local/faults/chaos.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { synth } from '../local/synth.ts';
 import { keysOfLocalHub } from './hub-keys.ts';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { harshDay } from '../local/harsh.ts';
+import { harshDay } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';

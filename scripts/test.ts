@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { judgeConformance, type Tally } from './conformance.ts';
-import { unusedGrants } from './grants.ts';
-import { judgeThreats } from './threats.ts';
+import { judgeConformance, type Tally } from './verdicts/conformance.ts';
+import { unusedGrants } from './verdicts/grants.ts';
+import { judgeThreats } from './verdicts/threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…]
 

@@ -11,7 +11,7 @@ export interface Origins {
   readonly has: (origin: string) => boolean;
 }
 
-/** Reads what lib/origins.ts wrote: `*`, or exact origins joined by commas. */
+/** Reads what lib/gateways/origins.ts wrote: `*`, or exact origins joined by commas. */
 export function parseOrigins(text: string): Origins {
   const listed = new Set(text.split(','));
   return { isOpen: text === '*', has: (origin) => text === '*' || listed.has(origin) };

@@ -6,9 +6,9 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { TICKET_LIFE_MS } from '../../protocol/limits.ts';
 import { type Caller, subjectOf } from './caller.ts';
-import { capabilityIn, type OwnKeys, ownClaims } from './own.ts';
-import { sign } from './sign.ts';
-import { unverifiedClaims } from './token.ts';
+import { capabilityIn, type OwnKeys, ownClaims } from './hub-tokens.ts';
+import { sign } from './sign-token.ts';
+import { unverifiedClaims } from './token-form.ts';
 
 export interface Tickets {
   readonly issue: (caller: Caller) => Promise<{ readonly ticket: string; readonly expiresAt: string }>;

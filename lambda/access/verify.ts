@@ -7,9 +7,9 @@ import { Refusal } from '../../protocol/errors.ts';
 import { EDGE_TOKEN } from '../../protocol/headers.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
 import { type Caller, NOBODY } from './caller.ts';
-import { issuedCaller, type TrustedIssuer } from './issued.ts';
-import { type OwnKeys, ownCaller } from './own.ts';
-import { unverifiedClaims } from './token.ts';
+import { type OwnKeys, ownCaller } from './hub-tokens.ts';
+import { issuedCaller, type TrustedIssuer } from './issuer-tokens.ts';
+import { unverifiedClaims } from './token-form.ts';
 
 export interface AccessOptions extends OwnKeys {
   /** What callers may do without a token. */

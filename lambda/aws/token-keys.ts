@@ -3,9 +3,9 @@
  * @module
  */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { kept } from '../access/kept.ts';
-import type { KeySource } from '../access/own.ts';
-import { call, clientSettings } from './client.ts';
+import { kept } from '../access/cached-keys.ts';
+import type { KeySource } from '../access/hub-tokens.ts';
+import { call, clientSettings } from './aws-client.ts';
 
 /** How long an environment uses a key before it looks again, in milliseconds: how long one that is no more is taken. */
 const KEYS_KEPT_MS = 5 * 60_000;

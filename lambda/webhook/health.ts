@@ -3,7 +3,7 @@
  * (PROTOCOL.md §13.4).
  * @module
  */
-import type { Health } from './ports.ts';
+import type { Health } from './webhook-ports.ts';
 
 export const HEALTHY: Health = {
   failures: 0,

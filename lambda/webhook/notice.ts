@@ -3,9 +3,9 @@
  * @module
  */
 import { WEBHOOK_NOTICES } from '../../protocol/webhooks.ts';
-import { append } from '../hub/append.ts';
-import { JSON_MEDIA_TYPE } from '../hub/channel.ts';
-import type { Publishing } from '../hub/ports.ts';
+import { append } from '../hub/log/append.ts';
+import { JSON_MEDIA_TYPE } from '../hub/log/channel.ts';
+import type { Publishing } from '../hub/log/log-ports.ts';
 
 /** Publishes a notice. The channel appears with the first, in either mode: nobody else may make it. */
 export async function publishNotice(

@@ -44,7 +44,7 @@ export const streamsWithToken: Check = {
 const TTL_SECONDS = 4;
 /** How much longer a channel lives that an abandoned stream looks into, at the least, in milliseconds. */
 const LONGER_MS = 2_500;
-/** A little more than the maximum of streamSeconds (lib/config.ts), in milliseconds. */
+/** A little more than the maximum of streamSeconds (lib/config/config.ts), in milliseconds. */
 const LONGEST_MS = 15 * 60_000;
 const LOOK_MS = 500;
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type HubLog, hubLog } from '../../scripts/hub-log.ts';
-import { callerAt } from '../support/wire.ts';
+import { callerAt } from '../support/wire/wire.ts';
 import { run, temporaryDirectory } from './support.ts';
 
 const record = (name: string, sum: number) => ({

@@ -5,8 +5,8 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { dataOf, type Receiver, startReceiver } from '../support/receiver.ts';
-import { callerAt } from '../support/wire.ts';
+import { dataOf, type Receiver, startReceiver } from '../support/wire/receiver.ts';
+import { callerAt } from '../support/wire/wire.ts';
 import { type Command, run, temporaryDirectory } from './support.ts';
 
 const directory = temporaryDirectory();

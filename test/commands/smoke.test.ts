@@ -8,9 +8,9 @@ import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, inject } from '../support/faults.ts';
-import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
-import { callerAt } from '../support/wire.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../support/client/proxy.ts';
+import { clearFaults, inject } from '../support/wire/faults.ts';
+import { callerAt } from '../support/wire/wire.ts';
 import { startDeployed } from './deployed.ts';
 import { run, runIn, temporaryDirectory } from './support.ts';
 

@@ -8,8 +8,8 @@ import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, statSync, w
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { accountOf } from '../support/foreign-queue.ts';
-import { callerAt } from '../support/wire.ts';
+import { accountOf } from '../support/webhooks/foreign-queue.ts';
+import { callerAt } from '../support/wire/wire.ts';
 import { type Command, isAlive, run, temporaryDirectory } from './support.ts';
 
 const READY = { timeout: 120_000, interval: 50 };

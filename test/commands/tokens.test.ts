@@ -9,7 +9,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
 import { mint } from '../../scripts/mint.ts';
-import { callerAt } from '../support/wire.ts';
+import { callerAt } from '../support/wire/wire.ts';
 import { type Command, run, temporaryDirectory } from './support.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

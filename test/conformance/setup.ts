@@ -4,7 +4,7 @@
  */
 import type { TestProject } from 'vitest/node';
 import { startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
+import { saveGrants } from '../support/wire/grants.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

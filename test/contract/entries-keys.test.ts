@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import type { Entry } from '../../lambda/hub/entry.ts';
+import type { Entry } from '../../lambda/hub/log/entry.ts';
 import { NOW, newId, storesUnderTest } from './stores.ts';
 
 describe.each(storesUnderTest())('%s', (_, open) => {

@@ -1,9 +1,9 @@
 /**
- * What the push relies on: who listens, and who owns what (lambda/hub/listeners.ts).
+ * What the push relies on: who listens, and who owns what (lambda/hub/push/push-ports.ts).
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/listeners.ts';
+import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
 

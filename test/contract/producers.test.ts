@@ -3,8 +3,8 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import type { Claim } from '../../lambda/hub/ports.ts';
-import { MARKS_PER_PRODUCER, slotMark } from '../../lambda/hub/producer.ts';
+import type { Claim } from '../../lambda/hub/log/log-ports.ts';
+import { MARKS_PER_PRODUCER, slotMark } from '../../lambda/hub/log/producer.ts';
 import { MAX_PRODUCERS } from '../../protocol/limits.ts';
 import { claim, fresh, NOW, storesUnderTest } from './stores.ts';
 

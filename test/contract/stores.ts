@@ -5,30 +5,30 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { afterAll, beforeAll } from 'vitest';
-import { channelsInDynamoDb } from '../../lambda/aws/channels-dynamodb.ts';
-import { cursorsInDynamoDb } from '../../lambda/aws/cursors-dynamodb.ts';
-import { deliveriesInDynamoDb } from '../../lambda/aws/deliveries-dynamodb.ts';
-import { documentClient } from '../../lambda/aws/dynamodb.ts';
-import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/endpoints-dynamodb.ts';
-import { entriesInDynamoDb } from '../../lambda/aws/entries-dynamodb.ts';
-import { keysInDynamoDb } from '../../lambda/aws/keys-dynamodb.ts';
-import { leasesInDynamoDb } from '../../lambda/aws/leases-dynamodb.ts';
-import { subscribersInDynamoDb } from '../../lambda/aws/subscribers-dynamodb.ts';
-import { tallyInDynamoDb } from '../../lambda/aws/tally-dynamodb.ts';
-import { type Channel, newChannel } from '../../lambda/hub/channel.ts';
-import type { CursorStore, SubscriberStore } from '../../lambda/hub/listeners.ts';
-import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/ports.ts';
-import type { TallyStore } from '../../lambda/hub/tally.ts';
+import { channelsInDynamoDb } from '../../lambda/aws/dynamodb/channels-table.ts';
+import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
+import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
+import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
+import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/dynamodb/endpoints-table.ts';
+import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
+import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
+import { leasesInDynamoDb } from '../../lambda/aws/dynamodb/leases-table.ts';
+import { tallyInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
+import { subscribersInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
+import type { TallyStore } from '../../lambda/hub/hold/caller-quota.ts';
+import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
+import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
+import type { CursorStore, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
 import type {
   DeliveryStore,
   DispatchCursorStore,
   EndpointStore,
   LeaseStore,
-} from '../../lambda/webhook/ports.ts';
-import { memoryListeners } from '../support/memory-listeners.ts';
-import { memoryLog } from '../support/memory-log.ts';
-import { memoryTally } from '../support/memory-tally.ts';
-import { memoryWebhooks } from '../support/memory-webhooks.ts';
+} from '../../lambda/webhook/webhook-ports.ts';
+import { memoryLog } from '../support/domain/memory-log.ts';
+import { memoryTally } from '../support/domain/memory-quota.ts';
+import { memoryListeners } from '../support/domain/memory-subscribers.ts';
+import { memoryWebhooks } from '../support/webhooks/memory-webhooks.ts';
 
 export interface Stores {
   readonly channels: ChannelStore;

@@ -1,10 +1,10 @@
 /**
  * What the caps of callers rely on: so many at a time, however often and however late a write is carried out, and nobody
- * locked out for longer than a booking lasts (lambda/hub/tally.ts).
+ * locked out for longer than a booking lasts (lambda/hub/hold/caller-quota.ts).
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Booking, Counted, Kept, TallyStore } from '../../lambda/hub/tally.ts';
+import type { Booking, Counted, Kept, TallyStore } from '../../lambda/hub/hold/caller-quota.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const MOST = 5;

@@ -1,5 +1,5 @@
 /**
- * What became of each message for each endpoint (lambda/webhook/ports.ts).
+ * What became of each message for each endpoint (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -8,8 +8,8 @@ import {
   DELIVERY_STATUSES,
   type Delivery,
   type ErrorClass,
-} from '../../lambda/webhook/delivery.ts';
-import type { DeliveryStore } from '../../lambda/webhook/ports.ts';
+} from '../../lambda/webhook/delivery/delivery.ts';
+import type { DeliveryStore } from '../../lambda/webhook/webhook-ports.ts';
 import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 

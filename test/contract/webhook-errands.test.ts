@@ -1,10 +1,10 @@
 /**
- * What is to be done for each endpoint, and when (lambda/webhook/ports.ts).
+ * What is to be done for each endpoint, and when (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Errand } from '../../lambda/webhook/errand.ts';
+import type { Errand } from '../../lambda/webhook/delivery/delivery-task.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const ERRANDS: readonly Errand[] = [

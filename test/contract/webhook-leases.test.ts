@@ -1,10 +1,10 @@
 /**
- * What keeps an endpoint to one owner at a time (lambda/webhook/ports.ts).
+ * What keeps an endpoint to one owner at a time (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
-import type { Health, Standing } from '../../lambda/webhook/ports.ts';
+import type { Health, Standing } from '../../lambda/webhook/webhook-ports.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 60_000;

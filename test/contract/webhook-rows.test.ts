@@ -4,10 +4,10 @@
  */
 import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, test } from 'vitest';
-import { documentClient } from '../../lambda/aws/dynamodb.ts';
-import type { Delivery } from '../../lambda/webhook/delivery.ts';
+import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
+import type { Delivery } from '../../lambda/webhook/delivery/delivery.ts';
+import type { Errand } from '../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
-import type { Errand } from '../../lambda/webhook/errand.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import { BEGINNING } from '../../protocol/offset.ts';
 import { NOW, newId, storesUnderTest } from './stores.ts';

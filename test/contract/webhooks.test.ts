@@ -1,6 +1,6 @@
 /**
  * What webhooks rely on: the endpoints, who listens to what, and how far channels were handed to them
- * (lambda/webhook/ports.ts).
+ * (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';

@@ -5,10 +5,10 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { sumsOf } from '../support/measured.ts';
-import { openSocket, statusOf } from '../support/socket.ts';
-import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { sumsOf } from '../support/wire/measured.ts';
+import { openSocket, statusOf } from '../support/wire/socket.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 /** As often as the SDK tries. */
 const ATTEMPTS = 3;

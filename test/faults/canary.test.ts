@@ -8,8 +8,8 @@ import { WebSocket } from 'ws';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const PAYLOAD = 'PAYLOAD-CANARY-4f9d2c';
 /** It must be found: else nothing is looked at. */

@@ -8,10 +8,10 @@ import { connect, type Hub, type Transport } from '../../client/index.ts';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type FrontAnswer, startProxy, type TestProxy } from '../support/proxy.ts';
-import { scaledHost } from '../support/scaled-host.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../support/client/proxy.ts';
+import { scaledHost } from '../support/client/scaled-host.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;

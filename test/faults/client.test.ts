@@ -7,11 +7,11 @@ import { build } from 'esbuild';
 import { type Browser, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/index.ts';
-import { harshDay } from '../../local/harsh.ts';
+import { harshDay } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type FrontAnswer, startProxy } from '../support/proxy.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { type FrontAnswer, startProxy } from '../support/client/proxy.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);

@@ -5,9 +5,9 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;

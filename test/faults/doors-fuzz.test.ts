@@ -12,9 +12,9 @@ import { WebSocket } from 'ws';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
-import { saveGrants } from '../support/grants.ts';
-import { seededRandom } from '../support/random.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { seededRandom } from '../support/domain/random.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Receiver, startReceiver } from '../support/wire/receiver.ts';
 
 const RUNS = 10_000;
 const AT_ONCE = 16;

@@ -7,9 +7,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { seededRandom } from '../support/random.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { seededRandom } from '../support/domain/random.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;

@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { openSocket } from '../support/socket.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { openSocket } from '../support/wire/socket.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 beforeAll(async () => {

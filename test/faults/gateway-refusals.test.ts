@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const OURS = 'https://app.example';
 const FOREIGN = 'https://evil.example';

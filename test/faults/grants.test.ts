@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startLocalStack } from '../../local/stack.ts';
 import { synth } from '../../local/synth.ts';
-import { callerAt } from '../support/wire.ts';
+import { callerAt } from '../support/wire/wire.ts';
 
 const assembly = mkdtempSync(join(tmpdir(), 'tidings-grants-'));
 const lines: string[] = [];

@@ -4,10 +4,10 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { openStream } from '../support/event-stream.ts';
-import { clearFaults, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { clearFaults, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const MAX_HOLDS = 5;
 let running: RunningHub;

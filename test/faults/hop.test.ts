@@ -5,11 +5,11 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hop } from '../../bench/hop.ts';
-import { harshDay } from '../../local/harsh.ts';
+import { harshDay } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { seededRandom } from '../support/random.ts';
-import { newChannel } from '../support/wire.ts';
+import { seededRandom } from '../support/domain/random.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { newChannel } from '../support/wire/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 

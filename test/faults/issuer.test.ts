@@ -5,10 +5,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type IssuerKey, issue, newIssuerKey } from '../support/issuer.ts';
-import { statusOf } from '../support/socket.ts';
-import { callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type IssuerKey, issue, newIssuerKey } from '../support/wire/issuer.ts';
+import { statusOf } from '../support/wire/socket.ts';
+import { callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 const AUDIENCE = 'https://hub.example';
 const HOUR_SECONDS = 3_600;

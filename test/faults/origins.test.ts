@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { statusOf } from '../support/socket.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { statusOf } from '../support/wire/socket.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const OURS = 'https://app.example.com';
 const ALSO_OURS = 'http://localhost:5173';

@@ -5,15 +5,15 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { type Account, accountOf } from '../support/foreign-queue.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Listener, listen } from '../support/listener.ts';
-import { sumsOf } from '../support/measured.ts';
-import { dataOf, type Receiver, startReceiver } from '../support/receiver.ts';
-import { openSocket } from '../support/socket.ts';
-import { type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { type Account, accountOf } from '../support/webhooks/foreign-queue.ts';
+import { type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Listener, listen } from '../support/wire/listener.ts';
+import { sumsOf } from '../support/wire/measured.ts';
+import { dataOf, type Receiver, startReceiver } from '../support/wire/receiver.ts';
+import { openSocket } from '../support/wire/socket.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 /** 300 messages a second. */
 const REGION = 'eu-west-3';

@@ -7,9 +7,9 @@ import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { openStream } from '../support/event-stream.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const RELOADS = 120;
 /** The default, as PROTOCOL.md §8 says it. */

@@ -10,10 +10,10 @@ import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { openSocket, statusOf } from '../support/socket.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { openSocket, statusOf } from '../support/wire/socket.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const HELD_PER_CALLER = 2;
 const CONNECTIONS_PER_CALLER = 20;

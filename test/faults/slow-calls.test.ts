@@ -7,11 +7,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Listener, listen } from '../support/listener.ts';
-import { type Receiver, startReceiver } from '../support/receiver.ts';
-import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Listener, listen } from '../support/wire/listener.ts';
+import { type Receiver, startReceiver } from '../support/wire/receiver.ts';
+import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 /** Longer than the SDK waits for one attempt (800 ms), in milliseconds. */
 const LATE_MS = 1_100;

@@ -8,8 +8,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 /** More than the buffers of all connections on the way hold: what the function writes has to wait. */
 const MESSAGES = 400;

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type FloodedHub, flood, sayFlood } from '../../bench/flood.ts';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { openStream } from '../support/event-stream.ts';
-import { saveGrants } from '../support/grants.ts';
-import { openSocket, statusOf } from '../support/socket.ts';
-import { callerAt, newChannel, refusalOf } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { openSocket, statusOf } from '../support/wire/socket.ts';
+import { callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 const PUBLISHES_PER_SECOND = 10;
 const MAX_HELD = 4;

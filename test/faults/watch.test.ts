@@ -4,13 +4,13 @@
  */
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { openStream } from '../support/event-stream.ts';
-import { clearFaults, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { sumsOf } from '../support/measured.ts';
-import { startReceiver } from '../support/receiver.ts';
-import { openSocket } from '../support/socket.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { clearFaults, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { sumsOf } from '../support/wire/measured.ts';
+import { startReceiver } from '../support/wire/receiver.ts';
+import { openSocket } from '../support/wire/socket.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const SECRET_QUERY = 's3cret-query';
 const SECRET_MESSAGE = 's3cret-message';

@@ -5,11 +5,16 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { arrived, dataOf, type Receiver, startReceiver, verify } from '../support/receiver.ts';
-import { attemptsOf, UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { tablesOf, type WebhookTables } from '../support/webhook-tables.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import {
+  attemptsOf,
+  UNTHROTTLED,
+  type WebhookCaller,
+  webhooksOf,
+} from '../support/webhooks/webhook-calls.ts';
+import { tablesOf, type WebhookTables } from '../support/webhooks/webhook-tables.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { arrived, dataOf, type Receiver, startReceiver, verify } from '../support/wire/receiver.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;

@@ -4,10 +4,15 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { saveGrants } from '../support/grants.ts';
-import { attemptsOf, UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { tablesOf } from '../support/webhook-tables.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import {
+  attemptsOf,
+  UNTHROTTLED,
+  type WebhookCaller,
+  webhooksOf,
+} from '../support/webhooks/webhook-calls.ts';
+import { tablesOf } from '../support/webhooks/webhook-tables.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let webhooks: WebhookCaller;

@@ -7,11 +7,16 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { HOSTILE } from '../support/addresses.ts';
-import { saveGrants } from '../support/grants.ts';
-import { attemptsOf, UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { tablesOf, type WebhookTables } from '../support/webhook-tables.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import {
+  attemptsOf,
+  UNTHROTTLED,
+  type WebhookCaller,
+  webhooksOf,
+} from '../support/webhooks/webhook-calls.ts';
+import { tablesOf, type WebhookTables } from '../support/webhooks/webhook-tables.ts';
+import { HOSTILE } from '../support/wire/addresses.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 /** Nobody is there, and nothing is sent there: endpoints are turned elsewhere before anything is published. */
 const URL_OF_NOBODY = 'https://receiver.example/hooks';

@@ -5,13 +5,13 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { arrived, dataOf, type Receiver, startReceiver } from '../support/receiver.ts';
-import { UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { type Line, Lines } from '../support/webhook-lines.ts';
-import { tablesOf, type WebhookTables } from '../support/webhook-tables.ts';
-import { type Caller, callerAt, newChannel } from '../support/wire.ts';
+import { UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
+import { type Line, Lines } from '../support/webhooks/webhook-lines.ts';
+import { tablesOf, type WebhookTables } from '../support/webhooks/webhook-tables.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { arrived, dataOf, type Receiver, startReceiver } from '../support/wire/receiver.ts';
+import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;

@@ -4,14 +4,14 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { GENTLE } from '../../local/harsh.ts';
+import { GENTLE } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
-import { clearFaults, type Fault, inject } from '../support/faults.ts';
-import { saveGrants } from '../support/grants.ts';
-import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts';
-import { UNTHROTTLED } from '../support/webhook-calls.ts';
-import { type Line, Lines } from '../support/webhook-lines.ts';
-import { callerAt } from '../support/wire.ts';
+import { UNTHROTTLED } from '../support/webhooks/webhook-calls.ts';
+import { type Line, Lines } from '../support/webhooks/webhook-lines.ts';
+import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
+import { saveGrants } from '../support/wire/grants.ts';
+import { type Answer, type Receiver, startReceiver } from '../support/wire/receiver.ts';
+import { callerAt } from '../support/wire/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 

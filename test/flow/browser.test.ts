@@ -6,8 +6,8 @@ import chromium from '@sparticuz/chromium';
 import { build } from 'esbuild';
 import { type Browser, type Page, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { newTicket } from '../support/ticket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+import { newTicket } from '../support/wire/ticket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let browser: Browser;

@@ -6,10 +6,10 @@
 import { SignJWT } from 'jose';
 import { beforeAll, expect, inject, test } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
-import { type EventStream, openStream } from '../support/event-stream.ts';
-import { subscribe } from '../support/follow.ts';
-import { openSocket, type Socket, socketWith, statusOf } from '../support/socket.ts';
-import { newTicket } from '../support/ticket.ts';
+import { type EventStream, openStream } from '../support/wire/event-stream.ts';
+import { subscribe } from '../support/wire/follow.ts';
+import { openSocket, type Socket, socketWith, statusOf } from '../support/wire/socket.ts';
+import { newTicket } from '../support/wire/ticket.ts';
 import {
   type Caller,
   callerAt,
@@ -18,7 +18,7 @@ import {
   newChannel,
   refusalOf,
   token,
-} from '../support/wire.ts';
+} from '../support/wire/wire.ts';
 
 /** 30 s are forgiven (§7), and the last five of them are for the end: such a token opens things for nine to ten more. */
 const BRIEF_SECONDS = -15;

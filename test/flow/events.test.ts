@@ -3,8 +3,8 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { openStream } from '../support/event-stream.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

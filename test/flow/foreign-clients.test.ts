@@ -5,7 +5,7 @@
 import { DurableStream, stream as readStream } from '@durable-streams/client';
 import { EventSource } from 'eventsource';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let bearer: string;

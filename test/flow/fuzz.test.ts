@@ -6,7 +6,7 @@ import { Agent, request as httpRequest, type OutgoingHttpHeaders } from 'node:ht
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
 import { ERRORS } from '../../protocol/errors.ts';
-import { callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+import { callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
 const RUNS = 2_000;
 const AT_ONCE = 8;

@@ -3,7 +3,7 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

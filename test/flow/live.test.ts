@@ -4,8 +4,8 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_RECONNECT_MS, MIN_RECONNECT_MS } from '../../protocol/limits.ts';
-import { openStream } from '../support/event-stream.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

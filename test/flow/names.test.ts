@@ -3,10 +3,10 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { openStream } from '../support/event-stream.ts';
-import { follow, subscribe } from '../support/follow.ts';
-import { socketWith } from '../support/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { follow, subscribe } from '../support/wire/follow.ts';
+import { socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, throughBusy } from '../support/wire.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, throughBusy } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

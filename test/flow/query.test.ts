@@ -3,9 +3,9 @@
  * @module
  */
 import { beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { openStream } from '../support/event-stream.ts';
-import { statusOf } from '../support/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { statusOf } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let channel: string;

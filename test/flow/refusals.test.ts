@@ -3,7 +3,7 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire/wire.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 

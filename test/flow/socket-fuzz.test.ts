@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { follow, subscribe } from '../support/follow.ts';
-import { type Heard, socketWith } from '../support/socket.ts';
-import { callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+import { follow, subscribe } from '../support/wire/follow.ts';
+import { type Heard, socketWith } from '../support/wire/socket.ts';
+import { callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
 const RUNS = 1_000;
 const SOCKETS = 4;

@@ -3,9 +3,9 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { follow, subscribe } from '../support/follow.ts';
-import { type Heard, type Socket, socketWith } from '../support/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { follow, subscribe } from '../support/wire/follow.ts';
+import { type Heard, type Socket, socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

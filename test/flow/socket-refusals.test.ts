@@ -4,9 +4,9 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { subscribe } from '../support/follow.ts';
-import { type Socket, socketWith } from '../support/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+import { subscribe } from '../support/wire/follow.ts';
+import { type Socket, socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let channel: string;

@@ -3,9 +3,9 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { contentOf, follow, isOf, subscribe } from '../support/follow.ts';
-import { type Heard, socketWith } from '../support/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+import { contentOf, follow, isOf, subscribe } from '../support/wire/follow.ts';
+import { type Heard, socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

@@ -3,8 +3,8 @@
  * @module
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { openStream } from '../support/event-stream.ts';
-import { newTicket } from '../support/ticket.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { newTicket } from '../support/wire/ticket.ts';
 import {
   type Caller,
   callerAt,
@@ -13,7 +13,7 @@ import {
   newChannel,
   refusalOf,
   token,
-} from '../support/wire.ts';
+} from '../support/wire/wire.ts';
 
 const BROWSER = { Accept: 'text/event-stream' };
 

@@ -4,10 +4,17 @@
  */
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { issuedClaims, ownClaims } from '../support/confusion.ts';
-import { issue } from '../support/issuer.ts';
-import { openSocket } from '../support/socket.ts';
-import { type Caller, callerAt, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { issuedClaims, ownClaims } from '../support/wire/confusion.ts';
+import { issue } from '../support/wire/issuer.ts';
+import { openSocket } from '../support/wire/socket.ts';
+import {
+  type Caller,
+  callerAt,
+  callerWith,
+  EVERYTHING,
+  newChannel,
+  refusalOf,
+} from '../support/wire/wire.ts';
 
 const { url, socketUrl, key, audience, issuer } = inject('hub');
 const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };

@@ -4,12 +4,12 @@
  */
 import { beforeAll, expect, inject, test } from 'vitest';
 import { connect } from '../../client/index.ts';
-import { openStream } from '../support/event-stream.ts';
-import { follow, subscribe } from '../support/follow.ts';
-import { arrived, startReceiver } from '../support/receiver.ts';
-import { socketWith } from '../support/socket.ts';
-import { isHubLocal, webhooksOf } from '../support/webhook-calls.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire.ts';
+import { isHubLocal, webhooksOf } from '../support/webhooks/webhook-calls.ts';
+import { openStream } from '../support/wire/event-stream.ts';
+import { follow, subscribe } from '../support/wire/follow.ts';
+import { arrived, startReceiver } from '../support/wire/receiver.ts';
+import { socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
 let hub: Caller;
 beforeAll(async () => {

@@ -6,8 +6,8 @@ import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Capability } from '../../protocol/capability.ts';
 import { mint } from '../../scripts/mint.ts';
-import { type Opening, openSocket, type Socket, statusOf } from '../support/socket.ts';
-import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire.ts';
+import { type Opening, openSocket, type Socket, statusOf } from '../support/wire/socket.ts';
+import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire/wire.ts';
 
 const VERSION = 'tidings.v1';
 

@@ -1,12 +1,12 @@
 /**
  * PROTOCOL.md §7 over the wire: what confuses those who verify tokens is 401 at every door, and each answers all of it
- * in the same words. test/support/confusion.ts has the tokens.
+ * in the same words. test/support/wire/confusion.ts has the tokens.
  * @module
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { badTokens, goodTokens } from '../support/confusion.ts';
-import { type Opening, statusThroughRates } from '../support/socket.ts';
-import { callerAt, newChannel } from '../support/wire.ts';
+import { badTokens, goodTokens } from '../support/wire/confusion.ts';
+import { type Opening, statusThroughRates } from '../support/wire/socket.ts';
+import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const { url, socketUrl, apiSocketUrl, key, audience, issuer } = inject('hub');
 const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };

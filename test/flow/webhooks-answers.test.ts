@@ -5,9 +5,9 @@
  */
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
-import { arrived, dataOf, type Receiver, startReceiver, verify } from '../support/receiver.ts';
-import { attemptsOf, isHubLocal, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+import { attemptsOf, isHubLocal, type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
+import { arrived, dataOf, type Receiver, startReceiver, verify } from '../support/wire/receiver.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let webhooks: WebhookCaller;

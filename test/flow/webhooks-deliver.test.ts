@@ -5,6 +5,7 @@
  */
 import { CloudEvent, HTTP } from 'cloudevents';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isHubLocal, type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
 import {
   arrived,
   type Delivered,
@@ -12,9 +13,8 @@ import {
   type Receiver,
   startReceiver,
   verify,
-} from '../support/receiver.ts';
-import { isHubLocal, type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire.ts';
+} from '../support/wire/receiver.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
 let hub: Caller;
 let webhooks: WebhookCaller;

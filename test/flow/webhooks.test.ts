@@ -5,10 +5,10 @@
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { fieldsOf } from '../../protocol/fields.ts';
-import { socketWith } from '../support/socket.ts';
-import { type WebhookCaller, webhooksOf } from '../support/webhook-calls.ts';
-import { ENDPOINT_ROUTES } from '../support/webhook-door.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire.ts';
+import { type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
+import { ENDPOINT_ROUTES } from '../support/webhooks/webhook-handler.ts';
+import { socketWith } from '../support/wire/socket.ts';
+import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
 /** Nobody is there, and nobody publishes what these endpoints listen to. */
 const URL_OF_NOBODY = 'https://receiver.example/hooks';

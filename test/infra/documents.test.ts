@@ -9,9 +9,9 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { parseConfig } from '../../lib/config.ts';
-import { ISSUER_OPTIONS } from '../../lib/issuer.ts';
-import { ratesOf } from '../../lib/throttle.ts';
+import { parseConfig } from '../../lib/config/config.ts';
+import { ISSUER_OPTIONS } from '../../lib/config/issuer-options.ts';
+import { ratesOf } from '../../lib/gateways/throttle.ts';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { ERRORS } from '../../protocol/errors.ts';
 import {

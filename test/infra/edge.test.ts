@@ -11,8 +11,8 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { HubConfig } from '../../lib/config.ts';
-import { Edge } from '../../lib/edge.ts';
+import type { HubConfig } from '../../lib/config/config.ts';
+import { Edge } from '../../lib/gateways/edge.ts';
 
 const STRICT = {
   '@aws-cdk/core:validateAgainstDefaultRules': true,
@@ -214,7 +214,7 @@ describe('the distribution', () => {
   });
 });
 
-const ROUTE = new URL('../../lib/edge-function/route.js', import.meta.url);
+const ROUTE = new URL('../../lib/gateways/edge-function/route.js', import.meta.url);
 /** https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const MAX_CODE_BYTES = 10 * 1024;
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config.ts';
-import { MAX_TEXT_BYTES } from '../../lib/config-checks.ts';
+import { parseConfig } from '../../lib/config/config.ts';
+import { MAX_TEXT_BYTES } from '../../lib/config/config-checks.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
 

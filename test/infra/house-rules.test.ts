@@ -17,7 +17,8 @@ const node = /^node:/;
 const protocol = /^protocol\//;
 const client = /^client\//;
 const hub = /^lambda\/hub\//;
-const webhook = /^lambda\/webhook\//;
+const webhook = /^lambda\/webhook\/(?!outbound\/)/;
+const outbound = /^lambda\/webhook\/outbound\//;
 const env = /^lambda\/env\.ts$/;
 const cdk = [/^aws-cdk-lib(\/|$)/, /^constructs$/, /^esbuild$/];
 const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|examples|test)\/)/;
@@ -28,11 +29,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'lambda/env.ts': { files: /^lambda\/env\.ts$/, may: [] },
   'lambda/hub': { files: /^lambda\/hub\//, may: [protocol, hub] },
   'lambda/access': { files: /^lambda\/access\//, may: [protocol, /^lambda\/access\//, /^jose$/] },
-  'lambda/webhook': { files: /^lambda\/webhook\//, may: [protocol, hub, webhook] },
-  'lambda/dial': {
-    files: /^lambda\/dial\//,
-    may: [protocol, webhook, /^lambda\/dial\//, /^undici$/, node],
+  'lambda/webhook/outbound': {
+    files: outbound,
+    may: [protocol, webhook, outbound, /^undici$/, node],
   },
+  'lambda/webhook': { files: /^lambda\/webhook\//, may: [protocol, hub, webhook] },
   'lambda/http': {
     files: /^lambda\/http\//,
     may: [protocol, hub, webhook, /^lambda\/(http|access)\//, /^hono$/],
@@ -54,7 +55,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'lambda/ws': { files: /^lambda\/ws\//, may: [protocol, hub, /^lambda\/(ws|http|access)\//] },
   'lambda doors': {
     files: /^lambda\/[^/]+\.ts$/,
-    may: [protocol, hub, webhook, env, /^lambda\/(aws|http|ws|access|dial)\//],
+    may: [protocol, hub, webhook, env, outbound, /^lambda\/(aws|http|ws|access)\//],
   },
   lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk] },
   bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
@@ -63,8 +64,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
     files: /^scripts\//,
     may: [
       /^scripts\//,
-      /^lib\/regions\.ts$/,
-      /^local\/(stack|synth|harsh)\.ts$/,
+      /^lib\/config\/regions\.ts$/,
+      /^local\/(stack|synth|faults\/chaos)\.ts$/,
       /^(bench|client)\//,
       protocol,
       anyPackage,
@@ -72,22 +73,23 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   // What no URL can show is measured from inside: how fast one process, or one a shard, posts to very many connections.
   'bench/fanout': {
-    files: /^bench\/fanout[^/]*\.ts$/,
+    files: /^bench\/fanout\/(fanout[^/]*|gateway-caller|processes)\.ts$/,
     may: [
       /^bench\//,
       protocol,
-      /^lambda\/aws\/(connections|lane|sigv4)\.ts$/,
+      /^lambda\/aws\/sockets\/(socket-poster|connection-slot|sigv4)\.ts$/,
       /^@aws-sdk\/client-apigatewaymanagementapi$/,
       node,
     ],
   },
   'bench/shards': {
-    files: /^bench\/shards[^/]*\.ts$/,
+    files: /^bench\/fanout\/shards[^/]*\.ts$/,
     may: [
       /^bench\//,
       protocol,
-      /^lambda\/hub\/(push|subscribe|channel|entry|listeners|ports)\.ts$/,
-      /^lambda\/aws\/connections\.ts$/,
+      /^lambda\/hub\/push\/(push-shard|subscribe|push-ports)\.ts$/,
+      /^lambda\/hub\/log\/(channel|entry|log-ports)\.ts$/,
+      /^lambda\/aws\/sockets\/socket-poster\.ts$/,
       node,
     ],
   },
@@ -117,7 +119,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     may: [
       /^test\/support\//,
       /^scripts\//,
-      /^local\/(stack|synth|harsh)\.ts$/,
+      /^local\/(stack|synth|faults\/chaos)\.ts$/,
       /^bench\/(hop|flood)\.ts$/,
       client,
       anyPackage,
@@ -134,7 +136,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
       /^scripts\//,
       hub,
       webhook,
-      /^lambda\/(http|dial|access)\//,
+      outbound,
+      /^lambda\/(http|access)\//,
       client,
       protocol,
       anyPackage,
@@ -173,15 +176,16 @@ describe('every import is one that its room may make', () => {
 
   test('every file has a room, and the scan sees imports', () => {
     expect(sources.filter((file) => roomOf(file) === undefined)).toEqual([]);
-    expect(importsOf('lambda/publish.ts')).toContain('lambda/hub/append.ts');
-    expect(importsOf('lambda/http/base.ts')).toContain('hono');
+    expect(importsOf('lambda/publish.ts')).toContain('lambda/hub/log/append.ts');
+    expect(importsOf('lambda/http/http-handler.ts')).toContain('hono');
   });
 });
 
 test('the domain has no clock, no randomness and no environment of its own', () => {
   const forbidden = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\brandomUUID\b|\bprocess\.|\bsetTimeout\(/;
   const strays = sources.filter(
-    (file) => /^lambda\/(hub|webhook)\//.test(file) && forbidden.test(readFileSync(join(ROOT, file), 'utf8')),
+    (file) =>
+      (hub.test(file) || webhook.test(file)) && forbidden.test(readFileSync(join(ROOT, file), 'utf8')),
   );
   expect(strays).toEqual([]);
 });

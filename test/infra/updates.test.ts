@@ -5,8 +5,8 @@
  */
 import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { HubConfig } from '../../lib/config.ts';
-import type { ISSUER_OPTIONS } from '../../lib/issuer.ts';
+import type { HubConfig } from '../../lib/config/config.ts';
+import type { ISSUER_OPTIONS } from '../../lib/config/issuer-options.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, hubOf, templatesOf } from './synthesized.ts';
 

@@ -3,8 +3,8 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config.ts';
-import { lacks, type RegionalService, regionProblems, regionsWithout } from '../../lib/regions.ts';
+import { parseConfig } from '../../lib/config/config.ts';
+import { lacks, type RegionalService, regionProblems, regionsWithout } from '../../lib/config/regions.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, strictHubOf } from './synthesized.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { doorNames } from '../../lambda/env.ts';
-import { type Doors, OwnMetrics } from '../../lib/metrics.ts';
+import { type Doors, OwnMetrics } from '../../lib/watch/metrics.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../protocol/metrics.ts';
 import { templatesOf } from './synthesized.ts';

@@ -11,8 +11,8 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { expect, vi } from 'vitest';
-import { isObject, type JsonObject, listOf, objectOr, parseJson } from '../../local/json.ts';
 import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../local/stack.ts';
+import { isObject, type JsonObject, listOf, objectOr, parseJson } from '../../local/template/json.ts';
 import { synthesizeFixture } from './support.ts';
 
 export interface Batch {

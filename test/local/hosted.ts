@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { objectOr, parseJson, requireString } from '../../local/json.ts';
+import { objectOr, parseJson, requireString } from '../../local/template/json.ts';
 
 export interface HostedStack {
   readonly url: string;

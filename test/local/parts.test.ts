@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFaults } from '../../local/faults.ts';
-import { createRouter } from '../../local/routes.ts';
-import { randomPassword } from '../../local/secrets.ts';
+import { createRouter } from '../../local/apigateway/routes.ts';
+import { createFaults } from '../../local/faults/faults.ts';
+import { randomPassword } from '../../local/services/secrets.ts';
 
 describe('routes', () => {
   const keys = [

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:http';
 import { WebSocket } from 'ws';
-import { isObject, type JsonObject } from '../../local/json.ts';
+import { isObject, type JsonObject } from '../../local/template/json.ts';
 import { at } from './support.ts';
 
 export interface Told {

@@ -7,8 +7,8 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isObject, type JsonObject } from '../../local/json.ts';
 import { synth } from '../../local/synth.ts';
+import { isObject, type JsonObject } from '../../local/template/json.ts';
 
 /** A directory that is removed with `remove`. */
 export function temporaryDirectory(): { path: string; remove: () => void } {

@@ -2,7 +2,7 @@
  * Services that the Region does not have.
  * @module
  */
-import { regionProblems } from '../../../lib/regions.ts';
+import { regionProblems } from '../../../lib/config/regions.ts';
 import { type Check, DISTRIBUTION, has } from '../check.ts';
 import { type Finding, failure, fine } from '../finding.ts';
 

@@ -1,0 +1,141 @@
+/**
+ * How long a message takes to very many connections when their pattern is kept in one shard, and in several.
+ *
+ * Method: ROUNDS rounds of each number of shards, in an order that rotates with the rounds. Each shard has a process of
+ * its own, as on Lambda, started anew for the round. In it the push of the hub (lambda/hub/push/push-shard.ts) posts with the
+ * poster of the hub (lambda/aws/sockets/socket-poster.ts) to a gateway on the loopback that answers after 15 ms over TLS
+ * (fanout-gateway.ts). All processes are told at one moment to push the message: that moment is the hint, and the time
+ * is until the last post was answered. The first push is reported as `cold`: sockets must be opened, code is not
+ * compiled. Then each process pushes until it has made WARM_UP_POSTS posts, and then once more, which is what counts.
+ *
+ * What to read into it: the processes share the cores of this machine with each other and the gateway, while on Lambda
+ * each has one of its own: there the time is no less than the processor time of the busiest process, here it is no less
+ * than that of all and the gateway over the cores. Each process keeps to the posts a second that a hub is deployed with,
+ * 10,000 and 1,000 at once, which one process alone reaches: so one shard takes 900 ms at the least. Stores are in memory and answer at once; what DynamoDB takes, and the hop over the queue by which more than
+ * one shard are told, comes on top. Resident memory counts what processes share in each of them; `at rest` is
+ * that of a process which has loaded the program and done nothing.
+ * @module
+ */
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { median, sum } from '../numbers.ts';
+import { answerOf, numberIn, start } from './processes.ts';
+
+export const CONNECTIONS = 10_000;
+
+const MESSAGE_BYTES = 300;
+const ENVELOPE_BYTES = JSON.stringify({ text: '' }).length;
+export const MESSAGE = JSON.stringify({ text: 'x'.repeat(MESSAGE_BYTES - ENVELOPE_BYTES) });
+
+/** What one push of one process took. */
+export interface Pushed {
+  readonly posts: number;
+  /** When the last post was answered, in milliseconds since 1970: the clock that processes share. */
+  readonly lastAt: number;
+  readonly cpuMs: number;
+  readonly residentMb: number;
+  readonly restingMb: number;
+}
+
+const SHARDS = [1, 4, 16];
+const ROUNDS = 3;
+const WARM_UP_POSTS = 2_500;
+
+/** The unit of processor time in /proc: USER_HZ, the same on all common machines. */
+const TICK_MS = 10;
+/** Fields of /proc/pid/stat after the name of the program: what was used in user mode, and in the system. */
+const USER_FIELD = 11;
+const SYSTEM_FIELD = 12;
+
+interface Round {
+  readonly coldMs: number;
+  readonly lastMs: number;
+  readonly members: readonly number[];
+  readonly pushed: readonly Pushed[];
+  readonly gatewayCpuMs: number;
+}
+
+export async function shards(say: (line: string) => void): Promise<void> {
+  const gateway = start('fanout-gateway.ts');
+  try {
+    const endpoint = `https://localhost:${numberIn(await answerOf(gateway), 'port')}/ws`;
+    say(
+      `shards: a message of ${MESSAGE.length} bytes to ${CONNECTIONS} connections of one pattern, ${ROUNDS} rounds\n`,
+    );
+    const rounds = new Map<number, Round[]>(SHARDS.map((count) => [count, []]));
+    for (let n = 0; n < ROUNDS; n++) {
+      const order = [...SHARDS.slice(n % SHARDS.length), ...SHARDS.slice(0, n % SHARDS.length)];
+      for (const count of order) rounds.get(count)?.push(await measured(count, endpoint, gateway));
+    }
+    for (const [count, taken] of rounds) report(count, taken, say);
+  } finally {
+    gateway.disconnect();
+  }
+}
+
+async function measured(count: number, endpoint: string, gateway: ChildProcess): Promise<Round> {
+  const processes = Array.from({ length: count }, (_, shard) =>
+    start('shards-process.ts', endpoint, String(shard), String(count)),
+  );
+  try {
+    const ready = await Promise.all(processes.map(answerOf));
+    const members = ready.map((answer) => numberIn(answer, 'members'));
+    const cold = await pushed(processes);
+    const fewest = Math.min(...members);
+    for (let posts = fewest; posts < WARM_UP_POSTS; posts += fewest) await pushed(processes);
+    const before = cpuMsOf(gateway);
+    const warm = await pushed(processes);
+    return { ...warm, coldMs: cold.lastMs, members, gatewayCpuMs: cpuMsOf(gateway) - before };
+  } finally {
+    for (const one of processes) if (one.connected) one.disconnect();
+  }
+}
+
+async function pushed(processes: readonly ChildProcess[]): Promise<Pick<Round, 'lastMs' | 'pushed'>> {
+  const answers = Promise.all(processes.map(answerOf));
+  const hintedAt = Date.now();
+  for (const one of processes) one.send('push');
+  const all = (await answers).map(pushedOf);
+  return { lastMs: Math.max(...all.map(({ lastAt }) => lastAt)) - hintedAt, pushed: all };
+}
+
+function cpuMsOf({ pid }: ChildProcess): number {
+  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const ticks = fields.split(' ').map(Number);
+  return TICK_MS * ((ticks[USER_FIELD] ?? Number.NaN) + (ticks[SYSTEM_FIELD] ?? Number.NaN));
+}
+
+const pushedOf = (answer: unknown): Pushed => ({
+  posts: numberIn(answer, 'posts'),
+  lastAt: numberIn(answer, 'lastAt'),
+  cpuMs: numberIn(answer, 'cpuMs'),
+  residentMb: numberIn(answer, 'residentMb'),
+  restingMb: numberIn(answer, 'restingMb'),
+});
+
+/** What is reported of a round. */
+const ROWS: Readonly<Record<string, (round: Round) => number>> = {
+  'hint to last post answered, ms': ({ lastMs }) => lastMs,
+  'the same cold, ms': ({ coldMs }) => coldMs,
+  'posts a second': ({ pushed, lastMs }) => sum(pushed.map(({ posts }) => posts)) / (lastMs / 1_000),
+  'processor time in all, ms': ({ pushed }) => sum(pushed.map(({ cpuMs }) => cpuMs)),
+  'that of the busiest process, ms': ({ pushed }) => Math.max(...pushed.map(({ cpuMs }) => cpuMs)),
+  'that of the gateway, ms': ({ gatewayCpuMs }) => gatewayCpuMs,
+  'resident memory a process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
+  'at rest, MB': ({ pushed }) => median(pushed.map(({ restingMb }) => restingMb)),
+  'resident memory in all, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
+};
+
+const LABEL_WIDTH = Math.max(...Object.keys(ROWS).map(({ length }) => length));
+const NUMBER_WIDTH = 6;
+
+function report(count: number, rounds: readonly Round[], say: (line: string) => void): void {
+  const members = rounds.flatMap((round) => round.members);
+  say(`shards: ${count}, each of ${Math.min(...members)} to ${Math.max(...members)} members`);
+  for (const [label, of] of Object.entries(ROWS)) {
+    const raw = rounds.map(of);
+    const middle = median(raw).toFixed(0).padStart(NUMBER_WIDTH);
+    say(`  ${label.padEnd(LABEL_WIDTH)}  median ${middle}  rounds ${raw.map(Math.round).join(' ')}`);
+  }
+  say('');
+}

@@ -1,0 +1,87 @@
+/**
+ * The push of a deployed hub.
+ * @module
+ */
+import type { Parting } from '../hub/push/disconnect.ts';
+import type { Connections } from '../hub/push/push-ports.ts';
+import type { Push } from '../hub/push/push-shard.ts';
+import { type Relay, relaying } from '../hub/push/relay.ts';
+import { type LogSettings, logInAws } from './compose-log.ts';
+import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
+import { documentClient } from './dynamodb/document-client.ts';
+import { subscribersInDynamoDb } from './dynamodb/subscribers-table.ts';
+import { goodbyesBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
+import { hintsBySns } from './queues/send-hints.ts';
+import { connectionsInApiGateway } from './sockets/socket-poster.ts';
+import { count, note } from './telemetry/telemetry.ts';
+
+export interface PushSettings extends LogSettings {
+  readonly SUBSCRIBERS_TABLE: string;
+  readonly CURSORS_TABLE: string;
+  readonly HINTS_TOPIC_ARN: string;
+  readonly PUSH_QUEUE_URL: string;
+  readonly SOCKET_ENDPOINT: string;
+  readonly POSTS_IN_FLIGHT: string;
+  readonly POSTS_PER_SECOND: string;
+}
+
+/** @param environment where Lambda puts the credentials and the region */
+export function pushInAws(
+  settings: PushSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+): Push & Parting & { readonly relay: (relay: Relay) => Promise<void> } {
+  const client = documentClient();
+  const log = logInAws(settings, client);
+  return {
+    log,
+    relay: relaying({
+      log,
+      topic: hintsBySns(settings.HINTS_TOPIC_ARN),
+      relays: relaysBySqs(settings.PUSH_QUEUE_URL),
+      random: Math.random,
+    }),
+    subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
+    jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
+    goodbyes: goodbyesBySqs(settings.PUSH_QUEUE_URL),
+    connections: counting(
+      connectionsInApiGateway({
+        endpoint: settings.SOCKET_ENDPOINT,
+        inFlight: Number(settings.POSTS_IN_FLIGHT),
+        perSecond: Number(settings.POSTS_PER_SECOND),
+        ...credentialsOf(environment),
+      }),
+    ),
+    watch: {
+      delivered: (messages) => count('Delivered', messages),
+      lag: (ms) => note('PushLag', ms),
+    },
+  };
+}
+
+function counting(connections: Connections): Connections {
+  return {
+    ...connections,
+    async post(connection, frame, by) {
+      const posted = await connections.post(connection, frame, by);
+      if (posted === 'busy') count('PostsPutOff', 1);
+      if (posted === 'gone') count('PostsGone', 1);
+      return posted;
+    },
+  };
+}
+
+/** They stay the same for the life of an environment. */
+export function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
+  if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
+    throw new Error('Lambda gave no region or no credentials');
+  return {
+    region: AWS_REGION,
+    credentials: {
+      accessKeyId: AWS_ACCESS_KEY_ID,
+      secretAccessKey: AWS_SECRET_ACCESS_KEY,
+      sessionToken: AWS_SESSION_TOKEN,
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/**
+ * The Channels table: one item per channel, key `channel`. A reservation is ONE UpdateItem, so the 1,000 write units a
+ * second of a partition are about 1,000 publishes a second on one channel.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+ * @module
+ */
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { type Channel, mediaType } from '../../hub/log/channel.ts';
+import type { ChannelStore } from '../../hub/log/log-ports.ts';
+import { type ProducerMarks, timeMark } from '../../hub/log/producer.ts';
+import { call } from '../aws-client.ts';
+import { callIf, expiryOf, numberOf, once, textOf } from './document-client.ts';
+import { reservation } from './reservation.ts';
+
+/**
+ * How long after its end an expired item stays, in seconds, before DynamoDB may remove it. The hub itself never
+ * trusts the removal: it compares `aliveUntil` on every read.
+ */
+const CLEAN_UP_AFTER_SECONDS = 24 * 3_600;
+
+/** No live channel has the name: there is no item, or one that has expired. */
+const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
+
+export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string): ChannelStore {
+  return {
+    async get(name) {
+      const { Item } = await call(() =>
+        client.send(new GetCommand({ TableName: table, Key: { channel: name }, ConsistentRead: true })),
+      );
+      return Item && channelOf(Item);
+    },
+
+    async create(channel, now) {
+      const put = new PutCommand({
+        TableName: table,
+        Item: itemOf(channel),
+        ConditionExpression: FREE,
+        ExpressionAttributeValues: { ':now': now },
+      });
+      return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
+    },
+
+    async reserve(claim) {
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: claim.channel },
+        ...reservation(claim),
+      });
+      const answer = await callIf(() => once((options) => client.send(update, options)));
+      return answer?.Attributes && channelOf(answer.Attributes);
+    },
+
+    async beginEra(channel, now, keptUntil) {
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: channel.name },
+        UpdateExpression: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
+        ConditionExpression: 'streamId = :streamId AND claimedAt = :claimedAt',
+        ExpressionAttributeNames: { '#next': 'next', '#floor': 'floor' },
+        ExpressionAttributeValues: {
+          ':now': now,
+          ':keptUntil': keptUntil,
+          ':streamId': channel.streamId,
+          ':claimedAt': channel.claimedAt,
+        },
+      });
+      await callIf(() => client.send(update));
+    },
+
+    async forgetProducer(channel, { id, since, marks }) {
+      // One at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
+      const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: channel.name },
+        UpdateExpression: `REMOVE ${Object.keys(names)
+          .map((name) => `producers.${name}`)
+          .join(', ')}`,
+        ConditionExpression: 'streamId = :streamId AND producers.#since = :since',
+        ExpressionAttributeNames: { ...names, '#since': timeMark(id) },
+        ExpressionAttributeValues: { ':streamId': channel.streamId, ':since': since },
+      });
+      await callIf(() => client.send(update));
+    },
+
+    async touch(channel, aliveUntil, now) {
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: { channel: channel.name },
+        UpdateExpression: 'SET aliveUntil = :until, expiry = :expiry',
+        // Nothing to do if the channel was deleted, has expired, was created again in between, or lives longer already.
+        ConditionExpression: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
+        ExpressionAttributeValues: {
+          ':until': aliveUntil,
+          ':expiry': cleanUpAt(aliveUntil),
+          ':streamId': channel.streamId,
+          ':now': now,
+        },
+      });
+      await callIf(() => client.send(update));
+    },
+
+    async remove({ name, streamId }) {
+      const remove = new DeleteCommand({
+        TableName: table,
+        Key: { channel: name },
+        ConditionExpression: 'streamId = :streamId',
+        ExpressionAttributeValues: { ':streamId': streamId },
+      });
+      await callIf(() => client.send(remove));
+    },
+  };
+}
+
+const cleanUpAt = (aliveUntil: number): number => expiryOf(aliveUntil) + CLEAN_UP_AFTER_SECONDS;
+
+function itemOf({ name, aliveUntil, ...rest }: Channel): Record<string, unknown> {
+  const end = aliveUntil === undefined ? {} : { aliveUntil, expiry: cleanUpAt(aliveUntil) };
+  return { channel: name, ...rest, mediaType: mediaType(rest.contentType), ...end };
+}
+
+function channelOf(item: Readonly<Record<string, unknown>>): Channel {
+  const optional = <T>(name: string, read: (item: Readonly<Record<string, unknown>>, name: string) => T) =>
+    item[name] === undefined ? undefined : read(item, name);
+  return {
+    name: textOf(item, 'channel'),
+    streamId: textOf(item, 'streamId'),
+    contentType: textOf(item, 'contentType'),
+    next: numberOf(item, 'next'),
+    origin: numberOf(item, 'origin'),
+    floor: numberOf(item, 'floor'),
+    floorAt: numberOf(item, 'floorAt'),
+    keptUntil: numberOf(item, 'keptUntil'),
+    claimedAt: numberOf(item, 'claimedAt'),
+    lastSeq: optional('lastSeq', textOf),
+    lastSeqSlot: optional('lastSeqSlot', numberOf),
+    closed: item.closed === true,
+    closedBy: optional('closedBy', textOf),
+    producers: marksOf(item.producers),
+    ttlSeconds: optional('ttlSeconds', numberOf),
+    expiresAt: optional('expiresAt', textOf),
+    aliveUntil: optional('aliveUntil', numberOf),
+  };
+}
+
+function marksOf(value: unknown): ProducerMarks {
+  const map = fieldsOf(value);
+  return Object.fromEntries(Object.keys(map).map((mark) => [mark, numberOf(map, mark)]));
+}

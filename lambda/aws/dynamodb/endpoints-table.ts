@@ -1,0 +1,181 @@
+/**
+ * The Endpoints table: who is sent what by webhook. Key `kind` and `id`; three kinds of rows:
+ *
+ * | kind | id | |
+ * |---|---|---|
+ * | `endpoint` | its id | an endpoint; all are in one partition, so that a page of them is one Query |
+ * | `pattern#{pattern}` | `-` | who listens by the pattern: an attribute per endpoint, its id, with the moment since when |
+ * | `channel#{channel}` | `-` | how far the messages of the channel were handed to its endpoints |
+ *
+ * An endpoint takes about 50 bytes of a pattern's row: MAX_WEBHOOKS of them are an eighth of what an item may have, and
+ * cost whoever looks for listeners 13 read units. A row stays when the last has left it.
+ * @module
+ */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { formatOffset } from '../../../protocol/offset.ts';
+import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
+import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-ports.ts';
+import { call } from '../aws-client.ts';
+import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { booleanOf, type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored-attributes.ts';
+
+/**
+ * How long the cursor of a channel is kept that nothing is published to, in milliseconds: 400 days, longer than any
+ * message stays in the log (365).
+ */
+const CURSOR_KEPT_MS = 400 * 24 * 3_600_000;
+
+const ENDPOINT = 'endpoint';
+const endpointKey = (id: string) => ({ kind: ENDPOINT, id });
+const patternKey = (pattern: string) => ({ kind: `pattern#${pattern}`, id: '-' });
+const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' });
+
+export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: string): EndpointStore {
+  const TableName = table;
+  const get = async (id: string): Promise<Endpoint | undefined> => {
+    const command = new GetCommand({ TableName, Key: endpointKey(id), ConsistentRead: true });
+    const { Item } = await call(() => client.send(command));
+    return Item && endpointOf(Item);
+  };
+  return {
+    get,
+    async create(endpoint) {
+      const put = new PutCommand({
+        TableName,
+        Item: itemOf(endpoint),
+        // Ids are random: only the SDK, whose first answer was lost, finds its own there, maybe changed since.
+        ConditionExpression: 'attribute_not_exists(#id)',
+        ExpressionAttributeNames: { '#id': 'id' },
+      });
+      await callIf(() => client.send(put));
+    },
+    async page(after, most) {
+      // A key is never compared with empty text: DynamoDB refuses that.
+      const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
+      const query = new QueryCommand({
+        TableName,
+        KeyConditionExpression: condition,
+        ExpressionAttributeNames: namesIn(condition),
+        ExpressionAttributeValues: { ':kind': ENDPOINT, ...(after === '' ? {} : { ':after': after }) },
+        ConsistentRead: true,
+        Limit: most + 1,
+      });
+      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      const more = Items.length > most || LastEvaluatedKey !== undefined;
+      return { endpoints: Items.slice(0, most).map(endpointOf), more };
+    },
+    async replace(endpoint) {
+      const put = new PutCommand({
+        TableName,
+        Item: itemOf(endpoint),
+        ConditionExpression: '#version = :was',
+        ExpressionAttributeNames: { '#version': 'version' },
+        ExpressionAttributeValues: { ':was': endpoint.version - 1 },
+      });
+      if (await callIf(() => client.send(put))) return true;
+      // Ours after all, if the first answer was lost inside the SDK.
+      return isDeepStrictEqual(await get(endpoint.id), endpoint);
+    },
+    async remove(id) {
+      await call(() => client.send(new DeleteCommand({ TableName, Key: endpointKey(id) })));
+    },
+    async listen(id, pattern, since) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression: 'SET #endpoint = :since',
+        ConditionExpression: 'attribute_not_exists(#endpoint) OR #endpoint > :since',
+        ExpressionAttributeNames: { '#endpoint': id },
+        ExpressionAttributeValues: { ':since': since },
+      });
+      await callIf(() => client.send(update));
+    },
+    async unlisten(id, pattern, by) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression: 'REMOVE #endpoint',
+        // Where it is not there, this would make an empty row.
+        ConditionExpression: '#endpoint <= :by',
+        ExpressionAttributeNames: { '#endpoint': id },
+        ExpressionAttributeValues: { ':by': by },
+      });
+      await callIf(() => client.send(update));
+    },
+    listeners: async (patterns) => earliest(await batchGet(client, table, patterns.map(patternKey))),
+  };
+}
+
+export function dispatchCursorsInDynamoDb(
+  client: DynamoDBDocumentClient,
+  table: string,
+): DispatchCursorStore {
+  return {
+    async get(channel) {
+      const get = new GetCommand({ TableName: table, Key: channelKey(channel), ConsistentRead: true });
+      const { Item } = await call(() => client.send(get));
+      return Item && { streamId: textOf(Item, 'streamId'), at: positionOf(Item, 'offset') };
+    },
+    async move(channel, { streamId, at }, now) {
+      const UpdateExpression = 'SET #streamId = :streamId, #offset = :offset, #expiry = :expiry';
+      const ConditionExpression =
+        'attribute_not_exists(#streamId) OR #streamId <> :streamId OR #offset <= :offset';
+      const update = new UpdateCommand({
+        TableName: table,
+        Key: channelKey(channel),
+        UpdateExpression,
+        ConditionExpression,
+        ExpressionAttributeNames: namesIn(UpdateExpression, ConditionExpression),
+        ExpressionAttributeValues: {
+          ':streamId': streamId,
+          ':offset': formatOffset(at),
+          ':expiry': expiryOf(now + CURSOR_KEPT_MS),
+        },
+      });
+      await callIf(() => client.send(update));
+    },
+  };
+}
+
+/** Everyone in rows of patterns, with the earliest moment. */
+function earliest(rows: readonly Item[]): ReadonlyMap<string, number> {
+  const listeners = new Map<string, number>();
+  for (const { kind: _kind, id: _id, ...endpoints } of rows)
+    for (const endpoint of Object.keys(endpoints)) {
+      const since = numberOf(endpoints, endpoint);
+      listeners.set(endpoint, Math.min(since, listeners.get(endpoint) ?? since));
+    }
+  return listeners;
+}
+
+const itemOf = (endpoint: Endpoint): Record<string, unknown> => ({ kind: ENDPOINT, ...endpoint });
+
+const textIn = (value: unknown): string => textOf({ value }, 'value');
+
+function endpointOf(item: Item): Endpoint {
+  return {
+    id: textOf(item, 'id'),
+    url: textOf(item, 'url'),
+    channels: listOf(item, 'channels', textIn),
+    types: listOf(item, 'types', textIn),
+    format: oneOf(item, 'format', FORMATS),
+    description: textOf(item, 'description'),
+    rate: ifThere(item, 'rate', numberOf),
+    status: oneOf(item, 'status', ENDPOINT_STATUSES),
+    reason: ifThere(item, 'reason', (_, name) => oneOf(item, name, DISABLED_REASONS)),
+    handshake: booleanOf(item, 'handshake'),
+    principal: ifThere(item, 'principal', textOf),
+    createdAt: numberOf(item, 'createdAt'),
+    enabledAt: numberOf(item, 'enabledAt'),
+    sealed: textOf(item, 'sealed'),
+    version: numberOf(item, 'version'),
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The Entries table: one item per publish, key `streamId` and `slot`. All reads are consistent: who has been answered
+ * must find the message.
+ * @module
+ */
+import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import type { Entry } from '../../hub/log/entry.ts';
+import type { Age, EntryStore } from '../../hub/log/log-ports.ts';
+import { call } from '../aws-client.ts';
+import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+
+export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
+  return {
+    async put(streamId, entry) {
+      const put = new PutCommand({
+        TableName: table,
+        Item: itemOf(streamId, entry),
+        ConditionExpression: 'attribute_not_exists(streamId)',
+      });
+      if (await callIf(() => client.send(put))) return true;
+      const get = new GetCommand({
+        TableName: table,
+        Key: { streamId, slot: entry.slot },
+        ConsistentRead: true,
+        ProjectionExpression: 'id',
+      });
+      const { Item } = await call(() => client.send(get));
+      return Item?.id === entry.id;
+    },
+
+    async page(streamId, slot) {
+      const query = new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 'streamId = :streamId AND slot >= :slot',
+        ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
+        ConsistentRead: true,
+      });
+      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      return { entries: Items.map(entryOf), more: LastEvaluatedKey !== undefined };
+    },
+
+    async nearest(streamId, slot, side) {
+      const query = new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: `streamId = :streamId AND slot ${side === 'below' ? '<' : '>='} :slot`,
+        ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
+        ConsistentRead: true,
+        ScanIndexForward: side === 'from',
+        Limit: 1,
+        ProjectionExpression: 'slot, #time, expiresAt',
+        ExpressionAttributeNames: { '#time': 'time' },
+      });
+      const { Items = [] } = await call(() => client.send(query));
+      const [item] = Items;
+      return item && ageOf(item);
+    },
+  };
+}
+
+function ageOf(item: Readonly<Record<string, unknown>>): Age {
+  return {
+    slot: numberOf(item, 'slot'),
+    time: numberOf(item, 'time'),
+    expiresAt: numberOf(item, 'expiresAt'),
+  };
+}
+
+function itemOf(streamId: string, entry: Entry): Record<string, unknown> {
+  // `expiry` is what DynamoDB deletes by, in whole seconds, some days late; `expiresAt` is what the hub goes by.
+  return { streamId, ...entry, expiry: expiryOf(entry.expiresAt) };
+}
+
+function entryOf(item: Readonly<Record<string, unknown>>): Entry {
+  const messages: unknown = item.messages;
+  if (!Array.isArray(messages) || !messages.every(isMessage)) throw new Error('stored entry has no messages');
+  return { ...ageOf(item), messages, id: textOf(item, 'id') };
+}
+
+const isMessage = (value: unknown): value is string | Uint8Array =>
+  typeof value === 'string' || value instanceof Uint8Array;

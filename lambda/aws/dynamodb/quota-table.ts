@@ -1,0 +1,207 @@
+/**
+ * Bookings in the Subscribers table (lambda/hub/hold/caller-quota.ts): for each caller and kind, rows with a set of texts, one text for
+ * each booking. `ADD` and `DELETE` of a text do the same thing however often and however late DynamoDB does them, so
+ * the SDK may repeat each of these writes.
+ *
+ * A row of 50 bookings is about 1 KB, which is what one write unit pays for. Where a caller may have more, the bookings
+ * are spread over as many rows as that takes.
+ *
+ * The name of a caller is hashed: it is as long as a token makes it, and a key has 2,048 bytes.
+ * @module
+ */
+import { createHash } from 'node:crypto';
+import { type DynamoDBDocumentClient, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import {
+  alive,
+  type Booking,
+  type Counted,
+  type Kept,
+  type Quota,
+  type TallyStore,
+} from '../../hub/hold/caller-quota.ts';
+import { shardOf } from '../../hub/push/subscribe.ts';
+import { call } from '../aws-client.ts';
+import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { type Item, ifThere, namesIn } from './stored-attributes.ts';
+
+const ROW_SEATS = 50;
+
+/** Rows that are looked at where the own row is full: with up to 1,000 seats these are all rows. */
+const ROWS_IN_SIGHT = 20;
+
+/** Attempts to get a seat that others take at the same moment. */
+const ATTEMPTS = 3;
+
+/** Longer than any booking, in milliseconds: then DynamoDB may remove the row. */
+const ROW_LIFE_MS = 3 * 3_600_000;
+
+/** How old a booking is before it is doubted, and how long a row is not doubted again, in milliseconds. */
+const DOUBT_MS = 60_000;
+
+const ADD = 'ADD #seats :text SET #expiry = :expiry';
+const HAS_ROOM = 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)';
+const DROP = 'DELETE #seats :gone';
+const CHECKED = 'SET #checkedAt = :now';
+const IS_THERE = 'attribute_exists(#seats)';
+
+interface Row {
+  readonly number: number;
+  readonly bookings: readonly Booking[];
+  readonly checkedAt: number;
+}
+
+/**
+ * @param isThere says whether the holder of a booking is there. Where it can be known, a booking without a holder (its
+ * opening failed after it was booked, or its end was never told) makes room after a minute, not at its end
+ */
+export function tallyInDynamoDb(
+  client: DynamoDBDocumentClient,
+  table: string,
+  kind: string,
+  isThere?: (id: string) => Promise<boolean>,
+): TallyStore {
+  const partitionOf = (caller: Counted) => `#${kind}:${hashOf(caller)}`;
+
+  async function change(
+    { caller, row }: Pick<Kept, 'caller' | 'row'>,
+    update: string,
+    condition: string | undefined,
+    values: Item,
+  ): Promise<boolean> {
+    const command = new UpdateCommand({
+      TableName: table,
+      Key: { pattern: partitionOf(caller), connection: sortKeyOf(row) },
+      UpdateExpression: update,
+      ...(condition ? { ConditionExpression: condition } : {}),
+      ExpressionAttributeNames: namesIn(update, condition ?? ''),
+      ExpressionAttributeValues: values,
+    });
+    return (await callIf(() => client.send(command))) !== undefined;
+  }
+
+  async function rowsFrom(caller: Counted, first: number, count: number, isNow: boolean): Promise<Row[]> {
+    const query = new QueryCommand({
+      TableName: table,
+      KeyConditionExpression: '#pattern = :pattern AND #connection BETWEEN :first AND :last',
+      ExpressionAttributeNames: { '#pattern': 'pattern', '#connection': 'connection' },
+      ExpressionAttributeValues: {
+        ':pattern': partitionOf(caller),
+        ':first': sortKeyOf(first),
+        ':last': sortKeyOf(first + count - 1),
+      },
+      ConsistentRead: isNow,
+    });
+    const { Items = [] } = await call(() => client.send(query));
+    const known = new Map(Items.map((item) => [textOf(item, 'connection'), item]));
+    return Array.from({ length: count }, (_, at) => rowOf(first + at, known.get(sortKeyOf(first + at))));
+  }
+
+  const drop = (caller: Counted, row: number, gone: readonly Booking[]) =>
+    change({ caller, row }, DROP, IS_THERE, { ':gone': new Set(gone.map(stored)) });
+
+  /** Asks for the holders of the bookings in a row. True if some were gone, and have made room. */
+  async function doubt(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
+    if (!isThere) return false;
+    await change({ caller, row: number }, CHECKED, IS_THERE, { ':now': now });
+    const old = bookings.filter(({ since }) => now - since >= DOUBT_MS);
+    const there = await Promise.all(old.map(({ id }) => isThere(id)));
+    const gone = old.filter((_, at) => !there[at]);
+    if (gone.length > 0) await drop(caller, number, gone);
+    return gone.length > 0;
+  }
+
+  /** A row that has room now, among those in sight of the own one. */
+  async function findRoom(caller: Counted, own: number, { most }: Quota, now: number) {
+    const rows = rowsOf(most);
+    const count = Math.min(rows, ROWS_IN_SIGHT);
+    const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
+    const left = seen.map((row) => ({ ...row, bookings: alive(row.bookings, now) }));
+    await Promise.all(
+      seen.map(async ({ number, bookings }) => {
+        const gone = bookings.filter(({ until }) => until <= now);
+        if (gone.length > 0) await drop(caller, number, gone);
+      }),
+    );
+    const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
+    // Callers that come at the same moment go to different rows.
+    if (open.length > 0) return open[own % open.length]?.number;
+    const [doubtful] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
+    if (!doubtful || now - doubtful.checkedAt < DOUBT_MS) return undefined;
+    return (await doubt(caller, doubtful, now)) ? doubtful.number : undefined;
+  }
+
+  return {
+    async take(caller, booking, quota, now) {
+      const own = shardOf(booking.id, rowsOf(quota.most));
+      const book = async (row: number, over: number): Promise<Kept | undefined> => {
+        const kept = { caller, booking, row, room: roomOf(row, quota.most) };
+        const text = stored(booking);
+        const isBooked = await change(kept, ADD, HAS_ROOM, {
+          ':text': new Set([text]),
+          ':seat': text,
+          ':room': kept.room + over,
+          ':expiry': expiryOf(now + ROW_LIFE_MS),
+        });
+        return isBooked ? kept : undefined;
+      };
+      let row: number | undefined = own;
+      for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
+        const kept = await book(row, 0);
+        if (kept) return kept;
+        row = await findRoom(caller, own, quota, now);
+      }
+      return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
+    },
+    async look({ caller, row }) {
+      const [seen] = await rowsFrom(caller, row, 1, false);
+      return seen?.bookings ?? [];
+    },
+    async renew(kept, until) {
+      const booking = { ...kept.booking, until };
+      const text = new Set([stored(booking)]);
+      await change(kept, ADD, undefined, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+      await drop(kept.caller, kept.row, [kept.booking]);
+      return { ...kept, booking };
+    },
+    async giveBack({ caller, row, booking }) {
+      await drop(caller, row, [booking]);
+    },
+  };
+}
+
+const rowsOf = (most: number): number => Math.ceil(most / ROW_SEATS);
+
+/** The seats are shared out evenly, so that all rows together have as many as the quota. */
+const roomOf = (row: number, most: number): number => {
+  const rows = rowsOf(most);
+  return Math.floor(most / rows) + (row < most % rows ? 1 : 0);
+};
+
+/** Sorts as the numbers do; there are never more than a million rows. */
+const sortKeyOf = (row: number): string => `#${String(row).padStart(6, '0')}`;
+
+function rowOf(number: number, item: Item | undefined): Row {
+  const seats = item?.seats;
+  const texts = seats instanceof Set ? [...seats].map(String) : [];
+  return {
+    number,
+    bookings: texts.map(bookingOf),
+    checkedAt: (item && ifThere(item, 'checkedAt', numberOf)) ?? 0,
+  };
+}
+
+/** Numbers to the base of 36, since each byte counts. An id may have any character but a space. */
+const BASE = 36;
+
+const stored = ({ id, since, until }: Booking): string =>
+  `${since.toString(BASE)} ${(until - since).toString(BASE)} ${id}`;
+
+function bookingOf(text: string): Booking {
+  const [from = '', time = '', id = ''] = text.split(' ');
+  const since = Number.parseInt(from, BASE);
+  return { id, since, until: since + Number.parseInt(time, BASE) };
+}
+
+/** All callers without a name are one caller, and no name is like theirs. */
+const hashOf = (caller: Counted): string =>
+  caller === undefined ? '' : createHash('sha256').update(caller).digest('base64url');

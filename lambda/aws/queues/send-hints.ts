@@ -1,0 +1,99 @@
+/**
+ * Sends hints: to the topic, or if the topic is busy, to the hub's own queues.
+ *
+ * SNS takes 300 messages a second from an account in most Regions, and counts each message of a batch. SQS has no such quota.
+ * So at the quota a hint goes straight to the queues, and is published to the topic later (docs/adr/0012).
+ * https://docs.aws.amazon.com/general/latest/gr/sns.html
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+ * @module
+ */
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { Refusal } from '../../../protocol/errors.ts';
+import type { SendHint } from '../../hub/log/log-ports.ts';
+import { all } from '../../hub/push/post-batches.ts';
+import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
+import { call, clientSettings } from '../aws-client.ts';
+import { count } from '../telemetry/telemetry.ts';
+import { bodyOf, groupOf, relayMessage, sendBatch } from './push-queue.ts';
+
+export interface HintSettings {
+  readonly HINTS_TOPIC_ARN: string;
+  readonly PUSH_QUEUE_URL: string;
+  readonly DISPATCH_QUEUE_URL: string;
+}
+
+/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and relays need the quota. */
+const BUSY_MS = 1_000;
+
+/**
+ * Sends hints to the topic. If the topic is busy, to the push and dispatch queues now, and to the topic later.
+ * @throws Refusal unavailable if a queue is busy too
+ */
+export function hintsInAws(settings: HintSettings): SendHint {
+  const toTopic = hintsBySns(settings.HINTS_TOPIC_ARN);
+  const toQueues = hintsBySqs(settings);
+  return async (hint) => {
+    try {
+      await toTopic(hint);
+      return;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+    try {
+      await toQueues(hint);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new Refusal('unavailable', 'stored, but subscribers could not be told for sure; retry');
+    }
+    count('HintsDiverted', 1);
+  };
+}
+
+/**
+ * Sends hints to the topic: the hub's queues and a team's own subscriptions get them. Makes one attempt, because the queues
+ * can take the hint instead. @throws Refusal unavailable while the topic is busy
+ */
+export function hintsBySns(topicArn: string, clock: () => number = Date.now): SendHint {
+  const client = new SNSClient({ ...clientSettings, maxAttempts: 1 });
+  let busyUntil = 0;
+  return async (hint) => {
+    if (clock() < busyUntil)
+      throw new Refusal('unavailable', 'the topic was busy less than a second ago; retry');
+    const { channel } = hint;
+    const publish = new PublishCommand({
+      TopicArn: topicArn,
+      Message: hintBody(hint),
+      // For filter policies of others.
+      MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
+      MessageGroupId: groupOf(channel),
+    });
+    try {
+      await call(() => client.send(publish), 'the topic is busy; retry');
+    } catch (error) {
+      if (error instanceof Refusal) busyUntil = clock() + BUSY_MS;
+      throw error;
+    }
+  };
+}
+
+/** Sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
+function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendHint {
+  const client = new SQSClient(clientSettings);
+  const due = relaysDue();
+  return async (hint) => {
+    const { channel } = hint;
+    const now = Date.now();
+    const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
+    const relays = isUnderWay(due, channel, now) ? [] : [relayMessage({ ...hint, tries: 0 }, RELAY_MS)];
+    const toDispatch = new SendMessageCommand({ QueueUrl: DISPATCH_QUEUE_URL, ...message });
+    await all([
+      sendBatch(client, PUSH_QUEUE_URL, [message, ...relays]),
+      call(async () => void (await client.send(toDispatch)), 'the queue is busy; retry'),
+    ]);
+    if (relays.length > 0) due.set(channel, now + RELAY_MS);
+  };
+}
+
+const hintBody = ({ channel, offset, isClosing }: Parameters<SendHint>[0]): string =>
+  bodyOf({ channel, offset, ...(isClosing ? { closed: true } : {}) });

@@ -1,0 +1,37 @@
+/**
+ * What becomes of deliveries, counted where they leave the hub; what is given up is logged, too.
+ * @module
+ */
+
+import type { MetricName } from '../../../protocol/metrics.ts';
+import { formatOffset } from '../../../protocol/offset.ts';
+import { judge } from '../../webhook/delivery/attempt-outcome.ts';
+import type { Delivering, Outcome, Sender } from '../../webhook/webhook-ports.ts';
+import { count, logGivenUp } from './telemetry.ts';
+
+export function watchedSender(sender: Sender): Sender {
+  return {
+    async post(letter) {
+      const outcome = await sender.post(letter);
+      count(metricOf(outcome), 1);
+      return outcome;
+    },
+    ask: async (url, origin) => await sender.ask(url, origin),
+  };
+}
+
+function metricOf(outcome: Outcome): MetricName {
+  const { kind } = judge(outcome, Date.now());
+  if (kind === 'delivered') return 'Delivered';
+  return kind === 'final' ? 'WebhooksBlocked' : 'WebhooksFailed';
+}
+
+export function watchedBury(bury: Delivering['bury']): Delivering['bury'] {
+  return async (endpoint, delivery) => {
+    await bury(endpoint, delivery);
+    count('WebhooksExhausted', 1);
+    const { id, channel, position, attempts } = delivery;
+    const { status, error } = attempts.at(-1) ?? {};
+    logGivenUp({ endpoint, delivery: id, channel, offset: formatOffset(position), status, reason: error });
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * From what the domain says to protocol headers and bodies (PROTOCOL.md §5, §6).
+ * @module
+ */
+
+import { Refusal } from '../../protocol/errors.ts';
+import {
+  PRODUCER_EPOCH,
+  PRODUCER_SEQ,
+  STREAM_CLOSED,
+  STREAM_CURSOR,
+  STREAM_EXPIRES_AT,
+  STREAM_NEXT_OFFSET,
+  STREAM_TTL,
+  STREAM_UP_TO_DATE,
+} from '../../protocol/headers.ts';
+import { formatOffset } from '../../protocol/offset.ts';
+import type { Appended } from '../hub/log/append.ts';
+import { type Channel, isJson, tailOffset } from '../hub/log/channel.ts';
+import type { Messages } from '../hub/log/entry.ts';
+import type { Created } from '../hub/log/lifecycle.ts';
+import type { From, ReadResult } from '../hub/log/read-log.ts';
+
+/**
+ * 204 with the offset after the messages. A producer is told more (Durable Streams §5.2.1): 200 for what is new and 204
+ * for a repetition, and how far the hub has come with it.
+ */
+export function answerAppended(
+  { nextOffset, closed, lastSeq, count }: Appended,
+  epoch: number | undefined,
+): Response {
+  const headers = new Headers({ [STREAM_NEXT_OFFSET]: nextOffset });
+  if (closed) headers.set(STREAM_CLOSED, 'true');
+  if (epoch === undefined) return new Response(null, { status: 204, headers });
+  headers.set(PRODUCER_EPOCH, String(epoch));
+  if (lastSeq !== undefined) headers.set(PRODUCER_SEQ, String(lastSeq));
+  return new Response(null, { status: count > 0 ? 200 : 204, headers });
+}
+
+export const answerRemoved = (): Response => new Response(null, { status: 204 });
+
+export function answerCreated({ created, channel }: Created, url: string): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: tailOffset(channel),
+  });
+  if (channel.closed) headers.set(STREAM_CLOSED, 'true');
+  if (created) headers.set('Location', url.split('?', 1)[0] ?? url);
+  return new Response(null, { status: created ? 201 : 200, headers });
+}
+
+export function answerHead(channel: Channel): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: tailOffset(channel),
+    'Cache-Control': 'no-store',
+  });
+  if (channel.closed) headers.set(STREAM_CLOSED, 'true');
+  if (channel.ttlSeconds !== undefined) headers.set(STREAM_TTL, String(channel.ttlSeconds));
+  if (channel.expiresAt !== undefined) headers.set(STREAM_EXPIRES_AT, channel.expiresAt);
+  return new Response(null, { status: 200, headers });
+}
+
+export interface ReadAnswer {
+  readonly channel: Channel;
+  readonly asked: From;
+  readonly result: ReadResult;
+  /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
+  readonly isPublic: boolean;
+  readonly ifNoneMatch: string | null;
+}
+
+/** 200 with the messages, or 304 when the caller has them. */
+export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: ReadAnswer): Response {
+  const headers = new Headers({
+    'Content-Type': channel.contentType,
+    [STREAM_NEXT_OFFSET]: formatOffset(result.next),
+    'Cache-Control': asked === 'now' ? 'no-store' : cacheControl(isPublic, isFinal(result)),
+    // A cache must not hand one caller's answer to another: not even a browser's, after a change of user.
+    Vary: 'Authorization, Accept',
+  });
+  if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
+  if (result.closed) headers.set(STREAM_CLOSED, 'true');
+  if (asked !== 'now') {
+    // Closing the channel, or a gap after the page, changes the answer without a new message. With the same tag a 304 would hide
+    // that: a cache keeps a header that the 304 does not have, such as Stream-Up-To-Date.
+    const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
+    const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
+    const etag = `"${channel.streamId}:${range}${mark}"`;
+    headers.set('ETag', etag);
+    if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
+  }
+  return new Response(bodyOf(channel, result.messages), { status: 200, headers });
+}
+
+/**
+ * Where the gateway is reached without the front door, which would have chosen by the query: to the path of the
+ * function that holds. The method stays, and so does the token, since it is the same origin.
+ */
+export function redirectToHold(raw: Request): Response {
+  const { pathname, search } = new URL(raw.url);
+  return new Response(null, {
+    status: 307,
+    headers: { Location: `/hold${pathname}${search}`, 'Cache-Control': 'no-store' },
+  });
+}
+
+export function streamsAreElsewhere(): Refusal {
+  return new Refusal(
+    'not_supported',
+    'Server-Sent Events come from the front door or the streaming URL, not from this one',
+  );
+}
+
+/** Answers a held read: the messages, or 204 with the offset of the end. */
+export function answerHeld(answer: ReadAnswer, cursor: string): Response {
+  const { result } = answer;
+  const isEmpty = result.messages.length === 0;
+  const response = isEmpty ? new Response(null, { status: 204 }) : answerRead(answer);
+  response.headers.set(STREAM_CURSOR, cursor);
+  response.headers.set('Cache-Control', heldCacheControl(answer));
+  if (!isEmpty) return response;
+  response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
+  if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
+  if (result.closed) response.headers.set(STREAM_CLOSED, 'true');
+  return response;
+}
+
+/**
+ * Returns who may cache an answer, and for how long. An answer that reached the end changes with the next publish. So each use of
+ * it is revalidated (a 304 by ETag); otherwise short polling could be a minute late. With `no-cache` CloudFront also does not
+ * give the answer to requests that arrived while it was under way. Such a request may follow a publish that the answer lacks:
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
+ *
+ * An answer that only some callers may read is always revalidated. CloudFront removes `Authorization` from `Vary` if it does not
+ * forward that header, so a browser would show a cached page to the next user of the same browser.
+ *
+ * `stale-if-error=0`: without it CloudFront answers with an expired copy while the origin fails, even of a deleted channel.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html#stale-content
+ */
+function cacheControl(isPublic: boolean, isFinal: boolean): string {
+  if (!isPublic) return 'private, no-cache';
+  return `public, ${isFinal ? 'max-age=60' : 'no-cache'}, stale-if-error=0`;
+}
+
+/** True for a page that is followed by more: it never changes. */
+function isFinal(result: ReadResult): boolean {
+  const isFull = !result.upToDate && !result.isGap;
+  return isFull && formatOffset(result.next) > formatOffset(result.from);
+}
+
+/**
+ * For a long poll that ended without messages: cacheable for a second. CloudFront lets requests of one key wait for the first,
+ * and gives them its answer if it is cacheable. With `no-store` CloudFront would send all of them to the hub at once, and the hub
+ * would hold them for the same time again.
+ */
+const EMPTY_ANSWER = 'public, max-age=1, stale-if-error=0';
+
+/** A read from `now` or `-1` is not cacheable: the same request means something else a moment later. */
+function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
+  if (typeof asked === 'string') return 'no-store';
+  if (result.messages.length > 0) return cacheControl(isPublic, true);
+  return isPublic ? EMPTY_ANSWER : 'no-store';
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
+function matches(ifNoneMatch: string | null, etag: string): boolean {
+  if (ifNoneMatch === null) return false;
+  if (ifNoneMatch.trim() === '*') return true;
+  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+}
+
+export function bodyOf(channel: Channel, messages: Messages): string | Uint8Array<ArrayBuffer> {
+  if (isJson(channel.contentType)) return `[${messages.join(',')}]`;
+  return Buffer.concat(
+    messages.map((message) => (typeof message === 'string' ? Buffer.from(message) : message)),
+  );
+}
+
+/** A ticket is as secret as the token that it came for. */
+export function answerTicket(ticket: object): Response {
+  return Response.json(ticket, { status: 201, headers: { 'Cache-Control': 'no-store' } });
+}

@@ -1,0 +1,269 @@
+/**
+ * From headers and query to what the domain asks for. Everything in here is untrusted.
+ * @module
+ */
+import { isChannelName } from '../../protocol/channel-name.ts';
+import { Refusal } from '../../protocol/errors.ts';
+import {
+  IDEMPOTENCY_KEY,
+  PRODUCER_EPOCH,
+  PRODUCER_ID,
+  PRODUCER_SEQ,
+  STREAM_CLOSED,
+  STREAM_EXPIRES_AT,
+  STREAM_SEQ,
+  STREAM_TTL,
+  UNSUPPORTED_HEADERS,
+} from '../../protocol/headers.ts';
+import {
+  MAX_CONTENT_TYPE_LENGTH,
+  MAX_FOLLOWED_CHANNELS,
+  MAX_IDEMPOTENCY_KEY_LENGTH,
+  MAX_PRODUCER_ID_LENGTH,
+  MAX_STREAM_SEQ_LENGTH,
+  MAX_TTL_SECONDS,
+} from '../../protocol/limits.ts';
+import { parseOffset } from '../../protocol/offset.ts';
+import { TICKET } from '../../protocol/url.ts';
+import type { AppendRequest } from '../hub/log/append.ts';
+import { DEFAULT_CONTENT_TYPE } from '../hub/log/channel.ts';
+import type { Once } from '../hub/log/idempotency-key.ts';
+import type { CreateRequest } from '../hub/log/lifecycle.ts';
+import type { Producer } from '../hub/log/producer.ts';
+import type { From } from '../hub/log/read-log.ts';
+import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
+
+/** `type/subtype` and parameters, printable ASCII only: it is stored, and sent back as a header. */
+const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
+/** ASCII, so that every store and language agrees on its order. */
+const PRINTABLE = /^[\x20-\x7e]+$/;
+const DECIMAL = /^(0|[1-9]\d*)$/;
+/** https://www.rfc-editor.org/rfc/rfc3339#section-5.6 */
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+
+/** A publish, and the key that its caller wants it to happen once by, if any. */
+export interface PublishRequest {
+  readonly append: AppendRequest;
+  readonly once: Once | undefined;
+}
+
+export async function parseAppend(channel: string, raw: Request): Promise<PublishRequest> {
+  refuseUnsupported(raw);
+  const body = await raw.bytes();
+  const close = isTrue(raw, STREAM_CLOSED);
+  const producer = producerOf(raw);
+  const append = {
+    channel,
+    contentType: appendedType(raw, body, close),
+    seq: seqOf(raw),
+    close,
+    producer,
+    body,
+  };
+  const key = textHeader(raw, IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEY_LENGTH);
+  if (key === undefined) return { append, once: undefined };
+  if (producer) throw new Refusal('bad_request', `send ${IDEMPOTENCY_KEY} or ${PRODUCER_ID}, not both`);
+  return { append, once: { key, fingerprint: await fingerprintOf(append) } };
+}
+
+/** A request that only closes needs no content type, and one that it has says nothing (Durable Streams §5.2). */
+function appendedType(raw: Request, body: Uint8Array, close: boolean): string | undefined {
+  if (body.byteLength === 0 && close) return undefined;
+  if (body.byteLength === 0) throw new Refusal('empty_body', 'the body is empty');
+  const contentType = contentTypeOf(raw);
+  if (contentType === undefined) throw new Refusal('bad_content_type', 'the Content-Type header is missing');
+  return contentType;
+}
+
+const seqOf = (raw: Request): string | undefined => textHeader(raw, STREAM_SEQ, MAX_STREAM_SEQ_LENGTH);
+
+function textHeader(raw: Request, name: string, longest: number): string | undefined {
+  const value = raw.headers.get(name) ?? undefined;
+  if (value === undefined || (PRINTABLE.test(value) && value.length <= longest)) return value;
+  throw new Refusal(
+    'bad_request',
+    `${name} must be 1 to ${longest} printable ASCII characters, got ${value.length} characters`,
+  );
+}
+
+/** Only "true" in any case counts; whatever else is there counts as absent (Durable Streams §4.1). */
+const isTrue = (raw: Request, name: string): boolean =>
+  raw.headers.get(name)?.trim().toLowerCase() === 'true';
+
+function producerOf(raw: Request): Producer | undefined {
+  const names = [PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ];
+  const present = names.filter((name) => raw.headers.has(name));
+  if (present.length === 0) return undefined;
+  if (present.length < names.length) {
+    throw new Refusal('bad_request', `${names.join(', ')} come together, got only ${present.join(', ')}`);
+  }
+  const id = textHeader(raw, PRODUCER_ID, MAX_PRODUCER_ID_LENGTH) ?? '';
+  return { id, epoch: numberHeader(raw, PRODUCER_EPOCH), seq: numberHeader(raw, PRODUCER_SEQ) };
+}
+
+function numberHeader(raw: Request, name: string): number {
+  const value = raw.headers.get(name) ?? '';
+  if (DECIMAL.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new Refusal(
+    'bad_request',
+    `${name} must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got "${value.slice(0, 32)}"`,
+  );
+}
+
+/** What makes two requests the same one: everything that decides what is appended. */
+export async function fingerprintOf({
+  contentType = '',
+  seq = '',
+  close,
+  body,
+}: AppendRequest): Promise<string> {
+  const said = JSON.stringify([contentType, seq, close]);
+  const hash = await crypto.subtle.digest('SHA-256', Buffer.concat([Buffer.from(said), body]));
+  return Buffer.from(hash).toString('base64url');
+}
+
+export async function parseCreate(channel: string, raw: Request): Promise<CreateRequest> {
+  refuseUnsupported(raw);
+  const ttl = raw.headers.get(STREAM_TTL) ?? undefined;
+  const expiresAt = raw.headers.get(STREAM_EXPIRES_AT) ?? undefined;
+  if (ttl !== undefined && expiresAt !== undefined) {
+    throw new Refusal('bad_request', `send ${STREAM_TTL} or ${STREAM_EXPIRES_AT}, not both`);
+  }
+  if (ttl !== undefined && !(DECIMAL.test(ttl) && Number(ttl) <= MAX_TTL_SECONDS)) {
+    throw new Refusal(
+      'bad_request',
+      `${STREAM_TTL} must be whole seconds up to ${MAX_TTL_SECONDS}, got "${ttl}"`,
+    );
+  }
+  if (expiresAt !== undefined && !isTime(expiresAt)) {
+    throw new Refusal('bad_request', `${STREAM_EXPIRES_AT} must be an RFC 3339 time, got "${expiresAt}"`);
+  }
+  return {
+    channel,
+    contentType: contentTypeOf(raw) ?? DEFAULT_CONTENT_TYPE,
+    ttlSeconds: ttl === undefined ? undefined : Number(ttl),
+    expiresAt,
+    close: isTrue(raw, STREAM_CLOSED),
+    body: await raw.bytes(),
+  };
+}
+
+/** An RFC 3339 time of a day that exists: Date.parse takes 30 February for 2 March. */
+export function isTime(text: string): boolean {
+  const [, year, month, day] = RFC3339.exec(text)?.map(Number) ?? [];
+  if (year === undefined || month === undefined || day === undefined) return false;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  return date.getUTCMonth() === month - 1 && Number.isFinite(Date.parse(text));
+}
+
+/** How a GET wants to be answered. `browser` is the framing that an EventSource understands without help. */
+export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
+
+export function parseMode(raw: Request): Mode {
+  const live = parameterOf(raw, 'live');
+  if (live === 'long-poll' || live === 'sse') return live;
+  if (live !== undefined)
+    throw new Refusal('bad_request', `live is long-poll or sse, got "${live.slice(0, 32)}"`);
+  return raw.headers.get('accept')?.toLowerCase().includes('text/event-stream') ? 'browser' : 'catch-up';
+}
+
+/**
+ * Where an EventSource that comes again wants to go on, while its URL still has the offset that it began with. Polyfills say it
+ * in the query, since a header of its own would cost them a preflight.
+ * https://github.com/Yaffle/EventSource#custom-query-parameter-name-for-the-last-event-id
+ * @throws Refusal bad_request
+ */
+function lastEventIdOf(raw: Request): string | undefined {
+  const inQuery = parameterOf(raw, LAST_EVENT_ID);
+  return raw.headers.get('last-event-id') || inQuery || undefined;
+}
+
+/** Where a GET starts: from the beginning if it does not say, which it must to be held. */
+export function parseFrom(raw: Request, mode: Mode): From {
+  const offsets = new URL(raw.url).searchParams.getAll('offset');
+  if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
+  if (mode === 'sse' && !isDurableStreamsPath(raw)) refuseUnknown(raw, [...READ_PARAMETERS, TICKET]);
+  const lastEventId = mode === 'browser' ? lastEventIdOf(raw) : undefined;
+  const offset = lastEventId ?? offsets[0];
+  if (offset === undefined && (mode === 'long-poll' || mode === 'sse')) {
+    throw new Refusal('bad_offset', `live=${mode} needs an offset`);
+  }
+  return fromOf(offset ?? '-1');
+}
+
+function fromOf(offset: string): From {
+  if (offset === '-1') return 'beginning';
+  if (offset === 'now') return 'now';
+  const position = parseOffset(offset);
+  if (position) return position;
+  const got = JSON.stringify(offset.slice(0, 32));
+  throw new Refusal(
+    'bad_offset',
+    `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got ${got}`,
+  );
+}
+
+/**
+ * Returns how long to hold a request, in milliseconds: the longest time, or less if the caller asks for it (`Prefer: wait=5`).
+ * @param lateMs how long the request has waited for a process. That counts towards the 30 s after which the gateway gives up
+ */
+export function holdMsOf(raw: Request, longestMs: number, lateMs: number): number {
+  // https://www.rfc-editor.org/rfc/rfc7240#section-4.3
+  const [, seconds] =
+    /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?(?=$|[,;\s])/i.exec(raw.headers.get('prefer') ?? '') ?? [];
+  const leftMs = Math.max(0, longestMs - Math.max(0, lateMs));
+  return seconds === undefined ? leftMs : Math.min(leftMs, Number(seconds) * 1_000);
+}
+
+/** The channels of /events, and where each of them starts: one offset for all, or the id of the last event. */
+export function parseEvents(raw: Request): {
+  readonly names: readonly string[];
+  readonly from: readonly From[];
+} {
+  const query = new URL(raw.url).searchParams;
+  const names = query.getAll('channel');
+  if (names.length === 0 || names.length > MAX_FOLLOWED_CHANNELS) {
+    throw new Refusal(
+      'bad_request',
+      `channel must be given 1 to ${MAX_FOLLOWED_CHANNELS} times, got ${names.length}`,
+    );
+  }
+  for (const name of names) refuseBadName(name);
+  if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');
+  const id = lastEventIdOf(raw) ?? (parameterOf(raw, 'offset') || '-1');
+  const offsets = id.split('.');
+  if (offsets.length !== 1 && offsets.length !== names.length) {
+    throw new Refusal(
+      'bad_offset',
+      `the id is of ${offsets.length} channels, the request of ${names.length}`,
+    );
+  }
+  return { names, from: names.map((_name, at) => fromOf(offsets[at] ?? offsets[0] ?? '-1')) };
+}
+
+/** @throws Refusal bad_channel */
+export function refuseBadName(name: string): void {
+  if (isChannelName(name)) return;
+  throw new Refusal(
+    'bad_channel',
+    'a channel name is 1 to 8 segments of 1 to 64 letters, digits, "_", ".", "~" or "-", joined by "/", 255 characters at most',
+  );
+}
+
+function contentTypeOf(raw: Request): string | undefined {
+  const contentType = raw.headers.get('content-type') ?? undefined;
+  if (contentType === undefined) return undefined;
+  if (contentType.length > MAX_CONTENT_TYPE_LENGTH || !CONTENT_TYPE.test(contentType)) {
+    throw new Refusal(
+      'bad_content_type',
+      `a content type is type/subtype of at most ${MAX_CONTENT_TYPE_LENGTH} characters`,
+    );
+  }
+  return contentType;
+}
+
+/** To ignore these would be to lose what they mean: a close that does not close, a retry that appends twice. */
+function refuseUnsupported(raw: Request): void {
+  const name = UNSUPPORTED_HEADERS.find((header) => raw.headers.has(header));
+  if (name) throw new Refusal('not_supported', `${name} is not offered`);
+}

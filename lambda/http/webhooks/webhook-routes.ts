@@ -1,0 +1,276 @@
+/**
+ * The HTTP door of webhooks: endpoints, their deliveries, and what people ask of them (PROTOCOL.md §13.1, §13.5).
+ *
+ * An endpoint is a way for messages out of the hub. So whoever may not have all that it gets may not know of it: to him it
+ * is as one that does not exist, word for word.
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import { ownValue } from '../../../protocol/fields.ts';
+import type { Caller } from '../../access/caller.ts';
+import type { Origins } from '../../access/origins.ts';
+import type { Access } from '../../access/verify.ts';
+import { all } from '../../hub/push/post-batches.ts';
+import {
+  askHandshake,
+  deliveryNotFound,
+  listDeliveries,
+  readDelivery,
+  recover,
+  replay,
+  retryDelivery,
+  sendTest,
+} from '../../webhook/delivery-requests.ts';
+import type { Endpoint } from '../../webhook/endpoint.ts';
+import {
+  changeEndpoint,
+  createEndpoint,
+  enableEndpoint,
+  healthOf,
+  listEndpoints,
+  notFound,
+  readEndpoint,
+  removeEndpoint,
+  rotateSecret,
+  type Sees,
+} from '../../webhook/manage-endpoints.ts';
+import type { Managing } from '../../webhook/webhook-ports.ts';
+import { answerPreflight } from '../browser-headers.ts';
+import {
+  type Books,
+  baseApp,
+  type DoorApp,
+  type HttpHandler,
+  handlerOf,
+  methodNotAllowed,
+  responderOf,
+} from '../http-handler.ts';
+import { refuseUnknown } from '../query.ts';
+import {
+  answerAccepted,
+  answerCreatedEndpoint,
+  answerDeliveries,
+  answerDelivery,
+  answerEndpoint,
+  answerEndpoints,
+  answerGone,
+  answerRotated,
+  type Shown,
+} from './answer-webhooks.ts';
+import {
+  type IsSecret,
+  MAX_ID_LENGTH,
+  parseChange,
+  parseCreation,
+  parseDeliveryQuery,
+  parsePage,
+  parseRecovery,
+  parseReplay,
+  parseRotation,
+  refuseMembers,
+} from './parse-webhooks.ts';
+
+export interface WebhookDoor extends Books {
+  readonly access: Access;
+  readonly origins: Origins;
+  readonly managing: Managing;
+  /**
+   * The URL as it is to be kept.
+   * @param requestHost where the hub was asked: an endpoint must not be the hub itself
+   * @throws Refusal bad_webhook_url, address_not_allowed
+   */
+  readonly checkUrl: (url: string, requestHost: string) => string;
+  readonly isSecret: IsSecret;
+}
+
+/** A request of somebody who may at least look. */
+interface Asked {
+  readonly raw: Request;
+  readonly caller: Caller;
+  readonly sees: Sees;
+  /** Of the path; empty where it names none. */
+  readonly id: string;
+  readonly delivery: string;
+}
+
+type Answer = (door: WebhookDoor, asked: Asked) => Promise<Response>;
+type AnswerOn = (door: WebhookDoor, endpoint: Endpoint, asked: Asked) => Promise<Response>;
+/** By path, and then by method. */
+type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
+
+/** Of a GET, by path. All others take none. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  '/webhooks': ['limit', 'after'],
+  '/webhooks/:id/deliveries': ['status', 'limit', 'after'],
+};
+
+const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
+
+export function webhookHandler(door: WebhookDoor): HttpHandler {
+  const respondTo = responderOf(webhookApp(door), door, {
+    methods: METHODS,
+    takesTickets: false,
+    origins: door.origins,
+  });
+  return handlerOf(async (event) => {
+    const response = await respondTo(event);
+    // Secrets, and what is true only now.
+    response.headers.set('Cache-Control', 'no-store');
+    return response;
+  });
+}
+
+function webhookApp(door: WebhookDoor): DoorApp {
+  const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
+  for (const [path, answers] of Object.entries(ROUTES)) {
+    const methods = [...Object.keys(answers), 'OPTIONS'];
+    app.options(path, (c) => answerPreflight(c.req.raw, methods));
+    app.all(path, async (c) => {
+      const { raw } = c.req;
+      const answer = ownValue(answers, raw.method);
+      if (!answer) throw methodNotAllowed(raw.method, methods);
+      refuseUnknown(raw, (raw.method === 'GET' && PARAMETERS[path]) || []);
+      const id = c.req.param('id') ?? '';
+      const delivery = c.req.param('delivery') ?? '';
+      return await answer(door, { ...(await identify(door, raw)), id, delivery });
+    });
+  }
+  return app;
+}
+
+/** @throws Refusal unauthorized for who has no token, where nobody may without one: before anything is looked up */
+async function identify(
+  { access }: WebhookDoor,
+  raw: Request,
+): Promise<Pick<Asked, 'raw' | 'caller' | 'sees'>> {
+  const caller = await access.identify(raw.headers);
+  if (caller.allowedUntil === undefined && !access.mayAnywhere('webhook', caller))
+    throw new Refusal('unauthorized', 'a token is needed: Authorization: Bearer <token>');
+  const sees: Sees = ({ channels }) => channels.every((pattern) => access.may('webhook', pattern, caller));
+  return { raw, caller, sees };
+}
+
+/** Answers for an endpoint that the caller may know of. */
+function on(answer: AnswerOn): Answer {
+  return async (door, asked) => await answer(door, await endpointOf(door, asked), asked);
+}
+
+async function endpointOf({ managing }: WebhookDoor, { id, sees }: Asked): Promise<Endpoint> {
+  if (id.length > MAX_ID_LENGTH) throw notFound();
+  return await readEndpoint(managing, id, sees);
+}
+
+function deliveryId({ delivery }: Asked): string {
+  if (delivery.length > MAX_ID_LENGTH) throw deliveryNotFound();
+  return delivery;
+}
+
+async function list({ managing, access }: WebhookDoor, { raw, caller, sees }: Asked): Promise<Response> {
+  const page = parsePage(raw);
+  // A token for readers costs the hub no look through all endpoints.
+  if (!access.mayAnywhere('webhook', caller)) return answerEndpoints([], undefined);
+  const { endpoints, next } = await listEndpoints(managing, sees, page);
+  return answerEndpoints(await all(endpoints.map((endpoint) => shown(managing, endpoint))), next);
+}
+
+async function create(door: WebhookDoor, { raw, caller }: Asked): Promise<Response> {
+  const { settings, secret } = await parseCreation(raw, door.isSecret);
+  for (const pattern of settings.channels) door.access.require('webhook', pattern, caller);
+  const url = checked(door, raw, settings.url);
+  const by = { principal: caller.principal, secret };
+  const created = await createEndpoint(door.managing, { ...settings, url }, by);
+  return answerCreatedEndpoint(created, created.secret, raw);
+}
+
+async function change(door: WebhookDoor, endpoint: Endpoint, { raw, caller }: Asked): Promise<Response> {
+  const wanted = await parseChange(raw);
+  for (const pattern of wanted.channels ?? []) door.access.require('webhook', pattern, caller);
+  const url = wanted.url === undefined ? {} : { url: checked(door, raw, wanted.url) };
+  const changed = await changeEndpoint(door.managing, endpoint, { ...wanted, ...url });
+  return answerEndpoint(await shown(door.managing, changed));
+}
+
+async function shown(managing: Managing, endpoint: Endpoint): Promise<Shown> {
+  return { endpoint, health: await healthOf(managing, endpoint) };
+}
+
+const checked = ({ checkUrl }: WebhookDoor, raw: Request, url: string): string =>
+  checkUrl(url, new URL(raw.url).host);
+
+const asking =
+  (ask: (managing: Managing, endpoint: Endpoint) => Promise<string>): AnswerOn =>
+  async ({ managing }, endpoint, { raw }) => {
+    await refuseMembers(raw);
+    return answerAccepted(await ask(managing, endpoint));
+  };
+
+/** What there is of one endpoint itself, below its path. */
+const OF_ENDPOINT: Routes<AnswerOn> = {
+  '': {
+    GET: async ({ managing }, endpoint) => answerEndpoint(await shown(managing, endpoint)),
+    PATCH: change,
+    async DELETE({ managing }, endpoint) {
+      await removeEndpoint(managing, endpoint);
+      return answerGone();
+    },
+  },
+  '/enable': {
+    async POST({ managing }, endpoint, { raw }) {
+      await refuseMembers(raw);
+      return answerEndpoint(await shown(managing, await enableEndpoint(managing, endpoint)));
+    },
+  },
+  '/rotate': {
+    async POST({ managing, isSecret }, endpoint, { raw }) {
+      const given = await parseRotation(raw, isSecret);
+      const { endpoint: rotated, secret } = await rotateSecret(managing, endpoint, given);
+      return answerRotated(await shown(managing, rotated), secret);
+    },
+  },
+  '/test': { POST: asking(sendTest) },
+  '/handshake': { POST: asking(askHandshake) },
+};
+
+/** What there is of its deliveries. */
+const OF_DELIVERIES: Routes<AnswerOn> = {
+  '/deliveries': {
+    async GET({ managing }, endpoint, { raw }) {
+      const { deliveries, next } = await listDeliveries(managing, endpoint, parseDeliveryQuery(raw));
+      return answerDeliveries(deliveries, next);
+    },
+  },
+  '/deliveries/:delivery': {
+    GET: async ({ managing }, endpoint, asked) =>
+      answerDelivery(await readDelivery(managing, endpoint, deliveryId(asked))),
+  },
+  '/deliveries/:delivery/retry': {
+    async POST({ managing }, endpoint, asked) {
+      await refuseMembers(asked.raw);
+      await retryDelivery(managing, endpoint, deliveryId(asked));
+      return answerAccepted();
+    },
+  },
+  '/replay': {
+    async POST({ managing }, endpoint, { raw }) {
+      const { channel, from } = await parseReplay(raw);
+      await replay(managing, endpoint, channel, from);
+      return answerAccepted();
+    },
+  },
+  '/recover': {
+    async POST({ managing }, endpoint, { raw }) {
+      await recover(managing, endpoint, await parseRecovery(raw));
+      return answerAccepted();
+    },
+  },
+};
+
+const ROUTES: Routes<Answer> = {
+  '/webhooks': { GET: list, POST: create },
+  ...Object.fromEntries(
+    Object.entries({ ...OF_ENDPOINT, ...OF_DELIVERIES }).map(([path, answers]) => [
+      `/webhooks/:id${path}`,
+      Object.fromEntries(Object.entries(answers).map(([method, answer]) => [method, on(answer)])),
+    ]),
+  ),
+};

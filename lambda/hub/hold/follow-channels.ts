@@ -1,0 +1,109 @@
+/**
+ * Follow: what a stream of events says, one batch after another, until its life ends (PROTOCOL.md §5.2).
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import type { From } from '../log/read-log.ts';
+import { type Held, type Hold, holdRead } from './held-read.ts';
+
+export interface FollowOptions {
+  readonly lifetimeMs: number;
+  /** How long nothing may happen before a batch without messages says that the stream is alive, in milliseconds. */
+  readonly heartbeatMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Batches from a position on; the first at once, with or without messages. Ends with the life of the stream, or when a
+ * closed channel has been read to its end.
+ * @throws Refusal as `catchUp`, also in the middle
+ */
+export async function* follow(
+  hold: Hold,
+  name: string,
+  from: From,
+  { lifetimeMs, heartbeatMs, signal }: FollowOptions,
+): AsyncGenerator<Held> {
+  const { timer } = hold;
+  const end = timer.now() + lifetimeMs;
+  let held = await holdRead(hold, name, from, timer.now(), signal);
+  for (;;) {
+    if (signal.aborted) return;
+    yield held;
+    if (held.result.closed || timer.now() >= end) return;
+    held = await holdRead(hold, name, held.result.next, Math.min(end, timer.now() + heartbeatMs), signal);
+  }
+}
+
+/** A batch; or that what was asked for is gone; or, where the channel still does not exist, neither. */
+export interface Followed {
+  readonly held?: Held;
+  readonly gone?: Refusal;
+}
+
+/**
+ * Follows a channel beyond its end: where what was asked for is gone (the channel was deleted, or the messages are no
+ * longer kept), it says so once and goes on from the beginning of what is there. So no message of a new channel of that
+ * name is skipped. A channel that does not exist is looked for at every heartbeat.
+ * @throws Refusal as `catchUp`, but offset_gone never, and channel_not_found only for a reader that never was in the channel
+ */
+export async function* followOn(
+  hold: Hold,
+  name: string,
+  from: From,
+  options: FollowOptions,
+): AsyncGenerator<Followed> {
+  const { timer } = hold;
+  const end = timer.now() + options.lifetimeMs;
+  let position = from;
+  let isToldOfGone = false;
+  for (;;) {
+    try {
+      for await (const held of follow(hold, name, position, { ...options, lifetimeMs: end - timer.now() })) {
+        position = held.result.next;
+        isToldOfGone = false;
+        yield { held };
+      }
+      return;
+    } catch (error) {
+      const wasInChannel = isToldOfGone || typeof position !== 'string';
+      if (!(error instanceof Refusal && GONE.has(error.code) && wasInChannel)) throw error;
+      yield isToldOfGone ? {} : { gone: error };
+      if (isToldOfGone || error.code === 'channel_not_found')
+        await timer.sleep(Math.min(options.heartbeatMs, end - timer.now()), options.signal);
+      if (options.signal.aborted || timer.now() >= end) return;
+      isToldOfGone = true;
+      position = 'beginning';
+    }
+  }
+}
+
+const GONE: ReadonlySet<string> = new Set(['offset_gone', 'channel_not_found']);
+
+/**
+ * Several streams as one: whatever comes, with the number of the stream that it comes from.
+ * @throws Refusal as any of them
+ */
+export async function* merged<T>(
+  streams: readonly AsyncGenerator<T>[],
+): AsyncGenerator<{ readonly at: number; readonly step: T }> {
+  const step = async (stream: AsyncGenerator<T>, at: number) => ({
+    at,
+    stream,
+    result: await stream.next(),
+  });
+  const pending = new Map(streams.map((stream, at) => [at, step(stream, at)]));
+  try {
+    while (pending.size > 0) {
+      const { at, stream, result } = await Promise.race(pending.values());
+      if (result.done) {
+        pending.delete(at);
+      } else {
+        yield { at, step: result.value };
+        pending.set(at, step(stream, at));
+      }
+    }
+  } finally {
+    for (const stream of streams) void stream.return(undefined);
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * Catch up: one read of a channel by its name, as short polling does it (PROTOCOL.md §5).
+ * @module
+ */
+import { type Channel, keepAlive } from './channel.ts';
+import { find } from './lifecycle.ts';
+import type { Log } from './log-ports.ts';
+import { type From, type ReadResult, read } from './read-log.ts';
+
+/** @throws Refusal channel_not_found, offset_gone, bad_offset, unavailable */
+export async function catchUp(
+  log: Log,
+  name: string,
+  from: From,
+): Promise<{ readonly channel: Channel; readonly result: ReadResult }> {
+  const channel = await find(log, name);
+  await keepAlive(log, channel);
+  return { channel, result: await read(log, channel, from) };
+}

@@ -1,0 +1,213 @@
+/**
+ * Claim: the first of the two writes of an append (PROTOCOL.md §4). One conditional write checks everything; only when
+ * it is refused does anybody read, to find out why.
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import { STREAM_CLOSED, STREAM_NEXT_OFFSET } from '../../../protocol/headers.ts';
+import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
+import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
+import { isTombstone } from './entry.ts';
+import type { Claim, Log } from './log-ports.ts';
+import {
+  epochMark,
+  longestSilent,
+  MARKS_PER_PRODUCER,
+  type Producer,
+  repeatOf,
+  standingOf,
+} from './producer.ts';
+import { isSilent, silentSince } from './retention.ts';
+
+/** What a publish asks of its channel. */
+export interface Wish {
+  readonly channel: string;
+  /** Undefined for closing without a message, which fits every channel. */
+  readonly contentType: string | undefined;
+  readonly seq: string | undefined;
+  readonly close: boolean;
+  readonly producer: Producer | undefined;
+  readonly body: Uint8Array;
+}
+
+/** A wish, and the id of its entry: the same for every attempt at the same publish, where it can be known. */
+export type Identified = Wish & { readonly id: string };
+
+export interface Claimed {
+  /** `repeat`: an earlier attempt claimed it. `contested`: someone claimed the Stream-Seq, perhaps an earlier attempt. */
+  readonly kind: 'granted' | 'repeat' | 'contested';
+  readonly channel: Channel;
+  /** Undefined if only the closing was asked for, or if it is too long ago to be remembered. */
+  readonly slot: number | undefined;
+  /** The last sequence number of the producer, for a repeat. */
+  readonly lastSeq: number | undefined;
+}
+
+/**
+ * A claim is refused for a reason that can be gone by the time it is looked up (the channel was created, or expired, or
+ * began an era). Each further attempt needs another such accident.
+ */
+const MAX_ATTEMPTS = 4;
+
+/**
+ * What `curl -d` and HTML forms send unless told otherwise. A first publish makes the channel in implicit mode, so
+ * without this a forgotten header would make a byte channel for good.
+ */
+const FORM = 'application/x-www-form-urlencoded';
+
+/**
+ * Claims the next slot, or with no content type only closes.
+ * @throws Refusal channel_not_found, channel_closed, content_type_mismatch, sequence_regression, stale_producer,
+ *   producer_gap, too_many_producers, bad_request, unavailable
+ */
+export async function claim(log: Log, wish: Identified): Promise<Claimed> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const wanted = { ...claimOf(log, wish), fresh: freshFor(log, wish) };
+    const channel = await log.channels.reserve(wanted);
+    if (channel) {
+      const slot = wanted.slots === 0 ? undefined : channel.next - 1;
+      return { kind: 'granted', channel, slot, lastSeq: undefined };
+    }
+    const earlier = await explain(log, wanted);
+    if (earlier) return earlier;
+  }
+  throw tooMuchChange();
+}
+
+/**
+ * Claims another slot for a publish whose own was sealed before it was written.
+ * @throws Refusal sequence_regression if another publish with the same Stream-Seq was written into the slot,
+ *   channel_closed, unavailable
+ */
+export async function claimAgain(
+  log: Log,
+  wish: Identified,
+  channel: Channel,
+  sealed: number,
+): Promise<number> {
+  const { entries } = await log.entries.page(channel.streamId, sealed);
+  const [there] = entries;
+  if (there?.slot !== sealed || !isTombstone(there)) throw sequenceRegression(wish.seq);
+  if (channel.closed) throw channelClosed(channel);
+  const claimed = await log.channels.reserve({ ...claimOf(log, wish), slots: 1, replaces: sealed });
+  if (!claimed) throw tooMuchChange();
+  return claimed.next - 1;
+}
+
+function claimOf(log: Log, wish: Identified): Claim {
+  const now = log.clock();
+  const slots = wish.contentType === undefined ? 0 : 1;
+  return { ...wish, slots, now, silentSince: silentSince(log, now), fresh: undefined, replaces: undefined };
+}
+
+function tooMuchChange(): Refusal {
+  return new Refusal('unavailable', 'the channel changed while it was being written to; retry');
+}
+
+/** The channel that the first publish makes in implicit mode. */
+function freshFor(log: Log, { channel: name, contentType, body }: Wish): Channel | undefined {
+  if (log.channelCreation === 'explicit' || contentType === undefined) return undefined;
+  if (isForm(contentType) || isMislabelled(contentType, body)) return undefined;
+  return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, log.clock());
+}
+
+const isForm = (contentType: string): boolean => mediaType(contentType) === FORM;
+
+/**
+ * What libraries send with a body when their user named no type: the first is what fetch, .NET, Dart and aiohttp send with a
+ * string, the second what aiohttp and others send with bytes.
+ * https://fetch.spec.whatwg.org/#concept-bodyinit-extract
+ */
+const UNCHOSEN: ReadonlySet<string> = new Set(['text/plain', 'application/octet-stream']);
+
+/**
+ * True for a JSON object or list that comes as a type which nobody may have chosen. A number or a word is a JSON text, too, but
+ * just as well a line of text.
+ */
+function isMislabelled(contentType: string, body: Uint8Array): boolean {
+  if (!UNCHOSEN.has(mediaType(contentType))) return false;
+  const text = new TextDecoder().decode(body);
+  if (!/^\s*[[{]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Throws the reason why a claim was refused, or returns the earlier attempt, or nothing if another may be granted. */
+async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
+  const channel = await log.channels.get(claim.channel);
+  if (!channel || !isAlive(channel, claim.now)) {
+    if (!claim.fresh) throw noChannel(log, claim);
+    await log.channels.create(claim.fresh, claim.now);
+    return undefined;
+  }
+  if (channel.closed) return repeatOnClosed(channel, claim);
+  if (claim.contentType !== undefined && mediaType(channel.contentType) !== mediaType(claim.contentType)) {
+    const message = `the channel is ${channel.contentType}, the message is ${claim.contentType}`;
+    throw new Refusal('content_type_mismatch', message);
+  }
+  if (claim.producer) {
+    const standing = standingOf(claim.producer, channel.producers);
+    if (standing.kind === 'repeat') return { ...standing, channel };
+    await makeRoom(log, channel, claim.producer, claim.now);
+  }
+  const contested = standingOfSeq(channel, claim);
+  if (contested) return contested;
+  if (isSilent(log, channel, claim.now)) {
+    await log.channels.beginEra(channel, claim.now, claim.now + log.retentionMs);
+  }
+  return undefined;
+}
+
+function noChannel(log: Log, { contentType }: Claim): Refusal {
+  if (log.channelCreation === 'explicit' || contentType === undefined) return channelNotFound();
+  const what = isForm(contentType) ? contentType : `JSON as ${contentType}`;
+  const advice = 'for JSON send content-type: application/json, for another type create the channel with PUT';
+  return new Refusal('content_type_mismatch', `a publish of ${what} makes no channel; ${advice}`);
+}
+
+/** A Stream-Seq that equals the last one may be that very publish, tried again after its write failed. */
+function standingOfSeq(channel: Channel, { seq, producer }: Claim): Claimed | undefined {
+  const { lastSeq, lastSeqSlot: slot } = channel;
+  if (seq === undefined || lastSeq === undefined || seq > lastSeq) return undefined;
+  if (seq < lastSeq || producer || slot === undefined) throw sequenceRegression(seq);
+  return { kind: 'contested', channel, slot, lastSeq: undefined };
+}
+
+export function sequenceRegression(seq: string | undefined): Refusal {
+  const which = seq === undefined ? 'the Stream-Seq' : `Stream-Seq "${seq}"`;
+  return new Refusal('sequence_regression', `${which} is not above the last one accepted`);
+}
+
+/** A closed channel still confirms what it accepted while it was open, its closing among it, and closing as such. */
+function repeatOnClosed(channel: Channel, { id, producer, slots }: Claim): Claimed {
+  if (channel.closedBy === id) {
+    const slot = slots === 1 ? channel.next - 1 : undefined;
+    return { kind: 'repeat', channel, slot, lastSeq: producer?.seq };
+  }
+  const before = producer && repeatOf(producer, channel.producers);
+  if (before?.slot !== undefined && slots === 1)
+    return { kind: 'repeat', channel, slot: before.slot, lastSeq: before.lastSeq };
+  if (!producer && slots === 0) return { kind: 'repeat', channel, slot: undefined, lastSeq: undefined };
+  throw channelClosed(channel);
+}
+
+function channelClosed(channel: Channel): Refusal {
+  const headers = { [STREAM_CLOSED]: 'true', [STREAM_NEXT_OFFSET]: tailOffset(channel) };
+  return new Refusal('channel_closed', 'the channel is closed', headers);
+}
+
+/** A producer that is new to a channel full of them takes the place of the one that has been silent the longest. */
+async function makeRoom(log: Log, channel: Channel, { id }: Producer, now: number): Promise<void> {
+  const isFull = Object.keys(channel.producers).length >= MAX_PRODUCERS * MARKS_PER_PRODUCER;
+  if (!isFull || channel.producers[epochMark(id)] !== undefined) return;
+  const silent = longestSilent(channel.producers);
+  if (!silent || silent.since > now - log.retentionMs) {
+    const message = `a channel remembers about ${MAX_PRODUCERS} producers, and none has been silent long enough`;
+    throw new Refusal('too_many_producers', message);
+  }
+  await log.channels.forgetProducer(channel, silent);
+}

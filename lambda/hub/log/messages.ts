@@ -1,0 +1,120 @@
+/**
+ * From a request body to messages (PROTOCOL.md §4). JSON is checked but never re-serialised: a message is kept as the
+ * text it was published as, so that large numbers, key order and escapes survive.
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import { MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_REQUEST, MAX_REQUEST_BYTES } from '../../../protocol/limits.ts';
+import { isJson, mediaType } from './channel.ts';
+import type { Messages } from './entry.ts';
+
+/**
+ * The messages of a body, none if it is empty (or `[]` in JSON).
+ * @throws Refusal too_large, bad_json
+ */
+export function parseMessages(contentType: string, body: Uint8Array): Messages {
+  if (body.byteLength > MAX_REQUEST_BYTES) {
+    throw new Refusal('too_large', `a request may be ${MAX_REQUEST_BYTES} bytes, got ${body.byteLength}`);
+  }
+  if (body.byteLength === 0) return [];
+  if (!isJson(contentType)) {
+    refuseLarge(body.byteLength);
+    return [body];
+  }
+  const messages = splitJson(decode(body));
+  if (messages.length > MAX_MESSAGES_PER_REQUEST) {
+    throw new Refusal(
+      'too_large',
+      `a request may hold ${MAX_MESSAGES_PER_REQUEST} messages, got ${messages.length}`,
+    );
+  }
+  // The whole body bounds each part, so the bytes are counted only where it could matter.
+  if (body.byteLength > MAX_MESSAGE_BYTES) {
+    const encoder = new TextEncoder();
+    for (const message of messages) refuseLarge(encoder.encode(message).byteLength);
+  }
+  return messages;
+}
+
+function refuseLarge(bytes: number): void {
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw new Refusal('too_large', `a message may be ${MAX_MESSAGE_BYTES} bytes, got ${bytes}`);
+  }
+}
+
+function decode(body: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw new Refusal('bad_json', 'the body is not UTF-8');
+  }
+}
+
+/** One level of a top-level array is a batch (Durable Streams §9.1.2); anything else is one message. */
+function splitJson(text: string): string[] {
+  try {
+    JSON.parse(text);
+  } catch {
+    // The parser's own sentence quotes the body; the caller has it, the log should not.
+    throw new Refusal('bad_json', 'the body is not valid JSON');
+  }
+  const trimmed = text.trim();
+  return trimmed.startsWith('[') ? elementsOf(trimmed) : [trimmed];
+}
+
+/** The raw text of each element of a JSON array that is known to be valid. */
+function elementsOf(array: string): string[] {
+  const elements: string[] = [];
+  let depth = 0;
+  let start = 1;
+  for (let at = 0; at < array.length; at++) {
+    const character = array[at];
+    if (character === '"') at = endOfString(array, at);
+    else if (character === '[' || character === '{') depth++;
+    else if (character === ']' || character === '}') depth--;
+    if ((character === ',' && depth === 1) || depth === 0) {
+      elements.push(array.slice(start, at).trim());
+      start = at + 1;
+    }
+  }
+  return elements.length === 1 && elements[0] === '' ? [] : elements;
+}
+
+/**
+ * The raw text of a member of a JSON object that is known to be valid; of the last one of that name, which is the one that
+ * parsers keep.
+ */
+export function memberText(object: string, name: string): string {
+  // A member is a string, a colon and a value: the elements of the object without its braces, at the same commas.
+  const members = elementsOf(`[${object.trim().slice(1, -1)}]`);
+  const texts = members.map((member) => {
+    const end = endOfString(member, 0);
+    return {
+      name: JSON.parse(member.slice(0, end + 1)),
+      text: member.slice(member.indexOf(':', end) + 1).trim(),
+    };
+  });
+  return texts.findLast((member) => member.name === name)?.text ?? '';
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
+}
+
+/** How messages of a content type are said inside JSON: as what they are, as text, or as bytes in base64. */
+export function kindOf(contentType: string): 'messages' | 'text' | 'base64' {
+  if (isJson(contentType)) return 'messages';
+  return mediaType(contentType).startsWith('text/') ? 'text' : 'base64';
+}
+
+/** A byte order mark at the beginning of a message is part of it. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** A message as the JSON text that stands for it. */
+export function wireText(contentType: string, message: string | Uint8Array): string {
+  if (typeof message === 'string') return message;
+  if (kindOf(contentType) === 'text') return JSON.stringify(TEXT.decode(message));
+  return `"${btoa(Array.from(message, (byte) => String.fromCharCode(byte)).join(''))}"`;
+}

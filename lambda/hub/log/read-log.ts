@@ -1,0 +1,161 @@
+/**
+ * Read: the contiguous prefix of the log from a position on (PROTOCOL.md §5).
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import { GAP_GRACE_MS, LATEST_WRITE_MS } from '../../../protocol/limits.ts';
+import { BEGINNING, formatOffset, type Position } from '../../../protocol/offset.ts';
+import type { Channel } from './channel.ts';
+import type { Entry, Messages } from './entry.ts';
+import { seal } from './gap.ts';
+import type { EntryPage, Log } from './log-ports.ts';
+import { isHole, isKept, nothingHasLeft, oldestKept } from './retention.ts';
+
+/** Where a read starts: `beginning` is whatever is still kept, `now` is after all that was published. */
+export type From = 'beginning' | 'now' | Position;
+
+export interface ReadResult {
+  readonly from: Position;
+  readonly next: Position;
+  /** What was read, by slot; `first` is the index of the first message that was asked for. */
+  readonly entries: readonly (Pick<Entry, 'slot' | 'messages' | 'time'> & { readonly first: number })[];
+  /** The messages of all of them. */
+  readonly messages: Messages;
+  /** True when this was all there is at the moment. False before a gap: what was acknowledged beyond it is still to come. */
+  readonly upToDate: boolean;
+  /** True when this was all there ever will be. */
+  readonly closed: boolean;
+  /** True if it ends before a gap that something stands beyond, and that is too young to be sealed. */
+  readonly isGap: boolean;
+}
+
+/** Gaps that one read mends before it answers with what it has; each costs a write and a new look. */
+const MAX_SEALS_PER_READ = 20;
+
+/**
+ * Reads at most one page of the store. Never returns a message while an earlier one may still appear.
+ * @throws Refusal offset_gone if part of what was asked for has left the log, or never was in it; bad_offset
+ */
+export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
+  const tail: Position = { entry: channel.next, index: 0 };
+  if (from === 'now')
+    return {
+      from: tail,
+      next: tail,
+      entries: [],
+      messages: [],
+      upToDate: true,
+      closed: channel.closed,
+      isGap: false,
+    };
+  const asked = from === 'beginning' ? from : positionIn(channel, from);
+  for (let seals = 0; ; seals++) {
+    const now = log.clock();
+    const page = await pageFrom(log, channel, asked, now);
+    const start = await startOf(log, channel, asked, page, now);
+    const run = contiguous(page.entries, start.entry);
+    const end = start.entry + run.length;
+    const beyond = page.entries.find(({ slot }) => slot > end) ?? closingOf(log, channel, end, page);
+    const isLost = beyond !== undefined && now - beyond.time > GAP_GRACE_MS;
+    if (isLost && seals < MAX_SEALS_PER_READ) {
+      await seal(log, channel, end, beyond);
+      continue;
+    }
+    // A gap that is still young is the end for now, however much the store has beyond it.
+    const isGap = beyond !== undefined && !isLost;
+    const upToDate = beyond === undefined && !page.more;
+    const closed = channel.closed && end === channel.next;
+    return { from: start, ...taken(start, run), upToDate, closed, isGap };
+  }
+}
+
+/** Holds a caller's offset against the life of the channel. The zero offset is the beginning of every life. */
+function positionIn(channel: Channel, from: Position): Position {
+  const isZero = from.entry === BEGINNING.entry && from.index === BEGINNING.index;
+  const position = isZero ? { entry: channel.origin, index: 0 } : from;
+  const { entry, index } = position;
+  if (entry > channel.next || (entry === channel.next && index > 0) || entry < channel.origin) {
+    throw gone(from, 'is of another life of the channel');
+  }
+  if (entry < channel.floor) throw gone(from, 'is no longer kept');
+  return position;
+}
+
+function gone(from: Position, why: string): Refusal {
+  return new Refusal('offset_gone', `offset ${formatOffset(from)} ${why}; start again from -1 or now`);
+}
+
+/**
+ * A page of the store. It removes what is past its retention days later, so a read from the beginning may meet whole
+ * pages of that: then the oldest entry that still counts is searched for.
+ */
+async function pageFrom(
+  log: Log,
+  channel: Channel,
+  from: 'beginning' | Position,
+  now: number,
+): Promise<EntryPage> {
+  const first = from === 'beginning' ? channel.floor : from.entry;
+  const page = await log.entries.page(channel.streamId, first);
+  if (from !== 'beginning' || !page.more || page.entries.some((entry) => isKept(log, entry, now)))
+    return page;
+  return await log.entries.page(channel.streamId, await oldestKept(log, channel, now));
+}
+
+/** The position that the read really starts at. */
+async function startOf(
+  log: Log,
+  channel: Channel,
+  from: 'beginning' | Position,
+  { entries }: EntryPage,
+  now: number,
+): Promise<Position> {
+  const kept = entries.find((entry) => isKept(log, entry, now));
+  if (from === 'beginning') {
+    if (nothingHasLeft(log, channel, now)) return { entry: channel.floor, index: 0 };
+    // A publish that has just claimed the last slot may still write it, also when nothing before it is left to show.
+    const isLate = now - channel.claimedAt < LATEST_WRITE_MS && channel.next > channel.floor;
+    return { entry: kept?.slot ?? (isLate ? channel.next - 1 : channel.next), index: 0 };
+  }
+  if (kept?.slot === from.entry) {
+    if (from.index === 0 || from.index < kept.messages.length) return from;
+    throw new Refusal('bad_offset', `no message was ever at offset ${formatOffset(from)}`);
+  }
+  // Nothing in the slot itself: it is the end, a publish on its way, or history that has been dropped.
+  if (from.entry === channel.next || (await isHole(log, channel, from.entry, now))) {
+    if (from.index > 0) throw new Refusal('bad_offset', `no message is at offset ${formatOffset(from)} yet`);
+    return from;
+  }
+  throw gone(from, 'is no longer kept');
+}
+
+/** The entries from `slot` on with no slot missing between them. */
+function contiguous(entries: readonly Entry[], slot: number): readonly Entry[] {
+  const rest = entries.filter((entry) => entry.slot >= slot);
+  const end = rest.findIndex((entry, index) => entry.slot !== slot + index);
+  return end === -1 ? rest : rest.slice(0, end);
+}
+
+/**
+ * What stands beyond a gap at the end of a closed channel, where no later entry ever will: the closing itself. Without
+ * it a publisher that closed the channel and died would keep its readers waiting for good.
+ */
+function closingOf(
+  log: Log,
+  channel: Channel,
+  end: number,
+  { more }: EntryPage,
+): Pick<Entry, 'time' | 'expiresAt'> | undefined {
+  if (!channel.closed || more || end >= channel.next) return undefined;
+  return { time: channel.claimedAt, expiresAt: channel.claimedAt + log.retentionMs };
+}
+
+function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'entries' | 'messages' | 'next'> {
+  if (run.length === 0) return { entries: [], messages: [], next: start };
+  const entries = run.map(({ slot, messages, time }) => {
+    const first = slot === start.entry ? start.index : 0;
+    return { slot, first, messages: first === 0 ? messages : messages.slice(first), time };
+  });
+  const next = { entry: start.entry + run.length, index: 0 };
+  return { entries, messages: entries.flatMap(({ messages }) => messages), next };
+}

@@ -1,0 +1,127 @@
+/**
+ * Posts frames to members of a shard: to each in order and at his own pace, to all of them at once.
+ * @module
+ */
+import { isSame, type Position } from '../../../protocol/offset.ts';
+import type { Packed } from './frames.ts';
+import { moveTo } from './positions.ts';
+import type { Place, Shard, Subscriber } from './push-ports.ts';
+import type { Push } from './push-shard.ts';
+import { forget, placeAt } from './subscribe.ts';
+
+/** Before another attempt on a member who could not take a frame, in milliseconds: doubled up to a minute. */
+export const REST_MS = 1_000;
+const MOST_REST_MS = 60_000;
+
+/** How long the frames of one round to one member may take, in milliseconds. */
+const SLOW_MS = 2_000;
+
+/**
+ * Places that one subscription remembers. Whoever is behind in more channels of his pattern is told to read them himself:
+ * a place is some 300 bytes at most, and an item may have 400 KB.
+ */
+const MAX_PLACES = 100;
+
+/** A member, and the place of his own if he has one. */
+export interface Standing {
+  readonly member: Subscriber;
+  readonly place: Place | undefined;
+}
+
+/** Frames for those who stand together. */
+export interface Batch {
+  readonly members: readonly Standing[];
+  readonly packed: Packed;
+  /** True if an earlier attempt at what is in it may have arrived. */
+  readonly isUnsure: boolean;
+  /** True if nothing will ever follow. */
+  readonly isEnd: boolean;
+}
+
+export interface Delivery {
+  /** When the lease is too close to its end for another post, in milliseconds. */
+  readonly postUntil: number;
+  readonly shard: Shard;
+  /** Of the owner (Cursor.term). */
+  readonly term: number;
+  /** Where the front will be. */
+  readonly front: Position;
+}
+
+/** What became of a member: `joins` the front, was led `on`, `rests` until then, or `stays` where he is. */
+export type Fate =
+  | { readonly kind: 'joins'; readonly member: Subscriber }
+  | { readonly kind: 'on' | 'stays' | 'gone' }
+  | { readonly kind: 'rests'; readonly until: number };
+
+export async function deliver(push: Push, delivery: Delivery, batch: Batch): Promise<Fate[]> {
+  return await all(
+    batch.members.map(async ({ member, place }): Promise<Fate> => {
+      const { packed, isUnsure, isEnd } = batch;
+      const { shard, front } = delivery;
+      const end = await postAll(push, delivery, member, batch);
+      if (end === 'gone') return { kind: 'gone' };
+      if (end) return await putOff(push, delivery, member, place, end);
+      if (!place) return { kind: 'stays' };
+      if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
+      if (packed.frames.length === 0) return { kind: 'stays' };
+      const { term } = delivery;
+      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term }, term);
+      return { kind: isThere ? 'on' : 'gone' };
+    }),
+  );
+}
+
+/** Fails only when all have ended: nothing may go on behind the back of who asked for it, least of all once a lease is given up. */
+export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
+
+/** Frame after frame, as long as they arrive. Answers where he is if one did not. */
+async function postAll(
+  push: Push,
+  { postUntil, shard }: Delivery,
+  member: Subscriber,
+  { packed, isUnsure }: Batch,
+): Promise<Pick<Place, 'at' | 'isUnsure'> | 'gone' | undefined> {
+  const begun = push.log.clock();
+  for (const [nth, frame] of packed.frames.entries()) {
+    const now = push.log.clock();
+    // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
+    if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
+    const posted = await push.connections.post(member.connection, frame.text, postUntil);
+    if (posted === 'sent') {
+      push.watch.delivered(frame.count);
+      continue;
+    }
+    if (posted === 'gone') {
+      await forget(push, member.connection, shard);
+      return 'gone';
+    }
+    // What was unsure stays so until the front is reached: any later frame may have arrived, too, before this one did not.
+    return { at: frame.from, isUnsure: posted === 'unsure' || isUnsure };
+  }
+  return undefined;
+}
+
+/** Leaves a member alone for a time. He goes on from the frame that he could not take. */
+async function putOff(
+  push: Push,
+  { shard, term }: Delivery,
+  member: Subscriber,
+  before: Place | undefined,
+  { at, isUnsure }: Pick<Place, 'at' | 'isUnsure'>,
+): Promise<Fate> {
+  if (!before && Object.keys(member.places).length >= MAX_PLACES) {
+    await push.subscribers.expire(shard, member);
+    return { kind: 'gone' };
+  }
+  const isSamePlace = before !== undefined && isSame(before.at, at);
+  const rests = (isSamePlace ? before.rests : 0) + 1;
+  const rest = Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
+  // At the same moments for all who rest that long, so that one look is for all of them.
+  const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
+  const place = { at, isUnsure, rests, restsUntil: until, term };
+  return (await moveTo(push, shard, member, place, term)) ? { kind: 'rests', until } : { kind: 'gone' };
+}

@@ -1,0 +1,50 @@
+/**
+ * Access logs of the gateways: one line for each request. No line has a query string, or a header that may carry a token.
+ * @module
+ */
+import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import type { HubConfig } from '../config/config.ts';
+
+/**
+ * The members of a line for both kinds of API.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+ */
+const EVERY_REQUEST = {
+  requestId: '$context.requestId',
+  time: '$context.requestTime',
+  // The peer of API Gateway. Behind the front door it is a server of CloudFront.
+  ip: '$context.identity.sourceIp',
+  status: '$context.status',
+};
+
+/**
+ * Creates a log group, and returns the settings with which a stage writes one line of JSON to it for each request.
+ *
+ * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds each group to a resource
+ * policy of the account. In an account with many log groups that policy is full (5,120 characters), and the stage cannot be created. One
+ * line of the policy allows all groups with this prefix. The id of the stack keeps the name different from groups of earlier stacks.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+ * @param api the last part of the name: a stack has two APIs
+ * @param variables members of the line beside those of EVERY_REQUEST, and their `$context` variables
+ */
+export function accessLogs(
+  scope: Construct,
+  api: string,
+  { logRetentionDays }: HubConfig,
+  variables: Readonly<Record<string, string>>,
+): apigateway.IAccessLogSettings {
+  const stackId = Fn.select(2, Fn.split('/', Aws.STACK_ID));
+  const logGroup = new logs.LogGroup(scope, 'AccessLogs', {
+    logGroupName: `/aws/vendedlogs/${Stack.of(scope).stackName}/${stackId}/${api}`,
+    retention: logRetentionDays,
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  return {
+    destination: new apigateway.LogGroupLogDestination(logGroup),
+    format: AccessLogFormat.custom(JSON.stringify({ ...EVERY_REQUEST, ...variables })),
+  };
+}

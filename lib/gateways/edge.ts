@@ -1,0 +1,198 @@
+/**
+ * The front door: one CloudFront distribution before the HTTP API, the streaming function URL and the WebSocket API.
+ * @module
+ */
+import { fileURLToPath } from 'node:url';
+import { Duration, Fn, Stack, Validations } from 'aws-cdk-lib';
+import type * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
+import { FunctionUrlOrigin, HttpOrigin } from 'aws-cdk-lib/aws-cloudfront-origins';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
+import { EDGE_TOKEN } from '../../protocol/headers.ts';
+import { TICKET } from '../../protocol/url.ts';
+import type { HubConfig } from '../config/config.ts';
+import { SOCKET_PATH } from '../functions/socket.ts';
+
+export interface EdgeProps {
+  /** Answers everything that is not streamed; its default stage is the one behind the door. */
+  readonly api: apigateway.HttpApi;
+  /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
+  readonly streamUrl: lambda.FunctionUrl;
+  readonly socket: apigateway.WebSocketApi;
+  /** The pages that may call; answers depend on the page where they are listed. */
+  readonly origins: HubConfig['origins'];
+}
+
+/**
+ * One, where three is the default: CloudFront repeats a GET whose origin stays silent, and a held GET would be held
+ * twice.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+ */
+const CONNECTION_ATTEMPTS = 1;
+
+/**
+ * Longest silence of an origin, before its answer and between two packets of it. A held read is silent for 25 s and the
+ * HTTP API cuts at 30 s; a stream says something each 15 s. Quota: 120 s.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+ */
+const READ_TIMEOUT = Duration.seconds(35);
+
+/** As long as the doors let anything be kept (PROTOCOL.md §5). It bounds how long a deleted channel can be read here. */
+const MAX_TTL = Duration.seconds(60);
+
+/**
+ * All statuses that can be set. CloudFront keeps an error for 10 s, and most of them even against `no-store`: a moment
+ * without room would last ten seconds, and one caller's bad request would answer the next.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
+ */
+const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+
+/**
+ * The headers of the cache key, beside path and query. The function sets `x-tidings-alone` on requests whose answer is right for
+ * no other request (docs/adr/0013), so that two callers never wait for or get the same answer. The quota is 10 headers.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+ */
+const KEY_HEADERS = ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', EDGE_TOKEN];
+
+const ROUTE = fileURLToPath(new URL('edge-function/route.js', import.meta.url));
+
+export class Edge extends Construct {
+  readonly distribution: cloudfront.Distribution;
+  /** Without a trailing slash. */
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, { api, streamUrl, socket, origins }: EdgeProps) {
+    super(scope, id);
+    const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
+    // The ids are those that the function selects by.
+    const toApi = new HttpOrigin(Fn.select(2, Fn.split('/', api.apiEndpoint)), {
+      originId: 'api',
+      protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+      ...timing,
+    });
+    const toStream = FunctionUrlOrigin.withOriginAccessControl(streamUrl, {
+      originId: 'stream',
+      originAccessControl: this.#access(),
+      ...timing,
+    });
+    const toSocket = new HttpOrigin(Fn.select(2, Fn.split('/', socket.apiEndpoint)), {
+      originId: 'socket',
+      protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
+      ...timing,
+    });
+    const behavior = this.#behavior(origins);
+    this.distribution = new cloudfront.Distribution(this, 'Distribution', {
+      comment: 'Tidings: the front door',
+      defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy(origins !== '*') },
+      additionalBehaviors: {
+        // CloudFront hands the upgrade on by itself; the path is the name of the stage.
+        [`/${SOCKET_PATH}`]: {
+          origin: toSocket,
+          cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
+          originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+          viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
+        },
+        '/events': { ...behavior, origin: toStream, cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED },
+      },
+      errorResponses: ERRORS.map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),
+      httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
+    });
+    this.url = `https://${this.distribution.distributionDomainName}`;
+    this.#acknowledge();
+  }
+
+  /** What both behaviors share: the function picks the origin after the behavior was picked, so any may stream. */
+  #behavior(origins: HubConfig['origins']): Omit<cloudfront.BehaviorOptions, 'origin'> {
+    const route = new cloudfront.Function(this, 'Route', {
+      comment: 'Tidings: picks the origin of a request',
+      code: cloudfront.FunctionCode.fromFile({ filePath: ROUTE }),
+      runtime: cloudfront.FunctionRuntime.JS_2_0,
+    });
+    return {
+      allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
+      // Compressing would gather events until there are enough of them.
+      compress: false,
+      functionAssociations: [{ function: route, eventType: cloudfront.FunctionEventType.VIEWER_REQUEST }],
+      originRequestPolicy: this.#originRequestPolicy(),
+      responseHeadersPolicy: this.#refusalPolicy(origins),
+      viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+    };
+  }
+
+  /**
+   * The doors say themselves what pages may read (docs/adr/0003), and with one header of theirs CloudFront adds none. Without this
+   * a page could not tell a refusal that API Gateway or Lambda gives before any door (429, 413, 431) from a lost network.
+   * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
+   */
+  #refusalPolicy(origins: HubConfig['origins']): cloudfront.ResponseHeadersPolicy {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.ResponseHeadersPolicy(this, 'RefusalPolicy', {
+      comment: 'Tidings: lets pages read what the gateway refuses',
+      // The account's, and the CDK's own would be the same in every region.
+      responseHeadersPolicyName: `${stackName}-${region}`,
+      corsBehavior: {
+        accessControlAllowCredentials: false,
+        accessControlAllowHeaders: ['Authorization'],
+        accessControlAllowMethods: ['ALL'],
+        accessControlAllowOrigins: origins === '*' ? ['*'] : [...origins],
+        accessControlExposeHeaders: ['Retry-After'],
+        originOverride: false,
+      },
+    });
+  }
+
+  /**
+   * Both origins route by their own host name, so CloudFront must not forward the viewer's Host. It must not forward the viewer's
+   * Authorization to an origin that it signs requests for: in public reports the signature is then missing or wrong, and
+   * Lambda answers 403. The edge function moves that header; this policy makes sure of it. No answer depends on a
+   * cookie, and CloudFront does not revalidate if it forwards cookies:
+   * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomConditionalGETs
+   */
+  #originRequestPolicy(): cloudfront.OriginRequestPolicy {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.OriginRequestPolicy(this, 'OriginRequestPolicy', {
+      comment: 'Tidings: all but what the origins have of their own',
+      originRequestPolicyName: `${stackName}-${region}`,
+      headerBehavior: cloudfront.OriginRequestHeaderBehavior.denyList('host', 'authorization'),
+      queryStringBehavior: cloudfront.OriginRequestQueryStringBehavior.all(),
+      cookieBehavior: cloudfront.OriginRequestCookieBehavior.none(),
+    });
+  }
+
+  /** Named by stack and region: such names are the account's, and the CDK's own would be the same in every region. */
+  #access(): cloudfront.FunctionUrlOriginAccessControl {
+    const { stackName, region } = Stack.of(this);
+    return new cloudfront.FunctionUrlOriginAccessControl(this, 'Access', {
+      originAccessControlName: `${stackName}-${region}`,
+      signing: cloudfront.Signing.SIGV4_ALWAYS,
+    });
+  }
+
+  /** Keeps only what the doors allow to be kept. */
+  #cachePolicy(variesByOrigin: boolean): cloudfront.CachePolicy {
+    const headers = variesByOrigin ? [...KEY_HEADERS, 'Origin'] : KEY_HEADERS;
+    return new cloudfront.CachePolicy(this, 'CachePolicy', {
+      comment: 'Tidings: as the origin says',
+      minTtl: Duration.seconds(0),
+      defaultTtl: Duration.seconds(0),
+      maxTtl: MAX_TTL,
+      // A ticket is as secret as a token, and no answer depends on it that could be shared.
+      queryStringBehavior: cloudfront.CacheQueryStringBehavior.denyList(TICKET),
+      headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...headers),
+      cookieBehavior: cloudfront.CacheCookieBehavior.none(),
+    });
+  }
+
+  #acknowledge(): void {
+    const findings = {
+      CFR1: 'who may use a hub is decided by tokens and not by country',
+      CFR2: 'a web ACL costs a fee each month and per request: the operator who wants one attaches it to this distribution',
+      CFR3: 'the API and the functions log every request, and a log of CloudFront would hold query strings, in which tickets travel',
+      CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net admits no newer minimum',
+    };
+    for (const [rule, reason] of Object.entries(findings)) {
+      Validations.of(this.distribution).acknowledge({ id: `AwsSolutions-${rule}`, reason });
+    }
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * The HTTP API: which request goes to which door.
+ * @module
+ */
+import { Stack, Validations } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Construct } from 'constructs';
+import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
+import type { HubConfig } from '../config/config.ts';
+import type { HubFunction } from '../functions/hub-function.ts';
+import { accessLogs } from './access-logs.ts';
+import { ratesOf, throttle } from './throttle.ts';
+
+export interface HttpApiProps {
+  readonly config: HubConfig;
+  readonly publish: HubFunction;
+  readonly read: HubFunction;
+  readonly hold: HubFunction;
+  readonly webhooks: HubFunction;
+}
+
+/** The second is the path that the Durable Streams clients and conformance suite use. */
+const CHANNEL_PATHS = ['/channels/{channel+}', '/v1/stream/{channel+}'];
+
+/** Of its own, so that a flood of nonsense, which takes the default route, keeps nobody from a ticket. */
+const TICKETS_PATH = '/tickets';
+
+const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
+
+const ACCESS_LOG = {
+  // What the lines of the function are under: `function_request_id`.
+  functionRequestId: '$context.awsEndpointRequestId',
+  method: '$context.httpMethod',
+  path: '$context.path',
+  bytes: '$context.responseLength',
+  ms: '$context.responseLatency',
+  integrationError: '$context.integrationErrorMessage',
+};
+
+/**
+ * The address of the caller. The edge function writes it into User-Agent (edge-function/route.js), because an access log of an HTTP
+ * API can contain no other header. In a request that does not use the front door the caller can set it; `ip` then is its address.
+ */
+const BEHIND_EDGE = { client: '$context.identity.userAgent' };
+
+export class HttpApi extends Construct {
+  readonly api: apigateway.HttpApi;
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: HttpApiProps) {
+    super(scope, id);
+    const api = new apigateway.HttpApi(this, 'Api', {
+      apiName: Stack.of(this).stackName,
+      createDefaultStage: false,
+    });
+    const stage = new apigateway.HttpStage(this, 'Stage', {
+      httpApi: api,
+      stageName: '$default',
+      autoDeploy: true,
+      accessLogSettings: accessLogs(this, 'http', props.config, {
+        ...ACCESS_LOG,
+        ...(props.config.edge ? BEHIND_EDGE : {}),
+      }),
+    });
+    this.api = api;
+    this.url = stage.url;
+
+    const { GET, HEAD, ANY } = apigateway.HttpMethod;
+    const toRead = new HttpLambdaIntegration('Read', props.read.function);
+    const toHold = new HttpLambdaIntegration('Hold', props.hold.function);
+    const toPublish = new HttpLambdaIntegration('Publish', props.publish.function);
+    const toWebhooks = new HttpLambdaIntegration('Webhooks', props.webhooks.function);
+    const routes = [
+      ...CHANNEL_PATHS.flatMap((path) => [
+        ...api.addRoutes({ path, methods: [GET, HEAD], integration: toRead }),
+        // An HTTP API cannot route by query: the front door, or else a redirect, tells held reads by their path.
+        ...api.addRoutes({ path: `/hold${path}`, methods: [ANY], integration: toHold }),
+        // ANY, so that unknown methods and preflights are answered by a door, in JSON, and not by the gateway.
+        ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
+      ]),
+      ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
+      ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
+      new apigateway.HttpRoute(this, 'NoSuchPath', {
+        httpApi: api,
+        routeKey: apigateway.HttpRouteKey.DEFAULT,
+        integration: toPublish,
+      }),
+    ];
+    const rates = ratesOf(props.config);
+    const byRoute = CHANNEL_PATHS.flatMap((path): [string, number][] => [
+      [`GET ${path}`, rates.read],
+      [`HEAD ${path}`, rates.read],
+      [`ANY /hold${path}`, rates.read],
+      [`ANY ${path}`, rates.publish],
+    ]);
+    throttle(stage, rates.rare, Object.fromEntries(byRoute), routes);
+    sayWhenToComeBack(routes);
+    for (const route of routes) {
+      Validations.of(route).acknowledge({
+        id: 'AwsSolutions-APIG4',
+        reason:
+          'the door verifies the token itself, since an authorizer could neither let configured anonymous capabilities through nor authorize by channel name and operation',
+      });
+    }
+  }
+}
+
+/**
+ * If a function has no concurrency left, API Gateway answers in its place. If that answer is a 503, this may add `Retry-After` to it, as
+ * in a 503 of the hub. AWS documents it only for answers of functions, so nothing relies on it.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
+ */
+function sayWhenToComeBack(routes: readonly Construct[]): void {
+  const retryAfter = { Destination: 'overwrite:header.Retry-After', Source: String(RETRY_AFTER_SECONDS) };
+  for (const node of routes.flatMap((route) => route.node.findAll())) {
+    if (!(node instanceof apigateway.CfnIntegration)) continue;
+    node.addPropertyOverride('ResponseParameters', { '503': { ResponseParameters: [retryAfter] } });
+  }
+}

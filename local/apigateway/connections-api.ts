@@ -1,0 +1,203 @@
+/**
+ * `@connections`: what functions send to connections, ask of them, and how they end them. All that is pushed to
+ * clients comes through here.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PostFate } from '../faults/chaos-sockets.ts';
+import type { Effect, Faults } from '../faults/faults.ts';
+import type { Ledger } from '../iam/call-log.ts';
+import { type Caller, denialOf } from '../services/aws-front.ts';
+import { readCredential } from '../services/aws-requests.ts';
+import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import {
+  type Connection,
+  type Connections,
+  closeConnection,
+  deliver,
+  isGatewayId,
+  MAX_MESSAGE_BYTES,
+} from './open-connections.ts';
+import { readBody } from './request-body.ts';
+import type { SocketApi } from './websocket-plan.ts';
+
+export interface ConnectionsApiOptions {
+  readonly api: SocketApi;
+  readonly connections: Connections;
+  readonly adminKeyId: string;
+  caller(accessKeyId: string): Caller | undefined;
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+  nextPost(): PostFate;
+  readonly log: (line: string) => void;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly type?: string;
+  readonly body: string;
+}
+
+const ACTION = 'execute-api:ManageConnections';
+
+/**
+ * A client that does not read leaves what was sent to it here. AWS has such a limit and does not say where; eight of
+ * the largest messages are enough for a burst, and few enough for a test to fill.
+ */
+export const MAX_BUFFERED_BYTES = 8 * MAX_MESSAGE_BYTES;
+
+const SENT: Reply = { status: 200, body: '' };
+const DELETED: Reply = { status: 204, body: '' };
+/** Without a body, on AWS too: https://github.com/georgeboot/laravel-echo-api-gateway/issues/9 */
+const GONE: Reply = { status: 410, type: 'GoneException', body: '' };
+const TOO_LARGE = failure(413, 'PayloadTooLargeException', 'Request Too Long');
+const BUFFER_FULL = failure(429, 'LimitExceededException', 'The buffer of the client is full');
+const TOO_MANY = failure(429, 'LimitExceededException', 'Too Many Requests');
+const FAILED = failure(500, 'InternalServerException', 'Internal server error');
+const NO_METHOD = failure(403, 'MissingAuthenticationTokenException', 'Missing Authentication Token');
+
+function failure(status: number, type: string, message: string): Reply {
+  return { status, type, body: JSON.stringify({ message }) };
+}
+
+/** Answers requests below `/{stage}/@connections/`; false for all others. */
+export function createConnectionsApi(options: ConnectionsApiOptions) {
+  const { stage } = options.api;
+  const prefixes = [`/${stage}/@connections/`, `/${stage}/%40connections/`];
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
+    const target = request.url ?? '/';
+    const prefix = prefixes.find((start) => target.startsWith(start));
+    if (prefix === undefined) return false;
+    const id = decoded(target.slice(prefix.length));
+    handle(options, request, id).then(
+      (reply) => (reply === undefined ? request.socket.destroy() : send(response, reply)),
+      (error: unknown) => {
+        if (request.destroyed && !request.complete) return; // the function went away while it was sending
+        options.log(`[socket] ${String(error)}`);
+        send(response, FAILED);
+      },
+    );
+    return true;
+  };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // no id either
+  }
+}
+
+/** The reply, or undefined if the caller was killed and shall get none. */
+async function handle(
+  options: ConnectionsApiOptions,
+  request: IncomingMessage,
+  id: string,
+): Promise<Reply | undefined> {
+  const body = await readBody(request, MAX_MESSAGE_BYTES);
+  const caller = whoAsks(options, request);
+  if (caller !== undefined && 'status' in caller) return caller;
+  const method = request.method ?? 'GET';
+  const run = () => execute(options, method, id, body);
+  if (caller === undefined) return run();
+  const arn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${options.api.id}/${options.api.stage}/${method}/@connections/${id}`;
+  const denied = denialOf(options.ledger, caller, ACTION, arn);
+  if (denied !== undefined) return failure(403, 'AccessDeniedException', denied);
+  options.ledger.count(caller.plan, ACTION);
+  return withFaults(options.faults, caller, arn, run);
+}
+
+const SIGNED = /\bSignedHeaders=([^,\s]+)/;
+
+/** The function that signed; undefined for the admin key, which no policy is asked about. */
+function whoAsks(options: ConnectionsApiOptions, request: IncomingMessage): Caller | Reply | undefined {
+  const { authorization = '', 'x-amz-date': date } = request.headers;
+  const credential = readCredential(authorization);
+  if (credential === undefined) return NO_METHOD;
+  const signed = SIGNED.exec(authorization)?.[1]?.split(';') ?? [];
+  if (typeof date !== 'string' || !signed.includes('x-amz-date') || !signed.includes('host')) {
+    const message = 'The headers host and x-amz-date must be there and signed.';
+    return failure(403, 'IncompleteSignatureException', message);
+  }
+  if (credential.service !== 'execute-api') {
+    const message = `Credential should be scoped to correct service: 'execute-api', not '${credential.service}'.`;
+    return failure(403, 'InvalidSignatureException', message);
+  }
+  if (credential.accessKeyId === options.adminKeyId) return undefined;
+  const message = 'The security token included in the request is invalid.';
+  return options.caller(credential.accessKeyId) ?? failure(403, 'UnrecognizedClientException', message);
+}
+
+async function withFaults(
+  faults: Faults,
+  caller: Caller,
+  arn: string,
+  run: () => Reply,
+): Promise<Reply | undefined> {
+  const call = { action: ACTION, resources: [arn] };
+  const before = faults.strike(caller.plan.path, 'before', call);
+  const refused = before === undefined ? 'unharmed' : await suffer(before, caller);
+  if (refused !== 'unharmed') return refused;
+  const reply = run();
+  const after = faults.strike(caller.plan.path, 'after', call);
+  const replaced = after === undefined ? 'unharmed' : await suffer(after, caller);
+  return replaced === 'unharmed' ? reply : replaced;
+}
+
+async function suffer(effect: Effect, caller: Caller): Promise<Reply | 'unharmed' | undefined> {
+  if (effect.kind === 'reset') return undefined;
+  if (effect.kind === 'error') return failure(effect.status, effect.type, effect.message);
+  if (effect.kind === 'delay') {
+    await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
+    return 'unharmed';
+  }
+  caller.kill();
+  return undefined;
+}
+
+function execute(
+  { api, connections, nextPost }: ConnectionsApiOptions,
+  method: string,
+  id: string,
+  body: Buffer | undefined,
+): Reply {
+  if (!isGatewayId(id)) return failure(400, 'BadRequestException', `Invalid connectionId: ${id}`);
+  const connection = connections.open(api.id, id);
+  if (method === 'POST') return body === undefined ? TOO_LARGE : post(connection, body, nextPost());
+  if (method !== 'GET' && method !== 'DELETE') return NO_METHOD;
+  if (connection === undefined) return GONE;
+  if (method === 'GET') return describe(connection);
+  closeConnection(connection, 1000, 'Connection Closed Normally');
+  return DELETED;
+}
+
+function post(connection: Connection | undefined, body: Buffer, fate: PostFate): Reply {
+  if (fate === 'throttled') return TOO_MANY;
+  if (fate === 'failed') return FAILED;
+  if (connection?.socket === undefined) return GONE;
+  if (connection.socket.bufferedAmount > MAX_BUFFERED_BYTES) return BUFFER_FULL;
+  deliver(connection, body);
+  return fate === 'fine' ? SENT : FAILED;
+}
+
+function describe({ connectedAt, lastActiveAt, identity }: Connection): Reply {
+  const shown = {
+    connectedAt: new Date(connectedAt).toISOString(),
+    identity,
+    lastActiveAt: new Date(lastActiveAt).toISOString(),
+  };
+  return { status: 200, body: JSON.stringify(shown) };
+}
+
+function send(response: ServerResponse, { status, type, body }: Reply): void {
+  const headers: Record<string, string | number> = {
+    'x-amzn-requestid': randomUUID(),
+    'content-length': Buffer.byteLength(body),
+  };
+  if (body !== '') headers['content-type'] = 'application/json';
+  if (type !== undefined) headers['x-amzn-errortype'] = type;
+  response.writeHead(status, headers).end(body);
+}

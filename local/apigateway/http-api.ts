@@ -1,0 +1,216 @@
+/**
+ * API Gateway HTTP API with Lambda proxy integrations, payload format 2.0.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { mayInvoke } from '../iam/permissions.ts';
+import { MAX_PAYLOAD_BYTES, wholeOutcome } from '../lambda/response.ts';
+import type { Runtime } from '../lambda/runtime.ts';
+import type { Listener } from '../listener.ts';
+import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { numberOr, requireString } from '../template/json.ts';
+import { apiId } from '../template/names.ts';
+import type { Plan, Resolved } from '../template/plan.ts';
+import { place } from '../template/resources.ts';
+import { type Cors, readCors } from './cors.ts';
+import { buildEvent, type HttpAnswer, readAnswer, sendAnswer, sendMessage } from './http-event.ts';
+import { headBytes, readBody } from './request-body.ts';
+import { type ResponseParameters, readResponseParameters } from './response-parameters.ts';
+import { readThrottle, type Throttle } from './route-throttle.ts';
+import { createRouter, type Route, type Router } from './routes.ts';
+
+/** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
+const MAX_BODY_BYTES = 10 * 1024 * 1024;
+const MAX_HEAD_BYTES = 10_240;
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+interface Integration {
+  readonly functionArn: string;
+  readonly timeoutMs: number;
+  /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
+  readonly permitted: boolean;
+  /**
+   * Applies the response parameters to an answer of the function, and not to an error of the gateway. AWS documents them for "the HTTP
+   * response from a backend integration", and a throttled or interrupted function gives none.
+   */
+  readonly finish: ResponseParameters;
+}
+
+interface Gateway {
+  readonly id: string;
+  readonly router: Router<Integration>;
+  readonly throttle: Throttle;
+  readonly cors: Cors | undefined;
+  readonly runtime: Runtime;
+  readonly log: (line: string) => void;
+}
+
+/** Serves one API of the plan on a listener that already has its port. */
+export function serveHttpApi(
+  api: Resolved,
+  plan: Plan,
+  listener: Listener,
+  runtime: Runtime,
+  log: Gateway['log'],
+): void {
+  if (api.properties.ProtocolType !== 'HTTP') {
+    throw new Error(
+      `${place(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
+    );
+  }
+  if (api.properties.RouteSelectionExpression !== undefined) {
+    throw new Error(`${place(api)} has a RouteSelectionExpression, which only a WebSocket API needs`);
+  }
+  const id = apiId(api);
+  const stage = theStage(plan, id);
+  const routes = plan
+    .all('AWS::ApiGatewayV2::Route')
+    .filter((route) => route.properties.ApiId === id)
+    .map((route) => readRoute(route, plan, id));
+  const gateway: Gateway = {
+    id,
+    router: createRouter(routes),
+    throttle: readThrottle(
+      stage,
+      routes.map(({ key }) => key),
+    ),
+    cors: readCors(api.properties.CorsConfiguration),
+    runtime,
+    log,
+  };
+  listener.serve((request, response) => {
+    const requestId = randomBytes(12).toString('base64url');
+    response.setHeader('apigw-requestid', requestId);
+    handle(gateway, requestId, request, response).catch((error: unknown) => {
+      if (request.destroyed && !request.complete) return; // the client went away while it was sending
+      log(`[gateway] ${String(error)}`);
+      if (!response.headersSent) sendMessage(response, 500, { message: 'Internal Server Error' });
+    });
+  });
+}
+
+function theStage(plan: Plan, id: string): Resolved | undefined {
+  const stages = plan.all('AWS::ApiGatewayV2::Stage').filter(({ properties }) => properties.ApiId === id);
+  const other = stages.find(({ properties }) => properties.StageName !== '$default');
+  if (other === undefined) return stages[0];
+  throw new Error(
+    `${place(other)} is named ${String(other.properties.StageName)}; only $default is understood`,
+  );
+}
+
+function readRoute(route: Resolved, plan: Plan, id: string): Route<Integration> {
+  const key = requireString(route.properties.RouteKey, `RouteKey of ${place(route)}`);
+  const authorization = route.properties.AuthorizationType;
+  if (authorization !== undefined && authorization !== 'NONE') {
+    throw new Error(
+      `${place(route)} has the authorization type ${String(authorization)}; only NONE is understood`,
+    );
+  }
+  const integration = plan.all('AWS::ApiGatewayV2::Integration').find(({ name }) => {
+    return route.properties.Target === `integrations/${name}`;
+  });
+  if (integration === undefined)
+    throw new Error(`${place(route)} has no integration: ${String(route.properties.Target)}`);
+  return { key, target: readIntegration(integration, key, plan, id) };
+}
+
+function readIntegration(integration: Resolved, key: string, plan: Plan, id: string): Integration {
+  const { properties } = integration;
+  const at = place(integration);
+  if (properties.IntegrationType !== 'AWS_PROXY' || properties.PayloadFormatVersion !== '2.0') {
+    throw new Error(`${at} must be an AWS_PROXY integration with payload format 2.0`);
+  }
+  const uri = requireString(properties.IntegrationUri, `IntegrationUri of ${at}`);
+  const functionArn = /functions\/(arn:[^/]+)\/invocations$/.exec(uri)?.[1] ?? uri;
+  if (!plan.functions.has(functionArn)) throw new Error(`${at} calls ${uri}, which no template has`);
+  const [method = '', path = ''] = key === '$default' ? ['$default', ''] : key.split(' ');
+  const called = key === '$default' ? '$default' : `${method === 'ANY' ? '*' : method}${path}`;
+  const sourceArn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${id}/$default/${called}`;
+  return {
+    functionArn,
+    timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),
+    permitted: mayInvoke(plan, functionArn, { service: 'apigateway.amazonaws.com', sourceArn }),
+    finish: readResponseParameters(properties.ResponseParameters, at),
+  };
+}
+
+async function handle(
+  gateway: Gateway,
+  requestId: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const preflight = gateway.cors?.preflight(request);
+  const refuse = (status: number, message: string, headers?: OutgoingHttpHeaders) => {
+    sendMessage(response, status, { message }, headers);
+  };
+  if (headBytes(request) > MAX_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large');
+  const body = await readBody(request, MAX_BODY_BYTES);
+  if (body === undefined) return refuse(413, 'Request Entity Too Large', { connection: 'close' });
+  if (preflight !== undefined)
+    return sendAnswer(response, { status: 204, headers: preflight, body: Buffer.alloc(0) });
+  const path = decodedPath(request.url ?? '/');
+  const found = gateway.router(request.method ?? 'GET', path);
+  if (found === undefined) return refuse(404, 'Not Found');
+  if (!gateway.throttle(found.route.key)) return refuse(429, 'Too Many Requests');
+  const event = buildEvent(request, body, {
+    accountId: ACCOUNT,
+    apiId: gateway.id,
+    routeKey: found.route.key,
+    requestId,
+    rawPath: path,
+    pathParameters: found.pathParameters,
+  });
+  if (event.length > MAX_PAYLOAD_BYTES) return refuse(413, 'Request Entity Too Large');
+  const { key, target } = found.route;
+  const answer = await integrate(gateway, target, key, event);
+  const headers = gateway.cors === undefined ? answer.headers : gateway.cors.apply(request, answer.headers);
+  sendAnswer(response, { ...answer, headers });
+}
+
+/**
+ * HTTP APIs route by, and hand on, the decoded path: `%2F` and `/` are one to the function. What follows a decoded
+ * question mark is lost. A path that cannot be decoded is handed on as it was sent, as function URLs do with every path:
+ * what the service does with it is not documented, and this way a door gets to answer it.
+ * @see https://github.com/honojs/hono/issues/2156
+ */
+function decodedPath(target: string): string {
+  const [path = '/'] = target.split('?', 1);
+  try {
+    return decodeURIComponent(path).split('?', 1)[0] ?? '/';
+  } catch {
+    return path;
+  }
+}
+
+async function integrate(
+  gateway: Gateway,
+  target: Integration,
+  key: string,
+  event: Buffer,
+): Promise<HttpAnswer> {
+  if (!target.permitted) {
+    gateway.log(`[gateway] ${key} has no permission to invoke ${target.functionArn}`);
+    return gatewayError(500, 'Internal Server Error');
+  }
+  const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
+  // The function continues: only the gateway stops waiting. A public report has a 503 here (anomalyco/sst#2232). AWS does not
+  // document the status for a throttled function, so tests rely only on an error status.
+  if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
+  if (outcome.kind === 'failure') {
+    gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);
+    return gatewayError(500, 'Internal Server Error');
+  }
+  const answer = outcome.kind === 'answer' ? readAnswer(outcome.payload) : undefined;
+  return answer === undefined ? gatewayError(500, 'Internal Server Error') : target.finish(answer);
+}
+
+function gatewayError(status: number, message: string): HttpAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify({ message })),
+  };
+}

@@ -1,0 +1,210 @@
+/**
+ * HTTP to event and back, in payload format 2.0, which HTTP APIs and function URLs share.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { isObject, type JsonObject, parseJson } from '../template/json.ts';
+
+/** What differs between an HTTP API and a function URL. */
+export interface EventFrame {
+  readonly accountId: string;
+  readonly apiId: string;
+  readonly routeKey: string;
+  readonly requestId: string;
+  /** Decoded for an HTTP API, as it was sent for a function URL. */
+  readonly rawPath: string;
+  readonly pathParameters?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Headers that end at the gateway, and those that it writes itself. */
+const NOT_FORWARDED = new Set([
+  'connection',
+  'cookie', // becomes `cookies`
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-forwarded-for',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+]);
+
+/** These bodies arrive as text, all others in base64. */
+const TEXT = /^(text\/|application\/(json|javascript|xml|x-www-form-urlencoded)\s*(;|$))/i;
+
+/** The event as JSON bytes. */
+export function buildEvent(request: IncomingMessage, body: Buffer, frame: EventFrame): Buffer {
+  const target = request.url ?? '/';
+  const mark = target.indexOf('?');
+  const rawQueryString = mark < 0 ? '' : target.slice(mark + 1);
+  const { headers, cookies } = readHeaders(request, body);
+  const now = new Date();
+  const sourceIp = request.socket.remoteAddress ?? '127.0.0.1';
+  const query = readQuery(rawQueryString);
+  const isText = TEXT.test(headers['content-type'] ?? '');
+  const domainName = headers.host ?? '';
+  const event = {
+    version: '2.0',
+    routeKey: frame.routeKey,
+    rawPath: frame.rawPath,
+    rawQueryString,
+    ...(cookies.length > 0 && { cookies }),
+    headers,
+    ...(query !== undefined && { queryStringParameters: query }),
+    requestContext: {
+      accountId: frame.accountId,
+      apiId: frame.apiId,
+      domainName,
+      domainPrefix: domainName.split('..')[0],
+      http: {
+        method: request.method,
+        path: frame.rawPath,
+        protocol: `HTTP/${request.httpVersion}`,
+        sourceIp,
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: frame.requestId,
+      routeKey: frame.routeKey,
+      stage: '$default',
+      time: commonLogTime(now),
+      timeEpoch: now.getTime(),
+    },
+    ...(frame.pathParameters !== undefined && { pathParameters: frame.pathParameters }),
+    ...(body.length > 0 && { body: body.toString(isText ? 'utf8' : 'base64') }),
+    isBase64Encoded: body.length > 0 && !isText,
+  };
+  return Buffer.from(JSON.stringify(event));
+}
+
+function readHeaders(
+  request: IncomingMessage,
+  body: Buffer,
+): { headers: Record<string, string>; cookies: string[] } {
+  const headers: Record<string, string> = Object.create(null);
+  const cookies: string[] = [];
+  const raw = request.rawHeaders;
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase();
+    const value = raw[index + 1] ?? '';
+    if (name === 'cookie') cookies.push(...value.split(';').map((cookie) => cookie.trim()));
+    if (NOT_FORWARDED.has(name)) continue;
+    const before = headers[name];
+    headers[name] = before === undefined ? value : `${before},${value}`;
+  }
+  const sender = request.socket.remoteAddress ?? '127.0.0.1';
+  const forwarded = request.headers['x-forwarded-for'];
+  headers['x-forwarded-for'] = forwarded === undefined ? sender : `${String(forwarded)}, ${sender}`;
+  headers['x-forwarded-port'] = String(request.socket.localPort ?? '');
+  headers['x-forwarded-proto'] = 'http';
+  headers['x-amzn-trace-id'] ??= traceId();
+  if (body.length > 0) headers['content-length'] = String(body.length);
+  return { headers, cookies };
+}
+
+/** Values of a name that comes twice are joined by a comma; undefined where there is no query at all. */
+function readQuery(rawQueryString: string): Record<string, string> | undefined {
+  if (rawQueryString === '') return undefined;
+  const query: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(rawQueryString)) {
+    const before = query[name];
+    query[name] = before === undefined ? value : `${before},${value}`;
+  }
+  return query;
+}
+
+/** A new trace, which nothing here follows. */
+export function traceId(): string {
+  const seconds = Math.floor(Date.now() / 1_000).toString(16);
+  return `Root=1-${seconds}-${randomBytes(12).toString('hex')}`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `22/Nov/2026:08:30:00 +0000` */
+export function commonLogTime(time: Date): string {
+  const [date = '', clock = ''] = time.toISOString().split('T');
+  const [year, , day] = date.split('-');
+  return `${day}/${MONTHS[time.getUTCMonth()]}/${year}:${clock.slice(0, 8)} +0000`;
+}
+
+/** A response as the function means it. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** Headers that belong to one connection: what the function says of them cannot be true of ours. */
+const NOT_RETURNED = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
+
+const MIN_STATUS = 100;
+const MAX_STATUS = 599;
+
+/** Reads the payload that a function returned; undefined if no gateway could make a response of it. */
+export function readAnswer(payload: Buffer): HttpAnswer | undefined {
+  const value = parseJson(payload.toString('utf8'));
+  if (value === undefined) return undefined;
+  if (!isObject(value) || value.statusCode === undefined) {
+    // Without a status code the whole result is the body.
+    return { status: 200, headers: { 'content-type': 'application/json' }, body: payload };
+  }
+  const head = readHead(value);
+  const { body, isBase64Encoded } = value;
+  if (head === undefined || (body !== undefined && body !== null && typeof body !== 'string'))
+    return undefined;
+  const bytes = Buffer.from(
+    typeof body === 'string' ? body : '',
+    isBase64Encoded === true ? 'base64' : 'utf8',
+  );
+  if (bytes.length > 0) head.headers['content-type'] ??= 'text/plain;charset=UTF-8';
+  return { ...head, body: bytes };
+}
+
+/** Status, headers and cookies: of a buffered answer, or of the prelude of a stream. */
+export function readHead(value: JsonObject): { status: number; headers: OutgoingHttpHeaders } | undefined {
+  const status = Number(value.statusCode);
+  if (!Number.isInteger(status) || status < MIN_STATUS || status > MAX_STATUS) return undefined;
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, header] of Object.entries(isObject(value.headers) ? value.headers : {})) {
+    const lower = name.toLowerCase();
+    if (!NOT_RETURNED.has(lower) && header !== null && header !== undefined) headers[lower] = String(header);
+  }
+  const { cookies } = value;
+  if (Array.isArray(cookies) && cookies.length > 0)
+    headers['set-cookie'] = cookies.map((cookie) => String(cookie));
+  return { status, headers };
+}
+
+/** Statuses that have no body and no length. */
+const BODILESS = new Set([204, 304]);
+
+/** Sends a whole answer. */
+export function sendAnswer(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  const length =
+    BODILESS.has(status) || response.req.method === 'HEAD' ? {} : { 'content-length': body.length };
+  try {
+    response.writeHead(status, { ...headers, ...length });
+  } catch {
+    // A header value with a line break, say: the gateway answers for the function.
+    response.writeHead(500, { 'content-type': 'application/json' });
+    response.end('{"message":"Internal Server Error"}');
+    return;
+  }
+  response.end(body);
+}
+
+/** Sends an error of the gateway itself. HTTP APIs write `message`, function URLs `Message`. */
+export function sendMessage(
+  response: ServerResponse,
+  status: number,
+  body: JsonObject,
+  headers: OutgoingHttpHeaders = {},
+) {
+  const bytes = Buffer.from(JSON.stringify(body));
+  sendAnswer(response, { status, headers: { 'content-type': 'application/json', ...headers }, body: bytes });
+}

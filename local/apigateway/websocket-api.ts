@@ -1,0 +1,263 @@
+/**
+ * API Gateway WebSocket API with Lambda proxy integrations: lets connections in, hands their messages to functions,
+ * and tells when they are gone.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html
+ * @module
+ */
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { wholeOutcome } from '../lambda/response.ts';
+import type { Runtime } from '../lambda/runtime.ts';
+import { type Listener, responseOn } from '../listener.ts';
+import { watchFrames } from './frame-watch.ts';
+import { sendMessage } from './http-event.ts';
+import {
+  type Connection,
+  type Connections,
+  closeConnection,
+  deliver,
+  MAX_FRAME_BYTES,
+  MAX_MESSAGE_BYTES,
+  newGatewayId,
+  watchClock,
+} from './open-connections.ts';
+import {
+  connectEvent,
+  disconnectEvent,
+  type EventSource,
+  messageEvent,
+  readSocketAnswer,
+  type SocketAnswer,
+} from './websocket-event.ts';
+import { isHandshake, subprotocolOf } from './websocket-handshake.ts';
+import { routeOf, type SocketApi, type SocketRoute } from './websocket-plan.ts';
+
+export interface SocketApiOptions {
+  readonly api: SocketApi;
+  readonly runtime: Runtime;
+  readonly connections: Connections;
+  /** How much faster than on AWS connections age. */
+  readonly clockScale: number;
+  /** Asked once for each connection: true if nobody shall be told of its end. */
+  losesDisconnect(): boolean;
+  readonly log: (line: string) => void;
+}
+
+interface Gateway extends SocketApiOptions {
+  /** Upgrades what was let in, with the subprotocol that the function chose. */
+  readonly server: WebSocketServer;
+  readonly subprotocols: WeakMap<IncomingMessage, string>;
+  /** Nobody is told of ends any more. */
+  closing: boolean;
+}
+
+/** One connection, with all that is needed when something comes of it. */
+interface Line {
+  readonly gateway: Gateway;
+  readonly source: EventSource;
+  readonly connection: Connection;
+  readonly losesDisconnect: boolean;
+}
+
+/** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html */
+const MAX_URL_BYTES = 4_096;
+
+/**
+ * Messages of one connection that are with functions at a time; the others wait in its wire. AWS does not say how many it
+ * hands on. Without a bound a client that floods has this machine start processes by the dozen, and everyone waits for them.
+ */
+const MAX_AT_A_TIME = 50;
+
+/** Serves the upgrades of one API on a listener that has its port; gives what ends all of its connections. */
+export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => Promise<void> {
+  const subprotocols = new WeakMap<IncomingMessage, string>();
+  // Without permessage-deflate: API Gateway does not offer it.
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: MAX_MESSAGE_BYTES,
+    handleProtocols: () => false, // what the function did not answer is not answered
+  });
+  server.on('headers', (lines, request) => {
+    const chosen = subprotocols.get(request);
+    if (chosen !== undefined) lines.push(`Sec-WebSocket-Protocol: ${chosen}`);
+  });
+  const gateway: Gateway = { ...options, server, subprotocols, closing: false };
+  listener.serveUpgrades((request, socket, head) => {
+    const { url = '/' } = request;
+    if (url.split('?', 1)[0] !== `/${options.api.stage}`) return refuse(request, socket, 403);
+    if (url.length > MAX_URL_BYTES) return refuse(request, socket, 414);
+    if (!isHandshake(request)) return refuse(request, socket, 400);
+    if (!options.api.throttle('$connect')) return refuse(request, socket, 429);
+    connect(gateway, request, socket, head).catch((error: unknown) => {
+      options.log(`[socket] ${String(error)}`);
+      socket.destroy();
+    });
+  });
+  return async () => {
+    await gateway.connections.end(options.api.id);
+    gateway.closing = true;
+  };
+}
+
+function refuse(request: IncomingMessage, socket: Socket, status: number, more: object = {}): void {
+  const said = status >= 500 ? 'Internal server error' : (STATUS_CODES[status] ?? 'Refused');
+  sendMessage(responseOn(request, socket), status, { message: said, ...more });
+}
+
+async function connect(gateway: Gateway, request: IncomingMessage, socket: Socket, head: Buffer) {
+  const line = newLine(gateway, request, socket);
+  const { connection } = line;
+  gateway.connections.add(connection);
+  const requestId = newGatewayId();
+  try {
+    const verdict = await admit(line, requestId, request);
+    if (typeof verdict === 'number') {
+      gateway.connections.remove(connection);
+      return refuse(request, socket, verdict, { connectionId: connection.id, requestId });
+    }
+    if (verdict.subprotocol !== undefined) gateway.subprotocols.set(request, verdict.subprotocol);
+    gateway.server.handleUpgrade(request, socket, head, (upgraded) => open(line, upgraded));
+  } finally {
+    // The client has gone meanwhile. The function let it in, so it has something to forget.
+    if (connection.socket === undefined) gateway.connections.remove(connection);
+  }
+  if (connection.socket === undefined) disconnect(line, 1006, '');
+}
+
+function newLine(gateway: Gateway, request: IncomingMessage, socket: Socket): Line {
+  const { api } = gateway;
+  const now = Date.now();
+  const connection: Connection = {
+    id: newGatewayId(),
+    api,
+    connectedAt: now,
+    identity: {
+      sourceIp: socket.remoteAddress ?? '127.0.0.1',
+      userAgent: request.headers['user-agent'],
+    },
+    wire: socket,
+    socket: undefined,
+    lastActiveAt: now,
+    closed: undefined,
+  };
+  const source = { connection, stage: api.stage, domainName: request.headers.host ?? '' };
+  return { gateway, source, connection, losesDisconnect: gateway.losesDisconnect() };
+}
+
+/** What the function lets in, with which subprotocol; or the status that the client is refused with. */
+async function admit(
+  { gateway, source }: Line,
+  requestId: string,
+  request: IncomingMessage,
+): Promise<{ subprotocol: string | undefined } | number> {
+  const route = gateway.api.routes.get('$connect');
+  if (route === undefined) return { subprotocol: undefined };
+  const answer = await ask(gateway, route, connectEvent(source, requestId, request));
+  if (answer === 'late') return 504;
+  if (answer === 'failed') return 502;
+  if (answer.status >= 200 && answer.status < 300) {
+    const subprotocol = subprotocolOf(answer.headers);
+    return subprotocol === 'invalid' ? 502 : { subprotocol };
+  }
+  return answer.status >= 400 ? answer.status : 502;
+}
+
+function open(line: Line, socket: WebSocket): void {
+  const { gateway, connection } = line;
+  connection.socket = socket;
+  connection.lastActiveAt = Date.now();
+  const close = (code: number, reason: string) => closeConnection(connection, code, reason);
+  const frames = watchFrames(connection.wire, MAX_FRAME_BYTES, () => close(1009, 'Message too long'));
+  const stopClock = watchClock(connection, gateway.clockScale);
+  const take = someAtATime(socket, (message) =>
+    receive(line, message).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`)),
+  );
+  socket.on('message', (data, isBinary) => {
+    if (!frames.admits() || socket.readyState !== socket.OPEN) return;
+    if (isBinary) return close(1003, 'Binary is not supported');
+    connection.lastActiveAt = Date.now();
+    take(String(data));
+  });
+  socket.on('error', () => {}); // `ws` closes by itself, with the code for what was wrong
+  socket.on('close', (code, reason) => {
+    stopClock();
+    gateway.connections.remove(connection);
+    const told = connection.closed ?? { code, reason: reason.toString() };
+    disconnect(line, told.code, told.reason);
+  });
+}
+
+/** Begins with messages in their order, and reads no more of the wire while some wait. */
+function someAtATime(socket: WebSocket, work: (message: string) => Promise<void>): (message: string) => void {
+  const waiting: string[] = [];
+  let running = 0;
+  function begin(): void {
+    while (running < MAX_AT_A_TIME) {
+      const message = waiting.shift();
+      if (message === undefined) break;
+      running += 1;
+      void work(message).then(() => {
+        running -= 1;
+        begin();
+      });
+    }
+    if (waiting.length > 0) socket.pause();
+    else if (socket.isPaused) socket.resume();
+  }
+  return (message) => {
+    waiting.push(message);
+    begin();
+  };
+}
+
+/**
+ * Messages of one connection run side by side: AWS promises no order of what comes back either. That a message beyond the
+ * rate is answered 429 is documented; that it looks as the gateway's other errors do is not.
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html
+ */
+async function receive({ gateway, source, connection }: Line, message: string): Promise<void> {
+  const requestId = newGatewayId();
+  const complain = (text: string) => {
+    const frame = { message: text, connectionId: connection.id, requestId };
+    deliver(connection, Buffer.from(JSON.stringify(frame)));
+  };
+  const route = routeOf(gateway.api, message);
+  if (route === undefined) return complain('Forbidden');
+  if (!gateway.api.throttle(route.key)) return complain('Too Many Requests');
+  const answer = await ask(gateway, route, messageEvent(source, requestId, route.key, message));
+  if (answer === 'late') return complain('Endpoint request timed out');
+  if (answer === 'failed') return complain('Internal server error');
+  if (!route.answers || answer.body === undefined) return;
+  const body = Buffer.from(answer.body);
+  if (body.length <= MAX_MESSAGE_BYTES) return deliver(connection, body);
+  gateway.log(`[socket] ${route.key} answered ${body.length} bytes; ${MAX_MESSAGE_BYTES} can be sent`);
+  complain('Internal server error');
+}
+
+/** A code of 1005 says that the client gave none. */
+function disconnect({ gateway, source, losesDisconnect }: Line, code: number, reason: string): void {
+  const route = gateway.api.routes.get('$disconnect');
+  if (route === undefined || losesDisconnect || gateway.closing || !gateway.api.throttle(route.key)) return;
+  const told = code === 1005 ? 'Client-side close frame status not set' : reason;
+  const event = disconnectEvent(source, newGatewayId(), code, told);
+  ask(gateway, route, event).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`));
+}
+
+async function ask(
+  gateway: Gateway,
+  route: SocketRoute,
+  event: Buffer,
+): Promise<SocketAnswer | 'failed' | 'late'> {
+  const fail = (because: string) => {
+    gateway.log(`[socket] ${route.key} ${because}`);
+    return 'failed' as const;
+  };
+  if (!route.permitted) return fail(`has no permission to invoke ${route.functionArn}`);
+  const outcome = await wholeOutcome(gateway.runtime.invoke(route.functionArn, event), route.timeoutMs);
+  if (outcome === undefined) return 'late';
+  if (outcome.kind === 'failure') return fail(`failed with ${outcome.type}: ${outcome.message}`);
+  if (outcome.kind !== 'answer') return fail('was throttled');
+  return readSocketAnswer(outcome.payload) ?? fail('returned no valid response: it needs a statusCode');
+}

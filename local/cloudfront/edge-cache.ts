@@ -1,0 +1,206 @@
+/**
+ * The cache of an edge: copies of answers, and requests that wait for the first request with the same key. The local stack has one
+ * edge location. AWS has many, and may remove a copy at any time.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
+ * @module
+ */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { sendAnswer } from '../apigateway/http-event.ts';
+import { type Copy, createCopies } from './edge-copies.ts';
+import { edgeError } from './edge-error.ts';
+import type { EdgeRequest } from './edge-event.ts';
+import { type Answered, lifetimeOf } from './edge-lifetime.ts';
+import type { CachePolicy } from './edge-policy.ts';
+import { answer, type Exchange, type Receiver, returnedHeaders, VIA } from './origin.ts';
+
+export interface EdgeCacheOptions {
+  /** In milliseconds. */
+  readonly clock: () => number;
+  /** Returns how long an error status is cached at least, in seconds. */
+  readonly errorTtl: (status: number) => number;
+}
+
+/** A request to answer from the cache or by its origin. */
+export interface Asked {
+  readonly policy: CachePolicy;
+  readonly request: EdgeRequest;
+  readonly exchange: Exchange;
+  /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
+  readonly send: (request: EdgeRequest, receiver?: Receiver) => void;
+}
+
+export interface EdgeCache {
+  serve(asked: Asked): void;
+}
+
+/** Maximum bytes of all copies, and of one. A larger answer is not cached. */
+const MAX_BYTES = 64 * 1_048_576;
+const MAX_COPY_BYTES = 8 * 1_048_576;
+
+const ONLY_READING = new Set(['GET', 'HEAD']);
+
+/** How requests that waited for the first one continue: with its answer, each alone with its own request to the origin, or again from the start. */
+type Settled = Copy | 'alone' | 'again';
+
+interface Cache extends EdgeCacheOptions {
+  readonly copies: ReturnType<typeof createCopies>;
+  readonly waiting: Map<string, ((settled: Settled) => void)[]>;
+}
+
+export function createEdgeCache(options: EdgeCacheOptions): EdgeCache {
+  const cache: Cache = { ...options, copies: createCopies(MAX_BYTES), waiting: new Map() };
+  return { serve: (asked) => serve(cache, asked) };
+}
+
+function serve(cache: Cache, asked: Asked): void {
+  const { policy, request, exchange, send } = asked;
+  const { method = 'GET' } = exchange.request;
+  const key = policy.keyOf(request);
+  const copy = ONLY_READING.has(method) ? cache.copies.get(key) : undefined;
+  const isFresh = copy !== undefined && cache.clock() < copy.freshUntil;
+  if (isFresh) sendCopy(exchange, copy, 'Hit', cache.clock());
+  // A HEAD has the key of a GET, but the answer to a HEAD cannot answer a GET.
+  else if (method !== 'GET') send(request);
+  else askOnce(cache, asked, key);
+}
+
+/** Sends the request to the origin, or waits for a request with the same key that is under way. */
+function askOnce(cache: Cache, asked: Asked, key: string): void {
+  const others = cache.waiting.get(key);
+  if (others !== undefined) return void others.push((settled) => follow(cache, asked, key, settled));
+  const waiting: ((settled: Settled) => void)[] = [];
+  cache.waiting.set(key, waiting);
+  askOrigin(cache, asked, key, (settled) => {
+    if (cache.waiting.get(key) !== waiting) return;
+    cache.waiting.delete(key);
+    for (const go of waiting) go(settled);
+  });
+}
+
+function follow(cache: Cache, asked: Asked, key: string, settled: Settled): void {
+  const { exchange } = asked;
+  if (exchange.response.destroyed) return;
+  if (settled === 'again') serve(cache, asked);
+  else if (settled === 'alone') askOrigin(cache, asked, key, () => {});
+  else sendCopy(exchange, settled, 'Hit', cache.clock());
+}
+
+/** Sends the request to the origin, and caches the answer if it is cacheable. */
+function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Settled) => void): void {
+  const { request, exchange, send } = asked;
+  const copy = cache.copies.get(key);
+  // If the viewer disconnects, its request to the origin ends, and the waiting requests start again.
+  exchange.response.on('close', () => settle('again'));
+  const sendOld = (old: Copy, status: number) => {
+    const errorMs = cache.errorTtl(status) * 1_000;
+    if (errorMs > 0) cache.copies.set(key, { ...old, freshUntil: cache.clock() + errorMs });
+    sendCopy(exchange, old, 'Hit', cache.clock());
+    settle(old);
+  };
+  const isUsable = copy !== undefined && cache.clock() < copy.staleUntil;
+  send(copy === undefined ? request : revalidating(request, copy), {
+    answered(incoming) {
+      const { statusCode: status = 502 } = incoming;
+      if (status === 304 && copy?.headers.etag !== undefined) {
+        incoming.resume();
+        const refreshed = refresh(cache, asked, copy, returnedHeaders(incoming, exchange));
+        cache.copies.set(key, refreshed.copy);
+        sendCopy(exchange, refreshed.copy, 'RefreshHit', cache.clock());
+        settle(refreshed.isShared ? refreshed.copy : 'alone');
+      } else if (status >= 500 && isUsable) {
+        incoming.resume();
+        sendOld(copy, status);
+      } else {
+        pass(cache, asked, key, incoming, settle);
+      }
+    },
+    failed(status, reason) {
+      if (isUsable) return sendOld(copy, status);
+      const page = edgeError(status, reason, exchange.id);
+      const made = copyOf(cache, asked, page, page.body);
+      if (exchange.response.headersSent) return void exchange.response.destroy();
+      if (made.isKept) cache.copies.set(key, made.copy);
+      sendCopy(exchange, made.copy, 'Error', cache.clock());
+      settle(made.isKept ? made.copy : 'alone');
+    },
+  });
+}
+
+/** Returns the request with the ETag of the copy in place of the viewer's condition. */
+function revalidating(request: EdgeRequest, { headers }: Copy): EdgeRequest {
+  if (headers.etag === undefined) return request;
+  return { ...request, headers: { ...request.headers, 'if-none-match': headers.etag } };
+}
+
+/** Streams an answer to the viewer. When it is complete it may be cached, and answer the waiting requests. */
+function pass(
+  cache: Cache,
+  asked: Asked,
+  key: string,
+  incoming: IncomingMessage,
+  settle: (settled: Settled) => void,
+): void {
+  const { exchange } = asked;
+  const head = { status: incoming.statusCode ?? 502, headers: returnedHeaders(incoming, exchange) };
+  const made = copyOf(cache, asked, head, Buffer.alloc(0));
+  if (!made.isShared) settle('alone');
+  if (made.isKept || made.isShared) {
+    let chunks: Buffer[] | undefined = [];
+    let size = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      chunks?.push(chunk);
+      if (size <= MAX_COPY_BYTES || chunks === undefined) return;
+      chunks = undefined;
+      settle('alone');
+    });
+    incoming.on('end', () => {
+      if (chunks === undefined || !incoming.complete) return;
+      const whole = copyOf(cache, asked, head, Buffer.concat(chunks));
+      if (whole.isKept) cache.copies.set(key, whole.copy);
+      settle(whole.copy);
+    });
+  }
+  answer(incoming, exchange);
+}
+
+function copyOf({ clock, errorTtl }: Cache, { policy }: Asked, { status, headers }: Answered, body: Buffer) {
+  const now = clock();
+  const { ttl, staleIfError, isShared } = lifetimeOf({ status, headers }, policy, errorTtl(status), now);
+  const freshUntil = now + (ttl ?? 0) * 1_000;
+  const copy = {
+    status,
+    headers,
+    body,
+    storedAt: now,
+    freshUntil,
+    staleUntil: freshUntil + staleIfError * 1_000,
+  };
+  return { copy, isKept: ttl !== undefined, isShared };
+}
+
+/** Returns the copy with a new age, and with the headers of the 304. */
+function refresh(cache: Cache, asked: Asked, { status, headers, body }: Copy, news: OutgoingHttpHeaders) {
+  const { 'content-length': _, ...changed } = news;
+  return copyOf(cache, asked, { status, headers: { ...headers, ...changed } }, body);
+}
+
+function sendCopy(exchange: Exchange, copy: Copy, outcome: string, now: number): void {
+  const { id, request, response, addCors } = exchange;
+  const isSame = copy.status === 200 && hasTag(request, copy.headers.etag);
+  const { 'content-length': _, ...rest } = copy.headers;
+  const headers = addCors(request, {
+    ...rest,
+    age: String(Math.floor((now - copy.storedAt) / 1_000)),
+    via: VIA,
+    'x-cache': `${outcome} from cloudfront`,
+    'x-amz-cf-id': id,
+  });
+  const body = isSame ? Buffer.alloc(0) : copy.body;
+  sendAnswer(response, { status: isSame ? 304 : copy.status, headers, body });
+}
+
+function hasTag({ headers }: IncomingMessage, etag: unknown): boolean {
+  const tags = (headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return typeof etag === 'string' && (tags.includes(etag.replace(/^W\//, '')) || tags.includes('*'));
+}

@@ -1,0 +1,151 @@
+/**
+ * What a distribution of the template asks for: its origins, and which request belongs to which behavior.
+ * @module
+ */
+
+import { matchesWildcard } from '../iam/iam-match.ts';
+import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
+import { edgeFunctionArn } from '../template/names.ts';
+import type { Plan, Resolved } from '../template/plan.ts';
+import { place } from '../template/resources.ts';
+import { type AddCors, readResponseHeadersPolicy } from './edge-cors.ts';
+import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';
+import {
+  type CachePolicy,
+  type OriginRequestPolicy,
+  readCachePolicy,
+  readOriginRequestPolicy,
+} from './edge-policy.ts';
+import type { Origin } from './origin.ts';
+
+export interface Behavior {
+  readonly originId: string;
+  readonly methods: ReadonlySet<string>;
+  readonly route: EdgeFunction | undefined;
+  readonly addCors: AddCors;
+  /** Undefined where nothing is cached. */
+  readonly cachePolicy: CachePolicy | undefined;
+  readonly originRequestPolicy: OriginRequestPolicy;
+  matches(path: string): boolean;
+}
+
+/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html */
+const DEFAULT_READ_TIMEOUT_S = 30;
+/** @see https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_AllowedMethods.html */
+const DEFAULT_METHODS = ['GET', 'HEAD'];
+
+/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html */
+export const DEFAULT_ERROR_TTL_S = 10;
+
+const configOf = (resource: Resolved) => objectOr(resource.properties.DistributionConfig);
+
+/** The origins by their ids. */
+export function readOrigins(
+  resource: Resolved,
+  plan: Plan,
+  accessKeyId: string,
+  socketHosts: ReadonlySet<string>,
+): ReadonlyMap<string, Origin> {
+  const origins = listOf(configOf(resource).Origins).map((entry) => {
+    const origin = objectOr(entry);
+    const at = `an origin of ${place(resource)}`;
+    if (origin.CustomOriginConfig === undefined) throw new Error(`${at} has no CustomOriginConfig`);
+    refuseRetries(origin, at);
+    const { OriginReadTimeout: timeout } = objectOr(origin.CustomOriginConfig);
+    const host = requireString(origin.DomainName, `DomainName of ${at}`);
+    return {
+      id: requireString(origin.Id, `Id of ${at}`),
+      host,
+      takesSockets: socketHosts.has(host),
+      readTimeoutMs: numberOr(timeout, DEFAULT_READ_TIMEOUT_S, `OriginReadTimeout of ${at}`) * 1_000,
+      accessKeyId: isSigned(origin, plan, at) ? accessKeyId : undefined,
+    };
+  });
+  return new Map(origins.map((origin) => [origin.id, origin]));
+}
+
+/** What is retried on AWS and not here would be executed twice there, and that only there. */
+function refuseRetries(origin: JsonObject, at: string): void {
+  if (origin.ConnectionAttempts === 1) return;
+  throw new Error(`${at} has ${String(origin.ConnectionAttempts)} connection attempts: it must be 1`);
+}
+
+function isSigned(origin: JsonObject, plan: Plan, at: string): boolean {
+  const id = origin.OriginAccessControlId;
+  if (id === undefined) return false;
+  const control = plan.all('AWS::CloudFront::OriginAccessControl').find(({ name }) => name === id);
+  const config = objectOr(control?.properties.OriginAccessControlConfig);
+  if (config.OriginAccessControlOriginType === 'lambda' && config.SigningBehavior === 'always') return true;
+  throw new Error(`${at} needs an origin access control of the type lambda that always signs`);
+}
+
+/** The functions of a distribution, by their ARN: each exists once, however many behaviors share it. */
+export type EdgeFunctions = Map<string, EdgeFunction>;
+
+/** The behaviors in the order in which they are asked. Adds the functions that they need. */
+export function readBehaviors(
+  resource: Resolved,
+  plan: Plan,
+  origins: ReadonlyMap<string, Origin>,
+  functions: EdgeFunctions,
+  log: (line: string) => void,
+): Behavior[] {
+  const config = configOf(resource);
+  const fallback = { ...objectOr(config.DefaultCacheBehavior), PathPattern: '*' };
+  return [...listOf(config.CacheBehaviors), fallback].map((entry) => {
+    const behavior = objectOr(entry);
+    const at = `the behavior ${String(behavior.PathPattern)} of ${place(resource)}`;
+    const originId = requireString(behavior.TargetOriginId, `TargetOriginId of ${at}`);
+    if (!origins.has(originId)) throw new Error(`${at} has the origin ${originId}, which does not exist`);
+    refuseCachedOptions(behavior, at);
+    const pattern = requireString(behavior.PathPattern, `PathPattern of ${at}`);
+    const arn = functionOf(behavior, at);
+    if (arn !== undefined && !functions.has(arn)) functions.set(arn, newFunction(arn, plan, at, log));
+    return {
+      originId,
+      methods: new Set(stringsOf(behavior.AllowedMethods ?? DEFAULT_METHODS, `AllowedMethods of ${at}`)),
+      route: arn === undefined ? undefined : functions.get(arn),
+      addCors: readResponseHeadersPolicy(behavior.ResponseHeadersPolicyId, plan, at),
+      cachePolicy: readCachePolicy(behavior.CachePolicyId, plan, at),
+      originRequestPolicy: readOriginRequestPolicy(behavior.OriginRequestPolicyId, plan, at),
+      matches: (path) => matchesWildcard(pattern, path),
+    };
+  });
+}
+
+function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string): void {
+  if (stringsOf(methods, `CachedMethods of ${at}`).includes('OPTIONS'))
+    throw new Error(`${at} caches OPTIONS: only GET and HEAD are cached here`);
+}
+
+/** Returns the minimum time for which each error status is cached, in seconds, as far as the template sets it. */
+export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
+  const at = `the error responses of ${place(resource)}`;
+  const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);
+  return new Map(
+    errors.map(({ ErrorCode: code, ErrorCachingMinTTL: ttl }) => [
+      numberOr(code, 0, `ErrorCode of ${at}`),
+      numberOr(ttl, DEFAULT_ERROR_TTL_S, `ErrorCachingMinTTL of ${at}`),
+    ]),
+  );
+}
+
+function functionOf(behavior: JsonObject, at: string): string | undefined {
+  const [association, ...others] = listOf(behavior.FunctionAssociations).map(objectOr);
+  if (association === undefined) return undefined;
+  if (others.length === 0 && association.EventType === 'viewer-request')
+    return requireString(association.FunctionARN, `FunctionARN of ${at}`);
+  throw new Error(`${at} must have one function at most, for viewer-request`);
+}
+
+function newFunction(arn: string, plan: Plan, at: string, log: (line: string) => void): EdgeFunction {
+  const found = plan.all('AWS::CloudFront::Function').find((candidate) => edgeFunctionArn(candidate) === arn);
+  if (found === undefined) throw new Error(`${at} has the function ${arn}, which no template has`);
+  const { FunctionCode: code, FunctionConfig: config } = found.properties;
+  const runtime = objectOr(config).Runtime;
+  if (runtime !== 'cloudfront-js-2.0') {
+    throw new Error(`${place(found)} has the runtime ${String(runtime)}; only cloudfront-js-2.0 runs here`);
+  }
+  const text = requireString(code, `FunctionCode of ${place(found)}`);
+  return createEdgeFunction(text, place(found), (line) => log(`[edge] ${line}`));
+}

@@ -1,0 +1,198 @@
+/**
+ * A CloudFront distribution: behaviors, the function at the edge, the cache, and origins.
+ * @module
+ */
+import { randomBytes } from 'node:crypto';
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import { sendAnswer, sendMessage } from '../apigateway/http-event.ts';
+import { headBytes } from '../apigateway/request-body.ts';
+import { NOT_SIGNED } from '../lambda/function-url.ts';
+import { type Listener, responseOn } from '../listener.ts';
+import { distributionDomain, distributionId } from '../template/names.ts';
+import type { Plan, Resolved } from '../template/plan.ts';
+import { type Asked, createEdgeCache, type EdgeCache } from './edge-cache.ts';
+import {
+  type Behavior,
+  DEFAULT_ERROR_TTL_S,
+  type EdgeFunctions,
+  readBehaviors,
+  readErrorTtls,
+  readOrigins,
+} from './edge-config.ts';
+import { sendEdgeError } from './edge-error.ts';
+import {
+  buildEdgeEvent,
+  type EdgeRequest,
+  type EdgeVerdict,
+  readVerdict,
+  splitTarget,
+} from './edge-event.ts';
+import { tunnel, type Upgrade } from './edge-socket.ts';
+import { breaksSignature, type Exchange, forward, hasBody, type Origin } from './origin.ts';
+
+export interface DistributionOptions {
+  readonly plan: Plan;
+  /** The key that the function URLs behind access control know this distribution by. */
+  readonly accessKeyId: string;
+  /** Host and port of each WebSocket API: the origins that take upgrades. */
+  readonly socketHosts: ReadonlySet<string>;
+  readonly log: (line: string) => void;
+}
+
+interface Distribution {
+  readonly context: { readonly distributionDomainName: string; readonly distributionId: string };
+  /** In their order; the default behavior is the last and matches everything. */
+  readonly behaviors: readonly Behavior[];
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly agent: Agent;
+  readonly cache: EdgeCache;
+  newRequestId(): string;
+  readonly log: (line: string) => void;
+}
+
+/** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+const MAX_URL_BYTES = 8_192;
+const MAX_HEAD_BYTES = 32_768;
+
+/** Ids are as long as those of CloudFront: a random part for the distribution, and a number. */
+const RANDOM_BYTES = 36;
+const NUMBER_LENGTH = 8;
+
+export interface ServedDistribution {
+  /** The origin of the behavior that a path belongs to, whatever a function at the edge says to it. */
+  originOf(path: string): Origin | undefined;
+  /** Ends its functions and its connections to origins. */
+  close(): Promise<void>;
+}
+
+/** Serves one distribution on a listener that already has its port. */
+export function serveDistribution(
+  resource: Resolved,
+  listener: Listener,
+  { plan, accessKeyId, socketHosts, log }: DistributionOptions,
+): ServedDistribution {
+  const origins = readOrigins(resource, plan, accessKeyId, socketHosts);
+  const functions: EdgeFunctions = new Map();
+  const errorTtls = readErrorTtls(resource);
+  const random = randomBytes(RANDOM_BYTES).toString('base64url');
+  let requests = 0;
+  const distribution: Distribution = {
+    context: {
+      distributionDomainName: distributionDomain(resource),
+      distributionId: distributionId(resource),
+    },
+    behaviors: readBehaviors(resource, plan, origins, functions, log),
+    origins,
+    agent: new Agent({ keepAlive: true }),
+    cache: createEdgeCache({
+      clock: Date.now,
+      errorTtl: (status) => errorTtls.get(status) ?? DEFAULT_ERROR_TTL_S,
+    }),
+    newRequestId() {
+      requests += 1;
+      return random + String(requests).padStart(NUMBER_LENGTH, '0');
+    },
+    log,
+  };
+  const take = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => {
+    const id = distribution.newRequestId();
+    handle(distribution, id, request, response, upgrade).catch((error: unknown) => {
+      // A header that cannot be sent on, say: a mistake of the function at the edge.
+      log(`[edge] ${String(error)}`);
+      sendEdgeError(response, 502, 'The request cannot be sent to the origin.', id);
+    });
+  };
+  listener.serve((request, response) => take(request, response));
+  listener.serveUpgrades((request, socket, head) => {
+    take(request, responseOn(request, socket), { socket, head });
+  });
+  return {
+    originOf(path) {
+      const behavior = distribution.behaviors.find(({ matches }) => matches(path));
+      return origins.get(behavior?.originId ?? '');
+    },
+    async close() {
+      distribution.agent.destroy();
+      for (const edgeFunction of functions.values()) await edgeFunction.close();
+    },
+  };
+}
+
+async function handle(
+  distribution: Distribution,
+  id: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Upgrade | undefined,
+): Promise<void> {
+  const { uri } = splitTarget(request);
+  const behavior = distribution.behaviors.find(({ matches }) => matches(uri));
+  const refusal = refusalOf(request, behavior);
+  if (refusal !== undefined || behavior === undefined) {
+    sendEdgeError(response, refusal ?? 403, 'The request was refused at the edge.', id);
+    return;
+  }
+  const { verdict, originId = behavior.originId } = await runFunction(distribution, behavior, request, id);
+  if (response.destroyed) return; // the viewer has gone meanwhile
+  const origin = distribution.origins.get(originId);
+  if (verdict.kind === 'response') {
+    sendAnswer(response, verdict.answer);
+  } else if (verdict.kind === 'request' && origin !== undefined) {
+    const { addCors, originRequestPolicy, cachePolicy } = behavior;
+    const { log } = distribution;
+    const exchange = { id, request, response, addCors, originRequestPolicy, cachePolicy, log };
+    if (upgrade === undefined) pass(distribution, origin, verdict.request, exchange);
+    else if (origin.takesSockets) tunnel(origin, distribution.agent, verdict.request, exchange, upgrade);
+    else sendEdgeError(response, 403, 'The origin takes no WebSockets.', id);
+  } else {
+    const message = verdict.kind === 'invalid' ? verdict.message : `there is no origin ${originId}`;
+    distribution.log(`[edge] the function failed: ${message}`);
+    sendEdgeError(response, 503, 'The function at the edge failed.', id);
+  }
+}
+
+/** Answers from the cache if the behavior has one, otherwise from the origin. */
+function pass(
+  { agent, cache, log }: Distribution,
+  origin: Origin,
+  request: EdgeRequest,
+  exchange: Exchange,
+): void {
+  if (breaksSignature(origin, request, exchange)) {
+    log(
+      `[edge] the origin request policy must not forward the Authorization of a viewer to ${origin.id}, whose requests are signed`,
+    );
+    sendMessage(exchange.response, 403, NOT_SIGNED);
+    return;
+  }
+  const { cachePolicy: policy } = exchange;
+  const send: Asked['send'] = (sent, receiver) => forward(origin, agent, sent, exchange, receiver);
+  if (policy === undefined) send(request);
+  else cache.serve({ policy, request, exchange, send });
+}
+
+/** What CloudFront answers before any code of ours runs. */
+function refusalOf(request: IncomingMessage, behavior: Behavior | undefined): number | undefined {
+  const { method = 'GET', url = '/' } = request;
+  if (!url.startsWith('/')) return 400;
+  if (url.length > MAX_URL_BYTES) return 414;
+  if (headBytes(request) > MAX_HEAD_BYTES) return 494;
+  if (behavior?.methods.has(method) !== true) return 403;
+  // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+  if (method === 'GET' && hasBody(request)) return 403;
+  return undefined;
+}
+
+async function runFunction(
+  { context }: Distribution,
+  { route }: Behavior,
+  request: IncomingMessage,
+  requestId: string,
+): Promise<{ verdict: EdgeVerdict; originId?: string | undefined }> {
+  const { rawQuery } = splitTarget(request);
+  const event = buildEdgeEvent(request, { ...context, requestId });
+  if (route === undefined) return { verdict: readVerdict(event.request, event, rawQuery) };
+  const run = await route.run(event, rawQuery);
+  if (run.kind === 'failed') return { verdict: { kind: 'invalid', message: run.message } };
+  return { verdict: readVerdict(run.value, event, rawQuery), originId: run.originId };
+}

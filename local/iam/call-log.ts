@@ -1,0 +1,121 @@
+/**
+ * What each function asked AWS for, and which of its grants it ever used.
+ * @module
+ */
+
+import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import type { FunctionPlan } from '../template/plan.ts';
+import type { ResourcePolicies } from '../template/resource-policies.ts';
+import { type Decision, decide, type Match, type Statement } from './iam.ts';
+import type { ConditionContext } from './iam-conditions.ts';
+
+export interface CallRecord {
+  readonly function: string;
+  readonly action: string;
+  readonly count: number;
+}
+
+export interface GrantRecord {
+  readonly function: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly used: boolean;
+}
+
+export interface Ledger {
+  /**
+   * Decides by the role of the function and by the policy of the resource, and remembers the grants of the role that
+   * allowed it.
+   * @param more values of the condition keys of one service
+   */
+  authorize(caller: FunctionPlan, action: string, resource: string, more?: ConditionContext): Decision;
+  count(caller: FunctionPlan, action: string): void;
+  calls(): CallRecord[];
+  grants(): GrantRecord[];
+  forgetCalls(): void;
+}
+
+/** The session that the processes of a function have with its role. */
+export const sessionArn = ({ role, name }: FunctionPlan) =>
+  `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
+
+/** Decisions that are cached for a function. Each connection has its own ARN, and so decisions of its own. */
+const MAX_KEPT = 5_000;
+
+/** A ledger over the roles of these functions, and the policies of what they ask for. */
+export function createLedger(functions: readonly FunctionPlan[], policies: ResourcePolicies): Ledger {
+  const counts = new Map<string, { function: string; action: string; count: number }>();
+  const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
+
+  function remember(caller: FunctionPlan, { statement, action, resource }: Match): void {
+    const statements = used.get(caller) ?? new Map<Statement, Set<string>>();
+    const patterns = statements.get(statement) ?? new Set<string>();
+    patterns.add(`${action} ${resource}`);
+    used.set(caller, statements.set(statement, patterns));
+  }
+
+  // Every call needs a decision, and the policies do not change while the stack runs.
+  const kept = new Map<FunctionPlan, Map<string, Decision>>();
+
+  function keptFor(caller: FunctionPlan): Map<string, Decision> {
+    const found = kept.get(caller);
+    if (found !== undefined && found.size < MAX_KEPT) return found;
+    const fresh = new Map<string, Decision>();
+    kept.set(caller, fresh);
+    return fresh;
+  }
+
+  return {
+    authorize(caller, action, resource, more) {
+      const decisions = keptFor(caller);
+      const question = `${action} ${resource}`;
+      const known = more === undefined ? decisions.get(question) : undefined;
+      if (known !== undefined) return known;
+      const role = `arn:aws:iam::${ACCOUNT}:role/${caller.role.name}`;
+      const decision = decide(caller.role.statements, policies(resource), {
+        requester: { kind: 'role', role, session: sessionArn(caller) },
+        action,
+        resource,
+        context: {
+          'aws:SecureTransport': ['true'], // on AWS every call of an SDK is encrypted
+          'aws:RequestedRegion': [REGION],
+          'aws:PrincipalArn': [role],
+          'aws:PrincipalAccount': [ACCOUNT],
+          'aws:ResourceAccount': [ACCOUNT],
+          ...more,
+        },
+      });
+      if (decision.allowed) for (const match of decision.matches) remember(caller, match);
+      if (more === undefined) decisions.set(question, decision);
+      return decision;
+    },
+    count(caller, action) {
+      const key = `${caller.path} ${action}`;
+      const record = counts.get(key) ?? { function: caller.path, action, count: 0 };
+      record.count += 1;
+      counts.set(key, record);
+    },
+    calls: () => [...counts.values()],
+    grants: () => functions.flatMap((entry) => grantsOf(entry, used.get(entry))),
+    forgetCalls: () => counts.clear(),
+  };
+}
+
+function grantsOf(entry: FunctionPlan, used: Map<Statement, Set<string>> | undefined): GrantRecord[] {
+  const allows = entry.role.statements.filter(({ effect }) => effect === 'Allow');
+  return allows.flatMap((statement) => {
+    const patterns = used?.get(statement);
+    const actions = statement.notActions ? ['NotAction'] : statement.actions;
+    const resources = statement.notResources ? ['NotResource'] : statement.resources;
+    return actions.flatMap((action) =>
+      resources.map((resource) => {
+        return {
+          function: entry.path,
+          action,
+          resource,
+          used: patterns?.has(`${action} ${resource}`) ?? false,
+        };
+      }),
+    );
+  });
+}

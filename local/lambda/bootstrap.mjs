@@ -1,0 +1,254 @@
+/**
+ * Runs inside each environment process: loads the handler and serves invocations from the Runtime API, as the
+ * runtime of AWS does. It has no dependency and shares nothing with the process that started it.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ * @module
+ */
+import { existsSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+
+// Not `import`: that reads every export. The WebSocket exports load a client that would take a fifth of the start.
+const { Agent, request: httpRequest } = process.getBuiltinModule('node:http');
+
+const api = new URL(`http://${process.env.AWS_LAMBDA_RUNTIME_API}/`);
+const agent = new Agent({ keepAlive: true, noDelay: true });
+const concurrency = Number(process.argv[2]);
+
+/** When to write the compile cache after the first invocation has begun, in milliseconds: by then most code is compiled. */
+const COMPILED_AFTER_MS = 500;
+// The next environment of the function reuses the code that this one has compiled.
+enableCompileCache(process.argv[3]);
+
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+/** Ends the prelude: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html */
+const PRELUDE_END = Buffer.alloc(8);
+const setPrelude = Symbol('setPrelude');
+
+globalThis.awslambda = {
+  streamifyResponse: (handler) => Object.assign(handler, { [STREAMING]: true }),
+  HttpResponseStream: {
+    from(stream, prelude) {
+      stream.setContentType(PRELUDE_TYPE);
+      stream[setPrelude](Buffer.concat([Buffer.from(JSON.stringify(prelude)), PRELUDE_END]));
+      return stream;
+    },
+  },
+};
+
+// A stack that stops says SIGTERM: the function may end what it holds, and the stack kills the process afterwards. Ctrl-C in
+// a terminal goes to every process of the group, to this one too, and is for the stack alone.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {});
+
+/** Without the process that gives out work there is none: whoever is cut off ends, and leaves nothing behind. */
+function orphaned() {
+  process.exit(1);
+}
+
+function open(method, path, headers = {}) {
+  const request = httpRequest(new URL(`2018-06-01/runtime/${path}`, api), { method, headers, agent });
+  request.on('error', orphaned);
+  return request;
+}
+
+function answerTo(request) {
+  return new Promise((resolve) => {
+    request.on('response', (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('error', orphaned);
+      response.on('end', () => resolve({ headers: response.headers, body: Buffer.concat(chunks) }));
+    });
+  });
+}
+
+function post(path, body, headers) {
+  const request = open('POST', path, { 'content-length': Buffer.byteLength(body), ...headers });
+  request.end(body);
+  return answerTo(request);
+}
+
+function describe(error) {
+  if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), trace: [] };
+  return { errorType: error.name, errorMessage: error.message, trace: (error.stack ?? '').split('\n') };
+}
+
+function report(title, error) {
+  const { errorType, errorMessage, trace } = describe(error);
+  console.error(`${title} ${JSON.stringify({ errorType, errorMessage, stack: trace })}`);
+}
+
+/** Codes in place of names: what goes wrong with the handler itself has a type of its own on Lambda. */
+class RuntimeError extends Error {
+  constructor(type, message) {
+    super(message);
+    this.name = `Runtime.${type}`;
+  }
+}
+
+async function loadHandler() {
+  const { _HANDLER: handler = '', LAMBDA_TASK_ROOT: root = '' } = process.env;
+  const dot = handler.lastIndexOf('..');
+  const base = join(root, handler.slice(0, dot));
+  const file = ['.mjs', '.js', '.cjs'].map((extension) => base + extension).find((name) => existsSync(name));
+  if (file === undefined)
+    throw new RuntimeError('ImportModuleError', `Cannot find module '${handler.slice(0, dot)}'`);
+  const module = await import(pathToFileURL(file).href);
+  const name = handler.slice(dot + 1);
+  const found = module[name] ?? module.default?.[name];
+  if (typeof found !== 'function') {
+    throw new RuntimeError('HandlerNotFound', `${handler} is undefined or not exported`);
+  }
+  if (found[STREAMING] !== true && found.length > 2) {
+    // Node 24 on Lambda takes async handlers only.
+    throw new RuntimeError(
+      'CallbackHandlerDeprecated',
+      `${handler} takes a callback; return a promise instead`,
+    );
+  }
+  return found;
+}
+
+function contextOf(headers) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  return {
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    callbackWaitsForEmptyEventLoop: true,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+}
+
+/** The stream that a streaming handler writes to: its first write opens the response, not earlier. */
+function createResponseStream(id) {
+  let contentType = 'application/octet-stream';
+  let prelude;
+  let request;
+  let done;
+
+  function begin() {
+    if (request !== undefined) return;
+    request = open('POST', `invocation/${id}/response`, {
+      'content-type': contentType,
+      'lambda-runtime-function-response-mode': 'streaming',
+      'transfer-encoding': 'chunked',
+      trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+    });
+    done = answerTo(request);
+  }
+
+  const stream = new Writable({
+    write(chunk, _encoding, next) {
+      begin();
+      // As on Lambda the prelude goes out with the first write, so a body without one never sends it.
+      const bytes = prelude === undefined ? chunk : Buffer.concat([prelude, chunk]);
+      prelude = undefined;
+      if (bytes.length === 0 || request.write(bytes)) next();
+      else request.once('drain', next);
+    },
+    final(next) {
+      begin();
+      request.end(next);
+    },
+  });
+  stream.setContentType = (type) => {
+    contentType = type;
+  };
+  stream[setPrelude] = (bytes) => {
+    prelude = bytes;
+  };
+  stream.on('error', () => {}); // told to the Runtime API by fail()
+
+  return {
+    stream,
+    finished: () =>
+      new Promise((resolve, reject) => {
+        if (stream.errored) return reject(stream.errored);
+        stream.on('error', reject);
+        stream.on('finish', () => done.then(resolve));
+        if (stream.writableFinished) done.then(resolve);
+      }),
+    /** After the first write it is too late for an error response: the error goes into the trailers. */
+    async fail(error) {
+      if (request === undefined) return false;
+      const { errorType } = describe(error);
+      request.addTrailers({
+        'Lambda-Runtime-Function-Error-Type': errorType,
+        'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(describe(error))).toString('base64'),
+      });
+      request.end();
+      await done;
+      return true;
+    },
+  };
+}
+
+async function run(handler, { headers, body }) {
+  const context = contextOf(headers);
+  const id = context.awsRequestId;
+  const streaming = handler[STREAMING] === true ? createResponseStream(id) : undefined;
+  try {
+    const event = JSON.parse(body.toString('utf8'));
+    if (streaming !== undefined) {
+      await handler(event, streaming.stream, context);
+      await streaming.finished();
+      return;
+    }
+    const result = await handler(event, context);
+    await post(`invocation/${id}/response`, JSON.stringify(result) ?? 'null', {
+      'content-type': 'application/json',
+    });
+  } catch (error) {
+    report(`${id} Invoke Error`, error);
+    if (await streaming?.fail(error)) return;
+    const { errorType } = describe(error);
+    const headers = { 'lambda-runtime-function-error-type': errorType };
+    await post(`invocation/${id}/error`, JSON.stringify(describe(error)), headers);
+  }
+}
+
+let waiting = 0;
+let loops = 0;
+let isCompiled = false;
+
+/** One loop waits at all times while there is room, so a burst is taken up as it comes. */
+async function serve(handler) {
+  loops += 1;
+  for (;;) {
+    waiting += 1;
+    const next = open('GET', 'invocation/next');
+    next.end();
+    const invocation = await answerTo(next);
+    waiting -= 1;
+    if (!isCompiled) setTimeout(flushCompileCache, COMPILED_AFTER_MS).unref();
+    isCompiled = true;
+    if (waiting === 0 && loops < concurrency) void serve(handler);
+    await run(handler, invocation);
+  }
+}
+
+// The exit status of the Lambda runtime for an error that nobody caught.
+const UNCAUGHT = 129;
+process.on('uncaughtException', (error) => {
+  report('Uncaught Exception', error);
+  process.exit(UNCAUGHT);
+});
+
+try {
+  await serve(await loadHandler());
+} catch (error) {
+  report('Init Error', error);
+  const { errorType } = describe(error);
+  await post('init/error', JSON.stringify(describe(error)), {
+    'lambda-runtime-function-error-type': errorType,
+  });
+  process.exit(1);
+}

@@ -1,0 +1,100 @@
+/**
+ * The process of an environment: what it is started with, and what it may know.
+ * @module
+ */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { REGION } from '../template/intrinsics.ts';
+import type { FunctionPlan } from '../template/plan.ts';
+
+/** How a process is known: to the Runtime API, to IAM, and in the logs. */
+export interface Identity {
+  readonly id: string;
+  readonly accessKeyId: string;
+  readonly logStream: string;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface Child {
+  readonly pid: number | undefined;
+  /** Tells it to end what it is doing. */
+  stop(): void;
+  kill(): void;
+  readonly gone: Promise<Exit>;
+}
+
+interface Settings {
+  readonly runtimeApi: string;
+  readonly awsEndpoint: string;
+  readonly concurrency: number;
+  /** Directory of the compile cache that the processes of a stack share. */
+  readonly compiled: string;
+}
+
+const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
+
+/** Lambda switches these conveniences of Node off, so a bundle that needs them fails here too. */
+const NODE_FLAGS = ['--no-experimental-detect-module', '--no-experimental-require-module'];
+
+/** Starts bootstrap.mjs for the function; `print` takes each line that it writes. */
+export function spawnRuntime(
+  plan: FunctionPlan,
+  settings: Settings,
+  identity: Identity,
+  print: (line: string) => void,
+): Child {
+  const args = [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency), settings.compiled];
+  const child = spawn(process.execPath, args, {
+    cwd: plan.directory,
+    env: environmentOf(plan, settings, identity),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', print);
+  const gone = new Promise<Exit>((resolve) => {
+    child.on('error', (error) => resolve({ code: null, signal: error.message }));
+    // "close" comes after the last line of output, "exit" may come before it.
+    child.on('close', (code, signal) => resolve({ code, signal }));
+  });
+  return {
+    pid: child.pid,
+    stop: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+    gone,
+  };
+}
+
+/**
+ * Everything the process may know: the variables of the template, and those of Lambda. Never the environment of the
+ * process that starts it, where a developer's own credentials and tokens are.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+ */
+function environmentOf(plan: FunctionPlan, settings: Settings, identity: Identity): Record<string, string> {
+  return {
+    ...plan.environment,
+    AWS_REGION: REGION,
+    AWS_DEFAULT_REGION: REGION,
+    AWS_ACCESS_KEY_ID: identity.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: randomUUID(),
+    AWS_SESSION_TOKEN: 'local',
+    AWS_ENDPOINT_URL: settings.awsEndpoint,
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_LAMBDA_FUNCTION_NAME: plan.name,
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(plan.memoryMb),
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: plan.logGroup,
+    AWS_LAMBDA_LOG_STREAM_NAME: identity.logStream,
+    AWS_LAMBDA_RUNTIME_API: `${settings.runtimeApi}/${identity.id}`,
+    _HANDLER: plan.handler,
+    LAMBDA_TASK_ROOT: plan.directory,
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+  };
+}

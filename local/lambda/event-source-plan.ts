@@ -1,0 +1,147 @@
+/**
+ * Event source mappings from queues to functions as the template has them, and what AWS refuses when it creates one.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+ * @module
+ */
+
+import type { Ledger } from '../iam/call-log.ts';
+import { type JsonObject, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
+import { arnOf } from '../template/names.ts';
+import type { FunctionPlan, Plan, Resolved } from '../template/plan.ts';
+import { place } from '../template/resources.ts';
+
+/** One mapping, checked. */
+export interface EventSource {
+  readonly queue: Resolved;
+  readonly queueArn: string;
+  /** The queue keeps an order, message group by message group. */
+  readonly ordered: boolean;
+  /** How long a message that was taken stays hidden. */
+  readonly visibilityMs: number;
+  readonly function: FunctionPlan;
+  readonly enabled: boolean;
+  readonly batchSize: number;
+  readonly windowMs: number;
+  /** Batches that are with the function at the same time. */
+  readonly maximumConcurrency: number;
+  /** The function names the messages of a batch that failed. */
+  readonly reportsFailures: boolean;
+}
+
+/** @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html */
+const DEFAULT_VISIBILITY_S = 30;
+/** @see https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html */
+const DEFAULT_BATCH_SIZE = 10;
+const MAX_BATCH_SIZE = 10_000;
+const MAX_WINDOW_S = 300;
+/** Larger batches are gathered from several receives, which needs a window; a FIFO queue has none. */
+const MAX_WITHOUT_WINDOW = 10;
+/** Lambda starts with five pollers; where it would add more under load, this machine does not. */
+const DEFAULT_CONCURRENCY = 5;
+
+/** What Lambda does to the queue with the role of the function. */
+const NEEDED = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+
+/** Reads all mappings; throws a sentence for one that AWS would not create. */
+export function readEventSources(plan: Plan, ledger: Ledger): EventSource[] {
+  return plan.all('AWS::Lambda::EventSourceMapping').map((mapping) => {
+    const source = readEventSource(mapping, plan);
+    refuseShortVisibility(mapping, source);
+    refuseMissingGrants(mapping, source, ledger);
+    return source;
+  });
+}
+
+function readEventSource(mapping: Resolved, plan: Plan): EventSource {
+  const { properties } = mapping;
+  const queue = queueOf(mapping, plan);
+  const ordered = queue.properties.FifoQueue === true;
+  const visibility = numberOr(
+    queue.properties.VisibilityTimeout,
+    DEFAULT_VISIBILITY_S,
+    `VisibilityTimeout of ${place(queue)}`,
+  );
+  const window = within(mapping, 'MaximumBatchingWindowInSeconds', 0, MAX_WINDOW_S, 0);
+  const scaling = { ...mapping, properties: objectOr(properties.ScalingConfig) };
+  return {
+    queue,
+    queueArn: arnOf(queue),
+    ordered,
+    visibilityMs: visibility * 1_000,
+    function: functionOf(mapping, plan),
+    enabled: String(properties.Enabled) !== 'false',
+    batchSize: batchSizeOf(mapping, ordered, window),
+    windowMs: window * 1_000,
+    maximumConcurrency: within(scaling, 'MaximumConcurrency', 2, 1_000, DEFAULT_CONCURRENCY),
+    reportsFailures: reportsFailures(mapping),
+  };
+}
+
+function queueOf(mapping: Resolved, plan: Plan): Resolved {
+  const arn = mapping.properties.EventSourceArn;
+  const queue = plan.all('AWS::SQS::Queue').find((candidate) => arnOf(candidate) === arn);
+  if (queue === undefined)
+    throw new Error(`${place(mapping)} takes from ${String(arn)}, which is no queue of a template`);
+  return queue;
+}
+
+function functionOf(mapping: Resolved, plan: Plan): FunctionPlan {
+  const given = requireString(mapping.properties.FunctionName, `FunctionName of ${place(mapping)}`);
+  const found = [...plan.functions.values()].find(({ name, arn }) => given === name || given === arn);
+  if (found === undefined) throw new Error(`${place(mapping)} invokes ${given}, which no template has`);
+  return found;
+}
+
+function batchSizeOf(mapping: Resolved, ordered: boolean, window: number): number {
+  const batchSize = within(mapping, 'BatchSize', 1, MAX_BATCH_SIZE, DEFAULT_BATCH_SIZE);
+  if (ordered && window > 0) {
+    throw new Error(`${place(mapping)} has a batching window, which AWS refuses for a FIFO queue`);
+  }
+  if (batchSize > MAX_WITHOUT_WINDOW && window === 0) {
+    throw new Error(
+      `${place(mapping)} has batches of ${batchSize} and no batching window: AWS refuses more than ` +
+        `${MAX_WITHOUT_WINDOW} without one`,
+    );
+  }
+  return batchSize;
+}
+
+function reportsFailures(mapping: Resolved): boolean {
+  const types = stringsOf(mapping.properties.FunctionResponseTypes, `a response type of ${place(mapping)}`);
+  const unknown = types.find((type) => type !== 'ReportBatchItemFailures');
+  if (unknown !== undefined) throw new Error(`${place(mapping)} has the unknown response type ${unknown}`);
+  return types.length > 0;
+}
+
+function within(
+  at: Resolved & { readonly properties: JsonObject },
+  property: string,
+  min: number,
+  max: number,
+  fallback: number,
+): number {
+  const value = numberOr(at.properties[property], fallback, `${property} of ${place(at)}`);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new Error(
+    `${property} of ${place(at)} must be a whole number from ${min} to ${max}, got ${value}: AWS refuses it`,
+  );
+}
+
+/** A message would come back while the function still works on it. */
+function refuseShortVisibility(mapping: Resolved, source: EventSource): void {
+  const { visibilityMs, function: target, queue } = source;
+  if (visibilityMs >= target.timeoutMs) return;
+  throw new Error(
+    `${place(mapping)} cannot be: the visibility timeout of ${queue.path} is ${visibilityMs / 1_000} s, which is ` +
+      `less than the ${target.timeoutMs / 1_000} s that ${target.path} may run: AWS refuses it`,
+  );
+}
+
+function refuseMissingGrants(mapping: Resolved, { function: target, queueArn }: EventSource, ledger: Ledger) {
+  for (const action of NEEDED) {
+    if (ledger.authorize(target, action, queueArn).allowed) continue;
+    throw new Error(
+      `${place(mapping)} cannot be: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
+    );
+  }
+}

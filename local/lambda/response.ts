@@ -1,0 +1,105 @@
+/**
+ * Reads what a process posts to the Runtime API: a result, a stream, or an error.
+ * @module
+ */
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { objectOr, parseJson, stringOr } from '../template/json.ts';
+import type { Outcome } from './environment.ts';
+
+/** Lambda's limit for a response that is not streamed. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+
+export interface Receiver {
+  outcome(outcome: Outcome): void;
+  /** The whole body has come. Not called where the process dies before. */
+  complete(): void;
+}
+
+/** Reads one posted body and tells the receiver. */
+export function receiveResponse(request: IncomingMessage, what: string, receiver: Receiver): void {
+  if (request.headers['lambda-runtime-function-response-mode'] === 'streaming')
+    receiveStream(request, receiver);
+  else receiveWhole(request, what, receiver);
+}
+
+function receiveWhole(request: IncomingMessage, what: string, receiver: Receiver): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MAX_PAYLOAD_BYTES) chunks.push(chunk);
+  });
+  request.on('end', () => {
+    receiver.outcome(
+      what === 'response' ? answer(chunks, size) : failure(Buffer.concat(chunks).toString('utf8')),
+    );
+    receiver.complete();
+  });
+}
+
+function answer(chunks: Buffer[], size: number): Outcome {
+  const [only, ...rest] = chunks;
+  if (size <= MAX_PAYLOAD_BYTES) {
+    return {
+      kind: 'answer',
+      payload: only !== undefined && rest.length === 0 ? only : Buffer.concat(chunks, size),
+    };
+  }
+  const message = `Response payload size exceeded maximum allowed payload size (${MAX_PAYLOAD_BYTES} bytes).`;
+  return { kind: 'failure', type: 'Function.ResponseSizeTooLarge', message };
+}
+
+function failure(body: string): Outcome {
+  const { errorType, errorMessage } = objectOr(parseJson(body));
+  return { kind: 'failure', type: stringOr(errorType, 'Error'), message: stringOr(errorMessage, body) };
+}
+
+/** Chunks are passed on as they come, so that a client sees each write when it was made. */
+function receiveStream(request: IncomingMessage, receiver: Receiver): void {
+  const body = new PassThrough();
+  body.on('error', () => {}); // a reader that has gone away must not end the stack
+  request.pipe(body, { end: false });
+  request.on('end', () => {
+    const type = request.trailers['lambda-runtime-function-error-type'];
+    if (type === undefined) body.end();
+    else body.destroy(new Error(`the function failed after it had begun to answer: ${type}`));
+    receiver.complete();
+  });
+  request.on('close', () => {
+    if (!request.complete) body.destroy(new Error('the process ended after it had begun to answer'));
+  });
+  receiver.outcome({ kind: 'stream', contentType: request.headers['content-type'] ?? '', body });
+}
+
+/** Waits for the end of a stream, for callers that cannot stream. */
+export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
+  if (outcome.kind !== 'stream') return outcome;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of outcome.body) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      size += chunk.length;
+      if (size <= MAX_PAYLOAD_BYTES) chunks.push(chunk);
+    }
+  } catch (error) {
+    return {
+      kind: 'failure',
+      type: 'Runtime.StreamError',
+      message: error instanceof Error ? error.message : String(error),
+    };
+  }
+  return answer(chunks, size);
+}
+
+/** The whole outcome, or undefined if it takes longer: the function goes on, its caller only stops waiting. */
+export function wholeOutcome(starting: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), timeoutMs);
+    starting
+      .then(bufferOutcome)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}

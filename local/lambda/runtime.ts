@@ -1,0 +1,214 @@
+/**
+ * Lambda: a pool of environment processes per function, and the Runtime API that they ask for work.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Faults } from '../faults/faults.ts';
+import type { Ledger } from '../iam/call-log.ts';
+import { type Listener, listen } from '../listener.ts';
+import type { Caller } from '../services/aws-front.ts';
+import type { Metrics } from '../services/metric-lines.ts';
+import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { type FunctionPlan, shortName, TRACE_ACTIONS } from '../template/plan.ts';
+import { type Environment, type EnvironmentHost, type Outcome, startEnvironment } from './environment.ts';
+import { createFleet, type Fleet } from './fleet.ts';
+import { startWarden, type Warden } from './reaper.ts';
+import { MAX_PAYLOAD_BYTES } from './response.ts';
+
+export interface Runtime {
+  /** Invokes by ARN. Settles with the first of: answer, start of a stream, failure. */
+  invoke(arn: string, payload: Buffer): Promise<Outcome>;
+  caller(accessKeyId: string): Caller | undefined;
+  /** The processes that live, by construct path of their function, with the requests that are with them. */
+  processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
+  /** Takes no more work, lets functions end what they do for some seconds, and kills what is left. */
+  close(): Promise<void>;
+}
+
+export interface RuntimeOptions {
+  readonly functions: ReadonlyMap<string, FunctionPlan>;
+  readonly awsEndpoint: string;
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+  readonly metrics: Metrics;
+  /** Requests that one process serves at the same time; 1 is classic Lambda. */
+  readonly concurrency: number;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Invocations under way at a time, of all functions: what an account has in a Region by default.
+ * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
+const MAX_INVOCATIONS = 1_000;
+
+/** Memory of a busy environment, at most. If the machine has no room for another environment, invocations wait. */
+const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
+
+/**
+ * How long functions have for what they are doing when the stack stops: what is held ends at once, and a write takes
+ * milliseconds. A webhook that does not answer is not waited for.
+ */
+const STOP_MS = 3_000;
+const STOP_POLL_MS = 10;
+
+interface State {
+  readonly options: RuntimeOptions;
+  readonly fleet: Fleet;
+  readonly environments: ReadonlyMap<string, Environment>;
+  /** Invocations that each function has been given and has not finished. */
+  readonly inFlight: Map<FunctionPlan, number>;
+}
+
+/** Starts the Runtime API; processes are started when they are needed. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const api = await listen(0, 'the Lambda runtime API');
+  const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
+  const warden = startWarden(compiled);
+  const environments = new Map<string, Environment>();
+  const callers = new Map<string, Caller>();
+  const print = createPrinter(options);
+
+  const host: EnvironmentHost = {
+    runtimeApi: api.url.replace('http://', ''),
+    awsEndpoint: options.awsEndpoint,
+    concurrency: options.concurrency,
+    compiled,
+    strikes: (plan, at) => options.faults.strike(plan.path, at) !== undefined,
+    started(environment) {
+      environments.set(environment.id, environment);
+      callers.set(environment.accessKeyId, callerOf(environment));
+      if (environment.pid !== undefined) warden.watch(environment.pid);
+      openLogStream(options.ledger, environment);
+      if (environment.plan.isTraced) sendTraces(options.ledger, environment);
+    },
+    print,
+    freed: (environment) => fleet.freed(environment),
+    ended(environment, end) {
+      environments.delete(environment.id);
+      callers.delete(environment.accessKeyId);
+      if (environment.pid !== undefined) warden.forget(environment.pid);
+      fleet.gone(environment, end);
+    },
+  };
+  const fleet = createFleet({
+    functions: [...options.functions.values()],
+    concurrency: options.concurrency,
+    maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
+    // One core is for the stack itself. At least two, so that one environment that hangs does not block the others.
+    startsAtATime: Math.max(2, availableParallelism() - 1),
+    start: (plan) => startEnvironment(plan, host),
+  });
+  const state: State = { options, fleet, environments, inFlight: new Map() };
+  serveRuntimeApi(api, environments);
+
+  return {
+    invoke(arn, payload) {
+      const plan = options.functions.get(arn);
+      if (plan === undefined) throw new Error(`no template has the function ${arn}`);
+      return invoke(state, plan, payload);
+    },
+    caller: (accessKeyId) => callers.get(accessKeyId),
+    processes: () =>
+      [...environments.values()].map(({ plan, pid, load }) => ({
+        function: plan.path,
+        pid,
+        inFlight: load(),
+      })),
+    close: () => closeRuntime(state, api, warden),
+  };
+}
+
+/** Returns the memory of the machine in bytes, or of the container if that has less. */
+function memoryOfMachine(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+}
+
+function callerOf(environment: Environment): Caller {
+  return { plan: environment.plan, kill: environment.kill };
+}
+
+function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Environment>): void {
+  api.serve((request, response) => {
+    const [, id, route] = /^\/([0-9a-f]+)\/2018-06-01\/runtime\/(.+)$/.exec(request.url ?? '') ?? [];
+    const environment = environments.get(id ?? '');
+    if (environment === undefined || route === undefined) request.socket.destroy();
+    else environment.serve(route, request, response);
+  });
+}
+
+function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload: Buffer): Promise<Outcome> {
+  if (payload.length > MAX_PAYLOAD_BYTES) {
+    const message = `${payload.length} byte payload is too large: ${MAX_PAYLOAD_BYTES} are allowed`;
+    return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
+  }
+  const own = inFlight.get(plan) ?? 0;
+  if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
+  if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
+    options.log(
+      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, as many as may be`,
+    );
+    return Promise.resolve({ kind: 'throttled' });
+  }
+  return new Promise((settle) => {
+    const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
+    count(1);
+    fleet.take(plan, { id: randomUUID(), payload, settle, release: () => count(-1) });
+  });
+}
+
+/** The rights that Lambda itself needs for the log of a new environment, used with the role of the function. */
+function openLogStream(ledger: Ledger, { plan, logStream }: Environment): void {
+  const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
+  if (plan.createsLogGroup) ledger.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
+  ledger.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
+}
+
+/** Lambda sends the traces of a function with the role of the function, too. */
+function sendTraces(ledger: Ledger, { plan }: Environment): void {
+  for (const action of TRACE_ACTIONS) ledger.authorize(plan, action, '*');
+}
+
+/**
+ * Lines of a role that may not write them get lost on AWS too; here it is said, once per function. Lines of metrics are
+ * for CloudWatch, and are counted rather than printed.
+ */
+function createPrinter({ ledger, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
+  const told = new Set<FunctionPlan>();
+  return ({ plan, logStream }, line) => {
+    const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
+    if (ledger.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
+      if (!isTaken(metrics, line, log)) log(`[${shortName(plan)}] ${line}`);
+    } else if (!told.has(plan)) {
+      told.add(plan);
+      log(
+        `[${shortName(plan)}] has no grant for logs:PutLogEvents on ${plan.logGroup}: its output is dropped`,
+      );
+    }
+  };
+}
+
+/** What looks like metrics and is none is printed, with the reason why CloudWatch would drop it. */
+function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): boolean {
+  try {
+    return metrics.take(line);
+  } catch (error) {
+    log(`no metrics of CloudWatch's: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
+}
+
+async function closeRuntime(state: State, api: Listener, warden: Warden): Promise<void> {
+  state.fleet.close();
+  const all = [...state.environments.values()];
+  for (const environment of all) environment.stop();
+  const end = Date.now() + STOP_MS;
+  while (Date.now() < end && all.some((environment) => !environment.idle())) await wait(STOP_POLL_MS);
+  for (const environment of all) environment.kill();
+  await Promise.all(all.map(({ gone }) => gone));
+  await Promise.all([api.close(), warden.close()]);
+}

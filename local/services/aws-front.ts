@@ -1,0 +1,259 @@
+/**
+ * The one endpoint that all SDK calls go to. It finds out who calls by the access key, asks that function's role,
+ * and only then lets the service answer.
+ * @module
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Effect, Faults } from '../faults/faults.ts';
+import { type Ledger, sessionArn } from '../iam/call-log.ts';
+import type { Listener } from '../listener.ts';
+import { objectOr, parseJson } from '../template/json.ts';
+import type { FunctionPlan } from '../template/plan.ts';
+import {
+  type AwsRequest,
+  dynamoDbRequest,
+  readCredential,
+  secretsRequest,
+  snsRequest,
+  sqsRequest,
+  targetOperation,
+} from './aws-requests.ts';
+import type { Answer, DynamoDb } from './dynamodb-service.ts';
+import { type Messaging, type MessagingAnswer, readMessagingInput } from './messaging.ts';
+import { isBatchTooLong } from './publish-batch.ts';
+import type { Secrets } from './secrets.ts';
+import { RATE_EXCEEDED } from './sns-quota.ts';
+
+/** A process that may call: its function, and the way to end it. */
+export interface Caller {
+  readonly plan: FunctionPlan;
+  kill(): void;
+}
+
+export interface Services {
+  readonly dynamodb: DynamoDb;
+  readonly secrets: Secrets;
+  readonly messaging: Messaging | undefined;
+  /** True while SNS takes the request: the publish quota of the Region. */
+  readonly admits: (asked: AwsRequest) => boolean;
+}
+
+export interface FrontOptions {
+  readonly adminKeyId: string;
+  /** Who an access key belongs to; undefined for one that was never given out. */
+  caller(accessKeyId: string): Caller | undefined;
+  readonly services: Services;
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+  /** Requests below `/_local/`. */
+  readonly control: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** dynalite and DynamoDB take 16 MiB at most. */
+const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+
+/** Serves the endpoint on a listener that already has its port. */
+export function serveAws(listener: Listener, options: FrontOptions): void {
+  listener.serve((request, response) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
+    });
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      if (request.url?.startsWith('/_local/')) return options.control(request, response, body);
+      if (size > MAX_REQUEST_BYTES) return send(response, { status: 413, headers: {}, body: '' });
+      handle(options, request, body).then(
+        (reply) => (reply === undefined ? request.socket.destroy() : send(response, reply)),
+        (error: unknown) => send(response, jsonReply(failure(500, 'InternalFailure', String(error)))),
+      );
+    });
+  });
+}
+
+/** The reply, or undefined if the caller was killed and shall get none. */
+async function handle(
+  options: FrontOptions,
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<Reply | undefined> {
+  const credential = readCredential(request.headers.authorization);
+  if (credential === undefined) {
+    return jsonReply(
+      failure(400, 'MissingAuthenticationTokenException', 'Request is missing Authentication Token'),
+    );
+  }
+  const caller = options.caller(credential.accessKeyId);
+  if (caller === undefined && credential.accessKeyId !== options.adminKeyId) {
+    const message = 'The security token included in the request is invalid.';
+    return jsonReply(failure(403, 'UnrecognizedClientException', message));
+  }
+  const asked = understand(credential.service, request, body, options.services);
+  if (asked === undefined) {
+    const message = `the local stack has no service ${credential.service}`;
+    return jsonReply(failure(400, 'UnknownOperationException', message));
+  }
+  if (caller === undefined) return execute(asked, request, body, options.services);
+  const denied = deny(options.ledger, caller, asked);
+  if (denied !== undefined) return errorReply(asked, denied);
+  options.ledger.count(caller.plan, asked.action);
+  return withFaults(options.faults, caller, asked, () => execute(asked, request, body, options.services));
+}
+
+function understand(
+  service: string,
+  request: IncomingMessage,
+  body: Buffer,
+  services: Services,
+): AwsRequest | undefined {
+  const header = request.headers['x-amz-target'];
+  const operation = targetOperation(Array.isArray(header) ? header[0] : header);
+  switch (service) {
+    case 'dynamodb':
+      return dynamoDbRequest(operation, objectOr(parseJson(body.toString('utf8'))));
+    case 'secretsmanager': {
+      const input = objectOr(parseJson(body.toString('utf8')));
+      return secretsRequest(operation, input, services.secrets.arn(input.SecretId));
+    }
+    case 'sns':
+      return snsRequest(readMessagingInput(request.headers['content-type'] ?? '', body));
+    case 'sqs':
+      return sqsRequest(operation, readMessagingInput(request.headers['content-type'] ?? '', body));
+    default:
+      return undefined;
+  }
+}
+
+/** The error of AWS if the role does not allow the request. */
+function deny(ledger: Ledger, caller: Caller, asked: AwsRequest): Answer | undefined {
+  for (const resource of asked.resources) {
+    const message = denialOf(ledger, caller, asked.action, resource);
+    if (message !== undefined)
+      return failure(asked.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
+  }
+  return undefined;
+}
+
+/** What AWS says if the caller may not do the action on the resource. */
+export function denialOf(
+  ledger: Ledger,
+  { plan }: Caller,
+  action: string,
+  resource: string,
+): string | undefined {
+  const decision = ledger.authorize(plan, action, resource);
+  if (decision.allowed) return undefined;
+  const because = decision.explicitDeny
+    ? `with an explicit deny in ${decision.explicitDeny === 'identity-based' ? 'an' : 'a'} ${decision.explicitDeny} policy`
+    : `because no identity-based policy allows the ${action} action`;
+  return `User: ${sessionArn(plan)} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
+}
+
+async function withFaults(
+  faults: Faults,
+  caller: Caller,
+  asked: AwsRequest,
+  run: () => Promise<Reply>,
+): Promise<Reply | undefined> {
+  const before = await suffer(faults.strike(caller.plan.path, 'before', asked), caller, asked);
+  if (before !== 'unharmed') return before;
+  const reply = await run();
+  const after = await suffer(faults.strike(caller.plan.path, 'after', asked), caller, asked);
+  return after === 'unharmed' ? reply : after;
+}
+
+async function suffer(
+  effect: Effect | undefined,
+  caller: Caller,
+  asked: AwsRequest,
+): Promise<Reply | 'unharmed' | undefined> {
+  if (effect === undefined) return 'unharmed';
+  if (effect.kind === 'kill') {
+    caller.kill();
+    return undefined;
+  }
+  // The connection breaks, and the process goes on.
+  if (effect.kind === 'reset') return undefined;
+  if (effect.kind === 'error') return errorReply(asked, failure(effect.status, effect.type, effect.message));
+  await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
+  return 'unharmed';
+}
+
+async function execute(
+  asked: AwsRequest,
+  request: IncomingMessage,
+  body: Buffer,
+  services: Services,
+): Promise<Reply> {
+  if (asked.service === 'dynamodb')
+    return jsonReply(await services.dynamodb.run(asked.operation, asked.input));
+  if (asked.service === 'secretsmanager')
+    return jsonReply(services.secrets.run(asked.operation, asked.input));
+  if (services.messaging === undefined) {
+    return errorReply(
+      asked,
+      failure(404, 'NotFoundException', `no template has a resource of ${asked.service}`),
+    );
+  }
+  if (asked.service === 'sns' && !services.admits(asked)) {
+    const { status, type, message } = RATE_EXCEEDED;
+    return errorReply(asked, failure(status, type, message));
+  }
+  if (asked.service === 'sns' && isBatchTooLong(asked)) {
+    const message = 'The length of all the batch messages put together is more than the limit.';
+    return errorReply(asked, failure(400, 'BatchRequestTooLong', message));
+  }
+  const answer: MessagingAnswer = await services.messaging.forward(plainHeaders(request), body);
+  return answer;
+}
+
+function plainHeaders(request: IncomingMessage): Record<string, string> {
+  const wanted = ['content-type', 'x-amz-target', 'authorization'];
+  const present = wanted.map((name) => [name, request.headers[name]] as const);
+  return Object.fromEntries(
+    present.filter((pair): pair is readonly [string, string] => typeof pair[1] === 'string'),
+  );
+}
+
+const NAMESPACE: Readonly<Record<string, string>> = {
+  ProvisionedThroughputExceededException: 'com.amazonaws.dynamodb.v20120810#',
+  ConditionalCheckFailedException: 'com.amazonaws.dynamodb.v20120810#',
+};
+
+function failure(status: number, type: string, message: string): Answer {
+  return { status, body: { __type: `${NAMESPACE[type] ?? 'com.amazon.coral.service#'}${type}`, message } };
+}
+
+/** An error in the protocol of the service: SNS still speaks XML. */
+function errorReply(asked: AwsRequest, { status, body }: Answer): Reply {
+  if (asked.service !== 'sns') return jsonReply({ status, body });
+  const code = String(body.__type).replace(/^.*#/, '');
+  // In its query protocol the service calls it AuthorizationError.
+  const shown = code === 'AccessDeniedException' ? 'AuthorizationError' : code;
+  const message = String(body.message).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const error = `<Error><Type>Sender</Type><Code>${shown}</Code><Message>${message}</Message></Error>`;
+  const xml = `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">${error}</ErrorResponse>`;
+  return { status, headers: { 'content-type': 'text/xml' }, body: xml };
+}
+
+function jsonReply({ status, body }: Answer): Reply {
+  return { status, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: JSON.stringify(body) };
+}
+
+function send(response: ServerResponse, { status, headers, body }: Reply): void {
+  response.writeHead(status, {
+    ...headers,
+    'x-amzn-requestid': randomUUID(),
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}

@@ -1,0 +1,191 @@
+/**
+ * DynamoDB: dynalite in process, without its HTTP server.
+ * @module
+ */
+import type { Store } from 'dynalite/db/index.js';
+import { checkTypes, checkValidations } from 'dynalite/validations/index.js';
+import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
+import type { Resolved } from '../template/plan.ts';
+import { place } from '../template/resources.ts';
+import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
+
+/** What a service answers: a status and a JSON body. */
+export interface Answer {
+  readonly status: number;
+  readonly body: JsonObject;
+}
+
+export interface DynamoDb {
+  /** Runs one operation; `input` is consumed (dynalite rewrites it). */
+  run(operation: string, input: JsonObject): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+type Act = (store: Store, data: object, done: (error: unknown, result?: unknown) => void) => void;
+
+interface Operation {
+  readonly act: Act;
+  readonly types: object;
+  readonly custom: unknown;
+}
+
+/** What an app may call, and what the stack itself needs. No transactions, streams or PartiQL in dynalite. */
+const OPERATIONS = [
+  'BatchGetItem',
+  'BatchWriteItem',
+  'CreateTable',
+  'DeleteItem',
+  'DescribeTable',
+  'DescribeTimeToLive',
+  'GetItem',
+  'ListTables',
+  'PutItem',
+  'Query',
+  'Scan',
+  'UpdateItem',
+] as const;
+
+const WRITES: readonly string[] = ['BatchWriteItem', 'CreateTable', 'DeleteItem', 'PutItem', 'UpdateItem'];
+
+const CORAL = 'com.amazon.coral.service#';
+
+/** Starts the store (in memory, or in `data`) and creates the tables that it does not have yet. */
+export async function startDynamoDb(
+  tables: readonly Resolved[],
+  data: string | undefined,
+  log: (line: string) => void,
+): Promise<DynamoDb> {
+  const operations = new Map<string, Operation>();
+  for (const name of OPERATIONS) operations.set(name, await loadOperation(name));
+  const guarded = await openGuardedStore(data, log);
+
+  async function run(name: string, input: JsonObject): Promise<Answer> {
+    const operation = operations.get(name);
+    if (operation === undefined)
+      return { status: 400, body: { __type: `${CORAL}UnknownOperationException` } };
+    const unsupported = unsupportedOption(input);
+    if (unsupported !== undefined) return unsupported;
+    try {
+      const result = await guarded.use(WRITES.includes(name), (store) => {
+        const checked = checkTypes(input, operation.types);
+        checkValidations(checked, operation.types, operation.custom, store);
+        return perform(operation.act, store, checked);
+      });
+      return { status: 200, body: objectOr(result) };
+    } catch (error) {
+      return answerTo(error);
+    }
+  }
+
+  try {
+    for (const table of tables) await provision(guarded, run, table);
+  } catch (error) {
+    await guarded.close();
+    throw error;
+  }
+  return { run, close: guarded.close };
+}
+
+async function loadOperation(name: string): Promise<Operation> {
+  const file = `${name.charAt(0).toLowerCase()}${name.slice(1)}.js`;
+  const action: { default: Act } = await import(`dynalite/actions/${file}`);
+  const validation: { default: { types: object; custom?: unknown } } = await import(
+    `dynalite/validations/${file}`
+  );
+  return { act: action.default, types: validation.default.types, custom: validation.default.custom };
+}
+
+function perform(act: Act, store: Store, data: object): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    act(store, data, (error, result) => (error ? reject(error) : resolve(result)));
+  });
+}
+
+/** dynalite puts status and body of the answer on the errors that DynamoDB would give. */
+function answerTo(error: unknown): Answer {
+  if (error instanceof Error && 'statusCode' in error && 'body' in error) {
+    if (typeof error.statusCode === 'number' && isObject(error.body)) {
+      return { status: error.statusCode, body: error.body };
+    }
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { status: 500, body: { __type: `${CORAL}InternalServerError`, message } };
+}
+
+/** dynalite ignores this option in silence, and the app would then act on an item that never comes. */
+function unsupportedOption(input: JsonObject): Answer | undefined {
+  const option = input.ReturnValuesOnConditionCheckFailure;
+  if (option === undefined || option === 'NONE') return undefined;
+  const message = 'ReturnValuesOnConditionCheckFailure is not supported by the local stack, only "NONE" is';
+  return { status: 400, body: { __type: 'com.amazon.coral.validate#ValidationException', message } };
+}
+
+async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Resolved): Promise<void> {
+  const { properties, name } = table;
+  const wanted = {
+    TableName: name,
+    AttributeDefinitions: properties.AttributeDefinitions,
+    KeySchema: properties.KeySchema,
+    BillingMode: 'PAY_PER_REQUEST',
+    ...indexes(properties, 'GlobalSecondaryIndexes'),
+    ...indexes(properties, 'LocalSecondaryIndexes'),
+  };
+  const shape = shapeOf(wanted);
+  const existing = await run('DescribeTable', { TableName: name });
+  if (existing.status === 200) {
+    const found = objectOr(existing.body.Table);
+    if (found.TableStatus === 'ACTIVE') {
+      if (shapeOf(found) === shape) return;
+      throw new Error(
+        `${place(table)} has other keys or indexes than the kept table: remove the data directory`,
+      );
+    }
+    // Killed between creating the table and activating it: it cannot hold anything yet.
+    await guarded.use(true, ({ tableDb }) => new Promise<void>((done) => tableDb.del(name, () => done())));
+  }
+  const created = await run('CreateTable', wanted);
+  if (created.status !== 200)
+    throw new Error(`${place(table)} cannot be created: ${JSON.stringify(created.body)}`);
+  await untilActive(run, name);
+}
+
+function indexes(properties: JsonObject, kind: string): JsonObject {
+  const list = listOf(properties[kind]).map((index) => {
+    const { IndexName, KeySchema, Projection } = objectOr(index);
+    return { IndexName, KeySchema, Projection };
+  });
+  return list.length > 0 ? { [kind]: list } : {};
+}
+
+/** Keys and indexes in one comparable text. */
+function shapeOf(table: JsonObject): string {
+  const keys = (value: unknown) => listOf(value).map((key) => stringOr(objectOr(key).AttributeName, '?'));
+  const types = listOf(table.AttributeDefinitions).map((entry) => {
+    const { AttributeName, AttributeType } = objectOr(entry);
+    return `${AttributeName}:${AttributeType}`;
+  });
+  const list = ['GlobalSecondaryIndexes', 'LocalSecondaryIndexes'].flatMap((kind) => {
+    return listOf(table[kind]).map((index) => {
+      const { IndexName, KeySchema, Projection } = objectOr(index);
+      const { ProjectionType, NonKeyAttributes } = objectOr(Projection);
+      return [
+        IndexName,
+        ...keys(KeySchema),
+        ProjectionType,
+        listOf(NonKeyAttributes).toSorted().join(),
+      ].join();
+    });
+  });
+  return JSON.stringify([keys(table.KeySchema), types.toSorted(), list.toSorted()]);
+}
+
+const TABLE_POLL_MS = 1;
+
+/** dynalite activates a table some turns of the event loop after it has answered. */
+async function untilActive(run: DynamoDb['run'], name: string): Promise<void> {
+  for (;;) {
+    const { body } = await run('DescribeTable', { TableName: name });
+    if (objectOr(body.Table).TableStatus === 'ACTIVE') return;
+    await new Promise((resolve) => setTimeout(resolve, TABLE_POLL_MS));
+  }
+}

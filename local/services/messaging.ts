@@ -1,0 +1,208 @@
+/**
+ * SNS and SQS: fauxqs in process. It is not started on a port of its own, because it would listen on every
+ * interface of the machine. Its stores are made here, from files that it does not export, so that messages can be kept.
+ * A topic needs nothing kept: fauxqs answers a publish when the message is in every queue.
+ * @module
+ */
+import { buildApp } from 'fauxqs';
+import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js';
+import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js';
+import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js';
+import { decide } from '../iam/iam.ts';
+import { ACCOUNT } from '../template/intrinsics.ts';
+import { type JsonObject, numberOr, objectOr, parseJson, requireString } from '../template/json.ts';
+import { arnOf } from '../template/names.ts';
+import type { Plan, Resolved } from '../template/plan.ts';
+import { place } from '../template/resources.ts';
+import { openKeptMessages } from './kept-messages.ts';
+
+export interface MessagingAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface Messaging {
+  /** Passes one signed request of an SDK on, unchanged. */
+  forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
+  /** Does one operation of SQS on a queue, with nobody asked whether it may; throws what SQS refuses. */
+  sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject>;
+  /** All messages of a queue as they are, without taking them: fauxqs's own view. */
+  inspect(queue: string): Promise<JsonObject>;
+  close(): Promise<void>;
+}
+
+export interface MessagingOptions {
+  /** Goes into the URLs of queues. */
+  readonly host: string;
+  /** Directory that keeps messages; undefined to keep them in memory. */
+  readonly data: string | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Starts topics, queues and subscriptions; undefined if the templates have none. */
+export async function startMessaging(
+  plan: Plan,
+  { host, data, log }: MessagingOptions,
+): Promise<Messaging | undefined> {
+  const queues = plan.all('AWS::SQS::Queue');
+  const topics = plan.all('AWS::SNS::Topic');
+  if (queues.length + topics.length === 0) return undefined;
+  const sqsStore = new SqsStore();
+  const stores = { sqsStore, snsStore: new SnsStore(), s3Store: new S3Store() };
+  const app = buildApp({ logger: false, stores });
+
+  async function forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer> {
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { ...headers, host },
+      payload: body,
+    });
+    const type = answer.headers['content-type'];
+    return {
+      status: answer.statusCode,
+      headers: typeof type === 'string' ? { 'content-type': type } : {},
+      body: withOwnUrls(headers['x-amz-target'], answer.body, host),
+    };
+  }
+
+  async function sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject> {
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
+    const named = { QueueName: queue, QueueUrl: `http://${host}/queue/${queue}`, ...input };
+    const answer = await forward(headers, Buffer.from(JSON.stringify(named)));
+    refuse(action, answer);
+    return objectOr(parseJson(answer.body));
+  }
+
+  async function inspect(queue: string): Promise<JsonObject> {
+    const answer = await app.inject({ method: 'GET', url: `/_fauxqs/queues/${queue}`, headers: { host } });
+    return objectOr(parseJson(answer.body));
+  }
+
+  async function sns(action: string, input: Record<string, string>): Promise<void> {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const form = new URLSearchParams({ Action: action, Version: '2010-03-31', ...input });
+    refuse(action, await forward(headers, Buffer.from(form.toString())));
+  }
+
+  // Dead-letter queues may be declared after the queues that name them, so redrive is set once all exist.
+  for (const queue of queues) await sqs('CreateQueue', queue.name, { Attributes: queueAttributes(queue) });
+  for (const queue of queues) {
+    const redrive = queue.properties.RedrivePolicy;
+    if (redrive === undefined) continue;
+    await sqs('SetQueueAttributes', queue.name, { Attributes: { RedrivePolicy: JSON.stringify(redrive) } });
+  }
+  for (const topic of topics) await sns('CreateTopic', { Name: topic.name, ...topicAttributes(topic) });
+  for (const subscription of plan
+    .all('AWS::SNS::Subscription')
+    .filter(({ properties }) => !isMail(properties))) {
+    await sns('Subscribe', subscriptionInput(subscription, queues, plan));
+  }
+  const kept = data === undefined ? undefined : openKeptMessages(data, log);
+  for (const queue of sqsStore.allQueues()) kept?.keep(queue);
+  return {
+    forward,
+    sqs,
+    inspect,
+    close: async () => {
+      await app.close();
+      kept?.close();
+    },
+  };
+}
+
+/** Nothing leaves this machine, and nobody could agree to it: such a subscription is never confirmed, and gets nothing. */
+const isMail = ({ Protocol }: JsonObject): boolean => Protocol === 'email';
+
+/** fauxqs gives queues a host name of their own, which need not resolve: ours is the endpoint itself. */
+function withOwnUrls(target: string | undefined, body: string, host: string): string {
+  if (!/^AmazonSQS\.(GetQueueUrl|ListQueues|CreateQueue)$/.test(target ?? '')) return body;
+  return body.replaceAll(/http:\/\/sqs\.[^/"]+\//g, `http://${host}/`);
+}
+
+function refuse(action: string, answer: MessagingAnswer): void {
+  if (answer.status >= 300) throw new Error(`${action} failed with ${answer.status}: ${answer.body}`);
+}
+
+const QUEUE_ATTRIBUTES = [
+  'ContentBasedDeduplication',
+  'DeduplicationScope',
+  'DelaySeconds',
+  'FifoQueue',
+  'MaximumMessageSize',
+  'MessageRetentionPeriod',
+  'ReceiveMessageWaitTimeSeconds',
+  'VisibilityTimeout',
+];
+
+function queueAttributes(queue: Resolved): Record<string, string> {
+  const given = QUEUE_ATTRIBUTES.filter((name) => queue.properties[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, String(queue.properties[name])]));
+}
+
+const topicAttributes = (topic: Resolved) =>
+  entries(
+    ['FifoTopic', 'ContentBasedDeduplication'].flatMap((name): [string, string][] => {
+      return topic.properties[name] === undefined ? [] : [[name, String(topic.properties[name])]];
+    }),
+  );
+
+/** The query protocol writes a map as numbered pairs. */
+function entries(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  const numbered = pairs.flatMap(([key, value], index): [string, string][] => [
+    [`Attributes.entry.${index + 1}.key`, key],
+    [`Attributes.entry.${index + 1}.value`, value],
+  ]);
+  return Object.fromEntries(numbered);
+}
+
+function subscriptionInput(
+  subscription: Resolved,
+  queues: readonly Resolved[],
+  plan: Plan,
+): Record<string, string> {
+  const { Protocol, TopicArn, Endpoint, RawMessageDelivery, FilterPolicy, FilterPolicyScope } =
+    subscription.properties;
+  if (Protocol !== 'sqs')
+    throw new Error(
+      `${place(subscription)} has the protocol ${String(Protocol)}; only sqs and email are known here`,
+    );
+  const topic = requireString(TopicArn, `TopicArn of ${place(subscription)}`);
+  const queue = queues.find((candidate) => arnOf(candidate) === Endpoint);
+  if (queue === undefined)
+    throw new Error(`${place(subscription)} goes to ${String(Endpoint)}, which no template has`);
+  if (!maySend(queue, topic, plan)) {
+    throw new Error(
+      `${place(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
+    );
+  }
+  if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${place(queue)}`) > 0) {
+    throw new Error(`${place(queue)} has a delay, which is not kept here for what comes from a topic`);
+  }
+  const attributes: [string, string][] = [];
+  if (RawMessageDelivery !== undefined) attributes.push(['RawMessageDelivery', String(RawMessageDelivery)]);
+  if (FilterPolicy !== undefined) attributes.push(['FilterPolicy', JSON.stringify(FilterPolicy)]);
+  if (FilterPolicyScope !== undefined) attributes.push(['FilterPolicyScope', String(FilterPolicyScope)]);
+  return { TopicArn: topic, Protocol, Endpoint: arnOf(queue), ...entries(attributes) };
+}
+
+/** SNS delivers into a queue only if the policy of the queue lets that topic in. */
+function maySend(queue: Resolved, topicArn: string, plan: Plan): boolean {
+  const resource = arnOf(queue);
+  const context = {
+    'aws:SourceArn': [topicArn],
+    'aws:SourceAccount': [ACCOUNT],
+    'aws:SecureTransport': ['true'],
+  };
+  const requester = { kind: 'service', name: 'sns.amazonaws.com' } as const;
+  const question = { requester, action: 'sqs:SendMessage', resource, context };
+  return decide([], plan.resourcePolicies(resource), question).allowed;
+}
+
+/** The body of a query-protocol or JSON request, as name → value. */
+export function readMessagingInput(contentType: string, body: Buffer): JsonObject {
+  const text = body.toString('utf8');
+  if (contentType.includes('x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(text));
+  return objectOr(parseJson(text));
+}

@@ -1,0 +1,111 @@
+/**
+ * CloudWatch's metrics, as far as they come out of logs: lines in its embedded metric format, summed up for people and
+ * tests. CloudWatch drops what is not by the specification without a word; here it is an error.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+ * @module
+ */
+import { isObject, type JsonObject, listOf, objectOr, parseJson, requireString } from '../template/json.ts';
+
+export interface MetricRecord {
+  readonly namespace: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly dimensions: Readonly<Record<string, string>>;
+  readonly count: number;
+  readonly sum: number;
+  readonly most: number;
+}
+
+export interface Metrics {
+  /**
+   * Takes a line of a log. False for one that is not about metrics.
+   * @throws Error for one that CloudWatch would not understand
+   */
+  take(line: string): boolean;
+  /** Since the start, by the dimensions of each. */
+  list(): MetricRecord[];
+}
+
+/** All by the specification. */
+const MAX_DIMENSIONS = 30;
+const MAX_METRICS = 100;
+const MAX_VALUES = 100;
+
+export function createMetrics(): Metrics {
+  const records = new Map<string, MetricRecord>();
+  return {
+    take(line) {
+      const root = emfOf(line);
+      if (root === undefined) return false;
+      for (const record of recordsOf(root)) {
+        const { namespace, name, dimensions } = record;
+        const key = JSON.stringify([namespace, name, Object.entries(dimensions).sort()]);
+        records.set(key, added(records.get(key), record));
+      }
+      return true;
+    },
+    list: () => [...records.values()],
+  };
+}
+
+/** The line as an object, if it has the member that makes it one about metrics. */
+function emfOf(line: string): JsonObject | undefined {
+  if (!line.startsWith('{') || !line.includes('"_aws"')) return undefined;
+  const value = parseJson(line);
+  return isObject(value) && '_aws' in value ? value : undefined;
+}
+
+function recordsOf(root: JsonObject): MetricRecord[] {
+  const { Timestamp, CloudWatchMetrics } = objectOr(root._aws);
+  if (typeof Timestamp !== 'number') throw new Error('a line of metrics has no Timestamp');
+  return listOf(CloudWatchMetrics).flatMap((directive) => {
+    const { Namespace, Dimensions, Metrics } = objectOr(directive);
+    const namespace = requireString(Namespace, 'a Namespace of metrics');
+    const all = listOf(Metrics);
+    if (all.length === 0 || all.length > MAX_METRICS)
+      throw new Error(`a line has ${all.length} metrics, from 1 to ${MAX_METRICS} are allowed`);
+    return listOf(Dimensions).flatMap((names) => {
+      const dimensions = dimensionsOf(root, listOf(names));
+      return all.map((metric) => recordOf(root, namespace, dimensions, objectOr(metric)));
+    });
+  });
+}
+
+function dimensionsOf(root: JsonObject, names: readonly unknown[]): Record<string, string> {
+  if (names.length > MAX_DIMENSIONS)
+    throw new Error(`a metric has ${names.length} dimensions, ${MAX_DIMENSIONS} are allowed`);
+  return Object.fromEntries(
+    names.map((each) => {
+      const name = requireString(each, 'a dimension');
+      return [name, requireString(root[name], `the value of the dimension ${name}`)];
+    }),
+  );
+}
+
+function recordOf(
+  root: JsonObject,
+  namespace: string,
+  dimensions: Readonly<Record<string, string>>,
+  { Name, Unit }: JsonObject,
+): MetricRecord {
+  const name = requireString(Name, 'the Name of a metric');
+  const values = listOf(root[name]);
+  if (values.length === 0 || values.length > MAX_VALUES)
+    throw new Error(`${name} has ${values.length} values, from 1 to ${MAX_VALUES} are allowed`);
+  const numbers = values.filter((value) => typeof value === 'number');
+  if (numbers.length < values.length) throw new Error(`${name} is ${JSON.stringify(root[name])}, no number`);
+  const sum = numbers.reduce((all, one) => all + one, 0);
+  const unit = requireString(Unit, `the Unit of ${name}`);
+  return { namespace, name, unit, dimensions, count: numbers.length, sum, most: Math.max(...numbers) };
+}
+
+function added(before: MetricRecord | undefined, more: MetricRecord): MetricRecord {
+  if (before === undefined) return more;
+  const { count, sum, most } = more;
+  return {
+    ...before,
+    count: before.count + count,
+    sum: before.sum + sum,
+    most: Math.max(before.most, most),
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * What the templates ask for, as values: every property that the local stack acts upon, resolved and checked.
+ * @module
+ */
+import { existsSync } from 'node:fs';
+import { decide, parsePolicy, type Statement } from '../iam/iam.ts';
+import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
+import type { Assembly, Resource, StackTemplate } from './assembly.ts';
+import type { Resolve } from './intrinsics.ts';
+import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
+import { arnOf, physicalName } from './names.ts';
+import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
+import { place } from './resources.ts';
+
+/** A resource with its intrinsic functions resolved. */
+export interface Resolved extends Resource {
+  readonly name: string;
+}
+
+export interface Role {
+  readonly name: string;
+  readonly statements: readonly Statement[];
+}
+
+export interface FunctionPlan {
+  /** Construct path: what people, records and faults call it. */
+  readonly path: string;
+  readonly name: string;
+  readonly arn: string;
+  readonly role: Role;
+  readonly directory: string;
+  readonly handler: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly memoryMb: number;
+  readonly timeoutMs: number;
+  /** Undefined: only the limit of the local stack holds. */
+  readonly reservedConcurrency: number | undefined;
+  readonly logGroup: string;
+  /** Lambda itself creates a log group that no template has, with the rights of the role. */
+  readonly createsLogGroup: boolean;
+  /** Lambda sends traces, with the rights of the role. */
+  readonly isTraced: boolean;
+}
+
+/** The construct path without its stack, for the start of log lines. */
+export const shortName = ({ path }: FunctionPlan): string => path.split('/').slice(1).join('/') || path;
+
+export interface Plan {
+  readonly functions: ReadonlyMap<string, FunctionPlan>;
+  /** The policies of topics, queues and functions. */
+  readonly resourcePolicies: ResourcePolicies;
+  /** All resources of a type, resolved, in template order. */
+  all(type: string): readonly Resolved[];
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+/** @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html */
+const DEFAULT_TIMEOUT_S = 3;
+/** @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
+const DEFAULT_MEMORY_MB = 128;
+
+/** Resolves the whole assembly. Everything that the template gets wrong is found here, before anything starts. */
+export function createPlan(assembly: Assembly, resolve: Resolve): Plan {
+  const resources = assembly.stacks.flatMap((stack) => resolveResources(stack, resolve));
+  const all = (type: string) => resources.filter((resource) => resource.type === type);
+  const roles = readRoles(all('AWS::IAM::Role'), all('AWS::IAM::Policy'));
+  const logGroups = new Set(all('AWS::Logs::LogGroup').map(({ name }) => name));
+  const functions = all('AWS::Lambda::Function').map((resource) =>
+    readFunction(resource, assembly, roles, logGroups),
+  );
+  const outputs: Record<string, string> = {};
+  for (const stack of assembly.stacks) {
+    for (const output of stack.outputs) outputs[output.logicalId] = String(resolve(stack, output.value));
+  }
+  return {
+    functions: new Map(functions.map((entry) => [entry.arn, entry])),
+    resourcePolicies: readResourcePolicies(all),
+    all,
+    outputs,
+  };
+}
+
+function resolveResources(stack: StackTemplate, resolve: Resolve): Resolved[] {
+  const known = [...stack.resources.values()].filter(({ type }) => type !== 'AWS::CDK::Metadata');
+  return known.map((resource) => ({
+    ...resource,
+    name: physicalName(resource),
+    properties: objectOr(resolve(stack, resource.properties)),
+  }));
+}
+
+/** Managed policies that are known: their documents live at AWS, not in the template. */
+const MANAGED: Readonly<Record<string, unknown>> = {
+  'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole': {
+    Statement: {
+      Effect: 'Allow',
+      Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: '*',
+    },
+  },
+};
+
+function readRoles(roles: readonly Resolved[], policies: readonly Resolved[]): Map<string, Role> {
+  const statements = new Map<string, Statement[]>();
+  for (const role of roles) statements.set(role.name, [...managedPolicies(role), ...inlinePolicies(role)]);
+  for (const policy of policies) {
+    const parsed = parsePolicy(policy.properties.PolicyDocument, place(policy));
+    for (const name of stringsOf(policy.properties.Roles, `a role of ${place(policy)}`)) {
+      const attached = statements.get(name);
+      if (attached === undefined)
+        throw new Error(`${place(policy)} is attached to ${name}, which no template has`);
+      attached.push(...parsed);
+    }
+  }
+  for (const [name, list] of statements) refuseUnknownKeys(list, REQUEST_KEYS, `role ${name}`);
+  return new Map(
+    roles.map((role) => [arnOf(role), { name: role.name, statements: statements.get(role.name) ?? [] }]),
+  );
+}
+
+function managedPolicies(role: Resolved): Statement[] {
+  return stringsOf(role.properties.ManagedPolicyArns, `a managed policy of ${place(role)}`).flatMap((arn) => {
+    const document = MANAGED[arn];
+    if (document === undefined)
+      throw new Error(`${place(role)} has the managed policy ${arn}, which is not known here`);
+    return parsePolicy(document, arn);
+  });
+}
+
+function inlinePolicies(role: Resolved): Statement[] {
+  return listOf(role.properties.Policies).flatMap((policy) => {
+    return parsePolicy(objectOr(policy).PolicyDocument, place(role));
+  });
+}
+
+function readFunction(
+  resource: Resolved,
+  assembly: Assembly,
+  roles: Map<string, Role>,
+  logGroups: ReadonlySet<string>,
+): FunctionPlan {
+  const { properties, name } = resource;
+  const at = place(resource);
+  const runtime = requireString(properties.Runtime, `Runtime of ${at}`);
+  if (!runtime.startsWith('nodejs'))
+    throw new Error(`${at} has the runtime ${runtime}; only nodejs runtimes run here`);
+  const role = roles.get(requireString(properties.Role, `Role of ${at}`));
+  if (role === undefined)
+    throw new Error(`${at} has the role ${String(properties.Role)}, which no template has`);
+  const directory = assembly.codeDirectory(requireString(objectOr(properties.Code).S3Key, `S3Key of ${at}`));
+  if (!existsSync(directory)) throw new Error(`${at} needs its code in ${directory}, which does not exist`);
+  const reserved = properties.ReservedConcurrentExecutions;
+  const logging = objectOr(properties.LoggingConfig);
+  const logGroup = stringOr(logging.LogGroup, `/aws/lambda/${name}`);
+  return {
+    path: resource.path,
+    name,
+    arn: arnOf(resource),
+    role,
+    directory,
+    handler: requireString(properties.Handler, `Handler of ${at}`),
+    environment: { ...readEnvironment(properties, at), ...loggingEnvironment(logging) },
+    memoryMb: numberOr(properties.MemorySize, DEFAULT_MEMORY_MB, `MemorySize of ${at}`),
+    timeoutMs: numberOr(properties.Timeout, DEFAULT_TIMEOUT_S, `Timeout of ${at}`) * 1_000,
+    reservedConcurrency: reserved === undefined ? undefined : numberOr(reserved, 0, `concurrency of ${at}`),
+    logGroup,
+    createsLogGroup: !logGroups.has(logGroup),
+    isTraced: isTraced(properties, role, at),
+  };
+}
+
+/** What active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */
+export const TRACE_ACTIONS = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+
+/** Lambda refuses to create a function with active tracing whose role may not send traces. */
+function isTraced(properties: JsonObject, { statements }: Role, at: string): boolean {
+  if (objectOr(properties.TracingConfig).Mode !== 'Active') return false;
+  // Traces are of no resource, so its policy alone decides.
+  const question = { requester: { kind: 'anybody' }, resource: '*', context: {} } as const;
+  const missing = TRACE_ACTIONS.find((action) => !decide(statements, [], { ...question, action }).allowed);
+  if (missing !== undefined) throw new Error(`${at} is traced, and its role may not do ${missing}`);
+  return true;
+}
+
+function readEnvironment(properties: JsonObject, at: string): Record<string, string> {
+  const variables = objectOr(objectOr(properties.Environment).Variables);
+  const strings = Object.entries(variables).map(([name, value]) => {
+    return [name, requireString(value, `environment variable ${name} of ${at}`)] as const;
+  });
+  return Object.fromEntries(strings);
+}
+
+/** @see https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html */
+function loggingEnvironment(logging: JsonObject): Record<string, string> {
+  const format = logging.LogFormat;
+  const level = logging.ApplicationLogLevel;
+  return {
+    ...(typeof format === 'string' && { AWS_LAMBDA_LOG_FORMAT: format }),
+    ...(typeof level === 'string' && { AWS_LAMBDA_LOG_LEVEL: level }),
+  };
+}

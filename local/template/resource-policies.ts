@@ -1,0 +1,87 @@
+/**
+ * The policies of resources: of topics, of queues, and of functions, whose policies are made of single permissions.
+ * @module
+ */
+import { parseResourcePolicy, type Statement } from '../iam/iam.ts';
+import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
+import { ACCOUNT, REGION } from './intrinsics.ts';
+import { type JsonObject, requireString, stringsOf } from './json.ts';
+import type { Resolved } from './plan.ts';
+import { place } from './resources.ts';
+
+/** The policy of a resource by its ARN. */
+export type ResourcePolicies = (arn: string) => readonly Statement[];
+
+/** The condition keys that are supplied where the policy of a resource is asked. */
+const CONDITION_KEYS = [
+  ...REQUEST_KEYS,
+  'aws:SourceArn',
+  'aws:SourceAccount',
+  'lambda:FunctionUrlAuthType',
+  'lambda:InvokedViaFunctionUrl',
+];
+
+/**
+ * Reads all of them. A topic without a policy has AWS's own, which leaves it to the roles of the account, as a queue or a
+ * function does that has none.
+ */
+export function readResourcePolicies(all: (type: string) => readonly Resolved[]): ResourcePolicies {
+  const policies = new Map<string, Statement[]>();
+  const add = (arn: string, statements: readonly Statement[], at: Resolved) => {
+    refuseUnknownKeys(statements, CONDITION_KEYS, place(at));
+    policies.set(arn, [...(policies.get(arn) ?? []), ...statements]);
+  };
+  for (const policy of all('AWS::SNS::TopicPolicy')) {
+    const statements = parseResourcePolicy(policy.properties.PolicyDocument, place(policy));
+    for (const arn of stringsOf(policy.properties.Topics, `a topic of ${place(policy)}`))
+      add(arn, statements, policy);
+  }
+  for (const policy of all('AWS::SQS::QueuePolicy')) {
+    const statements = parseResourcePolicy(policy.properties.PolicyDocument, place(policy));
+    for (const url of stringsOf(policy.properties.Queues, `a queue of ${place(policy)}`))
+      add(`arn:aws:sqs:${REGION}:${ACCOUNT}:${url.slice(url.lastIndexOf('/') + 1)}`, statements, policy);
+  }
+  for (const permission of all('AWS::Lambda::Permission')) {
+    const arn = functionArn(permission);
+    add(arn, parseResourcePolicy(permissionDocument(permission, arn), place(permission)), permission);
+  }
+  return (arn) => policies.get(arn) ?? [];
+}
+
+/** What is compared, and with what, for each property of a permission that narrows it. */
+const NARROWED_BY: Readonly<Record<string, readonly [operator: string, key: string]>> = {
+  SourceArn: ['ArnLike', 'aws:SourceArn'],
+  SourceAccount: ['StringEquals', 'aws:SourceAccount'],
+  FunctionUrlAuthType: ['StringEquals', 'lambda:FunctionUrlAuthType'],
+  InvokedViaFunctionUrl: ['Bool', 'lambda:InvokedViaFunctionUrl'],
+};
+
+/** The statement that Lambda makes of a permission. @see https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
+function permissionDocument(permission: Resolved, arn: string): JsonObject {
+  const { properties } = permission;
+  const name = place(permission);
+  const principal = requireString(properties.Principal, `Principal of ${name}`);
+  const Condition: Record<string, JsonObject> = {};
+  for (const [property, [operator, key]] of Object.entries(NARROWED_BY)) {
+    if (properties[property] === undefined) continue;
+    Condition[operator] = { ...Condition[operator], [key]: String(properties[property]) };
+  }
+  const statement = {
+    Effect: 'Allow',
+    Principal: principalOf(principal),
+    Action: requireString(properties.Action, `Action of ${name}`),
+    Resource: arn,
+    Condition,
+  };
+  return { Statement: statement };
+}
+
+const principalOf = (name: string) => {
+  if (name === '*') return name;
+  return name.endsWith('.amazonaws.com') ? { Service: name } : { AWS: name };
+};
+
+function functionArn(permission: Resolved): string {
+  const name = requireString(permission.properties.FunctionName, `FunctionName of ${place(permission)}`);
+  return name.startsWith('arn:') ? name : `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
+}

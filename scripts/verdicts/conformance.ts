@@ -1,0 +1,69 @@
+/**
+ * Judges a run of the Durable Streams conformance suite: what fails must be what is listed in
+ * test/conformance/expected-failures.json, by name, so that neither a new failure nor a new pass goes unnoticed.
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const LIST = fileURLToPath(new URL('../../test/conformance/expected-failures.json', import.meta.url));
+
+/** How a part of the tests went. */
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+export interface Verdict {
+  readonly tally: Tally;
+  /** What was not as listed, for people. */
+  readonly lines: readonly string[];
+}
+
+export function judgeConformance(report: unknown): Verdict {
+  const expected = new Set(expectedFailures());
+  const results = [...resultsOf(report)];
+  const lines: string[] = [];
+  let listed = 0;
+  for (const { name, status } of results) {
+    if (status === 'failed' && expected.has(name)) listed++;
+    else if (status === 'failed') lines.push(`fails and is not listed: ${name}`);
+    else if (status === 'passed' && expected.has(name))
+      lines.push(`passes and is listed as failing: ${name}`);
+  }
+  const ran = new Set(results.map(({ name }) => name));
+  for (const name of expected) if (!ran.has(name)) lines.push(`is listed and did not run: ${name}`);
+  if (results.length === 0) lines.push('no test of the suite ran');
+  const passed = results.filter(({ name, status }) => status === 'passed' && !expected.has(name)).length;
+  const summary = `${passed} pass, ${listed} fail as listed in test/conformance/expected-failures.json`;
+  // What fails as expected is neither: it is told apart in the summary.
+  return { tally: { passed, failed: lines.length }, lines: [...lines, summary] };
+}
+
+/** The list is grouped by the part of the protocol that is missing. */
+function expectedFailures(): string[] {
+  const groups: unknown = JSON.parse(readFileSync(LIST, 'utf8'));
+  return Object.values(typeof groups === 'object' && groups !== null ? groups : {})
+    .flat()
+    .map(String);
+}
+
+interface Result {
+  readonly name: string;
+  readonly status: string;
+}
+
+function* resultsOf(report: unknown): Generator<Result> {
+  for (const file of listIn(report, 'testResults')) {
+    for (const test of listIn(file, 'assertionResults')) {
+      if (typeof test !== 'object' || test === null || !('fullName' in test) || !('status' in test)) continue;
+      yield { name: String(test.fullName), status: String(test.status) };
+    }
+  }
+}
+
+function listIn(value: unknown, key: string): unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const found: unknown = Object.entries(value).find(([name]) => name === key)?.[1];
+  return Array.isArray(found) ? found : [];
+}

@@ -1,0 +1,292 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
+import {
+  contextOf,
+  idOf,
+  keyOf,
+  openClient,
+  openKnown,
+  type Prompter,
+  startPrompter,
+} from '../socket-support.ts';
+import { at, rawRequest, synthesizeFixture } from '../support.ts';
+
+const ID = /^[\w-]{15}=$/;
+
+let prompter: Prompter;
+let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+let stack: LocalStack;
+let url: string;
+const lines: string[] = [];
+beforeAll(async () => {
+  prompter = await startPrompter();
+  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  stack = await startLocalStack({ assembly: fixture.assembly, log: (line) => lines.push(line) });
+  url = `${stack.outputs.ApiEndpoint}/ws`;
+});
+afterAll(async () => {
+  await stack.close();
+  fixture.remove();
+  await prompter.close();
+});
+beforeEach(() => prompter.play({}));
+afterEach(() => prompter.forget());
+
+const upgradeHeaders = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+const api = () => url.replace('ws://', 'http://').replace(/\/ws$/, '');
+
+describe('$connect', () => {
+  it('is told headers as they were written and the query, in both forms', async () => {
+    const client = await openClient(`${url}?a=1&a=2&b=%20`, {
+      headers: { 'X-Own': 'x', 'user-agent': 'me' },
+    });
+    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    expect(event).toMatchObject({
+      headers: { 'X-Own': 'x', Host: url.split('/')[2], Upgrade: 'websocket', 'X-Forwarded-Proto': 'http' },
+      multiValueHeaders: { 'X-Own': ['x'] },
+      queryStringParameters: { a: '2', b: ' ' },
+      multiValueQueryStringParameters: { a: ['1', '2'], b: [' '] },
+      isBase64Encoded: false,
+      requestContext: {
+        routeKey: '$connect',
+        eventType: 'CONNECT',
+        messageDirection: 'IN',
+        stage: 'ws',
+        connectionId: expect.stringMatching(ID),
+        requestId: expect.stringMatching(ID),
+        connectedAt: expect.any(Number),
+        requestTimeEpoch: expect.any(Number),
+        requestTime: expect.stringMatching(/^\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d \+0000$/),
+        identity: { sourceIp: '127.0.0.1', userAgent: 'me' },
+        domainName: url.split('/')[2],
+        apiId: expect.any(String),
+      },
+    });
+    expect(event).not.toHaveProperty('body');
+    expect(contextOf(event)).not.toHaveProperty('messageId');
+    client.socket.close();
+  });
+
+  it('has no query where there is none', async () => {
+    const client = await openClient(url);
+    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    expect(event).not.toHaveProperty('queryStringParameters');
+    expect(event).not.toHaveProperty('multiValueQueryStringParameters');
+    client.socket.terminate();
+  });
+
+  it.each([
+    [{ statusCode: 401 }, 401, 'Unauthorized'],
+    [{ statusCode: 403 }, 403, 'Forbidden'],
+    [{ statusCode: 400, body: 'no' }, 400, 'Bad Request'],
+    [{ statusCode: 429 }, 429, 'Too Many Requests'],
+    [{ statusCode: 500 }, 500, 'Internal server error'],
+    [{ statusCode: 302 }, 502, 'Internal server error'],
+    ['throw', 502, 'Internal server error'],
+    ['nothing', 502, 'Internal server error'],
+    [{ statusCode: 200, headers: { 'Sec-WebSocket-Protocol': 'a\r\nb: c' } }, 502, 'Internal server error'],
+  ])('that returns %j is %i instead of an upgrade, and no $disconnect', async (result, status, message) => {
+    prompter.play({ $connect: () => result });
+    const refused = await rawRequest(`${api()}/ws`, { headers: upgradeHeaders });
+    expect(refused.status).toBe(status);
+    const body = at(JSON.parse(refused.body));
+    expect(body).toEqual({
+      message,
+      connectionId: expect.stringMatching(ID),
+      requestId: expect.stringMatching(ID),
+    });
+    // The end of a later one is told; so the first would have been told by then.
+    prompter.play({});
+    const later = await openKnown(prompter, url);
+    later.socket.close();
+    await prompter.end(later.id);
+    const toldOf = prompter.told.filter((told) => idOf(told) === body.connectionId);
+    expect(toldOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
+  });
+
+  it('has the last word on the subprotocol', async () => {
+    prompter.play({
+      $connect: () => ({ statusCode: 200, headers: { 'sec-websocket-PROTOCOL': 'two' } }),
+    });
+    const client = await openClient(url, { protocols: ['one', 'two'] });
+    expect(client.socket.protocol).toBe('two');
+    client.socket.close();
+    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    expect(at(event, 'headers')['Sec-WebSocket-Protocol']).toBe('one,two');
+  });
+
+  it('that names no subprotocol upgrades without one, which clients do not take', async () => {
+    await expect(openClient(url, { protocols: ['one'] })).rejects.toThrow('Server sent no subprotocol');
+    const connected = await prompter.event((each) => keyOf(each) === '$connect');
+    const { event } = await prompter.end(idOf(connected));
+    expect(contextOf(event).disconnectStatusCode).toBe(1006);
+  });
+
+  it('is not asked about what is no handshake, or another path', async () => {
+    const status = async (path: string, headers: Record<string, string>) => {
+      const { status, body } = await rawRequest(`${api()}${path}`, { headers });
+      return [status, at(JSON.parse(body)).message];
+    };
+    for (const path of ['/', '/other', '/ws/', '/ws/more', '/WS']) {
+      expect(await status(path, upgradeHeaders)).toEqual([403, 'Forbidden']);
+    }
+    expect(await status('/ws', {})).toEqual([403, 'Forbidden']);
+    expect(await status(`/ws?x=${'y'.repeat(4_096)}`, upgradeHeaders)).toEqual([414, 'URI Too Long']);
+    const bad = [
+      { 'sec-websocket-version': '8' },
+      { 'sec-websocket-key': 'short' },
+      { 'sec-websocket-protocol': 'a,,b' },
+      { 'sec-websocket-protocol': 'a, a' },
+    ];
+    for (const headers of bad) {
+      expect(await status('/ws', { ...upgradeHeaders, ...headers })).toEqual([400, 'Bad Request']);
+    }
+    expect(prompter.told.filter(({ event }) => keyOf(event) === '$connect')).toEqual([]);
+  });
+});
+
+describe('a message', () => {
+  it('goes to the route of its action, with nothing but itself', async () => {
+    const client = await openKnown(prompter, url);
+    client.say({ action: 'ask', what: 'time' });
+    const { event } = await prompter.event((each) => keyOf(each) === 'ask');
+    expect(event).toEqual({
+      requestContext: expect.objectContaining({
+        routeKey: 'ask',
+        eventType: 'MESSAGE',
+        connectionId: client.id,
+        messageId: expect.stringMatching(ID),
+        identity: { sourceIp: '127.0.0.1' },
+      }),
+      body: '{"action":"ask","what":"time"}',
+      isBase64Encoded: false,
+    });
+    client.socket.close();
+  });
+
+  it.each(['no json', '[]', '{"action":1}', '{"action":"unknown"}', '{"action":"$connect"}', '"ask"'])(
+    'like %s goes to $default',
+    async (message) => {
+      const client = await openKnown(prompter, url);
+      client.say(message);
+      const { event } = await prompter.event((each) => keyOf(each) === '$default');
+      expect(event.body).toBe(message);
+      client.socket.close();
+    },
+  );
+
+  it('is answered where the route has a response, and nowhere else', async () => {
+    const answer = () => ({ statusCode: 200, body: 'said' });
+    prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: `to ${event.body}` }), $default: answer });
+    const client = await openKnown(prompter, url);
+    client.say('{"action":"none"}');
+    await prompter.event((each) => keyOf(each) === '$default');
+    client.say({ action: 'ask', n: 1 });
+    await client.hears('to');
+    expect(client.messages).toEqual(['to {"action":"ask","n":1}']);
+    client.socket.close();
+  });
+
+  it('whose function says nothing is not answered either', async () => {
+    const silent = { statusCode: 200, body: null };
+    prompter.play({
+      ask: ({ event }) => (String(event.body).includes('1') ? silent : { statusCode: 200, body: 'b' }),
+    });
+    const client = await openKnown(prompter, url);
+    client.say({ action: 'ask', n: 1 });
+    client.say({ action: 'ask', n: 2 });
+    await client.hears('b');
+    expect(client.messages).toEqual(['b']);
+    client.socket.close();
+  });
+
+  it('does not wait for the one before it', async () => {
+    const held = Promise.withResolvers<object>();
+    prompter.play({
+      ask: async ({ event }) => {
+        const body = String(event.body);
+        if (body.includes('first')) await held.promise;
+        return { statusCode: 200, body };
+      },
+    });
+    const client = await openKnown(prompter, url);
+    client.say({ action: 'ask', n: 'first' });
+    client.say({ action: 'ask', n: 'second' });
+    await client.hears('second');
+    expect(client.messages).toHaveLength(1);
+    held.resolve({ statusCode: 200 });
+    await client.hears('first');
+    client.socket.close();
+  });
+
+  it.each([
+    ['ask', 'throw', 'Internal server error'],
+    ['ask', 'nothing', 'Internal server error'],
+    ['ask', { statusCode: 200, body: 'AA==', isBase64Encoded: true }, 'Internal server error'],
+    ['ask', { statusCode: 200, body: 'x'.repeat(128 * 1_024 + 1) }, 'Internal server error'],
+    ['$default', 'throw', 'Internal server error'],
+    ['brief', new Promise(() => {}), 'Endpoint request timed out'],
+  ])('to %s that fails is answered by the gateway (%#)', async (action, result, message) => {
+    prompter.play({ [action]: () => result });
+    const client = await openKnown(prompter, url);
+    client.say({ action });
+    const frame: unknown = JSON.parse(await client.hears('message'));
+    expect(frame).toEqual({ message, connectionId: client.id, requestId: expect.stringMatching(ID) });
+    client.socket.close();
+  });
+});
+
+describe('$disconnect', () => {
+  it.each([
+    ['a code and a reason', 4_000, 'enough', { disconnectStatusCode: 4_000, disconnectReason: 'enough' }],
+    [
+      'no code',
+      undefined,
+      undefined,
+      { disconnectStatusCode: 1_005, disconnectReason: 'Client-side close frame status not set' },
+    ],
+  ])('is told after a close with %s', async (_, code, reason, expected) => {
+    const client = await openKnown(prompter, url);
+    client.socket.close(code, reason);
+    const { event } = await prompter.end(client.id);
+    expect(contextOf(event)).toMatchObject({ ...expected, eventType: 'DISCONNECT' });
+    expect(contextOf(event)).not.toHaveProperty('messageId');
+    expect(event).not.toHaveProperty('body');
+    expect(Object.keys(at(event, 'headers'))).toEqual(['Host', 'x-api-key', 'X-Forwarded-For', 'x-restapi']);
+  });
+
+  it('is told after the client has vanished, and delays nothing', async () => {
+    const held = Promise.withResolvers<object>();
+    prompter.play({ $disconnect: () => held.promise });
+    const client = await openKnown(prompter, url);
+    client.socket.terminate();
+    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_006);
+    const next = await openKnown(prompter, url);
+    expect(next.id).not.toBe(client.id);
+    next.socket.close();
+    await next.closed;
+    held.resolve({ statusCode: 200 });
+  });
+
+  it('is told where the client has gone before it was let in', async () => {
+    const held = Promise.withResolvers<object>();
+    prompter.play({ $connect: () => held.promise });
+    const opening = openClient(url);
+    opening.catch(() => {});
+    const connecting = await prompter.event((event) => keyOf(event) === '$connect');
+    const control = `${stack.control}/connections`;
+    expect(await (await fetch(control)).json()).toEqual([
+      { api: 'Socket/Api', connectionId: idOf(connecting), state: 'connecting', since: expect.any(String) },
+    ]);
+    await fetch(control, { method: 'DELETE' });
+    await expect(opening).rejects.toThrow('socket hang up');
+    held.resolve({ statusCode: 200 });
+    await prompter.end(idOf(connecting));
+    expect(await (await fetch(control)).json()).toEqual([]);
+  });
+});

@@ -1,0 +1,237 @@
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { GENTLE, type Harsh } from '../../../local/faults/chaos.ts';
+import { createSocketFates } from '../../../local/faults/chaos-sockets.ts';
+import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
+import { contextOf, keyOf, openKnown, type Prompter, startPrompter } from '../socket-support.ts';
+import { synthesizeFixture } from '../support.ts';
+
+const KILOBYTE = 1_024;
+const FRAME = 32 * KILOBYTE;
+
+let prompter: Prompter;
+let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+beforeAll(async () => {
+  prompter = await startPrompter();
+  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+});
+afterAll(async () => {
+  fixture.remove();
+  await prompter.close();
+});
+beforeEach(() => {
+  prompter.forget();
+  prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) });
+});
+
+/** A stack of its own, for as long as it is needed. */
+async function withStack(harsh: Partial<Harsh>, run: (stack: LocalStack, url: string) => Promise<void>) {
+  const stack = await startLocalStack({ assembly: fixture.assembly, harsh: { ...GENTLE, ...harsh } });
+  try {
+    await run(stack, `${stack.outputs.ApiEndpoint}/ws`);
+  } finally {
+    await stack.close();
+  }
+}
+
+function post({ aws }: LocalStack, client: { id: string; callbackUrl: string }, body: string) {
+  const scope = `${aws.accessKeyId}/20260101/us-east-1/execute-api/aws4_request`;
+  const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-date, Signature=0`;
+  const headers = { authorization, 'x-amz-date': '20260101T000000Z' };
+  const url = `${client.callbackUrl}/@connections/${encodeURIComponent(client.id)}`;
+  return fetch(url, { method: 'POST', headers, body });
+}
+
+const ask = (length: number) =>
+  `{"action":"ask","x":"${'x'.repeat(length - '{"action":"ask","x":""}'.length)}"}`;
+
+describe('what a client may send', () => {
+  let stack: LocalStack;
+  let url: string;
+  beforeAll(async () => {
+    stack = await startLocalStack({ assembly: fixture.assembly });
+    url = `${stack.outputs.ApiEndpoint}/ws`;
+  });
+  afterAll(() => stack.close());
+  const open = () => openKnown(prompter, url);
+  /** One message in frames of this size. */
+  function sendParts(client: Awaited<ReturnType<typeof open>>, message: string, size: number) {
+    const bytes = Buffer.from(message);
+    for (let start = 0; start < bytes.length; start += size) {
+      const part = bytes.subarray(start, start + size);
+      client.socket.send(part, { binary: false, fin: start + size >= bytes.length });
+    }
+  }
+
+  it('is a frame of 32 KB, and a message of 128 KB in such frames', async () => {
+    const client = await open();
+    client.say(ask(FRAME));
+    expect(await client.hears('x')).toHaveLength(FRAME);
+    sendParts(client, ask(4 * FRAME), FRAME);
+    await expect.poll(() => client.messages.map(({ length }) => length)).toEqual([FRAME, 4 * FRAME]);
+    client.socket.close();
+  });
+
+  it('is no larger frame; what was sent before it counts', async () => {
+    const client = await open();
+    client.say(ask(100));
+    client.say(ask(FRAME + 1));
+    client.say(ask(100));
+    expect((await client.closed).code).toBe(1_009);
+    await prompter.event((event) => keyOf(event) === 'ask');
+    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_009);
+    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toHaveLength(1);
+  });
+
+  it('is no larger frame even as a part of a message that has not ended', async () => {
+    const client = await open();
+    client.socket.send('x'.repeat(FRAME + 1), { fin: false });
+    expect((await client.closed).code).toBe(1_009);
+  });
+
+  it('is no larger message', async () => {
+    const client = await open();
+    sendParts(client, ask(4 * FRAME + 1), FRAME);
+    expect((await client.closed).code).toBe(1_009);
+    await prompter.end(client.id);
+    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
+  });
+
+  it('is nothing binary', async () => {
+    const client = await open();
+    client.socket.send(Buffer.from('{"action":"ask"}'), { binary: true });
+    expect((await client.closed).code).toBe(1_003);
+    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_003);
+    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
+  });
+
+  it('is nothing that only looks like text', async () => {
+    const client = await open();
+    client.socket.send(Buffer.from([0xff]), { binary: false });
+    expect((await client.closed).code).toBe(1_007);
+  });
+
+  it('can be a ping, which is answered', async () => {
+    const client = await open();
+    const pong = new Promise((resolve) => client.socket.once('pong', resolve));
+    client.socket.ping();
+    await pong;
+    client.socket.close();
+  });
+});
+
+describe('a connection', () => {
+  // Ten minutes are 300 ms, and two hours 3,600.
+  const clockScale = 2_000;
+
+  it('ends when nobody has said anything for ten minutes; pings are nothing', async () => {
+    await withStack({ clockScale }, async (_, url) => {
+      const client = await openKnown(prompter, url);
+      const begun = performance.now();
+      const pings = setInterval(() => client.socket.ping(), 20);
+      expect(await client.closed).toEqual({ code: 1_001, reason: 'Going away' });
+      clearInterval(pings);
+      expect(performance.now() - begun).toBeLessThan(3_000);
+      expect(contextOf((await prompter.end(client.id)).event)).toMatchObject({
+        disconnectStatusCode: 1_001,
+        disconnectReason: 'Going away',
+      });
+    });
+  });
+
+  it('lives on while it is posted to', async () => {
+    await withStack({ clockScale }, async (stack, url) => {
+      const client = await openKnown(prompter, url);
+      const begun = performance.now();
+      while (performance.now() - begun < 1_000) await post(stack, client, 'x');
+      expect(client.socket.readyState).toBe(client.socket.OPEN);
+      expect((await client.closed).code).toBe(1_001);
+    });
+  });
+
+  it('ends after two hours, whatever is said', async () => {
+    await withStack({ clockScale }, async (_, url) => {
+      const client = await openKnown(prompter, url);
+      const begun = performance.now();
+      client.socket.on('message', () => client.say(ask(100)));
+      client.say(ask(100));
+      expect((await client.closed).code).toBe(1_001);
+      expect(performance.now() - begun).toBeGreaterThan(3_000);
+    });
+  });
+
+  it('is listed, and can be cut off without a word', async () => {
+    await withStack({}, async (stack, url) => {
+      const control = `${stack.control}/connections`;
+      const clients = await Promise.all([openKnown(prompter, url), openKnown(prompter, url)]);
+      const list: unknown = await (await fetch(control)).json();
+      expect(list).toHaveLength(2);
+      expect(list).toContainEqual({
+        api: 'Socket/Api',
+        connectionId: clients[0].id,
+        state: 'open',
+        since: expect.stringMatching(/^\d{4}-.*Z$/),
+      });
+      expect((await fetch(control, { method: 'DELETE' })).status).toBe(204);
+      for (const { closed, id } of clients) {
+        expect((await closed).code).toBe(1_006);
+        expect(contextOf((await prompter.end(id)).event).disconnectStatusCode).toBe(1_006);
+      }
+      expect(await (await fetch(control)).json()).toEqual([]);
+    });
+  });
+
+  it('does not keep the stack from closing, whatever its client does', async () => {
+    let silent: Socket | undefined;
+    await withStack({}, async (_, url) => {
+      const client = await openKnown(prompter, url);
+      client.socket.pause();
+      const raw = connect(Number(new URL(url).port), '127.0.0.1');
+      silent = raw;
+      const answered = new Promise((resolve) => raw.once('data', resolve));
+      raw.write(
+        'GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+      );
+      expect(String(await answered)).toMatch(/^HTTP\/1\.1 101 /);
+    });
+    silent?.destroy();
+  });
+});
+
+describe('a harsh day', () => {
+  it('loses the end of some connections', async () => {
+    await withStack({ seed: 7, lostDisconnects: 0.5 }, async (_, url) => {
+      const { losesDisconnect } = createSocketFates({ ...GENTLE, seed: 7, lostDisconnects: 0.5 });
+      const lost: string[] = [];
+      const told: string[] = [];
+      for (let count = 0; count < 12; count += 1) {
+        const client = await openKnown(prompter, url);
+        (losesDisconnect() ? lost : told).push(client.id);
+        client.socket.close();
+        await client.closed;
+      }
+      expect(Math.min(lost.length, told.length)).toBeGreaterThan(0);
+      for (const id of told) await prompter.end(id);
+      const ended = prompter.told.filter(({ event }) => keyOf(event) === '$disconnect');
+      expect(ended).toHaveLength(told.length);
+    });
+  });
+
+  it('refuses some posts, and fails others, half of which arrive', async () => {
+    await withStack({ seed: 1, throttledPosts: 0.2, failedPosts: 0.4 }, async (stack, url) => {
+      const client = await openKnown(prompter, url);
+      const results = new Map<string, string>();
+      for (let count = 0; count < 60; count += 1) {
+        const response = await post(stack, client, `<${count}>`);
+        results.set(`<${count}>`, `${response.status} ${response.headers.get('x-amzn-errortype')}`);
+      }
+      client.say(ask(100));
+      await client.hears('x');
+      const arrived = (result: string) =>
+        [...results].filter(([, each]) => each === result).map(([text]) => client.messages.includes(text));
+      expect(new Set(arrived('200 null'))).toEqual(new Set([true]));
+      expect(new Set(arrived('429 LimitExceededException'))).toEqual(new Set([false]));
+      expect(new Set(arrived('500 InternalServerException'))).toEqual(new Set([true, false]));
+    });
+  });
+});

@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
+import {
+  contextOf,
+  idOf,
+  keyOf,
+  openClient,
+  openKnown,
+  type Prompter,
+  startPrompter,
+} from '../socket-support.ts';
+import { at, rawRequest, resourceOf, synthesizeFixture, tamper } from '../support.ts';
+
+let prompter: Prompter;
+let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+let stack: LocalStack;
+let url: string;
+beforeAll(async () => {
+  prompter = await startPrompter();
+  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  stack = await startLocalStack({ assembly: fixture.assembly });
+  url = stack.socketUrl ?? '';
+});
+afterAll(async () => {
+  await stack.close();
+  fixture.remove();
+  await prompter.close();
+});
+beforeEach(() => prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) }));
+afterEach(() => prompter.forget());
+
+const upgrade = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+
+describe('the addresses', () => {
+  it('are the front door for clients, and the API for functions', async () => {
+    expect(url).toBe(`${stack.url.replace('http:', 'ws:')}/ws`);
+    const endpoint = stack.outputs.ApiEndpoint ?? '';
+    expect(endpoint).toMatch(/^ws:\/\/127\.0\.0\.1:\d+$/);
+    expect(url).not.toBe(`${endpoint}/ws`);
+    expect([endpoint.replace('ws:', 'http:'), stack.url]).not.toContain(stack.apiUrl);
+    const client = await openKnown(prompter, url);
+    const told = await prompter.event((event) => keyOf(event) === '$connect');
+    expect(told.socketUrl).toBe(`${endpoint}/ws`);
+    expect(told.callbackUrl).toBe(`${endpoint.replace('ws:', 'http:')}/ws`);
+    client.socket.close();
+  });
+
+  it('are the API itself where the distribution does not lead to it', async () => {
+    const copy = tamper(fixture.assembly, 'Socket', (template) => {
+      const { properties } = resourceOf(template, 'AWS::CloudFront::Distribution');
+      Object.assign(at(properties, 'DistributionConfig'), { CacheBehaviors: [] });
+    });
+    const other = await startLocalStack({ assembly: copy.assembly });
+    try {
+      expect(other.socketUrl).toBe(`${other.outputs.ApiEndpoint}/ws`);
+    } finally {
+      await other.close();
+      copy.remove();
+    }
+  });
+});
+
+describe('a WebSocket through the distribution', () => {
+  it('carries headers and query there, and says who passed it on', async () => {
+    const client = await openClient(`${url}?ticket=1`, { headers: { authorization: 'Bearer x' } });
+    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    expect(event.queryStringParameters).toEqual({ ticket: '1' });
+    expect(at(event, 'headers')).toMatchObject({
+      authorization: 'Bearer x',
+      host: stack.outputs.ApiEndpoint?.replace('ws://', ''),
+      via: '1.1 local.cloudfront.net (CloudFront)',
+      'X-Forwarded-For': '127.0.0.1, 127.0.0.1',
+    });
+    client.socket.close();
+  });
+
+  it('carries messages both ways, several frames of 32 KB too', async () => {
+    const client = await openKnown(prompter, url);
+    const body = JSON.stringify({ action: 'ask', x: 'x'.repeat(100_000) });
+    const bytes = Buffer.from(body);
+    for (let start = 0; start < bytes.length; start += 32_768) {
+      const part = bytes.subarray(start, start + 32_768);
+      client.socket.send(part, { binary: false, fin: start + 32_768 >= bytes.length });
+    }
+    expect(await client.hears('xx')).toBe(body);
+    client.socket.close(4_001, 'done');
+    expect(contextOf((await prompter.end(client.id)).event)).toMatchObject({
+      disconnectStatusCode: 4_001,
+      disconnectReason: 'done',
+    });
+    expect(await client.closed).toEqual({ code: 4_001, reason: 'done' });
+  });
+
+  it('has the subprotocol of the function', async () => {
+    prompter.play({ $connect: () => ({ statusCode: 200, headers: { 'Sec-WebSocket-Protocol': 'b' } }) });
+    const client = await openClient(url, { protocols: ['a', 'b'] });
+    expect(client.socket.protocol).toBe('b');
+    client.socket.close();
+  });
+
+  it('is refused as the function refuses it', async () => {
+    prompter.play({ $connect: () => ({ statusCode: 401 }) });
+    const { status, headers, body } = await rawRequest(`${stack.url}/ws`, { headers: upgrade });
+    expect([status, headers['x-cache']]).toEqual([401, 'Miss from cloudfront']);
+    expect(JSON.parse(body)).toMatchObject({ message: 'Unauthorized' });
+  });
+
+  it('that the client cuts off is cut off at the API', async () => {
+    const client = await openKnown(prompter, url);
+    client.socket.terminate();
+    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_006);
+  });
+
+  it('that the API cuts off is cut off at the client', async () => {
+    const client = await openKnown(prompter, url);
+    await fetch(`${stack.control}/connections`, { method: 'DELETE' });
+    expect((await client.closed).code).toBe(1_006);
+  });
+
+  it('whose client leaves while $connect is asked leaves nothing behind', async () => {
+    const held = Promise.withResolvers<object>();
+    prompter.play({ $connect: () => held.promise });
+    const opening = openClient(url);
+    opening.catch(() => {});
+    const connecting = await prompter.event((event) => keyOf(event) === '$connect');
+    await fetch(`${stack.control}/connections`, { method: 'DELETE' });
+    await expect(opening).rejects.toThrow('502');
+    held.resolve({ statusCode: 200 });
+    await prompter.end(idOf(connecting));
+  });
+
+  it('is refused where the origin takes none, and a plain request where it takes nothing else', async () => {
+    const { status, body } = await rawRequest(`${stack.url}/other`, { headers: upgrade });
+    expect([status, body]).toEqual([403, expect.stringContaining('The origin takes no WebSockets.')]);
+    expect((await rawRequest(`${stack.url}/other`, {})).status).toBe(200);
+    expect(
+      (await rawRequest(`${stack.url}/other`, { headers: { connection: 'Upgrade', upgrade: 'h2c' } })).status,
+    ).toBe(200);
+    const plain = await rawRequest(`${stack.url}/ws`, {});
+    expect([plain.status, plain.body]).toEqual([403, '{"message":"Forbidden"}']);
+    expect((await rawRequest(`${stack.url}/ws`, { method: 'POST', headers: upgrade })).status).toBe(403);
+  });
+});

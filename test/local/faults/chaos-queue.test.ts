@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { GENTLE, type Harsh } from '../../../local/faults/chaos.ts';
+import { arrange, createFates } from '../../../local/faults/chaos-queue.ts';
+import { objectOr } from '../../../local/template/json.ts';
+import { type PostOffice, startPostOffice, until } from '../desk.ts';
+
+describe('fates', () => {
+  const many = (harsh: Harsh) => {
+    const fate = createFates(harsh);
+    return Array.from({ length: 2_000 }, fate);
+  };
+  const part = (flags: boolean[]) => flags.filter(Boolean).length / flags.length;
+
+  it('befall the parts that were asked for, the same ones for the same seed', () => {
+    const harsh = { ...GENTLE, seed: 7, duplicates: 0.1, reorders: 0.2 };
+    const fates = many(harsh);
+    expect(part(fates.map(({ holdMs }) => holdMs > 0))).toBeCloseTo(0.2, 1);
+    expect(part(fates.map(({ againMs }) => againMs !== undefined))).toBeCloseTo(0.1, 1);
+    expect(
+      part(fates.filter(({ againMs }) => againMs !== undefined).map(({ againMs }) => againMs === 0)),
+    ).toBeCloseTo(0.5, 0);
+    expect(
+      Math.max(...fates.map(({ holdMs, againMs = 0 }) => Math.max(holdMs, againMs))),
+    ).toBeLessThanOrEqual(300);
+    expect(many(harsh)).toEqual(fates);
+    expect(many({ ...harsh, seed: 8 })).not.toEqual(fates);
+  });
+
+  it('do not shift when another part is asked for', () => {
+    const held = (duplicates: number) =>
+      many({ ...GENTLE, seed: 7, duplicates, reorders: 0.2 }).map(({ holdMs }) => holdMs);
+    expect(held(0)).toEqual(held(0.5));
+  });
+
+  it('are gentle by default', () => {
+    expect(many(GENTLE).every(({ holdMs, againMs }) => holdMs === 0 && againMs === undefined)).toBe(true);
+  });
+
+  it('part a batch into deliveries', () => {
+    const fates = [
+      { holdMs: 0, againMs: undefined },
+      { holdMs: 50, againMs: undefined },
+      { holdMs: 0, againMs: 0 },
+      { holdMs: 20, againMs: 30 },
+    ];
+    const deliveries = arrange(
+      ['a', 'b', 'c', 'd'],
+      () => fates.shift() ?? { holdMs: 0, againMs: undefined },
+    );
+    expect(deliveries.map(({ messages, afterMs }) => `${messages.join('')} ${afterMs}`)).toEqual([
+      'ac 0',
+      'b 50',
+      'c 0',
+      'd 20',
+      'd 50',
+    ]);
+    expect(arrange([], () => ({ holdMs: 0, againMs: undefined }))).toEqual([]);
+  });
+});
+
+describe('a harsh stack', () => {
+  let office: PostOffice;
+  beforeAll(async () => {
+    office = await startPostOffice({ harsh: { ...GENTLE, seed: 11, duplicates: 0.4, reorders: 0.4 } });
+  });
+  afterAll(() => office.close());
+  beforeEach(() => office.desk.reset());
+
+  const names = Array.from({ length: 40 }, (_, index) => `m${String(index).padStart(2, '0')}`);
+
+  it('delivers all, some twice and some late', async () => {
+    await office.sendAll('Plain', names);
+    // The fates say how many there will be, in whatever order the messages came.
+    const fate = createFates({ ...GENTLE, seed: 11, duplicates: 0.4, reorders: 0.4 });
+    const doubled = names.map(() => fate()).filter(({ againMs }) => againMs !== undefined).length;
+    await until(() => expect(office.desk.texts()).toHaveLength(names.length + doubled));
+    await office.emptied('Plain');
+    const came = office.desk.texts();
+    expect(new Set(came)).toEqual(new Set(names));
+    const first = [...new Set(came)];
+    expect(first).not.toEqual(first.toSorted());
+    // A duplicate is the same message, taken once.
+    const taken = office.desk.batches.flatMap(({ records }) => records);
+    expect(new Set(taken.map(({ receiptHandle }) => receiptHandle)).size).toBe(names.length);
+    expect(new Set(taken.map((record) => objectOr(record.attributes).ApproximateReceiveCount))).toEqual(
+      new Set(['1']),
+    );
+  });
+
+  it('deletes nothing before the function succeeded with it', async () => {
+    const refused = new Set<string>();
+    office.desk.rule = ({ texts }) => {
+      const fresh = texts.filter((text) => !refused.has(text));
+      for (const text of fresh) refused.add(text);
+      if (fresh.length > 0) throw new Error('each message fails at first');
+      return null;
+    };
+    await office.sendAll('Plain', names);
+    await until(() => expect(refused.size).toBe(names.length));
+    await office.emptied('Plain');
+    const counts = Map.groupBy(office.desk.texts(), (text) => text);
+    expect([...counts.values()].every(({ length }) => length >= 2)).toBe(true);
+  });
+
+  it('leaves FIFO queues alone', async () => {
+    await office.sendAll('Line', names, (text) => ({
+      MessageGroupId: 'group',
+      MessageDeduplicationId: text,
+    }));
+    await office.emptied('Line');
+    // Duplicates from the other queue may still come.
+    const ordered = office.desk.batches.filter(({ records }) => {
+      return String(records[0]?.eventSourceARN).endsWith('.fifo');
+    });
+    expect(ordered.flatMap(({ texts }) => texts)).toEqual(names);
+  });
+});

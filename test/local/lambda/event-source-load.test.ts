@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { objectOr } from '../../../local/template/json.ts';
+import { holding, type PostOffice, startPostOffice, until } from '../desk.ts';
+import { isAlive } from '../support.ts';
+
+let office: PostOffice;
+beforeAll(async () => {
+  office = await startPostOffice();
+});
+afterAll(() => office.close());
+beforeEach(() => office.desk.reset());
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `m${index}`);
+
+describe('batches run beside each other', () => {
+  it.each([
+    ['Wide', 5],
+    ['Few', 2],
+  ])('from %s: %i at most', async (queue, limit) => {
+    const { desk } = office;
+    const held = holding();
+    desk.rule = held.rule;
+    await office.sendAll(queue, names(12));
+    await until(() => expect(desk.running).toBe(limit));
+    expect((await office.queues())[queue]).toMatchObject({ inFlight: limit, visible: 12 - limit });
+    held.open();
+    await office.emptied(queue);
+    expect(desk.most).toBe(limit);
+    expect(desk.texts().toSorted()).toEqual(names(12).toSorted());
+  });
+
+  it('and one that is throttled is delivered later, not lost', async () => {
+    const { desk } = office;
+    const held = holding();
+    desk.rule = held.rule;
+    await office.sendAll('Narrow', names(2));
+    await until(async () => {
+      expect((await office.queues()).Narrow).toMatchObject({ inFlight: 2 });
+      expect(desk.running).toBe(1);
+    });
+    held.open();
+    await office.emptied('Narrow');
+    expect(desk.most).toBe(1);
+    expect(desk.texts().toSorted()).toEqual(names(2));
+    const counts = desk.batches.map(
+      ({ records }) => objectOr(records[0]?.attributes).ApproximateReceiveCount,
+    );
+    expect(counts).toEqual(['1', '1']);
+  });
+});
+
+describe('a batching window', () => {
+  it('gathers more than one receive gives', async () => {
+    await office.sendAll('Gathered', names(25));
+    await office.emptied('Gathered');
+    expect(office.desk.batches.map(({ texts }) => texts.length)).toEqual([25]);
+  });
+
+  it('ends with what has come', async () => {
+    const start = Date.now();
+    await office.sendAll('Gathered', ['early']);
+    await until(async () => expect((await office.queues()).Gathered).toMatchObject({ inFlight: 1 }));
+    await office.sendAll('Gathered', ['late']);
+    await office.emptied('Gathered');
+    expect(office.desk.batches.map(({ texts }) => texts)).toEqual([['early', 'late']]);
+    expect(Date.now() - start).toBeGreaterThanOrEqual(990);
+  });
+});
+
+it('a message that a poller waits for is with the function at once', async () => {
+  const times: number[] = [];
+  for (const text of names(30)) {
+    const start = performance.now();
+    await office.sendAll('Wide', [text]);
+    await until(() => expect(office.desk.texts()).toContain(text));
+    times.push(performance.now() - start);
+  }
+  const [median = Number.POSITIVE_INFINITY] = times.toSorted((a, b) => a - b).slice(15);
+  // Some 10 ms where nothing else runs. A receive at intervals would take longer even then.
+  expect(median).toBeLessThan(100);
+});
+
+it('closing ends pollers and what is with the functions', async () => {
+  const other = await startPostOffice();
+  other.desk.rule = holding().rule;
+  await other.send('Wide', 'unfinished');
+  await vi.waitFor(() => expect(other.desk.running).toBe(1), { timeout: 15_000 });
+  const processes: unknown = await (await other.control('processes')).json();
+  const pids = (Array.isArray(processes) ? processes : []).map((process) => Number(objectOr(process).pid));
+  const start = performance.now();
+  await other.close();
+  // A function that does not end gets some seconds, and then no more.
+  expect(performance.now() - start).toBeLessThan(6_000);
+  expect(pids).toHaveLength(1);
+  expect(pids.filter(isAlive)).toEqual([]);
+});

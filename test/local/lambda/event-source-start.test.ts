@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { judge } from '../../../local/lambda/batch-answer.ts';
+import type { Outcome } from '../../../local/lambda/environment.ts';
+import { splitBySize, writeEvent } from '../../../local/lambda/sqs-event.ts';
+import { startLocalStack } from '../../../local/stack.ts';
+import { isObject, type JsonObject, listOf } from '../../../local/template/json.ts';
+import { at, resourceOf, synthesizeFixture, tamper } from '../support.ts';
+
+describe('a mapping is refused', () => {
+  let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+  beforeAll(async () => {
+    fixture = await synthesizeFixture({}, 'queues');
+  });
+  afterAll(() => fixture.remove());
+
+  async function start(change: (template: JsonObject) => void): Promise<void> {
+    const copy = tamper(fixture.assembly, 'Post', change);
+    try {
+      await (await startLocalStack({ assembly: copy.assembly })).close();
+    } finally {
+      copy.remove();
+    }
+  }
+  const mapping = (template: JsonObject, id = 'OfWork') =>
+    resourceOf(template, 'AWS::Lambda::EventSourceMapping', id).properties;
+
+  it.each(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'])(
+    'without the grant for %s',
+    async (action) => {
+      const started = start((template) => {
+        const { properties } = resourceOf(template, 'AWS::IAM::Policy', 'OfWork');
+        for (const statement of listOf(at(properties, 'PolicyDocument').Statement).filter(isObject)) {
+          statement.Action = listOf(statement.Action).filter((each) => each !== action);
+        }
+      });
+      await expect(started).rejects.toThrow(
+        new RegExp(
+          `cannot be: the role of Post/OfWork does not allow ${action} on arn:aws:sqs:.*: AWS refuses it$`,
+        ),
+      );
+    },
+  );
+
+  it('if messages come back before the function is through', async () => {
+    const started = start((template) => {
+      resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.VisibilityTimeout = 1;
+    });
+    await expect(started).rejects.toThrow(
+      'the visibility timeout of Post/Work is 1 s, which is less than the 2 s that Post/OfWork may run: AWS refuses it',
+    );
+  });
+
+  it.each<[string, JsonObject, string, string?]>([
+    ['a large batch without a window', { BatchSize: 11 }, 'AWS refuses more than 10 without one'],
+    ['no batch', { BatchSize: 0 }, 'must be a whole number from 1 to 10000, got 0'],
+    ['a long window', { MaximumBatchingWindowInSeconds: 301 }, 'a whole number from 0 to 300, got 301'],
+    [
+      'a window on a FIFO queue',
+      { MaximumBatchingWindowInSeconds: 1 },
+      'AWS refuses for a FIFO queue',
+      'OfLine',
+    ],
+    ['one at a time', { ScalingConfig: { MaximumConcurrency: 1 } }, 'a whole number from 2 to 1000, got 1'],
+    ['filters', { FilterCriteria: { Filters: [] } }, 'has the property FilterCriteria, which the local'],
+    [
+      'own pollers',
+      { ProvisionedPollerConfig: { MinimumPollers: 2 } },
+      'has the property ProvisionedPollerConfig',
+    ],
+    ['another answer', { FunctionResponseTypes: ['Other'] }, 'the unknown response type Other'],
+    [
+      'another source',
+      { EventSourceArn: 'arn:aws:kinesis:x' },
+      'takes from arn:aws:kinesis:x, which is no queue',
+    ],
+    ['another function', { FunctionName: 'Nobody' }, 'invokes Nobody, which no template has'],
+  ])('with %s', async (_, properties, sentence, id) => {
+    await expect(start((template) => void Object.assign(mapping(template, id), properties))).rejects.toThrow(
+      sentence,
+    );
+  });
+
+  it('not if all is well, whatever it says of metrics and tags', async () => {
+    await start((template) => {
+      Object.assign(mapping(template), { MetricsConfig: { Metrics: ['EventCount'] }, Tags: [] });
+    });
+  });
+
+  it('and so is a topic whose queue has a delay', async () => {
+    const started = start((template) => {
+      resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.DelaySeconds = 1;
+    });
+    await expect(started).rejects.toThrow('has a delay, which is not kept here for what comes from a topic');
+  });
+});
+
+const batch = ['a', 'b', 'c'].map((id) => ({ id, receiptHandle: id, record: '{}' }));
+const answer = (text: string): Outcome => ({ kind: 'answer', payload: Buffer.from(text) });
+const done = (outcome: Outcome, reportsFailures = true) =>
+  judge(outcome, batch, reportsFailures)
+    .done.map(({ id }) => id)
+    .join('');
+
+describe('a batch', () => {
+  it.each([
+    ['null', 'abc'],
+    ['{}', 'abc'],
+    ['', 'abc'],
+    ['{"batchItemFailures":[]}', 'abc'],
+    ['{"batchItemFailures":null}', 'abc'],
+    ['{"batchItemFailures":[{"itemIdentifier":"b"}]}', 'ac'],
+    ['{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"b"}]}', 'ac'],
+    ['{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"x"}]}', ''],
+    ['{"batchItemFailures":[{"itemIdentifier":""}]}', ''],
+    ['{"batchItemFailures":[{"itemIdentifier":null}]}', ''],
+    ['{"batchItemFailures":[{"messageId":"b"}]}', ''],
+    ['{"batchItemFailures":["b"]}', ''],
+    ['{"batchItemFailures":"b"}', ''],
+    ['"fine"', ''],
+    ['{"batchItem', ''],
+  ])('whose answer is %s has done %j', (text, ids) => {
+    expect(done(answer(text))).toBe(ids);
+  });
+
+  it('has done all if it is not to report, and nothing if it was not answered', () => {
+    expect(done(answer('{"batchItemFailures":[{"itemIdentifier":"b"}]}'), false)).toBe('abc');
+    for (const reports of [true, false]) {
+      expect(done({ kind: 'failure', type: 'Error', message: 'x' }, reports)).toBe('');
+      expect(done({ kind: 'throttled' }, reports)).toBe('');
+    }
+  });
+
+  it('is parted where it would not fit into a payload', () => {
+    const messages = [40, 40, 5, 90, 200].map((size, index) => {
+      return { id: String(index), receiptHandle: '', record: JSON.stringify('x'.repeat(size)) };
+    });
+    const parts = splitBySize(messages, 110);
+    expect(parts.map((part) => part.map(({ id }) => id).join(''))).toEqual(['012', '3', '4']);
+    for (const part of parts.slice(0, 2)) expect(writeEvent(part).length).toBeLessThanOrEqual(110);
+    expect(JSON.parse(writeEvent(messages).toString('utf8')).Records).toHaveLength(5);
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * Queues with a data directory: SQS keeps what it has accepted, and so do these.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  type SendMessageCommandInput,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { startLocalStack } from '../../../local/stack.ts';
+import { type Desk, holding, reporting, startDesk, until } from '../desk.ts';
+import { type HostedStack, startHosted } from '../hosted.ts';
+import { synthesizeFixture, temporaryDirectory } from '../support.ts';
+
+let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
+let desk: Desk;
+let data: ReturnType<typeof temporaryDirectory>;
+const running = new Set<HostedStack>();
+beforeAll(async () => {
+  fixture = await synthesizeFixture({}, 'queues');
+  desk = await startDesk();
+});
+beforeEach(() => {
+  data = temporaryDirectory();
+  desk.reset();
+});
+afterEach(async () => {
+  for (const host of running) await host.end('SIGKILL');
+  running.clear();
+  data.remove();
+});
+afterAll(async () => {
+  await desk.close();
+  fixture.remove();
+});
+
+const kept = () => join(data.path, 'kept');
+
+async function start(): Promise<HostedStack> {
+  const host = await startHosted(fixture.assembly, kept());
+  running.add(host);
+  return host;
+}
+
+async function end(host: HostedStack, signal: NodeJS.Signals): Promise<void> {
+  running.delete(host);
+  await host.end(signal);
+}
+
+/** What a test does with the queue of that construct id. */
+function queueOf(host: HostedStack, name: string) {
+  const client = new SQSClient(host.settings);
+  const QueueUrl = host.output(`${name}Url`);
+  return {
+    send: async (text: string, more: Partial<SendMessageCommandInput> = {}) => {
+      const MessageBody = JSON.stringify({ port: desk.port, text });
+      await client.send(new SendMessageCommand({ QueueUrl, MessageBody, ...more }));
+    },
+    receive: async (): Promise<Message[]> => {
+      const all = { MessageAttributeNames: ['All'], MessageSystemAttributeNames: ['All' as const] };
+      const { Messages } = await client.send(
+        new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, ...all }),
+      );
+      return Messages ?? [];
+    },
+    hide: (ReceiptHandle: string, VisibilityTimeout: number) =>
+      client.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout })),
+    delete: (ReceiptHandle: string) => client.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle })),
+  };
+}
+
+const textOf = ({ Body = '' }: Message): unknown => JSON.parse(Body).text;
+const receivesOf = ({ Attributes }: Message) => Number(Attributes?.ApproximateReceiveCount);
+
+it('what was accepted is there after a kill, with its attributes and its place', async () => {
+  const first = await start();
+  const mine = queueOf(first, 'Mine');
+  const MessageAttributes = { kind: { DataType: 'String', StringValue: 'ü' } };
+  await mine.send('a ü', { MessageAttributes });
+  for (const text of ['b', 'c']) await mine.send(text);
+  await queueOf(first, 'Line').send('in line', { MessageGroupId: 'g', MessageDeduplicationId: '1' });
+  await end(first, 'SIGKILL');
+
+  const second = await start();
+  const messages = await queueOf(second, 'Mine').receive();
+  expect(messages.map(textOf)).toEqual(['a ü', 'b', 'c']);
+  expect(messages[0]?.MessageAttributes).toEqual(MessageAttributes);
+  expect(messages.map(receivesOf)).toEqual([1, 1, 1]);
+  await until(() => expect(desk.texts()).toContain('in line'));
+});
+
+it('a delay goes on, and ends in time', async () => {
+  const first = await start();
+  await queueOf(first, 'Mine').send('much later', { DelaySeconds: 900 });
+  await queueOf(first, 'Plain').send('soon', { DelaySeconds: 2 });
+  await end(first, 'SIGKILL');
+  const second = await start();
+  expect(await queueOf(second, 'Mine').receive()).toEqual([]);
+  await until(() => expect(desk.texts()).toEqual(['soon']));
+});
+
+it('what was with a consumer is visible at once, and no nearer to the dead letters', async () => {
+  const first = await start();
+  const mine = queueOf(first, 'Mine');
+  await mine.send('taken');
+  await mine.send('taken');
+  expect((await mine.receive()).map(receivesOf)).toEqual([1, 1]);
+  await end(first, 'SIGKILL');
+  const second = await start();
+  expect((await queueOf(second, 'Mine').receive()).map(receivesOf)).toEqual([1, 1]);
+  await end(second, 'SIGKILL');
+  const third = await start();
+  expect((await queueOf(third, 'Mine').receive()).map(receivesOf)).toEqual([1, 1]);
+});
+
+it('what a consumer has hidden stays hidden for as long as it said, deleted stays deleted', async () => {
+  const first = await start();
+  const mine = queueOf(first, 'Mine');
+  for (const text of ['hidden', 'back', 'deleted']) await mine.send(text);
+  const [hidden, back, deleted] = await mine.receive();
+  await mine.hide(hidden?.ReceiptHandle ?? '', 600);
+  await mine.hide(back?.ReceiptHandle ?? '', 0);
+  await mine.delete(deleted?.ReceiptHandle ?? '');
+  await end(first, 'SIGKILL');
+  const second = await start();
+  const messages = await queueOf(second, 'Mine').receive();
+  expect(messages.map((message) => [textOf(message), receivesOf(message)])).toEqual([['back', 2]]);
+});
+
+it('what a topic has accepted, and what a function had in hand when all was killed, comes again', async () => {
+  const first = await start();
+  desk.rule = holding().rule;
+  const sns = new SNSClient(first.settings);
+  const Message = JSON.stringify({ port: desk.port, text: 'from the topic' });
+  await sns.send(new PublishCommand({ TopicArn: first.output('TopicArn'), Message }));
+  await until(() => expect(desk.texts()).toEqual(['from the topic']));
+  await end(first, 'SIGKILL');
+  desk.reset();
+  await start();
+  await until(() => expect(desk.texts()).toEqual(['from the topic']));
+});
+
+it('dead letters stay where they are', async () => {
+  const first = await start();
+  desk.rule = (batch) => reporting(batch, () => true);
+  await queueOf(first, 'Work').send('poison');
+  const dead = queueOf(first, 'Dead');
+  await until(async () => expect((await dead.receive()).map(textOf)).toEqual(['poison']));
+  await end(first, 'SIGKILL');
+  desk.reset();
+  const second = await start();
+  expect((await queueOf(second, 'Dead').receive()).map(textOf)).toEqual(['poison']);
+  expect(desk.texts()).toEqual([]);
+});
+
+it('a stop lets functions finish: what they have done does not come again', async () => {
+  const first = await start();
+  const held = holding();
+  desk.rule = held.rule;
+  await queueOf(first, 'Plain').send('done');
+  await until(() => expect(desk.texts()).toEqual(['done']));
+  const ended = end(first, 'SIGTERM');
+  held.open();
+  await ended;
+  desk.reset();
+  const second = await start();
+  await queueOf(second, 'Plain').send('next');
+  await until(() => expect(desk.texts()).toEqual(['next']));
+});
+
+it('a file that is damaged is refused in a sentence that says what to do', async () => {
+  await end(await start(), 'SIGTERM');
+  writeFileSync(join(kept(), 'queues.sqlite'), 'x'.repeat(8_192));
+  await expect(startLocalStack({ assembly: fixture.assembly, data: kept() })).rejects.toThrow(
+    /^the queues in .*queues\.sqlite cannot be opened: .* move it away/,
+  );
+});

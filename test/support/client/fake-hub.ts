@@ -1,0 +1,291 @@
+/**
+ * A hub on loopback that does what a test tells it: it refuses ways of reading, doubles, drops and empties frames, cuts
+ * connections, and loses answers. Its log is honest: whatever it was asked to append it appended, once for each key.
+ * @module
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { ERRORS } from '../../../protocol/errors.ts';
+import { type FakeFrame, fakeLog, offsetAt, Refused } from '../domain/fake-log.ts';
+
+export interface FakeHub {
+  readonly url: string;
+  /** Appends one message each, and tells whoever listens. */
+  readonly append: (channel: string, ...messages: readonly unknown[]) => void;
+  readonly log: (channel: string) => readonly unknown[];
+  /** Ends a channel for good. */
+  readonly end: (channel: string) => void;
+  /** Everything before the offset of so many messages is gone. */
+  readonly forget: (channel: string, messages: number) => void;
+  /** What was asked: `websocket`, `sse`, `long-poll`, `poll`, `post`, and what sockets said: `say subscribe`. */
+  readonly asked: string[];
+  /** The channels of each stream that was asked for. */
+  readonly streams: (readonly string[])[];
+  /** Ends all sockets and all that is held. */
+  readonly cut: () => void;
+  readonly sockets: () => number;
+  readonly close: () => Promise<void>;
+  /** Ways that are answered 503, or for sockets not at all. */
+  readonly refused: Set<string>;
+  /** Tokens that are taken; undefined for any, and none. */
+  tokens: readonly string[] | undefined;
+  /** What becomes of a frame on its way. */
+  distort: (frame: FakeFrame) => readonly FakeFrame[];
+  /** The most long polls that were held at once. */
+  readonly mostHeld: () => number;
+  /** Channels that are refused. */
+  readonly forbidden: Set<string>;
+  /** False for an older hub, whose streams end with a channel that is gone, and do not say which. */
+  saysEnds: boolean;
+  /** True for a socket that appends what it is told, and then ends without a word. */
+  losesAnswers: boolean;
+}
+
+interface Listening {
+  readonly socket: WebSocket;
+  readonly topic: string;
+}
+
+/** How long a poll is held, in milliseconds. */
+const HOLD_MS = 300;
+
+export async function fakeHub(): Promise<FakeHub> {
+  const listening = new Set<Listening>();
+  const wakes = new Set<() => void>();
+  let held = 0;
+  let mostHeld = 0;
+  const server = createServer((request, response) => void answer(request, response));
+  const upgrades = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => (offered.has('tidings.v1') ? 'tidings.v1' : false),
+  });
+
+  const send = (socket: WebSocket, sent: FakeFrame): void => {
+    for (const each of hub.distort(sent)) socket.send(JSON.stringify(each));
+  };
+  const tell = (name: string, from: number, to: number): void => {
+    for (const { socket, topic } of listening) {
+      const matches = topic === '*' || (topic.endsWith('/*') && name.startsWith(topic.slice(0, -1)));
+      if (topic === name || matches) send(socket, log.frame(name, topic, from, to));
+    }
+    for (const wake of [...wakes]) wake();
+  };
+  const log = fakeLog(tell);
+  const forget = (isOver: (each: Listening) => boolean): void => {
+    for (const each of [...listening]) if (isOver(each)) listening.delete(each);
+  };
+  const mayCome = (token: string | undefined): boolean =>
+    hub.tokens === undefined || (token !== undefined && hub.tokens.includes(token));
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', 'http://fake');
+    const name = url.pathname.replace('/channels/', '');
+    const way = wayOf(request, url);
+    hub.asked.push(way);
+    try {
+      if (!mayCome(request.headers.authorization?.replace('Bearer ', ''))) throw new Refused('unauthorized');
+      if (hub.refused.has(way)) throw new Refused('unavailable');
+      if (way === 'post') return await answerPost(name, request, response);
+      const offset = url.searchParams.get('offset') ?? '-1';
+      if (way === 'sse')
+        return answerEvents(url.searchParams.getAll('channel'), offset.split('..'), response);
+      if (hub.forbidden.has(name)) throw new Refused('forbidden');
+      const from = log.start(name, offset);
+      if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)
+        await news();
+      answerPage(name, from, way, response);
+    } catch (error) {
+      const code = error instanceof Refused ? error.code : 'internal';
+      response.writeHead(ERRORS[code].status, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ error: { code, message: `the fake says ${code}` } }));
+    }
+  }
+
+  const news = (): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        wakes.delete(wake);
+        held -= 1;
+        resolve();
+      };
+      const timer = setTimeout(wake, HOLD_MS);
+      wakes.add(wake);
+      held += 1;
+      mostHeld = Math.max(mostHeld, held);
+    });
+
+  function answerPage(name: string, from: number, way: string, response: ServerResponse): void {
+    const { messages, isClosed } = log.channel(name);
+    const found = messages.slice(from);
+    const headers: Record<string, string> = {
+      'Content-Type': 'application/json',
+      'Stream-Next-Offset': offsetAt(messages.length),
+      'Stream-Up-To-Date': 'true',
+      ...(isClosed ? { 'Stream-Closed': 'true' } : {}),
+      ...(way === 'long-poll' ? { 'Stream-Cursor': '7' } : {}),
+    };
+    const isEmpty = way === 'long-poll' && found.length === 0;
+    response.writeHead(isEmpty ? 204 : 200, headers).end(isEmpty ? undefined : JSON.stringify(found));
+  }
+
+  async function answerPost(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body: unknown = JSON.parse(await textOf(request));
+    const key = request.headers['idempotency-key'];
+    const messages = Array.isArray(body) ? body : [body];
+    const next = log.append(name, typeof key === 'string' ? key : undefined, messages);
+    response.writeHead(204, { 'Stream-Next-Offset': next }).end();
+  }
+
+  function answerEvents(names: readonly string[], ids: readonly string[], response: ServerResponse): void {
+    hub.streams.push(names);
+    if (names.some((name) => hub.forbidden.has(name))) throw new Refused('forbidden');
+    if (!hub.saysEnds) names.forEach((name, index) => void log.start(name, ids[index] ?? ''));
+    const over = new Set<string>();
+    const at = [...ids];
+    const event = (kind: string, said: object): string =>
+      `${kind === '' ? '' : `event: ${kind}\n`}id: ${at.join('..')}\ndata: ${JSON.stringify(said)}\n\n`;
+    const endOf = (kind: string, channel: string): string => {
+      over.add(channel);
+      return hub.saysEnds ? event(kind, { channel }) : '';
+    };
+    const newsOf = (channel: string, index: number): string => {
+      if (over.has(channel)) return '';
+      const { messages, isClosed, floor } = log.channel(channel);
+      const from = Number((at[index] ?? '').slice(0, 12));
+      if (hub.saysEnds && (from < floor || from > messages.length)) return endOf('gone', channel);
+      const found = messages.slice(log.start(channel, at[index] ?? '')).map((message, each) => {
+        at[index] = offsetAt(from + each + 1);
+        return event('', { channel, message });
+      });
+      return found.join('') + (isClosed ? endOf('closed', channel) : '');
+    };
+    const write = (): void => {
+      response.write(names.map(newsOf).join(''));
+      if (over.size === names.length) response.end();
+    };
+    const isOver = (name: string, index: number): boolean =>
+      log.channel(name).isClosed && log.channel(name).messages.length === log.start(name, at[index] ?? '');
+    if (names.every(isOver)) return void response.writeHead(204).end();
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    response.write(`retry: 1000\nid: ${at.join('..')}\n\n`);
+    write();
+    wakes.add(write);
+    response.on('close', () => wakes.delete(write));
+  }
+
+  server.on('upgrade', (request, socket, head) => {
+    hub.asked.push('websocket');
+    const offered = request.headers['sec-websocket-protocol'] ?? '';
+    const isRefused = hub.refused.has('websocket') || !mayCome(/bearer\.([^, ]+)/.exec(offered)?.[1]);
+    if (isRefused) return void socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+    upgrades.handleUpgrade(request, socket, head, (upgraded) => {
+      upgraded.on('message', (data) => hear(upgraded, JSON.parse(String(data))));
+      upgraded.on('close', () => forget((each) => each.socket === upgraded));
+    });
+  });
+
+  function hear(socket: WebSocket, said: Said): void {
+    const { action, channel = '', id } = said;
+    hub.asked.push(`say ${action}`);
+    const reply = (more: object): void => socket.send(JSON.stringify({ id, channel, ...more }));
+    try {
+      if (action === 'ping') reply({ type: 'pong', connection: 'fake' });
+      if (action === 'subscribe') subscribe(socket, said, reply);
+      if (action === 'unsubscribe') {
+        forget((each) => each.socket === socket && each.topic === channel);
+        reply({ type: 'unsubscribed' });
+      }
+      if (action === 'publish') {
+        const offset = log.append(channel, said.key, said.messages ?? []);
+        if (hub.losesAnswers) socket.terminate();
+        else reply({ type: 'published', offset });
+      }
+    } catch (error) {
+      const code = error instanceof Refused ? error.code : 'internal';
+      reply({ type: 'error', code, message: `the fake says ${code}` });
+    }
+  }
+
+  function subscribe(
+    socket: WebSocket,
+    { channel = '', offset = 'now' }: Said,
+    reply: (more: object) => void,
+  ): void {
+    const isThere = [...listening].some((each) => each.socket === socket && each.topic === channel);
+    if (isThere || channel.endsWith('*')) {
+      listening.add({ socket, topic: channel });
+      reply({ type: 'subscribed' });
+      return;
+    }
+    const from = log.start(channel, offset);
+    const { messages, isClosed } = log.channel(channel);
+    listening.add({ socket, topic: channel });
+    reply({ type: 'subscribed', offset: offsetAt(from), ...(isClosed ? { closed: true } : {}) });
+    if (from < messages.length) send(socket, log.frame(channel, channel, from, messages.length));
+  }
+
+  const hub: FakeHub = {
+    url: '',
+    append(name, ...messages) {
+      for (const message of messages) log.append(name, undefined, [message]);
+    },
+    log: (name) => log.channel(name).messages,
+    end(name) {
+      const channel = log.channel(name);
+      channel.isClosed = true;
+      tell(name, channel.messages.length, channel.messages.length);
+    },
+    forget(name, messages) {
+      log.channel(name).floor = messages;
+    },
+    asked: [],
+    streams: [],
+    mostHeld: () => mostHeld,
+    cut() {
+      for (const socket of upgrades.clients) socket.terminate();
+      server.closeAllConnections();
+    },
+    sockets: () => upgrades.clients.size,
+    async close() {
+      hub.cut();
+      server.close();
+      await once(server, 'close');
+    },
+    refused: new Set(),
+    forbidden: new Set(),
+    saysEnds: true,
+    tokens: undefined,
+    distort: (each) => [each],
+    losesAnswers: false,
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return Object.assign(hub, { url: `http://127.0.0.1:${portOf(server.address())}` });
+}
+
+interface Said {
+  readonly action: string;
+  readonly id?: string;
+  readonly channel?: string;
+  readonly offset?: string;
+  readonly key?: string;
+  readonly messages?: readonly unknown[];
+}
+
+function wayOf({ method }: IncomingMessage, url: URL): string {
+  if (method === 'POST') return 'post';
+  if (url.pathname === '/events') return 'sse';
+  return url.searchParams.get('live') ?? 'poll';
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+const portOf = (address: AddressInfo | string | null): number =>
+  typeof address === 'object' && address ? address.port : 0;

@@ -1,0 +1,144 @@
+/**
+ * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
+ * @module
+ */
+import type { Host, WireListener } from '../../../client/host.ts';
+
+export interface FakeWire {
+  readonly url: string;
+  readonly protocols: readonly string[];
+  /** What the client said, parsed. */
+  readonly said: Record<string, unknown>[];
+  /** The same as text. */
+  readonly texts: string[];
+  readonly isClosed: () => boolean;
+  readonly open: () => void;
+  readonly say: (frame: object) => void;
+  /** Answers the last thing that was said with that action. */
+  readonly answer: (action: string, frame: object) => void;
+  readonly end: () => void;
+}
+
+export interface StillHost extends Host {
+  readonly wires: readonly FakeWire[];
+  /** The sockets that the client has not closed. */
+  readonly open: () => readonly FakeWire[];
+  /** Lets time pass, and everything happen that is due meanwhile. */
+  readonly pass: (ms: number) => Promise<void>;
+  /** The machine sleeps for so long: what is due meanwhile happens late, with the next `pass`. */
+  readonly sleep: (ms: number) => void;
+  readonly timers: () => number;
+  readonly requests: string[];
+  /** False: pings are not answered, as by a socket that died without a word. */
+  answersPings: boolean;
+  /** Answers requests; a network that is not there, until it is set. */
+  respond: (url: string, init: RequestInit) => Promise<Response> | Response;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+/** Turns of the event loop after which whatever needs no time has happened, the bodies of responses included. */
+const TURNS = 5;
+
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+export function stillHost(random: () => number = () => 0.5): StillHost {
+  let now = 0;
+  let keys = 0;
+  const timers = new Set<Timer>();
+  const wires: FakeWire[] = [];
+  const requests: string[] = [];
+  const host: StillHost = {
+    wires,
+    requests,
+    open: () => wires.filter((wire) => !wire.isClosed()),
+    timers: () => timers.size,
+    sleep(ms) {
+      now += ms;
+    },
+    answersPings: true,
+    respond: () => Promise.reject(new TypeError('fetch failed')),
+    now: () => now,
+    wallClock: () => now,
+    random,
+    newKey() {
+      keys += 1;
+      return `key-${keys}`;
+    },
+    after(ms, run) {
+      const timer = { at: now + ms, run };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    async fetch(url, init) {
+      requests.push(url);
+      const aborted = new Promise<never>((_, reject) => {
+        const abort = (): void => reject(new DOMException('aborted', 'AbortError'));
+        if (init.signal?.aborted) abort();
+        init.signal?.addEventListener('abort', abort);
+      });
+      return await Promise.race([host.respond(url, init), aborted]);
+    },
+    openWire(url, protocols, listener) {
+      const wire = fakeWire(url, protocols, listener);
+      wires.push(wire);
+      return {
+        send(text) {
+          const said = JSON.parse(text);
+          wire.said.push(said);
+          wire.texts.push(text);
+          const pong = { type: 'pong', id: said.id, connection: 'c' };
+          if (said.action === 'ping' && host.answersPings) queueMicrotask(() => wire.say(pong));
+        },
+        close: wire.end,
+      };
+    },
+    async pass(ms) {
+      const until = now + ms;
+      await settled();
+      for (;;) {
+        const [next] = [...timers].sort((one, other) => one.at - other.at);
+        if (!next || next.at > until) break;
+        timers.delete(next);
+        now = Math.max(now, next.at);
+        next.run();
+        await settled();
+      }
+      now = until;
+    },
+  };
+  return host;
+}
+
+function fakeWire(
+  url: string,
+  protocols: readonly string[],
+  { opened, said: hear, closed }: WireListener,
+): FakeWire {
+  let isClosed = false;
+  const said: Record<string, unknown>[] = [];
+  const say = (frame: object): void => hear(JSON.stringify(frame));
+  return {
+    url,
+    protocols,
+    said,
+    texts: [],
+    isClosed: () => isClosed,
+    open: opened,
+    say,
+    answer(action, frame) {
+      const request = said.findLast((each) => each.action === action);
+      if (!request) throw new Error(`nobody said ${action}`);
+      say({ id: request.id, channel: request.channel, ...frame });
+    },
+    end() {
+      isClosed = true;
+      closed();
+    },
+  };
+}

@@ -1,0 +1,215 @@
+/**
+ * Subscribers and cursors in memory: the ports' promises in the fewest lines, with a hook around every call.
+ * @module
+ */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type Connection,
+  type Cursor,
+  type CursorStore,
+  type Lease,
+  type PatternShard,
+  placeIn,
+  type Shard,
+  type Subscriber,
+  type SubscriberStore,
+} from '../../../lambda/hub/push/push-ports.ts';
+import { EXPIRED } from '../../../lambda/hub/push/subscribe.ts';
+import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
+import { type Hook, hooked } from './memory-log.ts';
+
+export interface MemoryListeners {
+  readonly subscribers: SubscriberStore;
+  readonly cursors: CursorStore;
+  /** All rows there are, for tests that count what is left. */
+  readonly rows: () => readonly Subscriber[];
+  readonly connections: ReadonlyMap<string, Connection>;
+}
+
+export function memoryListeners(hook: () => Hook): MemoryListeners {
+  const connections = new Map<string, Connection>();
+  const sets = new Map<string, Map<string, Subscriber>>();
+  const subscribers = hooked('subscribers', subscriberStore(connections, sets), hook);
+  return {
+    subscribers,
+    cursors: hooked('cursors', cursorStore(), hook),
+    rows: () => [...sets.values()].flatMap((set) => [...set.values()]),
+    connections,
+  };
+}
+
+/** As in lambda/aws/dynamodb/stored-attributes.ts: a call to take a lease that is so much older than its last release comes late. */
+export const LATE_MS = 500;
+
+const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
+
+function subscriberStore(
+  connections: Map<string, Connection>,
+  sets: Map<string, Map<string, Subscriber>>,
+): SubscriberStore {
+  const patterns = new Map<string, { shards: number; until: number; joined: number; since: number }>();
+  const waits = new Map<string, Set<string>>();
+  const setOf = (set: PatternShard) => {
+    const rows = sets.get(keyOf(set)) ?? new Map<string, Subscriber>();
+    sets.set(keyOf(set), rows);
+    return rows;
+  };
+  return {
+    async connect(connection, most) {
+      const own = [...connections.values()].filter(({ principal }) => principal === connection.principal);
+      if (own.length >= most) return false;
+      if (!connections.has(connection.id)) connections.set(connection.id, connection);
+      return true;
+    },
+    connection: async (id) => connections.get(id),
+    disconnect: async ({ id }) => void connections.delete(id),
+    connectionsOf: async (principal, by) =>
+      [...connections.values()]
+        .filter((one) => one.principal === principal && one.since <= by && one.until > by)
+        .map(({ id }) => id),
+    async note(id, { pattern, shard }, most) {
+      const connection = connections.get(id);
+      if (!connection) return 'gone';
+      const { subscriptions } = connection;
+      if (Object.hasOwn(subscriptions, pattern)) return 'there';
+      if (Object.keys(subscriptions).length >= most) return 'full';
+      connections.set(id, { ...connection, subscriptions: { ...subscriptions, [pattern]: shard } });
+      return 'noted';
+    },
+    async unnote(id, pattern) {
+      const connection = connections.get(id);
+      if (!connection) return;
+      const { [pattern]: _, ...subscriptions } = connection.subscriptions;
+      connections.set(id, { ...connection, subscriptions });
+    },
+    async open(pattern, now, until) {
+      const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now };
+      const isOld = now - there.since > CONNECTION_LIFE_MS;
+      const joined = isOld ? 1 : there.joined + 1;
+      patterns.set(pattern, { ...there, until, joined, since: isOld ? now : there.since });
+      return { shards: there.shards, joined };
+    },
+    async shardsOf(names, now) {
+      const known = names.flatMap((name) => {
+        const pattern = patterns.get(name);
+        return pattern && pattern.until > now ? [[name, pattern.shards] as const] : [];
+      });
+      return new Map(known);
+    },
+    async split(pattern, shards) {
+      const there = patterns.get(pattern);
+      if (there?.shards === shards) patterns.set(pattern, { ...there, shards: 2 * shards });
+    },
+    async add(set, subscriber, isNew) {
+      const rows = setOf(set);
+      const there = rows.get(subscriber.connection);
+      const isOver = (there?.allowedUntil ?? Number.POSITIVE_INFINITY) <= subscriber.since;
+      const isOlder = isNew && there !== undefined && there.since < subscriber.since;
+      if (!there || isOver || isOlder) rows.set(subscriber.connection, subscriber);
+      return rows.get(subscriber.connection)?.id === subscriber.id;
+    },
+    members: async (set) => [...setOf(set).values()],
+    member: async (set, connection) => setOf(set).get(connection),
+    async move(set, subscriber, channel, place) {
+      const { id, connection } = subscriber;
+      const row = setOf(set).get(connection);
+      const was = placeIn(subscriber, channel);
+      if (row?.id !== id || !isDeepStrictEqual(placeIn(row, channel), was)) return false;
+      if (!was && row.joins !== subscriber.joins) return false;
+      const { [channel]: _, ...rest } = row.places;
+      const [places, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];
+      setOf(set).set(connection, { ...row, places, joins });
+      return true;
+    },
+    async expire(set, { id, connection }) {
+      const row = setOf(set).get(connection);
+      if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, places: {} });
+    },
+    async remove(set, connection, which) {
+      const row = setOf(set).get(connection);
+      if (!row || (which && ('id' in which ? row.id !== which.id : row.since > which.by))) return;
+      setOf(set).delete(connection);
+    },
+    waits: async (channel) => [...(waits.get(channel) ?? [])],
+    removeWait: async (channel, connection) => void waits.get(channel)?.delete(connection),
+  };
+}
+
+function cursorStore(): CursorStore {
+  interface Row extends Cursor, Partial<Lease> {
+    readonly freedAt: number;
+    /** The last that let go. */
+    readonly left?: string | undefined;
+    readonly guardedUntil: number;
+  }
+  const rows = new Map<string, Row>();
+  const key = (shard: Shard) => `${shard.channel} ${keyOf(shard)}`;
+  const blank: Row = {
+    delivered: undefined,
+    at: 0,
+    isClosed: false,
+    lookAt: 0,
+    asks: 0,
+    isUnclean: false,
+    term: 0,
+    fence: 0,
+    freedAt: 0,
+    guardedUntil: 0,
+  };
+  const cursorOf = ({
+    owner,
+    until: _,
+    freedAt: __,
+    left: ___,
+    guardedUntil: ____,
+    ...cursor
+  }: Row): Cursor => ({
+    ...cursor,
+    isUnclean: cursor.isUnclean || owner !== undefined,
+  });
+  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
+  const free = ({ owner, until: _, ...row }: Row): Row => ({ ...row, left: owner });
+  const rowOf = (shard: Shard): Row => rows.get(key(shard)) ?? blank;
+  return {
+    async get(shard) {
+      const row = rows.get(key(shard));
+      return row && cursorOf(row);
+    },
+    async take(shard, lease, now) {
+      const row = rowOf(shard);
+      const isTaken = row.owner !== undefined && (row.until ?? 0) > now && !isHeld(row, lease);
+      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
+      const term = row.term + 1;
+      rows.set(key(shard), { ...row, ...lease, term });
+      return { ...cursorOf(row), term };
+    },
+    async ask(shard, now) {
+      const row = rows.get(key(shard));
+      if (row?.owner === undefined || (row.until ?? 0) <= now) return undefined;
+      rows.set(key(shard), { ...row, asks: row.asks + 1 });
+      return row.guardedUntil;
+    },
+    async guard(shard, until) {
+      const row = rows.get(key(shard));
+      if (row?.owner !== undefined)
+        rows.set(key(shard), { ...row, guardedUntil: Math.max(until, row.guardedUntil) });
+    },
+    async commit(shard, lease, progress, until) {
+      const row = rowOf(shard);
+      if (isHeld(row, { ...lease, until })) return row.asks;
+      if (!isHeld(row, lease)) return undefined;
+      rows.set(key(shard), { ...row, ...progress, until });
+      return row.asks;
+    },
+    async release(shard, lease, progress, asks, now) {
+      const row = rowOf(shard);
+      if (!isHeld(row, lease) || (asks !== undefined && row.asks !== asks)) return false;
+      rows.set(key(shard), { ...free(row), ...progress, freedAt: now });
+      return true;
+    },
+    async abandon(shard, owner, now) {
+      const row = rows.get(key(shard));
+      if (row?.owner === owner) rows.set(key(shard), { ...free(row), isUnclean: true, freedAt: now });
+    },
+  };
+}

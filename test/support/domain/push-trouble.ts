@@ -1,0 +1,61 @@
+/**
+ * What tests of the push in trouble share: stores that can be wrapped, and publishes that die.
+ * @module
+ */
+import type { CursorStore, SubscriberStore } from '../../../lambda/hub/push/push-ports.ts';
+import { losePublish } from './json-log.ts';
+import { pushWorld, type World, type WorldOptions } from './push-world.ts';
+import { seededRandom } from './random.ts';
+
+export const worldOf = (options: Partial<WorldOptions> = {}): World =>
+  pushWorld({ random: seededRandom(7), ...options });
+export const run = async (world: World, work: () => Promise<void>) => await world.time.until(work());
+export const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
+
+/** Puts something around a method of a store. */
+export function around<S extends object, K extends keyof S>(
+  store: S,
+  name: K,
+  wrap: (original: S[K]) => S[K],
+): void {
+  store[name] = wrap(store[name]);
+}
+
+type Open<T> = { -readonly [K in keyof T]: T[K] };
+export const storesOf = (w: World): { cursors: Open<CursorStore>; subscribers: Open<SubscriberStore> } =>
+  w.listeners;
+
+export function counted(w: World): { commits: number; takes: number } {
+  const count = { commits: 0, takes: 0 };
+  around(storesOf(w).cursors, 'commit', (original) => async (...args) => {
+    count.commits++;
+    return await original(...args);
+  });
+  around(storesOf(w).cursors, 'take', (original) => async (...args) => {
+    count.takes++;
+    return await original(...args);
+  });
+  return count;
+}
+
+export async function lose(w: World): Promise<void> {
+  const hook = w.log.hook;
+  await losePublish(w.log);
+  w.log.hook = hook;
+}
+
+/** How long the longest owner held a shard so far, by its attempts to let go, in milliseconds. */
+export function longestOwnership(w: World): () => number {
+  const since = new Map<string, number>();
+  let longest = 0;
+  around(storesOf(w).cursors, 'take', (original) => async (shard, lease, now) => {
+    const taken = await original(shard, lease, now);
+    if (taken) since.set(lease.owner, w.time.now());
+    return taken;
+  });
+  around(storesOf(w).cursors, 'release', (original) => async (shard, lease, ...rest) => {
+    longest = Math.max(longest, w.time.now() - (since.get(lease.owner) ?? 0));
+    return await original(shard, lease, ...rest);
+  });
+  return () => longest;
+}

@@ -1,0 +1,308 @@
+/**
+ * The push and all around it in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at
+ * a chosen call, and clients that hold every frame against the gap rule (PROTOCOL.md §12.3).
+ * @module
+ */
+
+import type { From } from '../../../lambda/hub/log/read-log.ts';
+import { onGoodbye, type Parting } from '../../../lambda/hub/push/disconnect.ts';
+import { type Hint, onHint, onJob } from '../../../lambda/hub/push/on-hint.ts';
+import type {
+  Closed,
+  Connection,
+  Goodbye,
+  Goodbyes,
+  Posted,
+  Shard,
+} from '../../../lambda/hub/push/push-ports.ts';
+import type { Push, PushWatch } from '../../../lambda/hub/push/push-shard.ts';
+import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
+import { Refusal } from '../../../protocol/errors.ts';
+import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
+import { type Lateness, lateWrites } from './late-writes.ts';
+import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
+import { type MemoryListeners, memoryListeners } from './memory-subscribers.ts';
+import { type VirtualTime, virtualTime } from './virtual-time.ts';
+
+const never = new AbortController().signal;
+
+/** The writes that a push relies on. */
+const SUBSCRIBER_WRITES = ['add', 'move', 'remove', 'expire', 'note', 'unnote'];
+const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
+
+/** What a visibility timeout is on AWS, in milliseconds. */
+const REDELIVERY_MS = 90_000;
+const PROCESS_MS = 10_000;
+/** The longest that a queue delays a message, in milliseconds. */
+const MAX_DELAY_MS = 900_000;
+
+export interface WorldOptions {
+  readonly random: () => number;
+  /** Longest latency of a store call and of a post, in milliseconds. */
+  readonly latencyMs?: number;
+  /** Part of the messages that the queue delivers twice. */
+  readonly duplicates?: number;
+  /** What becomes of a post; 'unsure' arrives every other time. */
+  readonly posted?: () => Posted;
+}
+
+/** A client that follows the gap rule, and keeps what breaks it. */
+export interface Client {
+  readonly id: string;
+  readonly connection: Connection;
+  /** Messages by channel, as they were taken. */
+  readonly taken: Map<string, unknown[]>;
+  readonly next: Map<string, string>;
+  readonly frames: Record<string, unknown>[];
+  /** Frames that did not follow from the one before. */
+  readonly breaks: string[];
+  dropped: number;
+  isGone: boolean;
+  /** When the hub ended it, by the clock of the world. */
+  closedAt?: number;
+  /** What is used in place of the world's `posted` for this client. */
+  posted?: (() => Posted) | undefined;
+  /** How long its next post takes longer than others, in milliseconds. */
+  slowMs?: number;
+}
+
+export interface World extends Lateness {
+  readonly log: MemoryLog;
+  readonly time: VirtualTime;
+  readonly listeners: MemoryListeners;
+  readonly clients: Map<string, Client>;
+  readonly client: (more?: Partial<Connection>) => Promise<Client>;
+  readonly subscribe: (client: Client, pattern: string, from: From) => Promise<Subscribed>;
+  /** Ends when the queue is empty and everybody idle, or after that much virtual time. */
+  readonly idle: (mostMs?: number) => Promise<void>;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** Has the nth call of the next process be its last. */
+  crashAt: number | undefined;
+  /** Calls that processes made since `crashAt` was last set. */
+  calls: number;
+  posts: number;
+  /** Goodbyes that were left. */
+  words: number;
+  readonly goodbyes: Goodbyes;
+  failures: unknown[];
+  /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
+  throttle: number;
+  /** What pushes tell of themselves. */
+  watch: PushWatch;
+  /** Called for each page of the log that a push reads. */
+  onPage: () => void;
+}
+
+class Crash extends Error {}
+
+type Message = Hint | Shard | Goodbye;
+
+export function pushWorld({
+  random,
+  latencyMs = 5,
+  duplicates = 0,
+  posted = () => 'sent',
+}: WorldOptions): World {
+  const time = virtualTime();
+  const log = memoryLog();
+  const start = log.now;
+  Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
+  const stores = memoryListeners(() => () => {});
+  const listeners = { ...stores };
+  const clients = new Map<string, Client>();
+  const lag = () => time.sleep(Math.floor(random() * latencyMs), never);
+  let waiting = 0;
+  let ids = 0;
+
+  const enqueue = (message: Message, delayMs: number): void => {
+    for (let copies = random() < duplicates ? 2 : 1; copies > 0; copies--) {
+      waiting++;
+      void deliver(message, delayMs + random() * latencyMs * 4);
+    }
+  };
+  const deliver = async (message: Message, delayMs: number): Promise<void> => {
+    await time.sleep(delayMs, never);
+    const until = log.now + PROCESS_MS;
+    try {
+      if ('shard' in message) await onJob(process(), message, until);
+      else if ('kind' in message) await onGoodbye(process(), message, until);
+      else await onHint(process(), message, until);
+      waiting--;
+    } catch (error) {
+      if (!(error instanceof Crash)) world.failures.push(error);
+      void deliver(message, REDELIVERY_MS);
+    }
+  };
+  const jobs = {
+    async send(sent: readonly Shard[], delayMs: number) {
+      for (const job of sent) enqueue(job, delayMs);
+    },
+  };
+  const goodbyes = {
+    async send(goodbye: Goodbye, delayMs: number) {
+      world.words++;
+      enqueue(goodbye, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+    },
+  };
+  const close = async (id: string): Promise<Closed> => {
+    const client = clients.get(id);
+    await lag();
+    if (!client || client.isGone) return 'gone';
+    const result = (client.posted ?? posted)();
+    if (result === 'busy' || result === 'unsure') return 'busy';
+    client.isGone = true;
+    client.closedAt = log.now;
+    await lag();
+    return result === 'sent' ? 'closed' : result;
+  };
+  const post = async (id: string, text: string): Promise<Posted> => {
+    const client = clients.get(id);
+    await lag();
+    const slowMs = client?.slowMs ?? 0;
+    if (client) client.slowMs = 0;
+    if (slowMs > 0) await time.sleep(slowMs, never);
+    world.posts++;
+    if (!client || client.isGone) return 'gone';
+    const result = (client.posted ?? posted)();
+    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(client, text);
+    if (result === 'gone') client.isGone = true;
+    await lag();
+    return result;
+  };
+
+  /** One invocation: dead from the call on that it was to die at. */
+  const process = (): Push & Parting => {
+    let isDead = false;
+    const hook = async (): Promise<void> => {
+      await lag();
+      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) isDead = true;
+      if (isDead) throw new Crash();
+      if (world.throttle > 0 && random() < world.throttle) throw new Refusal('unavailable', 'busy');
+    };
+    const own = <T extends object>(name: string, store: T) => hooked(name, store, () => hook);
+    return {
+      log: {
+        ...log,
+        channels: own('channels', log.channels),
+        entries: own('entries', {
+          ...log.entries,
+          page: (streamId: string, slot: number) => {
+            world.onPage();
+            return log.entries.page(streamId, slot);
+          },
+        }),
+        clock: () => log.now,
+      },
+      subscribers: own('subscribers', listeners.subscribers),
+      cursors: own('cursors', listeners.cursors),
+      connections: own('connections', { post, close }),
+      jobs: own('jobs', jobs),
+      goodbyes: own('goodbyes', goodbyes),
+      watch: world.watch,
+    };
+  };
+
+  const lateness = { time, random, of: () => world };
+  Object.assign(listeners, {
+    subscribers: lateWrites(stores.subscribers, SUBSCRIBER_WRITES, lateness),
+    cursors: lateWrites(stores.cursors, CURSOR_WRITES, lateness),
+  });
+
+  log.hook = lag;
+  const world: World = {
+    log,
+    time,
+    listeners,
+    clients,
+    crashAt: undefined,
+    calls: 0,
+    posts: 0,
+    words: 0,
+    goodbyes,
+    failures: [],
+    throttle: 0,
+    slow: 0,
+    unanswered: 0,
+    watch: { delivered() {}, lag() {} },
+    onPage() {},
+    sleep: (ms) => time.sleep(ms, never),
+    async client(more = {}) {
+      const id = `socket-${++ids}`;
+      const until = log.now + 7_200_000;
+      const connection: Connection = {
+        id,
+        principal: undefined,
+        capability: {},
+        allowedUntil: undefined,
+        since: log.now,
+        until,
+        subscriptions: {},
+        ...more,
+      };
+      await listeners.subscribers.connect(connection, Number.POSITIVE_INFINITY);
+      const client: Client = {
+        id,
+        connection,
+        taken: new Map(),
+        next: new Map(),
+        frames: [],
+        breaks: [],
+        dropped: 0,
+        isGone: false,
+      };
+      clients.set(id, client);
+      return client;
+    },
+    async subscribe(client, pattern, from) {
+      const connection = (await listeners.subscribers.connection(client.id)) ?? client.connection;
+      const done = await subscribe(
+        { log, subscribers: listeners.subscribers, jobs },
+        connection,
+        pattern,
+        from,
+      );
+      const { offset } = done;
+      if (offset && !client.next.has(pattern)) client.next.set(pattern, formatOffset(offset));
+      return done;
+    },
+    async idle(mostMs = 600_000) {
+      const end = time.now() + mostMs;
+      while (waiting > 0 && time.now() < end) await time.sleep(50, never);
+    },
+  };
+  Object.defineProperty(log, 'hint', {
+    value: async ({
+      channel,
+      offset,
+      isClosing,
+    }: {
+      channel: string;
+      offset: string;
+      isClosing: boolean;
+    }) => {
+      const position = parseOffset(offset);
+      if (position) enqueue({ channel, offset: position, isClosing }, 0);
+    },
+  });
+  return world;
+}
+
+function receive(client: Client, text: string): void {
+  const frame = JSON.parse(text);
+  client.frames.push(frame);
+  if (frame.type !== 'messages') return;
+  const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
+  const mine = client.next.get(key);
+  if (mine !== undefined && frame.next <= mine && frame.from !== mine) {
+    client.dropped++;
+    return;
+  }
+  if (mine !== undefined && frame.from !== mine) {
+    client.breaks.push(`${key} has ${mine}, got ${frame.from} to ${frame.next}`);
+    return;
+  }
+  client.next.set(key, frame.next);
+  const messages = client.taken.get(frame.channel) ?? [];
+  messages.push(...(frame.messages ?? frame.text ?? frame.base64 ?? ['omitted']));
+  client.taken.set(frame.channel, messages);
+}

@@ -1,0 +1,69 @@
+/**
+ * Time that passes only when everybody waits: a run of hours takes milliseconds, and takes the same course every time.
+ * @module
+ */
+import type { Timer } from '../../../lambda/hub/hold/held-read.ts';
+
+export interface VirtualTime extends Timer {
+  /** Ends when all that is due now has happened. */
+  readonly turn: () => Promise<void>;
+  /** Lets time pass until the promise has settled. */
+  readonly until: <T>(promise: Promise<T>) => Promise<T>;
+}
+
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+/** A run in which this many pauses pass without an end has none. */
+const MAX_PAUSES = 1_000_000;
+
+export function virtualTime(): VirtualTime {
+  let now = 0;
+  const sleepers = new Set<Sleeper>();
+  let turns = 0;
+  const immediate = () => new Promise<void>((resolve) => setImmediate(resolve));
+  // The next turn of the event loop comes when no promise has anything left to do.
+  const settle = async (): Promise<void> => {
+    do await immediate();
+    while (turns > 0);
+    await immediate();
+  };
+  return {
+    now: () => now,
+    async turn() {
+      turns++;
+      await immediate();
+      turns--;
+    },
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        const wake = (): void => {
+          sleepers.delete(sleeper);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        const sleeper: Sleeper = { at: now + ms, wake };
+        sleepers.add(sleeper);
+        signal.addEventListener('abort', wake);
+      }),
+    async until(promise) {
+      let isSettled = false;
+      const mark = (): void => {
+        isSettled = true;
+      };
+      promise.then(mark, mark);
+      for (let pauses = 0; pauses < MAX_PAUSES; pauses++) {
+        await settle();
+        if (isSettled) return await promise;
+        const [next] = [...sleepers].sort((a, b) => a.at - b.at);
+        if (!next) throw new Error('everybody waits, and nobody for time to pass');
+        now = Math.max(now, next.at);
+        for (const { at, wake } of sleepers) if (at <= now) wake();
+      }
+      throw new Error(`not settled after ${MAX_PAUSES} pauses, at ${now} ms`);
+    },
+  };
+}

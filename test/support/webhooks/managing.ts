@@ -1,0 +1,46 @@
+/**
+ * What those need who manage webhooks, in memory: a log, the stores, and a vault whose sealing can be seen through.
+ * @module
+ */
+import type { Errand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { Managing } from '../../../lambda/webhook/webhook-ports.ts';
+import { type MemoryLog, memoryLog } from '../domain/memory-log.ts';
+import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
+
+export interface ManagingWorld {
+  readonly log: MemoryLog;
+  readonly stores: MemoryWebhooks;
+  readonly managing: Managing;
+  /** Endpoints that somebody was woken for. */
+  readonly woken: string[];
+  /** What is left to do for an endpoint. */
+  readonly errands: (endpoint: string) => Errand[];
+}
+
+export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
+  const log = memoryLog();
+  const stores = memoryWebhooks(() => log.hook);
+  const woken: string[] = [];
+  let secrets = 0;
+  const { endpoints, deliveries, leases } = stores;
+  const managing: Managing = {
+    endpoints,
+    deliveries,
+    leases,
+    log,
+    clock: log.clock,
+    newId: log.newId,
+    wake: async (endpoint) => void woken.push(endpoint),
+    vault: {
+      seal: async (endpoint, sealed) => JSON.stringify({ endpoint, sealed }),
+      async open(endpoint, text) {
+        const { endpoint: own, sealed } = JSON.parse(text);
+        if (own !== endpoint) throw new Error('sealed for another endpoint');
+        return sealed;
+      },
+      newSecret: () => `whsec_made${++secrets}`,
+    },
+    ...more,
+  };
+  return { log, stores, managing, woken, errands: (endpoint) => [...stores.errandsOf(endpoint).values()] };
+}

@@ -1,0 +1,192 @@
+/**
+ * Endpoints, their errands, deliveries and leases in memory: the ports' promises in the fewest lines, with a hook around
+ * every call.
+ * @module
+ */
+import type { Lease } from '../../../lambda/hub/push/push-ports.ts';
+import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
+import { type Errand, isAwaited } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
+import { HEALTHY } from '../../../lambda/webhook/health.ts';
+import type {
+  DeliveryStore,
+  DispatchCursor,
+  DispatchCursorStore,
+  EndpointStore,
+  LeaseStore,
+  Standing,
+} from '../../../lambda/webhook/webhook-ports.ts';
+import { isBefore } from '../../../protocol/offset.ts';
+import { type Hook, hooked } from '../domain/memory-log.ts';
+import { LATE_MS } from '../domain/memory-subscribers.ts';
+
+export interface MemoryWebhooks {
+  readonly endpoints: EndpointStore;
+  readonly cursors: DispatchCursorStore;
+  readonly deliveries: DeliveryStore;
+  readonly leases: LeaseStore;
+  /** The errands of an endpoint that are not done, for tests that count what is left. */
+  readonly errandsOf: (endpoint: string) => ReadonlyMap<string, Errand>;
+  /** The deliveries of an endpoint by their ids. */
+  readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
+}
+
+export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
+  const errandsOf = mapsByName<Errand>();
+  const deliveriesOf = mapsByName<Delivery>();
+  return {
+    endpoints: hooked('endpoints', endpointStore(), hook),
+    cursors: hooked('cursors', cursorStore(), hook),
+    deliveries: hooked('deliveries', deliveryStore(errandsOf, deliveriesOf), hook),
+    leases: hooked('leases', leaseStore(), hook),
+    errandsOf,
+    deliveriesOf,
+  };
+}
+
+/** A map for each name, made when it is first asked for. */
+function mapsByName<T>(): (name: string) => Map<string, T> {
+  const maps = new Map<string, Map<string, T>>();
+  return (name) => {
+    const map = maps.get(name) ?? new Map<string, T>();
+    maps.set(name, map);
+    return map;
+  };
+}
+
+const byText = (one: string, other: string) => (one < other ? -1 : 1);
+const byId = (one: { readonly id: string }, other: { readonly id: string }) => byText(one.id, other.id);
+
+function endpointStore(): EndpointStore {
+  const endpoints = new Map<string, Endpoint>();
+  const sinceOf = mapsByName<number>();
+  return {
+    create: async (endpoint) => void endpoints.set(endpoint.id, endpoint),
+    get: async (id) => endpoints.get(id),
+    async page(after, most) {
+      const rest = [...endpoints.values()].sort(byId).filter(({ id }) => id > after);
+      return { endpoints: rest.slice(0, most), more: rest.length > most };
+    },
+    async replace(endpoint) {
+      if (endpoints.get(endpoint.id)?.version !== endpoint.version - 1) return false;
+      endpoints.set(endpoint.id, endpoint);
+      return true;
+    },
+    remove: async (id) => void endpoints.delete(id),
+    async listen(id, pattern, since) {
+      sinceOf(pattern).set(id, Math.min(since, sinceOf(pattern).get(id) ?? since));
+    },
+    async unlisten(id, pattern, by) {
+      if ((sinceOf(pattern).get(id) ?? by) <= by) sinceOf(pattern).delete(id);
+    },
+    async listeners(patterns) {
+      const all = patterns.flatMap((pattern) => [...sinceOf(pattern)]);
+      // The last of a name wins.
+      return new Map(all.sort(([, one], [, other]) => other - one));
+    },
+  };
+}
+
+function cursorStore(): DispatchCursorStore {
+  const cursors = new Map<string, DispatchCursor>();
+  return {
+    get: async (channel) => cursors.get(channel),
+    async move(channel, cursor) {
+      const there = cursors.get(channel);
+      const isBack = there?.streamId === cursor.streamId && isBefore(cursor.at, there.at);
+      if (!isBack) cursors.set(channel, cursor);
+    },
+  };
+}
+
+/** What somebody waits for first, then by the time. */
+const rank = (errand: Errand) =>
+  `${isAwaited(errand) ? 0 : 1}#${String(errand.due).padStart(13, '0')}#${errand.id}`;
+
+function deliveryStore(
+  errandsOf: (endpoint: string) => Map<string, Errand>,
+  deliveriesOf: (endpoint: string) => Map<string, Delivery>,
+): DeliveryStore {
+  return {
+    leave: async (endpoint, errand) => void errandsOf(endpoint).set(rank(errand), errand),
+    done: async (endpoint, errand) => void errandsOf(endpoint).delete(rank(errand)),
+    async due(endpoint, now, most) {
+      const all = [...errandsOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
+      const due = all.filter((errand) => isAwaited(errand) || errand.due <= now);
+      return {
+        errands: due.slice(0, most),
+        next: due.length > most ? undefined : all[due.length]?.due,
+      };
+    },
+    get: async (endpoint, id) => deliveriesOf(endpoint).get(id),
+    async put(endpoint, delivery) {
+      const { id, version, writer } = delivery;
+      const there = deliveriesOf(endpoint).get(id);
+      if (there?.version === version && there.writer === writer) return true;
+      if ((there?.version ?? 0) !== version - 1) return false;
+      deliveriesOf(endpoint).set(id, delivery);
+      return true;
+    },
+    async page(endpoint, { after, direction, status, most }) {
+      const sorted = [...deliveriesOf(endpoint).values()].sort(byId);
+      const isForward = direction === 'forward';
+      const rest = (isForward ? sorted : sorted.reverse()).filter(
+        ({ id }) => after === '' || (isForward ? id > after : id < after),
+      );
+      const seen = rest.slice(0, most);
+      return {
+        deliveries: seen.filter((delivery) => status === undefined || delivery.status === status),
+        last: seen.length === most ? seen.at(-1)?.id : undefined,
+      };
+    },
+  };
+}
+
+/** Nothing else: whoever passes on what he took must not bring back its old owner. */
+const standingOf = ({ health, wakeAt, wakeBy }: Standing): Standing => ({ health, wakeAt, wakeBy });
+
+function leaseStore(): LeaseStore {
+  interface Row extends Standing {
+    readonly owner?: string;
+    /** The last that let go. */
+    readonly left?: string;
+    readonly freedAt: number;
+    readonly until: number;
+    readonly asks: number;
+  }
+  const rows = new Map<string, Row>();
+  const rowOf = (endpoint: string): Row =>
+    rows.get(endpoint) ?? { health: HEALTHY, wakeAt: 0, wakeBy: '', until: 0, asks: 0, freedAt: 0 };
+  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
+  return {
+    async ask(endpoint, now) {
+      const row = rowOf(endpoint);
+      rows.set(endpoint, { ...row, asks: row.asks + 1 });
+      if (row.owner === undefined || row.until <= now) return undefined;
+      return { owner: row.owner, until: row.until, wakeBy: row.wakeBy };
+    },
+    async take(endpoint, lease, now) {
+      const row = rowOf(endpoint);
+      const isTaken = row.owner !== undefined && row.until > now && !isHeld(row, lease);
+      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
+      rows.set(endpoint, { ...row, ...lease });
+      return { ...standingOf(row), asks: row.asks };
+    },
+    async commit(endpoint, lease, standing, until) {
+      const row = rowOf(endpoint);
+      if (isHeld(row, { ...lease, until })) return row.asks;
+      if (!isHeld(row, lease)) return undefined;
+      rows.set(endpoint, { ...row, ...standingOf(standing), until });
+      return row.asks;
+    },
+    async release(endpoint, lease, standing, asks, now) {
+      const { owner, ...row } = rowOf(endpoint);
+      if (owner === undefined) return 'released';
+      if (!isHeld({ ...row, owner }, lease)) return 'lost';
+      if (asks !== undefined && row.asks !== asks) return 'asked';
+      rows.set(endpoint, { ...row, ...standingOf(standing), until: 0, left: owner, freedAt: now });
+      return 'released';
+    },
+    health: async (endpoint) => rowOf(endpoint).health,
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * A letter to send, and how its receiver reads it.
+ * @module
+ */
+import type { RequestListener } from 'node:http';
+import { text } from 'node:stream/consumers';
+
+export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+
+/** As `Letter` of lambda/webhook/webhook-ports.ts. */
+export const letterTo = (url: string, more: object = {}) => ({
+  url,
+  id: 'msg_1',
+  at: Date.now(),
+  secrets: [SECRET],
+  contentType: 'application/json',
+  body: '{"type":"order.paid","data":"é☃"}',
+  ...more,
+});
+
+export interface Received {
+  readonly method: string | undefined;
+  readonly path: string | undefined;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+/** Keeps what comes, and answers it. */
+export function keeping(answer: RequestListener = (_request, response) => void response.end('ok')) {
+  const received: Received[] = [];
+  const listener: RequestListener = (request, response) => {
+    void text(request).then((body) => {
+      const { method, url: path } = request;
+      const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+      received.push({ method, path, headers: Object.fromEntries(headers), body });
+      answer(request, response);
+    });
+  };
+  return { received, listener };
+}

@@ -1,0 +1,104 @@
+/**
+ * Talking to the hub under test over HTTP, and nothing else.
+ * @module
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { inject } from 'vitest';
+import type { Capability } from '../../../protocol/capability.ts';
+import { mint } from '../../../scripts/mint.ts';
+
+export const EVERYTHING: Capability = { '*': ['publish', 'subscribe', 'webhook', 'manage'] };
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+let channels = 0;
+/** A channel that no other test has. */
+export const newChannel = (prefix = 'test'): string => `${prefix}/${process.pid}-${Date.now()}-${++channels}`;
+
+export async function token(capability: Capability, ttlSeconds = 600, sub?: string): Promise<string> {
+  return await mint({ ...inject('hub'), capability, ttlSeconds, sub });
+}
+
+/** A caller with the capability; with undefined, one without a token. */
+export async function callerWith(capability: Capability | undefined) {
+  const headers: Record<string, string> =
+    capability === undefined ? {} : { Authorization: `Bearer ${await token(capability)}` };
+  return callerAt(inject('hub').url, headers);
+}
+
+/** How long to leave a gateway alone that says 429, in milliseconds. */
+const THROTTLED_MS = 250;
+
+/**
+ * Sends again while the gateway refuses for its rate (PROTOCOL.md §8): no test may depend on being slower than that. What
+ * the hub itself refuses with 429 is an answer.
+ */
+async function throughRates(send: () => Promise<Response>): Promise<Response> {
+  for (;;) {
+    const response = await send();
+    if (response.status !== 429) return response;
+    const text = await response.clone().text();
+    if (!text.includes('Too Many Requests')) return response;
+    await wait(THROTTLED_MS);
+  }
+}
+
+/** How often a request is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
+const BUSY_ATTEMPTS = 12;
+const BUSY_MS = 500;
+
+/** Sends again while the hub answers 503: on a busy machine its store may be late (PROTOCOL.md §9). */
+export async function throughBusy(send: () => Promise<Response>): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await send();
+    if (response.status !== 503 || attempt === BUSY_ATTEMPTS) return response;
+    await response.body?.cancel();
+    await wait(BUSY_MS);
+  }
+}
+
+export type Caller = ReturnType<typeof callerAt>;
+
+/** @param comesAgain false for tests of the rates themselves; every other one waits as clients do */
+export function callerAt(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+  { comesAgain = true } = {},
+) {
+  const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const all = { ...headers, ...Object.fromEntries(new Headers(init.headers)) };
+    const send = () => fetch(`${url}${path}`, { ...init, headers: all });
+    return comesAgain ? await throughRates(send) : await send();
+  };
+  return {
+    request,
+    publish: (channel: string, ...messages: readonly unknown[]) =>
+      request(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
+    read: (channel: string, offset = '-1') => request(`/channels/${channel}?offset=${offset}`),
+    /** All messages from an offset to the end, and the offset after them. Reads again what a busy store refuses. */
+    async readAll(channel: string, offset = '-1'): Promise<{ messages: unknown[]; next: string }> {
+      const messages: unknown[] = [];
+      for (let from = offset; ; ) {
+        const response = await throughBusy(() => request(`/channels/${channel}?offset=${from}`));
+        if (response.status !== 200)
+          throw new Error(`read answered ${response.status}: ${await response.text()}`);
+        const page: unknown = await response.json();
+        if (!Array.isArray(page)) throw new Error(`not an array: ${JSON.stringify(page)}`);
+        messages.push(...page);
+        from = response.headers.get('Stream-Next-Offset') ?? '';
+        if (response.headers.get('Stream-Up-To-Date') === 'true') return { messages, next: from };
+      }
+    },
+  };
+}
+
+/** Status and code of a refusal, after checking that it is one in form. */
+export async function refusalOf(response: Response): Promise<[number, string]> {
+  const body: unknown = await response.json();
+  const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined;
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('message' in error)) {
+    throw new Error(`not a refusal: ${response.status} ${JSON.stringify(body)}`);
+  }
+  if (typeof error.message !== 'string' || error.message === '')
+    throw new Error('a refusal without a message');
+  return [response.status, String(error.code)];
+}

@@ -1,0 +1,243 @@
+/**
+ * The errors of busy services, as the SDK throws them: each becomes `unavailable`, and a defect of the hub does not
+ * (PROTOCOL.md §9). The clients are real, and the server answers as the service does.
+ * @module
+ */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { call, clientSettings } from '../../../lambda/aws/aws-client.ts';
+import { once } from '../../../lambda/aws/dynamodb/document-client.ts';
+import { Refusal } from '../../../protocol/errors.ts';
+
+let server: Server;
+let url: string;
+let reply: (response: ServerResponse) => void;
+beforeAll(async () => {
+  server = createServer((request, response) => request.resume().on('end', () => reply(response)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${portOf(server)}`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const portOf = (listening: { address(): AddressInfo | string | null }): number => {
+  const address = listening.address();
+  if (address === null || typeof address === 'string') throw new Error('not a port');
+  return address.port;
+};
+
+/** One attempt: what repetitions make of it is the SDK's. */
+const settingsOf = (endpoint: string) => ({
+  ...clientSettings,
+  maxAttempts: 1,
+  endpoint,
+  region: 'eu-west-3',
+  credentials: { accessKeyId: 'A', secretAccessKey: 'S' },
+});
+
+const CALLS = {
+  DynamoDB: (at: string) =>
+    new DynamoDBClient(settingsOf(at)).send(
+      new GetItemCommand({ TableName: 't', Key: { channel: { S: 'c' } } }),
+    ),
+  SNS: (at: string) =>
+    new SNSClient(settingsOf(at)).send(
+      new PublishCommand({ TopicArn: 'arn:aws:sns:eu-west-3:1:t', Message: 'm' }),
+    ),
+  SQS: (at: string) =>
+    new SQSClient(settingsOf(at)).send(new SendMessageCommand({ QueueUrl: `${at}/1/q`, MessageBody: 'm' })),
+  SecretsManager: (at: string) =>
+    new SecretsManagerClient(settingsOf(at)).send(new GetSecretValueCommand({ SecretId: 's' })),
+};
+type Service = keyof typeof CALLS;
+
+/** The error as each protocol writes it: JSON, or XML in the query protocol, which SNS speaks. */
+function answer(service: Service, status: number, code: string): void {
+  reply = (response) => {
+    if (service === 'SNS') {
+      const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>m</Message></Error>`;
+      response.writeHead(status, { 'content-type': 'text/xml' });
+      response.end(
+        `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">${error}<RequestId>r</RequestId></ErrorResponse>`,
+      );
+      return;
+    }
+    response.writeHead(status, {
+      'content-type': 'application/x-amz-json-1.0',
+      ...(service === 'SQS'
+        ? { 'x-amzn-query-error': `${QUERY_CODES[code] ?? nameIn(code, '')};Sender` }
+        : {}),
+    });
+    response.end(JSON.stringify({ __type: code, message: 'm' }));
+  };
+}
+
+/** SQS says in a header, too, what the error was called in its query protocol; the SDK reads it. */
+const QUERY_CODES: Readonly<Record<string, string>> = {
+  'com.amazonaws.sqs#KmsThrottled': 'KMS.ThrottlingException',
+  'com.amazonaws.sqs#QueueDoesNotExist': 'AWS.SimpleQueueService.NonExistentQueue',
+};
+
+/** What the SDK calls the error, and what the hub makes of it: the code of a refusal, or `defect`. */
+async function outcomeOf(send: () => Promise<unknown>): Promise<readonly [name: string, outcome: string]> {
+  let name = 'none';
+  const watched = async () => {
+    try {
+      return await send();
+    } catch (error) {
+      name = error instanceof Error ? error.name : String(error);
+      throw error;
+    }
+  };
+  const outcome = await call(watched).then(
+    () => 'done',
+    (error: unknown) => (error instanceof Refusal ? error.code : 'defect'),
+  );
+  return [name, outcome];
+}
+
+/**
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+ * https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+ * https://repost.aws/knowledge-center/sns-throttling-exception-errors
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+ */
+const BUSY: readonly (readonly [Service, status: number, code: string, name: string])[] = [
+  ['DynamoDB', 400, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException', ''],
+  ['DynamoDB', 400, 'com.amazonaws.dynamodb.v20120810#RequestLimitExceeded', ''],
+  ['DynamoDB', 400, 'com.amazon.coral.availability#ThrottlingException', ''],
+  ['DynamoDB', 500, 'com.amazonaws.dynamodb.v20120810#InternalServerError', ''],
+  ['DynamoDB', 503, 'com.amazonaws.dynamodb.v20120810#ServiceUnavailable', ''],
+  ['SNS', 400, 'ThrottlingException', ''],
+  ['SNS', 400, 'Throttling', ''],
+  ['SNS', 429, 'Throttled', 'ThrottledException'],
+  ['SNS', 500, 'InternalError', 'InternalErrorException'],
+  ['SNS', 400, 'KMSThrottling', 'KMSThrottlingException'],
+  ['SNS', 503, 'ServiceUnavailable', ''],
+  ['SNS', 504, 'GatewayTimeout', ''],
+  ['SQS', 403, 'com.amazonaws.sqs#RequestThrottled', ''],
+  ['SQS', 400, 'com.amazonaws.sqs#ThrottlingException', ''],
+  ['SQS', 403, 'com.amazonaws.sqs#OverLimit', ''],
+  ['SQS', 400, 'com.amazonaws.sqs#KmsThrottled', ''],
+  ['SQS', 500, 'com.amazonaws.sqs#InternalFailure', ''],
+  ['SQS', 501, 'com.amazonaws.sqs#SomethingElse', ''],
+  ['SecretsManager', 500, 'InternalServiceError', ''],
+  ['SecretsManager', 400, 'ThrottlingException', ''],
+  ['SecretsManager', 408, 'RequestTimeout', ''],
+];
+
+const MISTAKES: readonly (readonly [Service, status: number, code: string, name: string])[] = [
+  ['DynamoDB', 400, 'com.amazon.coral.service#AccessDeniedException', ''],
+  ['DynamoDB', 400, 'com.amazon.coral.validate#ValidationException', ''],
+  ['DynamoDB', 400, 'com.amazonaws.dynamodb.v20120810#ResourceNotFoundException', ''],
+  ['DynamoDB', 400, 'com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException', ''],
+  ['DynamoDB', 400, 'com.amazon.coral.service#UnrecognizedClientException', ''],
+  ['DynamoDB', 400, 'com.amazon.coral.service#ExpiredTokenException', ''],
+  ['SNS', 403, 'AuthorizationError', 'AuthorizationErrorException'],
+  ['SNS', 404, 'NotFound', 'NotFoundException'],
+  ['SNS', 400, 'InvalidParameter', 'InvalidParameterException'],
+  ['SNS', 400, 'KMSAccessDenied', 'KMSAccessDeniedException'],
+  ['SQS', 400, 'com.amazonaws.sqs#QueueDoesNotExist', ''],
+  ['SQS', 403, 'com.amazon.coral.service#AccessDeniedException', ''],
+  ['SecretsManager', 400, 'AccessDeniedException', ''],
+  ['SecretsManager', 400, 'DecryptionFailure', ''],
+];
+
+const nameIn = (code: string, name: string): string => name || code.replace(/^.*#/, '');
+
+describe('what an AWS service answers', () => {
+  test.each(BUSY)('%s, %i %s is busy', async (service, status, code, name) => {
+    answer(service, status, code);
+    expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'unavailable']);
+  });
+
+  test.each(MISTAKES)('%s, %i %s is the hub’s own mistake', async (service, status, code, name) => {
+    answer(service, status, code);
+    expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'defect']);
+  });
+});
+
+describe('what the network does', () => {
+  const services = Object.keys(CALLS).filter((name): name is Service => name in CALLS);
+
+  test.each(services)('%s: a connection that is closed before the answer', async (service) => {
+    reply = (response) => response.socket?.destroy();
+    expect((await outcomeOf(() => CALLS[service](url)))[1]).toBe('unavailable');
+  });
+
+  test.each(services)('%s: a connection that is closed in the middle of the answer', async (service) => {
+    reply = (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+      response.write('{', () => response.socket?.destroy());
+    };
+    expect((await outcomeOf(() => CALLS[service](url)))[1]).toBe('unavailable');
+  });
+
+  test('nobody listens', async () => {
+    const probe = createTcpServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => probe.once('listening', resolve));
+    const port = portOf(probe);
+    await new Promise((resolve) => probe.close(resolve));
+    expect((await outcomeOf(() => CALLS.SNS(`http://127.0.0.1:${port}`)))[1]).toBe('unavailable');
+  });
+
+  test.each([
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'ECONNRESET',
+    'ECONNREFUSED',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+  ])('a system error %s, also as the cause of another', async (code) => {
+    const error = Object.assign(new Error('of the system'), { code });
+    expect((await outcomeOf(() => Promise.reject(error)))[1]).toBe('unavailable');
+    const around = new Error('of a library', { cause: error });
+    expect((await outcomeOf(() => Promise.reject(around)))[1]).toBe('unavailable');
+  });
+
+  test('no answer in time', async () => {
+    reply = () => {};
+    expect(await outcomeOf(() => CALLS.SQS(url))).toEqual(['TimeoutError', 'unavailable']);
+  });
+
+  test('no answer in time to what is sent once', async () => {
+    reply = () => {};
+    const client = new DynamoDBClient(settingsOf(url));
+    const get = new GetItemCommand({ TableName: 't', Key: { channel: { S: 'c' } } });
+    const [, outcome] = await outcomeOf(() => once((options) => client.send(get, options)));
+    expect(outcome).toBe('unavailable');
+  });
+});
+
+describe('what has nothing to do with AWS is a defect', () => {
+  test.each([
+    new Error('a bug'),
+    new TypeError('x is not a function'),
+    new Error('a bug', { cause: 'a text' }),
+    new Error('a bug', { cause: null }),
+    Object.assign(new Error('no room'), { code: 'EMFILE' }),
+    'a text',
+  ])('%s', async (thrown) => {
+    expect((await outcomeOf(() => Promise.reject(thrown)))[1]).toBe('defect');
+  });
+
+  test('a process without credentials', async () => {
+    const client = new SQSClient({
+      ...settingsOf(url),
+      credentials: () =>
+        Promise.reject(Object.assign(new Error('none'), { name: 'CredentialsProviderError' })),
+    });
+    const send = new SendMessageCommand({ QueueUrl: `${url}/1/q`, MessageBody: 'm' });
+    expect(await outcomeOf(() => client.send(send))).toEqual(['CredentialsProviderError', 'defect']);
+  });
+});

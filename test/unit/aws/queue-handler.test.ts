@@ -1,0 +1,113 @@
+/**
+ * The edge of the push: what becomes of a batch of messages, good and bad.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { parseWork, pushQueue, type Work } from '../../../lambda/aws/queues/push-queue.ts';
+import { queueHandler } from '../../../lambda/aws/queues/queue-handler.ts';
+
+const context = { getRemainingTimeInMillis: () => 25_000 };
+const hint = (channel: string, entry: number, more: object = {}) =>
+  JSON.stringify({ channel, offset: `${String(entry).padStart(12, '0')}0000`, ...more });
+const job = (shard: number) => JSON.stringify({ channel: 'a', pattern: 'a/*', shard });
+const eventOf = (...bodies: string[]) => ({
+  Records: bodies.map((body, at) => ({ messageId: `m${at}`, body })),
+});
+
+async function run(event: unknown, failing = (_work: Work) => false) {
+  const done: Work[] = [];
+  const logged: unknown[] = [];
+  const handler = queueHandler({
+    carries: pushQueue,
+    lastMs: 20_000,
+    async work(work) {
+      if (failing(work)) throw new Error('busy');
+      done.push(work);
+    },
+    logDefect: (error) => logged.push(error),
+  });
+  const { batchItemFailures } = await handler(event, context);
+  return {
+    done,
+    logged: logged.length,
+    failed: batchItemFailures.map(({ itemIdentifier }) => itemIdentifier),
+  };
+}
+
+describe('a batch', () => {
+  test('does hints of one channel once, up to the last of them', async () => {
+    const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 9, { closed: true }), hint('a', 4));
+    const { done, failed } = await run(event);
+    expect(done).toEqual([
+      { kind: 'hint', channel: 'a', offset: { entry: 9, index: 0 }, isClosing: true },
+      { kind: 'hint', channel: 'b', offset: { entry: 1, index: 0 }, isClosing: false },
+    ]);
+    expect(failed).toEqual([]);
+  });
+
+  test('does each shard for itself, and apart from hints', async () => {
+    const { done } = await run(eventOf(job(0), job(1), job(0), hint('a', 1)));
+    expect(done.map((work) => (work.kind === 'job' ? work.shard : work.kind))).toEqual([0, 1, 'hint']);
+  });
+
+  test('does goodbyes apart from each other, and the same one once', async () => {
+    const expired = (connection: string) => JSON.stringify({ goodbye: 'expired', connection, at: 1 });
+    const kicked = (at: number) => JSON.stringify({ goodbye: 'kicked', principal: 'a', at });
+    const { done } = await run(
+      eventOf(expired('c'), kicked(1), expired('d'), kicked(2), expired('c'), kicked(1), hint('a', 1)),
+    );
+    expect(done).toEqual([
+      { kind: 'expired', connection: 'c', at: 1 },
+      { kind: 'kicked', principal: 'a', at: 1 },
+      { kind: 'expired', connection: 'd', at: 1 },
+      { kind: 'kicked', principal: 'a', at: 2 },
+      expect.objectContaining({ kind: 'hint' }),
+    ]);
+  });
+
+  test('does relays apart from hints, and those of one channel once, up to the last of them', async () => {
+    const relay = (channel: string, entry: number, tries: number) =>
+      JSON.stringify({ relay: channel, offset: `${String(entry).padStart(12, '0')}0000`, tries });
+    const { done } = await run(eventOf(relay('a', 9, 3), relay('a', 4, 1), relay('b', 1, 0), hint('a', 1)));
+    expect(done).toEqual([
+      { kind: 'relay', channel: 'a', offset: { entry: 9, index: 0 }, tries: 1 },
+      { kind: 'relay', channel: 'b', offset: { entry: 1, index: 0 }, tries: 0 },
+      { kind: 'hint', channel: 'a', offset: { entry: 1, index: 0 }, isClosing: false },
+    ]);
+  });
+
+  test('fails what failed, with all messages that asked for it, and nothing else', async () => {
+    const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 4));
+    const { done, failed, logged } = await run(event, (work) => work.kind === 'hint' && work.channel === 'a');
+    expect([done.length, failed.sort(), logged]).toEqual([1, ['m0', 'm2'], 1]);
+  });
+
+  test.each([
+    '',
+    'null',
+    '{}',
+    '[1]',
+    '{"channel":"a b"}',
+    '{"channel":"a","offset":"1"}',
+    job(0).replace('a/*', 'a*'),
+    '{"relay":"a","offset":"1","tries":0}',
+    '{"relay":"a b","offset":"0000000000010000","tries":0}',
+    '{"relay":"a","offset":"0000000000010000"}',
+    '{"goodbye":"expired","connection":"c"}',
+    '{"goodbye":"expired","principal":"c","at":1}',
+    '{"goodbye":"kicked","connection":"c","at":1}',
+    '{"goodbye":"waved","connection":"c","at":1}',
+  ])('fails a message that nobody here wrote (%j), and does its neighbours', async (body) => {
+    const { done, failed, logged } = await run(eventOf(body, hint('b', 1)));
+    expect([done.length, failed, logged]).toEqual([1, ['m0'], 1]);
+  });
+
+  test('that is none is a wiring mistake', async () => {
+    for (const event of [undefined, {}, { Records: 'x' }]) await expect(run(event)).rejects.toThrow('batch');
+  });
+});
+
+test('what is sent is what is read', () => {
+  const work = { channel: 'a/b', pattern: '*', shard: 7 };
+  expect(parseWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
+});

@@ -1,0 +1,125 @@
+/**
+ * The socket of a process that holds readers: opened when somebody waits, checked after a freeze, replaced when it is dead.
+ * @module
+ */
+import { jwtVerify } from 'jose';
+import { expect, onTestFinished, test } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { earTo } from '../../../lambda/aws/sockets/wake-socket.ts';
+
+const KEY = Buffer.alloc(64, 'k');
+
+interface Hub {
+  readonly url: string;
+  readonly sockets: WebSocket[];
+  readonly pings: () => number;
+  readonly tokens: string[];
+  /** False to say nothing any more, as a peer does who has forgotten the connection. */
+  answers: boolean;
+}
+
+async function hubOf(): Promise<Hub> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await new Promise((resolve) => server.on('listening', resolve));
+  let pings = 0;
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const hub: Hub = {
+    url: `ws://127.0.0.1:${port}/ws`,
+    sockets: [],
+    pings: () => pings,
+    tokens: [],
+    answers: true,
+  };
+  server.on('connection', (socket, request) => {
+    const id = `connection-${hub.sockets.push(socket)}=`;
+    hub.tokens.push(/bearer\.([^,]+)/.exec(request.headers['sec-websocket-protocol'] ?? '')?.[1] ?? '');
+    socket.on('message', () => {
+      pings++;
+      if (hub.answers) socket.send(JSON.stringify({ type: 'pong', connection: id }));
+    });
+  });
+  onTestFinished(() => {
+    for (const socket of hub.sockets) socket.terminate();
+    server.close();
+  });
+  return hub;
+}
+
+function earOf(url: string) {
+  const time = { now: Date.now() };
+  const defects: unknown[] = [];
+  const ear = earTo({
+    url,
+    keys: async () => [KEY],
+    audience: 'tidings:dev',
+    clock: () => time.now,
+    logDefect: (error) => defects.push(error),
+  });
+  return { ear, time, defects };
+}
+
+test('opens when somebody waits, with a token that may do nothing, and hears announcements', async () => {
+  const hub = await hubOf();
+  const { ear } = earOf(hub.url);
+  const heard: unknown[] = [];
+  ear.listen((channel, next) => heard.push([channel, next]));
+  expect([ear.connection(), hub.sockets.length]).toEqual([undefined, 0]);
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  const { payload } = await jwtVerify(hub.tokens[0] ?? '', KEY, { audience: 'tidings:dev' });
+  expect(payload).toMatchObject({ capability: {}, sub: 'tidings:hold' });
+  hub.sockets[0]?.send(
+    '{"type":"messages","channel":"a/b","from":"x","next":"0000000000070000","omitted":true}',
+  );
+  await expect.poll(() => heard).toEqual([['a/b', 7]]);
+  expect([hub.sockets.length, hub.pings()]).toEqual([1, 1]);
+});
+
+test('is trusted without a word while somebody waits all the time', async () => {
+  const hub = await hubOf();
+  const { ear, time } = earOf(hub.url);
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  for (let n = 0; n < 100; n++) {
+    time.now += 4_000;
+    expect(ear.connection()).toBe('connection-1=');
+  }
+  expect(hub.pings()).toBe(1);
+});
+
+test('after a freeze is not trusted until it has answered', async () => {
+  const hub = await hubOf();
+  const { ear, time } = earOf(hub.url);
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  time.now += 60_000;
+  expect(ear.connection()).toBeUndefined();
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  expect(hub.pings()).toBe(2);
+});
+
+test('that does not answer after a freeze is given up, and another opened', async () => {
+  const hub = await hubOf();
+  const { ear, time } = earOf(hub.url);
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  hub.answers = false;
+  time.now += 60_000;
+  expect(ear.connection()).toBeUndefined();
+  time.now += 3_000;
+  expect(ear.connection()).toBeUndefined();
+  hub.answers = true;
+  const next = () => {
+    time.now += 500;
+    return ear.connection();
+  };
+  await expect.poll(next).toBe('connection-2=');
+});
+
+test('that is cut is opened again, not at once', async () => {
+  const hub = await hubOf();
+  const { ear, time } = earOf(hub.url);
+  await expect.poll(() => ear.connection()).toBe('connection-1=');
+  hub.sockets[0]?.terminate();
+  await expect.poll(() => ear.connection()).toBeUndefined();
+  expect(hub.sockets).toHaveLength(1);
+  time.now += 1_000;
+  await expect.poll(() => ear.connection()).toBe('connection-2=');
+});

@@ -1,0 +1,107 @@
+/**
+ * What a stream is answered with where there is no room for it, and how it ends when it has to give way (PROTOCOL.md §5.2).
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { NOBODY } from '../../../lambda/access/caller.ts';
+import { accessTo } from '../../../lambda/access/verify.ts';
+import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
+import type { Quota, TallyStore } from '../../../lambda/hub/hold/caller-quota.ts';
+import { rereading } from '../../../lambda/hub/hold/reread.ts';
+import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
+import { CHANNEL, publish } from '../../support/domain/json-log.ts';
+import { memoryLog } from '../../support/domain/memory-log.ts';
+import { memoryTally } from '../../support/domain/memory-quota.ts';
+import { virtualTime } from '../../support/domain/virtual-time.ts';
+
+const LIFETIME_MS = 60_000;
+
+function world(quota: Quota, tally: TallyStore = memoryTally()) {
+  const log = memoryLog();
+  const time = virtualTime();
+  const start = log.now;
+  Object.defineProperty(log, 'now', { get: () => start + time.now() });
+  const refusals: ErrorCode[] = [];
+  const access = accessTo({
+    keys: async () => [],
+    audience: 'a',
+    anonymous: { '*': ['subscribe'] },
+    clock: log.clock,
+  });
+  let ids = 0;
+  const newId = () => String(++ids).padStart(8, '0');
+  const answers = streamAnswers({
+    hold: { log, timer: time, wake: rereading({ log, timer: time }) },
+    access,
+    seats: { tally, quota, clock: log.clock, timer: time, newId },
+    lifetimeMs: LIFETIME_MS,
+    random: () => 0.5,
+    logDefect: (error) => {
+      throw error;
+    },
+    logRefusal: ({ code }) => void refusals.push(code),
+    delivered: () => {},
+    stopping: new AbortController().signal,
+  });
+  const ask = (query: string) => {
+    const headers = query.includes('live') ? {} : { Accept: 'text/event-stream' };
+    const raw = new Request(`http://hub.example/channels/${CHANNEL}?${query}`, { headers });
+    return answers.channel({ channel: CHANNEL, caller: NOBODY, raw, arrivedAt: undefined });
+  };
+  const askEvents = () => answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), NOBODY);
+  return { log, time, refusals, ask, askEvents };
+}
+
+const later = ': too_many_requests\nretry: 7500\n\n';
+
+describe('where a caller has all the streams that it may have', () => {
+  test('an EventSource is told when to come again, which a status would never let it do', async () => {
+    const w = world({ most: 1, over: 0 });
+    const one = await w.time.until(w.ask('offset=now'));
+    for (const refused of [await w.time.until(w.ask('offset=now')), await w.time.until(w.askEvents())]) {
+      expect([refused.status, refused.headers.get('Content-Type')]).toEqual([200, 'text/event-stream']);
+      expect(await refused.text()).toBe(later);
+    }
+    expect(w.refusals).toEqual(['too_many_requests', 'too_many_requests']);
+    await one.body?.cancel();
+    const next = await w.time.until(w.askEvents());
+    const { value } = (await next.body?.getReader().read()) ?? {};
+    expect(new TextDecoder().decode(value)).toMatch(/^retry: \d+\nid: /);
+  });
+
+  test('live=sse is refused', async () => {
+    const w = world({ most: 1, over: 0 });
+    await w.time.until(w.ask('offset=now&live=sse'));
+    await expect(w.time.until(w.ask('offset=now&live=sse'))).rejects.toMatchObject({
+      code: 'too_many_requests',
+    });
+  });
+
+  test('a table that is busy closes no EventSource, and what is wrong with a request still does', async () => {
+    const busy = () => Promise.reject(new Refusal('unavailable', 'the table is busy'));
+    const w = world({ most: 1, over: 0 }, { ...memoryTally(), take: busy });
+    const answer = await w.time.until(w.ask('offset=now'));
+    expect(await answer.text()).toBe(later.replace('too_many_requests', 'unavailable'));
+    await expect(w.time.until(w.ask('offset=x'))).rejects.toMatchObject({ code: 'bad_offset' });
+  });
+});
+
+test('a stream that gives way ends as by itself, in any framing, and nothing that was sent is lost', async () => {
+  const w = world({ most: 1, over: 1 });
+  await publish(w.log, 'first');
+  const framings = [
+    [() => w.ask('offset=-1&live=sse'), 'data:["first"]'],
+    [() => w.ask('offset=-1'), 'data:"first"'],
+    [w.askEvents, `data: {"channel":"${CHANNEL}","message":"first"}`],
+  ] as const;
+  for (const [ask, sent] of framings) {
+    const old = await w.time.until(ask());
+    const text = old.text();
+    await w.time.until(w.time.sleep(1, new AbortController().signal));
+    const newer = await w.time.until(ask());
+    const before = w.time.now();
+    expect(await w.time.until(text)).toContain(sent);
+    expect(w.time.now() - before).toBeLessThan(1_000);
+    await newer.body?.cancel();
+  }
+});

@@ -1,0 +1,234 @@
+/**
+ * The seat of a request that is held: taken when it waits, given back once, given up for a newer one, and in nobody's way
+ * (lambda/hub/hold/caller-quota.ts). In virtual time.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import {
+  alive,
+  fromSeat,
+  givingWay,
+  type Quota,
+  refusing,
+  type Seat,
+  type Seats,
+  seatOf,
+  type TallyStore,
+} from '../../../../lambda/hub/hold/caller-quota.ts';
+import type { Wake } from '../../../../lambda/hub/hold/held-read.ts';
+import { newChannel } from '../../../../lambda/hub/log/channel.ts';
+import { memoryLog } from '../../../support/domain/memory-log.ts';
+import { memoryTally } from '../../../support/domain/memory-quota.ts';
+import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
+
+const never = new AbortController().signal;
+const refused = { code: 'too_many_requests', status: 429 };
+const HELD_MS = 25_000;
+const STREAM_MS = 60_000;
+
+interface Room extends Seats {
+  readonly time: VirtualTime;
+}
+
+function roomFor(quota: Quota | undefined, tally: TallyStore = memoryTally()): Room {
+  const time = virtualTime();
+  let ids = 0;
+  const newId = () => String(++ids).padStart(8, '0');
+  return { tally, quota, clock: time.now, timer: time, newId, time };
+}
+const held = (room: Room, caller = 'a') => seatOf(room, caller, room.clock() + HELD_MS);
+const stream = (room: Room, caller = 'a') => seatOf(room, caller, room.clock() + STREAM_MS);
+
+describe('a seat', () => {
+  test('is taken once, and there are so many for each caller', async () => {
+    const room = roomFor(refusing(2));
+    const [first, second, third] = [held(room), held(room), held(room)];
+    for (const seat of [first, first, second, second]) await seat.take();
+    await expect(third.take()).rejects.toMatchObject(refused);
+    await held(room, 'b').take();
+    await first.leave();
+    await third.take();
+  });
+
+  test('that was never taken gives nothing back', async () => {
+    const room = roomFor(refusing(1));
+    await held(room).take();
+    await held(room).leave();
+    await expect(held(room).take()).rejects.toMatchObject(refused);
+  });
+
+  test('is given back once, however often its holder leaves', async () => {
+    const room = roomFor(refusing(2));
+    const [stays, leaves] = [held(room), held(room)];
+    await stays.take();
+    await leaves.take();
+    await Promise.all([leaves.leave(), leaves.leave()]);
+    await leaves.leave();
+    await held(room).take();
+    await expect(held(room).take()).rejects.toMatchObject(refused);
+  });
+
+  test('counts nobody where there is no limit', async () => {
+    const asked = () => Promise.reject(new Error('asked'));
+    const tally = { take: asked, look: asked, renew: asked, giveBack: asked };
+    for (const quota of [refusing(0), givingWay(0)]) {
+      const seat = held(roomFor(quota, tally));
+      await seat.take();
+      await seat.leave();
+    }
+  });
+
+  test('that cannot be given back keeps no answer from going out, and is free when its request had to end', async () => {
+    const tally = { ...memoryTally(), giveBack: () => Promise.reject(new Error('the table is busy')) };
+    const room = roomFor(refusing(1), tally);
+    const seat = held(room);
+    await seat.take();
+    await seat.leave();
+    await expect(held(room).take()).rejects.toMatchObject(refused);
+    await room.time.until(room.time.sleep(HELD_MS, never));
+    await held(room).take();
+  });
+
+  test('is taken before the wait and not before that, once for all waits of a request', async () => {
+    const room = roomFor(refusing(1));
+    const waits: number[] = [];
+    const wake: Wake = { wait: async (_seen, ms) => void waits.push(ms) };
+    const seen = newChannel(
+      memoryLog(),
+      { name: 'c', contentType: 'application/json', ttlSeconds: undefined, expiresAt: undefined },
+      0,
+    );
+    const seat = held(room);
+    const waiting = fromSeat(seat, wake);
+    await held(room).leave();
+    await waiting.wait(seen, 1, never);
+    await waiting.wait(seen, 2, never);
+    await expect(fromSeat(held(room), wake).wait(seen, 3, never)).rejects.toMatchObject(refused);
+    expect(waits).toEqual([1, 2]);
+  });
+});
+
+/** Streams as Lambda runs them: nobody tells one that its reader has left. It ends with its life, or when its seat is lost. */
+function streams(room: Room) {
+  const open = new Set<Seat>();
+  const at = new Map<Seat, number>();
+  const run = async (seat: Seat): Promise<void> => {
+    await room.time.sleep(STREAM_MS, seat.lost);
+    open.delete(seat);
+    await seat.leave();
+  };
+  return {
+    open,
+    /** When each was opened. */
+    at,
+    /** Says whether it was let in. */
+    async begin(caller = 'a'): Promise<boolean> {
+      const seat = stream(room, caller);
+      const isIn = await seat.take().then(
+        () => true,
+        () => false,
+      );
+      if (!isIn) return false;
+      open.add(seat);
+      at.set(seat, room.clock());
+      void run(seat);
+      return true;
+    },
+  };
+}
+
+describe('the seats of a caller whose oldest give way', () => {
+  const MOST = 25;
+  const OVER = 5;
+
+  test.each([
+    ['ten a second', 100, 200],
+    ['five in two seconds', 400, 52],
+    ['one a second', 1_000, 200],
+  ])('who reloads %s is never refused', async (_name, everyMs, times) => {
+    const room = roomFor(givingWay(MOST));
+    const world = streams(room);
+    const reload = async () => {
+      for (let n = 0; n < times; n++) {
+        expect(await world.begin(), `the ${n + 1}th`).toBe(true);
+        expect(world.open.size).toBeLessThanOrEqual(MOST + OVER);
+        await room.time.sleep(everyMs, never);
+      }
+      await room.time.sleep(2_000, never);
+      expect(world.open.size).toBeLessThanOrEqual(MOST);
+    };
+    await room.time.until(reload());
+  });
+
+  test('who reloads faster has a few more for a moment, not more; it is the newest that stay', async () => {
+    const room = roomFor(givingWay(MOST));
+    const world = streams(room);
+    const reload = async () => {
+      let isIn = 0;
+      for (let n = 0; n < 1_000; n++) {
+        if (await world.begin()) isIn++;
+        expect(world.open.size).toBeLessThanOrEqual(MOST + OVER);
+        await room.time.sleep(10, never);
+      }
+      expect(isIn).toBeGreaterThan(MOST + 2 * OVER);
+      expect(await world.begin('another caller')).toBe(true);
+      await room.time.sleep(2_000, never);
+      const newest = [...world.at.values()].toSorted((a, b) => b - a).slice(1, MOST + 1);
+      expect([...world.open].map((seat) => world.at.get(seat)).toSorted()).toEqual(
+        expect.arrayContaining(newest),
+      );
+    };
+    await room.time.until(reload());
+  });
+
+  test('nobody gives way to a caller who has room', async () => {
+    const room = roomFor(givingWay(MOST));
+    const world = streams(room);
+    const stay = async () => {
+      for (let n = 0; n < MOST; n++) await world.begin();
+      await room.time.sleep(STREAM_MS - 1_000, never);
+      expect(world.open.size).toBe(MOST);
+      await room.time.sleep(2_000, never);
+      expect(world.open.size).toBe(0);
+    };
+    await room.time.until(stay());
+  });
+
+  test('a seat that its holder needs for longer is renewed, and free a minute after a crash at the latest', async () => {
+    const tally = memoryTally();
+    const room = roomFor(givingWay(1), tally);
+    const long = seatOf(room, 'a', room.clock() + 840_000);
+    const run = async () => {
+      await long.take();
+      await room.time.sleep(600_000, never);
+      expect(long.lost.aborted).toBe(false);
+      const kept = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 };
+      const [booking] = alive(await tally.look(kept), room.clock());
+      expect(booking?.until).toBeLessThanOrEqual(room.clock() + 60_000);
+      await long.leave();
+      expect(await tally.look(kept)).toEqual([]);
+    };
+    await room.time.until(run());
+  });
+
+  test('a table that is busy for a while makes nobody give way, and keeps nobody from it afterwards', async () => {
+    const tally = memoryTally();
+    let isBusy = false;
+    const look: TallyStore['look'] = (kept) =>
+      isBusy ? Promise.reject(new Error('the table is busy')) : tally.look(kept);
+    const room = roomFor(givingWay(1), { ...tally, look });
+    const [first, second] = [stream(room), stream(room)];
+    const run = async () => {
+      await first.take();
+      isBusy = true;
+      await second.take();
+      await room.time.sleep(10_000, never);
+      expect(first.lost.aborted).toBe(false);
+      isBusy = false;
+      await room.time.sleep(6_000, never);
+      expect([first.lost.aborted, second.lost.aborted]).toEqual([true, false]);
+      await Promise.all([first.leave(), second.leave()]);
+    };
+    await room.time.until(run());
+  });
+});

@@ -1,0 +1,180 @@
+/**
+ * The wake by push (PROTOCOL.md §5.1): a hint that may come late, twice or never, in virtual time.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { type Hold, holdRead } from '../../../../lambda/hub/hold/held-read.ts';
+import { rereading } from '../../../../lambda/hub/hold/reread.ts';
+import { sharingReads } from '../../../../lambda/hub/hold/shared-reads.ts';
+import { pushed } from '../../../../lambda/hub/hold/wake.ts';
+import { append } from '../../../../lambda/hub/log/append.ts';
+import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
+import type { From } from '../../../../lambda/hub/log/read-log.ts';
+import { parseOffset } from '../../../../protocol/offset.ts';
+import { CHANNEL, publish, requestOf, values } from '../../../support/domain/json-log.ts';
+import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
+
+const never = new AbortController().signal;
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+
+interface World {
+  readonly log: MemoryLog;
+  readonly time: VirtualTime;
+  readonly hold: Hold;
+  /** Who was shown as waiting, and for which connection. */
+  readonly shown: string[];
+  /** The socket: undefined while it is not there. */
+  connection: string | undefined;
+  /** What becomes of an announcement: milliseconds until it arrives, undefined if it does not. */
+  delay: () => number | undefined;
+  isTableBusy: boolean;
+}
+
+function world(): World {
+  const log = memoryLog();
+  const time = virtualTime();
+  const start = log.now;
+  Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
+  let heard: (channel: string, next: number) => void = () => {};
+  const shared = sharingReads(log, time.turn);
+  const waits = {
+    shownForMs: 60_000,
+    async show(channel: string, connection: string) {
+      if (w.isTableBusy) throw new Error('busy');
+      w.shown.push(`${channel} ${connection}`);
+    },
+  };
+  const ear = {
+    connection: () => w.connection,
+    listen(callback: typeof heard) {
+      heard = callback;
+    },
+  };
+  Object.defineProperty(log, 'hint', {
+    value: async ({ channel, offset }: { channel: string; offset: string }) => {
+      const isShown = w.shown.includes(`${channel} ${w.connection}`);
+      const delay = w.delay();
+      if (!isShown || delay === undefined) return;
+      void time.sleep(delay, never).then(() => heard(channel, parseOffset(offset)?.entry ?? 0));
+    },
+  });
+  const fallback = rereading({ log: shared, timer: time });
+  const wake = pushed({ log: shared, waits, timer: time, ear, fallback });
+  const w: World = {
+    log,
+    time,
+    hold: { log: shared, timer: time, wake },
+    shown: [],
+    connection: 'ear=',
+    delay: () => 20,
+    isTableBusy: false,
+  };
+  return w;
+}
+
+const poll = ({ hold, time }: World, from: From, ms = 25_000) =>
+  holdRead(hold, CHANNEL, from, time.now() + ms, never);
+
+/** How long after its publish a message is answered. */
+async function latency(w: World, publishAt: number): Promise<number> {
+  const publishing = w.time.sleep(publishAt, never).then(() => publish(w.log, 'news'));
+  const [held] = await w.time.until(Promise.all([poll(w, 'now'), publishing]));
+  expect(values(held.result)).toEqual(['news']);
+  return w.time.now() - publishAt;
+}
+
+describe('a held read', () => {
+  test('is woken as fast as the announcement comes, whenever that is', async () => {
+    for (const at of [1, 400, 1_000, 10_000, 24_000])
+      expect(await latency(world(), at)).toBeLessThanOrEqual(25);
+  });
+
+  test('looks for itself within five seconds if the announcement never comes', async () => {
+    const w = world();
+    w.delay = () => undefined;
+    expect(await latency(w, 7_000)).toBeLessThanOrEqual(5_000);
+  });
+
+  test('is woken by re-reading while there is no socket, or the table cannot show that it waits', async () => {
+    const deaf = world();
+    deaf.connection = undefined;
+    expect(await latency(deaf, 10_000)).toBeLessThanOrEqual(1_100);
+    expect(deaf.shown).toEqual([]);
+    const busy = world();
+    busy.isTableBusy = true;
+    expect(await latency(busy, 10_000)).toBeLessThanOrEqual(1_100);
+  });
+
+  test('shows once who waits, again before it is forgotten, and anew for a new socket', async () => {
+    const w = world();
+    await w.time.until(Promise.all([poll(w, 'now'), poll(w, 'now'), poll(w, 'now')]));
+    expect(w.shown).toEqual([`${CHANNEL} ear=`]);
+    await w.time.until(poll(w, 'now', 100_000));
+    expect(w.shown.length).toBe(5);
+    w.connection = 'other=';
+    await w.time.until(poll(w, 'now'));
+    expect(w.shown.at(-1)).toBe(`${CHANNEL} other=`);
+  });
+
+  test('costs little while nothing happens', async () => {
+    const w = world();
+    await publish(w.log, 1);
+    let gets = 0;
+    w.log.hook = (moment) => {
+      if (moment === 'before channels.get') gets++;
+    };
+    await w.time.until(Promise.all(Array.from({ length: 200 }, () => poll(w, 'now'))));
+    // A safety read each five seconds, and one when it was shown; for all of them together.
+    expect(gets).toBeLessThanOrEqual(14);
+  });
+
+  test('of a closing channel is woken, too', async () => {
+    const w = world();
+    await publish(w.log, 1);
+    const closing = w.time.sleep(3_000, never).then(() => append(w.log, requestOf([], { close: true })));
+    const [held] = await w.time.until(Promise.all([poll(w, 'now'), closing]));
+    expect([held.result.closed, w.time.now() <= 3_050]).toEqual([true, true]);
+  });
+
+  test('an announcement that nobody can find anything by does not keep it busy', async () => {
+    const w = world();
+    await w.time.until(Promise.all([publish(w.log, 1), poll(w, 'now')]));
+    await remove(w.log, CHANNEL);
+    let gets = 0;
+    w.log.hook = (moment) => {
+      if (moment === 'before channels.get') gets++;
+    };
+    await w.time.until(poll(w, 'now'));
+    expect(gets).toBeLessThan(15);
+  });
+});
+
+test('a thousand schedules of publishes, lost announcements and sockets that come and go: nothing lost or doubled', async () => {
+  const random = seededRandom(SEED);
+  for (let at = 0; at < 1_000; at++) {
+    const w = world();
+    w.delay = () => (random() < 0.3 ? undefined : Math.floor(random() * 200));
+    w.log.hook = () => w.time.sleep(Math.floor(random() * 20), never);
+    const publishing = async () => {
+      for (let n = 0; n < 8; n++) {
+        await w.time.sleep(random() * 3_000, never);
+        w.connection = random() < 0.2 ? undefined : `ear-${Math.floor(random() * 2)}=`;
+        await publish(w.log, n);
+      }
+    };
+    const reading = async () => {
+      const got: unknown[] = [];
+      let from: From = 'beginning';
+      while (got.length < 8) {
+        const { result } = await poll(w, from, 2_000 + random() * 20_000);
+        got.push(...values(result));
+        from = result.next;
+      }
+      return got;
+    };
+    const [got] = await w.time.until(Promise.all([reading(), publishing()]));
+    expect(got, `seed ${SEED}`).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  }
+});

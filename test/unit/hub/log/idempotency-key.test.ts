@@ -1,0 +1,386 @@
+/**
+ * PROTOCOL.md §4.3 to §4.5: a publish that is retried is there once, whatever crashed before; and closing.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { type AppendRequest, append } from '../../../../lambda/hub/log/append.ts';
+import { appendOnce } from '../../../../lambda/hub/log/idempotency-key.ts';
+import { GAP_GRACE_MS, IDEMPOTENCY_KEPT_MS, PRODUCER_WINDOW } from '../../../../protocol/limits.ts';
+import { codeOf, publish, readFrom, requestOf, values } from '../../../support/domain/json-log.ts';
+import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
+
+const producer = (seq: number, epoch = 0) => ({ id: 'p', epoch, seq });
+const send = (log: MemoryLog, message: unknown, seq: number, more: Partial<AppendRequest> = {}) =>
+  append(log, requestOf([message], { producer: producer(seq), ...more }));
+const sendOnce = (log: MemoryLog, message: unknown, key: string, more: Partial<AppendRequest> = {}) =>
+  appendOnce(log, requestOf([message], more), { key, fingerprint: JSON.stringify(message) });
+
+const all = async (log: MemoryLog) => values(await readFrom(log, 'beginning'));
+
+/** Every way to publish that may be retried. */
+const WAYS = {
+  producer: (log: MemoryLog, message: unknown, n: number) => send(log, message, n),
+  key: (log: MemoryLog, message: unknown, n: number) => sendOnce(log, message, `key-${n}`),
+};
+
+describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
+  /** The moments of one publish, each a place to crash. */
+  async function momentsOf(log: MemoryLog): Promise<string[]> {
+    const moments: string[] = [];
+    log.hook = (moment) => void moments.push(moment);
+    await publishOnce(log, 'probe', 0);
+    return moments;
+  }
+
+  async function crashedAt(at: number): Promise<MemoryLog> {
+    const log = memoryLog();
+    await publish(log, 'before');
+    let moment = 0;
+    log.hook = () => {
+      if (moment++ === at) throw new Error('crash');
+    };
+    await expect(publishOnce(log, 'message', 0)).rejects.toThrow('crash');
+    log.hook = () => {};
+    return log;
+  }
+
+  async function crashPoints(): Promise<number[]> {
+    const log = memoryLog();
+    await publish(log, 'before');
+    const moments = await momentsOf(log);
+    expect(moments.length).toBeGreaterThanOrEqual(4);
+    return moments.map((_moment, at) => at);
+  }
+
+  test('a crash at every await, then a retry: there once, and in its own slot if that was claimed', async () => {
+    for (const at of await crashPoints()) {
+      const log = await crashedAt(at);
+      await publishOnce(log, 'message', 0);
+      await publishOnce(log, 'message', 0);
+      await publish(log, 'after');
+      log.now += GAP_GRACE_MS + 1;
+      await publish(log, 'last');
+      expect(await all(log), `crash at ${at}`).toEqual(['before', 'message', 'after', 'last']);
+    }
+  });
+
+  test('the same, when readers sealed the slot before the retry', async () => {
+    for (const at of await crashPoints()) {
+      const log = await crashedAt(at);
+      await publish(log, 'other');
+      log.now += GAP_GRACE_MS + 1;
+      const seen = await all(log);
+      await publishOnce(log, 'message', 0);
+      await publishOnce(log, 'message', 0);
+      const stored = seen.includes('message');
+      expect(await all(log), `crash at ${at}`).toEqual(
+        stored ? ['before', 'message', 'other'] : ['before', 'other', 'message'],
+      );
+    }
+  });
+
+  test('retries that run at once: there once', async () => {
+    for (const at of await crashPoints()) {
+      const log = await crashedAt(at);
+      await publish(log, 'other');
+      log.now += GAP_GRACE_MS + 1;
+      await all(log);
+      const codes = await Promise.all([1, 2, 3].map(() => codeOf(publishOnce(log, 'message', 0))));
+      expect(codes).toContain('done');
+      expect(codes.every((code) => code === 'done' || code === 'unavailable')).toBe(true);
+      log.now += GAP_GRACE_MS + 1;
+      await publish(log, 'last');
+      expect(
+        (await all(log)).filter((message) => message === 'message'),
+        `crash at ${at}`,
+      ).toHaveLength(1);
+    }
+  });
+
+  test('a repetition is answered with the offset of the first', async () => {
+    const log = memoryLog();
+    const first = await publishOnce(log, 'message', 0);
+    await publish(log, 'after');
+    expect(await publishOnce(log, 'message', 0)).toMatchObject({
+      nextOffset: first.nextOffset,
+      count: 0,
+    });
+  });
+
+  test('a retry after what was before it has left with age: written all the same', async () => {
+    for (const at of await crashPoints()) {
+      const log = memoryLog();
+      await publish(log, 'before');
+      log.now += log.retentionMs - 70_000;
+      let moment = 0;
+      log.hook = () => {
+        if (moment++ === at) throw new Error('crash');
+      };
+      await expect(publishOnce(log, 'message', 0)).rejects.toThrow('crash');
+      log.hook = () => {};
+      log.now += 80_000;
+      await publishOnce(log, 'message', 0);
+      expect(await all(log), `crash at ${at}`).toEqual(['message']);
+    }
+  });
+
+  test('a retry of the closing publish, whatever crashed: there, and closed', async () => {
+    for (const at of await crashPoints()) {
+      const log = memoryLog();
+      await publish(log, 'before');
+      const closing = () =>
+        way === 'key' ? sendOnce(log, 'last', 'k', { close: true }) : send(log, 'last', 0, { close: true });
+      let moment = 0;
+      log.hook = () => {
+        if (moment++ === at) throw new Error('crash');
+      };
+      await expect(closing()).rejects.toThrow('crash');
+      log.hook = () => {};
+      expect(await closing()).toMatchObject({ closed: true });
+      expect(await all(log), `crash at ${at}`).toEqual(['before', 'last']);
+    }
+  });
+
+  test('what has left with age is not brought back', async () => {
+    const log = memoryLog({ retentionMs: 3_600_000 });
+    await publishOnce(log, 'message', 0);
+    log.now += 3_600_000;
+    await publish(log, 'young');
+    await publishOnce(log, 'message', 0);
+    expect(await all(log)).toEqual(['young']);
+  });
+});
+
+test.each(['alone', 'with a Stream-Seq'])(
+  'a key whose slot was sealed before it was written takes another, %s',
+  async (way) => {
+    const log = memoryLog();
+    await publish(log, 'before');
+    let isSlow = true;
+    log.hook = async (moment) => {
+      if (!isSlow || moment !== 'before entries.put') return;
+      isSlow = false;
+      await publish(log, 'other');
+      log.now += GAP_GRACE_MS + 1;
+      await all(log);
+    };
+    const seq = way === 'alone' ? undefined : '1';
+    await sendOnce(log, 'slow', 'k', { seq });
+    await sendOnce(log, 'slow', 'k', { seq });
+    expect(await all(log)).toEqual(['before', 'other', 'slow']);
+  },
+);
+
+describe('Stream-Seq', () => {
+  const sequenced = (log: MemoryLog, message: unknown, seq: string) =>
+    append(log, requestOf([message], { seq }));
+
+  async function crashedAt(moment: string): Promise<MemoryLog> {
+    const log = memoryLog();
+    await sequenced(log, 'first', '1');
+    log.hook = (now) => {
+      if (now === moment) throw new Error('crash');
+    };
+    await expect(sequenced(log, 'message', '2')).rejects.toThrow('crash');
+    log.hook = () => {};
+    return log;
+  }
+
+  test('a retry after a write that failed is accepted, sealed meanwhile or not', async () => {
+    for (const sealed of [false, true]) {
+      const log = await crashedAt('before entries.put');
+      await publish(log, 'other');
+      if (sealed) {
+        log.now += GAP_GRACE_MS + 1;
+        await all(log);
+      }
+      await sequenced(log, 'message', '2');
+      expect(await all(log)).toEqual(sealed ? ['first', 'other', 'message'] : ['first', 'message', 'other']);
+      expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
+    }
+  });
+
+  test('the same number from a stranger is refused, also when what came with it has left', async () => {
+    const log = memoryLog();
+    await sequenced(log, 'mine', '5');
+    log.now += 8 * 86_400_000;
+    expect(await codeOf(sequenced(log, 'theirs', '5'))).toBe('sequence_regression');
+    const keyed = appendOnce(log, requestOf(['theirs'], { seq: '5' }), { key: 'k', fingerprint: 'f' });
+    expect(await codeOf(keyed)).toBe('sequence_regression');
+    expect(await all(log)).toEqual([]);
+  });
+
+  test('of two writers with the same number one is accepted', async () => {
+    const log = memoryLog();
+    const codes = await Promise.all(['a', 'b', 'c'].map((message) => codeOf(sequenced(log, message, '1'))));
+    expect(codes.filter((code) => code === 'done')).toHaveLength(1);
+    expect(await all(log)).toHaveLength(1);
+  });
+
+  test.each(['alone', 'with a key'])(
+    'a retry that overtakes its first attempt is there once: the number %s',
+    async (way) => {
+      const log = memoryLog();
+      await sequenced(log, 'first', '1');
+      const slow = () =>
+        way === 'alone'
+          ? sequenced(log, 'message', '2')
+          : appendOnce(log, requestOf(['message'], { seq: '2' }), { key: 'k', fingerprint: 'f' });
+      let isOvertaken = false;
+      log.hook = async (moment) => {
+        if (isOvertaken || moment !== 'before entries.put') return;
+        isOvertaken = true;
+        await sequenced(log, 'message', '2');
+      };
+      const codes = [await codeOf(slow()), await codeOf(slow())];
+      expect(await all(log)).toEqual(['first', 'message']);
+      expect([isOvertaken, codes.at(-1)]).toEqual([true, 'sequence_regression']);
+      expect(codes).not.toContain('done');
+    },
+  );
+
+  test('a write that was answered too late for its client is not repeated', async () => {
+    const log = await crashedAt('after entries.put');
+    expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
+    expect(await all(log)).toEqual(['first', 'message']);
+  });
+});
+
+describe('producers', () => {
+  test('a pipeline whose first publish crashed completes it after the later ones', async () => {
+    const log = memoryLog();
+    await publish(log, 'before');
+    log.hook = (moment) => {
+      if (moment === 'before entries.put') throw new Error('crash');
+    };
+    await expect(send(log, 0, 0)).rejects.toThrow('crash');
+    log.hook = () => {};
+    for (let seq = 1; seq < PRODUCER_WINDOW; seq++) await send(log, seq, seq);
+    await send(log, 0, 0);
+    expect(await all(log)).toEqual(['before', ...Array.from({ length: PRODUCER_WINDOW }, (_, seq) => seq)]);
+  });
+
+  test.each([
+    ['a sequence gap', producer(2), 'producer_gap'],
+    ['an old epoch', producer(1, -1), 'stale_producer'],
+    ['a new epoch that does not begin at 0', producer(1, 1), 'bad_request'],
+    ['a new epoch', producer(0, 1), 'done'],
+    ['the next', producer(1), 'done'],
+    ['the same', producer(0), 'done'],
+  ])('%s: %s', async (_name, next, code) => {
+    const log = memoryLog();
+    await publish(log, 'before');
+    await send(log, 0, 0);
+    expect(await codeOf(append(log, requestOf([1], { producer: next })))).toBe(code);
+  });
+
+  test('the first publish of a producer may make the channel in implicit mode', async () => {
+    const log = memoryLog();
+    await send(log, 'first', 0);
+    expect(await all(log)).toEqual(['first']);
+  });
+
+  test('a channel full of producers takes a new one when others have been silent for a retention', async () => {
+    const log = memoryLog();
+    const other = (id: string) => codeOf(append(log, requestOf([1], { producer: { id, epoch: 0, seq: 0 } })));
+    let n = 0;
+    while ((await other(`filler${n}`)) === 'done') n++;
+    expect(await other('late')).toBe('too_many_producers');
+    log.now += log.retentionMs + 1;
+    expect(await other('late')).toBe('done');
+  });
+});
+
+describe('keys', () => {
+  test('the same key with another request is refused, and nothing is written', async () => {
+    const log = memoryLog();
+    await sendOnce(log, 'one', 'k');
+    expect(await codeOf(sendOnce(log, 'two', 'k'))).toBe('key_reused');
+    expect(await all(log)).toEqual(['one']);
+  });
+
+  test('a key is forgotten after a day, and each channel has its own', async () => {
+    const log = memoryLog();
+    await sendOnce(log, 'one', 'k');
+    await sendOnce(log, 'one', 'k', { channel: 'elsewhere' });
+    log.now += IDEMPOTENCY_KEPT_MS - 1;
+    await sendOnce(log, 'one', 'k');
+    expect(await all(log)).toEqual(['one']);
+    log.now += 1;
+    await sendOnce(log, 'two', 'k');
+    expect(await all(log)).toEqual(['one', 'two']);
+  });
+});
+
+describe('closing', () => {
+  const close = (log: MemoryLog, messages: unknown[], more: Partial<AppendRequest> = {}) =>
+    append(log, requestOf(messages, { close: true, ...more }));
+
+  test('with a last message or without: readers reach the end of it', async () => {
+    for (const messages of [[], ['last']]) {
+      const log = memoryLog();
+      await publish(log, 'first');
+      expect(await close(log, messages)).toMatchObject({ closed: true });
+      const result = await readFrom(log, 'beginning');
+      expect([values(result), result.closed]).toEqual([['first', ...messages], true]);
+      expect((await readFrom(log, result.next)).closed).toBe(true);
+      expect((await readFrom(log, 'now')).closed).toBe(true);
+      expect(await codeOf(publish(log, 'more'))).toBe('channel_closed');
+    }
+  });
+
+  test('again without a message is fine, with one it is refused', async () => {
+    const log = memoryLog();
+    await publish(log, 'first');
+    await close(log, []);
+    expect(await close(log, [])).toMatchObject({ closed: true });
+    expect(await codeOf(close(log, ['more']))).toBe('channel_closed');
+  });
+
+  test('by a producer is repeated for that publish only', async () => {
+    const log = memoryLog();
+    await send(log, 'first', 0);
+    const closing = () => close(log, ['last'], { producer: producer(1) });
+    const { nextOffset } = await closing();
+    expect(await closing()).toMatchObject({ nextOffset, count: 0, closed: true });
+    // What was accepted while it was open is still confirmed.
+    expect(await send(log, 'first', 0)).toMatchObject({ count: 0 });
+    expect(await codeOf(send(log, 'more', 2))).toBe('channel_closed');
+    expect(await codeOf(close(log, [], { producer: producer(2) }))).toBe('channel_closed');
+    expect(await all(log)).toEqual(['first', 'last']);
+  });
+
+  test('a last message that never arrived does not keep readers from the end', async () => {
+    const log = memoryLog();
+    await publish(log, 'first');
+    log.hook = (moment) => {
+      if (moment === 'before entries.put') throw new Error('crash');
+    };
+    await expect(close(log, ['last'])).rejects.toThrow('crash');
+    log.hook = () => {};
+    log.now += GAP_GRACE_MS;
+    expect((await readFrom(log, 'beginning')).closed).toBe(false);
+    log.now += 1;
+    expect(await readFrom(log, 'beginning')).toMatchObject({ closed: true, next: { entry: 3, index: 0 } });
+  });
+
+  test('a closing publish of a producer that crashed is completed by its retry, or refused once sealed', async () => {
+    for (const sealed of [false, true]) {
+      const log = memoryLog();
+      await send(log, 'first', 0);
+      log.hook = (moment) => {
+        if (moment === 'before entries.put') throw new Error('crash');
+      };
+      await expect(close(log, ['last'], { producer: producer(1) })).rejects.toThrow('crash');
+      log.hook = () => {};
+      if (sealed) {
+        log.now += GAP_GRACE_MS + 1;
+        await all(log);
+      }
+      const code = await codeOf(close(log, ['last'], { producer: producer(1) }));
+      expect([code, await all(log)]).toEqual(
+        sealed ? ['channel_closed', ['first']] : ['done', ['first', 'last']],
+      );
+    }
+  });
+});

@@ -1,0 +1,243 @@
+/**
+ * PROTOCOL.md §12.6 in virtual time: sockets end with their token, and when somebody asks for it.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { endWithToken, kick, leavesAt, noteOpening } from '../../../../lambda/hub/push/disconnect.ts';
+import type { Connection } from '../../../../lambda/hub/push/push-ports.ts';
+import { Refusal } from '../../../../protocol/errors.ts';
+import { TOKEN_LEEWAY_SECONDS } from '../../../../protocol/limits.ts';
+import { CHANNEL, codeOf, publish } from '../../../support/domain/json-log.ts';
+import { around, run, storesOf } from '../../../support/domain/push-trouble.ts';
+import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+
+const LEEWAY_MS = TOKEN_LEEWAY_SECONDS * 1_000;
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+const worldOf = (more: { readonly seed?: number; readonly duplicates?: number } = {}): World =>
+  pushWorld({ random: seededRandom(more.seed ?? 1), duplicates: more.duplicates ?? 0 });
+
+const partingOf = (w: World) => ({
+  log: { clock: () => w.log.now },
+  subscribers: w.listeners.subscribers,
+  goodbyes: w.goodbyes,
+});
+
+/** A client that was let in as $connect does it, with a token that has so long to its `exp`. */
+async function letIn(w: World, ttlMs: number, more: Partial<Connection> = {}): Promise<Client> {
+  const client = await w.client({ allowedUntil: w.log.now + ttlMs + LEEWAY_MS, ...more });
+  await endWithToken(partingOf(w), client.connection);
+  return client;
+}
+
+const told = ({ frames }: Client) => frames.filter(({ type, channel }) => type === 'error' && !channel);
+const EXPIRED = { type: 'error', code: 'unauthorized', message: 'the token of this connection has ended' };
+const KICKED = { type: 'error', code: 'unauthorized', message: 'the hub was told to end this connection' };
+
+describe('a socket whose token ends', () => {
+  test.each([1_000, 10 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS, 1.9 * HOUR_MS])(
+    'after %i ms is told and ended within 30 s of that, though nothing is published',
+    async (ttlMs) => {
+      const w = worldOf();
+      await run(w, async () => {
+        const opened = w.log.now;
+        const ends = opened + ttlMs;
+        const client = await letIn(w, ttlMs);
+        await w.subscribe(client, 'chat/a', 'now');
+        await w.sleep(3 * HOUR_MS);
+        expect(told(client)).toEqual([EXPIRED]);
+        expect(client.closedAt).toBeGreaterThanOrEqual(ends);
+        expect(client.closedAt).toBeLessThanOrEqual(ends + LEEWAY_MS);
+        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+        // A word when it was opened, and one each time that a queue lets go of it.
+        expect(w.words).toBe(Math.ceil((leavesAt(client.connection) - opened) / (15 * MINUTE_MS)));
+        expect(w.failures).toEqual([]);
+      });
+    },
+  );
+
+  test('gets nothing that is published after that', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await letIn(w, MINUTE_MS);
+      await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 'before');
+      await w.sleep(2 * MINUTE_MS);
+      await publish(w.log, 'after');
+      await w.idle();
+      expect([...client.taken.values()].flat()).toEqual(['before']);
+    });
+  });
+
+  test('that API Gateway ends first, or that has none, is left alone', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const late = await letIn(w, 3 * HOUR_MS);
+      const anonymous = await letIn(w, 0, { allowedUntil: undefined });
+      await w.sleep(4 * HOUR_MS);
+      expect([w.words, late.frames, anonymous.frames]).toEqual([0, [], []]);
+      expect(leavesAt(anonymous.connection)).toBe(Number.POSITIVE_INFINITY);
+    });
+  });
+
+  test('that has left before is spoken of no more', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await letIn(w, HOUR_MS);
+      await w.sleep(20 * MINUTE_MS);
+      await w.listeners.subscribers.disconnect(client.connection);
+      await w.sleep(2 * HOUR_MS);
+      expect([w.words, client.frames]).toEqual([2, []]);
+    });
+  });
+
+  test('is ended however long it cannot take anything', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await letIn(w, MINUTE_MS);
+      let refusals = 7;
+      client.posted = () => (refusals-- > 0 ? 'busy' : 'sent');
+      await w.idle();
+      expect(client.isGone).toBe(true);
+      expect([...w.listeners.connections.keys()]).toEqual([]);
+    });
+  });
+
+  test('is ended whichever call of the hub is its last, in a queue that doubles and reorders', async () => {
+    for (let crashAt = 1; crashAt <= 12; crashAt++) {
+      const w = worldOf({ seed: crashAt, duplicates: 0.5 });
+      await run(w, async () => {
+        const clients = [await letIn(w, MINUTE_MS), await letIn(w, 20 * MINUTE_MS)];
+        for (const client of clients) await w.subscribe(client, 'chat/*', 'now');
+        w.crashAt = crashAt;
+        await w.sleep(HOUR_MS);
+        expect(
+          clients.map(({ isGone }) => isGone),
+          `call ${crashAt}`,
+        ).toEqual([true, true]);
+        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+        expect(w.failures).toEqual([]);
+      });
+    }
+  });
+});
+
+describe('sockets of a principal', () => {
+  test('are told and ended, and nobody else’s', async () => {
+    const w = worldOf({ duplicates: 1 });
+    await run(w, async () => {
+      const mine = [await w.client({ principal: 'mallory' }), await w.client({ principal: 'mallory' })];
+      const others = [await w.client({ principal: 'alice' }), await w.client()];
+      for (const client of [...mine, ...others]) await w.subscribe(client, CHANNEL, 'now');
+      expect(await kick(partingOf(w), 'mallory')).toBe(2);
+      await w.idle();
+      await publish(w.log, 'after');
+      await w.idle();
+      for (const client of mine) {
+        expect([told(client)[0], client.isGone, client.taken.size]).toEqual([KICKED, true, 0]);
+      }
+      expect(others.map((client) => [told(client).length, client.isGone])).toEqual([
+        [0, false],
+        [0, false],
+      ]);
+      expect(others.map(({ taken }) => [...taken.values()].flat())).toEqual([['after'], ['after']]);
+      expect(await kick(partingOf(w), 'mallory')).toBe(0);
+    });
+  });
+
+  test('may be opened again, however often the word of the last ones comes', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const old = await w.client({ principal: 'mallory' });
+      const at = w.log.now;
+      await kick(partingOf(w), 'mallory');
+      await w.idle();
+      await w.sleep(1_000);
+      const again = await w.client({ principal: 'mallory' });
+      await w.goodbyes.send({ kind: 'kicked', principal: 'mallory', at }, 0);
+      await w.idle();
+      expect([old.isGone, again.isGone]).toEqual([true, false]);
+    });
+  });
+
+  test('nobody’s cost no word', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      await w.client({ principal: 'alice' });
+      expect([await kick(partingOf(w), 'mallory'), w.words]).toEqual([0, 0]);
+    });
+  });
+
+  test('are ended by as many processes as it takes, one after the other', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const clients: Client[] = [];
+      for (let n = 0; n < 1_200; n++) clients.push(await w.client({ principal: 'bot' }));
+      // Each takes so long that a process has time for some of them only.
+      for (const client of clients) client.slowMs = 6_000;
+      expect(await kick(partingOf(w), 'bot')).toBe(1_200);
+      await w.idle();
+      expect(clients.every(({ isGone }) => isGone)).toBe(true);
+      expect([...w.listeners.connections.keys()]).toEqual([]);
+      expect(w.words).toBeGreaterThan(1);
+    });
+  });
+
+  test('that cannot be ended yet are tried again', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await w.client({ principal: 'bot' });
+      let refusals = 5;
+      client.posted = () => (refusals-- > 0 ? 'unsure' : 'sent');
+      await kick(partingOf(w), 'bot');
+      await w.idle();
+      expect([client.isGone, w.words > 1]).toEqual([true, true]);
+    });
+  });
+
+  test('are ended whichever call of the hub is its last', async () => {
+    for (let crashAt = 1; crashAt <= 14; crashAt++) {
+      const w = worldOf({ seed: crashAt, duplicates: 0.3 });
+      await run(w, async () => {
+        const clients = [await w.client({ principal: 'bot' }), await w.client({ principal: 'bot' })];
+        for (const client of clients) await w.subscribe(client, 'chat/*', 'now');
+        w.crashAt = crashAt;
+        await kick(partingOf(w), 'bot');
+        await w.idle();
+        expect(
+          clients.map(({ isGone }) => isGone),
+          `call ${crashAt}`,
+        ).toEqual([true, true]);
+        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+      });
+    }
+  });
+});
+
+test('an opening that is not answered leaves no connection behind, however late it is noted', async () => {
+  const w = worldOf();
+  await run(w, async () => {
+    around(storesOf(w).subscribers, 'connect', (original) => async (...args) => {
+      void w.sleep(5_000).then(async () => await original(...args));
+      await w.sleep(2_400);
+      throw new Refusal('unavailable', 'not answered');
+    });
+    const opening: Connection = {
+      id: 'late=',
+      principal: 'somebody',
+      capability: {},
+      allowedUntil: undefined,
+      since: w.log.now,
+      until: w.log.now + 2 * HOUR_MS,
+      subscriptions: {},
+    };
+    expect(await codeOf(noteOpening(partingOf(w), opening, 1))).toBe('unavailable');
+    await w.sleep(3_000);
+    expect([...w.listeners.connections.keys()]).toEqual(['late=']);
+    await w.sleep(MINUTE_MS);
+    expect([...w.listeners.connections.keys()]).toEqual([]);
+    expect(w.failures).toEqual([]);
+  });
+});

@@ -1,0 +1,175 @@
+/**
+ * Random days of a hub: who subscribes, publishes, closes and dies is left to chance, and so is what fails. When all is
+ * well again everyone must have everything, in frames that follow one another, and silence must cost nothing
+ * (PROTOCOL.md §12.3, §12.4). FUZZ_SEED repeats a run, FUZZ_DAYS makes it longer.
+ * @module
+ */
+import { expect, test } from 'vitest';
+import { append } from '../../../../lambda/hub/log/append.ts';
+import type { Posted } from '../../../../lambda/hub/push/push-ports.ts';
+import { formatOffset, parseOffset } from '../../../../protocol/offset.ts';
+import { requestOf } from '../../../support/domain/json-log.ts';
+import { around, storesOf } from '../../../support/domain/push-trouble.ts';
+import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+const DAYS = Number(process.env.FUZZ_DAYS ?? 150);
+
+const CHANNELS = ['chat/a', 'chat/b'];
+const PATTERNS = [...CHANNELS, 'chat/*'];
+/** How a client takes its posts for a while; undefined is well. */
+const MOODS: readonly (readonly Posted[] | undefined)[] = [
+  ['busy'],
+  ['unsure'],
+  ['busy', 'unsure', 'sent'],
+  ['sent', 'sent', 'unsure'],
+  undefined,
+  undefined,
+];
+
+interface Day {
+  readonly w: World;
+  readonly random: () => number;
+  readonly clients: readonly Client[];
+  /** Client and pattern, and when the subscription was confirmed. */
+  readonly subscribed: Map<string, { client: Client; pattern: string; at: number }>;
+  readonly offsets: Map<string, string[]>;
+  published: number;
+}
+
+const pick = <T>(random: () => number, list: readonly T[]): T | undefined =>
+  list[Math.floor(random() * list.length)];
+
+async function publishSome(day: Day, close: boolean): Promise<void> {
+  const { w, random, offsets } = day;
+  const channel = pick(random, CHANNELS) ?? '';
+  const isBig = random() < 0.5;
+  const count = close && random() < 0.5 ? 0 : 1 + Math.floor(random() * (isBig ? 9 : 3));
+  const messages = Array.from({ length: count }, () => [
+    day.published++,
+    'x'.repeat(isBig ? Math.floor(random() * 20_000) : 0),
+  ]);
+  const done = await append(w.log, requestOf(messages, { channel, close })).catch(refused);
+  if (done) offsets.set(channel, [...(offsets.get(channel) ?? []), done.nextOffset]);
+}
+
+async function subscribeSomeone({ w, random, clients, subscribed, offsets }: Day): Promise<void> {
+  const client = pick(random, clients);
+  const pattern = pick(random, PATTERNS) ?? '';
+  if (!client || subscribed.has(`${client.id} ${pattern}`)) return;
+  const known = parseOffset(pick(random, offsets.get(pattern) ?? []) ?? '') ?? 'beginning';
+  const from = pattern.endsWith('*') || random() < 0.4 ? 'now' : random() < 0.5 ? 'beginning' : known;
+  subscribed.set(`${client.id} ${pattern}`, { client, pattern, at: Number.POSITIVE_INFINITY });
+  if (await w.subscribe(client, pattern, from).catch(refused))
+    subscribed.set(`${client.id} ${pattern}`, { client, pattern, at: w.log.now });
+  else subscribed.delete(`${client.id} ${pattern}`);
+}
+
+/** Refusals are part of life; anything else is a defect. */
+function refused(error: unknown): undefined {
+  if (!(error instanceof Error && 'code' in error)) throw error;
+}
+
+/** A publish that dies between its two writes. */
+async function loseSome({ w, random }: Day): Promise<void> {
+  const put = () => Promise.reject(new Error('crash'));
+  const log = { ...w.log, clock: () => w.log.now, entries: { ...w.log.entries, put } };
+  const channel = pick(random, CHANNELS) ?? '';
+  await append(log, requestOf(['lost'], { channel })).catch(() => {});
+}
+
+function upset({ w, random, clients }: Day): void {
+  const what = random();
+  const client = pick(random, clients);
+  if (what < 0.5 && client) {
+    const mood = pick(random, MOODS);
+    client.posted = mood && (() => pick(random, mood) ?? 'sent');
+    if (random() < 0.1) client.slowMs = random() * 9_000;
+  } else if (what < 0.7) {
+    w.calls = 0;
+    w.crashAt = 1 + Math.floor(random() * 30);
+  } else if (what < 0.85) w.throttle = random() < 0.5 ? 0 : random() * 0.15;
+  else {
+    w.slow = random() < 0.3 ? 0 : random() * 0.4;
+    w.unanswered = random() < 0.6 ? 0 : random() * 0.1;
+  }
+}
+
+async function live(day: Day): Promise<void> {
+  const { w, random, clients } = day;
+  const work: Promise<void>[] = [];
+  for (let steps = 5 + random() * 40; steps > 0; steps--) {
+    const what = random();
+    if (what < 0.4) work.push(publishSome(day, what < 0.02));
+    else if (what < 0.45) for (let n = 0; n < 6; n++) work.push(publishSome(day, false));
+    else if (what < 0.7) work.push(subscribeSomeone(day));
+    else if (what < 0.75) work.push(loseSome(day));
+    else upset(day);
+    const pause = random();
+    await w.sleep(pause < 0.5 ? random() * 30 : pause < 0.9 ? random() * 300 : random() * 5_000);
+  }
+  await Promise.all(work);
+  for (const client of clients) client.posted = undefined;
+  w.throttle = 0;
+  w.slow = 0;
+  w.unanswered = 0;
+  w.crashAt = undefined;
+  await w.idle(1_200_000);
+  // What was late is carried out by now. Whoever stands in the wrong place for it misses something of this.
+  await w.sleep(10_000);
+  for (const channel of CHANNELS) await append(w.log, requestOf(['last'], { channel })).catch(refused);
+  await w.idle(1_200_000);
+}
+
+/** Entries that a subscriber should have and has not. */
+async function missing({ w, subscribed }: Day): Promise<string[]> {
+  const found: string[] = [];
+  for (const { client, pattern, at } of subscribed.values()) {
+    for (const name of pattern.endsWith('*') ? CHANNELS : [pattern]) {
+      const key = pattern === name ? name : `${pattern} ${name}`;
+      const channel = await w.log.channels.get(name);
+      const mine = client.next.get(key);
+      const next = parseOffset(mine ?? '') ?? { entry: 0, index: 0 };
+      const entries = channel ? [...w.log.slots(channel.streamId).values()] : [];
+      const left = entries.filter(({ slot, messages, time }) => {
+        const isAhead = slot >= next.entry && messages.length > (slot === next.entry ? next.index : 0);
+        return isAhead && (pattern === name || mine !== undefined || time > at);
+      });
+      if (left.length > 0) found.push(`${client.id} ${key} at ${formatOffset(next)} lacks ${left.length}`);
+    }
+  }
+  return found;
+}
+
+test(
+  `${DAYS} random days`,
+  async () => {
+    console.info(`push-explore: FUZZ_SEED=${SEED}`);
+    for (let seed = SEED; seed < SEED + DAYS; seed++) {
+      const random = seededRandom(seed);
+      const w = pushWorld({ random, latencyMs: 1 + Math.floor(random() * 25), duplicates: 0.2 });
+      await w.time.until(
+        (async () => {
+          const clients = await Promise.all([w.client(), w.client(), w.client()]);
+          const day: Day = { w, random, clients, subscribed: new Map(), offsets: new Map(), published: 0 };
+          await live(day);
+          expect(await missing(day), `FUZZ_SEED=${seed}`).toEqual([]);
+          expect(
+            clients.flatMap(({ breaks }) => breaks),
+            `FUZZ_SEED=${seed}`,
+          ).toEqual([]);
+          expect(w.failures.filter((error) => !(error instanceof Error && 'code' in error))).toEqual([]);
+          let takes = 0;
+          around(storesOf(w).cursors, 'take', (original) => async (...args) => {
+            takes++;
+            return await original(...args);
+          });
+          await w.sleep(3_600_000);
+          expect(takes, `FUZZ_SEED=${seed}`).toBeLessThan(30);
+        })(),
+      );
+    }
+  },
+  DAYS * 1_000,
+);

@@ -1,0 +1,422 @@
+/**
+ * PROTOCOL.md §12.3 and §12.4: everyone on a socket gets everything once and in order, in virtual time.
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { append } from '../../../../lambda/hub/log/append.ts';
+import { create, remove } from '../../../../lambda/hub/log/lifecycle.ts';
+import { forget, unsubscribe } from '../../../../lambda/hub/push/subscribe.ts';
+import { BEGINNING, formatOffset } from '../../../../protocol/offset.ts';
+import { CHANNEL, publish, requestOf } from '../../../support/domain/json-log.ts';
+import { pushWorld, type World, type WorldOptions } from '../../../support/domain/push-world.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+const worldOf = (options: Partial<WorldOptions> = {}): World =>
+  pushWorld({ random: seededRandom(SEED), ...options });
+const run = async (world: World, work: () => Promise<void>) => await world.time.until(work());
+const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
+
+describe('a subscriber', () => {
+  test('with an offset gets what was there, then what comes, contiguously', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      for (const n of numbers(0, 10)) await publish(w.log, n);
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'beginning');
+      for (const n of numbers(10, 20)) await publish(w.log, n);
+      await w.idle();
+      expect(client.taken.get(CHANNEL)).toEqual(numbers(0, 20));
+      expect([client.breaks, client.dropped, w.failures]).toEqual([[], 0, []]);
+    });
+  });
+
+  test('from now on gets what comes and nothing else', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      await publish(w.log, 'before');
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      await w.idle();
+      expect(client.frames).toEqual([]);
+      await publish(w.log, 'after');
+      await w.idle();
+      expect(client.taken.get(CHANNEL)).toEqual(['after']);
+    });
+  });
+
+  test('may come before the channel', async () => {
+    for (const from of ['now', 'beginning', BEGINNING] as const) {
+      const w = worldOf();
+      await run(w, async () => {
+        const client = await w.client();
+        expect((await w.subscribe(client, CHANNEL, from)).offset).toEqual(BEGINNING);
+        await publish(w.log, 1);
+        await publish(w.log, 2);
+        await w.idle();
+        expect([client.taken.get(CHANNEL), client.breaks]).toEqual([[1, 2], []]);
+      });
+    }
+  });
+
+  test('gets what is published while it subscribes', async () => {
+    for (let pause = 0; pause < 40; pause++) {
+      const w = worldOf();
+      await run(w, async () => {
+        await publish(w.log, 0);
+        await w.idle();
+        const client = await w.client();
+        const subscribing = w.subscribe(client, CHANNEL, 'now');
+        await w.sleep(pause);
+        const published = publish(w.log, 1);
+        const { offset } = await subscribing;
+        const next = await published;
+        await w.idle();
+        const begins = offset && offset.entry < next.entry;
+        expect(client.taken.get(CHANNEL) ?? []).toEqual(begins ? [1] : []);
+        expect(client.breaks).toEqual([]);
+      });
+    }
+  });
+
+  test('is told nothing after it unsubscribed, and subscribing twice changes nothing', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 1);
+      await w.idle();
+      await w.subscribe(client, CHANNEL, 'beginning');
+      await w.idle();
+      expect(client.frames).toHaveLength(1);
+      const connection = await w.listeners.subscribers.connection(client.id);
+      if (connection)
+        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      await publish(w.log, 2);
+      await w.idle();
+      expect([client.frames.length, w.listeners.rows()]).toEqual([1, []]);
+    });
+  });
+
+  test('by a pattern gets every message of every channel that is published after it subscribed', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      await append(w.log, requestOf(['old'], { channel: 'chat/old' }));
+      await w.idle();
+      await w.sleep(60_000);
+      const client = await w.client();
+      const other = await w.client();
+      await w.subscribe(client, 'chat/*', 'now');
+      await w.subscribe(other, 'shop/*', 'now');
+      await append(w.log, requestOf(['one'], { channel: 'chat/old' }));
+      await append(w.log, requestOf(['two'], { channel: 'chat/a/new' }));
+      await append(w.log, requestOf(['three'], { channel: 'chat' }));
+      await append(w.log, requestOf(['four'], { channel: 'chat/old' }));
+      await w.idle();
+      expect(Object.fromEntries(client.taken)).toEqual({
+        'chat/old': ['one', 'four'],
+        'chat/a/new': ['two'],
+      });
+      expect([client.breaks, other.frames]).toEqual([[], []]);
+      expect(client.frames.every(({ pattern }) => pattern === 'chat/*')).toBe(true);
+    });
+  });
+
+  test('whose connection is gone is forgotten with all its subscriptions at the next message', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const stays = await w.client();
+      const leaves = await w.client();
+      for (const client of [stays, leaves]) {
+        for (const channel of [CHANNEL, 'chat/*', 'other']) await w.subscribe(client, channel, 'now');
+      }
+      leaves.isGone = true;
+      await publish(w.log, 1);
+      await w.idle();
+      expect(new Set(w.listeners.rows().map(({ connection }) => connection))).toEqual(new Set([stays.id]));
+      expect([...w.listeners.connections.keys()]).toEqual([stays.id]);
+      expect(stays.taken.get(CHANNEL)).toEqual([1, 1]);
+      await forget({ subscribers: w.listeners.subscribers }, stays.id);
+      expect([w.listeners.rows(), [...w.listeners.connections]]).toEqual([[], []]);
+    });
+  });
+
+  test('whose token has ended is told once, and gets nothing more', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await w.client({ allowedUntil: w.log.now + 60_000 });
+      await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 1);
+      await w.sleep(61_000);
+      await publish(w.log, 2);
+      await publish(w.log, 3);
+      await w.idle();
+      expect(client.frames.map(({ type, code, messages }) => [type, code ?? messages])).toEqual([
+        ['messages', [1]],
+        ['error', 'unauthorized'],
+      ]);
+      expect(w.listeners.rows()).toEqual([]);
+    });
+  });
+
+  test('learns that the channel is closed, with the last message or without, once', async () => {
+    for (const last of [[], ['bye']]) {
+      const w = worldOf();
+      await run(w, async () => {
+        const client = await w.client();
+        const late = await w.client();
+        await w.subscribe(client, CHANNEL, 'now');
+        await publish(w.log, 1);
+        await w.idle();
+        await append(w.log, requestOf(last, { close: true }));
+        await w.idle();
+        await w.subscribe(late, CHANNEL, 'beginning');
+        await w.idle();
+        for (const { frames, breaks } of [client, late]) {
+          expect(frames.filter(({ closed }) => closed)).toHaveLength(1);
+          expect([frames.at(-1)?.closed, breaks]).toEqual([true, []]);
+        }
+        const end = await w.subscribe(await w.client(), CHANNEL, 'now');
+        expect(end.isClosed).toBe(true);
+      });
+    }
+  });
+
+  test('behind a gap gets what is beyond it when the gap is sealed, without another publish', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 1);
+      const hook = w.log.hook;
+      w.log.hook = async (moment) => {
+        if (moment === 'before entries.put') throw new Error('crash');
+      };
+      await expect(publish(w.log, 'lost')).rejects.toThrow('crash');
+      w.log.hook = hook;
+      await publish(w.log, 2);
+      await w.idle();
+      expect([client.taken.get(CHANNEL), client.breaks, w.failures]).toEqual([[1, 2], [], []]);
+    });
+  });
+
+  test('of a channel that was deleted and made anew is told by a from that is not the last next', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 1);
+      await w.idle();
+      await w.sleep(1_000);
+      await remove(w.log, CHANNEL);
+      await publish(w.log, 'anew');
+      await w.idle();
+      expect(client.breaks).toHaveLength(1);
+      expect(client.frames.at(-1)).toMatchObject({ messages: ['anew'] });
+    });
+  });
+});
+
+describe('what a frame carries', () => {
+  test('text and bytes of channels that are not JSON, and an announcement of what is too large', async () => {
+    const w = worldOf();
+    const make = async (channel: string, contentType: string, body: Buffer) =>
+      await create(w.log, {
+        channel,
+        contentType,
+        ttlSeconds: undefined,
+        expiresAt: undefined,
+        close: false,
+        body,
+      });
+    await run(w, async () => {
+      const client = await w.client();
+      await make('t/text', 'text/plain', Buffer.from('"ä"\n'));
+      await make('t/bytes', 'application/octet-stream', Buffer.from([0, 255, 7]));
+      await make('t/large', 'application/octet-stream', Buffer.alloc(128 * 1024));
+      for (const channel of ['t/text', 't/bytes', 't/large']) await w.subscribe(client, channel, 'beginning');
+      await w.idle();
+      expect(Object.fromEntries(client.taken)).toEqual({
+        't/text': ['"ä"\n'],
+        't/bytes': ['AP8H'],
+        't/large': ['omitted'],
+      });
+      expect(client.frames.find(({ omitted }) => omitted)).not.toHaveProperty('base64');
+    });
+  });
+
+  test('the very text that was published', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const texts: string[] = [];
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      const raw = '{"b":1,"a":12345678901234567890.10,"\\u0061":"\\ud83d\\ude00"}';
+      await append(w.log, { ...requestOf(['x']), body: Buffer.from(raw) });
+      await w.idle();
+      texts.push(JSON.stringify(client.frames[0]));
+      expect(texts[0]).toContain('"from":"');
+      expect(client.frames).toHaveLength(1);
+    });
+  });
+
+  test('many small messages in one, 32 KB at most', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      for (const n of numbers(0, 300)) await publish(w.log, { n, pad: 'x'.repeat(500) });
+      await w.idle();
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'beginning');
+      await w.idle();
+      expect(client.taken.get(CHANNEL)).toHaveLength(300);
+      const sizes = client.frames.map((frame) => Buffer.byteLength(JSON.stringify(frame)));
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(32 * 1024);
+      expect(client.frames.length).toBeLessThanOrEqual(Math.ceil((300 * 520) / (31 * 1024)) + 1);
+    });
+  });
+});
+
+describe('under load', () => {
+  test('a thousand who join at random moments all get contiguous frames, without repair', async () => {
+    const random = seededRandom(SEED);
+    for (let at = 0; at < 50; at++) {
+      const w = pushWorld({ random, latencyMs: 1 + Math.floor(random() * 20), duplicates: 0.2 });
+      await run(w, async () => {
+        const publishing = (async () => {
+          for (const n of numbers(0, 60)) {
+            await publish(w.log, n);
+            await w.sleep(random() * 30);
+          }
+        })();
+        const joins = numbers(0, 20).map(async () => {
+          await w.sleep(random() * 1_500);
+          const client = await w.client();
+          await w.subscribe(client, CHANNEL, random() < 0.5 ? 'beginning' : 'now');
+          return client;
+        });
+        const clients = await Promise.all(joins);
+        await publishing;
+        await w.idle();
+        for (const client of clients) {
+          const taken = client.taken.get(CHANNEL) ?? [];
+          expect(client.breaks, `seed ${SEED}`).toEqual([]);
+          expect(taken, `seed ${SEED}`).toEqual(numbers(60 - taken.length, 60));
+          expect(client.dropped, `seed ${SEED}`).toBe(0);
+        }
+        expect(w.failures).toEqual([]);
+      });
+    }
+  });
+
+  test('a burst becomes few frames once the owner is behind', async () => {
+    const w = worldOf({ latencyMs: 40 });
+    await run(w, async () => {
+      const client = await w.client();
+      await w.subscribe(client, CHANNEL, 'now');
+      await Promise.all(numbers(0, 100).map((n) => publish(w.log, n)));
+      await w.idle();
+      expect([...(client.taken.get(CHANNEL) ?? [])].sort((a, b) => Number(a) - Number(b))).toEqual(
+        numbers(0, 100),
+      );
+      expect(client.frames.length).toBeLessThan(10);
+    });
+  });
+
+  test('who cannot take frames is not waited for, and goes on from where it was', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const [slow, fast] = [await w.client(), await w.client()];
+      for (const client of [slow, fast]) await w.subscribe(client, CHANNEL, 'now');
+      await publish(w.log, 0);
+      await w.idle();
+      slow.posted = () => 'busy';
+      for (const n of numbers(1, 20)) await publish(w.log, n);
+      await w.sleep(5_000);
+      expect([fast.taken.get(CHANNEL)?.length, slow.taken.get(CHANNEL)]).toEqual([20, [0]]);
+      slow.posted = undefined;
+      await w.idle();
+      expect([slow.taken.get(CHANNEL), slow.breaks, slow.dropped]).toEqual([numbers(0, 20), [], 0]);
+    });
+  });
+
+  test('posts that fail at random, hints doubled and late: everything arrives, and no frame breaks the rule', async () => {
+    const random = seededRandom(SEED);
+    for (let at = 0; at < 40; at++) {
+      const posted = () => (random() < 0.1 ? (random() < 0.5 ? 'busy' : 'unsure') : 'sent');
+      const w = pushWorld({ random, latencyMs: 15, duplicates: 0.3, posted });
+      await run(w, async () => {
+        const clients = await Promise.all(numbers(0, 5).map(() => w.client()));
+        await Promise.all(clients.map((client) => w.subscribe(client, CHANNEL, 'beginning')));
+        for (const n of numbers(0, 40)) {
+          await publish(w.log, n);
+          await w.sleep(random() * 40);
+        }
+        await w.idle();
+        for (const client of clients) {
+          expect(client.breaks, `seed ${SEED}`).toEqual([]);
+          expect(client.taken.get(CHANNEL), `seed ${SEED}`).toEqual(numbers(0, 40));
+        }
+      });
+    }
+  });
+});
+
+describe('an owner that dies', () => {
+  test('at any of its calls: another takes over, everything arrives, and no frame breaks the rule', async () => {
+    let calls = 1;
+    let dropped = 0;
+    for (let crashAt = 1; crashAt <= calls; crashAt++) {
+      const w = pushWorld({ random: seededRandom(SEED + crashAt), latencyMs: 8 });
+      await run(w, async () => {
+        const clients = await Promise.all(numbers(0, 3).map(() => w.client()));
+        for (const [at, client] of clients.entries())
+          await w.subscribe(client, CHANNEL, at === 0 ? 'now' : 'beginning');
+        const big = 'x'.repeat(9_000);
+        w.crashAt = crashAt;
+        for (const n of numbers(0, 12)) await publish(w.log, n, big);
+        const replaying = await w.client();
+        await w.subscribe(replaying, CHANNEL, 'beginning');
+        clients.push(replaying);
+        for (const n of numbers(12, 16)) await publish(w.log, n, big);
+        await w.idle();
+        calls = Math.max(calls, Math.min(w.calls, 400));
+        for (const client of clients) {
+          expect(client.breaks, `seed ${SEED}, crash at ${crashAt}`).toEqual([]);
+          const taken = client.taken.get(CHANNEL)?.filter((message) => message !== big);
+          expect(taken, `seed ${SEED}, crash at ${crashAt}`).toEqual(numbers(0, 16));
+          dropped += client.dropped;
+        }
+        expect(w.failures, `seed ${SEED}, crash at ${crashAt}`).toEqual([]);
+      });
+    }
+    expect(calls).toBeGreaterThan(100);
+    expect(dropped).toBeGreaterThan(0);
+  }, 60_000);
+
+  test('or only sleeps past its lease commits nothing', async () => {
+    const w = worldOf();
+    await run(w, async () => {
+      const shard = { channel: CHANNEL, pattern: CHANNEL, shard: 0 };
+      const { cursors } = w.listeners;
+      const progress = {
+        delivered: { entry: 5, index: 0 },
+        at: 1,
+        isClosed: false,
+        lookAt: 0,
+        isUnclean: false,
+        fence: 0,
+      };
+      const [one, two] = [
+        { owner: 'one', until: 1_000 },
+        { owner: 'two', until: 2_000 },
+      ];
+      expect(await cursors.take(shard, one, 0)).toMatchObject({ isUnclean: false });
+      expect(await cursors.take(shard, two, 999)).toBeUndefined();
+      expect(await cursors.take(shard, two, 1_000)).toMatchObject({ isUnclean: true });
+      expect(await cursors.commit(shard, one, progress, 9_000)).toBeUndefined();
+      expect(await cursors.release(shard, one, progress, 0, 1_000)).toBe(false);
+      expect(await cursors.commit(shard, two, progress, 3_000)).toBe(0);
+      expect(formatOffset((await cursors.get(shard))?.delivered ?? BEGINNING)).toBe('0000000000050000');
+    });
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * Relays by many processes at once, in virtual time. Whichever calls the topic refuses, and whichever process gets a message, the
+ * topic gets a hint of the last publish in the end (docs/adr/0012).
+ * @module
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isUnderWay, RELAY_MS, type Relay, relaying, relaysDue } from '../../../../lambda/hub/push/relay.ts';
+import { Refusal } from '../../../../protocol/errors.ts';
+import { formatOffset, type Position } from '../../../../protocol/offset.ts';
+import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
+import { memoryLog } from '../../../support/domain/memory-log.ts';
+
+/** Publishes of so many processes, within so many milliseconds. */
+const PUBLISHERS = 3;
+const WITHIN_MS = 20_000;
+const PUSHES = 3;
+
+interface Message {
+  readonly relay: Relay;
+  /** When it can be received at the earliest. */
+  readonly at: number;
+}
+
+const run = fc.record({
+  publishes: fc.array(
+    fc.record({ at: fc.nat(WITHIN_MS), publisher: fc.nat(PUBLISHERS - 1), isRefused: fc.boolean() }),
+    { minLength: 1, maxLength: 40 },
+  ),
+  /** By the order in which relays are received: which process, whether the topic is busy, whether it comes twice. */
+  receives: fc.infiniteStream(
+    fc.record({
+      push: fc.nat(PUSHES - 1),
+      isBusy: fc.boolean(),
+      isDoubled: fc.boolean(),
+    }),
+  ),
+  random: fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
+});
+
+test('the topic gets a hint of the last publish in the end', async () => {
+  await fc.assert(
+    fc.asyncProperty(run, async ({ publishes, receives, random }) => {
+      const log = memoryLog();
+      const start = log.now;
+      const queue: Message[] = [];
+      let told = '';
+      let isBusy = false;
+      const draw = () => random.next().value ?? 0;
+      const pushes = Array.from({ length: PUSHES }, () =>
+        relaying({
+          log,
+          random: draw,
+          async topic({ offset }) {
+            if (isBusy) throw new Refusal('unavailable', 'busy');
+            if (offset > told) told = offset;
+          },
+          relays: {
+            send: async (relay, delayMs) => void queue.push({ relay, at: log.now + delayMs }),
+          },
+        }),
+      );
+      const publishers = Array.from({ length: PUBLISHERS }, relaysDue);
+      let last: Position | undefined;
+      const publishOne = async (publisher: number, isRefused: boolean): Promise<void> => {
+        last = await publish(log, 'x');
+        const due = publishers[publisher] ?? relaysDue();
+        if (!isRefused) told = formatOffset(last);
+        else if (!isUnderWay(due, CHANNEL, log.now)) {
+          queue.push({ relay: { channel: CHANNEL, offset: last, tries: 0 }, at: log.now + RELAY_MS });
+          due.set(CHANNEL, log.now + RELAY_MS);
+        }
+      };
+      const receive = async ({ relay }: Message, isLast: boolean): Promise<void> => {
+        const { push, isBusy: refuses, isDoubled } = receives.next().value ?? { push: 0 };
+        isBusy = refuses === true && !isLast;
+        for (let times = isDoubled ? 2 : 1; times > 0; times--) await pushes[push ?? 0]?.(relay);
+      };
+      const left = publishes.toSorted((one, other) => one.at - other.at);
+      for (let steps = 0; left.length + queue.length > 0; steps++) {
+        queue.sort((one, other) => one.at - other.at);
+        const [message] = queue;
+        const [next] = left;
+        const isPublish = next && (!message || start + next.at <= message.at);
+        if (isPublish) {
+          left.shift();
+          log.now = Math.max(log.now, start + next.at);
+          await publishOne(next.publisher, next.isRefused);
+        } else if (message) {
+          queue.shift();
+          log.now = Math.max(log.now, message.at);
+          // After so many attempts the topic has time.
+          await receive(message, steps > 300);
+        }
+      }
+      expect(told).toBe(last && formatOffset(last));
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,183 @@
+/**
+ * Nobody is called who may not be: not an error only, but no connection. Servers on the loopback count who comes, and
+ * every attempt of the process to connect by TCP is counted, wherever it goes.
+ * @module
+ */
+import type { LookupAddress } from 'node:dns';
+import { request } from 'node:https';
+import { isIPv6 } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { guardedAgents } from '../../../../lambda/webhook/outbound/guard.ts';
+import type { Resolve } from '../../../../lambda/webhook/outbound/resolve.ts';
+import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
+import type { Outcome } from '../../../../lambda/webhook/webhook-ports.ts';
+import { keeping, letterTo } from '../../../support/webhooks/webhook-request.ts';
+import { HOSTILE } from '../../../support/wire/addresses.ts';
+import { countDials, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
+
+/** In what was once the 6bone: public by every list. Nothing here dials it. */
+const NOWHERE = '3ffe::1';
+
+const addressesOf = (...addresses: readonly string[]): LookupAddress[] =>
+  addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+
+/** Gives its answers in turn, the last one for ever, and counts. */
+function nameServer(...answers: readonly (readonly string[])[]) {
+  let asked = 0;
+  const resolve: Resolve = async () => addressesOf(...(answers[asked++] ?? answers.at(-1) ?? []));
+  return { resolve, asked: () => asked };
+}
+
+const deployed = (port: number, resolve: Resolve) =>
+  senderTo({ rules: { isInsecureAllowed: false, ownHosts: [], ports: [port] }, resolve, deadlineMs: 500 });
+
+const local = (resolve?: Resolve, ownHosts: readonly string[] = []) =>
+  senderTo({ rules: { isInsecureAllowed: true, ownHosts }, deadlineMs: 500, ...(resolve && { resolve }) });
+
+const blocked: Outcome = { kind: 'error', error: 'blocked', ms: expect.any(Number) };
+
+describe('a hostile address', () => {
+  test.each(HOSTILE)('%s: %s', async (_what, host, address) => {
+    const { port, accepts } = await loopback();
+    const dials = countDials();
+    const { resolve } = nameServer([address]);
+    const sender = deployed(port, resolve);
+    expect(await sender.post(letterTo(`https://${host}:${port}/`))).toEqual(blocked);
+    expect(await sender.post(letterTo(`https://hooks.example:${port}/`))).toEqual(blocked);
+    expect(await sender.ask(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
+    expect([accepts(), dials()]).toEqual([0, 0]);
+  });
+
+  test.each(['0.0.0.0', '::', '::ffff:127.0.0.1', '::127.0.0.1', '169.254.169.254', '10.0.0.1'])(
+    'is none on a local stack either: %s',
+    async (address) => {
+      const { port, accepts } = await loopback();
+      const dials = countDials();
+      const sender = local(nameServer([address]).resolve);
+      const literal = isIPv6(address) ? `[${address}]` : address;
+      expect(await sender.post(letterTo(`http://hooks.example:${port}/`))).toEqual(blocked);
+      expect(await sender.post(letterTo(`http://${literal}:${port}/`))).toEqual(blocked);
+      expect([accepts(), dials()]).toEqual([0, 0]);
+    },
+  );
+
+  test('is refused by the guard alone, whoever forgot to look before', async () => {
+    const { port, accepts } = await loopback();
+    const dials = countDials();
+    const rules = { isInsecureAllowed: false, ownHosts: [], ports: [port] };
+    const { https: agent } = guardedAgents({
+      rules,
+      resolve: nameServer(['127.0.0.1']).resolve,
+      timeoutMs: 500,
+    });
+    for (const host of [...HOSTILE.map(([, literal]) => literal), 'localhost', 'hooks.example']) {
+      const call = request(`https://${host}:${port}/`, { agent, method: 'POST' });
+      const refused = new Promise((answered, failed) => {
+        call.on('response', answered).on('error', failed).end();
+      });
+      await expect(refused, host).rejects.toMatchObject({ name: 'DialFailure', kind: 'blocked' });
+    }
+    expect([accepts(), dials()]).toEqual([0, 0]);
+  });
+
+  test('and the counters do count', async () => {
+    const { port, accepts } = await httpLoopback(keeping().listener);
+    const dials = countDials();
+    const { resolve, asked } = nameServer(['127.0.0.1']);
+    const outcome = await local(resolve).post(letterTo(`http://hooks.example:${port}/`));
+    expect(outcome).toMatchObject({ kind: 'answer', status: 200 });
+    expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
+  });
+});
+
+describe('a name that changes its mind', () => {
+  test('is asked once for each socket: what was checked is what is dialled', async () => {
+    const { port, accepts } = await httpLoopback(
+      (_request, response) => void response.writeHead(204, { connection: 'close' }).end(),
+    );
+    const dials = countDials();
+    // The loopback stands for what is allowed: a test calls nobody else.
+    const { resolve, asked } = nameServer(['127.0.0.1'], ['10.0.0.1'], ['127.0.0.1', '10.0.0.1']);
+    const sender = local(resolve);
+    const url = `http://hooks.example:${port}/`;
+    expect(await sender.post(letterTo(url))).toMatchObject({ kind: 'answer', status: 204 });
+    expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
+    expect(await sender.post(letterTo(url))).toEqual(blocked);
+    expect(await sender.post(letterTo(url))).toEqual(blocked);
+    expect([accepts(), dials(), asked()]).toEqual([1, 1, 3]);
+  });
+
+  test.each([
+    [[NOWHERE, '127.0.0.1']],
+    [['127.0.0.1', NOWHERE]],
+    [[NOWHERE, '::1', '1.1.1.1']],
+    [['1.1.1.1', NOWHERE, '169.254.169.254']],
+    [[...Array.from({ length: 50 }, () => NOWHERE), '::ffff:127.0.0.1']],
+    [['not an address']],
+  ])('is condemned by one bad address: %j', async (addresses) => {
+    const { port, accepts } = await loopback();
+    const dials = countDials();
+    const sender = deployed(port, nameServer(addresses).resolve);
+    expect(await sender.post(letterTo(`https://hooks.example:${port}/`))).toEqual(blocked);
+    expect([accepts(), dials()]).toEqual([0, 0]);
+  });
+
+  test('does not have thousands of addresses tried', async () => {
+    const { port } = await loopback((socket) => socket.destroy());
+    const dials = countDials();
+    const many = Array.from({ length: 4_000 }, (_, n) => `127.0.${n >> 8}.${n & 255}`).slice(2);
+    await local(nameServer(many).resolve).post(letterTo(`http://hooks.example:${port}/`));
+    expect(dials()).toBe(8);
+  });
+});
+
+describe('a redirect is an answer like any other', () => {
+  test.each([301, 302, 303, 307, 308])('%i', async (status) => {
+    const secret = await httpLoopback(keeping().listener);
+    const location = `http://127.0.0.1:${secret.port}/`;
+    const door = await httpLoopback(
+      (_request, response) => void response.writeHead(status, { location }).end(),
+    );
+    const sender = local();
+    expect(await sender.post(letterTo(`http://127.0.0.1:${door.port}/`))).toMatchObject({
+      kind: 'answer',
+      status,
+    });
+    expect(await sender.ask(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
+      kind: 'answer',
+      status,
+    });
+    expect([door.accepts() > 0, secret.accepts()]).toEqual([true, 0]);
+  });
+});
+
+describe('the hub does not call itself', () => {
+  test.each(['127.0.0.1', 'localhost', '[::1]', '127.9.9.9'])('as %s', async (host) => {
+    const { port, accepts } = await loopback();
+    const dials = countDials();
+    const sender = local(undefined, [`localhost:${port}`]);
+    expect(await sender.post(letterTo(`http://${host}:${port}/channels/a`))).toEqual(blocked);
+    expect([accepts(), dials()]).toEqual([0, 0]);
+  });
+});
+
+test.each(['', ' ', 'https://hub.example/', 'hub.example/ws', 'hub.example:x', 'u@hub.example'])(
+  'a host of its own that guards nothing is a defect, told at start: %j',
+  (own) => {
+    expect(() => local(undefined, ['localhost:1', own])).toThrow('is no host of the hub');
+  },
+);
+
+test.each([
+  'http://hooks.example/',
+  'https://u:p@hooks.example/',
+  'https://hooks.example:22/',
+  'hooks.example',
+  '',
+])('what could not have been written is not dialled: %j', async (url) => {
+  const dials = countDials();
+  const { resolve, asked } = nameServer(['1.1.1.1']);
+  const sender = senderTo({ rules: { isInsecureAllowed: false, ownHosts: [] }, resolve, deadlineMs: 500 });
+  expect(await sender.post(letterTo(url))).toEqual(blocked);
+  expect([dials(), asked()]).toEqual([0, 0]);
+});

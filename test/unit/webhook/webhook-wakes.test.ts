@@ -1,0 +1,175 @@
+/**
+ * Wakes and owners, in virtual time: a message of the queue that somebody relies on is never deleted, and nobody serves
+ * an endpoint for longer than he lives (PROTOCOL.md §13.4).
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import type { RetryErrand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import { serveEndpoint } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
+import { retryDelivery } from '../../../lambda/webhook/delivery-requests.ts';
+import { Refusal } from '../../../protocol/errors.ts';
+import {
+  at,
+  DAY,
+  deliveringOf,
+  ends,
+  HOUR,
+  inWorld,
+  MINUTE,
+  managingOf,
+  numbers,
+  present,
+  saidTo,
+  statuses,
+} from '../../support/webhooks/webhook-trouble.ts';
+import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
+
+const PROCESS_MS = 30_000;
+
+/** An errand that is due in ten hours: its wake is put off, and relied on. */
+const later = (w: WebhookWorld): RetryErrand => ({
+  kind: 'retry',
+  id: 'later',
+  due: w.log.now + 10 * HOUR,
+  delivery: 'msg_1',
+});
+
+describe('a wake that is relied on', () => {
+  test('outlives its copy that comes while it is being served', async () => {
+    await inWorld(async (w) => {
+      const { id } = await w.endpoint();
+      const errand = later(w);
+      await w.deliveries.leave(id, errand);
+      const due = w.deliveries.due;
+      // So slow that the copy finds the endpoint owned.
+      w.deliveries.due = async (...args) => {
+        await w.sleep(50);
+        return await due(...args);
+      };
+      const serve = async (wake: string) =>
+        await serveEndpoint(deliveringOf(w), id, { id: wake, isOld: false }, w.log.now + PROCESS_MS);
+      const first = serve('one');
+      await w.sleep(10);
+      // Whoever says that a message is done deletes it for its copies, too.
+      expect(await serve('one')).toMatchObject({ kind: 'later' });
+      expect(await first).toEqual({ kind: 'later', at: errand.due });
+      expect(await serve('other')).toEqual({ kind: 'done' });
+    });
+  });
+
+  test('outlives its copies, however they come: whatever failed is tried again', async () => {
+    await inWorld(
+      async (w) => {
+        const endpoints = await Promise.all(numbers(20).map(async () => await w.endpoint()));
+        for (const { url } of endpoints)
+          w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+        await w.publish('orders/7', 'x');
+        await w.sleep(DAY);
+        for (const { id } of endpoints) {
+          expect(w.listed(id).map(ends)).toEqual([[500, 500, 500, 200]]);
+          expect(w.errandsOf(id).size).toBe(0);
+        }
+        expect([w.queued(), w.failures]).toEqual([{ dispatch: 0, deliver: 0 }, []]);
+      },
+      { latencyMs: 40, duplicates: 1 },
+    );
+  });
+
+  test('goes on waiting if the queue gives it back early, and somebody else is at it', async () => {
+    await inWorld(async (w) => {
+      const { url } = await w.endpoint();
+      w.answers.set(url, ({ body }, nth) => {
+        if (body.includes('slow')) return { status: 200, afterMs: 10_000 };
+        return nth === 1 ? { status: 503, retryAfter: '86400' } : { status: 200 };
+      });
+      await w.publish('orders/1', 'asks for a day');
+      // The queue hides nothing for longer than twelve hours, less two minutes.
+      await w.sleep(12 * HOUR - 2 * MINUTE - 5_000);
+      await w.publish('orders/2', 'slow');
+      await w.sleep(DAY / 2 + 5 * MINUTE);
+      const [first, , again, ...others] = at(w, url).map(({ time }) => time);
+      expect(others).toEqual([]);
+      expect((again ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(DAY);
+      expect((again ?? 0) - (first ?? 0)).toBeLessThan(DAY + MINUTE);
+    });
+  });
+
+  test('is a new one where the old one is to be replaced, and the table is busy', async () => {
+    await inWorld(async (w) => {
+      const { id } = await w.endpoint();
+      const errand = later(w);
+      await w.deliveries.leave(id, errand);
+      const due = w.deliveries.due;
+      const until = w.log.now + PROCESS_MS;
+      w.deliveries.due = async () => {
+        throw new Refusal('unavailable', 'busy');
+      };
+      const busy = await serveEndpoint(deliveringOf(w), id, { id: 'old', isOld: true }, until);
+      expect(busy).toEqual({ kind: 'renew', at: w.log.now + 5_000 });
+      w.deliveries.due = due;
+      // The old one is no more: the next does not leave it to that.
+      const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false }, until);
+      expect(next).toEqual({ kind: 'later', at: errand.due });
+    });
+  });
+});
+
+describe('an endpoint at rest', () => {
+  test('is asked by more people than a look finds, and all have their attempt', async () => {
+    await inWorld(async (w) => {
+      const endpoint = await w.endpoint();
+      const { id, url } = endpoint;
+      await w.publish('orders/7', ...numbers(60));
+      await w.quiet();
+      const delivered = w.listed(id);
+      w.answers.set(url, ({ body }, nth) =>
+        body.includes('late') && nth === 1 ? { status: 429, retryAfter: '600', afterMs: 8_000 } : {},
+      );
+      await w.publish('orders/7', 'late');
+      // While its attempt is under way, so that the owner finds them all when the rest has begun.
+      await w.sleep(3_000);
+      for (const one of delivered) await retryDelivery(managingOf(w), await present(w, endpoint), one.id);
+      await w.sleep(DAY);
+      expect(w.listed(id).map(ends)).toEqual([...Array(60).fill([200, 200]), [429, 200]]);
+      expect(statuses(w, id)).toEqual(Array(61).fill('delivered'));
+      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+    });
+  });
+
+  test('under traffic is looked at a few times a second, and by no owner for longer than he lives', async () => {
+    await inWorld(async (w) => {
+      const { id, url } = await w.endpoint();
+      w.answers.set(url, () => ({ status: 429, retryAfter: '3600' }));
+      await w.publish('orders/7', 'x');
+      await w.sleep(MINUTE);
+      const begun: number[] = [];
+      const { take } = w.leases;
+      w.leases.take = async (...args) => {
+        const taken = await take(...args);
+        if (taken) begun.push(w.log.now);
+        return taken;
+      };
+      let looks = 0;
+      const end = w.log.now + 2 * MINUTE;
+      const { due } = w.deliveries;
+      // Somebody asks during each look.
+      w.deliveries.due = async (...args) => {
+        looks++;
+        if (w.log.now < end) await w.leases.ask(id, w.log.now);
+        return await due(...args);
+      };
+      await w.publish('orders/7', 'y');
+      await w.sleep(3 * MINUTE);
+      expect(looks).toBeLessThanOrEqual(120 * 4 + 10);
+      const ownerships = begun.map((time, nth) => (begun[nth + 1] ?? end) - time);
+      expect(ownerships.length).toBeGreaterThan(1);
+      expect(Math.max(...ownerships)).toBeLessThan(PROCESS_MS + 1_000);
+      expect(at(w, url)).toHaveLength(1);
+      expect(w.queued().deliver).toBeLessThanOrEqual(8);
+      w.answers.delete(url);
+      await w.sleep(2 * HOUR);
+      expect(saidTo(w, url).sort()).toEqual(['x', 'x', 'y']);
+      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+    });
+  });
+});
