@@ -4,14 +4,14 @@
  */
 import { WebSocket } from 'ws';
 import { parseFrame } from '../client/frames.ts';
-import { judge, type Verdict } from '../client/gap-rule.ts';
+import { decideByOffset, type GapDecision } from '../client/gap-rule.ts';
 import type { BenchedHub } from './hub.ts';
 
 /** A frame as it came. */
 export interface Arrival {
   readonly at: number;
   readonly bytes: number;
-  readonly verdict: Verdict;
+  readonly verdict: GapDecision;
   readonly messages: readonly unknown[];
 }
 
@@ -41,7 +41,7 @@ export async function listen({ socketUrl, token }: BenchedHub, channel: string):
         resolve();
       }
       if (said?.kind !== 'messages') return;
-      const verdict = judge(mine, said.frame);
+      const verdict = decideByOffset(mine, said.frame);
       if (verdict === 'next') mine = said.frame.next;
       arrivals.push({ at, bytes: Buffer.byteLength(text), verdict, messages: said.frame.messages });
     });

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Batch, isUnsettled } from './batch.ts';
-import { type Frame, judge, type Verdict } from './gap-rule.ts';
+import { decideByOffset, type Frame, type GapDecision } from './gap-rule.ts';
 
 export interface Cursor {
   readonly channel: string;
@@ -13,7 +13,7 @@ export interface Cursor {
   /** Says where `-1` or `now` turned out to be; does nothing once that is known. */
   readonly settle: (offset: string) => void;
   /** Delivers the batch if it follows; nothing is delivered after the end, or once the signal is aborted. */
-  readonly offer: (batch: Batch | Frame) => Verdict;
+  readonly offer: (batch: Batch | Frame) => GapDecision;
 }
 
 export interface CursorOptions {
@@ -48,7 +48,7 @@ export function cursorAt({ channel, offset: start, signal, deliver, onBegin, onE
     },
     offer(batch) {
       if (isOver || signal.aborted) return 'old';
-      const verdict = judge(offset, batch);
+      const verdict = decideByOffset(offset, batch);
       if (verdict !== 'next' && verdict !== 'end') return verdict;
       if (verdict === 'next' && !isAhead(offset, batch)) return 'old';
       const { encoding, next, closed } = batch;

@@ -7,7 +7,7 @@ import type { Batch } from './batch.ts';
 import { isRecord } from './errors.ts';
 import type { StreamEvent } from './event-stream.ts';
 
-export interface Taken {
+export interface ReadEvents {
   readonly batches: readonly Batch[];
   /** The channel that the stream has said to be gone or closed. What it says of it after that is of another life. */
   readonly ended: string | undefined;
@@ -22,7 +22,7 @@ const ENDS: readonly string[] = ['gone', 'closed'];
  */
 export function followedEvents(
   channels: readonly (readonly [string, string])[],
-): (event: StreamEvent) => Taken {
+): (event: StreamEvent) => ReadEvents {
   const offsets = new Map(channels);
   const names = channels.map(([name]) => name);
 

@@ -28,7 +28,7 @@ export interface Answer {
   readonly closed: boolean;
 }
 
-export type Said =
+export type ServerFrame =
   | { readonly kind: 'messages'; readonly frame: Frame }
   | {
       readonly kind: 'answer';
@@ -52,7 +52,7 @@ export const isAnswerTo = ({ action }: Action, type: unknown, { offset }: Answer
   type === ANSWERS[action] && (action !== 'publish' || offset !== undefined);
 
 /** Undefined for what a newer hub may say. */
-export function parseFrame(text: string): Said | undefined {
+export function parseFrame(text: string): ServerFrame | undefined {
   const said = parseJson(text);
   if (!isRecord(said)) return undefined;
   const { type, offset, closed, requestId } = said;
@@ -66,7 +66,7 @@ export function parseFrame(text: string): Said | undefined {
     : undefined;
 }
 
-function messages(said: Readonly<Record<string, unknown>>): Said | undefined {
+function messages(said: Readonly<Record<string, unknown>>): ServerFrame | undefined {
   const channel = textOr(said.channel);
   const from = offsetOr(said.from);
   const next = offsetOr(said.next);

@@ -16,12 +16,12 @@ export interface Frame extends Batch {
  * `next`: it follows, take it. `end`: its messages came before, but it says that nothing more will. `old`: it came
  * before, drop it. `gap`: something before it, or in it, is missing.
  */
-export type Verdict = 'next' | 'end' | 'old' | 'gap';
+export type GapDecision = 'next' | 'end' | 'old' | 'gap';
 
 type Span = Pick<Frame, 'from' | 'next' | 'closed'> & { readonly omitted?: boolean };
 
 /** Judges what came by the offset up to which everything was taken. Offsets compare as text (PROTOCOL.md §3). */
-export function judge(mine: string, { from, next, closed, omitted = false }: Span): Verdict {
+export function decideByOffset(mine: string, { from, next, closed, omitted = false }: Span): GapDecision {
   if (closed && !omitted && next === mine) return 'end';
   if (from === mine && !omitted) return 'next';
   return next <= mine ? 'old' : 'gap';

@@ -4,7 +4,7 @@
  */
 import { subprotocolsFor } from '../protocol/subprotocol.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
-import { type Action, type Answer, isAnswerTo, parseFrame, type Said } from './frames.ts';
+import { type Action, type Answer, isAnswerTo, parseFrame, type ServerFrame } from './frames.ts';
 import type { Frame } from './gap-rule.ts';
 import type { Host, Wire } from './host.ts';
 import { LOOK_MS, onAbort } from './timers.ts';
@@ -165,7 +165,7 @@ interface Waiting {
 interface WaitingRoom {
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
   /** Does nothing for an id that is not waited for any more. */
-  readonly settle: (id: string, said: Extract<Said, { kind: 'answer' | 'error' }>) => void;
+  readonly settle: (id: string, said: Extract<ServerFrame, { kind: 'answer' | 'error' }>) => void;
   readonly failAll: (error: TidingsError) => void;
   /** True if an answer was late, and none has come since. */
   readonly isLate: () => boolean;

@@ -10,30 +10,30 @@ import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { wakeHandler } from './aws/queues/wake-handler.ts';
-import { deadLettersBySqs, errandsOfDeliver } from './aws/queues/webhook-messages.ts';
+import { deadLettersBySqs, tasksOfDeliver } from './aws/queues/webhook-messages.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
-import { watchedBury, watchedSender } from './aws/telemetry/webhook-telemetry.ts';
+import { watchedDeadLetter, watchedSender } from './aws/telemetry/webhook-telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import {
   deliverEnv,
   deliveriesEnv,
-  dialEnv,
   dispatchEnv,
   endpointsEnv,
   endpointWakeEnv,
   logEnv,
+  outboundEnv,
+  sealingEnv,
   telemetryEnv,
-  vaultEnv,
 } from './env.ts';
 import { LEASE_MS, redrive, serveEndpoint } from './webhook/delivery/serve-endpoint.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
-import { vaultWith } from './webhook/outbound/sealed-secret.ts';
+import { secretSealer } from './webhook/outbound/sealed-secret.ts';
 import { senderTo } from './webhook/outbound/send-webhook.ts';
 
 const client = documentClient();
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { DEAD_LETTERS_URL, OWN_HOSTS } = deliverEnv.read(process.env);
-const { notify, renew } = errandsOfDeliver(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
+const { notify, renew } = tasksOfDeliver(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
 const log = logInAws(logEnv.read(process.env), client);
 const ownHosts = [...OWN_HOSTS.split(','), ...hostsOfRuntime(process.env)];
 const deliveries = deliveriesInDynamoDb(client, DELIVERIES_TABLE);
@@ -42,17 +42,17 @@ const delivering = {
   endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
   deliveries,
   leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
-  vault: vaultWith(tokenKeysInSecretsManager(vaultEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
+  sealer: secretSealer(tokenKeysInSecretsManager(sealingEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
   sender: watchedSender(
     senderTo({
-      rules: { isInsecureAllowed: dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
+      rules: { isInsecureAllowed: outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
     }),
   ),
   clock: log.clock,
   timer: timerOfMachine,
   newId: log.newId,
   random: Math.random,
-  bury: watchedBury(deadLettersBySqs(DEAD_LETTERS_URL)),
+  deadLetter: watchedDeadLetter(deadLettersBySqs(DEAD_LETTERS_URL)),
   notify,
   origin: ownHosts[0] ?? '',
 };

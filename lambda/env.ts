@@ -71,13 +71,13 @@ export const endpointsEnv = contract('ENDPOINTS_TABLE');
 export const deliveriesEnv = contract('DELIVERIES_TABLE');
 
 /** The key that secrets of endpoints are sealed with. */
-export const vaultEnv = contract('WEBHOOK_KEY_ARN');
+export const sealingEnv = contract('WEBHOOK_KEY_ARN');
 
 /** Where to say that an endpoint is to be served. */
 export const endpointWakeEnv = contract('DELIVERIES_QUEUE_URL');
 
 /** INSECURE_WEBHOOKS: `true` to call this machine, too, and without TLS, as a developer does; else `false`. */
-export const dialEnv = contract('INSECURE_WEBHOOKS');
+export const outboundEnv = contract('INSECURE_WEBHOOKS');
 
 /** Where work for dispatch is left. */
 export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
@@ -91,7 +91,7 @@ const common = [...every, ...accessEnv.names, ...originsEnv.names];
 const hints = [...hintEnv.names, ...jobEnv.names, ...dispatchEnv.names];
 
 /** The environment of each door, for the template test. */
-export const doorNames: Readonly<Record<string, readonly string[]>> = {
+export const handlerNames: Readonly<Record<string, readonly string[]>> = {
   Publish: [...common, ...hints, ...listenersEnv.names],
   Read: common,
   Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...holdEnv.names],
@@ -101,19 +101,19 @@ export const doorNames: Readonly<Record<string, readonly string[]>> = {
     ...common,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
-    ...vaultEnv.names,
+    ...sealingEnv.names,
     ...endpointWakeEnv.names,
-    ...dialEnv.names,
+    ...outboundEnv.names,
   ],
   Dispatch: [...every, ...hints, ...endpointsEnv.names, ...deliveriesEnv.names, ...endpointWakeEnv.names],
   Deliver: [
     ...every,
     ...endpointsEnv.names,
     ...deliveriesEnv.names,
-    ...vaultEnv.names,
+    ...sealingEnv.names,
     ...endpointWakeEnv.names,
     ...dispatchEnv.names,
-    ...dialEnv.names,
+    ...outboundEnv.names,
     ...deliverEnv.names,
   ],
   Push: [...every, ...listenersEnv.names, ...hintEnv.names, ...jobEnv.names, ...pushEnv.names],

@@ -6,7 +6,7 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/compose-access.ts';
 import { holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { tallyInDynamoDb } from './aws/dynamodb/quota-table.ts';
+import { quotaInDynamoDb } from './aws/dynamodb/quota-table.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
@@ -24,9 +24,9 @@ import { holdMsOf, parseFrom } from './http/parse-channel.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { cursorAfter } from './http/stream-cursor.ts';
-import { fromSeat, refusing, seatOf } from './hub/hold/caller-quota.ts';
+import { quotaSlotOf, refusing, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
-import { leavesAt } from './hub/push/disconnect.ts';
+import { disconnectAt } from './hub/push/disconnect.ts';
 
 const client = documentClient();
 const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
@@ -41,7 +41,7 @@ const hold = holdInAws(
 );
 const { clock, newId } = hold.log;
 const seats = {
-  tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
+  tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
   // None gives way: it would come back at once and take the place of another. A caller that is refused polls.
   quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
   clock,
@@ -67,10 +67,10 @@ const answer = httpHandler({
       answer: async ({ channel: name, caller, raw, arrivedAt }) => {
         const asked = parseFrom(raw, 'long-poll');
         const now = clock();
-        const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), leavesAt(caller) - now);
+        const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), disconnectAt(caller) - now);
         const until = hold.timer.now() + ms;
-        const seat = seatOf(seats, caller.principal, clock() + ms);
-        const waiting = { ...hold, wake: fromSeat(seat, hold.wake) };
+        const seat = quotaSlotOf(seats, caller.principal, clock() + ms);
+        const waiting = { ...hold, wake: withQuotaSlot(seat, hold.wake) };
         const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
         const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
         count('Delivered', held.result.messages.length);

@@ -9,7 +9,7 @@ import { logInAws } from './aws/compose-log.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { goodbyesBySqs } from './aws/queues/push-queue.ts';
+import { disconnectsBySqs } from './aws/queues/push-queue.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import {
@@ -41,7 +41,7 @@ const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
 const kicking = {
   log,
   subscribers: subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
-  goodbyes: goodbyesBySqs(jobs.PUSH_QUEUE_URL),
+  goodbyes: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
 };
 
 const answer = httpHandler({

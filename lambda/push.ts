@@ -9,7 +9,7 @@ import { pushQueue } from './aws/queues/push-queue.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './env.ts';
-import { onGoodbye } from './hub/push/disconnect.ts';
+import { onDisconnectRequest } from './hub/push/disconnect.ts';
 import { onHint, onJob } from './hub/push/on-hint.ts';
 
 const push = pushInAws(
@@ -34,7 +34,7 @@ const take = queueHandler({
     if (work.kind === 'hint') await onHint(push, work, until);
     else if (work.kind === 'job') await onJob(push, work, until);
     else if (work.kind === 'relay') await push.relay(work);
-    else await onGoodbye(push, work, until);
+    else await onDisconnectRequest(push, work, until);
   },
 });
 

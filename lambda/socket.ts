@@ -11,7 +11,7 @@ import { credentialsOf } from './aws/compose-push.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { goodbyesBySqs, jobsBySqs } from './aws/queues/push-queue.ts';
+import { disconnectsBySqs, jobsBySqs } from './aws/queues/push-queue.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
@@ -32,7 +32,7 @@ import { noteOpening } from './hub/push/disconnect.ts';
 import { forget } from './hub/push/subscribe.ts';
 import { admit, type Upgrade } from './ws/admit.ts';
 import { answerMessage } from './ws/answer-frame.ts';
-import { paceOfConnections } from './ws/frame-rate.ts';
+import { frameRates } from './ws/frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './ws/socket-event.ts';
 
 const client = documentClient();
@@ -49,13 +49,13 @@ const sockets = {
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
   subscribers,
-  goodbyes: goodbyesBySqs(PUSH_QUEUE_URL),
+  goodbyes: disconnectsBySqs(PUSH_QUEUE_URL),
   logDefect,
   logRefusal,
   published: (messages: number) => count('Published', messages),
 };
 
-const pace = paceOfConnections();
+const pace = frameRates();
 /** Only who floods is ended from here: as many at a time are enough, and leave the posts of the push their share. */
 const ENDS_PER_SECOND = 10;
 const connections = connectionsInApiGateway({

@@ -6,7 +6,7 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/compose-access.ts';
 import { holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { tallyInDynamoDb } from './aws/dynamodb/quota-table.ts';
+import { quotaInDynamoDb } from './aws/dynamodb/quota-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
 import { count, logDefect, logRefusal, watching } from './aws/telemetry/telemetry.ts';
 import {
@@ -37,7 +37,7 @@ const { channel, events } = streamAnswers({
   hold,
   access,
   seats: {
-    tally: tallyInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
+    tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
     quota: givingWay(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
     clock: hold.log.clock,
     timer: hold.timer,

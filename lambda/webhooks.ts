@@ -15,26 +15,26 @@ import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
 import {
   accessEnv,
   deliveriesEnv,
-  dialEnv,
   endpointsEnv,
   endpointWakeEnv,
   logEnv,
   originsEnv,
+  outboundEnv,
+  sealingEnv,
   telemetryEnv,
-  vaultEnv,
 } from './env.ts';
 import { webhookHandler } from './http/webhooks/webhook-routes.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
-import { vaultWith } from './webhook/outbound/sealed-secret.ts';
+import { secretSealer } from './webhook/outbound/sealed-secret.ts';
 import { isSecret } from './webhook/outbound/standard-webhooks.ts';
 import { parseTarget } from './webhook/outbound/target.ts';
 
 const client = documentClient();
 const log = logInAws(logEnv.read(process.env), client);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
-const { WEBHOOK_KEY_ARN } = vaultEnv.read(process.env);
+const { WEBHOOK_KEY_ARN } = sealingEnv.read(process.env);
 const runtimeHosts = hostsOfRuntime(process.env);
-const isInsecureAllowed = dialEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
+const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
 
 const answer = webhookHandler({
   access: accessInAws(accessEnv.read(process.env)),
@@ -48,7 +48,7 @@ const answer = webhookHandler({
     endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
     deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
     leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
-    vault: vaultWith(tokenKeysInSecretsManager(WEBHOOK_KEY_ARN, Date.now)),
+    sealer: secretSealer(tokenKeysInSecretsManager(WEBHOOK_KEY_ARN, Date.now)),
     log,
     clock: log.clock,
     newId: log.newId,

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connections } from './apigateway/open-connections.ts';
 import type { Faults } from './faults/faults.ts';
-import type { Ledger } from './iam/call-log.ts';
+import type { CallLog } from './iam/call-log.ts';
 import type { Runtime } from './lambda/runtime.ts';
 import type { Metrics } from './services/metric-lines.ts';
 import type { Queues } from './services/queues.ts';
@@ -15,7 +15,7 @@ import { parseJson } from './template/json.ts';
 export interface Controlled {
   /** A part of the path of every request. */
   readonly secret: string;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly faults: Faults;
   readonly metrics: Metrics;
   readonly runtime: Pick<Runtime, 'processes'>;

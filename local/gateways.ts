@@ -7,9 +7,9 @@ import { serveHttpApi } from './apigateway/http-api.ts';
 import type { Connections } from './apigateway/open-connections.ts';
 import { serveSockets } from './apigateway/websockets.ts';
 import { serveDistribution } from './cloudfront/edge.ts';
-import type { Harsh } from './faults/chaos.ts';
+import type { Chaos } from './faults/chaos.ts';
 import type { Faults } from './faults/faults.ts';
-import type { Ledger } from './iam/call-log.ts';
+import type { CallLog } from './iam/call-log.ts';
 import { serveFunctionUrl } from './lambda/function-url.ts';
 import type { Runtime } from './lambda/runtime.ts';
 import { type Listener, listen } from './listener.ts';
@@ -34,25 +34,25 @@ const KINDS = [
 
 const kindOf = (resource: Resource) => (isWebSocketApi(resource) ? SOCKET_API : resource.type);
 
-export type Doors = ReadonlyMap<Resource, Listener>;
+export type Gateways = ReadonlyMap<Resource, Listener>;
 
-export interface DoorOptions {
+export interface GatewayOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly faults: Faults;
   readonly connections: Connections;
-  readonly harsh: Harsh;
+  readonly harsh: Chaos;
   readonly adminKeyId: string;
   readonly log: (line: string) => void;
 }
 
 /** Listens for all of them, before it is known what they serve. The outermost gets the port that was asked for. */
-export async function openDoors(
+export async function openGateways(
   assembly: Assembly,
   port: number,
   opened: (listener: Listener) => void,
-): Promise<Doors> {
+): Promise<Gateways> {
   const doors = new Map<Resource, Listener>();
   const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
   for (const [kind, what] of KINDS) {
@@ -67,13 +67,13 @@ export async function openDoors(
 }
 
 /** Construct path → URL of all doors of a kind. */
-export function urlsOf(doors: Doors, kind: string): [string, string][] {
+export function urlsOf(doors: Gateways, kind: string): [string, string][] {
   const wanted = [...doors].filter(([resource]) => kindOf(resource) === kind);
   return wanted.map(([{ path }, { url }]) => [path, url]);
 }
 
 /** Templates also spell a URL out of an id or a domain; the one place where resolved text is rewritten. */
-export function withLocalUrls(doors: Doors): (text: string) => string {
+export function withLocalUrls(doors: Gateways): (text: string) => string {
   const spelled = [...doors].flatMap(([resource, { url }]) => {
     if (resource.type === DISTRIBUTION) return [[`https://${distributionDomain(resource)}`, url] as const];
     if (resource.type !== HTTP_API) return [];
@@ -88,7 +88,7 @@ export function withLocalUrls(doors: Doors): (text: string) => string {
 
 const hostOf = (url: string) => url.replace('http://', '');
 
-export interface ServedDoors {
+export interface ServedGateways {
   /** Where clients open a WebSocket: at the distribution if it leads to the API, else at the API itself. */
   readonly socketUrl: string | undefined;
   /** Ends all connections of WebSocket APIs, and has that told. */
@@ -98,7 +98,7 @@ export interface ServedDoors {
 }
 
 /** Puts what the plan asks for behind each door. */
-export function serveDoors(doors: Doors, options: DoorOptions): ServedDoors {
+export function serveGateways(doors: Gateways, options: GatewayOptions): ServedGateways {
   const { plan, runtime, log } = options;
   const keys = new Map(
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),

@@ -7,20 +7,20 @@ import { mkdirSync } from 'node:fs';
 import { createConnections } from './apigateway/open-connections.ts';
 import { closer, type Part } from './closing.ts';
 import { createControl } from './control.ts';
-import { GENTLE, type Harsh } from './faults/chaos.ts';
+import { CALM, type Chaos } from './faults/chaos.ts';
 import { createFaults } from './faults/faults.ts';
 import {
   DISTRIBUTION,
-  type Doors,
   FUNCTION_URL,
+  type Gateways,
   HTTP_API,
   newKeyId,
-  openDoors,
-  serveDoors,
+  openGateways,
+  serveGateways,
   urlsOf,
   withLocalUrls,
 } from './gateways.ts';
-import { createLedger } from './iam/call-log.ts';
+import { createCallLog } from './iam/call-log.ts';
 import { startEventSources } from './lambda/event-source.ts';
 import { readEventSources } from './lambda/event-source-plan.ts';
 import { startRuntime } from './lambda/runtime.ts';
@@ -67,7 +67,7 @@ export interface LocalStackOptions {
    * How much harsher than AWS the stack is.
    * @default GENTLE
    */
-  harsh?: Harsh;
+  harsh?: Chaos;
   /**
    * Takes each line that a function or the stack writes.
    * @default - lines are dropped
@@ -104,7 +104,7 @@ const DEFAULT_CONCURRENCY = 1;
 
 /** Boots the assembly. What it does not understand, it refuses before anything is started. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, harsh = GENTLE, log = () => {} } = options;
+  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, harsh = CALM, log = () => {} } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
   }
@@ -115,13 +115,13 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
   const close = closer(undo, log);
   try {
     const aws = await opened('the AWS endpoint', listen(0, 'the AWS endpoint'), undo);
-    const doors = await openDoors(assembly, port, ({ url, close }) => {
+    const doors = await openGateways(assembly, port, ({ url, close }) => {
       undo.push({ name: url, end: close });
     });
     const [[, apiUrl] = ['', '']] = urlsOf(doors, HTTP_API);
     const plan = readPlan(assembly, aws, doors);
     const adminKeyId = newKeyId('LOCAL');
-    const ledger = createLedger([...plan.functions.values()], plan.resourcePolicies);
+    const ledger = createCallLog([...plan.functions.values()], plan.resourcePolicies);
     const faults = createFaults();
     const sources = readEventSources(plan, ledger);
 
@@ -151,7 +151,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       control,
     });
     const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
-    const served = serveDoors(doors, doorOptions);
+    const served = serveGateways(doors, doorOptions);
     const pollers = messaging && startEventSources(sources, { messaging, runtime, harsh, log });
     undo.push({
       name: 'what is under way',
@@ -197,7 +197,7 @@ async function opened<T extends { close(): Promise<void> }>(
   return part;
 }
 
-function readPlan(assembly: Assembly, aws: Listener, doors: Doors): Plan {
+function readPlan(assembly: Assembly, aws: Listener, doors: Gateways): Plan {
   const addresses = { aws: aws.url, url: (resource: Resource) => doors.get(resource)?.url ?? '' };
   return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(doors)));
 }

@@ -15,7 +15,7 @@ import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
-import { GENTLE, type Harsh, harshDay, seeded } from '../local/faults/chaos.ts';
+import { CALM, type Chaos, chaosDay, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
@@ -54,7 +54,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   hop: hopOnHarshHub,
   webhooks: () => onHub(webhooks),
   flood: () =>
-    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), GENTLE, {
+    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), CALM, {
       'tidings:publishesPerSecond': FLOOD.publishesPerSecond,
       'tidings:maxHolds': FLOOD.maxHolds,
       'tidings:heldPerCaller': FLOOD.maxHolds / 2,
@@ -86,7 +86,7 @@ async function hopOnHarshHub(): Promise<void> {
   say(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
   await onHub(
     async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), say),
-    harshDay(seed),
+    chaosDay(seed),
     // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
@@ -120,7 +120,7 @@ async function onTwoRegions(): Promise<void> {
 
 async function onHub(
   measure: (hub: BenchedHub) => Promise<void>,
-  harsh: Harsh = GENTLE,
+  harsh: Chaos = CALM,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const context = {

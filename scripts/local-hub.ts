@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Harsh } from '../local/faults/chaos.ts';
+import type { Chaos } from '../local/faults/chaos.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { synth } from '../local/synth.ts';
 import { keysOfLocalHub } from './hub-keys.ts';
@@ -21,7 +21,7 @@ export interface HubOptions {
   readonly port?: number;
   readonly data?: string;
   readonly concurrency?: number;
-  readonly harsh?: Harsh;
+  readonly harsh?: Chaos;
   /** Region whose SNS publish quota applies. */
   readonly region?: string;
   /** Context keys over those of cdk.json. */

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { harshDay } from '../local/faults/chaos.ts';
+import { chaosDay } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
@@ -127,7 +127,7 @@ async function optionsOf(
         : numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY),
     ...(region === undefined ? {} : { region: regionOf(region) }),
     ...(harsh
-      ? { harsh: harshDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
+      ? { harsh: chaosDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),
     context,
     // Last: it says what it finds, and a mistake in another flag is to be all that is said.

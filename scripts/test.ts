@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { judgeConformance, type Tally } from './verdicts/conformance.ts';
+import { judgeConformance, type TestCounts } from './verdicts/conformance.ts';
 import { unusedGrants } from './verdicts/grants.ts';
 import { judgeThreats } from './verdicts/threats.ts';
 
@@ -30,7 +30,7 @@ else if (args[0] === 'check') finish(check());
 else if (args.length > 0) finish(...some(args));
 else finish(check(), tests([]), conformance(), grants(), threats());
 
-function some(names: readonly string[]): Tally[] {
+function some(names: readonly string[]): TestCounts[] {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
   if (unknown !== undefined) {
     say(`tidings: no tests are named ${unknown}; there are ${PROJECTS.join(', ')} and conformance`);
@@ -43,20 +43,20 @@ function some(names: readonly string[]): Tally[] {
   ];
 }
 
-function check(): Tally {
+function check(): TestCounts {
   return add(
     step('format and lint', () => tallyOf(run('biome', 'ci', '--error-on-warnings', '.'))),
     step('types', () => tallyOf(run('tsc'))),
   );
 }
 
-function tests(projects: readonly string[]): Tally {
+function tests(projects: readonly string[]): TestCounts {
   rmSync(resolve('.tidings/grants'), { recursive: true, force: true });
   return step('tests', () => vitest('tests', ...projects.flatMap((name) => ['--project', name])).tally);
 }
 
 /** What fails in the foreign suite must be what is listed, no more and no less. */
-function conformance(): Tally {
+function conformance(): TestCounts {
   return step('Durable Streams conformance', () => {
     const { report } = vitest('conformance', '--config', 'test/conformance/vitest.config.ts', '--silent');
     const { tally, lines } = judgeConformance(report);
@@ -65,7 +65,7 @@ function conformance(): Tally {
   });
 }
 
-function grants(): Tally {
+function grants(): TestCounts {
   return step('grants', () => {
     const { used, unused } = unusedGrants();
     for (const grant of unused) say(`never used in the whole run: ${grant}`);
@@ -73,7 +73,7 @@ function grants(): Tally {
   });
 }
 
-function threats(): Tally {
+function threats(): TestCounts {
   return step('threats', () => {
     const file = resolve(RESULTS, 'tests.json');
     const { tally, lines } = judgeThreats(
@@ -87,7 +87,7 @@ function threats(): Tally {
 function vitest(
   name: string,
   ...more: readonly string[]
-): { readonly report: unknown; readonly tally: Tally } {
+): { readonly report: unknown; readonly tally: TestCounts } {
   const file = resolve(RESULTS, `${name}.json`);
   // A suite in which failures are expected is judged by its report; people get the summary of the judge.
   const reporters = name === 'tests' ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
@@ -109,7 +109,7 @@ function run(program: string, ...programArgs: readonly string[]): boolean {
   return spawnSync(program, programArgs, { stdio: 'inherit' }).status === 0;
 }
 
-function step(name: string, work: () => Tally): Tally {
+function step(name: string, work: () => TestCounts): TestCounts {
   say(`\n── ${name}`);
   const started = performance.now();
   const tally = work();
@@ -119,18 +119,18 @@ function step(name: string, work: () => Tally): Tally {
   return tally;
 }
 
-function tallyOf(ok: boolean): Tally {
+function tallyOf(ok: boolean): TestCounts {
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-function add(...tallies: readonly Tally[]): Tally {
+function add(...tallies: readonly TestCounts[]): TestCounts {
   return {
     passed: tallies.reduce((sum, { passed }) => sum + passed, 0),
     failed: tallies.reduce((sum, { failed }) => sum + failed, 0),
   };
 }
 
-function finish(...tallies: readonly Tally[]): void {
+function finish(...tallies: readonly TestCounts[]): void {
   const { passed, failed } = add(...tallies);
   process.exitCode = failed === 0 ? 0 : 1;
   say(`\n${passed} passed, ${failed} failed`);

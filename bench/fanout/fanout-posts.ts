@@ -8,7 +8,7 @@ import {
   ApiGatewayManagementApiClient,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
-import { lanesTo } from '../../lambda/aws/sockets/connection-slot.ts';
+import { connectionSlotsTo } from '../../lambda/aws/sockets/connection-slot.ts';
 import { encodeSegment, hashOf, signer } from '../../lambda/aws/sockets/sigv4.ts';
 import {
   connectionsInApiGateway,
@@ -60,7 +60,7 @@ function floor(endpoint: string) {
   const { origin, pathname } = new URL(endpoint);
   const body = Buffer.from(FRAME);
   const headers = signerFor(endpoint)(pathname, hashOf(body));
-  const openLane = lanesTo(origin, POST_TIMEOUT_MS);
+  const openLane = connectionSlotsTo(origin, POST_TIMEOUT_MS);
   const waiting: { path: string; done: () => void }[] = [];
   const lanes = Array.from({ length: DEFAULT_IN_FLIGHT }, () => {
     const lane: { done: (() => void) | undefined } = { done: undefined };

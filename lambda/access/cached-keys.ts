@@ -8,9 +8,9 @@ import { Refusal } from '../../protocol/errors.ts';
  * What is kept, looked up if need be. `isMissed` says that what was answered did not do: a key may be newer than that.
  * The very same value comes back where there is nothing newer.
  */
-export type Kept<T> = (isMissed?: boolean) => Promise<T>;
+export type Cached<T> = (isMissed?: boolean) => Promise<T>;
 
-export interface KeptOptions<T> {
+export interface CachedOptions<T> {
   /** @throws Refusal where it cannot be had for now; whatever else is thrown is a defect, and is not papered over */
   readonly lookUp: () => Promise<T>;
   /** How long it is used before it is looked up again, in milliseconds. */
@@ -37,7 +37,7 @@ interface Known<T> {
 }
 
 /** Callers that come together share one look-up. */
-export function kept<T>({ lookUp, keptMs, clock }: KeptOptions<T>): Kept<T> {
+export function cached<T>({ lookUp, keptMs, clock }: CachedOptions<T>): Cached<T> {
   let known: Known<T> | undefined;
   let pending: Promise<T> | undefined;
   let failed: { readonly refusal: Refusal; readonly at: number } | undefined;

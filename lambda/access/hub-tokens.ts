@@ -4,12 +4,12 @@
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { type Capability, isTenant, parseCapability } from '../../protocol/capability.ts';
-import type { Kept } from './cached-keys.ts';
+import type { Cached } from './cached-keys.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
-import { keptWithin } from './tenant.ts';
+import { confinedTo } from './tenant.ts';
 
 /** The keys that a token may be signed with, the current one first. */
-export type KeySource = Kept<readonly Uint8Array[]>;
+export type KeySource = Cached<readonly Uint8Array[]>;
 
 export interface OwnKeys {
   readonly keys: KeySource;
@@ -53,7 +53,7 @@ export async function ownClaims(
 export function capabilityIn({ capability, tenant }: JWTPayload): Capability | undefined {
   const granted = parsed(capability);
   if (tenant === undefined || !granted) return granted;
-  return isTenant(tenant) ? keptWithin(tenant, granted) : undefined;
+  return isTenant(tenant) ? confinedTo(tenant, granted) : undefined;
 }
 
 function parsed(capability: unknown): Capability | undefined {

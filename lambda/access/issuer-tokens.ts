@@ -6,13 +6,13 @@ import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { type Capability, isTenant, type Operation } from '../../protocol/capability.ts';
 import { ownValue } from '../../protocol/fields.ts';
 import type { ClaimRules, Issuer } from '../../protocol/issuer.ts';
-import type { Kept } from './cached-keys.ts';
+import type { Cached } from './cached-keys.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
 import { movedBelow } from './tenant.ts';
 
 export interface TrustedIssuer extends Issuer {
-  readonly keys: Kept<KeySet>;
+  readonly keys: Cached<KeySet>;
 }
 
 type Verified = JWTPayload | 'refused' | 'no key fits';

@@ -6,7 +6,7 @@ import type { Capability, Operation } from '../../protocol/capability.ts';
 import { isPattern } from '../../protocol/channel-name.ts';
 
 /** What of a capability is the tenant's: patterns that lead elsewhere, or that are wider, grant nothing. */
-export const keptWithin = (tenant: string, capability: Capability): Capability =>
+export const confinedTo = (tenant: string, capability: Capability): Capability =>
   only(capability, (pattern) => (pattern.startsWith(`${tenant}/`) ? pattern : undefined));
 
 /** A capability that was written for every tenant, for this one: `prices/*` is `acme/prices/*`, and `*` is `acme/*`. */

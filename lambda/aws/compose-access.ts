@@ -5,7 +5,7 @@
 import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { type Issuer, parseIssuer } from '../../protocol/issuer.ts';
-import { kept } from '../access/cached-keys.ts';
+import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
 import { type Access, accessTo } from '../access/verify.ts';
@@ -43,5 +43,5 @@ function trusted(issuer: Issuer): TrustedIssuer {
       throw new Refusal('unavailable', 'the keys of the identity provider cannot be had; retry');
     }
   };
-  return { ...issuer, keys: kept({ lookUp, keptMs: KEYS_KEPT_MS, clock: Date.now }) };
+  return { ...issuer, keys: cached({ lookUp, keptMs: KEYS_KEPT_MS, clock: Date.now }) };
 }

@@ -12,7 +12,7 @@ import type { AccessSettings } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { waitsInDynamoDb } from './dynamodb/waits-table.ts';
 import { timerOfMachine as timer } from './machine-timer.ts';
-import { earTo } from './sockets/wake-socket.ts';
+import { wakeSocketTo } from './sockets/wake-socket.ts';
 import { logDefect } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
@@ -23,7 +23,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
 
 export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), turn);
-  const ear = earTo({
+  const ear = wakeSocketTo({
     url: settings.SOCKET_URL,
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,

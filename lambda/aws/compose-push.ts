@@ -2,7 +2,7 @@
  * The push of a deployed hub.
  * @module
  */
-import type { Parting } from '../hub/push/disconnect.ts';
+import type { Disconnecting } from '../hub/push/disconnect.ts';
 import type { Connections } from '../hub/push/push-ports.ts';
 import type { Push } from '../hub/push/push-shard.ts';
 import { type Relay, relaying } from '../hub/push/relay.ts';
@@ -10,7 +10,7 @@ import { type LogSettings, logInAws } from './compose-log.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
 import { subscribersInDynamoDb } from './dynamodb/subscribers-table.ts';
-import { goodbyesBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
+import { disconnectsBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
 import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
 import { count, note } from './telemetry/telemetry.ts';
@@ -29,7 +29,7 @@ export interface PushSettings extends LogSettings {
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
-): Push & Parting & { readonly relay: (relay: Relay) => Promise<void> } {
+): Push & Disconnecting & { readonly relay: (relay: Relay) => Promise<void> } {
   const client = documentClient();
   const log = logInAws(settings, client);
   return {
@@ -43,7 +43,7 @@ export function pushInAws(
     subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
-    goodbyes: goodbyesBySqs(settings.PUSH_QUEUE_URL),
+    goodbyes: disconnectsBySqs(settings.PUSH_QUEUE_URL),
     connections: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,

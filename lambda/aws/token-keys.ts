@@ -3,7 +3,7 @@
  * @module
  */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { kept } from '../access/cached-keys.ts';
+import { cached } from '../access/cached-keys.ts';
 import type { KeySource } from '../access/hub-tokens.ts';
 import { call, clientSettings } from './aws-client.ts';
 
@@ -31,7 +31,7 @@ function lookingUp(secretArn: string, clock: () => number): KeySource {
     );
     return parseKeys(SecretString);
   };
-  return kept({ lookUp, keptMs: KEYS_KEPT_MS, clock });
+  return cached({ lookUp, keptMs: KEYS_KEPT_MS, clock });
 }
 
 /** `{"current":"…","previous":"…"}`, the current one first; `previous` is empty until the first rotation. */

@@ -13,7 +13,7 @@ import { answerPreflight } from './browser-headers.ts';
 import {
   type Books,
   baseApp,
-  type DoorApp,
+  type HandlerApp,
   type HttpHandler,
   handlerOf,
   methodNotAllowed,
@@ -40,7 +40,7 @@ export interface ChannelRoute {
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
-export interface HttpDoor extends Books {
+export interface ChannelHandlerOptions extends Books {
   readonly access: Access;
   readonly origins: Origins;
   /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
@@ -65,7 +65,7 @@ const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
 /** Answers every request of a door; throws only for events that are not HTTP. */
-export const responder = (door: HttpDoor): Responder =>
+export const responder = (door: ChannelHandlerOptions): Responder =>
   responderOf(channelApp(door), door, {
     methods: CHANNEL_METHODS,
     takesTickets: door.redeem !== undefined,
@@ -73,9 +73,9 @@ export const responder = (door: HttpDoor): Responder =>
   });
 
 /** The Lambda handler of a door whose answers are whole when they are sent. */
-export const httpHandler = (door: HttpDoor): HttpHandler => handlerOf(responder(door));
+export const httpHandler = (door: ChannelHandlerOptions): HttpHandler => handlerOf(responder(door));
 
-function channelApp(door: HttpDoor): DoorApp {
+function channelApp(door: ChannelHandlerOptions): HandlerApp {
   const app = baseApp(door, 'channels are at /channels/{channel}');
   const { events, tickets, connections, prefix = '' } = door;
   for (const path of CHANNEL_PATHS) {
@@ -112,7 +112,7 @@ function channelApp(door: HttpDoor): DoorApp {
 }
 
 /** Answers what a path has no route for. */
-function refuseOthers(app: DoorApp, path: string, methods: readonly string[]): void {
+function refuseOthers(app: HandlerApp, path: string, methods: readonly string[]): void {
   app.options(path, (c) => answerPreflight(c.req.raw, methods));
   app.all(path, (c) => {
     throw methodNotAllowed(c.req.method, methods);
@@ -120,7 +120,7 @@ function refuseOthers(app: DoorApp, path: string, methods: readonly string[]): v
 }
 
 async function serve(
-  door: HttpDoor,
+  door: ChannelHandlerOptions,
   raw: Request,
   channel: string,
   arrivedAt: number | undefined,
@@ -134,6 +134,6 @@ async function serve(
   return await route.answer({ channel, caller, raw, arrivedAt });
 }
 
-async function callerOf({ access, redeem }: HttpDoor, raw: Request): Promise<Caller> {
+async function callerOf({ access, redeem }: ChannelHandlerOptions, raw: Request): Promise<Caller> {
   return redeem ? await identifyByTicket(access, { redeem }, raw) : await access.identify(raw.headers);
 }

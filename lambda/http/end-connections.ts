@@ -5,20 +5,20 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import type { Caller } from '../access/caller.ts';
-import { type Kicking, kick } from '../hub/push/disconnect.ts';
-import type { HttpDoor } from './channel-routes.ts';
+import { type DisconnectRequesting, requestDisconnect } from '../hub/push/disconnect.ts';
+import type { ChannelHandlerOptions } from './channel-routes.ts';
 import { parameterOf } from './query.ts';
 
 /** @throws Refusal unauthorized, forbidden, bad_request */
 export async function endConnections(
-  { access }: Pick<HttpDoor, 'access'>,
-  kicking: Kicking,
+  { access }: Pick<ChannelHandlerOptions, 'access'>,
+  kicking: DisconnectRequesting,
   raw: Request,
   caller: Caller,
 ): Promise<Response> {
   // They may listen to whatever they like, so it takes the right over all channels.
   access.require('manage', '*', caller);
-  const ended = await kick(kicking, principalOf(raw));
+  const ended = await requestDisconnect(kicking, principalOf(raw));
   return Response.json({ ended }, { headers: { 'Cache-Control': 'no-store' } });
 }
 

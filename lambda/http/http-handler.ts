@@ -41,11 +41,11 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
 };
 
 /** The Hono app of a handler. Its bindings carry the arrival time of the request. */
-export type DoorApp = Hono<{ Bindings: Pick<HttpEvent, 'arrivedAt'> }>;
+export type HandlerApp = Hono<{ Bindings: Pick<HttpEvent, 'arrivedAt'> }>;
 
 /** An app without routes, in which everything that is thrown becomes a refusal. */
-export function baseApp(books: Books, whereToLook: string): DoorApp {
-  const app: DoorApp = new Hono();
+export function baseApp(books: Books, whereToLook: string): HandlerApp {
+  const app: HandlerApp = new Hono();
   app.notFound(({ req }) =>
     refuse(books, new Refusal('route_not_found', `no such path; ${whereToLook}`), req),
   );
@@ -67,7 +67,7 @@ export interface Front {
   readonly origins: Origins;
 }
 
-export function responderOf(app: DoorApp, books: Books, front: Front): Responder {
+export function responderOf(app: HandlerApp, books: Books, front: Front): Responder {
   return async (event) => {
     const http = parseEvent(event);
     return withBrowserHeaders(await respond(app, books, front, http), front.origins, http.headers.origin);
@@ -79,7 +79,7 @@ export function handlerOf(respondTo: Responder): HttpHandler {
 }
 
 async function respond(
-  app: DoorApp,
+  app: HandlerApp,
   books: Books,
   { methods, takesTickets }: Front,
   http: HttpEvent,

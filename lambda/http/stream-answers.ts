@@ -8,11 +8,11 @@ import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
-import { type Seat, type Seats, seatOf } from '../hub/hold/caller-quota.ts';
+import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
 import type { From } from '../hub/log/read-log.ts';
-import { leavesAt } from '../hub/push/disconnect.ts';
+import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
 import type { Books } from './http-handler.ts';
 import { type Mode, parseEvents, parseFrom, parseMode } from './parse-channel.ts';
@@ -32,7 +32,7 @@ import { cursorAfter } from './stream-cursor.ts';
 export interface StreamOptions extends Books {
   readonly hold: Hold;
   readonly access: Access;
-  readonly seats: Seats;
+  readonly seats: QuotaParts;
   readonly lifetimeMs: number;
   /** Ends all streams. */
   readonly stopping: AbortSignal;
@@ -63,8 +63,8 @@ export function streamAnswers(door: StreamOptions) {
     const gone = new AbortController();
     const now = hold.log.clock();
     // No stream outlives the token that it was opened by.
-    const lastsMs = Math.min(lifetimeMs, leavesAt(caller) - now);
-    const seat = seatOf(seats, caller.principal, now + lastsMs);
+    const lastsMs = Math.min(lifetimeMs, disconnectAt(caller) - now);
+    const seat = quotaSlotOf(seats, caller.principal, now + lastsMs);
     // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
     const signal = AbortSignal.any([gone.signal, seat.lost, door.stopping]);
     const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
@@ -228,7 +228,7 @@ const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).path
 /** What ends with a stream, and who is told if it ends badly. */
 interface StreamEnd {
   readonly gone: AbortController;
-  readonly seat: Seat;
+  readonly seat: QuotaSlot;
   readonly books: Books;
   readonly raw: Request;
 }

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  * @module
  */
-import { type HttpDoor, responder } from './channel-routes.ts';
+import { type ChannelHandlerOptions, responder } from './channel-routes.ts';
 
 /** The part of a Node stream that is needed; the runtime hands one over. */
 interface ResponseStream {
@@ -44,7 +44,10 @@ const PIECE_BYTES = 64 * 1024;
 /** Runs the work of one request, of which that is the context. */
 export type During = (context: unknown, work: () => Promise<void>) => Promise<void>;
 
-export function streamHandler(door: HttpDoor, during: During): (event: unknown) => Promise<unknown> {
+export function streamHandler(
+  door: ChannelHandlerOptions,
+  during: During,
+): (event: unknown) => Promise<unknown> {
   const respondTo = responder(door);
   return awslambda.streamifyResponse(async (event, stream, context) => {
     await during(context, async () => {

@@ -10,10 +10,10 @@ import { Refusal } from '../../protocol/errors.ts';
 import { BEGINNING, formatOffset, isBefore, isSame, type Position } from '../../protocol/offset.ts';
 import type { Channel } from '../hub/log/channel.ts';
 import { find } from '../hub/log/lifecycle.ts';
-import { nothingHasLeft, oldestKept } from '../hub/log/retention.ts';
+import { nothingHasLeft, oldestRetained } from '../hub/log/retention.ts';
 import { startSince } from '../hub/push/pattern-start.ts';
 import type { Delivery, DeliveryStatus } from './delivery/delivery.ts';
-import type { Errand, OwnErrand } from './delivery/delivery-task.ts';
+import type { DeliveryTask, OwnTask } from './delivery/delivery-task.ts';
 import { ownDeliveryId } from './delivery/due-delivery.ts';
 import { type Endpoint, type EndpointStatus, listensTo } from './endpoint.ts';
 import type { Managing } from './webhook-ports.ts';
@@ -46,8 +46,8 @@ export async function askHandshake(managing: Managing, endpoint: Endpoint): Prom
   return await ask(managing, endpoint, 'handshake');
 }
 
-async function ask(managing: Managing, endpoint: Endpoint, kind: OwnErrand['kind']): Promise<string> {
-  const errand: OwnErrand = { kind, id: managing.newId(), due: managing.clock() };
+async function ask(managing: Managing, endpoint: Endpoint, kind: OwnTask['kind']): Promise<string> {
+  const errand: OwnTask = { kind, id: managing.newId(), due: managing.clock() };
   await leave(managing, endpoint, errand);
   return ownDeliveryId(errand);
 }
@@ -131,13 +131,13 @@ export async function listDeliveries(
 }
 
 /** Has an endpoint served: by its owner, who looks once more, or by a new one. */
-export async function rouse({ leases, wake, clock }: Managing, { id }: Endpoint): Promise<void> {
+export async function wakeOwner({ leases, wake, clock }: Managing, { id }: Endpoint): Promise<void> {
   if (!(await leases.ask(id, clock()))) await wake(id);
 }
 
-async function leave(managing: Managing, endpoint: Endpoint, errand: Errand): Promise<void> {
+async function leave(managing: Managing, endpoint: Endpoint, errand: DeliveryTask): Promise<void> {
   await managing.deliveries.leave(endpoint.id, errand);
-  await rouse(managing, endpoint);
+  await wakeOwner(managing, endpoint);
 }
 
 function refuseUnless({ status }: Endpoint, what: string, fit: readonly EndpointStatus[]): void {
@@ -165,7 +165,7 @@ async function startOf(
   now: number,
 ): Promise<Position> {
   const isWhole = nothingHasLeft(log, channel, now);
-  const oldest = { entry: isWhole ? channel.floor : await oldestKept(log, channel, now), index: 0 };
+  const oldest = { entry: isWhole ? channel.floor : await oldestRetained(log, channel, now), index: 0 };
   if (from === 'beginning') return oldest;
   if ('since' in from) {
     const start = await startSince(log, channel, from.since);

@@ -8,7 +8,7 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_WEBHOOKS, MAX_WEBHOOKS_PER_CALLER, SECRET_OVERLAP_MS } from '../../protocol/limits.ts';
 import { all } from '../hub/push/post-batches.ts';
-import { askHandshake, rouse } from './delivery-requests.ts';
+import { askHandshake, wakeOwner } from './delivery-requests.ts';
 import type { Endpoint } from './endpoint.ts';
 import { healthSince } from './health.ts';
 import type { Health, Managing } from './webhook-ports.ts';
@@ -49,7 +49,7 @@ export async function createEndpoint(
   settings: Settings,
   by: { readonly principal: string | undefined; readonly secret: string | undefined },
 ): Promise<WithSecret> {
-  const { endpoints, vault, clock, newId } = managing;
+  const { endpoints, sealer: vault, clock, newId } = managing;
   await refuseTooMany(managing, by.principal);
   const id = `ep_${newId().replaceAll('-', '')}`;
   const secret = by.secret ?? vault.newSecret();
@@ -153,7 +153,7 @@ export async function changeEndpoint(
   const isAsked = after.status === 'pending' && (before.status !== 'pending' || after.url !== before.url);
   if (isAsked) await askHandshake(managing, after);
   // What waits for the endpoint to be left alone no longer has a reason to.
-  if (isFresh && after.status === 'enabled') await rouse(managing, after);
+  if (isFresh && after.status === 'enabled') await wakeOwner(managing, after);
   return after;
 }
 
@@ -187,7 +187,7 @@ export async function removeEndpoint(managing: Managing, { id, channels }: Endpo
 
 /** Another secret, given or made; the one before signs as well for a while. @throws Refusal webhook_conflict */
 export async function rotateSecret(
-  { endpoints, vault, clock }: Managing,
+  { endpoints, sealer: vault, clock }: Managing,
   before: Endpoint,
   given: string | undefined,
 ): Promise<WithSecret> {

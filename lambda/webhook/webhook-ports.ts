@@ -7,7 +7,7 @@ import type { Timer } from '../hub/hold/held-read.ts';
 import type { Clock, Log, NewId } from '../hub/log/log-ports.ts';
 import type { Lease } from '../hub/push/push-ports.ts';
 import type { Delivery, DeliveryStatus, ErrorClass } from './delivery/delivery.ts';
-import type { Errand } from './delivery/delivery-task.ts';
+import type { DeliveryTask } from './delivery/delivery-task.ts';
 import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
 
 /** All reads are as of every write that was answered before. */
@@ -51,9 +51,9 @@ export interface DeliveryPage {
 /** What is kept for each endpoint: its errands and its deliveries. All reads are as of every write answered before. */
 export interface DeliveryStore {
   /** Leaves an errand, or puts it in the place of the one with its `id` and `due`: how far it has come. */
-  leave(endpoint: string, errand: Errand): Promise<void>;
+  leave(endpoint: string, errand: DeliveryTask): Promise<void>;
   /** Removes it. */
-  done(endpoint: string, errand: Errand): Promise<void>;
+  done(endpoint: string, errand: DeliveryTask): Promise<void>;
   /**
    * Errands that are due, those that somebody waits for first, the longest due before the others; and when the next falls
    * due, if no more than these are due now.
@@ -62,7 +62,7 @@ export interface DeliveryStore {
     endpoint: string,
     now: number,
     most: number,
-  ): Promise<{ readonly errands: readonly Errand[]; readonly next: number | undefined }>;
+  ): Promise<{ readonly tasks: readonly DeliveryTask[]; readonly next: number | undefined }>;
   get(endpoint: string, id: string): Promise<Delivery | undefined>;
   /**
    * Puts a delivery in the place of its last version (`version - 1`), or where there is none (version 1). False if
@@ -102,7 +102,7 @@ export interface Health {
   readonly pacedUntil: number;
 }
 
-export interface Standing {
+export interface EndpointState {
   readonly health: Health;
   /** When the wake that is put off for the endpoint comes, in milliseconds; 0 if there is none. */
   readonly wakeAt: number;
@@ -111,7 +111,7 @@ export interface Standing {
 }
 
 /** A lease that somebody has. */
-export interface Held {
+export interface HeldLease {
   readonly owner: string;
   readonly until: number;
   /** The wake that is put off for the endpoint, as its owner found it. */
@@ -121,20 +121,20 @@ export interface Held {
 /** Each endpoint is served by one owner at a time. */
 export interface LeaseStore {
   /** Counts somebody who has left an errand. Answers who is at it, and will look once more before it lets go. */
-  ask(endpoint: string, now: number): Promise<Held | undefined>;
+  ask(endpoint: string, now: number): Promise<HeldLease | undefined>;
   /** Takes the lease if it is free or has run out; undefined if it is another's, or if the owner has let go before. */
   take(
     endpoint: string,
     lease: Lease,
     now: number,
-  ): Promise<(Standing & { readonly asks: number }) | undefined>;
+  ): Promise<(EndpointState & { readonly asks: number }) | undefined>;
   /** Keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
-  commit(endpoint: string, lease: Lease, standing: Standing, until: number): Promise<number | undefined>;
+  commit(endpoint: string, lease: Lease, standing: EndpointState, until: number): Promise<number | undefined>;
   /** Lets go, unless somebody asked since; without a count in any case. Says whether it did, or the lease was lost. */
   release(
     endpoint: string,
     lease: Lease,
-    standing: Standing,
+    standing: EndpointState,
     asks: number | undefined,
     now: number,
   ): Promise<'released' | 'asked' | 'lost'>;
@@ -143,7 +143,7 @@ export interface LeaseStore {
 }
 
 /** One request to an endpoint, to be signed by whoever sends it. */
-export interface Letter {
+export interface WebhookRequest {
   readonly url: string;
   readonly id: string;
   /** When the attempt begins, in milliseconds since 1970: part of what is signed. */
@@ -155,7 +155,7 @@ export interface Letter {
 }
 
 /** What came of it. `blocked` is final: the address is none that the hub calls. */
-export type Outcome =
+export type SendResult =
   | {
       readonly kind: 'answer';
       readonly status: number;
@@ -172,13 +172,13 @@ export type Outcome =
 
 /** Dials endpoints. Never throws for what an endpoint does, and takes no longer than DELIVERY_TIMEOUT_MS. */
 export interface Sender {
-  post(letter: Letter): Promise<Outcome>;
+  post(letter: WebhookRequest): Promise<SendResult>;
   /** `OPTIONS` with `WebHook-Request-Origin`: asks whether the endpoint wants events. */
-  ask(url: string, origin: string): Promise<Outcome>;
+  ask(url: string, origin: string): Promise<SendResult>;
 }
 
 /** Keeps secrets so that who reads the table learns nothing. */
-export interface Vault {
+export interface SecretSealer {
   seal(endpoint: string, secrets: Secrets): Promise<string>;
   /** @throws Error if it was sealed for another endpoint, or changed */
   open(endpoint: string, sealed: string): Promise<Secrets>;
@@ -206,7 +206,7 @@ export interface Managing {
   readonly endpoints: EndpointStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
-  readonly vault: Vault;
+  readonly sealer: SecretSealer;
   readonly log: Log;
   readonly clock: Clock;
   readonly newId: NewId;
@@ -230,7 +230,7 @@ export interface Delivering {
   readonly endpoints: EndpointStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
-  readonly vault: Vault;
+  readonly sealer: SecretSealer;
   readonly sender: Sender;
   readonly log: Pick<Log, 'channels' | 'entries' | 'retentionMs'>;
   readonly clock: Clock;
@@ -239,7 +239,7 @@ export interface Delivering {
   /** From 0 to 1, for the jitter of the ladder. */
   readonly random: () => number;
   /** Sets a delivery aside for good, where people will find it. */
-  readonly bury: (endpoint: string, delivery: Delivery) => Promise<void>;
+  readonly deadLetter: (endpoint: string, delivery: Delivery) => Promise<void>;
   readonly notify: (notice: Notice) => Promise<void>;
   /** The hub's own host, as it introduces itself to endpoints. */
   readonly origin: string;

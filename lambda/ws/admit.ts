@@ -12,7 +12,7 @@ import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url-identity.ts';
 import { type Access, authorizationIn } from '../access/verify.ts';
 import { refuseUnknownAmong } from '../http/query.ts';
-import { leavesAt } from '../hub/push/disconnect.ts';
+import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 
 /** How much later than promised API Gateway may end a connection, in milliseconds. */
@@ -66,7 +66,7 @@ function refuseOrigin(origins: Origins, origin: string | null): void {
 
 /** Who would have to leave before he is let in could not be told: nothing can be posted to a socket that is not open yet. */
 function refuseBrief(caller: Caller, now: number): void {
-  if (leavesAt(caller) > now) return;
+  if (disconnectAt(caller) > now) return;
   throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');
 }
 

@@ -13,7 +13,7 @@ import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/push/subscribe.ts';
-import { parseFrame, parseSaid, requestIdOf, type Said } from './parse-frame.ts';
+import { type ClientRequest, parseClientRequest, parseFrame, requestIdOf } from './parse-frame.ts';
 
 const TOO_FAST = `a connection may say ${MAX_MESSAGES_PER_SECOND} messages a second: wait a second`;
 
@@ -44,7 +44,7 @@ export async function answerMessage(
     const id = requestIdOf(fields);
     about = { ...(id === undefined ? {} : { id }), ...channelOf(fields) };
     if (isTooFast) throw new Refusal('too_many_requests', TOO_FAST);
-    const said = parseSaid(fields, body);
+    const said = parseClientRequest(fields, body);
     const answer = await answerTo(sockets, connectionId, said);
     return JSON.stringify({ ...answer, ...(id === undefined ? {} : { id }) });
   } catch (error) {
@@ -66,7 +66,7 @@ function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: Ab
 const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 
-async function answerTo(sockets: Sockets, connectionId: string, said: Said): Promise<object> {
+async function answerTo(sockets: Sockets, connectionId: string, said: ClientRequest): Promise<object> {
   // A ping says nothing of the caller, so it costs no look at who that is.
   if (said.action === 'ping') return { type: 'pong', connection: connectionId };
   const connection = await sockets.subscribers.connection(connectionId);

@@ -7,7 +7,7 @@
 import { MAX_MESSAGE_BURST, MAX_MESSAGES_PER_SECOND } from '../../protocol/limits.ts';
 
 /** `fast` messages are refused; a connection that is `flooding` has gone on all the same, and is to be ended. */
-export type Verdict = 'fine' | 'fast' | 'flooding';
+export type FrameRateState = 'fine' | 'fast' | 'flooding';
 
 /** So many messages are refused at most, ten seconds' worth, before a connection counts as flooding. */
 const MAX_REFUSED = 10 * MAX_MESSAGES_PER_SECOND;
@@ -26,7 +26,7 @@ interface Bucket {
  * Counts the messages of each connection in the memory of this process. Other processes count for themselves, so the bound
  * is the exact one where one process serves a connection, and a multiple of it where several do.
  */
-export function paceOfConnections(): (connection: string, now: number) => Verdict {
+export function frameRates(): (connection: string, now: number) => FrameRateState {
   const buckets = new Map<string, Bucket>();
   return (connection, now) => {
     const { tokens, at } = buckets.get(connection) ?? { tokens: MAX_MESSAGE_BURST, at: now };

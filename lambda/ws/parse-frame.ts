@@ -18,7 +18,7 @@ import { memberText } from '../hub/log/messages.ts';
 import type { Producer } from '../hub/log/producer.ts';
 import type { From } from '../hub/log/read-log.ts';
 
-export type Said =
+export type ClientRequest =
   | { readonly action: 'subscribe'; readonly pattern: string; readonly from: From }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
   | { readonly action: 'publish'; readonly append: AppendRequest; readonly key: string | undefined }
@@ -47,7 +47,7 @@ export function requestIdOf({ id }: Fields): string | undefined {
 }
 
 /** @throws Refusal unknown_action, bad_request, bad_channel, bad_offset */
-export function parseSaid(fields: Fields, body: string): Said {
+export function parseClientRequest(fields: Fields, body: string): ClientRequest {
   switch (fields.action) {
     case 'subscribe':
       return { action: 'subscribe', pattern: patternOf(fields), from: fromOf(fields.offset) };
@@ -75,7 +75,7 @@ function fromOf(offset: unknown): From {
   throw new Refusal('bad_offset', 'offset must be one that the hub gave out, "-1" or "now"');
 }
 
-function publishOf(fields: Fields, body: string): Said {
+function publishOf(fields: Fields, body: string): ClientRequest {
   const { channel, messages, key, producer } = fields;
   if (typeof channel !== 'string') throw new Refusal('bad_channel', 'channel must be the name of a channel');
   refuseBadName(channel);

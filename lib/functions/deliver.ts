@@ -4,12 +4,12 @@
  * @module
  */
 import { Construct } from 'constructs';
-import { dialEnv } from '../../lambda/env.ts';
+import { outboundEnv } from '../../lambda/env.ts';
 import { DELIVER_TIMEOUT } from '../messaging/webhook-queues.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
-export interface DeliverProps extends DoorProps {
+export interface DeliverProps extends FunctionProps {
   /** Hosts of the hub itself, which it never dials; the one that it introduces itself by first. */
   readonly ownHosts: readonly string[];
 }
@@ -21,7 +21,7 @@ export class Deliver extends Construct {
     super(scope, id);
     const { config, log, endpoints, webhookQueues, ownHosts } = props;
     this.door = new HubFunction(this, 'Door', {
-      door: 'deliver',
+      handler: 'deliver',
       logRetention: config.logRetentionDays,
       timeout: DELIVER_TIMEOUT,
       // A wake that is put off comes again, and what it finds is told to dispatch, which may send another.
@@ -32,6 +32,6 @@ export class Deliver extends Construct {
     webhookQueues.grantPutOff(this.door, ownHosts);
     webhookQueues.grantDispatch(this.door);
     webhookQueues.deliver.feed(this.door, config.maxDeliveries);
-    this.door.configure(dialEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
+    this.door.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
   }
 }

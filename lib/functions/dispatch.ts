@@ -5,7 +5,7 @@
  */
 import { Construct } from 'constructs';
 import { DISPATCH_TIMEOUT } from '../messaging/webhook-queues.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
 /** Batches at a time: each is ten hints, and those of one channel are one look. */
@@ -14,10 +14,10 @@ const AT_A_TIME = 20;
 export class Dispatch extends Construct {
   readonly door: HubFunction;
 
-  constructor(scope: Construct, id: string, { config, log, hints, endpoints, webhookQueues }: DoorProps) {
+  constructor(scope: Construct, id: string, { config, log, hints, endpoints, webhookQueues }: FunctionProps) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', {
-      door: 'dispatch',
+      handler: 'dispatch',
       logRetention: config.logRetentionDays,
       timeout: DISPATCH_TIMEOUT,
       // A long backlog is handed on every few seconds.

@@ -11,7 +11,7 @@ import type { Endpoints } from '../storage/endpoints.ts';
 import type { Subscribers } from '../storage/subscribers.ts';
 import type { TokenKeys } from '../storage/token-keys.ts';
 
-export interface DoorProps {
+export interface FunctionProps {
   readonly config: HubConfig;
   readonly log: ChannelLog;
   readonly tokenKeys: TokenKeys;

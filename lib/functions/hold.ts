@@ -5,7 +5,7 @@
 import { Construct } from 'constructs';
 import { holdEnv } from '../../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
-import { type WakingProps, waitingDoor } from './waiting-function.ts';
+import { type WakingProps, waitingFunction } from './waiting-function.ts';
 
 /** For the cold start and the last read; the HTTP API gives up after 30 s. */
 const MARGIN_SECONDS = 4;
@@ -16,7 +16,7 @@ export class Hold extends Construct {
   constructor(scope: Construct, id: string, props: WakingProps) {
     super(scope, id);
     const { holdSeconds, maxHolds } = props.config;
-    this.door = waitingDoor(this, {
+    this.door = waitingFunction(this, {
       ...props,
       door: 'hold',
       timeoutSeconds: holdSeconds + MARGIN_SECONDS,

@@ -12,7 +12,7 @@ import { buildSync } from 'esbuild';
 
 export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
-  readonly door: string;
+  readonly handler: string;
   readonly logRetention: logs.RetentionDays;
   /** @default - 10 seconds */
   readonly timeout?: Duration;
@@ -62,7 +62,7 @@ export class HubFunction extends Construct {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
-      code: bundle(props.door),
+      code: bundle(props.handler),
       memorySize: props.memoryMb ?? MEMORY_MB,
       timeout: props.timeout ?? TIMEOUT,
       ...(props.reservedConcurrency === undefined

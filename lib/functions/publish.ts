@@ -5,7 +5,7 @@
  */
 import { Construct } from 'constructs';
 import { admitOrigins } from '../gateways/origins.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
 export class Publish extends Construct {
@@ -14,10 +14,10 @@ export class Publish extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { config, log, tokenKeys, hints, webhookQueues, subscribers }: DoorProps,
+    { config, log, tokenKeys, hints, webhookQueues, subscribers }: FunctionProps,
   ) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', { door: 'publish', logRetention: config.logRetentionDays });
+    this.door = new HubFunction(this, 'Door', { handler: 'publish', logRetention: config.logRetentionDays });
     log.grantWrite(this.door);
     tokenKeys.grantVerify(this.door);
     admitOrigins(this.door, config);

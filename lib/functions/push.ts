@@ -6,7 +6,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { pushEnv } from '../../lambda/env.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 import type { Socket } from './socket.ts';
 
@@ -16,7 +16,7 @@ export const PUSH_TIMEOUT = Duration.seconds(25);
 /** One whole CPU: signing and sending posts is all that it does. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
 const MEMORY_MB = 1_769;
 
-export interface PushProps extends DoorProps {
+export interface PushProps extends FunctionProps {
   readonly socket: Socket;
 }
 
@@ -26,7 +26,7 @@ export class Push extends Construct {
   constructor(scope: Construct, id: string, { config, log, subscribers, hints, socket }: PushProps) {
     super(scope, id);
     this.door = new HubFunction(this, 'Door', {
-      door: 'push',
+      handler: 'push',
       logRetention: config.logRetentionDays,
       timeout: PUSH_TIMEOUT,
       memoryMb: MEMORY_MB,

@@ -11,7 +11,7 @@ import type { HubConfig } from '../config/config.ts';
 import { accessLogs } from '../gateways/access-logs.ts';
 import { admitOrigins } from '../gateways/origins.ts';
 import { ratesOf, throttle } from '../gateways/throttle.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
 /** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
@@ -30,10 +30,10 @@ export class Socket extends Construct {
   readonly api: apigateway.WebSocketApi;
   readonly stage: apigateway.WebSocketStage;
 
-  constructor(scope: Construct, id: string, props: DoorProps) {
+  constructor(scope: Construct, id: string, props: FunctionProps) {
     super(scope, id);
     const { config, log, tokenKeys, subscribers, hints, webhookQueues } = props;
-    this.door = new HubFunction(this, 'Door', { door: 'socket', logRetention: config.logRetentionDays });
+    this.door = new HubFunction(this, 'Door', { handler: 'socket', logRetention: config.logRetentionDays });
     log.grantAppend(this.door);
     tokenKeys.grantVerify(this.door);
     admitOrigins(this.door, config);

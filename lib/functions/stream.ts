@@ -7,7 +7,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { streamEnv } from '../../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
-import { type WakingProps, waitingDoor } from './waiting-function.ts';
+import { type WakingProps, waitingFunction } from './waiting-function.ts';
 
 /** For the cold start and the last event. */
 const MARGIN_SECONDS = 10;
@@ -24,7 +24,7 @@ export class Stream extends Construct {
   constructor(scope: Construct, id: string, props: StreamProps) {
     super(scope, id);
     const { streamSeconds, maxStreams } = props.config;
-    this.door = waitingDoor(this, {
+    this.door = waitingFunction(this, {
       ...props,
       door: 'stream',
       timeoutSeconds: streamSeconds + MARGIN_SECONDS,

@@ -6,19 +6,19 @@ import { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { heldEnv } from '../../lambda/env.ts';
 import { admitOrigins } from '../gateways/origins.ts';
-import type { DoorProps } from './function-props.ts';
+import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 import type { Socket } from './socket.ts';
 
 /** What a door that waits is made with. */
-export interface WakingProps extends DoorProps {
+export interface WakingProps extends FunctionProps {
   readonly socket: Socket;
 }
 
 /** A held read waits, and pays for the memory that it waits with. */
 const WAITING_MEMORY_MB = 256;
 
-export interface WaitingDoorProps extends WakingProps {
+export interface WaitingFunctionProps extends WakingProps {
   readonly door: string;
   readonly timeoutSeconds: number;
   /** Concurrency to reserve for readers, so that they leave room for publishers and pollers. 0 reserves nothing. */
@@ -26,10 +26,10 @@ export interface WaitingDoorProps extends WakingProps {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export function waitingDoor(scope: Construct, props: WaitingDoorProps): HubFunction {
+export function waitingFunction(scope: Construct, props: WaitingFunctionProps): HubFunction {
   const { config, log, tokenKeys, subscribers, socket } = props;
   const door = new HubFunction(scope, 'Door', {
-    door: props.door,
+    handler: props.door,
     logRetention: config.logRetentionDays,
     timeout: Duration.seconds(props.timeoutSeconds),
     memoryMb: WAITING_MEMORY_MB,

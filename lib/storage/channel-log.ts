@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import { logEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
-import { grantTable, keptTable } from './table.ts';
+import { grantTable, lastingTable } from './table.ts';
 
 export class ChannelLog extends Construct {
   readonly channels: dynamodb.TableV2;
@@ -19,10 +19,10 @@ export class ChannelLog extends Construct {
     super(scope, id);
     const { STRING, NUMBER } = dynamodb.AttributeType;
     const keyed = (name: string) => ({ partitionKey: { name, type: STRING } });
-    this.channels = keptTable(this, 'Channels', keyed('channel'), config);
+    this.channels = lastingTable(this, 'Channels', keyed('channel'), config);
     const slots = { ...keyed('streamId'), sortKey: { name: 'slot', type: NUMBER } };
-    this.entries = keptTable(this, 'Entries', slots, config);
-    this.keys = keptTable(this, 'Keys', keyed('key'), config);
+    this.entries = lastingTable(this, 'Entries', slots, config);
+    this.keys = lastingTable(this, 'Keys', keyed('key'), config);
     this.#environment = logEnv.write({
       CHANNELS_TABLE: this.channels.tableName,
       ENTRIES_TABLE: this.entries.tableName,

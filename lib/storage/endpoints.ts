@@ -6,11 +6,11 @@
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { deliveriesEnv, endpointsEnv, vaultEnv } from '../../lambda/env.ts';
+import { deliveriesEnv, endpointsEnv, sealingEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { rotatedKey } from './rotated-key.ts';
-import { grantTable, keptTable, textKey } from './table.ts';
+import { grantTable, lastingTable, textKey } from './table.ts';
 
 export class Endpoints extends Construct {
   readonly endpoints: dynamodb.TableV2;
@@ -19,8 +19,8 @@ export class Endpoints extends Construct {
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
-    this.endpoints = keptTable(this, 'Endpoints', textKey('kind', 'id'), config);
-    this.deliveries = keptTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
+    this.endpoints = lastingTable(this, 'Endpoints', textKey('kind', 'id'), config);
+    this.deliveries = lastingTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
     this.key = rotatedKey(this, 'WebhookKey', config, {
       description: `seals the secrets of webhook endpoints of tidings:${config.stage}`,
       unscheduled:
@@ -60,6 +60,10 @@ export class Endpoints extends Construct {
 
   #grantKey(door: HubFunction): void {
     const { secretArn } = this.key;
-    door.grant(['secretsmanager:GetSecretValue'], secretArn, vaultEnv.write({ WEBHOOK_KEY_ARN: secretArn }));
+    door.grant(
+      ['secretsmanager:GetSecretValue'],
+      secretArn,
+      sealingEnv.write({ WEBHOOK_KEY_ARN: secretArn }),
+    );
   }
 }

@@ -25,7 +25,7 @@ const EVERY_TABLE = {
 };
 
 /** A table of what must not be lost. */
-export function keptTable(scope: Construct, id: string, key: TableKey, { throwAway }: HubConfig) {
+export function lastingTable(scope: Construct, id: string, key: TableKey, { throwAway }: HubConfig) {
   return new dynamodb.TableV2(scope, id, {
     ...key,
     ...EVERY_TABLE,

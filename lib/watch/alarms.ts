@@ -8,7 +8,7 @@ import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 import type { WorkQueue } from '../messaging/work-queue.ts';
 import { runbookAlarm } from './alarm.ts';
-import { doorsOf, FIVE_MINUTES, type OwnMetrics } from './metrics.ts';
+import { FIVE_MINUTES, handlersOf, type OwnMetrics } from './metrics.ts';
 import type { Watched } from './watch.ts';
 
 /** Of the publishes of a minute, in percent. A store that is throttled for a moment refuses fewer. */
@@ -64,7 +64,7 @@ export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>>
 
 /** One for each, so that its name says which. A single defect is worth a look: nothing that callers do should make one. */
 function ofFunctions(scope: Construct, { doors }: Watched, own: OwnMetrics): void {
-  for (const [name, door] of doorsOf(doors)) {
+  for (const [name, door] of handlersOf(doors)) {
     runbookAlarm(scope, `${name}Fails`, {
       metric: sum('failures', {
         errors: door.function.metricErrors({ period: FIVE_MINUTES }),

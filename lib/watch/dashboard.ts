@@ -6,7 +6,7 @@ import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
 import { tablesOf } from './alarms.ts';
-import { type Doors, doorsOf, type OwnMetrics } from './metrics.ts';
+import { type Handlers, handlersOf, type OwnMetrics } from './metrics.ts';
 import type { Watched } from './watch.ts';
 
 /** Of a graph: four to a row of 24. */
@@ -148,7 +148,7 @@ function queues({ hints, webhookQueues }: Watched) {
 }
 
 function failures({ doors }: Watched, own: OwnMetrics) {
-  const all = doorsOf(doors);
+  const all = handlersOf(doors);
   return {
     defects: all.map(([name]) => own.ofDoor('Defects', name)),
     'busy stores': all.map(([name]) => own.ofDoor('Unavailable', name)),
@@ -158,7 +158,7 @@ function failures({ doors }: Watched, own: OwnMetrics) {
 }
 
 function costs({ doors, http, socket, hints }: Watched) {
-  const all = doorsOf(doors);
+  const all = handlersOf(doors);
   const sum = { statistic: cloudwatch.Stats.SUM };
   return {
     'Lambda: invocations': all.map(([label, door]) => door.function.metricInvocations({ label })),
@@ -188,7 +188,7 @@ function costs({ doors, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (doors: Doors, name: keyof Doors): Metrics =>
+const durationsOf = (doors: Handlers, name: keyof Handlers): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     doors[name].function.metricDuration({ statistic, label: statistic }),
   );

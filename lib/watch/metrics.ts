@@ -27,12 +27,12 @@ const DOOR_NAMES = [
   'Deliver',
 ] as const;
 
-export type DoorName = (typeof DOOR_NAMES)[number];
+export type HandlerName = (typeof DOOR_NAMES)[number];
 
 /** The functions, by the names that their metrics are under: the keys of `doorNames` in lambda/env.ts. */
-export type Doors = Readonly<Record<DoorName, HubFunction>>;
+export type Handlers = Readonly<Record<HandlerName, HubFunction>>;
 
-export const doorsOf = (doors: Doors): readonly (readonly [DoorName, HubFunction])[] =>
+export const handlersOf = (doors: Handlers): readonly (readonly [HandlerName, HubFunction])[] =>
   DOOR_NAMES.map((name) => [name, doors[name]] as const);
 
 /** What alarms look at, where nothing needs them to be sooner: one sum for five minutes. */
@@ -51,7 +51,7 @@ export class OwnMetrics {
   }
 
   /** What is measured of each function. */
-  ofDoor(name: MetricName, door: DoorName, options: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
+  ofDoor(name: MetricName, door: HandlerName, options: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
     return this.#metric(name, { [STAGE]: this.#stage, [FUNCTION]: door }, { label: door, ...options });
   }
 

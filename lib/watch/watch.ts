@@ -18,12 +18,12 @@ import type { WebhookQueues } from '../messaging/webhook-queues.ts';
 import type { LogStack } from '../storage/log-stack.ts';
 import { addAlarms } from './alarms.ts';
 import { addDashboard } from './dashboard.ts';
-import { type Doors, doorsOf, OwnMetrics } from './metrics.ts';
+import { type Handlers, handlersOf, OwnMetrics } from './metrics.ts';
 
 /** What is watched: the whole hub. */
 export interface Watched {
   readonly config: HubConfig;
-  readonly doors: Doors;
+  readonly doors: Handlers;
   readonly stores: LogStack;
   readonly hints: Hints;
   readonly webhookQueues: WebhookQueues;
@@ -36,7 +36,7 @@ export class Watch extends Construct {
   constructor(scope: Construct, id: string, watched: Watched) {
     super(scope, id);
     const { config, doors } = watched;
-    for (const [name, door] of doorsOf(doors))
+    for (const [name, door] of handlersOf(doors))
       door.configure(telemetryEnv.write({ STAGE: config.stage, FUNCTION: name }));
     const own = new OwnMetrics(config.stage);
     addAlarms(this, watched, own);

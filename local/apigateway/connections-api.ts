@@ -6,9 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PostFate } from '../faults/chaos-sockets.ts';
+import type { PostChaos } from '../faults/chaos-sockets.ts';
 import type { Effect, Faults } from '../faults/faults.ts';
-import type { Ledger } from '../iam/call-log.ts';
+import type { CallLog } from '../iam/call-log.ts';
 import { type Caller, denialOf } from '../services/aws-front.ts';
 import { readCredential } from '../services/aws-requests.ts';
 import { ACCOUNT, REGION } from '../template/intrinsics.ts';
@@ -28,9 +28,9 @@ export interface ConnectionsApiOptions {
   readonly connections: Connections;
   readonly adminKeyId: string;
   caller(accessKeyId: string): Caller | undefined;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly faults: Faults;
-  nextPost(): PostFate;
+  nextPost(): PostChaos;
   readonly log: (line: string) => void;
 }
 
@@ -174,7 +174,7 @@ function execute(
   return DELETED;
 }
 
-function post(connection: Connection | undefined, body: Buffer, fate: PostFate): Reply {
+function post(connection: Connection | undefined, body: Buffer, fate: PostChaos): Reply {
   if (fate === 'throttled') return TOO_MANY;
   if (fate === 'failed') return FAILED;
   if (connection?.socket === undefined) return GONE;

@@ -13,7 +13,7 @@ import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { numberOr, requireString } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
 import type { Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { type Cors, readCors } from './cors.ts';
 import { buildEvent, type HttpAnswer, readAnswer, sendAnswer, sendMessage } from './http-event.ts';
 import { headBytes, readBody } from './request-body.ts';
@@ -57,11 +57,13 @@ export function serveHttpApi(
 ): void {
   if (api.properties.ProtocolType !== 'HTTP') {
     throw new Error(
-      `${place(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
+      `${describeResource(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
     );
   }
   if (api.properties.RouteSelectionExpression !== undefined) {
-    throw new Error(`${place(api)} has a RouteSelectionExpression, which only a WebSocket API needs`);
+    throw new Error(
+      `${describeResource(api)} has a RouteSelectionExpression, which only a WebSocket API needs`,
+    );
   }
   const id = apiId(api);
   const stage = theStage(plan, id);
@@ -96,29 +98,29 @@ function theStage(plan: Plan, id: string): Resolved | undefined {
   const other = stages.find(({ properties }) => properties.StageName !== '$default');
   if (other === undefined) return stages[0];
   throw new Error(
-    `${place(other)} is named ${String(other.properties.StageName)}; only $default is understood`,
+    `${describeResource(other)} is named ${String(other.properties.StageName)}; only $default is understood`,
   );
 }
 
 function readRoute(route: Resolved, plan: Plan, id: string): Route<Integration> {
-  const key = requireString(route.properties.RouteKey, `RouteKey of ${place(route)}`);
+  const key = requireString(route.properties.RouteKey, `RouteKey of ${describeResource(route)}`);
   const authorization = route.properties.AuthorizationType;
   if (authorization !== undefined && authorization !== 'NONE') {
     throw new Error(
-      `${place(route)} has the authorization type ${String(authorization)}; only NONE is understood`,
+      `${describeResource(route)} has the authorization type ${String(authorization)}; only NONE is understood`,
     );
   }
   const integration = plan.all('AWS::ApiGatewayV2::Integration').find(({ name }) => {
     return route.properties.Target === `integrations/${name}`;
   });
   if (integration === undefined)
-    throw new Error(`${place(route)} has no integration: ${String(route.properties.Target)}`);
+    throw new Error(`${describeResource(route)} has no integration: ${String(route.properties.Target)}`);
   return { key, target: readIntegration(integration, key, plan, id) };
 }
 
 function readIntegration(integration: Resolved, key: string, plan: Plan, id: string): Integration {
   const { properties } = integration;
-  const at = place(integration);
+  const at = describeResource(integration);
   if (properties.IntegrationType !== 'AWS_PROXY' || properties.PayloadFormatVersion !== '2.0') {
     throw new Error(`${at} must be an AWS_PROXY integration with payload format 2.0`);
   }

@@ -60,7 +60,7 @@ export function buildEvent(request: IncomingMessage, body: Buffer, frame: EventF
       accountId: frame.accountId,
       apiId: frame.apiId,
       domainName,
-      domainPrefix: domainName.split('..')[0],
+      domainPrefix: domainName.split('.')[0],
       http: {
         method: request.method,
         path: frame.rawPath,

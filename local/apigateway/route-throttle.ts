@@ -6,7 +6,7 @@
 
 import { isObject, numberOr, objectOr } from '../template/json.ts';
 import type { Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { bucket, type Take } from './token-bucket.ts';
 
 /** True if the route of that key lets one more request in now. */
@@ -34,7 +34,7 @@ export function readThrottle(
   for (const [key, value] of Object.entries(objectOr(named))) {
     if (!settings.has(key)) {
       throw new Error(
-        `${place(stage)} has RouteSettings for ${key}, which is no route of it: AWS refuses it`,
+        `${describeResource(stage)} has RouteSettings for ${key}, which is no route of it: AWS refuses it`,
       );
     }
     settings.set(key, readSettings(value, stage, `RouteSettings of ${key}`));
@@ -55,7 +55,7 @@ const ACCOUNT_BURST = 5_000;
 const KNOWN: readonly string[] = ['ThrottlingRateLimit', 'ThrottlingBurstLimit', 'DetailedMetricsEnabled'];
 
 function readSettings(value: unknown, stage: Resolved, what: string): Settings {
-  const at = `${what} in ${place(stage)}`;
+  const at = `${what} in ${describeResource(stage)}`;
   if (!isObject(value)) throw new Error(`${at} must be an object`);
   const stranger = Object.keys(value).find((name) => !KNOWN.includes(name));
   if (stranger !== undefined)

@@ -9,7 +9,7 @@ import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { isObject, numberOr, parseJson, requireString } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
 import type { Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { readThrottle, type Throttle } from './route-throttle.ts';
 
 export interface SocketRoute {
@@ -46,14 +46,17 @@ export function readSocketApi(api: Resolved, plan: Plan): SocketApi {
   const id = apiId(api);
   const selection = api.properties.RouteSelectionExpression;
   if (selection !== SELECTION) {
-    throw new Error(`${place(api)} selects routes by ${String(selection)}; only ${SELECTION} is understood`);
+    throw new Error(
+      `${describeResource(api)} selects routes by ${String(selection)}; only ${SELECTION} is understood`,
+    );
   }
   const { stage, name } = readStage(api, plan, id);
   const routes = new Map<string, SocketRoute>();
   for (const route of plan.all('AWS::ApiGatewayV2::Route')) {
     if (route.properties.ApiId !== id) continue;
     const read = readRoute(route, plan, `${id}/${name}`);
-    if (routes.has(read.key)) throw new Error(`${place(route)} has the key ${read.key}, which is taken`);
+    if (routes.has(read.key))
+      throw new Error(`${describeResource(route)} has the key ${read.key}, which is taken`);
     routes.set(read.key, read);
   }
   return { id, path: api.path, stage: name, routes, throttle: readThrottle(stage, [...routes.keys()]) };
@@ -63,15 +66,18 @@ function readStage(api: Resolved, plan: Plan, id: string): { stage: Resolved; na
   const [stage, ...others] = plan
     .all('AWS::ApiGatewayV2::Stage')
     .filter(({ properties }) => properties.ApiId === id);
-  if (stage === undefined || others.length > 0) throw new Error(`${place(api)} must have one stage`);
-  const name = requireString(stage.properties.StageName, `StageName of ${place(stage)}`);
+  if (stage === undefined || others.length > 0)
+    throw new Error(`${describeResource(api)} must have one stage`);
+  const name = requireString(stage.properties.StageName, `StageName of ${describeResource(stage)}`);
   if (/^[\w-]+$/.test(name)) return { stage, name };
-  throw new Error(`${place(stage)} is named ${name}: the stage of a WebSocket API is a word in its URL`);
+  throw new Error(
+    `${describeResource(stage)} is named ${name}: the stage of a WebSocket API is a word in its URL`,
+  );
 }
 
 function readRoute(route: Resolved, plan: Plan, stageId: string): SocketRoute {
   const { properties } = route;
-  const at = place(route);
+  const at = describeResource(route);
   const key = requireString(properties.RouteKey, `RouteKey of ${at}`);
   if (key.startsWith('$') && !OWN_KEYS.includes(key)) {
     throw new Error(`${at} has the key ${key}; with $ there are only ${OWN_KEYS.join(', ')}`);
@@ -97,7 +103,7 @@ function readRoute(route: Resolved, plan: Plan, stageId: string): SocketRoute {
 
 function readIntegration(integration: Resolved, plan: Plan): { functionArn: string; timeoutMs: number } {
   const { properties } = integration;
-  const at = place(integration);
+  const at = describeResource(integration);
   const version = properties.PayloadFormatVersion ?? '1.0';
   if (properties.IntegrationType !== 'AWS_PROXY' || version !== '1.0') {
     throw new Error(`${at} must be an AWS_PROXY integration with payload format 1.0`);
@@ -119,7 +125,7 @@ function readIntegration(integration: Resolved, plan: Plan): { functionArn: stri
 
 /** Both halves are needed: the expression at the route, and a response with that key. */
 function hasResponse(route: Resolved, plan: Plan, key: string): boolean {
-  const at = place(route);
+  const at = describeResource(route);
   const responses = plan
     .all('AWS::ApiGatewayV2::RouteResponse')
     .filter(({ properties }) => properties.RouteId === route.name);

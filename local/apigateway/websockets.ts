@@ -3,8 +3,8 @@
  * @module
  */
 
-import { createSocketFates } from '../faults/chaos-sockets.ts';
-import type { DoorOptions } from '../gateways.ts';
+import { createSocketChaos } from '../faults/chaos-sockets.ts';
+import type { GatewayOptions } from '../gateways.ts';
 import type { Listener } from '../listener.ts';
 import type { Resolved } from '../template/plan.ts';
 import { createConnectionsApi } from './connections-api.ts';
@@ -19,10 +19,10 @@ export interface ServedSockets {
 }
 
 /** Serves one API of the plan on a listener that already has its port. */
-export function serveSockets(resource: Resolved, listener: Listener, options: DoorOptions): ServedSockets {
+export function serveSockets(resource: Resolved, listener: Listener, options: GatewayOptions): ServedSockets {
   const { plan, runtime, connections, harsh, log } = options;
   const api = readSocketApi(resource, plan);
-  const fates = createSocketFates(harsh);
+  const fates = createSocketChaos(harsh);
   const { clockScale } = harsh;
   const answerConnections = createConnectionsApi({ ...options, api, caller: runtime.caller, ...fates });
   listener.serve((request, response) => {

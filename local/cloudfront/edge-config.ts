@@ -7,7 +7,7 @@ import { matchesWildcard } from '../iam/iam-match.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
 import { edgeFunctionArn } from '../template/names.ts';
 import type { Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { type AddCors, readResponseHeadersPolicy } from './edge-cors.ts';
 import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';
 import {
@@ -48,7 +48,7 @@ export function readOrigins(
 ): ReadonlyMap<string, Origin> {
   const origins = listOf(configOf(resource).Origins).map((entry) => {
     const origin = objectOr(entry);
-    const at = `an origin of ${place(resource)}`;
+    const at = `an origin of ${describeResource(resource)}`;
     if (origin.CustomOriginConfig === undefined) throw new Error(`${at} has no CustomOriginConfig`);
     refuseRetries(origin, at);
     const { OriginReadTimeout: timeout } = objectOr(origin.CustomOriginConfig);
@@ -94,7 +94,7 @@ export function readBehaviors(
   const fallback = { ...objectOr(config.DefaultCacheBehavior), PathPattern: '*' };
   return [...listOf(config.CacheBehaviors), fallback].map((entry) => {
     const behavior = objectOr(entry);
-    const at = `the behavior ${String(behavior.PathPattern)} of ${place(resource)}`;
+    const at = `the behavior ${String(behavior.PathPattern)} of ${describeResource(resource)}`;
     const originId = requireString(behavior.TargetOriginId, `TargetOriginId of ${at}`);
     if (!origins.has(originId)) throw new Error(`${at} has the origin ${originId}, which does not exist`);
     refuseCachedOptions(behavior, at);
@@ -120,7 +120,7 @@ function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string)
 
 /** Returns the minimum time for which each error status is cached, in seconds, as far as the template sets it. */
 export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
-  const at = `the error responses of ${place(resource)}`;
+  const at = `the error responses of ${describeResource(resource)}`;
   const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);
   return new Map(
     errors.map(({ ErrorCode: code, ErrorCachingMinTTL: ttl }) => [
@@ -144,8 +144,10 @@ function newFunction(arn: string, plan: Plan, at: string, log: (line: string) =>
   const { FunctionCode: code, FunctionConfig: config } = found.properties;
   const runtime = objectOr(config).Runtime;
   if (runtime !== 'cloudfront-js-2.0') {
-    throw new Error(`${place(found)} has the runtime ${String(runtime)}; only cloudfront-js-2.0 runs here`);
+    throw new Error(
+      `${describeResource(found)} has the runtime ${String(runtime)}; only cloudfront-js-2.0 runs here`,
+    );
   }
-  const text = requireString(code, `FunctionCode of ${place(found)}`);
-  return createEdgeFunction(text, place(found), (line) => log(`[edge] ${line}`));
+  const text = requireString(code, `FunctionCode of ${describeResource(found)}`);
+  return createEdgeFunction(text, describeResource(found), (line) => log(`[edge] ${line}`));
 }

@@ -15,7 +15,7 @@ export interface EdgeRequest {
   readonly headers: OutgoingHttpHeaders;
 }
 
-export type EdgeVerdict =
+export type EdgeDecision =
   | { readonly kind: 'request'; readonly request: EdgeRequest }
   | { readonly kind: 'response'; readonly answer: HttpAnswer }
   | { readonly kind: 'invalid'; readonly message: string };
@@ -84,8 +84,8 @@ function valuesOf(pairs: readonly [string, string][]): Values {
 }
 
 /** Reads what the handler returned for `event`. */
-export function readVerdict(value: unknown, event: JsonObject, rawQuery: string | undefined): EdgeVerdict {
-  const invalid = (message: string): EdgeVerdict => ({ kind: 'invalid', message });
+export function readDecision(value: unknown, event: JsonObject, rawQuery: string | undefined): EdgeDecision {
+  const invalid = (message: string): EdgeDecision => ({ kind: 'invalid', message });
   if (!isObject(value)) return invalid('it returned neither a request nor a response');
   if (value.statusCode !== undefined) return readResponse(value) ?? invalid('it returned no valid response');
   const sent = objectOr(event.request);
@@ -129,7 +129,7 @@ function headersOf(values: unknown): OutgoingHttpHeaders {
 const MIN_STATUS = 100;
 const MAX_STATUS = 599;
 
-function readResponse(value: JsonObject): EdgeVerdict | undefined {
+function readResponse(value: JsonObject): EdgeDecision | undefined {
   const { statusCode: status, body } = value;
   if (typeof status !== 'number' || status < MIN_STATUS || status > MAX_STATUS) return undefined;
   const { data, encoding } = isObject(body) ? body : { data: body ?? '', encoding: 'text' };

@@ -22,9 +22,9 @@ import {
 import { sendEdgeError } from './edge-error.ts';
 import {
   buildEdgeEvent,
+  type EdgeDecision,
   type EdgeRequest,
-  type EdgeVerdict,
-  readVerdict,
+  readDecision,
   splitTarget,
 } from './edge-event.ts';
 import { tunnel, type Upgrade } from './edge-socket.ts';
@@ -188,11 +188,11 @@ async function runFunction(
   { route }: Behavior,
   request: IncomingMessage,
   requestId: string,
-): Promise<{ verdict: EdgeVerdict; originId?: string | undefined }> {
+): Promise<{ verdict: EdgeDecision; originId?: string | undefined }> {
   const { rawQuery } = splitTarget(request);
   const event = buildEdgeEvent(request, { ...context, requestId });
-  if (route === undefined) return { verdict: readVerdict(event.request, event, rawQuery) };
+  if (route === undefined) return { verdict: readDecision(event.request, event, rawQuery) };
   const run = await route.run(event, rawQuery);
   if (run.kind === 'failed') return { verdict: { kind: 'invalid', message: run.message } };
-  return { verdict: readVerdict(run.value, event, rawQuery), originId: run.originId };
+  return { verdict: readDecision(run.value, event, rawQuery), originId: run.originId };
 }

@@ -2,10 +2,10 @@
  * What a standard queue may do to a message on its way to a function, and seldom does: deliver it twice, or late.
  * @module
  */
-import { type Harsh, seeded } from './chaos.ts';
+import { type Chaos, seeded } from './chaos.ts';
 
 /** What befalls one message that was taken from its queue. */
-export interface Fate {
+export interface BatchChaos {
   /** Held back for so long, while later ones overtake; 0: not at all. */
   readonly holdMs: number;
   /** Delivered once more after so long; undefined: once. */
@@ -13,7 +13,7 @@ export interface Fate {
 }
 
 /** Messages that go to the function together, and when. */
-export interface Delivery<Message> {
+export interface ScheduledBatch<Message> {
   readonly messages: readonly Message[];
   readonly afterMs: number;
 }
@@ -21,7 +21,7 @@ export interface Delivery<Message> {
 const MAX_MS = 300;
 
 /** Fates from the seed: the n-th message has the same one in every run. */
-export function createFates(harsh: Harsh): () => Fate {
+export function createQueueChaos(harsh: Chaos): () => BatchChaos {
   const random = seeded(harsh.seed);
   return () => {
     // Always as many draws, so that no fate depends on the parts that were asked for.
@@ -35,9 +35,12 @@ export function createFates(harsh: Harsh): () => Fate {
 }
 
 /** Parts what one receive gave into deliveries: the ones on time together, each other by itself. */
-export function arrange<Message>(messages: readonly Message[], fate: () => Fate): Delivery<Message>[] {
+export function scheduleBatches<Message>(
+  messages: readonly Message[],
+  fate: () => BatchChaos,
+): ScheduledBatch<Message>[] {
   const onTime: Message[] = [];
-  const others: Delivery<Message>[] = [];
+  const others: ScheduledBatch<Message>[] = [];
   for (const message of messages) {
     const { holdMs, againMs } = fate();
     if (holdMs === 0) onTime.push(message);

@@ -2,20 +2,20 @@
  * What may befall posts to connections, and the news of their end.
  * @module
  */
-import { type Harsh, seeded } from './chaos.ts';
+import { type Chaos, seeded } from './chaos.ts';
 
 /** What becomes of a post: as on a good day, refused for the rate, failed, or failed and arrived all the same. */
-export type PostFate = 'fine' | 'throttled' | 'failed' | 'failed but sent';
+export type PostChaos = 'fine' | 'throttled' | 'failed' | 'failed but sent';
 
-export interface SocketFates {
+export interface SocketChaos {
   /** The n-th post has the same fate in every run. */
-  nextPost(): PostFate;
+  nextPost(): PostChaos;
   /** The n-th connection too: true if nobody is told of its end. */
   losesDisconnect(): boolean;
 }
 
 /** Fates from the seed. Connections draw from numbers of their own: how much is posted must not change them. */
-export function createSocketFates(harsh: Harsh): SocketFates {
+export function createSocketChaos(harsh: Chaos): SocketChaos {
   const posts = seeded(harsh.seed);
   const connections = seeded(~harsh.seed);
   const { throttledPosts, failedPosts, lostDisconnects } = harsh;

@@ -3,7 +3,7 @@
  * @module
  */
 
-export interface Harsh {
+export interface Chaos {
   /** Repeats a run: the same decisions in the same order. */
   readonly seed: number;
   /** Part of the messages that a queue delivers twice; SQS promises at least once. 0 to 1. */
@@ -21,7 +21,7 @@ export interface Harsh {
 }
 
 /** What happens on AWS on a good day: nothing of the kind. */
-export const GENTLE: Harsh = {
+export const CALM: Chaos = {
   seed: 0,
   duplicates: 0,
   reorders: 0,
@@ -32,7 +32,7 @@ export const GENTLE: Harsh = {
 };
 
 /** What `npm start -- --harsh` does. */
-export const harshDay = (seed: number): Harsh => ({
+export const chaosDay = (seed: number): Chaos => ({
   seed,
   duplicates: 0.1,
   reorders: 0.2,

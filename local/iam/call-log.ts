@@ -22,7 +22,7 @@ export interface GrantRecord {
   readonly used: boolean;
 }
 
-export interface Ledger {
+export interface CallLog {
   /**
    * Decides by the role of the function and by the policy of the resource, and remembers the grants of the role that
    * allowed it.
@@ -43,7 +43,7 @@ export const sessionArn = ({ role, name }: FunctionPlan) =>
 const MAX_KEPT = 5_000;
 
 /** A ledger over the roles of these functions, and the policies of what they ask for. */
-export function createLedger(functions: readonly FunctionPlan[], policies: ResourcePolicies): Ledger {
+export function createCallLog(functions: readonly FunctionPlan[], policies: ResourcePolicies): CallLog {
   const counts = new Map<string, { function: string; action: string; count: number }>();
   const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
 

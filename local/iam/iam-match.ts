@@ -34,7 +34,7 @@ export function matchesWildcard(pattern: string, value: string): boolean {
     const escaped = pattern
       .replace(/[.+^${}()|[\]\\]/g, '\\$&')
       .replaceAll('*', '.*')
-      .replaceAll('?', '..');
+      .replaceAll('?', '.');
     expression = new RegExp(`^${escaped}$`, 's');
     compiled.set(pattern, expression);
   }

@@ -6,17 +6,21 @@
 
 import { isObject, parseJson } from '../template/json.ts';
 import type { Outcome } from './environment.ts';
-import type { Taken } from './sqs-event.ts';
+import type { ReceivedMessage } from './sqs-event.ts';
 
-export interface Verdict {
+export interface BatchResult {
   /** To be deleted from the queue; the others come back when their visibility timeout ends. */
-  readonly done: readonly Taken[];
+  readonly done: readonly ReceivedMessage[];
   /** Why none is done, where the function itself did not say so. */
   readonly complaint: string | undefined;
 }
 
 /** Judges a batch as Lambda does; without `reportsFailures` any answer is a success. */
-export function judge(outcome: Outcome, batch: readonly Taken[], reportsFailures: boolean): Verdict {
+export function batchResultOf(
+  outcome: Outcome,
+  batch: readonly ReceivedMessage[],
+  reportsFailures: boolean,
+): BatchResult {
   if (outcome.kind === 'throttled') return { done: [], complaint: 'throttled' };
   if (outcome.kind === 'failure') return { done: [], complaint: `${outcome.type}: ${outcome.message}` };
   if (outcome.kind === 'stream') return { done: [], complaint: 'a stream was not read to its end' };

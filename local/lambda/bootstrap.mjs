@@ -91,7 +91,7 @@ class RuntimeError extends Error {
 
 async function loadHandler() {
   const { _HANDLER: handler = '', LAMBDA_TASK_ROOT: root = '' } = process.env;
-  const dot = handler.lastIndexOf('..');
+  const dot = handler.lastIndexOf('.');
   const base = join(root, handler.slice(0, dot));
   const file = ['.mjs', '.js', '.cjs'].map((extension) => base + extension).find((name) => existsSync(name));
   if (file === undefined)

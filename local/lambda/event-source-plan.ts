@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Ledger } from '../iam/call-log.ts';
+import type { CallLog } from '../iam/call-log.ts';
 import { type JsonObject, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
 import type { FunctionPlan, Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 
 /** One mapping, checked. */
 export interface EventSource {
@@ -43,7 +43,7 @@ const DEFAULT_CONCURRENCY = 5;
 const NEEDED = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
 
 /** Reads all mappings; throws a sentence for one that AWS would not create. */
-export function readEventSources(plan: Plan, ledger: Ledger): EventSource[] {
+export function readEventSources(plan: Plan, ledger: CallLog): EventSource[] {
   return plan.all('AWS::Lambda::EventSourceMapping').map((mapping) => {
     const source = readEventSource(mapping, plan);
     refuseShortVisibility(mapping, source);
@@ -59,7 +59,7 @@ function readEventSource(mapping: Resolved, plan: Plan): EventSource {
   const visibility = numberOr(
     queue.properties.VisibilityTimeout,
     DEFAULT_VISIBILITY_S,
-    `VisibilityTimeout of ${place(queue)}`,
+    `VisibilityTimeout of ${describeResource(queue)}`,
   );
   const window = within(mapping, 'MaximumBatchingWindowInSeconds', 0, MAX_WINDOW_S, 0);
   const scaling = { ...mapping, properties: objectOr(properties.ScalingConfig) };
@@ -81,25 +81,31 @@ function queueOf(mapping: Resolved, plan: Plan): Resolved {
   const arn = mapping.properties.EventSourceArn;
   const queue = plan.all('AWS::SQS::Queue').find((candidate) => arnOf(candidate) === arn);
   if (queue === undefined)
-    throw new Error(`${place(mapping)} takes from ${String(arn)}, which is no queue of a template`);
+    throw new Error(
+      `${describeResource(mapping)} takes from ${String(arn)}, which is no queue of a template`,
+    );
   return queue;
 }
 
 function functionOf(mapping: Resolved, plan: Plan): FunctionPlan {
-  const given = requireString(mapping.properties.FunctionName, `FunctionName of ${place(mapping)}`);
+  const given = requireString(
+    mapping.properties.FunctionName,
+    `FunctionName of ${describeResource(mapping)}`,
+  );
   const found = [...plan.functions.values()].find(({ name, arn }) => given === name || given === arn);
-  if (found === undefined) throw new Error(`${place(mapping)} invokes ${given}, which no template has`);
+  if (found === undefined)
+    throw new Error(`${describeResource(mapping)} invokes ${given}, which no template has`);
   return found;
 }
 
 function batchSizeOf(mapping: Resolved, ordered: boolean, window: number): number {
   const batchSize = within(mapping, 'BatchSize', 1, MAX_BATCH_SIZE, DEFAULT_BATCH_SIZE);
   if (ordered && window > 0) {
-    throw new Error(`${place(mapping)} has a batching window, which AWS refuses for a FIFO queue`);
+    throw new Error(`${describeResource(mapping)} has a batching window, which AWS refuses for a FIFO queue`);
   }
   if (batchSize > MAX_WITHOUT_WINDOW && window === 0) {
     throw new Error(
-      `${place(mapping)} has batches of ${batchSize} and no batching window: AWS refuses more than ` +
+      `${describeResource(mapping)} has batches of ${batchSize} and no batching window: AWS refuses more than ` +
         `${MAX_WITHOUT_WINDOW} without one`,
     );
   }
@@ -107,9 +113,13 @@ function batchSizeOf(mapping: Resolved, ordered: boolean, window: number): numbe
 }
 
 function reportsFailures(mapping: Resolved): boolean {
-  const types = stringsOf(mapping.properties.FunctionResponseTypes, `a response type of ${place(mapping)}`);
+  const types = stringsOf(
+    mapping.properties.FunctionResponseTypes,
+    `a response type of ${describeResource(mapping)}`,
+  );
   const unknown = types.find((type) => type !== 'ReportBatchItemFailures');
-  if (unknown !== undefined) throw new Error(`${place(mapping)} has the unknown response type ${unknown}`);
+  if (unknown !== undefined)
+    throw new Error(`${describeResource(mapping)} has the unknown response type ${unknown}`);
   return types.length > 0;
 }
 
@@ -120,10 +130,10 @@ function within(
   max: number,
   fallback: number,
 ): number {
-  const value = numberOr(at.properties[property], fallback, `${property} of ${place(at)}`);
+  const value = numberOr(at.properties[property], fallback, `${property} of ${describeResource(at)}`);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new Error(
-    `${property} of ${place(at)} must be a whole number from ${min} to ${max}, got ${value}: AWS refuses it`,
+    `${property} of ${describeResource(at)} must be a whole number from ${min} to ${max}, got ${value}: AWS refuses it`,
   );
 }
 
@@ -132,16 +142,20 @@ function refuseShortVisibility(mapping: Resolved, source: EventSource): void {
   const { visibilityMs, function: target, queue } = source;
   if (visibilityMs >= target.timeoutMs) return;
   throw new Error(
-    `${place(mapping)} cannot be: the visibility timeout of ${queue.path} is ${visibilityMs / 1_000} s, which is ` +
+    `${describeResource(mapping)} cannot be: the visibility timeout of ${queue.path} is ${visibilityMs / 1_000} s, which is ` +
       `less than the ${target.timeoutMs / 1_000} s that ${target.path} may run: AWS refuses it`,
   );
 }
 
-function refuseMissingGrants(mapping: Resolved, { function: target, queueArn }: EventSource, ledger: Ledger) {
+function refuseMissingGrants(
+  mapping: Resolved,
+  { function: target, queueArn }: EventSource,
+  ledger: CallLog,
+) {
   for (const action of NEEDED) {
     if (ledger.authorize(target, action, queueArn).allowed) continue;
     throw new Error(
-      `${place(mapping)} cannot be: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
+      `${describeResource(mapping)} cannot be: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
     );
   }
 }

@@ -4,21 +4,21 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Harsh } from '../faults/chaos.ts';
-import { arrange, createFates, type Fate } from '../faults/chaos-queue.ts';
+import type { Chaos } from '../faults/chaos.ts';
+import { type BatchChaos, createQueueChaos, scheduleBatches } from '../faults/chaos-queue.ts';
 import type { Messaging } from '../services/messaging.ts';
-import { judge } from './batch-answer.ts';
+import { batchResultOf } from './batch-answer.ts';
 import type { Outcome } from './environment.ts';
 import type { EventSource } from './event-source-plan.ts';
 import { bufferOutcome } from './response.ts';
 import type { Runtime } from './runtime.ts';
 import { createSlots, type Slots } from './slots.ts';
-import { readMessages, splitBySize, type Taken, writeEvent } from './sqs-event.ts';
+import { type ReceivedMessage, readMessages, splitBySize, writeEvent } from './sqs-event.ts';
 
 export interface EventSourcesOptions {
   readonly messaging: Pick<Messaging, 'sqs'>;
   readonly runtime: Pick<Runtime, 'invoke'>;
-  readonly harsh: Harsh;
+  readonly harsh: Chaos;
   readonly log: (line: string) => void;
 }
 
@@ -26,7 +26,7 @@ interface Poller {
   readonly source: EventSource;
   readonly options: EventSourcesOptions;
   readonly slots: Slots;
-  readonly fate: () => Fate;
+  readonly fate: () => BatchChaos;
   /** Batches that are with the function, or wait for it. */
   readonly deliveries: Set<Promise<void>>;
   readonly closing: AbortSignal;
@@ -47,7 +47,7 @@ const FAILED_PAUSE_MS = 1_000;
 const FIRST_POLLERS = 5;
 const MORE_EVERY_MS = 200;
 
-const ON_TIME: Fate = { holdMs: 0, againMs: undefined };
+const ON_TIME: BatchChaos = { holdMs: 0, againMs: undefined };
 
 export interface EventSources {
   /** Takes no more messages. */
@@ -72,7 +72,7 @@ export function startEventSources(
         everyMs: MORE_EVERY_MS,
       }),
       // A FIFO queue promises its order, and each message once.
-      fate: source.ordered ? () => ON_TIME : createFates(options.harsh),
+      fate: source.ordered ? () => ON_TIME : createQueueChaos(options.harsh),
       deliveries,
       closing: closing.signal,
     };
@@ -101,7 +101,7 @@ async function poll(poller: Poller): Promise<void> {
       return [];
     });
     const hiddenUntil = Date.now() + source.visibilityMs;
-    for (const { messages: meant, afterMs } of arrange(messages, poller.fate)) {
+    for (const { messages: meant, afterMs } of scheduleBatches(messages, poller.fate)) {
       for (const batch of splitBySize(meant)) {
         begin(poller, deliver(poller, batch, afterMs, hiddenUntil));
       }
@@ -119,7 +119,7 @@ function begin(poller: Poller, delivery: Promise<void>): void {
 }
 
 /** Waits for messages, then for more of them until the batch is full or its window is over. */
-async function gather(poller: Poller): Promise<Taken[]> {
+async function gather(poller: Poller): Promise<ReceivedMessage[]> {
   const { batchSize, windowMs } = poller.source;
   const messages = await receive(poller, batchSize, LONG_POLL_S);
   const end = Date.now() + windowMs;
@@ -131,7 +131,11 @@ async function gather(poller: Poller): Promise<Taken[]> {
   return messages;
 }
 
-async function receive({ source, options, closing }: Poller, most: number, waitS: number): Promise<Taken[]> {
+async function receive(
+  { source, options, closing }: Poller,
+  most: number,
+  waitS: number,
+): Promise<ReceivedMessage[]> {
   const answer = await options.messaging.sqs('ReceiveMessage', source.queue.name, {
     MaxNumberOfMessages: Math.min(most, MAX_IN_REQUEST),
     WaitTimeSeconds: waitS,
@@ -141,13 +145,18 @@ async function receive({ source, options, closing }: Poller, most: number, waitS
   return closing.aborted ? [] : readMessages(answer, source.queueArn);
 }
 
-async function deliver(poller: Poller, batch: readonly Taken[], afterMs: number, hiddenUntil: number) {
+async function deliver(
+  poller: Poller,
+  batch: readonly ReceivedMessage[],
+  afterMs: number,
+  hiddenUntil: number,
+) {
   const { source, slots, closing } = poller;
   if (afterMs > 0) await pause(afterMs, closing);
   await slots.run(async () => {
     if (closing.aborted) return;
     const outcome = await invoke(poller, batch, hiddenUntil);
-    const { done, complaint } = judge(outcome, batch, source.reportsFailures);
+    const { done, complaint } = batchResultOf(outcome, batch, source.reportsFailures);
     if (complaint !== undefined)
       tell(poller, `keeps messages that ${source.function.path} failed: ${complaint}`);
     await remove(poller, done);
@@ -155,7 +164,11 @@ async function deliver(poller: Poller, batch: readonly Taken[], afterMs: number,
 }
 
 /** A throttled batch is tried again for as long as its messages are hidden, then left to the queue. */
-async function invoke(poller: Poller, batch: readonly Taken[], hiddenUntil: number): Promise<Outcome> {
+async function invoke(
+  poller: Poller,
+  batch: readonly ReceivedMessage[],
+  hiddenUntil: number,
+): Promise<Outcome> {
   const payload = writeEvent(batch);
   for (;;) {
     const { source, options, closing } = poller;
@@ -166,7 +179,7 @@ async function invoke(poller: Poller, batch: readonly Taken[], hiddenUntil: numb
   }
 }
 
-async function remove({ source, options }: Poller, done: readonly Taken[]): Promise<void> {
+async function remove({ source, options }: Poller, done: readonly ReceivedMessage[]): Promise<void> {
   for (let start = 0; start < done.length; start += MAX_IN_REQUEST) {
     const Entries = done.slice(start, start + MAX_IN_REQUEST).map(({ receiptHandle }, index) => {
       return { Id: String(index), ReceiptHandle: receiptHandle };

@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream';
 import { type Cors, readCors } from '../apigateway/cors.ts';
 import { buildEvent, readAnswer, readHead, sendAnswer, sendMessage } from '../apigateway/http-event.ts';
 import { readBody } from '../apigateway/request-body.ts';
-import type { Ledger } from '../iam/call-log.ts';
+import type { CallLog } from '../iam/call-log.ts';
 import { byUrl, mayInvokeByUrl } from '../iam/permissions.ts';
 import type { Listener } from '../listener.ts';
 import { readCredential } from '../services/aws-requests.ts';
@@ -18,7 +18,7 @@ import { ACCOUNT } from '../template/intrinsics.ts';
 import { isObject, type JsonObject, parseJson, requireString, stringOr } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
 import type { Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { bufferOutcome, MAX_PAYLOAD_BYTES } from './response.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -36,7 +36,7 @@ interface FunctionUrl {
 export interface FunctionUrlOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly adminKeyId: string;
   /** The key that each distribution signs with → its ARN. */
   readonly distributions: ReadonlyMap<string, string>;
@@ -59,7 +59,7 @@ const REMAPPED = ['date', 'server', 'www-authenticate'];
 /** Serves one function URL on a listener that already has its port. */
 export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
   const { plan, runtime, log } = options;
-  const at = place(url);
+  const at = describeResource(url);
   const functionArn = requireString(url.properties.TargetFunctionArn, `TargetFunctionArn of ${at}`);
   if (!plan.functions.has(functionArn)) throw new Error(`${at} calls ${functionArn}, which no template has`);
   const target: FunctionUrl = {
@@ -100,7 +100,7 @@ function gatekeeper(
   }
   if (url.properties.AuthType !== 'AWS_IAM') {
     throw new Error(
-      `${place(url)} has the auth type ${String(url.properties.AuthType)}: it must be NONE or AWS_IAM`,
+      `${describeResource(url)} has the auth type ${String(url.properties.AuthType)}: it must be NONE or AWS_IAM`,
     );
   }
   return (request, body) => {

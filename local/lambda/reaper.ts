@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export interface Warden {
+export interface Reaper {
   watch(pid: number): void;
   forget(pid: number): void;
   close(): Promise<void>;
@@ -15,7 +15,7 @@ export interface Warden {
  * One warden for all processes of a stack.
  * @param directory is removed when they have ended
  */
-export function startWarden(directory: string): Warden {
+export function startReaper(directory: string): Reaper {
   const program = fileURLToPath(new URL('reaper.mjs', import.meta.url));
   const child = spawn(process.execPath, [program, directory], {
     stdio: ['pipe', 'ignore', 'ignore'],

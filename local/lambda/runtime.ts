@@ -8,7 +8,7 @@ import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Faults } from '../faults/faults.ts';
-import type { Ledger } from '../iam/call-log.ts';
+import type { CallLog } from '../iam/call-log.ts';
 import { type Listener, listen } from '../listener.ts';
 import type { Caller } from '../services/aws-front.ts';
 import type { Metrics } from '../services/metric-lines.ts';
@@ -16,7 +16,7 @@ import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { type FunctionPlan, shortName, TRACE_ACTIONS } from '../template/plan.ts';
 import { type Environment, type EnvironmentHost, type Outcome, startEnvironment } from './environment.ts';
 import { createFleet, type Fleet } from './fleet.ts';
-import { startWarden, type Warden } from './reaper.ts';
+import { type Reaper, startReaper } from './reaper.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 export interface Runtime {
@@ -32,7 +32,7 @@ export interface Runtime {
 export interface RuntimeOptions {
   readonly functions: ReadonlyMap<string, FunctionPlan>;
   readonly awsEndpoint: string;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly faults: Faults;
   readonly metrics: Metrics;
   /** Requests that one process serves at the same time; 1 is classic Lambda. */
@@ -68,7 +68,7 @@ interface State {
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const api = await listen(0, 'the Lambda runtime API');
   const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
-  const warden = startWarden(compiled);
+  const warden = startReaper(compiled);
   const environments = new Map<string, Environment>();
   const callers = new Map<string, Caller>();
   const print = createPrinter(options);
@@ -162,14 +162,14 @@ function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload
 }
 
 /** The rights that Lambda itself needs for the log of a new environment, used with the role of the function. */
-function openLogStream(ledger: Ledger, { plan, logStream }: Environment): void {
+function openLogStream(ledger: CallLog, { plan, logStream }: Environment): void {
   const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
   if (plan.createsLogGroup) ledger.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
   ledger.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
 }
 
 /** Lambda sends the traces of a function with the role of the function, too. */
-function sendTraces(ledger: Ledger, { plan }: Environment): void {
+function sendTraces(ledger: CallLog, { plan }: Environment): void {
   for (const action of TRACE_ACTIONS) ledger.authorize(plan, action, '*');
 }
 
@@ -202,7 +202,7 @@ function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): bo
   }
 }
 
-async function closeRuntime(state: State, api: Listener, warden: Warden): Promise<void> {
+async function closeRuntime(state: State, api: Listener, warden: Reaper): Promise<void> {
   state.fleet.close();
   const all = [...state.environments.values()];
   for (const environment of all) environment.stop();

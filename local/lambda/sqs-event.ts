@@ -8,7 +8,7 @@ import { type JsonObject, listOf, objectOr, requireString } from '../template/js
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 /** A message that was taken from its queue and is hidden there. */
-export interface Taken {
+export interface ReceivedMessage {
   readonly id: string;
   readonly receiptHandle: string;
   /** Its record in the event, as JSON text. */
@@ -16,7 +16,7 @@ export interface Taken {
 }
 
 /** The messages of an answer of `ReceiveMessage` that was asked for all attributes. */
-export function readMessages(answer: JsonObject, queueArn: string): Taken[] {
+export function readMessages(answer: JsonObject, queueArn: string): ReceivedMessage[] {
   return listOf(answer.Messages).map((message) => {
     const fields = objectOr(message);
     const id = requireString(fields.MessageId, 'MessageId');
@@ -60,13 +60,16 @@ const HEAD = '{"Records":[';
 const TAIL = ']}';
 
 /** The payload of an invocation. */
-export function writeEvent(batch: readonly Taken[]): Buffer {
+export function writeEvent(batch: readonly ReceivedMessage[]): Buffer {
   return Buffer.from(`${HEAD}${batch.map(({ record }) => record).join(',')}${TAIL}`);
 }
 
 /** Batches that each fit into one payload: Lambda invokes early where a full batch would not. */
-export function splitBySize(messages: readonly Taken[], limit = MAX_PAYLOAD_BYTES): Taken[][] {
-  const batches: Taken[][] = [];
+export function splitBySize(
+  messages: readonly ReceivedMessage[],
+  limit = MAX_PAYLOAD_BYTES,
+): ReceivedMessage[][] {
+  const batches: ReceivedMessage[][] = [];
   let room = 0;
   for (const message of messages) {
     const size = Buffer.byteLength(message.record) + 1;

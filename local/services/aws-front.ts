@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Effect, Faults } from '../faults/faults.ts';
-import { type Ledger, sessionArn } from '../iam/call-log.ts';
+import { type CallLog, sessionArn } from '../iam/call-log.ts';
 import type { Listener } from '../listener.ts';
 import { objectOr, parseJson } from '../template/json.ts';
 import type { FunctionPlan } from '../template/plan.ts';
@@ -44,7 +44,7 @@ export interface FrontOptions {
   /** Who an access key belongs to; undefined for one that was never given out. */
   caller(accessKeyId: string): Caller | undefined;
   readonly services: Services;
-  readonly ledger: Ledger;
+  readonly ledger: CallLog;
   readonly faults: Faults;
   /** Requests below `/_local/`. */
   readonly control: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -134,7 +134,7 @@ function understand(
 }
 
 /** The error of AWS if the role does not allow the request. */
-function deny(ledger: Ledger, caller: Caller, asked: AwsRequest): Answer | undefined {
+function deny(ledger: CallLog, caller: Caller, asked: AwsRequest): Answer | undefined {
   for (const resource of asked.resources) {
     const message = denialOf(ledger, caller, asked.action, resource);
     if (message !== undefined)
@@ -145,7 +145,7 @@ function deny(ledger: Ledger, caller: Caller, asked: AwsRequest): Answer | undef
 
 /** What AWS says if the caller may not do the action on the resource. */
 export function denialOf(
-  ledger: Ledger,
+  ledger: CallLog,
   { plan }: Caller,
   action: string,
   resource: string,

@@ -83,6 +83,6 @@ export function sqsRequest(operation: string, input: JsonObject): AwsRequest {
 
 /** The operation of an `x-amz-target` header. */
 export function targetOperation(target: string | undefined): string {
-  const [, operation] = (target ?? '').split('..');
+  const [, operation] = (target ?? '').split('.');
   return operation ?? 'Unknown';
 }

@@ -6,7 +6,7 @@ import type { Store } from 'dynalite/db/index.js';
 import { checkTypes, checkValidations } from 'dynalite/validations/index.js';
 import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
 import type { Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 
 /** What a service answers: a status and a JSON body. */
@@ -137,7 +137,7 @@ async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Res
     if (found.TableStatus === 'ACTIVE') {
       if (shapeOf(found) === shape) return;
       throw new Error(
-        `${place(table)} has other keys or indexes than the kept table: remove the data directory`,
+        `${describeResource(table)} has other keys or indexes than the kept table: remove the data directory`,
       );
     }
     // Killed between creating the table and activating it: it cannot hold anything yet.
@@ -145,7 +145,7 @@ async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Res
   }
   const created = await run('CreateTable', wanted);
   if (created.status !== 200)
-    throw new Error(`${place(table)} cannot be created: ${JSON.stringify(created.body)}`);
+    throw new Error(`${describeResource(table)} cannot be created: ${JSON.stringify(created.body)}`);
   await untilActive(run, name);
 }
 

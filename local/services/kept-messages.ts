@@ -10,7 +10,7 @@ import { type SqsQueue, SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsS
 import type { MessageAttributeValue, SqsMessage } from '../../node_modules/fauxqs/dist/sqs/sqsTypes.js';
 import { numberOr, objectOr, parseJson, requireString, stringOr } from '../template/json.ts';
 
-export interface KeptMessages {
+export interface StoredMessages {
   /** Puts what was kept into the queue, and keeps what happens to its messages from now on. */
   keep(queue: SqsQueue): void;
   close(): void;
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS sequences (queue TEXT PRIMARY KEY, counter INTEGER NO
  * Opens the file in `data`.
  * @throws a sentence if it is damaged
  */
-export function openKeptMessages(data: string, log: (line: string) => void): KeptMessages {
+export function openStoredMessages(data: string, log: (line: string) => void): StoredMessages {
   const file = join(data, 'queues.sqlite');
   const database = openDatabase(file);
   const run = reporter(file, log, () => database.isOpen);

@@ -13,8 +13,8 @@ import { ACCOUNT } from '../template/intrinsics.ts';
 import { type JsonObject, numberOr, objectOr, parseJson, requireString } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
 import type { Plan, Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
-import { openKeptMessages } from './kept-messages.ts';
+import { describeResource } from '../template/resources.ts';
+import { openStoredMessages } from './kept-messages.ts';
 
 export interface MessagingAnswer {
   readonly status: number;
@@ -99,7 +99,7 @@ export async function startMessaging(
     .filter(({ properties }) => !isMail(properties))) {
     await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
-  const kept = data === undefined ? undefined : openKeptMessages(data, log);
+  const kept = data === undefined ? undefined : openStoredMessages(data, log);
   for (const queue of sqsStore.allQueues()) kept?.keep(queue);
   return {
     forward,
@@ -166,19 +166,21 @@ function subscriptionInput(
     subscription.properties;
   if (Protocol !== 'sqs')
     throw new Error(
-      `${place(subscription)} has the protocol ${String(Protocol)}; only sqs and email are known here`,
+      `${describeResource(subscription)} has the protocol ${String(Protocol)}; only sqs and email are known here`,
     );
-  const topic = requireString(TopicArn, `TopicArn of ${place(subscription)}`);
+  const topic = requireString(TopicArn, `TopicArn of ${describeResource(subscription)}`);
   const queue = queues.find((candidate) => arnOf(candidate) === Endpoint);
   if (queue === undefined)
-    throw new Error(`${place(subscription)} goes to ${String(Endpoint)}, which no template has`);
+    throw new Error(`${describeResource(subscription)} goes to ${String(Endpoint)}, which no template has`);
   if (!maySend(queue, topic, plan)) {
     throw new Error(
-      `${place(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
+      `${describeResource(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
     );
   }
-  if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${place(queue)}`) > 0) {
-    throw new Error(`${place(queue)} has a delay, which is not kept here for what comes from a topic`);
+  if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${describeResource(queue)}`) > 0) {
+    throw new Error(
+      `${describeResource(queue)} has a delay, which is not kept here for what comes from a topic`,
+    );
   }
   const attributes: [string, string][] = [];
   if (RawMessageDelivery !== undefined) attributes.push(['RawMessageDelivery', String(RawMessageDelivery)]);

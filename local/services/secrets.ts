@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { isObject, type JsonObject, numberOr, objectOr, parseJson, stringOr } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
 import type { Resolved } from '../template/plan.ts';
-import { place } from '../template/resources.ts';
+import { describeResource } from '../template/resources.ts';
 import type { Answer } from './dynamodb-service.ts';
 
 export interface Secrets {
@@ -121,7 +121,7 @@ function initialValue(resource: Resolved): string {
   if (typeof template !== 'string' || typeof key !== 'string') return password;
   const base = parseJson(template);
   if (base === undefined)
-    throw new Error(`${place(resource)} has a SecretStringTemplate that is not JSON: ${template}`);
+    throw new Error(`${describeResource(resource)} has a SecretStringTemplate that is not JSON: ${template}`);
   return JSON.stringify({ ...objectOr(base), [key]: password });
 }
 

@@ -86,7 +86,7 @@ export function createResolver(
   }
 
   function getAttribute(stack: StackTemplate, argument: unknown): string {
-    const parts = typeof argument === 'string' ? splitOnce(argument, '..') : argument;
+    const parts = typeof argument === 'string' ? splitOnce(argument, '.') : argument;
     const [id, attribute] = Array.isArray(parts) ? parts : [];
     const resource = resourceOf(stack, requireString(id, 'the resource of Fn::GetAtt'));
     const name = requireString(attribute, 'the attribute of Fn::GetAtt');
@@ -112,7 +112,7 @@ export function createResolver(
       (_, name: string) => {
         if (name.startsWith('!')) return `\${${name.slice(1)}}`;
         if (name in variables) return String(resolve(stack, variables[name]));
-        return String(name.includes('..') ? getAttribute(stack, name) : reference(stack, name));
+        return String(name.includes('.') ? getAttribute(stack, name) : reference(stack, name));
       },
     );
     return rewrite(composed);

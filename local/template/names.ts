@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Resource } from './assembly.ts';
 import { ACCOUNT, REGION, type References } from './intrinsics.ts';
-import { place } from './resources.ts';
+import { describeResource } from './resources.ts';
 
 /** URLs that are known only once the listeners have their ports. No trailing slashes. */
 export interface Addresses {
@@ -37,7 +37,7 @@ export function physicalName(resource: Resource): string {
   const given = property === undefined ? undefined : resource.properties[property];
   if (typeof given === 'string') return given;
   if (given !== undefined && !MAY_BE_COMPOSED.has(resource.type))
-    throw new Error(`${place(resource)} must be named by a plain string in ${property}`);
+    throw new Error(`${describeResource(resource)} must be named by a plain string in ${property}`);
   const fifo = resource.properties.FifoQueue === true || resource.properties.FifoTopic === true;
   return `${resource.stack}-${resource.logicalId}${fifo ? '.fifo' : ''}`;
 }
@@ -92,7 +92,7 @@ export function arnOf(resource: Resource): string {
     case 'AWS::SQS::Queue':
       return inRegion('sqs', name);
     default:
-      throw new Error(`${place(resource)} has no ARN here`);
+      throw new Error(`${describeResource(resource)} has no ARN here`);
   }
 }
 
@@ -153,7 +153,9 @@ export function createReferences(at: Addresses): References {
     attribute(resource, name) {
       const read = ATTRIBUTES[resource.type]?.[name];
       if (read !== undefined) return read(resource, at);
-      throw new Error(`${place(resource)} has no attribute ${name} that the local stack understands`);
+      throw new Error(
+        `${describeResource(resource)} has no attribute ${name} that the local stack understands`,
+      );
     },
   };
 }

@@ -10,7 +10,7 @@ import type { Resolve } from './intrinsics.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
 import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
-import { place } from './resources.ts';
+import { describeResource } from './resources.ts';
 
 /** A resource with its intrinsic functions resolved. */
 export interface Resolved extends Resource {
@@ -104,11 +104,11 @@ function readRoles(roles: readonly Resolved[], policies: readonly Resolved[]): M
   const statements = new Map<string, Statement[]>();
   for (const role of roles) statements.set(role.name, [...managedPolicies(role), ...inlinePolicies(role)]);
   for (const policy of policies) {
-    const parsed = parsePolicy(policy.properties.PolicyDocument, place(policy));
-    for (const name of stringsOf(policy.properties.Roles, `a role of ${place(policy)}`)) {
+    const parsed = parsePolicy(policy.properties.PolicyDocument, describeResource(policy));
+    for (const name of stringsOf(policy.properties.Roles, `a role of ${describeResource(policy)}`)) {
       const attached = statements.get(name);
       if (attached === undefined)
-        throw new Error(`${place(policy)} is attached to ${name}, which no template has`);
+        throw new Error(`${describeResource(policy)} is attached to ${name}, which no template has`);
       attached.push(...parsed);
     }
   }
@@ -119,17 +119,20 @@ function readRoles(roles: readonly Resolved[], policies: readonly Resolved[]): M
 }
 
 function managedPolicies(role: Resolved): Statement[] {
-  return stringsOf(role.properties.ManagedPolicyArns, `a managed policy of ${place(role)}`).flatMap((arn) => {
+  return stringsOf(
+    role.properties.ManagedPolicyArns,
+    `a managed policy of ${describeResource(role)}`,
+  ).flatMap((arn) => {
     const document = MANAGED[arn];
     if (document === undefined)
-      throw new Error(`${place(role)} has the managed policy ${arn}, which is not known here`);
+      throw new Error(`${describeResource(role)} has the managed policy ${arn}, which is not known here`);
     return parsePolicy(document, arn);
   });
 }
 
 function inlinePolicies(role: Resolved): Statement[] {
   return listOf(role.properties.Policies).flatMap((policy) => {
-    return parsePolicy(objectOr(policy).PolicyDocument, place(role));
+    return parsePolicy(objectOr(policy).PolicyDocument, describeResource(role));
   });
 }
 
@@ -140,7 +143,7 @@ function readFunction(
   logGroups: ReadonlySet<string>,
 ): FunctionPlan {
   const { properties, name } = resource;
-  const at = place(resource);
+  const at = describeResource(resource);
   const runtime = requireString(properties.Runtime, `Runtime of ${at}`);
   if (!runtime.startsWith('nodejs'))
     throw new Error(`${at} has the runtime ${runtime}; only nodejs runtimes run here`);

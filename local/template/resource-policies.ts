@@ -7,7 +7,7 @@ import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import { type JsonObject, requireString, stringsOf } from './json.ts';
 import type { Resolved } from './plan.ts';
-import { place } from './resources.ts';
+import { describeResource } from './resources.ts';
 
 /** The policy of a resource by its ARN. */
 export type ResourcePolicies = (arn: string) => readonly Statement[];
@@ -28,22 +28,26 @@ const CONDITION_KEYS = [
 export function readResourcePolicies(all: (type: string) => readonly Resolved[]): ResourcePolicies {
   const policies = new Map<string, Statement[]>();
   const add = (arn: string, statements: readonly Statement[], at: Resolved) => {
-    refuseUnknownKeys(statements, CONDITION_KEYS, place(at));
+    refuseUnknownKeys(statements, CONDITION_KEYS, describeResource(at));
     policies.set(arn, [...(policies.get(arn) ?? []), ...statements]);
   };
   for (const policy of all('AWS::SNS::TopicPolicy')) {
-    const statements = parseResourcePolicy(policy.properties.PolicyDocument, place(policy));
-    for (const arn of stringsOf(policy.properties.Topics, `a topic of ${place(policy)}`))
+    const statements = parseResourcePolicy(policy.properties.PolicyDocument, describeResource(policy));
+    for (const arn of stringsOf(policy.properties.Topics, `a topic of ${describeResource(policy)}`))
       add(arn, statements, policy);
   }
   for (const policy of all('AWS::SQS::QueuePolicy')) {
-    const statements = parseResourcePolicy(policy.properties.PolicyDocument, place(policy));
-    for (const url of stringsOf(policy.properties.Queues, `a queue of ${place(policy)}`))
+    const statements = parseResourcePolicy(policy.properties.PolicyDocument, describeResource(policy));
+    for (const url of stringsOf(policy.properties.Queues, `a queue of ${describeResource(policy)}`))
       add(`arn:aws:sqs:${REGION}:${ACCOUNT}:${url.slice(url.lastIndexOf('/') + 1)}`, statements, policy);
   }
   for (const permission of all('AWS::Lambda::Permission')) {
     const arn = functionArn(permission);
-    add(arn, parseResourcePolicy(permissionDocument(permission, arn), place(permission)), permission);
+    add(
+      arn,
+      parseResourcePolicy(permissionDocument(permission, arn), describeResource(permission)),
+      permission,
+    );
   }
   return (arn) => policies.get(arn) ?? [];
 }
@@ -59,7 +63,7 @@ const NARROWED_BY: Readonly<Record<string, readonly [operator: string, key: stri
 /** The statement that Lambda makes of a permission. @see https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
 function permissionDocument(permission: Resolved, arn: string): JsonObject {
   const { properties } = permission;
-  const name = place(permission);
+  const name = describeResource(permission);
   const principal = requireString(properties.Principal, `Principal of ${name}`);
   const Condition: Record<string, JsonObject> = {};
   for (const [property, [operator, key]] of Object.entries(NARROWED_BY)) {
@@ -82,6 +86,9 @@ const principalOf = (name: string) => {
 };
 
 function functionArn(permission: Resolved): string {
-  const name = requireString(permission.properties.FunctionName, `FunctionName of ${place(permission)}`);
+  const name = requireString(
+    permission.properties.FunctionName,
+    `FunctionName of ${describeResource(permission)}`,
+  );
   return name.startsWith('arn:') ? name : `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
 }

@@ -267,7 +267,9 @@ export function refuseUnknown(assembly: Assembly): void {
     for (const resource of stack.resources.values()) {
       const known = TABLE[resource.type];
       if (known === undefined) {
-        throw new Error(`${place(resource)} is of a type that the local stack does not understand`);
+        throw new Error(
+          `${describeResource(resource)} is of a type that the local stack does not understand`,
+        );
       }
       refuseProperties(resource, known, resource.properties, '');
     }
@@ -281,7 +283,7 @@ function refuseProperties(resource: Resource, known: Properties, value: unknown,
       const rule = Object.hasOwn(known, name) ? known[name] : undefined;
       if (rule === undefined) {
         throw new Error(
-          `${place(resource)} has the property ${prefix}${name}, which the local stack does not understand`,
+          `${describeResource(resource)} has the property ${prefix}${name}, which the local stack does not understand`,
         );
       }
       if (typeof rule === 'object') refuseProperties(resource, rule, below, `${prefix}${name}.`);
@@ -290,6 +292,6 @@ function refuseProperties(resource: Resource, known: Properties, value: unknown,
 }
 
 /** Names a resource in a sentence: stack, logical id, construct path, type. */
-export function place(resource: Resource): string {
+export function describeResource(resource: Resource): string {
   return `${resource.stack}/${resource.logicalId} (${resource.path}, ${resource.type})`;
 }

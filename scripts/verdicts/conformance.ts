@@ -9,18 +9,18 @@ import { fileURLToPath } from 'node:url';
 const LIST = fileURLToPath(new URL('../../test/conformance/expected-failures.json', import.meta.url));
 
 /** How a part of the tests went. */
-export interface Tally {
+export interface TestCounts {
   readonly passed: number;
   readonly failed: number;
 }
 
-export interface Verdict {
-  readonly tally: Tally;
+export interface ConformanceResult {
+  readonly tally: TestCounts;
   /** What was not as listed, for people. */
   readonly lines: readonly string[];
 }
 
-export function judgeConformance(report: unknown): Verdict {
+export function judgeConformance(report: unknown): ConformanceResult {
   const expected = new Set(expectedFailures());
   const results = [...resultsOf(report)];
   const lines: string[] = [];

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { fieldsOf } from '../../protocol/fields.ts';
-import type { Tally } from './conformance.ts';
+import type { TestCounts } from './conformance.ts';
 
 const FILE = resolve('test/threats.json');
 
@@ -26,7 +26,10 @@ interface Ran {
 }
 
 /** @param report what vitest wrote of the run */
-export function judgeThreats(report: unknown): { readonly tally: Tally; readonly lines: readonly string[] } {
+export function judgeThreats(report: unknown): {
+  readonly tally: TestCounts;
+  readonly lines: readonly string[];
+} {
   const ran = testsOf(report);
   const verdicts = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => verdictOf(threat, ran));
   return {
@@ -68,7 +71,7 @@ function testsOf(report: unknown): Ran[] {
   if (!Array.isArray(testResults)) return [];
   return testResults.map(fieldsOf).flatMap(({ name, assertionResults }) =>
     (Array.isArray(assertionResults) ? assertionResults : []).map(fieldsOf).map(({ fullName, status }) => ({
-      file: relative(resolve('..'), String(name)),
+      file: relative(resolve('.'), String(name)),
       name: String(fullName),
       passed: status === 'passed',
     })),

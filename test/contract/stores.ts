@@ -13,9 +13,9 @@ import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws
 import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { leasesInDynamoDb } from '../../lambda/aws/dynamodb/leases-table.ts';
-import { tallyInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
+import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
 import { subscribersInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
-import type { TallyStore } from '../../lambda/hub/hold/caller-quota.ts';
+import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
 import type { CursorStore, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
@@ -26,7 +26,7 @@ import type {
   LeaseStore,
 } from '../../lambda/webhook/webhook-ports.ts';
 import { memoryLog } from '../support/domain/memory-log.ts';
-import { memoryTally } from '../support/domain/memory-quota.ts';
+import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';
 import { memoryWebhooks } from '../support/webhooks/memory-webhooks.ts';
 
@@ -36,7 +36,7 @@ export interface Stores {
   readonly keys: KeyStore;
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
-  readonly tally: TallyStore;
+  readonly tally: QuotaStore;
   /** Ids of bookings in the tally whose holder is not there. */
   readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
@@ -82,7 +82,7 @@ function inMemory(): Stores {
     ...memoryListeners(() => () => {}),
     ...webhooks,
     dispatchCursors,
-    tally: memoryTally(async (id) => !absent.has(id)),
+    tally: memoryQuota(async (id) => !absent.has(id)),
     absent,
   };
 }
@@ -131,7 +131,7 @@ function inDynamoDb(client = documentClient()): Stores {
     keys: keysInDynamoDb(client, 'keys'),
     subscribers: subscribersInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
-    tally: tallyInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
+    tally: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),

@@ -4,7 +4,7 @@
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Booking, Counted, Kept, TallyStore } from '../../lambda/hub/hold/caller-quota.ts';
+import type { Booking, Counted, QuotaStore, StoredBooking } from '../../lambda/hub/hold/caller-quota.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const MOST = 5;
@@ -12,7 +12,7 @@ const OVER = 2;
 const LASTS_MS = 60_000;
 
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
-  let tally: TallyStore;
+  let tally: QuotaStore;
   let absent: Set<string>;
   let caller: string;
   beforeEach(() => {
@@ -23,8 +23,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
   const take = (now = NOW, { who = caller, most = MOST, over = 0 }: Partial<Asked> = {}) =>
     tally.take(who, booked(now), { most, over }, now);
   /** Those who are let in, one after another. */
-  const takeMany = async (times: number, now = NOW, asked: Partial<Asked> = {}): Promise<Kept[]> => {
-    const all: Kept[] = [];
+  const takeMany = async (times: number, now = NOW, asked: Partial<Asked> = {}): Promise<StoredBooking[]> => {
+    const all: StoredBooking[] = [];
     for (let n = 0; n < times; n++) {
       const kept = await take(now, asked);
       if (kept) all.push(kept);
@@ -110,7 +110,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
 
   test('a thousand are counted one by one, and so is what makes room among them', async () => {
     const asked = { most: 1_000 };
-    const all: (Kept | undefined)[] = [];
+    const all: (StoredBooking | undefined)[] = [];
     while (all.length < 990)
       all.push(...(await Promise.all(Array.from({ length: 30 }, () => take(NOW, asked)))));
     expect(all.filter(Boolean)).toHaveLength(990);

@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Errand } from '../../lambda/webhook/delivery/delivery-task.ts';
+import type { DeliveryTask } from '../../lambda/webhook/delivery/delivery-task.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
-const ERRANDS: readonly Errand[] = [
+const ERRANDS: readonly DeliveryTask[] = [
   {
     id: 'stream#1#2',
     due: NOW,
@@ -27,8 +27,8 @@ const ERRANDS: readonly Errand[] = [
   { id: 'handshake', due: NOW + 6, kind: 'handshake' },
 ];
 
-const retry = (id: string, due: number): Errand => ({ id, due, kind: 'retry', delivery: 'msg' });
-const asked = (id: string, due: number): Errand => ({ id, due, kind: 'test' });
+const retry = (id: string, due: number): DeliveryTask => ({ id, due, kind: 'retry', delivery: 'msg' });
+const asked = (id: string, due: number): DeliveryTask => ({ id, due, kind: 'test' });
 const idsOf = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id).join(' ');
 
 const [memory, dynamo] = storesUnderTest();
@@ -42,7 +42,7 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       deliveries,
       endpoint,
       due: async (now: number, most = 10) => {
-        const { errands, next } = await deliveries.due(endpoint, now, most);
+        const { tasks: errands, next } = await deliveries.due(endpoint, now, most);
         return [idsOf(errands), next];
       },
     };
@@ -52,7 +52,7 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
     test('are found as they were left, those that somebody waits for first', async () => {
       const { deliveries, endpoint } = anew();
       for (const errand of ERRANDS) await deliveries.leave(endpoint, errand);
-      const { errands } = await deliveries.due(endpoint, NOW + 9, 10);
+      const { tasks: errands } = await deliveries.due(endpoint, NOW + 9, 10);
       expect(errands).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
     });
 
@@ -99,7 +99,7 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       await deliveries.leave(endpoint, left);
       await deliveries.leave(endpoint, { ...left, id: 'another' });
       await deliveries.leave(endpoint, { ...left, due: NOW + 1 });
-      const { errands } = await deliveries.due(endpoint, NOW, 10);
+      const { tasks: errands } = await deliveries.due(endpoint, NOW, 10);
       expect(errands).toStrictEqual([{ ...left, id: 'another' }, left]);
       await deliveries.done(endpoint, range);
       await deliveries.done(endpoint, range);
@@ -115,7 +115,7 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       await deliveries.leave(`${endpoint}2`, retry('r', NOW));
       await deliveries.done(endpoint, retry('r', NOW));
       expect(await due(NOW)).toEqual(['', undefined]);
-      expect((await deliveries.due(`${endpoint}2`, NOW, 1)).errands).toHaveLength(1);
+      expect((await deliveries.due(`${endpoint}2`, NOW, 1)).tasks).toHaveLength(1);
     });
   });
 });

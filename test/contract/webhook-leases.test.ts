@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
-import type { Health, Standing } from '../../lambda/webhook/webhook-ports.ts';
+import type { EndpointState, Health } from '../../lambda/webhook/webhook-ports.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 60_000;
@@ -17,8 +17,8 @@ const SICK: Health = {
   isTold: true,
   pacedUntil: NOW + 11,
 };
-const FRESH: Standing = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
-const WORN: Standing = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };
+const FRESH: EndpointState = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
+const WORN: EndpointState = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };
 
 // How much an ask counts is left open: the SDK may repeat one. So counts are compared with what was answered before.
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {

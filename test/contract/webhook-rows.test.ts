@@ -6,7 +6,7 @@ import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { describe, expect, test } from 'vitest';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import type { Delivery } from '../../lambda/webhook/delivery/delivery.ts';
-import type { Errand } from '../../lambda/webhook/delivery/delivery-task.ts';
+import type { DeliveryTask } from '../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../lambda/webhook/endpoint.ts';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
 import { BEGINNING } from '../../protocol/offset.ts';
@@ -63,7 +63,7 @@ const DELIVERY: Delivery = {
   writer: 'me',
 };
 
-const RANGE: Errand = {
+const RANGE: DeliveryTask = {
   id: 'range',
   due: NOW,
   kind: 'range',
@@ -74,8 +74,8 @@ const RANGE: Errand = {
   since: NOW,
   run: '',
 };
-const RECOVER: Errand = { id: 'recover', due: NOW, kind: 'recover', since: NOW, until: NOW, after: '' };
-const RETRY: Errand = { id: 'retry', due: NOW, kind: 'retry', delivery: 'msg' };
+const RECOVER: DeliveryTask = { id: 'recover', due: NOW, kind: 'recover', since: NOW, until: NOW, after: '' };
+const RETRY: DeliveryTask = { id: 'retry', due: NOW, kind: 'retry', delivery: 'msg' };
 
 const STANDING = { health: { ...HEALTHY, failingSince: NOW }, wakeAt: NOW, wakeBy: 'wake' };
 

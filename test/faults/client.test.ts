@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { type Browser, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/index.ts';
-import { harshDay } from '../../local/faults/chaos.ts';
+import { chaosDay } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { type FrontAnswer, startProxy } from '../support/client/proxy.ts';
 import { saveGrants } from '../support/wire/grants.ts';
@@ -19,7 +19,7 @@ const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 let running: RunningHub;
 let hub: Caller;
 beforeAll(async () => {
-  running = await startHub({ harsh: harshDay(SEED) });
+  running = await startHub({ harsh: chaosDay(SEED) });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
 }, 60_000);
 afterAll(async () => {

@@ -8,7 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { GENTLE } from '../../local/faults/chaos.ts';
+import { CALM } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
@@ -25,7 +25,7 @@ let hub: Caller;
 const lines: string[] = [];
 beforeAll(async () => {
   running = await startHub({
-    harsh: { ...GENTLE, lostDisconnects: LOST_DISCONNECTS },
+    harsh: { ...CALM, lostDisconnects: LOST_DISCONNECTS },
     log: (line) => lines.push(line),
   });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });

@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { GENTLE } from '../../local/faults/chaos.ts';
+import { CALM } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { UNTHROTTLED } from '../support/webhooks/webhook-calls.ts';
 import { type Line, Lines } from '../support/webhooks/webhook-lines.ts';
@@ -25,7 +25,7 @@ const logged: string[] = [];
 beforeAll(async () => {
   running = await startHub({
     context: UNTHROTTLED,
-    harsh: { ...GENTLE, seed: SEED, duplicates: 0.3, reorders: 0.3 },
+    harsh: { ...CALM, seed: SEED, duplicates: 0.3, reorders: 0.3 },
     log: (line) => logged.push(line),
   });
   receiver = await startReceiver();

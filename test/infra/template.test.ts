@@ -6,7 +6,7 @@ import { CfnResource, type Stack } from 'aws-cdk-lib';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { doorNames } from '../../lambda/env.ts';
+import { handlerNames } from '../../lambda/env.ts';
 import { parseConfig } from '../../lib/config/config.ts';
 import { strictHubOf, templatesOf } from './synthesized.ts';
 
@@ -66,7 +66,7 @@ describe('the template', () => {
         Object.keys(Properties?.Environment?.Variables ?? {}).sort(),
       ]),
     );
-    const sorted = Object.entries(doorNames).map(([door, names]) => [door, [...names].sort()]);
+    const sorted = Object.entries(handlerNames).map(([door, names]) => [door, [...names].sort()]);
     expect(environments).toEqual(Object.fromEntries(sorted));
   });
 

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import { doorNames } from '../../lambda/env.ts';
-import { type Doors, OwnMetrics } from '../../lib/watch/metrics.ts';
+import { handlerNames } from '../../lambda/env.ts';
+import { type Handlers, OwnMetrics } from '../../lib/watch/metrics.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../protocol/metrics.ts';
 import { templatesOf } from './synthesized.ts';
@@ -142,7 +142,7 @@ describe('the hub’s own metrics', () => {
     for (const { name, dimensions, stage, door } of all) {
       expect(dimensions, name).toEqual([...(definitionOf(name)?.dimensions ?? [])].sort());
       expect(stage).toBe('dev');
-      if (door !== undefined) expect(Object.keys(doorNames)).toContain(door);
+      if (door !== undefined) expect(Object.keys(handlerNames)).toContain(door);
     }
   });
 
@@ -158,7 +158,7 @@ describe('the hub’s own metrics', () => {
   });
 
   test('cost what the README says', () => {
-    const doors = Object.keys(doorNames).length;
+    const doors = Object.keys(handlerNames).length;
     const most = Object.entries(METRICS).reduce((sum, [name, { dimensions }]: [string, MetricDefinition]) => {
       // Delivered has one function for each of the five transports.
       const functions = name === 'Delivered' ? 5 : doors;
@@ -204,7 +204,7 @@ test('the dashboard has its rows in the order in which an event travels', () => 
 });
 
 test('the functions have the names that doors are watched by', () => {
-  const names: readonly (keyof Doors)[] = [
+  const names: readonly (keyof Handlers)[] = [
     'Publish',
     'Socket',
     'Push',
@@ -215,7 +215,7 @@ test('the functions have the names that doors are watched by', () => {
     'Dispatch',
     'Deliver',
   ];
-  expect([...names].sort()).toEqual(Object.keys(doorNames).sort());
+  expect([...names].sort()).toEqual(Object.keys(handlerNames).sort());
   for (const [id, { Properties }] of Object.entries(hub.findResources('AWS::Lambda::Function'))) {
     const { FUNCTION, STAGE } = Properties?.Environment?.Variables ?? {};
     expect([FUNCTION, STAGE]).toEqual([id.replace(/Door.*/, ''), 'dev']);

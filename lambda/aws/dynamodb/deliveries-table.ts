@@ -27,7 +27,7 @@ import {
   type Delivery,
   ERROR_CLASSES,
 } from '../../webhook/delivery/delivery.ts';
-import { type Errand, isAwaited } from '../../webhook/delivery/delivery-task.ts';
+import { type DeliveryTask, isAwaited } from '../../webhook/delivery/delivery-task.ts';
 import { timeKey } from '../../webhook/delivery/due-delivery.ts';
 import type { DeliveryStore } from '../../webhook/webhook-ports.ts';
 import { call } from '../aws-client.ts';
@@ -40,7 +40,7 @@ const LAST_ERRAND = 'due#~';
 
 const MESSAGE = 'message#';
 
-const errandKey = (endpoint: string, errand: Errand) => ({
+const errandKey = (endpoint: string, errand: DeliveryTask) => ({
   endpoint,
   row: `${isAwaited(errand) ? 'asked' : 'due'}#${timeKey(errand.due)}#${errand.id}`,
 });
@@ -82,10 +82,10 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
       });
       const { Items = [] } = await call(() => client.send(query));
       const first = Items.map(errandOf);
-      const isDue = (errand: Errand) => isAwaited(errand) || errand.due <= now;
+      const isDue = (errand: DeliveryTask) => isAwaited(errand) || errand.due <= now;
       const errands = first.filter(isDue).slice(0, most);
       const following = first[errands.length];
-      return { errands, next: following && !isDue(following) ? following.due : undefined };
+      return { tasks: errands, next: following && !isDue(following) ? following.due : undefined };
     },
     async put(endpoint, delivery) {
       const { id, version, writer } = delivery;
@@ -129,12 +129,12 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
   };
 }
 
-const errandItem = (errand: Errand): Item =>
+const errandItem = (errand: DeliveryTask): Item =>
   errand.kind === 'range'
     ? { ...errand, from: formatOffset(errand.from), to: formatOffset(errand.to) }
     : { ...errand };
 
-function errandOf(item: Item): Errand {
+function errandOf(item: Item): DeliveryTask {
   const due = { id: textOf(item, 'id'), due: numberOf(item, 'due') };
   const kind = textOf(item, 'kind');
   switch (kind) {

@@ -6,7 +6,7 @@
 import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
-import type { Health, LeaseStore, Standing } from '../../webhook/webhook-ports.ts';
+import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-ports.ts';
 import { call } from '../aws-client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
 import {
@@ -26,7 +26,7 @@ const keyOf = (endpoint: string) => ({ endpoint, row: 'lease' });
 const expiryAfter = (now: number) => expiryOf(now + KEPT_MS);
 
 const SET_STANDING = 'SET #health = :health, #wakeAt = :wakeAt, #wakeBy = :wakeBy';
-const valuesOf = ({ health, wakeAt, wakeBy }: Standing) => ({
+const valuesOf = ({ health, wakeAt, wakeBy }: EndpointState) => ({
   ':health': health,
   ':wakeAt': wakeAt,
   ':wakeBy': wakeBy,
@@ -98,7 +98,7 @@ const unasked = (asks: number) => ` AND ${asks === 0 ? 'attribute_not_exists(#as
 const asksOf = (row: Item) => ifThere(row, 'asks', numberOf) ?? 0;
 
 /** A row that nobody has committed to yet says nothing of all this. */
-const standingOf = (row: Item): Standing => ({
+const standingOf = (row: Item): EndpointState => ({
   health: row.health === undefined ? HEALTHY : healthOf(fieldsOf(row.health)),
   wakeAt: ifThere(row, 'wakeAt', numberOf) ?? 0,
   wakeBy: ifThere(row, 'wakeBy', textOf) ?? '',

@@ -15,9 +15,9 @@ import {
   alive,
   type Booking,
   type Counted,
-  type Kept,
   type Quota,
-  type TallyStore,
+  type QuotaStore,
+  type StoredBooking,
 } from '../../hub/hold/caller-quota.ts';
 import { shardOf } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
@@ -54,16 +54,16 @@ interface Row {
  * @param isThere says whether the holder of a booking is there. Where it can be known, a booking without a holder (its
  * opening failed after it was booked, or its end was never told) makes room after a minute, not at its end
  */
-export function tallyInDynamoDb(
+export function quotaInDynamoDb(
   client: DynamoDBDocumentClient,
   table: string,
   kind: string,
   isThere?: (id: string) => Promise<boolean>,
-): TallyStore {
+): QuotaStore {
   const partitionOf = (caller: Counted) => `#${kind}:${hashOf(caller)}`;
 
   async function change(
-    { caller, row }: Pick<Kept, 'caller' | 'row'>,
+    { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
     update: string,
     condition: string | undefined,
     values: Item,
@@ -133,7 +133,7 @@ export function tallyInDynamoDb(
   return {
     async take(caller, booking, quota, now) {
       const own = shardOf(booking.id, rowsOf(quota.most));
-      const book = async (row: number, over: number): Promise<Kept | undefined> => {
+      const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
         const kept = { caller, booking, row, room: roomOf(row, quota.most) };
         const text = stored(booking);
         const isBooked = await change(kept, ADD, HAS_ROOM, {

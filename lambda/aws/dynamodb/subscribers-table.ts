@@ -26,16 +26,16 @@ import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
 import {
   type Connection,
+  type OwnCursor,
+  ownCursorIn,
   type PatternShard,
-  type Place,
-  placeIn,
   type Subscriber,
   type SubscriberStore,
 } from '../../hub/push/push-ports.ts';
 import { EXPIRED } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
 import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { tallyInDynamoDb } from './quota-table.ts';
+import { quotaInDynamoDb } from './quota-table.ts';
 import { keyOf, nameOfKey, namesIn } from './stored-attributes.ts';
 
 type Item = Readonly<Record<string, unknown>>;
@@ -68,7 +68,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     return Item && subscriberOf(Item);
   };
   const isNoted = async (id: string) => (await connection(id)) !== undefined;
-  const tally = tallyInDynamoDb(client, table, 'connections', isNoted);
+  const tally = quotaInDynamoDb(client, table, 'connections', isNoted);
   /** Those who joined so long ago have left, or joined again. */
   const countAnew = async (pattern: string, since: number, now: number): Promise<void> => {
     const update = new UpdateCommand({
@@ -185,7 +185,7 @@ export function subscribersInDynamoDb(client: DynamoDBDocumentClient, table: str
     members: async (set) => (await query(setKey(set))).map(subscriberOf),
     async move(set, subscriber, channel, place) {
       const { id, connection: to, joins } = subscriber;
-      const was = placeIn(subscriber, channel);
+      const was = ownCursorIn(subscriber, channel);
       const there = was
         ? 'places.#channel = :was'
         : 'attribute_not_exists(places.#channel) AND joins = :joins';
@@ -258,12 +258,12 @@ async function queryAll(client: DynamoDBDocumentClient, table: string, pattern: 
 /** An offset; `?` if the frame that began there may have arrived; how often and until when its subscriber rests; the term it was written in. */
 const PLACE = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
 
-function placeText({ at, isUnsure, rests, restsUntil, term }: Place): string {
+function placeText({ at, isUnsure, rests, restsUntil, term }: OwnCursor): string {
   const rest = rests > 0 ? `+${rests}@${restsUntil}` : '';
   return `${formatOffset(at)}${isUnsure ? '?' : ''}${rest}${term > 0 ? `~${term}` : ''}`;
 }
 
-function placeOf(text: string): Place {
+function placeOf(text: string): OwnCursor {
   const [, offset = '', mark, rests = '0', restsUntil = '0', term = '0'] = PLACE.exec(text) ?? [];
   const at = parseOffset(offset);
   if (!at) throw new Error('stored place is no offset');

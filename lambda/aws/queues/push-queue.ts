@@ -9,7 +9,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts';
 import type { Hint } from '../../hub/push/on-hint.ts';
-import type { Goodbye, Goodbyes, Job, Jobs } from '../../hub/push/push-ports.ts';
+import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
 import type { Relay, Relays } from '../../hub/push/relay.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import type { Carried } from './queue-handler.ts';
@@ -117,7 +117,7 @@ const GOODBYES = '@goodbyes';
  * with a token that ends would be one of them for all of its life.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
  */
-export function goodbyesBySqs(queueUrl: string): Goodbyes {
+export function disconnectsBySqs(queueUrl: string): DisconnectQueue {
   const send = sendingTo(queueUrl);
   return {
     send: async ({ kind, ...rest }, delayMs) => await send({ goodbye: kind, ...rest }, delayMs, GOODBYES),
@@ -128,7 +128,7 @@ export type Work =
   | ({ readonly kind: 'hint' } & Hint)
   | ({ readonly kind: 'relay' } & Relay)
   | ({ readonly kind: 'job' } & Job)
-  | Goodbye;
+  | DisconnectRequest;
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
 export function parseWork(body: string): Work {
@@ -151,7 +151,7 @@ function relayOf({ relay, offset, tries }: Fields): Work {
   return { kind: 'relay', channel: relay, offset: position, tries };
 }
 
-function goodbyeOf({ goodbye, connection, principal, at }: Fields): Goodbye {
+function goodbyeOf({ goodbye, connection, principal, at }: Fields): DisconnectRequest {
   if (typeof at !== 'number') throw new Error('the goodbye has no time');
   if (goodbye === 'expired' && typeof connection === 'string') return { kind: goodbye, connection, at };
   if (goodbye === 'kicked' && typeof principal === 'string') return { kind: goodbye, principal, at };

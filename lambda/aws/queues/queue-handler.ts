@@ -20,7 +20,7 @@ export interface Carried<W> {
   readonly merge: (one: W, other: W) => W;
 }
 
-export interface QueueDoor<W> {
+export interface QueueHandlerOptions<W> {
   readonly carries: Carried<W>;
   /** How long the last that was begun in time may still take, in milliseconds: what is left beyond that is time to begin in. */
   readonly lastMs: number;
@@ -41,7 +41,7 @@ export interface Message<W> {
 }
 
 /** The Lambda handler. Messages that ask for the same are done once; those of what failed come again. */
-export function queueHandler<W extends object>({ carries, lastMs, work, logDefect }: QueueDoor<W>) {
+export function queueHandler<W extends object>({ carries, lastMs, work, logDefect }: QueueHandlerOptions<W>) {
   const { keyOf, merge, about } = carries;
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, lastMs);

@@ -5,7 +5,7 @@
  * @module
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
-import type { Next, Wake } from '../../webhook/delivery/serve-endpoint.ts';
+import type { Next, WakeMessage } from '../../webhook/delivery/serve-endpoint.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import {
   type BatchAnswer,
@@ -31,18 +31,18 @@ const MAX_HIDDEN_SECONDS = 12 * 3_600 - 120;
 const OLD_AFTER_MS = 24 * 3_600_000;
 const OLD_AFTER_RECEIVES = 50;
 
-export interface WakeDoor {
+export interface WakeHandlerOptions {
   readonly queueUrl: string;
   /** How long a turn may take that was begun in time, in milliseconds. */
   readonly lastMs: number;
-  readonly serve: (work: DeliverWork, wake: Wake, until: number) => Promise<Next>;
+  readonly serve: (work: DeliverWork, wake: WakeMessage, until: number) => Promise<Next>;
   /** Has a new wake sent in the place of one that is old. */
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
   readonly logDefect: LogDefect;
 }
 
 /** The Lambda handler. */
-export function wakeHandler(door: WakeDoor) {
+export function wakeHandler(door: WakeHandlerOptions) {
   const client = new SQSClient(clientSettings);
   const hide = async (receiptHandle: string, ms: number): Promise<void> => {
     const change = new ChangeMessageVisibilityCommand({
@@ -64,7 +64,7 @@ export function wakeHandler(door: WakeDoor) {
 
 /** True if the message is to stay in the queue. */
 async function handle(
-  { serve, renew, logDefect }: WakeDoor,
+  { serve, renew, logDefect }: WakeHandlerOptions,
   hide: (receiptHandle: string, ms: number) => Promise<void>,
   { id, receiptHandle, attributes, work }: Message<DeliverWork>,
   until: number,

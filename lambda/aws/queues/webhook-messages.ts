@@ -24,7 +24,7 @@ export function looksBySqs(queueUrl: string): Dispatching['lookAgain'] {
 }
 
 /** What deliver has dispatch do. */
-export function errandsOfDeliver(queueUrl: string): {
+export function tasksOfDeliver(queueUrl: string): {
   readonly notify: Delivering['notify'];
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
 } {
@@ -36,7 +36,7 @@ export function errandsOfDeliver(queueUrl: string): {
 }
 
 /** Dead letters, with what people look for beside what a redrive needs. */
-export function deadLettersBySqs(queueUrl: string): Delivering['bury'] {
+export function deadLettersBySqs(queueUrl: string): Delivering['deadLetter'] {
   const send = sendingTo(queueUrl);
   return async (endpoint, { id, channel, position, attempts }) =>
     await send({

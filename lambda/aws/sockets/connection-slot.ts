@@ -26,13 +26,13 @@ export type Send = (path: string, headers: string[], body: Buffer, method?: Meth
  * @param answered gets the status of each POST, or NO_ANSWER, or the error of one that cannot be sent, such as with a
  *   malformed header. It may send the next at once, and must not throw.
  */
-export type OpenLane = (answered: (answer: number | Error) => void) => Send;
+export type OpenSlot = (answered: (answer: number | Error) => void) => Send;
 
 /**
  * @param origin protocol, host and port
  * @param timeoutMs how long to connect may take, and then how long the answer, in milliseconds
  */
-export function lanesTo(origin: string, timeoutMs: number): OpenLane {
+export function connectionSlotsTo(origin: string, timeoutMs: number): OpenSlot {
   // One for all lanes: to make one for each is a quarter of the processor time of connecting, measured on Node 24.
   const secureContext = createSecureContext();
   // Over HTTP/2 the posts would share one socket and its window; over HTTP/1.1 they fail one at a time.

@@ -26,7 +26,7 @@ const SHORTEST_WAIT_MS = 5;
  * Says whether one more may go now. After a `false`, `resume` is called once, when asking again is of use.
  * @param perSecond the most that may go in a second, above 0
  */
-export function paced(perSecond: number, time: Time, resume: () => void): () => boolean {
+export function rateLimiter(perSecond: number, time: Time, resume: () => void): () => boolean {
   const most = Math.max(1, perSecond * BURST_SECONDS);
   let left = most;
   let asked = time.now();

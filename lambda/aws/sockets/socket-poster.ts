@@ -6,8 +6,8 @@
  */
 import { MAX_POST_BYTES } from '../../../protocol/limits.ts';
 import type { Closed, Connections, Posted } from '../../hub/push/push-ports.ts';
-import { lanesTo, NO_ANSWER, type Send } from './connection-slot.ts';
-import { machineTime, paced, type Time } from './rate-limiter.ts';
+import { connectionSlotsTo, NO_ANSWER, type Send } from './connection-slot.ts';
+import { machineTime, rateLimiter, type Time } from './rate-limiter.ts';
 import { type Credentials, encodeSegment, hashOf, type Method, type Sign, signer } from './sigv4.ts';
 
 export interface ConnectionsSettings {
@@ -118,11 +118,11 @@ const CLOSED: Readonly<Record<Posted, Closed>> = {
 function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Sign): (post: Post) => void {
   const { inFlight, time = machineTime, random = Math.random, timeoutMs = POST_TIMEOUT_MS } = settings;
   const { clock = Date.now } = settings;
-  const openLane = lanesTo(origin, timeoutMs);
+  const openLane = connectionSlotsTo(origin, timeoutMs);
   const waiting = waitingPosts();
   const free: Lane[] = [];
   let lanes = 0;
-  const mayStart = paced(settings.perSecond, time, startAll);
+  const mayStart = rateLimiter(settings.perSecond, time, startAll);
 
   function open(): Lane {
     lanes++;

@@ -7,9 +7,9 @@ import { parseOffset } from '../../../protocol/offset.ts';
 import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
-import type { Ear } from '../../hub/hold/wake.ts';
+import type { WakeSocket } from '../../hub/hold/wake.ts';
 
-export interface EarOptions {
+export interface WakeSocketOptions {
   readonly url: string;
   readonly keys: KeySource;
   readonly audience: string;
@@ -45,7 +45,7 @@ interface State {
   retryAt: number;
 }
 
-export function earTo(options: EarOptions): Ear {
+export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   const { clock } = options;
   let heard: (channel: string, next: number) => void = () => {};
   const state: State = {
@@ -92,7 +92,7 @@ function drop(state: State, now: number): void {
 }
 
 async function open(
-  options: EarOptions,
+  options: WakeSocketOptions,
   state: State,
   heard: (channel: string, next: number) => void,
 ): Promise<void> {
@@ -118,7 +118,7 @@ async function open(
 }
 
 /** Whoever holds reads may sign for himself. This token may do nothing but connect. */
-async function ownToken({ keys, audience, clock }: EarOptions): Promise<string> {
+async function ownToken({ keys, audience, clock }: WakeSocketOptions): Promise<string> {
   const until = clock() + CONNECTION_LIFE_MS;
   return await sign(keys, { audience, capability: {}, until, claims: { sub: 'tidings:hold' } });
 }

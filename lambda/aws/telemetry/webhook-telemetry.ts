@@ -5,8 +5,8 @@
 
 import type { MetricName } from '../../../protocol/metrics.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
-import { judge } from '../../webhook/delivery/attempt-outcome.ts';
-import type { Delivering, Outcome, Sender } from '../../webhook/webhook-ports.ts';
+import { outcomeOf } from '../../webhook/delivery/attempt-outcome.ts';
+import type { Delivering, Sender, SendResult } from '../../webhook/webhook-ports.ts';
 import { count, logGivenUp } from './telemetry.ts';
 
 export function watchedSender(sender: Sender): Sender {
@@ -20,15 +20,15 @@ export function watchedSender(sender: Sender): Sender {
   };
 }
 
-function metricOf(outcome: Outcome): MetricName {
-  const { kind } = judge(outcome, Date.now());
+function metricOf(outcome: SendResult): MetricName {
+  const { kind } = outcomeOf(outcome, Date.now());
   if (kind === 'delivered') return 'Delivered';
   return kind === 'final' ? 'WebhooksBlocked' : 'WebhooksFailed';
 }
 
-export function watchedBury(bury: Delivering['bury']): Delivering['bury'] {
+export function watchedDeadLetter(deadLetter: Delivering['deadLetter']): Delivering['deadLetter'] {
   return async (endpoint, delivery) => {
-    await bury(endpoint, delivery);
+    await deadLetter(endpoint, delivery);
     count('WebhooksExhausted', 1);
     const { id, channel, position, attempts } = delivery;
     const { status, error } = attempts.at(-1) ?? {};

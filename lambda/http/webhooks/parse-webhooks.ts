@@ -200,7 +200,7 @@ function typesOf(value: unknown): readonly string[] {
   if (wrong !== undefined)
     throw new Refusal(
       'bad_request',
-      `types must be of letters, digits, "_" and "..", maybe ending in ".*", at most ${MAX_TYPE_LENGTH} characters, got ${shown(wrong)}`,
+      `types must be of letters, digits, "_" and ".", maybe ending in ".*", at most ${MAX_TYPE_LENGTH} characters, got ${shown(wrong)}`,
     );
   return types.filter(isOne);
 }

@@ -39,7 +39,7 @@ import { answerPreflight } from '../browser-headers.ts';
 import {
   type Books,
   baseApp,
-  type DoorApp,
+  type HandlerApp,
   type HttpHandler,
   handlerOf,
   methodNotAllowed,
@@ -70,7 +70,7 @@ import {
   refuseMembers,
 } from './parse-webhooks.ts';
 
-export interface WebhookDoor extends Books {
+export interface WebhookHandlerOptions extends Books {
   readonly access: Access;
   readonly origins: Origins;
   readonly managing: Managing;
@@ -93,8 +93,8 @@ interface Asked {
   readonly delivery: string;
 }
 
-type Answer = (door: WebhookDoor, asked: Asked) => Promise<Response>;
-type AnswerOn = (door: WebhookDoor, endpoint: Endpoint, asked: Asked) => Promise<Response>;
+type Answer = (door: WebhookHandlerOptions, asked: Asked) => Promise<Response>;
+type AnswerOn = (door: WebhookHandlerOptions, endpoint: Endpoint, asked: Asked) => Promise<Response>;
 /** By path, and then by method. */
 type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 
@@ -106,7 +106,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
-export function webhookHandler(door: WebhookDoor): HttpHandler {
+export function webhookHandler(door: WebhookHandlerOptions): HttpHandler {
   const respondTo = responderOf(webhookApp(door), door, {
     methods: METHODS,
     takesTickets: false,
@@ -120,7 +120,7 @@ export function webhookHandler(door: WebhookDoor): HttpHandler {
   });
 }
 
-function webhookApp(door: WebhookDoor): DoorApp {
+function webhookApp(door: WebhookHandlerOptions): HandlerApp {
   const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
   for (const [path, answers] of Object.entries(ROUTES)) {
     const methods = [...Object.keys(answers), 'OPTIONS'];
@@ -140,7 +140,7 @@ function webhookApp(door: WebhookDoor): DoorApp {
 
 /** @throws Refusal unauthorized for who has no token, where nobody may without one: before anything is looked up */
 async function identify(
-  { access }: WebhookDoor,
+  { access }: WebhookHandlerOptions,
   raw: Request,
 ): Promise<Pick<Asked, 'raw' | 'caller' | 'sees'>> {
   const caller = await access.identify(raw.headers);
@@ -155,7 +155,7 @@ function on(answer: AnswerOn): Answer {
   return async (door, asked) => await answer(door, await endpointOf(door, asked), asked);
 }
 
-async function endpointOf({ managing }: WebhookDoor, { id, sees }: Asked): Promise<Endpoint> {
+async function endpointOf({ managing }: WebhookHandlerOptions, { id, sees }: Asked): Promise<Endpoint> {
   if (id.length > MAX_ID_LENGTH) throw notFound();
   return await readEndpoint(managing, id, sees);
 }
@@ -165,7 +165,10 @@ function deliveryId({ delivery }: Asked): string {
   return delivery;
 }
 
-async function list({ managing, access }: WebhookDoor, { raw, caller, sees }: Asked): Promise<Response> {
+async function list(
+  { managing, access }: WebhookHandlerOptions,
+  { raw, caller, sees }: Asked,
+): Promise<Response> {
   const page = parsePage(raw);
   // A token for readers costs the hub no look through all endpoints.
   if (!access.mayAnywhere('webhook', caller)) return answerEndpoints([], undefined);
@@ -173,7 +176,7 @@ async function list({ managing, access }: WebhookDoor, { raw, caller, sees }: As
   return answerEndpoints(await all(endpoints.map((endpoint) => shown(managing, endpoint))), next);
 }
 
-async function create(door: WebhookDoor, { raw, caller }: Asked): Promise<Response> {
+async function create(door: WebhookHandlerOptions, { raw, caller }: Asked): Promise<Response> {
   const { settings, secret } = await parseCreation(raw, door.isSecret);
   for (const pattern of settings.channels) door.access.require('webhook', pattern, caller);
   const url = checked(door, raw, settings.url);
@@ -182,7 +185,11 @@ async function create(door: WebhookDoor, { raw, caller }: Asked): Promise<Respon
   return answerCreatedEndpoint(created, created.secret, raw);
 }
 
-async function change(door: WebhookDoor, endpoint: Endpoint, { raw, caller }: Asked): Promise<Response> {
+async function change(
+  door: WebhookHandlerOptions,
+  endpoint: Endpoint,
+  { raw, caller }: Asked,
+): Promise<Response> {
   const wanted = await parseChange(raw);
   for (const pattern of wanted.channels ?? []) door.access.require('webhook', pattern, caller);
   const url = wanted.url === undefined ? {} : { url: checked(door, raw, wanted.url) };
@@ -194,7 +201,7 @@ async function shown(managing: Managing, endpoint: Endpoint): Promise<Shown> {
   return { endpoint, health: await healthOf(managing, endpoint) };
 }
 
-const checked = ({ checkUrl }: WebhookDoor, raw: Request, url: string): string =>
+const checked = ({ checkUrl }: WebhookHandlerOptions, raw: Request, url: string): string =>
   checkUrl(url, new URL(raw.url).host);
 
 const asking =

@@ -29,7 +29,7 @@ export interface Quota {
 }
 
 /** A booking and where the store has it. */
-export interface Kept {
+export interface StoredBooking {
   readonly caller: Counted;
   readonly booking: Booking;
   readonly row: number;
@@ -37,19 +37,19 @@ export interface Kept {
   readonly room: number;
 }
 
-export interface TallyStore {
+export interface QuotaStore {
   /** Books a seat. Doing it again is the same booking. Undefined if the caller has all the seats that the quota allows. */
-  take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<Kept | undefined>;
+  take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<StoredBooking | undefined>;
   /** The bookings of the row, as of some moments ago; its own may be missing. */
-  look(kept: Kept): Promise<readonly Booking[]>;
+  look(kept: StoredBooking): Promise<readonly Booking[]>;
   /** Books the same seat for longer. */
-  renew(kept: Kept, until: number): Promise<Kept>;
+  renew(kept: StoredBooking, until: number): Promise<StoredBooking>;
   /** Takes a booking back, if it is there. */
-  giveBack(kept: Pick<Kept, 'caller' | 'booking' | 'row'>): Promise<void>;
+  giveBack(kept: Pick<StoredBooking, 'caller' | 'booking' | 'row'>): Promise<void>;
 }
 
-export interface Seats {
-  readonly tally: TallyStore;
+export interface QuotaParts {
+  readonly tally: QuotaStore;
   /** Undefined if nobody is counted. */
   readonly quota: Quota | undefined;
   readonly clock: Clock;
@@ -58,7 +58,7 @@ export interface Seats {
 }
 
 /** The seat of one request that is held. */
-export interface Seat {
+export interface QuotaSlot {
   /** Takes the seat, unless it was taken. @throws Refusal too_many_requests, unavailable */
   take(): Promise<void>;
   /** Gives the seat back, if it was taken. */
@@ -96,11 +96,11 @@ export const givingWay = (most: number): Quota | undefined =>
 export const refusing = (most: number): Quota | undefined => (most === 0 ? undefined : { most, over: 0 });
 
 /** @param endsAt when the request ends by itself, in milliseconds since 1970 */
-export function seatOf(seats: Seats, caller: Counted, endsAt: number): Seat {
+export function quotaSlotOf(seats: QuotaParts, caller: Counted, endsAt: number): QuotaSlot {
   const { tally, quota, clock, newId } = seats;
   const left = new AbortController();
   const lost = new AbortController();
-  let kept: Kept | undefined;
+  let kept: StoredBooking | undefined;
   return {
     lost: lost.signal,
     async take() {
@@ -127,11 +127,11 @@ export function seatOf(seats: Seats, caller: Counted, endsAt: number): Seat {
 
 /** Ends when the holder has left: false, or must give way: true. Renews the booking until then. */
 async function watch(
-  { tally, clock, timer }: Seats,
-  first: Kept,
+  { tally, clock, timer }: QuotaParts,
+  first: StoredBooking,
   endsAt: number,
   left: AbortSignal,
-  renewed: (kept: Kept) => void,
+  renewed: (kept: StoredBooking) => void,
 ): Promise<boolean> {
   let kept = first;
   let pause = pauseOf(kept.room);
@@ -170,7 +170,7 @@ export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
   bookings.filter(({ until }) => until > now);
 
 /** A wake that takes a seat before the wait: a request that is answered at once takes none, and costs no write. */
-export const fromSeat = (seat: Pick<Seat, 'take'>, wake: Wake): Wake => ({
+export const withQuotaSlot = (seat: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
   async wait(seen, ms, signal) {
     await seat.take();
     await wake.wait(seen, ms, signal);

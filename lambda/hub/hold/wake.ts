@@ -8,7 +8,7 @@ import type { Log, WaitStore } from '../log/log-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
 /** The socket. */
-export interface Ear {
+export interface WakeSocket {
   /** Who it is while it is open and known to be alive. While it is not, each call is a reason to open or check it. */
   connection(): string | undefined;
   /** Calls back for each announcement: a channel, and the number of its next entry. */
@@ -19,7 +19,7 @@ export interface WakeOptions {
   readonly log: Pick<Log, 'channels' | 'clock'>;
   readonly waits: WaitStore;
   readonly timer: Timer;
-  readonly ear: Ear;
+  readonly ear: WakeSocket;
   /** Wakes those who wait while the socket is not there. */
   readonly fallback: Wake;
 }

@@ -14,8 +14,8 @@ import {
   longestSilent,
   MARKS_PER_PRODUCER,
   type Producer,
+  producerStateOf,
   repeatOf,
-  standingOf,
 } from './producer.ts';
 import { isSilent, silentSince } from './retention.ts';
 
@@ -150,7 +150,7 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
     throw new Refusal('content_type_mismatch', message);
   }
   if (claim.producer) {
-    const standing = standingOf(claim.producer, channel.producers);
+    const standing = producerStateOf(claim.producer, channel.producers);
     if (standing.kind === 'repeat') return { ...standing, channel };
     await makeRoom(log, channel, claim.producer, claim.now);
   }

@@ -31,7 +31,7 @@ export const MARKS_PER_PRODUCER = 3 + PRODUCER_WINDOW;
 /** Tells the entry of this publish from any other that wants its slot; the same for every retry. */
 export const entryIdOf = ({ id, epoch, seq }: Producer): string => `producer:${epoch}:${seq}:${id}`;
 
-export type Standing =
+export type ProducerState =
   /** Nothing of the producer speaks against the publish. */
   | { readonly kind: 'next' }
   /** It was claimed before; `slot` is where, if that is recent enough to be remembered. */
@@ -41,7 +41,7 @@ export type Standing =
  * Where a publish stands with its producer's state.
  * @throws Refusal stale_producer, producer_gap, bad_request
  */
-export function standingOf({ id, epoch, seq }: Producer, marks: ProducerMarks): Standing {
+export function producerStateOf({ id, epoch, seq }: Producer, marks: ProducerMarks): ProducerState {
   const lastEpoch = marks[epochMark(id)];
   if (lastEpoch !== undefined && epoch < lastEpoch) {
     const headers = { [PRODUCER_EPOCH]: String(lastEpoch) };
@@ -63,7 +63,7 @@ export function standingOf({ id, epoch, seq }: Producer, marks: ProducerMarks): 
 export function repeatOf(
   { id, epoch, seq }: Producer,
   marks: ProducerMarks,
-): (Standing & { kind: 'repeat' }) | undefined {
+): (ProducerState & { kind: 'repeat' }) | undefined {
   const lastSeq = marks[epochMark(id)] === epoch ? (marks[seqMark(id)] ?? -1) : -1;
   if (seq > lastSeq) return undefined;
   const slot = seq > lastSeq - PRODUCER_WINDOW ? marks[slotMark(id, seq)] : undefined;

@@ -9,7 +9,7 @@ import type { Channel } from './channel.ts';
 import type { Entry, Messages } from './entry.ts';
 import { seal } from './gap.ts';
 import type { EntryPage, Log } from './log-ports.ts';
-import { isHole, isKept, nothingHasLeft, oldestKept } from './retention.ts';
+import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.ts';
 
 /** Where a read starts: `beginning` is whatever is still kept, `now` is after all that was published. */
 export type From = 'beginning' | 'now' | Position;
@@ -97,9 +97,9 @@ async function pageFrom(
 ): Promise<EntryPage> {
   const first = from === 'beginning' ? channel.floor : from.entry;
   const page = await log.entries.page(channel.streamId, first);
-  if (from !== 'beginning' || !page.more || page.entries.some((entry) => isKept(log, entry, now)))
+  if (from !== 'beginning' || !page.more || page.entries.some((entry) => isRetained(log, entry, now)))
     return page;
-  return await log.entries.page(channel.streamId, await oldestKept(log, channel, now));
+  return await log.entries.page(channel.streamId, await oldestRetained(log, channel, now));
 }
 
 /** The position that the read really starts at. */
@@ -110,7 +110,7 @@ async function startOf(
   { entries }: EntryPage,
   now: number,
 ): Promise<Position> {
-  const kept = entries.find((entry) => isKept(log, entry, now));
+  const kept = entries.find((entry) => isRetained(log, entry, now));
   if (from === 'beginning') {
     if (nothingHasLeft(log, channel, now)) return { entry: channel.floor, index: 0 };
     // A publish that has just claimed the last slot may still write it, also when nothing before it is left to show.

@@ -14,7 +14,7 @@ import type { Channel } from './channel.ts';
 import type { Age, Log } from './log-ports.ts';
 
 /** The entry still counts, both by the retention when it was written and by today's. */
-export function isKept(log: Pick<Log, 'retentionMs'>, { time, expiresAt }: Age, now: number): boolean {
+export function isRetained(log: Pick<Log, 'retentionMs'>, { time, expiresAt }: Age, now: number): boolean {
   return Math.min(expiresAt, time + log.retentionMs) > now;
 }
 
@@ -47,17 +47,17 @@ export async function isHole(
   if (slot < channel.floor) return false;
   if (nothingHasLeft(log, channel, now)) return true;
   const predecessor = await log.entries.nearest(channel.streamId, slot, 'below');
-  return predecessor !== undefined && isKept(log, predecessor, now);
+  return predecessor !== undefined && isRetained(log, predecessor, now);
 }
 
 /** The first slot whose entry is still kept, by bisection: entries leave in the order they came. */
-export async function oldestKept(log: Log, channel: Channel, now: number): Promise<number> {
+export async function oldestRetained(log: Log, channel: Channel, now: number): Promise<number> {
   let dropped = channel.floor;
   let kept = channel.next;
   while (dropped < kept) {
     const middle = Math.floor((dropped + kept) / 2);
     const entry = await log.entries.nearest(channel.streamId, middle, 'from');
-    if (entry && !isKept(log, entry, now)) dropped = entry.slot + 1;
+    if (entry && !isRetained(log, entry, now)) dropped = entry.slot + 1;
     else kept = middle;
   }
   return kept;

@@ -5,15 +5,21 @@
  */
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import type { Log } from '../log/log-ports.ts';
-import { all, REST_MS } from './post-batches.ts';
-import type { Connection, Connections, Goodbye, Goodbyes, SubscriberStore } from './push-ports.ts';
+import { all, BACKOFF_MS } from './post-batches.ts';
+import type {
+  Connection,
+  Connections,
+  DisconnectQueue,
+  DisconnectRequest,
+  SubscriberStore,
+} from './push-ports.ts';
 import { forget } from './subscribe.ts';
 
-export interface Parting {
+export interface Disconnecting {
   readonly log: Pick<Log, 'clock'>;
   readonly subscribers: SubscriberStore;
   readonly connections: Connections;
-  readonly goodbyes: Goodbyes;
+  readonly goodbyes: DisconnectQueue;
 }
 
 /**
@@ -29,15 +35,15 @@ const SIDE_BY_SIDE = 500;
 const LATE_MS = 10_000;
 
 /** When whoever was let in by a token has to be gone: before its last moment, leeway and all, in milliseconds. */
-export const leavesAt = ({ allowedUntil = Number.POSITIVE_INFINITY }: Pick<Connection, 'allowedUntil'>) =>
+export const disconnectAt = ({ allowedUntil = Number.POSITIVE_INFINITY }: Pick<Connection, 'allowedUntil'>) =>
   allowedUntil - SAYING_MS;
 
 /** Sees to it that a connection which was noted ends with its token, unless API Gateway ends it before. */
 export async function endWithToken(
-  { log, goodbyes }: Pick<Parting, 'log' | 'goodbyes'>,
+  { log, goodbyes }: Pick<Disconnecting, 'log' | 'goodbyes'>,
   connection: Connection,
 ): Promise<void> {
-  const at = leavesAt(connection);
+  const at = disconnectAt(connection);
   const now = log.clock();
   if (at >= now + CONNECTION_LIFE_MS) return;
   await goodbyes.send({ kind: 'expired', connection: connection.id, at }, at - now);
@@ -48,7 +54,7 @@ export async function endWithToken(
  * @throws Refusal unavailable: then it must not be opened
  */
 export async function noteOpening(
-  { log, subscribers, goodbyes }: Pick<Parting, 'log' | 'subscribers' | 'goodbyes'>,
+  { log, subscribers, goodbyes }: Pick<Disconnecting, 'log' | 'subscribers' | 'goodbyes'>,
   connection: Connection,
   most: number,
 ): Promise<boolean> {
@@ -68,12 +74,15 @@ export async function noteOpening(
 }
 
 /** What it takes to ask for an end. */
-export interface Kicking extends Pick<Parting, 'log' | 'goodbyes'> {
+export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'goodbyes'> {
   readonly subscribers: Pick<SubscriberStore, 'connectionsOf'>;
 }
 
 /** Has every socket ended that a principal has open. Answers how many those are. */
-export async function kick({ log, subscribers, goodbyes }: Kicking, principal: string): Promise<number> {
+export async function requestDisconnect(
+  { log, subscribers, goodbyes }: DisconnectRequesting,
+  principal: string,
+): Promise<number> {
   const at = log.clock();
   const there = await subscribers.connectionsOf(principal, at);
   if (there.length > 0) await goodbyes.send({ kind: 'kicked', principal, at }, 0);
@@ -81,24 +90,31 @@ export async function kick({ log, subscribers, goodbyes }: Kicking, principal: s
 }
 
 /** Acts on word that was left, or leaves it once more. */
-export async function onGoodbye(parting: Parting, goodbye: Goodbye, until: number): Promise<void> {
+export async function onDisconnectRequest(
+  parting: Disconnecting,
+  goodbye: DisconnectRequest,
+  until: number,
+): Promise<void> {
   if (goodbye.kind === 'expired') await onExpired(parting, goodbye);
   else await onKicked(parting, goodbye, until);
 }
 
-async function onExpired(parting: Parting, goodbye: Goodbye & { kind: 'expired' }): Promise<void> {
+async function onExpired(
+  parting: Disconnecting,
+  goodbye: DisconnectRequest & { kind: 'expired' },
+): Promise<void> {
   const { log, subscribers, goodbyes } = parting;
   // Most sockets end long before their token: nothing more is said of those.
   if (!(await subscribers.connection(goodbye.connection))) return;
   const left = goodbye.at - log.clock();
   if (left > 0) return await goodbyes.send(goodbye, left);
-  const isGone = await dismiss(parting, goodbye.connection, 'the token of this connection has ended');
-  if (!isGone) await goodbyes.send(goodbye, REST_MS);
+  const isGone = await disconnect(parting, goodbye.connection, 'the token of this connection has ended');
+  if (!isGone) await goodbyes.send(goodbye, BACKOFF_MS);
 }
 
 async function onKicked(
-  parting: Parting,
-  goodbye: Goodbye & { kind: 'kicked' },
+  parting: Disconnecting,
+  goodbye: DisconnectRequest & { kind: 'kicked' },
   until: number,
 ): Promise<void> {
   const { log, subscribers, goodbyes } = parting;
@@ -109,15 +125,15 @@ async function onKicked(
     if (log.clock() >= until) return await goodbyes.send(goodbye, 0);
     const some = there.slice(first, first + SIDE_BY_SIDE);
     const gone = await all(
-      some.map((connection) => dismiss(parting, connection, 'the hub was told to end this connection')),
+      some.map((connection) => disconnect(parting, connection, 'the hub was told to end this connection')),
     );
     isDone &&= gone.every(Boolean);
   }
-  if (!isDone) await goodbyes.send(goodbye, REST_MS);
+  if (!isDone) await goodbyes.send(goodbye, BACKOFF_MS);
 }
 
 /** Tells a connection why, ends and forgets it. False if it could not be ended yet. */
-async function dismiss(parting: Parting, connection: string, message: string): Promise<boolean> {
+async function disconnect(parting: Disconnecting, connection: string, message: string): Promise<boolean> {
   const frame = JSON.stringify({ type: 'error', code: 'unauthorized', message });
   // Whoever cannot take the frame has to go all the same.
   const told = await parting.connections.post(connection, frame);

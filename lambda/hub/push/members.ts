@@ -2,36 +2,36 @@
  * Who listens in a shard, and where each of them stands.
  * @module
  */
-import { type Place, placeIn, type Shard, type Subscriber } from './push-ports.ts';
+import { type OwnCursor, ownCursorIn, type Shard, type Subscriber } from './push-ports.ts';
 import type { Push } from './push-shard.ts';
 import { endSubscription } from './subscribe.ts';
 
-export interface Placed {
+export interface MemberWithCursor {
   readonly member: Subscriber;
-  readonly place: Place;
+  readonly place: OwnCursor;
 }
 
-export interface Muster {
+export interface Members {
   /** Those who have everything before the cursor. */
   readonly atFront: readonly Subscriber[];
   /** Those with a place of their own who can be led on. */
-  readonly placed: readonly Placed[];
+  readonly placed: readonly MemberWithCursor[];
   /** Those who could not take a frame, and are left alone for a time. */
-  readonly resting: readonly Placed[];
+  readonly resting: readonly MemberWithCursor[];
 }
 
 /**
  * Members whose connection and token still last, by where they stand; the others are told, and forgotten.
  * @param fence of the cursor: places of earlier terms were written late
  */
-export async function muster(push: Push, shard: Shard, fence: number): Promise<Muster> {
+export async function gatherMembers(push: Push, shard: Shard, fence: number): Promise<Members> {
   const now = push.log.clock();
   const members = await push.subscribers.members(shard);
   const isOver = ({ until, allowedUntil = until }: Subscriber) => Math.min(until, allowedUntil) <= now;
   await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
   const present = members.filter((member) => !isOver(member));
-  const placeOf = (member: Subscriber): Place | undefined => {
-    const place = placeIn(member, shard.channel);
+  const placeOf = (member: Subscriber): OwnCursor | undefined => {
+    const place = ownCursorIn(member, shard.channel);
     return place && (place.term === 0 || place.term >= fence) ? place : undefined;
   };
   const own = present.flatMap((member) => {

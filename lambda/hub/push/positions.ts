@@ -8,7 +8,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { isSame } from '../../../protocol/offset.ts';
-import { type Place, placeIn, type Shard, type Subscriber } from './push-ports.ts';
+import { type OwnCursor, ownCursorIn, type Shard, type Subscriber } from './push-ports.ts';
 import type { Push } from './push-shard.ts';
 
 /** Each further attempt needs another late write of an earlier owner, just before it. */
@@ -24,7 +24,7 @@ export async function moveTo(
   { subscribers }: Pick<Push, 'subscribers'>,
   shard: Shard,
   member: Subscriber,
-  place: Place | undefined,
+  place: OwnCursor | undefined,
   term: number,
 ): Promise<boolean> {
   let seen = member;
@@ -33,7 +33,7 @@ export async function moveTo(
     const there = await subscribers.member(shard, member.connection);
     if (there?.id !== member.id) return false;
     // The first try of the SDK was carried out, and its answer was lost.
-    const now = placeIn(there, shard.channel);
+    const now = ownCursorIn(there, shard.channel);
     if (isSamePlace(now, place)) return true;
     // A later owner knows better. What this one wrote over it would count for nothing, and with it the member's place.
     if (now && now.term > term) throw new Refusal('unavailable', 'the shard has another owner');
@@ -49,13 +49,13 @@ export async function moveTo(
 export async function fence(
   push: Pick<Push, 'subscribers'>,
   shard: Shard,
-  { member, place }: { readonly member: Subscriber; readonly place: Place },
+  { member, place }: { readonly member: Subscriber; readonly place: OwnCursor },
   term: number,
 ): Promise<void> {
   await moveTo(push, shard, member, { ...place, term }, term);
 }
 
-function isSamePlace(one: Place | undefined, other: Place | undefined): boolean {
+function isSamePlace(one: OwnCursor | undefined, other: OwnCursor | undefined): boolean {
   if (!one || !other) return one === other;
   const { at, isUnsure, rests, restsUntil, term } = one;
   return (

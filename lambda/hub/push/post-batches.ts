@@ -5,13 +5,13 @@
 import { isSame, type Position } from '../../../protocol/offset.ts';
 import type { Packed } from './frames.ts';
 import { moveTo } from './positions.ts';
-import type { Place, Shard, Subscriber } from './push-ports.ts';
+import type { OwnCursor, Shard, Subscriber } from './push-ports.ts';
 import type { Push } from './push-shard.ts';
-import { forget, placeAt } from './subscribe.ts';
+import { forget, ownCursorAt } from './subscribe.ts';
 
 /** Before another attempt on a member who could not take a frame, in milliseconds: doubled up to a minute. */
-export const REST_MS = 1_000;
-const MOST_REST_MS = 60_000;
+export const BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 60_000;
 
 /** How long the frames of one round to one member may take, in milliseconds. */
 const SLOW_MS = 2_000;
@@ -23,14 +23,14 @@ const SLOW_MS = 2_000;
 const MAX_PLACES = 100;
 
 /** A member, and the place of his own if he has one. */
-export interface Standing {
+export interface Recipients {
   readonly member: Subscriber;
-  readonly place: Place | undefined;
+  readonly place: OwnCursor | undefined;
 }
 
 /** Frames for those who stand together. */
 export interface Batch {
-  readonly members: readonly Standing[];
+  readonly members: readonly Recipients[];
   readonly packed: Packed;
   /** True if an earlier attempt at what is in it may have arrived. */
   readonly isUnsure: boolean;
@@ -38,7 +38,7 @@ export interface Batch {
   readonly isEnd: boolean;
 }
 
-export interface Delivery {
+export interface PostTask {
   /** When the lease is too close to its end for another post, in milliseconds. */
   readonly postUntil: number;
   readonly shard: Shard;
@@ -49,14 +49,14 @@ export interface Delivery {
 }
 
 /** What became of a member: `joins` the front, was led `on`, `rests` until then, or `stays` where he is. */
-export type Fate =
+export type PostOutcome =
   | { readonly kind: 'joins'; readonly member: Subscriber }
   | { readonly kind: 'on' | 'stays' | 'gone' }
   | { readonly kind: 'rests'; readonly until: number };
 
-export async function deliver(push: Push, delivery: Delivery, batch: Batch): Promise<Fate[]> {
+export async function postBatch(push: Push, delivery: PostTask, batch: Batch): Promise<PostOutcome[]> {
   return await all(
-    batch.members.map(async ({ member, place }): Promise<Fate> => {
+    batch.members.map(async ({ member, place }): Promise<PostOutcome> => {
       const { packed, isUnsure, isEnd } = batch;
       const { shard, front } = delivery;
       const end = await postAll(push, delivery, member, batch);
@@ -66,7 +66,7 @@ export async function deliver(push: Push, delivery: Delivery, batch: Batch): Pro
       if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
       const { term } = delivery;
-      const isThere = await moveTo(push, shard, member, { ...placeAt(packed.end), isUnsure, term }, term);
+      const isThere = await moveTo(push, shard, member, { ...ownCursorAt(packed.end), isUnsure, term }, term);
       return { kind: isThere ? 'on' : 'gone' };
     }),
   );
@@ -81,10 +81,10 @@ export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
 /** Frame after frame, as long as they arrive. Answers where he is if one did not. */
 async function postAll(
   push: Push,
-  { postUntil, shard }: Delivery,
+  { postUntil, shard }: PostTask,
   member: Subscriber,
   { packed, isUnsure }: Batch,
-): Promise<Pick<Place, 'at' | 'isUnsure'> | 'gone' | undefined> {
+): Promise<Pick<OwnCursor, 'at' | 'isUnsure'> | 'gone' | undefined> {
   const begun = push.log.clock();
   for (const [nth, frame] of packed.frames.entries()) {
     const now = push.log.clock();
@@ -108,18 +108,18 @@ async function postAll(
 /** Leaves a member alone for a time. He goes on from the frame that he could not take. */
 async function putOff(
   push: Push,
-  { shard, term }: Delivery,
+  { shard, term }: PostTask,
   member: Subscriber,
-  before: Place | undefined,
-  { at, isUnsure }: Pick<Place, 'at' | 'isUnsure'>,
-): Promise<Fate> {
+  before: OwnCursor | undefined,
+  { at, isUnsure }: Pick<OwnCursor, 'at' | 'isUnsure'>,
+): Promise<PostOutcome> {
   if (!before && Object.keys(member.places).length >= MAX_PLACES) {
     await push.subscribers.expire(shard, member);
     return { kind: 'gone' };
   }
   const isSamePlace = before !== undefined && isSame(before.at, at);
   const rests = (isSamePlace ? before.rests : 0) + 1;
-  const rest = Math.min(REST_MS * 2 ** (rests - 1), MOST_REST_MS);
+  const rest = Math.min(BACKOFF_MS * 2 ** (rests - 1), MAX_BACKOFF_MS);
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
   const place = { at, isUnsure, rests, restsUntil: until, term };

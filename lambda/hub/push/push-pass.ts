@@ -10,11 +10,11 @@ import { formatOffset, isBefore, isSame, type Position } from '../../../protocol
 import type { Channel } from '../log/channel.ts';
 import { type ReadResult, read } from '../log/read-log.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
-import { type Muster, muster, type Placed } from './members.ts';
+import { gatherMembers, type Members, type MemberWithCursor } from './members.ts';
 import { startSince } from './pattern-start.ts';
 import { fence } from './positions.ts';
-import { all, type Batch, deliver, type Fate, type Standing } from './post-batches.ts';
-import type { Cursor, Place, Shard, Subscriber } from './push-ports.ts';
+import { all, type Batch, type PostOutcome, postBatch, type Recipients } from './post-batches.ts';
+import type { Cursor, OwnCursor, Shard, Subscriber } from './push-ports.ts';
 import type { Push } from './push-shard.ts';
 
 /** Frames to each member in one round: what one who replays a long history can hold the others up for. */
@@ -37,7 +37,7 @@ export interface Ownership {
   readonly postUntil: number;
 }
 
-export interface Round {
+export interface PushPass {
   /** Where the front is now; undefined if nobody is there. */
   readonly front: Position | undefined;
   /** When the log was read that far, in milliseconds. */
@@ -54,7 +54,7 @@ export interface Round {
   readonly joining: readonly Subscriber[];
 }
 
-interface View extends Muster {
+interface View extends Members {
   /** What the front has not had; undefined if there is nobody to post to, or if the front must begin first. */
   readonly page: ReadResult | undefined;
   /** Where the front begins, if that is not the cursor. */
@@ -62,11 +62,11 @@ interface View extends Muster {
 }
 
 /** Frames for those who stand at one place, and what they were made of. */
-interface Leg extends Batch {
+interface PassBatch extends Batch {
   readonly page: ReadResult | undefined;
 }
 
-export async function round(push: Push, channel: Channel, own: Ownership): Promise<Round> {
+export async function runPass(push: Push, channel: Channel, own: Ownership): Promise<PushPass> {
   const { shard, cursor, postUntil } = own;
   const readAt = push.log.clock();
   const { page, begin, atFront, placed, resting } = await look(push, channel, own);
@@ -79,7 +79,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   if (!page) return nothing(rested);
   const packed = packFor(channel, own, page, undefined, cursor.isUnclean);
   const isClosed = packed.isAll && page.closed;
-  const front: Leg = {
+  const front: PassBatch = {
     members: atFront.map((member) => ({ member, place: undefined })),
     packed: isClosed && !isTold(cursor, packed.end) ? closing(channel, shard.pattern, packed) : packed,
     isUnsure: cursor.isUnclean,
@@ -95,7 +95,7 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   );
   const delivery = { shard, postUntil, term: cursor.term, front: packed.end };
   const posted = [front, ...ended];
-  const each = await all(posted.map(async (leg) => await deliver(push, delivery, leg)));
+  const each = await all(posted.map(async (leg) => await postBatch(push, delivery, leg)));
   for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
   const fates = each.flat();
   const stayed = posted.flatMap(({ members }, at) =>
@@ -117,13 +117,17 @@ export async function round(push: Push, channel: Channel, own: Ownership): Promi
   };
 }
 
-const isPlaced = (standing: Standing): standing is Placed => standing.place !== undefined;
+const isPlaced = (standing: Recipients): standing is MemberWithCursor => standing.place !== undefined;
 
 /** Whoever replays a history, or goes on after a rest, is behind by his own doing. */
-function tellLag({ watch, log }: Push, { members, packed, page }: Leg, fates: readonly Fate[]): void {
+function tellLag(
+  { watch, log }: Push,
+  { members, packed, page }: PassBatch,
+  fates: readonly PostOutcome[],
+): void {
   const [oldest] = page?.entries ?? [];
   if (!oldest || packed.frames.length === 0) return;
-  const isLive = ({ member, place }: Standing): boolean =>
+  const isLive = ({ member, place }: Recipients): boolean =>
     member.since <= oldest.time && (place?.rests ?? 0) === 0;
   const isToldInTime = members.some((standing, at) => {
     const { kind = 'gone' } = fates[at] ?? {};
@@ -136,7 +140,7 @@ function tellLag({ watch, log }: Push, { members, packed, page }: Leg, fates: re
 const isTold = ({ isClosed, delivered }: Cursor, end: Position): boolean =>
   isClosed && delivered !== undefined && isSame(delivered, end);
 
-const nothing = (rested: readonly number[]): Round => ({
+const nothing = (rested: readonly number[]): PushPass => ({
   front: undefined,
   readAt: 0,
   isClosed: false,
@@ -152,7 +156,7 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
   const { delivered, at } = own.cursor;
   // The log first, the members after: whoever subscribed before a message was published is seen with it.
   const page = delivered && (await readFrom(push, channel, own, delivered));
-  const seen = await muster(push, shard, own.cursor.fence);
+  const seen = await gatherMembers(push, shard, own.cursor.fence);
   // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
   // And after an owner that died, everyone may have had something.
   const isOwed = ({ since }: Subscriber) =>
@@ -173,7 +177,11 @@ async function look(push: Push, channel: Channel, own: Ownership): Promise<View>
  * Rewrites the places that the first round of an owner which took over has not written. Before the cursor moves: a member
  * that a late write brought to the front would miss what lies before it.
  */
-async function takeOver(push: Push, { shard, cursor, isTakeover }: Ownership, left: readonly Placed[]) {
+async function takeOver(
+  push: Push,
+  { shard, cursor, isTakeover }: Ownership,
+  left: readonly MemberWithCursor[],
+) {
   if (isTakeover) await all(left.map((one) => fence(push, shard, one, cursor.term)));
 }
 
@@ -215,7 +223,7 @@ async function readFrom(
 }
 
 /** Keeps what a round had too many frames of, for the next. */
-function keepRest({ pages }: Ownership, legs: readonly Leg[], front: Position): void {
+function keepRest({ pages }: Ownership, legs: readonly PassBatch[], front: Position): void {
   pages.clear();
   const cut = legs.filter(({ packed, page }) => page && !packed.isAll);
   for (const { packed, page } of cut.slice(0, MAX_PAGES)) {
@@ -252,12 +260,12 @@ function closing(channel: Channel, pattern: string, packed: Packed): Packed {
 }
 
 interface Group {
-  readonly place: Pick<Place, 'at' | 'isUnsure'>;
-  readonly members: Placed[];
+  readonly place: Pick<OwnCursor, 'at' | 'isUnsure'>;
+  readonly members: MemberWithCursor[];
 }
 
 /** Those at the same place together, the hindmost first. */
-function grouped(placed: readonly Placed[]): Group[] {
+function grouped(placed: readonly MemberWithCursor[]): Group[] {
   const groups = new Map<string, Group>();
   for (const one of placed) {
     const { at, isUnsure } = one.place;
@@ -276,7 +284,7 @@ async function catchingUp(
   own: Ownership,
   groups: readonly Group[],
   front: Position,
-): Promise<Leg[]> {
+): Promise<PassBatch[]> {
   return await all(
     groups.map(async ({ place: { at, isUnsure }, members }) => {
       const isByEntry = isUnsure || own.cursor.isUnclean;

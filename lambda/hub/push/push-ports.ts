@@ -23,7 +23,7 @@ export interface Connection {
 }
 
 /** Where a subscriber goes on who is not with the others. */
-export interface Place {
+export interface OwnCursor {
   readonly at: Position;
   /** True if the frame that began there may have arrived all the same. */
   readonly isUnsure: boolean;
@@ -47,11 +47,11 @@ export interface Subscriber {
   /** Counts how often it has joined the others: a place that is written late must not lead it back. */
   readonly joins: number;
   /** Channel → where it goes on. In every other channel that matches it is with the others, at the cursor. */
-  readonly places: Readonly<Record<string, Place>>;
+  readonly places: Readonly<Record<string, OwnCursor>>;
 }
 
 /** The place of its own that is stored for a subscriber in a channel. */
-export const placeIn = ({ places }: Subscriber, channel: string): Place | undefined =>
+export const ownCursorIn = ({ places }: Subscriber, channel: string): OwnCursor | undefined =>
   ownValue(places, channel);
 
 /** The subscriptions of a pattern are kept in shards, so that many can be pushed to at once. */
@@ -115,7 +115,7 @@ export interface SubscriberStore {
     set: PatternShard,
     subscriber: Subscriber,
     channel: string,
-    place: Place | undefined,
+    place: OwnCursor | undefined,
   ): Promise<boolean>;
   /** Removes the subscription of a connection, if it is the one named, or began by then, in milliseconds. */
   remove(set: PatternShard, connection: string, which?: { id: string } | { by: number }): Promise<void>;
@@ -214,11 +214,11 @@ export interface Jobs {
 }
 
 /** Word that sockets have to go: one when its token has ended, or all that a principal had opened by then. */
-export type Goodbye =
+export type DisconnectRequest =
   | { readonly kind: 'expired'; readonly connection: string; readonly at: number }
   | { readonly kind: 'kicked'; readonly principal: string; readonly at: number };
 
-export interface Goodbyes {
+export interface DisconnectQueue {
   /** Leaves word for after that long, or for earlier: whoever gets it then leaves it once more. */
-  send(goodbye: Goodbye, delayMs: number): Promise<void>;
+  send(goodbye: DisconnectRequest, delayMs: number): Promise<void>;
 }

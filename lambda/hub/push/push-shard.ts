@@ -13,8 +13,8 @@ import { isBefore, type Position } from '../../../protocol/offset.ts';
 import { isAlive } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 import { moveTo } from './positions.ts';
-import { all, REST_MS } from './post-batches.ts';
-import { type Ownership, type Round, round } from './push-pass.ts';
+import { all, BACKOFF_MS } from './post-batches.ts';
+import { type Ownership, type PushPass, runPass } from './push-pass.ts';
 import type {
   Connections,
   Cursor,
@@ -43,7 +43,7 @@ export interface Push {
   readonly watch: PushWatch;
 }
 
-export interface Errand {
+export interface PushTask {
   readonly shard: Shard;
   /** What the hint said that the channel has grown to; undefined for a look whatever was pushed before. */
   readonly offset: Position | undefined;
@@ -67,7 +67,7 @@ const LEASE_MARGIN_MS = 5_500;
 const MAX_ATTEMPTS = 5;
 
 /** Pushes what a shard has not had. Ends when it has, when another owns it, or when there is no more time. */
-export async function pushShard(push: Push, errand: Errand): Promise<void> {
+export async function pushShard(push: Push, errand: PushTask): Promise<void> {
   const owner = push.log.newId();
   try {
     const first = await takeShard(push, errand, owner);
@@ -79,12 +79,12 @@ export async function pushShard(push: Push, errand: Errand): Promise<void> {
     );
     // A store that is busy is tried again in a moment, not when the message comes back.
     if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
-    await push.jobs.send([errand.shard], isFree ? REST_MS : LEASE_MS);
+    await push.jobs.send([errand.shard], isFree ? BACKOFF_MS : LEASE_MS);
   }
 }
 
 /** Returns what the owner begins with; undefined if there is nothing to do, or if another owner has been asked to. */
-async function takeShard(push: Push, errand: Errand, owner: string): Promise<Turn | undefined> {
+async function takeShard(push: Push, errand: PushTask, owner: string): Promise<Pass | undefined> {
   const { cursors, log } = push;
   const { shard } = errand;
   const seen = await cursors.get(shard);
@@ -110,7 +110,7 @@ async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Prom
   const guardedUntil = await cursors.ask(shard, now);
   if (guardedUntil === undefined) return false;
   if (guardedUntil > now) return true;
-  await jobs.send([{ ...shard, isGuard: true }], LEASE_MS + REST_MS);
+  await jobs.send([{ ...shard, isGuard: true }], LEASE_MS + BACKOFF_MS);
   await cursors.guard(shard, now + LEASE_MS);
   return true;
 }
@@ -119,34 +119,34 @@ async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Prom
  * Most hints of a busy channel come after the push that they asked for. Not those of an owner that died: others have
  * left their hints to it.
  */
-function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClosing }: Errand): boolean {
+function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClosing }: PushTask): boolean {
   if (!offset || !delivered || isUnclean || (isClosing && !isClosed)) return false;
   return !isBefore(delivered, offset);
 }
 
 /** What an owner has in hand from one round to the next. */
-interface Turn extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
+interface Pass extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
   readonly lease: Lease;
 }
 
-async function own(push: Push, errand: Errand, first: Turn): Promise<void> {
-  let next: Turn | undefined = first;
-  while (next) next = await turn(push, errand, next);
+async function own(push: Push, errand: PushTask, first: Pass): Promise<void> {
+  let next: Pass | undefined = first;
+  while (next) next = await pass(push, errand, next);
 }
 
 /** A round and its commit. Answers what the next begins with; undefined when the shard was let go, or lost. */
-async function turn(
+async function pass(
   push: Push,
-  { shard, until }: Errand,
-  { cursor, pages, lease, isTakeover }: Turn,
-): Promise<Turn | undefined> {
+  { shard, until }: PushTask,
+  { cursor, pages, lease, isTakeover }: Pass,
+): Promise<Pass | undefined> {
   const { cursors, log, jobs } = push;
   const now = log.clock();
   const channel = await log.channels.get(shard.channel);
   const postUntil = lease.until - LEASE_MARGIN_MS;
   const isThere = channel !== undefined && isAlive(channel, now);
   const ownership = { shard, cursor, isTakeover, pages, postUntil };
-  const result = isThere ? await round(push, channel, ownership) : undefined;
+  const result = isThere ? await runPass(push, channel, ownership) : undefined;
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
   const progress = progressOf(cursor, result, now, isTakeover && result !== undefined);
@@ -178,13 +178,18 @@ async function handOver(
   progress: Progress,
 ): Promise<undefined> {
   // It may die when it has let go, and those that asked rely on it.
-  await jobs.send([shard], REST_MS);
+  await jobs.send([shard], BACKOFF_MS);
   // A refusal means that it was let go and the answer was lost, or that another has it. This owner posts no more in any case.
   await cursors.release(shard, lease, progress, undefined, log.clock());
   await jobs.send([shard], 0);
 }
 
-function progressOf(cursor: Cursor, result: Round | undefined, now: number, hasTakenOver: boolean): Progress {
+function progressOf(
+  cursor: Cursor,
+  result: PushPass | undefined,
+  now: number,
+  hasTakenOver: boolean,
+): Progress {
   const front = result?.front;
   return {
     delivered: front ?? cursor.delivered,
@@ -200,8 +205,8 @@ function progressOf(cursor: Cursor, result: Round | undefined, now: number, hasT
  * Nobody hints when a gap can be sealed, or when someone has rested: so somebody is told to come and look, once for all
  * who wait for the same moment.
  */
-function lookAt(cursor: Cursor, result: Round | undefined, now: number): number {
-  const sealable = result?.isGap ? now + GAP_GRACE_MS + REST_MS : Number.POSITIVE_INFINITY;
+function lookAt(cursor: Cursor, result: PushPass | undefined, now: number): number {
+  const sealable = result?.isGap ? now + GAP_GRACE_MS + BACKOFF_MS : Number.POSITIVE_INFINITY;
   const due = Math.min(sealable, result?.restsUntil ?? Number.POSITIVE_INFINITY);
   const isTold = cursor.lookAt > now && cursor.lookAt <= due;
   return due === Number.POSITIVE_INFINITY || isTold ? cursor.lookAt : due;

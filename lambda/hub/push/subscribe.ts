@@ -13,8 +13,8 @@ import type {
   Connection,
   Connections,
   Jobs,
+  OwnCursor,
   PatternShard,
-  Place,
   Subscriber,
   SubscriberStore,
 } from './push-ports.ts';
@@ -112,14 +112,20 @@ function subscriberOf(
     until,
     allowedUntil,
     joins: 0,
-    places: at ? { [channel]: placeAt(at) } : {},
+    places: at ? { [channel]: ownCursorAt(at) } : {},
   };
 }
 
 /** What `allowedUntil` is of a subscription that was ended for another reason than its token. */
 export const EXPIRED = 0;
 
-export const placeAt = (at: Position): Place => ({ at, isUnsure: false, rests: 0, restsUntil: 0, term: 0 });
+export const ownCursorAt = (at: Position): OwnCursor => ({
+  at,
+  isUnsure: false,
+  rests: 0,
+  restsUntil: 0,
+  term: 0,
+});
 
 /** Ends a subscription, and is content if there is none. */
 export async function unsubscribe(

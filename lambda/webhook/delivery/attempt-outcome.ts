@@ -2,9 +2,9 @@
  * What an outcome means for its delivery and its endpoint (PROTOCOL.md §13.4).
  * @module
  */
-import type { Outcome } from '../webhook-ports.ts';
+import type { SendResult } from '../webhook-ports.ts';
 
-export type Verdict =
+export type AttemptOutcome =
   | { readonly kind: 'delivered' }
   /** `notBeforeMs`: the earliest next attempt; `restMs`: how long the endpoint is left alone. Both from now. */
   | { readonly kind: 'failed'; readonly notBeforeMs: number; readonly restMs: number }
@@ -22,7 +22,7 @@ const OVERLOADED_MS = 60_000;
 
 const FAILED = { kind: 'failed', notBeforeMs: 0, restMs: 0 } as const;
 
-export function judge(outcome: Outcome, now: number): Verdict {
+export function outcomeOf(outcome: SendResult, now: number): AttemptOutcome {
   if (outcome.kind === 'error') return outcome.error === 'blocked' ? { kind: 'final' } : FAILED;
   const { status, retryAfter } = outcome;
   if (status >= 200 && status < 300) return { kind: 'delivered' };

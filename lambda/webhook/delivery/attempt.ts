@@ -8,23 +8,23 @@
 
 import { DELIVERIES_KEPT_MS } from '../../../protocol/limits.ts';
 import { secretsAt } from '../endpoint.ts';
-import type { Outcome } from '../webhook-ports.ts';
-import { judge, type Verdict } from './attempt-outcome.ts';
+import type { SendResult } from '../webhook-ports.ts';
+import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts';
 import type { Attempt, Delivery } from './delivery.ts';
-import type { Load, Task } from './due-delivery.ts';
-import { agree, type Turn, tell } from './pass-state.ts';
+import type { DueDelivery, Load } from './due-delivery.ts';
+import { agree, type DeliveryPass, tell } from './pass-state.ts';
 import { nextDue } from './retry-schedule.ts';
 import type { Body } from './webhook-body.ts';
 import { bodyFor } from './webhook-body.ts';
 
 /** `settled`: the errand need not come back for it. `open`: it must. */
-export type Fate = 'settled' | 'open';
+export type TaskState = 'settled' | 'open';
 
 /** Attempts that a delivery remembers. A ladder has eight; the rest is for people who try again. */
 const KEPT_ATTEMPTS = 20;
 
 /** Deals with a task. @throws Refusal unavailable */
-export async function perform(turn: Turn, task: Task): Promise<Fate> {
+export async function perform(turn: DeliveryPass, task: DueDelivery): Promise<TaskState> {
   const load = await task.load();
   if (load.kind === 'expired') return await close(turn, task, 'expired');
   const { status } = turn.endpoint;
@@ -37,7 +37,11 @@ export async function perform(turn: Turn, task: Task): Promise<Fate> {
 }
 
 /** Ends a delivery without an attempt. One that was delivered, or failed, stays so. */
-async function close(turn: Turn, task: Task, status: 'expired' | 'skipped'): Promise<Fate> {
+async function close(
+  turn: DeliveryPass,
+  task: DueDelivery,
+  status: 'expired' | 'skipped',
+): Promise<TaskState> {
   if (task.isOnce && task.seen && task.seen.status !== 'sending') return 'settled';
   const isMeant = (there: Delivery) => there.status !== 'delivered' && task.isMeant(there);
   const closed = await write(turn, { ...task, isMeant }, (there) => ({
@@ -55,10 +59,10 @@ async function close(turn: Turn, task: Task, status: 'expired' | 'skipped'): Pro
  * a message that is new costs no read.
  */
 async function write(
-  { delivering, owner, endpoint }: Turn,
-  task: Task,
+  { delivering, owner, endpoint }: DeliveryPass,
+  task: DueDelivery,
   change: (there: Delivery) => Delivery,
-): Promise<Delivery | Fate> {
+): Promise<Delivery | TaskState> {
   const { deliveries, clock } = delivering;
   let there = task.seen ?? task.fresh;
   for (let looks = 0; looks < 2; looks++) {
@@ -91,7 +95,7 @@ const withAttempt = (delivery: Delivery, attempt: Attempt): Delivery => ({
   attempts: [...delivery.attempts, attempt].slice(-KEPT_ATTEMPTS),
 });
 
-function beginning({ delivering }: Turn, task: Task, there: Delivery): Delivery {
+function beginning({ delivering }: DeliveryPass, task: DueDelivery, there: Delivery): Delivery {
   // An attempt of the ladder that was cut off must end on the ladder: its next step is nobody else's.
   const isOnce = task.isOnce && !(there.status === 'sending' && !there.before);
   const before = there.before ?? {
@@ -110,7 +114,7 @@ function beginning({ delivering }: Turn, task: Task, there: Delivery): Delivery 
   };
 }
 
-async function send(turn: Turn, delivery: Delivery, load: Load): Promise<Outcome> {
+async function send(turn: DeliveryPass, delivery: Delivery, load: Load): Promise<SendResult> {
   const { delivering, endpoint, secrets } = turn;
   const { sender, clock, origin } = delivering;
   if (load.kind !== 'message') return await sender.ask(endpoint.url, origin);
@@ -126,10 +130,16 @@ async function send(turn: Turn, delivery: Delivery, load: Load): Promise<Outcome
   });
 }
 
-async function settle(turn: Turn, sent: Delivery, outcome: Outcome, { kind }: Load): Promise<Fate> {
+async function settle(
+  turn: DeliveryPass,
+  sent: Delivery,
+  outcome: SendResult,
+  { kind }: Load,
+): Promise<TaskState> {
   const now = turn.delivering.clock();
   const isAgreed = kind === 'handshake' && (await agree(turn, outcome));
-  const verdict: Verdict = kind === 'handshake' && !isAgreed ? { kind: 'final' } : judge(outcome, now);
+  const verdict: AttemptOutcome =
+    kind === 'handshake' && !isAgreed ? { kind: 'final' } : outcomeOf(outcome, now);
   const tried = withAttempt(sent, attemptOf(sent, outcome, now));
   const isLadder = sent.before === undefined;
   if (verdict.kind === 'delivered') {
@@ -145,9 +155,9 @@ async function settle(turn: Turn, sent: Delivery, outcome: Outcome, { kind }: Lo
 }
 
 /** The next step of the ladder, or its end. */
-async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate> {
+async function fail(turn: DeliveryPass, tried: Delivery, verdict: AttemptOutcome): Promise<TaskState> {
   const { delivering, endpoint } = turn;
-  const { deliveries, clock, random, bury } = delivering;
+  const { deliveries, clock, random, deadLetter } = delivering;
   const now = clock();
   const rung = tried.rung + 1;
   const due = verdict.kind === 'failed' ? nextDue(rung, now, verdict.notBeforeMs, random) : undefined;
@@ -163,19 +173,19 @@ async function fail(turn: Turn, tried: Delivery, verdict: Verdict): Promise<Fate
     return await put(turn, { ...failed, status: 'waiting', due });
   }
   if (verdict.kind === 'gone') return await put(turn, failed);
-  await bury(endpoint.id, failed);
+  await deadLetter(endpoint.id, failed);
   const fate = await put(turn, failed);
   await tell(turn, 'webhook.exhausted', { at: now, delivery: tried.id });
   return fate;
 }
 
-async function put({ delivering, endpoint, owner }: Turn, delivery: Delivery): Promise<Fate> {
+async function put({ delivering, endpoint, owner }: DeliveryPass, delivery: Delivery): Promise<TaskState> {
   const { deliveries, clock } = delivering;
   const next = { ...delivery, changedAt: clock(), version: delivery.version + 1, writer: owner };
   return (await deliveries.put(endpoint.id, next)) ? 'settled' : 'open';
 }
 
-function attemptOf({ begun, sendingSince }: Delivery, outcome: Outcome, now: number): Attempt {
+function attemptOf({ begun, sendingSince }: Delivery, outcome: SendResult, now: number): Attempt {
   const attempt = { number: begun, at: sendingSince ?? now, ms: outcome.ms };
   if (outcome.kind === 'error') return { ...attempt, error: outcome.error };
   const { status, answer } = outcome;

@@ -6,11 +6,11 @@ import { DELIVERIES_IN_FLIGHT } from '../../../protocol/limits.ts';
 import { isBefore } from '../../../protocol/offset.ts';
 import { all } from '../../hub/push/post-batches.ts';
 import { isOnTrial } from '../health.ts';
-import { type Fate, perform } from './attempt.ts';
-import type { Errand, RangeErrand } from './delivery-task.ts';
-import type { Task } from './due-delivery.ts';
+import { perform, type TaskState } from './attempt.ts';
+import type { DeliveryTask, RangeTask } from './delivery-task.ts';
+import type { DueDelivery } from './due-delivery.ts';
 import { expand, type Work } from './expand-task.ts';
-import type { Turn } from './pass-state.ts';
+import type { DeliveryPass } from './pass-state.ts';
 
 /** Deliveries of one turn at the most: so many are looked up before the first of them is sent. */
 const TASKS_PER_TURN = 100;
@@ -27,7 +27,11 @@ const never = new AbortController().signal;
  * @returns true if nothing of them is left, nor has come of them
  * @throws Refusal unavailable
  */
-export async function takeTurn(turn: Turn, errands: readonly Errand[], beginUntil: number): Promise<boolean> {
+export async function runDeliveryPass(
+  turn: DeliveryPass,
+  errands: readonly DeliveryTask[],
+  beginUntil: number,
+): Promise<boolean> {
   const { clock } = turn.delivering;
   const lean = await apart(turn, errands);
   const works: Work[] = [];
@@ -50,9 +54,12 @@ export async function takeTurn(turn: Turn, errands: readonly Errand[], beginUnti
  * The errands without what they have in common: hints in a burst leave ranges that overlap, and every message would be looked
  * at, and waited for at the endpoint's rate, once for each. What is cut off here is still in the one that it overlaps.
  */
-async function apart({ delivering, endpoint }: Turn, errands: readonly Errand[]): Promise<readonly Errand[]> {
+async function apart(
+  { delivering, endpoint }: DeliveryPass,
+  errands: readonly DeliveryTask[],
+): Promise<readonly DeliveryTask[]> {
   const { deliveries } = delivering;
-  const lean: Errand[] = [];
+  const lean: DeliveryTask[] = [];
   for (const errand of errands) {
     const rest = errand.kind === 'range' && errand.run === '' ? withoutAnyOf(errand, lean) : errand;
     if (rest && rest !== errand) await deliveries.leave(endpoint.id, rest);
@@ -62,7 +69,7 @@ async function apart({ delivering, endpoint }: Turn, errands: readonly Errand[])
   return lean;
 }
 
-function withoutAnyOf(range: RangeErrand, others: readonly Errand[]): RangeErrand | undefined {
+function withoutAnyOf(range: RangeTask, others: readonly DeliveryTask[]): RangeTask | undefined {
   let { from } = range;
   for (const one of others) {
     if (one.kind !== 'range' || one.run !== '' || one.streamId !== range.streamId) continue;
@@ -74,14 +81,18 @@ function withoutAnyOf(range: RangeErrand, others: readonly Errand[]): RangeErran
 }
 
 /** No more than can be begun: each errand that is looked up may cost a megabyte of the log. */
-function roomOf({ endpoint: { status, rate }, health }: Turn, ms: number): number {
+function roomOf({ endpoint: { status, rate }, health }: DeliveryPass, ms: number): number {
   if (status !== 'enabled') return TASKS_PER_TURN;
   const most = isOnTrial(health) ? DELIVERIES_IN_FLIGHT : TASKS_PER_TURN;
   return rate === undefined ? most : Math.min(most, Math.ceil((ms * rate) / MINUTE_MS) + 1);
 }
 
 /** Removes an errand that is done, or notes how far it has come. True if it is done. */
-async function account(turn: Turn, work: Work, fates: ReadonlyMap<Task, Fate>): Promise<boolean> {
+async function account(
+  turn: DeliveryPass,
+  work: Work,
+  fates: ReadonlyMap<DueDelivery, TaskState>,
+): Promise<boolean> {
   const { deliveries, clock } = turn.delivering;
   const { id } = turn.endpoint;
   const { errand, tasks } = work;
@@ -98,16 +109,16 @@ async function account(turn: Turn, work: Work, fates: ReadonlyMap<Task, Fate>): 
 
 /** Those that were not begun have no fate. */
 async function performAll(
-  turn: Turn,
-  tasks: readonly Task[],
+  turn: DeliveryPass,
+  tasks: readonly DueDelivery[],
   beginUntil: number,
-): Promise<ReadonlyMap<Task, Fate>> {
+): Promise<ReadonlyMap<DueDelivery, TaskState>> {
   const { clock } = turn.delivering;
-  const fates = new Map<Task, Fate>();
+  const fates = new Map<DueDelivery, TaskState>();
   const running = new Set<Promise<void>>();
   const ids = new Set<string>();
   const failures: unknown[] = [];
-  const begin = (task: Task): void => {
+  const begin = (task: DueDelivery): void => {
     const work = perform(turn, task)
       .then(
         (fate) => void fates.set(task, fate),
@@ -131,7 +142,7 @@ async function performAll(
 }
 
 /** Waits for the rate of the endpoint. False if that is too long, or the endpoint is to be left alone. */
-async function mayBegin(turn: Turn, { isOnce }: Task): Promise<boolean> {
+async function mayBegin(turn: DeliveryPass, { isOnce }: DueDelivery): Promise<boolean> {
   const { clock, timer } = turn.delivering;
   const { status, rate } = turn.endpoint;
   if (isOnce || status !== 'enabled') return true;

@@ -13,7 +13,7 @@ interface Due {
 }
 
 /** Messages of a channel that were published, or are to be sent again. */
-export interface RangeErrand extends Due {
+export interface RangeTask extends Due {
   readonly kind: 'range';
   readonly channel: string;
   readonly streamId: string;
@@ -28,30 +28,30 @@ export interface RangeErrand extends Due {
 }
 
 /** The next attempt of a delivery that is waiting for it: of no effect if that is not due at this very moment. */
-export interface RetryErrand extends Due {
+export interface RetryTask extends Due {
   readonly kind: 'retry';
   readonly delivery: string;
 }
 
 /** One attempt that somebody asked for: at once, whatever the state of the endpoint, and without a ladder. */
-export interface OnceErrand extends Due {
+export interface OnceTask extends Due {
   readonly kind: 'once';
   readonly delivery: string;
 }
 
 /** A dead letter that is tried again, from the bottom of the ladder. */
-export interface RedriveErrand extends Due {
+export interface RedriveTask extends Due {
   readonly kind: 'redrive';
   readonly delivery: string;
 }
 
 /** A message of the hub's own: a test event, or the question whether the endpoint wants events. */
-export interface OwnErrand extends Due {
+export interface OwnTask extends Due {
   readonly kind: 'test' | 'handshake';
 }
 
 /** Everything that failed or was skipped, of what was published since a moment. */
-export interface RecoverErrand extends Due {
+export interface RecoverTask extends Due {
   readonly kind: 'recover';
   readonly since: number;
   /** What changes after this moment is not part of it. */
@@ -60,8 +60,8 @@ export interface RecoverErrand extends Due {
   readonly after: string;
 }
 
-export type Errand = RangeErrand | RetryErrand | OnceErrand | RedriveErrand | OwnErrand | RecoverErrand;
+export type DeliveryTask = RangeTask | RetryTask | OnceTask | RedriveTask | OwnTask | RecoverTask;
 
 /** True for what a person waits for: it goes before everything else. */
-export const isAwaited = ({ kind }: Errand): boolean =>
+export const isAwaited = ({ kind }: DeliveryTask): boolean =>
   kind === 'once' || kind === 'test' || kind === 'handshake';

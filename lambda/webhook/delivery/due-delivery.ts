@@ -6,7 +6,7 @@
 import { DELIVERIES_KEPT_MS } from '../../../protocol/limits.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
-import type { OwnErrand } from './delivery-task.ts';
+import type { OwnTask } from './delivery-task.ts';
 import type { Content } from './webhook-body.ts';
 
 /** What there is to send: a message, the question whether the endpoint wants any, or nothing, since it has left the log. */
@@ -15,7 +15,7 @@ export type Load =
   | { readonly kind: 'handshake' }
   | { readonly kind: 'expired' };
 
-export interface Task {
+export interface DueDelivery {
   /** What it is if nobody has dealt with it yet. */
   readonly fresh: Delivery;
   /** What it was when it was looked up; undefined if it was not. */
@@ -38,7 +38,7 @@ export function idOf({ time, streamId, position }: Omit<MessageRef, 'channel'>):
 export const timeKey = (time: number): string => String(time).padStart(13, '0');
 
 /** The id of the delivery that an errand of the hub's own becomes: whoever asks is told before there is one. */
-export const ownDeliveryId = ({ kind, id, due }: OwnErrand): string =>
+export const ownDeliveryId = ({ kind, id, due }: OwnTask): string =>
   `msg_${timeKey(due)}_${kind}_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`;
 
 /** A delivery that nobody has dealt with. */

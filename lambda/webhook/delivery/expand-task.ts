@@ -7,20 +7,20 @@ import { formatOffset, isBefore, type Position } from '../../../protocol/offset.
 import { WEBHOOK_NOTICES } from '../../../protocol/webhooks.ts';
 import { type Channel, isAlive } from '../../hub/log/channel.ts';
 import type { Entry } from '../../hub/log/entry.ts';
-import { isHole, isKept } from '../../hub/log/retention.ts';
+import { isHole, isRetained } from '../../hub/log/retention.ts';
 import { listensTo } from '../endpoint.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
-import type { Errand, OwnErrand, RangeErrand, RecoverErrand } from './delivery-task.ts';
-import { freshDelivery, idOf, type Load, ownDeliveryId, type Task, timeKey } from './due-delivery.ts';
-import type { Turn } from './pass-state.ts';
+import type { DeliveryTask, OwnTask, RangeTask, RecoverTask } from './delivery-task.ts';
+import { type DueDelivery, freshDelivery, idOf, type Load, ownDeliveryId, timeKey } from './due-delivery.ts';
+import type { DeliveryPass } from './pass-state.ts';
 import { typeOf, wants } from './webhook-body.ts';
 
 /** What is to be done of an errand in this turn. */
 export interface Work {
-  readonly errand: Errand;
-  readonly tasks: readonly Task[];
+  readonly errand: DeliveryTask;
+  readonly tasks: readonly DueDelivery[];
   /** What is left of the errand when the tasks before that one are settled; with undefined, when all are. */
-  readonly rest: (open: number | undefined) => Errand | undefined;
+  readonly rest: (open: number | undefined) => DeliveryTask | undefined;
 }
 
 const EXPIRED: Load = { kind: 'expired' };
@@ -29,7 +29,7 @@ const EXPIRED: Load = { kind: 'expired' };
 const OWN_CHANNEL = 'tidings/test';
 
 /** @param room tasks at the most */
-export async function expand(turn: Turn, errand: Errand, room: number): Promise<Work> {
+export async function expand(turn: DeliveryPass, errand: DeliveryTask, room: number): Promise<Work> {
   switch (errand.kind) {
     case 'range':
       return await expandRange(turn, errand, room);
@@ -53,12 +53,18 @@ export async function expand(turn: Turn, errand: Errand, room: number): Promise<
 }
 
 /** An errand that is done when its task is. */
-function whole(errand: Errand, tasks: readonly Task[]): Work {
+function whole(errand: DeliveryTask, tasks: readonly DueDelivery[]): Work {
   return { errand, tasks, rest: (open) => (open === undefined ? undefined : errand) };
 }
 
 /** A delivery that was looked up, to be sent again. */
-function taskOf(turn: Turn, seen: Delivery, run: string, isMeant: Task['isMeant'], isOnce: boolean): Task {
+function taskOf(
+  turn: DeliveryPass,
+  seen: Delivery,
+  run: string,
+  isMeant: DueDelivery['isMeant'],
+  isOnce: boolean,
+): DueDelivery {
   const load = async (): Promise<Load> => {
     if (seen.kind === 'message') return await loadMessage(turn, seen);
     return seen.kind === 'handshake' ? { kind: 'handshake' } : testLoad(turn, seen);
@@ -66,13 +72,16 @@ function taskOf(turn: Turn, seen: Delivery, run: string, isMeant: Task['isMeant'
   return { fresh: seen, seen, load, isMeant, run, isOnce };
 }
 
-async function loadMessage(turn: Turn, { channel: name, streamId, position }: MessageRef): Promise<Load> {
+async function loadMessage(
+  turn: DeliveryPass,
+  { channel: name, streamId, position }: MessageRef,
+): Promise<Load> {
   const { log } = turn.delivering;
   const channel = await channelOf(turn, name, streamId);
   if (!channel) return EXPIRED;
   const { entries } = await log.entries.page(streamId, position.entry);
   const [entry] = entries;
-  if (entry?.slot !== position.entry || !isKept(log, entry, turn.delivering.clock())) return EXPIRED;
+  if (entry?.slot !== position.entry || !isRetained(log, entry, turn.delivering.clock())) return EXPIRED;
   return loadOf(channel, entry, position.index);
 }
 
@@ -85,12 +94,16 @@ function loadOf({ contentType }: Channel, { slot, messages }: Entry, index: numb
 }
 
 /** The channel, unless it was deleted: nothing of it leaves the hub any more. */
-async function channelOf({ delivering }: Turn, name: string, streamId: string): Promise<Channel | undefined> {
+async function channelOf(
+  { delivering }: DeliveryPass,
+  name: string,
+  streamId: string,
+): Promise<Channel | undefined> {
   const channel = await delivering.log.channels.get(name);
   return channel?.streamId === streamId && isAlive(channel, delivering.clock()) ? channel : undefined;
 }
 
-async function expandRange(turn: Turn, errand: RangeErrand, room: number): Promise<Work> {
+async function expandRange(turn: DeliveryPass, errand: RangeTask, room: number): Promise<Work> {
   const { log, clock } = turn.delivering;
   const { channel: name, streamId, from, to, since } = errand;
   // It may have been changed since to listen to something else.
@@ -98,11 +111,11 @@ async function expandRange(turn: Turn, errand: RangeErrand, room: number): Promi
   const channel = await channelOf(turn, name, streamId);
   const page = channel ? await log.entries.page(streamId, from.entry) : { entries: [], more: false };
   const there = page.entries.filter((entry) => entry.slot < to.entry);
-  const kept = there.filter((entry) => isKept(log, entry, clock()));
-  const tasks: Task[] = [];
+  const kept = there.filter((entry) => isRetained(log, entry, clock()));
+  const tasks: DueDelivery[] = [];
   // Where each task begins, to go on from the first that is not settled.
   const begins: Position[] = [];
-  const add = (begin: Position, task: Task): void => {
+  const add = (begin: Position, task: DueDelivery): void => {
     begins.push(begin);
     tasks.push(task);
   };
@@ -137,7 +150,7 @@ async function expandRange(turn: Turn, errand: RangeErrand, room: number): Promi
   };
 }
 
-function isWanted({ endpoint }: Turn, channel: Channel, { messages }: Entry, index: number): boolean {
+function isWanted({ endpoint }: DeliveryPass, channel: Channel, { messages }: Entry, index: number): boolean {
   const message = messages[index];
   if (message === undefined) return false;
   // Notices about an endpoint that fails would fail, and be told of, without end.
@@ -148,12 +161,12 @@ function isWanted({ endpoint }: Turn, channel: Channel, { messages }: Entry, ind
 }
 
 function messageTask(
-  turn: Turn,
-  { run }: RangeErrand,
+  turn: DeliveryPass,
+  { run }: RangeTask,
   channel: Channel,
   entry: Entry,
   position: Position,
-): Task {
+): DueDelivery {
   const { clock } = turn.delivering;
   const ref = { channel: channel.name, streamId: channel.streamId, position, time: entry.time };
   return {
@@ -168,7 +181,7 @@ function messageTask(
 }
 
 /** A stretch of the channel that is no more, told as one. */
-function expiredTask(turn: Turn, errand: RangeErrand, from: Position, to: Position): Task {
+function expiredTask(turn: DeliveryPass, errand: RangeTask, from: Position, to: Position): DueDelivery {
   const { channel, streamId, due, run } = errand;
   const ref = { channel, streamId, position: from, time: due };
   const fresh = freshDelivery({ ...ref, id: idOf(ref), kind: 'message' }, turn.delivering.clock(), {
@@ -178,7 +191,7 @@ function expiredTask(turn: Turn, errand: RangeErrand, from: Position, to: Positi
   return { fresh, seen: undefined, load: async () => EXPIRED, isMeant: () => false, run, isOnce: false };
 }
 
-async function expandRecover(turn: Turn, errand: RecoverErrand, room: number): Promise<Work> {
+async function expandRecover(turn: DeliveryPass, errand: RecoverTask, room: number): Promise<Work> {
   const { since, until, id: run } = errand;
   const { deliveries, last } = await turn.delivering.deliveries.page(turn.endpoint.id, {
     after: errand.after || `msg_${timeKey(since)}`,
@@ -204,7 +217,7 @@ async function expandRecover(turn: Turn, errand: RecoverErrand, room: number): P
 }
 
 /** A test event, or the handshake: of no channel, and kept in the log of deliveries like any other. */
-function ownTask(turn: Turn, errand: OwnErrand): Task {
+function ownTask(turn: DeliveryPass, errand: OwnTask): DueDelivery {
   const { kind, id: run, due } = errand;
   const own = { channel: OWN_CHANNEL, streamId: '', position: { entry: 0, index: 0 }, time: due };
   const fresh = freshDelivery({ ...own, id: ownDeliveryId(errand), kind }, turn.delivering.clock());
@@ -218,7 +231,7 @@ function ownTask(turn: Turn, errand: OwnErrand): Task {
   };
 }
 
-function testLoad({ endpoint }: Turn, { position }: Delivery): Load {
+function testLoad({ endpoint }: DeliveryPass, { position }: Delivery): Load {
   const message = JSON.stringify({ type: 'tidings.test', endpoint: endpoint.id });
   return { kind: 'message', content: { contentType: 'application/json', message, next: position } };
 }

@@ -5,11 +5,11 @@
 import { MAX_WEBHOOK_RATE } from '../../../protocol/limits.ts';
 import { type DisabledReason, type Endpoint, hostOf, type Secrets } from '../endpoint.ts';
 import { afterFailure, afterSuccess, hasFailedTooLong } from '../health.ts';
-import type { Delivering, Health, Notice, Outcome } from '../webhook-ports.ts';
-import type { Verdict } from './attempt-outcome.ts';
+import type { Delivering, Health, Notice, SendResult } from '../webhook-ports.ts';
+import type { AttemptOutcome } from './attempt-outcome.ts';
 import type { Delivery } from './delivery.ts';
 
-export interface Turn {
+export interface DeliveryPass {
   readonly delivering: Delivering;
   readonly owner: string;
   /** Changes when it is disabled or agrees in the middle of the turn. */
@@ -19,7 +19,7 @@ export interface Turn {
   /** True once something of this turn has failed, and comes again later. */
   hasFailed: boolean;
   readonly onSuccess: () => Promise<void>;
-  readonly onFailure: (verdict: Verdict, tried: Delivery) => Promise<void>;
+  readonly onFailure: (verdict: AttemptOutcome, tried: Delivery) => Promise<void>;
 }
 
 /** Failures of one delivery at which its endpoint's owner is told (Svix tells at the fourth, too). */
@@ -28,14 +28,14 @@ const TOLD_AT = 4;
 /** Attempts at a change that others make at the same moment. */
 const MAX_CHANGES = 3;
 
-export function beginTurn(
+export function beginPass(
   delivering: Delivering,
   owner: string,
   endpoint: Endpoint,
   secrets: Secrets,
   health: Health,
-): Turn {
-  const turn: Turn = {
+): DeliveryPass {
+  const turn: DeliveryPass = {
     delivering,
     owner,
     endpoint,
@@ -61,7 +61,7 @@ export function beginTurn(
   return turn;
 }
 
-async function disable(turn: Turn, reason: DisabledReason): Promise<void> {
+async function disable(turn: DeliveryPass, reason: DisabledReason): Promise<void> {
   if (await change(turn, 'enabled', { status: 'disabled', reason }))
     await tell(turn, 'webhook.disabled', { reason });
 }
@@ -70,7 +70,7 @@ async function disable(turn: Turn, reason: DisabledReason): Promise<void> {
  * What an endpoint said to the handshake.
  * https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#42-validation-response
  */
-export async function agree(turn: Turn, outcome: Outcome): Promise<boolean> {
+export async function agree(turn: DeliveryPass, outcome: SendResult): Promise<boolean> {
   if (outcome.kind !== 'answer' || outcome.status < 200 || outcome.status > 299) return false;
   const { origin } = turn.delivering;
   const allowed = (outcome.allowedOrigin ?? '').split(',').map((host) => host.trim().toLowerCase());
@@ -84,7 +84,7 @@ export async function agree(turn: Turn, outcome: Outcome): Promise<boolean> {
 }
 
 /** Changes the endpoint, if it still has that status and the URL that the turn is about. Says whether it did. */
-async function change(turn: Turn, from: Endpoint['status'], to: Partial<Endpoint>): Promise<boolean> {
+async function change(turn: DeliveryPass, from: Endpoint['status'], to: Partial<Endpoint>): Promise<boolean> {
   const { endpoints } = turn.delivering;
   for (let changes = 0; changes < MAX_CHANGES; changes++) {
     const { endpoint } = turn;
@@ -101,7 +101,11 @@ async function change(turn: Turn, from: Endpoint['status'], to: Partial<Endpoint
 }
 
 /** Gives notice of what happened to the endpoint. */
-export async function tell(turn: Turn, type: Notice['type'], more: Partial<Notice> = {}): Promise<void> {
+export async function tell(
+  turn: DeliveryPass,
+  type: Notice['type'],
+  more: Partial<Notice> = {},
+): Promise<void> {
   const { delivering, endpoint } = turn;
   await delivering.notify({
     type,

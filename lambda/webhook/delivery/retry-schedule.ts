@@ -12,7 +12,7 @@ const HOUR = 60 * MINUTE;
  * with its jitter is about what a message of SQS can be hidden for (12 hours), so that a wake is put off twice at most.
  * https://docs.svix.com/retries
  */
-export const LADDER_MS: readonly number[] = [
+export const RETRY_DELAYS_MS: readonly number[] = [
   5 * SECOND,
   5 * MINUTE,
   30 * MINUTE,
@@ -37,7 +37,7 @@ export function nextDue(
   notBeforeMs: number,
   random: () => number,
 ): number | undefined {
-  const pause = LADDER_MS[rung - 1];
+  const pause = RETRY_DELAYS_MS[rung - 1];
   if (pause === undefined) return undefined;
   const jittered = pause * (1 + JITTER * (2 * random() - 1));
   return now + Math.round(Math.max(jittered, notBeforeMs));

@@ -13,13 +13,13 @@ import { all } from '../../hub/push/post-batches.ts';
 import type { Lease } from '../../hub/push/push-ports.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
-import type { Delivering, Standing } from '../webhook-ports.ts';
-import { LONGEST_PAUSE_MS, takeTurn } from './delivery-pass.ts';
-import { type Errand, isAwaited } from './delivery-task.ts';
-import { beginTurn } from './pass-state.ts';
+import type { Delivering, EndpointState } from '../webhook-ports.ts';
+import { LONGEST_PAUSE_MS, runDeliveryPass } from './delivery-pass.ts';
+import { type DeliveryTask, isAwaited } from './delivery-task.ts';
+import { beginPass } from './pass-state.ts';
 
 /** What woke the owner: a message of the queue, which may be put off and come again. */
-export interface Wake {
+export interface WakeMessage {
   readonly id: string;
   /** True for one that was put off so often that it should be replaced: a queue keeps none for ever. */
   readonly isOld: boolean;
@@ -56,8 +56,8 @@ const never = new AbortController().signal;
 /** An owner, and what it was left by the one before. */
 interface Ownership {
   readonly endpoint: string;
-  readonly wake: Wake;
-  standing: Standing;
+  readonly wake: WakeMessage;
+  standing: EndpointState;
   asks: number;
   lease: Lease;
   /** When the lease ends if the last renewal was carried out, whether or not that was answered, in milliseconds. */
@@ -66,7 +66,7 @@ interface Ownership {
 
 /** What there is to do at a moment. */
 interface Agenda {
-  readonly ready: readonly Errand[];
+  readonly ready: readonly DeliveryTask[];
   /** True if more is due than was looked up. */
   readonly isMore: boolean;
   /** When there will be something to do again; undefined for nothing that is known of. */
@@ -80,7 +80,7 @@ interface Agenda {
 export async function serveEndpoint(
   delivering: Delivering,
   endpoint: string,
-  wake: Wake,
+  wake: WakeMessage,
   until: number,
 ): Promise<Next> {
   const own = await take(delivering, endpoint, wake);
@@ -96,7 +96,7 @@ export async function serveEndpoint(
 async function take(
   { leases, clock, newId }: Delivering,
   endpoint: string,
-  wake: Wake,
+  wake: WakeMessage,
 ): Promise<Ownership | Next> {
   const owner = ownerOf(wake, newId());
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -118,7 +118,7 @@ async function take(
 }
 
 /** Names the wake, so that a copy of it knows itself. */
-const ownerOf = (wake: Wake, id: string): string => `${wake.id} ${id}`;
+const ownerOf = (wake: WakeMessage, id: string): string => `${wake.id} ${id}`;
 
 async function serve(delivering: Delivering, own: Ownership, overAt: number): Promise<Next> {
   const { endpoints, leases, clock, timer } = delivering;
@@ -158,7 +158,7 @@ async function agendaOf(
   endpoint: Endpoint | undefined,
 ): Promise<Agenda> {
   const now = clock();
-  const { errands, next } = await deliveries.due(id, now, ERRANDS_PER_TURN);
+  const { tasks: errands, next } = await deliveries.due(id, now, ERRANDS_PER_TURN);
   const isMore = errands.length === ERRANDS_PER_TURN;
   const rests = Math.max(
     health.restsUntil,
@@ -177,7 +177,7 @@ async function agendaOf(
 }
 
 /** By what an endpoint may be registered that is still left messages. */
-const strays = (errands: readonly Errand[]): readonly string[] => [
+const strays = (errands: readonly DeliveryTask[]): readonly string[] => [
   ...new Set(errands.flatMap((errand) => (errand.kind === 'range' ? patternsOf(errand.channel) : []))),
 ];
 
@@ -186,21 +186,21 @@ async function doAll(
   delivering: Delivering,
   own: Ownership,
   endpoint: Endpoint | undefined,
-  errands: readonly Errand[],
+  errands: readonly DeliveryTask[],
 ): Promise<boolean> {
-  const { deliveries, endpoints, vault, clock } = delivering;
+  const { deliveries, endpoints, sealer: vault, clock } = delivering;
   // A change that died halfway may have left a registration that the row knew nothing of when it was removed.
   if (!endpoint)
     await all(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
   // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
-  const isFor = (errand: Errand): boolean =>
+  const isFor = (errand: DeliveryTask): boolean =>
     endpoint !== undefined && (endpoint.status !== 'pending' || errand.kind !== 'range');
   for (const errand of errands) if (!isFor(errand)) await deliveries.done(own.endpoint, errand);
   const meant = errands.filter(isFor);
   if (!endpoint || meant.length === 0) return true;
   const secrets = await vault.open(endpoint.id, endpoint.sealed);
-  const turn = beginTurn(delivering, own.lease.owner, endpoint, secrets, own.standing.health);
-  const isAll = await takeTurn(turn, meant, own.lease.until - LEASE_MS + BEGIN_MS);
+  const turn = beginPass(delivering, own.lease.owner, endpoint, secrets, own.standing.health);
+  const isAll = await runDeliveryPass(turn, meant, own.lease.until - LEASE_MS + BEGIN_MS);
   own.standing = { ...own.standing, health: turn.health };
   return isAll;
 }
@@ -236,7 +236,7 @@ export async function redrive(
   { deliveries, clock }: Pick<Delivering, 'deliveries' | 'clock'>,
   endpoint: string,
   delivery: string,
-  wake: Wake,
+  wake: WakeMessage,
 ): Promise<Next> {
   const due = clock();
   await deliveries.leave(endpoint, { kind: 'redrive', id: wake.id, due, delivery });

@@ -19,7 +19,7 @@ export interface Content {
   readonly next: Position;
 }
 
-/** What a message is whose own type is none: letters, digits, `_` and `..` (Standard Webhooks, payload structure). */
+/** What a message is whose own type is none: letters, digits, `_` and `.` (Standard Webhooks, payload structure). */
 const NO_TYPE = 'message';
 const TYPE = new RegExp(`^(?=.{1,${MAX_TYPE_LENGTH}}$)[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$`);
 

@@ -11,9 +11,9 @@ import type { Duplex } from 'node:stream';
 import { rootCertificates } from 'node:tls';
 import { buildConnector } from 'undici';
 import { Refusal } from '../../../protocol/errors.ts';
-import { DialFailure, dialFailure } from './outbound-failure.ts';
+import { OutboundFailure, outboundFailure } from './outbound-failure.ts';
 import type { Resolve } from './resolve.ts';
-import { mayDial, parseTarget, type TargetRules } from './target.ts';
+import { isAllowedTarget, parseTarget, type TargetRules } from './target.ts';
 
 export interface GuardSettings {
   readonly rules: TargetRules;
@@ -71,12 +71,12 @@ function guardedDial({ rules, resolve, timeoutMs, ca }: GuardSettings): Dial {
   });
   return (target, connected) => {
     const { protocol, host = target.hostname } = target;
-    const fail = (error: Error) => connected(dialFailure(error, protocol === 'https:'), null);
+    const fail = (error: Error) => connected(outboundFailure(error, protocol === 'https:'), null);
     try {
       parseTarget(`${protocol}//${host}`, rules);
     } catch (error) {
       const refused = error instanceof Refusal ? error.message : `the URL of ${host} cannot be judged`;
-      fail(new DialFailure('blocked', refused, error));
+      fail(new OutboundFailure('blocked', refused, error));
       return;
     }
     dial(target, (error, socket) => (error ? fail(error) : connected(null, socket)));
@@ -110,7 +110,7 @@ function guardedLookup(rules: TargetRules, resolve: Resolve): LookupFunction {
         else if (all) found(null, addresses.slice(0, MAX_ADDRESSES));
         else found(null, first.address, first.family);
       },
-      (error) => found(new DialFailure('dns_error', `${name} cannot be looked up`, error), ''),
+      (error) => found(new OutboundFailure('dns_error', `${name} cannot be looked up`, error), ''),
     );
   };
 }
@@ -120,8 +120,8 @@ function failureOf(
   name: string,
   addresses: readonly LookupAddress[],
   rules: TargetRules,
-): DialFailure | undefined {
-  if (addresses.length === 0) return new DialFailure('dns_error', `${name} has no address`);
-  const bad = addresses.find(({ address }) => !mayDial(address, rules));
-  return bad && new DialFailure('blocked', `${name} is at ${bad.address}, which is no public address`);
+): OutboundFailure | undefined {
+  if (addresses.length === 0) return new OutboundFailure('dns_error', `${name} has no address`);
+  const bad = addresses.find(({ address }) => !isAllowedTarget(address, rules));
+  return bad && new OutboundFailure('blocked', `${name} is at ${bad.address}, which is no public address`);
 }

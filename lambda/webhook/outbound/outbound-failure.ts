@@ -5,7 +5,7 @@
 import type { ErrorClass } from '../delivery/delivery.ts';
 
 /** There is no connection. All that goes wrong before there is one is this; any other error is about the answer. */
-export class DialFailure extends Error {
+export class OutboundFailure extends Error {
   readonly kind: ErrorClass;
 
   constructor(kind: ErrorClass, message: string, cause?: unknown) {
@@ -16,9 +16,9 @@ export class DialFailure extends Error {
 }
 
 /** What an attempt to connect ended with. */
-export function dialFailure(error: Error, isTls: boolean): DialFailure {
-  if (error instanceof DialFailure) return error;
-  return new DialFailure(kindOfDial(error, isTls), error.message, error);
+export function outboundFailure(error: Error, isTls: boolean): OutboundFailure {
+  if (error instanceof OutboundFailure) return error;
+  return new OutboundFailure(kindOfDial(error, isTls), error.message, error);
 }
 
 function kindOfDial(error: Error, isTls: boolean): ErrorClass {
@@ -33,7 +33,7 @@ function kindOfDial(error: Error, isTls: boolean): ErrorClass {
 
 /** Why a request came to nothing. */
 export function kindOf(error: Error): ErrorClass {
-  if (error instanceof DialFailure) return error.kind;
+  if (error instanceof OutboundFailure) return error.kind;
   const [code = ''] = codesOf(error);
   // TLS 1.3 refuses a client without a certificate only after the handshake.
   if (code.startsWith('ERR_SSL_')) return 'tls_error';

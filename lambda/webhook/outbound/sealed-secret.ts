@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import type { Secrets } from '../endpoint.ts';
-import type { Vault } from '../webhook-ports.ts';
+import type { SecretSealer } from '../webhook-ports.ts';
 import { newSecret } from './standard-webhooks.ts';
 
 const CIPHER = 'aes-256-gcm';
@@ -23,7 +23,7 @@ const TAG_BYTES = 16;
  */
 type Keys = (isMissed?: boolean) => Promise<readonly Uint8Array[]>;
 
-export function vaultWith(keys: Keys): Vault {
+export function secretSealer(keys: Keys): SecretSealer {
   return {
     newSecret,
     async seal(endpoint, secrets) {

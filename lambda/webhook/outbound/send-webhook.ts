@@ -21,7 +21,7 @@ import {
   WEBHOOK_TIMESTAMP,
 } from '../../../protocol/webhooks.ts';
 import type { ErrorClass } from '../delivery/delivery.ts';
-import type { Letter, Outcome, Sender } from '../webhook-ports.ts';
+import type { Sender, SendResult, WebhookRequest } from '../webhook-ports.ts';
 import { type GuardedAgents, guardedAgents } from './guard.ts';
 import { kindOf } from './outbound-failure.ts';
 import { type Resolve, resolverBy } from './resolve.ts';
@@ -55,7 +55,7 @@ export function senderTo(settings: SenderSettings): Sender {
   const { rules, resolve = resolverBy(), deadlineMs = DELIVERY_TIMEOUT_MS, ca } = settings;
   rules.ownHosts.forEach(ownPlace);
   const agents = guardedAgents({ rules, resolve, timeoutMs: deadlineMs, ca });
-  const send = async (url: string, request: Request): Promise<Outcome> => {
+  const send = async (url: string, request: Request): Promise<SendResult> => {
     try {
       return await exchange(callTo(parseTarget(url, rules), request, agents), request.body, deadlineMs);
     } catch (error) {
@@ -71,7 +71,7 @@ export function senderTo(settings: SenderSettings): Sender {
 }
 
 /** Signs for this attempt: receivers refuse a signature that is older than five minutes, as a replay. */
-function requestOf({ id, at, secrets, contentType, body: text }: Letter): Request {
+function requestOf({ id, at, secrets, contentType, body: text }: WebhookRequest): Request {
   const body = Buffer.from(text);
   const seconds = Math.floor(at / 1_000);
   const headers = {
@@ -111,7 +111,7 @@ function callTo(url: URL, { method, headers }: Request, { http, https }: Guarded
  * One request and its answer. As soon as there is a status, it decides: what happens to the body after it changes nothing.
  * An answer of 1xx is not final, and Node waits for the next one.
  */
-function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: number): Promise<Outcome> {
+function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: number): Promise<SendResult> {
   return new Promise((settle) => {
     const began = performance.now();
     const read = excerpt();
@@ -148,9 +148,9 @@ function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: num
 
 const statusOf = ({ statusCode = 0 }: IncomingMessage): number => statusCode;
 
-const failed = (error: ErrorClass, ms: number): Outcome => ({ kind: 'error', error, ms });
+const failed = (error: ErrorClass, ms: number): SendResult => ({ kind: 'error', error, ms });
 
-function answered(response: IncomingMessage, answer: string, ms: number): Outcome {
+function answered(response: IncomingMessage, answer: string, ms: number): SendResult {
   const header = (name: string): string | undefined => response.headersDistinct[name]?.join(', ');
   return {
     kind: 'answer',

@@ -52,7 +52,7 @@ export function parseTarget(text: string, rules: TargetRules): URL {
 }
 
 /** Whether a socket may be opened to the address. */
-export const mayDial = (address: string, { isInsecureAllowed }: TargetRules): boolean =>
+export const isAllowedTarget = (address: string, { isInsecureAllowed }: TargetRules): boolean =>
   isPublic(address) || (isInsecureAllowed && isLoopback(address));
 
 const notAllowed = (message: string): Refusal => new Refusal('address_not_allowed', message);
@@ -76,7 +76,8 @@ function checkHost(url: URL, rules: TargetRules): void {
     throw notAllowed(`${shown(url.host)} is the hub itself: it does not call its own hosts`);
   }
   if (isIP(host) !== 0) {
-    if (!mayDial(host, rules)) throw notAllowed(`${host} is no public address: the hub calls no other`);
+    if (!isAllowedTarget(host, rules))
+      throw notAllowed(`${host} is no public address: the hub calls no other`);
   } else if (isLocalName(host) && !(rules.isInsecureAllowed && isLocalhost(host))) {
     throw notAllowed(
       `${shown(host)} is no public name: the hub calls hosts on the internet, such as example.com`,
@@ -110,7 +111,7 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1
 const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 const isLocalName = (host: string): boolean => {
-  const labels = host.split('../../dial');
+  const labels = host.split('.');
   return labels.length === 1 || labels.includes('') || LOCAL_SUFFIXES.some((suffix) => host.endsWith(suffix));
 };
 

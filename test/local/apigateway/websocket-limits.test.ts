@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GENTLE, type Harsh } from '../../../local/faults/chaos.ts';
-import { createSocketFates } from '../../../local/faults/chaos-sockets.ts';
+import { CALM, type Chaos } from '../../../local/faults/chaos.ts';
+import { createSocketChaos } from '../../../local/faults/chaos-sockets.ts';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import { contextOf, keyOf, openKnown, type Prompter, startPrompter } from '../socket-support.ts';
 import { synthesizeFixture } from '../support.ts';
@@ -25,8 +25,8 @@ beforeEach(() => {
 });
 
 /** A stack of its own, for as long as it is needed. */
-async function withStack(harsh: Partial<Harsh>, run: (stack: LocalStack, url: string) => Promise<void>) {
-  const stack = await startLocalStack({ assembly: fixture.assembly, harsh: { ...GENTLE, ...harsh } });
+async function withStack(harsh: Partial<Chaos>, run: (stack: LocalStack, url: string) => Promise<void>) {
+  const stack = await startLocalStack({ assembly: fixture.assembly, harsh: { ...CALM, ...harsh } });
   try {
     await run(stack, `${stack.outputs.ApiEndpoint}/ws`);
   } finally {
@@ -201,7 +201,7 @@ describe('a connection', () => {
 describe('a harsh day', () => {
   it('loses the end of some connections', async () => {
     await withStack({ seed: 7, lostDisconnects: 0.5 }, async (_, url) => {
-      const { losesDisconnect } = createSocketFates({ ...GENTLE, seed: 7, lostDisconnects: 0.5 });
+      const { losesDisconnect } = createSocketChaos({ ...CALM, seed: 7, lostDisconnects: 0.5 });
       const lost: string[] = [];
       const told: string[] = [];
       for (let count = 0; count < 12; count += 1) {

@@ -149,7 +149,7 @@ describe('an origin', () => {
     respond = (_, response) => {
       const begun = Date.now();
       const timer = setInterval(() => {
-        response.write('..');
+        response.write('.');
         if (Date.now() - begun <= TIMEOUT_MS) return;
         clearInterval(timer);
         response.end('end');

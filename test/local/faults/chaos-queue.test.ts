@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GENTLE, type Harsh } from '../../../local/faults/chaos.ts';
-import { arrange, createFates } from '../../../local/faults/chaos-queue.ts';
+import { CALM, type Chaos } from '../../../local/faults/chaos.ts';
+import { createQueueChaos, scheduleBatches } from '../../../local/faults/chaos-queue.ts';
 import { objectOr } from '../../../local/template/json.ts';
 import { type PostOffice, startPostOffice, until } from '../desk.ts';
 
 describe('fates', () => {
-  const many = (harsh: Harsh) => {
-    const fate = createFates(harsh);
+  const many = (harsh: Chaos) => {
+    const fate = createQueueChaos(harsh);
     return Array.from({ length: 2_000 }, fate);
   };
   const part = (flags: boolean[]) => flags.filter(Boolean).length / flags.length;
 
   it('befall the parts that were asked for, the same ones for the same seed', () => {
-    const harsh = { ...GENTLE, seed: 7, duplicates: 0.1, reorders: 0.2 };
+    const harsh = { ...CALM, seed: 7, duplicates: 0.1, reorders: 0.2 };
     const fates = many(harsh);
     expect(part(fates.map(({ holdMs }) => holdMs > 0))).toBeCloseTo(0.2, 1);
     expect(part(fates.map(({ againMs }) => againMs !== undefined))).toBeCloseTo(0.1, 1);
@@ -28,12 +28,12 @@ describe('fates', () => {
 
   it('do not shift when another part is asked for', () => {
     const held = (duplicates: number) =>
-      many({ ...GENTLE, seed: 7, duplicates, reorders: 0.2 }).map(({ holdMs }) => holdMs);
+      many({ ...CALM, seed: 7, duplicates, reorders: 0.2 }).map(({ holdMs }) => holdMs);
     expect(held(0)).toEqual(held(0.5));
   });
 
   it('are gentle by default', () => {
-    expect(many(GENTLE).every(({ holdMs, againMs }) => holdMs === 0 && againMs === undefined)).toBe(true);
+    expect(many(CALM).every(({ holdMs, againMs }) => holdMs === 0 && againMs === undefined)).toBe(true);
   });
 
   it('part a batch into deliveries', () => {
@@ -43,7 +43,7 @@ describe('fates', () => {
       { holdMs: 0, againMs: 0 },
       { holdMs: 20, againMs: 30 },
     ];
-    const deliveries = arrange(
+    const deliveries = scheduleBatches(
       ['a', 'b', 'c', 'd'],
       () => fates.shift() ?? { holdMs: 0, againMs: undefined },
     );
@@ -54,14 +54,14 @@ describe('fates', () => {
       'd 20',
       'd 50',
     ]);
-    expect(arrange([], () => ({ holdMs: 0, againMs: undefined }))).toEqual([]);
+    expect(scheduleBatches([], () => ({ holdMs: 0, againMs: undefined }))).toEqual([]);
   });
 });
 
 describe('a harsh stack', () => {
   let office: PostOffice;
   beforeAll(async () => {
-    office = await startPostOffice({ harsh: { ...GENTLE, seed: 11, duplicates: 0.4, reorders: 0.4 } });
+    office = await startPostOffice({ harsh: { ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 } });
   });
   afterAll(() => office.close());
   beforeEach(() => office.desk.reset());
@@ -71,7 +71,7 @@ describe('a harsh stack', () => {
   it('delivers all, some twice and some late', async () => {
     await office.sendAll('Plain', names);
     // The fates say how many there will be, in whatever order the messages came.
-    const fate = createFates({ ...GENTLE, seed: 11, duplicates: 0.4, reorders: 0.4 });
+    const fate = createQueueChaos({ ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 });
     const doubled = names.map(() => fate()).filter(({ againMs }) => againMs !== undefined).length;
     await until(() => expect(office.desk.texts()).toHaveLength(names.length + doubled));
     await office.emptied('Plain');

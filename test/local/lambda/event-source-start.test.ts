@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { judge } from '../../../local/lambda/batch-answer.ts';
+import { batchResultOf } from '../../../local/lambda/batch-answer.ts';
 import type { Outcome } from '../../../local/lambda/environment.ts';
 import { splitBySize, writeEvent } from '../../../local/lambda/sqs-event.ts';
 import { startLocalStack } from '../../../local/stack.ts';
@@ -97,7 +97,7 @@ describe('a mapping is refused', () => {
 const batch = ['a', 'b', 'c'].map((id) => ({ id, receiptHandle: id, record: '{}' }));
 const answer = (text: string): Outcome => ({ kind: 'answer', payload: Buffer.from(text) });
 const done = (outcome: Outcome, reportsFailures = true) =>
-  judge(outcome, batch, reportsFailures)
+  batchResultOf(outcome, batch, reportsFailures)
     .done.map(({ id }) => id)
     .join('');
 

@@ -90,7 +90,7 @@ export async function fakeHub(): Promise<FakeHub> {
       if (way === 'post') return await answerPost(name, request, response);
       const offset = url.searchParams.get('offset') ?? '-1';
       if (way === 'sse')
-        return answerEvents(url.searchParams.getAll('channel'), offset.split('..'), response);
+        return answerEvents(url.searchParams.getAll('channel'), offset.split('.'), response);
       if (hub.forbidden.has(name)) throw new Refused('forbidden');
       const from = log.start(name, offset);
       if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)
@@ -146,7 +146,7 @@ export async function fakeHub(): Promise<FakeHub> {
     const over = new Set<string>();
     const at = [...ids];
     const event = (kind: string, said: object): string =>
-      `${kind === '' ? '' : `event: ${kind}\n`}id: ${at.join('..')}\ndata: ${JSON.stringify(said)}\n\n`;
+      `${kind === '' ? '' : `event: ${kind}\n`}id: ${at.join('.')}\ndata: ${JSON.stringify(said)}\n\n`;
     const endOf = (kind: string, channel: string): string => {
       over.add(channel);
       return hub.saysEnds ? event(kind, { channel }) : '';
@@ -170,7 +170,7 @@ export async function fakeHub(): Promise<FakeHub> {
       log.channel(name).isClosed && log.channel(name).messages.length === log.start(name, at[index] ?? '');
     if (names.every(isOver)) return void response.writeHead(204).end();
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    response.write(`retry: 1000\nid: ${at.join('..')}\n\n`);
+    response.write(`retry: 1000\nid: ${at.join('.')}\n\n`);
     write();
     wakes.add(write);
     response.on('close', () => wakes.delete(write));

@@ -2,10 +2,10 @@
  * Tallies in memory: what they promise in the fewest lines.
  * @module
  */
-import { alive, type Booking, type Counted, type TallyStore } from '../../../lambda/hub/hold/caller-quota.ts';
+import { alive, type Booking, type Counted, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
 
 /** @param isThere as tallyInDynamoDb takes it */
-export function memoryTally(isThere: (id: string) => Promise<boolean> = async () => true): TallyStore {
+export function memoryQuota(isThere: (id: string) => Promise<boolean> = async () => true): QuotaStore {
   const callers = new Map<Counted, Map<string, Booking>>();
   const of = (caller: Counted) => {
     const bookings = callers.get(caller) ?? new Map<string, Booking>();

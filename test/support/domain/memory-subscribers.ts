@@ -8,8 +8,8 @@ import {
   type Cursor,
   type CursorStore,
   type Lease,
+  ownCursorIn,
   type PatternShard,
-  placeIn,
   type Shard,
   type Subscriber,
   type SubscriberStore,
@@ -113,8 +113,8 @@ function subscriberStore(
     async move(set, subscriber, channel, place) {
       const { id, connection } = subscriber;
       const row = setOf(set).get(connection);
-      const was = placeIn(subscriber, channel);
-      if (row?.id !== id || !isDeepStrictEqual(placeIn(row, channel), was)) return false;
+      const was = ownCursorIn(subscriber, channel);
+      if (row?.id !== id || !isDeepStrictEqual(ownCursorIn(row, channel), was)) return false;
       if (!was && row.joins !== subscriber.joins) return false;
       const { [channel]: _, ...rest } = row.places;
       const [places, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];

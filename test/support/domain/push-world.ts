@@ -5,13 +5,13 @@
  */
 
 import type { From } from '../../../lambda/hub/log/read-log.ts';
-import { onGoodbye, type Parting } from '../../../lambda/hub/push/disconnect.ts';
+import { type Disconnecting, onDisconnectRequest } from '../../../lambda/hub/push/disconnect.ts';
 import { type Hint, onHint, onJob } from '../../../lambda/hub/push/on-hint.ts';
 import type {
   Closed,
   Connection,
-  Goodbye,
-  Goodbyes,
+  DisconnectQueue,
+  DisconnectRequest,
   Posted,
   Shard,
 } from '../../../lambda/hub/push/push-ports.ts';
@@ -83,7 +83,7 @@ export interface World extends Lateness {
   posts: number;
   /** Goodbyes that were left. */
   words: number;
-  readonly goodbyes: Goodbyes;
+  readonly goodbyes: DisconnectQueue;
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
@@ -95,7 +95,7 @@ export interface World extends Lateness {
 
 class Crash extends Error {}
 
-type Message = Hint | Shard | Goodbye;
+type Message = Hint | Shard | DisconnectRequest;
 
 export function pushWorld({
   random,
@@ -125,7 +125,7 @@ export function pushWorld({
     const until = log.now + PROCESS_MS;
     try {
       if ('shard' in message) await onJob(process(), message, until);
-      else if ('kind' in message) await onGoodbye(process(), message, until);
+      else if ('kind' in message) await onDisconnectRequest(process(), message, until);
       else await onHint(process(), message, until);
       waiting--;
     } catch (error) {
@@ -139,7 +139,7 @@ export function pushWorld({
     },
   };
   const goodbyes = {
-    async send(goodbye: Goodbye, delayMs: number) {
+    async send(goodbye: DisconnectRequest, delayMs: number) {
       world.words++;
       enqueue(goodbye, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
     },
@@ -171,7 +171,7 @@ export function pushWorld({
   };
 
   /** One invocation: dead from the call on that it was to die at. */
-  const process = (): Push & Parting => {
+  const process = (): Push & Disconnecting => {
     let isDead = false;
     const hook = async (): Promise<void> => {
       await lag();

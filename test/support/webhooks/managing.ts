@@ -2,7 +2,7 @@
  * What those need who manage webhooks, in memory: a log, the stores, and a vault whose sealing can be seen through.
  * @module
  */
-import type { Errand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
@@ -14,7 +14,7 @@ export interface ManagingWorld {
   /** Endpoints that somebody was woken for. */
   readonly woken: string[];
   /** What is left to do for an endpoint. */
-  readonly errands: (endpoint: string) => Errand[];
+  readonly errands: (endpoint: string) => DeliveryTask[];
 }
 
 export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
@@ -31,7 +31,7 @@ export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
     clock: log.clock,
     newId: log.newId,
     wake: async (endpoint) => void woken.push(endpoint),
-    vault: {
+    sealer: {
       seal: async (endpoint, sealed) => JSON.stringify({ endpoint, sealed }),
       async open(endpoint, text) {
         const { endpoint: own, sealed } = JSON.parse(text);

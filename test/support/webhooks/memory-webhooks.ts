@@ -5,16 +5,16 @@
  */
 import type { Lease } from '../../../lambda/hub/push/push-ports.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
-import { type Errand, isAwaited } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import { type DeliveryTask, isAwaited } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import { HEALTHY } from '../../../lambda/webhook/health.ts';
 import type {
   DeliveryStore,
   DispatchCursor,
   DispatchCursorStore,
+  EndpointState,
   EndpointStore,
   LeaseStore,
-  Standing,
 } from '../../../lambda/webhook/webhook-ports.ts';
 import { isBefore } from '../../../protocol/offset.ts';
 import { type Hook, hooked } from '../domain/memory-log.ts';
@@ -26,13 +26,13 @@ export interface MemoryWebhooks {
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
   /** The errands of an endpoint that are not done, for tests that count what is left. */
-  readonly errandsOf: (endpoint: string) => ReadonlyMap<string, Errand>;
+  readonly errandsOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
   /** The deliveries of an endpoint by their ids. */
   readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
 }
 
 export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
-  const errandsOf = mapsByName<Errand>();
+  const errandsOf = mapsByName<DeliveryTask>();
   const deliveriesOf = mapsByName<Delivery>();
   return {
     endpoints: hooked('endpoints', endpointStore(), hook),
@@ -100,11 +100,11 @@ function cursorStore(): DispatchCursorStore {
 }
 
 /** What somebody waits for first, then by the time. */
-const rank = (errand: Errand) =>
+const rank = (errand: DeliveryTask) =>
   `${isAwaited(errand) ? 0 : 1}#${String(errand.due).padStart(13, '0')}#${errand.id}`;
 
 function deliveryStore(
-  errandsOf: (endpoint: string) => Map<string, Errand>,
+  errandsOf: (endpoint: string) => Map<string, DeliveryTask>,
   deliveriesOf: (endpoint: string) => Map<string, Delivery>,
 ): DeliveryStore {
   return {
@@ -114,7 +114,7 @@ function deliveryStore(
       const all = [...errandsOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
       const due = all.filter((errand) => isAwaited(errand) || errand.due <= now);
       return {
-        errands: due.slice(0, most),
+        tasks: due.slice(0, most),
         next: due.length > most ? undefined : all[due.length]?.due,
       };
     },
@@ -143,10 +143,10 @@ function deliveryStore(
 }
 
 /** Nothing else: whoever passes on what he took must not bring back its old owner. */
-const standingOf = ({ health, wakeAt, wakeBy }: Standing): Standing => ({ health, wakeAt, wakeBy });
+const standingOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
 
 function leaseStore(): LeaseStore {
-  interface Row extends Standing {
+  interface Row extends EndpointState {
     readonly owner?: string;
     /** The last that let go. */
     readonly left?: string;

@@ -8,7 +8,7 @@ import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { webhookHandler } from '../../../lambda/http/webhooks/webhook-routes.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
-import { vaultWith } from '../../../lambda/webhook/outbound/sealed-secret.ts';
+import { secretSealer } from '../../../lambda/webhook/outbound/sealed-secret.ts';
 import { isSecret } from '../../../lambda/webhook/outbound/standard-webhooks.ts';
 import { parseTarget } from '../../../lambda/webhook/outbound/target.ts';
 import type { Capability } from '../../../protocol/capability.ts';
@@ -60,7 +60,7 @@ export interface DoorWorld extends ManagingWorld {
 }
 
 export function doorWorld(anonymous: Capability = {}): DoorWorld {
-  const world = managingWorld({ vault: vaultWith(async () => [KEY]) });
+  const world = managingWorld({ sealer: secretSealer(async () => [KEY]) });
   const defects: unknown[] = [];
   const handler = webhookHandler({
     access: accessTo({ keys: async () => [KEY], audience: 'a', anonymous, clock: () => NOW }),

@@ -72,7 +72,7 @@ export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): D
     sender: { post: unexpected, ask: unexpected },
     timer: w.time,
     random: () => 0.5,
-    bury: unexpected,
+    deadLetter: unexpected,
     notify: unexpected,
     origin: 'hub.example.com',
     ...more,

@@ -5,17 +5,17 @@
  */
 import { append } from '../../../lambda/hub/log/append.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
-import type { Errand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import { dispatch } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
 import { serveEndpoint } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import type {
   Delivering,
   Dispatching,
-  Letter,
   Notice,
-  Outcome,
-  Vault,
+  SecretSealer,
+  SendResult,
+  WebhookRequest,
 } from '../../../lambda/webhook/webhook-ports.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { requestOf } from '../domain/json-log.ts';
@@ -36,9 +36,12 @@ const OLD_AFTER_MS = 24 * 3_600_000;
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 /** What an endpoint says to a letter; a number is a status, given after a moment. */
-export type Answers = (letter: Letter, nth: number) => Partial<Outcome> & { readonly afterMs?: number };
+export type Answers = (
+  letter: WebhookRequest,
+  nth: number,
+) => Partial<SendResult> & { readonly afterMs?: number };
 
-export interface Received extends Letter {
+export interface Received extends WebhookRequest {
   /** When it arrived, in milliseconds since 1970. */
   readonly time: number;
 }
@@ -63,7 +66,7 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   readonly endpoint: (more?: Partial<Endpoint>) => Promise<Endpoint>;
   readonly publish: (channel: string, ...messages: unknown[]) => Promise<void>;
   /** Leaves an errand as the door would, and has it done. */
-  readonly leave: (endpoint: string, errand: Errand) => Promise<void>;
+  readonly leave: (endpoint: string, errand: DeliveryTask) => Promise<void>;
   readonly wake: (endpoint: string) => void;
   /** Messages in the queues, hidden ones too. */
   readonly queued: () => { readonly dispatch: number; readonly deliver: number };
@@ -82,7 +85,7 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
 class Crash extends Error {}
 
 /** Keeps secrets as they are: what is sealed is tested where it is sealed. */
-const openVault: Vault = {
+const openVault: SecretSealer = {
   seal: async (_endpoint, secrets) => JSON.stringify(secrets),
   open: async (_endpoint, sealed) => JSON.parse(sealed),
   newSecret: () => SECRET,
@@ -177,7 +180,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   };
 
   const sender = {
-    async post(letter: Letter): Promise<Outcome> {
+    async post(letter: WebhookRequest): Promise<SendResult> {
       const nth = world.received.filter(({ id, url }) => id === letter.id && url === letter.url).length + 1;
       const { afterMs = 10, ...said } = world.answers.get(letter.url)?.(letter, nth) ?? {};
       await time.sleep(random() * latencyMs, never);
@@ -186,7 +189,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: afterMs };
       return { ...ANSWER, ...said, kind: 'answer', ms: afterMs };
     },
-    async ask(url: string): Promise<Outcome> {
+    async ask(url: string): Promise<SendResult> {
       world.asked.push(url);
       const said = world.answers.get(url)?.({ ...NO_LETTER, url }, 0) ?? {};
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: 1 };
@@ -215,7 +218,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const delivering = (): Delivering => {
     const own = life();
     const told = {
-      bury: async (endpoint: string, { id }: Delivery) =>
+      deadLetter: async (endpoint: string, { id }: Delivery) =>
         void world.deadLetters.push({ endpoint, delivery: id }),
       notify: async (notice: Notice) => void world.notices.push(notice),
     };
@@ -224,13 +227,13 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       endpoints: own('endpoints', stores.endpoints),
       deliveries: own('deliveries', stores.deliveries),
       leases: own('leases', stores.leases),
-      vault: openVault,
+      sealer: openVault,
       sender: own('sender', sender),
       clock: () => log.now,
       timer: time,
       newId: () => `owner-${++ids}`,
       random,
-      bury: own('queue', told).bury,
+      deadLetter: own('queue', told).deadLetter,
       notify: own('queue', told).notify,
       origin: 'hub.example.com',
     };
@@ -303,4 +306,4 @@ const ANSWER = {
   allowedRate: undefined,
 } as const;
 
-const NO_LETTER: Letter = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };
+const NO_LETTER: WebhookRequest = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };

@@ -3,7 +3,7 @@
  * @module
  */
 import { beforeEach, expect, test } from 'vitest';
-import { type Kept, kept } from '../../../lambda/access/cached-keys.ts';
+import { type Cached, cached } from '../../../lambda/access/cached-keys.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 
 const KEPT_MS = 300_000;
@@ -12,12 +12,12 @@ const HOUR_MS = 3_600_000;
 let now: number;
 let lookUps: number;
 let source: () => Promise<object>;
-let keys: Kept<object>;
+let keys: Cached<object>;
 beforeEach(() => {
   now = Date.UTC(2026, 0, 1);
   lookUps = 0;
   source = async () => ({ version: lookUps });
-  keys = kept({
+  keys = cached({
     lookUp: () => {
       lookUps++;
       return source();

@@ -3,7 +3,7 @@
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { kept } from '../../../lambda/access/cached-keys.ts';
+import { cached } from '../../../lambda/access/cached-keys.ts';
 import { capabilityBy } from '../../../lambda/access/issuer-tokens.ts';
 import { type KeySet, keySetOf } from '../../../lambda/access/key-set.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
@@ -100,7 +100,7 @@ describe('while keys change, and cannot be had', () => {
         audience: 'hub',
         jwksUrl: '',
         claims: { claim: 'scope', grants: {}, tenant: undefined },
-        keys: kept({ lookUp, keptMs: 10 * MINUTE_MS, clock }),
+        keys: cached({ lookUp, keptMs: 10 * MINUTE_MS, clock }),
       },
     });
     verify = async (key, header) => {

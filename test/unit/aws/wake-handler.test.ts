@@ -10,7 +10,7 @@ import {
   parseDeliverWork,
   parseDispatchWork,
 } from '../../../lambda/aws/queues/webhook-messages.ts';
-import type { Next, Wake } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
+import type { Next, WakeMessage } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 
 const HOUR = 3_600_000;
@@ -56,7 +56,10 @@ const recordOf = (id: string, body: string, { ageMs = 0, receives = 1 }: Sent = 
 });
 const wakeOf = (endpoint: string) => JSON.stringify({ endpoint });
 
-async function run(records: readonly object[], serve: (work: DeliverWork, wake: Wake) => Promise<Next>) {
+async function run(
+  records: readonly object[],
+  serve: (work: DeliverWork, wake: WakeMessage) => Promise<Next>,
+) {
   const renewed: [string, number][] = [];
   const logged: unknown[] = [];
   const handler = wakeHandler({
@@ -97,7 +100,7 @@ describe('a wake', () => {
     [{ ageMs: 25 * HOUR }, true],
     [{ receives: 51 }, true],
   ])('%j is old: %s', async (sent, isOld) => {
-    const wakes: Wake[] = [];
+    const wakes: WakeMessage[] = [];
     await run([recordOf('m1', wakeOf('ep_1'), sent)], async (_work, wake) => {
       wakes.push(wake);
       return { kind: 'done' };

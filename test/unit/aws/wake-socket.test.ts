@@ -5,7 +5,7 @@
 import { jwtVerify } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { earTo } from '../../../lambda/aws/sockets/wake-socket.ts';
+import { wakeSocketTo } from '../../../lambda/aws/sockets/wake-socket.ts';
 
 const KEY = Buffer.alloc(64, 'k');
 
@@ -49,7 +49,7 @@ async function hubOf(): Promise<Hub> {
 function earOf(url: string) {
   const time = { now: Date.now() };
   const defects: unknown[] = [];
-  const ear = earTo({
+  const ear = wakeSocketTo({
     url,
     keys: async () => [KEY],
     audience: 'tidings:dev',

@@ -4,12 +4,12 @@
  */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { watching } from '../../../lambda/aws/telemetry/telemetry.ts';
-import { watchedBury, watchedSender } from '../../../lambda/aws/telemetry/webhook-telemetry.ts';
+import { watchedDeadLetter, watchedSender } from '../../../lambda/aws/telemetry/webhook-telemetry.ts';
 import { freshDelivery } from '../../../lambda/webhook/delivery/due-delivery.ts';
-import type { Letter, Outcome } from '../../../lambda/webhook/webhook-ports.ts';
+import type { SendResult, WebhookRequest } from '../../../lambda/webhook/webhook-ports.ts';
 
 const URL_WITH_SECRET = 'https://receiver.example.com/hooks?key=s3cret';
-const letter: Letter = {
+const letter: WebhookRequest = {
   url: URL_WITH_SECRET,
   id: 'msg_1',
   at: 0,
@@ -17,7 +17,7 @@ const letter: Letter = {
   contentType: 'application/json',
   body: '"s3cret"',
 };
-const answered = (status: number): Outcome => ({
+const answered = (status: number): SendResult => ({
   kind: 'answer',
   status,
   ms: 1,
@@ -42,7 +42,7 @@ const run = async (work: () => Promise<unknown>) => {
   return written.map((line) => JSON.parse(line));
 };
 
-test.each<[string, Outcome]>([
+test.each<[string, SendResult]>([
   ['Delivered', answered(204)],
   ['WebhooksFailed', answered(500)],
   ['WebhooksFailed', answered(410)],
@@ -70,8 +70,8 @@ test('what was given up is a line that finds it, without the URL and the message
   };
   const attempts = [{ number: 8, at: 0, ms: 1, status: 503, answer: 's3cret answer' }];
   const buried: string[] = [];
-  const bury = watchedBury(async (endpoint) => void buried.push(endpoint));
-  const lines = await run(() => bury('ep_1', { ...freshDelivery(ref, 0), attempts }));
+  const deadLetter = watchedDeadLetter(async (endpoint) => void buried.push(endpoint));
+  const lines = await run(() => deadLetter('ep_1', { ...freshDelivery(ref, 0), attempts }));
   expect(buried).toEqual(['ep_1']);
   expect(lines).toMatchObject([
     {

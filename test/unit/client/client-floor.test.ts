@@ -81,7 +81,7 @@ const stream = (text: string): Response => new Response(text, { headers: EVENTS 
 const silent = (channels: number, signal: AbortSignal | null | undefined): Response => {
   const body = new ReadableStream({
     start(controller) {
-      const id = Array.from({ length: channels }, () => offsetAt(0)).join('..');
+      const id = Array.from({ length: channels }, () => offsetAt(0)).join('.');
       controller.enqueue(new TextEncoder().encode(`id: ${id}\n\n`));
       signal?.addEventListener('abort', () => controller.error(new DOMException('aborted', 'AbortError')));
     },
@@ -239,7 +239,7 @@ describe('a stream', () => {
     await host.pass(20_000);
     const zero = offsetAt(0);
     expect(host.requests.filter((url) => url.includes('/events'))).toEqual([
-      `https://hub.example/events?${names.map((name) => `channel=${name}`).join('&')}&offset=${names.map(() => zero).join('..')}`,
+      `https://hub.example/events?${names.map((name) => `channel=${name}`).join('&')}&offset=${names.map(() => zero).join('.')}`,
     ]);
   });
 

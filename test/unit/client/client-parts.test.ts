@@ -9,7 +9,7 @@ import { backoff, jittered } from '../../../client/backoff.ts';
 import { cursorAt } from '../../../client/cursor.ts';
 import { TidingsError } from '../../../client/errors.ts';
 import { eventsIn } from '../../../client/event-stream.ts';
-import { type Frame, judge } from '../../../client/gap-rule.ts';
+import { decideByOffset, type Frame } from '../../../client/gap-rule.ts';
 import { httpWith } from '../../../client/http.ts';
 import { liveReader } from '../../../client/live.ts';
 import { streamsOf } from '../../../client/streams.ts';
@@ -46,7 +46,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     [5, frame(5, 6, { closed: true }), 'next'],
     [5, frame(3, 4, { closed: true }), 'old'],
   ] as const)('case %#: at %d', (mine, each, verdict) => {
-    expect(judge(offsetAt(mine), each)).toBe(verdict);
+    expect(decideByOffset(offsetAt(mine), each)).toBe(verdict);
   });
 
   /** Frames of a log of so many messages, cut, doubled, dropped, emptied and out of order. */

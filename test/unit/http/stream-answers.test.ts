@@ -6,17 +6,17 @@ import { describe, expect, test } from 'vitest';
 import { NOBODY } from '../../../lambda/access/caller.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
-import type { Quota, TallyStore } from '../../../lambda/hub/hold/caller-quota.ts';
+import type { Quota, QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
 import { rereading } from '../../../lambda/hub/hold/reread.ts';
 import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
 import { CHANNEL, publish } from '../../support/domain/json-log.ts';
 import { memoryLog } from '../../support/domain/memory-log.ts';
-import { memoryTally } from '../../support/domain/memory-quota.ts';
+import { memoryQuota } from '../../support/domain/memory-quota.ts';
 import { virtualTime } from '../../support/domain/virtual-time.ts';
 
 const LIFETIME_MS = 60_000;
 
-function world(quota: Quota, tally: TallyStore = memoryTally()) {
+function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
   const log = memoryLog();
   const time = virtualTime();
   const start = log.now;
@@ -79,7 +79,7 @@ describe('where a caller has all the streams that it may have', () => {
 
   test('a table that is busy closes no EventSource, and what is wrong with a request still does', async () => {
     const busy = () => Promise.reject(new Refusal('unavailable', 'the table is busy'));
-    const w = world({ most: 1, over: 0 }, { ...memoryTally(), take: busy });
+    const w = world({ most: 1, over: 0 }, { ...memoryQuota(), take: busy });
     const answer = await w.time.until(w.ask('offset=now'));
     expect(await answer.text()).toBe(later.replace('too_many_requests', 'unavailable'));
     await expect(w.time.until(w.ask('offset=x'))).rejects.toMatchObject({ code: 'bad_offset' });

@@ -128,7 +128,7 @@ describe('secrets', () => {
     const given = await ask('POST', `${path}/rotate`, { secret: SECRET });
     expect(given.body.secret).toBe(SECRET);
     const { id, sealed } = await stored(String(body.id));
-    const { current, previous } = await world.managing.vault.open(id, sealed);
+    const { current, previous } = await world.managing.sealer.open(id, sealed);
     expect([current, previous?.secret]).toEqual([SECRET, made.body.secret]);
     expect(sealed).not.toContain(SECRET);
   });

@@ -6,8 +6,8 @@
 import { HTTP } from 'cloudevents';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judge, retryAfterMs } from '../../../lambda/webhook/delivery/attempt-outcome.ts';
-import { JITTER, LADDER_MS, nextDue } from '../../../lambda/webhook/delivery/retry-schedule.ts';
+import { outcomeOf, retryAfterMs } from '../../../lambda/webhook/delivery/attempt-outcome.ts';
+import { JITTER, nextDue, RETRY_DELAYS_MS } from '../../../lambda/webhook/delivery/retry-schedule.ts';
 import { bodyFor, typeOf, wants } from '../../../lambda/webhook/delivery/webhook-body.ts';
 import {
   afterFailure,
@@ -16,7 +16,7 @@ import {
   hasFailedTooLong,
   isOnTrial,
 } from '../../../lambda/webhook/health.ts';
-import type { Outcome } from '../../../lambda/webhook/webhook-ports.ts';
+import type { SendResult } from '../../../lambda/webhook/webhook-ports.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const HOUR = 3_600_000;
@@ -102,18 +102,18 @@ describe('a body', () => {
 
 describe('the ladder', () => {
   test('has eight attempts in 27 hours, 35 minutes and 5 seconds', () => {
-    expect([LADDER_MS.length + 1, LADDER_MS.reduce((sum, ms) => sum + ms, 0)]).toEqual([
+    expect([RETRY_DELAYS_MS.length + 1, RETRY_DELAYS_MS.reduce((sum, ms) => sum + ms, 0)]).toEqual([
       8,
       ((27 * 60 + 35) * 60 + 5) * 1_000,
     ]);
-    expect(LADDER_MS.map((_ms, at) => (nextDue(at + 1, NOW, 0, () => 0.5) ?? 0) - NOW)).toEqual([
+    expect(RETRY_DELAYS_MS.map((_ms, at) => (nextDue(at + 1, NOW, 0, () => 0.5) ?? 0) - NOW)).toEqual([
       5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 36_000_000,
     ]);
     expect(nextDue(8, NOW, 0, () => 0.5)).toBeUndefined();
   });
 
   test('keeps its jitter within a fifth, reaches both ends, and never comes before what was asked for', () => {
-    for (const [at, ms] of LADDER_MS.entries()) {
+    for (const [at, ms] of RETRY_DELAYS_MS.entries()) {
       const pause = (random: number) => (nextDue(at + 1, NOW, 0, () => random) ?? 0) - NOW;
       expect([pause(0), pause(1)]).toEqual([ms * (1 - JITTER), ms * (1 + JITTER)]);
     }
@@ -124,7 +124,7 @@ describe('the ladder', () => {
         fc.nat(10 ** 8),
         (rung, random, asked) => {
           const pause = (nextDue(rung, NOW, asked, () => random) ?? 0) - NOW;
-          const ms = LADDER_MS[rung - 1] ?? 0;
+          const ms = RETRY_DELAYS_MS[rung - 1] ?? 0;
           expect(pause).toBeGreaterThanOrEqual(Math.max(asked, ms * (1 - JITTER)) - 1);
           expect(pause).toBeLessThanOrEqual(Math.max(asked, ms * (1 + JITTER)) + 1);
         },
@@ -134,7 +134,7 @@ describe('the ladder', () => {
 });
 
 describe('an answer', () => {
-  const answer = (status: number, retryAfter?: string): Outcome => ({
+  const answer = (status: number, retryAfter?: string): SendResult => ({
     kind: 'answer',
     status,
     ms: 1,
@@ -161,7 +161,7 @@ describe('an answer', () => {
     [503, failed()],
     [504, failed(60_000)],
   ])('of %i means %j', (status, verdict) => {
-    expect(judge(answer(status), NOW)).toEqual(verdict);
+    expect(outcomeOf(answer(status), NOW)).toEqual(verdict);
   });
 
   test.each([
@@ -174,12 +174,12 @@ describe('an answer', () => {
     [503, '-5', failed()],
     [500, '120', failed()],
   ])('of %i with Retry-After: %s means %j', (status, retryAfter, verdict) => {
-    expect(judge(answer(status, retryAfter), NOW)).toEqual(verdict);
+    expect(outcomeOf(answer(status, retryAfter), NOW)).toEqual(verdict);
   });
 
   test('that never came is a failure, and a blocked address the end', () => {
-    expect(judge({ kind: 'error', error: 'timeout', ms: 1 }, NOW)).toEqual(failed());
-    expect(judge({ kind: 'error', error: 'blocked', ms: 0 }, NOW)).toEqual({ kind: 'final' });
+    expect(outcomeOf({ kind: 'error', error: 'timeout', ms: 1 }, NOW)).toEqual(failed());
+    expect(outcomeOf({ kind: 'error', error: 'blocked', ms: 0 }, NOW)).toEqual({ kind: 'final' });
     fc.assert(
       fc.property(fc.string(), (text) => void expect(retryAfterMs(text, NOW) ?? 0).toBeGreaterThanOrEqual(0)),
     );

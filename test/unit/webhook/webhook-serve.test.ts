@@ -3,7 +3,7 @@
  * @module
  */
 import { expect, test } from 'vitest';
-import { LADDER_MS } from '../../../lambda/webhook/delivery/retry-schedule.ts';
+import { RETRY_DELAYS_MS } from '../../../lambda/webhook/delivery/retry-schedule.ts';
 import { seededRandom } from '../../support/domain/random.ts';
 import { type WebhookWorld, webhookWorld } from '../../support/webhooks/webhook-world.ts';
 
@@ -86,7 +86,7 @@ test('the ladder: eight attempts at its times, then a dead letter, and recovery 
     const bad = w.received.filter(({ body }) => body.includes('"bad"'));
     const attempts = bad.map(({ time }) => time);
     expect(attempts).toHaveLength(8);
-    for (const [at, pause] of LADDER_MS.entries()) {
+    for (const [at, pause] of RETRY_DELAYS_MS.entries()) {
       const passed = (attempts[at + 1] ?? 0) - (attempts[at] ?? 0);
       expect(passed).toBeGreaterThanOrEqual(pause * 0.8);
       // The latencies of the world, and a second of the queue.

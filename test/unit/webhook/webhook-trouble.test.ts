@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { remove } from '../../../lambda/hub/log/lifecycle.ts';
-import type { Errand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { seededRandom } from '../../support/domain/random.ts';
@@ -19,8 +19,8 @@ const run = async (w: WebhookWorld, work: () => Promise<void>) => await w.time.u
 const at = (w: WebhookWorld, url: string) => w.received.filter((letter) => letter.url === url);
 const numbers = (count: number) => Array.from({ length: count }, (_, nth) => nth);
 const statuses = (w: WebhookWorld, id: string) => w.listed(id).map(({ status }) => status);
-const asked = (w: WebhookWorld, errand: object): Errand =>
-  ({ id: `asked-${w.time.now()}`, due: w.log.now, ...errand }) as Errand;
+const asked = (w: WebhookWorld, errand: object): DeliveryTask =>
+  ({ id: `asked-${w.time.now()}`, due: w.log.now, ...errand }) as DeliveryTask;
 
 async function change(w: WebhookWorld, endpoint: Endpoint, to: Partial<Endpoint>): Promise<Endpoint> {
   const now = (await w.endpoints.get(endpoint.id)) ?? endpoint;

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import type { RetryErrand } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import type { RetryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import { serveEndpoint } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import { retryDelivery } from '../../../lambda/webhook/delivery-requests.ts';
 import { Refusal } from '../../../protocol/errors.ts';
@@ -27,7 +27,7 @@ import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
 const PROCESS_MS = 30_000;
 
 /** An errand that is due in ten hours: its wake is put off, and relied on. */
-const later = (w: WebhookWorld): RetryErrand => ({
+const later = (w: WebhookWorld): RetryTask => ({
   kind: 'retry',
   id: 'later',
   due: w.log.now + 10 * HOUR,

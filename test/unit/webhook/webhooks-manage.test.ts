@@ -93,7 +93,7 @@ describe('create', () => {
     const given = await createEndpoint(world.managing, SETTINGS, { ...BY, secret: 'whsec_mine' });
     expect([made.secret, given.secret]).toEqual(['whsec_made1', 'whsec_mine']);
     const { id, sealed } = given.endpoint;
-    expect(await world.managing.vault.open(id, sealed)).toEqual({ current: 'whsec_mine' });
+    expect(await world.managing.sealer.open(id, sealed)).toEqual({ current: 'whsec_mine' });
   });
 
   test('each caller has a limit, and all together have one', async () => {
@@ -267,7 +267,7 @@ test('a rotated secret signs beside the new one for a day', async () => {
   const world = managingWorld();
   const endpoint = await created(world);
   const { endpoint: after, secret } = await rotateSecret(world.managing, endpoint, undefined);
-  const secrets = await world.managing.vault.open(after.id, after.sealed);
+  const secrets = await world.managing.sealer.open(after.id, after.sealed);
   expect(secretsAt(secrets, world.log.now)).toEqual([secret, 'whsec_made1']);
   expect(secretsAt(secrets, world.log.now + SECRET_OVERLAP_MS)).toEqual([secret]);
   expect(await codeOf(rotateSecret(world.managing, endpoint, undefined))).toBe('webhook_conflict');

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { describe, expect, test, vi } from 'vitest';
-import { paced, type Time } from '../../../lambda/aws/sockets/rate-limiter.ts';
+import { rateLimiter, type Time } from '../../../lambda/aws/sockets/rate-limiter.ts';
 import {
   type ConnectionsSettings,
   connectionsInApiGateway,
@@ -245,7 +245,7 @@ describe('the pace', () => {
   test.each([3, 250, 9_000])('of %i a second is kept and used, whatever else waits', (perSecond) => {
     const time = handTime();
     let started = 0;
-    const mayStart = paced(perSecond, time, resume);
+    const mayStart = rateLimiter(perSecond, time, resume);
     function resume(): void {
       while (mayStart()) started++;
     }

@@ -6,19 +6,19 @@
 import { describe, expect, test } from 'vitest';
 import {
   alive,
-  fromSeat,
   givingWay,
   type Quota,
+  type QuotaParts,
+  type QuotaSlot,
+  type QuotaStore,
+  quotaSlotOf,
   refusing,
-  type Seat,
-  type Seats,
-  seatOf,
-  type TallyStore,
+  withQuotaSlot,
 } from '../../../../lambda/hub/hold/caller-quota.ts';
 import type { Wake } from '../../../../lambda/hub/hold/held-read.ts';
 import { newChannel } from '../../../../lambda/hub/log/channel.ts';
 import { memoryLog } from '../../../support/domain/memory-log.ts';
-import { memoryTally } from '../../../support/domain/memory-quota.ts';
+import { memoryQuota } from '../../../support/domain/memory-quota.ts';
 import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
 
 const never = new AbortController().signal;
@@ -26,18 +26,18 @@ const refused = { code: 'too_many_requests', status: 429 };
 const HELD_MS = 25_000;
 const STREAM_MS = 60_000;
 
-interface Room extends Seats {
+interface Room extends QuotaParts {
   readonly time: VirtualTime;
 }
 
-function roomFor(quota: Quota | undefined, tally: TallyStore = memoryTally()): Room {
+function roomFor(quota: Quota | undefined, tally: QuotaStore = memoryQuota()): Room {
   const time = virtualTime();
   let ids = 0;
   const newId = () => String(++ids).padStart(8, '0');
   return { tally, quota, clock: time.now, timer: time, newId, time };
 }
-const held = (room: Room, caller = 'a') => seatOf(room, caller, room.clock() + HELD_MS);
-const stream = (room: Room, caller = 'a') => seatOf(room, caller, room.clock() + STREAM_MS);
+const held = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + HELD_MS);
+const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + STREAM_MS);
 
 describe('a seat', () => {
   test('is taken once, and there are so many for each caller', async () => {
@@ -79,7 +79,7 @@ describe('a seat', () => {
   });
 
   test('that cannot be given back keeps no answer from going out, and is free when its request had to end', async () => {
-    const tally = { ...memoryTally(), giveBack: () => Promise.reject(new Error('the table is busy')) };
+    const tally = { ...memoryQuota(), giveBack: () => Promise.reject(new Error('the table is busy')) };
     const room = roomFor(refusing(1), tally);
     const seat = held(room);
     await seat.take();
@@ -99,20 +99,20 @@ describe('a seat', () => {
       0,
     );
     const seat = held(room);
-    const waiting = fromSeat(seat, wake);
+    const waiting = withQuotaSlot(seat, wake);
     await held(room).leave();
     await waiting.wait(seen, 1, never);
     await waiting.wait(seen, 2, never);
-    await expect(fromSeat(held(room), wake).wait(seen, 3, never)).rejects.toMatchObject(refused);
+    await expect(withQuotaSlot(held(room), wake).wait(seen, 3, never)).rejects.toMatchObject(refused);
     expect(waits).toEqual([1, 2]);
   });
 });
 
 /** Streams as Lambda runs them: nobody tells one that its reader has left. It ends with its life, or when its seat is lost. */
 function streams(room: Room) {
-  const open = new Set<Seat>();
-  const at = new Map<Seat, number>();
-  const run = async (seat: Seat): Promise<void> => {
+  const open = new Set<QuotaSlot>();
+  const at = new Map<QuotaSlot, number>();
+  const run = async (seat: QuotaSlot): Promise<void> => {
     await room.time.sleep(STREAM_MS, seat.lost);
     open.delete(seat);
     await seat.leave();
@@ -195,9 +195,9 @@ describe('the seats of a caller whose oldest give way', () => {
   });
 
   test('a seat that its holder needs for longer is renewed, and free a minute after a crash at the latest', async () => {
-    const tally = memoryTally();
+    const tally = memoryQuota();
     const room = roomFor(givingWay(1), tally);
-    const long = seatOf(room, 'a', room.clock() + 840_000);
+    const long = quotaSlotOf(room, 'a', room.clock() + 840_000);
     const run = async () => {
       await long.take();
       await room.time.sleep(600_000, never);
@@ -212,9 +212,9 @@ describe('the seats of a caller whose oldest give way', () => {
   });
 
   test('a table that is busy for a while makes nobody give way, and keeps nobody from it afterwards', async () => {
-    const tally = memoryTally();
+    const tally = memoryQuota();
     let isBusy = false;
-    const look: TallyStore['look'] = (kept) =>
+    const look: QuotaStore['look'] = (kept) =>
       isBusy ? Promise.reject(new Error('the table is busy')) : tally.look(kept);
     const room = roomFor(givingWay(1), { ...tally, look });
     const [first, second] = [stream(room), stream(room)];

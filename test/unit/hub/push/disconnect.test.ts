@@ -3,7 +3,12 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { endWithToken, kick, leavesAt, noteOpening } from '../../../../lambda/hub/push/disconnect.ts';
+import {
+  disconnectAt,
+  endWithToken,
+  noteOpening,
+  requestDisconnect,
+} from '../../../../lambda/hub/push/disconnect.ts';
 import type { Connection } from '../../../../lambda/hub/push/push-ports.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../../../protocol/limits.ts';
@@ -52,7 +57,7 @@ describe('a socket whose token ends', () => {
         expect(client.closedAt).toBeLessThanOrEqual(ends + LEEWAY_MS);
         expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
         // A word when it was opened, and one each time that a queue lets go of it.
-        expect(w.words).toBe(Math.ceil((leavesAt(client.connection) - opened) / (15 * MINUTE_MS)));
+        expect(w.words).toBe(Math.ceil((disconnectAt(client.connection) - opened) / (15 * MINUTE_MS)));
         expect(w.failures).toEqual([]);
       });
     },
@@ -78,7 +83,7 @@ describe('a socket whose token ends', () => {
       const anonymous = await letIn(w, 0, { allowedUntil: undefined });
       await w.sleep(4 * HOUR_MS);
       expect([w.words, late.frames, anonymous.frames]).toEqual([0, [], []]);
-      expect(leavesAt(anonymous.connection)).toBe(Number.POSITIVE_INFINITY);
+      expect(disconnectAt(anonymous.connection)).toBe(Number.POSITIVE_INFINITY);
     });
   });
 
@@ -131,7 +136,7 @@ describe('sockets of a principal', () => {
       const mine = [await w.client({ principal: 'mallory' }), await w.client({ principal: 'mallory' })];
       const others = [await w.client({ principal: 'alice' }), await w.client()];
       for (const client of [...mine, ...others]) await w.subscribe(client, CHANNEL, 'now');
-      expect(await kick(partingOf(w), 'mallory')).toBe(2);
+      expect(await requestDisconnect(partingOf(w), 'mallory')).toBe(2);
       await w.idle();
       await publish(w.log, 'after');
       await w.idle();
@@ -143,7 +148,7 @@ describe('sockets of a principal', () => {
         [0, false],
       ]);
       expect(others.map(({ taken }) => [...taken.values()].flat())).toEqual([['after'], ['after']]);
-      expect(await kick(partingOf(w), 'mallory')).toBe(0);
+      expect(await requestDisconnect(partingOf(w), 'mallory')).toBe(0);
     });
   });
 
@@ -152,7 +157,7 @@ describe('sockets of a principal', () => {
     await run(w, async () => {
       const old = await w.client({ principal: 'mallory' });
       const at = w.log.now;
-      await kick(partingOf(w), 'mallory');
+      await requestDisconnect(partingOf(w), 'mallory');
       await w.idle();
       await w.sleep(1_000);
       const again = await w.client({ principal: 'mallory' });
@@ -166,7 +171,7 @@ describe('sockets of a principal', () => {
     const w = worldOf();
     await run(w, async () => {
       await w.client({ principal: 'alice' });
-      expect([await kick(partingOf(w), 'mallory'), w.words]).toEqual([0, 0]);
+      expect([await requestDisconnect(partingOf(w), 'mallory'), w.words]).toEqual([0, 0]);
     });
   });
 
@@ -177,7 +182,7 @@ describe('sockets of a principal', () => {
       for (let n = 0; n < 1_200; n++) clients.push(await w.client({ principal: 'bot' }));
       // Each takes so long that a process has time for some of them only.
       for (const client of clients) client.slowMs = 6_000;
-      expect(await kick(partingOf(w), 'bot')).toBe(1_200);
+      expect(await requestDisconnect(partingOf(w), 'bot')).toBe(1_200);
       await w.idle();
       expect(clients.every(({ isGone }) => isGone)).toBe(true);
       expect([...w.listeners.connections.keys()]).toEqual([]);
@@ -191,7 +196,7 @@ describe('sockets of a principal', () => {
       const client = await w.client({ principal: 'bot' });
       let refusals = 5;
       client.posted = () => (refusals-- > 0 ? 'unsure' : 'sent');
-      await kick(partingOf(w), 'bot');
+      await requestDisconnect(partingOf(w), 'bot');
       await w.idle();
       expect([client.isGone, w.words > 1]).toEqual([true, true]);
     });
@@ -204,7 +209,7 @@ describe('sockets of a principal', () => {
         const clients = [await w.client({ principal: 'bot' }), await w.client({ principal: 'bot' })];
         for (const client of clients) await w.subscribe(client, 'chat/*', 'now');
         w.crashAt = crashAt;
-        await kick(partingOf(w), 'bot');
+        await requestDisconnect(partingOf(w), 'bot');
         await w.idle();
         expect(
           clients.map(({ isGone }) => isGone),

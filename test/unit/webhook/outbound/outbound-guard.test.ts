@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { guardedAgents } from '../../../../lambda/webhook/outbound/guard.ts';
 import type { Resolve } from '../../../../lambda/webhook/outbound/resolve.ts';
 import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
-import type { Outcome } from '../../../../lambda/webhook/webhook-ports.ts';
+import type { SendResult } from '../../../../lambda/webhook/webhook-ports.ts';
 import { keeping, letterTo } from '../../../support/webhooks/webhook-request.ts';
 import { HOSTILE } from '../../../support/wire/addresses.ts';
 import { countDials, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
@@ -34,7 +34,7 @@ const deployed = (port: number, resolve: Resolve) =>
 const local = (resolve?: Resolve, ownHosts: readonly string[] = []) =>
   senderTo({ rules: { isInsecureAllowed: true, ownHosts }, deadlineMs: 500, ...(resolve && { resolve }) });
 
-const blocked: Outcome = { kind: 'error', error: 'blocked', ms: expect.any(Number) };
+const blocked: SendResult = { kind: 'error', error: 'blocked', ms: expect.any(Number) };
 
 describe('a hostile address', () => {
   test.each(HOSTILE)('%s: %s', async (_what, host, address) => {

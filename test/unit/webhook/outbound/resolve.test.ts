@@ -54,7 +54,7 @@ function nameIn(query: Buffer): { readonly name: string; readonly end: number } 
     labels.push(query.toString('latin1', at + 1, at + 1 + length));
     at += 1 + length;
   }
-  return { name: labels.join('../..').toLowerCase(), end: at + 1 };
+  return { name: labels.join('.').toLowerCase(), end: at + 1 };
 }
 
 test.each([

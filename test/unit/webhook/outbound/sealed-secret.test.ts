@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Secrets } from '../../../../lambda/webhook/endpoint.ts';
-import { vaultWith } from '../../../../lambda/webhook/outbound/sealed-secret.ts';
+import { secretSealer } from '../../../../lambda/webhook/outbound/sealed-secret.ts';
 import { isSecret } from '../../../../lambda/webhook/outbound/standard-webhooks.ts';
 import { SECRET } from '../../../support/webhooks/webhook-request.ts';
 
@@ -14,7 +14,7 @@ const NEXT = Buffer.from('the key that comes after it, as long');
 const OTHER = Buffer.from('a key of another hub, somewhere else');
 const SECRETS: Secrets = { current: SECRET, previous: undefined };
 
-const vault = (...keys: readonly Uint8Array[]) => vaultWith(async () => keys);
+const vault = (...keys: readonly Uint8Array[]) => secretSealer(async () => keys);
 
 const secrets = fc.record({
   current: fc.string({ minLength: 1 }),
@@ -52,7 +52,7 @@ test('a key that was replaced still opens, and no longer seals', async () => {
 test('what another process sealed with a newer key is opened, and what nobody did is looked for once', async () => {
   const [before, after] = [[KEY], [NEXT, KEY]];
   const looks: boolean[] = [];
-  const behind = vaultWith(async (isMissed = false) => {
+  const behind = secretSealer(async (isMissed = false) => {
     looks.push(isMissed);
     return isMissed ? after : before;
   });
@@ -105,7 +105,7 @@ describe('is not opened', () => {
 
 test('there has to be a key to seal with, and what fails to find it is told', async () => {
   await expect(vault().seal('ep_1', SECRETS)).rejects.toThrow('no key to seal with');
-  const broken = vaultWith(() => Promise.reject(new Error('throttled')));
+  const broken = secretSealer(() => Promise.reject(new Error('throttled')));
   await expect(broken.seal('ep_1', SECRETS)).rejects.toThrow('throttled');
   await expect(broken.open('ep_1', await vault(KEY).seal('ep_1', SECRETS))).rejects.toThrow('throttled');
 });

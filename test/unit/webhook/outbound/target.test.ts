@@ -95,8 +95,8 @@ describe('address_not_allowed', () => {
     'metadata.google.internal',
     'ip-10-0-0-1.eu-west-1.compute.internal',
     'router',
-    '../..',
-    '../../..',
+    '.',
+    '..',
     'a..example',
   ])('the name %s', (name) => {
     expect(codeOf(`https://${name}/`)).toBe('address_not_allowed');
@@ -160,7 +160,7 @@ describe('whatever is said', () => {
       '@',
       ':',
       '/',
-      '../..',
+      '.',
       '127.0.0.1',
       '[::1]',
       'example.com',
