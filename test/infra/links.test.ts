@@ -1,5 +1,5 @@
 /**
- * A newcomer finds every page: the README is short, the index has all pages, and every link leads to something.
+ * A newcomer finds every page: the README is short, the index has all pages, every link leads to something, and lines can be pasted.
  * @module
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
@@ -49,6 +49,16 @@ test('docs/README.md has every page of docs/', () => {
   expect(pages.length).toBeGreaterThan(5);
   expect(pages.filter((page) => !listed.includes(page))).toEqual([]);
 });
+
+// In an interactive zsh, the shell of macOS, `#` begins no comment: the words after it would be arguments of the command.
+test.each(PAGES.filter((page) => /^(README\.md|docs|client|examples)/.test(page)))(
+  '%s: no command to paste ends with a comment',
+  (page) => {
+    const blocks = [...read(page).matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const lines = blocks.flatMap((block) => block.split('\n'));
+    expect(lines.filter((line) => /(^|\s)#/.test(line))).toEqual([]);
+  },
+);
 
 describe('every link leads to a file, and to a heading', () => {
   test.each(PAGES)('%s', (page) => {
