@@ -4,7 +4,7 @@
  *
  * Method: after some of each to warm up, requests leave at a fixed pace, whatever comes back. What is counted is the answers by status, and the most
  * requests that were with each function at a time, looked at ten times a second. On AWS a refused request costs nothing;
- * what the rest costs is said in README.md.
+ * docs/cost.md says what the rest costs.
  * @module
  */
 import { setInterval } from 'node:timers/promises';

@@ -39,7 +39,7 @@ export interface HubConfig {
   readonly maxStreams: number;
   /**
    * True to log each connection and message of sockets. API Gateway does so only in accounts whose CloudWatch role is set
-   * (README.md says how), and refuses to deploy elsewhere.
+   * (docs/configuration.md says how), and refuses to deploy elsewhere.
    */
   readonly socketLogs: boolean;
   /** Pushes to sockets at a time, each for other channels or shards. */

@@ -91,12 +91,27 @@ function paste(block: string, port = ''): { readonly said: () => string } {
   return { said: () => printed };
 }
 
-test('README.md: a message is published, read and followed', async () => {
-  const [block = ''] = blocksOf('README.md').filter((text) => text.includes('curl -N'));
-  const { said } = paste(block);
-  await expect.poll(said, WAIT).toContain('data:{"text":"hello"}');
-  expect(said()).toContain('HTTP/1.1 204');
-  expect(said()).toContain('[{"text":"hello"}]');
+test('README.md: a message is published and followed, and the second terminal shows it', async () => {
+  const [start, listen = '', publish = ''] = blocksOf('README.md');
+  expect(start).toBe('npm start');
+  const listener = paste(listen);
+  await expect.poll(listener.said, WAIT).toContain('by websocket');
+  expect(publish.split('\n')).toHaveLength(3);
+  const publisher = paste(publish);
+  await expect.poll(publisher.said, WAIT).toContain('data:{"text":"hello"}');
+  expect(publisher.said()).toContain('HTTP/1.1 204');
+  await expect.poll(listener.said, WAIT).toContain('chat/room1 {"text":"hello"}');
+});
+
+test('docs/getting-started.md: a message is published, read and followed', async () => {
+  const [start, publish = '', listen = ''] = blocksOf('docs/getting-started.md');
+  expect(start).toBe('npm start');
+  const publisher = paste(publish);
+  await expect.poll(publisher.said, WAIT).toContain('data:{"text":"hello"}');
+  expect(publisher.said()).toContain('HTTP/1.1 204');
+  // The other documents publish to the same channel.
+  expect(publisher.said()).toMatch(/^\[(\{"text":"hello"\},?)+\]/m);
+  await expect.poll(paste(listen).said, WAIT).toContain('chat/room1 {"text":"hello"}');
 });
 
 test('examples/webhook-receiver/README.md: what is published comes to the receiver, and nothing is refused', async () => {

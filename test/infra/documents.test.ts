@@ -109,22 +109,39 @@ function citationsIn(file: string, text: string): string[] {
   );
 }
 
-test('cdk.json and the README have every option, and cdk.json has the defaults of the code', () => {
-  const { context } = JSON.parse(read('cdk.json'));
+test('cdk.json and docs/configuration.md have every option, with the defaults of the code', () => {
+  const context: Readonly<Record<string, unknown>> = JSON.parse(read('cdk.json')).context;
   expect(parseConfig(context)).toEqual(parseConfig({}));
   const keys = Object.keys(context).filter((key) => key.startsWith('tidings:'));
   expect(keys).toHaveLength(Object.keys(parseConfig({})).length - 1 + ISSUER_OPTIONS.length);
-  const [, table = ''] = read('README.md').split('| key | default | |');
-  expect(keys.filter((key) => !table.split('\n\n')[0]?.includes(`\`${key}\``))).toEqual([]);
+  const rows = [...read('docs/configuration.md').matchAll(/^\| `(tidings:\w+)` \| (.+?) \| .+ \|$/gm)];
+  const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+  expect(rows.map(([, key, value]) => [key, value]).sort()).toEqual(
+    keys.map((key) => [key, context[key] === '' ? 'none' : `\`${textOf(context[key])}\``]).sort(),
+  );
 });
 
-test('the README says why every dependency is there', () => {
+/** The names of the first column of the tables of a page, and the rows that say nothing about them. */
+function tableOf(page: string): { readonly names: string[]; readonly empty: string[] } {
+  const rows = [...read(page).matchAll(/^\| (`.+?`) \|(.*)\|$/gm)];
+  return {
+    names: rows.flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)),
+    empty: rows.filter(([, , reason = '']) => reason.trim() === '').map(([row]) => row),
+  };
+}
+
+test('docs/dependencies.md says why every dependency is there', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json'));
-  const readme = read('README.md');
-  const unexplained = Object.keys({ ...dependencies, ...devDependencies }).filter(
-    (name) => !readme.includes(`\`${name}\``),
-  );
-  expect(unexplained).toEqual([]);
+  const { names, empty } = tableOf('docs/dependencies.md');
+  expect(empty).toEqual([]);
+  expect(names.sort()).toEqual(Object.keys({ ...dependencies, ...devDependencies }).sort());
+});
+
+test('docs/commands.md has every command', () => {
+  const { names, empty } = tableOf('docs/commands.md');
+  const commands = names.flatMap((name) => /^npm (?:run )?(\w+)$/.exec(name)?.[1] ?? []);
+  expect(empty).toEqual([]);
+  expect(commands.sort()).toEqual(Object.keys(JSON.parse(read('package.json')).scripts).sort());
 });
 
 describe('docs/asyncapi.yaml', () => {

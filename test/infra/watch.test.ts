@@ -157,7 +157,7 @@ describe('the hub’s own metrics', () => {
     expect(() => own.ofDoor('Published', 'Publish')).toThrow('by Stage, not');
   });
 
-  test('cost what the README says', () => {
+  test('cost what docs/cost.md says', () => {
     const doors = Object.keys(handlerNames).length;
     const most = Object.entries(METRICS).reduce((sum, [name, { dimensions }]: [string, MetricDefinition]) => {
       // Delivered has one function for each of the five transports.
@@ -168,7 +168,7 @@ describe('the hub’s own metrics', () => {
       Array.isArray(alarm.Metrics) ? alarm.Metrics.filter((one) => 'MetricStat' in one).length : 1;
     const inAlarms = alarms.reduce((sum, alarm) => sum + metricsOf(alarm), 0);
     const dollars = (cents: number): string => `$${(cents / 100).toFixed(2)}`;
-    expect(read('README.md')).toContain(
+    expect(read('docs/cost.md')).toContain(
       `${alarms.length} alarms ${dollars(inAlarms * 10)}, the dashboard $3.00, metrics up to ${dollars(most * 30)}`,
     );
   });

@@ -89,8 +89,7 @@ export async function fakeHub(): Promise<FakeHub> {
       if (hub.refused.has(way)) throw new Refused('unavailable');
       if (way === 'post') return await answerPost(name, request, response);
       const offset = url.searchParams.get('offset') ?? '-1';
-      if (way === 'sse')
-        return answerEvents(url.searchParams.getAll('channel'), offset.split('.'), response);
+      if (way === 'sse') return answerEvents(url.searchParams.getAll('channel'), offset.split('.'), response);
       if (hub.forbidden.has(name)) throw new Refused('forbidden');
       const from = log.start(name, offset);
       if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)

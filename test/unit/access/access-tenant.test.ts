@@ -107,23 +107,12 @@ describe('a token of the provider', () => {
     );
   });
 
-  test.each([
-    undefined,
-    null,
-    '',
-    'a/b',
-    '*',
-    '.',
-    '..',
-    'acme ',
-    'acmé',
-    7,
-    ['acme'],
-    { a: 1 },
-    'tidings',
-  ])('whose tenant is %j allows nothing', (org) => {
-    expect(capabilityBy(rules({ x: { '*': ['publish'] } }), { scope: 'x', org })).toBeUndefined();
-  });
+  test.each([undefined, null, '', 'a/b', '*', '.', '..', 'acme ', 'acmé', 7, ['acme'], { a: 1 }, 'tidings'])(
+    'whose tenant is %j allows nothing',
+    (org) => {
+      expect(capabilityBy(rules({ x: { '*': ['publish'] } }), { scope: 'x', org })).toBeUndefined();
+    },
+  );
 });
 
 /** What the same grants would be below a name that is the hub's own to nobody. */

@@ -1,0 +1,75 @@
+/**
+ * A newcomer finds every page: the README is short, the index has all pages, every link leads to something, and lines can be pasted.
+ * @module
+ */
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const PAGES = globSync(['*.md', '{docs,client,examples,.github}/**/*.md'], { cwd: ROOT }).sort();
+/** Bytes. A page that a newcomer reads whole. */
+const MAX_README = 8_192;
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+
+/** The page without its code, in which brackets mean other things. */
+const proseOf = (file: string): string => read(file).replace(/^```[\s\S]*?^```/gm, '');
+
+/** The targets of the links and pictures of a page. */
+const linksOf = (file: string): string[] =>
+  [...proseOf(file).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target = '']) => target);
+
+/** The anchors that GitHub gives to the headings of a page. */
+const anchorsOf = (file: string): Set<string> =>
+  new Set(
+    [...proseOf(file).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+
+/** Whether a relative link of a page leads to a file of the project, and to a heading in it. */
+function leads(from: string, target: string): boolean {
+  const [path = '', anchor] = target.split('#');
+  const file = path === '' ? from : normalize(join(dirname(from), path));
+  if (file.startsWith('..') || !existsSync(join(ROOT, file))) return false;
+  return anchor === undefined || (file.endsWith('.md') && anchorsOf(file).has(anchor));
+}
+
+test('README.md is short', () => {
+  expect(Buffer.byteLength(read('README.md'))).toBeLessThan(MAX_README);
+});
+
+test('docs/README.md has every page of docs/', () => {
+  const listed = linksOf('docs/README.md').map((target) => join('docs', target));
+  const pages = PAGES.filter((page) => /^docs\/[^/]+\.md$/.test(page) && page !== 'docs/README.md');
+  expect(pages.length).toBeGreaterThan(5);
+  expect(pages.filter((page) => !listed.includes(page))).toEqual([]);
+});
+
+// In an interactive zsh, the shell of macOS, `#` begins no comment: the words after it would be arguments of the command.
+test.each(PAGES.filter((page) => /^(README\.md|docs|client|examples)/.test(page)))(
+  '%s: no command to paste ends with a comment',
+  (page) => {
+    const blocks = [...read(page).matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const lines = blocks.flatMap((block) => block.split('\n'));
+    expect(lines.filter((line) => /(^|\s)#/.test(line))).toEqual([]);
+  },
+);
+
+describe('every link leads to a file, and to a heading', () => {
+  test.each(PAGES)('%s', (page) => {
+    const links = linksOf(page).filter((target) => !/^[a-z]+:/.test(target));
+    expect(links.filter((target) => !leads(page, target))).toEqual([]);
+  });
+
+  test('the check finds links that lead nowhere', () => {
+    expect(linksOf('README.md').length).toBeGreaterThan(20);
+    expect(leads('docs/README.md', '../PROTOCOL.md#8-limits')).toBe(true);
+    expect(leads('docs/README.md', '../PROTOCOL.md#no-such-heading')).toBe(false);
+    expect(leads('docs/README.md', 'no-such-page.md')).toBe(false);
+  });
+});
