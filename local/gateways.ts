@@ -4,19 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { serveHttpApi } from './apigateway/http-api.ts';
-import type { Connections } from './apigateway/open-connections.ts';
-import { serveSockets } from './apigateway/websockets.ts';
+import { type SocketsOptions, serveSockets } from './apigateway/websockets.ts';
 import { serveDistribution } from './cloudfront/edge.ts';
-import type { Chaos } from './faults/chaos.ts';
-import type { Faults } from './faults/faults.ts';
-import type { CallLog } from './iam/call-log.ts';
 import { serveFunctionUrl } from './lambda/function-url.ts';
-import type { Runtime } from './lambda/runtime.ts';
 import { type Listener, listen } from './listener.ts';
 import type { Assembly, Resource } from './template/assembly.ts';
 import { REGION } from './template/intrinsics.ts';
 import { apiId, distributionArn, distributionDomain, isWebSocketApi, socketUrl } from './template/names.ts';
-import type { Plan } from './template/plan.ts';
 
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 export const HTTP_API = 'AWS::ApiGatewayV2::Api';
@@ -35,17 +29,6 @@ const KINDS = [
 const kindOf = (resource: Resource) => (isWebSocketApi(resource) ? SOCKET_API : resource.type);
 
 export type Gateways = ReadonlyMap<Resource, Listener>;
-
-export interface GatewayOptions {
-  readonly plan: Plan;
-  readonly runtime: Runtime;
-  readonly ledger: CallLog;
-  readonly faults: Faults;
-  readonly connections: Connections;
-  readonly harsh: Chaos;
-  readonly adminKeyId: string;
-  readonly log: (line: string) => void;
-}
 
 /** Listens for all of them, before it is known what they serve. The outermost gets the port that was asked for. */
 export async function openGateways(
@@ -98,7 +81,7 @@ export interface ServedGateways {
 }
 
 /** Puts what the plan asks for behind each door. */
-export function serveGateways(doors: Gateways, options: GatewayOptions): ServedGateways {
+export function serveGateways(doors: Gateways, options: SocketsOptions): ServedGateways {
   const { plan, runtime, log } = options;
   const keys = new Map(
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),

@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { Resolved } from '../template/assembly.ts';
 import { isObject, numberOr, objectOr } from '../template/json.ts';
-import type { Resolved } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { bucket, type Take } from './token-bucket.ts';
 

@@ -5,10 +5,11 @@
  */
 
 import { mayInvoke } from '../iam/permissions.ts';
+import type { Resolved } from '../template/assembly.ts';
 import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { isObject, numberOr, parseJson, requireString } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
-import type { Plan, Resolved } from '../template/plan.ts';
+import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { readThrottle, type Throttle } from './route-throttle.ts';
 

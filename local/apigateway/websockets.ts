@@ -3,14 +3,32 @@
  * @module
  */
 
+import type { Chaos } from '../faults/chaos.ts';
 import { createSocketChaos } from '../faults/chaos-sockets.ts';
-import type { GatewayOptions } from '../gateways.ts';
+import type { Faults } from '../faults/faults.ts';
+import type { CallLog } from '../iam/call-log.ts';
+import type { Runtime } from '../lambda/runtime.ts';
 import type { Listener } from '../listener.ts';
-import type { Resolved } from '../template/plan.ts';
+import type { Resolved } from '../template/assembly.ts';
+import type { Plan } from '../template/plan.ts';
 import { createConnectionsApi } from './connections-api.ts';
 import { sendMessage } from './http-event.ts';
+import type { Connections } from './open-connections.ts';
 import { serveSocketApi } from './websocket-api.ts';
 import { readSocketApi } from './websocket-plan.ts';
+
+/** The parts of the stack that serve an API. */
+export interface SocketsOptions {
+  readonly plan: Plan;
+  readonly runtime: Runtime;
+  readonly ledger: CallLog;
+  readonly faults: Faults;
+  readonly connections: Connections;
+  readonly harsh: Chaos;
+  /** Access key that no policy is asked about. */
+  readonly adminKeyId: string;
+  readonly log: (line: string) => void;
+}
 
 export interface ServedSockets {
   /** The path that upgrades. */
@@ -19,7 +37,7 @@ export interface ServedSockets {
 }
 
 /** Serves one API of the plan on a listener that already has its port. */
-export function serveSockets(resource: Resolved, listener: Listener, options: GatewayOptions): ServedSockets {
+export function serveSockets(resource: Resolved, listener: Listener, options: SocketsOptions): ServedSockets {
   const { plan, runtime, connections, harsh, log } = options;
   const api = readSocketApi(resource, plan);
   const fates = createSocketChaos(harsh);

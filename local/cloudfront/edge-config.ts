@@ -4,9 +4,10 @@
  */
 
 import { matchesWildcard } from '../iam/iam-match.ts';
+import type { Resolved } from '../template/assembly.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
 import { edgeFunctionArn } from '../template/names.ts';
-import type { Plan, Resolved } from '../template/plan.ts';
+import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { type AddCors, readResponseHeadersPolicy } from './edge-cors.ts';
 import { createEdgeFunction, type EdgeFunction } from './edge-function.ts';

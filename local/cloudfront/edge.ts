@@ -8,8 +8,9 @@ import { sendAnswer, sendMessage } from '../apigateway/http-event.ts';
 import { headBytes } from '../apigateway/request-body.ts';
 import { NOT_SIGNED } from '../lambda/function-url.ts';
 import { type Listener, responseOn } from '../listener.ts';
+import type { Resolved } from '../template/assembly.ts';
 import { distributionDomain, distributionId } from '../template/names.ts';
-import type { Plan, Resolved } from '../template/plan.ts';
+import type { Plan } from '../template/plan.ts';
 import { type Asked, createEdgeCache, type EdgeCache } from './edge-cache.ts';
 import {
   type Behavior,

@@ -5,7 +5,7 @@
  */
 
 import { isObject, parseJson } from '../template/json.ts';
-import type { Outcome } from './environment.ts';
+import type { Outcome } from './response.ts';
 import type { ReceivedMessage } from './sqs-event.ts';
 
 export interface BatchResult {

@@ -4,23 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { FunctionPlan } from '../template/plan.ts';
 import { type Exit, type Identity, spawnRuntime } from './child.ts';
-import { receiveResponse } from './response.ts';
-
-/** What became of an invocation. */
-export type Outcome =
-  | { readonly kind: 'answer'; readonly payload: Buffer }
-  | { readonly kind: 'stream'; readonly contentType: string; readonly body: Readable }
-  | Failure
-  | { readonly kind: 'throttled' };
-
-export interface Failure {
-  readonly kind: 'failure';
-  readonly type: string;
-  readonly message: string;
-}
+import { type Failure, type Outcome, receiveResponse } from './response.ts';
 
 export interface Invocation {
   readonly id: string;

@@ -5,9 +5,10 @@
  */
 
 import type { CallLog } from '../iam/call-log.ts';
+import type { Resolved } from '../template/assembly.ts';
 import { type JsonObject, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
-import type { FunctionPlan, Plan, Resolved } from '../template/plan.ts';
+import type { FunctionPlan, Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 
 /** One mapping, checked. */

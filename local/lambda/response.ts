@@ -3,12 +3,26 @@
  * @module
  */
 import type { IncomingMessage } from 'node:http';
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { objectOr, parseJson, stringOr } from '../template/json.ts';
-import type { Outcome } from './environment.ts';
 
 /** Lambda's limit for a response that is not streamed. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+
+/** What an invocation came to. */
+export type Outcome =
+  | { readonly kind: 'answer'; readonly payload: Buffer }
+  /** The function has begun to answer; `body` fails if it breaks off. */
+  | { readonly kind: 'stream'; readonly contentType: string; readonly body: Readable }
+  | Failure
+  | { readonly kind: 'throttled' };
+
+/** The error of a function or of its process, by the names that Lambda gives it. */
+export interface Failure {
+  readonly kind: 'failure';
+  readonly type: string;
+  readonly message: string;
+}
 
 export interface Receiver {
   outcome(outcome: Outcome): void;

@@ -14,9 +14,10 @@ import type { Caller } from '../services/aws-front.ts';
 import type { Metrics } from '../services/metric-lines.ts';
 import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { type FunctionPlan, shortName, TRACE_ACTIONS } from '../template/plan.ts';
-import { type Environment, type EnvironmentHost, type Outcome, startEnvironment } from './environment.ts';
+import { type Environment, type EnvironmentHost, startEnvironment } from './environment.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { type Reaper, startReaper } from './reaper.ts';
+import type { Outcome } from './response.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 export interface Runtime {

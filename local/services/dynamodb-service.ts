@@ -4,8 +4,8 @@
  */
 import type { Store } from 'dynalite/db/index.js';
 import { checkTypes, checkValidations } from 'dynalite/validations/index.js';
+import type { Resolved } from '../template/assembly.ts';
 import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
-import type { Resolved } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 

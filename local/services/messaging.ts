@@ -9,10 +9,11 @@ import { S3Store } from '../../node_modules/fauxqs/dist/s3/s3Store.js';
 import { SnsStore } from '../../node_modules/fauxqs/dist/sns/snsStore.js';
 import { SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsStore.js';
 import { decide } from '../iam/iam.ts';
+import type { Resolved } from '../template/assembly.ts';
 import { ACCOUNT } from '../template/intrinsics.ts';
 import { type JsonObject, numberOr, objectOr, parseJson, requireString } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
-import type { Plan, Resolved } from '../template/plan.ts';
+import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { openStoredMessages } from './kept-messages.ts';
 

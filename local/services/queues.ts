@@ -3,6 +3,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
+import type { Resolved } from '../template/assembly.ts';
 import {
   isObject,
   type JsonObject,
@@ -13,7 +14,7 @@ import {
   stringOr,
 } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
-import type { Plan, Resolved } from '../template/plan.ts';
+import type { Plan } from '../template/plan.ts';
 import type { Messaging } from './messaging.ts';
 
 export interface QueueRecord {

@@ -6,9 +6,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Resolved } from '../template/assembly.ts';
 import { isObject, type JsonObject, numberOr, objectOr, parseJson, stringOr } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
-import type { Resolved } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import type { Answer } from './dynamodb-service.ts';
 

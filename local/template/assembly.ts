@@ -24,6 +24,12 @@ export interface Resource {
   readonly properties: JsonObject;
 }
 
+/** A resource with its intrinsic functions resolved. */
+export interface Resolved extends Resource {
+  /** Physical name: the one that the template gives, else one that follows from stack and logical id. */
+  readonly name: string;
+}
+
 export interface Output {
   readonly logicalId: string;
   readonly value: unknown;

@@ -5,17 +5,12 @@
 import { existsSync } from 'node:fs';
 import { decide, parsePolicy, type Statement } from '../iam/iam.ts';
 import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
-import type { Assembly, Resource, StackTemplate } from './assembly.ts';
+import type { Assembly, Resolved, StackTemplate } from './assembly.ts';
 import type { Resolve } from './intrinsics.ts';
 import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
 import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
 import { describeResource } from './resources.ts';
-
-/** A resource with its intrinsic functions resolved. */
-export interface Resolved extends Resource {
-  readonly name: string;
-}
 
 export interface Role {
   readonly name: string;

@@ -4,9 +4,9 @@
  */
 import { parseResourcePolicy, type Statement } from '../iam/iam.ts';
 import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
+import type { Resolved } from './assembly.ts';
 import { ACCOUNT, REGION } from './intrinsics.ts';
 import { type JsonObject, requireString, stringsOf } from './json.ts';
-import type { Resolved } from './plan.ts';
 import { describeResource } from './resources.ts';
 
 /** The policy of a resource by its ARN. */

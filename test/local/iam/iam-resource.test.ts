@@ -8,7 +8,8 @@ import { decide, parsePolicy, parseResourcePolicy } from '../../../local/iam/iam
 import type { ConditionContext } from '../../../local/iam/iam-conditions.ts';
 import type { Requester } from '../../../local/iam/iam-principals.ts';
 import { mayInvoke, mayInvokeByUrl } from '../../../local/iam/permissions.ts';
-import type { Plan, Resolved } from '../../../local/template/plan.ts';
+import type { Resolved } from '../../../local/template/assembly.ts';
+import type { Plan } from '../../../local/template/plan.ts';
 import { readResourcePolicies } from '../../../local/template/resource-policies.ts';
 
 const ACCOUNT = '000000000000';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchResultOf } from '../../../local/lambda/batch-answer.ts';
-import type { Outcome } from '../../../local/lambda/environment.ts';
+import type { Outcome } from '../../../local/lambda/response.ts';
 import { splitBySize, writeEvent } from '../../../local/lambda/sqs-event.ts';
 import { startLocalStack } from '../../../local/stack.ts';
 import { isObject, type JsonObject, listOf } from '../../../local/template/json.ts';

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Environment, Invocation, Outcome } from '../../../local/lambda/environment.ts';
+import type { Environment, Invocation } from '../../../local/lambda/environment.ts';
 import { createFleet, type FleetOptions, START_MS } from '../../../local/lambda/fleet.ts';
+import type { Outcome } from '../../../local/lambda/response.ts';
 import type { FunctionPlan } from '../../../local/template/plan.ts';
 
 function planOf(path: string): FunctionPlan {
