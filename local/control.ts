@@ -15,7 +15,7 @@ import { parseJson } from './template/json.ts';
 export interface Controlled {
   /** A part of the path of every request. */
   readonly secret: string;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly faults: Faults;
   readonly metrics: Metrics;
   readonly runtime: Pick<Runtime, 'processes'>;
@@ -28,11 +28,11 @@ export interface Controlled {
  * browsers and webhooks of the hub: only who was told the secret of this start is answered.
  */
 export function createControl(controlled: Controlled) {
-  const { secret, ledger, faults, metrics, runtime, queues, connections } = controlled;
+  const { secret, callLog, faults, metrics, runtime, queues, connections } = controlled;
   const routes: Readonly<Record<string, (body: Buffer) => unknown>> = {
-    'GET /calls': () => ledger.calls(),
-    'DELETE /calls': () => ledger.forgetCalls(),
-    'GET /grants': () => ledger.grants(),
+    'GET /calls': () => callLog.calls(),
+    'DELETE /calls': () => callLog.forgetCalls(),
+    'GET /grants': () => callLog.grants(),
     'GET /metrics': () => metrics.list(),
     'GET /processes': () => runtime.processes(),
     'POST /faults': (body) => faults.add(parseJson(body.toString('utf8'))),

@@ -36,28 +36,28 @@ export async function openGateways(
   port: number,
   opened: (listener: Listener) => void,
 ): Promise<Gateways> {
-  const doors = new Map<Resource, Listener>();
+  const gateways = new Map<Resource, Listener>();
   const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
   for (const [kind, what] of KINDS) {
     for (const resource of resources.filter((each) => kindOf(each) === kind)) {
-      const isFront = doors.size === 0 && kind !== FUNCTION_URL;
+      const isFront = gateways.size === 0 && kind !== FUNCTION_URL;
       const listener = await listen(isFront ? port : 0, `${what} ${resource.path}`);
       opened(listener);
-      doors.set(resource, listener);
+      gateways.set(resource, listener);
     }
   }
-  return doors;
+  return gateways;
 }
 
-/** Construct path → URL of all doors of a kind. */
-export function urlsOf(doors: Gateways, kind: string): [string, string][] {
-  const wanted = [...doors].filter(([resource]) => kindOf(resource) === kind);
+/** Construct path → URL of all gateways of a kind. */
+export function urlsOf(gateways: Gateways, kind: string): [string, string][] {
+  const wanted = [...gateways].filter(([resource]) => kindOf(resource) === kind);
   return wanted.map(([{ path }, { url }]) => [path, url]);
 }
 
 /** Templates also spell a URL out of an id or a domain; the one place where resolved text is rewritten. */
-export function withLocalUrls(doors: Gateways): (text: string) => string {
-  const spelled = [...doors].flatMap(([resource, { url }]) => {
+export function withLocalUrls(gateways: Gateways): (text: string) => string {
+  const spelled = [...gateways].flatMap(([resource, { url }]) => {
     if (resource.type === DISTRIBUTION) return [[`https://${distributionDomain(resource)}`, url] as const];
     if (resource.type !== HTTP_API) return [];
     const domain = `${apiId(resource)}.execute-api.${REGION}.amazonaws.com`;
@@ -81,16 +81,16 @@ export interface ServedGateways {
 }
 
 /** Puts what the plan asks for behind each door. */
-export function serveGateways(doors: Gateways, options: SocketsOptions): ServedGateways {
+export function serveGateways(gateways: Gateways, options: SocketsOptions): ServedGateways {
   const { plan, runtime, log } = options;
   const keys = new Map(
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),
   );
-  const socketHosts = new Set(urlsOf(doors, SOCKET_API).map(([, url]) => hostOf(url)));
+  const socketHosts = new Set(urlsOf(gateways, SOCKET_API).map(([, url]) => hostOf(url)));
   const ends: (() => void | Promise<void>)[] = [];
   const fronts: { url: string; originOf(path: string): { host: string } | undefined }[] = [];
   const sockets: { url: string; path: string; end: () => Promise<void> }[] = [];
-  for (const [resource, listener] of doors) {
+  for (const [resource, listener] of gateways) {
     const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
       return stack === resource.stack && logicalId === resource.logicalId;
     });

@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { createConnections } from './apigateway/open-connections.ts';
-import { closer, type Part } from './closing.ts';
 import { createControl } from './control.ts';
 import { CALM, type Chaos } from './faults/chaos.ts';
 import { createFaults } from './faults/faults.ts';
@@ -32,6 +31,7 @@ import { createMetrics, type MetricRecord } from './services/metric-lines.ts';
 import { createQueues } from './services/queues.ts';
 import { startSecrets } from './services/secrets.ts';
 import { DEFAULT_REGION, publishQuota } from './services/sns-quota.ts';
+import { createShutdown, type ShutdownStep } from './shutdown.ts';
 import { type Assembly, type Resource, readAssembly } from './template/assembly.ts';
 import { createResolver, REGION } from './template/intrinsics.ts';
 import { createReferences } from './template/names.ts';
@@ -67,7 +67,7 @@ export interface LocalStackOptions {
    * How much harsher than AWS the stack is.
    * @default GENTLE
    */
-  harsh?: Chaos;
+  chaos?: Chaos;
   /**
    * Takes each line that a function or the stack writes.
    * @default - lines are dropped
@@ -104,26 +104,26 @@ const DEFAULT_CONCURRENCY = 1;
 
 /** Boots the assembly. What it does not understand, it refuses before anything is started. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, harsh = CALM, log = () => {} } = options;
+  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, chaos = CALM, log = () => {} } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
   }
   const admits = publishQuota(options.region ?? DEFAULT_REGION);
   const assembly = readAssembly(options.assembly);
   refuseUnknown(assembly);
-  const undo: Part[] = [];
-  const close = closer(undo, log);
+  const undo: ShutdownStep[] = [];
+  const close = createShutdown(undo, log);
   try {
     const aws = await opened('the AWS endpoint', listen(0, 'the AWS endpoint'), undo);
-    const doors = await openGateways(assembly, port, ({ url, close }) => {
+    const gateways = await openGateways(assembly, port, ({ url, close }) => {
       undo.push({ name: url, end: close });
     });
-    const [[, apiUrl] = ['', '']] = urlsOf(doors, HTTP_API);
-    const plan = readPlan(assembly, aws, doors);
+    const [[, apiUrl] = ['', '']] = urlsOf(gateways, HTTP_API);
+    const plan = readPlan(assembly, aws, gateways);
     const adminKeyId = newKeyId('LOCAL');
-    const ledger = createCallLog([...plan.functions.values()], plan.resourcePolicies);
+    const callLog = createCallLog([...plan.functions.values()], plan.resourcePolicies);
     const faults = createFaults();
-    const sources = readEventSources(plan, ledger);
+    const sources = readEventSources(plan, callLog);
 
     if (data !== undefined) mkdirSync(data, { recursive: true });
     const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
@@ -134,30 +134,30 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
     const runtime = await opened(
       'the runtime',
-      startRuntime({ ...environment, ledger, faults, metrics }),
+      startRuntime({ ...environment, callLog, faults, metrics }),
       undo,
     );
 
     const connections = createConnections();
     const queues = createQueues(plan, messaging);
     const secret = randomBytes(20).toString('hex');
-    const control = createControl({ secret, ledger, faults, metrics, runtime, queues, connections });
+    const control = createControl({ secret, callLog, faults, metrics, runtime, queues, connections });
     serveAws(aws, {
       adminKeyId,
       caller: runtime.caller,
       services: { dynamodb, secrets, messaging, admits },
-      ledger,
+      callLog,
       faults,
       control,
     });
-    const doorOptions = { plan, runtime, ledger, faults, connections, harsh, adminKeyId, log };
-    const served = serveGateways(doors, doorOptions);
-    const pollers = messaging && startEventSources(sources, { messaging, runtime, harsh, log });
+    const gatewayOptions = { plan, runtime, callLog, faults, connections, chaos, adminKeyId, log };
+    const served = serveGateways(gateways, gatewayOptions);
+    const pollers = messaging && startEventSources(sources, { messaging, runtime, chaos, log });
     undo.push({
       name: 'what is under way',
       end: async () => {
         // A client that comes again meanwhile finds no stack, rather than one that refuses: browsers take that for final.
-        for (const { stop } of doors.values()) stop();
+        for (const { stop } of gateways.values()) stop();
         pollers?.stop();
         await served.endSockets();
         await runtime.close();
@@ -166,10 +166,10 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
       },
     });
     return {
-      url: urlsOf(doors, DISTRIBUTION)[0]?.[1] ?? apiUrl,
+      url: urlsOf(gateways, DISTRIBUTION)[0]?.[1] ?? apiUrl,
       apiUrl,
       socketUrl: served.socketUrl,
-      functionUrls: Object.fromEntries(urlsOf(doors, FUNCTION_URL)),
+      functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
       aws: {
         endpoint: aws.url,
         region: REGION,
@@ -190,16 +190,16 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
 async function opened<T extends { close(): Promise<void> }>(
   name: string,
   starting: Promise<T>,
-  undo: Part[],
+  undo: ShutdownStep[],
 ): Promise<T> {
   const part = await starting;
   undo.push({ name, end: part.close });
   return part;
 }
 
-function readPlan(assembly: Assembly, aws: Listener, doors: Gateways): Plan {
-  const addresses = { aws: aws.url, url: (resource: Resource) => doors.get(resource)?.url ?? '' };
-  return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(doors)));
+function readPlan(assembly: Assembly, aws: Listener, gateways: Gateways): Plan {
+  const addresses = { aws: aws.url, url: (resource: Resource) => gateways.get(resource)?.url ?? '' };
+  return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(gateways)));
 }
 
 const tablesOf = (plan: Plan) => [

@@ -15,7 +15,7 @@ import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
-import { CALM, type Chaos, chaosDay, seeded } from '../local/faults/chaos.ts';
+import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
@@ -29,7 +29,7 @@ ratios within a run, not the numbers of two runs.
   quota     publishes a second, p50 and p95 at the SNS quota of 300 a second, compared with a Region of 30,000 a second
   hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
   burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
-  hop       50 clients change transports at random on a harsh day while 5,000 messages are published: what is lost
+  hop       50 clients change transports at random in chaos mode while 5,000 messages are published: what is lost
             (HOP_SEED=N repeats a run)
   webhooks  1,000 events to an endpoint that never answers, beside nine healthy ones: their p95 with and without it,
             and AWS calls per delivery
@@ -51,7 +51,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   quota: onTwoRegions,
   hold: () => onHub(hold),
   burst: () => onHub(burst),
-  hop: hopOnHarshHub,
+  hop: hopInChaosMode,
   webhooks: () => onHub(webhooks),
   flood: () =>
     onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), CALM, {
@@ -81,12 +81,12 @@ if (program === undefined) {
   await program().catch(fail);
 }
 
-async function hopOnHarshHub(): Promise<void> {
+async function hopInChaosMode(): Promise<void> {
   const seed = Number(process.env.HOP_SEED ?? randomInt(MAX_SEED));
   say(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
   await onHub(
     async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), say),
-    chaosDay(seed),
+    chaosMode(seed),
     // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
@@ -120,7 +120,7 @@ async function onTwoRegions(): Promise<void> {
 
 async function onHub(
   measure: (hub: BenchedHub) => Promise<void>,
-  harsh: Chaos = CALM,
+  chaos: Chaos = CALM,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const context = {
@@ -132,7 +132,7 @@ async function onHub(
     ...more,
   };
   // Hundreds of held requests share one process, because a machine has no room for hundreds of processes.
-  const hub = await startHub({ concurrency: MOST_HELD, context, harsh });
+  const hub = await startHub({ concurrency: MOST_HELD, context, chaos });
   try {
     await measure(benched(hub));
   } finally {

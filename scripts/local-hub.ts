@@ -21,7 +21,7 @@ export interface HubOptions {
   readonly port?: number;
   readonly data?: string;
   readonly concurrency?: number;
-  readonly harsh?: Chaos;
+  readonly chaos?: Chaos;
   /** Region whose SNS publish quota applies. */
   readonly region?: string;
   /** Context keys over those of cdk.json. */

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { chaosDay } from '../local/faults/chaos.ts';
+import { chaosMode } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
@@ -25,9 +25,9 @@ Runs the whole hub on this machine, from the very template that npm run deploy w
                                   faster on a laptop)
   --region NAME                   the Region whose SNS publish quota applies (default us-east-1: 30,000 a second; most: 300)
   --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
-  --harsh                         be harsher than AWS: lose $disconnect, double and reorder hints, fail posts, and let
-                                  connections age 60 times as fast (they live 2 min, 10 s when nothing is said)
-  --seed N                        with --harsh: repeats a run (default: another each time, printed)
+  --chaos                         do often what AWS does seldom: lose $disconnect, double and reorder hints, fail posts, and
+                                  let connections age 60 times as fast (they live 2 min, or 10 s when idle)
+  --seed N                        with --chaos: repeats a run (default: another each time, printed)
   --anonymous CAPABILITY          what callers without a token may do, such as '{"public/*":["subscribe"]}'
   --verbose                       print every line that functions write (default: counts, defects, and of warnings that
                                   are alike one a minute)
@@ -40,7 +40,8 @@ const OPTIONS = {
   data: { type: 'string' },
   concurrency: { type: 'string' },
   region: { type: 'string' },
-  harsh: { type: 'boolean' },
+  chaos: { type: 'boolean' },
+  harsh: { type: 'boolean' }, // the name of --chaos before it was renamed
   seed: { type: 'string' },
   'channel-creation': { type: 'string' },
   anonymous: { type: 'string' },
@@ -66,7 +67,7 @@ await command(HELP, OPTIONS, async (flags) => {
   const started = performance.now();
   const stopped = stopSignal();
   const options = await optionsOf(flags);
-  if (options.harsh) say(`Harsher than AWS: --harsh --seed ${options.harsh.seed} repeats it.`);
+  if (options.chaos) say(`Chaos mode: --chaos --seed ${options.chaos.seed} repeats this run.`);
   const log = hubLog(say, flags.verbose ?? false);
   const starting = startHub({ ...options, log: log.take, progress: (step) => say(`${step} …`) });
   const hub = await starting.catch((error: unknown) => {
@@ -99,7 +100,7 @@ function stopSignal(): AbortSignal {
       controller.abort();
       return;
     }
-    // A person who asks again does not want to wait for functions that do not end: the warden kills them.
+    // A person who asks again does not want to wait for functions that do not end: the reaper kills them.
     if (now - askedAt > SAME_SIGNAL_MS) process.exit(1);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
@@ -113,8 +114,9 @@ async function optionsOf(
       | undefined;
   },
 ): Promise<HubOptions> {
-  const { port, data, concurrency, region, anonymous, harsh, seed, 'channel-creation': mode } = flags;
-  if (seed !== undefined && !harsh) throw new UsageError('--seed goes with --harsh');
+  const { port, data, concurrency, region, anonymous, seed, 'channel-creation': mode } = flags;
+  const isChaos = flags.chaos ?? flags.harsh ?? false;
+  if (seed !== undefined && !isChaos) throw new UsageError('--seed goes with --chaos');
   const context = {
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
@@ -126,8 +128,8 @@ async function optionsOf(
         ? DEFAULT_CONCURRENCY
         : numberOf('concurrency', concurrency, 1, MAX_CONCURRENCY),
     ...(region === undefined ? {} : { region: regionOf(region) }),
-    ...(harsh
-      ? { harsh: chaosDay(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
+    ...(isChaos
+      ? { chaos: chaosMode(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),
     context,
     // Last: it says what it finds, and a mistake in another flag is to be all that is said.

@@ -28,7 +28,7 @@ export interface ConnectionsApiOptions {
   readonly connections: Connections;
   readonly adminKeyId: string;
   caller(accessKeyId: string): Caller | undefined;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly faults: Faults;
   nextPost(): PostChaos;
   readonly log: (line: string) => void;
@@ -104,9 +104,9 @@ async function handle(
   const run = () => execute(options, method, id, body);
   if (caller === undefined) return run();
   const arn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${options.api.id}/${options.api.stage}/${method}/@connections/${id}`;
-  const denied = denialOf(options.ledger, caller, ACTION, arn);
+  const denied = denialOf(options.callLog, caller, ACTION, arn);
   if (denied !== undefined) return failure(403, 'AccessDeniedException', denied);
-  options.ledger.count(caller.plan, ACTION);
+  options.callLog.count(caller.plan, ACTION);
   return withFaults(options.faults, caller, arn, run);
 }
 
@@ -138,21 +138,21 @@ async function withFaults(
   run: () => Reply,
 ): Promise<Reply | undefined> {
   const call = { action: ACTION, resources: [arn] };
-  const before = faults.strike(caller.plan.path, 'before', call);
-  const refused = before === undefined ? 'unharmed' : await suffer(before, caller);
-  if (refused !== 'unharmed') return refused;
+  const before = faults.effectOn(caller.plan.path, 'before', call);
+  const refused = before === undefined ? 'unaffected' : await applyEffect(before, caller);
+  if (refused !== 'unaffected') return refused;
   const reply = run();
-  const after = faults.strike(caller.plan.path, 'after', call);
-  const replaced = after === undefined ? 'unharmed' : await suffer(after, caller);
-  return replaced === 'unharmed' ? reply : replaced;
+  const after = faults.effectOn(caller.plan.path, 'after', call);
+  const replaced = after === undefined ? 'unaffected' : await applyEffect(after, caller);
+  return replaced === 'unaffected' ? reply : replaced;
 }
 
-async function suffer(effect: Effect, caller: Caller): Promise<Reply | 'unharmed' | undefined> {
+async function applyEffect(effect: Effect, caller: Caller): Promise<Reply | 'unaffected' | undefined> {
   if (effect.kind === 'reset') return undefined;
   if (effect.kind === 'error') return failure(effect.status, effect.type, effect.message);
   if (effect.kind === 'delay') {
     await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
-    return 'unharmed';
+    return 'unaffected';
   }
   caller.kill();
   return undefined;
@@ -174,13 +174,13 @@ function execute(
   return DELETED;
 }
 
-function post(connection: Connection | undefined, body: Buffer, fate: PostChaos): Reply {
-  if (fate === 'throttled') return TOO_MANY;
-  if (fate === 'failed') return FAILED;
+function post(connection: Connection | undefined, body: Buffer, chaos: PostChaos): Reply {
+  if (chaos === 'throttled') return TOO_MANY;
+  if (chaos === 'failed') return FAILED;
   if (connection?.socket === undefined) return GONE;
   if (connection.socket.bufferedAmount > MAX_BUFFERED_BYTES) return BUFFER_FULL;
   deliver(connection, body);
-  return fate === 'fine' ? SENT : FAILED;
+  return chaos === 'fine' ? SENT : FAILED;
 }
 
 function describe({ connectedAt, lastActiveAt, identity }: Connection): Reply {

@@ -57,9 +57,9 @@ const KNOWN: readonly string[] = ['ThrottlingRateLimit', 'ThrottlingBurstLimit',
 function readSettings(value: unknown, stage: Resolved, what: string): Settings {
   const at = `${what} in ${describeResource(stage)}`;
   if (!isObject(value)) throw new Error(`${at} must be an object`);
-  const stranger = Object.keys(value).find((name) => !KNOWN.includes(name));
-  if (stranger !== undefined)
-    throw new Error(`${at} has ${stranger}, which the local stack does not understand`);
+  const unknown = Object.keys(value).find((name) => !KNOWN.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`${at} has ${unknown}, which the local stack does not understand`);
   return {
     rate: numberOr(value.ThrottlingRateLimit, ACCOUNT_RATE, `ThrottlingRateLimit of ${at}`),
     burst: numberOr(value.ThrottlingBurstLimit, ACCOUNT_BURST, `ThrottlingBurstLimit of ${at}`),

@@ -41,7 +41,7 @@ export interface SocketApiOptions {
   readonly clockScale: number;
   /** Asked once for each connection: true if nobody shall be told of its end. */
   losesDisconnect(): boolean;
-  readonly log: (line: string) => void;
+  readonly log: (session: string) => void;
 }
 
 interface Gateway extends SocketApiOptions {
@@ -49,11 +49,11 @@ interface Gateway extends SocketApiOptions {
   readonly server: WebSocketServer;
   readonly subprotocols: WeakMap<IncomingMessage, string>;
   /** Nobody is told of ends any more. */
-  closing: boolean;
+  isClosed: boolean;
 }
 
 /** One connection, with all that is needed when something comes of it. */
-interface Line {
+interface Session {
   readonly gateway: Gateway;
   readonly source: EventSource;
   readonly connection: Connection;
@@ -83,7 +83,7 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
     const chosen = subprotocols.get(request);
     if (chosen !== undefined) lines.push(`Sec-WebSocket-Protocol: ${chosen}`);
   });
-  const gateway: Gateway = { ...options, server, subprotocols, closing: false };
+  const gateway: Gateway = { ...options, server, subprotocols, isClosed: false };
   listener.serveUpgrades((request, socket, head) => {
     const { url = '/' } = request;
     if (url.split('?', 1)[0] !== `/${options.api.stage}`) return refuse(request, socket, 403);
@@ -97,7 +97,7 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
   });
   return async () => {
     await gateway.connections.end(options.api.id);
-    gateway.closing = true;
+    gateway.isClosed = true;
   };
 }
 
@@ -107,26 +107,26 @@ function refuse(request: IncomingMessage, socket: Socket, status: number, more: 
 }
 
 async function connect(gateway: Gateway, request: IncomingMessage, socket: Socket, head: Buffer) {
-  const line = newLine(gateway, request, socket);
-  const { connection } = line;
+  const session = newSession(gateway, request, socket);
+  const { connection } = session;
   gateway.connections.add(connection);
   const requestId = newGatewayId();
   try {
-    const verdict = await admit(line, requestId, request);
-    if (typeof verdict === 'number') {
+    const decision = await admit(session, requestId, request);
+    if (typeof decision === 'number') {
       gateway.connections.remove(connection);
-      return refuse(request, socket, verdict, { connectionId: connection.id, requestId });
+      return refuse(request, socket, decision, { connectionId: connection.id, requestId });
     }
-    if (verdict.subprotocol !== undefined) gateway.subprotocols.set(request, verdict.subprotocol);
-    gateway.server.handleUpgrade(request, socket, head, (upgraded) => open(line, upgraded));
+    if (decision.subprotocol !== undefined) gateway.subprotocols.set(request, decision.subprotocol);
+    gateway.server.handleUpgrade(request, socket, head, (upgraded) => open(session, upgraded));
   } finally {
     // The client has gone meanwhile. The function let it in, so it has something to forget.
     if (connection.socket === undefined) gateway.connections.remove(connection);
   }
-  if (connection.socket === undefined) disconnect(line, 1006, '');
+  if (connection.socket === undefined) disconnect(session, 1006, '');
 }
 
-function newLine(gateway: Gateway, request: IncomingMessage, socket: Socket): Line {
+function newSession(gateway: Gateway, request: IncomingMessage, socket: Socket): Session {
   const { api } = gateway;
   const now = Date.now();
   const connection: Connection = {
@@ -148,7 +148,7 @@ function newLine(gateway: Gateway, request: IncomingMessage, socket: Socket): Li
 
 /** What the function lets in, with which subprotocol; or the status that the client is refused with. */
 async function admit(
-  { gateway, source }: Line,
+  { gateway, source }: Session,
   requestId: string,
   request: IncomingMessage,
 ): Promise<{ subprotocol: string | undefined } | number> {
@@ -164,15 +164,15 @@ async function admit(
   return answer.status >= 400 ? answer.status : 502;
 }
 
-function open(line: Line, socket: WebSocket): void {
-  const { gateway, connection } = line;
+function open(session: Session, socket: WebSocket): void {
+  const { gateway, connection } = session;
   connection.socket = socket;
   connection.lastActiveAt = Date.now();
   const close = (code: number, reason: string) => closeConnection(connection, code, reason);
   const frames = watchFrames(connection.wire, MAX_FRAME_BYTES, () => close(1009, 'Message too long'));
   const stopClock = watchClock(connection, gateway.clockScale);
   const take = someAtATime(socket, (message) =>
-    receive(line, message).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`)),
+    receive(session, message).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`)),
   );
   socket.on('message', (data, isBinary) => {
     if (!frames.admits() || socket.readyState !== socket.OPEN) return;
@@ -185,7 +185,7 @@ function open(line: Line, socket: WebSocket): void {
     stopClock();
     gateway.connections.remove(connection);
     const told = connection.closed ?? { code, reason: reason.toString() };
-    disconnect(line, told.code, told.reason);
+    disconnect(session, told.code, told.reason);
   });
 }
 
@@ -217,7 +217,7 @@ function someAtATime(socket: WebSocket, work: (message: string) => Promise<void>
  * rate is answered 429 is documented; that it looks as the gateway's other errors do is not.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html
  */
-async function receive({ gateway, source, connection }: Line, message: string): Promise<void> {
+async function receive({ gateway, source, connection }: Session, message: string): Promise<void> {
   const requestId = newGatewayId();
   const complain = (text: string) => {
     const frame = { message: text, connectionId: connection.id, requestId };
@@ -237,9 +237,9 @@ async function receive({ gateway, source, connection }: Line, message: string): 
 }
 
 /** A code of 1005 says that the client gave none. */
-function disconnect({ gateway, source, losesDisconnect }: Line, code: number, reason: string): void {
+function disconnect({ gateway, source, losesDisconnect }: Session, code: number, reason: string): void {
   const route = gateway.api.routes.get('$disconnect');
-  if (route === undefined || losesDisconnect || gateway.closing || !gateway.api.throttle(route.key)) return;
+  if (route === undefined || losesDisconnect || gateway.isClosed || !gateway.api.throttle(route.key)) return;
   const told = code === 1005 ? 'Client-side close frame status not set' : reason;
   const event = disconnectEvent(source, newGatewayId(), code, told);
   ask(gateway, route, event).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`));

@@ -21,10 +21,10 @@ import { readSocketApi } from './websocket-plan.ts';
 export interface SocketsOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly faults: Faults;
   readonly connections: Connections;
-  readonly harsh: Chaos;
+  readonly chaos: Chaos;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
   readonly log: (line: string) => void;
@@ -38,14 +38,14 @@ export interface ServedSockets {
 
 /** Serves one API of the plan on a listener that already has its port. */
 export function serveSockets(resource: Resolved, listener: Listener, options: SocketsOptions): ServedSockets {
-  const { plan, runtime, connections, harsh, log } = options;
+  const { plan, runtime, connections, chaos, log } = options;
   const api = readSocketApi(resource, plan);
-  const fates = createSocketChaos(harsh);
-  const { clockScale } = harsh;
-  const answerConnections = createConnectionsApi({ ...options, api, caller: runtime.caller, ...fates });
+  const socketChaos = createSocketChaos(chaos);
+  const { clockScale } = chaos;
+  const answerConnections = createConnectionsApi({ ...options, api, caller: runtime.caller, ...socketChaos });
   listener.serve((request, response) => {
     if (!answerConnections(request, response)) sendMessage(response, 403, { message: 'Forbidden' });
   });
-  const close = serveSocketApi(listener, { api, runtime, connections, clockScale, ...fates, log });
+  const close = serveSocketApi(listener, { api, runtime, connections, clockScale, ...socketChaos, log });
   return { path: `/${api.stage}`, close };
 }

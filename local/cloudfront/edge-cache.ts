@@ -21,7 +21,7 @@ export interface EdgeCacheOptions {
 }
 
 /** A request to answer from the cache or by its origin. */
-export interface Asked {
+export interface Lookup {
   readonly policy: CachePolicy;
   readonly request: EdgeRequest;
   readonly exchange: Exchange;
@@ -30,7 +30,7 @@ export interface Asked {
 }
 
 export interface EdgeCache {
-  serve(asked: Asked): void;
+  serve(lookup: Lookup): void;
 }
 
 /** Maximum bytes of all copies, and of one. A larger answer is not cached. */
@@ -40,20 +40,20 @@ const MAX_COPY_BYTES = 8 * 1_048_576;
 const ONLY_READING = new Set(['GET', 'HEAD']);
 
 /** How requests that waited for the first one continue: with its answer, each alone with its own request to the origin, or again from the start. */
-type Settled = Copy | 'alone' | 'again';
+type FollowUp = Copy | 'alone' | 'again';
 
 interface Cache extends EdgeCacheOptions {
   readonly copies: ReturnType<typeof createCopies>;
-  readonly waiting: Map<string, ((settled: Settled) => void)[]>;
+  readonly waiting: Map<string, ((settled: FollowUp) => void)[]>;
 }
 
 export function createEdgeCache(options: EdgeCacheOptions): EdgeCache {
   const cache: Cache = { ...options, copies: createCopies(MAX_BYTES), waiting: new Map() };
-  return { serve: (asked) => serve(cache, asked) };
+  return { serve: (lookup) => serve(cache, lookup) };
 }
 
-function serve(cache: Cache, asked: Asked): void {
-  const { policy, request, exchange, send } = asked;
+function serve(cache: Cache, lookup: Lookup): void {
+  const { policy, request, exchange, send } = lookup;
   const { method = 'GET' } = exchange.request;
   const key = policy.keyOf(request);
   const copy = ONLY_READING.has(method) ? cache.copies.get(key) : undefined;
@@ -61,33 +61,33 @@ function serve(cache: Cache, asked: Asked): void {
   if (isFresh) sendCopy(exchange, copy, 'Hit', cache.clock());
   // A HEAD has the key of a GET, but the answer to a HEAD cannot answer a GET.
   else if (method !== 'GET') send(request);
-  else askOnce(cache, asked, key);
+  else requestOnce(cache, lookup, key);
 }
 
 /** Sends the request to the origin, or waits for a request with the same key that is under way. */
-function askOnce(cache: Cache, asked: Asked, key: string): void {
+function requestOnce(cache: Cache, lookup: Lookup, key: string): void {
   const others = cache.waiting.get(key);
-  if (others !== undefined) return void others.push((settled) => follow(cache, asked, key, settled));
-  const waiting: ((settled: Settled) => void)[] = [];
+  if (others !== undefined) return void others.push((settled) => follow(cache, lookup, key, settled));
+  const waiting: ((settled: FollowUp) => void)[] = [];
   cache.waiting.set(key, waiting);
-  askOrigin(cache, asked, key, (settled) => {
+  askOrigin(cache, lookup, key, (settled) => {
     if (cache.waiting.get(key) !== waiting) return;
     cache.waiting.delete(key);
     for (const go of waiting) go(settled);
   });
 }
 
-function follow(cache: Cache, asked: Asked, key: string, settled: Settled): void {
-  const { exchange } = asked;
+function follow(cache: Cache, lookup: Lookup, key: string, settled: FollowUp): void {
+  const { exchange } = lookup;
   if (exchange.response.destroyed) return;
-  if (settled === 'again') serve(cache, asked);
-  else if (settled === 'alone') askOrigin(cache, asked, key, () => {});
+  if (settled === 'again') serve(cache, lookup);
+  else if (settled === 'alone') askOrigin(cache, lookup, key, () => {});
   else sendCopy(exchange, settled, 'Hit', cache.clock());
 }
 
 /** Sends the request to the origin, and caches the answer if it is cacheable. */
-function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Settled) => void): void {
-  const { request, exchange, send } = asked;
+function askOrigin(cache: Cache, lookup: Lookup, key: string, settle: (settled: FollowUp) => void): void {
+  const { request, exchange, send } = lookup;
   const copy = cache.copies.get(key);
   // If the viewer disconnects, its request to the origin ends, and the waiting requests start again.
   exchange.response.on('close', () => settle('again'));
@@ -103,7 +103,7 @@ function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Se
       const { statusCode: status = 502 } = incoming;
       if (status === 304 && copy?.headers.etag !== undefined) {
         incoming.resume();
-        const refreshed = refresh(cache, asked, copy, returnedHeaders(incoming, exchange));
+        const refreshed = refresh(cache, lookup, copy, returnedHeaders(incoming, exchange));
         cache.copies.set(key, refreshed.copy);
         sendCopy(exchange, refreshed.copy, 'RefreshHit', cache.clock());
         settle(refreshed.isShared ? refreshed.copy : 'alone');
@@ -111,17 +111,17 @@ function askOrigin(cache: Cache, asked: Asked, key: string, settle: (settled: Se
         incoming.resume();
         sendOld(copy, status);
       } else {
-        pass(cache, asked, key, incoming, settle);
+        pass(cache, lookup, key, incoming, settle);
       }
     },
     failed(status, reason) {
       if (isUsable) return sendOld(copy, status);
       const page = edgeError(status, reason, exchange.id);
-      const made = copyOf(cache, asked, page, page.body);
+      const made = copyOf(cache, lookup, page, page.body);
       if (exchange.response.headersSent) return void exchange.response.destroy();
-      if (made.isKept) cache.copies.set(key, made.copy);
+      if (made.isCached) cache.copies.set(key, made.copy);
       sendCopy(exchange, made.copy, 'Error', cache.clock());
-      settle(made.isKept ? made.copy : 'alone');
+      settle(made.isCached ? made.copy : 'alone');
     },
   });
 }
@@ -135,16 +135,16 @@ function revalidating(request: EdgeRequest, { headers }: Copy): EdgeRequest {
 /** Streams an answer to the viewer. When it is complete it may be cached, and answer the waiting requests. */
 function pass(
   cache: Cache,
-  asked: Asked,
+  lookup: Lookup,
   key: string,
   incoming: IncomingMessage,
-  settle: (settled: Settled) => void,
+  settle: (settled: FollowUp) => void,
 ): void {
-  const { exchange } = asked;
+  const { exchange } = lookup;
   const head = { status: incoming.statusCode ?? 502, headers: returnedHeaders(incoming, exchange) };
-  const made = copyOf(cache, asked, head, Buffer.alloc(0));
+  const made = copyOf(cache, lookup, head, Buffer.alloc(0));
   if (!made.isShared) settle('alone');
-  if (made.isKept || made.isShared) {
+  if (made.isCached || made.isShared) {
     let chunks: Buffer[] | undefined = [];
     let size = 0;
     incoming.on('data', (chunk: Buffer) => {
@@ -156,15 +156,15 @@ function pass(
     });
     incoming.on('end', () => {
       if (chunks === undefined || !incoming.complete) return;
-      const whole = copyOf(cache, asked, head, Buffer.concat(chunks));
-      if (whole.isKept) cache.copies.set(key, whole.copy);
+      const whole = copyOf(cache, lookup, head, Buffer.concat(chunks));
+      if (whole.isCached) cache.copies.set(key, whole.copy);
       settle(whole.copy);
     });
   }
   answer(incoming, exchange);
 }
 
-function copyOf({ clock, errorTtl }: Cache, { policy }: Asked, { status, headers }: Answered, body: Buffer) {
+function copyOf({ clock, errorTtl }: Cache, { policy }: Lookup, { status, headers }: Answered, body: Buffer) {
   const now = clock();
   const { ttl, staleIfError, isShared } = lifetimeOf({ status, headers }, policy, errorTtl(status), now);
   const freshUntil = now + (ttl ?? 0) * 1_000;
@@ -176,13 +176,13 @@ function copyOf({ clock, errorTtl }: Cache, { policy }: Asked, { status, headers
     freshUntil,
     staleUntil: freshUntil + staleIfError * 1_000,
   };
-  return { copy, isKept: ttl !== undefined, isShared };
+  return { copy, isCached: ttl !== undefined, isShared };
 }
 
 /** Returns the copy with a new age, and with the headers of the 304. */
-function refresh(cache: Cache, asked: Asked, { status, headers, body }: Copy, news: OutgoingHttpHeaders) {
+function refresh(cache: Cache, lookup: Lookup, { status, headers, body }: Copy, news: OutgoingHttpHeaders) {
   const { 'content-length': _, ...changed } = news;
-  return copyOf(cache, asked, { status, headers: { ...headers, ...changed } }, body);
+  return copyOf(cache, lookup, { status, headers: { ...headers, ...changed } }, body);
 }
 
 function sendCopy(exchange: Exchange, copy: Copy, outcome: string, now: number): void {

@@ -1,5 +1,5 @@
 /**
- * The policies of a behavior: what is part of the cache key, how long an answer is kept, and what the origin gets.
+ * The policies of a behavior: what is part of the cache key, how long an answer is withheld, and what the origin gets.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-the-cache-key.html
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-origin-requests.html
  * @module
@@ -9,7 +9,7 @@ import { type JsonObject, numberOr, objectOr, requireString, stringsOf } from '.
 import type { Plan } from '../template/plan.ts';
 import type { EdgeRequest } from './edge-event.ts';
 
-/** A policy under which answers are kept. Times are in seconds. */
+/** A policy under which answers are withheld. Times are in seconds. */
 export interface CachePolicy {
   readonly minTtl: number;
   readonly defaultTtl: number;
@@ -99,10 +99,10 @@ export function readOriginRequestPolicy(value: unknown, plan: Plan, at: string):
       `the origin request policy of ${at} must forward all headers except some, all queries, and all cookies or none`,
     );
   }
-  const kept = new Set(
+  const withheld = new Set(
     stringsOf(names, `Headers of the origin request policy of ${at}`).map((name) => name.toLowerCase()),
   );
-  return { forwardsCookies: cookies === 'all', forwards: (name) => !kept.has(name) };
+  return { forwardsCookies: cookies === 'all', forwards: (name) => !withheld.has(name) };
 }
 
 /** The headers of a request that its policies let through to the origin. */

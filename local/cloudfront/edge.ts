@@ -11,7 +11,7 @@ import { type Listener, responseOn } from '../listener.ts';
 import type { Resolved } from '../template/assembly.ts';
 import { distributionDomain, distributionId } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
-import { type Asked, createEdgeCache, type EdgeCache } from './edge-cache.ts';
+import { createEdgeCache, type EdgeCache, type Lookup } from './edge-cache.ts';
 import {
   type Behavior,
   DEFAULT_ERROR_TTL_S,
@@ -133,20 +133,20 @@ async function handle(
     sendEdgeError(response, refusal ?? 403, 'The request was refused at the edge.', id);
     return;
   }
-  const { verdict, originId = behavior.originId } = await runFunction(distribution, behavior, request, id);
+  const { decision, originId = behavior.originId } = await runFunction(distribution, behavior, request, id);
   if (response.destroyed) return; // the viewer has gone meanwhile
   const origin = distribution.origins.get(originId);
-  if (verdict.kind === 'response') {
-    sendAnswer(response, verdict.answer);
-  } else if (verdict.kind === 'request' && origin !== undefined) {
+  if (decision.kind === 'response') {
+    sendAnswer(response, decision.answer);
+  } else if (decision.kind === 'request' && origin !== undefined) {
     const { addCors, originRequestPolicy, cachePolicy } = behavior;
     const { log } = distribution;
     const exchange = { id, request, response, addCors, originRequestPolicy, cachePolicy, log };
-    if (upgrade === undefined) pass(distribution, origin, verdict.request, exchange);
-    else if (origin.takesSockets) tunnel(origin, distribution.agent, verdict.request, exchange, upgrade);
+    if (upgrade === undefined) pass(distribution, origin, decision.request, exchange);
+    else if (origin.takesSockets) tunnel(origin, distribution.agent, decision.request, exchange, upgrade);
     else sendEdgeError(response, 403, 'The origin takes no WebSockets.', id);
   } else {
-    const message = verdict.kind === 'invalid' ? verdict.message : `there is no origin ${originId}`;
+    const message = decision.kind === 'invalid' ? decision.message : `there is no origin ${originId}`;
     distribution.log(`[edge] the function failed: ${message}`);
     sendEdgeError(response, 503, 'The function at the edge failed.', id);
   }
@@ -167,7 +167,7 @@ function pass(
     return;
   }
   const { cachePolicy: policy } = exchange;
-  const send: Asked['send'] = (sent, receiver) => forward(origin, agent, sent, exchange, receiver);
+  const send: Lookup['send'] = (sent, receiver) => forward(origin, agent, sent, exchange, receiver);
   if (policy === undefined) send(request);
   else cache.serve({ policy, request, exchange, send });
 }
@@ -189,11 +189,11 @@ async function runFunction(
   { route }: Behavior,
   request: IncomingMessage,
   requestId: string,
-): Promise<{ verdict: EdgeDecision; originId?: string | undefined }> {
+): Promise<{ decision: EdgeDecision; originId?: string | undefined }> {
   const { rawQuery } = splitTarget(request);
   const event = buildEdgeEvent(request, { ...context, requestId });
-  if (route === undefined) return { verdict: readDecision(event.request, event, rawQuery) };
+  if (route === undefined) return { decision: readDecision(event.request, event, rawQuery) };
   const run = await route.run(event, rawQuery);
-  if (run.kind === 'failed') return { verdict: { kind: 'invalid', message: run.message } };
-  return { verdict: readDecision(run.value, event, rawQuery), originId: run.originId };
+  if (run.kind === 'failed') return { decision: { kind: 'invalid', message: run.message } };
+  return { decision: readDecision(run.value, event, rawQuery), originId: run.originId };
 }

@@ -21,13 +21,13 @@ export interface ScheduledBatch<Message> {
 const MAX_MS = 300;
 
 /** Fates from the seed: the n-th message has the same one in every run. */
-export function createQueueChaos(harsh: Chaos): () => BatchChaos {
-  const random = seeded(harsh.seed);
+export function createQueueChaos(chaos: Chaos): () => BatchChaos {
+  const random = seeded(chaos.seed);
   return () => {
-    // Always as many draws, so that no fate depends on the parts that were asked for.
-    const held = random() < harsh.reorders;
+    // Always as many draws, so that no nextChaos depends on the parts that were asked for.
+    const held = random() < chaos.reorders;
     const holdMs = Math.ceil(random() * MAX_MS);
-    const doubled = random() < harsh.duplicates;
+    const doubled = random() < chaos.duplicates;
     // Every second duplicate comes at the same time as the first delivery.
     const againMs = Math.max(0, (random() * 2 - 1) * MAX_MS);
     return { holdMs: held ? holdMs : 0, againMs: doubled ? againMs : undefined };
@@ -37,12 +37,12 @@ export function createQueueChaos(harsh: Chaos): () => BatchChaos {
 /** Parts what one receive gave into deliveries: the ones on time together, each other by itself. */
 export function scheduleBatches<Message>(
   messages: readonly Message[],
-  fate: () => BatchChaos,
+  nextChaos: () => BatchChaos,
 ): ScheduledBatch<Message>[] {
   const onTime: Message[] = [];
   const others: ScheduledBatch<Message>[] = [];
   for (const message of messages) {
-    const { holdMs, againMs } = fate();
+    const { holdMs, againMs } = nextChaos();
     if (holdMs === 0) onTime.push(message);
     else others.push({ messages: [message], afterMs: holdMs });
     if (againMs !== undefined) others.push({ messages: [message], afterMs: holdMs + againMs });

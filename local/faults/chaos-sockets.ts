@@ -15,10 +15,10 @@ export interface SocketChaos {
 }
 
 /** Fates from the seed. Connections draw from numbers of their own: how much is posted must not change them. */
-export function createSocketChaos(harsh: Chaos): SocketChaos {
-  const posts = seeded(harsh.seed);
-  const connections = seeded(~harsh.seed);
-  const { throttledPosts, failedPosts, lostDisconnects } = harsh;
+export function createSocketChaos(chaos: Chaos): SocketChaos {
+  const posts = seeded(chaos.seed);
+  const connections = seeded(~chaos.seed);
+  const { throttledPosts, failedPosts, lostDisconnects } = chaos;
   return {
     nextPost() {
       const drawn = posts();

@@ -6,15 +6,15 @@
 export interface Chaos {
   /** Repeats a run: the same decisions in the same order. */
   readonly seed: number;
-  /** Part of the messages that a queue delivers twice; SQS promises at least once. 0 to 1. */
+  /** ShutdownStep of the messages that a queue delivers twice; SQS promises at least once. 0 to 1. */
   readonly duplicates: number;
-  /** Part of the messages that a queue holds back behind later ones; standard queues have no order. 0 to 1. */
+  /** ShutdownStep of the messages that a queue holds back behind later ones; standard queues have no order. 0 to 1. */
   readonly reorders: number;
-  /** Part of the connections whose `$disconnect` is never told: AWS calls it best effort. 0 to 1. */
+  /** ShutdownStep of the connections whose `$disconnect` is never told: AWS calls it best effort. 0 to 1. */
   readonly lostDisconnects: number;
-  /** Part of the posts to `@connections` that are answered 429. 0 to 1. */
+  /** ShutdownStep of the posts to `@connections` that are answered 429. 0 to 1. */
   readonly throttledPosts: number;
-  /** Part of the posts to `@connections` that are answered 500; half of them have arrived all the same. 0 to 1. */
+  /** ShutdownStep of the posts to `@connections` that are answered 500; half of them have arrived all the same. 0 to 1. */
   readonly failedPosts: number;
   /** How much faster than the clock on the wall connections age: at 60, two hours are two minutes. From 1. */
   readonly clockScale: number;
@@ -31,8 +31,8 @@ export const CALM: Chaos = {
   clockScale: 1,
 };
 
-/** What `npm start -- --harsh` does. */
-export const chaosDay = (seed: number): Chaos => ({
+/** What `npm start -- --chaos` does. */
+export const chaosMode = (seed: number): Chaos => ({
   seed,
   duplicates: 0.1,
   reorders: 0.2,

@@ -32,7 +32,7 @@ export interface Faults {
   add(body: unknown): void;
   clear(): void;
   /** The effect that hits this call, if any. Counts the call, so ask once per call and moment. */
-  strike(functionPath: string, at: Moment, call?: AwsCall): Effect | undefined;
+  effectOn(functionPath: string, at: Moment, call?: AwsCall): Effect | undefined;
 }
 
 /** An AWS call, as faults tell it from others. */
@@ -59,7 +59,7 @@ export function createFaults(): Faults {
     clear: () => {
       faults = [];
     },
-    strike(functionPath, at, call) {
+    effectOn(functionPath, at, call) {
       let hit: Effect | undefined;
       for (const fault of faults) {
         const matches = fault.at === at && functionPath.includes(fault.function);
@@ -78,9 +78,9 @@ export function createFaults(): Faults {
 
 function parseFault(body: unknown): Fault {
   if (!isObject(body)) throw new Error(`a fault must be an object, got ${JSON.stringify(body)}`);
-  const stranger = Object.keys(body).find((field) => !FIELDS.has(field));
-  if (stranger !== undefined)
-    throw new Error(`a fault has no field ${stranger}, only ${[...FIELDS].join(', ')}`);
+  const unknown = Object.keys(body).find((field) => !FIELDS.has(field));
+  if (unknown !== undefined)
+    throw new Error(`a fault has no field ${unknown}, only ${[...FIELDS].join(', ')}`);
   const at = MOMENTS.find((moment) => moment === body.at);
   if (at === undefined)
     throw new Error(`"at" must be one of ${MOMENTS.join(', ')}, got ${JSON.stringify(body.at)}`);

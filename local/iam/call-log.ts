@@ -40,9 +40,9 @@ export const sessionArn = ({ role, name }: FunctionPlan) =>
   `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
 
 /** Decisions that are cached for a function. Each connection has its own ARN, and so decisions of its own. */
-const MAX_KEPT = 5_000;
+const MAX_CACHED = 5_000;
 
-/** A ledger over the roles of these functions, and the policies of what they ask for. */
+/** A callLog over the roles of these functions, and the policies of what they ask for. */
 export function createCallLog(functions: readonly FunctionPlan[], policies: ResourcePolicies): CallLog {
   const counts = new Map<string, { function: string; action: string; count: number }>();
   const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
@@ -55,19 +55,19 @@ export function createCallLog(functions: readonly FunctionPlan[], policies: Reso
   }
 
   // Every call needs a decision, and the policies do not change while the stack runs.
-  const kept = new Map<FunctionPlan, Map<string, Decision>>();
+  const cached = new Map<FunctionPlan, Map<string, Decision>>();
 
-  function keptFor(caller: FunctionPlan): Map<string, Decision> {
-    const found = kept.get(caller);
-    if (found !== undefined && found.size < MAX_KEPT) return found;
+  function cachedFor(caller: FunctionPlan): Map<string, Decision> {
+    const found = cached.get(caller);
+    if (found !== undefined && found.size < MAX_CACHED) return found;
     const fresh = new Map<string, Decision>();
-    kept.set(caller, fresh);
+    cached.set(caller, fresh);
     return fresh;
   }
 
   return {
     authorize(caller, action, resource, more) {
-      const decisions = keptFor(caller);
+      const decisions = cachedFor(caller);
       const question = `${action} ${resource}`;
       const known = more === undefined ? decisions.get(question) : undefined;
       if (known !== undefined) return known;

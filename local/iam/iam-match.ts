@@ -6,7 +6,7 @@
 const ARN_PARTS = 6;
 
 /**
- * Part by part: `*` does not reach over a colon in the first five. IAM completes a shorter pattern with `*`.
+ * ShutdownStep by part: `*` does not reach over a colon in the first five. IAM completes a shorter pattern with `*`.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
  */
 export function matchesArn(pattern: string, arn: string): boolean {

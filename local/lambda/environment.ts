@@ -25,7 +25,7 @@ export interface EnvironmentHost {
   /** Directory of the compile cache that the processes of a stack share. */
   readonly compiled: string;
   /** True if a fault wants the process dead at this moment. */
-  strikes(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
+  mustDie(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
   started(environment: Environment): void;
   print(environment: Environment, line: string): void;
   /** It has finished an invocation. */
@@ -128,7 +128,7 @@ export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Env
     serve: (route, request, response) => serve(state, route, request, response),
     stop: child.stop,
     kill: state.kill,
-    gone: child.gone.then((exit) => host.ended(environment, bury(state, exit))),
+    gone: child.gone.then((exit) => host.ended(environment, endInvocations(state, exit))),
   };
   host.started(environment);
   return environment;
@@ -187,7 +187,7 @@ function start(state: State, invocation: Invocation, response: ServerResponse): 
     'lambda-runtime-invoked-function-arn': plan.arn,
   });
   response.end(invocation.payload);
-  if (state.host.strikes(plan, 'invoke')) state.kill();
+  if (state.host.mustDie(plan, 'invoke')) state.kill();
 }
 
 /** Lambda kills the whole environment. What else runs in this process dies with it, as an exit. */
@@ -206,7 +206,7 @@ function receive(
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  if (what === 'response' && state.host.strikes(state.plan, 'response')) {
+  if (what === 'response' && state.host.mustDie(state.plan, 'response')) {
     state.kill();
     return;
   }
@@ -232,7 +232,7 @@ function finish(state: State, id: string): void {
 }
 
 /** Fails what the process had begun, and gives back what it had not. */
-function bury(state: State, exit: Exit): End {
+function endInvocations(state: State, exit: Exit): End {
   state.dead = true;
   state.settled(false);
   clearTimeout(state.initTimer);

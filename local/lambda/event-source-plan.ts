@@ -44,11 +44,11 @@ const DEFAULT_CONCURRENCY = 5;
 const NEEDED = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
 
 /** Reads all mappings; throws a sentence for one that AWS would not create. */
-export function readEventSources(plan: Plan, ledger: CallLog): EventSource[] {
+export function readEventSources(plan: Plan, callLog: CallLog): EventSource[] {
   return plan.all('AWS::Lambda::EventSourceMapping').map((mapping) => {
     const source = readEventSource(mapping, plan);
     refuseShortVisibility(mapping, source);
-    refuseMissingGrants(mapping, source, ledger);
+    refuseMissingGrants(mapping, source, callLog);
     return source;
   });
 }
@@ -151,10 +151,10 @@ function refuseShortVisibility(mapping: Resolved, source: EventSource): void {
 function refuseMissingGrants(
   mapping: Resolved,
   { function: target, queueArn }: EventSource,
-  ledger: CallLog,
+  callLog: CallLog,
 ) {
   for (const action of NEEDED) {
-    if (ledger.authorize(target, action, queueArn).allowed) continue;
+    if (callLog.authorize(target, action, queueArn).allowed) continue;
     throw new Error(
       `${describeResource(mapping)} cannot be: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
     );

@@ -12,21 +12,21 @@ import type { EventSource } from './event-source-plan.ts';
 import type { Outcome } from './response.ts';
 import { bufferOutcome } from './response.ts';
 import type { Runtime } from './runtime.ts';
-import { createSlots, type Slots } from './slots.ts';
+import { createSemaphore, type Semaphore } from './semaphore.ts';
 import { type ReceivedMessage, readMessages, splitBySize, writeEvent } from './sqs-event.ts';
 
 export interface EventSourcesOptions {
   readonly messaging: Pick<Messaging, 'sqs'>;
   readonly runtime: Pick<Runtime, 'invoke'>;
-  readonly harsh: Chaos;
+  readonly chaos: Chaos;
   readonly log: (line: string) => void;
 }
 
 interface Poller {
   readonly source: EventSource;
   readonly options: EventSourcesOptions;
-  readonly slots: Slots;
-  readonly fate: () => BatchChaos;
+  readonly slots: Semaphore;
+  readonly nextChaos: () => BatchChaos;
   /** Batches that are with the function, or wait for it. */
   readonly deliveries: Set<Promise<void>>;
   readonly closing: AbortSignal;
@@ -67,12 +67,12 @@ export function startEventSources(
     const poller: Poller = {
       source,
       options,
-      slots: createSlots(Math.min(FIRST_POLLERS, source.maximumConcurrency), {
+      slots: createSemaphore(Math.min(FIRST_POLLERS, source.maximumConcurrency), {
         most: source.maximumConcurrency,
         everyMs: MORE_EVERY_MS,
       }),
       // A FIFO queue promises its order, and each message once.
-      fate: source.ordered ? () => ON_TIME : createQueueChaos(options.harsh),
+      nextChaos: source.ordered ? () => ON_TIME : createQueueChaos(options.chaos),
       deliveries,
       closing: closing.signal,
     };
@@ -93,7 +93,7 @@ export function startEventSources(
 async function poll(poller: Poller): Promise<void> {
   const { source, slots, closing } = poller;
   while (!closing.aborted) {
-    await slots.some();
+    await slots.available();
     if (closing.aborted) return;
     const messages = await gather(poller).catch(async (error: unknown) => {
       tell(poller, `cannot be read: ${String(error)}`);
@@ -101,7 +101,7 @@ async function poll(poller: Poller): Promise<void> {
       return [];
     });
     const hiddenUntil = Date.now() + source.visibilityMs;
-    for (const { messages: meant, afterMs } of scheduleBatches(messages, poller.fate)) {
+    for (const { messages: meant, afterMs } of scheduleBatches(messages, poller.nextChaos)) {
       for (const batch of splitBySize(meant)) {
         begin(poller, deliver(poller, batch, afterMs, hiddenUntil));
       }

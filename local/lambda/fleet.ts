@@ -9,7 +9,7 @@
 
 import type { FunctionPlan } from '../template/plan.ts';
 import type { End, Environment, Invocation } from './environment.ts';
-import { createSlots, type Slots } from './slots.ts';
+import { createSemaphore, type Semaphore } from './semaphore.ts';
 
 export interface FleetOptions {
   readonly functions: readonly FunctionPlan[];
@@ -18,7 +18,7 @@ export interface FleetOptions {
   /** Environments of all functions together, at most. */
   readonly maxEnvironments: number;
   /** Environments that load their function at the same time, at most. */
-  readonly startsAtATime: number;
+  readonly maxStarting: number;
   readonly start: (plan: FunctionPlan) => Environment;
 }
 
@@ -58,10 +58,10 @@ interface Waiting {
 interface State {
   readonly options: FleetOptions;
   readonly pools: ReadonlyMap<FunctionPlan, Pool>;
-  readonly starts: Slots;
+  readonly starts: Semaphore;
   /** Until this time by performance.now(), no environment starts for a function whose environments become free. */
   restUntil: number;
-  closing: boolean;
+  isClosed: boolean;
 }
 
 /** How long an idle environment is kept. Lambda also keeps one for some minutes, but does not document how many. */
@@ -87,9 +87,9 @@ export function createFleet(options: FleetOptions): Fleet {
   const state: State = {
     options,
     pools,
-    starts: createSlots(options.startsAtATime),
+    starts: createSemaphore(options.maxStarting),
     restUntil: 0,
-    closing: false,
+    isClosed: false,
   };
   const reaper = setInterval(() => reap(state), REAP_EVERY_MS).unref();
   const looker = setInterval(() => startWaited(state), LOOK_EVERY_MS).unref();
@@ -104,7 +104,7 @@ export function createFleet(options: FleetOptions): Fleet {
     gone(environment, { unstarted, whyNotReady }) {
       const pool = poolOf(state, environment.plan);
       pool.members = pool.members.filter((member) => member.environment !== environment);
-      if (state.closing) unstarted.forEach(throttle);
+      if (state.isClosed) unstarted.forEach(throttle);
       else pool.waiting = [...unstarted.map(waitingFromNow), ...pool.waiting];
       // The next environment would not get ready either, so the invocations for which this one was started fail.
       if (whyNotReady !== undefined) {
@@ -116,7 +116,7 @@ export function createFleet(options: FleetOptions): Fleet {
       startWaited(state);
     },
     close() {
-      state.closing = true;
+      state.isClosed = true;
       clearInterval(reaper);
       clearInterval(looker);
       for (const { waiting } of pools.values())
@@ -136,7 +136,7 @@ function poolOf({ pools }: State, plan: FunctionPlan): Pool {
 }
 
 function take(state: State, pool: Pool, invocation: Invocation): void {
-  if (state.closing) {
+  if (state.isClosed) {
     throttle(invocation);
     return;
   }
@@ -198,7 +198,7 @@ function isOverdue(since: number): boolean {
 
 function isWanted(state: State, pool: Pool): boolean {
   const { concurrency } = state.options;
-  if (state.closing || pool.waiting.length === 0) return false;
+  if (state.isClosed || pool.waiting.length === 0) return false;
   const free = pool.members
     .filter(({ environment }) => environment.accepts())
     .reduce((total, { environment }) => total + concurrency - environment.load(), 0);

@@ -37,7 +37,7 @@ interface FunctionUrl {
 export interface FunctionUrlOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly adminKeyId: string;
   /** The key that each distribution signs with → its ARN. */
   readonly distributions: ReadonlyMap<string, string>;
@@ -92,7 +92,7 @@ export const NOT_SIGNED: JsonObject = {
 function gatekeeper(
   url: Resolved,
   functionArn: string,
-  { plan, runtime, ledger, adminKeyId, distributions }: FunctionUrlOptions,
+  { plan, runtime, callLog, adminKeyId, distributions }: FunctionUrlOptions,
 ): FunctionUrl['refusal'] {
   if (url.properties.AuthType === 'NONE') {
     // AuthType NONE opens nothing by itself: everybody must have both permissions too.
@@ -116,7 +116,7 @@ function gatekeeper(
     }
     const caller = runtime.caller(accessKeyId);
     if (caller === undefined) return FORBIDDEN;
-    const { allowed } = ledger.authorize(
+    const { allowed } = callLog.authorize(
       caller.plan,
       'lambda:InvokeFunctionUrl',
       functionArn,

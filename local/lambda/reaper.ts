@@ -12,7 +12,7 @@ export interface Reaper {
 }
 
 /**
- * One warden for all processes of a stack.
+ * One reaper for all processes of a stack.
  * @param directory is removed when they have ended
  */
 export function startReaper(directory: string): Reaper {

@@ -33,7 +33,7 @@ export interface Runtime {
 export interface RuntimeOptions {
   readonly functions: ReadonlyMap<string, FunctionPlan>;
   readonly awsEndpoint: string;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly faults: Faults;
   readonly metrics: Metrics;
   /** Requests that one process serves at the same time; 1 is classic Lambda. */
@@ -69,7 +69,7 @@ interface State {
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const api = await listen(0, 'the Lambda runtime API');
   const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
-  const warden = startReaper(compiled);
+  const reaper = startReaper(compiled);
   const environments = new Map<string, Environment>();
   const callers = new Map<string, Caller>();
   const print = createPrinter(options);
@@ -79,20 +79,20 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     awsEndpoint: options.awsEndpoint,
     concurrency: options.concurrency,
     compiled,
-    strikes: (plan, at) => options.faults.strike(plan.path, at) !== undefined,
+    mustDie: (plan, at) => options.faults.effectOn(plan.path, at) !== undefined,
     started(environment) {
       environments.set(environment.id, environment);
       callers.set(environment.accessKeyId, callerOf(environment));
-      if (environment.pid !== undefined) warden.watch(environment.pid);
-      openLogStream(options.ledger, environment);
-      if (environment.plan.isTraced) sendTraces(options.ledger, environment);
+      if (environment.pid !== undefined) reaper.watch(environment.pid);
+      openLogStream(options.callLog, environment);
+      if (environment.plan.isTraced) sendTraces(options.callLog, environment);
     },
     print,
     freed: (environment) => fleet.freed(environment),
     ended(environment, end) {
       environments.delete(environment.id);
       callers.delete(environment.accessKeyId);
-      if (environment.pid !== undefined) warden.forget(environment.pid);
+      if (environment.pid !== undefined) reaper.forget(environment.pid);
       fleet.gone(environment, end);
     },
   };
@@ -101,7 +101,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     concurrency: options.concurrency,
     maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
     // One core is for the stack itself. At least two, so that one environment that hangs does not block the others.
-    startsAtATime: Math.max(2, availableParallelism() - 1),
+    maxStarting: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
   });
   const state: State = { options, fleet, environments, inFlight: new Map() };
@@ -120,7 +120,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
         pid,
         inFlight: load(),
       })),
-    close: () => closeRuntime(state, api, warden),
+    close: () => closeRuntime(state, api, reaper),
   };
 }
 
@@ -163,26 +163,26 @@ function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload
 }
 
 /** The rights that Lambda itself needs for the log of a new environment, used with the role of the function. */
-function openLogStream(ledger: CallLog, { plan, logStream }: Environment): void {
+function openLogStream(callLog: CallLog, { plan, logStream }: Environment): void {
   const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
-  if (plan.createsLogGroup) ledger.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
-  ledger.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
+  if (plan.createsLogGroup) callLog.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
+  callLog.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
 }
 
 /** Lambda sends the traces of a function with the role of the function, too. */
-function sendTraces(ledger: CallLog, { plan }: Environment): void {
-  for (const action of TRACE_ACTIONS) ledger.authorize(plan, action, '*');
+function sendTraces(callLog: CallLog, { plan }: Environment): void {
+  for (const action of TRACE_ACTIONS) callLog.authorize(plan, action, '*');
 }
 
 /**
  * Lines of a role that may not write them get lost on AWS too; here it is said, once per function. Lines of metrics are
  * for CloudWatch, and are counted rather than printed.
  */
-function createPrinter({ ledger, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
+function createPrinter({ callLog, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
   const told = new Set<FunctionPlan>();
   return ({ plan, logStream }, line) => {
     const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
-    if (ledger.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
+    if (callLog.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
       if (!isTaken(metrics, line, log)) log(`[${shortName(plan)}] ${line}`);
     } else if (!told.has(plan)) {
       told.add(plan);
@@ -203,7 +203,7 @@ function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): bo
   }
 }
 
-async function closeRuntime(state: State, api: Listener, warden: Reaper): Promise<void> {
+async function closeRuntime(state: State, api: Listener, reaper: Reaper): Promise<void> {
   state.fleet.close();
   const all = [...state.environments.values()];
   for (const environment of all) environment.stop();
@@ -211,5 +211,5 @@ async function closeRuntime(state: State, api: Listener, warden: Reaper): Promis
   while (Date.now() < end && all.some((environment) => !environment.idle())) await wait(STOP_POLL_MS);
   for (const environment of all) environment.kill();
   await Promise.all(all.map(({ gone }) => gone));
-  await Promise.all([api.close(), warden.close()]);
+  await Promise.all([api.close(), reaper.close()]);
 }

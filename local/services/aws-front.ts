@@ -36,7 +36,7 @@ export interface Services {
   readonly secrets: Secrets;
   readonly messaging: Messaging | undefined;
   /** True while SNS takes the request: the publish quota of the Region. */
-  readonly admits: (asked: AwsRequest) => boolean;
+  readonly admits: (call: AwsRequest) => boolean;
 }
 
 export interface FrontOptions {
@@ -44,7 +44,7 @@ export interface FrontOptions {
   /** Who an access key belongs to; undefined for one that was never given out. */
   caller(accessKeyId: string): Caller | undefined;
   readonly services: Services;
-  readonly ledger: CallLog;
+  readonly callLog: CallLog;
   readonly faults: Faults;
   /** Requests below `/_local/`. */
   readonly control: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -97,16 +97,16 @@ async function handle(
     const message = 'The security token included in the request is invalid.';
     return jsonReply(failure(403, 'UnrecognizedClientException', message));
   }
-  const asked = understand(credential.service, request, body, options.services);
-  if (asked === undefined) {
+  const call = understand(credential.service, request, body, options.services);
+  if (call === undefined) {
     const message = `the local stack has no service ${credential.service}`;
     return jsonReply(failure(400, 'UnknownOperationException', message));
   }
-  if (caller === undefined) return execute(asked, request, body, options.services);
-  const denied = deny(options.ledger, caller, asked);
-  if (denied !== undefined) return errorReply(asked, denied);
-  options.ledger.count(caller.plan, asked.action);
-  return withFaults(options.faults, caller, asked, () => execute(asked, request, body, options.services));
+  if (caller === undefined) return execute(call, request, body, options.services);
+  const denied = deny(options.callLog, caller, call);
+  if (denied !== undefined) return errorReply(call, denied);
+  options.callLog.count(caller.plan, call.action);
+  return withFaults(options.faults, caller, call, () => execute(call, request, body, options.services));
 }
 
 function understand(
@@ -134,23 +134,23 @@ function understand(
 }
 
 /** The error of AWS if the role does not allow the request. */
-function deny(ledger: CallLog, caller: Caller, asked: AwsRequest): Answer | undefined {
-  for (const resource of asked.resources) {
-    const message = denialOf(ledger, caller, asked.action, resource);
+function deny(callLog: CallLog, caller: Caller, call: AwsRequest): Answer | undefined {
+  for (const resource of call.resources) {
+    const message = denialOf(callLog, caller, call.action, resource);
     if (message !== undefined)
-      return failure(asked.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
+      return failure(call.service === 'sns' ? 403 : 400, 'AccessDeniedException', message);
   }
   return undefined;
 }
 
 /** What AWS says if the caller may not do the action on the resource. */
 export function denialOf(
-  ledger: CallLog,
+  callLog: CallLog,
   { plan }: Caller,
   action: string,
   resource: string,
 ): string | undefined {
-  const decision = ledger.authorize(plan, action, resource);
+  const decision = callLog.authorize(plan, action, resource);
   if (decision.allowed) return undefined;
   const because = decision.explicitDeny
     ? `with an explicit deny in ${decision.explicitDeny === 'identity-based' ? 'an' : 'a'} ${decision.explicitDeny} policy`
@@ -161,56 +161,54 @@ export function denialOf(
 async function withFaults(
   faults: Faults,
   caller: Caller,
-  asked: AwsRequest,
+  call: AwsRequest,
   run: () => Promise<Reply>,
 ): Promise<Reply | undefined> {
-  const before = await suffer(faults.strike(caller.plan.path, 'before', asked), caller, asked);
-  if (before !== 'unharmed') return before;
+  const before = await applyEffect(faults.effectOn(caller.plan.path, 'before', call), caller, call);
+  if (before !== 'unaffected') return before;
   const reply = await run();
-  const after = await suffer(faults.strike(caller.plan.path, 'after', asked), caller, asked);
-  return after === 'unharmed' ? reply : after;
+  const after = await applyEffect(faults.effectOn(caller.plan.path, 'after', call), caller, call);
+  return after === 'unaffected' ? reply : after;
 }
 
-async function suffer(
+async function applyEffect(
   effect: Effect | undefined,
   caller: Caller,
-  asked: AwsRequest,
-): Promise<Reply | 'unharmed' | undefined> {
-  if (effect === undefined) return 'unharmed';
+  call: AwsRequest,
+): Promise<Reply | 'unaffected' | undefined> {
+  if (effect === undefined) return 'unaffected';
   if (effect.kind === 'kill') {
     caller.kill();
     return undefined;
   }
   // The connection breaks, and the process goes on.
   if (effect.kind === 'reset') return undefined;
-  if (effect.kind === 'error') return errorReply(asked, failure(effect.status, effect.type, effect.message));
+  if (effect.kind === 'error') return errorReply(call, failure(effect.status, effect.type, effect.message));
   await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
-  return 'unharmed';
+  return 'unaffected';
 }
 
 async function execute(
-  asked: AwsRequest,
+  call: AwsRequest,
   request: IncomingMessage,
   body: Buffer,
   services: Services,
 ): Promise<Reply> {
-  if (asked.service === 'dynamodb')
-    return jsonReply(await services.dynamodb.run(asked.operation, asked.input));
-  if (asked.service === 'secretsmanager')
-    return jsonReply(services.secrets.run(asked.operation, asked.input));
+  if (call.service === 'dynamodb') return jsonReply(await services.dynamodb.run(call.operation, call.input));
+  if (call.service === 'secretsmanager') return jsonReply(services.secrets.run(call.operation, call.input));
   if (services.messaging === undefined) {
     return errorReply(
-      asked,
-      failure(404, 'NotFoundException', `no template has a resource of ${asked.service}`),
+      call,
+      failure(404, 'NotFoundException', `no template has a resource of ${call.service}`),
     );
   }
-  if (asked.service === 'sns' && !services.admits(asked)) {
+  if (call.service === 'sns' && !services.admits(call)) {
     const { status, type, message } = RATE_EXCEEDED;
-    return errorReply(asked, failure(status, type, message));
+    return errorReply(call, failure(status, type, message));
   }
-  if (asked.service === 'sns' && isBatchTooLong(asked)) {
+  if (call.service === 'sns' && isBatchTooLong(call)) {
     const message = 'The length of all the batch messages put together is more than the limit.';
-    return errorReply(asked, failure(400, 'BatchRequestTooLong', message));
+    return errorReply(call, failure(400, 'BatchRequestTooLong', message));
   }
   const answer: MessagingAnswer = await services.messaging.forward(plainHeaders(request), body);
   return answer;
@@ -234,8 +232,8 @@ function failure(status: number, type: string, message: string): Answer {
 }
 
 /** An error in the protocol of the service: SNS still speaks XML. */
-function errorReply(asked: AwsRequest, { status, body }: Answer): Reply {
-  if (asked.service !== 'sns') return jsonReply({ status, body });
+function errorReply(call: AwsRequest, { status, body }: Answer): Reply {
+  if (call.service !== 'sns') return jsonReply({ status, body });
   const code = String(body.__type).replace(/^.*#/, '');
   // In its query protocol the service calls it AuthorizationError.
   const shown = code === 'AccessDeniedException' ? 'AuthorizationError' : code;

@@ -15,7 +15,7 @@ import { type JsonObject, numberOr, objectOr, parseJson, requireString } from '.
 import { arnOf } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
-import { openStoredMessages } from './kept-messages.ts';
+import { openStoredMessages } from './stored-messages.ts';
 
 export interface MessagingAnswer {
   readonly status: number;
@@ -101,7 +101,7 @@ export async function startMessaging(
     await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
   const kept = data === undefined ? undefined : openStoredMessages(data, log);
-  for (const queue of sqsStore.allQueues()) kept?.keep(queue);
+  for (const queue of sqsStore.allQueues()) kept?.attach(queue);
   return {
     forward,
     sqs,

@@ -81,8 +81,8 @@ function record({ path, name }: Resolved, inspected: JsonObject): QueueRecord {
 }
 
 function findRedrive(queues: readonly Resolved[], body: unknown): { from: Resolved; to: Resolved } {
-  const stranger = isObject(body) ? Object.keys(body).find((field) => field !== 'queue') : undefined;
-  if (stranger !== undefined) throw new Error(`a redrive has no field ${stranger}, only queue`);
+  const unknown = isObject(body) ? Object.keys(body).find((field) => field !== 'queue') : undefined;
+  if (unknown !== undefined) throw new Error(`a redrive has no field ${unknown}, only queue`);
   const part = requireString(objectOr(body).queue, '"queue"');
   const dead = queues.filter((queue) => sourcesOf(queues, queue).length > 0);
   const [from, ...others] = dead.filter(({ path }) => path.includes(part));

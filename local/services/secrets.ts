@@ -26,20 +26,20 @@ interface Secret {
   readonly created: number;
 }
 
-/** Only the owner may read the kept values. */
+/** Only the owner may read the stored values. */
 const OWNER_ONLY = 0o600;
 const DEFAULT_PASSWORD_LENGTH = 32;
 
 /**
- * Makes the secrets, or finds those that were kept in `data`.
- * @throws a sentence if what was kept cannot be read: with other keys old tokens and endpoints would be void
+ * Makes the secrets, or finds those that were stored in `data`.
+ * @throws a sentence if what was stored cannot be read: with other keys old tokens and endpoints would be void
  */
 export function startSecrets(resources: readonly Resolved[], data: string | undefined): Secrets {
-  const kept = data === undefined || resources.length === 0 ? {} : readKept(data);
-  let secrets = resources.map((resource) => makeSecret(resource, objectOr(kept[resource.name])));
-  /** Kept first: a value that could not be kept is not answered for. */
+  const stored = data === undefined || resources.length === 0 ? {} : readStored(data);
+  let secrets = resources.map((resource) => makeSecret(resource, objectOr(stored[resource.name])));
+  /** Kept first: a value that could not be stored is not answered for. */
   const replace = (next: readonly Secret[]) => {
-    if (data !== undefined && next.length > 0) keep(next, data);
+    if (data !== undefined && next.length > 0) store(next, data);
     secrets = [...next];
   };
   replace(secrets);
@@ -59,7 +59,7 @@ export function startSecrets(resources: readonly Resolved[], data: string | unde
 
 const fileIn = (data: string): string => join(data, 'secrets.json');
 
-function keep(secrets: readonly Secret[], data: string): void {
+function store(secrets: readonly Secret[], data: string): void {
   mkdirSync(data, { recursive: true });
   const text = JSON.stringify(Object.fromEntries(secrets.map((secret) => [secret.name, secret])), null, 2);
   // Written beside and renamed, so that a crash leaves the old values or the new, never half of them.
@@ -67,19 +67,19 @@ function keep(secrets: readonly Secret[], data: string): void {
   renameSync(`${fileIn(data)}.new`, fileIn(data));
 }
 
-/** Nothing where nothing was kept yet. Secrets are kept before there is a table. */
-function readKept(data: string): JsonObject {
+/** Nothing where nothing was stored yet. Secrets are stored before there is a table. */
+function readStored(data: string): JsonObject {
   const file = fileIn(data);
   if (!existsSync(file)) {
     if (existsSync(join(data, 'dynamodb'))) throw lost(data, 'is missing');
     return {};
   }
-  const kept = parseJson(readText(file, data));
-  if (!isObject(kept)) throw lost(data, 'is damaged: it is not a JSON object');
-  const damaged = Object.entries(kept).find(([, secret]) => !isSecret(secret));
+  const stored = parseJson(readText(file, data));
+  if (!isObject(stored)) throw lost(data, 'is damaged: it is not a JSON object');
+  const damaged = Object.entries(stored).find(([, secret]) => !isSecret(secret));
   if (damaged !== undefined) throw lost(data, `is damaged: it has no whole secret ${damaged[0]}`);
-  if (Object.keys(kept).length === 0) throw lost(data, 'is damaged: it is empty');
-  return kept;
+  if (Object.keys(stored).length === 0) throw lost(data, 'is damaged: it is empty');
+  return stored;
 }
 
 function readText(file: string, data: string): string {
@@ -101,8 +101,8 @@ const lost = (data: string, what: string): Error =>
       `or remove ${data} to begin with new keys and without the channels`,
   );
 
-function makeSecret(resource: Resolved, kept: JsonObject): Secret {
-  const { value, version, created } = kept;
+function makeSecret(resource: Resolved, stored: JsonObject): Secret {
+  const { value, version, created } = stored;
   return {
     arn: arnOf(resource),
     name: resource.name,

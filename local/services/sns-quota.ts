@@ -41,7 +41,7 @@ const ENTRY = /^PublishBatchRequestEntries\.member\.\d+\.Id$/;
  * it is the quota of one second.
  * @throws Error if the name does not look like a Region
  */
-export function publishQuota(region: string, now?: () => number): (asked: AwsRequest) => boolean {
+export function publishQuota(region: string, now?: () => number): (call: AwsRequest) => boolean {
   if (!isRegion(region)) throw new Error(`region is ${region}, it must be one such as eu-west-3`);
   const quota = BY_REGION[region] ?? IN_ALL_OTHERS;
   const take = bucket(quota, quota, now);

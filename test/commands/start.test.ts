@@ -167,9 +167,9 @@ test('a token does what it was minted for, and nothing else', async () => {
   await stop(hub);
 });
 
-test('npm run listen shows what is published, by any transport, also on a harsh day', async () => {
-  const hub = await start('--harsh', '--seed', '7');
-  expect(hub.output()).toContain('--harsh --seed 7 repeats it');
+test('npm run listen shows what is published, by any transport, also in chaos mode', async () => {
+  const hub = await start('--chaos', '--seed', '7');
+  expect(hub.output()).toContain('--chaos --seed 7 repeats this run');
   const caller = callerAt(local().url, { Authorization: `Bearer ${local().token}` });
   await caller.publish('chat/1', 'early');
   const listeners = await Promise.all([
@@ -233,13 +233,14 @@ describe('mistakes get one sentence', () => {
     [['--anonymous', '{"a":"b"}'], '--anonymous is {"a":"b"}: the operations of "a" must be a list of'],
     [['--prot', '1'], "Unknown option '--prot'"],
     [['--region', 'Paris'], '--region is Paris, it must be one such as eu-west-3'],
-    [['--seed', '1'], '--seed goes with --harsh'],
+    [['--seed', '1'], '--seed goes with --chaos'],
     [['--data', ''], '--data is empty, it must be a directory'],
     [['--data', 'file'], '--data is file, it must be a directory or not be there yet'],
     [['--data', 'file/x'], '--data is file/x, where nothing can be kept: ENOTDIR'],
     [['--data', '/dev/null/x'], '--data is /dev/null/x, where nothing can be kept: ENOTDIR'],
     [['--data', '/proc/x'], '--data is /proc/x, where nothing can be kept: E'],
-    [['--harsh', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
+    [['--chaos', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
+    [['--harsh', '--seed', 'y'], '--seed is y, it must be a whole number from 0 to 999999'],
   ])('npm start -- %j', async (args, sentence) => {
     writeFileSync(join(cwd, 'file'), '');
     const command = run(cwd, 'scripts/start.ts', ...args);

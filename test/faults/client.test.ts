@@ -1,5 +1,5 @@
 /**
- * The client against a hub on a harsh day, whose sockets are cut now and then: from Node, and in a real browser.
+ * The client against a hub in chaos mode, whose sockets are cut now and then: from Node, and in a real browser.
  * @module
  */
 import chromium from '@sparticuz/chromium';
@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { type Browser, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/index.ts';
-import { chaosDay } from '../../local/faults/chaos.ts';
+import { chaosMode } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { type FrontAnswer, startProxy } from '../support/client/proxy.ts';
 import { saveGrants } from '../support/wire/grants.ts';
@@ -19,7 +19,7 @@ const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 let running: RunningHub;
 let hub: Caller;
 beforeAll(async () => {
-  running = await startHub({ harsh: chaosDay(SEED) });
+  running = await startHub({ chaos: chaosMode(SEED) });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
 }, 60_000);
 afterAll(async () => {

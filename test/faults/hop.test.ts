@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hop } from '../../bench/hop.ts';
-import { chaosDay } from '../../local/faults/chaos.ts';
+import { chaosMode } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { saveGrants } from '../support/wire/grants.ts';
@@ -16,14 +16,14 @@ const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 let running: RunningHub;
 beforeAll(async () => {
   // A stream occupies its process for its whole life after its reader has hopped on: short ones, so that a machine has room.
-  running = await startHub({ harsh: chaosDay(SEED), context: { 'tidings:streamSeconds': 5 } });
+  running = await startHub({ chaos: chaosMode(SEED), context: { 'tidings:streamSeconds': 5 } });
 }, 60_000);
 afterAll(async () => {
   await saveGrants('hop', running.stack.control);
   await running.close();
 });
 
-test('clients that change transports at random lose, repeat and reorder nothing, harsh as the day may be', async () => {
+test('clients that change transports at random lose, repeat and reorder nothing, in chaos mode', async () => {
   const { url, socketUrl = '' } = running.stack;
   const result = await hop({
     url,

@@ -25,7 +25,7 @@ let hub: Caller;
 const lines: string[] = [];
 beforeAll(async () => {
   running = await startHub({
-    harsh: { ...CALM, lostDisconnects: LOST_DISCONNECTS },
+    chaos: { ...CALM, lostDisconnects: LOST_DISCONNECTS },
     log: (line) => lines.push(line),
   });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });

@@ -25,7 +25,7 @@ const logged: string[] = [];
 beforeAll(async () => {
   running = await startHub({
     context: UNTHROTTLED,
-    harsh: { ...CALM, seed: SEED, duplicates: 0.3, reorders: 0.3 },
+    chaos: { ...CALM, seed: SEED, duplicates: 0.3, reorders: 0.3 },
     log: (line) => logged.push(line),
   });
   receiver = await startReceiver();

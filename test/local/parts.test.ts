@@ -75,7 +75,7 @@ describe('faults', () => {
     const faults = createFaults();
     faults.add({ function: 'Work', action: 'a:Put', call: 2, times: 2, at: 'before', effect: 'kill' });
     const strikes = ['a:Put', 'a:Get', 'a:Put', 'a:Put', 'a:Put'].map((action) => {
-      return faults.strike('Front/Work', 'before', { action, resources: [] }) !== undefined;
+      return faults.effectOn('Front/Work', 'before', { action, resources: [] }) !== undefined;
     });
     expect(strikes).toEqual([false, false, true, true, false]);
   });
@@ -84,8 +84,8 @@ describe('faults', () => {
     const faults = createFaults();
     faults.add({ function: '', at: 'before', effect: { delayMs: 1 } });
     faults.add({ function: '', at: 'before', effect: 'kill' });
-    expect(faults.strike('x', 'before')?.kind).toBe('delay');
-    expect(faults.strike('x', 'before')?.kind).toBe('kill');
-    expect(faults.strike('x', 'before')).toBeUndefined();
+    expect(faults.effectOn('x', 'before')?.kind).toBe('delay');
+    expect(faults.effectOn('x', 'before')?.kind).toBe('kill');
+    expect(faults.effectOn('x', 'before')).toBeUndefined();
   });
 });

@@ -25,8 +25,8 @@ beforeEach(() => {
 });
 
 /** A stack of its own, for as long as it is needed. */
-async function withStack(harsh: Partial<Chaos>, run: (stack: LocalStack, url: string) => Promise<void>) {
-  const stack = await startLocalStack({ assembly: fixture.assembly, harsh: { ...CALM, ...harsh } });
+async function withStack(chaos: Partial<Chaos>, run: (stack: LocalStack, url: string) => Promise<void>) {
+  const stack = await startLocalStack({ assembly: fixture.assembly, chaos: { ...CALM, ...chaos } });
   try {
     await run(stack, `${stack.outputs.ApiEndpoint}/ws`);
   } finally {
@@ -198,7 +198,7 @@ describe('a connection', () => {
   });
 });
 
-describe('a harsh day', () => {
+describe('a chaos day', () => {
   it('loses the end of some connections', async () => {
     await withStack({ seed: 7, lostDisconnects: 0.5 }, async (_, url) => {
       const { losesDisconnect } = createSocketChaos({ ...CALM, seed: 7, lostDisconnects: 0.5 });

@@ -2,28 +2,28 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CALM, type Chaos } from '../../../local/faults/chaos.ts';
 import { createQueueChaos, scheduleBatches } from '../../../local/faults/chaos-queue.ts';
 import { objectOr } from '../../../local/template/json.ts';
-import { type PostOffice, startPostOffice, until } from '../desk.ts';
+import { type QueueStack, startQueueStack, until } from '../queue-stack.ts';
 
-describe('fates', () => {
-  const many = (harsh: Chaos) => {
-    const fate = createQueueChaos(harsh);
-    return Array.from({ length: 2_000 }, fate);
+describe('decisions', () => {
+  const many = (chaos: Chaos) => {
+    const nextChaos = createQueueChaos(chaos);
+    return Array.from({ length: 2_000 }, nextChaos);
   };
   const part = (flags: boolean[]) => flags.filter(Boolean).length / flags.length;
 
   it('befall the parts that were asked for, the same ones for the same seed', () => {
-    const harsh = { ...CALM, seed: 7, duplicates: 0.1, reorders: 0.2 };
-    const fates = many(harsh);
-    expect(part(fates.map(({ holdMs }) => holdMs > 0))).toBeCloseTo(0.2, 1);
-    expect(part(fates.map(({ againMs }) => againMs !== undefined))).toBeCloseTo(0.1, 1);
+    const chaos = { ...CALM, seed: 7, duplicates: 0.1, reorders: 0.2 };
+    const decisions = many(chaos);
+    expect(part(decisions.map(({ holdMs }) => holdMs > 0))).toBeCloseTo(0.2, 1);
+    expect(part(decisions.map(({ againMs }) => againMs !== undefined))).toBeCloseTo(0.1, 1);
     expect(
-      part(fates.filter(({ againMs }) => againMs !== undefined).map(({ againMs }) => againMs === 0)),
+      part(decisions.filter(({ againMs }) => againMs !== undefined).map(({ againMs }) => againMs === 0)),
     ).toBeCloseTo(0.5, 0);
     expect(
-      Math.max(...fates.map(({ holdMs, againMs = 0 }) => Math.max(holdMs, againMs))),
+      Math.max(...decisions.map(({ holdMs, againMs = 0 }) => Math.max(holdMs, againMs))),
     ).toBeLessThanOrEqual(300);
-    expect(many(harsh)).toEqual(fates);
-    expect(many({ ...harsh, seed: 8 })).not.toEqual(fates);
+    expect(many(chaos)).toEqual(decisions);
+    expect(many({ ...chaos, seed: 8 })).not.toEqual(decisions);
   });
 
   it('do not shift when another part is asked for', () => {
@@ -32,12 +32,12 @@ describe('fates', () => {
     expect(held(0)).toEqual(held(0.5));
   });
 
-  it('are gentle by default', () => {
+  it('change nothing in a calm stack', () => {
     expect(many(CALM).every(({ holdMs, againMs }) => holdMs === 0 && againMs === undefined)).toBe(true);
   });
 
   it('part a batch into deliveries', () => {
-    const fates = [
+    const decisions = [
       { holdMs: 0, againMs: undefined },
       { holdMs: 50, againMs: undefined },
       { holdMs: 0, againMs: 0 },
@@ -45,7 +45,7 @@ describe('fates', () => {
     ];
     const deliveries = scheduleBatches(
       ['a', 'b', 'c', 'd'],
-      () => fates.shift() ?? { holdMs: 0, againMs: undefined },
+      () => decisions.shift() ?? { holdMs: 0, againMs: undefined },
     );
     expect(deliveries.map(({ messages, afterMs }) => `${messages.join('')} ${afterMs}`)).toEqual([
       'ac 0',
@@ -58,29 +58,29 @@ describe('fates', () => {
   });
 });
 
-describe('a harsh stack', () => {
-  let office: PostOffice;
+describe('a stack in chaos mode', () => {
+  let queueStack: QueueStack;
   beforeAll(async () => {
-    office = await startPostOffice({ harsh: { ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 } });
+    queueStack = await startQueueStack({ chaos: { ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 } });
   });
-  afterAll(() => office.close());
-  beforeEach(() => office.desk.reset());
+  afterAll(() => queueStack.close());
+  beforeEach(() => queueStack.consumer.reset());
 
   const names = Array.from({ length: 40 }, (_, index) => `m${String(index).padStart(2, '0')}`);
 
   it('delivers all, some twice and some late', async () => {
-    await office.sendAll('Plain', names);
-    // The fates say how many there will be, in whatever order the messages came.
-    const fate = createQueueChaos({ ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 });
-    const doubled = names.map(() => fate()).filter(({ againMs }) => againMs !== undefined).length;
-    await until(() => expect(office.desk.texts()).toHaveLength(names.length + doubled));
-    await office.emptied('Plain');
-    const came = office.desk.texts();
+    await queueStack.sendAll('Plain', names);
+    // The decisions say how many there will be, in whatever order the messages came.
+    const nextChaos = createQueueChaos({ ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 });
+    const doubled = names.map(() => nextChaos()).filter(({ againMs }) => againMs !== undefined).length;
+    await until(() => expect(queueStack.consumer.texts()).toHaveLength(names.length + doubled));
+    await queueStack.emptied('Plain');
+    const came = queueStack.consumer.texts();
     expect(new Set(came)).toEqual(new Set(names));
     const first = [...new Set(came)];
     expect(first).not.toEqual(first.toSorted());
     // A duplicate is the same message, taken once.
-    const taken = office.desk.batches.flatMap(({ records }) => records);
+    const taken = queueStack.consumer.batches.flatMap(({ records }) => records);
     expect(new Set(taken.map(({ receiptHandle }) => receiptHandle)).size).toBe(names.length);
     expect(new Set(taken.map((record) => objectOr(record.attributes).ApproximateReceiveCount))).toEqual(
       new Set(['1']),
@@ -89,27 +89,27 @@ describe('a harsh stack', () => {
 
   it('deletes nothing before the function succeeded with it', async () => {
     const refused = new Set<string>();
-    office.desk.rule = ({ texts }) => {
+    queueStack.consumer.rule = ({ texts }) => {
       const fresh = texts.filter((text) => !refused.has(text));
       for (const text of fresh) refused.add(text);
       if (fresh.length > 0) throw new Error('each message fails at first');
       return null;
     };
-    await office.sendAll('Plain', names);
+    await queueStack.sendAll('Plain', names);
     await until(() => expect(refused.size).toBe(names.length));
-    await office.emptied('Plain');
-    const counts = Map.groupBy(office.desk.texts(), (text) => text);
+    await queueStack.emptied('Plain');
+    const counts = Map.groupBy(queueStack.consumer.texts(), (text) => text);
     expect([...counts.values()].every(({ length }) => length >= 2)).toBe(true);
   });
 
   it('leaves FIFO queues alone', async () => {
-    await office.sendAll('Line', names, (text) => ({
+    await queueStack.sendAll('Line', names, (text) => ({
       MessageGroupId: 'group',
       MessageDeduplicationId: text,
     }));
-    await office.emptied('Line');
+    await queueStack.emptied('Line');
     // Duplicates from the other queue may still come.
-    const ordered = office.desk.batches.filter(({ records }) => {
+    const ordered = queueStack.consumer.batches.filter(({ records }) => {
       return String(records[0]?.eventSourceARN).endsWith('.fifo');
     });
     expect(ordered.flatMap(({ texts }) => texts)).toEqual(names);

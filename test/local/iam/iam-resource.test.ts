@@ -16,9 +16,9 @@ const ACCOUNT = '000000000000';
 const queue = `arn:aws:sqs:us-east-1:${ACCOUNT}:q`;
 const topic = `arn:aws:sns:us-east-1:${ACCOUNT}:t`;
 const otherTopic = `arn:aws:sns:us-east-1:${ACCOUNT}:t2`;
-const role = `arn:aws:iam::${ACCOUNT}:role/door`;
-const session = `arn:aws:sts::${ACCOUNT}:assumed-role/door/door`;
-const door: Requester = { kind: 'role', role, session };
+const role = `arn:aws:iam::${ACCOUNT}:role/caller`;
+const session = `arn:aws:sts::${ACCOUNT}:assumed-role/caller/caller`;
+const caller: Requester = { kind: 'role', role, session };
 const sns: Requester = { kind: 'service', name: 'sns.amazonaws.com' };
 const anybody: Requester = { kind: 'anybody' };
 
@@ -49,16 +49,23 @@ type Case = readonly [
 
 const CASES: readonly Case[] = [
   // A role of the same account needs one Allow, wherever that is.
-  ['no policy says anything', door, [], [], overTls, 'none'],
-  ['the role alone allows', door, [send()], [], overTls, 'allow'],
-  ['the queue alone allows the role', door, [], [send({ Principal: { AWS: role } })], overTls, 'allow'],
-  ['the queue alone allows the session', door, [], [send({ Principal: { AWS: session } })], overTls, 'allow'],
-  ['the queue alone allows everybody', door, [], [send({ Principal: '*' })], overTls, 'allow'],
-  ['everybody, as {"AWS":"*"}', door, [], [send({ Principal: { AWS: ['*'] } })], overTls, 'allow'],
-  ['the queue allows another role', door, [], [send({ Principal: { AWS: `${role}2` } })], overTls, 'none'],
+  ['no policy says anything', caller, [], [], overTls, 'none'],
+  ['the role alone allows', caller, [send()], [], overTls, 'allow'],
+  ['the queue alone allows the role', caller, [], [send({ Principal: { AWS: role } })], overTls, 'allow'],
+  [
+    'the queue alone allows the session',
+    caller,
+    [],
+    [send({ Principal: { AWS: session } })],
+    overTls,
+    'allow',
+  ],
+  ['the queue alone allows everybody', caller, [], [send({ Principal: '*' })], overTls, 'allow'],
+  ['everybody, as {"AWS":"*"}', caller, [], [send({ Principal: { AWS: ['*'] } })], overTls, 'allow'],
+  ['the queue allows another role', caller, [], [send({ Principal: { AWS: `${role}2` } })], overTls, 'none'],
   [
     'the queue allows another action',
-    door,
+    caller,
     [],
     [send({ Principal: '*', Action: 'sqs:ReceiveMessage' })],
     overTls,
@@ -66,7 +73,7 @@ const CASES: readonly Case[] = [
   ],
   [
     'the queue’s policy is of another resource',
-    door,
+    caller,
     [],
     [send({ Principal: '*', Resource: `${queue}2` })],
     overTls,
@@ -75,7 +82,7 @@ const CASES: readonly Case[] = [
   // Naming the account hands the decision on to it: the role must be allowed by its own policy then.
   [
     'the queue allows the account, and the role says nothing',
-    door,
+    caller,
     [],
     [send({ Principal: { AWS: ACCOUNT } })],
     overTls,
@@ -83,16 +90,16 @@ const CASES: readonly Case[] = [
   ],
   [
     '… by its root',
-    door,
+    caller,
     [],
     [send({ Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` } })],
     overTls,
     'none',
   ],
-  ['… and the role allows', door, [send()], [send({ Principal: { AWS: ACCOUNT } })], overTls, 'allow'],
+  ['… and the role allows', caller, [send()], [send({ Principal: { AWS: ACCOUNT } })], overTls, 'allow'],
   [
     'a service principal is no role',
-    door,
+    caller,
     [],
     [send({ Principal: { Service: 'sns.amazonaws.com' } })],
     overTls,
@@ -101,7 +108,7 @@ const CASES: readonly Case[] = [
   // An explicit Deny in either wins over every Allow in both.
   [
     'the role denies what the queue allows',
-    door,
+    caller,
     [deny()],
     [send({ Principal: '*' })],
     overTls,
@@ -109,7 +116,7 @@ const CASES: readonly Case[] = [
   ],
   [
     'the queue denies the role what the role allows',
-    door,
+    caller,
     [send()],
     [deny({ Principal: { AWS: role } })],
     overTls,
@@ -117,7 +124,7 @@ const CASES: readonly Case[] = [
   ],
   [
     'the queue denies the session',
-    door,
+    caller,
     [send()],
     [deny({ Principal: { AWS: session } })],
     overTls,
@@ -125,16 +132,16 @@ const CASES: readonly Case[] = [
   ],
   [
     'the queue denies the account, and so all in it',
-    door,
+    caller,
     [send()],
     [deny({ Principal: { AWS: ACCOUNT } })],
     overTls,
     'resource-based',
   ],
-  ['the queue denies everybody', door, [send()], [deny({ Principal: '*' })], overTls, 'resource-based'],
+  ['the queue denies everybody', caller, [send()], [deny({ Principal: '*' })], overTls, 'resource-based'],
   [
     'the queue denies somebody else',
-    door,
+    caller,
     [send()],
     [deny({ Principal: { AWS: `${role}2` } })],
     overTls,
@@ -142,24 +149,24 @@ const CASES: readonly Case[] = [
   ],
   [
     'the queue denies a service',
-    door,
+    caller,
     [send()],
     [deny({ Principal: { Service: 'sns.amazonaws.com' } })],
     overTls,
     'allow',
   ],
   // What does not hold denies nothing; SDKs speak TLS on AWS.
-  ['plain text is denied, over TLS', door, [send()], [inPlainText], overTls, 'allow'],
+  ['plain text is denied, over TLS', caller, [send()], [inPlainText], overTls, 'allow'],
   [
     'plain text is denied, in plain text',
-    door,
+    caller,
     [send()],
     [inPlainText],
     { 'aws:SecureTransport': ['false'] },
     'resource-based',
   ],
   // A Bool on a key that is not in the request does not hold.
-  ['plain text is denied, and nobody says how it came', door, [send()], [inPlainText], {}, 'allow'],
+  ['plain text is denied, and nobody says how it came', caller, [send()], [inPlainText], {}, 'allow'],
   // A service has no policy of its own: the queue’s must let it in, and from this topic.
   ['SNS, and the queue says nothing', sns, [], [], overTls, 'none'],
   [
@@ -222,7 +229,7 @@ describe('identity and resource policies', () => {
   });
 
   it('counts a grant of the role as used only where that allowed it', () => {
-    const question = { requester: door, action: 'sqs:SendMessage', resource: queue, context: overTls };
+    const question = { requester: caller, action: 'sqs:SendMessage', resource: queue, context: overTls };
     const byQueue = parseResourcePolicy({ Statement: send({ Principal: '*' }) }, 'queue');
     expect(decide([], byQueue, question)).toEqual({ allowed: true, matches: [] });
     const [matched] = [decide(parsePolicy({ Statement: send() }, 'role'), byQueue, question)];

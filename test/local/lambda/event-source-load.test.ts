@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { objectOr } from '../../../local/template/json.ts';
-import { holding, type PostOffice, startPostOffice, until } from '../desk.ts';
+import { holding, type QueueStack, startQueueStack, until } from '../queue-stack.ts';
 import { isAlive } from '../support.ts';
 
-let office: PostOffice;
+let queueStack: QueueStack;
 beforeAll(async () => {
-  office = await startPostOffice();
+  queueStack = await startQueueStack();
 });
-afterAll(() => office.close());
-beforeEach(() => office.desk.reset());
+afterAll(() => queueStack.close());
+beforeEach(() => queueStack.consumer.reset());
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `m${index}`);
 
@@ -17,32 +17,32 @@ describe('batches run beside each other', () => {
     ['Wide', 5],
     ['Few', 2],
   ])('from %s: %i at most', async (queue, limit) => {
-    const { desk } = office;
+    const { consumer } = queueStack;
     const held = holding();
-    desk.rule = held.rule;
-    await office.sendAll(queue, names(12));
-    await until(() => expect(desk.running).toBe(limit));
-    expect((await office.queues())[queue]).toMatchObject({ inFlight: limit, visible: 12 - limit });
+    consumer.rule = held.rule;
+    await queueStack.sendAll(queue, names(12));
+    await until(() => expect(consumer.running).toBe(limit));
+    expect((await queueStack.queues())[queue]).toMatchObject({ inFlight: limit, visible: 12 - limit });
     held.open();
-    await office.emptied(queue);
-    expect(desk.most).toBe(limit);
-    expect(desk.texts().toSorted()).toEqual(names(12).toSorted());
+    await queueStack.emptied(queue);
+    expect(consumer.most).toBe(limit);
+    expect(consumer.texts().toSorted()).toEqual(names(12).toSorted());
   });
 
   it('and one that is throttled is delivered later, not lost', async () => {
-    const { desk } = office;
+    const { consumer } = queueStack;
     const held = holding();
-    desk.rule = held.rule;
-    await office.sendAll('Narrow', names(2));
+    consumer.rule = held.rule;
+    await queueStack.sendAll('Narrow', names(2));
     await until(async () => {
-      expect((await office.queues()).Narrow).toMatchObject({ inFlight: 2 });
-      expect(desk.running).toBe(1);
+      expect((await queueStack.queues()).Narrow).toMatchObject({ inFlight: 2 });
+      expect(consumer.running).toBe(1);
     });
     held.open();
-    await office.emptied('Narrow');
-    expect(desk.most).toBe(1);
-    expect(desk.texts().toSorted()).toEqual(names(2));
-    const counts = desk.batches.map(
+    await queueStack.emptied('Narrow');
+    expect(consumer.most).toBe(1);
+    expect(consumer.texts().toSorted()).toEqual(names(2));
+    const counts = consumer.batches.map(
       ({ records }) => objectOr(records[0]?.attributes).ApproximateReceiveCount,
     );
     expect(counts).toEqual(['1', '1']);
@@ -51,18 +51,18 @@ describe('batches run beside each other', () => {
 
 describe('a batching window', () => {
   it('gathers more than one receive gives', async () => {
-    await office.sendAll('Gathered', names(25));
-    await office.emptied('Gathered');
-    expect(office.desk.batches.map(({ texts }) => texts.length)).toEqual([25]);
+    await queueStack.sendAll('Gathered', names(25));
+    await queueStack.emptied('Gathered');
+    expect(queueStack.consumer.batches.map(({ texts }) => texts.length)).toEqual([25]);
   });
 
   it('ends with what has come', async () => {
     const start = Date.now();
-    await office.sendAll('Gathered', ['early']);
-    await until(async () => expect((await office.queues()).Gathered).toMatchObject({ inFlight: 1 }));
-    await office.sendAll('Gathered', ['late']);
-    await office.emptied('Gathered');
-    expect(office.desk.batches.map(({ texts }) => texts)).toEqual([['early', 'late']]);
+    await queueStack.sendAll('Gathered', ['early']);
+    await until(async () => expect((await queueStack.queues()).Gathered).toMatchObject({ inFlight: 1 }));
+    await queueStack.sendAll('Gathered', ['late']);
+    await queueStack.emptied('Gathered');
+    expect(queueStack.consumer.batches.map(({ texts }) => texts)).toEqual([['early', 'late']]);
     expect(Date.now() - start).toBeGreaterThanOrEqual(990);
   });
 });
@@ -71,8 +71,8 @@ it('a message that a poller waits for is with the function at once', async () =>
   const times: number[] = [];
   for (const text of names(30)) {
     const start = performance.now();
-    await office.sendAll('Wide', [text]);
-    await until(() => expect(office.desk.texts()).toContain(text));
+    await queueStack.sendAll('Wide', [text]);
+    await until(() => expect(queueStack.consumer.texts()).toContain(text));
     times.push(performance.now() - start);
   }
   const [median = Number.POSITIVE_INFINITY] = times.toSorted((a, b) => a - b).slice(15);
@@ -81,10 +81,10 @@ it('a message that a poller waits for is with the function at once', async () =>
 });
 
 it('closing ends pollers and what is with the functions', async () => {
-  const other = await startPostOffice();
-  other.desk.rule = holding().rule;
+  const other = await startQueueStack();
+  other.consumer.rule = holding().rule;
   await other.send('Wide', 'unfinished');
-  await vi.waitFor(() => expect(other.desk.running).toBe(1), { timeout: 15_000 });
+  await vi.waitFor(() => expect(other.consumer.running).toBe(1), { timeout: 15_000 });
   const processes: unknown = await (await other.control('processes')).json();
   const pids = (Array.isArray(processes) ? processes : []).map((process) => Number(objectOr(process).pid));
   const start = performance.now();

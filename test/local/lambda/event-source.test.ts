@@ -2,18 +2,18 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { GetQueueAttributesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isObject, type JsonObject, objectOr } from '../../../local/template/json.ts';
-import { type PostOffice, reporting, startPostOffice, until } from '../desk.ts';
+import { type QueueStack, reporting, startQueueStack, until } from '../queue-stack.ts';
 import { jsonOf } from '../support.ts';
 
-let office: PostOffice;
+let queueStack: QueueStack;
 beforeAll(async () => {
-  office = await startPostOffice();
+  queueStack = await startQueueStack();
 });
-afterAll(() => office.close());
-beforeEach(() => office.desk.reset());
+afterAll(() => queueStack.close());
+beforeEach(() => queueStack.consumer.reset());
 
 const receiveCounts = (text: string) =>
-  office.desk.batches.flatMap(({ records, texts }) =>
+  queueStack.consumer.batches.flatMap(({ records, texts }) =>
     texts.flatMap((each, index) =>
       each === text ? [Number(objectOr(records[index]?.attributes).ApproximateReceiveCount)] : [],
     ),
@@ -25,15 +25,15 @@ describe('a message', () => {
       kind: { DataType: 'String', StringValue: 'letter' },
       seal: { DataType: 'Binary', BinaryValue: Buffer.from('wax') },
     };
-    await office.send('Plain', 'hello', { MessageAttributes });
-    await office.emptied('Plain');
-    const { desk } = office;
-    expect(desk.batches).toHaveLength(1);
-    expect(desk.batches[0]?.records).toEqual([
+    await queueStack.send('Plain', 'hello', { MessageAttributes });
+    await queueStack.emptied('Plain');
+    const { consumer } = queueStack;
+    expect(consumer.batches).toHaveLength(1);
+    expect(consumer.batches[0]?.records).toEqual([
       {
         messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
         receiptHandle: expect.any(String),
-        body: office.body('hello'),
+        body: queueStack.body('hello'),
         attributes: {
           ApproximateReceiveCount: '1',
           SentTimestamp: expect.stringMatching(/^\d{13}$/),
@@ -54,116 +54,121 @@ describe('a message', () => {
   });
 
   it('comes by way of a topic, with a message group too', async () => {
-    const sns = new SNSClient(office.settings);
-    const Message = office.body('published');
+    const sns = new SNSClient(queueStack.settings);
+    const Message = queueStack.body('published');
     await sns.send(
-      new PublishCommand({ TopicArn: office.stack.outputs.TopicArn, Message, MessageGroupId: 'tenant' }),
+      new PublishCommand({ TopicArn: queueStack.stack.outputs.TopicArn, Message, MessageGroupId: 'tenant' }),
     );
     sns.destroy();
-    await office.emptied('Work');
-    expect(office.desk.texts()).toEqual(['published']);
+    await queueStack.emptied('Work');
+    expect(queueStack.consumer.texts()).toEqual(['published']);
   });
 
   it('waits out the delay of its queue, or its own', async () => {
     const start = Date.now();
-    await office.send('Late', 'slow');
-    await office.send('Late', 'slower', { DelaySeconds: 2 });
-    await office.send('Late', 'prompt', { DelaySeconds: 0 });
-    await until(() => expect(office.desk.texts()).toEqual(['prompt']));
-    expect((await office.queues()).Late).toMatchObject({ delayed: 2 });
-    await until(() => expect(office.desk.texts()).toEqual(['prompt', 'slow']));
+    await queueStack.send('Late', 'slow');
+    await queueStack.send('Late', 'slower', { DelaySeconds: 2 });
+    await queueStack.send('Late', 'prompt', { DelaySeconds: 0 });
+    await until(() => expect(queueStack.consumer.texts()).toEqual(['prompt']));
+    expect((await queueStack.queues()).Late).toMatchObject({ delayed: 2 });
+    await until(() => expect(queueStack.consumer.texts()).toEqual(['prompt', 'slow']));
     expect(Date.now() - start).toBeGreaterThanOrEqual(990);
-    await until(() => expect(office.desk.texts()).toEqual(['prompt', 'slow', 'slower']));
+    await until(() => expect(queueStack.consumer.texts()).toEqual(['prompt', 'slow', 'slower']));
     expect(Date.now() - start).toBeGreaterThanOrEqual(1_990);
   });
 
   it('stays in its queue while the mapping is disabled', async () => {
-    await office.send('Off', 'unread');
-    await office.send('Plain', 'read');
-    await office.emptied('Plain');
-    expect(office.desk.texts()).toEqual(['read']);
-    expect((await office.queues()).Off).toMatchObject({ visible: 1, bodies: [office.body('unread')] });
+    await queueStack.send('Off', 'unread');
+    await queueStack.send('Plain', 'read');
+    await queueStack.emptied('Plain');
+    expect(queueStack.consumer.texts()).toEqual(['read']);
+    expect((await queueStack.queues()).Off).toMatchObject({
+      visible: 1,
+      bodies: [queueStack.body('unread')],
+    });
   });
 
   it('of a FIFO queue comes after the one before it, even if that failed', async () => {
-    office.desk.rule = () => {
-      if (office.desk.batches.length === 1) throw new Error('not yet');
+    queueStack.consumer.rule = () => {
+      if (queueStack.consumer.batches.length === 1) throw new Error('not yet');
       return null;
     };
     for (const text of ['one', 'two', 'three']) {
       const more = { MessageGroupId: 'group', MessageDeduplicationId: text };
-      await office.send('Line', text, more);
+      await queueStack.send('Line', text, more);
     }
-    await office.emptied('Line');
-    expect(office.desk.texts()).toEqual(['one', 'one', 'two', 'three']);
+    await queueStack.emptied('Line');
+    expect(queueStack.consumer.texts()).toEqual(['one', 'one', 'two', 'three']);
   });
 });
 
 async function arnOf(queue: string): Promise<string | undefined> {
   const command = new GetQueueAttributesCommand({
-    QueueUrl: office.url(queue),
+    QueueUrl: queueStack.url(queue),
     AttributeNames: ['QueueArn'],
   });
-  return (await office.sqs.send(command)).Attributes?.QueueArn;
+  return (await queueStack.sqs.send(command)).Attributes?.QueueArn;
 }
 
 describe('what fails', () => {
   it('is delivered again when its visibility timeout ends: a batch as a whole', async () => {
-    office.desk.rule = () => {
-      if (office.desk.batches.length === 1) throw new Error('on purpose');
+    queueStack.consumer.rule = () => {
+      if (queueStack.consumer.batches.length === 1) throw new Error('on purpose');
       return null;
     };
     const start = Date.now();
-    await office.send('Plain', 'again');
-    await office.emptied('Plain');
+    await queueStack.send('Plain', 'again');
+    await queueStack.emptied('Plain');
     expect(receiveCounts('again')).toEqual([1, 2]);
     expect(Date.now() - start).toBeGreaterThanOrEqual(1_990);
   });
 
   it('is not asked for where failures are not to be reported', async () => {
-    office.desk.rule = (batch) => reporting(batch, () => true);
-    await office.send('Plain', 'ignored');
-    await office.emptied('Plain');
-    expect(office.desk.texts()).toEqual(['ignored']);
+    queueStack.consumer.rule = (batch) => reporting(batch, () => true);
+    await queueStack.send('Plain', 'ignored');
+    await queueStack.emptied('Plain');
+    expect(queueStack.consumer.texts()).toEqual(['ignored']);
   });
 
   it('dies after maxReceiveCount, and its neighbours are delivered once', async () => {
-    office.desk.rule = (batch) => reporting(batch, (text) => text === 'poison');
-    for (const text of ['before', 'poison', 'after']) await office.send('Work', text);
-    await until(async () => expect((await office.queues()).Dead).toMatchObject({ visible: 1 }));
+    queueStack.consumer.rule = (batch) => reporting(batch, (text) => text === 'poison');
+    for (const text of ['before', 'poison', 'after']) await queueStack.send('Work', text);
+    await until(async () => expect((await queueStack.queues()).Dead).toMatchObject({ visible: 1 }));
     expect(receiveCounts('poison')).toEqual([1, 2]);
     expect(receiveCounts('before')).toEqual([1]);
     expect(receiveCounts('after')).toEqual([1]);
-    await office.emptied('Work');
-    expect((await office.queues()).Dead).toEqual({
+    await queueStack.emptied('Work');
+    expect((await queueStack.queues()).Dead).toEqual({
       queue: 'Post/Dead',
       name: expect.stringMatching(/^Post-Dead/),
       visible: 1,
       inFlight: 0,
       delayed: 0,
-      bodies: [office.body('poison')],
+      bodies: [queueStack.body('poison')],
     });
   });
 
   it('can be tried again from the dead-letter queue', async () => {
     expect(await redrive({ queue: 'Dead' })).toEqual({ from: 'Post/Dead', to: 'Post/Work', moved: 1 });
-    await office.emptied('Work');
-    await office.emptied('Dead');
+    await queueStack.emptied('Work');
+    await queueStack.emptied('Dead');
     expect(receiveCounts('poison')).toEqual([1]);
     expect(await redrive({ queue: 'Dead' })).toMatchObject({ moved: 0 });
   });
 
   it('is the whole batch if the answer names a stranger', async () => {
-    office.desk.rule = () => {
-      return office.desk.batches.length > 1 ? null : { batchItemFailures: [{ itemIdentifier: 'stranger' }] };
+    queueStack.consumer.rule = () => {
+      return queueStack.consumer.batches.length > 1
+        ? null
+        : { batchItemFailures: [{ itemIdentifier: 'stranger' }] };
     };
-    await office.send('Work', 'strange');
-    await office.emptied('Work');
+    await queueStack.send('Work', 'strange');
+    await queueStack.emptied('Work');
     expect(receiveCounts('strange')).toEqual([1, 2]);
   });
 
   async function redrive(body: JsonObject): Promise<JsonObject> {
-    return jsonOf(await office.control('queues/redrive', { method: 'POST', body: JSON.stringify(body) }));
+    return jsonOf(await queueStack.control('queues/redrive', { method: 'POST', body: JSON.stringify(body) }));
   }
 
   it.each([
@@ -176,20 +181,20 @@ describe('what fails', () => {
 });
 
 describe('a fault', () => {
-  afterEach(() => office.control('faults', { method: 'DELETE' }));
+  afterEach(() => queueStack.control('faults', { method: 'DELETE' }));
 
   it.each(['invoke', 'response'])('that kills at %s brings the batch back', async (at) => {
     const fault = { function: 'OfPlain', at, effect: 'kill' };
-    const added = await office.control('faults', { method: 'POST', body: JSON.stringify(fault) });
+    const added = await queueStack.control('faults', { method: 'POST', body: JSON.stringify(fault) });
     expect(added.status).toBe(204);
-    await office.send('Plain', at);
-    await office.emptied('Plain');
+    await queueStack.send('Plain', at);
+    await queueStack.emptied('Plain');
     expect(receiveCounts(at).at(-1)).toBe(2);
   });
 });
 
 it('uses the grants of its function, and no more than AWS asks for', async () => {
-  const grants: unknown = await (await office.control('grants')).json();
+  const grants: unknown = await (await queueStack.control('grants')).json();
   const own = (Array.isArray(grants) ? grants.filter(isObject) : []).filter((grant) => {
     return grant.function === 'Post/OfWork' && String(grant.action).startsWith('sqs:');
   });

@@ -95,7 +95,7 @@ function createScene(more: Partial<FleetOptions> = {}) {
     functions: [A, B],
     concurrency,
     maxEnvironments: 10,
-    startsAtATime: 10,
+    maxStarting: 10,
     start,
     ...more,
   });
@@ -179,7 +179,7 @@ it('pauses after a start while environments become free', async () => {
 });
 
 it('gives an invocation that waits for a start to the first environment that is free', async () => {
-  const scene = createScene({ startsAtATime: 1 });
+  const scene = createScene({ maxStarting: 1 });
   await scene.take(A);
   await scene.at(0).getReady();
   for (const _ of [2, 3, 4]) await scene.take(A);
@@ -194,7 +194,7 @@ it('gives an invocation that waits for a start to the first environment that is 
 });
 
 it('starts no more environments at a time than the limit', async () => {
-  const scene = createScene({ startsAtATime: 2 });
+  const scene = createScene({ maxStarting: 2 });
   for (const _ of [1, 2, 3, 4]) await scene.take(A);
   await pass(START_MS);
   expect(scene.made).toHaveLength(2);
@@ -257,7 +257,7 @@ it('fails what waits for one that cannot get ready, and starts none in its place
 });
 
 it('has what a process that ended never began run elsewhere, and first', async () => {
-  const scene = createScene({ startsAtATime: 1, maxEnvironments: 1 });
+  const scene = createScene({ maxStarting: 1, maxEnvironments: 1 });
   await scene.take(A);
   await scene.at(0).getReady();
   await scene.at(0).end();

@@ -2,32 +2,34 @@ import { PublishBatchCommand, PublishCommand, SNSClient } from '@aws-sdk/client-
 import { PurgeQueueCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type JsonObject, listOf, objectOr } from '../../../local/template/json.ts';
-import { type PostOffice, startPostOffice, until } from '../desk.ts';
+import { type QueueStack, startQueueStack, until } from '../queue-stack.ts';
 import { at, jsonOf } from '../support.ts';
 
-let office: PostOffice;
+let queueStack: QueueStack;
 let sns: SNSClient;
 beforeAll(async () => {
-  office = await startPostOffice();
-  sns = new SNSClient(office.settings);
+  queueStack = await startQueueStack();
+  sns = new SNSClient(queueStack.settings);
 });
 afterAll(async () => {
   sns.destroy();
-  await office.close();
+  await queueStack.close();
 });
 
 describe('a function', () => {
-  afterEach(() => office.sqs.send(new PurgeQueueCommand({ QueueUrl: office.url('Mine') })));
+  afterEach(() => queueStack.sqs.send(new PurgeQueueCommand({ QueueUrl: queueStack.url('Mine') })));
 
   async function call(operation: string, input: JsonObject, queue = 'Mine'): Promise<JsonObject> {
     const request = {
       service: 'sqs',
       target: `AmazonSQS.${operation}`,
-      input: { QueueUrl: office.url(queue), ...input },
+      input: { QueueUrl: queueStack.url(queue), ...input },
     };
-    return jsonOf(await fetch(`${office.stack.url}/send`, { method: 'POST', body: JSON.stringify(request) }));
+    return jsonOf(
+      await fetch(`${queueStack.stack.url}/send`, { method: 'POST', body: JSON.stringify(request) }),
+    );
   }
-  const mine = async () => (await office.queues()).Mine;
+  const mine = async () => (await queueStack.queues()).Mine;
   const handleOf = async () => {
     const { body } = await call('ReceiveMessage', { MaxNumberOfMessages: 1 });
     return objectOr(listOf(objectOr(body).Messages)[0]).ReceiptHandle;
@@ -85,25 +87,29 @@ describe('a function', () => {
     expect(at(answer, 'body').message).toMatch(
       new RegExp(`perform: ${action} on resource: arn:aws:sqs:.*Foreign`),
     );
-    expect((await office.queues()).Foreign).toMatchObject({ visible: 0, inFlight: 0, delayed: 0 });
+    expect((await queueStack.queues()).Foreign).toMatchObject({ visible: 0, inFlight: 0, delayed: 0 });
   });
 });
 
 describe('a topic', () => {
-  const TopicArn = () => office.stack.outputs.TopicArn ?? '';
+  const TopicArn = () => queueStack.stack.outputs.TopicArn ?? '';
   const entries = (sizes: readonly number[]) =>
     sizes.map((size, index) => {
-      const empty = office.body(`e${index}`);
+      const empty = queueStack.body(`e${index}`);
       return { Id: `e${index}`, Message: empty.padEnd(size, ' '), MessageGroupId: 'tenant' };
     });
 
   it('takes a message group, though it is not FIFO', async () => {
     const { MessageId } = await sns.send(
-      new PublishCommand({ TopicArn: TopicArn(), Message: office.body('alone'), MessageGroupId: 'tenant' }),
+      new PublishCommand({
+        TopicArn: TopicArn(),
+        Message: queueStack.body('alone'),
+        MessageGroupId: 'tenant',
+      }),
     );
     expect(MessageId).toMatch(/^[0-9a-f-]{36}$/);
-    await until(() => expect(office.desk.texts()).toEqual(['alone']));
-    office.desk.reset();
+    await until(() => expect(queueStack.consumer.texts()).toEqual(['alone']));
+    queueStack.consumer.reset();
   });
 
   it('takes 256 KiB at once, and not a byte more', async () => {
@@ -113,7 +119,7 @@ describe('a topic', () => {
       new PublishBatchCommand({ TopicArn: TopicArn(), PublishBatchRequestEntries }),
     );
     expect(Successful).toHaveLength(3);
-    await until(() => expect(office.desk.texts().toSorted()).toEqual(['e0', 'e1', 'e2']));
+    await until(() => expect(queueStack.consumer.texts().toSorted()).toEqual(['e0', 'e1', 'e2']));
     const more = [...full.slice(0, 2), ...entries([62_145]).map((entry) => ({ ...entry, Id: 'more' }))];
     const refused = sns.send(
       new PublishBatchCommand({ TopicArn: TopicArn(), PublishBatchRequestEntries: more }),
@@ -125,7 +131,9 @@ describe('a topic', () => {
       new PublishBatchCommand({ TopicArn: TopicArn(), PublishBatchRequestEntries: attributed }),
     );
     await expect(alsoRefused).rejects.toMatchObject({ name: 'BatchRequestTooLongException' });
-    await until(async () => expect((await office.queues()).Work).toMatchObject({ visible: 0, inFlight: 0 }));
-    expect(office.desk.texts()).toHaveLength(3);
+    await until(async () =>
+      expect((await queueStack.queues()).Work).toMatchObject({ visible: 0, inFlight: 0 }),
+    );
+    expect(queueStack.consumer.texts()).toHaveLength(3);
   });
 });

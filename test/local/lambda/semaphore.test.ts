@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { createSlots } from '../../../local/lambda/slots.ts';
+import { createSemaphore } from '../../../local/lambda/semaphore.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
 /** Starts so many pieces of work, each of which goes on until it is ended. */
-function begin(slots: ReturnType<typeof createSlots>, count: number) {
+function begin(slots: ReturnType<typeof createSemaphore>, count: number) {
   let running = 0;
   const ends: (() => void)[] = [];
   for (let n = 0; n < count; n++) {
@@ -19,7 +19,7 @@ function begin(slots: ReturnType<typeof createSlots>, count: number) {
 }
 
 it('runs as much work at a time as there are slots', async () => {
-  const work = begin(createSlots(2), 3);
+  const work = begin(createSemaphore(2), 3);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(work.running()).toBe(2);
   work.endOne();
@@ -28,7 +28,7 @@ it('runs as much work at a time as there are slots', async () => {
 });
 
 it('adds a slot whenever work has waited for the interval, up to the maximum', async () => {
-  const slots = createSlots(1, { most: 3, everyMs: 200 });
+  const slots = createSemaphore(1, { most: 3, everyMs: 200 });
   const work = begin(slots, 5);
   await vi.advanceTimersByTimeAsync(199);
   expect(work.running()).toBe(1);
@@ -39,7 +39,7 @@ it('adds a slot whenever work has waited for the interval, up to the maximum', a
 });
 
 it('does not grow while no work waits, and has the first number again after a pause', async () => {
-  const slots = createSlots(1, { most: 3, everyMs: 200 });
+  const slots = createSemaphore(1, { most: 3, everyMs: 200 });
   const first = begin(slots, 1);
   await vi.advanceTimersByTimeAsync(60_000);
   const second = begin(slots, 2);

@@ -1,5 +1,5 @@
 /**
- * What the tests of queues share: the desk that consumers show their batches to, and a stack of the fixture with a
+ * What the tests of queues share: the consumer that consumers show their batches to, and a stack of the fixture with a
  * client for its queues.
  * @module
  */
@@ -21,7 +21,7 @@ export interface Batch {
   readonly texts: readonly string[];
 }
 
-export interface Desk {
+export interface Consumer {
   readonly port: string;
   /** Batches in the order in which they came. */
   readonly batches: Batch[];
@@ -42,8 +42,8 @@ const succeed = () => null;
 /** Waits for the condition, which throws until it holds. */
 export const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 20_000, interval: 5 });
 
-/** A desk where every batch succeeds until there is a rule. */
-export async function startDesk(): Promise<Desk> {
+/** A consumer where every batch succeeds until there is a rule. */
+export async function startConsumer(): Promise<Consumer> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -52,34 +52,34 @@ export async function startDesk(): Promise<Desk> {
         objectOr,
       );
       const batch = { records, texts: records.map(textOf) };
-      desk.batches.push(batch);
-      desk.running += 1;
-      desk.most = Math.max(desk.most, desk.running);
+      consumer.batches.push(batch);
+      consumer.running += 1;
+      consumer.most = Math.max(consumer.most, consumer.running);
       Promise.resolve()
-        .then(() => desk.rule(batch))
+        .then(() => consumer.rule(batch))
         .then(
           (told) => response.end(JSON.stringify(told)),
           (error: unknown) => response.writeHead(500).end(String(error)),
         )
         .finally(() => {
-          desk.running -= 1;
+          consumer.running -= 1;
         });
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the desk got no port');
-  const desk: Desk = {
+  if (address === null || typeof address === 'string') throw new Error('the consumer got no port');
+  const consumer: Consumer = {
     port: String(address.port),
     batches: [],
     running: 0,
     most: 0,
     rule: succeed,
-    texts: () => desk.batches.flatMap(({ texts }) => texts),
+    texts: () => consumer.batches.flatMap(({ texts }) => texts),
     reset() {
-      desk.batches.length = 0;
-      desk.most = 0;
-      desk.rule = succeed;
+      consumer.batches.length = 0;
+      consumer.most = 0;
+      consumer.rule = succeed;
     },
     close: () =>
       new Promise((resolve) => {
@@ -87,7 +87,7 @@ export async function startDesk(): Promise<Desk> {
         server.closeAllConnections();
       }),
   };
-  return desk;
+  return consumer;
 }
 
 const textOf = (record: JsonObject) => String(objectOr(parseJson(String(record.body))).text);
@@ -105,9 +105,9 @@ export function holding(): { rule: () => Promise<null>; open: () => void } {
   return { rule: () => promise, open: () => resolve(null) };
 }
 
-export interface PostOffice {
+export interface QueueStack {
   readonly stack: LocalStack;
-  readonly desk: Desk;
+  readonly consumer: Consumer;
   readonly sqs: SQSClient;
   /** For clients of other services. */
   readonly settings: {
@@ -132,14 +132,14 @@ export interface PostOffice {
 }
 
 /** The fixture `queues`, running. */
-export async function startPostOffice(options: Partial<LocalStackOptions> = {}): Promise<PostOffice> {
+export async function startQueueStack(options: Partial<LocalStackOptions> = {}): Promise<QueueStack> {
   const fixture = await synthesizeFixture({}, 'queues');
-  const desk = await startDesk();
+  const consumer = await startConsumer();
   const stack = await startLocalStack({ assembly: fixture.assembly, ...options });
   const { endpoint, region, accessKeyId, secretAccessKey } = stack.aws;
   const settings = { endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey } };
   const sqs = new SQSClient(settings);
-  const body = (text: string) => JSON.stringify({ port: desk.port, text });
+  const body = (text: string) => JSON.stringify({ port: consumer.port, text });
   const url = (queue: string) => stack.outputs[`${queue}Url`] ?? '';
   const control = (path: string, init?: RequestInit) => fetch(`${stack.control}/${path}`, init);
   async function queues(): Promise<Record<string, JsonObject>> {
@@ -149,7 +149,7 @@ export async function startPostOffice(options: Partial<LocalStackOptions> = {}):
   }
   return {
     stack,
-    desk,
+    consumer,
     sqs,
     settings,
     assembly: fixture.assembly,
@@ -175,7 +175,7 @@ export async function startPostOffice(options: Partial<LocalStackOptions> = {}):
     async close() {
       sqs.destroy();
       await stack.close();
-      await desk.close();
+      await consumer.close();
       fixture.remove();
     },
   };

@@ -3,7 +3,7 @@
  * @module
  */
 
-export interface Part {
+export interface ShutdownStep {
   /** What it is called where it does not end. */
   readonly name: string;
   readonly end: () => Promise<void>;
@@ -13,14 +13,17 @@ export interface Part {
  * How long one part has to end, in milliseconds. Longer than functions have for what they do, which is part of it, and
  * than dynalite waits for its operations.
  */
-export const PART_MS = 12_000;
+export const STEP_MS = 12_000;
 
 /**
- * Returns what ends all parts, the last first. It may be called twice, never throws, and resolves after {@link PART_MS}
+ * Returns what ends all parts, the last first. It may be called twice, never throws, and resolves after {@link STEP_MS}
  * for each part at the latest. A part that fails or takes longer is logged, and the next one is ended all the same: a
  * listener that stays open would keep the process alive for ever.
  */
-export function closer(parts: readonly Part[], log: (line: string) => void): () => Promise<void> {
+export function createShutdown(
+  parts: readonly ShutdownStep[],
+  log: (line: string) => void,
+): () => Promise<void> {
   let closing: Promise<void> | undefined;
   async function closeAll(): Promise<void> {
     for (const { name, end } of parts.toReversed()) {
@@ -38,7 +41,7 @@ export function closer(parts: readonly Part[], log: (line: string) => void): () 
 async function inTime(end: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it takes longer than ${PART_MS / 1_000} s`)), PART_MS);
+    timer = setTimeout(() => reject(new Error(`it takes longer than ${STEP_MS / 1_000} s`)), STEP_MS);
   });
   try {
     await Promise.race([end(), late]);

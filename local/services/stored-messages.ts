@@ -12,7 +12,7 @@ import { numberOr, objectOr, parseJson, requireString, stringOr } from '../templ
 
 export interface StoredMessages {
   /** Puts what was kept into the queue, and keeps what happens to its messages from now on. */
-  keep(queue: SqsQueue): void;
+  attach(queue: SqsQueue): void;
   close(): void;
 }
 
@@ -42,7 +42,7 @@ export function openStoredMessages(data: string, log: (line: string) => void): S
   const run = reporter(file, log, () => database.isOpen);
   const statements = prepare(database);
   return {
-    keep(queue) {
+    attach(queue) {
       const counter = statements.counter.get(queue.name)?.counter;
       queue.sequenceCounter = numberOr(counter ?? undefined, 0, 'a sequence');
       for (const row of statements.messages.all(queue.name)) restore(queue, row, Date.now());

@@ -3,9 +3,9 @@
  * @module
  */
 
-export interface Slots {
+export interface Semaphore {
   /** Resolves while a slot is free; it may be taken again by the time that the caller goes on. */
-  some(): Promise<void>;
+  available(): Promise<void>;
   /** Does the work in a slot of its own. Waits until one is free. */
   run(work: () => Promise<void>): Promise<void>;
 }
@@ -18,7 +18,10 @@ export interface Growth {
 }
 
 /** Returns `count` free slots. With growth there are more while work waits, and `count` again when fewer are taken. */
-export function createSlots(count: number, { most, everyMs }: Growth = { most: count, everyMs: 0 }): Slots {
+export function createSemaphore(
+  count: number,
+  { most, everyMs }: Growth = { most: count, everyMs: 0 },
+): Semaphore {
   let size = count;
   let taken = 0;
   let waiting: (() => void)[] = [];
@@ -40,7 +43,7 @@ export function createSlots(count: number, { most, everyMs }: Growth = { most: c
     wake();
   }
   return {
-    async some() {
+    async available() {
       while (taken >= size) await change();
     },
     async run(work) {

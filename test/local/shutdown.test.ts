@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { closer, PART_MS } from '../../local/closing.ts';
+import { createShutdown, STEP_MS } from '../../local/shutdown.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -19,7 +19,7 @@ describe('the end of a local stack', () => {
   it('ends the last part first, and each once', async () => {
     const ended: string[] = [];
     const part = partsOf(ended);
-    const close = closer([part('the listener'), part('the store')], () => {});
+    const close = createShutdown([part('the listener'), part('the store')], () => {});
     await Promise.all([close(), close()]);
     await close();
     expect(ended).toEqual(['the store', 'the listener']);
@@ -34,7 +34,7 @@ describe('the end of a local stack', () => {
     const thrown = part('the store', () => {
       throw new Error('closed');
     });
-    await closer([part('the listener'), thrown, broken], (line) => void lines.push(line))();
+    await createShutdown([part('the listener'), thrown, broken], (line) => void lines.push(line))();
     expect(ended).toEqual(['the queues', 'the store', 'the listener']);
     expect(lines).toEqual([
       '[stack] the queues did not end: database is not open',
@@ -47,8 +47,8 @@ describe('the end of a local stack', () => {
     const lines: string[] = [];
     const part = partsOf(ended);
     const stuck = part('the functions', () => new Promise(() => {}));
-    const closing = closer([part('the listener'), stuck], (line) => void lines.push(line))();
-    await vi.advanceTimersByTimeAsync(PART_MS - 1);
+    const closing = createShutdown([part('the listener'), stuck], (line) => void lines.push(line))();
+    await vi.advanceTimersByTimeAsync(STEP_MS - 1);
     expect(ended).toEqual(['the functions']);
     await vi.advanceTimersByTimeAsync(1);
     await closing;

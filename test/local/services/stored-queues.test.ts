@@ -15,21 +15,21 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startLocalStack } from '../../../local/stack.ts';
-import { type Desk, holding, reporting, startDesk, until } from '../desk.ts';
 import { type HostedStack, startHosted } from '../hosted.ts';
+import { type Consumer, holding, reporting, startConsumer, until } from '../queue-stack.ts';
 import { synthesizeFixture, temporaryDirectory } from '../support.ts';
 
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
-let desk: Desk;
+let consumer: Consumer;
 let data: ReturnType<typeof temporaryDirectory>;
 const running = new Set<HostedStack>();
 beforeAll(async () => {
   fixture = await synthesizeFixture({}, 'queues');
-  desk = await startDesk();
+  consumer = await startConsumer();
 });
 beforeEach(() => {
   data = temporaryDirectory();
-  desk.reset();
+  consumer.reset();
 });
 afterEach(async () => {
   for (const host of running) await host.end('SIGKILL');
@@ -37,7 +37,7 @@ afterEach(async () => {
   data.remove();
 });
 afterAll(async () => {
-  await desk.close();
+  await consumer.close();
   fixture.remove();
 });
 
@@ -60,7 +60,7 @@ function queueOf(host: HostedStack, name: string) {
   const QueueUrl = host.output(`${name}Url`);
   return {
     send: async (text: string, more: Partial<SendMessageCommandInput> = {}) => {
-      const MessageBody = JSON.stringify({ port: desk.port, text });
+      const MessageBody = JSON.stringify({ port: consumer.port, text });
       await client.send(new SendMessageCommand({ QueueUrl, MessageBody, ...more }));
     },
     receive: async (): Promise<Message[]> => {
@@ -93,7 +93,7 @@ it('what was accepted is there after a kill, with its attributes and its place',
   expect(messages.map(textOf)).toEqual(['a ü', 'b', 'c']);
   expect(messages[0]?.MessageAttributes).toEqual(MessageAttributes);
   expect(messages.map(receivesOf)).toEqual([1, 1, 1]);
-  await until(() => expect(desk.texts()).toContain('in line'));
+  await until(() => expect(consumer.texts()).toContain('in line'));
 });
 
 it('a delay goes on, and ends in time', async () => {
@@ -103,7 +103,7 @@ it('a delay goes on, and ends in time', async () => {
   await end(first, 'SIGKILL');
   const second = await start();
   expect(await queueOf(second, 'Mine').receive()).toEqual([]);
-  await until(() => expect(desk.texts()).toEqual(['soon']));
+  await until(() => expect(consumer.texts()).toEqual(['soon']));
 });
 
 it('what was with a consumer is visible at once, and no nearer to the dead letters', async () => {
@@ -136,43 +136,43 @@ it('what a consumer has hidden stays hidden for as long as it said, deleted stay
 
 it('what a topic has accepted, and what a function had in hand when all was killed, comes again', async () => {
   const first = await start();
-  desk.rule = holding().rule;
+  consumer.rule = holding().rule;
   const sns = new SNSClient(first.settings);
-  const Message = JSON.stringify({ port: desk.port, text: 'from the topic' });
+  const Message = JSON.stringify({ port: consumer.port, text: 'from the topic' });
   await sns.send(new PublishCommand({ TopicArn: first.output('TopicArn'), Message }));
-  await until(() => expect(desk.texts()).toEqual(['from the topic']));
+  await until(() => expect(consumer.texts()).toEqual(['from the topic']));
   await end(first, 'SIGKILL');
-  desk.reset();
+  consumer.reset();
   await start();
-  await until(() => expect(desk.texts()).toEqual(['from the topic']));
+  await until(() => expect(consumer.texts()).toEqual(['from the topic']));
 });
 
 it('dead letters stay where they are', async () => {
   const first = await start();
-  desk.rule = (batch) => reporting(batch, () => true);
+  consumer.rule = (batch) => reporting(batch, () => true);
   await queueOf(first, 'Work').send('poison');
   const dead = queueOf(first, 'Dead');
   await until(async () => expect((await dead.receive()).map(textOf)).toEqual(['poison']));
   await end(first, 'SIGKILL');
-  desk.reset();
+  consumer.reset();
   const second = await start();
   expect((await queueOf(second, 'Dead').receive()).map(textOf)).toEqual(['poison']);
-  expect(desk.texts()).toEqual([]);
+  expect(consumer.texts()).toEqual([]);
 });
 
 it('a stop lets functions finish: what they have done does not come again', async () => {
   const first = await start();
   const held = holding();
-  desk.rule = held.rule;
+  consumer.rule = held.rule;
   await queueOf(first, 'Plain').send('done');
-  await until(() => expect(desk.texts()).toEqual(['done']));
+  await until(() => expect(consumer.texts()).toEqual(['done']));
   const ended = end(first, 'SIGTERM');
   held.open();
   await ended;
-  desk.reset();
+  consumer.reset();
   const second = await start();
   await queueOf(second, 'Plain').send('next');
-  await until(() => expect(desk.texts()).toEqual(['next']));
+  await until(() => expect(consumer.texts()).toEqual(['next']));
 });
 
 it('a file that is damaged is refused in a sentence that says what to do', async () => {
