@@ -9,24 +9,28 @@ export interface Copy {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
   readonly body: Buffer;
-  /** When the origin last sent or confirmed it. */
+  /** Time at which the origin last sent or confirmed it. */
   readonly storedAt: number;
+  /** Time until which it is sent without a question to the origin. */
   readonly freshUntil: number;
-  /** Until when it may be sent while the origin fails. */
+  /** Time until which it is sent if the origin fails. */
   readonly staleUntil: number;
 }
 
 export interface Copies {
+  /** Returns the copy, fresh or not. */
   get(key: string): Copy | undefined;
+  /** Stores the copy in place of an older one. */
   set(key: string, copy: Copy): void;
-  /** Returns the bytes of all copies. */
-  size(): number;
 }
 
-/** Bytes of a copy beside its body: its key and headers. */
+/** Bytes of the key and the headers of a copy, roughly. */
 const OVERHEAD = 1_024;
 
-/** @param maxBytes of all copies */
+/**
+ * Returns a store without copies.
+ * @param maxBytes bytes of all copies, at most
+ */
 export function createCopies(maxBytes: number): Copies {
   const copies = new Map<string, Copy>();
   let size = 0;
@@ -47,6 +51,5 @@ export function createCopies(maxBytes: number): Copies {
         remove(oldest);
       }
     },
-    size: () => size,
   };
 }

@@ -21,7 +21,6 @@ it('a copy leaves for newer ones when there are too many bytes', () => {
   const times = { storedAt: 0, freshUntil: 0, staleUntil: 0 };
   const copy = { status: 200, headers: {}, body: Buffer.alloc(3_000), ...times };
   for (const key of ['a', 'b', 'b', 'c']) copies.set(key, copy);
-  expect(copies.size()).toBeLessThanOrEqual(10_000);
   expect([copies.get('a'), copies.get('b'), copies.get('c')]).toEqual([undefined, copy, copy]);
 });
 
