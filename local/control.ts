@@ -1,6 +1,6 @@
 /**
- * What tests and people ask of the running stack: records of calls and grants, metrics, faults, queues,
- * and connections.
+ * The control endpoints of a running stack, for tests and developers: calls, grants, metrics, processes, faults, queues and
+ * connections.
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -12,8 +12,9 @@ import type { Metrics } from './services/metric-lines.ts';
 import type { Queues } from './services/queues.ts';
 import { parseJson } from './template/json.ts';
 
+/** The parts of the stack that the endpoints show or change. */
 export interface Controlled {
-  /** A part of the path of every request. */
+  /** Part of the path of every request. Without it the answer is 403. */
   readonly secret: string;
   readonly callLog: CallLog;
   readonly faults: Faults;
@@ -24,8 +25,8 @@ export interface Controlled {
 }
 
 /**
- * Answers the requests below `/_local/` of the AWS endpoint. Whatever runs on this machine reaches it, and so do pages in its
- * browsers and webhooks of the hub: only who was told the secret of this start is answered.
+ * Returns a function that answers the requests below `/_local/` of the AWS endpoint. Every program on this machine can reach
+ * that port. Pages in a browser and webhooks of an app can reach it too, so the path must have the secret of this start.
  */
 export function createControl(controlled: Controlled) {
   const { secret, callLog, faults, metrics, runtime, queues, connections } = controlled;
@@ -44,12 +45,12 @@ export function createControl(controlled: Controlled) {
   };
   return (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     const own = `/_local/${secret}/`;
-    const asked = `${request.method} ${request.url?.replace(own, '/')}`;
-    const route = routes[asked];
+    const key = `${request.method} ${request.url?.replace(own, '/')}`;
+    const route = routes[key];
     if (!request.url?.startsWith(own)) {
-      answer(response, 403, { message: 'only for who has the secret of this start' });
+      answer(response, 403, { message: 'the path must have the secret of this start' });
     } else if (route === undefined) {
-      const message = `no ${asked}; there are ${Object.keys(routes).join(', ')}`;
+      const message = `no ${key}; there are ${Object.keys(routes).join(', ')}`;
       answer(response, 404, { message });
     } else {
       void attempt(route, response, body);

@@ -1,5 +1,5 @@
 /**
- * Where requests come in: a port for each distribution, API and function URL.
+ * The gateways: a port for each distribution, API and function URL of the template.
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -14,11 +14,11 @@ import { apiId, distributionArn, distributionDomain, isWebSocketApi, socketUrl }
 
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 export const HTTP_API = 'AWS::ApiGatewayV2::Api';
-/** No type of CloudFormation: it is an Api there, as an HTTP API is. */
-export const SOCKET_API = 'a WebSocket API';
+/** CloudFormation has one type for HTTP APIs and WebSocket APIs, so this kind has a name of its own. */
+const SOCKET_API = 'a WebSocket API';
 export const FUNCTION_URL = 'AWS::Lambda::Url';
 
-/** What each kind is called in a sentence, the outermost first. */
+/** The kinds of gateways and their names in messages. The first kind that the template has gets the port of the options. */
 const KINDS = [
   [DISTRIBUTION, 'the distribution'],
   [HTTP_API, 'the HTTP API'],
@@ -28,9 +28,14 @@ const KINDS = [
 
 const kindOf = (resource: Resource) => (isWebSocketApi(resource) ? SOCKET_API : resource.type);
 
+/** The listener of each resource that takes requests. */
 export type Gateways = ReadonlyMap<Resource, Listener>;
 
-/** Listens for all of them, before it is known what they serve. The outermost gets the port that was asked for. */
+/**
+ * Opens a port for each gateway of the assembly. They answer 503 until {@link serveGateways}.
+ * @param port of the distribution, or of the first API if there is no distribution; 0 takes a free one
+ * @param opened is called with each listener, so that the caller can close it if a later one fails
+ */
 export async function openGateways(
   assembly: Assembly,
   port: number,
@@ -49,38 +54,41 @@ export async function openGateways(
   return gateways;
 }
 
-/** Construct path → URL of all gateways of a kind. */
+/** Returns construct path and URL of all gateways of a kind. */
 export function urlsOf(gateways: Gateways, kind: string): [string, string][] {
   const wanted = [...gateways].filter(([resource]) => kindOf(resource) === kind);
   return wanted.map(([{ path }, { url }]) => [path, url]);
 }
 
-/** Templates also spell a URL out of an id or a domain; the one place where resolved text is rewritten. */
+/**
+ * Returns a function that replaces the URLs and domains of AWS in a text by those of this machine. Templates do not only
+ * refer to URLs, they also compose them from an id or a domain.
+ */
 export function withLocalUrls(gateways: Gateways): (text: string) => string {
-  const spelled = [...gateways].flatMap(([resource, { url }]) => {
+  const replacements = [...gateways].flatMap(([resource, { url }]) => {
     if (resource.type === DISTRIBUTION) return [[`https://${distributionDomain(resource)}`, url] as const];
     if (resource.type !== HTTP_API) return [];
     const domain = `${apiId(resource)}.execute-api.${REGION}.amazonaws.com`;
-    const spelled = [[`https://${domain}`, url] as const];
-    if (kindOf(resource) === HTTP_API) return spelled;
-    // The bare domain comes last: it is part of the others, and the origin of a distribution is nothing but it.
-    return [...spelled, [`wss://${domain}`, socketUrl(url)] as const, [domain, hostOf(url)] as const];
+    const https = [`https://${domain}`, url] as const;
+    if (kindOf(resource) === HTTP_API) return [https];
+    // The bare domain comes last, because the others contain it. It is the origin of a distribution.
+    return [https, [`wss://${domain}`, socketUrl(url)] as const, [domain, hostOf(url)] as const];
   });
-  return (text) => spelled.reduce((result, [remote, local]) => result.replaceAll(remote, local), text);
+  return (text) => replacements.reduce((result, [remote, local]) => result.replaceAll(remote, local), text);
 }
 
 const hostOf = (url: string) => url.replace('http://', '');
 
 export interface ServedGateways {
-  /** Where clients open a WebSocket: at the distribution if it leads to the API, else at the API itself. */
+  /** URL for WebSockets: at the distribution if that leads to the API, else at the API. Undefined without a WebSocket API. */
   readonly socketUrl: string | undefined;
-  /** Ends all connections of WebSocket APIs, and has that told. */
+  /** Closes all WebSocket connections. Their functions still get `$disconnect`. */
   endSockets(): Promise<void>;
-  /** Cuts off what is under way. */
+  /** Ends the functions at the edge, and connections to origins. */
   close(): Promise<void>;
 }
 
-/** Puts what the plan asks for behind each door. */
+/** Serves the resources of the plan on their listeners. */
 export function serveGateways(gateways: Gateways, options: SocketsOptions): ServedGateways {
   const { plan, runtime, log } = options;
   const keys = new Map(
@@ -122,7 +130,7 @@ export function serveGateways(gateways: Gateways, options: SocketsOptions): Serv
   };
 }
 
-/** An access key that nobody can guess, since no signature is verified. */
+/** Returns a new access key id. It is random, because the stack does not verify signatures: the id alone is the proof. */
 export function newKeyId(prefix: string): string {
   return `${prefix}${randomBytes(8).toString('hex').toUpperCase()}`;
 }

@@ -1,38 +1,45 @@
 /**
- * A server that has its port before it has its work: the template refers to URLs, so ports come first.
+ * An HTTP server that gets its handler after its port: the template refers to URLs, so ports come first.
  * @module
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
+/** Answers one request. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A request for a WebSocket. `head` is what the client sent after it without waiting. */
+/** Answers a request for a WebSocket. `head` holds the bytes that the client sent before the answer. */
 export type ServeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
 export interface Listener {
   /** `http://127.0.0.1:1234`, no trailing slash. */
   readonly url: string;
   readonly server: Server;
+  /** Sets the handler of requests. Without one the answer is 503. */
   serve(handler: Serve): void;
-  /** Where nobody asked for them, requests for a WebSocket are requests like all others. */
+  /** Sets the handler of requests for a WebSocket. Without one they go to the handler of requests. */
   serveUpgrades(handler: ServeUpgrade): void;
-  /** Takes no new connections. */
+  /** Stops accepting connections. */
   stop(): void;
-  /** Ends open connections too: a client that keeps one alive must not keep the stack alive. */
+  /** Closes the server and all connections: a client with an idle connection must not keep the stack alive. */
   close(): Promise<void>;
 }
 
-/** Loopback only: the admin key and every function are reachable through these ports. */
+/** Loopback only, because these ports lead to every function and to the control endpoints. */
 export const HOST = '127.0.0.1';
 
-/** Longer than what clients keep a connection for, so that they never write into one that is being closed. */
+/** Longer than clients keep an idle connection, so that no client sends a request into a connection that is closing. */
 const KEEP_ALIVE_MS = 65_000;
 
-/** Node refuses before we can answer; the services refuse earlier, with their own answer. */
+/** Above this size Node itself refuses. The services refuse smaller headers already, each with its own answer. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
-/** Listens on `port` of the loopback interface; 0 takes a free one. */
+/**
+ * Listens on the loopback interface.
+ * @param port 0 takes a free one
+ * @param what name of the server in error messages
+ * @throws Error with one sentence if the port is taken
+ */
 export async function listen(port: number, what: string): Promise<Listener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
   let upgrade: ServeUpgrade | undefined;
@@ -48,7 +55,7 @@ export async function listen(port: number, what: string): Promise<Listener> {
     },
     (request, response) => handler(request, response),
   );
-  // The server itself forgets sockets that it gave away, and would wait for them for ever when it closes.
+  // The server does not track upgraded sockets, and `close` would wait for them without end.
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
@@ -62,7 +69,7 @@ export async function listen(port: number, what: string): Promise<Listener> {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, port, what)));
     server.listen(port, HOST, () => resolve());
   });
-  // A broken connection is the client's affair; without a listener it would end the process.
+  // Without a listener a broken connection would end the process.
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code !== 'HPE_HEADER_OVERFLOW' || !socket.writable) return void socket.destroy();
     socket.end(
@@ -89,7 +96,7 @@ export async function listen(port: number, what: string): Promise<Listener> {
   };
 }
 
-/** A response for a request for a WebSocket that gets none. The connection ends with it. */
+/** Returns a response for a request for a WebSocket that is refused. The connection ends after it. */
 export function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;

@@ -1,24 +1,25 @@
 /**
- * How what was begun is ended: all of it, the last first, and none of it holds up the rest.
+ * Ends the parts of a stack: the last one first, with a time limit for each.
  * @module
  */
 
+/** How one part of the stack ends. */
 export interface ShutdownStep {
-  /** What it is called where it does not end. */
+  /** Name of the part in the line that says it did not end. */
   readonly name: string;
   readonly end: () => Promise<void>;
 }
 
 /**
- * How long one part has to end, in milliseconds. Longer than functions have for what they do, which is part of it, and
- * than dynalite waits for its operations.
+ * Time limit of one step in milliseconds. It is longer than the time that functions have to finish, and than the time
+ * that dynalite waits for its operations.
  */
 export const STEP_MS = 12_000;
 
 /**
- * Returns what ends all parts, the last first. It may be called twice, never throws, and resolves after {@link STEP_MS}
- * for each part at the latest. A part that fails or takes longer is logged, and the next one is ended all the same: a
- * listener that stays open would keep the process alive for ever.
+ * Returns a function that takes all steps, the last one first. The function may be called twice and never throws. A step
+ * that fails or takes longer than {@link STEP_MS} is logged, and the next step follows: a listener that stays open would
+ * keep the process alive.
  */
 export function createShutdown(
   parts: readonly ShutdownStep[],

@@ -1,5 +1,5 @@
 /**
- * The same house on one machine: reads a cloud assembly, unmodified, and runs it.
+ * The local stack: reads a cloud assembly of the CDK, unmodified, and serves it on ports of this machine.
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -24,7 +24,7 @@ import { startEventSources } from './lambda/event-source.ts';
 import { readEventSources } from './lambda/event-source-plan.ts';
 import { startRuntime } from './lambda/runtime.ts';
 import { type Listener, listen } from './listener.ts';
-import { serveAws } from './services/aws-front.ts';
+import { type Services, serveAws } from './services/aws-front.ts';
 import { startDynamoDb } from './services/dynamodb-service.ts';
 import { startMessaging } from './services/messaging.ts';
 import { createMetrics, type MetricRecord } from './services/metric-lines.ts';
@@ -44,17 +44,18 @@ export interface LocalStackOptions {
   /** Directory of the cloud assembly, as `cdk synth` wrote it. */
   assembly: string;
   /**
-   * Port of what `url` is; 0 takes a free one.
+   * Port of {@link LocalStack.url}; 0 takes a free one.
    * @default 0
    */
   port?: number;
   /**
-   * Directory that keeps tables and secrets.
+   * Directory that stores tables, secrets and queues.
    * @default - everything is in memory
    */
   data?: string;
   /**
-   * Requests that one environment process serves at the same time; 1 is what is deployed.
+   * Requests that one environment serves at the same time, from 1. Lambda serves 1.
+   * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
    * @default 1
    */
   concurrency?: number;
@@ -64,8 +65,8 @@ export interface LocalStackOptions {
    */
   region?: string;
   /**
-   * How much harsher than AWS the stack is.
-   * @default GENTLE
+   * How often the stack does what AWS does seldom.
+   * @default CALM
    */
   chaos?: Chaos;
   /**
@@ -76,125 +77,135 @@ export interface LocalStackOptions {
 }
 
 export interface LocalStack {
-  /** URL of the front door, without a trailing slash: the distribution where there is one, else the HTTP API. */
+  /** URL of the distribution, or of the HTTP API if there is no distribution. Without a trailing slash. */
   readonly url: string;
-  /** URL of the first HTTP API itself, without a trailing slash. */
+  /** URL of the first HTTP API, without a trailing slash. */
   readonly apiUrl: string;
-  /** Where clients open a WebSocket, by way of the front door if it leads there; undefined without a WebSocket API. */
+  /** URL for WebSockets: at the distribution if that leads to the API, else at the API. Undefined without a WebSocket API. */
   readonly socketUrl: string | undefined;
   /** Construct path of each function URL → its URL, without a trailing slash. */
   readonly functionUrls: Record<string, string>;
-  /** An identity that no policy is asked about. */
+  /** Settings for SDK clients, with an access key that no policy is asked about. */
   readonly aws: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-  /** Base URL, with the secret of this start, of the control endpoints: `${control}/calls`, `/grants`, `/faults`, `/queues`, `/connections`, `/metrics`. */
+  /** Base URL of the control endpoints of control.ts, with the secret of this start. Example: `${control}/calls`. */
   readonly control: string;
-  /** What functions have written as metrics since the start. */
+  /** Returns the metrics that functions have written since the start. */
   metrics(): MetricRecord[];
   /** The outputs of all stacks, by logical id. */
   readonly outputs: Record<string, string>;
-  /** Lets functions end what they do, for some seconds, and ends every process and connection. May be called twice, and never throws. */
+  /** Gives functions some seconds to finish, then ends all processes and connections. May be called twice. Never throws. */
   close(): Promise<void>;
 }
 
 /**
- * As deployed: an environment serves one request at a time.
- * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
+ * Starts the stack of an assembly.
+ * @throws Error with one sentence for what the stack does not understand or AWS would refuse; nothing runs then
  */
-const DEFAULT_CONCURRENCY = 1;
-
-/** Boots the assembly. What it does not understand, it refuses before anything is started. */
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
-  const { port = 0, data, concurrency = DEFAULT_CONCURRENCY, chaos = CALM, log = () => {} } = options;
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
-  }
-  const admits = publishQuota(options.region ?? DEFAULT_REGION);
+  const settings = settingsOf(options);
   const assembly = readAssembly(options.assembly);
   refuseUnknown(assembly);
-  const undo: ShutdownStep[] = [];
-  const close = createShutdown(undo, log);
+  const steps: ShutdownStep[] = [];
+  const close = createShutdown(steps, settings.log);
   try {
-    const aws = await opened('the AWS endpoint', listen(0, 'the AWS endpoint'), undo);
-    const gateways = await openGateways(assembly, port, ({ url, close }) => {
-      undo.push({ name: url, end: close });
-    });
-    const [[, apiUrl] = ['', '']] = urlsOf(gateways, HTTP_API);
-    const plan = readPlan(assembly, aws, gateways);
-    const adminKeyId = newKeyId('LOCAL');
-    const callLog = createCallLog([...plan.functions.values()], plan.resourcePolicies);
-    const faults = createFaults();
-    const sources = readEventSources(plan, callLog);
-
-    if (data !== undefined) mkdirSync(data, { recursive: true });
-    const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
-    const dynamodb = await opened('the store', startDynamoDb(tablesOf(plan), data, log), undo);
-    const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
-    if (messaging !== undefined) undo.push({ name: 'messaging', end: messaging.close });
-    const metrics = createMetrics();
-    const environment = { functions: plan.functions, awsEndpoint: aws.url, concurrency, log };
-    const runtime = await opened(
-      'the runtime',
-      startRuntime({ ...environment, callLog, faults, metrics }),
-      undo,
-    );
-
-    const connections = createConnections();
-    const queues = createQueues(plan, messaging);
-    const secret = randomBytes(20).toString('hex');
-    const control = createControl({ secret, callLog, faults, metrics, runtime, queues, connections });
-    serveAws(aws, {
-      adminKeyId,
-      caller: runtime.caller,
-      services: { dynamodb, secrets, messaging, admits },
-      callLog,
-      faults,
-      control,
-    });
-    const gatewayOptions = { plan, runtime, callLog, faults, connections, chaos, adminKeyId, log };
-    const served = serveGateways(gateways, gatewayOptions);
-    const pollers = messaging && startEventSources(sources, { messaging, runtime, chaos, log });
-    undo.push({
-      name: 'what is under way',
-      end: async () => {
-        // A client that comes again meanwhile finds no stack, rather than one that refuses: browsers take that for final.
-        for (const { stop } of gateways.values()) stop();
-        pollers?.stop();
-        await served.endSockets();
-        await runtime.close();
-        await pollers?.settled();
-        await served.close();
-      },
-    });
-    return {
-      url: urlsOf(gateways, DISTRIBUTION)[0]?.[1] ?? apiUrl,
-      apiUrl,
-      socketUrl: served.socketUrl,
-      functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
-      aws: {
-        endpoint: aws.url,
-        region: REGION,
-        accessKeyId: adminKeyId,
-        secretAccessKey: randomBytes(20).toString('hex'),
-      },
-      control: `${aws.url}/_local/${secret}`,
-      metrics: metrics.list,
-      outputs: plan.outputs,
-      close,
-    };
+    return { ...(await boot(assembly, settings, steps)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function opened<T extends { close(): Promise<void> }>(
-  name: string,
-  starting: Promise<T>,
-  undo: ShutdownStep[],
-): Promise<T> {
-  const part = await starting;
-  undo.push({ name, end: part.close });
-  return part;
+type Settings = ReturnType<typeof settingsOf>;
+
+function settingsOf({
+  port = 0,
+  data,
+  concurrency = 1,
+  region,
+  chaos = CALM,
+  log = () => {},
+}: LocalStackOptions) {
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
+  }
+  return { port, data, concurrency, chaos, log, admits: publishQuota(region ?? DEFAULT_REGION) };
+}
+
+/** Starts one part after the other, and adds to `steps` how each of them ends. */
+async function boot(
+  assembly: Assembly,
+  settings: Settings,
+  steps: ShutdownStep[],
+): Promise<Omit<LocalStack, 'close'>> {
+  const { port, concurrency, chaos, admits, log } = settings;
+
+  // Ports come first, because the template refers to the URLs.
+  const aws = await started('the AWS endpoint', listen(0, 'the AWS endpoint'), steps);
+  const gateways = await openGateways(assembly, port, ({ url, close }) => {
+    steps.push({ name: url, end: close });
+  });
+  const plan = readPlan(assembly, aws, gateways);
+  const callLog = createCallLog([...plan.functions.values()], plan.resourcePolicies);
+  const sources = readEventSources(plan, callLog);
+
+  const services = { ...(await startServices(plan, aws, settings, steps)), admits };
+  const { messaging } = services;
+  const faults = createFaults();
+  const metrics = createMetrics();
+  const { functions } = plan;
+  const runtime = await started(
+    'the runtime',
+    startRuntime({ functions, awsEndpoint: aws.url, concurrency, log, callLog, faults, metrics }),
+    steps,
+  );
+
+  const adminKeyId = newKeyId('LOCAL');
+  const connections = createConnections();
+  const queues = createQueues(plan, messaging);
+  const secret = randomBytes(20).toString('hex');
+  const control = createControl({ secret, callLog, faults, metrics, runtime, queues, connections });
+  serveAws(aws, { adminKeyId, caller: runtime.caller, services, callLog, faults, control });
+
+  const served = serveGateways(gateways, {
+    plan,
+    runtime,
+    callLog,
+    faults,
+    connections,
+    chaos,
+    adminKeyId,
+    log,
+  });
+  const pollers = messaging && startEventSources(sources, { messaging, runtime, chaos, log });
+  steps.push({
+    name: 'the requests under way',
+    async end() {
+      // A client that reconnects must find no port. If the stack refused it instead, a browser would not try again.
+      for (const { stop } of gateways.values()) stop();
+      pollers?.stop();
+      await served.endSockets();
+      await runtime.close();
+      await pollers?.settled();
+      await served.close();
+    },
+  });
+
+  const [[, apiUrl] = ['', '']] = urlsOf(gateways, HTTP_API);
+  return {
+    url: urlsOf(gateways, DISTRIBUTION)[0]?.[1] ?? apiUrl,
+    apiUrl,
+    socketUrl: served.socketUrl,
+    functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
+    aws: {
+      endpoint: aws.url,
+      region: REGION,
+      accessKeyId: adminKeyId,
+      secretAccessKey: randomBytes(20).toString('hex'),
+    },
+    control: `${aws.url}/_local/${secret}`,
+    metrics: metrics.list,
+    outputs: plan.outputs,
+  };
 }
 
 function readPlan(assembly: Assembly, aws: Listener, gateways: Gateways): Plan {
@@ -202,7 +213,28 @@ function readPlan(assembly: Assembly, aws: Listener, gateways: Gateways): Plan {
   return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(gateways)));
 }
 
-const tablesOf = (plan: Plan) => [
-  ...plan.all('AWS::DynamoDB::GlobalTable'),
-  ...plan.all('AWS::DynamoDB::Table'),
-];
+/** Starts the services that store data: secrets, tables, topics and queues. */
+async function startServices(
+  plan: Plan,
+  aws: Listener,
+  { data, log }: Settings,
+  steps: ShutdownStep[],
+): Promise<Omit<Services, 'admits'>> {
+  if (data !== undefined) mkdirSync(data, { recursive: true });
+  const secrets = startSecrets(plan.all('AWS::SecretsManager::Secret'), data);
+  const tables = [...plan.all('AWS::DynamoDB::GlobalTable'), ...plan.all('AWS::DynamoDB::Table')];
+  const dynamodb = await started('the tables', startDynamoDb(tables, data, log), steps);
+  const messaging = await startMessaging(plan, { host: aws.url.replace('http://', ''), data, log });
+  if (messaging !== undefined) steps.push({ name: 'the topics and queues', end: messaging.close });
+  return { secrets, dynamodb, messaging };
+}
+
+async function started<T extends { close(): Promise<void> }>(
+  name: string,
+  starting: Promise<T>,
+  steps: ShutdownStep[],
+): Promise<T> {
+  const part = await starting;
+  steps.push({ name, end: part.close });
+  return part;
+}

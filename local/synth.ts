@@ -1,6 +1,5 @@
 /**
- * Runs the CDK app the way the CDK CLI does, without the CLI: it saves some seconds, and the CLI is needed
- * for deploying only.
+ * Runs the CDK app as the CDK CLI does. Without the CLI it takes some seconds less.
  * @module
  */
 import { spawn } from 'node:child_process';
@@ -8,18 +7,20 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { isObject, objectOr, parseJson } from './template/json.ts';
 
-/** The local stack is in no Region, so the template must not refuse the Region of the operator. */
+/** The local stack runs in no Region. Without this, the app could refuse the Region of the developer's AWS settings. */
 const NO_REGION = { CDK_DEFAULT_REGION: undefined, AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined };
 
 /**
- * Synthesizes the CDK app into `outdir` by running `app`, the command of cdk.json.
- *
- * The template check of aws-cdk-lib costs about 2.5 s and belongs into the tests, so it is switched off.
- * Rejects with the sentence that the app wrote to stderr, without its stack trace.
+ * Synthesizes the CDK app into `outdir` with the command `app` of cdk.json. The template check of aws-cdk-lib is switched
+ * off: it takes about 2.5 s, and the tests do it.
+ * @throws Error with the message that the app wrote to stderr, without the stack trace
  */
 export async function synth(options: {
+  /** Directory of cdk.json; the command runs there. */
   projectDir: string;
+  /** Directory that gets the assembly. */
   outdir: string;
+  /** Context keys that replace those of cdk.json. */
   context?: Record<string, unknown>;
 }): Promise<void> {
   const file = join(options.projectDir, 'cdk.json');
@@ -29,7 +30,7 @@ export async function synth(options: {
   if (typeof app !== 'string')
     throw new Error(`"app" of ${file} must be a command, got ${JSON.stringify(app)}`);
   const context = {
-    // The CLI adds this one: it writes the construct path of each resource into the template.
+    // The CLI sets this key, too. With it the template has the construct path of each resource.
     'aws:cdk:enable-path-metadata': true,
     ...objectOr(settings.context),
     ...options.context,
@@ -43,7 +44,7 @@ export async function synth(options: {
 }
 
 function run(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
-  // "node" in the command must be the node that runs this, also where an older one comes first on PATH.
+  // "node" in the command must be the node that runs this, even if an older one comes first on PATH.
   const path = [dirname(process.execPath), join(cwd, 'node_modules', '.bin'), process.env.PATH ?? ''];
   const child = spawn(command, {
     cwd,
@@ -65,7 +66,7 @@ function run(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<void
   });
 }
 
-/** What an app that failed wanted to say: the message of the error that Node printed, or all it printed. */
+/** Returns the message of the error that Node printed, or all text without the lines of the stack trace. */
 export function sentenceOf(stderr: string): string {
   const thrown =
     /^(?:Uncaught )?(?:\w*(?:Error|Exception))(?: \[[^\]]*\])?: ([\s\S]*?)(?=\n\s+at |\n\s*\n|\n\s*$|$(?![\s\S]))/m;

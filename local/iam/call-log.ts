@@ -1,5 +1,5 @@
 /**
- * What each function asked AWS for, and which of its grants it ever used.
+ * Decides about the AWS calls of functions. Counts the calls, and records the grants that were used.
  * @module
  */
 
@@ -9,40 +9,50 @@ import type { ResourcePolicies } from '../template/resource-policies.ts';
 import { type Decision, decide, type Match, type Statement } from './iam.ts';
 import type { ConditionContext } from './iam-conditions.ts';
 
+/** The number of calls of one action by one function. */
 export interface CallRecord {
+  /** Construct path. */
   readonly function: string;
+  /** As in a policy: `dynamodb:PutItem`. */
   readonly action: string;
   readonly count: number;
 }
 
+/** One action on one resource that the role of a function allows, with the patterns of its policy. */
 export interface GrantRecord {
+  /** Construct path. */
   readonly function: string;
   readonly action: string;
   readonly resource: string;
+  /** True if the grant has allowed a call since the start. */
   readonly used: boolean;
 }
 
 export interface CallLog {
   /**
-   * Decides by the role of the function and by the policy of the resource, and remembers the grants of the role that
-   * allowed it.
-   * @param more values of the condition keys of one service
+   * Decides by the role of the function and the policy of the resource. Marks the grants of the role that allow the call as
+   * used.
+   * @param more values of condition keys that only one service has
    */
   authorize(caller: FunctionPlan, action: string, resource: string, more?: ConditionContext): Decision;
+  /** Counts one call. */
   count(caller: FunctionPlan, action: string): void;
+  /** Returns the counts since the start or since {@link CallLog.forgetCalls}. */
   calls(): CallRecord[];
+  /** Returns all grants of all roles. */
   grants(): GrantRecord[];
+  /** Sets all counts to zero. The used grants stay marked. */
   forgetCalls(): void;
 }
 
-/** The session that the processes of a function have with its role. */
+/** Returns the ARN of the session that the environments of a function have with its role. */
 export const sessionArn = ({ role, name }: FunctionPlan) =>
   `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
 
-/** Decisions that are cached for a function. Each connection has its own ARN, and so decisions of its own. */
+/** Maximum number of cached decisions for a function. Each connection has an ARN, and therefore a decision, of its own. */
 const MAX_CACHED = 5_000;
 
-/** A callLog over the roles of these functions, and the policies of what they ask for. */
+/** Returns an empty call log for the functions, and the policies of the resources that they call. */
 export function createCallLog(functions: readonly FunctionPlan[], policies: ResourcePolicies): CallLog {
   const counts = new Map<string, { function: string; action: string; count: number }>();
   const used = new Map<FunctionPlan, Map<Statement, Set<string>>>();
@@ -54,7 +64,7 @@ export function createCallLog(functions: readonly FunctionPlan[], policies: Reso
     used.set(caller, statements.set(statement, patterns));
   }
 
-  // Every call needs a decision, and the policies do not change while the stack runs.
+  // Decisions can be cached, because the policies do not change while the stack runs.
   const cached = new Map<FunctionPlan, Map<string, Decision>>();
 
   function cachedFor(caller: FunctionPlan): Map<string, Decision> {

@@ -1,5 +1,5 @@
 /**
- * Conditions of policies: operators, and the values that they are compared with.
+ * The conditions of policies: their operators, and the values that they compare.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
  * @module
  */
@@ -7,15 +7,17 @@
 import { isObject, listOf, requireString } from '../template/json.ts';
 import { matchesArn, matchesWildcard } from './iam-match.ts';
 
-/** Values of the condition keys of one request; multi-valued keys hold several. */
+/** The values of the condition keys of one request. A key may have several values. */
 export type ConditionContext = Readonly<Record<string, readonly string[]>>;
 
+/** One condition of a statement. */
 export interface Condition {
   readonly key: string;
+  /** Returns true if the condition is met by the values of the key; undefined for a key without a value. */
   readonly holds: (actual: readonly string[] | undefined) => boolean;
 }
 
-/** The condition keys that are supplied whatever policy is asked. */
+/** The condition keys that have values for every policy. */
 export const REQUEST_KEYS: readonly string[] = [
   'aws:SecureTransport',
   'aws:RequestedRegion',
@@ -24,7 +26,12 @@ export const REQUEST_KEYS: readonly string[] = [
   'aws:ResourceAccount',
 ];
 
-/** A key that is not supplied would silently count as absent. */
+/**
+ * Checks that the conditions of statements use only keys that have values. A key without a value would silently count as
+ * absent.
+ * @param who name of the policy in the error
+ * @throws Error for any other key
+ */
 export function refuseUnknownKeys(
   statements: readonly { readonly conditions: readonly Condition[] }[],
   supplied: readonly string[],
@@ -37,7 +44,7 @@ export function refuseUnknownKeys(
   }
 }
 
-/** Condition keys are not case sensitive. */
+/** Returns the values of a key. Condition keys are not case-sensitive. */
 export function lookUp(context: ConditionContext, key: string): readonly string[] | undefined {
   const wanted = key.toLowerCase();
   for (const [name, values] of Object.entries(context)) if (name.toLowerCase() === wanted) return values;
@@ -82,7 +89,11 @@ const OPERATORS: Readonly<Record<string, { compare: Compare; negated?: true }>> 
   DateGreaterThan: { compare: dates((a, b) => a > b) },
 };
 
-/** Parses the `Condition` of a statement; throws on an operator that is not evaluated here. */
+/**
+ * Parses the `Condition` of a statement.
+ * @param name of the policy in the error
+ * @throws Error for an operator that is not understood
+ */
 export function parseConditions(block: unknown, name: string): Condition[] {
   if (block === undefined) return [];
   if (!isObject(block)) throw new Error(`policy ${name} has the condition ${JSON.stringify(block)}`);
@@ -110,7 +121,7 @@ function parseOperator(written: string, wanted: string[], name: string): Conditi
   const one = (actual: string) => wanted.some((value) => compare(actual, value)) !== negated;
   return (actual) => {
     if (actual === undefined || actual.length === 0) {
-      // A key that is absent satisfies ...IfExists, ForAllValues, and every negated operator.
+      // An absent key meets ...IfExists, ForAllValues, and every negated operator.
       return ifExists !== undefined || set === 'ForAllValues:' || (negated && set !== 'ForAnyValue:');
     }
     return set === 'ForAnyValue:' ? actual.some(one) : actual.every(one);

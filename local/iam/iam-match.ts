@@ -1,5 +1,5 @@
 /**
- * How IAM compares names and ARNs with the patterns of policies.
+ * Compares names and ARNs with the patterns of policies, as IAM does.
  * @module
  */
 
@@ -16,7 +16,7 @@ export function matchesArn(pattern: string, arn: string): boolean {
   return given.every((part, index) => matchesWildcard(wanted[index] ?? '*', part));
 }
 
-/** At most six parts: the last may hold colons of its own. */
+/** Returns at most six parts. The last one may have colons. */
 function splitArn(arn: string): string[] {
   const parts = arn.split(':');
   const last = parts.slice(ARN_PARTS - 1).join(':');
@@ -25,7 +25,10 @@ function splitArn(arn: string): string[] {
 
 const compiled = new Map<string, RegExp>();
 
-/** `*` is any run of characters, `?` is one. Compiled once: each SDK call of each function comes through here. */
+/**
+ * Returns true if the value matches the pattern: `*` stands for any characters, `?` for one. Patterns are compiled once,
+ * because every SDK call of a function is compared with many.
+ */
 export function matchesWildcard(pattern: string, value: string): boolean {
   if (pattern === value) return true;
   if (!/[*?]/.test(pattern)) return false;

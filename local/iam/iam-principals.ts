@@ -1,24 +1,29 @@
 /**
- * Who a request comes from, and whom a resource policy means.
+ * The senders of requests, and the principals of resource policies.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
  * @module
  */
 import { ACCOUNT } from '../template/intrinsics.ts';
 import { isObject, stringsOf } from '../template/json.ts';
 
+/** The sender of a request. */
 export type Requester =
-  /** A function: `role` is the ARN of its role, `session` that of the session which its process has. */
+  /** A function: the ARNs of its role, and of the session of its environments. */
   | { readonly kind: 'role'; readonly role: string; readonly session: string }
+  /** A service such as `sns.amazonaws.com`. */
   | { readonly kind: 'service'; readonly name: string }
-  /** Nobody in particular: a request without a signature. */
+  /** A request without a signature. */
   | { readonly kind: 'anybody' };
 
+/** The principals of a statement. */
 export interface Principals {
+  /** True for `*`. */
   readonly isEverybody: boolean;
-  /** Ids of accounts, named by themselves or by their root. */
+  /** Ids of accounts, from an id or from the ARN of a root user. */
   readonly accounts: readonly string[];
   /** ARNs of roles and of sessions. */
   readonly arns: readonly string[];
+  /** Names such as `sns.amazonaws.com`. */
   readonly services: readonly string[];
 }
 
@@ -26,7 +31,11 @@ const ROOT = /^arn:aws:iam::(\d{12}):root$/;
 const ID = /^\d{12}$/;
 const ROLE_OR_SESSION = /^arn:aws:(iam::\d{12}:role|sts::\d{12}:assumed-role)\/[^*?]+$/;
 
-/** Parses a `Principal`; throws on one that is not understood. */
+/**
+ * Parses a `Principal`.
+ * @param name of the policy in the error
+ * @throws Error for a principal that is not understood
+ */
 export function parsePrincipals(value: unknown, name: string): Principals {
   if (value === '*') return { isEverybody: true, accounts: [], arns: [], services: [] };
   const refuse = (what: unknown): never => {
@@ -41,7 +50,7 @@ export function parsePrincipals(value: unknown, name: string): Principals {
   for (const one of named.filter((each) => each !== '*')) {
     const account = ROOT.exec(one)?.[1] ?? (ID.test(one) ? one : undefined);
     if (account !== undefined) accounts.push(account);
-    // A wildcard in an ARN is refused by AWS, which would take it for a name.
+    // AWS does not expand a wildcard in the ARN of a principal.
     else if (ROLE_OR_SESSION.test(one)) arns.push(one);
     else refuse(one);
   }
@@ -50,8 +59,8 @@ export function parsePrincipals(value: unknown, name: string): Principals {
 }
 
 /**
- * How the principals mean the requester: `itself` (or everybody), or only `account`: the account it is of.
- * A session is meant by the ARN of its role, too.
+ * Returns how the principals include the requester: `itself` (by its ARN or name, or as everybody), or only by its `account`.
+ * The ARN of a role includes its sessions.
  */
 export function meant(principals: Principals, requester: Requester): 'itself' | 'account' | undefined {
   if (principals.isEverybody) return 'itself';

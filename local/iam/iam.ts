@@ -1,6 +1,6 @@
 /**
- * Decides, as IAM does within one account, whether somebody may do an action on a resource: by the policies of who asks,
- * and by the policy of the resource.
+ * Decides, as IAM does within one account, if a requester may do an action on a resource: by the policies of the requester and
+ * by the policy of the resource.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html
  * @module
  */
@@ -10,40 +10,56 @@ import { type Condition, type ConditionContext, lookUp, parseConditions } from '
 import { matchesArn, matchesWildcard } from './iam-match.ts';
 import { meant, type Principals, parsePrincipals, type Requester } from './iam-principals.ts';
 
+/** One statement of a policy. */
 export interface Statement {
   readonly effect: 'Allow' | 'Deny';
-  /** Undefined in the policy of an identity, which means that identity. */
+  /** Undefined in the policy of an identity: it applies to that identity. */
   readonly principals: Principals | undefined;
+  /** Patterns of actions. */
   readonly actions: readonly string[];
+  /** True for `NotAction`: the statement applies to all other actions. */
   readonly notActions: boolean;
+  /** Patterns of ARNs. */
   readonly resources: readonly string[];
+  /** True for `NotResource`: the statement applies to all other resources. */
   readonly notResources: boolean;
+  /** All of them must be met. */
   readonly conditions: readonly Condition[];
 }
 
-/** An Allow that matched: the statement and the very patterns, so that unused grants can be reported. */
+/** A statement that matched, with the patterns that matched, so that unused grants can be reported. */
 export interface Match {
   readonly statement: Statement;
+  /** Pattern of the action, or `NotAction`. */
   readonly action: string;
+  /** Pattern of the resource, or `NotResource`. */
   readonly resource: string;
 }
 
 type PolicyKind = 'identity-based' | 'resource-based';
 
+/** The answer of IAM. */
 export type Decision =
-  /** The statements of the identity that allowed it; none if the policy of the resource did so alone. */
+  /** `matches`: the statements of the identity that allow the action; none if only the policy of the resource does. */
   | { readonly allowed: true; readonly matches: readonly Match[] }
-  /** The kind of policy that denies it, or undefined if none allows it. */
+  /** `explicitDeny`: the kind of policy that denies the action; undefined if no policy allows it. */
   | { readonly allowed: false; readonly explicitDeny: PolicyKind | undefined };
 
+/** A request that IAM decides about. */
 export interface Question {
   readonly requester: Requester;
+  /** As in a policy: `sqs:SendMessage`. */
   readonly action: string;
+  /** ARN, or `*` for an action without a resource. */
   readonly resource: string;
   readonly context: ConditionContext;
 }
 
-/** Parses the policy of an identity; throws on an element, an operator or a variable that is not evaluated here. */
+/**
+ * Parses the policy of an identity.
+ * @param name of the policy in the error
+ * @throws Error for an element, an operator or a variable that is not understood
+ */
 export function parsePolicy(document: unknown, name: string): Statement[] {
   return statementsOf(document, name).map((entry) => {
     if (entry.Principal !== undefined)
@@ -52,7 +68,11 @@ export function parsePolicy(document: unknown, name: string): Statement[] {
   });
 }
 
-/** Parses the policy of a resource, in which each statement says whom it means. */
+/**
+ * Parses the policy of a resource, whose statements have principals.
+ * @param name of the policy in the error
+ * @throws Error for an element, an operator or a variable that is not understood
+ */
 export function parseResourcePolicy(document: unknown, name: string): Statement[] {
   return statementsOf(document, name).map((entry) =>
     parseStatement(entry, name, parsePrincipals(entry.Principal, name)),
@@ -111,8 +131,10 @@ function parseStatement(entry: JsonObject, name: string, principals: Principals 
 }
 
 /**
- * An explicit Deny in either policy wins; then an Allow in either is enough, and without one the request is denied. An
- * Allow for the whole account only lets that account decide, so that it takes the policy of the identity as well.
+ * Decides about one request. A Deny in either policy wins. Otherwise an Allow in either policy is enough, and without one the
+ * request is denied. If the policy of the resource allows only the account, the policy of the identity must allow the request.
+ * @param identity the policies of the requester
+ * @param ofResource the policy of the resource
  */
 export function decide(
   identity: readonly Statement[],

@@ -1,5 +1,6 @@
 /**
- * Who outside may invoke a function: the policy of the function is asked, since nobody outside has one of his own.
+ * Decides if a service or an anonymous caller may invoke a function. They have no policies, so the policy of the function
+ * decides.
  * @module
  */
 
@@ -9,20 +10,22 @@ import { decide } from './iam.ts';
 import type { ConditionContext } from './iam-conditions.ts';
 import type { Requester } from './iam-principals.ts';
 
-/** A service that invokes for something of the account: for a route of an API, or for a distribution. */
+/** A service that invokes a function for a route of an API or for a distribution. */
 export interface Invoker {
+  /** Name such as `apigateway.amazonaws.com`. */
   readonly service: string;
+  /** ARN of the route or of the distribution. */
   readonly sourceArn: string;
 }
 
-/** True if the function lets in what the service does for that source. */
+/** Returns true if the policy of the function lets the service invoke it for that source. */
 export const mayInvoke = (plan: Plan, functionArn: string, { service, sourceArn }: Invoker): boolean =>
   isAllowed(plan, functionArn, 'lambda:InvokeFunction', { kind: 'service', name: service }, from(sourceArn));
 
-/** Whoever is not the owner of a role needs both. */
+/** A caller without a role needs both. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html */
 const URL_ACTIONS = ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'];
 
-/** True if the function lets its URL be called: by a service for a source, or (without one) by anybody. */
+/** Returns true if the policy of the function lets the service call its URL, or everybody if `by` is undefined. */
 export function mayInvokeByUrl(plan: Plan, functionArn: string, authType: string, by?: Invoker): boolean {
   const requester: Requester = by ? { kind: 'service', name: by.service } : { kind: 'anybody' };
   const context = {
@@ -32,7 +35,7 @@ export function mayInvokeByUrl(plan: Plan, functionArn: string, authType: string
   return URL_ACTIONS.every((action) => isAllowed(plan, functionArn, action, requester, context));
 }
 
-/** What Lambda adds to a request that comes by a URL of that auth type. */
+/** Returns the condition keys of a request to a function URL with that auth type. */
 export const byUrl = (authType: string) => ({
   'lambda:FunctionUrlAuthType': [authType],
   'lambda:InvokedViaFunctionUrl': ['true'],

@@ -1,5 +1,5 @@
 /**
- * Reads a cloud assembly (`cdk.out`) as `cdk synth` left it: stacks, their resources, and where code assets lie.
+ * Reads a cloud assembly (`cdk.out`), as `cdk synth` wrote it: stacks, their resources, and the directories of code assets.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -16,10 +16,12 @@ import {
 
 /** One resource of a template, before its intrinsic functions are resolved. */
 export interface Resource {
+  /** Name of its stack. */
   readonly stack: string;
   readonly logicalId: string;
   /** Construct path without the trailing `/Resource`: `Stack/Publish` for the function of construct `Publish`. */
   readonly path: string;
+  /** Type of CloudFormation, such as `AWS::SQS::Queue`. */
   readonly type: string;
   readonly properties: JsonObject;
 }
@@ -30,23 +32,31 @@ export interface Resolved extends Resource {
   readonly name: string;
 }
 
+/** One output of a template. Its intrinsic functions are not resolved. */
 export interface Output {
   readonly logicalId: string;
   readonly value: unknown;
+  /** Name for `Fn::ImportValue`; undefined if the output is not exported. */
   readonly exportName: unknown;
 }
 
+/** The template of one stack. */
 export interface StackTemplate {
   readonly name: string;
+  /** By logical id, in the order of the template. */
   readonly resources: ReadonlyMap<string, Resource>;
   readonly outputs: readonly Output[];
-  /** Defaults of the parameters; CDK adds one for the bootstrap version, and it decides nothing here. */
+  /** Defaults by name. CDK adds a parameter for the bootstrap version, which has no effect here. */
   readonly parameters: ReadonlyMap<string, unknown>;
 }
 
+/** All stacks of an app. */
 export interface Assembly {
   readonly stacks: readonly StackTemplate[];
-  /** The directory that a function's `S3Key` was made from. */
+  /**
+   * Returns the directory with the code of a function.
+   * @throws Error if the key belongs to no directory of the assembly
+   */
   codeDirectory(s3Key: string): string;
 }
 
@@ -70,7 +80,10 @@ const RESOURCE_KEYS = new Set([
   'UpdateReplacePolicy',
 ]);
 
-/** Reads the assembly in `directory`. */
+/**
+ * Reads the assembly in `directory`.
+ * @throws Error with one sentence for a section, an attribute or an artifact that is not understood
+ */
 export function readAssembly(directory: string): Assembly {
   const manifest = readObject(join(directory, 'manifest.json'));
   const stacks: StackTemplate[] = [];
@@ -157,7 +170,7 @@ function readResource(
   return { stack, logicalId, path, type, properties: objectOr(entry.Properties) };
 }
 
-/** Logical id → construct path, for a template that was synthesized without path metadata. */
+/** Returns logical id → construct path, for a template without path metadata. */
 function constructPaths(directory: string, artifact: JsonObject): Map<string, string> {
   const file = artifact.additionalMetadataFile;
   const metadata = typeof file === 'string' ? readObject(join(directory, file)) : objectOr(artifact.metadata);

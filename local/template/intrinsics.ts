@@ -1,17 +1,22 @@
 /**
- * Resolves the intrinsic functions that CDK emits for an app of this kind, and refuses every other one.
+ * Resolves the intrinsic functions that CDK writes into templates, and refuses all others.
  * @module
  */
 import type { Assembly, Resource, StackTemplate } from './assembly.ts';
 import { isObject, type JsonObject, requireString } from './json.ts';
 
-/** What a resource is to others: the values of `Ref` and of `Fn::GetAtt`. */
+/** The values by which a template refers to a resource. */
 export interface References {
+  /** Returns the value of `Ref`. */
   ref(resource: Resource): string;
+  /**
+   * Returns the value of `Fn::GetAtt`.
+   * @throws Error for an attribute that is not understood
+   */
   attribute(resource: Resource, name: string): string;
 }
 
-/** Account and region that the local stack says it is in; the account is one that AWS never gave out. */
+/** Account and Region in all ARNs. AWS gives this account number to nobody. */
 export const ACCOUNT = '000000000000';
 export const REGION = 'us-east-1';
 
@@ -22,13 +27,16 @@ const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::URLSuffix': 'amazonaws.com',
 };
 
-/** Attributes that repeat a property: the property may hold an intrinsic function, so it is resolved here. */
+/** Attributes with the value of a property. They are resolved here, because the property may be an intrinsic function. */
 const REPEATED: Readonly<Record<string, string>> = { 'AWS::Lambda::Url.FunctionArn': 'TargetFunctionArn' };
 
-/** Resolves a value of the template of `stack`. */
+/** Returns a value of the template of `stack` with all intrinsic functions resolved. Throws for one that is not understood. */
 export type Resolve = (stack: StackTemplate, value: unknown) => unknown;
 
-/** A resolver over all stacks, so that one may import what another exports; `rewrite` sees each text it composes. */
+/**
+ * Returns a resolver for all stacks of the assembly, so that one stack can import an export of another.
+ * @param rewrite changes each text that `Fn::Join` or `Fn::Sub` composes
+ */
 export function createResolver(
   assembly: Assembly,
   references: References,

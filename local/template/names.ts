@@ -1,6 +1,6 @@
 /**
- * Physical names, ARNs and URLs of the resources. They follow from stack and logical id alone, so that state which
- * was kept in a directory is found again on the next start.
+ * Physical names, ARNs and URLs of the resources. They follow from stack and logical id alone, so that the next start finds
+ * the tables, secrets and queues of a data directory.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -8,9 +8,11 @@ import type { Resource } from './assembly.ts';
 import { ACCOUNT, REGION, type References } from './intrinsics.ts';
 import { describeResource } from './resources.ts';
 
-/** URLs that are known only once the listeners have their ports. No trailing slashes. */
+/** URLs of this machine, without trailing slashes. */
 export interface Addresses {
+  /** URL of the AWS endpoint, to which SDK clients send their calls. */
   readonly aws: string;
+  /** Returns the URL of a distribution, an API or a function URL. */
   url(resource: Resource): string;
 }
 
@@ -31,7 +33,10 @@ const NAME_PROPERTY: Readonly<Record<string, string>> = {
 /** Types whose name may be composed at deployment. The local stack ignores that name and generates one. */
 const MAY_BE_COMPOSED = new Set(['AWS::Logs::LogGroup']);
 
-/** The name that the template gives, else `<Stack>-<LogicalId>`. */
+/**
+ * Returns the name that the template gives, else `<Stack>-<LogicalId>`.
+ * @throws Error if the template composes the name
+ */
 export function physicalName(resource: Resource): string {
   const property = NAME_PROPERTY[resource.type];
   const given = property === undefined ? undefined : resource.properties[property];
@@ -45,30 +50,35 @@ export function physicalName(resource: Resource): string {
 const API_ID_LENGTH = 10;
 const ARN_SUFFIX_LENGTH = 6;
 
-/** Looks like the id of an API or of a function URL on AWS: ten characters in lower case. */
+/** Returns the id of an API or of a function URL: ten characters in lower case, as on AWS. */
 export function apiId(resource: Resource): string {
   return digest(resource).slice(0, API_ID_LENGTH);
 }
 
 const DISTRIBUTION_ID_LENGTH = 13;
 
-/** Looks like the id of a distribution on AWS: `E` and more in upper case. */
+/** Returns the id of a distribution: `E` and 13 characters in upper case, as on AWS. */
 export function distributionId(resource: Resource): string {
   return `E${digest(resource).slice(0, DISTRIBUTION_ID_LENGTH).toUpperCase()}`;
 }
 
-/** The domain that the distribution would have on AWS. */
+/** Returns the domain of a distribution in the form of AWS. It resolves to nothing. */
 export function distributionDomain(resource: Resource): string {
   return `d${digest(resource).slice(0, DISTRIBUTION_ID_LENGTH)}.cloudfront.net`;
 }
 
+/** Returns the ARN of a distribution. */
 export const distributionArn = (resource: Resource) =>
   `arn:aws:cloudfront::${ACCOUNT}:distribution/${distributionId(resource)}`;
 
+/** Returns the ARN of a CloudFront Function. */
 export const edgeFunctionArn = (resource: Resource) =>
   `arn:aws:cloudfront::${ACCOUNT}:function/${physicalName(resource)}`;
 
-/** The ARN of a resource that has one. */
+/**
+ * Returns the ARN of a resource.
+ * @throws Error for a type whose ARN is not needed here
+ */
 export function arnOf(resource: Resource): string {
   const name = physicalName(resource);
   const inRegion = (service: string, rest: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
@@ -79,7 +89,7 @@ export function arnOf(resource: Resource): string {
     case 'AWS::CloudWatch::Alarm':
       return inRegion('cloudwatch', `alarm:${name}`);
     case 'AWS::SecretsManager::Secret':
-      // AWS appends some characters, so that policies for a deleted secret do not fit its successor.
+      // AWS appends random characters, so that a policy for a deleted secret does not match a new one with its name.
       return inRegion('secretsmanager', `secret:${name}-${digest(resource).slice(0, ARN_SUFFIX_LENGTH)}`);
     case 'AWS::Lambda::Function':
       return inRegion('lambda', `function:${name}`);
@@ -96,17 +106,18 @@ export function arnOf(resource: Resource): string {
   }
 }
 
+/** Returns the ARN of the table with that name. */
 export const tableArn = (name: string) => `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${name}`;
 
 function digest(resource: Resource): string {
   return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest('hex');
 }
 
-/** One type stands for two things that have little in common; this is what tells them apart. */
+/** Returns true for a WebSocket API. CloudFormation has the same type for HTTP APIs. */
 export const isWebSocketApi = ({ type, properties }: Resource) =>
   type === 'AWS::ApiGatewayV2::Api' && properties.ProtocolType === 'WEBSOCKET';
 
-/** The address of a WebSocket API as a client of it writes it. */
+/** Returns the URL with the scheme `ws` or `wss`. */
 export const socketUrl = (url: string) => url.replace(/^http/, 'ws');
 
 const REF_IS_ARN = new Set(['AWS::SecretsManager::Secret', 'AWS::SNS::Topic']);
@@ -140,7 +151,7 @@ const ATTRIBUTES: Readonly<
 
 const queueUrl = (at: Addresses, name: string) => `${at.aws}/${ACCOUNT}/${name}`;
 
-/** What `Ref` and `Fn::GetAtt` give for each type. */
+/** Returns the values of `Ref` and `Fn::GetAtt` for all understood types. */
 export function createReferences(at: Addresses): References {
   return {
     ref(resource) {

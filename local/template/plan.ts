@@ -1,5 +1,5 @@
 /**
- * What the templates ask for, as values: every property that the local stack acts upon, resolved and checked.
+ * The plan: the resources of all templates with their values resolved, and functions and roles checked.
  * @module
  */
 import { existsSync } from 'node:fs';
@@ -12,40 +12,50 @@ import { arnOf, physicalName } from './names.ts';
 import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
 import { describeResource } from './resources.ts';
 
+/** The role of a function. */
 export interface Role {
   readonly name: string;
+  /** The statements of its managed, inline and attached policies. */
   readonly statements: readonly Statement[];
 }
 
+/** One function of a template. */
 export interface FunctionPlan {
-  /** Construct path: what people, records and faults call it. */
+  /** Construct path, by which log lines, records and faults name the function. */
   readonly path: string;
   readonly name: string;
   readonly arn: string;
   readonly role: Role;
+  /** Directory with its code. */
   readonly directory: string;
+  /** `file.export` */
   readonly handler: string;
+  /** The environment variables of the template. */
   readonly environment: Readonly<Record<string, string>>;
   readonly memoryMb: number;
   readonly timeoutMs: number;
-  /** Undefined: only the limit of the local stack holds. */
+  /** Invocations at the same time, at most. Undefined: only the limit of the account applies. */
   readonly reservedConcurrency: number | undefined;
+  /** Name of the log group. */
   readonly logGroup: string;
-  /** Lambda itself creates a log group that no template has, with the rights of the role. */
+  /** True if no template has the log group: Lambda then creates it with the grants of the role. */
   readonly createsLogGroup: boolean;
-  /** Lambda sends traces, with the rights of the role. */
+  /** True if Lambda sends traces, with the grants of the role. */
   readonly isTraced: boolean;
 }
 
-/** The construct path without its stack, for the start of log lines. */
+/** Returns the construct path without its stack, for the start of log lines. */
 export const shortName = ({ path }: FunctionPlan): string => path.split('/').slice(1).join('/') || path;
 
+/** The resolved resources of all templates. */
 export interface Plan {
+  /** All functions by ARN. */
   readonly functions: ReadonlyMap<string, FunctionPlan>;
   /** The policies of topics, queues and functions. */
   readonly resourcePolicies: ResourcePolicies;
-  /** All resources of a type, resolved, in template order. */
+  /** Returns all resources of a type, in the order of the templates. */
   all(type: string): readonly Resolved[];
+  /** The outputs of all stacks, by logical id. */
   readonly outputs: Readonly<Record<string, string>>;
 }
 
@@ -54,7 +64,10 @@ const DEFAULT_TIMEOUT_S = 3;
 /** @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
 const DEFAULT_MEMORY_MB = 128;
 
-/** Resolves the whole assembly. Everything that the template gets wrong is found here, before anything starts. */
+/**
+ * Resolves the whole assembly, before a process or a service starts.
+ * @throws Error with one sentence for a mistake in the templates
+ */
 export function createPlan(assembly: Assembly, resolve: Resolve): Plan {
   const resources = assembly.stacks.flatMap((stack) => resolveResources(stack, resolve));
   const all = (type: string) => resources.filter((resource) => resource.type === type);
@@ -84,7 +97,7 @@ function resolveResources(stack: StackTemplate, resolve: Resolve): Resolved[] {
   }));
 }
 
-/** Managed policies that are known: their documents live at AWS, not in the template. */
+/** The managed policies that are understood. Their documents are not in the template. */
 const MANAGED: Readonly<Record<string, unknown>> = {
   'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole': {
     Statement: {
@@ -167,13 +180,13 @@ function readFunction(
   };
 }
 
-/** What active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */
+/** The actions that active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */
 export const TRACE_ACTIONS = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
 
-/** Lambda refuses to create a function with active tracing whose role may not send traces. */
+/** Lambda does not create a function with active tracing if its role may not send traces. */
 function isTraced(properties: JsonObject, { statements }: Role, at: string): boolean {
   if (objectOr(properties.TracingConfig).Mode !== 'Active') return false;
-  // Traces are of no resource, so its policy alone decides.
+  // Traces have no resource, so only the policies of the role decide.
   const question = { requester: { kind: 'anybody' }, resource: '*', context: {} } as const;
   const missing = TRACE_ACTIONS.find((action) => !decide(statements, [], { ...question, action }).allowed);
   if (missing !== undefined) throw new Error(`${at} is traced, and its role may not do ${missing}`);

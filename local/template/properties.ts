@@ -1,10 +1,10 @@
 /**
- * How the tables of understood resources are written.
+ * The form of the tables of understood resources.
  * @module
  */
 
-/** Acted upon: some other module reads this property. */
+/** Marks a property that the stack reads. */
 export const ACTED = true;
 
-/** `true`: acted upon. A string: accepted without effect, and why. An object: the same for what lies below. */
+/** The understood properties: {@link ACTED}, or the reason why the property has no effect here, or the properties below it. */
 export type Properties = { readonly [name: string]: true | string | Properties };

@@ -1,5 +1,5 @@
 /**
- * The policies of resources: of topics, of queues, and of functions, whose policies are made of single permissions.
+ * The policies of topics, queues and functions. The policy of a function consists of single permissions.
  * @module
  */
 import { parseResourcePolicy, type Statement } from '../iam/iam.ts';
@@ -9,10 +9,10 @@ import { ACCOUNT, REGION } from './intrinsics.ts';
 import { type JsonObject, requireString, stringsOf } from './json.ts';
 import { describeResource } from './resources.ts';
 
-/** The policy of a resource by its ARN. */
+/** Returns the policy of the resource with that ARN; it is empty if the resource has none. */
 export type ResourcePolicies = (arn: string) => readonly Statement[];
 
-/** The condition keys that are supplied where the policy of a resource is asked. */
+/** The condition keys that have values when the policy of a resource is evaluated. */
 const CONDITION_KEYS = [
   ...REQUEST_KEYS,
   'aws:SourceArn',
@@ -22,8 +22,8 @@ const CONDITION_KEYS = [
 ];
 
 /**
- * Reads all of them. A topic without a policy has AWS's own, which leaves it to the roles of the account, as a queue or a
- * function does that has none.
+ * Reads the policies of all resources. Without a policy only the roles of the account decide. That is also true for a topic:
+ * the default policy of AWS leaves the decision to the account.
  */
 export function readResourcePolicies(all: (type: string) => readonly Resolved[]): ResourcePolicies {
   const policies = new Map<string, Statement[]>();
@@ -52,7 +52,7 @@ export function readResourcePolicies(all: (type: string) => readonly Resolved[])
   return (arn) => policies.get(arn) ?? [];
 }
 
-/** What is compared, and with what, for each property of a permission that narrows it. */
+/** The condition that each optional property of a permission stands for. */
 const NARROWED_BY: Readonly<Record<string, readonly [operator: string, key: string]>> = {
   SourceArn: ['ArnLike', 'aws:SourceArn'],
   SourceAccount: ['StringEquals', 'aws:SourceAccount'],
@@ -60,7 +60,7 @@ const NARROWED_BY: Readonly<Record<string, readonly [operator: string, key: stri
   InvokedViaFunctionUrl: ['Bool', 'lambda:InvokedViaFunctionUrl'],
 };
 
-/** The statement that Lambda makes of a permission. @see https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
+/** Returns the statement that Lambda makes of a permission. @see https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
 function permissionDocument(permission: Resolved, arn: string): JsonObject {
   const { properties } = permission;
   const name = describeResource(permission);

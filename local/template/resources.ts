@@ -1,6 +1,6 @@
 /**
- * THE table of what the local stack understands. A resource type or a property that is not in it stops the start:
- * what is silently ignored here would work on this machine and fail, or cost, on AWS.
+ * The table of the resource types and properties that the local stack understands. It refuses all others: a property that it
+ * ignored could work on this machine, and fail or cost money on AWS.
  * @module
  */
 
@@ -11,7 +11,7 @@ import { ACTED, type Properties } from './properties.ts';
 
 const TAGS = 'tags have no effect on behaviour';
 const ENCRYPTION = 'encryption at rest cannot be observed by the app';
-const NO_ALARMS = 'nobody is woken: /queues and /metrics below `control` in .tidings/local.json show them';
+const NO_ALARMS = 'no alarm is sent: the control endpoints /queues and /metrics show the same numbers';
 const ONE_MACHINE = 'there is one copy, on one machine';
 
 const TABLE_KEYS: Properties = {
@@ -52,7 +52,7 @@ const QUEUE_ATTRIBUTES: Properties = {
   RedrivePolicy: ACTED,
   DeduplicationScope: ACTED,
   FifoThroughputLimit: 'capacity is not simulated',
-  RedriveAllowPolicy: 'who may use the dead-letter queue is not checked',
+  RedriveAllowPolicy: 'the sources of a dead-letter queue are not checked',
   SqsManagedSseEnabled: ENCRYPTION,
   KmsMasterKeyId: ENCRYPTION,
   KmsDataKeyReusePeriodSeconds: ENCRYPTION,
@@ -166,9 +166,9 @@ const TABLE: Readonly<Record<string, Properties>> = {
   'AWS::IAM::Policy': { PolicyName: ACTED, PolicyDocument: ACTED, Roles: ACTED },
   'AWS::Logs::LogGroup': {
     LogGroupName: ACTED,
-    RetentionInDays: 'lines are printed, not kept',
+    RetentionInDays: 'lines are printed, not stored',
     LogGroupClass: 'a price only',
-    DeletionProtectionEnabled: 'lines are printed, not kept',
+    DeletionProtectionEnabled: 'lines are printed, not stored',
     KmsKeyId: ENCRYPTION,
     Tags: TAGS,
   },
@@ -261,7 +261,10 @@ const TABLE: Readonly<Record<string, Properties>> = {
   'AWS::CDK::Metadata': { Analytics: 'counts constructs for the CDK team' },
 };
 
-/** Refuses the assembly if it holds anything that the table does not know, and says where it is. */
+/**
+ * Checks all resources against the table.
+ * @throws Error with the resource and the property that is not understood
+ */
 export function refuseUnknown(assembly: Assembly): void {
   for (const stack of assembly.stacks) {
     for (const resource of stack.resources.values()) {
@@ -291,7 +294,7 @@ function refuseProperties(resource: Resource, known: Properties, value: unknown,
   }
 }
 
-/** Names a resource in a sentence: stack, logical id, construct path, type. */
+/** Returns the name of a resource for messages: stack, logical id, construct path and type. */
 export function describeResource(resource: Resource): string {
   return `${resource.stack}/${resource.logicalId} (${resource.path}, ${resource.type})`;
 }

@@ -22,7 +22,7 @@ describe('control', () => {
       const response = await fetch(`${fixture.stack.aws.endpoint}/_local${secret}/${path}`, { method });
       expect([response.status, await response.json()]).toEqual([
         403,
-        { message: 'only for who has the secret of this start' },
+        { message: 'the path must have the secret of this start' },
       ]);
     }
   });
