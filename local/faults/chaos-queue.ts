@@ -1,30 +1,31 @@
 /**
- * What a standard queue may do to a message on its way to a function, and seldom does: deliver it twice, or late.
+ * Chaos mode for queues: some messages are delivered twice or out of order, as a standard queue may do.
  * @module
  */
 import { type Chaos, seeded } from './chaos.ts';
 
-/** What befalls one message that was taken from its queue. */
-export interface BatchChaos {
-  /** Held back for so long, while later ones overtake; 0: not at all. */
+/** What happens to one message that was received from its queue. */
+export interface MessageChaos {
+  /** Delay of the delivery in milliseconds, so that later messages overtake this one; 0 for none. */
   readonly holdMs: number;
-  /** Delivered once more after so long; undefined: once. */
+  /** Delay of a second delivery after the first one, in milliseconds; undefined for no second delivery. */
   readonly againMs: number | undefined;
 }
 
-/** Messages that go to the function together, and when. */
+/** Messages for one invocation. */
 export interface ScheduledBatch<Message> {
   readonly messages: readonly Message[];
+  /** Delay of the invocation in milliseconds. */
   readonly afterMs: number;
 }
 
 const MAX_MS = 300;
 
-/** Fates from the seed: the n-th message has the same one in every run. */
-export function createQueueChaos(chaos: Chaos): () => BatchChaos {
+/** Returns a function that decides about the next message. The n-th decision depends only on the seed and on n. */
+export function createQueueChaos(chaos: Chaos): () => MessageChaos {
   const random = seeded(chaos.seed);
   return () => {
-    // Always as many draws, so that no nextChaos depends on the parts that were asked for.
+    // Each message takes the same number of random numbers, so that no option changes the decisions of another.
     const held = random() < chaos.reorders;
     const holdMs = Math.ceil(random() * MAX_MS);
     const doubled = random() < chaos.duplicates;
@@ -34,10 +35,10 @@ export function createQueueChaos(chaos: Chaos): () => BatchChaos {
   };
 }
 
-/** Parts what one receive gave into deliveries: the ones on time together, each other by itself. */
+/** Divides the messages of one receive: one batch has all messages without a delay, each other message has its own. */
 export function scheduleBatches<Message>(
   messages: readonly Message[],
-  nextChaos: () => BatchChaos,
+  nextChaos: () => MessageChaos,
 ): ScheduledBatch<Message>[] {
   const onTime: Message[] = [];
   const others: ScheduledBatch<Message>[] = [];

@@ -1,20 +1,21 @@
 /**
- * What may befall posts to connections, and the news of their end.
+ * Chaos mode for WebSockets: some posts to connections fail, and some `$disconnect` events get lost.
  * @module
  */
 import { type Chaos, seeded } from './chaos.ts';
 
-/** What becomes of a post: as on a good day, refused for the rate, failed, or failed and arrived all the same. */
+/** What happens to a post: nothing special, an answer 429, or an answer 500 without or with the message being sent. */
 export type PostChaos = 'fine' | 'throttled' | 'failed' | 'failed but sent';
 
+/** The decisions for one API. */
 export interface SocketChaos {
-  /** The n-th post has the same fate in every run. */
+  /** Decides about the next post. The n-th decision depends only on the seed and on n. */
   nextPost(): PostChaos;
-  /** The n-th connection too: true if nobody is told of its end. */
+  /** Decides about the next connection: true if its `$disconnect` gets lost. The n-th decision depends only on the seed and on n. */
   losesDisconnect(): boolean;
 }
 
-/** Fates from the seed. Connections draw from numbers of their own: how much is posted must not change them. */
+/** Returns the decisions for one API. Posts and connections have separate random numbers, so that posts do not change the others. */
 export function createSocketChaos(chaos: Chaos): SocketChaos {
   const posts = seeded(chaos.seed);
   const connections = seeded(~chaos.seed);

@@ -1,26 +1,27 @@
 /**
- * How much harsher than AWS the stack is: what AWS may do now and then, done often, from a seed that repeats it.
+ * Chaos mode: the stack does often what AWS does seldom. A seed repeats the decisions of a run.
  * @module
  */
 
+/** How often each thing happens. */
 export interface Chaos {
-  /** Repeats a run: the same decisions in the same order. */
+  /** Whole number; the same seed gives the same decisions in the same order. */
   readonly seed: number;
-  /** ShutdownStep of the messages that a queue delivers twice; SQS promises at least once. 0 to 1. */
+  /** Part of the messages that a queue delivers twice, 0 to 1. SQS promises at least one delivery. */
   readonly duplicates: number;
-  /** ShutdownStep of the messages that a queue holds back behind later ones; standard queues have no order. 0 to 1. */
+  /** Part of the messages that later ones overtake, 0 to 1. Standard queues have no order. */
   readonly reorders: number;
-  /** ShutdownStep of the connections whose `$disconnect` is never told: AWS calls it best effort. 0 to 1. */
+  /** Part of the connections whose `$disconnect` gets lost, 0 to 1. API Gateway delivers it with best effort. */
   readonly lostDisconnects: number;
-  /** ShutdownStep of the posts to `@connections` that are answered 429. 0 to 1. */
+  /** Part of the posts to `@connections` that are answered 429, 0 to 1. */
   readonly throttledPosts: number;
-  /** ShutdownStep of the posts to `@connections` that are answered 500; half of them have arrived all the same. 0 to 1. */
+  /** Part of the posts to `@connections` that are answered 500, 0 to 1. Half of these messages are sent. */
   readonly failedPosts: number;
-  /** How much faster than the clock on the wall connections age: at 60, two hours are two minutes. From 1. */
+  /** How many times as fast as on AWS connections age, from 1. At 60, two hours are two minutes. */
   readonly clockScale: number;
 }
 
-/** What happens on AWS on a good day: nothing of the kind. */
+/** No chaos: AWS on a good day. */
 export const CALM: Chaos = {
   seed: 0,
   duplicates: 0,
@@ -31,7 +32,7 @@ export const CALM: Chaos = {
   clockScale: 1,
 };
 
-/** What `npm start -- --chaos` does. */
+/** The chaos of `npm start -- --chaos`. */
 export const chaosMode = (seed: number): Chaos => ({
   seed,
   duplicates: 0.1,
@@ -42,7 +43,7 @@ export const chaosMode = (seed: number): Chaos => ({
   clockScale: 60,
 });
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+/** Returns a source of random numbers from 0 to 1, which are the same for the same seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,47 +1,58 @@
 /**
- * Faults on demand: throttle, delay, cut off or kill at a chosen call. With a kill before and after every call, a test can
- * stop a function at each of its awaits.
+ * Faults on demand: an error, a delay, a broken connection or a kill at a chosen call. With kills before and after every call,
+ * a test can stop a function at each of its awaits.
  * @module
  */
 import { isObject, type JsonObject, numberOr, requireString } from '../template/json.ts';
 
+/** What a fault does. */
 export type Effect =
+  /** Kills the process that calls. */
   | { readonly kind: 'kill' }
+  /** Breaks the connection of the call. */
   | { readonly kind: 'reset' }
   | { readonly kind: 'error'; readonly status: number; readonly type: string; readonly message: string }
   | { readonly kind: 'delay'; readonly delayMs: number };
 
-/** `before` and `after` an AWS call; on receipt of an invocation; when the process posts its response. */
+/** When a fault takes effect: before or after an AWS call, when a process receives an invocation, or when it posts its response. */
 export type Moment = 'before' | 'after' | 'invoke' | 'response';
 
 interface Fault {
+  /** Part of the construct path. */
   readonly function: string;
   readonly action: string | undefined;
-  /** A part of the ARN. */
+  /** Part of the ARN. */
   readonly resource: string | undefined;
   readonly at: Moment;
   readonly effect: Effect;
-  /** Matching calls still to let pass. */
+  /** Number of matching calls before the first one that the fault hits. */
   skip: number;
-  /** Matching calls still to hit. */
+  /** Number of matching calls that the fault hits. */
   times: number;
 }
 
+/** The faults that tests have added. */
 export interface Faults {
-  /** Adds a fault as described by a request body; throws a sentence if it cannot. */
+  /**
+   * Adds the fault of a request body.
+   * @throws Error with one sentence if the body describes no fault
+   */
   add(body: unknown): void;
+  /** Removes all faults. */
   clear(): void;
-  /** The effect that hits this call, if any. Counts the call, so ask once per call and moment. */
+  /** Returns the effect on this call, if any. Counts the call, so the caller must ask once for each call and moment. */
   effectOn(functionPath: string, at: Moment, call?: AwsCall): Effect | undefined;
 }
 
-/** An AWS call, as faults tell it from others. */
+/** The parts of an AWS call by which a fault selects it. */
 export interface AwsCall {
+  /** As in a policy: `dynamodb:PutItem`. */
   readonly action: string;
+  /** ARNs. */
   readonly resources: readonly string[];
 }
 
-function isMeant({ action, resource }: Fault, call: AwsCall | undefined): boolean {
+function matches({ action, resource }: Fault, call: AwsCall | undefined): boolean {
   if (action !== undefined && action !== call?.action) return false;
   return resource === undefined || (call?.resources.some((arn) => arn.includes(resource)) ?? false);
 }
@@ -49,7 +60,7 @@ function isMeant({ action, resource }: Fault, call: AwsCall | undefined): boolea
 const FIELDS = new Set(['function', 'action', 'resource', 'call', 'at', 'effect', 'times']);
 const MOMENTS: readonly Moment[] = ['before', 'after', 'invoke', 'response'];
 
-/** An empty list of faults. */
+/** Returns an empty list of faults. */
 export function createFaults(): Faults {
   let faults: Fault[] = [];
   return {
@@ -62,8 +73,7 @@ export function createFaults(): Faults {
     effectOn(functionPath, at, call) {
       let hit: Effect | undefined;
       for (const fault of faults) {
-        const matches = fault.at === at && functionPath.includes(fault.function);
-        if (!matches || !isMeant(fault, call)) continue;
+        if (fault.at !== at || !functionPath.includes(fault.function) || !matches(fault, call)) continue;
         if (fault.skip > 0) fault.skip -= 1;
         else if (hit === undefined && fault.times > 0) {
           fault.times -= 1;

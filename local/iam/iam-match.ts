@@ -6,7 +6,8 @@
 const ARN_PARTS = 6;
 
 /**
- * ShutdownStep by part: `*` does not reach over a colon in the first five. IAM completes a shorter pattern with `*`.
+ * Returns true if the ARN matches the pattern, part by part: in the first five parts `*` does not match a colon. IAM completes
+ * a shorter pattern with `*`.
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
  */
 export function matchesArn(pattern: string, arn: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * Which messages of a batch are done with, by what became of its invocation.
+ * Decides which messages of a batch the function has processed.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  * @module
  */
@@ -8,14 +8,18 @@ import { isObject, parseJson } from '../template/json.ts';
 import type { Outcome } from './response.ts';
 import type { ReceivedMessage } from './sqs-event.ts';
 
+/** The result of a batch. */
 export interface BatchResult {
-  /** To be deleted from the queue; the others come back when their visibility timeout ends. */
+  /** The messages to delete. The others are delivered again when their visibility timeout ends. */
   readonly done: readonly ReceivedMessage[];
-  /** Why none is done, where the function itself did not say so. */
+  /** The reason why the whole batch failed; undefined if the function has reported the failures itself. */
   readonly complaint: string | undefined;
 }
 
-/** Judges a batch as Lambda does; without `reportsFailures` any answer is a success. */
+/**
+ * Returns the result of a batch.
+ * @param reportsFailures false if every answer is a success
+ */
 export function batchResultOf(
   outcome: Outcome,
   batch: readonly ReceivedMessage[],
@@ -27,11 +31,11 @@ export function batchResultOf(
   if (!reportsFailures) return { done: batch, complaint: undefined };
   const failed = failedIds(outcome.payload.toString('utf8'), new Set(batch.map(({ id }) => id)));
   if (typeof failed === 'string') return { done: [], complaint: failed };
-  // Nothing to complain of: to keep a message for later is what reports are for, and a function logs its own failures.
+  // No complaint: a report is the normal way to get a message again, and the function logs its own failures.
   return { done: batch.filter(({ id }) => !failed.has(id)), complaint: undefined };
 }
 
-/** The ids in `batchItemFailures`, or what is wrong with the answer: then the whole batch has failed. */
+/** Returns the ids in `batchItemFailures`, or the mistake in the answer, for which the whole batch fails. */
 function failedIds(answer: string, known: ReadonlySet<string>): ReadonlySet<string> | string {
   if (answer.trim() === '') return new Set();
   const response = parseJson(answer);

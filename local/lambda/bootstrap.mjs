@@ -1,6 +1,6 @@
 /**
- * Runs inside each environment process: loads the handler and serves invocations from the Runtime API, as the
- * runtime of AWS does. It has no dependency and shares nothing with the process that started it.
+ * The program of each environment: loads the handler and serves invocations from the Runtime API, as the runtime of AWS does.
+ * It has no dependencies.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  * @module
  */
@@ -10,16 +10,16 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 
-// Not `import`: that reads every export. The WebSocket exports load a client that would take a fifth of the start.
+// Not `import`, which reads every export: those for WebSockets load a client, which takes a fifth of the start.
 const { Agent, request: httpRequest } = process.getBuiltinModule('node:http');
 
 const api = new URL(`http://${process.env.AWS_LAMBDA_RUNTIME_API}/`);
 const agent = new Agent({ keepAlive: true, noDelay: true });
 const concurrency = Number(process.argv[2]);
 
-/** When to write the compile cache after the first invocation has begun, in milliseconds: by then most code is compiled. */
+/** Time from the first invocation until the compile cache is written, in milliseconds. By then most code is compiled. */
 const COMPILED_AFTER_MS = 500;
-// The next environment of the function reuses the code that this one has compiled.
+// The next environments of the function reuse the compiled code.
 enableCompileCache(process.argv[3]);
 
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
@@ -39,11 +39,11 @@ globalThis.awslambda = {
   },
 };
 
-// A stack that stops says SIGTERM: the function may end what it holds, and the stack kills the process afterwards. Ctrl-C in
-// a terminal goes to every process of the group, to this one too, and is for the stack alone.
+// When the stack stops, it sends SIGTERM so that the function can finish, and later SIGKILL. Ctrl-C in a terminal goes to all
+// processes of the group, but only the stack must react.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {});
 
-/** Without the process that gives out work there is none: whoever is cut off ends, and leaves nothing behind. */
+/** Ends the process if the stack has ended. */
 function orphaned() {
   process.exit(1);
 }
@@ -81,7 +81,7 @@ function report(title, error) {
   console.error(`${title} ${JSON.stringify({ errorType, errorMessage, stack: trace })}`);
 }
 
-/** Codes in place of names: what goes wrong with the handler itself has a type of its own on Lambda. */
+/** An error with one of the types that Lambda has for handlers that cannot be loaded. */
 class RuntimeError extends Error {
   constructor(type, message) {
     super(message);
@@ -103,7 +103,7 @@ async function loadHandler() {
     throw new RuntimeError('HandlerNotFound', `${handler} is undefined or not exported`);
   }
   if (found[STREAMING] !== true && found.length > 2) {
-    // Node 24 on Lambda takes async handlers only.
+    // The runtime of Node 24 accepts only async handlers.
     throw new RuntimeError(
       'CallbackHandlerDeprecated',
       `${handler} takes a callback; return a promise instead`,
@@ -127,7 +127,7 @@ function contextOf(headers) {
   };
 }
 
-/** The stream that a streaming handler writes to: its first write opens the response, not earlier. */
+/** Returns the stream of a streaming handler. The first write opens the response. */
 function createResponseStream(id) {
   let contentType = 'application/octet-stream';
   let prelude;
@@ -148,7 +148,7 @@ function createResponseStream(id) {
   const stream = new Writable({
     write(chunk, _encoding, next) {
       begin();
-      // As on Lambda the prelude goes out with the first write, so a body without one never sends it.
+      // As on Lambda, the prelude is sent with the first write. Without a write it is never sent.
       const bytes = prelude === undefined ? chunk : Buffer.concat([prelude, chunk]);
       prelude = undefined;
       if (bytes.length === 0 || request.write(bytes)) next();
@@ -165,7 +165,7 @@ function createResponseStream(id) {
   stream[setPrelude] = (bytes) => {
     prelude = bytes;
   };
-  stream.on('error', () => {}); // told to the Runtime API by fail()
+  stream.on('error', () => {}); // fail() reports it
 
   return {
     stream,
@@ -176,7 +176,7 @@ function createResponseStream(id) {
         stream.on('finish', () => done.then(resolve));
         if (stream.writableFinished) done.then(resolve);
       }),
-    /** After the first write it is too late for an error response: the error goes into the trailers. */
+    /** Puts the error into the trailers, because after the first write the response has begun. Returns false before. */
     async fail(error) {
       if (request === undefined) return false;
       const { errorType } = describe(error);
@@ -219,7 +219,7 @@ let waiting = 0;
 let loops = 0;
 let isCompiled = false;
 
-/** One loop waits at all times while there is room, so a burst is taken up as it comes. */
+/** Serves invocations. Up to the concurrency there is always one loop that waits, so a burst does not queue. */
 async function serve(handler) {
   loops += 1;
   for (;;) {
@@ -235,7 +235,7 @@ async function serve(handler) {
   }
 }
 
-// The exit status of the Lambda runtime for an error that nobody caught.
+// The exit status of the Lambda runtime for an uncaught error.
 const UNCAUGHT = 129;
 process.on('uncaughtException', (error) => {
   report('Uncaught Exception', error);

@@ -1,5 +1,5 @@
 /**
- * The process of an environment: what it is started with, and what it may know.
+ * Starts the process of an environment, with its variables.
  * @module
  */
 import { spawn } from 'node:child_process';
@@ -9,40 +9,50 @@ import { fileURLToPath } from 'node:url';
 import { REGION } from '../template/intrinsics.ts';
 import type { FunctionPlan } from '../template/plan.ts';
 
-/** How a process is known: to the Runtime API, to IAM, and in the logs. */
+/** The names of an environment. */
 export interface Identity {
+  /** Part of the URL of its Runtime API. */
   readonly id: string;
+  /** Its AWS calls have this access key. */
   readonly accessKeyId: string;
   readonly logStream: string;
 }
 
+/** How a process ended. */
 export interface Exit {
+  /** Exit code; null after a signal. */
   readonly code: number | null;
+  /** Name of the signal, or the error of a process that could not start. */
   readonly signal: string | null;
 }
 
+/** A running process. */
 export interface Child {
+  /** Undefined if the process could not start. */
   readonly pid: number | undefined;
-  /** Tells it to end what it is doing. */
+  /** Sends SIGTERM, on which a function finishes its requests. */
   stop(): void;
+  /** Sends SIGKILL. */
   kill(): void;
+  /** Resolves when the process has ended and its output was read. */
   readonly gone: Promise<Exit>;
 }
 
 interface Settings {
+  /** Host and port. */
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
   readonly concurrency: number;
-  /** Directory of the compile cache that the processes of a stack share. */
+  /** Directory of the compile cache that all processes of the stack share. */
   readonly compiled: string;
 }
 
 const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
 
-/** Lambda switches these conveniences of Node off, so a bundle that needs them fails here too. */
+/** Lambda switches these features of Node off, so a bundle that needs them must fail here too. */
 const NODE_FLAGS = ['--no-experimental-detect-module', '--no-experimental-require-module'];
 
-/** Starts bootstrap.mjs for the function; `print` takes each line that it writes. */
+/** Starts bootstrap.mjs for the function. `print` takes each line that the process writes. */
 export function spawnRuntime(
   plan: FunctionPlan,
   settings: Settings,
@@ -58,7 +68,7 @@ export function spawnRuntime(
   for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', print);
   const gone = new Promise<Exit>((resolve) => {
     child.on('error', (error) => resolve({ code: null, signal: error.message }));
-    // "close" comes after the last line of output, "exit" may come before it.
+    // Not "exit": it may come before the last line of output.
     child.on('close', (code, signal) => resolve({ code, signal }));
   });
   return {
@@ -70,8 +80,8 @@ export function spawnRuntime(
 }
 
 /**
- * Everything the process may know: the variables of the template, and those of Lambda. Never the environment of the
- * process that starts it, where a developer's own credentials and tokens are.
+ * Returns the variables of the template and those of Lambda. The process must not get the variables of this process, which
+ * may have the credentials of the developer.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
  */
 function environmentOf(plan: FunctionPlan, settings: Settings, identity: Identity): Record<string, string> {

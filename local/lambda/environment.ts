@@ -1,5 +1,5 @@
 /**
- * One execution environment: a child process, and the invocations it was given.
+ * One execution environment: a process, and the invocations that it has.
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -8,56 +8,68 @@ import type { FunctionPlan } from '../template/plan.ts';
 import { type Exit, type Identity, spawnRuntime } from './child.ts';
 import { type Failure, type Outcome, receiveResponse } from './response.ts';
 
+/** One invocation of a function. */
 export interface Invocation {
   readonly id: string;
+  /** The event as JSON text. */
   readonly payload: Buffer;
-  /** The first outcome counts. */
+  /** Sets the outcome. Only the first call has an effect. */
   settle(outcome: Outcome): void;
-  /** The slot is free again: later than the outcome where the response is streamed. */
+  /** Is called when the invocation is over. For a streamed response that is later than its outcome. */
   release(): void;
 }
 
-/** What the surroundings do for an environment. */
+/** What an environment needs from the runtime. */
 export interface EnvironmentHost {
+  /** Host and port of the Runtime API. */
   readonly runtimeApi: string;
   readonly awsEndpoint: string;
+  /** Invocations that one environment runs at the same time, at most. */
   readonly concurrency: number;
-  /** Directory of the compile cache that the processes of a stack share. */
+  /** Directory of the compile cache that all processes of the stack share. */
   readonly compiled: string;
-  /** True if a fault wants the process dead at this moment. */
+  /** Returns true if a fault kills the process now: when it receives an invocation, or when it posts a response. */
   mustDie(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
+  /** Is called once, as soon as the process runs. */
   started(environment: Environment): void;
+  /** Takes a line that the process has written. */
   print(environment: Environment, line: string): void;
-  /** It has finished an invocation. */
+  /** Is called when the environment has finished an invocation. */
   freed(environment: Environment): void;
-  /** The process is gone. */
+  /** Is called once, when the process has ended. */
   ended(environment: Environment, end: End): void;
 }
 
+/** What an environment leaves behind. */
 export interface End {
-  /** Invocations that never reached it, and may run elsewhere. */
+  /** Invocations that the process never received. Another environment may run them. */
   readonly unstarted: readonly Invocation[];
-  /** Returns why it did not get ready, as the outcome of the invocation with that id; undefined if it got ready. */
+  /** Returns why the environment did not get ready, for the invocation with that id; undefined if it got ready. */
   readonly whyNotReady: ((id: string) => Failure) | undefined;
 }
 
+/** A running environment. */
 export interface Environment extends Identity {
   readonly plan: FunctionPlan;
+  /** Undefined if the process could not start. */
   readonly pid: number | undefined;
-  /** Invocations that are with it, queued ones among them. */
+  /** Returns the number of its invocations. Those that the process has not received yet count, too. */
   load(): number;
-  /** True while no invocation is with it. */
+  /** Returns true while it has no invocation. */
   idle(): boolean;
-  /** True when it has loaded the function, false if it ended before. */
+  /** Resolves with true when the function is loaded, with false if the process ended before. */
   readonly ready: Promise<boolean>;
-  /** True while it is ready and has a slot free. */
+  /** Returns true while it is ready and may get another invocation. */
   accepts(): boolean;
+  /** Adds an invocation. */
   give(invocation: Invocation): void;
-  /** One request of the process to the Runtime API. */
+  /** Answers one request of the process to the Runtime API. */
   serve(route: string, request: IncomingMessage, response: ServerResponse): void;
-  /** Tells the function to end what it is doing. */
+  /** Sends SIGTERM, on which a function finishes its requests. */
   stop(): void;
+  /** Kills the process. */
   kill(): void;
+  /** Resolves when the process has ended. */
   readonly gone: Promise<void>;
 }
 
@@ -67,16 +79,16 @@ const INIT_TIMEOUT_MS = 10_000;
 interface State {
   readonly plan: FunctionPlan;
   readonly host: EnvironmentHost;
-  /** Given, and waiting for the process to ask. */
+  /** Invocations that the process has not asked for yet. */
   queue: Invocation[];
-  /** Requests of the process for work that there was none of yet. */
+  /** Requests of the process for its next invocation. */
   asking: ServerResponse[];
   readonly running: Map<string, { readonly invocation: Invocation; readonly timer: NodeJS.Timeout }>;
   initialized: boolean;
   /** Resolves `ready`. */
   readonly settled: (isReady: boolean) => void;
   readonly initTimer: NodeJS.Timeout;
-  /** Why it never got ready, where that is known better than by its exit. */
+  /** Why the environment did not get ready, if that is known before the process ends. */
   initFailure: Failure | undefined;
   dead: boolean;
   kill(): void;
@@ -190,7 +202,7 @@ function start(state: State, invocation: Invocation, response: ServerResponse): 
   if (state.host.mustDie(plan, 'invoke')) state.kill();
 }
 
-/** Lambda kills the whole environment. What else runs in this process dies with it, as an exit. */
+/** Lambda kills the whole environment. Other invocations in the process fail, too: for them it is an exit of the process. */
 function timeOut(state: State, invocation: Invocation): void {
   const seconds = (state.plan.timeoutMs / 1_000).toFixed(2);
   const message = `${new Date().toISOString()} ${invocation.id} Task timed out after ${seconds} seconds`;
@@ -231,7 +243,7 @@ function finish(state: State, id: string): void {
   state.freed();
 }
 
-/** Fails what the process had begun, and gives back what it had not. */
+/** Fails the invocations that the process has received, and returns the others. */
 function endInvocations(state: State, exit: Exit): End {
   state.dead = true;
   state.settled(false);

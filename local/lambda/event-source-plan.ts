@@ -1,5 +1,5 @@
 /**
- * Event source mappings from queues to functions as the template has them, and what AWS refuses when it creates one.
+ * Reads the event source mappings from queues to functions, and refuses those that AWS would not create.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
  * @module
  */
@@ -11,21 +11,23 @@ import { arnOf } from '../template/names.ts';
 import type { FunctionPlan, Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 
-/** One mapping, checked. */
+/** One mapping. */
 export interface EventSource {
   readonly queue: Resolved;
   readonly queueArn: string;
-  /** The queue keeps an order, message group by message group. */
+  /** True for a FIFO queue. */
   readonly ordered: boolean;
-  /** How long a message that was taken stays hidden. */
+  /** Visibility timeout in milliseconds: how long a received message stays hidden. */
   readonly visibilityMs: number;
   readonly function: FunctionPlan;
   readonly enabled: boolean;
+  /** Messages in a batch, at most. */
   readonly batchSize: number;
+  /** How long a batch waits for more messages, in milliseconds. */
   readonly windowMs: number;
-  /** Batches that are with the function at the same time. */
+  /** Batches that the function processes at the same time, at most. */
   readonly maximumConcurrency: number;
-  /** The function names the messages of a batch that failed. */
+  /** True if the function returns the ids of the messages that failed. */
   readonly reportsFailures: boolean;
 }
 
@@ -35,15 +37,18 @@ const DEFAULT_VISIBILITY_S = 30;
 const DEFAULT_BATCH_SIZE = 10;
 const MAX_BATCH_SIZE = 10_000;
 const MAX_WINDOW_S = 300;
-/** Larger batches are gathered from several receives, which needs a window; a FIFO queue has none. */
+/** A larger batch needs several receives, and therefore a window. A FIFO queue may have no window. */
 const MAX_WITHOUT_WINDOW = 10;
-/** Lambda starts with five pollers; where it would add more under load, this machine does not. */
+/** Lambda starts with five pollers and adds more under load. Without a maximum in the template, this stack does not. */
 const DEFAULT_CONCURRENCY = 5;
 
-/** What Lambda does to the queue with the role of the function. */
+/** The actions that Lambda does on the queue with the role of the function. */
 const NEEDED = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
 
-/** Reads all mappings; throws a sentence for one that AWS would not create. */
+/**
+ * Reads all mappings.
+ * @throws Error with one sentence for a mapping that AWS would not create
+ */
 export function readEventSources(plan: Plan, callLog: CallLog): EventSource[] {
   return plan.all('AWS::Lambda::EventSourceMapping').map((mapping) => {
     const source = readEventSource(mapping, plan);
@@ -138,7 +143,7 @@ function within(
   );
 }
 
-/** A message would come back while the function still works on it. */
+/** With a shorter visibility timeout the queue would deliver a message again while the function still processes it. */
 function refuseShortVisibility(mapping: Resolved, source: EventSource): void {
   const { visibilityMs, function: target, queue } = source;
   if (visibilityMs >= target.timeoutMs) return;

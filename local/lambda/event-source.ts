@@ -1,11 +1,11 @@
 /**
- * Lambda's pollers: they take messages from a queue, invoke the function with them, and delete what it has done.
+ * The pollers of Lambda: they receive messages from a queue, invoke the function with them, and delete the processed ones.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Chaos } from '../faults/chaos.ts';
-import { type BatchChaos, createQueueChaos, scheduleBatches } from '../faults/chaos-queue.ts';
+import { createQueueChaos, type MessageChaos, scheduleBatches } from '../faults/chaos-queue.ts';
 import type { Messaging } from '../services/messaging.ts';
 import { batchResultOf } from './batch-answer.ts';
 import type { EventSource } from './event-source-plan.ts';
@@ -15,6 +15,7 @@ import type { Runtime } from './runtime.ts';
 import { createSemaphore, type Semaphore } from './semaphore.ts';
 import { type ReceivedMessage, readMessages, splitBySize, writeEvent } from './sqs-event.ts';
 
+/** The parts of the stack that pollers use. */
 export interface EventSourcesOptions {
   readonly messaging: Pick<Messaging, 'sqs'>;
   readonly runtime: Pick<Runtime, 'invoke'>;
@@ -25,38 +26,40 @@ export interface EventSourcesOptions {
 interface Poller {
   readonly source: EventSource;
   readonly options: EventSourcesOptions;
-  readonly slots: Semaphore;
-  readonly nextChaos: () => BatchChaos;
-  /** Batches that are with the function, or wait for it. */
+  /** Bounds the batches that the function processes at the same time. */
+  readonly semaphore: Semaphore;
+  readonly nextChaos: () => MessageChaos;
+  /** Batches that the function processes, or that wait for it. */
   readonly deliveries: Set<Promise<void>>;
   readonly closing: AbortSignal;
 }
 
-/** The longest that SQS lets a receive wait. */
+/** Maximum wait of a receive. */
 const LONG_POLL_S = 20;
-/** SQS gives, and deletes, ten messages in one request. */
+/** Messages in one receive or delete request, at most. */
 const MAX_IN_REQUEST = 10;
 const THROTTLED_PAUSE_MS = 100;
-/** After a receive that failed: the disk is full, mostly. */
+/** Pause after a receive that failed. The usual cause is a full disk. */
 const FAILED_PAUSE_MS = 1_000;
 
 /**
- * Batches that a mapping begins with at the same time, and how often there is one more while messages wait: "up to 300 more
- * concurrent invokes per minute". https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+ * Lambda starts with five batches at the same time, and adds "up to 300 more concurrent invokes per minute" while messages
+ * wait. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 const FIRST_POLLERS = 5;
 const MORE_EVERY_MS = 200;
 
-const ON_TIME: BatchChaos = { holdMs: 0, againMs: undefined };
+const ON_TIME: MessageChaos = { holdMs: 0, againMs: undefined };
 
+/** The running pollers. */
 export interface EventSources {
-  /** Takes no more messages. */
+  /** Stops receiving messages. */
   stop(): void;
-  /** Resolves when what was with the functions is judged, and deleted where they have done it. */
+  /** Resolves when all batches have a result, and the processed messages are deleted. */
   settled(): Promise<void>;
 }
 
-/** Polls for every mapping that is enabled. */
+/** Starts a poller for every mapping that is enabled. */
 export function startEventSources(
   sources: readonly EventSource[],
   options: EventSourcesOptions,
@@ -67,16 +70,16 @@ export function startEventSources(
     const poller: Poller = {
       source,
       options,
-      slots: createSemaphore(Math.min(FIRST_POLLERS, source.maximumConcurrency), {
+      semaphore: createSemaphore(Math.min(FIRST_POLLERS, source.maximumConcurrency), {
         most: source.maximumConcurrency,
         everyMs: MORE_EVERY_MS,
       }),
-      // A FIFO queue promises its order, and each message once.
+      // A FIFO queue promises the order and exactly one delivery.
       nextChaos: source.ordered ? () => ON_TIME : createQueueChaos(options.chaos),
       deliveries,
       closing: closing.signal,
     };
-    poll(poller).catch((error: unknown) => tell(poller, `is polled no more: ${String(error)}`));
+    poll(poller).catch((error: unknown) => report(poller, `is not polled any more: ${String(error)}`));
   }
   return {
     stop: () => closing.abort(),
@@ -87,38 +90,39 @@ export function startEventSources(
 }
 
 /**
- * One receive waits at a time, where Lambda has several: they would all wake up for the same message. The batches run
- * beside each other all the same.
+ * Only one receive of a queue waits at a time. Lambda has several, but here all of them would wake up for the same message.
+ * Batches still run in parallel.
  */
 async function poll(poller: Poller): Promise<void> {
-  const { source, slots, closing } = poller;
+  const { source, semaphore, closing } = poller;
   while (!closing.aborted) {
-    await slots.available();
+    await semaphore.available();
     if (closing.aborted) return;
     const messages = await gather(poller).catch(async (error: unknown) => {
-      tell(poller, `cannot be read: ${String(error)}`);
+      report(poller, `cannot be read: ${String(error)}`);
       await pause(FAILED_PAUSE_MS, closing);
       return [];
     });
     const hiddenUntil = Date.now() + source.visibilityMs;
-    for (const { messages: meant, afterMs } of scheduleBatches(messages, poller.nextChaos)) {
-      for (const batch of splitBySize(meant)) {
+    for (const scheduled of scheduleBatches(messages, poller.nextChaos)) {
+      const { afterMs } = scheduled;
+      for (const batch of splitBySize(scheduled.messages)) {
         begin(poller, deliver(poller, batch, afterMs, hiddenUntil));
       }
     }
   }
 }
 
-/** What goes wrong leaves the messages in the queue: they come again. */
+/** After an error the messages are still in the queue, which delivers them again. */
 function begin(poller: Poller, delivery: Promise<void>): void {
   const watched = delivery.catch((error: unknown) =>
-    tell(poller, `has a batch that was lost sight of: ${String(error)}`),
+    report(poller, `has a batch without a result: ${String(error)}`),
   );
   poller.deliveries.add(watched);
   void watched.then(() => poller.deliveries.delete(watched));
 }
 
-/** Waits for messages, then for more of them until the batch is full or its window is over. */
+/** Waits for messages, then for more messages until the batch is full or its window ends. */
 async function gather(poller: Poller): Promise<ReceivedMessage[]> {
   const { batchSize, windowMs } = poller.source;
   const messages = await receive(poller, batchSize, LONG_POLL_S);
@@ -151,19 +155,19 @@ async function deliver(
   afterMs: number,
   hiddenUntil: number,
 ) {
-  const { source, slots, closing } = poller;
+  const { source, semaphore, closing } = poller;
   if (afterMs > 0) await pause(afterMs, closing);
-  await slots.run(async () => {
+  await semaphore.run(async () => {
     if (closing.aborted) return;
     const outcome = await invoke(poller, batch, hiddenUntil);
     const { done, complaint } = batchResultOf(outcome, batch, source.reportsFailures);
     if (complaint !== undefined)
-      tell(poller, `keeps messages that ${source.function.path} failed: ${complaint}`);
+      report(poller, `keeps messages that ${source.function.path} failed: ${complaint}`);
     await remove(poller, done);
   });
 }
 
-/** A throttled batch is tried again for as long as its messages are hidden, then left to the queue. */
+/** Invokes the function. A throttled batch is tried again while its messages are hidden. Then the queue delivers them again. */
 async function invoke(
   poller: Poller,
   batch: readonly ReceivedMessage[],
@@ -188,9 +192,9 @@ async function remove({ source, options }: Poller, done: readonly ReceivedMessag
   }
 }
 
-/** Ends early, and quietly, when the stack closes. */
+/** Waits. Resolves early when the stack closes. */
 const pause = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal }).catch(() => {});
 
-function tell({ source, options, closing }: Poller, what: string): void {
+function report({ source, options, closing }: Poller, what: string): void {
   if (!closing.aborted) options.log(`[queue] ${source.queue.path} ${what}`);
 }

@@ -1,5 +1,5 @@
 /**
- * Lambda function URLs: buffered, or streamed as written.
+ * Lambda function URLs, with buffered and with streamed responses.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  * @module
  */
@@ -30,34 +30,39 @@ interface FunctionUrl {
   readonly cors: Cors | undefined;
   readonly runtime: Runtime;
   readonly log: (line: string) => void;
-  /** Why this request may not come in; undefined where it may. */
+  /** Returns the body of a 403, or undefined if the request is allowed. */
   refusal(request: IncomingMessage, body: Buffer | undefined): JsonObject | undefined;
 }
 
+/** The parts of the stack that a function URL uses. */
 export interface FunctionUrlOptions {
   readonly plan: Plan;
   readonly runtime: Runtime;
   readonly callLog: CallLog;
+  /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
-  /** The key that each distribution signs with → its ARN. */
+  /** Access key of each distribution → ARN of the distribution. */
   readonly distributions: ReadonlyMap<string, string>;
   readonly log: (line: string) => void;
 }
 
-/** A prelude must end within the first bytes of the stream, or it is none. */
+/** A longer prelude is an error. */
 const MAX_PRELUDE_BYTES = 16 * 1024;
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
 
 /**
- * Headers that function URLs rename to `x-amzn-remapped-…`. AWS documents this only for REST APIs; public reports show it for
- * function URLs too. So the challenge of a 401 arrives under another name.
+ * Headers that function URLs rename to `x-amzn-remapped-…`, such as the challenge of a 401. AWS documents this for REST APIs.
+ * Public reports show it for function URLs, too.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
  * @see https://zenn.dev/ashphy/scraps/5d70402729657f
  */
 const REMAPPED = ['date', 'server', 'www-authenticate'];
 
-/** Serves one function URL on a listener that already has its port. */
+/**
+ * Serves one function URL on its listener.
+ * @throws Error with one sentence for a URL that is not understood
+ */
 export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
   const { plan, runtime, log } = options;
   const at = describeResource(url);
@@ -70,11 +75,11 @@ export function serveFunctionUrl(url: Resolved, listener: Listener, options: Fun
     cors: readCors(url.properties.Cors),
     runtime,
     log,
-    refusal: gatekeeper(url, functionArn, options),
+    refusal: createCheck(url, functionArn, options),
   };
   listener.serve((request, response) => {
     handle(target, request, response).catch((error: unknown) => {
-      if (request.destroyed && !request.complete) return; // the client went away while it was sending
+      if (request.destroyed && !request.complete) return; // the client has disconnected while it was sending
       log(`[url] ${String(error)}`);
       if (response.headersSent) response.destroy();
       else fail(response);
@@ -84,18 +89,19 @@ export function serveFunctionUrl(url: Resolved, listener: Listener, options: Fun
 
 const FORBIDDEN: JsonObject = { Message: 'Forbidden' };
 
-/** AWS says this to CloudFront too: it signs the hash that the client sent along, or none. */
+/** The answer to a wrong signature. CloudFront gets it for a body without a hash: CloudFront signs only the hash of the client. */
 export const NOT_SIGNED: JsonObject = {
   message: 'The request signature we calculated does not match the signature you provided.',
 };
 
-function gatekeeper(
+/** Returns the check of the auth type of the URL. */
+function createCheck(
   url: Resolved,
   functionArn: string,
   { plan, runtime, callLog, adminKeyId, distributions }: FunctionUrlOptions,
 ): FunctionUrl['refusal'] {
   if (url.properties.AuthType === 'NONE') {
-    // AuthType NONE opens nothing by itself: everybody must have both permissions too.
+    // AuthType NONE alone allows nothing. The policy of the function must give everybody both permissions.
     const refusal = mayInvokeByUrl(plan, functionArn, 'NONE') ? undefined : FORBIDDEN;
     return () => refusal;
   }
@@ -127,7 +133,8 @@ function gatekeeper(
 }
 
 /**
- * Lambda takes no unsigned body, and CloudFront hashes none: the client must send the hash.
+ * Returns true if the header has the hash of the body. Lambda accepts no unsigned body, and CloudFront computes no hash, so the
+ * client must send it.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html
  */
 function isBodySigned(request: IncomingMessage, body: Buffer | undefined): boolean {
@@ -159,7 +166,7 @@ async function handle(
     return fail(response);
   }
   if (outcome.kind === 'stream') return stream(target, request, response, outcome);
-  // A streaming URL does not look into the result of a function that does not stream.
+  // A streaming URL does not interpret the result of a function that does not stream.
   const raw = { status: 200, headers: { 'content-type': 'application/json' }, body: outcome.payload };
   const answer = target.streams ? raw : readAnswer(outcome.payload);
   if (answer === undefined) return fail(response);
@@ -198,8 +205,8 @@ function fail(response: ServerResponse): void {
 }
 
 /**
- * Passes chunks on as they were written. When the client goes away the function is not interrupted, so the rest is
- * read and dropped: else it would wait for a reader for ever.
+ * Sends each chunk when the function writes it. Lambda does not interrupt the function when the client disconnects. The rest
+ * is then read and dropped, because otherwise the function would wait for a reader.
  */
 async function stream(
   target: FunctionUrl,
@@ -236,7 +243,7 @@ async function stream(
     }
   } catch (error) {
     target.log(`[url] ${error instanceof Error ? error.message : String(error)}`);
-    // Cut, not ended: the client must be able to tell a broken stream from a whole one.
+    // Destroyed, not ended: the client must see that the stream is not complete.
     return begun ? void response.destroy() : fail(response);
   }
   if (begun) response.end();

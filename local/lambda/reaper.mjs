@@ -1,7 +1,7 @@
 /**
- * Outlives the local stack by a moment. Its standard input is a pipe from the stack: `+<pid>` and `-<pid>` lines.
- * When the pipe closes, even because the stack was killed by SIGKILL, the processes that are left are killed, and the
- * directory that they shared is removed. A process that is stuck in a loop cannot notice by itself that it is an orphan.
+ * Ends the environments of a stack that was killed. The standard input is a pipe from the stack, with `+<pid>` and `-<pid>`
+ * lines. When the stack ends, even by SIGKILL, the pipe closes. Then this process kills the remaining environments and removes
+ * the directory that they share. An environment that is stuck in a loop could not notice the end of the stack by itself.
  * @module
  */
 import { rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 
 const pids = new Set();
 
-// Ctrl-C in a terminal goes to every process of the group; this one must be the last.
+// Ctrl-C in a terminal goes to all processes of the group. This one must be the last.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 
 const lines = createInterface({ input: process.stdin });
@@ -23,9 +23,9 @@ lines.on('close', () => {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It is gone already: that is what was wanted.
+      // The process has ended already.
     }
   }
-  // One that is being killed may still write.
+  // Retries, because a process that is being killed may still write.
   rmSync(process.argv[2], { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
 });

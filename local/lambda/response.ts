@@ -9,10 +9,10 @@ import { objectOr, parseJson, stringOr } from '../template/json.ts';
 /** Lambda's limit for a response that is not streamed. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
 
-/** What an invocation came to. */
+/** The outcome of an invocation. */
 export type Outcome =
   | { readonly kind: 'answer'; readonly payload: Buffer }
-  /** The function has begun to answer; `body` fails if it breaks off. */
+  /** A streamed response. `body` fails if the function or its process fails. */
   | { readonly kind: 'stream'; readonly contentType: string; readonly body: Readable }
   | Failure
   | { readonly kind: 'throttled' };
@@ -24,13 +24,18 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Takes what a process has posted. */
 export interface Receiver {
+  /** Is called once, for a stream as soon as it begins. */
   outcome(outcome: Outcome): void;
-  /** The whole body has come. Not called where the process dies before. */
+  /** Is called when the whole body was read; not at all if the process ends before. */
   complete(): void;
 }
 
-/** Reads one posted body and tells the receiver. */
+/**
+ * Reads one posted body.
+ * @param what `response` or `error`
+ */
 export function receiveResponse(request: IncomingMessage, what: string, receiver: Receiver): void {
   if (request.headers['lambda-runtime-function-response-mode'] === 'streaming')
     receiveStream(request, receiver);
@@ -69,10 +74,10 @@ function failure(body: string): Outcome {
   return { kind: 'failure', type: stringOr(errorType, 'Error'), message: stringOr(errorMessage, body) };
 }
 
-/** Chunks are passed on as they come, so that a client sees each write when it was made. */
+/** Each chunk is passed on at once, so that the client sees each write of the function. */
 function receiveStream(request: IncomingMessage, receiver: Receiver): void {
   const body = new PassThrough();
-  body.on('error', () => {}); // a reader that has gone away must not end the stack
+  body.on('error', () => {}); // an error without a reader must not end the stack
   request.pipe(body, { end: false });
   request.on('end', () => {
     const type = request.trailers['lambda-runtime-function-error-type'];
@@ -86,7 +91,7 @@ function receiveStream(request: IncomingMessage, receiver: Receiver): void {
   receiver.outcome({ kind: 'stream', contentType: request.headers['content-type'] ?? '', body });
 }
 
-/** Waits for the end of a stream, for callers that cannot stream. */
+/** Reads a stream to its end, for callers that cannot stream. */
 export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
   if (outcome.kind !== 'stream') return outcome;
   const chunks: Buffer[] = [];
@@ -107,7 +112,7 @@ export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
   return answer(chunks, size);
 }
 
-/** The whole outcome, or undefined if it takes longer: the function goes on, its caller only stops waiting. */
+/** Returns the outcome of an invocation, or undefined after the timeout. The function goes on then. */
 export function wholeOutcome(starting: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(undefined), timeoutMs);

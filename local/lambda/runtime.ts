@@ -1,5 +1,5 @@
 /**
- * Lambda: a pool of environment processes per function, and the Runtime API that they ask for work.
+ * Lambda: runs invocations in environments, which get them from the Runtime API.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -21,38 +21,45 @@ import type { Outcome } from './response.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 export interface Runtime {
-  /** Invokes by ARN. Settles with the first of: answer, start of a stream, failure. */
+  /**
+   * Invokes the function with that ARN. Resolves with its answer, the start of its stream, or its failure.
+   * @throws Error if no template has the function
+   */
   invoke(arn: string, payload: Buffer): Promise<Outcome>;
+  /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): Caller | undefined;
-  /** The processes that live, by construct path of their function, with the requests that are with them. */
+  /** Returns the running processes: the construct path of the function, and the number of invocations. */
   processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
-  /** Takes no more work, lets functions end what they do for some seconds, and kills what is left. */
+  /** Throttles new invocations, gives functions some seconds to finish, and kills the processes. */
   close(): Promise<void>;
 }
 
+/** The parts of the stack that the runtime uses. */
 export interface RuntimeOptions {
+  /** All functions by ARN. */
   readonly functions: ReadonlyMap<string, FunctionPlan>;
+  /** URL to which the SDK clients of functions send their calls. */
   readonly awsEndpoint: string;
   readonly callLog: CallLog;
   readonly faults: Faults;
   readonly metrics: Metrics;
-  /** Requests that one process serves at the same time; 1 is classic Lambda. */
+  /** Requests that one environment serves at the same time. Lambda serves 1. */
   readonly concurrency: number;
   readonly log: (line: string) => void;
 }
 
 /**
- * Invocations under way at a time, of all functions: what an account has in a Region by default.
+ * Invocations of all functions at the same time: the default quota of an account in a Region.
  * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  */
 const MAX_INVOCATIONS = 1_000;
 
-/** Memory of a busy environment, at most. If the machine has no room for another environment, invocations wait. */
+/** Memory of a busy environment in bytes, at most. If the machine has no room for another environment, invocations wait. */
 const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
 
 /**
- * How long functions have for what they are doing when the stack stops: what is held ends at once, and a write takes
- * milliseconds. A webhook that does not answer is not waited for.
+ * Time that functions have to finish when the stack stops, in milliseconds. It is enough for calls of AWS services. Requests
+ * to other servers may take longer and fail.
  */
 const STOP_MS = 3_000;
 const STOP_POLL_MS = 10;
@@ -61,11 +68,11 @@ interface State {
   readonly options: RuntimeOptions;
   readonly fleet: Fleet;
   readonly environments: ReadonlyMap<string, Environment>;
-  /** Invocations that each function has been given and has not finished. */
+  /** Number of unfinished invocations of each function. */
   readonly inFlight: Map<FunctionPlan, number>;
 }
 
-/** Starts the Runtime API; processes are started when they are needed. */
+/** Starts the Runtime API. Processes start on demand. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const api = await listen(0, 'the Lambda runtime API');
   const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
@@ -100,7 +107,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
     maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
-    // One core is for the stack itself. At least two, so that one environment that hangs does not block the others.
+    // One core is for the stack itself. At least two, so that an environment that hangs does not block the others.
     maxStarting: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
   });
@@ -151,7 +158,7 @@ function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload
   if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
   if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
     options.log(
-      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, as many as may be`,
+      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, the quota of the account`,
     );
     return Promise.resolve({ kind: 'throttled' });
   }
@@ -162,30 +169,30 @@ function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload
   });
 }
 
-/** The rights that Lambda itself needs for the log of a new environment, used with the role of the function. */
+/** Marks the grants as used that Lambda itself needs for the log of a new environment, with the role of the function. */
 function openLogStream(callLog: CallLog, { plan, logStream }: Environment): void {
   const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
   if (plan.createsLogGroup) callLog.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
   callLog.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
 }
 
-/** Lambda sends the traces of a function with the role of the function, too. */
+/** Marks the grants as used that Lambda needs for traces, with the role of the function. */
 function sendTraces(callLog: CallLog, { plan }: Environment): void {
   for (const action of TRACE_ACTIONS) callLog.authorize(plan, action, '*');
 }
 
 /**
- * Lines of a role that may not write them get lost on AWS too; here it is said, once per function. Lines of metrics are
- * for CloudWatch, and are counted rather than printed.
+ * Returns a function that prints lines of environments. On AWS lines get lost if the role may not write logs. Here one line for
+ * each function says so. Lines with metrics are summed up, not printed.
  */
 function createPrinter({ callLog, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
-  const told = new Set<FunctionPlan>();
+  const reported = new Set<FunctionPlan>();
   return ({ plan, logStream }, line) => {
     const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
     if (callLog.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
       if (!isTaken(metrics, line, log)) log(`[${shortName(plan)}] ${line}`);
-    } else if (!told.has(plan)) {
-      told.add(plan);
+    } else if (!reported.has(plan)) {
+      reported.add(plan);
       log(
         `[${shortName(plan)}] has no grant for logs:PutLogEvents on ${plan.logGroup}: its output is dropped`,
       );
@@ -193,12 +200,12 @@ function createPrinter({ callLog, log, metrics }: RuntimeOptions): EnvironmentHo
   };
 }
 
-/** What looks like metrics and is none is printed, with the reason why CloudWatch would drop it. */
+/** Returns true for a line with metrics. A line that CloudWatch would drop is printed, with the reason. */
 function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): boolean {
   try {
     return metrics.take(line);
   } catch (error) {
-    log(`no metrics of CloudWatch's: ${error instanceof Error ? error.message : String(error)}`);
+    log(`CloudWatch would drop these metrics: ${error instanceof Error ? error.message : String(error)}`);
     return false;
   }
 }

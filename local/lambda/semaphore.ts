@@ -1,23 +1,27 @@
 /**
- * Bounds how much work runs at the same time.
+ * A semaphore: bounds the work that runs at the same time.
  * @module
  */
 
 export interface Semaphore {
-  /** Resolves while a slot is free; it may be taken again by the time that the caller goes on. */
+  /** Resolves when a slot is free. Other work may take it before the caller continues. */
   available(): Promise<void>;
-  /** Does the work in a slot of its own. Waits until one is free. */
+  /** Does the work as soon as a slot is free. */
   run(work: () => Promise<void>): Promise<void>;
 }
 
+/** How the number of slots grows while work waits. */
 export interface Growth {
   /** Number of slots, at most. */
   readonly most: number;
-  /** Milliseconds that all slots are taken, and work waits, before there is one more. */
+  /** Time until another slot is added, in milliseconds. */
   readonly everyMs: number;
 }
 
-/** Returns `count` free slots. With growth there are more while work waits, and `count` again when fewer are taken. */
+/**
+ * Returns a semaphore with `count` free slots. With growth it adds slots while work waits, and has `count` slots again when
+ * fewer are taken.
+ */
 export function createSemaphore(
   count: number,
   { most, everyMs }: Growth = { most: count, everyMs: 0 },

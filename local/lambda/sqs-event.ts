@@ -1,5 +1,5 @@
 /**
- * The event that a function gets for a batch of messages.
+ * The event of a batch of messages.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  * @module
  */
@@ -7,15 +7,16 @@ import { REGION } from '../template/intrinsics.ts';
 import { type JsonObject, listOf, objectOr, requireString } from '../template/json.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
-/** A message that was taken from its queue and is hidden there. */
+/** A received message, which is hidden in its queue. */
 export interface ReceivedMessage {
   readonly id: string;
+  /** Names this receive when the message is deleted. */
   readonly receiptHandle: string;
-  /** Its record in the event, as JSON text. */
+  /** The record of the event, as JSON text. */
   readonly record: string;
 }
 
-/** The messages of an answer of `ReceiveMessage` that was asked for all attributes. */
+/** Returns the messages of an answer of `ReceiveMessage`, which must have all attributes. */
 export function readMessages(answer: JsonObject, queueArn: string): ReceivedMessage[] {
   return listOf(answer.Messages).map((message) => {
     const fields = objectOr(message);
@@ -59,12 +60,12 @@ function messageAttributes(attributes: JsonObject): JsonObject {
 const HEAD = '{"Records":[';
 const TAIL = ']}';
 
-/** The payload of an invocation. */
+/** Returns the event of a batch, as JSON text. */
 export function writeEvent(batch: readonly ReceivedMessage[]): Buffer {
   return Buffer.from(`${HEAD}${batch.map(({ record }) => record).join(',')}${TAIL}`);
 }
 
-/** Batches that each fit into one payload: Lambda invokes early where a full batch would not. */
+/** Divides messages into batches that fit into one payload, as Lambda does. `limit` is in bytes. */
 export function splitBySize(
   messages: readonly ReceivedMessage[],
   limit = MAX_PAYLOAD_BYTES,
