@@ -1,6 +1,5 @@
 /**
- * `@connections`: what functions send to connections, ask of them, and how they end them. All that is pushed to
- * clients comes through here.
+ * The `@connections` API: functions send messages to connections, read their state, and close them.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
  * @module
  */
@@ -23,13 +22,17 @@ import {
 import { readBody } from './request-body.ts';
 import type { SocketApi } from './websocket-plan.ts';
 
+/** The parts of the stack that the API uses. */
 export interface ConnectionsApiOptions {
   readonly api: SocketApi;
   readonly connections: Connections;
+  /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
+  /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): Caller | undefined;
   readonly callLog: CallLog;
   readonly faults: Faults;
+  /** Decides about the next post in chaos mode. */
   nextPost(): PostChaos;
   readonly log: (line: string) => void;
 }
@@ -43,14 +46,14 @@ interface Reply {
 const ACTION = 'execute-api:ManageConnections';
 
 /**
- * A client that does not read leaves what was sent to it here. AWS has such a limit and does not say where; eight of
- * the largest messages are enough for a burst, and few enough for a test to fill.
+ * Bytes that wait here for a client that does not read, at most. AWS has such a limit and does not document it. Eight of the
+ * largest messages are enough for a burst, and few enough for a test.
  */
 export const MAX_BUFFERED_BYTES = 8 * MAX_MESSAGE_BYTES;
 
 const SENT: Reply = { status: 200, body: '' };
 const DELETED: Reply = { status: 204, body: '' };
-/** Without a body, on AWS too: https://github.com/georgeboot/laravel-echo-api-gateway/issues/9 */
+/** It has no body on AWS either: https://github.com/georgeboot/laravel-echo-api-gateway/issues/9 */
 const GONE: Reply = { status: 410, type: 'GoneException', body: '' };
 const TOO_LARGE = failure(413, 'PayloadTooLargeException', 'Request Too Long');
 const BUFFER_FULL = failure(429, 'LimitExceededException', 'The buffer of the client is full');
@@ -62,7 +65,7 @@ function failure(status: number, type: string, message: string): Reply {
   return { status, type, body: JSON.stringify({ message }) };
 }
 
-/** Answers requests below `/{stage}/@connections/`; false for all others. */
+/** Returns a function that answers requests below `/{stage}/@connections/`, and returns false for all others. */
 export function createConnectionsApi(options: ConnectionsApiOptions) {
   const { stage } = options.api;
   const prefixes = [`/${stage}/@connections/`, `/${stage}/%40connections/`];
@@ -74,7 +77,7 @@ export function createConnectionsApi(options: ConnectionsApiOptions) {
     handle(options, request, id).then(
       (reply) => (reply === undefined ? request.socket.destroy() : send(response, reply)),
       (error: unknown) => {
-        if (request.destroyed && !request.complete) return; // the function went away while it was sending
+        if (request.destroyed && !request.complete) return; // the function has ended while it was sending
         options.log(`[socket] ${String(error)}`);
         send(response, FAILED);
       },
@@ -87,18 +90,18 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // no id either
+    return part; // it is no id either way
   }
 }
 
-/** The reply, or undefined if the caller was killed and shall get none. */
+/** Returns the reply, or undefined if a fault breaks the connection. */
 async function handle(
   options: ConnectionsApiOptions,
   request: IncomingMessage,
   id: string,
 ): Promise<Reply | undefined> {
   const body = await readBody(request, MAX_MESSAGE_BYTES);
-  const caller = whoAsks(options, request);
+  const caller = callerOf(options, request);
   if (caller !== undefined && 'status' in caller) return caller;
   const method = request.method ?? 'GET';
   const run = () => execute(options, method, id, body);
@@ -112,8 +115,8 @@ async function handle(
 
 const SIGNED = /\bSignedHeaders=([^,\s]+)/;
 
-/** The function that signed; undefined for the admin key, which no policy is asked about. */
-function whoAsks(options: ConnectionsApiOptions, request: IncomingMessage): Caller | Reply | undefined {
+/** Returns the function that has signed the request, a refusal, or undefined for the admin key. */
+function callerOf(options: ConnectionsApiOptions, request: IncomingMessage): Caller | Reply | undefined {
   const { authorization = '', 'x-amz-date': date } = request.headers;
   const credential = readCredential(authorization);
   if (credential === undefined) return NO_METHOD;
@@ -139,12 +142,12 @@ async function withFaults(
 ): Promise<Reply | undefined> {
   const call = { action: ACTION, resources: [arn] };
   const before = faults.effectOn(caller.plan.path, 'before', call);
-  const refused = before === undefined ? 'unaffected' : await applyEffect(before, caller);
-  if (refused !== 'unaffected') return refused;
+  const early = before === undefined ? 'unaffected' : await applyEffect(before, caller);
+  if (early !== 'unaffected') return early;
   const reply = run();
   const after = faults.effectOn(caller.plan.path, 'after', call);
-  const replaced = after === undefined ? 'unaffected' : await applyEffect(after, caller);
-  return replaced === 'unaffected' ? reply : replaced;
+  const late = after === undefined ? 'unaffected' : await applyEffect(after, caller);
+  return late === 'unaffected' ? reply : late;
 }
 
 async function applyEffect(effect: Effect, caller: Caller): Promise<Reply | 'unaffected' | undefined> {

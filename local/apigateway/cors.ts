@@ -1,6 +1,5 @@
 /**
- * CORS as the gateways do it from their configuration: they answer preflights, and their headers replace those of
- * the function.
+ * CORS of HTTP APIs and function URLs: they answer preflights, and their headers replace those of the function.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
  * @module
  */
@@ -8,14 +7,15 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { matchesWildcard } from '../iam/iam-match.ts';
 import { isObject, stringsOf } from '../template/json.ts';
 
+/** A CORS configuration. */
 export interface Cors {
-  /** Headers for the answer to a preflight; undefined if the request is none. */
+  /** Returns the headers of the answer to a preflight; undefined if the request is no preflight. */
   preflight(request: IncomingMessage): OutgoingHttpHeaders | undefined;
-  /** Puts the headers of the configuration into those of an answer. */
+  /** Returns the headers of an answer with those of the configuration. */
   apply(request: IncomingMessage, headers: OutgoingHttpHeaders): OutgoingHttpHeaders;
 }
 
-/** Reads `CorsConfiguration` of an API or `Cors` of a function URL; undefined if there is none. */
+/** Reads `CorsConfiguration` of an API or `Cors` of a function URL. Returns undefined if there is none. */
 export function readCors(configuration: unknown): Cors | undefined {
   if (!isObject(configuration)) return undefined;
   const list = (name: string) => stringsOf(configuration[name], name);

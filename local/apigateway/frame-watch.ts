@@ -1,13 +1,13 @@
 /**
- * Reads the heads of WebSocket frames as they come in: `ws` tells of whole messages only, and API Gateway limits each
- * frame too.
+ * Reads the headers of WebSocket frames. API Gateway limits the size of a frame, and `ws` reports only whole messages.
  * @see https://datatracker.ietf.org/doc/html/rfc6455#section-5.2
  * @module
  */
 import type { Socket } from 'node:net';
 
+/** The watch of one connection. */
 export interface FrameWatch {
-  /** To be asked once for each message, in their order: false for the one with the large frame, and all after it. */
+  /** Must be called once for each message, in order. Returns false for the message with the large frame, and for all later ones. */
   admits(): boolean;
 }
 
@@ -15,16 +15,20 @@ const FINAL = 0x80;
 const MASKED = 0x80;
 const OPCODE = 0x0f;
 const LENGTH = 0x7f;
-/** Continuation, text and binary are below; close, ping and pong are not part of a message. */
+/** Frames of messages (continuation, text and binary) have lower opcodes than close, ping and pong. */
 const FIRST_CONTROL_OPCODE = 0x08;
 const MASK_BYTES = 4;
 
-/** A length of 126 or 127 says that the length itself follows, in so many bytes. */
+/** With a length of 126 or 127 the real length follows in the next bytes. */
 const SHORT_HEAD = 2;
 const MEDIUM = { mark: 126, head: 4 };
 const LONG = { mark: 127, head: 10 };
 
-/** Watches a socket that `ws` reads; `onTooLarge` is called once, as soon as the head of a large frame is there. */
+/**
+ * Watches a socket that `ws` reads.
+ * @param maxBytes payload of one frame, at most
+ * @param onTooLarge is called once, when the header of a larger frame has arrived
+ */
 export function watchFrames(socket: Socket, maxBytes: number, onTooLarge: () => void): FrameWatch {
   const head = Buffer.alloc(LONG.head);
   let filled = 0;
@@ -41,13 +45,13 @@ export function watchFrames(socket: Socket, maxBytes: number, onTooLarge: () => 
     if ((first & OPCODE) >= FIRST_CONTROL_OPCODE) return;
     if (length > maxBytes && refused > ended) {
       refused = ended;
-      // Not at once: messages before it in the same chunk have not been read by then.
+      // Later, because `ws` has not read the earlier messages of this chunk yet.
       process.nextTick(onTooLarge);
     }
     if ((first & FINAL) !== 0) ended += 1;
   }
 
-  // Before the listener of `ws`, which unmasks the chunk in place.
+  // Before the listener of `ws`, which changes the chunk when it removes the mask.
   socket.prependListener('data', (chunk: Buffer) => {
     let at = 0;
     while (at < chunk.length) {

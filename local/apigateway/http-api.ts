@@ -30,11 +30,11 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 interface Integration {
   readonly functionArn: string;
   readonly timeoutMs: number;
-  /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
+  /** True if the function lets the gateway invoke it. Otherwise the call fails on AWS, with nothing in the log of the function. */
   readonly permitted: boolean;
   /**
-   * Applies the response parameters to an answer of the function, and not to an error of the gateway. AWS documents them for "the HTTP
-   * response from a backend integration", and a throttled or interrupted function gives none.
+   * Applies the response parameters to an answer of the function. Errors of the gateway stay as they are: AWS documents the
+   * parameters for "the HTTP response from a backend integration".
    */
   readonly finish: ResponseParameters;
 }
@@ -48,7 +48,10 @@ interface Gateway {
   readonly log: (line: string) => void;
 }
 
-/** Serves one API of the plan on a listener that already has its port. */
+/**
+ * Serves one API of the plan on its listener.
+ * @throws Error with one sentence for an API that is not understood
+ */
 export function serveHttpApi(
   api: Resolved,
   plan: Plan,
@@ -87,7 +90,7 @@ export function serveHttpApi(
     const requestId = randomBytes(12).toString('base64url');
     response.setHeader('apigw-requestid', requestId);
     handle(gateway, requestId, request, response).catch((error: unknown) => {
-      if (request.destroyed && !request.complete) return; // the client went away while it was sending
+      if (request.destroyed && !request.complete) return; // the client has disconnected while it was sending
       log(`[gateway] ${String(error)}`);
       if (!response.headersSent) sendMessage(response, 500, { message: 'Internal Server Error' });
     });
@@ -174,9 +177,9 @@ async function handle(
 }
 
 /**
- * HTTP APIs route by, and hand on, the decoded path: `%2F` and `/` are one to the function. What follows a decoded
- * question mark is lost. A path that cannot be decoded is handed on as it was sent, as function URLs do with every path:
- * what the service does with it is not documented, and this way a door gets to answer it.
+ * Returns the decoded path. HTTP APIs select the route by it and give it to the function, which cannot tell `%2F` from `/`. The
+ * part after a decoded question mark is lost. AWS does not document what happens to a path that cannot be decoded; here the
+ * function gets it as it was sent, so that it can answer.
  * @see https://github.com/honojs/hono/issues/2156
  */
 function decodedPath(target: string): string {
@@ -199,8 +202,8 @@ async function integrate(
     return gatewayError(500, 'Internal Server Error');
   }
   const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
-  // The function continues: only the gateway stops waiting. A public report has a 503 here (anomalyco/sst#2232). AWS does not
-  // document the status for a throttled function, so tests rely only on an error status.
+  // After a timeout the function continues. A public report has the status 503 (anomalyco/sst#2232). AWS does not document the
+  // status for a throttled function, so tests expect only an error.
   if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
   if (outcome.kind === 'failure') {
     gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);

@@ -1,5 +1,6 @@
 /**
- * HTTP to event and back, in payload format 2.0, which HTTP APIs and function URLs share.
+ * Converts HTTP requests to events, and results of functions to HTTP answers: payload format 2.0, for HTTP APIs and function
+ * URLs.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  * @module
  */
@@ -7,18 +8,20 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { isObject, type JsonObject, parseJson } from '../template/json.ts';
 
-/** What differs between an HTTP API and a function URL. */
+/** The parts of the event that differ between an HTTP API and a function URL. */
 export interface EventFrame {
   readonly accountId: string;
   readonly apiId: string;
+  /** `$default` for a function URL. */
   readonly routeKey: string;
   readonly requestId: string;
   /** Decoded for an HTTP API, as it was sent for a function URL. */
   readonly rawPath: string;
+  /** Undefined if the route has no variables. */
   readonly pathParameters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Headers that end at the gateway, and those that it writes itself. */
+/** Headers that the gateway does not forward, or writes itself. */
 const NOT_FORWARDED = new Set([
   'connection',
   'cookie', // becomes `cookies`
@@ -34,10 +37,10 @@ const NOT_FORWARDED = new Set([
   'x-forwarded-proto',
 ]);
 
-/** These bodies arrive as text, all others in base64. */
+/** Content types whose bodies are text in the event. All others are base64. */
 const TEXT = /^(text\/|application\/(json|javascript|xml|x-www-form-urlencoded)\s*(;|$))/i;
 
-/** The event as JSON bytes. */
+/** Returns the event as JSON text. */
 export function buildEvent(request: IncomingMessage, body: Buffer, frame: EventFrame): Buffer {
   const target = request.url ?? '/';
   const mark = target.indexOf('?');
@@ -106,7 +109,7 @@ function readHeaders(
   return { headers, cookies };
 }
 
-/** Values of a name that comes twice are joined by a comma; undefined where there is no query at all. */
+/** Joins the values of a repeated name by commas. Returns undefined without a query. */
 function readQuery(rawQueryString: string): Record<string, string> | undefined {
   if (rawQueryString === '') return undefined;
   const query: Record<string, string> = Object.create(null);
@@ -117,7 +120,7 @@ function readQuery(rawQueryString: string): Record<string, string> | undefined {
   return query;
 }
 
-/** A new trace, which nothing here follows. */
+/** Returns a new trace id in the form of X-Ray. */
 export function traceId(): string {
   const seconds = Math.floor(Date.now() / 1_000).toString(16);
   return `Root=1-${seconds}-${randomBytes(12).toString('hex')}`;
@@ -125,32 +128,33 @@ export function traceId(): string {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `22/Nov/2026:08:30:00 +0000` */
+/** Returns a time such as `22/Nov/2026:08:30:00 +0000`. */
 export function commonLogTime(time: Date): string {
   const [date = '', clock = ''] = time.toISOString().split('T');
   const [year, , day] = date.split('-');
   return `${day}/${MONTHS[time.getUTCMonth()]}/${year}:${clock.slice(0, 8)} +0000`;
 }
 
-/** A response as the function means it. */
+/** A whole HTTP answer. */
 export interface HttpAnswer {
   readonly status: number;
+  /** Names are in lower case. */
   readonly headers: OutgoingHttpHeaders;
   readonly body: Buffer;
 }
 
-/** Headers that belong to one connection: what the function says of them cannot be true of ours. */
+/** Headers of the connection to the client, which the function does not know. */
 const NOT_RETURNED = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
 
 const MIN_STATUS = 100;
 const MAX_STATUS = 599;
 
-/** Reads the payload that a function returned; undefined if no gateway could make a response of it. */
+/** Reads the result of a function. Returns undefined if it is no valid answer. */
 export function readAnswer(payload: Buffer): HttpAnswer | undefined {
   const value = parseJson(payload.toString('utf8'));
   if (value === undefined) return undefined;
   if (!isObject(value) || value.statusCode === undefined) {
-    // Without a status code the whole result is the body.
+    // A result without a status code is itself the body.
     return { status: 200, headers: { 'content-type': 'application/json' }, body: payload };
   }
   const head = readHead(value);
@@ -165,7 +169,7 @@ export function readAnswer(payload: Buffer): HttpAnswer | undefined {
   return { ...head, body: bytes };
 }
 
-/** Status, headers and cookies: of a buffered answer, or of the prelude of a stream. */
+/** Reads status, headers and cookies of an answer, or of the prelude of a stream. Returns undefined for an invalid status. */
 export function readHead(value: JsonObject): { status: number; headers: OutgoingHttpHeaders } | undefined {
   const status = Number(value.statusCode);
   if (!Number.isInteger(status) || status < MIN_STATUS || status > MAX_STATUS) return undefined;
@@ -180,17 +184,17 @@ export function readHead(value: JsonObject): { status: number; headers: Outgoing
   return { status, headers };
 }
 
-/** Statuses that have no body and no length. */
+/** Statuses without a body and without a length. */
 const BODILESS = new Set([204, 304]);
 
-/** Sends a whole answer. */
+/** Sends an answer, or 500 if it has an invalid header. */
 export function sendAnswer(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
   const length =
     BODILESS.has(status) || response.req.method === 'HEAD' ? {} : { 'content-length': body.length };
   try {
     response.writeHead(status, { ...headers, ...length });
   } catch {
-    // A header value with a line break, say: the gateway answers for the function.
+    // For example a line break in a header of the function.
     response.writeHead(500, { 'content-type': 'application/json' });
     response.end('{"message":"Internal Server Error"}');
     return;
@@ -198,7 +202,7 @@ export function sendAnswer(response: ServerResponse, { status, headers, body }: 
   response.end(body);
 }
 
-/** Sends an error of the gateway itself. HTTP APIs write `message`, function URLs `Message`. */
+/** Sends an error of the gateway as JSON. HTTP APIs write `message`, function URLs `Message`. */
 export function sendMessage(
   response: ServerResponse,
   status: number,

@@ -1,5 +1,5 @@
 /**
- * The connections of all WebSocket APIs: who is there, and how a message reaches them.
+ * The connections of all WebSocket APIs: their list, their limits, and how a message is sent.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
  * @module
  */
@@ -8,53 +8,59 @@ import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 
+/** One connection. Times are in milliseconds since 1970. */
 export interface Connection {
   readonly id: string;
   /** Id and construct path of its API. */
   readonly api: { readonly id: string; readonly path: string };
   readonly connectedAt: number;
   readonly identity: { readonly sourceIp: string; readonly userAgent: string | undefined };
-  /** What it came in with; it is closed by it where nothing shall be said. */
+  /** The TCP connection. */
   readonly wire: Socket;
-  /** Undefined until `$connect` has let it in. */
+  /** Undefined until the function of `$connect` has accepted the connection. */
   socket: WebSocket | undefined;
+  /** Time of the last message in either direction. */
   lastActiveAt: number;
-  /** Why this side closed it, if it did. */
+  /** Code and reason if this side has closed the connection. */
   closed: { readonly code: number; readonly reason: string } | undefined;
 }
 
+/** A connection as the control endpoint shows it. */
 export interface ConnectionRecord {
   /** Construct path. */
   readonly api: string;
   readonly connectionId: string;
   readonly state: 'connecting' | 'open' | 'closing';
+  /** Time in ISO 8601. */
   readonly since: string;
 }
 
+/** The connections of all APIs. */
 export interface Connections {
   add(connection: Connection): void;
   remove(connection: Connection): void;
-  /** One that messages can be sent to: not before `$connect` was answered, not once it is closing. */
+  /** Returns the connection if messages can be sent to it: after the answer of `$connect`, and before it closes. */
   open(apiId: string, id: string): Connection | undefined;
+  /** Returns all connections. */
   list(): ConnectionRecord[];
-  /** Ends all at once without a word, as a network that fails. */
+  /** Breaks all connections without a close frame, like a network failure. */
   cut(): void;
-  /** Ends those of an API, and resolves when they have ended, or do not answer. */
+  /** Closes the connections of an API. Resolves when they are closed, or after a second if clients do not answer. */
   end(apiId: string): Promise<void>;
 }
 
-/** Larger messages must come, and are sent, in several frames. */
+/** A larger message must be sent in several frames. */
 export const MAX_FRAME_BYTES = 32 * 1024;
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
-/** How long a client has to answer the end of its connection when the stack stops, in milliseconds. */
+/** Time that a client has to answer a close frame when the stack stops, in milliseconds. */
 const END_MS = 1_000;
 const END_POLL_MS = 10;
 
 const IDLE_MS = 10 * 60 * 1_000;
 const LIFETIME_MS = 2 * 60 * 60 * 1_000;
 
-/** Nobody is there yet. */
+/** Returns an empty list of connections. */
 export function createConnections(): Connections {
   const connections = new Map<string, Connection>();
   return {
@@ -92,13 +98,13 @@ const isOpen = (socket: WebSocket) => socket.readyState === socket.OPEN;
 
 const ID_BYTES = 11;
 
-/** As API Gateway makes them, for connections, requests and messages: fifteen characters and one `=`. */
+/** Returns a new id in the form of API Gateway, for connections, requests and messages: 15 characters and one `=`. */
 export const newGatewayId = () => `${randomBytes(ID_BYTES).toString('base64url')}=`;
 
-/** True if it could be the id of a connection. */
+/** Returns true if the text has the form of the id of a connection. */
 export const isGatewayId = (id: string) => /^[\w+/-]{15}=$/.test(id);
 
-/** Sends one message, in frames of the size that API Gateway allows. */
+/** Sends one message in frames of {@link MAX_FRAME_BYTES} at most. Does nothing if the connection is not open. */
 export function deliver(connection: Connection, message: Buffer): void {
   const { socket } = connection;
   if (socket === undefined || !isOpen(socket)) return;
@@ -111,13 +117,17 @@ export function deliver(connection: Connection, message: Buffer): void {
   } while (start < message.length);
 }
 
-/** Closes in an orderly way. The first reason is the one that is told. */
+/** Closes a connection with a close frame. `$disconnect` gets the first code and reason. */
 export function closeConnection(connection: Connection, code: number, reason: string): void {
   connection.closed ??= { code, reason };
   connection.socket?.close(code, reason);
 }
 
-/** Closes what is idle, or old, by a clock that may run faster; gives what stops it. Pings do not count as life. */
+/**
+ * Closes the connection when it is idle for 10 minutes or open for 2 hours. Pings do not count.
+ * @param scale by which both times are divided
+ * @returns a function that stops the watch
+ */
 export function watchClock(connection: Connection, scale: number): () => void {
   const old = connection.connectedAt + LIFETIME_MS / scale;
   let timer: NodeJS.Timeout | undefined;

@@ -1,15 +1,15 @@
 /**
- * Reads request bodies up to a limit, and refuses what is larger without breaking the connection under the client.
+ * Reads request bodies up to a limit.
  * @module
  */
 import type { IncomingMessage } from 'node:http';
 
-/** A client that sends on for longer than this after it was over the limit is answered and cut off. */
+/** Time that a client has to send the rest of a body that is too large, in milliseconds. */
 const DRAIN_MS = 10_000;
 
 /**
- * The body, or undefined if it is larger than `limit`. In that case the rest is read and dropped first: closing the
- * connection while the client still sends would give it a reset in place of the 413.
+ * Returns the body, or undefined if it has more bytes than `limit`. The rest of a larger body is read and dropped first: if the
+ * connection closed while the client still sends, the client would see a reset and not the 413.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
@@ -35,7 +35,7 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
   });
 }
 
-/** Bytes of the request line and the headers, as they were sent. */
+/** Returns the bytes of the request line and the headers, as they were sent. */
 export function headBytes(request: IncomingMessage): number {
   const SEPARATORS = 4; // ": " and the line end
   let size = `${request.method} ${request.url} HTTP/1.1\r\n\r\n`.length;

@@ -1,5 +1,5 @@
 /**
- * How an HTTP API changes the headers of an answer, by its status.
+ * The response parameters of an HTTP API: changes of the headers of an answer, by its status.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
  * @module
  */
@@ -7,7 +7,7 @@
 import { listOf, requireObject, requireString } from '../template/json.ts';
 import type { HttpAnswer } from './http-event.ts';
 
-/** Changes an answer on its way out. */
+/** Returns the changed answer. */
 export type ResponseParameters = (answer: HttpAnswer) => HttpAnswer;
 
 interface Change {
@@ -16,7 +16,11 @@ interface Change {
   readonly value: string;
 }
 
-/** Reads `{ "503": { "ResponseParameters": [{ "Source": …, "Destination": … }] } }`. */
+/**
+ * Reads `{ "503": { "ResponseParameters": [{ "Source": …, "Destination": … }] } }`.
+ * @param at name of the integration in errors
+ * @throws Error for a change that is not understood
+ */
 export function readResponseParameters(property: unknown, at: string): ResponseParameters {
   if (property === undefined) return (answer) => answer;
   const byStatus = new Map<number, readonly Change[]>();

@@ -1,5 +1,5 @@
 /**
- * The throttles of a stage: a bucket for each route, in which a token counts for a request.
+ * The throttles of a stage: a token bucket for each route.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
  * @module
  */
@@ -9,7 +9,7 @@ import { isObject, numberOr, objectOr } from '../template/json.ts';
 import { describeResource } from '../template/resources.ts';
 import { bucket, type Take } from './token-bucket.ts';
 
-/** True if the route of that key lets one more request in now. */
+/** Counts one request for the route with that key. Returns false if the route is throttled now. */
 export type Throttle = (routeKey: string) => boolean;
 
 interface Settings {
@@ -18,9 +18,10 @@ interface Settings {
 }
 
 /**
- * What the stage asks for: its `RouteSettings` replace the defaults of a route as a whole. A stage that asks for nothing
- * has the quota of the account, which no test on one machine reaches.
- * @param now milliseconds that only grow
+ * Reads the throttles of a stage. `RouteSettings` replace all default settings of a route. A stage without settings has only
+ * the quota of the account, which one machine does not reach.
+ * @param now monotonic clock in milliseconds
+ * @throws Error for settings that are not understood or that AWS refuses
  */
 export function readThrottle(
   stage: Resolved | undefined,
@@ -45,13 +46,13 @@ export function readThrottle(
 }
 
 /**
- * What an account has, for all of its APIs together: a member that is left out of settings that are there.
+ * The quota of an account for all of its APIs, per second: the values of members that settings leave out.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
  */
 const ACCOUNT_RATE = 10_000;
 const ACCOUNT_BURST = 5_000;
 
-/** Together they are the throttle; what else may stand there has no effect here. */
+/** The understood members. `DetailedMetricsEnabled` has no effect here. */
 const KNOWN: readonly string[] = ['ThrottlingRateLimit', 'ThrottlingBurstLimit', 'DetailedMetricsEnabled'];
 
 function readSettings(value: unknown, stage: Resolved, what: string): Settings {

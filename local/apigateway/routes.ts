@@ -1,17 +1,20 @@
 /**
- * Which route of an HTTP API a request takes.
+ * Finds the route of an HTTP API for a request.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
  * @module
  */
 
+/** A route and its integration. */
 export interface Route<T> {
   /** `GET /things/{id}`, `ANY /things/{proxy+}` or `$default`. */
   readonly key: string;
   readonly target: T;
 }
 
+/** The route of a request. */
 export interface RouteMatch<T> {
   readonly route: Route<T>;
+  /** The values of the variables by name; undefined if there are none. */
   readonly pathParameters: Readonly<Record<string, string>> | undefined;
 }
 
@@ -26,10 +29,13 @@ interface Compiled<T> {
   readonly segments: readonly Segment[];
 }
 
-/** Finds the route for a method and a path that is already percent-decoded. */
+/** Returns the route for a method and a decoded path; undefined if no route matches. */
 export type Router<T> = (method: string, path: string) => RouteMatch<T> | undefined;
 
-/** Compiles the routes, the most specific first; `$default` comes last. */
+/**
+ * Returns a router for the routes. The most specific route wins; `$default` takes the rest.
+ * @throws Error for a route key without a method and a path
+ */
 export function createRouter<T>(routes: readonly Route<T>[]): Router<T> {
   const fallback = routes.find(({ key }) => key === '$default');
   const compiled = routes
@@ -81,7 +87,7 @@ function match(segments: readonly Segment[], parts: readonly string[]): Record<s
 
 const RANK = { static: 0, variable: 1, greedy: 2 };
 
-/** Segment by segment: static before variable before greedy; then a named method before ANY. */
+/** Compares two routes: static segments before variables before greedy ones, then a named method before ANY. */
 function moreSpecific<T>(a: Compiled<T>, b: Compiled<T>): number {
   const length = Math.max(a.segments.length, b.segments.length);
   for (let index = 0; index < length; index += 1) {

@@ -1,16 +1,16 @@
 /**
- * A token bucket: limits a rate, and allows a burst.
+ * A token bucket: limits a rate and allows a burst.
  * @module
  */
 
-/** Takes that many tokens (default 1) if the bucket has all of them. Returns whether it had. */
+/** Takes that many tokens (default 1). Returns false, and takes none, if the bucket has too few. */
 export type Take = (tokens?: number) => boolean;
 
 /**
- * Returns a bucket that is full.
- * @param rate tokens that come in a second
- * @param burst tokens that it holds
- * @param now milliseconds that only grow
+ * Returns a full bucket.
+ * @param rate tokens per second
+ * @param burst tokens in a full bucket
+ * @param now monotonic clock in milliseconds
  */
 export function bucket(rate: number, burst: number, now: () => number = () => performance.now()): Take {
   let left = burst;

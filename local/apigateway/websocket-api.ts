@@ -1,6 +1,6 @@
 /**
- * API Gateway WebSocket API with Lambda proxy integrations: lets connections in, hands their messages to functions,
- * and tells when they are gone.
+ * API Gateway WebSocket API with Lambda proxy integrations: invokes functions for new connections, for their messages, and for
+ * their end.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html
  * @module
  */
@@ -33,26 +33,28 @@ import {
 import { isHandshake, subprotocolOf } from './websocket-handshake.ts';
 import { routeOf, type SocketApi, type SocketRoute } from './websocket-plan.ts';
 
+/** The parts of the stack that the API uses. */
 export interface SocketApiOptions {
   readonly api: SocketApi;
   readonly runtime: Runtime;
   readonly connections: Connections;
-  /** How much faster than on AWS connections age. */
+  /** How many times as fast as on AWS connections age. */
   readonly clockScale: number;
-  /** Asked once for each connection: true if nobody shall be told of its end. */
+  /** Is called once for each connection. Returns true if its `$disconnect` gets lost. */
   losesDisconnect(): boolean;
   readonly log: (session: string) => void;
 }
 
 interface Gateway extends SocketApiOptions {
-  /** Upgrades what was let in, with the subprotocol that the function chose. */
+  /** Upgrades the accepted connections. */
   readonly server: WebSocketServer;
+  /** The subprotocol that a function has chosen for a request. */
   readonly subprotocols: WeakMap<IncomingMessage, string>;
-  /** Nobody is told of ends any more. */
+  /** True if `$disconnect` is not invoked any more. */
   isClosed: boolean;
 }
 
-/** One connection, with all that is needed when something comes of it. */
+/** One connection and its gateway. */
 interface Session {
   readonly gateway: Gateway;
   readonly source: EventSource;
@@ -64,12 +66,12 @@ interface Session {
 const MAX_URL_BYTES = 4_096;
 
 /**
- * Messages of one connection that are with functions at a time; the others wait in its wire. AWS does not say how many it
- * hands on. Without a bound a client that floods has this machine start processes by the dozen, and everyone waits for them.
+ * Messages of one connection that functions process at the same time. The others wait in the TCP connection. AWS documents no
+ * such limit. Without it, one client that floods would make this machine start dozens of processes.
  */
 const MAX_AT_A_TIME = 50;
 
-/** Serves the upgrades of one API on a listener that has its port; gives what ends all of its connections. */
+/** Serves the upgrades of one API on its listener. Returns a function that closes all of its connections. */
 export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => Promise<void> {
   const subprotocols = new WeakMap<IncomingMessage, string>();
   // Without permessage-deflate: API Gateway does not offer it.
@@ -77,7 +79,7 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
     noServer: true,
     clientTracking: false,
     maxPayload: MAX_MESSAGE_BYTES,
-    handleProtocols: () => false, // what the function did not answer is not answered
+    handleProtocols: () => false, // the answer has a subprotocol only if the function has chosen one
   });
   server.on('headers', (lines, request) => {
     const chosen = subprotocols.get(request);
@@ -102,8 +104,8 @@ export function serveSocketApi(listener: Listener, options: SocketApiOptions): (
 }
 
 function refuse(request: IncomingMessage, socket: Socket, status: number, more: object = {}): void {
-  const said = status >= 500 ? 'Internal server error' : (STATUS_CODES[status] ?? 'Refused');
-  sendMessage(responseOn(request, socket), status, { message: said, ...more });
+  const message = status >= 500 ? 'Internal server error' : (STATUS_CODES[status] ?? 'Refused');
+  sendMessage(responseOn(request, socket), status, { message, ...more });
 }
 
 async function connect(gateway: Gateway, request: IncomingMessage, socket: Socket, head: Buffer) {
@@ -120,7 +122,7 @@ async function connect(gateway: Gateway, request: IncomingMessage, socket: Socke
     if (decision.subprotocol !== undefined) gateway.subprotocols.set(request, decision.subprotocol);
     gateway.server.handleUpgrade(request, socket, head, (upgraded) => open(session, upgraded));
   } finally {
-    // The client has gone meanwhile. The function let it in, so it has something to forget.
+    // The client has disconnected meanwhile. The function has accepted it, so it must get `$disconnect`.
     if (connection.socket === undefined) gateway.connections.remove(connection);
   }
   if (connection.socket === undefined) disconnect(session, 1006, '');
@@ -146,7 +148,7 @@ function newSession(gateway: Gateway, request: IncomingMessage, socket: Socket):
   return { gateway, source, connection, losesDisconnect: gateway.losesDisconnect() };
 }
 
-/** What the function lets in, with which subprotocol; or the status that the client is refused with. */
+/** Returns the subprotocol of an accepted connection, or the status of a refusal. */
 async function admit(
   { gateway, source }: Session,
   requestId: string,
@@ -180,16 +182,16 @@ function open(session: Session, socket: WebSocket): void {
     connection.lastActiveAt = Date.now();
     take(String(data));
   });
-  socket.on('error', () => {}); // `ws` closes by itself, with the code for what was wrong
+  socket.on('error', () => {}); // `ws` closes the connection itself, with the code of the error
   socket.on('close', (code, reason) => {
     stopClock();
     gateway.connections.remove(connection);
-    const told = connection.closed ?? { code, reason: reason.toString() };
-    disconnect(session, told.code, told.reason);
+    const end = connection.closed ?? { code, reason: reason.toString() };
+    disconnect(session, end.code, end.reason);
   });
 }
 
-/** Begins with messages in their order, and reads no more of the wire while some wait. */
+/** Starts the work for messages in order, and pauses the connection while messages wait. */
 function someAtATime(socket: WebSocket, work: (message: string) => Promise<void>): (message: string) => void {
   const waiting: string[] = [];
   let running = 0;
@@ -213,8 +215,8 @@ function someAtATime(socket: WebSocket, work: (message: string) => Promise<void>
 }
 
 /**
- * Messages of one connection run side by side: AWS promises no order of what comes back either. That a message beyond the
- * rate is answered 429 is documented; that it looks as the gateway's other errors do is not.
+ * Invokes the function for one message. Messages of one connection run in parallel, since AWS promises no order of the answers.
+ * AWS documents that a throttled message is answered 429, but not the form of the answer. Here it is that of other errors.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html
  */
 async function receive({ gateway, source, connection }: Session, message: string): Promise<void> {
@@ -236,12 +238,12 @@ async function receive({ gateway, source, connection }: Session, message: string
   complain('Internal server error');
 }
 
-/** A code of 1005 says that the client gave none. */
+/** Invokes the function of `$disconnect`. The code 1005 means that the client has sent no code. */
 function disconnect({ gateway, source, losesDisconnect }: Session, code: number, reason: string): void {
   const route = gateway.api.routes.get('$disconnect');
   if (route === undefined || losesDisconnect || gateway.isClosed || !gateway.api.throttle(route.key)) return;
-  const told = code === 1005 ? 'Client-side close frame status not set' : reason;
-  const event = disconnectEvent(source, newGatewayId(), code, told);
+  const text = code === 1005 ? 'Client-side close frame status not set' : reason;
+  const event = disconnectEvent(source, newGatewayId(), code, text);
   ask(gateway, route, event).catch((error: unknown) => gateway.log(`[socket] ${String(error)}`));
 }
 

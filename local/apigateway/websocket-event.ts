@@ -1,5 +1,5 @@
 /**
- * What a function is told of a connection, and what it may answer.
+ * The events of a WebSocket connection, and the answers of functions.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
  * @module
  */
@@ -8,10 +8,11 @@ import { isObject, type JsonObject, parseJson } from '../template/json.ts';
 import { commonLogTime, traceId } from './http-event.ts';
 import { type Connection, newGatewayId } from './open-connections.ts';
 
-/** What all events of one connection have in common. */
+/** The common part of all events of one connection. */
 export interface EventSource {
   readonly connection: Connection;
   readonly stage: string;
+  /** The Host header of the handshake. */
   readonly domainName: string;
 }
 
@@ -20,7 +21,7 @@ interface Many {
   readonly multi: Record<string, string[]>;
 }
 
-/** Only this one shows headers and the query: what is needed later must be kept. */
+/** Returns the event of `$connect`. It is the only one with all headers and with the query. */
 export function connectEvent(source: EventSource, requestId: string, request: IncomingMessage): Buffer {
   const headers = readHeaders(request);
   const query = readQuery(request.url ?? '/');
@@ -36,7 +37,7 @@ export function connectEvent(source: EventSource, requestId: string, request: In
   });
 }
 
-/** One message of the client. */
+/** Returns the event of one message of the client. */
 export function messageEvent(source: EventSource, requestId: string, routeKey: string, body: string): Buffer {
   return encode({
     requestContext: { ...context(source, requestId, routeKey, 'MESSAGE'), messageId: newGatewayId() },
@@ -45,7 +46,7 @@ export function messageEvent(source: EventSource, requestId: string, routeKey: s
   });
 }
 
-/** The connection is gone. Of the headers only the names are left, as on AWS. */
+/** Returns the event of `$disconnect`. As on AWS, it has some header names, most of them without a value. */
 export function disconnectEvent(
   source: EventSource,
   requestId: string,
@@ -88,7 +89,7 @@ function context(source: EventSource, requestId: string, routeKey: string, event
   };
 }
 
-/** Names as the client wrote them: a function must not count on their case. The last of several values counts. */
+/** Reads the headers, with names as the client wrote them. `single` has the last value of a repeated name. */
 function readHeaders(request: IncomingMessage): Many {
   const pairs: [string, string][] = [];
   const raw = request.rawHeaders;
@@ -118,17 +119,18 @@ function collect(pairs: readonly [string, string][]): Many {
   return { single: Object.fromEntries(pairs), multi: Object.fromEntries(multi) };
 }
 
-/** What a function said: a status, and perhaps something for the client. */
+/** The answer of a function. */
 export interface SocketAnswer {
   readonly status: number;
   readonly headers: JsonObject;
+  /** Text for the client, if any. */
   readonly body: string | undefined;
 }
 
 const MIN_STATUS = 100;
 const MAX_STATUS = 599;
 
-/** Reads what a function returned; undefined where it has no status, which API Gateway takes for an error of it. */
+/** Reads the result of a function. Returns undefined if it is no valid answer, which counts as an error of the function. */
 export function readSocketAnswer(payload: Buffer): SocketAnswer | undefined {
   const value = parseJson(payload.toString('utf8'));
   if (!isObject(value)) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What the opening of a WebSocket must look like, before anybody is asked about it.
+ * Checks the handshake of a WebSocket before a function is invoked.
  * @see https://datatracker.ietf.org/doc/html/rfc6455#section-4.2.1
  * @module
  */
@@ -9,7 +9,7 @@ import type { JsonObject } from '../template/json.ts';
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 const KEY = /^[+/\dA-Za-z]{22}==$/;
 
-/** True if the request may become a WebSocket: a function is asked only then. */
+/** Returns true for a valid handshake. */
 export function isHandshake({ method, headers }: IncomingMessage): boolean {
   const { 'sec-websocket-key': key = '', 'sec-websocket-protocol': offered } = headers;
   if (method !== 'GET' || headers['sec-websocket-version'] !== '13' || !KEY.test(key)) return false;
@@ -18,7 +18,7 @@ export function isHandshake({ method, headers }: IncomingMessage): boolean {
   return names.every((name) => TOKEN.test(name)) && new Set(names).size === names.length;
 }
 
-/** The subprotocol that a function chose; `invalid` if it is none. */
+/** Returns the subprotocol in the headers of a function, or `invalid` for a value that is no token. */
 export function subprotocolOf(headers: JsonObject): string | undefined {
   const found = Object.entries(headers).find(([name]) => name.toLowerCase() === 'sec-websocket-protocol');
   if (found === undefined) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What the template asks of a WebSocket API: its one stage, and the route of each message.
+ * Reads a WebSocket API of the template: its stage and its routes.
  * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html
  * @module
  */
@@ -13,36 +13,44 @@ import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { readThrottle, type Throttle } from './route-throttle.ts';
 
+/** One route and its integration. */
 export interface SocketRoute {
+  /** `$connect`, `$disconnect`, `$default` or an action. */
   readonly key: string;
   readonly functionArn: string;
   readonly timeoutMs: number;
-  /** Without a permission for the gateway the call fails on AWS, with nothing in the function's log. */
+  /** True if the function lets the gateway invoke it. Otherwise the call fails on AWS, with nothing in the log of the function. */
   readonly permitted: boolean;
-  /** True if what the function returns goes back to the client: one way is the default. */
+  /** True if the result of the function is sent to the client. By default it is not. */
   readonly answers: boolean;
 }
 
+/** One WebSocket API. */
 export interface SocketApi {
   readonly id: string;
   /** Construct path. */
   readonly path: string;
+  /** Name of the stage, which is the path of the URL. */
   readonly stage: string;
+  /** By key. */
   readonly routes: ReadonlyMap<string, SocketRoute>;
   readonly throttle: Throttle;
 }
 
-/** The other forms would have to be evaluated; this one is enough to tell messages apart. */
+/** The only expression that is understood. */
 const SELECTION = '$request.body.action';
 
-/** What API Gateway calls by itself; no message can choose them. */
+/** The keys of API Gateway. No message can select them. */
 const OWN_KEYS = ['$connect', '$disconnect', '$default'];
 
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html */
 const MIN_TIMEOUT_MS = 50;
 const MAX_TIMEOUT_MS = 29_000;
 
-/** Reads one API of the plan; refuses what would be answered differently on AWS. */
+/**
+ * Reads one API of the plan.
+ * @throws Error with one sentence for an API that is not understood
+ */
 export function readSocketApi(api: Resolved, plan: Plan): SocketApi {
   const id = apiId(api);
   const selection = api.properties.RouteSelectionExpression;
@@ -124,7 +132,7 @@ function readIntegration(integration: Resolved, plan: Plan): { functionArn: stri
   );
 }
 
-/** Both halves are needed: the expression at the route, and a response with that key. */
+/** Returns true if the route has a response. It needs the expression at the route, and a route response with that key. */
 function hasResponse(route: Resolved, plan: Plan, key: string): boolean {
   const at = describeResource(route);
   const responses = plan
@@ -142,7 +150,7 @@ function hasResponse(route: Resolved, plan: Plan, key: string): boolean {
   return true;
 }
 
-/** The route of a message: by its `action`, else `$default`, if there is one. */
+/** Returns the route of a message: that of its `action`, else `$default`, else undefined. */
 export function routeOf({ routes }: SocketApi, message: string): SocketRoute | undefined {
   const value = parseJson(message);
   const action = isObject(value) ? value.action : undefined;

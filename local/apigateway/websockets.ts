@@ -1,5 +1,5 @@
 /**
- * One WebSocket API on its listener: upgrades at its stage, and `@connections` below it.
+ * Serves a WebSocket API on its listener: upgrades at its stage, and `@connections` below it.
  * @module
  */
 
@@ -31,12 +31,16 @@ export interface SocketsOptions {
 }
 
 export interface ServedSockets {
-  /** The path that upgrades. */
+  /** Path of WebSocket URLs. */
   readonly path: string;
+  /** Closes all connections. */
   close(): Promise<void>;
 }
 
-/** Serves one API of the plan on a listener that already has its port. */
+/**
+ * Serves one API of the plan on its listener.
+ * @throws Error with one sentence for an API that is not understood
+ */
 export function serveSockets(resource: Resolved, listener: Listener, options: SocketsOptions): ServedSockets {
   const { plan, runtime, connections, chaos, log } = options;
   const api = readSocketApi(resource, plan);
