@@ -1,6 +1,6 @@
 /**
- * The cache of an edge: copies of answers, and requests that wait for the first request with the same key. The local stack has one
- * edge location. AWS has many, and may remove a copy at any time.
+ * The cache of an edge location: copies of answers, and requests that wait for the first request with the same key. The local
+ * stack has one edge location. AWS has many, and may remove a copy at any time.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
  * @module
  */
@@ -13,16 +13,18 @@ import { type Answered, lifetimeOf } from './edge-lifetime.ts';
 import type { CachePolicy } from './edge-policy.ts';
 import { answer, type Exchange, type Receiver, returnedHeaders, VIA } from './origin.ts';
 
+/** The clock and the error settings of a cache. */
 export interface EdgeCacheOptions {
-  /** In milliseconds. */
+  /** Returns the time in milliseconds. */
   readonly clock: () => number;
   /** Returns how long an error status is cached at least, in seconds. */
   readonly errorTtl: (status: number) => number;
 }
 
-/** A request to answer from the cache or by its origin. */
+/** A request that is answered from the cache or by its origin. */
 export interface Lookup {
   readonly policy: CachePolicy;
+  /** The request after the function at the edge. */
   readonly request: EdgeRequest;
   readonly exchange: Exchange;
   /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
@@ -30,16 +32,20 @@ export interface Lookup {
 }
 
 export interface EdgeCache {
+  /** Answers the request. */
   serve(lookup: Lookup): void;
 }
 
-/** Maximum bytes of all copies, and of one. A larger answer is not cached. */
+/** Bytes of all copies, and of one copy, at most. A larger answer is not cached. */
 const MAX_BYTES = 64 * 1_048_576;
 const MAX_COPY_BYTES = 8 * 1_048_576;
 
-const ONLY_READING = new Set(['GET', 'HEAD']);
+const CACHED_METHODS = new Set(['GET', 'HEAD']);
 
-/** How requests that waited for the first one continue: with its answer, each alone with its own request to the origin, or again from the start. */
+/**
+ * How the requests that wait for the first one continue: with its answer, `alone` with a request to the origin for each, or
+ * `again` from the start.
+ */
 type FollowUp = Copy | 'alone' | 'again';
 
 interface Cache extends EdgeCacheOptions {
@@ -47,6 +53,7 @@ interface Cache extends EdgeCacheOptions {
   readonly waiting: Map<string, ((settled: FollowUp) => void)[]>;
 }
 
+/** Returns an empty cache. */
 export function createEdgeCache(options: EdgeCacheOptions): EdgeCache {
   const cache: Cache = { ...options, copies: createCopies(MAX_BYTES), waiting: new Map() };
   return { serve: (lookup) => serve(cache, lookup) };
@@ -56,10 +63,10 @@ function serve(cache: Cache, lookup: Lookup): void {
   const { policy, request, exchange, send } = lookup;
   const { method = 'GET' } = exchange.request;
   const key = policy.keyOf(request);
-  const copy = ONLY_READING.has(method) ? cache.copies.get(key) : undefined;
+  const copy = CACHED_METHODS.has(method) ? cache.copies.get(key) : undefined;
   const isFresh = copy !== undefined && cache.clock() < copy.freshUntil;
   if (isFresh) sendCopy(exchange, copy, 'Hit', cache.clock());
-  // A HEAD has the key of a GET, but the answer to a HEAD cannot answer a GET.
+  // A HEAD has the key of a GET, but the answer to a HEAD has no body for a GET.
   else if (method !== 'GET') send(request);
   else requestOnce(cache, lookup, key);
 }

@@ -1,5 +1,5 @@
 /**
- * What a distribution of the template asks for: its origins, and which request belongs to which behavior.
+ * Reads a distribution of the template: its origins, behaviors, functions and error settings.
  * @module
  */
 
@@ -19,14 +19,19 @@ import {
 } from './edge-policy.ts';
 import type { Origin } from './origin.ts';
 
+/** One cache behavior. */
 export interface Behavior {
+  /** The origin, unless the function selects another. */
   readonly originId: string;
+  /** The allowed methods. */
   readonly methods: ReadonlySet<string>;
-  readonly route: EdgeFunction | undefined;
+  /** The function for viewer requests, if any. */
+  readonly edgeFunction: EdgeFunction | undefined;
   readonly addCors: AddCors;
-  /** Undefined where nothing is cached. */
+  /** Undefined if caching is disabled. */
   readonly cachePolicy: CachePolicy | undefined;
   readonly originRequestPolicy: OriginRequestPolicy;
+  /** Returns true if the behavior is for that path. */
   matches(path: string): boolean;
 }
 
@@ -40,7 +45,12 @@ export const DEFAULT_ERROR_TTL_S = 10;
 
 const configOf = (resource: Resolved) => objectOr(resource.properties.DistributionConfig);
 
-/** The origins by their ids. */
+/**
+ * Returns the origins by id.
+ * @param accessKeyId with which the distribution signs requests to origins with access control
+ * @param socketHosts host and port of the WebSocket APIs
+ * @throws Error for an origin that is not understood
+ */
 export function readOrigins(
   resource: Resolved,
   plan: Plan,
@@ -65,7 +75,7 @@ export function readOrigins(
   return new Map(origins.map((origin) => [origin.id, origin]));
 }
 
-/** What is retried on AWS and not here would be executed twice there, and that only there. */
+/** This stack does not retry. With retries, AWS could execute a request twice that is executed once here. */
 function refuseRetries(origin: JsonObject, at: string): void {
   if (origin.ConnectionAttempts === 1) return;
   throw new Error(`${at} has ${String(origin.ConnectionAttempts)} connection attempts: it must be 1`);
@@ -80,10 +90,14 @@ function isSigned(origin: JsonObject, plan: Plan, at: string): boolean {
   throw new Error(`${at} needs an origin access control of the type lambda that always signs`);
 }
 
-/** The functions of a distribution, by their ARN: each exists once, however many behaviors share it. */
+/** The functions of a distribution by ARN. Behaviors may share a function. */
 export type EdgeFunctions = Map<string, EdgeFunction>;
 
-/** The behaviors in the order in which they are asked. Adds the functions that they need. */
+/**
+ * Returns the behaviors in order: the first one that matches a path is used. The default behavior is the last.
+ * @param functions gets the functions of the behaviors
+ * @throws Error for a behavior that is not understood
+ */
 export function readBehaviors(
   resource: Resolved,
   plan: Plan,
@@ -105,7 +119,7 @@ export function readBehaviors(
     return {
       originId,
       methods: new Set(stringsOf(behavior.AllowedMethods ?? DEFAULT_METHODS, `AllowedMethods of ${at}`)),
-      route: arn === undefined ? undefined : functions.get(arn),
+      edgeFunction: arn === undefined ? undefined : functions.get(arn),
       addCors: readResponseHeadersPolicy(behavior.ResponseHeadersPolicyId, plan, at),
       cachePolicy: readCachePolicy(behavior.CachePolicyId, plan, at),
       originRequestPolicy: readOriginRequestPolicy(behavior.OriginRequestPolicyId, plan, at),
@@ -119,7 +133,7 @@ function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string)
     throw new Error(`${at} caches OPTIONS: only GET and HEAD are cached here`);
 }
 
-/** Returns the minimum time for which each error status is cached, in seconds, as far as the template sets it. */
+/** Returns the minimum cache time of each error status in seconds, for the statuses that the template has. */
 export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
   const at = `the error responses of ${describeResource(resource)}`;
   const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);

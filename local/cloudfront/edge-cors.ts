@@ -1,6 +1,6 @@
 /**
- * The CORS part of a response headers policy: what CloudFront adds to an answer of an origin that has no CORS header of its own.
- * What it answers by itself gets none here: the documentation does not promise it.
+ * The CORS part of a response headers policy: the headers that CloudFront adds to an answer of an origin without CORS headers.
+ * Error pages of CloudFront get none here, because AWS does not document that they do.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
  * @module
  */
@@ -9,10 +9,14 @@ import { readCors } from '../apigateway/cors.ts';
 import { objectOr, stringsOf } from '../template/json.ts';
 import type { Plan } from '../template/plan.ts';
 
-/** Adds to the headers of an answer of an origin. */
+/** Returns the headers of an answer of an origin with those of the policy. */
 export type AddCors = (request: IncomingMessage, headers: OutgoingHttpHeaders) => OutgoingHttpHeaders;
 
-/** Reads the policy of that id; `at` names the behavior that has it. */
+/**
+ * Reads the policy with that id. Without an id no headers are added.
+ * @param at name of the behavior in errors
+ * @throws Error for a policy that is not understood
+ */
 export function readResponseHeadersPolicy(id: unknown, plan: Plan, at: string): AddCors {
   if (id === undefined) return (_request, headers) => headers;
   const policy = plan.all('AWS::CloudFront::ResponseHeadersPolicy').find(({ name }) => name === id);
@@ -29,7 +33,7 @@ export function readResponseHeadersPolicy(id: unknown, plan: Plan, at: string): 
     MaxAge: config.AccessControlMaxAgeSec,
   });
   return (request, headers) => {
-    // One of the origin's own is enough: then CloudFront adds none.
+    // If the origin has set one CORS header, CloudFront adds none.
     const hasOwn = Object.keys(headers).some((name) => name.startsWith('access-control-'));
     if (hasOwn || cors === undefined) return headers;
     return { ...cors.apply(request, headers), ...cors.preflight(request) };

@@ -1,12 +1,12 @@
 /**
- * The answers that CloudFront gives by itself. They are pages, not JSON: a client must not take them for the app's.
+ * The error pages of CloudFront. They are HTML, so a client can tell them from errors of the app.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/troubleshooting-response-errors.html
  * @module
  */
 import type { ServerResponse } from 'node:http';
 import { type HttpAnswer, sendAnswer } from '../apigateway/http-event.ts';
 
-/** Sends the page, or cuts the answer where one has already begun. */
+/** Sends an error page, or breaks the connection if an answer has begun. */
 export function sendEdgeError(
   response: ServerResponse,
   status: number,
@@ -17,7 +17,7 @@ export function sendEdgeError(
   sendAnswer(response, edgeError(status, reason, requestId));
 }
 
-/** The page. */
+/** Returns an error page. */
 export function edgeError(status: number, reason: string, requestId: string): HttpAnswer {
   const body = Buffer.from(
     `<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD><BODY>

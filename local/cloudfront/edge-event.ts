@@ -1,5 +1,5 @@
 /**
- * The event that a CloudFront Function gets, and what it may return: the request, changed, or a response.
+ * The event of a CloudFront Function, and its result: a changed request or a response.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html
  * @module
  */
@@ -7,25 +7,28 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { HttpAnswer } from '../apigateway/http-event.ts';
 import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
 
-/** A request on its way to an origin. */
+/** A request to an origin. */
 export interface EdgeRequest {
+  /** Path. */
   readonly uri: string;
-  /** As it was sent, unless a function changed it; undefined where there is not even a question mark. */
+  /** Query as it was sent, unless the function has changed it. Undefined without a question mark. */
   readonly rawQuery: string | undefined;
+  /** Names are in lower case. */
   readonly headers: OutgoingHttpHeaders;
 }
 
+/** The result of a function. CloudFront answers 503 if it is invalid. */
 export type EdgeDecision =
   | { readonly kind: 'request'; readonly request: EdgeRequest }
   | { readonly kind: 'response'; readonly answer: HttpAnswer }
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** A function sees these and may not change them. */
+/** Headers that a function may read and not change. */
 const READ_ONLY = ['content-length', 'host', 'transfer-encoding', 'via'];
 
 type Values = Record<string, { value: string; multiValue?: { value: string }[] }>;
 
-/** Path and query of a request, as they were sent. */
+/** Returns path and query of a request, as they were sent. */
 export function splitTarget(request: IncomingMessage): { uri: string; rawQuery: string | undefined } {
   const target = request.url ?? '/';
   const mark = target.indexOf('?');
@@ -33,7 +36,7 @@ export function splitTarget(request: IncomingMessage): { uri: string; rawQuery: 
   return { uri: target.slice(0, mark), rawQuery: target.slice(mark + 1) };
 }
 
-/** The event of the type viewer-request. */
+/** Returns the event of the type viewer-request. `context` has the ids of distribution and request. */
 export function buildEdgeEvent(request: IncomingMessage, context: JsonObject): JsonObject {
   const { uri, rawQuery } = splitTarget(request);
   const headers: [string, string][] = [];
@@ -59,7 +62,7 @@ export function buildEdgeEvent(request: IncomingMessage, context: JsonObject): J
   };
 }
 
-/** Names and values as they were sent: CloudFront decodes neither. */
+/** Returns names and values as they were sent. CloudFront does not decode them. */
 function pairsOf(text: string, separator: string | RegExp): [string, string][] {
   return text
     .split(separator)
@@ -83,7 +86,10 @@ function valuesOf(pairs: readonly [string, string][]): Values {
   return values;
 }
 
-/** Reads what the handler returned for `event`. */
+/**
+ * Reads the result of the function for `event`.
+ * @param rawQuery that the request keeps if the function has not changed the query
+ */
 export function readDecision(value: unknown, event: JsonObject, rawQuery: string | undefined): EdgeDecision {
   const invalid = (message: string): EdgeDecision => ({ kind: 'invalid', message });
   if (!isObject(value)) return invalid('it returned neither a request nor a response');

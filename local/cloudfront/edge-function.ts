@@ -1,5 +1,5 @@
 /**
- * CloudFront Functions: runs the code of the template as the edge would, with a time limit.
+ * CloudFront Functions: runs the code of the template in a thread, with a time limit.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-javascript-runtime-20.html
  * @module
  */
@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { isObject, type JsonObject, objectOr, parseJson, stringOr } from '../template/json.ts';
 import { compileProgram } from './edge-program.ts';
 
-/** What came of one run: what the handler returned, and the origin that it selected on the way. */
+/** The result of one run: the value that the handler returned, and the origin that it selected, if any. */
 export type EdgeRun =
   | { readonly kind: 'done'; readonly value: unknown; readonly originId: string | undefined }
   | Failed;
@@ -18,14 +18,16 @@ interface Failed {
 }
 
 export interface EdgeFunction {
+  /** Runs the handler. Never rejects. */
   run(event: JsonObject, rawQuery: string | undefined): Promise<EdgeRun>;
+  /** Ends the thread. */
   close(): Promise<void>;
 }
 
 /** @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const MAX_CODE_BYTES = 10 * 1024;
 
-/** CloudFront measures computing and allows far less; this ends a loop and forgives a busy machine. */
+/** CloudFront allows far less CPU time. This limit ends a loop, and is long enough for a busy machine. */
 const TIMEOUT_MS = 500;
 
 interface Job {
@@ -36,7 +38,7 @@ interface Job {
 interface State {
   readonly workerData: { readonly code: string; readonly at: string };
   readonly print: (line: string) => void;
-  /** With the thread, which answers in this order: the first is the one that runs. */
+  /** Unanswered runs. The thread answers in this order, so the first one is running. */
   readonly jobs: Job[];
   worker: Worker;
   ready: boolean;
@@ -44,16 +46,17 @@ interface State {
 }
 
 /**
- * Makes one function of the template; `print` takes what it logs. It runs in a thread: a time limit by
- * node:vm would start one for each request, and cost more than all the rest of the way through the edge.
- * @throws Error if the code is too large or is none
+ * Returns a function of the template. It has one thread for all requests. The time limit of node:vm would start a thread for
+ * each request, which takes longer than everything else at the edge.
+ * @param print takes each line that the function logs
+ * @throws Error if the code is too large or does not compile
  */
 export function createEdgeFunction(code: string, at: string, print: (line: string) => void): EdgeFunction {
   const size = Buffer.byteLength(code);
   if (size > MAX_CODE_BYTES)
     throw new Error(`${at} has ${size} bytes of code; ${MAX_CODE_BYTES} are allowed`);
   compileProgram(code, at);
-  // The thread starts with the first request: a stack that is refused later on must not leave one behind.
+  // The thread starts with the first request, so that a stack that is refused later leaves no thread.
   let state: State | undefined;
   return {
     run(event, rawQuery) {
@@ -99,14 +102,14 @@ function listenTo(worker: Worker, state: State): void {
   worker.on('error', (error) => replace(state, error.message));
 }
 
-/** The time of the first job begins now, if the thread has started at all. */
+/** Starts the time limit of the first job, if the thread is ready. */
 function watch(state: State): void {
   clearTimeout(state.timer);
   if (state.jobs.length === 0 || !state.ready) return;
   state.timer = setTimeout(() => replace(state, `it timed out after ${TIMEOUT_MS} ms`), TIMEOUT_MS);
 }
 
-/** Fails what runs; what has not begun goes to a new thread. */
+/** Fails the first job, and gives the others to a new thread. */
 function replace(state: State, message: string): void {
   clearTimeout(state.timer);
   state.worker.removeAllListeners();

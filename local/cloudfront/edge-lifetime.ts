@@ -7,33 +7,35 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { CachePolicy } from './edge-policy.ts';
 
-/** Times are in seconds. */
+/** The lifetime of an answer. Times are in seconds. */
 export interface Lifetime {
-  /** How long the answer is fresh. Undefined if it is not cached; 0 if each use is revalidated with the origin. */
+  /** Time for which the answer is fresh. Undefined if it is not cached; 0 if each use is revalidated with the origin. */
   readonly ttl: number | undefined;
-  /** How much longer it may be used while the origin fails. */
+  /** Additional time for which the answer is used if the origin fails. */
   readonly staleIfError: number;
-  /** True if requests with the same key that arrived meanwhile get it. */
+  /** True if requests with the same key that wait for the answer get it. */
   readonly isShared: boolean;
 }
 
+/** The head of an answer of an origin. */
 export interface Answered {
   readonly status: number;
+  /** Names are in lower case. */
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** Errors that are cached whatever their headers say, and those that are cached if they have a max-age. */
+/** Errors that are always cached, and those that are cached if they have a max-age. */
 const CACHED_ERRORS = new Set([404, 414, 500, 501, 502, 503, 504]);
 const ERRORS_WITH_MAX_AGE = new Set([400, 403, 405, 412, 415]);
 
-/** A part of an answer, or a 304 for one viewer, cannot be cached. */
+/** Partial answers and 304s, which cannot be cached. */
 const NOT_WHOLE = new Set([206, 304]);
 
 /**
- * Returns the lifetime of an answer. Where the documentation is unclear, this takes the worse case for an application
- * that must not show old data. `stale-while-revalidate` is not supported.
- * @param errorTtl in seconds, of the status
- * @param now in milliseconds
+ * Returns the lifetime of an answer. If the documentation is unclear, this takes the worse case for an application that must not
+ * show old data. `stale-while-revalidate` is not supported.
+ * @param errorTtl minimum cache time of the status, in seconds
+ * @param now time in milliseconds
  */
 export function lifetimeOf(
   { status, headers }: Answered,

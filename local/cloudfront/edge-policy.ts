@@ -1,5 +1,5 @@
 /**
- * The policies of a behavior: what is part of the cache key, how long an answer is withheld, and what the origin gets.
+ * The policies of a behavior: the cache key, cache times, and the headers, cookies and queries that the origin gets.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-the-cache-key.html
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/controlling-origin-requests.html
  * @module
@@ -9,21 +9,22 @@ import { type JsonObject, numberOr, objectOr, requireString, stringsOf } from '.
 import type { Plan } from '../template/plan.ts';
 import type { EdgeRequest } from './edge-event.ts';
 
-/** A policy under which answers are withheld. Times are in seconds. */
+/** A cache policy. Times are in seconds. */
 export interface CachePolicy {
   readonly minTtl: number;
+  /** For an answer without Cache-Control and Expires. */
   readonly defaultTtl: number;
   readonly maxTtl: number;
-  /** Lower case. */
+  /** The headers of the cache key, in lower case. */
   readonly headers: readonly string[];
-  /** Equal for two requests that may get one answer. The method is no part of it: a HEAD may be answered from a GET. */
+  /** Returns the cache key. The method is not part of it, so the answer to a GET can answer a HEAD. */
   keyOf(request: EdgeRequest): string;
 }
 
-/** What of a viewer's request reaches the origin, beside what CloudFront writes itself. */
+/** The headers and cookies of a viewer that the origin gets. */
 export interface OriginRequestPolicy {
   readonly forwardsCookies: boolean;
-  /** @param name in lower case */
+  /** Returns true if the header is forwarded. `name` is in lower case. */
   forwards(name: string): boolean;
 }
 
@@ -38,7 +39,11 @@ function configOf(plan: Plan, type: string, id: string): JsonObject | undefined 
   return objectOr(found.properties[`${type.split('::').at(-1)}Config`]);
 }
 
-/** Reads a cache policy. Undefined for CachingDisabled: nothing is cached then, and no request waits for another. @param at names the behavior */
+/**
+ * Reads a cache policy. Returns undefined for CachingDisabled: nothing is cached then, and no request waits for another.
+ * @param at name of the behavior in errors
+ * @throws Error for a policy that is not understood
+ */
 export function readCachePolicy(value: unknown, plan: Plan, at: string): CachePolicy | undefined {
   const id = requireString(value, `CachePolicyId of ${at}`);
   if (id === CACHING_DISABLED) return undefined;
@@ -85,7 +90,11 @@ function queriesOf(
   throw new Error(`the cache policy of ${at} has the query string behavior ${String(behavior)}`);
 }
 
-/** Reads an origin request policy. It must forward all queries, all headers except some, and all cookies or none. @throws Error for others */
+/**
+ * Reads an origin request policy. It must forward all queries, all headers except some, and all cookies or none.
+ * @param at name of the behavior in errors
+ * @throws Error for other policies
+ */
 export function readOriginRequestPolicy(value: unknown, plan: Plan, at: string): OriginRequestPolicy {
   if (value === ALL_VIEWER_EXCEPT_HOST_HEADER)
     return { forwardsCookies: true, forwards: (name) => name !== 'host' };
@@ -105,7 +114,7 @@ export function readOriginRequestPolicy(value: unknown, plan: Plan, at: string):
   return { forwardsCookies: cookies === 'all', forwards: (name) => !withheld.has(name) };
 }
 
-/** The headers of a request that its policies let through to the origin. */
+/** Returns the headers that the policies forward to the origin. */
 export function forwardedHeaders(
   headers: OutgoingHttpHeaders,
   policy: OriginRequestPolicy,

@@ -1,15 +1,20 @@
 /**
- * The code of a CloudFront Function in a context of its own. Only text goes in and out, so it meets no object of ours.
+ * Runs the code of a CloudFront Function in a context of its own. Only text goes in and out, so the code cannot reach objects of
+ * this process.
  * @module
  */
 import { createContext, Script } from 'node:vm';
 
-/** Runs the handler once. The output is JSON, and undefined if the handler never returns. */
+/** Runs the handler once. Returns JSON, or undefined if the promise of the handler does not settle. */
 export type Evaluate = (input: string) => string | undefined;
 
 const IMPORT = /^\s*import\s+([A-Za-z_$][\w$]*)\s+from\s+(['"])cloudfront\2;?/m;
 
-/** Compiles without running anything. */
+/**
+ * Compiles the code without running it.
+ * @param at name of the function in errors
+ * @throws Error if the code does not compile
+ */
 export function compileProgram(code: string, at: string): Script {
   try {
     return new Script(programOf(code));
@@ -18,13 +23,13 @@ export function compileProgram(code: string, at: string): Script {
   }
 }
 
-/** Makes a context in which the program can be run; `print` takes what it logs. */
+/** Returns a function that runs the program in a new context. `print` takes each line that the program logs. */
 export function loadProgram(program: Script, print: (line: string) => void): Evaluate {
   let input = '';
   let output: string | undefined;
   const context = createContext(Object.create(null), {
     codeGeneration: { strings: false, wasm: false },
-    // Promises settle within the run: CloudFront has no timers or sockets that they could wait for.
+    // Promises settle within the run, because CloudFront has no timers and no sockets.
     microtaskMode: 'afterEvaluate',
   });
   const link: unknown = program.runInContext(context);
@@ -43,8 +48,8 @@ export function loadProgram(program: Script, print: (line: string) => void): Eva
 }
 
 /**
- * The top level of the code runs anew for each request, since CloudFront keeps no state between two; what is built in
- * is frozen for the same reason.
+ * Returns the program around the code. CloudFront keeps no state between requests. So the top level of the code runs again for
+ * each request, and the built-in objects are frozen.
  */
 function programOf(code: string): string {
   return `(take, give, print) => {

@@ -1,5 +1,5 @@
 /**
- * What the local stack understands of CloudFront: a part of the table in resources.ts.
+ * The CloudFront part of the table in resources.ts.
  * @module
  */
 import { ACTED, type Properties } from '../template/properties.ts';
@@ -14,10 +14,11 @@ const BEHAVIOR: Properties = {
   CachePolicyId: ACTED,
   ResponseHeadersPolicyId: ACTED,
   CachedMethods: ACTED,
-  Compress: 'nothing is compressed: what an origin sends arrives as it is',
+  Compress: 'answers are not compressed',
   ViewerProtocolPolicy: NO_TLS,
 };
 
+/** The understood resource types and properties. */
 export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
   'AWS::CloudFront::Distribution': {
     DistributionConfig: {
@@ -35,7 +36,7 @@ export const CLOUDFRONT: Readonly<Record<string, Properties>> = {
       DefaultCacheBehavior: BEHAVIOR,
       CacheBehaviors: { ...BEHAVIOR, PathPattern: ACTED },
       CustomErrorResponses: { ErrorCode: ACTED, ErrorCachingMinTTL: ACTED },
-      Enabled: 'what is disabled would not be in the template',
+      Enabled: 'a disabled distribution would not be in the template',
       HttpVersion: 'HTTP/1.1 is spoken here; newer versions differ in speed only',
       IPV6Enabled: 'loopback only',
       ViewerCertificate: NO_TLS,

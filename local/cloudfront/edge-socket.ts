@@ -1,5 +1,5 @@
 /**
- * A WebSocket through the edge: once the origin has let it in, bytes go both ways as they come.
+ * WebSockets through the edge: after the handshake, bytes go in both directions as they arrive.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.websockets.html
  * @module
  */
@@ -8,13 +8,14 @@ import { Socket } from 'node:net';
 import type { EdgeRequest } from './edge-event.ts';
 import { ask, type Exchange, type Origin, VIA } from './origin.ts';
 
-/** The connection of a viewer that asks for a WebSocket, and what came on it already. */
+/** A request of a viewer for a WebSocket. */
 export interface Upgrade {
   readonly socket: Socket;
+  /** The bytes that the viewer sent before the answer. */
   readonly head: Buffer;
 }
 
-/** Asks the origin. A refusal is an answer like any other. */
+/** Asks the origin for a WebSocket, and connects both sides. A refusal is sent like any other answer. */
 export function tunnel(
   origin: Origin,
   agent: Agent,
@@ -45,9 +46,9 @@ function headOf({ rawHeaders }: IncomingMessage, id: string): string {
   return lines.join('\r\n');
 }
 
-/** Whoever leaves takes the other along, once what he said has been passed on. */
+/** Connects both sides. When one side closes, the other is closed after the last bytes were sent. */
 function join(viewer: Socket, far: Socket): void {
-  far.setTimeout(0); // how long silence may last is the gateway's affair
+  far.setTimeout(0); // the gateway closes idle connections
   for (const [one, other] of [
     [viewer, far],
     [far, viewer],

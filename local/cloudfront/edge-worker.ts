@@ -1,5 +1,5 @@
 /**
- * The thread that a CloudFront Function runs in, so that a loop in it can be ended from outside.
+ * The thread of a CloudFront Function, which can be ended from outside if the function loops.
  * @module
  */
 import { parentPort, workerData } from 'node:worker_threads';
@@ -10,7 +10,7 @@ const port = parentPort;
 if (port === null) throw new Error('this module is started as a worker');
 
 const { code, at } = objectOr(workerData);
-const program = compileProgram(requireString(code, 'the code'), requireString(at, 'the place'));
+const program = compileProgram(requireString(code, 'the code'), requireString(at, 'the name'));
 const evaluate = loadProgram(program, (line) => port.postMessage({ line }));
 port.on('message', (input: unknown) => port.postMessage({ output: evaluate(String(input)) ?? '' }));
 port.postMessage({ ready: true });

@@ -1,5 +1,5 @@
 /**
- * A CloudFront distribution: behaviors, the function at the edge, the cache, and origins.
+ * A CloudFront distribution: selects the behavior of a request, runs its function, and answers from the cache or the origin.
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -31,18 +31,19 @@ import {
 import { tunnel, type Upgrade } from './edge-socket.ts';
 import { breaksSignature, type Exchange, forward, hasBody, type Origin } from './origin.ts';
 
+/** The parts of the stack that a distribution uses. */
 export interface DistributionOptions {
   readonly plan: Plan;
-  /** The key that the function URLs behind access control know this distribution by. */
+  /** Access key with which the distribution signs requests to origins with access control. */
   readonly accessKeyId: string;
-  /** Host and port of each WebSocket API: the origins that take upgrades. */
+  /** Host and port of the WebSocket APIs, which are the origins that accept upgrades. */
   readonly socketHosts: ReadonlySet<string>;
   readonly log: (line: string) => void;
 }
 
 interface Distribution {
   readonly context: { readonly distributionDomainName: string; readonly distributionId: string };
-  /** In their order; the default behavior is the last and matches everything. */
+  /** In order. The default behavior is the last and matches every path. */
   readonly behaviors: readonly Behavior[];
   readonly origins: ReadonlyMap<string, Origin>;
   readonly agent: Agent;
@@ -55,18 +56,21 @@ interface Distribution {
 const MAX_URL_BYTES = 8_192;
 const MAX_HEAD_BYTES = 32_768;
 
-/** Ids are as long as those of CloudFront: a random part for the distribution, and a number. */
+/** A request id has a random part for the distribution and a number. It is as long as an id of CloudFront. */
 const RANDOM_BYTES = 36;
 const NUMBER_LENGTH = 8;
 
 export interface ServedDistribution {
-  /** The origin of the behavior that a path belongs to, whatever a function at the edge says to it. */
+  /** Returns the origin of the behavior for a path. A function at the edge may select another. */
   originOf(path: string): Origin | undefined;
-  /** Ends its functions and its connections to origins. */
+  /** Ends the functions at the edge, and the connections to origins. */
   close(): Promise<void>;
 }
 
-/** Serves one distribution on a listener that already has its port. */
+/**
+ * Serves one distribution on its listener.
+ * @throws Error with one sentence for a distribution that is not understood
+ */
 export function serveDistribution(
   resource: Resolved,
   listener: Listener,
@@ -98,7 +102,7 @@ export function serveDistribution(
   const take = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => {
     const id = distribution.newRequestId();
     handle(distribution, id, request, response, upgrade).catch((error: unknown) => {
-      // A header that cannot be sent on, say: a mistake of the function at the edge.
+      // For example an invalid header, which the function at the edge has set.
       log(`[edge] ${String(error)}`);
       sendEdgeError(response, 502, 'The request cannot be sent to the origin.', id);
     });
@@ -134,7 +138,7 @@ async function handle(
     return;
   }
   const { decision, originId = behavior.originId } = await runFunction(distribution, behavior, request, id);
-  if (response.destroyed) return; // the viewer has gone meanwhile
+  if (response.destroyed) return; // the viewer has disconnected meanwhile
   const origin = distribution.origins.get(originId);
   if (decision.kind === 'response') {
     sendAnswer(response, decision.answer);
@@ -161,7 +165,7 @@ function pass(
 ): void {
   if (breaksSignature(origin, request, exchange)) {
     log(
-      `[edge] the origin request policy must not forward the Authorization of a viewer to ${origin.id}, whose requests are signed`,
+      `[edge] the origin request policy must not forward the Authorization of a viewer to ${origin.id}, because CloudFront signs these requests`,
     );
     sendMessage(exchange.response, 403, NOT_SIGNED);
     return;
@@ -172,7 +176,7 @@ function pass(
   else cache.serve({ policy, request, exchange, send });
 }
 
-/** What CloudFront answers before any code of ours runs. */
+/** Returns the status with which CloudFront refuses the request before the function at the edge runs. */
 function refusalOf(request: IncomingMessage, behavior: Behavior | undefined): number | undefined {
   const { method = 'GET', url = '/' } = request;
   if (!url.startsWith('/')) return 400;
@@ -186,14 +190,14 @@ function refusalOf(request: IncomingMessage, behavior: Behavior | undefined): nu
 
 async function runFunction(
   { context }: Distribution,
-  { route }: Behavior,
+  { edgeFunction }: Behavior,
   request: IncomingMessage,
   requestId: string,
 ): Promise<{ decision: EdgeDecision; originId?: string | undefined }> {
   const { rawQuery } = splitTarget(request);
   const event = buildEdgeEvent(request, { ...context, requestId });
-  if (route === undefined) return { decision: readDecision(event.request, event, rawQuery) };
-  const run = await route.run(event, rawQuery);
+  if (edgeFunction === undefined) return { decision: readDecision(event.request, event, rawQuery) };
+  const run = await edgeFunction.run(event, rawQuery);
   if (run.kind === 'failed') return { decision: { kind: 'invalid', message: run.message } };
   return { decision: readDecision(run.value, event, rawQuery), originId: run.originId };
 }

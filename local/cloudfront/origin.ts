@@ -1,6 +1,6 @@
 /**
- * The way from the edge to an origin and back: nothing is buffered in either direction, and whoever leaves first takes
- * the other with it.
+ * Requests of the edge to an origin. Nothing is buffered in either direction. When one side disconnects, the request to the
+ * other side ends.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
  * @module
  */
@@ -18,19 +18,22 @@ import { sendEdgeError } from './edge-error.ts';
 import type { EdgeRequest } from './edge-event.ts';
 import { type CachePolicy, forwardedHeaders, type OriginRequestPolicy } from './edge-policy.ts';
 
+/** One origin of a distribution. */
 export interface Origin {
   readonly id: string;
-  /** Host and port. On AWS the origin is reached by TLS; here there is none on either side. */
+  /** Host and port. On AWS the connection has TLS. */
   readonly host: string;
   /** True for a WebSocket API. */
   readonly takesSockets: boolean;
-  /** Longest silence: before the answer, and between two packets of it. */
+  /** Maximum time until the answer, and between two packets of it, in milliseconds. */
   readonly readTimeoutMs: number;
-  /** The key that requests are signed with, for an origin with access control. */
+  /** Access key that signs the requests, for an origin with access control. */
   readonly accessKeyId: string | undefined;
 }
 
+/** A request of a viewer, and the policies of its behavior. */
 export interface Exchange {
+  /** Id of the request. */
   readonly id: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -40,7 +43,7 @@ export interface Exchange {
   readonly log: (line: string) => void;
 }
 
-/** Headers that end at the edge, and those that it writes itself. */
+/** Headers that the edge does not forward, or writes itself. */
 const NOT_FORWARDED = new Set([
   'connection',
   'expect',
@@ -67,11 +70,14 @@ const NOT_RETURNED = new Set([
   'transfer-encoding',
 ]);
 
+/** The value of Via in requests to origins and in answers. */
 export const VIA = '1.1 local.cloudfront.net (CloudFront)';
 
-/** Receives the result of a request to an origin. Neither function is called after the viewer has disconnected. */
+/** Takes the result of a request to an origin. Neither function is called after the viewer has disconnected. */
 export interface Receiver {
+  /** Takes the answer of the origin as it begins. */
   answered(incoming: IncomingMessage): void;
+  /** Is called if the origin does not answer or breaks the connection. */
   failed(status: 502 | 504, reason: string): void;
 }
 
@@ -80,7 +86,7 @@ const toViewer = (exchange: Exchange): Receiver => ({
   failed: (status, reason) => sendEdgeError(exchange.response, status, reason, exchange.id),
 });
 
-/** Forwards the request to the origin, and the answer to the receiver (default: the viewer). */
+/** Sends the request to the origin, and the answer to the receiver. By default that is the viewer. */
 export function forward(
   origin: Origin,
   agent: Agent,
@@ -92,8 +98,8 @@ export function forward(
 }
 
 /**
- * Returns true if the viewer's Authorization would reach an origin that CloudFront signs requests for. In public reports the
- * signature is then missing or wrong. AWS does not document it.
+ * Returns true if the Authorization of the viewer would be forwarded to an origin with access control. In public reports the
+ * signature of CloudFront is then missing or wrong. AWS does not document it.
  */
 export const breaksSignature = (origin: Origin, edge: EdgeRequest, exchange: Exchange): boolean =>
   origin.accessKeyId !== undefined && toForward(edge, exchange).authorization !== undefined;
@@ -101,7 +107,7 @@ export const breaksSignature = (origin: Origin, edge: EdgeRequest, exchange: Exc
 const toForward = (edge: EdgeRequest, { originRequestPolicy, cachePolicy }: Exchange): OutgoingHttpHeaders =>
   forwardedHeaders(edge.headers, originRequestPolicy, cachePolicy);
 
-/** A request to the origin; it is not sent yet. */
+/** Returns a request to the origin. The caller sends its body and ends it. */
 export function ask(
   origin: Origin,
   agent: Agent,
@@ -127,7 +133,7 @@ export function ask(
     outgoing.destroy();
   });
   outgoing.on('error', (error) => {
-    // A viewer that has gone, or got its answer, is told nothing: the origin may end early, as with a body too large.
+    // Not an error if the viewer has its answer: the origin may close early, for example after a body that is too large.
     if (response.destroyed || response.writableEnded) return;
     exchange.log(`[edge] origin ${origin.id}: ${error.message}`);
     receiver.failed(502, 'The origin closed the connection.');
@@ -139,14 +145,14 @@ export function ask(
 function send(request: IncomingMessage, outgoing: ClientRequest): void {
   if (!hasBody(request)) return void outgoing.end();
   request.pipe(outgoing);
-  // What nobody reads any more is dropped: else the viewer's connection would stay blocked.
+  // The rest of the body is dropped. Otherwise the connection of the viewer would stay blocked.
   outgoing.on('close', () => {
     request.unpipe(outgoing);
     request.resume();
   });
 }
 
-/** True if the request comes with a body, be it empty. */
+/** Returns true if the request has a body. A chunked body may be empty. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
@@ -168,17 +174,17 @@ function headersFor(origin: Origin, edge: EdgeRequest, exchange: Exchange): Outg
   return headers;
 }
 
-/** The form of a signature: who signed is all that is asked here, and nobody else knows the key. */
+/** Returns a header in the form of a signature. Only the access key is checked here, and it is secret. */
 function signature(accessKeyId: string): string {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
   const scope = `${accessKeyId}/${day}/${REGION}/lambda/aws4_request`;
   return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-cf-id, Signature=${'0'.repeat(64)}`;
 }
 
-/** Sends the answer of an origin to the viewer as it comes. */
+/** Sends the answer of an origin to the viewer, as it arrives. */
 export function answer(incoming: IncomingMessage, exchange: Exchange): void {
   const { id, request, response, addCors, log } = exchange;
-  // Cut, not ended: the viewer must be able to tell a broken answer from a whole one.
+  // Destroyed, not ended: the viewer must see that the answer is not complete.
   incoming.on('close', () => {
     if (!incoming.complete) response.destroy();
   });
@@ -189,15 +195,15 @@ export function answer(incoming: IncomingMessage, exchange: Exchange): void {
   } catch (error) {
     log(`[edge] ${String(error)}`);
     incoming.resume();
-    sendEdgeError(response, 502, 'The origin sent headers that cannot be sent on.', id);
+    sendEdgeError(response, 502, 'The origin sent invalid headers.', id);
     return;
   }
-  // A stream that has not written yet is open already: its headers must not wait for its first event.
+  // The headers of a stream must not wait for its first event.
   response.flushHeaders();
   incoming.pipe(response);
 }
 
-/** Returns the headers of an answer that CloudFront forwards to the viewer. */
+/** Returns the headers of an answer that the viewer gets. */
 export function returnedHeaders(
   incoming: IncomingMessage,
   { originRequestPolicy, cachePolicy }: Exchange,
@@ -209,11 +215,11 @@ export function returnedHeaders(
   }
   // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#ResponseCustomRemovedHeaders
   const vary = (incoming.headers.vary ?? '').split(',').map((name) => name.trim());
-  const told = vary.filter((name) => {
+  const returned = vary.filter((name) => {
     const lower = name.toLowerCase();
     return lower !== '' && (forwards(lower) || cachePolicy?.headers.includes(lower));
   });
-  if (told.length > 0) headers.vary = told.join(', ');
+  if (returned.length > 0) headers.vary = returned.join(', ');
   else delete headers.vary;
   return headers;
 }

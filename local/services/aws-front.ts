@@ -1,6 +1,6 @@
 /**
- * The one endpoint that all SDK calls go to. It finds out who calls by the access key, asks that function's role,
- * and only then lets the service answer.
+ * The AWS endpoint, to which all SDK clients send their calls. It finds the caller by the access key and checks its role. Then
+ * the service answers.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -25,28 +25,33 @@ import { isBatchTooLong } from './publish-batch.ts';
 import type { Secrets } from './secrets.ts';
 import { RATE_EXCEEDED } from './sns-quota.ts';
 
-/** A process that may call: its function, and the way to end it. */
+/** An environment that calls AWS. */
 export interface Caller {
   readonly plan: FunctionPlan;
+  /** Kills its process. */
   kill(): void;
 }
 
+/** The services behind the endpoint. */
 export interface Services {
   readonly dynamodb: DynamoDb;
   readonly secrets: Secrets;
+  /** SNS and SQS; undefined if no template has a topic or a queue. */
   readonly messaging: Messaging | undefined;
-  /** True while SNS takes the request: the publish quota of the Region. */
+  /** Counts a call of SNS. Returns false above the publish quota of the Region. */
   readonly admits: (call: AwsRequest) => boolean;
 }
 
+/** The parts of the stack that the endpoint uses. */
 export interface FrontOptions {
+  /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
-  /** Who an access key belongs to; undefined for one that was never given out. */
+  /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): Caller | undefined;
   readonly services: Services;
   readonly callLog: CallLog;
   readonly faults: Faults;
-  /** Requests below `/_local/`. */
+  /** Answers requests below `/_local/`. */
   readonly control: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 }
 
@@ -56,10 +61,10 @@ interface Reply {
   readonly body: string;
 }
 
-/** dynalite and DynamoDB take 16 MiB at most. */
+/** The limit of dynalite and DynamoDB. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
-/** Serves the endpoint on a listener that already has its port. */
+/** Serves the endpoint on its listener. */
 export function serveAws(listener: Listener, options: FrontOptions): void {
   listener.serve((request, response) => {
     const chunks: Buffer[] = [];
@@ -80,7 +85,7 @@ export function serveAws(listener: Listener, options: FrontOptions): void {
   });
 }
 
-/** The reply, or undefined if the caller was killed and shall get none. */
+/** Returns the reply, or undefined if a fault breaks the connection. */
 async function handle(
   options: FrontOptions,
   request: IncomingMessage,
@@ -133,7 +138,7 @@ function understand(
   }
 }
 
-/** The error of AWS if the role does not allow the request. */
+/** Returns the error of AWS if the role does not allow the call. */
 function deny(callLog: CallLog, caller: Caller, call: AwsRequest): Answer | undefined {
   for (const resource of call.resources) {
     const message = denialOf(callLog, caller, call.action, resource);
@@ -143,7 +148,7 @@ function deny(callLog: CallLog, caller: Caller, call: AwsRequest): Answer | unde
   return undefined;
 }
 
-/** What AWS says if the caller may not do the action on the resource. */
+/** Returns the message of AWS if the caller may not do the action on the resource; undefined if it may. */
 export function denialOf(
   callLog: CallLog,
   { plan }: Caller,
@@ -181,7 +186,7 @@ async function applyEffect(
     caller.kill();
     return undefined;
   }
-  // The connection breaks, and the process goes on.
+  // Without a reply the connection breaks, and the process goes on.
   if (effect.kind === 'reset') return undefined;
   if (effect.kind === 'error') return errorReply(call, failure(effect.status, effect.type, effect.message));
   await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
@@ -231,11 +236,11 @@ function failure(status: number, type: string, message: string): Answer {
   return { status, body: { __type: `${NAMESPACE[type] ?? 'com.amazon.coral.service#'}${type}`, message } };
 }
 
-/** An error in the protocol of the service: SNS still speaks XML. */
+/** Returns an error in the protocol of the service: XML for SNS, JSON for the others. */
 function errorReply(call: AwsRequest, { status, body }: Answer): Reply {
   if (call.service !== 'sns') return jsonReply({ status, body });
   const code = String(body.__type).replace(/^.*#/, '');
-  // In its query protocol the service calls it AuthorizationError.
+  // The query protocol has another name for this error.
   const shown = code === 'AccessDeniedException' ? 'AuthorizationError' : code;
   const message = String(body.message).replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const error = `<Error><Type>Sender</Type><Code>${shown}</Code><Message>${message}</Message></Error>`;

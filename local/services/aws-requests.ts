@@ -1,5 +1,5 @@
 /**
- * What an SDK request asks of IAM: the action and the resources.
+ * Reads the calls of SDK clients: service, operation, and the action and resources for IAM.
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
  * @module
  */
@@ -7,20 +7,21 @@ import { ACCOUNT, REGION } from '../template/intrinsics.ts';
 import { type JsonObject, objectOr, stringOr } from '../template/json.ts';
 import { tableArn } from '../template/names.ts';
 
-/** One request, understood. */
+/** One call. */
 export interface AwsRequest {
   readonly service: 'dynamodb' | 'secretsmanager' | 'sns' | 'sqs';
+  /** Name such as `PutItem`. */
   readonly operation: string;
   /** As in a policy: `dynamodb:PutItem`. */
   readonly action: string;
-  /** Every one of these must be allowed. */
+  /** ARNs. The role must allow the action on each of them. */
   readonly resources: readonly string[];
   readonly input: JsonObject;
 }
 
 const ACCESS_KEY = /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\/\d{8}\/([^/,\s]+)\/([^/,\s]+)\/aws4_request\b/;
 
-/** Access key and service of a SigV4 header; undefined if it is none. The signature is not verified. */
+/** Returns access key and service of a SigV4 header; undefined for another header. The signature is not verified. */
 export function readCredential(
   authorization: string | undefined,
 ): { accessKeyId: string; service: string } | undefined {
@@ -28,7 +29,7 @@ export function readCredential(
   return accessKeyId === undefined || service === undefined ? undefined : { accessKeyId, service };
 }
 
-/** DynamoDB: the table, or the index for a read through one. */
+/** Reads a call of DynamoDB. Its resources are the tables, or the index of a query. */
 export function dynamoDbRequest(operation: string, input: JsonObject): AwsRequest {
   const names = new Set<string>();
   if (typeof input.TableName === 'string') names.add(tableName(input.TableName));
@@ -46,10 +47,13 @@ export function dynamoDbRequest(operation: string, input: JsonObject): AwsReques
   };
 }
 
-/** The SDK lets a table be named by its ARN. */
+/** A call may name a table by its ARN. */
 const tableName = (value: string) => value.replace(/^arn:aws:dynamodb:[^:]*:[^:]*:table\//, '');
 
-/** Secrets Manager: the secret; one that does not exist is asked about by the name given, as AWS does. */
+/**
+ * Reads a call of Secrets Manager.
+ * @param arn of the secret. Undefined for an unknown secret: IAM then decides about the name in the call, as on AWS.
+ */
 export function secretsRequest(operation: string, input: JsonObject, arn: string | undefined): AwsRequest {
   const id = stringOr(input.SecretId, '*');
   const unknown = id.startsWith('arn:') ? id : `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${id}`;
@@ -62,7 +66,7 @@ export function secretsRequest(operation: string, input: JsonObject, arn: string
   };
 }
 
-/** SNS: the topic. A batch needs the grant of the single call. */
+/** Reads a call of SNS. A batch has the action of the single call. */
 export function snsRequest(input: JsonObject): AwsRequest {
   const operation = stringOr(input.Action, 'Unknown');
   const arn = stringOr(input.TopicArn, undefined) ?? stringOr(input.TargetArn, '*');
@@ -72,7 +76,7 @@ export function snsRequest(input: JsonObject): AwsRequest {
 
 const BATCH = /^(SendMessage|DeleteMessage|ChangeMessageVisibility)Batch$/;
 
-/** SQS: the queue. A batch needs the grant of the single call. */
+/** Reads a call of SQS. A batch has the action of the single call. */
 export function sqsRequest(operation: string, input: JsonObject): AwsRequest {
   const url = stringOr(input.QueueUrl, undefined);
   const name = url === undefined ? input.QueueName : url.slice(url.lastIndexOf('/') + 1);
@@ -81,7 +85,7 @@ export function sqsRequest(operation: string, input: JsonObject): AwsRequest {
   return { service: 'sqs', operation, action, resources: [resource], input };
 }
 
-/** The operation of an `x-amz-target` header. */
+/** Returns the operation in an `x-amz-target` header. */
 export function targetOperation(target: string | undefined): string {
   const [, operation] = (target ?? '').split('.');
   return operation ?? 'Unknown';

@@ -1,6 +1,5 @@
 /**
- * The store below dynalite. Its iterators are closed, which dynalite forgets, and it is opened again after a write failed,
- * which LevelDB needs.
+ * The LevelDB store of dynalite, with two corrections: iterators are closed, and the store is opened again after a failed write.
  * @module
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
@@ -12,16 +11,17 @@ import { create, type Iterators, type Store } from 'dynalite/db/index.js';
 export interface GuardedStore {
   /**
    * Runs an action of dynalite.
-   * @throws what the action refuses; the reason for it while nothing can be written
+   * @throws Error of the action; for a write, the error of an earlier write while the disk is full
    */
   use<T>(isWrite: boolean, act: (store: Store) => Promise<T>): Promise<T>;
+  /** Closes the store. */
   close(): Promise<void>;
 }
 
-/** Between two looks whether there is room again, in milliseconds. */
+/** Interval in which the free space of a full disk is checked, in milliseconds. */
 const RETRY_MS = 1_000;
 
-/** What LevelDB keeps in its log at most (its `writeBufferSize`), and writes once more when it is opened. */
+/** The maximum log of LevelDB (`writeBufferSize`), which it writes again when it is opened. */
 const LOG_PIECES = 4;
 const PIECE_BYTES = 1024 * 1024;
 
@@ -30,10 +30,11 @@ const OPTIONS = { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 };
 /**
  * Opens the store in `data`, or one in memory.
  *
- * After a write failed, because the disk is full mostly, nothing more is written into the same log of LevelDB: it counts
- * the bytes that it could not write, so what follows them is acknowledged and cannot be read back after a kill. Reading
- * goes on. As soon as there is room the store is closed and opened again, which begins a new log.
- * https://github.com/google/leveldb/blob/main/db/log_writer.cc (`block_offset_` moves on whatever became of the write)
+ * After a failed write, mostly because the disk is full, no write may go into the same log. LevelDB counts the bytes of the
+ * failed write, so it acknowledges later writes that cannot be read after a kill. Reads go on. When the disk has room again, the
+ * store is closed and opened, which starts a new log.
+ * https://github.com/google/leveldb/blob/main/db/log_writer.cc (`block_offset_` grows even if the write fails)
+ * @throws Error with one sentence if the store is damaged or in use
  */
 export async function openGuardedStore(
   data: string | undefined,
@@ -61,7 +62,7 @@ export async function openGuardedStore(
           trouble = undefined;
           log(`[dynamodb] writes to ${path} again`);
         },
-        () => {}, // the room has gone meanwhile: it is tried again
+        () => {}, // the disk is full again; the next attempt follows
       );
     }
   }
@@ -72,7 +73,7 @@ export async function openGuardedStore(
       if (used === undefined || (isWrite && trouble !== undefined)) throw trouble ?? new Error('closed');
       try {
         const result = await act(used);
-        // It may stand in the log behind the write that failed meanwhile.
+        // This write may be in the log behind another write that has failed meanwhile.
         if (isWrite && trouble !== undefined) throw trouble;
         return result;
       } catch (error) {
@@ -95,7 +96,7 @@ export async function openGuardedStore(
 const isFailedWrite = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && error.code === 'LEVEL_IO_ERROR';
 
-/** Tries it: how much of a disk a user may fill is not in its statistics. */
+/** Returns true if the disk has room for a new log. It writes files, because the statistics of a disk do not show quotas. */
 async function hasRoom(path: string): Promise<boolean> {
   const pieces = Array.from({ length: LOG_PIECES }, (_, number) => join(path, `room-${number}.tmp`));
   try {
@@ -108,11 +109,11 @@ async function hasRoom(path: string): Promise<boolean> {
   }
 }
 
-/** LevelDB locks its directory; without this the first operation would only say that the database is closed. */
+/** Opens LevelDB, which locks its directory. If it opened later, the error of the first operation would not say why. */
 async function openStore(path: string | undefined): Promise<Store> {
   if (path !== undefined) {
     mkdirSync(path, { recursive: true });
-    refuseHeadless(path);
+    refuseWithoutCurrent(path);
   }
   const store = create({ ...OPTIONS, ...(path !== undefined && { path }) });
   closeIterators(store.db);
@@ -129,21 +130,21 @@ async function openStore(path: string | undefined): Promise<Store> {
   }
 }
 
-/** Where the file that names the others is missing, LevelDB would begin a new database, and remove the others. */
-function refuseHeadless(path: string): void {
+/** Without the file CURRENT, LevelDB would create a new database and remove the files of the old one. */
+function refuseWithoutCurrent(path: string): void {
   if (existsSync(join(path, 'CURRENT')) || !readdirSync(path).some((name) => /\.(ldb|log)$/.test(name)))
     return;
   throw new Error(
     `the tables in ${path} are damaged: the file CURRENT is missing. Put back a copy of ${path}, ` +
-      'or remove it to begin without the channels',
+      'or remove it to begin with empty tables',
   );
 }
 
 const closeStore = (store: Store) => new Promise<void>((resolve) => store.db.close(() => resolve()));
 
 /**
- * dynalite ends a stream by the `return` of its iterator, which those of abstract-level do not have: each would stay open
- * for as long as the store, with all that it had read.
+ * Adds `return` to the iterators of abstract-level. dynalite ends a stream with it. Without it each iterator, and the data that
+ * it has read, would stay in memory until the store closes.
  */
 function closeIterators(db: Iterators): void {
   for (const kind of ['keys', 'values'] as const) {

@@ -1,5 +1,5 @@
-// dynalite 4.0.0 ships no types. Only what local/services/dynamodb-service.ts calls is declared.
-// It has no "exports" map, so its parts can be used without its HTTP server: one network hop less per call.
+// dynalite 4.0.0 has no types. This file declares only what the local stack uses.
+// It has no "exports" map, so its modules can be used without its HTTP server: one network hop less for each call.
 
 declare module 'dynalite/db/index.js' {
   export interface Iterators {
@@ -20,7 +20,7 @@ declare module 'dynalite/db/index.js' {
 
 declare module 'dynalite/validations/index.js' {
   import type { Store } from 'dynalite/db/index.js';
-  /** Drops what the operation does not know, and checks the types of the rest. */
+  /** Removes unknown members of the input, and checks the types of the others. */
   export function checkTypes(data: object, types: object): object;
   export function checkValidations(data: object, types: object, custom: unknown, store: Store): void;
 }

@@ -9,15 +9,16 @@ import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../templa
 import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 
-/** What a service answers: a status and a JSON body. */
+/** The answer of a service. */
 export interface Answer {
   readonly status: number;
   readonly body: JsonObject;
 }
 
 export interface DynamoDb {
-  /** Runs one operation; `input` is consumed (dynalite rewrites it). */
+  /** Runs one operation. dynalite changes `input`. Never rejects: errors are answers. */
   run(operation: string, input: JsonObject): Promise<Answer>;
+  /** Closes the store. */
   close(): Promise<void>;
 }
 
@@ -29,7 +30,7 @@ interface Operation {
   readonly custom: unknown;
 }
 
-/** What an app may call, and what the stack itself needs. No transactions, streams or PartiQL in dynalite. */
+/** The operations for apps and for the stack itself. dynalite has no transactions, streams or PartiQL. */
 const OPERATIONS = [
   'BatchGetItem',
   'BatchWriteItem',
@@ -49,7 +50,10 @@ const WRITES: readonly string[] = ['BatchWriteItem', 'CreateTable', 'DeleteItem'
 
 const CORAL = 'com.amazon.coral.service#';
 
-/** Starts the store (in memory, or in `data`) and creates the tables that it does not have yet. */
+/**
+ * Opens the store in `data`, or in memory if that is undefined, and creates the missing tables.
+ * @throws Error with one sentence if the store is damaged or in use, or has a table with other keys
+ */
 export async function startDynamoDb(
   tables: readonly Resolved[],
   data: string | undefined,
@@ -101,7 +105,7 @@ function perform(act: Act, store: Store, data: object): Promise<unknown> {
   });
 }
 
-/** dynalite puts status and body of the answer on the errors that DynamoDB would give. */
+/** Returns the answer for an error. An error of DynamoDB has the status and the body as members. */
 function answerTo(error: unknown): Answer {
   if (error instanceof Error && 'statusCode' in error && 'body' in error) {
     if (typeof error.statusCode === 'number' && isObject(error.body)) {
@@ -112,7 +116,7 @@ function answerTo(error: unknown): Answer {
   return { status: 500, body: { __type: `${CORAL}InternalServerError`, message } };
 }
 
-/** dynalite ignores this option in silence, and the app would then act on an item that never comes. */
+/** Refuses an option that dynalite ignores: the app would wait for an item that the answer never has. */
 function unsupportedOption(input: JsonObject): Answer | undefined {
   const option = input.ReturnValuesOnConditionCheckFailure;
   if (option === undefined || option === 'NONE') return undefined;
@@ -137,10 +141,10 @@ async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Res
     if (found.TableStatus === 'ACTIVE') {
       if (shapeOf(found) === shape) return;
       throw new Error(
-        `${describeResource(table)} has other keys or indexes than the kept table: remove the data directory`,
+        `${describeResource(table)} has other keys or indexes than the stored table: remove the data directory`,
       );
     }
-    // Killed between creating the table and activating it: it cannot hold anything yet.
+    // The stack was killed before the table became active, so the table is empty.
     await guarded.use(true, ({ tableDb }) => new Promise<void>((done) => tableDb.del(name, () => done())));
   }
   const created = await run('CreateTable', wanted);
@@ -157,7 +161,7 @@ function indexes(properties: JsonObject, kind: string): JsonObject {
   return list.length > 0 ? { [kind]: list } : {};
 }
 
-/** Keys and indexes in one comparable text. */
+/** Returns the keys and indexes as a text that can be compared. */
 function shapeOf(table: JsonObject): string {
   const keys = (value: unknown) => listOf(value).map((key) => stringOr(objectOr(key).AttributeName, '?'));
   const types = listOf(table.AttributeDefinitions).map((entry) => {
@@ -181,7 +185,7 @@ function shapeOf(table: JsonObject): string {
 
 const TABLE_POLL_MS = 1;
 
-/** dynalite activates a table some turns of the event loop after it has answered. */
+/** Waits for the table: dynalite makes it active shortly after the answer of CreateTable. */
 async function untilActive(run: DynamoDb['run'], name: string): Promise<void> {
   for (;;) {
     const { body } = await run('DescribeTable', { TableName: name });

@@ -1,7 +1,7 @@
 /**
- * SNS and SQS: fauxqs in process. It is not started on a port of its own, because it would listen on every
- * interface of the machine. Its stores are made here, from files that it does not export, so that messages can be kept.
- * A topic needs nothing kept: fauxqs answers a publish when the message is in every queue.
+ * SNS and SQS: fauxqs in this process. On a port of its own it would listen on every interface of the machine. Its stores are
+ * created here, from modules that it does not export, so that messages can be stored in a file. Topics need no file: fauxqs
+ * answers a publish when the message is in all queues.
  * @module
  */
 import { buildApp } from 'fauxqs';
@@ -17,6 +17,7 @@ import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import { openStoredMessages } from './stored-messages.ts';
 
+/** An HTTP answer of SNS or SQS. */
 export interface MessagingAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -24,24 +25,32 @@ export interface MessagingAnswer {
 }
 
 export interface Messaging {
-  /** Passes one signed request of an SDK on, unchanged. */
+  /** Gives one signed request of an SDK client to the service, unchanged. */
   forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
-  /** Does one operation of SQS on a queue, with nobody asked whether it may; throws what SQS refuses. */
+  /**
+   * Runs one operation of SQS on a queue. No policy is asked.
+   * @param queue name of the queue
+   * @throws Error for an answer of SQS that is an error
+   */
   sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject>;
-  /** All messages of a queue as they are, without taking them: fauxqs's own view. */
+  /** Returns the messages of a queue without a receive, in the form of fauxqs. */
   inspect(queue: string): Promise<JsonObject>;
+  /** Ends the services and closes the file. */
   close(): Promise<void>;
 }
 
 export interface MessagingOptions {
-  /** Goes into the URLs of queues. */
+  /** Host and port for the URLs of queues. */
   readonly host: string;
-  /** Directory that keeps messages; undefined to keep them in memory. */
+  /** Directory that stores messages; undefined for memory. */
   readonly data: string | undefined;
   readonly log: (line: string) => void;
 }
 
-/** Starts topics, queues and subscriptions; undefined if the templates have none. */
+/**
+ * Creates queues, topics and subscriptions. Returns undefined if the templates have none.
+ * @throws Error with one sentence for a subscription that is not understood or would get no messages on AWS
+ */
 export async function startMessaging(
   plan: Plan,
   { host, data, log }: MessagingOptions,
@@ -100,23 +109,23 @@ export async function startMessaging(
     .filter(({ properties }) => !isMail(properties))) {
     await sns('Subscribe', subscriptionInput(subscription, queues, plan));
   }
-  const kept = data === undefined ? undefined : openStoredMessages(data, log);
-  for (const queue of sqsStore.allQueues()) kept?.attach(queue);
+  const stored = data === undefined ? undefined : openStoredMessages(data, log);
+  for (const queue of sqsStore.allQueues()) stored?.attach(queue);
   return {
     forward,
     sqs,
     inspect,
     close: async () => {
       await app.close();
-      kept?.close();
+      stored?.close();
     },
   };
 }
 
-/** Nothing leaves this machine, and nobody could agree to it: such a subscription is never confirmed, and gets nothing. */
+/** A subscription by e-mail gets nothing here: no e-mail leaves this machine, so nobody can confirm it. */
 const isMail = ({ Protocol }: JsonObject): boolean => Protocol === 'email';
 
-/** fauxqs gives queues a host name of their own, which need not resolve: ours is the endpoint itself. */
+/** Replaces the host name in URLs of queues, which may not resolve, by the AWS endpoint. */
 function withOwnUrls(target: string | undefined, body: string, host: string): string {
   if (!/^AmazonSQS\.(GetQueueUrl|ListQueues|CreateQueue)$/.test(target ?? '')) return body;
   return body.replaceAll(/http:\/\/sqs\.[^/"]+\//g, `http://${host}/`);
@@ -149,7 +158,7 @@ const topicAttributes = (topic: Resolved) =>
     }),
   );
 
-/** The query protocol writes a map as numbered pairs. */
+/** Returns a map in the form of the query protocol: numbered pairs. */
 function entries(pairs: readonly (readonly [string, string])[]): Record<string, string> {
   const numbered = pairs.flatMap(([key, value], index): [string, string][] => [
     [`Attributes.entry.${index + 1}.key`, key],
@@ -180,7 +189,7 @@ function subscriptionInput(
   }
   if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${describeResource(queue)}`) > 0) {
     throw new Error(
-      `${describeResource(queue)} has a delay, which is not kept here for what comes from a topic`,
+      `${describeResource(queue)} has a delay, which the local stack does not apply to messages of a topic`,
     );
   }
   const attributes: [string, string][] = [];
@@ -190,7 +199,7 @@ function subscriptionInput(
   return { TopicArn: topic, Protocol, Endpoint: arnOf(queue), ...entries(attributes) };
 }
 
-/** SNS delivers into a queue only if the policy of the queue lets that topic in. */
+/** Returns true if the policy of the queue lets the topic send messages. */
 function maySend(queue: Resolved, topicArn: string, plan: Plan): boolean {
   const resource = arnOf(queue);
   const context = {
@@ -203,7 +212,7 @@ function maySend(queue: Resolved, topicArn: string, plan: Plan): boolean {
   return decide([], plan.resourcePolicies(resource), question).allowed;
 }
 
-/** The body of a query-protocol or JSON request, as name → value. */
+/** Returns the input of a request in the query protocol or in JSON. */
 export function readMessagingInput(contentType: string, body: Buffer): JsonObject {
   const text = body.toString('utf8');
   if (contentType.includes('x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(text));

@@ -1,36 +1,41 @@
 /**
- * CloudWatch's metrics, as far as they come out of logs: lines in its embedded metric format, summed up for people and
- * tests. CloudWatch drops what is not by the specification without a word; here it is an error.
+ * The metrics that CloudWatch makes of log lines in the embedded metric format, summed up. CloudWatch silently drops a line that
+ * does not follow the specification. Here it is an error.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  * @module
  */
 import { isObject, type JsonObject, listOf, objectOr, parseJson, requireString } from '../template/json.ts';
 
+/** One metric with one set of dimensions. */
 export interface MetricRecord {
   readonly namespace: string;
   readonly name: string;
+  /** Unit of CloudWatch, such as `Milliseconds`. */
   readonly unit: string;
   readonly dimensions: Readonly<Record<string, string>>;
+  /** Number of values. */
   readonly count: number;
   readonly sum: number;
+  /** The largest value. */
   readonly most: number;
 }
 
 export interface Metrics {
   /**
-   * Takes a line of a log. False for one that is not about metrics.
-   * @throws Error for one that CloudWatch would not understand
+   * Adds the metrics of a log line. Returns false for a line without metrics.
+   * @throws Error for a line that CloudWatch would drop
    */
   take(line: string): boolean;
-  /** Since the start, by the dimensions of each. */
+  /** Returns the sums since the start. */
   list(): MetricRecord[];
 }
 
-/** All by the specification. */
+/** The limits of the specification. */
 const MAX_DIMENSIONS = 30;
 const MAX_METRICS = 100;
 const MAX_VALUES = 100;
 
+/** Returns a list without metrics. */
 export function createMetrics(): Metrics {
   const records = new Map<string, MetricRecord>();
   return {
@@ -48,7 +53,7 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** The line as an object, if it has the member that makes it one about metrics. */
+/** Returns the line as an object, if it has the member for metrics. */
 function emfOf(line: string): JsonObject | undefined {
   if (!line.startsWith('{') || !line.includes('"_aws"')) return undefined;
   const value = parseJson(line);

@@ -1,5 +1,5 @@
 /**
- * What SNS counts in a batch, because fauxqs measures single messages only.
+ * The size limit of a batch for SNS. fauxqs checks only the size of each message.
  * @see https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
  * @module
  */
@@ -9,7 +9,7 @@ const MAX_BATCH_BYTES = 256 * 1024;
 const COUNTED =
   /^PublishBatchRequestEntries\.member\.\d+\.(?:Message|MessageAttributes\.entry\.\d+\.(?:Name|Value\.\w+))$/;
 
-/** True for a `PublishBatch` whose messages together, with their attributes, are more than SNS takes at once. */
+/** Returns true for a `PublishBatch` whose messages and attributes together have more than 256 KiB. */
 export function isBatchTooLong({ operation, input }: AwsRequest): boolean {
   if (operation !== 'PublishBatch') return false;
   let bytes = 0;

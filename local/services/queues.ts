@@ -1,5 +1,5 @@
 /**
- * What people ask about queues: how full they are, what died, and to have it tried again.
+ * The control endpoints of queues: their messages, and the redrive of dead-letter queues.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -17,32 +17,44 @@ import { arnOf } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import type { Messaging } from './messaging.ts';
 
+/** The state of one queue. */
 export interface QueueRecord {
   /** Construct path. */
   readonly queue: string;
   readonly name: string;
+  /** Number of messages that a receive would return. */
   readonly visible: number;
+  /** Number of received messages that are hidden. */
   readonly inFlight: number;
+  /** Number of messages whose delay has not ended. */
   readonly delayed: number;
-  /** Of the first visible messages. */
+  /** Bodies of the first ten visible messages. */
   readonly bodies: readonly string[];
 }
 
+/** The result of a redrive. */
 export interface Redriven {
+  /** Construct path of the dead-letter queue. */
   readonly from: string;
+  /** Construct path of the source queue. */
   readonly to: string;
+  /** Number of messages. */
   readonly moved: number;
 }
 
 export interface Queues {
+  /** Returns the state of all queues. */
   list(): Promise<QueueRecord[]>;
-  /** Moves the visible messages of a dead-letter queue back; throws a sentence if it cannot. */
+  /**
+   * Moves the visible messages of a dead-letter queue to its source queue.
+   * @throws Error with one sentence if the body does not name one dead-letter queue with one source
+   */
   redrive(body: unknown): Promise<Redriven>;
 }
 
 const SHOWN_BODIES = 10;
 
-/** Looks into the queues of the plan. */
+/** Returns the endpoints for the queues of the plan. */
 export function createQueues(plan: Plan, messaging: Messaging | undefined): Queues {
   const queues = plan.all('AWS::SQS::Queue');
   return {
@@ -58,7 +70,7 @@ export function createQueues(plan: Plan, messaging: Messaging | undefined): Queu
   };
 }
 
-/** fauxqs looks at the clock only when somebody receives, so what is due is counted here. */
+/** fauxqs checks delays and visibility timeouts only at a receive, so they are checked here. */
 function record({ path, name }: Resolved, inspected: JsonObject): QueueRecord {
   const { ready, delayed, inflight } = objectOr(inspected.messages);
   const now = Date.now();
@@ -94,9 +106,7 @@ function findRedrive(queues: readonly Resolved[], body: unknown): { from: Resolv
   }
   const [to, ...more] = sourcesOf(queues, from);
   if (to === undefined || more.length > 0) {
-    throw new Error(
-      `${from.path} takes the dead letters of several queues: which one's they are is not known here`,
-    );
+    throw new Error(`${from.path} has the dead letters of several queues, so their source is not known`);
   }
   return { from, to };
 }
@@ -107,7 +117,7 @@ function sourcesOf(queues: readonly Resolved[], dead: Resolved): Resolved[] {
 }
 
 /**
- * What arrives is a new message with a new id, as on AWS. fauxqs has no StartMessageMoveTask.
+ * Moves all visible messages. As on AWS they get new ids. fauxqs has no StartMessageMoveTask.
  * @see https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
  */
 async function moveAll(messaging: Messaging, from: string, to: string): Promise<number> {

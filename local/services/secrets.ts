@@ -1,5 +1,5 @@
 /**
- * Secrets Manager: the secrets of the template, generated as the service does.
+ * Secrets Manager: the secrets of the template, generated like those of the service.
  * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html
  * @module
  */
@@ -13,8 +13,9 @@ import { describeResource } from '../template/resources.ts';
 import type { Answer } from './dynamodb-service.ts';
 
 export interface Secrets {
+  /** Runs one operation. Errors of the service are answers. */
   run(operation: string, input: JsonObject): Answer;
-  /** The ARN that a request means: `SecretId` may be a name or an ARN. */
+  /** Returns the ARN for a `SecretId`, which is a name or an ARN; undefined for an unknown secret. */
   arn(secretId: unknown): string | undefined;
 }
 
@@ -26,18 +27,18 @@ interface Secret {
   readonly created: number;
 }
 
-/** Only the owner may read the stored values. */
+/** File mode: only the owner may read and write. */
 const OWNER_ONLY = 0o600;
 const DEFAULT_PASSWORD_LENGTH = 32;
 
 /**
- * Makes the secrets, or finds those that were stored in `data`.
- * @throws a sentence if what was stored cannot be read: with other keys old tokens and endpoints would be void
+ * Generates the secrets, or reads those that are stored in `data`.
+ * @throws Error with one sentence if the file cannot be read: new secrets would make the stored data of the app useless
  */
 export function startSecrets(resources: readonly Resolved[], data: string | undefined): Secrets {
   const stored = data === undefined || resources.length === 0 ? {} : readStored(data);
   let secrets = resources.map((resource) => makeSecret(resource, objectOr(stored[resource.name])));
-  /** Kept first: a value that could not be stored is not answered for. */
+  /** Stores the values before they are used, so that a value that cannot be stored is not acknowledged. */
   const replace = (next: readonly Secret[]) => {
     if (data !== undefined && next.length > 0) store(next, data);
     secrets = [...next];
@@ -62,12 +63,12 @@ const fileIn = (data: string): string => join(data, 'secrets.json');
 function store(secrets: readonly Secret[], data: string): void {
   mkdirSync(data, { recursive: true });
   const text = JSON.stringify(Object.fromEntries(secrets.map((secret) => [secret.name, secret])), null, 2);
-  // Written beside and renamed, so that a crash leaves the old values or the new, never half of them.
+  // The rename is atomic, so a crash leaves the old or the new values.
   writeFileSync(`${fileIn(data)}.new`, text, { mode: OWNER_ONLY });
   renameSync(`${fileIn(data)}.new`, fileIn(data));
 }
 
-/** Nothing where nothing was stored yet. Secrets are stored before there is a table. */
+/** Returns the stored secrets. The file may be missing only if there are no tables, because secrets are stored first. */
 function readStored(data: string): JsonObject {
   const file = fileIn(data);
   if (!existsSync(file)) {
@@ -97,8 +98,8 @@ function isSecret(value: unknown): boolean {
 
 const lost = (data: string, what: string): Error =>
   new Error(
-    `${fileIn(data)} ${what}. It holds the keys of tokens and of endpoints: put back a copy of it, ` +
-      `or remove ${data} to begin with new keys and without the channels`,
+    `${fileIn(data)} ${what}. The app needs its secrets to read the stored data: put back a copy of it, ` +
+      `or remove ${data} to begin with new secrets and without data`,
   );
 
 function makeSecret(resource: Resolved, stored: JsonObject): Secret {
@@ -129,7 +130,10 @@ const LOWERCASE = 'abcdefghijklmnopqrstuvwxyz';
 const NUMBERS = '0123456789';
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 
-/** A password by the rules of `GetRandomPassword`; each kind that is not excluded occurs, unless told otherwise. */
+/**
+ * Returns a password by the rules of `GetRandomPassword`. By default it has a character of each kind that is not excluded.
+ * @throws Error if the rules exclude every character
+ */
 export function randomPassword(rules: JsonObject): string {
   const excluded = stringOr(rules.ExcludeCharacters, '');
   const kinds = [
@@ -185,7 +189,7 @@ function get(input: JsonObject, secret: Secret): Answer {
 
 const TAKEN_BY_PUT = ['SecretId', 'SecretString', 'ClientRequestToken'];
 
-/** The token is the id of the version, so that to repeat a call is harmless, and none is ever written over. */
+/** Adds a version. Its id is the token of the call, so a repeated call has no effect, and no version is overwritten. */
 function put(input: JsonObject, secret: Secret): Outcome {
   const foreign = Object.keys(input).find((name) => !TAKEN_BY_PUT.includes(name));
   const { SecretString: value, ClientRequestToken: version } = input;

@@ -1,6 +1,6 @@
 /**
- * The publish quota of SNS: messages a second to standard topics, for an account in a Region. Each message of a `PublishBatch`
- * counts like a `Publish`. These are the defaults; AWS raises the quota on request.
+ * The publish quota of SNS: messages per second to the standard topics of an account in a Region. Each message of a
+ * `PublishBatch` counts like a `Publish`. These are the defaults; AWS raises the quota on request.
  * @see https://docs.aws.amazon.com/general/latest/gr/sns.html
  * @module
  */
@@ -8,6 +8,7 @@
 import { bucket } from '../apigateway/token-bucket.ts';
 import type { AwsRequest } from './aws-requests.ts';
 
+/** The Region with the highest quota. */
 export const DEFAULT_REGION = 'us-east-1';
 
 const BY_REGION: Readonly<Record<string, number>> = {
@@ -29,7 +30,7 @@ const IN_ALL_OTHERS = 300;
 export const isRegion = (name: string): boolean => /^[a-z]{2}(-[a-z]+)+-\d$/.test(name);
 
 /**
- * The error of SNS above the quota. The model of the SDK also has `Throttled` with status 429.
+ * The error of SNS above the quota. The SDK also knows `Throttled` with status 429.
  * @see https://repost.aws/knowledge-center/sns-throttling-exception-errors
  */
 export const RATE_EXCEEDED = { status: 400, type: 'ThrottlingException', message: 'Rate exceeded' };
@@ -37,8 +38,9 @@ export const RATE_EXCEEDED = { status: 400, type: 'ThrottlingException', message
 const ENTRY = /^PublishBatchRequestEntries\.member\.\d+\.Id$/;
 
 /**
- * Returns a function that admits requests to SNS until the quota of the Region is used up. AWS does not document the burst: here
- * it is the quota of one second.
+ * Returns a function that counts calls of SNS, and returns false above the quota of the Region. AWS does not document the burst:
+ * here it is the quota of one second.
+ * @param now monotonic clock in milliseconds
  * @throws Error if the name does not look like a Region
  */
 export function publishQuota(region: string, now?: () => number): (call: AwsRequest) => boolean {

@@ -1,6 +1,6 @@
 /**
- * The messages of queues in a file, as SQS keeps them: what was accepted is there after a kill, with its delay and how often
- * it was received. fauxqs alone forgets them, and its own persistence fails where a message is made visible at once.
+ * Stores the messages of queues in a file, so that an accepted message is there after a kill, with its delay and its number of
+ * receives. fauxqs has a persistence of its own, but it fails for a message whose visibility timeout is set to 0.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -11,14 +11,15 @@ import type { MessageAttributeValue, SqsMessage } from '../../node_modules/fauxq
 import { numberOr, objectOr, parseJson, requireString, stringOr } from '../template/json.ts';
 
 export interface StoredMessages {
-  /** Puts what was kept into the queue, and keeps what happens to its messages from now on. */
+  /** Puts the stored messages into the queue. From then on every change of the queue is stored. */
   attach(queue: SqsQueue): void;
+  /** Closes the file. */
   close(): void;
 }
 
 /**
- * Without waiting for the disk at each write (`synchronous = NORMAL`): a kill of the process loses nothing, a loss of power
- * may. The tables are as durable.
+ * With `synchronous = NORMAL` a write does not wait for the disk. After a kill nothing is lost; after a power failure the last
+ * writes may be. The tables of dynalite are as durable.
  */
 const SCHEMA = `
 PRAGMA locking_mode = EXCLUSIVE;
@@ -33,8 +34,8 @@ CREATE TABLE IF NOT EXISTS sequences (queue TEXT PRIMARY KEY, counter INTEGER NO
 `;
 
 /**
- * Opens the file in `data`.
- * @throws a sentence if it is damaged
+ * Opens the file in the directory `data`.
+ * @throws Error with one sentence if it is damaged
  */
 export function openStoredMessages(data: string, log: (line: string) => void): StoredMessages {
   const file = join(data, 'queues.sqlite');
@@ -61,7 +62,7 @@ function openDatabase(file: string): DatabaseSync {
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(
       `the queues in ${file} cannot be opened: ${cause}. Put back a copy of the file, or move it away: ` +
-        `then what waits in the queues is lost, and webhooks that wait go on with the next message for them`,
+        `then the messages in the queues are lost`,
     );
   }
 }
@@ -70,7 +71,7 @@ const prepare = (database: DatabaseSync) => ({
   counter: database.prepare('SELECT counter FROM sequences WHERE queue = ?'),
   count: database.prepare('INSERT OR REPLACE INTO sequences (queue, counter) VALUES (?, ?)'),
   messages: database.prepare('SELECT * FROM messages WHERE queue = ? ORDER BY rowid'),
-  // A dead letter keeps its id when it changes the queue, and so its row.
+  // A message keeps its id, and so its row, when it moves to the dead-letter queue.
   insert: database.prepare(
     `INSERT OR REPLACE INTO messages (id, queue, body, attributes, sent, delayed_until, group_id, deduplication_id,
       sequence_number, receives, first_received) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -85,10 +86,10 @@ const prepare = (database: DatabaseSync) => ({
 
 type Statements = ReturnType<typeof prepare>;
 
-/** On a disk that is nearly full small writes succeed beside large ones that fail: neither is said each time. */
+/** On a disk that is nearly full, small writes succeed while large writes fail. So success is logged after this time. */
 const QUIET_MS = 10_000;
 
-/** Says that the file cannot be written, which a full disk mostly is, and that it can be written again. */
+/** Returns a function that runs a write. It logs when writes begin to fail, mostly because the disk is full, and when they work again. */
 function reporter(file: string, log: (line: string) => void, isOpen: () => boolean) {
   let failedAt: number | undefined;
   return (write: () => unknown): void => {
@@ -108,8 +109,8 @@ function reporter(file: string, log: (line: string) => void, isOpen: () => boole
 }
 
 /**
- * Puts a message back. A receive that the stop interrupted counts for nothing: its message is visible at once, and is no
- * nearer to the dead-letter queue. One that a function has hidden itself stays hidden for as long as it was told.
+ * Puts a message into its queue. A receive that the end of the stack interrupted does not count: the message is visible at once,
+ * and no nearer to the dead-letter queue. A message that a function has hidden stays hidden until that time.
  */
 function restore(queue: SqsQueue, row: Record<string, SQLOutputValue>, now: number): void {
   const message = messageOf(row);
@@ -167,16 +168,16 @@ function attributesOf(json: string): Record<string, MessageAttributeValue> {
 }
 
 /**
- * Keeps what happens to the messages of a queue. What cannot be kept is not accepted; a receive that cannot be noted goes
- * on, since all that a kill would lose is its count.
+ * Stores the changes of a queue. A message that cannot be stored is not accepted. A receive that cannot be stored goes on,
+ * because a kill would lose only its count.
  */
 function watch(queue: SqsQueue, statements: Statements, run: (write: () => unknown) => void): void {
   const { enqueue, dequeue, deleteMessage, changeVisibility, purge, nextSequenceNumber } = queue;
-  const note = (write: () => unknown): void => {
+  const runOptional = (write: () => unknown): void => {
     try {
       run(write);
     } catch {
-      // It was said.
+      // `run` has logged it.
     }
   };
   queue.enqueue = (message) => {
@@ -189,7 +190,7 @@ function watch(queue: SqsQueue, statements: Statements, run: (write: () => unkno
       const message = queue.inflightMessages.get(ReceiptHandle)?.message;
       if (message === undefined) continue;
       const { messageId, approximateReceiveCount, approximateFirstReceiveTimestamp: first } = message;
-      note(() => statements.take.run(approximateReceiveCount, first ?? null, messageId));
+      runOptional(() => statements.take.run(approximateReceiveCount, first ?? null, messageId));
     }
     return received;
   };
@@ -203,7 +204,7 @@ function watch(queue: SqsQueue, statements: Statements, run: (write: () => unkno
     changeVisibility.call(queue, handle, seconds);
     if (entry === undefined) return;
     const until = seconds === 0 ? null : entry.visibilityDeadline;
-    note(() => statements.hide.run(until, entry.message.messageId));
+    runOptional(() => statements.hide.run(until, entry.message.messageId));
   };
   queue.purge = () => {
     run(() => statements.purge.run(queue.name));

@@ -119,7 +119,9 @@ describe('with a data directory', () => {
     if (damaged === undefined) rmSync(file);
     else writeFileSync(file, damaged);
     await expect(start()).rejects.toThrow(sentence);
-    await expect(start()).rejects.toThrow(/put back a copy of it, or remove .*kept to begin with new keys/);
+    await expect(start()).rejects.toThrow(
+      /put back a copy of it, or remove .*kept to begin with new secrets/,
+    );
     if (damaged !== undefined) expect(readFileSync(file, 'utf8')).toBe(damaged);
 
     writeFileSync(file, whole);
@@ -157,7 +159,7 @@ describe('with a data directory', () => {
       properties.KeySchema = [{ AttributeName: 'owner', KeyType: 'HASH' }];
     });
     await expect(start(copy.assembly)).rejects.toThrow(
-      /has other keys or indexes than the kept table: remove/,
+      /has other keys or indexes than the stored table: remove/,
     );
     copy.remove();
   });

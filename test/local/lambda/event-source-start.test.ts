@@ -90,7 +90,7 @@ describe('a mapping is refused', () => {
     const started = start((template) => {
       resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.DelaySeconds = 1;
     });
-    await expect(started).rejects.toThrow('has a delay, which is not kept here for what comes from a topic');
+    await expect(started).rejects.toThrow('has a delay, which the local stack does not apply to messages');
   });
 });
 
