@@ -65,7 +65,7 @@ describe('a disk without room', () => {
   it('is said, reading goes on, writing goes on later, and nothing that was acknowledged is lost', async () => {
     // A limit for files stands for the disk: it needs no rights, and fails the same write of LevelDB in its middle. One
     // shell counts blocks of 512 bytes, another of 1,024: either is more than a piece of the log, and less than all of it.
-    const program = fileURLToPath(new URL('fixture/full-disk.ts', import.meta.url));
+    const program = fileURLToPath(new URL('../fixture/full-disk.ts', import.meta.url));
     const kept = `${data.path}/kept`;
     const child = spawn('sh', ['-c', 'ulimit -f 3000 && exec "$0" "$@"', process.execPath, program, kept], {
       stdio: ['ignore', 'pipe', 'inherit'],
