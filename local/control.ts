@@ -16,11 +16,17 @@ import { parseJson } from './template/json.ts';
 export interface Controlled {
   /** Part of the path of every request. Without it the answer is 403. */
   readonly secret: string;
+  /** Decides about calls, and records them. */
   readonly callLog: CallLog;
+  /** The faults that tests have added. */
   readonly faults: Faults;
+  /** The metrics that functions have written. */
   readonly metrics: Metrics;
+  /** Lists the processes of functions. */
   readonly runtime: Pick<Runtime, 'processes'>;
+  /** Lists and redrives queues. */
   readonly queues: Queues;
+  /** The connections of all WebSocket APIs. */
   readonly connections: Connections;
 }
 

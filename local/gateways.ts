@@ -12,10 +12,13 @@ import type { Assembly, Resource } from './template/assembly.ts';
 import { REGION } from './template/intrinsics.ts';
 import { apiId, distributionArn, distributionDomain, isWebSocketApi, socketUrl } from './template/names.ts';
 
+/** The kind of distributions. */
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
+/** The kind of HTTP APIs. */
 export const HTTP_API = 'AWS::ApiGatewayV2::Api';
 /** CloudFormation has one type for HTTP APIs and WebSocket APIs, so this kind has a name of its own. */
 const SOCKET_API = 'a WebSocket API';
+/** The kind of function URLs. */
 export const FUNCTION_URL = 'AWS::Lambda::Url';
 
 /** The kinds of gateways and their names in messages. The first kind that the template has gets the port of the options. */
@@ -79,6 +82,7 @@ export function withLocalUrls(gateways: Gateways): (text: string) => string {
 
 const hostOf = (url: string) => url.replace('http://', '');
 
+/** The gateways that serve requests. */
 export interface ServedGateways {
   /** URL for WebSockets: at the distribution if that leads to the API, else at the API. Undefined without a WebSocket API. */
   readonly socketUrl: string | undefined;

@@ -11,9 +11,11 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => void
 /** Answers a request for a WebSocket. `head` holds the bytes that the client sent before the answer. */
 export type ServeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
+/** A server on a port of the loopback interface. */
 export interface Listener {
   /** `http://127.0.0.1:1234`, no trailing slash. */
   readonly url: string;
+  /** The server of Node. */
   readonly server: Server;
   /** Sets the handler of requests. Without one the answer is 503. */
   serve(handler: Serve): void;

@@ -7,6 +7,7 @@
 export interface ShutdownStep {
   /** Name of the part in the line that says it did not end. */
   readonly name: string;
+  /** Ends the part. */
   readonly end: () => Promise<void>;
 }
 

@@ -40,6 +40,7 @@ import { refuseUnknown } from './template/resources.ts';
 
 export { isRegion } from './services/sns-quota.ts';
 
+/** The options of a local stack. */
 export interface LocalStackOptions {
   /** Directory of the cloud assembly, as `cdk synth` wrote it. */
   assembly: string;
@@ -76,6 +77,7 @@ export interface LocalStackOptions {
   log?: (line: string) => void;
 }
 
+/** A running local stack. */
 export interface LocalStack {
   /** URL of the distribution, or of the HTTP API if there is no distribution. Without a trailing slash. */
   readonly url: string;

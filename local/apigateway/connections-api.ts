@@ -24,16 +24,21 @@ import type { SocketApi } from './websocket-plan.ts';
 
 /** The parts of the stack that the API uses. */
 export interface ConnectionsApiOptions {
+  /** The API of the connections. */
   readonly api: SocketApi;
+  /** The connections of all WebSocket APIs. */
   readonly connections: Connections;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): Caller | undefined;
+  /** Decides about calls, and records them. */
   readonly callLog: CallLog;
+  /** The faults that tests have added. */
   readonly faults: Faults;
   /** Decides about the next post in chaos mode. */
   nextPost(): PostChaos;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

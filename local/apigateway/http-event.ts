@@ -10,10 +10,13 @@ import { isObject, type JsonObject, parseJson } from '../template/json.ts';
 
 /** The parts of the event that differ between an HTTP API and a function URL. */
 export interface EventFrame {
+  /** Account of the API. */
   readonly accountId: string;
+  /** Id of the API or of the function URL. */
   readonly apiId: string;
   /** `$default` for a function URL. */
   readonly routeKey: string;
+  /** Also in the headers of the answer, for an HTTP API. */
   readonly requestId: string;
   /** Decoded for an HTTP API, as it was sent for a function URL. */
   readonly rawPath: string;
@@ -137,9 +140,11 @@ export function commonLogTime(time: Date): string {
 
 /** A whole HTTP answer. */
 export interface HttpAnswer {
+  /** 100 to 599. */
   readonly status: number;
   /** Names are in lower case. */
   readonly headers: OutgoingHttpHeaders;
+  /** Empty if there is none. */
   readonly body: Buffer;
 }
 

@@ -10,10 +10,13 @@ import type { WebSocket } from 'ws';
 
 /** One connection. Times are in milliseconds since 1970. */
 export interface Connection {
+  /** By this id functions send messages. */
   readonly id: string;
   /** Id and construct path of its API. */
   readonly api: { readonly id: string; readonly path: string };
+  /** Time of the handshake. */
   readonly connectedAt: number;
+  /** Address and User-Agent of the client. */
   readonly identity: { readonly sourceIp: string; readonly userAgent: string | undefined };
   /** The TCP connection. */
   readonly wire: Socket;
@@ -29,7 +32,9 @@ export interface Connection {
 export interface ConnectionRecord {
   /** Construct path. */
   readonly api: string;
+  /** As functions know it. */
   readonly connectionId: string;
+  /** `connecting` until the function of `$connect` has answered. */
   readonly state: 'connecting' | 'open' | 'closing';
   /** Time in ISO 8601. */
   readonly since: string;
@@ -37,7 +42,9 @@ export interface ConnectionRecord {
 
 /** The connections of all APIs. */
 export interface Connections {
+  /** Adds a connection before its `$connect`. */
   add(connection: Connection): void;
+  /** Removes a connection that has ended. */
   remove(connection: Connection): void;
   /** Returns the connection if messages can be sent to it: after the answer of `$connect`, and before it closes. */
   open(apiId: string, id: string): Connection | undefined;
@@ -51,6 +58,7 @@ export interface Connections {
 
 /** A larger message must be sent in several frames. */
 export const MAX_FRAME_BYTES = 32 * 1024;
+/** Maximum size of a message in either direction. */
 export const MAX_MESSAGE_BYTES = 128 * 1024;
 
 /** Time that a client has to answer a close frame when the stack stops, in milliseconds. */

@@ -8,11 +8,13 @@
 export interface Route<T> {
   /** `GET /things/{id}`, `ANY /things/{proxy+}` or `$default`. */
   readonly key: string;
+  /** The integration. */
   readonly target: T;
 }
 
 /** The route of a request. */
 export interface RouteMatch<T> {
+  /** The most specific route that matches. */
   readonly route: Route<T>;
   /** The values of the variables by name; undefined if there are none. */
   readonly pathParameters: Readonly<Record<string, string>> | undefined;

@@ -35,13 +35,17 @@ import { routeOf, type SocketApi, type SocketRoute } from './websocket-plan.ts';
 
 /** The parts of the stack that the API uses. */
 export interface SocketApiOptions {
+  /** The API to serve. */
   readonly api: SocketApi;
+  /** Invokes functions. */
   readonly runtime: Runtime;
+  /** The connections of all WebSocket APIs. */
   readonly connections: Connections;
   /** How many times as fast as on AWS connections age. */
   readonly clockScale: number;
   /** Is called once for each connection. Returns true if its `$disconnect` gets lost. */
   losesDisconnect(): boolean;
+  /** Takes each line about an error or a refusal. */
   readonly log: (session: string) => void;
 }
 

@@ -10,7 +10,9 @@ import { type Connection, newGatewayId } from './open-connections.ts';
 
 /** The common part of all events of one connection. */
 export interface EventSource {
+  /** The connection that the event is about. */
   readonly connection: Connection;
+  /** Name of the stage. */
   readonly stage: string;
   /** The Host header of the handshake. */
   readonly domainName: string;
@@ -121,7 +123,9 @@ function collect(pairs: readonly [string, string][]): Many {
 
 /** The answer of a function. */
 export interface SocketAnswer {
+  /** 100 to 599; a `$connect` with another than 2xx is refused. */
   readonly status: number;
+  /** Only Sec-WebSocket-Protocol has an effect. */
   readonly headers: JsonObject;
   /** Text for the client, if any. */
   readonly body: string | undefined;

@@ -17,7 +17,9 @@ import { readThrottle, type Throttle } from './route-throttle.ts';
 export interface SocketRoute {
   /** `$connect`, `$disconnect`, `$default` or an action. */
   readonly key: string;
+  /** The function of the integration. */
   readonly functionArn: string;
+  /** 50 ms to 29 s. */
   readonly timeoutMs: number;
   /** True if the function lets the gateway invoke it. Otherwise the call fails on AWS, with nothing in the log of the function. */
   readonly permitted: boolean;
@@ -27,6 +29,7 @@ export interface SocketRoute {
 
 /** One WebSocket API. */
 export interface SocketApi {
+  /** As in its URL on AWS. */
   readonly id: string;
   /** Construct path. */
   readonly path: string;
@@ -34,6 +37,7 @@ export interface SocketApi {
   readonly stage: string;
   /** By key. */
   readonly routes: ReadonlyMap<string, SocketRoute>;
+  /** The throttles of the stage, by route key. */
   readonly throttle: Throttle;
 }
 

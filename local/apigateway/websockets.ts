@@ -19,17 +19,25 @@ import { readSocketApi } from './websocket-plan.ts';
 
 /** The parts of the stack that serve an API. */
 export interface SocketsOptions {
+  /** The resolved templates. */
   readonly plan: Plan;
+  /** Invokes functions. */
   readonly runtime: Runtime;
+  /** Decides about calls, and records them. */
   readonly callLog: CallLog;
+  /** The faults that tests have added. */
   readonly faults: Faults;
+  /** The connections of all WebSocket APIs. */
   readonly connections: Connections;
+  /** How often posts fail and `$disconnect` gets lost. */
   readonly chaos: Chaos;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 
+/** A WebSocket API that serves requests. */
 export interface ServedSockets {
   /** Path of WebSocket URLs. */
   readonly path: string;

@@ -23,14 +23,17 @@ export interface EdgeCacheOptions {
 
 /** A request that is answered from the cache or by its origin. */
 export interface Lookup {
+  /** Makes the key, and limits the cache time. */
   readonly policy: CachePolicy;
   /** The request after the function at the edge. */
   readonly request: EdgeRequest;
+  /** The viewer that waits for the answer. */
   readonly exchange: Exchange;
   /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
   readonly send: (request: EdgeRequest, receiver?: Receiver) => void;
 }
 
+/** The cache of one distribution. */
 export interface EdgeCache {
   /** Answers the request. */
   serve(lookup: Lookup): void;

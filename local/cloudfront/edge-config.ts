@@ -27,9 +27,11 @@ export interface Behavior {
   readonly methods: ReadonlySet<string>;
   /** The function for viewer requests, if any. */
   readonly edgeFunction: EdgeFunction | undefined;
+  /** Adds the CORS headers of the response headers policy. */
   readonly addCors: AddCors;
   /** Undefined if caching is disabled. */
   readonly cachePolicy: CachePolicy | undefined;
+  /** Selects what the origin gets. */
   readonly originRequestPolicy: OriginRequestPolicy;
   /** Returns true if the behavior is for that path. */
   matches(path: string): boolean;

@@ -6,8 +6,11 @@ import type { OutgoingHttpHeaders } from 'node:http';
 
 /** A whole answer. Times are in milliseconds. */
 export interface Copy {
+  /** HTTP status. */
   readonly status: number;
+  /** Those that viewers get. */
   readonly headers: OutgoingHttpHeaders;
+  /** The whole body. */
   readonly body: Buffer;
   /** Time at which the origin last sent or confirmed it. */
   readonly storedAt: number;
@@ -17,6 +20,7 @@ export interface Copy {
   readonly staleUntil: number;
 }
 
+/** The copies by cache key. */
 export interface Copies {
   /** Returns the copy, fresh or not. */
   get(key: string): Copy | undefined;

@@ -17,6 +17,7 @@ interface Failed {
   readonly message: string;
 }
 
+/** A function of the template at the edge. */
 export interface EdgeFunction {
   /** Runs the handler. Never rejects. */
   run(event: JsonObject, rawQuery: string | undefined): Promise<EdgeRun>;

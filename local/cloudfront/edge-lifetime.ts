@@ -19,6 +19,7 @@ export interface Lifetime {
 
 /** The head of an answer of an origin. */
 export interface Answered {
+  /** HTTP status. */
   readonly status: number;
   /** Names are in lower case. */
   readonly headers: OutgoingHttpHeaders;

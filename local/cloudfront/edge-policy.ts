@@ -11,9 +11,11 @@ import type { EdgeRequest } from './edge-event.ts';
 
 /** A cache policy. Times are in seconds. */
 export interface CachePolicy {
+  /** Minimum, even for `no-store` if it is above 0. */
   readonly minTtl: number;
   /** For an answer without Cache-Control and Expires. */
   readonly defaultTtl: number;
+  /** Maximum, whatever the origin says. */
   readonly maxTtl: number;
   /** The headers of the cache key, in lower case. */
   readonly headers: readonly string[];
@@ -23,6 +25,7 @@ export interface CachePolicy {
 
 /** The headers and cookies of a viewer that the origin gets. */
 export interface OriginRequestPolicy {
+  /** True for all cookies, false for none. */
   readonly forwardsCookies: boolean;
   /** Returns true if the header is forwarded. `name` is in lower case. */
   forwards(name: string): boolean;

@@ -10,6 +10,7 @@ import { ask, type Exchange, type Origin, VIA } from './origin.ts';
 
 /** A request of a viewer for a WebSocket. */
 export interface Upgrade {
+  /** The TCP connection of the viewer. */
   readonly socket: Socket;
   /** The bytes that the viewer sent before the answer. */
   readonly head: Buffer;

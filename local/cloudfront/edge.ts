@@ -33,11 +33,13 @@ import { breaksSignature, type Exchange, forward, hasBody, type Origin } from '.
 
 /** The parts of the stack that a distribution uses. */
 export interface DistributionOptions {
+  /** The resolved templates. */
   readonly plan: Plan;
   /** Access key with which the distribution signs requests to origins with access control. */
   readonly accessKeyId: string;
   /** Host and port of the WebSocket APIs, which are the origins that accept upgrades. */
   readonly socketHosts: ReadonlySet<string>;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 
@@ -60,6 +62,7 @@ const MAX_HEAD_BYTES = 32_768;
 const RANDOM_BYTES = 36;
 const NUMBER_LENGTH = 8;
 
+/** A distribution that serves requests. */
 export interface ServedDistribution {
   /** Returns the origin of the behavior for a path. A function at the edge may select another. */
   originOf(path: string): Origin | undefined;

@@ -20,6 +20,7 @@ import { type CachePolicy, forwardedHeaders, type OriginRequestPolicy } from './
 
 /** One origin of a distribution. */
 export interface Origin {
+  /** Its id in the template. */
   readonly id: string;
   /** Host and port. On AWS the connection has TLS. */
   readonly host: string;
@@ -35,11 +36,17 @@ export interface Origin {
 export interface Exchange {
   /** Id of the request. */
   readonly id: string;
+  /** As the viewer sent it. */
   readonly request: IncomingMessage;
+  /** The answer to the viewer. */
   readonly response: ServerResponse;
+  /** Adds the CORS headers of the behavior. */
   readonly addCors: AddCors;
+  /** The policy of the behavior. */
   readonly originRequestPolicy: OriginRequestPolicy;
+  /** The policy of the behavior; undefined if caching is disabled. */
   readonly cachePolicy: CachePolicy | undefined;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

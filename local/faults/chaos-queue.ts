@@ -14,6 +14,7 @@ export interface MessageChaos {
 
 /** Messages for one invocation. */
 export interface ScheduledBatch<Message> {
+  /** In the order of the receive. */
   readonly messages: readonly Message[];
   /** Delay of the invocation in milliseconds. */
   readonly afterMs: number;

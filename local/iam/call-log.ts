@@ -15,6 +15,7 @@ export interface CallRecord {
   readonly function: string;
   /** As in a policy: `dynamodb:PutItem`. */
   readonly action: string;
+  /** Calls since the start or since the last reset. */
   readonly count: number;
 }
 
@@ -22,12 +23,15 @@ export interface CallRecord {
 export interface GrantRecord {
   /** Construct path. */
   readonly function: string;
+  /** Pattern of actions. */
   readonly action: string;
+  /** Pattern of ARNs. */
   readonly resource: string;
   /** True if the grant has allowed a call since the start. */
   readonly used: boolean;
 }
 
+/** The decisions about calls, and their records. */
 export interface CallLog {
   /**
    * Decides by the role of the function and the policy of the resource. Marks the grants of the role that allow the call as

@@ -12,6 +12,7 @@ export type ConditionContext = Readonly<Record<string, readonly string[]>>;
 
 /** One condition of a statement. */
 export interface Condition {
+  /** Such as `aws:SourceArn`; not case-sensitive. */
   readonly key: string;
   /** Returns true if the condition is met by the values of the key; undefined for a key without a value. */
   readonly holds: (actual: readonly string[] | undefined) => boolean;

@@ -12,6 +12,7 @@ import { meant, type Principals, parsePrincipals, type Requester } from './iam-p
 
 /** One statement of a policy. */
 export interface Statement {
+  /** A Deny wins over every Allow. */
   readonly effect: 'Allow' | 'Deny';
   /** Undefined in the policy of an identity: it applies to that identity. */
   readonly principals: Principals | undefined;
@@ -29,6 +30,7 @@ export interface Statement {
 
 /** A statement that matched, with the patterns that matched, so that unused grants can be reported. */
 export interface Match {
+  /** The statement that matched. */
   readonly statement: Statement;
   /** Pattern of the action, or `NotAction`. */
   readonly action: string;
@@ -47,11 +49,13 @@ export type Decision =
 
 /** A request that IAM decides about. */
 export interface Question {
+  /** The sender of the request. */
   readonly requester: Requester;
   /** As in a policy: `sqs:SendMessage`. */
   readonly action: string;
   /** ARN, or `*` for an action without a resource. */
   readonly resource: string;
+  /** The values of condition keys. */
   readonly context: ConditionContext;
 }
 

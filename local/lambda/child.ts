@@ -15,6 +15,7 @@ export interface Identity {
   readonly id: string;
   /** Its AWS calls have this access key. */
   readonly accessKeyId: string;
+  /** Name in CloudWatch Logs: the date and the id. */
   readonly logStream: string;
 }
 

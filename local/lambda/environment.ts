@@ -10,6 +10,7 @@ import { type Failure, type Outcome, receiveResponse } from './response.ts';
 
 /** One invocation of a function. */
 export interface Invocation {
+  /** The request id of Lambda. */
   readonly id: string;
   /** The event as JSON text. */
   readonly payload: Buffer;
@@ -23,6 +24,7 @@ export interface Invocation {
 export interface EnvironmentHost {
   /** Host and port of the Runtime API. */
   readonly runtimeApi: string;
+  /** URL to which SDK clients send their calls. */
   readonly awsEndpoint: string;
   /** Invocations that one environment runs at the same time, at most. */
   readonly concurrency: number;
@@ -50,6 +52,7 @@ export interface End {
 
 /** A running environment. */
 export interface Environment extends Identity {
+  /** The function that it runs. */
   readonly plan: FunctionPlan;
   /** Undefined if the process could not start. */
   readonly pid: number | undefined;

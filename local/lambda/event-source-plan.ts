@@ -13,13 +13,17 @@ import { describeResource } from '../template/resources.ts';
 
 /** One mapping. */
 export interface EventSource {
+  /** The source of the messages. */
   readonly queue: Resolved;
+  /** ARN of the queue. */
   readonly queueArn: string;
   /** True for a FIFO queue. */
   readonly ordered: boolean;
   /** Visibility timeout in milliseconds: how long a received message stays hidden. */
   readonly visibilityMs: number;
+  /** The function that gets the messages. */
   readonly function: FunctionPlan;
+  /** False if the mapping takes no messages. */
   readonly enabled: boolean;
   /** Messages in a batch, at most. */
   readonly batchSize: number;

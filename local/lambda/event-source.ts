@@ -17,9 +17,13 @@ import { type ReceivedMessage, readMessages, splitBySize, writeEvent } from './s
 
 /** The parts of the stack that pollers use. */
 export interface EventSourcesOptions {
+  /** Runs the operations of SQS. */
   readonly messaging: Pick<Messaging, 'sqs'>;
+  /** Invokes functions. */
   readonly runtime: Pick<Runtime, 'invoke'>;
+  /** How often messages are doubled, delayed or lost. */
   readonly chaos: Chaos;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

@@ -13,6 +13,7 @@ import { createSemaphore, type Semaphore } from './semaphore.ts';
 
 /** Limits of a fleet, and the way to start an environment. */
 export interface FleetOptions {
+  /** The functions that may be invoked. */
   readonly functions: readonly FunctionPlan[];
   /** Requests that one environment serves at the same time, at most. */
   readonly concurrency: number;

@@ -36,13 +36,17 @@ interface FunctionUrl {
 
 /** The parts of the stack that a function URL uses. */
 export interface FunctionUrlOptions {
+  /** The resolved templates. */
   readonly plan: Plan;
+  /** Invokes functions. */
   readonly runtime: Runtime;
+  /** Decides about calls, and records them. */
   readonly callLog: CallLog;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
   /** Access key of each distribution → ARN of the distribution. */
   readonly distributions: ReadonlyMap<string, string>;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+/** The process that ends environments without a stack. */
 export interface Reaper {
   /** Adds a process that the reaper kills when this process ends. */
   watch(pid: number): void;

@@ -19,8 +19,11 @@ export type Outcome =
 
 /** The error of a function or of its process, by the names that Lambda gives it. */
 export interface Failure {
+  /** Tells it from other outcomes. */
   readonly kind: 'failure';
+  /** Such as `Runtime.ExitError`, or the name of the error. */
   readonly type: string;
+  /** The text of the error. */
   readonly message: string;
 }
 

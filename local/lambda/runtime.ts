@@ -20,6 +20,7 @@ import { type Reaper, startReaper } from './reaper.ts';
 import type { Outcome } from './response.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
+/** The Lambda service. */
 export interface Runtime {
   /**
    * Invokes the function with that ARN. Resolves with its answer, the start of its stream, or its failure.
@@ -40,11 +41,15 @@ export interface RuntimeOptions {
   readonly functions: ReadonlyMap<string, FunctionPlan>;
   /** URL to which the SDK clients of functions send their calls. */
   readonly awsEndpoint: string;
+  /** Decides about the log lines and traces of functions. */
   readonly callLog: CallLog;
+  /** The faults that tests have added. */
   readonly faults: Faults;
+  /** Takes the metrics that functions write. */
   readonly metrics: Metrics;
   /** Requests that one environment serves at the same time. Lambda serves 1. */
   readonly concurrency: number;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

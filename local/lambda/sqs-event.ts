@@ -9,6 +9,7 @@ import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 /** A received message, which is hidden in its queue. */
 export interface ReceivedMessage {
+  /** The message id of SQS. */
   readonly id: string;
   /** Names this receive when the message is deleted. */
   readonly receiptHandle: string;

@@ -27,6 +27,7 @@ import { RATE_EXCEEDED } from './sns-quota.ts';
 
 /** An environment that calls AWS. */
 export interface Caller {
+  /** The function of the environment. */
   readonly plan: FunctionPlan;
   /** Kills its process. */
   kill(): void;
@@ -34,7 +35,9 @@ export interface Caller {
 
 /** The services behind the endpoint. */
 export interface Services {
+  /** The tables. */
   readonly dynamodb: DynamoDb;
+  /** The secrets. */
   readonly secrets: Secrets;
   /** SNS and SQS; undefined if no template has a topic or a queue. */
   readonly messaging: Messaging | undefined;
@@ -48,8 +51,11 @@ export interface FrontOptions {
   readonly adminKeyId: string;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): Caller | undefined;
+  /** The services that answer. */
   readonly services: Services;
+  /** Decides about calls, and records them. */
   readonly callLog: CallLog;
+  /** The faults that tests have added. */
   readonly faults: Faults;
   /** Answers requests below `/_local/`. */
   readonly control: (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;

@@ -9,6 +9,7 @@ import { tableArn } from '../template/names.ts';
 
 /** One call. */
 export interface AwsRequest {
+  /** Name of the service in the signature. */
   readonly service: 'dynamodb' | 'secretsmanager' | 'sns' | 'sqs';
   /** Name such as `PutItem`. */
   readonly operation: string;
@@ -16,6 +17,7 @@ export interface AwsRequest {
   readonly action: string;
   /** ARNs. The role must allow the action on each of them. */
   readonly resources: readonly string[];
+  /** The parameters of the call. */
   readonly input: JsonObject;
 }
 

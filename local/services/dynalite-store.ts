@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { create, type Iterators, type Store } from 'dynalite/db/index.js';
 
+/** The store of all tables. */
 export interface GuardedStore {
   /**
    * Runs an action of dynalite.

@@ -11,10 +11,13 @@ import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 
 /** The answer of a service. */
 export interface Answer {
+  /** HTTP status. */
   readonly status: number;
+  /** Result, or error with `__type`. */
   readonly body: JsonObject;
 }
 
+/** The DynamoDB service. */
 export interface DynamoDb {
   /** Runs one operation. dynalite changes `input`. Never rejects: errors are answers. */
   run(operation: string, input: JsonObject): Promise<Answer>;

@@ -19,11 +19,15 @@ import { openStoredMessages } from './stored-messages.ts';
 
 /** An HTTP answer of SNS or SQS. */
 export interface MessagingAnswer {
+  /** HTTP status. */
   readonly status: number;
+  /** Only Content-Type. */
   readonly headers: Readonly<Record<string, string>>;
+  /** JSON of SQS, or XML of SNS. */
   readonly body: string;
 }
 
+/** The SNS and SQS services. */
 export interface Messaging {
   /** Gives one signed request of an SDK client to the service, unchanged. */
   forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
@@ -39,11 +43,13 @@ export interface Messaging {
   close(): Promise<void>;
 }
 
+/** Where messages are stored. */
 export interface MessagingOptions {
   /** Host and port for the URLs of queues. */
   readonly host: string;
   /** Directory that stores messages; undefined for memory. */
   readonly data: string | undefined;
+  /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
 

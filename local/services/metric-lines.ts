@@ -8,18 +8,23 @@ import { isObject, type JsonObject, listOf, objectOr, parseJson, requireString }
 
 /** One metric with one set of dimensions. */
 export interface MetricRecord {
+  /** Namespace of CloudWatch. */
   readonly namespace: string;
+  /** Name of the metric. */
   readonly name: string;
   /** Unit of CloudWatch, such as `Milliseconds`. */
   readonly unit: string;
+  /** Values by name. */
   readonly dimensions: Readonly<Record<string, string>>;
   /** Number of values. */
   readonly count: number;
+  /** Sum of all values. */
   readonly sum: number;
   /** The largest value. */
   readonly most: number;
 }
 
+/** The metrics of all functions. */
 export interface Metrics {
   /**
    * Adds the metrics of a log line. Returns false for a line without metrics.

@@ -21,6 +21,7 @@ import type { Messaging } from './messaging.ts';
 export interface QueueRecord {
   /** Construct path. */
   readonly queue: string;
+  /** Physical name. */
   readonly name: string;
   /** Number of messages that a receive would return. */
   readonly visible: number;
@@ -42,6 +43,7 @@ export interface Redriven {
   readonly moved: number;
 }
 
+/** The control endpoints of queues. */
 export interface Queues {
   /** Returns the state of all queues. */
   list(): Promise<QueueRecord[]>;

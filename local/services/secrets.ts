@@ -12,6 +12,7 @@ import { arnOf } from '../template/names.ts';
 import { describeResource } from '../template/resources.ts';
 import type { Answer } from './dynamodb-service.ts';
 
+/** The Secrets Manager service. */
 export interface Secrets {
   /** Runs one operation. Errors of the service are answers. */
   run(operation: string, input: JsonObject): Answer;

@@ -10,6 +10,7 @@ import { type SqsQueue, SqsStore } from '../../node_modules/fauxqs/dist/sqs/sqsS
 import type { MessageAttributeValue, SqsMessage } from '../../node_modules/fauxqs/dist/sqs/sqsTypes.js';
 import { numberOr, objectOr, parseJson, requireString, stringOr } from '../template/json.ts';
 
+/** The file of all queues. */
 export interface StoredMessages {
   /** Puts the stored messages into the queue. From then on every change of the queue is stored. */
   attach(queue: SqsQueue): void;

@@ -18,11 +18,13 @@ import {
 export interface Resource {
   /** Name of its stack. */
   readonly stack: string;
+  /** Its key in the template. */
   readonly logicalId: string;
   /** Construct path without the trailing `/Resource`: `Stack/Publish` for the function of construct `Publish`. */
   readonly path: string;
   /** Type of CloudFormation, such as `AWS::SQS::Queue`. */
   readonly type: string;
+  /** With intrinsic functions, unless it is {@link Resolved}. */
   readonly properties: JsonObject;
 }
 
@@ -34,7 +36,9 @@ export interface Resolved extends Resource {
 
 /** One output of a template. Its intrinsic functions are not resolved. */
 export interface Output {
+  /** Its key in the template. */
   readonly logicalId: string;
+  /** A text, or an intrinsic function. */
   readonly value: unknown;
   /** Name for `Fn::ImportValue`; undefined if the output is not exported. */
   readonly exportName: unknown;
@@ -42,9 +46,11 @@ export interface Output {
 
 /** The template of one stack. */
 export interface StackTemplate {
+  /** Name of the stack on AWS. */
   readonly name: string;
   /** By logical id, in the order of the template. */
   readonly resources: ReadonlyMap<string, Resource>;
+  /** In the order of the template. */
   readonly outputs: readonly Output[];
   /** Defaults by name. CDK adds a parameter for the bootstrap version, which has no effect here. */
   readonly parameters: ReadonlyMap<string, unknown>;
@@ -52,6 +58,7 @@ export interface StackTemplate {
 
 /** All stacks of an app. */
 export interface Assembly {
+  /** In the order of the manifest. */
   readonly stacks: readonly StackTemplate[];
   /**
    * Returns the directory with the code of a function.

@@ -18,6 +18,7 @@ export interface References {
 
 /** Account and Region in all ARNs. AWS gives this account number to nobody. */
 export const ACCOUNT = '000000000000';
+/** The Region in all ARNs. The publish quota may be that of another Region. */
 export const REGION = 'us-east-1';
 
 const PSEUDO: Readonly<Record<string, string>> = {

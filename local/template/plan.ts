@@ -14,6 +14,7 @@ import { describeResource } from './resources.ts';
 
 /** The role of a function. */
 export interface Role {
+  /** Physical name. */
   readonly name: string;
   /** The statements of its managed, inline and attached policies. */
   readonly statements: readonly Statement[];
@@ -23,8 +24,11 @@ export interface Role {
 export interface FunctionPlan {
   /** Construct path, by which log lines, records and faults name the function. */
   readonly path: string;
+  /** Physical name. */
   readonly name: string;
+  /** By this ARN gateways and mappings invoke it. */
   readonly arn: string;
+  /** Its calls are decided by this role. */
   readonly role: Role;
   /** Directory with its code. */
   readonly directory: string;
@@ -32,7 +36,9 @@ export interface FunctionPlan {
   readonly handler: string;
   /** The environment variables of the template. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Shown to the function only: the memory is not limited here. */
   readonly memoryMb: number;
+  /** Time limit of an invocation in milliseconds. */
   readonly timeoutMs: number;
   /** Invocations at the same time, at most. Undefined: only the limit of the account applies. */
   readonly reservedConcurrency: number | undefined;
