@@ -1,5 +1,5 @@
 /**
- * `npm start`: the whole hub on this machine.
+ * `npm start`: runs the whole hub on this machine.
  * @module
  */
 import { randomInt } from 'node:crypto';
@@ -17,23 +17,24 @@ import { type HubOptions, type RunningHub, startHub } from './local-hub.ts';
 
 const HELP = `usage: npm start [-- OPTIONS]
 
-Runs the whole hub on this machine, from the very template that npm run deploy would deploy.
+Runs the whole hub on this machine, from the same template that npm run deploy deploys.
 
-  --port N                        where to listen: 0 is any free port (default 8787, or a free one if that is taken)
-  --data DIR                      keep channels, keys and what waits for webhooks in DIR (default: in memory)
-  --concurrency N                 requests at a time in each process of a function: 1 is as deployed (default 64, which is
-                                  faster on a laptop)
-  --region NAME                   the Region whose SNS publish quota applies (default us-east-1: 30,000 a second; most: 300)
-  --channel-creation MODE         implicit: channels appear on first use (default); explicit: only PUT makes them
+  --port N                        port of the hub; 0 takes any free port (default: 8787, or a free one if that is taken)
+  --data DIR                      store channels, keys and queues in DIR (default: in memory)
+  --concurrency N                 requests at the same time in each process of a function; 1 is as deployed (default: 64, which
+                                  is faster on a laptop)
+  --region NAME                   Region whose SNS publish quota applies (default: us-east-1 with 30,000 a second; most Regions
+                                  have 300)
+  --channel-creation MODE         implicit: the first use creates a channel (default); explicit: only PUT does
   --chaos                         do often what AWS does seldom: lose $disconnect, double and reorder hints, fail posts, and
                                   let connections age 60 times as fast (they live 2 min, or 10 s when idle)
-  --seed N                        with --chaos: repeats a run (default: another each time, printed)
+  --seed N                        with --chaos: repeat the run with that seed (default: a new seed, which is printed)
   --anonymous CAPABILITY          what callers without a token may do, such as '{"public/*":["subscribe"]}'
-  --verbose                       print every line that functions write (default: counts, defects, and of warnings that
-                                  are alike one a minute)
+  --verbose                       print every line that functions write (default: counts, defects, and similar warnings once a
+                                  minute)
   --help                          this text
 
-When it is ready, .tidings/local.json tells scripts where it is. Ctrl-C stops it and leaves nothing behind; a second one stops it at once.`;
+When the hub is ready, .tidings/local.json has its URL and a token for scripts. Ctrl-C stops the hub; a second Ctrl-C stops it at once.`;
 
 const OPTIONS = {
   port: { type: 'string' },
@@ -50,12 +51,15 @@ const OPTIONS = {
 
 const DEFAULT_PORT = 8787;
 
-/** A terminal sends Ctrl-C to this process and to the one that started it, which passes it on: so long it is one, in milliseconds. */
+/**
+ * Signals within this time are one, in milliseconds. A terminal sends Ctrl-C to this process and to its parent, and the parent
+ * sends it again.
+ */
 const SAME_SIGNAL_MS = 500;
-/** How long the process may go on once the hub has ended, in milliseconds. */
+/** Time after the end of the hub until the process exits, in milliseconds. */
 const EXIT_MS = 3_000;
 const MAX_PORT = 65_535;
-/** Requests at a time in each process. One process for many requests uses far less memory and time than one for each. */
+/** One process for many requests needs far less memory and time than one process for each request. */
 const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
@@ -71,7 +75,7 @@ await command(HELP, OPTIONS, async (flags) => {
   const log = hubLog(say, flags.verbose ?? false);
   const starting = startHub({ ...options, log: log.take, progress: (step) => say(`${step} …`) });
   const hub = await starting.catch((error: unknown) => {
-    // A terminal sends Ctrl-C to the program that synthesizes, too, which then fails.
+    // A terminal sends Ctrl-C to the program that synthesizes, too, and then it fails.
     if (!stopped.aborted) throw error;
   });
   if (hub === undefined) return;
@@ -83,12 +87,12 @@ await command(HELP, OPTIONS, async (flags) => {
   } finally {
     await hub.close();
     endOfCounts();
-    // Ends the process only if something that was forgotten still keeps it alive.
+    // The process normally ends before: this is for the case that something keeps it alive.
     setTimeout(() => process.exit(), EXIT_MS).unref();
   }
 });
 
-/** Aborted by Ctrl-C and its kind, from the first moment on: what has been begun by then is still taken down. */
+/** Returns a signal that aborts on SIGINT, SIGTERM or SIGHUP, also during the start. A second one exits the process at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController();
   let askedAt = 0;
@@ -100,7 +104,7 @@ function stopSignal(): AbortSignal {
       controller.abort();
       return;
     }
-    // A person who asks again does not want to wait for functions that do not end: the reaper kills them.
+    // No wait for functions that do not end: the reaper kills them.
     if (now - askedAt > SAME_SIGNAL_MS) process.exit(1);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
@@ -132,7 +136,7 @@ async function optionsOf(
       ? { chaos: chaosMode(seed === undefined ? randomInt(MAX_SEED) : numberOf('seed', seed, 0, MAX_SEED)) }
       : {}),
     context,
-    // Last: it says what it finds, and a mistake in another flag is to be all that is said.
+    // Last, because it may print a line, and a mistake in another option must be the only output.
     port: port === undefined ? await freePort() : await portOf(port),
   };
 }
@@ -160,14 +164,14 @@ function welcome(
   const as = `-H 'Authorization: Bearer ${token}'`;
   const json = `-H 'Content-Type: application/json'`;
   return `
-${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'what was published is gone then (--data keeps it)'}.
+${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'then all messages are gone (--data keeps them)'}.
 ${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up to ${concurrency} requests at a time in each process; --concurrency 1 is as deployed`}.
 
   hub    ${bold(url)}
   token  may do everything for a day; mint others with npm run token -- --help
          ${token}
 
-To see what is published as it comes, in another terminal: npm run -s listen -- --channel 'chat/*'
+To see messages as they are published, in another terminal: npm run -s listen -- --channel 'chat/*'
 Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.
 
 Paste these: publish one message, publish a batch, read them all back.
@@ -180,14 +184,14 @@ curl -i ${as} '${url}/channels/chat/room1?offset=-1'
 `;
 }
 
-/** The default port, or 0 (any free one) if another program has it. */
+/** Returns the default port, or 0 for any free port if another program has it. */
 async function freePort(): Promise<number> {
   const isFree = await canListen(DEFAULT_PORT);
   if (!isFree) say(`Port ${DEFAULT_PORT} is taken: the hub listens on another one.`);
   return isFree ? DEFAULT_PORT : 0;
 }
 
-/** Checks the port before the build, which takes half a minute. */
+/** Checks the port before the templates are synthesized, which takes up to half a minute. */
 async function portOf(text: string): Promise<number> {
   const port = numberOf('port', text, 0, MAX_PORT);
   if (await canListen(port)) return port;
@@ -228,17 +232,17 @@ function directoryOf(path: string): string {
     throw new UsageError(`--data is ${path}, it must be a directory or not be there yet`);
   try {
     makeDirectory(resolve(path));
-    // Permissions do not tell of a file system that is read-only or full.
+    // A test with a real file: permissions do not show that a file system is read-only or full.
     rmdirSync(mkdtempSync(join(path, 'probe-')));
   } catch (error) {
     throw new UsageError(
-      `--data is ${path}, where nothing can be kept: ${error instanceof Error ? error.message : String(error)}`,
+      `--data is ${path}, where nothing can be stored: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
   return path;
 }
 
-/** Not `mkdirSync` with `recursive`: it never ends below /proc, where making a directory says that there is no parent. */
+/** Creates the directory and its parents. `mkdirSync` with `recursive` never returns below /proc. */
 function makeDirectory(path: string): void {
   if (existsSync(path)) return;
   makeDirectory(dirname(path));

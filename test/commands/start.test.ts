@@ -236,9 +236,9 @@ describe('mistakes get one sentence', () => {
     [['--seed', '1'], '--seed goes with --chaos'],
     [['--data', ''], '--data is empty, it must be a directory'],
     [['--data', 'file'], '--data is file, it must be a directory or not be there yet'],
-    [['--data', 'file/x'], '--data is file/x, where nothing can be kept: ENOTDIR'],
-    [['--data', '/dev/null/x'], '--data is /dev/null/x, where nothing can be kept: ENOTDIR'],
-    [['--data', '/proc/x'], '--data is /proc/x, where nothing can be kept: E'],
+    [['--data', 'file/x'], '--data is file/x, where nothing can be stored: ENOTDIR'],
+    [['--data', '/dev/null/x'], '--data is /dev/null/x, where nothing can be stored: ENOTDIR'],
+    [['--data', '/proc/x'], '--data is /proc/x, where nothing can be stored: E'],
     [['--chaos', '--seed', 'x'], '--seed is x, it must be a whole number from 0 to 999999'],
     [['--harsh', '--seed', 'y'], '--seed is y, it must be a whole number from 0 to 999999'],
   ])('npm start -- %j', async (args, sentence) => {
