@@ -9,11 +9,11 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-describe('control', () => {
+describe('the control endpoints', () => {
   it.each([
     ['nobody', ''],
     ['somebody', `/${'0'.repeat(40)}`],
-  ])('is closed to who has the secret of %s', async (_, secret) => {
+  ])('refuse a path with the secret of %s', async (_, secret) => {
     for (const [method, path] of [
       ['GET', 'calls'],
       ['DELETE', 'connections'],
@@ -27,7 +27,7 @@ describe('control', () => {
     }
   });
 
-  it('has another secret at each start', async () => {
+  it('have another secret at each start', async () => {
     const other = await startLocalStack({ assembly: fixture.assembly });
     const [secret, another] = [fixture.stack, other].map(({ control }) => control.split('/').at(-1));
     await other.close();
@@ -35,7 +35,7 @@ describe('control', () => {
     expect(another).not.toBe(secret);
   });
 
-  it('names its endpoints', async () => {
+  it('list themselves in a 404', async () => {
     const response = await fixture.control('nothing');
     expect(response.status).toBe(404);
     expect((await jsonOf(response)).message).toContain('GET /grants');

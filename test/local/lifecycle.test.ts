@@ -43,7 +43,7 @@ describe('with a data directory', () => {
   const start = (assembly = fixture.assembly) => startLocalStack({ assembly, data: join(data.path, 'kept') });
   const Key = { pk: { S: 'kept' }, sk: { S: 'a' } };
 
-  it('tables and secrets are found again', async () => {
+  it('the next start finds tables and secrets', async () => {
     const first = await start();
     const client = new DynamoDBClient(settingsOf(first));
     await client.send(new PutItemCommand({ TableName: first.outputs.TableName, Item: Key }));
@@ -60,7 +60,7 @@ describe('with a data directory', () => {
     await second.close();
   });
 
-  it('nothing that was answered is lost when the stack is killed', async () => {
+  it('no acknowledged write is lost when the stack is killed', async () => {
     const host = await startHosted(fixture.assembly, join(data.path, 'kept'));
     const { url } = host;
     const { TABLE } = await jsonOf(await fetch(`${url}/trouble`, { method: 'POST', body: 'env' }));
@@ -81,7 +81,7 @@ describe('with a data directory', () => {
     await stack.close();
   });
 
-  it('a new value of a secret is found again', async () => {
+  it('the next start finds a new value of a secret', async () => {
     const first = await start();
     const client = new SecretsManagerClient(settingsOf(first));
     const put = new PutSecretValueCommand({ SecretId: first.outputs.SecretArn, SecretString: 'new' });
@@ -109,7 +109,7 @@ describe('with a data directory', () => {
     ['without secrets', () => '{}', 'is damaged: it is empty'],
     ['without a value', (text: string) => text.replace('"value"', '"valve"'), 'it has no whole secret'],
     ['removed', () => undefined, 'is missing'],
-  ])('secrets that were %s are refused, not replaced', async (_, damage, sentence) => {
+  ])('a file of secrets that was %s is refused, not replaced', async (_, damage, sentence) => {
     const first = await start();
     const secret = await secretOf(first);
     await first.close();
@@ -130,7 +130,7 @@ describe('with a data directory', () => {
     await again.close();
   });
 
-  it('tables without the file that names the others are refused, not replaced', async () => {
+  it('tables without the file CURRENT are refused, not replaced', async () => {
     await (await start()).close();
     const tables = join(data.path, 'kept', 'dynamodb');
     const before = readdirSync(tables).filter((name) => name !== 'CURRENT');
@@ -139,7 +139,7 @@ describe('with a data directory', () => {
     expect(readdirSync(tables)).toEqual(before);
   });
 
-  it('a secret that cannot be kept stays as it was', async () => {
+  it('a secret that cannot be stored does not change', async () => {
     const first = await start();
     const secret = await secretOf(first);
     // In the way of the file that the new values are written to.
@@ -152,7 +152,7 @@ describe('with a data directory', () => {
     await first.close();
   });
 
-  it('a table of other keys is refused', async () => {
+  it('a table with other keys is refused', async () => {
     await (await start()).close();
     const copy = tamper(fixture.assembly, 'State', (template) => {
       const { properties } = resourceOf(template, 'AWS::DynamoDB::GlobalTable');
@@ -164,7 +164,7 @@ describe('with a data directory', () => {
     copy.remove();
   });
 
-  it('a second stack on it is refused', async () => {
+  it('a second stack with the same directory is refused', async () => {
     const first = await start();
     await expect(start()).rejects.toThrow(
       /^the tables in .* cannot be opened, they may be in use by another process: /,
@@ -173,7 +173,7 @@ describe('with a data directory', () => {
   });
 });
 
-it('without a data directory each start is a new one', async () => {
+it('without a data directory each start begins empty', async () => {
   const secrets: (string | undefined)[] = [];
   for (const _ of [1, 2]) {
     const stack = await startLocalStack({ assembly: fixture.assembly });
@@ -184,7 +184,7 @@ it('without a data directory each start is a new one', async () => {
 });
 
 describe('port', () => {
-  it('is the one that was asked for, also right after it was freed', async () => {
+  it('is that of the options, even right after another stack has closed it', async () => {
     const first = await startLocalStack({ assembly: fixture.assembly });
     const port = Number(new URL(first.url).port);
     await (await fetch(`${first.url}/echo`)).text();
@@ -194,7 +194,7 @@ describe('port', () => {
     await second.close();
   });
 
-  it('that is taken is refused in one sentence', async () => {
+  it('that is in use is refused with one sentence', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const address = other.address();

@@ -15,8 +15,8 @@ function partsOf(ended: string[]) {
   return part;
 }
 
-describe('the end of a local stack', () => {
-  it('ends the last part first, and each once', async () => {
+describe('the shutdown of a stack', () => {
+  it('takes the last step first, and each step once', async () => {
     const ended: string[] = [];
     const part = partsOf(ended);
     const close = createShutdown([part('the listener'), part('the store')], () => {});
@@ -26,7 +26,7 @@ describe('the end of a local stack', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('ends the others when a part fails, and says which', async () => {
+  it('takes the other steps when one fails, and logs its name', async () => {
     const ended: string[] = [];
     const lines: string[] = [];
     const part = partsOf(ended);
@@ -42,7 +42,7 @@ describe('the end of a local stack', () => {
     ]);
   });
 
-  it('waits for no part longer than its time', async () => {
+  it('waits for no step longer than the time limit', async () => {
     const ended: string[] = [];
     const lines: string[] = [];
     const part = partsOf(ended);

@@ -13,7 +13,7 @@ process.stderr.write('Regions: ' + [CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_
 process.exit(1);
 `;
 
-it('does not pass the Region of the operator to the app: the local stack has every service', async () => {
+it('does not give the app the Region of the developer, because the local stack has every service', async () => {
   for (const name of ['CDK_DEFAULT_REGION', 'AWS_REGION', 'AWS_DEFAULT_REGION'])
     vi.stubEnv(name, 'ca-west-1');
   const project = temporaryDirectory();

@@ -68,7 +68,7 @@ const raw = (method: string, id: string, headers: Record<string, string>) =>
 const open = () => openKnown(prompter, url);
 
 describe('a connection', () => {
-  it('hears what is posted to it, and nobody else does', async () => {
+  it('gets the posts to its id, and no other connection does', async () => {
     const [one, other] = [await open(), await open()];
     await post(one.id, 'to one');
     await post(other.id, 'to the other');
@@ -79,7 +79,7 @@ describe('a connection', () => {
     other.socket.close();
   });
 
-  it('is described, and ended', async () => {
+  it('can be described and closed by a function', async () => {
     const client = await open();
     const described = await sdk().send(new GetConnectionCommand({ ConnectionId: client.id }));
     expect(described.ConnectedAt).toBeInstanceOf(Date);
@@ -92,7 +92,7 @@ describe('a connection', () => {
     await expect(post(client.id, 'x')).rejects.toBeInstanceOf(GoneException);
   });
 
-  it('is gone while $connect has not answered, and there at once when it has', async () => {
+  it('is unknown before the answer of $connect, and open right after it', async () => {
     const held = Promise.withResolvers<object>();
     prompter.play({ $connect: () => held.promise });
     const opening = openClient(url);
@@ -109,7 +109,7 @@ describe('a connection', () => {
     client.socket.close();
   });
 
-  it('is gone where there never was one, without a body, as on AWS', async () => {
+  it('is 410 without a body if it never existed, as on AWS', async () => {
     const admin = signed(stack.aws.accessKeyId);
     for (const method of ['POST', 'GET', 'DELETE']) {
       const answer = await raw(method, 'L0SM9cOFvHcCIhw%3D', admin);
@@ -125,7 +125,7 @@ describe('a connection', () => {
     }
   });
 
-  it('takes its id as it is, or encoded', async () => {
+  it('accepts its id with and without percent-encoding', async () => {
     const client = await open();
     const target = callback().replace(/^http:\/\/[^/]+/, '');
     for (const path of [`@connections/${client.id}`, `%40connections/${encodeURIComponent(client.id)}`]) {
@@ -137,7 +137,7 @@ describe('a connection', () => {
     client.socket.close();
   });
 
-  it('hears up to 128 KB, in frames of 32 KB', async () => {
+  it('gets up to 128 KB, in frames of 32 KB', async () => {
     const client = await openKnown(prompter, url, { maxFragments: 4 });
     await expect(post(client.id, Buffer.alloc(128 * KILOBYTE + 1, 'x'))).rejects.toBeInstanceOf(
       PayloadTooLargeException,
@@ -159,7 +159,7 @@ describe('a connection', () => {
     expect(strict.messages).toHaveLength(1);
   });
 
-  it('that does not read is refused more once its buffer is full, and goes on when it reads', async () => {
+  it('gets 429 for posts while its buffer is full, and more messages when the client reads again', async () => {
     const client = await open();
     client.socket.pause();
     const megabyte = Buffer.alloc(128 * KILOBYTE, 'x');
@@ -184,14 +184,14 @@ describe('a connection', () => {
   });
 });
 
-describe('whoever asks', () => {
+describe('the caller of @connections', () => {
   /** The key of the function that this action goes to. */
   async function keyFor(client: Awaited<ReturnType<typeof open>>, action: string): Promise<string> {
     client.say({ action });
     return (await prompter.event((event) => keyOf(event) === action)).key;
   }
 
-  it('must be known, and have signed host and date for this service', async () => {
+  it('must be known, and must sign host and date for this service', async () => {
     const client = await open();
     const key = client.key;
     const { 'x-amz-date': _, ...undated } = signed(key);
@@ -215,7 +215,7 @@ describe('whoever asks', () => {
     client.socket.close();
   });
 
-  it('must have the grant, for the method', async () => {
+  it('must have the grant for the method', async () => {
     const client = await open();
     const [poster, mute] = [await keyFor(client, 'post'), await keyFor(client, 'mute')];
     const statuses = async (key: string) => {
@@ -232,7 +232,7 @@ describe('whoever asks', () => {
     await client.closed;
   });
 
-  it('is counted, and can be faulted', async () => {
+  it('is counted, and faults apply to it', async () => {
     const client = await open();
     const fault = async (at: string, effect: unknown) => {
       const body = { function: 'Socket/Talk', action: 'execute-api:ManageConnections', at, effect };

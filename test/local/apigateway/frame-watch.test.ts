@@ -36,8 +36,8 @@ const control = fc.record({
   length: fc.nat(125),
 });
 
-describe('the watch over frames', () => {
-  it('finds the first message with a large frame, however the bytes are cut', () => {
+describe('the watch of frames', () => {
+  it('finds the first message with a large frame, in chunks of any size', () => {
     const frames = fc.array(fc.oneof(data, control), { maxLength: 12 });
     const cuts = fc.infiniteStream(
       fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 70_000 })),
@@ -62,7 +62,7 @@ describe('the watch over frames', () => {
     );
   });
 
-  it('tells once', async () => {
+  it('calls back once', async () => {
     const socket = new Socket();
     let told = 0;
     watchFrames(socket, LIMIT, () => {

@@ -58,7 +58,7 @@ describe('event', () => {
     expect(at(event, 'headers')['x-amzn-trace-id']).toMatch(/^Root=1-[0-9a-f]{8}-[0-9a-f]{24}$/);
   });
 
-  it('has lower-case headers, joined by a comma, and cookies on their own', async () => {
+  it('has headers in lower case, joined by a comma, and a list of cookies', async () => {
     const headers = { 'X-Mixed-Case': ['one', 'two'], Cookie: 'a=1; b=2' };
     const { body } = await rawRequest(`${stack.url}/echo`, { headers });
     const event: unknown = JSON.parse(body);
@@ -67,7 +67,7 @@ describe('event', () => {
     expect(at(event, 'headers')).not.toHaveProperty('connection');
   });
 
-  it.each(['constructor', '__proto__', 'toString'])('takes %s for a name as any other', async (name) => {
+  it.each(['constructor', '__proto__', 'toString'])('accepts the name %s like any other', async (name) => {
     const { body } = await rawRequest(`${stack.url}/echo?${name}=1&${name}=2`, { headers: { [name]: 'x' } });
     const { headers, queryStringParameters } = JSON.parse(body);
     const own = (map: object) =>
@@ -75,7 +75,7 @@ describe('event', () => {
     expect([own(headers), own(queryStringParameters)]).toEqual(['x', '1,2']);
   });
 
-  it('joins the values of a query name that comes twice, and keeps the raw query', async () => {
+  it('joins the values of a repeated query name, and has the raw query', async () => {
     const event = await eventOf('/echo?x=1&x=2&y=a%20b&z');
     expect(event).toMatchObject({
       rawQueryString: 'x=1&x=2&y=a%20b&z',
@@ -83,7 +83,7 @@ describe('event', () => {
     });
   });
 
-  it('has path parameters, and the path decoded', async () => {
+  it('has path parameters and the decoded path', async () => {
     expect(await eventOf('/things/a%20b')).toMatchObject({
       routeKey: 'GET /things/{id}',
       rawPath: '/things/a b',
@@ -118,7 +118,7 @@ describe('event', () => {
     },
   );
 
-  it('carries every byte there and back', async () => {
+  it('carries every byte in both directions', async () => {
     const bytes = Buffer.from(Array.from({ length: 1_024 }, (_, index) => index % 256));
     const headers = { 'content-type': 'application/octet-stream' };
     const response = await fetch(`${stack.url}/echo?binary`, { method: 'POST', body: bytes, headers });
@@ -127,7 +127,7 @@ describe('event', () => {
   });
 
   it.each(['HEAD', 'OPTIONS', 'PATCH', 'DELETE', 'PUT'])(
-    'takes %s on a route for any method',
+    'accepts %s on a route for any method',
     async (method) => {
       const response = await returning({ statusCode: 200, headers: { 'x-seen': 'yes' } }, { method });
       expect(response.status).toBe(200);
@@ -187,7 +187,7 @@ describe('response', () => {
     }
   });
 
-  it('is 404 where there is no route', async () => {
+  it('is 404 without a route', async () => {
     const response = await fetch(`${stack.url}/nowhere`);
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual({ message: 'Not Found' });
@@ -196,7 +196,7 @@ describe('response', () => {
 });
 
 describe('limits', () => {
-  it('answers 413 to more than 10 MB, also while the client still sends', async () => {
+  it('answers 413 to more than 10 MB, even while the client still sends', async () => {
     const small = await fetch(`${stack.url}/echo`, { method: 'POST', body: Buffer.alloc(11 * MEGABYTE) });
     expect(small.status).toBe(413);
     expect(await small.json()).toEqual({ message: 'Request Entity Too Large' });
@@ -205,7 +205,7 @@ describe('limits', () => {
     expect(sent.status).toBe(413);
   });
 
-  it('answers 413 to what is more than 6 MB as an event, although the body is less', async () => {
+  it('answers 413 if the event has more than 6 MB, although the body has less', async () => {
     const headers = { 'content-type': 'application/octet-stream' };
     const fits = await fetch(`${stack.url}/echo?binary`, {
       method: 'POST',
@@ -222,7 +222,7 @@ describe('limits', () => {
     expect(await tooLarge.json()).toEqual({ message: 'Request Entity Too Large' });
   });
 
-  it('answers 500 where the function returns more than 6 MB', async () => {
+  it('answers 500 if the function returns more than 6 MB', async () => {
     const response = await fetch(`${stack.url}/trouble`, { method: 'POST', body: 'large' });
     expect(response.status).toBe(500);
   });
@@ -236,7 +236,7 @@ describe('limits', () => {
     expect(veryLong.status).toBe(431);
   });
 
-  it('hands on a path that cannot be decoded as it was sent', async () => {
+  it('gives the function a path that cannot be decoded as it was sent', async () => {
     const event: unknown = await (await fetch(`${stack.url}/things/%zz`)).json();
     expect(event).toMatchObject({ rawPath: '/things/%zz' });
   });
@@ -266,7 +266,7 @@ describe('CORS of the API', () => {
     return rawRequest(`${shared.url}/nowhere`, { method: 'OPTIONS', headers });
   };
 
-  it('answers preflights itself, also where there is no route', async () => {
+  it('answers preflights itself, even without a route', async () => {
     const { status, headers } = await preflight('https://app.example');
     expect(status).toBe(204);
     expect(headers).toMatchObject({
@@ -280,7 +280,7 @@ describe('CORS of the API', () => {
     );
   });
 
-  it('replaces what the function says', async () => {
+  it('replaces the headers of the function', async () => {
     const as = JSON.stringify({
       statusCode: 200,
       headers: { 'access-control-allow-origin': '*', etag: '"a"' },

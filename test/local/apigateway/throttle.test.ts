@@ -36,7 +36,7 @@ describe('the bucket of a route', () => {
     expect(count(20, () => admits('GET /a'))).toBe(5);
   });
 
-  it('lets in a tenth of ten times its rate', () => {
+  it('admits a tenth of the requests at ten times its rate', () => {
     let now = 0;
     const admits = readThrottle(stageWith({ DefaultRouteSettings: settings(50, 50) }), ['GET /a'], () => now);
     const letIn = count(10_000, () => {
@@ -46,7 +46,7 @@ describe('the bucket of a route', () => {
     expect(letIn).toBe(50 + 20 * 50 - 1);
   });
 
-  it('is its own: one that is empty leaves the others full, and what is named has other settings', () => {
+  it('is separate from other routes, and may have settings of its own', () => {
     const stage = stageWith({
       DefaultRouteSettings: settings(1, 1),
       RouteSettings: { 'GET /b': settings(1, 3) },
@@ -55,7 +55,7 @@ describe('the bucket of a route', () => {
     expect(['GET /a', 'GET /b', 'GET /c'].map((key) => count(9, () => admits(key)))).toEqual([1, 3, 1]);
   });
 
-  it('is not there without settings; a member that is left out is that of the account', () => {
+  it('does not exist without settings; a missing member has the value of the account', () => {
     expect(count(6_000, () => readThrottle(stageWith({}), ['GET /a'])('GET /a'))).toBe(6_000);
     const partly = stageWith({
       DefaultRouteSettings: settings(1, 1),
@@ -98,7 +98,7 @@ describe('an HTTP API', () => {
     undo();
   });
 
-  it('answers what is too much for a route with 429, and other routes as ever', async () => {
+  it('answers 429 above the rate of a route, and answers other routes', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${stack.url}/echo`)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
     const refused = answers.filter(({ status }) => status === 429);
@@ -109,7 +109,7 @@ describe('an HTTP API', () => {
 });
 
 describe('a WebSocket API', () => {
-  it('refuses openings with 429, and answers messages with an error of its own', async () => {
+  it('refuses handshakes with 429, and answers messages with an error frame', async () => {
     const prompter = await startPrompter();
     const fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
     const changed = tamper(fixture.assembly, 'Socket', (template) => {

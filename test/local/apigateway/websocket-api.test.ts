@@ -41,7 +41,7 @@ const upgradeHeaders = {
 const api = () => url.replace('ws://', 'http://').replace(/\/ws$/, '');
 
 describe('$connect', () => {
-  it('is told headers as they were written and the query, in both forms', async () => {
+  it('gets the headers as they were written and the query, in both forms', async () => {
     const client = await openClient(`${url}?a=1&a=2&b=%20`, {
       headers: { 'X-Own': 'x', 'user-agent': 'me' },
     });
@@ -72,7 +72,7 @@ describe('$connect', () => {
     client.socket.close();
   });
 
-  it('has no query where there is none', async () => {
+  it('has no query members without a query', async () => {
     const client = await openClient(url);
     const { event } = await prompter.event((each) => keyOf(each) === '$connect');
     expect(event).not.toHaveProperty('queryStringParameters');
@@ -90,26 +90,29 @@ describe('$connect', () => {
     ['throw', 502, 'Internal server error'],
     ['nothing', 502, 'Internal server error'],
     [{ statusCode: 200, headers: { 'Sec-WebSocket-Protocol': 'a\r\nb: c' } }, 502, 'Internal server error'],
-  ])('that returns %j is %i instead of an upgrade, and no $disconnect', async (result, status, message) => {
-    prompter.play({ $connect: () => result });
-    const refused = await rawRequest(`${api()}/ws`, { headers: upgradeHeaders });
-    expect(refused.status).toBe(status);
-    const body = at(JSON.parse(refused.body));
-    expect(body).toEqual({
-      message,
-      connectionId: expect.stringMatching(ID),
-      requestId: expect.stringMatching(ID),
-    });
-    // The end of a later one is told; so the first would have been told by then.
-    prompter.play({});
-    const later = await openKnown(prompter, url);
-    later.socket.close();
-    await prompter.end(later.id);
-    const toldOf = prompter.told.filter((told) => idOf(told) === body.connectionId);
-    expect(toldOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
-  });
+  ])(
+    'that returns %j is answered %i instead of an upgrade, and $disconnect is not invoked',
+    async (result, status, message) => {
+      prompter.play({ $connect: () => result });
+      const refused = await rawRequest(`${api()}/ws`, { headers: upgradeHeaders });
+      expect(refused.status).toBe(status);
+      const body = at(JSON.parse(refused.body));
+      expect(body).toEqual({
+        message,
+        connectionId: expect.stringMatching(ID),
+        requestId: expect.stringMatching(ID),
+      });
+      // The end of a later one is told; so the first would have been told by then.
+      prompter.play({});
+      const later = await openKnown(prompter, url);
+      later.socket.close();
+      await prompter.end(later.id);
+      const toldOf = prompter.told.filter((told) => idOf(told) === body.connectionId);
+      expect(toldOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
+    },
+  );
 
-  it('has the last word on the subprotocol', async () => {
+  it('decides about the subprotocol', async () => {
     prompter.play({
       $connect: () => ({ statusCode: 200, headers: { 'sec-websocket-PROTOCOL': 'two' } }),
     });
@@ -120,14 +123,14 @@ describe('$connect', () => {
     expect(at(event, 'headers')['Sec-WebSocket-Protocol']).toBe('one,two');
   });
 
-  it('that names no subprotocol upgrades without one, which clients do not take', async () => {
+  it('that names no subprotocol upgrades without one, which clients refuse', async () => {
     await expect(openClient(url, { protocols: ['one'] })).rejects.toThrow('Server sent no subprotocol');
     const connected = await prompter.event((each) => keyOf(each) === '$connect');
     const { event } = await prompter.end(idOf(connected));
     expect(contextOf(event).disconnectStatusCode).toBe(1006);
   });
 
-  it('is not asked about what is no handshake, or another path', async () => {
+  it('is not invoked for an invalid handshake or another path', async () => {
     const status = async (path: string, headers: Record<string, string>) => {
       const { status, body } = await rawRequest(`${api()}${path}`, { headers });
       return [status, at(JSON.parse(body)).message];
@@ -151,7 +154,7 @@ describe('$connect', () => {
 });
 
 describe('a message', () => {
-  it('goes to the route of its action, with nothing but itself', async () => {
+  it('goes to the route of its action, without headers and query', async () => {
     const client = await openKnown(prompter, url);
     client.say({ action: 'ask', what: 'time' });
     const { event } = await prompter.event((each) => keyOf(each) === 'ask');
@@ -180,7 +183,7 @@ describe('a message', () => {
     },
   );
 
-  it('is answered where the route has a response, and nowhere else', async () => {
+  it('is answered if the route has a response, and only then', async () => {
     const answer = () => ({ statusCode: 200, body: 'said' });
     prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: `to ${event.body}` }), $default: answer });
     const client = await openKnown(prompter, url);
@@ -192,7 +195,7 @@ describe('a message', () => {
     client.socket.close();
   });
 
-  it('whose function says nothing is not answered either', async () => {
+  it('is not answered if the function returns no body', async () => {
     const silent = { statusCode: 200, body: null };
     prompter.play({
       ask: ({ event }) => (String(event.body).includes('1') ? silent : { statusCode: 200, body: 'b' }),
@@ -205,7 +208,7 @@ describe('a message', () => {
     client.socket.close();
   });
 
-  it('does not wait for the one before it', async () => {
+  it('does not wait for the message before it', async () => {
     const held = Promise.withResolvers<object>();
     prompter.play({
       ask: async ({ event }) => {
@@ -250,7 +253,7 @@ describe('$disconnect', () => {
       undefined,
       { disconnectStatusCode: 1_005, disconnectReason: 'Client-side close frame status not set' },
     ],
-  ])('is told after a close with %s', async (_, code, reason, expected) => {
+  ])('is invoked after a close with %s', async (_, code, reason, expected) => {
     const client = await openKnown(prompter, url);
     client.socket.close(code, reason);
     const { event } = await prompter.end(client.id);
@@ -260,7 +263,7 @@ describe('$disconnect', () => {
     expect(Object.keys(at(event, 'headers'))).toEqual(['Host', 'x-api-key', 'X-Forwarded-For', 'x-restapi']);
   });
 
-  it('is told after the client has vanished, and delays nothing', async () => {
+  it('is invoked after the client has broken the connection, and delays no close', async () => {
     const held = Promise.withResolvers<object>();
     prompter.play({ $disconnect: () => held.promise });
     const client = await openKnown(prompter, url);
@@ -273,7 +276,7 @@ describe('$disconnect', () => {
     held.resolve({ statusCode: 200 });
   });
 
-  it('is told where the client has gone before it was let in', async () => {
+  it('is invoked if the client disconnects before the answer of $connect', async () => {
     const held = Promise.withResolvers<object>();
     prompter.play({ $connect: () => held.promise });
     const opening = openClient(url);

@@ -45,7 +45,7 @@ function post({ aws }: LocalStack, client: { id: string; callbackUrl: string }, 
 const ask = (length: number) =>
   `{"action":"ask","x":"${'x'.repeat(length - '{"action":"ask","x":""}'.length)}"}`;
 
-describe('what a client may send', () => {
+describe('a client', () => {
   let stack: LocalStack;
   let url: string;
   beforeAll(async () => {
@@ -63,7 +63,7 @@ describe('what a client may send', () => {
     }
   }
 
-  it('is a frame of 32 KB, and a message of 128 KB in such frames', async () => {
+  it('may send a frame of 32 KB, and a message of 128 KB in such frames', async () => {
     const client = await open();
     client.say(ask(FRAME));
     expect(await client.hears('x')).toHaveLength(FRAME);
@@ -72,7 +72,7 @@ describe('what a client may send', () => {
     client.socket.close();
   });
 
-  it('is no larger frame; what was sent before it counts', async () => {
+  it('may not send a larger frame; earlier messages are delivered', async () => {
     const client = await open();
     client.say(ask(100));
     client.say(ask(FRAME + 1));
@@ -83,13 +83,13 @@ describe('what a client may send', () => {
     expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toHaveLength(1);
   });
 
-  it('is no larger frame even as a part of a message that has not ended', async () => {
+  it('may not send a larger frame, even in a message that has not ended', async () => {
     const client = await open();
     client.socket.send('x'.repeat(FRAME + 1), { fin: false });
     expect((await client.closed).code).toBe(1_009);
   });
 
-  it('is no larger message', async () => {
+  it('may not send a larger message', async () => {
     const client = await open();
     sendParts(client, ask(4 * FRAME + 1), FRAME);
     expect((await client.closed).code).toBe(1_009);
@@ -97,7 +97,7 @@ describe('what a client may send', () => {
     expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
   });
 
-  it('is nothing binary', async () => {
+  it('may not send binary messages', async () => {
     const client = await open();
     client.socket.send(Buffer.from('{"action":"ask"}'), { binary: true });
     expect((await client.closed).code).toBe(1_003);
@@ -105,13 +105,13 @@ describe('what a client may send', () => {
     expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
   });
 
-  it('is nothing that only looks like text', async () => {
+  it('may not send text that is not UTF-8', async () => {
     const client = await open();
     client.socket.send(Buffer.from([0xff]), { binary: false });
     expect((await client.closed).code).toBe(1_007);
   });
 
-  it('can be a ping, which is answered', async () => {
+  it('may send a ping, which is answered', async () => {
     const client = await open();
     const pong = new Promise((resolve) => client.socket.once('pong', resolve));
     client.socket.ping();
@@ -124,7 +124,7 @@ describe('a connection', () => {
   // Ten minutes are 300 ms, and two hours 3,600.
   const clockScale = 2_000;
 
-  it('ends when nobody has said anything for ten minutes; pings are nothing', async () => {
+  it('ends after ten minutes without a message; pings do not count', async () => {
     await withStack({ clockScale }, async (_, url) => {
       const client = await openKnown(prompter, url);
       const begun = performance.now();
@@ -139,7 +139,7 @@ describe('a connection', () => {
     });
   });
 
-  it('lives on while it is posted to', async () => {
+  it('stays open while functions post to it', async () => {
     await withStack({ clockScale }, async (stack, url) => {
       const client = await openKnown(prompter, url);
       const begun = performance.now();
@@ -149,7 +149,7 @@ describe('a connection', () => {
     });
   });
 
-  it('ends after two hours, whatever is said', async () => {
+  it('ends after two hours, even with messages', async () => {
     await withStack({ clockScale }, async (_, url) => {
       const client = await openKnown(prompter, url);
       const begun = performance.now();
@@ -160,7 +160,7 @@ describe('a connection', () => {
     });
   });
 
-  it('is listed, and can be cut off without a word', async () => {
+  it('is listed, and can be broken without a close frame', async () => {
     await withStack({}, async (stack, url) => {
       const control = `${stack.control}/connections`;
       const clients = await Promise.all([openKnown(prompter, url), openKnown(prompter, url)]);
@@ -181,7 +181,7 @@ describe('a connection', () => {
     });
   });
 
-  it('does not keep the stack from closing, whatever its client does', async () => {
+  it('does not keep the stack from closing, even if the client does not answer', async () => {
     let silent: Socket | undefined;
     await withStack({}, async (_, url) => {
       const client = await openKnown(prompter, url);
@@ -198,8 +198,8 @@ describe('a connection', () => {
   });
 });
 
-describe('a chaos day', () => {
-  it('loses the end of some connections', async () => {
+describe('chaos mode', () => {
+  it('loses $disconnect of some connections', async () => {
     await withStack({ seed: 7, lostDisconnects: 0.5 }, async (_, url) => {
       const { losesDisconnect } = createSocketChaos({ ...CALM, seed: 7, lostDisconnects: 0.5 });
       const lost: string[] = [];
@@ -217,7 +217,7 @@ describe('a chaos day', () => {
     });
   });
 
-  it('refuses some posts, and fails others, half of which arrive', async () => {
+  it('throttles some posts and fails others, half of which arrive', async () => {
     await withStack({ seed: 1, throttledPosts: 0.2, failedPosts: 0.4 }, async (stack, url) => {
       const client = await openKnown(prompter, url);
       const results = new Map<string, string>();

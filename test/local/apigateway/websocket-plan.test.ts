@@ -41,7 +41,7 @@ function respondToNobody(template: JsonObject): void {
   set('RouteResponse', 'Apiask', { RouteId: { Ref: route.logicalId } })(template);
 }
 
-describe('what is not understood is refused', () => {
+describe('a template is refused', () => {
   it.each<[string, (template: JsonObject) => void, string]>([
     [
       'another selection of routes',
@@ -91,8 +91,8 @@ describe('what is not understood is refused', () => {
   });
 });
 
-describe('what a template need not have', () => {
-  it('is $connect: everybody is let in, without a subprotocol', async () => {
+describe('a template may have', () => {
+  it('no $connect: every connection is accepted, without a subprotocol', async () => {
     await withChange(drop(`${GATEWAY}Route`, 'Apiconnect'), async (url) => {
       const client = await openClient(url);
       client.say({ action: 'ask' });
@@ -101,7 +101,7 @@ describe('what a template need not have', () => {
     });
   });
 
-  it('is $default: what fits no route is Forbidden', async () => {
+  it('no $default: a message without a route is answered Forbidden', async () => {
     await withChange(drop(`${GATEWAY}Route`, 'Apidefault'), async (url) => {
       const client = await openKnown(prompter, url);
       client.say('hello');
@@ -117,7 +117,7 @@ describe('what a template need not have', () => {
 });
 
 describe('the permission of each route', () => {
-  it('is needed, by the key of the route', async () => {
+  it('is needed for the key of the route', async () => {
     const change = (template: JsonObject) => {
       drop('AWS::Lambda::Permission', 'Apiask')(template);
     };

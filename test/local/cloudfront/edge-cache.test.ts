@@ -110,7 +110,7 @@ const cameTo = (count: number) => expect.poll(() => came.length).toBe(count);
 const askedTo = (count: number) => expect.poll(() => asked).toBe(count);
 
 describe('a copy', () => {
-  it('answers until its time is over, and says how old it is', async () => {
+  it('answers until it expires, and has its age', async () => {
     expect(await get('/a')).toEqual([200, 'Miss', undefined, 'answer 1']);
     pass(29);
     expect(await get('/a')).toEqual([200, 'Hit', '29', 'answer 1']);
@@ -118,7 +118,7 @@ describe('a copy', () => {
     expect(await get('/a')).toEqual([200, 'Miss', undefined, 'answer 2']);
   });
 
-  it('is revalidated by its tag when it has expired, and then as new', async () => {
+  it('is revalidated by its ETag when it has expired, and is fresh again', async () => {
     await get('/a');
     pass(31);
     respond = answering(304, { 'cache-control': 'max-age=30', 'x-news': 'yes' });
@@ -133,7 +133,7 @@ describe('a copy', () => {
     expect(await get('/a')).toEqual([200, 'Hit', '0', 'answer 1']);
   });
 
-  it('is for requests of its key alone', async () => {
+  it('answers only requests with its key', async () => {
     for (const [target, headers] of [
       ['/a'],
       ['/b'],
@@ -145,25 +145,25 @@ describe('a copy', () => {
     expect((await get('/a', { 'x-key': 'two', 'x-other': 'any' }))[3]).toBe('answer 5');
   });
 
-  it('answers a HEAD; the answer to a HEAD is no copy', async () => {
+  it('answers a HEAD; the answer to a HEAD is not cached', async () => {
     expect((await get('/a', {}, 'HEAD'))[1]).toBe('Miss');
     expect((await get('/a'))[1]).toBe('Miss');
     expect(await get('/a', {}, 'HEAD')).toEqual([200, 'Hit', '0', '']);
   });
 
-  it('answers 304 to a viewer that has it', async () => {
+  it('answers 304 to a viewer that has the ETag', async () => {
     await get('/a');
     expect(await get('/a', { 'if-none-match': 'W/"1"' })).toEqual([304, 'Hit', '0', '']);
     expect((await get('/a', { 'if-none-match': '"other"' }))[0]).toBe(200);
   });
 
-  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('is nothing to a %s', async (method) => {
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('does not answer a %s', async (method) => {
     await get('/a');
     expect((await get('/a', {}, method))[1]).toBe('Miss');
     expect((await get('/a'))[3]).toBe('answer 1');
   });
 
-  it('is whole: what was cut is not kept, and the viewer is told', async () => {
+  it('is complete: a broken answer is not cached, and its viewer sees the break', async () => {
     respond = (request, response) => {
       response.writeHead(200, { 'cache-control': 'max-age=30', 'content-length': '10' });
       response.write('begun', () => request.socket.destroy());
@@ -173,17 +173,17 @@ describe('a copy', () => {
     expect((await get('/a'))[3]).toBe('whole');
   });
 
-  it('is not made of what is too large', async () => {
+  it('is not made of an answer that is too large', async () => {
     respond = answering(200, { 'cache-control': 'max-age=30' }, 'x'.repeat(8 * 1_048_576 + 1));
     for (const _ of [1, 2]) expect((await get('/a'))[1]).toBe('Miss');
   });
 });
 
-describe('requests of one key at one time', () => {
+describe('simultaneous requests with one key', () => {
   const ask = (count: number, headers: Record<string, string> = {}) =>
     Array.from({ length: count }, () => get('/a', headers));
 
-  it('are one to the origin, if its answer may be kept', async () => {
+  it('become one request to the origin if the answer may be cached', async () => {
     const gate = answeringLater(respond);
     const answers = ask(5);
     await cameTo(1);
@@ -197,7 +197,7 @@ describe('requests of one key at one time', () => {
   });
 
   it.each(['no-store', 'private', 'public, no-cache', 'max-age=0', 's-maxage=0'])(
-    'wait for the first, and then go each for itself, if it may not (%s)',
+    'wait for the first one, and then go to the origin alone if it may not be cached (%s)',
     async (directive) => {
       let count = 0;
       const gate = answeringLater((_, response) => {
@@ -214,7 +214,7 @@ describe('requests of one key at one time', () => {
     },
   );
 
-  it('get one answer where the origin says nothing of caching, although it is not kept', async () => {
+  it('get one answer without Cache-Control, although it is not cached', async () => {
     const gate = answeringLater(answering(200, {}, 'silent'));
     const answers = ask(3);
     await cameTo(1);
@@ -229,7 +229,7 @@ describe('requests of one key at one time', () => {
   });
 
   // The worse of what the documentation leaves open: the condition of one viewer is in no key.
-  it('get the 304 of the first, whatever they have themselves', async () => {
+  it('get the 304 of the first one, with any condition of their own', async () => {
     const gate = answeringLater(answering(304, { 'cache-control': 'max-age=30' }));
     const first = get('/a', { 'if-none-match': '"1"' });
     await cameTo(1);
@@ -239,7 +239,7 @@ describe('requests of one key at one time', () => {
     expect([(await first)[0], (await second)[0]]).toEqual([304, 304]);
   });
 
-  it('do not wait for one of another key', async () => {
+  it('do not wait for a request with another key', async () => {
     const gate = answeringLater(respond);
     const answers = ['one', 'two', 'three'].map((key) => get('/a', { 'x-key': key }));
     await cameTo(3);
@@ -247,7 +247,7 @@ describe('requests of one key at one time', () => {
     expect((await Promise.all(answers)).map(([, outcome]) => outcome)).toEqual(['Miss', 'Miss', 'Miss']);
   });
 
-  it('begin again if the first viewer leaves', async () => {
+  it('start again if the first viewer disconnects', async () => {
     const gate = answeringLater(respond);
     const controller = new AbortController();
     const first = fetch(`${url}/a`, { signal: controller.signal }).catch(() => 'left');
@@ -262,7 +262,7 @@ describe('requests of one key at one time', () => {
     expect(came).toHaveLength(2);
   });
 
-  it('pass through as they are written, where nothing is kept', async () => {
+  it('stream at once if the answer is not cached', async () => {
     let write = (_: string) => {};
     respond = (_, response) => {
       response.writeHead(200, { 'cache-control': 'no-store' }).flushHeaders();
@@ -302,28 +302,28 @@ describe('an error', () => {
     ['a connection that is closed', (request) => request.socket.destroy(), 502],
   ];
 
+  it.each(FAILURES)('(%s) is answered with an expired copy by default', async (_, failing) => {
+    await get('/a');
+    pass(3_600);
+    respond = failing;
+    expect(await get('/a')).toEqual([200, 'Hit', '3600', 'answer 1']);
+  });
+
   it.each(FAILURES)(
-    '(%s) is answered with an expired copy, if that does not forbid it',
-    async (_, failing) => {
-      await get('/a');
-      pass(3_600);
+    '(%s) reaches the viewer if the copy has stale-if-error=0',
+    async (_, failing, status) => {
+      for (const directives of ['max-age=30', 'no-cache', 'max-age=1']) {
+        respond = answering(200, { 'cache-control': `public, ${directives}, stale-if-error=0` });
+        await get(`/${directives}`);
+      }
+      pass(31);
       respond = failing;
-      expect(await get('/a')).toEqual([200, 'Hit', '3600', 'answer 1']);
+      for (const target of ['/max-age=30', '/no-cache', '/max-age=1'])
+        expect((await get(target))[0]).toBe(status);
     },
   );
 
-  it.each(FAILURES)('(%s) is told where the copy has stale-if-error=0', async (_, failing, status) => {
-    for (const directives of ['max-age=30', 'no-cache', 'max-age=1']) {
-      respond = answering(200, { 'cache-control': `public, ${directives}, stale-if-error=0` });
-      await get(`/${directives}`);
-    }
-    pass(31);
-    respond = failing;
-    for (const target of ['/max-age=30', '/no-cache', '/max-age=1'])
-      expect((await get(target))[0]).toBe(status);
-  });
-
-  it('is answered with a copy for as long as that says, at most for the maximum of the policy', async () => {
+  it('is answered with a copy for the time of stale-if-error, limited by the maximum of the policy', async () => {
     for (const [name, seconds] of Object.entries({ short: 5, long: 3_600 })) {
       respond = answering(200, { 'cache-control': `max-age=10, stale-if-error=${seconds}` });
       await get(`/${name}`);
@@ -338,7 +338,7 @@ describe('an error', () => {
     expect((await get('/long'))[0]).toBe(503);
   });
 
-  it('that a client makes is told, whatever there is a copy of', async () => {
+  it('of the client reaches it, even if there is a copy', async () => {
     await get('/a');
     pass(31);
     respond = answering(404, {});

@@ -52,7 +52,7 @@ describe('the event', () => {
 });
 
 describe('the function', () => {
-  it('may answer by itself, in text or in bytes', async () => {
+  it('may answer itself, with text or bytes', async () => {
     const response = await doing('bytes');
     expect(response.status).toBe(418);
     expect(response.headers.get('x-two')).toBe('a, b');
@@ -86,7 +86,7 @@ describe('the function', () => {
     ['outside', 'Cannot read properties of undefined'],
     ['compile', 'Code generation from strings disallowed'],
     ['builtin', 'read only property'],
-  ])('that does "%s" is answered for with 503, and the next request is served', async (way, reason) => {
+  ])('that does "%s" makes the answer 503, and the next request is served', async (way, reason) => {
     const response = await doing(way);
     expect(response.status).toBe(503);
     expect(response.headers.get('x-cache')).toBe('Error from cloudfront');
@@ -94,12 +94,12 @@ describe('the function', () => {
     expect((await doing('later')).status).toBe(200);
   });
 
-  it('cannot break the stack with a header that no request can have', async () => {
+  it('cannot break the stack with an invalid header', async () => {
     expect((await doing('header')).status).toBe(502);
     expect((await doing('later')).status).toBe(200);
   });
 
-  it('that loops takes only its own request down, not those that came in with it', async () => {
+  it('that loops fails only its own request, not the other requests of that moment', async () => {
     const ways = ['later', 'loop', 'later', 'throw', 'later'];
     const statuses = await Promise.all(ways.map(async (way) => (await doing(way)).status));
     expect(statuses).toEqual([200, 503, 200, 503, 200]);

@@ -16,7 +16,7 @@ const POLICY: CachePolicy = {
 };
 const now = Date.UTC(2026, 0, 1);
 
-it('a copy leaves for newer ones when there are too many bytes', () => {
+it('the oldest copies are removed when there are too many bytes', () => {
   const copies = createCopies(10_000);
   const times = { storedAt: 0, freshUntil: 0, staleUntil: 0 };
   const copy = { status: 200, headers: {}, body: Buffer.alloc(3_000), ...times };

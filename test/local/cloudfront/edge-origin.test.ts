@@ -48,7 +48,7 @@ afterAll(async () => {
 const outside = (init?: RequestInit) => fetch(`${stack.url}/outside/x`, init);
 
 describe('a stream', () => {
-  it('passes each chunk on when it is written, before the next is', async () => {
+  it('sends each chunk before the next one is written', async () => {
     const response = await fetch(`${stack.url}/stream?way=paced&port=${gate.port}`);
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
@@ -64,7 +64,7 @@ describe('a stream', () => {
     expect((await reader?.read())?.done).toBe(true);
   });
 
-  it('is reached by the choice of the function too', async () => {
+  it('can be an origin that the function selects', async () => {
     const response = await fetch(`${stack.url}/any/path?to=stream&way=plain`);
     expect(await response.text()).toBe('hello');
   });
@@ -74,11 +74,14 @@ describe('a stream', () => {
     expect((await response.arrayBuffer()).byteLength).toBe(8 * 1024 * 1024);
   });
 
-  it.each(['broken', 'exit'])('is cut, not ended, if the function fails in the middle (%s)', async (way) => {
-    const response = await fetch(`${stack.url}/stream?way=${way}`);
-    expect(response.status).toBe(201);
-    await expect(response.text()).rejects.toThrow();
-  });
+  it.each(['broken', 'exit'])(
+    'breaks, and does not end, if the function fails in the middle (%s)',
+    async (way) => {
+      const response = await fetch(`${stack.url}/stream?way=${way}`);
+      expect(response.status).toBe(201);
+      await expect(response.text()).rejects.toThrow();
+    },
+  );
 
   it('shows its headers before its first event', async () => {
     respond = (_, response) =>
@@ -90,39 +93,36 @@ describe('a stream', () => {
   });
 });
 
-describe('a viewer that goes away', () => {
-  it.each(['before', 'in the middle of'])(
-    'takes the request to the origin along, %s the answer',
-    async (when) => {
-      const gone = new Promise<void>((resolve) => {
-        respond = (request, response) => {
-          request.socket.on('close', resolve);
-          if (when === 'before') controller.abort();
-          else response.write('begun');
-        };
-      });
-      const controller = new AbortController();
-      const answered = outside({ signal: controller.signal });
-      if (when === 'before') {
-        await expect(answered).rejects.toThrow();
-      } else {
-        const response = await answered;
-        await response.body?.getReader().read();
-        controller.abort();
-      }
-      await gone;
-    },
-  );
+describe('a viewer that disconnects', () => {
+  it.each(['before', 'in the middle of'])('ends the request to the origin, %s the answer', async (when) => {
+    const gone = new Promise<void>((resolve) => {
+      respond = (request, response) => {
+        request.socket.on('close', resolve);
+        if (when === 'before') controller.abort();
+        else response.write('begun');
+      };
+    });
+    const controller = new AbortController();
+    const answered = outside({ signal: controller.signal });
+    if (when === 'before') {
+      await expect(answered).rejects.toThrow();
+    } else {
+      const response = await answered;
+      await response.body?.getReader().read();
+      controller.abort();
+    }
+    await gone;
+  });
 });
 
 describe('an origin', () => {
-  it('keeps its connection for the next request', async () => {
+  it('reuses its connection for the next request', async () => {
     respond = (_, response) => response.end('ok');
     for (const _ of [1, 2, 3]) expect(await (await outside()).text()).toBe('ok');
     expect(sockets.size).toBe(1);
   });
 
-  it('that closes the connection makes 502', async () => {
+  it('that closes the connection makes the answer 502', async () => {
     respond = (request) => request.socket.destroy();
     const response = await outside();
     expect(response.status).toBe(502);
@@ -130,7 +130,7 @@ describe('an origin', () => {
     expect(await response.text()).toContain('The request could not be satisfied');
   });
 
-  it('is asked once, although it never answers, and makes 504', async () => {
+  it('that never answers gets one request, and makes the answer 504', async () => {
     const asked = vi.fn();
     respond = asked;
     const response = await outside();
@@ -138,14 +138,14 @@ describe('an origin', () => {
     expect(asked).toHaveBeenCalledOnce();
   });
 
-  it('that falls silent in the middle is cut', async () => {
+  it('that stops sending in the middle breaks the answer', async () => {
     respond = (_, response) => response.write('begun');
     const response = await outside();
     expect(response.status).toBe(200);
     await expect(response.text()).rejects.toThrow();
   });
 
-  it('that is never silent for long may take longer than the timeout', async () => {
+  it('that keeps sending may take longer than the timeout', async () => {
     respond = (_, response) => {
       const begun = Date.now();
       const timer = setInterval(() => {
@@ -158,7 +158,7 @@ describe('an origin', () => {
     expect(await (await outside()).text()).toMatch(/^\.+end$/);
   });
 
-  it('that breaks off is cut', async () => {
+  it('that closes in the middle breaks the answer', async () => {
     respond = (request, response) => {
       response.writeHead(200, { 'content-length': '10' });
       response.write('begun', () => request.socket.destroy());
@@ -167,7 +167,7 @@ describe('an origin', () => {
     await expect(response.text()).rejects.toThrow();
   });
 
-  it('says nothing of its connection to the viewer', async () => {
+  it('has a connection of its own, whose headers the viewer does not get', async () => {
     respond = (_, response) => {
       response.writeHead(200, { connection: 'close', 'x-own': 'kept', via: '1.1 other' }).end('ok');
     };
@@ -207,7 +207,7 @@ describe('the cache of a behavior', () => {
     expect(await cached('key', { 'x-key': 'a' })).toEqual(['Miss', '3']);
   });
 
-  it('forwards what its policies say, and returns no more than that', async () => {
+  it('forwards and returns only the headers of its policies', async () => {
     let seen: IncomingMessage['headers'] = {};
     respond = (request, response) => {
       seen = request.headers;
@@ -226,7 +226,7 @@ describe('the cache of a behavior', () => {
     expect(response.headers.has('set-cookie')).toBe(false);
   });
 
-  it('keeps an error for as long as the template says, else for ten seconds', async () => {
+  it('caches an error for the time in the template, else for ten seconds', async () => {
     counting(503, {});
     expect([await cached('503'), await cached('503')]).toEqual([
       ['Miss', '1'],
@@ -245,7 +245,7 @@ describe('the cache of a behavior', () => {
     ]);
   });
 
-  it('keeps an answer until its time is over', async () => {
+  it('caches an answer until it expires', async () => {
     counting(200, { 'cache-control': 'max-age=1' });
     expect([await cached('time'), await cached('time')]).toEqual([
       ['Miss', '1'],

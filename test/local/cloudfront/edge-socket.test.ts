@@ -36,8 +36,8 @@ const upgrade = {
   'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
 };
 
-describe('the addresses', () => {
-  it('are the front door for clients, and the API for functions', async () => {
+describe('the WebSocket URL', () => {
+  it('is that of the distribution for clients, and that of the API for functions', async () => {
     expect(url).toBe(`${stack.url.replace('http:', 'ws:')}/ws`);
     const endpoint = stack.outputs.ApiEndpoint ?? '';
     expect(endpoint).toMatch(/^ws:\/\/127\.0\.0\.1:\d+$/);
@@ -50,7 +50,7 @@ describe('the addresses', () => {
     client.socket.close();
   });
 
-  it('are the API itself where the distribution does not lead to it', async () => {
+  it('is that of the API if the distribution does not lead to it', async () => {
     const copy = tamper(fixture.assembly, 'Socket', (template) => {
       const { properties } = resourceOf(template, 'AWS::CloudFront::Distribution');
       Object.assign(at(properties, 'DistributionConfig'), { CacheBehaviors: [] });
@@ -66,7 +66,7 @@ describe('the addresses', () => {
 });
 
 describe('a WebSocket through the distribution', () => {
-  it('carries headers and query there, and says who passed it on', async () => {
+  it('carries headers and query, and adds Via', async () => {
     const client = await openClient(`${url}?ticket=1`, { headers: { authorization: 'Bearer x' } });
     const { event } = await prompter.event((each) => keyOf(each) === '$connect');
     expect(event.queryStringParameters).toEqual({ ticket: '1' });
@@ -79,7 +79,7 @@ describe('a WebSocket through the distribution', () => {
     client.socket.close();
   });
 
-  it('carries messages both ways, several frames of 32 KB too', async () => {
+  it('carries messages in both directions, also in several frames of 32 KB', async () => {
     const client = await openKnown(prompter, url);
     const body = JSON.stringify({ action: 'ask', x: 'x'.repeat(100_000) });
     const bytes = Buffer.from(body);
@@ -103,26 +103,26 @@ describe('a WebSocket through the distribution', () => {
     client.socket.close();
   });
 
-  it('is refused as the function refuses it', async () => {
+  it('is refused with the status of the function', async () => {
     prompter.play({ $connect: () => ({ statusCode: 401 }) });
     const { status, headers, body } = await rawRequest(`${stack.url}/ws`, { headers: upgrade });
     expect([status, headers['x-cache']]).toEqual([401, 'Miss from cloudfront']);
     expect(JSON.parse(body)).toMatchObject({ message: 'Unauthorized' });
   });
 
-  it('that the client cuts off is cut off at the API', async () => {
+  it('that the client breaks ends at the API', async () => {
     const client = await openKnown(prompter, url);
     client.socket.terminate();
     expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_006);
   });
 
-  it('that the API cuts off is cut off at the client', async () => {
+  it('that the API breaks ends at the client', async () => {
     const client = await openKnown(prompter, url);
     await fetch(`${stack.control}/connections`, { method: 'DELETE' });
     expect((await client.closed).code).toBe(1_006);
   });
 
-  it('whose client leaves while $connect is asked leaves nothing behind', async () => {
+  it('whose client disconnects during $connect leaves no connection', async () => {
     const held = Promise.withResolvers<object>();
     prompter.play({ $connect: () => held.promise });
     const opening = openClient(url);
@@ -134,7 +134,7 @@ describe('a WebSocket through the distribution', () => {
     await prompter.end(idOf(connecting));
   });
 
-  it('is refused where the origin takes none, and a plain request where it takes nothing else', async () => {
+  it('is refused by an origin that accepts none, and a WebSocket API refuses a plain request', async () => {
     const { status, body } = await rawRequest(`${stack.url}/other`, { headers: upgrade });
     expect([status, body]).toEqual([403, expect.stringContaining('The origin takes no WebSockets.')]);
     expect((await rawRequest(`${stack.url}/other`, {})).status).toBe(200);

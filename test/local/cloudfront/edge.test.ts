@@ -23,15 +23,15 @@ const eventOf = async (path: string, init?: RequestInit) => jsonOf(await edge(pa
 const bytes = (length: number) => Buffer.from(Array.from({ length }, (_, index) => (index * 7) % 256));
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex');
 
-describe('the one port', () => {
-  it('is what the stack calls its URL, and what the outputs say; the API has another', async () => {
+describe('the URL of the distribution', () => {
+  it('is the URL of the stack and of the outputs; the API has another one', async () => {
     expect(stack.outputs.DoorUrl).toBe(stack.url);
     expect(stack.apiUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(stack.apiUrl).not.toBe(stack.url);
     expect((await fetch(`${stack.apiUrl}/x`)).status).toBe(200);
   });
 
-  it('is the one that was asked for', async () => {
+  it('has the port of the options', async () => {
     const free = await startGate();
     await free.close();
     const other = await startLocalStack({ assembly: fixture.assembly, port: Number(free.port) });
@@ -43,8 +43,8 @@ describe('the one port', () => {
   });
 });
 
-describe('what the origin gets', () => {
-  it('is the path and the query as they were sent', async () => {
+describe('the origin', () => {
+  it('gets the path and the query as they were sent', async () => {
     const target = '/a%2Fb/c%20d?x=1&x=%20&live=&&z&=y&%zz';
     const { body } = await rawRequest(`${stack.url}${target}`, {});
     expect(JSON.parse(body)).toMatchObject({ rawQueryString: 'x=1&x=%20&live=&&z&=y&%zz' });
@@ -52,7 +52,7 @@ describe('what the origin gets', () => {
     expect(JSON.parse(signed.body)).toMatchObject({ rawPath: '/signed/a%2Fb/c%20d' });
   });
 
-  it('is its own host, the way there, and the headers and cookies of the viewer', async () => {
+  it('gets its own host, the forwarding headers, and the headers and cookies of the viewer', async () => {
     const headers = {
       'x-own': ['1', '2'],
       cookie: 'a=1; b=2',
@@ -73,12 +73,12 @@ describe('what the origin gets', () => {
     expect(at(event, 'headers')).not.toHaveProperty('te');
   });
 
-  it('is the token of the caller, if the policy forwards it and the origin is not signed for', async () => {
+  it('gets the token of the caller if the policy forwards it and the origin has no access control', async () => {
     const event = await eventOf('/x', { headers: { authorization: 'Bearer x' } });
     expect(at(event, 'headers').authorization).toBe('Bearer x');
   });
 
-  it('is a signature in place of the token, which travels where the function put it', async () => {
+  it('gets a signature in place of the token, which is in the header that the function has set', async () => {
     const headers = { authorization: 'Bearer x', 'x-moved': 'Bearer spoofed' };
     const event = await eventOf('/x?to=echo', { headers });
     expect(at(event, 'headers')).toMatchObject({
@@ -89,13 +89,13 @@ describe('what the origin gets', () => {
     expect(at(spoofed, 'headers')).not.toHaveProperty('x-moved');
   });
 
-  it.each(['POST', 'PUT', 'PATCH', 'DELETE'])('is every byte of a body (%s)', async (method) => {
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE'])('gets every byte of a body (%s)', async (method) => {
     const body = bytes(1_024);
     const response = await edge('/x?binary', { method, body, headers: BINARY });
     expect(Buffer.from(await response.arrayBuffer()).equals(body)).toBe(true);
   });
 
-  it('is a body of several megabytes, sent in chunks', async () => {
+  it('gets a body of several megabytes in chunks', async () => {
     const chunks = Array.from({ length: 3 }, () => bytes(MEGABYTE));
     const headers = { ...BINARY, 'transfer-encoding': 'chunked' };
     const sent = await rawRequest(`${stack.url}/x`, { method: 'POST', headers, body: chunks });
@@ -104,20 +104,20 @@ describe('what the origin gets', () => {
     expect(sha256(received)).toBe(sha256(Buffer.concat(chunks)));
   });
 
-  it('can be refused before it was read, and the connection goes on', async () => {
+  it('may refuse a body before it is read, and the connection stays open', async () => {
     const tooLarge = await edge('/x', { method: 'POST', body: Buffer.alloc(11 * MEGABYTE), headers: BINARY });
     expect(tooLarge.status).toBe(413);
     await tooLarge.text();
     expect((await edge('/x')).status).toBe(200);
   });
 
-  it('is a HEAD as a HEAD', async () => {
+  it('gets a HEAD as a HEAD', async () => {
     const response = await edge('/x?binary', { method: 'HEAD' });
     expect(response.status).toBe(200);
     expect(await response.text()).toBe('');
   });
 
-  it('is every request, whatever an answer allows to be kept, where caching is disabled', async () => {
+  it('gets every request if caching is disabled, even if its answers may be cached', async () => {
     const kept = { statusCode: 200, headers: { 'cache-control': 'public, max-age=60' }, body: 'kept' };
     const path = `/x?as=${encodeURIComponent(JSON.stringify(kept))}`;
     const ids = new Set<string | null>();
@@ -136,7 +136,7 @@ describe('an origin with access control', () => {
   const signedBy = (key: string) =>
     `AWS4-HMAC-SHA256 Credential=${key}/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0`;
 
-  it('refuses everybody but the distribution', async () => {
+  it('refuses every caller but the distribution', async () => {
     for (const authorization of ['', 'Bearer x', signedBy('EDGE0000000000000000'), signedBy('ASIAUNKNOWN')]) {
       expect((await fetch(url(), { headers: { authorization } })).status).toBe(403);
     }
@@ -144,7 +144,7 @@ describe('an origin with access control', () => {
   });
 
   it.each(['/signed/x', '/x?to=echo&leave'])(
-    'refuses what the Authorization of a viewer would reach, as on AWS (%s)',
+    'refuses a request with the Authorization of a viewer, as on AWS (%s)',
     async (path) => {
       const response = await edge(path, { headers: { authorization: 'Bearer x' } });
       const { message } = await jsonOf(response);
@@ -176,7 +176,7 @@ describe('an origin with access control', () => {
     },
   );
 
-  it('takes a body only with its hash', async () => {
+  it('accepts a body only with its hash', async () => {
     const body = bytes(512);
     const post = (headers: Record<string, string>) =>
       edge('/signed/x?binary', { method: 'POST', body, headers: { ...BINARY, ...headers } });
@@ -187,8 +187,8 @@ describe('an origin with access control', () => {
   });
 });
 
-describe('what never reaches an origin', () => {
-  it('is a GET with a body, a method that the behavior does not have, no path, and what is too long', async () => {
+describe('a distribution refuses', () => {
+  it('a GET with a body, a method that the behavior does not allow, a missing path, and a URL or headers that are too long', async () => {
     const raw = (path: string, options: Parameters<typeof rawRequest>[1]) =>
       rawRequest(`${stack.url}${path}`, options);
     const answers = await Promise.all([
@@ -208,7 +208,7 @@ describe('what never reaches an origin', () => {
 });
 
 describe('response parameters of the API', () => {
-  it('change what a function answers with that status, and nothing that the gateway says for one that is throttled', async () => {
+  it('change answers of the function with that status, and no answer of the gateway', async () => {
     const gate = await startGate();
     const post = () => edge('/narrow', { method: 'POST', body: gate.port });
     const held = post();
@@ -230,7 +230,7 @@ describe('response parameters of the API', () => {
   });
 });
 
-describe('start', () => {
+describe('the start', () => {
   type Config = ReturnType<typeof at>;
   const first = (list: unknown) => at({ first: Array.isArray(list) ? list[0] : undefined }, 'first');
   const refused: [string, (config: Config) => void][] = [
@@ -257,7 +257,7 @@ describe('start', () => {
   ];
 
   it.each(refused)(
-    'refuses a distribution that it would not run as AWS does (%s)',
+    'refuses a distribution that would behave differently on AWS (%s)',
     async (reason, change) => {
       await expect(
         startTampered('AWS::CloudFront::Distribution', (properties) =>
@@ -294,7 +294,7 @@ describe('start', () => {
     { HeadersConfig: { HeaderBehavior: 'whitelist', Headers: ['x-own'] } },
     { QueryStringsConfig: { QueryStringBehavior: 'none' } },
     { CookiesConfig: { CookieBehavior: 'whitelist', Cookies: ['a'] } },
-  ])('refuses an origin request policy that it does not understand: %j', async (change) => {
+  ])('refuses an origin request policy with %j', async (change) => {
     await expect(
       startTampered('AWS::CloudFront::OriginRequestPolicy', ({ OriginRequestPolicyConfig: config }) =>
         Object.assign(at({ config }, 'config'), change),
@@ -305,7 +305,7 @@ describe('start', () => {
   it.each([
     ['only headers', { Destination: 'overwrite.statuscode', Source: '200' }],
     ['only static values', { Destination: 'overwrite:header.x', Source: '$context.requestId' }],
-  ])('refuses response parameters of which it understands %s', async (reason, parameter) => {
+  ])('refuses response parameters if it understands %s of them', async (reason, parameter) => {
     await expect(
       startTampered('AWS::ApiGatewayV2::Integration', (properties) => {
         properties.ResponseParameters = { '200': { ResponseParameters: [parameter] } };
@@ -335,7 +335,7 @@ describe('a response headers policy', () => {
   };
   const asking = (as: object) => `/echo?as=${encodeURIComponent(JSON.stringify(as))}`;
 
-  it('adds what a page needs to an answer that has no CORS header of its own', async () => {
+  it('adds its headers to an answer without CORS headers', async () => {
     const added = [
       ['access-control-allow-origin', OURS],
       ['access-control-expose-headers', 'Retry-After'],
@@ -345,19 +345,19 @@ describe('a response headers policy', () => {
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([431, OURS]);
   });
 
-  it('adds nothing for a page that is not listed, or for no page', async () => {
+  it('adds nothing for an unlisted origin or without an Origin header', async () => {
     for (const headers of [{ origin: 'https://evil.example' }, {}])
       expect(await corsOf('/echo', { headers })).toEqual([]);
     expect(await corsOf('/echo', { headers: { origin: 'https://a.other.example' } })).not.toEqual([]);
   });
 
-  it('leaves an answer alone that has one', async () => {
+  it('adds nothing to an answer with a CORS header', async () => {
     const own = { 'access-control-expose-headers': 'X-Own' };
     const path = asking({ statusCode: 200, headers: own, body: '' });
     expect(await corsOf(path, { headers: { origin: OURS } })).toEqual(Object.entries(own));
   });
 
-  it('is for the behaviors that have it', async () => {
+  it('applies only to the behaviors that have it', async () => {
     expect(await corsOf('/signed/echo', { headers: { origin: OURS } })).toEqual([]);
   });
 });

@@ -4,14 +4,14 @@ import { createQueueChaos, scheduleBatches } from '../../../local/faults/chaos-q
 import { objectOr } from '../../../local/template/json.ts';
 import { type QueueStack, startQueueStack, until } from '../queue-stack.ts';
 
-describe('decisions', () => {
+describe('the decisions', () => {
   const many = (chaos: Chaos) => {
     const nextChaos = createQueueChaos(chaos);
     return Array.from({ length: 2_000 }, nextChaos);
   };
   const part = (flags: boolean[]) => flags.filter(Boolean).length / flags.length;
 
-  it('befall the parts that were asked for, the same ones for the same seed', () => {
+  it('concern the configured parts, and are the same for the same seed', () => {
     const chaos = { ...CALM, seed: 7, duplicates: 0.1, reorders: 0.2 };
     const decisions = many(chaos);
     expect(part(decisions.map(({ holdMs }) => holdMs > 0))).toBeCloseTo(0.2, 1);
@@ -26,7 +26,7 @@ describe('decisions', () => {
     expect(many({ ...chaos, seed: 8 })).not.toEqual(decisions);
   });
 
-  it('do not shift when another part is asked for', () => {
+  it('do not depend on the other parts', () => {
     const held = (duplicates: number) =>
       many({ ...CALM, seed: 7, duplicates, reorders: 0.2 }).map(({ holdMs }) => holdMs);
     expect(held(0)).toEqual(held(0.5));
@@ -36,7 +36,7 @@ describe('decisions', () => {
     expect(many(CALM).every(({ holdMs, againMs }) => holdMs === 0 && againMs === undefined)).toBe(true);
   });
 
-  it('part a batch into deliveries', () => {
+  it('divide a batch into deliveries', () => {
     const decisions = [
       { holdMs: 0, againMs: undefined },
       { holdMs: 50, againMs: undefined },
@@ -68,7 +68,7 @@ describe('a stack in chaos mode', () => {
 
   const names = Array.from({ length: 40 }, (_, index) => `m${String(index).padStart(2, '0')}`);
 
-  it('delivers all, some twice and some late', async () => {
+  it('delivers all messages, some twice and some late', async () => {
     await queueStack.sendAll('Plain', names);
     // The decisions say how many there will be, in whatever order the messages came.
     const nextChaos = createQueueChaos({ ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 });
@@ -87,7 +87,7 @@ describe('a stack in chaos mode', () => {
     );
   });
 
-  it('deletes nothing before the function succeeded with it', async () => {
+  it('deletes no message before the function has processed it', async () => {
     const refused = new Set<string>();
     queueStack.consumer.rule = ({ texts }) => {
       const fresh = texts.filter((text) => !refused.has(text));
@@ -102,7 +102,7 @@ describe('a stack in chaos mode', () => {
     expect([...counts.values()].every(({ length }) => length >= 2)).toBe(true);
   });
 
-  it('leaves FIFO queues alone', async () => {
+  it('does not change FIFO queues', async () => {
     await queueStack.sendAll('Line', names, (text) => ({
       MessageGroupId: 'group',
       MessageDeduplicationId: text,

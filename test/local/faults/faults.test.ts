@@ -32,7 +32,7 @@ describe('faults', () => {
     expect(await jsonOf(await fixture.work({ input: fixture.item(name) }))).toMatchObject({ status: 200 });
   });
 
-  it('break the connection of a call, and leave the process alone', async () => {
+  it('break the connection of a call without a kill', async () => {
     await fault({ function: 'Work', action: 'dynamodb:PutItem', at: 'after', effect: 'reset' });
     expect((await fixture.work({ input: fixture.item('reset') })).status).toBe(500);
     expect(await exists('reset')).toBe(true);
@@ -52,7 +52,7 @@ describe('faults', () => {
     expect(await exists('nth-2')).toBe(false);
   });
 
-  it('kill when the response is posted: the work is done, its answer is lost', async () => {
+  it('kill when the response is posted: the work is done, the answer is lost', async () => {
     await fault({ function: 'Work', at: 'response', effect: 'kill' });
     expect((await fixture.work({ input: fixture.item('unanswered') })).status).toBe(500);
     expect(await exists('unanswered')).toBe(true);
@@ -63,7 +63,7 @@ describe('faults', () => {
     expect((await fixture.work({ input: fixture.item('unbegun') })).status).toBe(500);
   });
 
-  it('answer an error in place of the call, so many times', async () => {
+  it('answer an error instead of the call, as often as configured', async () => {
     const effect = { status: 400, type: 'ProvisionedThroughputExceededException', message: 'slow down' };
     await fault({ function: 'Work', action: 'dynamodb:PutItem', at: 'before', effect, times: 2 });
     for (const name of ['first', 'second']) {
@@ -93,7 +93,7 @@ describe('faults', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(45);
   });
 
-  it('hit only the function and the action that they name', async () => {
+  it('apply only to the function and the action that they name', async () => {
     await fault({ function: 'Echo', at: 'before', effect: 'kill' });
     await fault({ function: 'Work', action: 'dynamodb:Query', at: 'before', effect: 'kill' });
     expect(await jsonOf(await fixture.work({ input: fixture.item('unharmed') }))).toMatchObject({
@@ -114,7 +114,7 @@ describe('faults', () => {
     [{ function: 'Work', at: 'before', effect: 'kill', when: 'now' }, 'a fault has no field when'],
     [{ at: 'before', effect: 'kill' }, '"function" must be a string'],
     [{ function: 'Work', at: 'response', effect: { delayMs: 1 } }, 'the only effect is "kill"'],
-  ])('are refused if they cannot be: %j', async (body, sentence) => {
+  ])('are refused if they are invalid: %j', async (body, sentence) => {
     const response = await fault(body);
     expect(response.status).toBe(400);
     expect((await jsonOf(response)).message).toContain(sentence);
@@ -122,7 +122,7 @@ describe('faults', () => {
 });
 
 describe('a list of faults', () => {
-  it('count the calls that they match, and only those', () => {
+  it('counts only the calls that match', () => {
     const faults = createFaults();
     faults.add({ function: 'Work', action: 'a:Put', call: 2, times: 2, at: 'before', effect: 'kill' });
     const strikes = ['a:Put', 'a:Get', 'a:Put', 'a:Put', 'a:Put'].map((action) => {
@@ -131,7 +131,7 @@ describe('a list of faults', () => {
     expect(strikes).toEqual([false, false, true, true, false]);
   });
 
-  it('come one at a time', () => {
+  it('applies one fault to a call', () => {
     const faults = createFaults();
     faults.add({ function: '', at: 'before', effect: { delayMs: 1 } });
     faults.add({ function: '', at: 'before', effect: 'kill' });

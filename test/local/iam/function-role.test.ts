@@ -12,14 +12,14 @@ afterAll(() => fixture.close());
 afterEach(() => fixture.reset());
 
 describe('the role of a function', () => {
-  it('allows what is granted', async () => {
+  it('allows a granted call', async () => {
     expect(await jsonOf(await fixture.work({ input: fixture.item('granted') }))).toEqual({
       status: 200,
       body: {},
     });
   });
 
-  it('denies what is not, with the error of AWS', async () => {
+  it('denies another call with the error of AWS', async () => {
     const input = { TableName: fixture.stack.outputs.TableName, Key: key('a') };
     const answer = await jsonOf(await fixture.work({ target: 'DynamoDB_20120810.UpdateItem', input }));
     expect(answer.status).toBe(400);
@@ -33,7 +33,7 @@ describe('the role of a function', () => {
     );
   });
 
-  it('is asked about each table of a batch, and about the secret and the queue', async () => {
+  it('decides about each table of a batch, about the secret and about the queue', async () => {
     const batch = { RequestItems: { [fixture.stack.outputs.TableName ?? '']: { Keys: [key('a')] } } };
     const denied = await jsonOf(
       await fixture.work({ target: 'DynamoDB_20120810.BatchGetItem', input: batch }),
@@ -52,7 +52,7 @@ describe('the role of a function', () => {
     expect(at(await jsonOf(purge), 'body').message).toContain('sqs:PurgeQueue on resource: arn:aws:sqs:');
   });
 
-  it('loses what is taken from a copy of the template', async () => {
+  it('loses a grant that is removed from a copy of the template', async () => {
     const copy = tamper(fixture.assembly, 'Front', (template) => {
       const { properties } = resourceOf(template, 'AWS::IAM::Policy', 'WorkRole');
       const { Statement } = at(properties, 'PolicyDocument');
@@ -72,7 +72,7 @@ describe('the role of a function', () => {
     }
   });
 
-  it('has its used and unused grants on record', async () => {
+  it('has a record of its used and unused grants', async () => {
     await fixture.work({ input: fixture.item('recorded') });
     const grants = (await fixture.records('grants')).filter((grant) => grant.function === 'Front/Work');
     const table = `arn:aws:dynamodb:us-east-1:000000000000:table/${fixture.stack.outputs.TableName}`;
@@ -86,7 +86,7 @@ describe('the role of a function', () => {
     expect(streams.map((grant) => grant.used)).toEqual([true]);
   });
 
-  it('has its calls counted until they are forgotten', async () => {
+  it('has a count of its calls until the counts are deleted', async () => {
     await fixture.work({ input: fixture.item('one'), twice: fixture.item('two') });
     expect(await fixture.records('calls')).toEqual([
       { function: 'Front/Work', action: 'dynamodb:PutItem', count: 2 },

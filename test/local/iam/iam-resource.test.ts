@@ -131,7 +131,7 @@ const CASES: readonly Case[] = [
     'resource-based',
   ],
   [
-    'the queue denies the account, and so all in it',
+    'the queue denies the account, and so all of its roles',
     caller,
     [send()],
     [deny({ Principal: { AWS: ACCOUNT } })],
@@ -166,7 +166,14 @@ const CASES: readonly Case[] = [
     'resource-based',
   ],
   // A Bool on a key that is not in the request does not hold.
-  ['plain text is denied, and nobody says how it came', caller, [send()], [inPlainText], {}, 'allow'],
+  [
+    'plain text is denied, and the context does not say if it was TLS',
+    caller,
+    [send()],
+    [inPlainText],
+    {},
+    'allow',
+  ],
   // A service has no policy of its own: the queue’s must let it in, and from this topic.
   ['SNS, and the queue says nothing', sns, [], [], overTls, 'none'],
   [
@@ -202,8 +209,15 @@ const CASES: readonly Case[] = [
     { ...overTls, 'aws:SourceArn': [topic] },
     'none',
   ],
-  ['a service where roles are meant', sns, [], [send({ Principal: { AWS: role } })], overTls, 'none'],
-  ['a service where the account is meant', sns, [], [send({ Principal: { AWS: ACCOUNT } })], overTls, 'none'],
+  ['a service, and the queue allows a role', sns, [], [send({ Principal: { AWS: role } })], overTls, 'none'],
+  [
+    'a service, and the queue allows the account',
+    sns,
+    [],
+    [send({ Principal: { AWS: ACCOUNT } })],
+    overTls,
+    'none',
+  ],
   [
     'SNS, where everybody is denied',
     sns,
@@ -213,8 +227,22 @@ const CASES: readonly Case[] = [
     'resource-based',
   ],
   // Nobody in particular.
-  ['anybody, where everybody may', anybody, [], [send({ Principal: '*' })], overTls, 'allow'],
-  ['anybody, where the account may', anybody, [], [send({ Principal: { AWS: ACCOUNT } })], overTls, 'none'],
+  [
+    'an anonymous caller, and the queue allows everybody',
+    anybody,
+    [],
+    [send({ Principal: '*' })],
+    overTls,
+    'allow',
+  ],
+  [
+    'an anonymous caller, and the queue allows the account',
+    anybody,
+    [],
+    [send({ Principal: { AWS: ACCOUNT } })],
+    overTls,
+    'none',
+  ],
 ];
 
 describe('identity and resource policies', () => {
@@ -228,7 +256,7 @@ describe('identity and resource policies', () => {
     expect(decision.allowed ? 'allow' : (decision.explicitDeny ?? 'none')).toBe(expected);
   });
 
-  it('counts a grant of the role as used only where that allowed it', () => {
+  it('counts a grant of the role as used only if it allowed the call', () => {
     const question = { requester: caller, action: 'sqs:SendMessage', resource: queue, context: overTls };
     const byQueue = parseResourcePolicy({ Statement: send({ Principal: '*' }) }, 'queue');
     expect(decide([], byQueue, question)).toEqual({ allowed: true, matches: [] });
@@ -266,7 +294,7 @@ const gateway = {
   Principal: 'apigateway.amazonaws.com',
 };
 
-describe('what API Gateway may invoke', () => {
+describe('API Gateway may invoke a function', () => {
   const ofRoute = { ...gateway, SourceArn: routeOf('api1', '*/*/channels/{channel+}') };
   it.each([
     ['the route', ofRoute, routeOf('api1', '$default/GET/channels/{channel+}'), true],
@@ -280,20 +308,20 @@ describe('what API Gateway may invoke', () => {
       true,
     ],
     [
-      'another of it',
+      'another route of a WebSocket API',
       { ...gateway, SourceArn: routeOf('api1', '*$connect') },
       routeOf('api1', 'ws/$default'),
       false,
     ],
     ['any route, without a source', gateway, routeOf('api2', '$default/GET/x'), true],
     [
-      'nothing, by another action',
+      'not with another action',
       { ...ofRoute, Action: 'lambda:GetFunction' },
       routeOf('api1', '$default/GET/channels/{channel+}'),
       false,
     ],
     [
-      'nothing, where another service may',
+      'not if the permission is for another service',
       { ...ofRoute, Principal: 'events.amazonaws.com' },
       routeOf('api1', '$default/GET/channels/{channel+}'),
       false,
@@ -302,13 +330,13 @@ describe('what API Gateway may invoke', () => {
     ['not for another account', { ...gateway, SourceAccount: '111111111111' }, routeOf('api1', 'x'), false],
     // A colon in a pattern ends a part of an ARN: a star does not reach over it, as it would in plain text.
     [
-      'not by a star over the parts of an ARN',
+      'not with a * over several parts of an ARN',
       { ...gateway, SourceArn: 'arn:aws:execute-api:*' },
       routeOf('api1', 'x'),
       true,
     ],
     [
-      'not by a star in place of region and account',
+      'not with one * in place of Region and account',
       { ...gateway, SourceArn: 'arn:aws:execute-api:*:api1/*' },
       routeOf('api1', 'x'),
       false,
@@ -320,7 +348,7 @@ describe('what API Gateway may invoke', () => {
   });
 });
 
-describe('who may call a function URL', () => {
+describe('a function URL may be called by', () => {
   const byCloudFront = [
     { Action: 'lambda:InvokeFunctionUrl', Principal: 'cloudfront.amazonaws.com', SourceArn: distribution },
     {
@@ -336,27 +364,27 @@ describe('who may call a function URL', () => {
   ];
   const edge = { service: 'cloudfront.amazonaws.com', sourceArn: distribution };
 
-  it('the distribution that is named, and no other', () => {
+  it('the distribution in the permission, and no other', () => {
     const plan = permitting(...byCloudFront);
     expect(mayInvokeByUrl(plan, fn, 'AWS_IAM', edge)).toBe(true);
     expect(mayInvokeByUrl(plan, fn, 'AWS_IAM', { ...edge, sourceArn: `${distribution}2` })).toBe(false);
     expect(mayInvokeByUrl(plan, fn, 'AWS_IAM')).toBe(false);
   });
 
-  it.each([0, 1])('nobody with one of the two permissions alone (%d)', (index) => {
+  it.each([0, 1])('nobody if only one of the two permissions exists (%d)', (index) => {
     expect(mayInvokeByUrl(permitting(...byCloudFront.slice(index, index + 1)), fn, 'AWS_IAM', edge)).toBe(
       false,
     );
     expect(mayInvokeByUrl(permitting(...byAll.slice(index, index + 1)), fn, 'NONE')).toBe(false);
   });
 
-  it('everybody where that is said, for the auth type that it is said of', () => {
+  it('everybody if the permissions say so for its auth type', () => {
     const plan = permitting(...byAll);
     expect(mayInvokeByUrl(plan, fn, 'NONE')).toBe(true);
     expect(mayInvokeByUrl(plan, fn, 'AWS_IAM')).toBe(false);
   });
 
-  it('by the URL is not by the gateway', () => {
+  it('everybody, and the gateway still may not invoke the function', () => {
     expect(
       mayInvoke(permitting(...byAll), fn, {
         service: 'apigateway.amazonaws.com',
@@ -369,7 +397,7 @@ describe('who may call a function URL', () => {
 it.each([
   ['AWS::SQS::QueuePolicy', { Queues: [`http://127.0.0.1:1/${ACCOUNT}/q`] }],
   ['AWS::SNS::TopicPolicy', { Topics: [topic] }],
-])('refuses a condition of %s that nobody supplies', (type, ofWhat) => {
+])('refuses a condition of %s on a key without a value', (type, ofWhat) => {
   const statement = send({ Principal: '*', Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-1' } } });
   expect(() => planOf(type, { ...ofWhat, PolicyDocument: { Statement: statement } })).toThrow(
     'a condition on aws:PrincipalOrgID',

@@ -54,13 +54,13 @@ function takeGrant(template: JsonObject): void {
 }
 
 describe('the policy of a queue', () => {
-  it('lets in over TLS, as every call of an SDK comes', () =>
+  it('allows calls over TLS, as all calls of SDK clients are', () =>
     withChange(
       () => {},
       async (stack) => expect(await sent(stack)).toMatchObject({ status: 200 }),
     ));
 
-  it('denies a role what that itself allows', () =>
+  it('denies a call that the role allows', () =>
     withChange(
       (template) => say(template, 'Deny'),
       async (stack) => {
@@ -71,7 +71,7 @@ describe('the policy of a queue', () => {
       },
     ));
 
-  it('allows a role what that itself does not', async () => {
+  it('allows a call that the role does not allow', async () => {
     await withChange(takeGrant, async (stack) => {
       expect(await sent(stack)).toMatchObject({ status: 400 });
     });
@@ -91,7 +91,7 @@ describe('the policy of a function', () => {
     ['another API', 'arn:aws:execute-api:us-east-1:000000000000:another/*/*/echo'],
     ['another route', 'arn:aws:execute-api:us-east-1:000000000000:*/*/*/gate'],
     ['another account', 'arn:aws:execute-api:us-east-1:111111111111:*/*/*/echo'],
-  ])('that names %s does not let the gateway in', async (_, SourceArn) => {
+  ])('with %s does not let the gateway invoke it', async (_, SourceArn) => {
     await withChange(
       (template) => {
         ofEcho(template).SourceArn = SourceArn;
@@ -103,7 +103,7 @@ describe('the policy of a function', () => {
     );
   });
 
-  it('that names no source lets every route in', () =>
+  it('without a source lets every route invoke it', () =>
     withChange(
       (template) => {
         delete ofEcho(template).SourceArn;

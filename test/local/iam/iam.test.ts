@@ -17,7 +17,7 @@ function decide(statements: object[], context = {}, action = 'dynamodb:PutItem',
 describe('actions and resources', () => {
   it.each([
     ['nothing granted', [], 'none'],
-    ['the very action and resource', [allow({})], 'allow'],
+    ['the same action and resource', [allow({})], 'allow'],
     ['another action', [allow({ Action: 'dynamodb:GetItem' })], 'none'],
     ['action names are not case sensitive', [allow({ Action: 'DynamoDB:putitem' })], 'allow'],
     ['a wildcard in the action', [allow({ Action: 'dynamodb:Put*' })], 'allow'],
@@ -26,11 +26,7 @@ describe('actions and resources', () => {
     ['any resource', [allow({ Resource: '*' })], 'allow'],
     ['the index is another resource', [allow({ Resource: `${table}/index/*` })], 'none'],
     ['a wildcard over the name', [allow({ Resource: `${table}*` })], 'allow'],
-    [
-      'a wildcard does not reach over a colon',
-      [allow({ Resource: 'arn:aws:dynamodb:*:table/Things' })],
-      'none',
-    ],
+    ['a wildcard does not match a colon', [allow({ Resource: 'arn:aws:dynamodb:*:table/Things' })], 'none'],
     ['a wildcard for the account', [allow({ Resource: table.replace('000000000000', '*') })], 'allow'],
     [
       'NotAction of another action',
@@ -40,8 +36,8 @@ describe('actions and resources', () => {
     ['NotAction of this action', [{ Effect: 'Allow', NotAction: 'dynamodb:Put*', Resource: '*' }], 'none'],
     ['NotResource of another table', [{ Effect: 'Allow', Action: '*', NotResource: `${table}2` }], 'allow'],
     ['NotResource of this table', [{ Effect: 'Allow', Action: '*', NotResource: table }], 'none'],
-    ['a deny beats an allow, whatever comes first', [allow({}), deny({ Action: '*' })], 'deny'],
-    ['a deny of something else', [deny({ Resource: `${table}2` }), allow({})], 'allow'],
+    ['a Deny wins over an Allow, in any order', [allow({}), deny({ Action: '*' })], 'deny'],
+    ['a Deny of another resource', [deny({ Resource: `${table}2` }), allow({})], 'allow'],
   ])('%s', (_, statements, expected) => {
     expect(decide(statements)).toBe(expected);
   });
@@ -93,13 +89,13 @@ describe('conditions', () => {
     expect(decide([allow({ Condition })], context)).toBe(expected);
   });
 
-  it('ignores a deny whose condition does not hold', () => {
+  it('ignores a Deny whose condition is not met', () => {
     const insecure = deny({ Condition: { Bool: { 'aws:SecureTransport': 'false' } } });
     expect(decide([allow({}), insecure], { 'aws:SecureTransport': ['true'] })).toBe('allow');
   });
 });
 
-describe('what is not evaluated', () => {
+describe('a policy', () => {
   it.each([
     [
       'an operator',

@@ -12,7 +12,7 @@ beforeEach(() => queueStack.consumer.reset());
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => `m${index}`);
 
-describe('batches run beside each other', () => {
+describe('batches run in parallel', () => {
   it.each([
     ['Wide', 5],
     ['Few', 2],
@@ -29,7 +29,7 @@ describe('batches run beside each other', () => {
     expect(consumer.texts().toSorted()).toEqual(names(12).toSorted());
   });
 
-  it('and one that is throttled is delivered later, not lost', async () => {
+  it('and a throttled batch is delivered later, not lost', async () => {
     const { consumer } = queueStack;
     const held = holding();
     consumer.rule = held.rule;
@@ -50,13 +50,13 @@ describe('batches run beside each other', () => {
 });
 
 describe('a batching window', () => {
-  it('gathers more than one receive gives', async () => {
+  it('collects the messages of several receives', async () => {
     await queueStack.sendAll('Gathered', names(25));
     await queueStack.emptied('Gathered');
     expect(queueStack.consumer.batches.map(({ texts }) => texts.length)).toEqual([25]);
   });
 
-  it('ends with what has come', async () => {
+  it('ends with the messages that have arrived', async () => {
     const start = Date.now();
     await queueStack.sendAll('Gathered', ['early']);
     await until(async () => expect((await queueStack.queues()).Gathered).toMatchObject({ inFlight: 1 }));
@@ -67,7 +67,7 @@ describe('a batching window', () => {
   });
 });
 
-it('a message that a poller waits for is with the function at once', async () => {
+it('a waiting poller gives a message to the function at once', async () => {
   const times: number[] = [];
   for (const text of names(30)) {
     const start = performance.now();
@@ -80,7 +80,7 @@ it('a message that a poller waits for is with the function at once', async () =>
   expect(median).toBeLessThan(100);
 });
 
-it('closing ends pollers and what is with the functions', async () => {
+it('closing ends pollers and running batches', async () => {
   const other = await startQueueStack();
   other.consumer.rule = holding().rule;
   await other.send('Wide', 'unfinished');

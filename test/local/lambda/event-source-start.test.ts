@@ -41,7 +41,7 @@ describe('a mapping is refused', () => {
     },
   );
 
-  it('if messages come back before the function is through', async () => {
+  it('if messages become visible before the function ends', async () => {
     const started = start((template) => {
       resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.VisibilityTimeout = 1;
     });
@@ -80,13 +80,13 @@ describe('a mapping is refused', () => {
     );
   });
 
-  it('not if all is well, whatever it says of metrics and tags', async () => {
+  it('not if it is valid, with any metrics and tags', async () => {
     await start((template) => {
       Object.assign(mapping(template), { MetricsConfig: { Metrics: ['EventCount'] }, Tags: [] });
     });
   });
 
-  it('and so is a topic whose queue has a delay', async () => {
+  it('and so is a subscription of a queue with a delay', async () => {
     const started = start((template) => {
       resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.DelaySeconds = 1;
     });
@@ -118,11 +118,11 @@ describe('a batch', () => {
     ['{"batchItemFailures":"b"}', ''],
     ['"fine"', ''],
     ['{"batchItem', ''],
-  ])('whose answer is %s has done %j', (text, ids) => {
+  ])('with the answer %s has processed %j', (text, ids) => {
     expect(done(answer(text))).toBe(ids);
   });
 
-  it('has done all if it is not to report, and nothing if it was not answered', () => {
+  it('has processed all if it does not report failures, and nothing without an answer', () => {
     expect(done(answer('{"batchItemFailures":[{"itemIdentifier":"b"}]}'), false)).toBe('abc');
     for (const reports of [true, false]) {
       expect(done({ kind: 'failure', type: 'Error', message: 'x' }, reports)).toBe('');
@@ -130,7 +130,7 @@ describe('a batch', () => {
     }
   });
 
-  it('is parted where it would not fit into a payload', () => {
+  it('is divided if it does not fit into a payload', () => {
     const messages = [40, 40, 5, 90, 200].map((size, index) => {
       return { id: String(index), receiptHandle: '', record: JSON.stringify('x'.repeat(size)) };
     });

@@ -53,7 +53,7 @@ describe('a message', () => {
     ]);
   });
 
-  it('comes by way of a topic, with a message group too', async () => {
+  it('arrives through a topic, also with a message group', async () => {
     const sns = new SNSClient(queueStack.settings);
     const Message = queueStack.body('published');
     await sns.send(
@@ -64,7 +64,7 @@ describe('a message', () => {
     expect(queueStack.consumer.texts()).toEqual(['published']);
   });
 
-  it('waits out the delay of its queue, or its own', async () => {
+  it('waits for the delay of its queue, or for its own', async () => {
     const start = Date.now();
     await queueStack.send('Late', 'slow');
     await queueStack.send('Late', 'slower', { DelaySeconds: 2 });
@@ -88,7 +88,7 @@ describe('a message', () => {
     });
   });
 
-  it('of a FIFO queue comes after the one before it, even if that failed', async () => {
+  it('of a FIFO queue arrives after the one before it, even if that one failed', async () => {
     queueStack.consumer.rule = () => {
       if (queueStack.consumer.batches.length === 1) throw new Error('not yet');
       return null;
@@ -110,8 +110,8 @@ async function arnOf(queue: string): Promise<string | undefined> {
   return (await queueStack.sqs.send(command)).Attributes?.QueueArn;
 }
 
-describe('what fails', () => {
-  it('is delivered again when its visibility timeout ends: a batch as a whole', async () => {
+describe('a failed message', () => {
+  it('is delivered again when its visibility timeout ends, with its whole batch', async () => {
     queueStack.consumer.rule = () => {
       if (queueStack.consumer.batches.length === 1) throw new Error('on purpose');
       return null;
@@ -123,14 +123,14 @@ describe('what fails', () => {
     expect(Date.now() - start).toBeGreaterThanOrEqual(1_990);
   });
 
-  it('is not asked for where failures are not to be reported', async () => {
+  it('is not looked for if failures are not reported', async () => {
     queueStack.consumer.rule = (batch) => reporting(batch, () => true);
     await queueStack.send('Plain', 'ignored');
     await queueStack.emptied('Plain');
     expect(queueStack.consumer.texts()).toEqual(['ignored']);
   });
 
-  it('dies after maxReceiveCount, and its neighbours are delivered once', async () => {
+  it('becomes a dead letter after maxReceiveCount, and the rest of the batch is delivered once', async () => {
     queueStack.consumer.rule = (batch) => reporting(batch, (text) => text === 'poison');
     for (const text of ['before', 'poison', 'after']) await queueStack.send('Work', text);
     await until(async () => expect((await queueStack.queues()).Dead).toMatchObject({ visible: 1 }));
@@ -148,7 +148,7 @@ describe('what fails', () => {
     });
   });
 
-  it('can be tried again from the dead-letter queue', async () => {
+  it('can be delivered again from the dead-letter queue', async () => {
     expect(await redrive({ queue: 'Dead' })).toEqual({ from: 'Post/Dead', to: 'Post/Work', moved: 1 });
     await queueStack.emptied('Work');
     await queueStack.emptied('Dead');
@@ -156,7 +156,7 @@ describe('what fails', () => {
     expect(await redrive({ queue: 'Dead' })).toMatchObject({ moved: 0 });
   });
 
-  it('is the whole batch if the answer names a stranger', async () => {
+  it('is every message of the batch if the answer has an unknown id', async () => {
     queueStack.consumer.rule = () => {
       return queueStack.consumer.batches.length > 1
         ? null
@@ -175,7 +175,7 @@ describe('what fails', () => {
     [{ queue: 'Work' }, 'one dead-letter queue, got Work; there are Post/Dead'],
     [{}, '"queue" must be a string'],
     [{ queue: 'Dead', all: true }, 'a redrive has no field all'],
-  ])('is not redriven by %j', async (body, sentence) => {
+  ])('is not moved by %j', async (body, sentence) => {
     expect((await redrive(body)).message).toContain(sentence);
   });
 });
@@ -183,7 +183,7 @@ describe('what fails', () => {
 describe('a fault', () => {
   afterEach(() => queueStack.control('faults', { method: 'DELETE' }));
 
-  it.each(['invoke', 'response'])('that kills at %s brings the batch back', async (at) => {
+  it.each(['invoke', 'response'])('that kills at %s has the batch delivered again', async (at) => {
     const fault = { function: 'OfPlain', at, effect: 'kill' };
     const added = await queueStack.control('faults', { method: 'POST', body: JSON.stringify(fault) });
     expect(added.status).toBe(204);
@@ -193,7 +193,7 @@ describe('a fault', () => {
   });
 });
 
-it('uses the grants of its function, and no more than AWS asks for', async () => {
+it('a mapping uses only the grants of its function that AWS needs', async () => {
   const grants: unknown = await (await queueStack.control('grants')).json();
   const own = (Array.isArray(grants) ? grants.filter(isObject) : []).filter((grant) => {
     return grant.function === 'Post/OfWork' && String(grant.action).startsWith('sqs:');

@@ -125,7 +125,7 @@ async function pass(ms: number): Promise<void> {
 }
 const LOOK_MS = 100;
 
-it('starts an environment for the first invocation, and for later ones only when none has become free in time', async () => {
+it('starts an environment for the first invocation, and another one only if none becomes free in time', async () => {
   const scene = createScene();
   expect(scene.made).toEqual([]);
   await scene.take(A);
@@ -139,7 +139,7 @@ it('starts an environment for the first invocation, and for later ones only when
   expect(scene.made).toHaveLength(1);
 });
 
-it('starts an environment for each invocation that is overdue, and one ahead', async () => {
+it('starts an environment for each overdue invocation, and one ahead of demand', async () => {
   const scene = createScene();
   await scene.take(A);
   await scene.at(0).getReady();
@@ -153,7 +153,7 @@ it('starts an environment for each invocation that is overdue, and one ahead', a
   expect(scene.made).toHaveLength(3);
 });
 
-it('starts an environment at once if all have held their requests for longer than a start takes', async () => {
+it('starts an environment at once if all of them have held their requests for longer than a start takes', async () => {
   const scene = createScene();
   await scene.take(A);
   await scene.at(0).getReady();
@@ -193,7 +193,7 @@ it('gives an invocation that waits for a start to the first environment that is 
   expect(scene.made).toHaveLength(2);
 });
 
-it('starts no more environments at a time than the limit', async () => {
+it('starts no more environments at the same time than the limit', async () => {
   const scene = createScene({ maxStarting: 2 });
   for (const _ of [1, 2, 3, 4]) await scene.take(A);
   await pass(START_MS);
@@ -214,14 +214,14 @@ async function idleTwo(scene: ReturnType<typeof createScene>): Promise<void> {
   scene.at(0).finish();
 }
 
-it('prefers the one that was used last, so that the others may end', async () => {
+it('prefers the environment that was used last, so that the others become idle', async () => {
   const scene = createScene();
   await idleTwo(scene);
   await scene.take(A);
   expect([scene.ids(0), scene.ids(1)]).toEqual([['3'], []]);
 });
 
-it('has what comes wait where there is room for no more, until one is free, or may be ended', async () => {
+it('lets invocations wait at the maximum, until an environment is free or another one may end', async () => {
   const scene = createScene({ maxEnvironments: 2 });
   for (const _ of [1, 2, 3]) await scene.take(A);
   await pass(START_MS);
@@ -239,7 +239,7 @@ it('has what comes wait where there is room for no more, until one is free, or m
   expect(scene.ids(2)).toEqual(['4']);
 });
 
-it('ends what is idle where there is room for no more, the one idle for longest first', async () => {
+it('ends idle environments at the maximum, the one that has been idle for longest first', async () => {
   const scene = createScene({ maxEnvironments: 2 });
   await idleTwo(scene);
   await scene.take(B);
@@ -248,7 +248,7 @@ it('ends what is idle where there is room for no more, the one idle for longest 
   expect(scene.outcomes).toEqual([]);
 });
 
-it('fails what waits for one that cannot get ready, and starts none in its place', async () => {
+it('fails the invocations of an environment that does not get ready, and starts no other for them', async () => {
   const scene = createScene();
   await scene.take(A);
   await scene.at(0).end('it cannot be loaded');
@@ -256,7 +256,7 @@ it('fails what waits for one that cannot get ready, and starts none in its place
   expect(scene.made).toHaveLength(1);
 });
 
-it('has what a process that ended never began run elsewhere, and first', async () => {
+it('runs the invocations that an ended process had not received in other environments, before all others', async () => {
   const scene = createScene({ maxStarting: 1, maxEnvironments: 1 });
   await scene.take(A);
   await scene.at(0).getReady();
@@ -265,7 +265,7 @@ it('has what a process that ended never began run elsewhere, and first', async (
   expect(scene.ids(1)).toEqual(['1']);
 });
 
-it('throttles what waits when it is closed, what comes after, and what is given back', async () => {
+it('throttles waiting, later and returned invocations after it is closed', async () => {
   const scene = createScene();
   await scene.take(B);
   await scene.at(0).getReady();
@@ -278,7 +278,7 @@ it('throttles what waits when it is closed, what comes after, and what is given 
   expect(scene.made).toHaveLength(2);
 });
 
-it('counts the free slots of those that serve several', async () => {
+it('counts the free slots of environments that serve several requests', async () => {
   const scene = createScene({ concurrency: 3 });
   for (const _ of [1, 2, 3]) await scene.take(A);
   expect(scene.made).toHaveLength(1);

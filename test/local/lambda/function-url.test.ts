@@ -38,7 +38,7 @@ describe('streaming', () => {
     expect(await response.text()).toBe('onetwothree');
   });
 
-  it('passes each chunk on when it is written, before the next is', async () => {
+  it('sends each chunk before the next one is written', async () => {
     const response = await streamer(`way=paced&port=${gate.port}`);
     const reader = response.body?.getReader();
     for (const chunk of ['one', 'two', 'three']) {
@@ -63,11 +63,14 @@ describe('streaming', () => {
     expect((await response.arrayBuffer()).byteLength).toBe(8 * 1024 * 1024);
   });
 
-  it.each(['broken', 'exit'])('is cut, not ended, if the function fails in the middle (%s)', async (way) => {
-    const response = await streamer(`way=${way}`);
-    expect(response.status).toBe(201);
-    await expect(response.text()).rejects.toThrow();
-  });
+  it.each(['broken', 'exit'])(
+    'breaks, and does not end, if the function fails in the middle (%s)',
+    async (way) => {
+      const response = await streamer(`way=${way}`);
+      expect(response.status).toBe(201);
+      await expect(response.text()).rejects.toThrow();
+    },
+  );
 
   it.each(['early', 'empty'])('is 502 if nothing was written (%s)', async (way) => {
     const response = await streamer(`way=${way}`);
@@ -75,7 +78,7 @@ describe('streaming', () => {
     expect(await response.text()).toBe('Internal Server Error');
   });
 
-  it('does not interrupt the function when the client goes away', async () => {
+  it('does not interrupt the function when the client disconnects', async () => {
     const controller = new AbortController();
     await streamer(`way=paced&port=${gate.port}`, { signal: controller.signal });
     await gate.arrived(1);
@@ -92,7 +95,7 @@ describe('streaming', () => {
     expect(response.status).toBe(413);
   });
 
-  it('behind the HTTP API cannot stream: a prelude is no JSON', async () => {
+  it('is not possible behind the HTTP API: a prelude is no JSON', async () => {
     const response = await fetch(`${stack.url}/stream?way=large`, { method: 'POST' });
     expect(response.status).toBe(500);
   });
@@ -103,7 +106,7 @@ describe('access', () => {
     authorization: `AWS4-HMAC-SHA256 Credential=${key}/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0`,
   });
 
-  it('of AWS_IAM needs a known key', async () => {
+  it('with AWS_IAM needs a known key', async () => {
     for (const headers of [{}, { authorization: 'Bearer x' }, signed('ASIAUNKNOWN')]) {
       const response = await fetch(iamUrl(), { headers });
       expect(response.status).toBe(403);
@@ -119,7 +122,7 @@ describe('access', () => {
     });
   });
 
-  it('of NONE needs the permission for everybody', async () => {
+  it('with NONE needs the permission for everybody', async () => {
     const copy = tamper(fixture.assembly, 'Front', (template) => {
       for (const resource of Object.values(at(template, 'Resources'))) {
         if (!isObject(resource) || resource.Type !== 'AWS::Lambda::Permission') continue;
@@ -136,7 +139,7 @@ describe('access', () => {
     }
   });
 
-  it('of the HTTP API needs its permission too', async () => {
+  it('through the HTTP API needs its permission', async () => {
     const copy = tamper(fixture.assembly, 'Front', (template) => {
       const { properties } = resourceOf(template, 'AWS::Lambda::Permission', 'ApiANYecho');
       properties.SourceArn = 'arn:aws:execute-api:us-east-1:000000000000:other/*';

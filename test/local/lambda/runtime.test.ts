@@ -39,11 +39,11 @@ describe('one environment process', () => {
     return Array.isArray(processes) ? processes.map(({ pid }) => Number(pid)) : [];
   };
 
-  it('is kept for the next invocation', async () => {
+  it('is reused for the next invocation', async () => {
     expect(await pid()).toBe(await pid());
   });
 
-  it('knows the variables of the template and of Lambda, and nothing of its parent', async () => {
+  it('has the variables of the template and of Lambda, and none of its parent', async () => {
     process.env.SECRET_OF_THE_PARENT = 'do not tell';
     process.env.AWS_PROFILE = 'production';
     const env = await jsonOf(await trouble('env'));
@@ -71,7 +71,7 @@ describe('one environment process', () => {
     expect(Number(context.remaining)).toBeLessThanOrEqual(2_000);
   });
 
-  it('reports a thrown error and lives on', async () => {
+  it('reports a thrown error and goes on', async () => {
     const before = await pid();
     const response = await trouble('throw');
     expect(response.status).toBe(500);
@@ -103,12 +103,12 @@ describe('one environment process', () => {
     ).toHaveLength(2);
   });
 
-  it('has its lines printed under the name of its function', async () => {
+  it('prints its lines under the name of its function', async () => {
     await trouble('print hello');
     await vi.waitFor(() => expect(lines).toContain('[Trouble] hello'), patiently);
   });
 
-  it('has its lines dropped without a grant for its log, and that is said once', async () => {
+  it('loses its lines without a grant for its log, which is logged once', async () => {
     await post(stack, '/silent', 'print one');
     await post(stack, '/silent', 'print two');
     await vi.waitFor(
@@ -119,7 +119,7 @@ describe('one environment process', () => {
     expect(lines.filter((line) => line.startsWith('[Silent]'))).toHaveLength(1);
   });
 
-  it('is throttled past its reserved concurrency, and goes on after the gateway stopped waiting', async () => {
+  it('is throttled above its reserved concurrency, and goes on after the timeout of the gateway', async () => {
     const held = post(stack, '/narrow', gate.port);
     await gate.arrived(1);
     const throttled = await post(stack, '/narrow', gate.port);
@@ -150,9 +150,9 @@ describe('concurrency', () => {
   }
 
   it.each([
-    ['as deployed, each has its own', {}, 3],
-    ['several share a process where they may', { concurrency: 64 }, 1],
-    ['two share one, the third has its own', { concurrency: 2 }, 2],
+    ['by default each request has a process', {}, 3],
+    ['several requests share a process if they may', { concurrency: 64 }, 1],
+    ['two requests share a process, the third has another', { concurrency: 2 }, 2],
   ])('%s', async (_, options, processes) => {
     const stack = await startLocalStack({ assembly: fixture.assembly, ...options });
     try {
@@ -164,7 +164,7 @@ describe('concurrency', () => {
     }
   });
 
-  it('counts requests against the reserved concurrency, not the processes that serve them', async () => {
+  it('counts requests, not processes, for the reserved concurrency', async () => {
     const stack = await startLocalStack({ assembly: fixture.assembly, concurrency: 64 });
     try {
       const held = [1, 2, 3].map(() => post(stack, '/wide', gate.port));
@@ -177,7 +177,7 @@ describe('concurrency', () => {
     }
   });
 
-  it('takes a burst up without losing any', async () => {
+  it('serves every request of a burst', async () => {
     const stack = await startLocalStack({ assembly: fixture.assembly, concurrency: 8 });
     try {
       const responses = await Promise.all(Array.from({ length: 60 }, () => fetch(`${stack.url}/echo`)));
@@ -188,7 +188,7 @@ describe('concurrency', () => {
     }
   });
 
-  it('a timeout takes the others of the process with it, and what was not begun runs elsewhere', async () => {
+  it('a timeout fails all invocations of the process, and the others run elsewhere', async () => {
     const stack = await startLocalStack({ assembly: fixture.assembly, log });
     try {
       await (await post(stack, '/trouble', 'fine')).text();
@@ -203,8 +203,8 @@ describe('concurrency', () => {
   });
 });
 
-describe('children', () => {
-  it('are gone after close, also one that is stuck', async () => {
+describe('the processes of functions', () => {
+  it('have ended after close, even one in a loop', async () => {
     const stack = await startLocalStack({ assembly: fixture.assembly });
     const pids = [Number((await jsonOf(await post(stack, '/trouble', 'fine'))).pid)];
     const held = post(stack, '/gate', gate.port).catch(() => undefined);
@@ -218,7 +218,7 @@ describe('children', () => {
     await stack.close();
   });
 
-  it('are gone after the parent was killed by SIGKILL, also one that is stuck', async () => {
+  it('end after SIGKILL of the stack, even one in a loop', async () => {
     const host = await startHosted(fixture.assembly);
     const at = (path: string, body: string) => fetch(`${host.url}${path}`, { method: 'POST', body });
     const stuck = Number((await jsonOf(await at('/trouble', 'fine'))).pid);
@@ -237,7 +237,7 @@ describe('children', () => {
   });
 });
 
-it('has the shape that its callers are promised', async () => {
+it('the context has the members of Lambda', async () => {
   const stack = await startLocalStack({ assembly: fixture.assembly });
   try {
     expect(stack.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

@@ -18,7 +18,7 @@ function begin(slots: ReturnType<typeof createSemaphore>, count: number) {
   return { running: () => running, endOne: () => ends.shift()?.() };
 }
 
-it('runs as much work at a time as there are slots', async () => {
+it('runs as much work at the same time as there are slots', async () => {
   const work = begin(createSemaphore(2), 3);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(work.running()).toBe(2);
@@ -27,7 +27,7 @@ it('runs as much work at a time as there are slots', async () => {
   expect(work.running()).toBe(2);
 });
 
-it('adds a slot whenever work has waited for the interval, up to the maximum', async () => {
+it('adds a slot each time work has waited for the interval, up to the maximum', async () => {
   const slots = createSemaphore(1, { most: 3, everyMs: 200 });
   const work = begin(slots, 5);
   await vi.advanceTimersByTimeAsync(199);
@@ -38,7 +38,7 @@ it('adds a slot whenever work has waited for the interval, up to the maximum', a
   expect(work.running()).toBe(3);
 });
 
-it('does not grow while no work waits, and has the first number again after a pause', async () => {
+it('does not grow while no work waits, and shrinks to the first number after a pause', async () => {
   const slots = createSemaphore(1, { most: 3, everyMs: 200 });
   const first = begin(slots, 1);
   await vi.advanceTimersByTimeAsync(60_000);

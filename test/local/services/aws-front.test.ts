@@ -91,7 +91,7 @@ describe('an SDK client with the admin key', () => {
     client.destroy();
   });
 
-  it('writes no version of a secret over', async () => {
+  it('overwrites no version of a secret', async () => {
     const client = new SecretsManagerClient(fixture.settings);
     const SecretId = fixture.stack.outputs.SecretArn;
     const { SecretString: before } = await client.send(new GetSecretValueCommand({ SecretId }));
@@ -124,7 +124,7 @@ describe('an SDK client with the admin key', () => {
 });
 
 describe('an unknown caller', () => {
-  it('is refused by key', async () => {
+  it('is refused with an unknown key', async () => {
     const credentials = { accessKeyId: 'ASIANOBODY', secretAccessKey: 'x' };
     const client = new DynamoDBClient({ ...fixture.settings, credentials });
     const call = client.send(new GetItemCommand(fixture.lookup('a')));
@@ -135,7 +135,7 @@ describe('an unknown caller', () => {
     client.destroy();
   });
 
-  it('is refused without one', async () => {
+  it('is refused without a key', async () => {
     const response = await fetch(fixture.stack.aws.endpoint, { method: 'POST', body: '{}' });
     expect(response.status).toBe(400);
     expect((await jsonOf(response)).__type).toContain('MissingAuthenticationTokenException');

@@ -42,7 +42,7 @@ describe.each(['in memory', 'in a directory'])('%s', (where) => {
   let store: DynamoDb;
   afterEach(() => store.close());
 
-  it('no iterator stays open, however a read ends', async () => {
+  it('no iterator stays open after a query, a scan or a page of a scan', async () => {
     const count = await iteratorsLike(path() && `${data.path}/other`);
     store = await startDynamoDb([itemsTable], path(), quiet);
     for (let id = 0; id < 20; id += 1) {
@@ -62,7 +62,7 @@ describe.each(['in memory', 'in a directory'])('%s', (where) => {
 });
 
 describe('a disk without room', () => {
-  it('is said, reading goes on, writing goes on later, and nothing that was acknowledged is lost', async () => {
+  it('is logged, reads go on, writes go on later, and no acknowledged write is lost', async () => {
     // A limit for files stands for the disk: it needs no rights, and fails the same write of LevelDB in its middle. One
     // shell counts blocks of 512 bytes, another of 1,024: either is more than a piece of the log, and less than all of it.
     const program = fileURLToPath(new URL('../fixture/full-disk.ts', import.meta.url));

@@ -17,7 +17,7 @@ const line = (values: object, more: object = {}) =>
     ...values,
   });
 
-test('values of a name and its dimensions are summed up, of others apart', () => {
+test('values are summed up for each name and its dimensions', () => {
   const metrics = createMetrics();
   for (const values of [{ A: 1 }, { A: [5, 2] }, { A: 7, Stage: 'prod' }])
     expect(metrics.take(line(values))).toBe(true);
@@ -28,7 +28,7 @@ test('values of a name and its dimensions are summed up, of others apart', () =>
   ]);
 });
 
-test('a line may say several things under several dimensions', () => {
+test('a line may have several metrics with several dimensions', () => {
   const metrics = createMetrics();
   metrics.take(line({ A: 1, Function: 'F' }, { Dimensions: [['Stage'], ['Stage', 'Function']] }));
   expect(metrics.list().map(({ dimensions }) => dimensions)).toEqual([
@@ -44,7 +44,7 @@ test.each([
   '{"_aws"',
   '["_aws"]',
   '{"level":"INFO","said":"\\"_aws\\""}',
-])('%j is no line of metrics', (text) => {
+])('%j has no metrics', (text) => {
   const metrics = createMetrics();
   expect([metrics.take(text), metrics.list()]).toEqual([false, []]);
 });

@@ -45,7 +45,7 @@ describe('a function', () => {
     );
   });
 
-  it('sends batches, some of it with a delay', async () => {
+  it('sends batches, with a delay for some messages', async () => {
     const Entries = [
       { Id: 'a', MessageBody: 'now' },
       { Id: 'b', MessageBody: 'later', DelaySeconds: 1 },
@@ -57,7 +57,7 @@ describe('a function', () => {
     await until(async () => expect(await mine()).toMatchObject({ visible: 2, bodies: ['now', 'later'] }));
   });
 
-  it('changes the visibility of what it took, and deletes it', async () => {
+  it('changes the visibility of a received message, and deletes it', async () => {
     await call('SendMessage', { MessageBody: 'mine' });
     const ReceiptHandle = await handleOf();
     expect(await mine()).toMatchObject({ visible: 0, inFlight: 1 });
@@ -81,7 +81,7 @@ describe('a function', () => {
     ['ChangeMessageVisibilityBatch', 'sqs:ChangeMessageVisibility', one],
     ['DeleteMessage', 'sqs:DeleteMessage', { ReceiptHandle: 'x' }],
     ['DeleteMessageBatch', 'sqs:DeleteMessage', one],
-  ])('is denied %s on the queue of another', async (operation, action, input) => {
+  ])('is denied %s on another queue', async (operation, action, input) => {
     const answer = await call(operation, input, 'Foreign');
     expect(answer.status).toBe(400);
     expect(at(answer, 'body').message).toMatch(
@@ -99,7 +99,7 @@ describe('a topic', () => {
       return { Id: `e${index}`, Message: empty.padEnd(size, ' '), MessageGroupId: 'tenant' };
     });
 
-  it('takes a message group, though it is not FIFO', async () => {
+  it('accepts a message group, although it is not FIFO', async () => {
     const { MessageId } = await sns.send(
       new PublishCommand({
         TopicArn: TopicArn(),
@@ -112,7 +112,7 @@ describe('a topic', () => {
     queueStack.consumer.reset();
   });
 
-  it('takes 256 KiB at once, and not a byte more', async () => {
+  it('accepts a batch of 256 KiB, and not one byte more', async () => {
     const full = entries([100_000, 100_000, 62_144]);
     const PublishBatchRequestEntries = full;
     const { Successful } = await sns.send(

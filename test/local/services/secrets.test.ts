@@ -23,7 +23,7 @@ describe('passwords', () => {
     );
   });
 
-  it('of no characters are refused', () => {
+  it('without allowed characters are refused', () => {
     const rules = {
       ExcludeLowercase: true,
       ExcludeUppercase: true,

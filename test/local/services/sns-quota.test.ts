@@ -25,7 +25,7 @@ describe('the publish quota of SNS', () => {
     ['eu-central-1', 1_500],
     ['eu-west-3', 300],
     ['il-central-1', 300],
-  ])('is that of the Region: %s has %i messages a second', (region, quota) => {
+  ])('depends on the Region: %s has %i messages a second', (region, quota) => {
     let now = 0;
     const admits = publishQuota(region, () => now);
     const count = () => {
@@ -38,7 +38,7 @@ describe('the publish quota of SNS', () => {
     expect(count()).toBe(quota / 2);
   });
 
-  it('counts the messages of a batch, and nothing that publishes nothing', () => {
+  it('counts the messages of a batch, and no other operation', () => {
     const admits = publishQuota('eu-west-3', () => 0);
     for (let batch = 0; batch < 29; batch++) expect(admits(request('PublishBatch', 10))).toBe(true);
     for (let nth = 0; nth < 5; nth++) expect(admits(request('Publish'))).toBe(true);
@@ -48,12 +48,12 @@ describe('the publish quota of SNS', () => {
     expect(admits(request('Subscribe'))).toBe(true);
   });
 
-  it.each(['paris', 'EU-WEST-3', ''])('is of a Region, and %j is none', (name) => {
+  it.each(['paris', 'EU-WEST-3', ''])('needs the name of a Region, and %j is none', (name) => {
     expect(() => publishQuota(name)).toThrow('must be one such as eu-west-3');
   });
 });
 
-describe('a stack in a Region of 300', () => {
+describe('a stack in a Region with 300 messages a second', () => {
   let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
   let stack: LocalStack;
   let sns: SNSClient;
@@ -70,7 +70,7 @@ describe('a stack in a Region of 300', () => {
     fixture.remove();
   });
 
-  it('refuses more as SNS does', async () => {
+  it('refuses more with the error of SNS', async () => {
     const TopicArn = stack.outputs.TopicArn;
     const PublishBatchRequestEntries = Array.from({ length: 10 }, (_, nth) => ({
       Id: `${nth}`,

@@ -79,7 +79,7 @@ function queueOf(host: HostedStack, name: string) {
 const textOf = ({ Body = '' }: Message): unknown => JSON.parse(Body).text;
 const receivesOf = ({ Attributes }: Message) => Number(Attributes?.ApproximateReceiveCount);
 
-it('what was accepted is there after a kill, with its attributes and its place', async () => {
+it('accepted messages are there after a kill, with their attributes and in order', async () => {
   const first = await start();
   const mine = queueOf(first, 'Mine');
   const MessageAttributes = { kind: { DataType: 'String', StringValue: 'ü' } };
@@ -96,7 +96,7 @@ it('what was accepted is there after a kill, with its attributes and its place',
   await until(() => expect(consumer.texts()).toContain('in line'));
 });
 
-it('a delay goes on, and ends in time', async () => {
+it('a delay continues after a kill, and ends in time', async () => {
   const first = await start();
   await queueOf(first, 'Mine').send('much later', { DelaySeconds: 900 });
   await queueOf(first, 'Plain').send('soon', { DelaySeconds: 2 });
@@ -106,7 +106,7 @@ it('a delay goes on, and ends in time', async () => {
   await until(() => expect(consumer.texts()).toEqual(['soon']));
 });
 
-it('what was with a consumer is visible at once, and no nearer to the dead letters', async () => {
+it('after a kill a received message is visible at once, and no nearer to the dead-letter queue', async () => {
   const first = await start();
   const mine = queueOf(first, 'Mine');
   await mine.send('taken');
@@ -120,7 +120,7 @@ it('what was with a consumer is visible at once, and no nearer to the dead lette
   expect((await queueOf(third, 'Mine').receive()).map(receivesOf)).toEqual([1, 1]);
 });
 
-it('what a consumer has hidden stays hidden for as long as it said, deleted stays deleted', async () => {
+it('after a kill a hidden message stays hidden until its time, and a deleted one stays deleted', async () => {
   const first = await start();
   const mine = queueOf(first, 'Mine');
   for (const text of ['hidden', 'back', 'deleted']) await mine.send(text);
@@ -134,7 +134,7 @@ it('what a consumer has hidden stays hidden for as long as it said, deleted stay
   expect(messages.map((message) => [textOf(message), receivesOf(message)])).toEqual([['back', 2]]);
 });
 
-it('what a topic has accepted, and what a function had in hand when all was killed, comes again', async () => {
+it('after a kill the messages of a topic and of a running function are delivered again', async () => {
   const first = await start();
   consumer.rule = holding().rule;
   const sns = new SNSClient(first.settings);
@@ -147,7 +147,7 @@ it('what a topic has accepted, and what a function had in hand when all was kill
   await until(() => expect(consumer.texts()).toEqual(['from the topic']));
 });
 
-it('dead letters stay where they are', async () => {
+it('dead letters stay in their queue', async () => {
   const first = await start();
   consumer.rule = (batch) => reporting(batch, () => true);
   await queueOf(first, 'Work').send('poison');
@@ -160,7 +160,7 @@ it('dead letters stay where they are', async () => {
   expect(consumer.texts()).toEqual([]);
 });
 
-it('a stop lets functions finish: what they have done does not come again', async () => {
+it('a stop lets functions finish: processed messages are not delivered again', async () => {
   const first = await start();
   const held = holding();
   consumer.rule = held.rule;
@@ -175,7 +175,7 @@ it('a stop lets functions finish: what they have done does not come again', asyn
   await until(() => expect(consumer.texts()).toEqual(['next']));
 });
 
-it('a file that is damaged is refused in a sentence that says what to do', async () => {
+it('a damaged file is refused with one sentence that says what to do', async () => {
   await end(await start(), 'SIGTERM');
   writeFileSync(join(kept(), 'queues.sqlite'), 'x'.repeat(8_192));
   await expect(startLocalStack({ assembly: fixture.assembly, data: kept() })).rejects.toThrow(

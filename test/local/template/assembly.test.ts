@@ -26,7 +26,7 @@ async function refusal(stack: string, change: (template: JsonObject) => void): P
   }
 }
 
-describe('what is not understood is refused', () => {
+describe('the stack refuses', () => {
   it('a resource type', async () => {
     const sentence = await refusal('Front', (template) => {
       at(template, 'Resources').Bucket = {
@@ -48,7 +48,7 @@ describe('what is not understood is refused', () => {
     );
   });
 
-  it('a property of a property', async () => {
+  it('a property below a property', async () => {
     const sentence = await refusal('State', (template) => {
       const { properties } = resourceOf(template, 'AWS::DynamoDB::GlobalTable');
       properties.Replicas = [{ Region: 'us-east-1', KinesisStreamSpecification: {} }];
@@ -177,7 +177,7 @@ describe('what is not understood is refused', () => {
     expect(await refusal(stack, change)).toContain(sentence);
   });
 
-  it('but a subscription by e-mail is let be: nobody on this machine agrees to it', async () => {
+  it('but not a subscription by e-mail, which nobody on this machine can confirm', async () => {
     const sentence = await refusal('Front', (template) => {
       const { properties } = resourceOf(template, 'AWS::SNS::Subscription');
       Object.assign(properties, { Protocol: 'email', Endpoint: 'ops@example.com' });
@@ -225,13 +225,13 @@ describe('resolver', () => {
     expect(resolve(value)).toEqual(expected);
   });
 
-  it('refuses an import of what nobody exports', () => {
+  it('refuses an import without an export', () => {
     expect(() => resolve({ 'Fn::ImportValue': 'nothing' })).toThrow('no stack exports nothing');
   });
 });
 
 describe('synth', () => {
-  it('rejects with the sentence of the app, not with its stack trace', async () => {
+  it('rejects with the message of the app, without its stack trace', async () => {
     await expect(synthesizeFixture({ refuse: true })).rejects.toThrow(/^refuse must be false, got true$/);
   });
 
@@ -248,7 +248,7 @@ describe('synth', () => {
       '(node:1) Warning: old\nretentionDays must be 1 or more, got 0\n',
       'retentionDays must be 1 or more, got 0',
     ],
-  ])('finds the sentence of %s', (_, stderr, sentence) => {
+  ])('finds the message of %s', (_, stderr, sentence) => {
     expect(sentenceOf(stderr)).toBe(sentence);
   });
 });
