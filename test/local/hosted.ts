@@ -1,5 +1,5 @@
 /**
- * A stack in a process of its own, which a test may kill.
+ * A stack in a separate process, which a test may kill.
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,7 +10,7 @@ import { objectOr, parseJson, requireString } from '../../local/template/json.ts
 
 export interface HostedStack {
   readonly url: string;
-  /** Settings of an SDK client with an identity that may do everything. */
+  /** Settings of an SDK client with the admin key. */
   readonly settings: {
     endpoint: string;
     region: string;
@@ -20,11 +20,11 @@ export interface HostedStack {
   readonly control: string;
   output(name: string): string;
   readonly process: ChildProcess;
-  /** Sends the signal to the process alone, and resolves with its exit code once it is gone. */
+  /** Sends the signal to the process alone. Resolves with its exit code. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts it, and resolves when it is ready; what it logs is given to `log`. */
+/** Starts the process, and resolves when the stack is ready. `log` takes its lines. */
 export async function startHosted(
   assembly: string,
   data?: string,
@@ -36,19 +36,19 @@ export async function startHosted(
   });
   createInterface({ input: host.stderr }).on('line', log);
   const [first]: unknown[] = await once(host.stdout, 'data');
-  const said = objectOr(parseJson(String(first)));
-  const text = (value: unknown) => requireString(value, 'what the host says');
-  const { endpoint, region, accessKeyId, secretAccessKey } = objectOr(said.aws);
+  const started = objectOr(parseJson(String(first)));
+  const text = (value: unknown) => requireString(value, 'a value of the host');
+  const { endpoint, region, accessKeyId, secretAccessKey } = objectOr(started.aws);
   return {
-    url: text(said.url),
+    url: text(started.url),
     settings: {
       endpoint: text(endpoint),
       region: text(region),
       maxAttempts: 1,
       credentials: { accessKeyId: text(accessKeyId), secretAccessKey: text(secretAccessKey) },
     },
-    control: text(said.control),
-    output: (name) => text(objectOr(said.outputs)[name]),
+    control: text(started.control),
+    output: (name) => text(objectOr(started.outputs)[name]),
     process: host,
     async end(signal) {
       const gone = once(host, 'exit');

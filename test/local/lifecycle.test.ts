@@ -142,7 +142,7 @@ describe('with a data directory', () => {
   it('a secret that cannot be stored does not change', async () => {
     const first = await start();
     const secret = await secretOf(first);
-    // In the way of the file that the new values are written to.
+    // A directory with the name of the file to which the new values are written.
     mkdirSync(join(data.path, 'kept', 'secrets.json.new'));
     const client = new SecretsManagerClient(settingsOf(first));
     const put = new PutSecretValueCommand({ SecretId: first.outputs.SecretArn, SecretString: 'new' });

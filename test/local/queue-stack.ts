@@ -1,6 +1,6 @@
 /**
- * What the tests of queues share: the consumer that consumers show their batches to, and a stack of the fixture with a
- * client for its queues.
+ * Shared by the tests of queues: a consumer, to which the functions of the fixture send their batches, and a stack with a client
+ * for its queues.
  * @module
  */
 import { createServer } from 'node:http';
@@ -17,21 +17,21 @@ import { synthesizeFixture } from './support.ts';
 
 export interface Batch {
   readonly records: readonly JsonObject[];
-  /** What the messages say. */
+  /** The texts of the messages. */
   readonly texts: readonly string[];
 }
 
 export interface Consumer {
   readonly port: string;
-  /** Batches in the order in which they came. */
+  /** In the order of arrival. */
   readonly batches: Batch[];
-  /** Batches that are being answered. */
+  /** Number of batches without an answer. */
   running: number;
-  /** The most of them that there ever were. */
+  /** Maximum of `running`. */
   most: number;
-  /** Answers a batch; what it throws fails the function. */
+  /** Returns the answer to a batch. An error fails the function. */
   rule: (batch: Batch) => unknown;
-  /** All texts in the order in which they came. */
+  /** Returns all texts in the order of arrival. */
   texts(): string[];
   reset(): void;
   close(): Promise<void>;
@@ -39,10 +39,10 @@ export interface Consumer {
 
 const succeed = () => null;
 
-/** Waits for the condition, which throws until it holds. */
+/** Waits until the condition does not throw. */
 export const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 20_000, interval: 5 });
 
-/** A consumer where every batch succeeds until there is a rule. */
+/** Starts a consumer. Every batch succeeds until the test sets a rule. */
 export async function startConsumer(): Promise<Consumer> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -58,7 +58,7 @@ export async function startConsumer(): Promise<Consumer> {
       Promise.resolve()
         .then(() => consumer.rule(batch))
         .then(
-          (told) => response.end(JSON.stringify(told)),
+          (answer) => response.end(JSON.stringify(answer)),
           (error: unknown) => response.writeHead(500).end(String(error)),
         )
         .finally(() => {
@@ -92,14 +92,14 @@ export async function startConsumer(): Promise<Consumer> {
 
 const textOf = (record: JsonObject) => String(objectOr(parseJson(String(record.body))).text);
 
-/** The answer of a function that reports these messages. */
+/** Returns the answer that reports the messages for which `failed` returns true. */
 export const reporting = (batch: Batch, failed: (text: string) => boolean) => ({
   batchItemFailures: batch.records
     .filter((record) => failed(textOf(record)))
     .map(({ messageId }) => ({ itemIdentifier: messageId })),
 });
 
-/** A rule that holds every batch until `open` is called. */
+/** Returns a rule that holds every batch until `open` is called. */
 export function holding(): { rule: () => Promise<null>; open: () => void } {
   const { promise, resolve } = Promise.withResolvers<null>();
   return { rule: () => promise, open: () => resolve(null) };
@@ -109,7 +109,7 @@ export interface QueueStack {
   readonly stack: LocalStack;
   readonly consumer: Consumer;
   readonly sqs: SQSClient;
-  /** For clients of other services. */
+  /** Settings for clients of other services. */
   readonly settings: {
     endpoint: string;
     region: string;
@@ -117,21 +117,21 @@ export interface QueueStack {
     credentials: { accessKeyId: string; secretAccessKey: string };
   };
   readonly assembly: string;
-  /** Puts a message into the queue of that construct id. */
+  /** Sends a message to the queue with that construct id. */
   send(queue: string, text: string, more?: Partial<SendMessageCommandInput>): Promise<void>;
-  /** Puts many messages, in batches of ten; each is named by its text. */
+  /** Sends messages in batches of ten. The text is also the id in the batch. */
   sendAll(queue: string, texts: readonly string[], more?: (text: string) => object): Promise<void>;
-  /** Resolves when nothing is left in the queue that could still be delivered. */
+  /** Resolves when the queue has no messages. */
   emptied(queue: string): Promise<unknown>;
   url(queue: string): string;
   body(text: string): string;
   control(path: string, init?: RequestInit): Promise<Response>;
-  /** The records of `queues` of the control endpoint by construct id. */
+  /** Returns the records of the control endpoint `queues`, by construct id. */
   queues(): Promise<Record<string, JsonObject>>;
   close(): Promise<void>;
 }
 
-/** The fixture `queues`, running. */
+/** Starts the stack of the fixture `queues`. */
 export async function startQueueStack(options: Partial<LocalStackOptions> = {}): Promise<QueueStack> {
   const fixture = await synthesizeFixture({}, 'queues');
   const consumer = await startConsumer();

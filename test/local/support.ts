@@ -1,5 +1,5 @@
 /**
- * What the tests of local/ share: the synthesized fixture, a gate that functions wait at, and narrow readers of JSON.
+ * Shared by the tests of local/: the synthesized fixture, a gate at which functions wait, and readers of JSON.
  * @module
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { synth } from '../../local/synth.ts';
 import { isObject, type JsonObject } from '../../local/template/json.ts';
 
-/** A directory that is removed with `remove`. */
+/** Creates a directory. `remove` removes it. */
 export function temporaryDirectory(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'local-stack-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -34,7 +34,7 @@ export async function synthesizeFixture(
   return { assembly, remove: directory.remove };
 }
 
-/** A copy of the assembly in which the template of one stack was changed. */
+/** Returns a copy of the assembly with a changed template of one stack. */
 export function tamper(assembly: string, stack: string, change: (template: JsonObject) => void) {
   const directory = temporaryDirectory();
   cpSync(assembly, directory.path, { recursive: true });
@@ -46,7 +46,7 @@ export function tamper(assembly: string, stack: string, change: (template: JsonO
   return { assembly: directory.path, remove: directory.remove };
 }
 
-/** The first resource of a type, and its properties. */
+/** Returns the first resource of a type whose logical id begins with `id`. */
 export function resourceOf(
   template: JsonObject,
   type: string,
@@ -61,7 +61,7 @@ export function resourceOf(
   throw new Error(`the template has no ${type}`);
 }
 
-/** The object below a name. */
+/** Returns the object below the names. */
 export function at(value: unknown, ...names: string[]): JsonObject {
   let current = value;
   for (const name of names) current = isObject(current) ? current[name] : undefined;
@@ -69,7 +69,7 @@ export function at(value: unknown, ...names: string[]): JsonObject {
   throw new Error(`no object at ${names.join('.')} of ${JSON.stringify(value)}`);
 }
 
-/** The JSON object of a response. */
+/** Returns the JSON object of a response. */
 export async function jsonOf(response: Response): Promise<JsonObject> {
   const value: unknown = await response.json();
   if (isObject(value)) return value;
@@ -78,14 +78,14 @@ export async function jsonOf(response: Response): Promise<JsonObject> {
 
 export interface Gate {
   readonly port: string;
-  /** Resolves once so many requests wait here; gives the `pid` of each. */
+  /** Resolves with the `pid` of each waiting request, when `count` requests wait. */
   arrived(count: number): Promise<string[]>;
-  /** Lets everybody through who waits now. */
+  /** Answers all waiting requests. */
   open(): void;
   close(): Promise<void>;
 }
 
-/** A server that functions ask for leave to go on, so that no test has to wait for a time. */
+/** Starts a server at which functions wait until the test opens it, so that no test depends on time. */
 export async function startGate(): Promise<Gate> {
   let waiting: { response: ServerResponse; pid: string }[] = [];
   let watchers: (() => void)[] = [];
@@ -120,12 +120,12 @@ export async function startGate(): Promise<Gate> {
   };
 }
 
-/** A raw request: fetch would normalize header names, and refuse some methods and headers. */
+/** Sends a raw request. fetch would change header names, and refuse some methods and headers. */
 export function rawRequest(
   url: string,
   options: {
     method?: string;
-    /** In place of the path of the URL, as it is. */
+    /** Replaces the path of the URL, without any change. */
     target?: string;
     headers?: Record<string, string | string[]>;
     body?: Buffer | Iterable<Buffer>;
@@ -152,7 +152,7 @@ export function rawRequest(
   });
 }
 
-/** True while the process exists. */
+/** Returns true while the process exists. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

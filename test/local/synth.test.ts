@@ -6,7 +6,7 @@ import { temporaryDirectory } from './support.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** An app that fails with the Regions that it was told of. */
+/** An app that fails with the Regions in its environment. */
 const TELLS_REGIONS = `
 const { CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_REGION, PATH } = process.env;
 process.stderr.write('Regions: ' + [CDK_DEFAULT_REGION, AWS_REGION, AWS_DEFAULT_REGION, typeof PATH].join());

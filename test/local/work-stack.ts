@@ -1,12 +1,12 @@
 /**
- * The stack of the fixture `app` with its function `Work`, which calls AWS with its own credentials, as the test says.
+ * The stack of the fixture `app`. Its function `Work` calls AWS with its own credentials; the test says what.
  * @module
  */
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { isObject, type JsonObject } from '../../local/template/json.ts';
 import { synthesizeFixture } from './support.ts';
 
-/** What the function shall call: one operation, once or with two inputs. */
+/** The calls of the function: one operation with one or two inputs. */
 export interface Work {
   readonly service?: string;
   readonly target?: string;
@@ -25,21 +25,21 @@ export interface WorkStack {
     maxAttempts: number;
     credentials: { accessKeyId: string; secretAccessKey: string };
   };
-  /** Has the function call AWS; the default operation is `PutItem`. Answers with its status and body. */
+  /** Invokes the function, whose default operation is `PutItem`. The body has the status and the body of its call. */
   work(what: Work, url?: string): Promise<Response>;
   control(path: string, init?: RequestInit): Promise<Response>;
-  /** The records at a path of the control endpoint. */
+  /** Returns the records at a path of the control endpoints. */
   records(path: string): Promise<JsonObject[]>;
-  /** Input of `PutItem` for the item of that name. */
+  /** Returns the input of `PutItem` for the item with that name. */
   item(name: string): { TableName: string | undefined; Item: ReturnType<typeof key> };
-  /** Input of `GetItem` for the item of that name. */
+  /** Returns the input of `GetItem` for the item with that name. */
   lookup(name: string): { TableName: string | undefined; Key: ReturnType<typeof key>; ConsistentRead: true };
   /** Removes all faults and counts. */
   reset(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Key of the item of that name. */
+/** Returns the key of the item with that name. */
 export const key = (name: string) => ({ pk: { S: name }, sk: { S: 'a' } });
 
 /** Starts the stack. */

@@ -10,38 +10,38 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import {
+  type Backend,
   contextOf,
   idOf,
   keyOf,
   openClient,
-  openKnown,
-  type Prompter,
-  startPrompter,
-} from '../socket-support.ts';
+  openIdentified,
+  startBackend,
+} from '../socket-stack.ts';
 import { rawRequest, synthesizeFixture } from '../support.ts';
 
 const KILOBYTE = 1_024;
 
-let prompter: Prompter;
+let backend: Backend;
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
 let stack: LocalStack;
 let url: string;
 beforeAll(async () => {
-  prompter = await startPrompter();
-  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  backend = await startBackend();
+  fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
   stack = await startLocalStack({ assembly: fixture.assembly });
   url = `${stack.outputs.ApiEndpoint}/ws`;
 });
 afterAll(async () => {
   await stack.close();
   fixture.remove();
-  await prompter.close();
+  await backend.close();
 });
-beforeEach(() => prompter.play({}));
+beforeEach(() => backend.answer({}));
 afterEach(async () => {
   await control('faults', { method: 'DELETE' });
   await control('calls', { method: 'DELETE' });
-  prompter.forget();
+  backend.reset();
 });
 
 const control = (path: string, init?: RequestInit) => fetch(`${stack.control}/${path}`, init);
@@ -65,15 +65,15 @@ const raw = (method: string, id: string, headers: Record<string, string>) =>
     headers,
     ...(method === 'POST' && { body: Buffer.from('x') }),
   });
-const open = () => openKnown(prompter, url);
+const open = () => openIdentified(backend, url);
 
 describe('a connection', () => {
   it('gets the posts to its id, and no other connection does', async () => {
     const [one, other] = [await open(), await open()];
     await post(one.id, 'to one');
     await post(other.id, 'to the other');
-    await one.hears('to one');
-    await other.hears('to the other');
+    await one.message('to one');
+    await other.message('to the other');
     expect([one.messages, other.messages]).toEqual([['to one'], ['to the other']]);
     one.socket.close();
     other.socket.close();
@@ -87,16 +87,16 @@ describe('a connection', () => {
     expect(described.Identity).toMatchObject({ SourceIp: '127.0.0.1' });
     await sdk().send(new DeleteConnectionCommand({ ConnectionId: client.id }));
     expect((await client.closed).code).toBe(1_000);
-    const { event } = await prompter.end(client.id);
+    const { event } = await backend.end(client.id);
     expect(contextOf(event).disconnectStatusCode).toBe(1_000);
     await expect(post(client.id, 'x')).rejects.toBeInstanceOf(GoneException);
   });
 
   it('is unknown before the answer of $connect, and open right after it', async () => {
     const held = Promise.withResolvers<object>();
-    prompter.play({ $connect: () => held.promise });
+    backend.answer({ $connect: () => held.promise });
     const opening = openClient(url);
-    const id = idOf(await prompter.event((event) => keyOf(event) === '$connect'));
+    const id = idOf(await backend.event((event) => keyOf(event) === '$connect'));
     await expect(post(id, 'early')).rejects.toBeInstanceOf(GoneException);
     await expect(sdk().send(new GetConnectionCommand({ ConnectionId: id }))).rejects.toBeInstanceOf(
       GoneException,
@@ -104,7 +104,7 @@ describe('a connection', () => {
     held.resolve({ statusCode: 200 });
     const client = await opening;
     await post(id, 'late');
-    await client.hears('late');
+    await client.message('late');
     expect(client.messages).toEqual(['late']);
     client.socket.close();
   });
@@ -132,28 +132,28 @@ describe('a connection', () => {
       const headers = signed(stack.aws.accessKeyId);
       const options = { method: 'POST', target: `${target}/${path}`, headers, body: Buffer.from(path) };
       expect((await rawRequest(callback(), options)).status).toBe(200);
-      await client.hears(path);
+      await client.message(path);
     }
     client.socket.close();
   });
 
   it('gets up to 128 KB, in frames of 32 KB', async () => {
-    const client = await openKnown(prompter, url, { maxFragments: 4 });
+    const client = await openIdentified(backend, url, { maxFragments: 4 });
     await expect(post(client.id, Buffer.alloc(128 * KILOBYTE + 1, 'x'))).rejects.toBeInstanceOf(
       PayloadTooLargeException,
     );
     const largest = 'é'.repeat(64 * KILOBYTE - 1); // two bytes each: some lie over the edge of a frame
     await post(client.id, `-${largest}-`);
-    expect(await client.hears('-')).toBe(`-${largest}-`);
+    expect(await client.message('-')).toBe(`-${largest}-`);
     await post(client.id, '');
     await post(client.id, 'end');
-    await client.hears('end');
+    await client.message('end');
     expect(client.messages.slice(1)).toEqual(['', 'end']);
     client.socket.close();
 
-    const strict = await openKnown(prompter, url, { maxFragments: 3 });
+    const strict = await openIdentified(backend, url, { maxFragments: 3 });
     await post(strict.id, Buffer.alloc(96 * KILOBYTE, 'x'));
-    await strict.hears('x');
+    await strict.message('x');
     await post(strict.id, Buffer.alloc(96 * KILOBYTE + 1, 'x'));
     expect((await strict.closed).code).toBe(1_006);
     expect(strict.messages).toHaveLength(1);
@@ -179,16 +179,16 @@ describe('a connection', () => {
     client.socket.resume();
     await expect.poll(() => client.messages.length).toBe(sent);
     await post(client.id, 'again');
-    await client.hears('again');
+    await client.message('again');
     client.socket.close();
   });
 });
 
 describe('the caller of @connections', () => {
-  /** The key of the function that this action goes to. */
+  /** Returns the access key of the function for this action. */
   async function keyFor(client: Awaited<ReturnType<typeof open>>, action: string): Promise<string> {
-    client.say({ action });
-    return (await prompter.event((event) => keyOf(event) === action)).key;
+    client.send({ action });
+    return (await backend.event((event) => keyOf(event) === action)).key;
   }
 
   it('must be known, and must sign host and date for this service', async () => {
@@ -210,7 +210,7 @@ describe('the caller of @connections', () => {
     }
     expect((await raw('PUT', client.id, signed(stack.aws.accessKeyId))).status).toBe(403);
     expect((await raw('POST', client.id, signed(key))).status).toBe(200);
-    await client.hears('x');
+    await client.message('x');
     expect(client.messages).toEqual(['x']);
     client.socket.close();
   });
@@ -246,7 +246,7 @@ describe('the caller of @connections', () => {
     await post(client.id, 'delayed', client.key);
     await fault('after', 'kill');
     await expect(post(client.id, 'last', client.key)).rejects.toThrow('socket hang up');
-    await client.hears('last');
+    await client.message('last');
     expect(client.messages).toEqual(['arrived', 'delayed', 'last']);
     expect(await (await control('calls')).json()).toContainEqual({
       function: 'Socket/Talk',

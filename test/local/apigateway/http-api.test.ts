@@ -16,7 +16,7 @@ afterAll(async () => {
 });
 
 const eventOf = async (path: string, init?: RequestInit) => jsonOf(await fetch(`${stack.url}${path}`, init));
-/** Lets the function return `result`, and gives what the gateway makes of it. */
+/** Has the function return `result`, and returns the answer of the gateway. */
 const returning = (result: unknown, init?: RequestInit) => {
   return fetch(`${stack.url}/echo?as=${encodeURIComponent(JSON.stringify(result))}`, init);
 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readThrottle } from '../../../local/apigateway/route-throttle.ts';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
-import { openClient, openKnown, startPrompter } from '../socket-support.ts';
+import { openClient, openIdentified, startBackend } from '../socket-stack.ts';
 import { resourceOf, synthesizeFixture, tamper } from '../support.ts';
 
 const stageWith = (properties: object) => ({
@@ -18,7 +18,7 @@ const settings = (rate: number, burst: number) => ({
 });
 
 describe('the bucket of a route', () => {
-  /** How many of `tries` are let in. */
+  /** Returns how many of `tries` are admitted. */
   const count = (tries: number, admits: () => boolean) =>
     Array.from({ length: tries }, admits).filter(Boolean).length;
 
@@ -74,7 +74,7 @@ describe('the bucket of a route', () => {
   });
 });
 
-/** A rate at which nothing comes back while a test runs. */
+/** A rate at which no token is added while a test runs. */
 const NEVER = 0.001;
 
 describe('an HTTP API', () => {
@@ -110,8 +110,8 @@ describe('an HTTP API', () => {
 
 describe('a WebSocket API', () => {
   it('refuses handshakes with 429, and answers messages with an error frame', async () => {
-    const prompter = await startPrompter();
-    const fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+    const backend = await startBackend();
+    const fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
     const changed = tamper(fixture.assembly, 'Socket', (template) => {
       resourceOf(template, 'AWS::ApiGatewayV2::Stage', 'Stage').properties.RouteSettings = {
         $connect: settings(NEVER, 1),
@@ -120,11 +120,11 @@ describe('a WebSocket API', () => {
     });
     const stack = await startLocalStack({ assembly: changed.assembly });
     try {
-      prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) });
+      backend.answer({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) });
       const url = `${stack.outputs.ApiEndpoint}/ws`;
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       await expect(openClient(url)).rejects.toThrow('429');
-      for (let n = 0; n < 3; n++) client.say(`{"action":"ask","n":${n}}`);
+      for (let n = 0; n < 3; n++) client.send(`{"action":"ask","n":${n}}`);
       await expect.poll(() => client.messages).toHaveLength(3);
       const refused = client.messages
         .map((text) => JSON.parse(text))
@@ -132,12 +132,12 @@ describe('a WebSocket API', () => {
       expect(refused).toEqual([
         { message: 'Too Many Requests', connectionId: client.id, requestId: expect.any(String) },
       ]);
-      client.say('{"action":"another"}');
-      await prompter.event((event) => event.body === '{"action":"another"}');
+      client.send('{"action":"another"}');
+      await backend.event((event) => event.body === '{"action":"another"}');
       client.socket.close();
     } finally {
       await stack.close();
-      await prompter.close();
+      await backend.close();
       changed.remove();
       fixture.remove();
     }

@@ -1,36 +1,36 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import {
+  type Backend,
   contextOf,
   idOf,
   keyOf,
   openClient,
-  openKnown,
-  type Prompter,
-  startPrompter,
-} from '../socket-support.ts';
+  openIdentified,
+  startBackend,
+} from '../socket-stack.ts';
 import { at, rawRequest, synthesizeFixture } from '../support.ts';
 
 const ID = /^[\w-]{15}=$/;
 
-let prompter: Prompter;
+let backend: Backend;
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
 let stack: LocalStack;
 let url: string;
 const lines: string[] = [];
 beforeAll(async () => {
-  prompter = await startPrompter();
-  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  backend = await startBackend();
+  fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
   stack = await startLocalStack({ assembly: fixture.assembly, log: (line) => lines.push(line) });
   url = `${stack.outputs.ApiEndpoint}/ws`;
 });
 afterAll(async () => {
   await stack.close();
   fixture.remove();
-  await prompter.close();
+  await backend.close();
 });
-beforeEach(() => prompter.play({}));
-afterEach(() => prompter.forget());
+beforeEach(() => backend.answer({}));
+afterEach(() => backend.reset());
 
 const upgradeHeaders = {
   connection: 'Upgrade',
@@ -45,7 +45,7 @@ describe('$connect', () => {
     const client = await openClient(`${url}?a=1&a=2&b=%20`, {
       headers: { 'X-Own': 'x', 'user-agent': 'me' },
     });
-    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    const { event } = await backend.event((each) => keyOf(each) === '$connect');
     expect(event).toMatchObject({
       headers: { 'X-Own': 'x', Host: url.split('/')[2], Upgrade: 'websocket', 'X-Forwarded-Proto': 'http' },
       multiValueHeaders: { 'X-Own': ['x'] },
@@ -74,7 +74,7 @@ describe('$connect', () => {
 
   it('has no query members without a query', async () => {
     const client = await openClient(url);
-    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    const { event } = await backend.event((each) => keyOf(each) === '$connect');
     expect(event).not.toHaveProperty('queryStringParameters');
     expect(event).not.toHaveProperty('multiValueQueryStringParameters');
     client.socket.terminate();
@@ -93,7 +93,7 @@ describe('$connect', () => {
   ])(
     'that returns %j is answered %i instead of an upgrade, and $disconnect is not invoked',
     async (result, status, message) => {
-      prompter.play({ $connect: () => result });
+      backend.answer({ $connect: () => result });
       const refused = await rawRequest(`${api()}/ws`, { headers: upgradeHeaders });
       expect(refused.status).toBe(status);
       const body = at(JSON.parse(refused.body));
@@ -102,31 +102,31 @@ describe('$connect', () => {
         connectionId: expect.stringMatching(ID),
         requestId: expect.stringMatching(ID),
       });
-      // The end of a later one is told; so the first would have been told by then.
-      prompter.play({});
-      const later = await openKnown(prompter, url);
+      // After $disconnect of a later connection, that of the first would have been invoked, too.
+      backend.answer({});
+      const later = await openIdentified(backend, url);
       later.socket.close();
-      await prompter.end(later.id);
-      const toldOf = prompter.told.filter((told) => idOf(told) === body.connectionId);
+      await backend.end(later.id);
+      const toldOf = backend.invocations.filter((told) => idOf(told) === body.connectionId);
       expect(toldOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
     },
   );
 
   it('decides about the subprotocol', async () => {
-    prompter.play({
+    backend.answer({
       $connect: () => ({ statusCode: 200, headers: { 'sec-websocket-PROTOCOL': 'two' } }),
     });
     const client = await openClient(url, { protocols: ['one', 'two'] });
     expect(client.socket.protocol).toBe('two');
     client.socket.close();
-    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    const { event } = await backend.event((each) => keyOf(each) === '$connect');
     expect(at(event, 'headers')['Sec-WebSocket-Protocol']).toBe('one,two');
   });
 
   it('that names no subprotocol upgrades without one, which clients refuse', async () => {
     await expect(openClient(url, { protocols: ['one'] })).rejects.toThrow('Server sent no subprotocol');
-    const connected = await prompter.event((each) => keyOf(each) === '$connect');
-    const { event } = await prompter.end(idOf(connected));
+    const connected = await backend.event((each) => keyOf(each) === '$connect');
+    const { event } = await backend.end(idOf(connected));
     expect(contextOf(event).disconnectStatusCode).toBe(1006);
   });
 
@@ -149,15 +149,15 @@ describe('$connect', () => {
     for (const headers of bad) {
       expect(await status('/ws', { ...upgradeHeaders, ...headers })).toEqual([400, 'Bad Request']);
     }
-    expect(prompter.told.filter(({ event }) => keyOf(event) === '$connect')).toEqual([]);
+    expect(backend.invocations.filter(({ event }) => keyOf(event) === '$connect')).toEqual([]);
   });
 });
 
 describe('a message', () => {
   it('goes to the route of its action, without headers and query', async () => {
-    const client = await openKnown(prompter, url);
-    client.say({ action: 'ask', what: 'time' });
-    const { event } = await prompter.event((each) => keyOf(each) === 'ask');
+    const client = await openIdentified(backend, url);
+    client.send({ action: 'ask', what: 'time' });
+    const { event } = await backend.event((each) => keyOf(each) === 'ask');
     expect(event).toEqual({
       requestContext: expect.objectContaining({
         routeKey: 'ask',
@@ -175,9 +175,9 @@ describe('a message', () => {
   it.each(['no json', '[]', '{"action":1}', '{"action":"unknown"}', '{"action":"$connect"}', '"ask"'])(
     'like %s goes to $default',
     async (message) => {
-      const client = await openKnown(prompter, url);
-      client.say(message);
-      const { event } = await prompter.event((each) => keyOf(each) === '$default');
+      const client = await openIdentified(backend, url);
+      client.send(message);
+      const { event } = await backend.event((each) => keyOf(each) === '$default');
       expect(event.body).toBe(message);
       client.socket.close();
     },
@@ -185,45 +185,45 @@ describe('a message', () => {
 
   it('is answered if the route has a response, and only then', async () => {
     const answer = () => ({ statusCode: 200, body: 'said' });
-    prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: `to ${event.body}` }), $default: answer });
-    const client = await openKnown(prompter, url);
-    client.say('{"action":"none"}');
-    await prompter.event((each) => keyOf(each) === '$default');
-    client.say({ action: 'ask', n: 1 });
-    await client.hears('to');
+    backend.answer({ ask: ({ event }) => ({ statusCode: 200, body: `to ${event.body}` }), $default: answer });
+    const client = await openIdentified(backend, url);
+    client.send('{"action":"none"}');
+    await backend.event((each) => keyOf(each) === '$default');
+    client.send({ action: 'ask', n: 1 });
+    await client.message('to');
     expect(client.messages).toEqual(['to {"action":"ask","n":1}']);
     client.socket.close();
   });
 
   it('is not answered if the function returns no body', async () => {
     const silent = { statusCode: 200, body: null };
-    prompter.play({
+    backend.answer({
       ask: ({ event }) => (String(event.body).includes('1') ? silent : { statusCode: 200, body: 'b' }),
     });
-    const client = await openKnown(prompter, url);
-    client.say({ action: 'ask', n: 1 });
-    client.say({ action: 'ask', n: 2 });
-    await client.hears('b');
+    const client = await openIdentified(backend, url);
+    client.send({ action: 'ask', n: 1 });
+    client.send({ action: 'ask', n: 2 });
+    await client.message('b');
     expect(client.messages).toEqual(['b']);
     client.socket.close();
   });
 
   it('does not wait for the message before it', async () => {
     const held = Promise.withResolvers<object>();
-    prompter.play({
+    backend.answer({
       ask: async ({ event }) => {
         const body = String(event.body);
         if (body.includes('first')) await held.promise;
         return { statusCode: 200, body };
       },
     });
-    const client = await openKnown(prompter, url);
-    client.say({ action: 'ask', n: 'first' });
-    client.say({ action: 'ask', n: 'second' });
-    await client.hears('second');
+    const client = await openIdentified(backend, url);
+    client.send({ action: 'ask', n: 'first' });
+    client.send({ action: 'ask', n: 'second' });
+    await client.message('second');
     expect(client.messages).toHaveLength(1);
     held.resolve({ statusCode: 200 });
-    await client.hears('first');
+    await client.message('first');
     client.socket.close();
   });
 
@@ -235,10 +235,10 @@ describe('a message', () => {
     ['$default', 'throw', 'Internal server error'],
     ['brief', new Promise(() => {}), 'Endpoint request timed out'],
   ])('to %s that fails is answered by the gateway (%#)', async (action, result, message) => {
-    prompter.play({ [action]: () => result });
-    const client = await openKnown(prompter, url);
-    client.say({ action });
-    const frame: unknown = JSON.parse(await client.hears('message'));
+    backend.answer({ [action]: () => result });
+    const client = await openIdentified(backend, url);
+    client.send({ action });
+    const frame: unknown = JSON.parse(await client.message('message'));
     expect(frame).toEqual({ message, connectionId: client.id, requestId: expect.stringMatching(ID) });
     client.socket.close();
   });
@@ -254,9 +254,9 @@ describe('$disconnect', () => {
       { disconnectStatusCode: 1_005, disconnectReason: 'Client-side close frame status not set' },
     ],
   ])('is invoked after a close with %s', async (_, code, reason, expected) => {
-    const client = await openKnown(prompter, url);
+    const client = await openIdentified(backend, url);
     client.socket.close(code, reason);
-    const { event } = await prompter.end(client.id);
+    const { event } = await backend.end(client.id);
     expect(contextOf(event)).toMatchObject({ ...expected, eventType: 'DISCONNECT' });
     expect(contextOf(event)).not.toHaveProperty('messageId');
     expect(event).not.toHaveProperty('body');
@@ -265,11 +265,11 @@ describe('$disconnect', () => {
 
   it('is invoked after the client has broken the connection, and delays no close', async () => {
     const held = Promise.withResolvers<object>();
-    prompter.play({ $disconnect: () => held.promise });
-    const client = await openKnown(prompter, url);
+    backend.answer({ $disconnect: () => held.promise });
+    const client = await openIdentified(backend, url);
     client.socket.terminate();
-    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_006);
-    const next = await openKnown(prompter, url);
+    expect(contextOf((await backend.end(client.id)).event).disconnectStatusCode).toBe(1_006);
+    const next = await openIdentified(backend, url);
     expect(next.id).not.toBe(client.id);
     next.socket.close();
     await next.closed;
@@ -278,10 +278,10 @@ describe('$disconnect', () => {
 
   it('is invoked if the client disconnects before the answer of $connect', async () => {
     const held = Promise.withResolvers<object>();
-    prompter.play({ $connect: () => held.promise });
+    backend.answer({ $connect: () => held.promise });
     const opening = openClient(url);
     opening.catch(() => {});
-    const connecting = await prompter.event((event) => keyOf(event) === '$connect');
+    const connecting = await backend.event((event) => keyOf(event) === '$connect');
     const control = `${stack.control}/connections`;
     expect(await (await fetch(control)).json()).toEqual([
       { api: 'Socket/Api', connectionId: idOf(connecting), state: 'connecting', since: expect.any(String) },
@@ -289,7 +289,7 @@ describe('$disconnect', () => {
     await fetch(control, { method: 'DELETE' });
     await expect(opening).rejects.toThrow('socket hang up');
     held.resolve({ statusCode: 200 });
-    await prompter.end(idOf(connecting));
+    await backend.end(idOf(connecting));
     expect(await (await fetch(control)).json()).toEqual([]);
   });
 });

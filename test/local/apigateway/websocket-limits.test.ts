@@ -3,28 +3,28 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CALM, type Chaos } from '../../../local/faults/chaos.ts';
 import { createSocketChaos } from '../../../local/faults/chaos-sockets.ts';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
-import { contextOf, keyOf, openKnown, type Prompter, startPrompter } from '../socket-support.ts';
+import { type Backend, contextOf, keyOf, openIdentified, startBackend } from '../socket-stack.ts';
 import { synthesizeFixture } from '../support.ts';
 
 const KILOBYTE = 1_024;
 const FRAME = 32 * KILOBYTE;
 
-let prompter: Prompter;
+let backend: Backend;
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
 beforeAll(async () => {
-  prompter = await startPrompter();
-  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  backend = await startBackend();
+  fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
 });
 afterAll(async () => {
   fixture.remove();
-  await prompter.close();
+  await backend.close();
 });
 beforeEach(() => {
-  prompter.forget();
-  prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) });
+  backend.reset();
+  backend.answer({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) });
 });
 
-/** A stack of its own, for as long as it is needed. */
+/** Runs `run` with a separate stack in chaos mode. */
 async function withStack(chaos: Partial<Chaos>, run: (stack: LocalStack, url: string) => Promise<void>) {
   const stack = await startLocalStack({ assembly: fixture.assembly, chaos: { ...CALM, ...chaos } });
   try {
@@ -53,8 +53,8 @@ describe('a client', () => {
     url = `${stack.outputs.ApiEndpoint}/ws`;
   });
   afterAll(() => stack.close());
-  const open = () => openKnown(prompter, url);
-  /** One message in frames of this size. */
+  const open = () => openIdentified(backend, url);
+  /** Sends one message in frames of this size. */
   function sendParts(client: Awaited<ReturnType<typeof open>>, message: string, size: number) {
     const bytes = Buffer.from(message);
     for (let start = 0; start < bytes.length; start += size) {
@@ -65,8 +65,8 @@ describe('a client', () => {
 
   it('may send a frame of 32 KB, and a message of 128 KB in such frames', async () => {
     const client = await open();
-    client.say(ask(FRAME));
-    expect(await client.hears('x')).toHaveLength(FRAME);
+    client.send(ask(FRAME));
+    expect(await client.message('x')).toHaveLength(FRAME);
     sendParts(client, ask(4 * FRAME), FRAME);
     await expect.poll(() => client.messages.map(({ length }) => length)).toEqual([FRAME, 4 * FRAME]);
     client.socket.close();
@@ -74,13 +74,13 @@ describe('a client', () => {
 
   it('may not send a larger frame; earlier messages are delivered', async () => {
     const client = await open();
-    client.say(ask(100));
-    client.say(ask(FRAME + 1));
-    client.say(ask(100));
+    client.send(ask(100));
+    client.send(ask(FRAME + 1));
+    client.send(ask(100));
     expect((await client.closed).code).toBe(1_009);
-    await prompter.event((event) => keyOf(event) === 'ask');
-    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_009);
-    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toHaveLength(1);
+    await backend.event((event) => keyOf(event) === 'ask');
+    expect(contextOf((await backend.end(client.id)).event).disconnectStatusCode).toBe(1_009);
+    expect(backend.invocations.filter(({ event }) => keyOf(event) === 'ask')).toHaveLength(1);
   });
 
   it('may not send a larger frame, even in a message that has not ended', async () => {
@@ -93,16 +93,16 @@ describe('a client', () => {
     const client = await open();
     sendParts(client, ask(4 * FRAME + 1), FRAME);
     expect((await client.closed).code).toBe(1_009);
-    await prompter.end(client.id);
-    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
+    await backend.end(client.id);
+    expect(backend.invocations.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
   });
 
   it('may not send binary messages', async () => {
     const client = await open();
     client.socket.send(Buffer.from('{"action":"ask"}'), { binary: true });
     expect((await client.closed).code).toBe(1_003);
-    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_003);
-    expect(prompter.told.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
+    expect(contextOf((await backend.end(client.id)).event).disconnectStatusCode).toBe(1_003);
+    expect(backend.invocations.filter(({ event }) => keyOf(event) === 'ask')).toEqual([]);
   });
 
   it('may not send text that is not UTF-8', async () => {
@@ -126,13 +126,13 @@ describe('a connection', () => {
 
   it('ends after ten minutes without a message; pings do not count', async () => {
     await withStack({ clockScale }, async (_, url) => {
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       const begun = performance.now();
       const pings = setInterval(() => client.socket.ping(), 20);
       expect(await client.closed).toEqual({ code: 1_001, reason: 'Going away' });
       clearInterval(pings);
       expect(performance.now() - begun).toBeLessThan(3_000);
-      expect(contextOf((await prompter.end(client.id)).event)).toMatchObject({
+      expect(contextOf((await backend.end(client.id)).event)).toMatchObject({
         disconnectStatusCode: 1_001,
         disconnectReason: 'Going away',
       });
@@ -141,7 +141,7 @@ describe('a connection', () => {
 
   it('stays open while functions post to it', async () => {
     await withStack({ clockScale }, async (stack, url) => {
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       const begun = performance.now();
       while (performance.now() - begun < 1_000) await post(stack, client, 'x');
       expect(client.socket.readyState).toBe(client.socket.OPEN);
@@ -151,10 +151,10 @@ describe('a connection', () => {
 
   it('ends after two hours, even with messages', async () => {
     await withStack({ clockScale }, async (_, url) => {
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       const begun = performance.now();
-      client.socket.on('message', () => client.say(ask(100)));
-      client.say(ask(100));
+      client.socket.on('message', () => client.send(ask(100)));
+      client.send(ask(100));
       expect((await client.closed).code).toBe(1_001);
       expect(performance.now() - begun).toBeGreaterThan(3_000);
     });
@@ -163,7 +163,7 @@ describe('a connection', () => {
   it('is listed, and can be broken without a close frame', async () => {
     await withStack({}, async (stack, url) => {
       const control = `${stack.control}/connections`;
-      const clients = await Promise.all([openKnown(prompter, url), openKnown(prompter, url)]);
+      const clients = await Promise.all([openIdentified(backend, url), openIdentified(backend, url)]);
       const list: unknown = await (await fetch(control)).json();
       expect(list).toHaveLength(2);
       expect(list).toContainEqual({
@@ -175,7 +175,7 @@ describe('a connection', () => {
       expect((await fetch(control, { method: 'DELETE' })).status).toBe(204);
       for (const { closed, id } of clients) {
         expect((await closed).code).toBe(1_006);
-        expect(contextOf((await prompter.end(id)).event).disconnectStatusCode).toBe(1_006);
+        expect(contextOf((await backend.end(id)).event).disconnectStatusCode).toBe(1_006);
       }
       expect(await (await fetch(control)).json()).toEqual([]);
     });
@@ -184,7 +184,7 @@ describe('a connection', () => {
   it('does not keep the stack from closing, even if the client does not answer', async () => {
     let silent: Socket | undefined;
     await withStack({}, async (_, url) => {
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       client.socket.pause();
       const raw = connect(Number(new URL(url).port), '127.0.0.1');
       silent = raw;
@@ -205,28 +205,28 @@ describe('chaos mode', () => {
       const lost: string[] = [];
       const told: string[] = [];
       for (let count = 0; count < 12; count += 1) {
-        const client = await openKnown(prompter, url);
+        const client = await openIdentified(backend, url);
         (losesDisconnect() ? lost : told).push(client.id);
         client.socket.close();
         await client.closed;
       }
       expect(Math.min(lost.length, told.length)).toBeGreaterThan(0);
-      for (const id of told) await prompter.end(id);
-      const ended = prompter.told.filter(({ event }) => keyOf(event) === '$disconnect');
+      for (const id of told) await backend.end(id);
+      const ended = backend.invocations.filter(({ event }) => keyOf(event) === '$disconnect');
       expect(ended).toHaveLength(told.length);
     });
   });
 
   it('throttles some posts and fails others, half of which arrive', async () => {
     await withStack({ seed: 1, throttledPosts: 0.2, failedPosts: 0.4 }, async (stack, url) => {
-      const client = await openKnown(prompter, url);
+      const client = await openIdentified(backend, url);
       const results = new Map<string, string>();
       for (let count = 0; count < 60; count += 1) {
         const response = await post(stack, client, `<${count}>`);
         results.set(`<${count}>`, `${response.status} ${response.headers.get('x-amzn-errortype')}`);
       }
-      client.say(ask(100));
-      await client.hears('x');
+      client.send(ask(100));
+      await client.message('x');
       const arrived = (result: string) =>
         [...results].filter(([, each]) => each === result).map(([text]) => client.messages.includes(text));
       expect(new Set(arrived('200 null'))).toEqual(new Set([true]));

@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLocalStack } from '../../../local/stack.ts';
 import type { JsonObject } from '../../../local/template/json.ts';
-import { openClient, openKnown, type Prompter, startPrompter } from '../socket-support.ts';
+import { type Backend, openClient, openIdentified, startBackend } from '../socket-stack.ts';
 import { at, resourceOf, synthesizeFixture, tamper } from '../support.ts';
 
-let prompter: Prompter;
+let backend: Backend;
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
 beforeAll(async () => {
-  prompter = await startPrompter();
-  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  backend = await startBackend();
+  fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
 });
 afterAll(async () => {
   fixture.remove();
-  await prompter.close();
+  await backend.close();
 });
 
 const GATEWAY = 'AWS::ApiGatewayV2::';
 
-/** Starts the stack with a template that was changed, and runs `use` on it. */
+/** Starts the stack with a changed template, and runs `use` with it. */
 async function withChange(change: (template: JsonObject) => void, use = async (_: string) => {}) {
   const copy = tamper(fixture.assembly, 'Socket', change);
   try {
@@ -95,7 +95,7 @@ describe('a template may have', () => {
   it('no $connect: every connection is accepted, without a subprotocol', async () => {
     await withChange(drop(`${GATEWAY}Route`, 'Apiconnect'), async (url) => {
       const client = await openClient(url);
-      client.say({ action: 'ask' });
+      client.send({ action: 'ask' });
       client.socket.close();
       await expect(openClient(url, { protocols: ['a'] })).rejects.toThrow('no subprotocol');
     });
@@ -103,9 +103,9 @@ describe('a template may have', () => {
 
   it('no $default: a message without a route is answered Forbidden', async () => {
     await withChange(drop(`${GATEWAY}Route`, 'Apidefault'), async (url) => {
-      const client = await openKnown(prompter, url);
-      client.say('hello');
-      const frame: unknown = JSON.parse(await client.hears('message'));
+      const client = await openIdentified(backend, url);
+      client.send('hello');
+      const frame: unknown = JSON.parse(await client.message('message'));
       expect(frame).toEqual({
         message: 'Forbidden',
         connectionId: client.id,
@@ -122,9 +122,9 @@ describe('the permission of each route', () => {
       drop('AWS::Lambda::Permission', 'Apiask')(template);
     };
     await withChange(change, async (url) => {
-      const client = await openKnown(prompter, url);
-      client.say({ action: 'ask' });
-      expect(await client.hears('message')).toContain('Internal server error');
+      const client = await openIdentified(backend, url);
+      client.send({ action: 'ask' });
+      expect(await client.message('message')).toContain('Internal server error');
       client.socket.close();
     });
     await withChange(drop('AWS::Lambda::Permission', 'Apiconnect'), async (url) => {

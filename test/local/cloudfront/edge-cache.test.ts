@@ -23,9 +23,9 @@ const ERROR_TTLS: Readonly<Record<number, number>> = { 404: 10, 503: 0, 502: 0, 
 
 let now: number;
 let cache: EdgeCache;
-/** What the origin was asked, in order. */
+/** The requests to the origin, in order. */
 let came: IncomingMessage[];
-/** How many requests have reached the edge. */
+/** The number of requests to the edge. */
 let asked: number;
 let respond: Respond;
 let origin: Server;
@@ -87,7 +87,7 @@ beforeEach(() => {
 const pass = (seconds: number) => {
   now += seconds * 1_000;
 };
-/** Status, what the cache did, age and body. */
+/** Returns the status, what the cache did, the age and the body. */
 async function get(target: string, headers: Record<string, string> = {}, method = 'GET') {
   const response = await rawRequest(`${url}${target}`, { method, headers });
   const { 'x-cache': outcome, age } = response.headers;
@@ -96,7 +96,7 @@ async function get(target: string, headers: Record<string, string> = {}, method 
 const answering = (status: number, headers: Record<string, string>, body = ''): Respond => {
   return (_, response) => response.writeHead(status, headers).end(body);
 };
-/** Answers once the test says so. */
+/** Answers when the test opens it. */
 function answeringLater(answer: Respond): { open: () => void } {
   const waiting: (() => void)[] = [];
   respond = (request, response) => waiting.push(() => answer(request, response));
@@ -228,7 +228,7 @@ describe('simultaneous requests with one key', () => {
     await Promise.all(again);
   });
 
-  // The worse of what the documentation leaves open: the condition of one viewer is in no key.
+  // The documentation leaves this open, and this is the worse case: the condition of a viewer is not part of the key.
   it('get the 304 of the first one, with any condition of their own', async () => {
     const gate = answeringLater(answering(304, { 'cache-control': 'max-age=30' }));
     const first = get('/a', { 'if-none-match': '"1"' });

@@ -14,7 +14,7 @@ afterAll(async () => {
   fixture.remove();
 });
 
-/** Lets the function of the fixture do something. */
+/** Requests one of the things that the function of the fixture can do. */
 const doing = (way: string) => fetch(`${stack.url}/x?do=${way}`);
 
 describe('the event', () => {

@@ -1,5 +1,5 @@
 /**
- * How long the local edge caches an answer, and how many answers.
+ * The cache of the edge: how long it keeps answers, and how many.
  */
 import { describe, expect, it } from 'vitest';
 import { createCopies } from '../../../local/cloudfront/edge-copies.ts';

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import { at, type Gate, resourceOf, startGate, synthesizeFixture, tamper } from '../support.ts';
 
-/** As the fixture says of the origin. */
+/** The same value is in the fixture. */
 const TIMEOUT_MS = 1_000;
 
 type Respond = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** An origin that does what each test wants, in place of the one whose name cannot be resolved. */
+/** An origin that each test controls. It replaces the one in the fixture, whose name cannot be resolved. */
 let respond: Respond;
 let sockets: Set<unknown>;
 let origin: Server;
@@ -55,7 +55,7 @@ describe('a stream', () => {
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
     const reader = response.body?.getReader();
     for (const chunk of ['one', 'two', 'three']) {
-      // The function stands at the gate: whatever arrives now was written before it.
+      // The function waits at the gate, so a chunk that arrives now was written before.
       await gate.arrived(1);
       const read = await reader?.read();
       expect(Buffer.from(read?.value ?? []).toString()).toBe(chunk);
@@ -185,7 +185,7 @@ describe('an origin', () => {
 });
 
 describe('the cache of a behavior', () => {
-  /** What the cache did, and what came. */
+  /** Returns what the cache did, and the body. */
   const cached = async (path: string, headers: Record<string, string> = {}) => {
     const response = await fetch(`${stack.url}/cached/${path}`, { headers });
     return [response.headers.get('x-cache')?.split(' ')[0], await response.text()];

@@ -1,33 +1,33 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import {
+  type Backend,
   contextOf,
   idOf,
   keyOf,
   openClient,
-  openKnown,
-  type Prompter,
-  startPrompter,
-} from '../socket-support.ts';
+  openIdentified,
+  startBackend,
+} from '../socket-stack.ts';
 import { at, rawRequest, resourceOf, synthesizeFixture, tamper } from '../support.ts';
 
-let prompter: Prompter;
+let backend: Backend;
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
 let stack: LocalStack;
 let url: string;
 beforeAll(async () => {
-  prompter = await startPrompter();
-  fixture = await synthesizeFixture({ prompter: prompter.port }, 'socket');
+  backend = await startBackend();
+  fixture = await synthesizeFixture({ backend: backend.port }, 'socket');
   stack = await startLocalStack({ assembly: fixture.assembly });
   url = stack.socketUrl ?? '';
 });
 afterAll(async () => {
   await stack.close();
   fixture.remove();
-  await prompter.close();
+  await backend.close();
 });
-beforeEach(() => prompter.play({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) }));
-afterEach(() => prompter.forget());
+beforeEach(() => backend.answer({ ask: ({ event }) => ({ statusCode: 200, body: event.body }) }));
+afterEach(() => backend.reset());
 
 const upgrade = {
   connection: 'Upgrade',
@@ -43,8 +43,8 @@ describe('the WebSocket URL', () => {
     expect(endpoint).toMatch(/^ws:\/\/127\.0\.0\.1:\d+$/);
     expect(url).not.toBe(`${endpoint}/ws`);
     expect([endpoint.replace('ws:', 'http:'), stack.url]).not.toContain(stack.apiUrl);
-    const client = await openKnown(prompter, url);
-    const told = await prompter.event((event) => keyOf(event) === '$connect');
+    const client = await openIdentified(backend, url);
+    const told = await backend.event((event) => keyOf(event) === '$connect');
     expect(told.socketUrl).toBe(`${endpoint}/ws`);
     expect(told.callbackUrl).toBe(`${endpoint.replace('ws:', 'http:')}/ws`);
     client.socket.close();
@@ -68,7 +68,7 @@ describe('the WebSocket URL', () => {
 describe('a WebSocket through the distribution', () => {
   it('carries headers and query, and adds Via', async () => {
     const client = await openClient(`${url}?ticket=1`, { headers: { authorization: 'Bearer x' } });
-    const { event } = await prompter.event((each) => keyOf(each) === '$connect');
+    const { event } = await backend.event((each) => keyOf(each) === '$connect');
     expect(event.queryStringParameters).toEqual({ ticket: '1' });
     expect(at(event, 'headers')).toMatchObject({
       authorization: 'Bearer x',
@@ -80,16 +80,16 @@ describe('a WebSocket through the distribution', () => {
   });
 
   it('carries messages in both directions, also in several frames of 32 KB', async () => {
-    const client = await openKnown(prompter, url);
+    const client = await openIdentified(backend, url);
     const body = JSON.stringify({ action: 'ask', x: 'x'.repeat(100_000) });
     const bytes = Buffer.from(body);
     for (let start = 0; start < bytes.length; start += 32_768) {
       const part = bytes.subarray(start, start + 32_768);
       client.socket.send(part, { binary: false, fin: start + 32_768 >= bytes.length });
     }
-    expect(await client.hears('xx')).toBe(body);
+    expect(await client.message('xx')).toBe(body);
     client.socket.close(4_001, 'done');
-    expect(contextOf((await prompter.end(client.id)).event)).toMatchObject({
+    expect(contextOf((await backend.end(client.id)).event)).toMatchObject({
       disconnectStatusCode: 4_001,
       disconnectReason: 'done',
     });
@@ -97,41 +97,41 @@ describe('a WebSocket through the distribution', () => {
   });
 
   it('has the subprotocol of the function', async () => {
-    prompter.play({ $connect: () => ({ statusCode: 200, headers: { 'Sec-WebSocket-Protocol': 'b' } }) });
+    backend.answer({ $connect: () => ({ statusCode: 200, headers: { 'Sec-WebSocket-Protocol': 'b' } }) });
     const client = await openClient(url, { protocols: ['a', 'b'] });
     expect(client.socket.protocol).toBe('b');
     client.socket.close();
   });
 
   it('is refused with the status of the function', async () => {
-    prompter.play({ $connect: () => ({ statusCode: 401 }) });
+    backend.answer({ $connect: () => ({ statusCode: 401 }) });
     const { status, headers, body } = await rawRequest(`${stack.url}/ws`, { headers: upgrade });
     expect([status, headers['x-cache']]).toEqual([401, 'Miss from cloudfront']);
     expect(JSON.parse(body)).toMatchObject({ message: 'Unauthorized' });
   });
 
   it('that the client breaks ends at the API', async () => {
-    const client = await openKnown(prompter, url);
+    const client = await openIdentified(backend, url);
     client.socket.terminate();
-    expect(contextOf((await prompter.end(client.id)).event).disconnectStatusCode).toBe(1_006);
+    expect(contextOf((await backend.end(client.id)).event).disconnectStatusCode).toBe(1_006);
   });
 
   it('that the API breaks ends at the client', async () => {
-    const client = await openKnown(prompter, url);
+    const client = await openIdentified(backend, url);
     await fetch(`${stack.control}/connections`, { method: 'DELETE' });
     expect((await client.closed).code).toBe(1_006);
   });
 
   it('whose client disconnects during $connect leaves no connection', async () => {
     const held = Promise.withResolvers<object>();
-    prompter.play({ $connect: () => held.promise });
+    backend.answer({ $connect: () => held.promise });
     const opening = openClient(url);
     opening.catch(() => {});
-    const connecting = await prompter.event((event) => keyOf(event) === '$connect');
+    const connecting = await backend.event((event) => keyOf(event) === '$connect');
     await fetch(`${stack.control}/connections`, { method: 'DELETE' });
     await expect(opening).rejects.toThrow('502');
     held.resolve({ statusCode: 200 });
-    await prompter.end(idOf(connecting));
+    await backend.end(idOf(connecting));
   });
 
   it('is refused by an origin that accepts none, and a WebSocket API refuses a plain request', async () => {

@@ -70,7 +70,7 @@ describe('a stack in chaos mode', () => {
 
   it('delivers all messages, some twice and some late', async () => {
     await queueStack.sendAll('Plain', names);
-    // The decisions say how many there will be, in whatever order the messages came.
+    // The number of duplicates follows from the decisions, for any order of the messages.
     const nextChaos = createQueueChaos({ ...CALM, seed: 11, duplicates: 0.4, reorders: 0.4 });
     const doubled = names.map(() => nextChaos()).filter(({ againMs }) => againMs !== undefined).length;
     await until(() => expect(queueStack.consumer.texts()).toHaveLength(names.length + doubled));
@@ -79,7 +79,7 @@ describe('a stack in chaos mode', () => {
     expect(new Set(came)).toEqual(new Set(names));
     const first = [...new Set(came)];
     expect(first).not.toEqual(first.toSorted());
-    // A duplicate is the same message, taken once.
+    // A duplicate is the same message from the same receive.
     const taken = queueStack.consumer.batches.flatMap(({ records }) => records);
     expect(new Set(taken.map(({ receiptHandle }) => receiptHandle)).size).toBe(names.length);
     expect(new Set(taken.map((record) => objectOr(record.attributes).ApproximateReceiveCount))).toEqual(
@@ -108,7 +108,7 @@ describe('a stack in chaos mode', () => {
       MessageDeduplicationId: text,
     }));
     await queueStack.emptied('Line');
-    // Duplicates from the other queue may still come.
+    // Duplicates from the other queue may still arrive.
     const ordered = queueStack.consumer.batches.filter(({ records }) => {
       return String(records[0]?.eventSourceARN).endsWith('.fifo');
     });

@@ -48,7 +48,7 @@ type Case = readonly [
 ];
 
 const CASES: readonly Case[] = [
-  // A role of the same account needs one Allow, wherever that is.
+  // A role of the same account needs one Allow, in either policy.
   ['no policy says anything', caller, [], [], overTls, 'none'],
   ['the role alone allows', caller, [send()], [], overTls, 'allow'],
   ['the queue alone allows the role', caller, [], [send({ Principal: { AWS: role } })], overTls, 'allow'],
@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
     overTls,
     'none',
   ],
-  // Naming the account hands the decision on to it: the role must be allowed by its own policy then.
+  // The principal of the account leaves the decision to the account: then the policy of the role must allow the call.
   [
     'the queue allows the account, and the role says nothing',
     caller,
@@ -105,7 +105,7 @@ const CASES: readonly Case[] = [
     overTls,
     'none',
   ],
-  // An explicit Deny in either wins over every Allow in both.
+  // A Deny in either policy wins over every Allow.
   [
     'the role denies what the queue allows',
     caller,
@@ -155,7 +155,7 @@ const CASES: readonly Case[] = [
     overTls,
     'allow',
   ],
-  // What does not hold denies nothing; SDKs speak TLS on AWS.
+  // A Deny applies only if its condition is met. SDK clients use TLS on AWS.
   ['plain text is denied, over TLS', caller, [send()], [inPlainText], overTls, 'allow'],
   [
     'plain text is denied, in plain text',
@@ -165,7 +165,7 @@ const CASES: readonly Case[] = [
     { 'aws:SecureTransport': ['false'] },
     'resource-based',
   ],
-  // A Bool on a key that is not in the request does not hold.
+  // A Bool on a key without a value is not met.
   [
     'plain text is denied, and the context does not say if it was TLS',
     caller,
@@ -174,7 +174,7 @@ const CASES: readonly Case[] = [
     {},
     'allow',
   ],
-  // A service has no policy of its own: the queue’s must let it in, and from this topic.
+  // A service has no policies, so the policy of the queue must allow the call, for this topic.
   ['SNS, and the queue says nothing', sns, [], [], overTls, 'none'],
   [
     'SNS from the topic',
@@ -226,7 +226,7 @@ const CASES: readonly Case[] = [
     { ...overTls, 'aws:SourceArn': [topic] },
     'resource-based',
   ],
-  // Nobody in particular.
+  // A caller without a signature.
   [
     'an anonymous caller, and the queue allows everybody',
     anybody,
@@ -278,7 +278,7 @@ const fn = `arn:aws:lambda:us-east-1:${ACCOUNT}:function:f`;
 const distribution = `arn:aws:cloudfront::${ACCOUNT}:distribution/E1`;
 const routeOf = (api: string, rest: string) => `arn:aws:execute-api:us-east-1:${ACCOUNT}:${api}/${rest}`;
 
-/** The part of a plan that is asked: resources of the types that have policies. */
+/** Returns a plan with resources of the types that have policies. */
 function planOf(type: string, ...properties: readonly Record<string, unknown>[]): Plan {
   const resources = properties.map((each, n): Resolved => {
     const id = `R${n}`;
@@ -328,7 +328,7 @@ describe('API Gateway may invoke a function', () => {
     ],
     ['for this account', { ...gateway, SourceAccount: ACCOUNT }, routeOf('api1', 'x'), true],
     ['not for another account', { ...gateway, SourceAccount: '111111111111' }, routeOf('api1', 'x'), false],
-    // A colon in a pattern ends a part of an ARN: a star does not reach over it, as it would in plain text.
+    // A colon in a pattern ends a part of an ARN, and `*` does not match it.
     [
       'not with a * over several parts of an ARN',
       { ...gateway, SourceArn: 'arn:aws:execute-api:*' },

@@ -1,5 +1,5 @@
 /**
- * The policies of resources, where they are asked: calls of functions, and invocations of functions.
+ * The policies of resources in a running stack: for calls of functions, and for invocations of functions.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
@@ -23,7 +23,7 @@ async function withChange(change: (template: JsonObject) => void, run: (stack: L
   }
 }
 
-/** What the function is answered that sends a message with its own credentials. */
+/** Returns the answer to a message that the function sends with its own credentials. */
 async function sent({ url, outputs }: LocalStack): Promise<JsonObject> {
   const input = { QueueUrl: outputs.QueueUrl, MessageBody: 'x' };
   const body = JSON.stringify({ service: 'sqs', target: 'AmazonSQS.SendMessage', input });
@@ -47,7 +47,7 @@ function say(template: JsonObject, effect: 'Allow' | 'Deny'): void {
   ];
 }
 
-/** Takes from the role of the function what it may do with the queue. */
+/** Removes the grants on the queue from the role of the function. */
 function takeGrant(template: JsonObject): void {
   const document = at(resourceOf(template, 'AWS::IAM::Policy', 'WorkRole').properties, 'PolicyDocument');
   document.Statement = listOf(document.Statement).filter((each) => !JSON.stringify(each).includes('sqs:'));

@@ -25,14 +25,14 @@ function planOf(path: string): FunctionPlan {
 const A = planOf('Stack/A');
 const B = planOf('Stack/B');
 
-/** An environment that does what the test says, when it says so. */
+/** An environment that the test controls. */
 interface Made {
   readonly plan: FunctionPlan;
   readonly environment: Environment;
   readonly given: Invocation[];
   readonly getReady: () => Promise<void>;
   readonly finish: () => void;
-  /** As where its process ends. */
+  /** Ends its process. */
   readonly end: (whyNotReady?: string) => Promise<void>;
 }
 
@@ -114,11 +114,11 @@ function createScene(more: Partial<FleetOptions> = {}) {
   return { fleet, made, at, take, outcomes, ids: (n: number) => at(n).given.map(({ id }) => id) };
 }
 
-// Not setImmediate, by which the fleet's promises settle.
+// Not setImmediate, which the tests use to settle the promises of the fleet.
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Lets time pass, until the fleet has looked again. */
+/** Advances the clock until the fleet has checked its pools again. */
 async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms + LOOK_MS);
   await soon();
@@ -188,7 +188,7 @@ it('gives an invocation that waits for a start to the first environment that is 
   scene.at(0).finish();
   scene.at(0).finish();
   expect(scene.ids(0)).toEqual(['4']);
-  // No environment starts for the others any more: only the start that had begun goes on.
+  // Only the start that has begun goes on. The others do not start.
   await scene.at(1).getReady();
   expect(scene.made).toHaveLength(2);
 });
@@ -203,7 +203,7 @@ it('starts no more environments at the same time than the limit', async () => {
   expect(scene.made).toHaveLength(3);
 });
 
-/** Starts two environments of A, and has both finish: the first one last. */
+/** Starts two environments of A. The first one finishes last. */
 async function idleTwo(scene: ReturnType<typeof createScene>): Promise<void> {
   await scene.take(A);
   await scene.take(A);

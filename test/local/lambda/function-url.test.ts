@@ -27,7 +27,7 @@ describe('streaming', () => {
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(response.headers.get('x-way')).toBe('paced');
-    // A function URL gives this one another name.
+    // A function URL renames this header.
     expect(response.headers.get('www-authenticate')).toBeNull();
     expect(response.headers.get('x-amzn-remapped-www-authenticate')).toBe('Bearer');
     expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
@@ -42,7 +42,7 @@ describe('streaming', () => {
     const response = await streamer(`way=paced&port=${gate.port}`);
     const reader = response.body?.getReader();
     for (const chunk of ['one', 'two', 'three']) {
-      // The function stands at the gate: whatever arrives now was written before it.
+      // The function waits at the gate, so a chunk that arrives now was written before.
       await gate.arrived(1);
       const read = await reader?.read();
       expect(Buffer.from(read?.value ?? []).toString()).toBe(chunk);
@@ -114,7 +114,7 @@ describe('access', () => {
     }
     const response = await fetch(`${iamUrl()}/a%20b?x=1`, { headers: signed(stack.aws.accessKeyId) });
     expect(response.status).toBe(200);
-    // A function URL hands the path on as it was sent.
+    // A function URL does not decode the path.
     expect(await jsonOf(response)).toMatchObject({
       rawPath: '/a%20b',
       routeKey: '$default',

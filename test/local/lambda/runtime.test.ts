@@ -18,7 +18,7 @@ afterAll(async () => {
   fixture.remove();
 });
 
-/** How long a condition may take to come true on a busy machine. */
+/** Maximum wait for a condition on a busy machine. */
 const patiently = { timeout: 10_000 };
 
 const post = (stack: LocalStack, path: string, body: string) =>
@@ -33,7 +33,7 @@ describe('one environment process', () => {
   afterEach(() => lines.splice(0));
   const trouble = (way: string) => post(stack, '/trouble', way);
   const pid = async () => Number((await jsonOf(await trouble('fine'))).pid);
-  /** The processes of all functions; one may have been started ahead. */
+  /** Returns the processes of all functions. One may be started ahead of demand. */
   const pids = async (): Promise<number[]> => {
     const processes: unknown = await (await fetch(`${stack.control}/processes`)).json();
     return Array.isArray(processes) ? processes.map(({ pid }) => Number(pid)) : [];
@@ -125,7 +125,7 @@ describe('one environment process', () => {
     const throttled = await post(stack, '/narrow', gate.port);
     expect(throttled.status).toBe(503);
     expect(await throttled.json()).toEqual({ message: 'Service Unavailable' });
-    // The integration of this route waits for two seconds; the function has ten.
+    // The integration of this route waits for two seconds, and the function may run for ten.
     expect((await held).status).toBe(503);
     expect((await post(stack, '/narrow', gate.port)).status).toBe(503);
     gate.open();
@@ -140,7 +140,7 @@ describe('one environment process', () => {
 });
 
 describe('concurrency', () => {
-  /** Three requests that are all inside the handler before any may answer. */
+  /** Sends three requests. All of them are in the handler before one may answer. */
   async function pidsOfThree(stack: LocalStack): Promise<Set<string>> {
     const held = [1, 2, 3].map(() => post(stack, '/gate', gate.port));
     const pids = await gate.arrived(3);
@@ -157,7 +157,7 @@ describe('concurrency', () => {
     const stack = await startLocalStack({ assembly: fixture.assembly, ...options });
     try {
       expect((await pidsOfThree(stack)).size).toBe(processes);
-      // What is idle is used again: no new process for the same load.
+      // The idle processes are reused: the same load starts no new process.
       expect((await pidsOfThree(stack)).size).toBe(processes);
     } finally {
       await stack.close();
@@ -195,7 +195,7 @@ describe('concurrency', () => {
       const spinning = post(stack, '/trouble', 'spin');
       const others = [1, 2, 3].map(() => post(stack, '/trouble', 'fine'));
       expect((await spinning).status).toBe(500);
-      // Depending on what the process had taken already: never lost, never left hanging.
+      // The outcome depends on what the process had received. But each request has one.
       for (const response of await Promise.all(others)) expect([200, 500]).toContain(response.status);
     } finally {
       await stack.close();
@@ -222,7 +222,7 @@ describe('the processes of functions', () => {
     const host = await startHosted(fixture.assembly);
     const at = (path: string, body: string) => fetch(`${host.url}${path}`, { method: 'POST', body });
     const stuck = Number((await jsonOf(await at('/trouble', 'fine'))).pid);
-    // Where the processes of the stack keep compiled code for each other.
+    // The compile cache that the processes of the stack share.
     const args = execFileSync('ps', ['-o', 'args=', '-p', String(stuck)], { encoding: 'utf8' });
     const compiled = args.trim().split(' ').at(-1) ?? '';
     expect(existsSync(compiled)).toBe(true);

@@ -4,7 +4,7 @@ import { createSemaphore } from '../../../local/lambda/semaphore.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Starts so many pieces of work, each of which goes on until it is ended. */
+/** Starts that many pieces of work. Each one goes on until the test ends it. */
 function begin(slots: ReturnType<typeof createSemaphore>, count: number) {
   let running = 0;
   const ends: (() => void)[] = [];

@@ -1,5 +1,5 @@
 /**
- * The store below DynamoDB: what it keeps in memory, and what a disk without room does to it.
+ * The store of DynamoDB: its use of memory, and a full disk.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ afterEach(() => data.remove());
 const TableName = itemsTable.name;
 const quiet = () => {};
 
-/** How many iterators of the same kind as those of a store in `path` live in this process. */
+/** Returns a function that counts the iterators in this process of the kind of a store in `path`. */
 async function iteratorsLike(path: string | undefined): Promise<() => number> {
   const store = create({
     ...(path && { path }),
@@ -56,7 +56,7 @@ describe.each(['in memory', 'in a directory'])('%s', (where) => {
       expect((await store.run('Scan', { TableName, Limit: 3 })).body.Count).toBe(3);
       expect((await store.run('ListTables', {})).body.TableNames).toEqual([TableName]);
     }
-    // The last ones may still be closing.
+    // The last iterators may still be closing.
     await expect.poll(count).toBeLessThanOrEqual(before);
   });
 });

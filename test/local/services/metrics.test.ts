@@ -1,5 +1,5 @@
 /**
- * Lines of metrics as CloudWatch takes them, and as it would not.
+ * Lines of metrics that CloudWatch accepts, and lines that it drops.
  * @module
  */
 import { describe, expect, test } from 'vitest';

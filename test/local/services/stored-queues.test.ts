@@ -1,5 +1,5 @@
 /**
- * Queues with a data directory: SQS keeps what it has accepted, and so do these.
+ * Queues with a data directory do not lose an accepted message.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.remove());
 
-/** Starts a tampered copy; gives the sentence that it was refused with. */
+/** Starts a changed copy of the assembly, and returns the message with which it is refused. */
 async function refusal(stack: string, change: (template: JsonObject) => void): Promise<string> {
   const copy = tamper(fixture.assembly, stack, change);
   try {

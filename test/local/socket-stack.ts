@@ -1,5 +1,6 @@
 /**
- * What the tests of WebSockets share: a prompter that plays all functions of the fixture, and a client that remembers.
+ * Shared by the tests of WebSockets: a backend that answers for all functions of the fixture, and a client that keeps its
+ * messages.
  * @module
  */
 import { createServer } from 'node:http';
@@ -7,7 +8,7 @@ import { WebSocket } from 'ws';
 import { isObject, type JsonObject } from '../../local/template/json.ts';
 import { at } from './support.ts';
 
-export interface Told {
+export interface Invocation {
   readonly event: JsonObject;
   readonly key: string;
   readonly name: string;
@@ -15,55 +16,55 @@ export interface Told {
   readonly callbackUrl: string;
 }
 
-type Play = (told: Told) => unknown;
+type Answer = (invocation: Invocation) => unknown;
 
-export interface Prompter {
+export interface Backend {
   readonly port: number;
-  /** All that functions were asked, in order. */
-  readonly told: readonly Told[];
-  /** What functions return from now on, by route key; others return 200. */
-  play(plays: Record<string, Play>): void;
-  /** The first event that fits, be it there already. */
-  event(fits: (event: JsonObject) => boolean): Promise<Told>;
-  /** The end of this connection, as it was told. */
-  end(id: string): Promise<Told>;
-  forget(): void;
+  /** All invocations of functions, in order. */
+  readonly invocations: readonly Invocation[];
+  /** Sets the results of functions by route key. The others return 200. */
+  answer(answers: Record<string, Answer>): void;
+  /** Resolves with the first event, past or future, for which `fits` returns true. */
+  event(fits: (event: JsonObject) => boolean): Promise<Invocation>;
+  /** Resolves with the `$disconnect` of that connection. */
+  end(id: string): Promise<Invocation>;
+  reset(): void;
   close(): Promise<void>;
 }
 
 export const contextOf = (event: JsonObject) => at(event, 'requestContext');
 export const keyOf = (event: JsonObject) => String(contextOf(event).routeKey);
-export const idOf = ({ event }: Told) => String(contextOf(event).connectionId);
+export const idOf = ({ event }: Invocation) => String(contextOf(event).connectionId);
 
-/** Starts the prompter. */
-export async function startPrompter(): Promise<Prompter> {
-  const told: Told[] = [];
-  let plays: Record<string, Play> = {};
+/** Starts a backend. */
+export async function startBackend(): Promise<Backend> {
+  const invocations: Invocation[] = [];
+  let answers: Record<string, Answer> = {};
   const watch = createWatch();
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
-      const asked = readTold(JSON.parse(Buffer.concat(chunks).toString('utf8')));
-      told.push(asked);
+      const invocation = readInvocation(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+      invocations.push(invocation);
       watch.look();
-      const result = await plays[keyOf(asked.event)]?.(asked);
+      const result = await answers[keyOf(invocation.event)]?.(invocation);
       response.end(JSON.stringify(result ?? { statusCode: 200 }));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the prompter got no port');
+  if (address === null || typeof address === 'string') throw new Error('the backend got no port');
   return {
     port: address.port,
-    told,
-    play: (next) => {
-      plays = next;
+    invocations: invocations,
+    answer: (next) => {
+      answers = next;
     },
-    event: (fits) => watch.until(() => told.find(({ event }) => fits(event))),
+    event: (fits) => watch.until(() => invocations.find(({ event }) => fits(event))),
     end: (id) =>
-      watch.until(() => told.find((each) => keyOf(each.event) === '$disconnect' && idOf(each) === id)),
-    forget: () => void told.splice(0),
+      watch.until(() => invocations.find((each) => keyOf(each.event) === '$disconnect' && idOf(each) === id)),
+    reset: () => void invocations.splice(0),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -72,7 +73,7 @@ export async function startPrompter(): Promise<Prompter> {
   };
 }
 
-function readTold(value: unknown): Told {
+function readInvocation(value: unknown): Invocation {
   const { event, key, name, socketUrl, callbackUrl } = at({ value }, 'value');
   return {
     event: isObject(event) ? event : {},
@@ -83,7 +84,7 @@ function readTold(value: unknown): Told {
   };
 }
 
-/** Waits for conditions, looked at whenever something has come. */
+/** Waits for conditions, which are checked at each call of `look`. */
 function createWatch() {
   let watchers: (() => void)[] = [];
   return {
@@ -107,20 +108,20 @@ function createWatch() {
 export interface Client {
   readonly socket: WebSocket;
   readonly messages: readonly string[];
-  say(message: unknown): void;
-  /** The first message that holds this text, be it there already. */
-  hears(text: string): Promise<string>;
+  send(message: unknown): void;
+  /** Resolves with the first message, past or future, that has this text. */
+  message(text: string): Promise<string>;
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
 export interface Opening {
   readonly protocols?: string[];
   readonly headers?: Record<string, string>;
-  /** A client that takes messages of so many frames at most. */
+  /** Frames in a message that the client accepts, at most. */
   readonly maxFragments?: number;
 }
 
-/** Opens a WebSocket; fails with the status where it gets none. */
+/** Opens a WebSocket. Rejects with the status of a refusal. */
 export function openClient(url: string, { protocols = [], ...options }: Opening = {}): Promise<Client> {
   const socket = new WebSocket(url, protocols, options);
   const messages: string[] = [];
@@ -138,21 +139,21 @@ export function openClient(url: string, { protocols = [], ...options }: Opening 
       resolve({
         socket,
         messages,
-        say: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-        hears: (text) => watch.until(() => messages.find((message) => message.includes(text))),
+        send: (message) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
+        message: (text) => watch.until(() => messages.find((message) => message.includes(text))),
         closed,
       }),
     );
   });
 }
 
-/** Opens a WebSocket with an id that was just told, so that it is known which connection it is. */
-export async function openKnown(prompter: Prompter, url: string, opening?: Opening) {
+/** Opens a WebSocket, and finds its connection id by a mark in its query. */
+export async function openIdentified(backend: Backend, url: string, opening?: Opening) {
   const mark = Math.random().toString(36).slice(2);
   const client = await openClient(`${url}?mark=${mark}`, opening);
-  const told = await prompter.event((event) => {
+  const connect = await backend.event((event) => {
     const query = event.queryStringParameters;
     return isObject(query) && query.mark === mark;
   });
-  return { ...client, id: idOf(told), key: told.key, callbackUrl: told.callbackUrl };
+  return { ...client, id: idOf(connect), key: connect.key, callbackUrl: connect.callbackUrl };
 }
