@@ -60,8 +60,8 @@ export function lifetimeOf(
   }
   if (NOT_WHOLE.has(status) || (isForOne && policy.minTtl === 0)) return { ...rest, ttl: undefined };
   const expires = Date.parse(String(headers.expires ?? ''));
-  const asked = maxAge ?? (Number.isNaN(expires) ? policy.defaultTtl : (expires - now) / 1_000);
-  const wanted = prevents ? 0 : asked;
+  const seconds = maxAge ?? (Number.isNaN(expires) ? policy.defaultTtl : (expires - now) / 1_000);
+  const wanted = prevents ? 0 : seconds;
   return { ...rest, ttl: Math.max(policy.minTtl, Math.min(wanted, policy.maxTtl)) };
 }
 

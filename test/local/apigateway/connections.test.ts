@@ -219,8 +219,8 @@ describe('the caller of @connections', () => {
     const client = await open();
     const [poster, mute] = [await keyFor(client, 'post'), await keyFor(client, 'mute')];
     const statuses = async (key: string) => {
-      const asked = ['POST', 'GET', 'DELETE'].map((method) => raw(method, client.id, signed(key)));
-      return (await Promise.all(asked)).map(({ status }) => status);
+      const requests = ['POST', 'GET', 'DELETE'].map((method) => raw(method, client.id, signed(key)));
+      return (await Promise.all(requests)).map(({ status }) => status);
     };
     expect(await statuses(poster)).toEqual([200, 403, 403]);
     expect(await statuses(mute)).toEqual([403, 403, 403]);

@@ -64,16 +64,16 @@ describe('the watch of frames', () => {
 
   it('calls back once', async () => {
     const socket = new Socket();
-    let told = 0;
+    let calls = 0;
     watchFrames(socket, LIMIT, () => {
-      told += 1;
+      calls += 1;
     });
     const large = encode({ opcode: 1, final: true, length: LIMIT + 1 });
     socket.emit('data', large);
-    expect(told).toBe(0);
+    expect(calls).toBe(0);
     await new Promise(process.nextTick);
     socket.emit('data', large);
     await new Promise(process.nextTick);
-    expect(told).toBe(1);
+    expect(calls).toBe(1);
   });
 });

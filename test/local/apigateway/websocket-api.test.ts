@@ -107,8 +107,10 @@ describe('$connect', () => {
       const later = await openIdentified(backend, url);
       later.socket.close();
       await backend.end(later.id);
-      const toldOf = backend.invocations.filter((told) => idOf(told) === body.connectionId);
-      expect(toldOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
+      const invocationsOf = backend.invocations.filter(
+        (invocation) => idOf(invocation) === body.connectionId,
+      );
+      expect(invocationsOf.map(({ event }) => keyOf(event))).toEqual(['$connect']);
     },
   );
 

@@ -24,9 +24,9 @@ const ERROR_TTLS: Readonly<Record<number, number>> = { 404: 10, 503: 0, 502: 0, 
 let now: number;
 let cache: EdgeCache;
 /** The requests to the origin, in order. */
-let came: IncomingMessage[];
+let forwarded: IncomingMessage[];
 /** The number of requests to the edge. */
-let asked: number;
+let requested: number;
 let respond: Respond;
 let origin: Server;
 let edge: Server;
@@ -40,13 +40,13 @@ const listen = (server: Server): Promise<number> =>
 
 beforeAll(async () => {
   origin = createServer((request, response) => {
-    came.push(request);
+    forwarded.push(request);
     respond(request, response);
   });
   const host = `127.0.0.1:${await listen(origin)}`;
   const to = { id: 'o', host, takesSockets: false, readTimeoutMs: 500, accessKeyId: undefined };
   edge = createServer((request, response) => {
-    asked += 1;
+    requested += 1;
     const exchange: Exchange = {
       id: 'id',
       request,
@@ -74,8 +74,8 @@ afterAll(() => {
 });
 beforeEach(() => {
   now = 1_000_000;
-  came = [];
-  asked = 0;
+  forwarded = [];
+  requested = 0;
   cache = createEdgeCache({ clock: () => now, errorTtl: (status) => ERROR_TTLS[status] ?? 10 });
   let count = 0;
   respond = (_, response) => {
@@ -106,8 +106,8 @@ function answeringLater(answer: Respond): { open: () => void } {
     },
   };
 }
-const cameTo = (count: number) => expect.poll(() => came.length).toBe(count);
-const askedTo = (count: number) => expect.poll(() => asked).toBe(count);
+const forwardedTo = (count: number) => expect.poll(() => forwarded.length).toBe(count);
+const requestedTo = (count: number) => expect.poll(() => requested).toBe(count);
 
 describe('a copy', () => {
   it('answers until it expires, and has its age', async () => {
@@ -129,7 +129,7 @@ describe('a copy', () => {
       age: '0',
       etag: '"1"',
     });
-    expect(came[1]?.headers['if-none-match']).toBe('"1"');
+    expect(forwarded[1]?.headers['if-none-match']).toBe('"1"');
     expect(await get('/a')).toEqual([200, 'Hit', '0', 'answer 1']);
   });
 
@@ -186,14 +186,14 @@ describe('simultaneous requests with one key', () => {
   it('become one request to the origin if the answer may be cached', async () => {
     const gate = answeringLater(respond);
     const answers = ask(5);
-    await cameTo(1);
-    await askedTo(5);
+    await forwardedTo(1);
+    await requestedTo(5);
     gate.open();
     expect((await Promise.all(answers)).map(([, outcome, , body]) => `${outcome} ${body}`).sort()).toEqual([
       ...Array(4).fill('Hit answer 1'),
       'Miss answer 1',
     ]);
-    expect(came).toHaveLength(1);
+    expect(forwarded).toHaveLength(1);
   });
 
   it.each(['no-store', 'private', 'public, no-cache', 'max-age=0', 's-maxage=0'])(
@@ -205,10 +205,10 @@ describe('simultaneous requests with one key', () => {
         response.writeHead(200, { 'cache-control': directive }).end(String(count));
       });
       const answers = ask(4);
-      await cameTo(1);
-      await askedTo(4);
+      await forwardedTo(1);
+      await requestedTo(4);
       gate.open();
-      await cameTo(4);
+      await forwardedTo(4);
       gate.open();
       expect((await Promise.all(answers)).map(([, , , body]) => body).sort()).toEqual(['1', '2', '3', '4']);
     },
@@ -217,13 +217,13 @@ describe('simultaneous requests with one key', () => {
   it('get one answer without Cache-Control, although it is not cached', async () => {
     const gate = answeringLater(answering(200, {}, 'silent'));
     const answers = ask(3);
-    await cameTo(1);
-    await askedTo(3);
+    await forwardedTo(1);
+    await requestedTo(3);
     gate.open();
     await Promise.all(answers);
-    expect(came).toHaveLength(1);
+    expect(forwarded).toHaveLength(1);
     const again = ask(1);
-    await cameTo(2);
+    await forwardedTo(2);
     gate.open();
     await Promise.all(again);
   });
@@ -232,9 +232,9 @@ describe('simultaneous requests with one key', () => {
   it('get the 304 of the first one, with any condition of their own', async () => {
     const gate = answeringLater(answering(304, { 'cache-control': 'max-age=30' }));
     const first = get('/a', { 'if-none-match': '"1"' });
-    await cameTo(1);
+    await forwardedTo(1);
     const second = get('/a');
-    await askedTo(2);
+    await requestedTo(2);
     gate.open();
     expect([(await first)[0], (await second)[0]]).toEqual([304, 304]);
   });
@@ -242,7 +242,7 @@ describe('simultaneous requests with one key', () => {
   it('do not wait for a request with another key', async () => {
     const gate = answeringLater(respond);
     const answers = ['one', 'two', 'three'].map((key) => get('/a', { 'x-key': key }));
-    await cameTo(3);
+    await forwardedTo(3);
     gate.open();
     expect((await Promise.all(answers)).map(([, outcome]) => outcome)).toEqual(['Miss', 'Miss', 'Miss']);
   });
@@ -251,15 +251,15 @@ describe('simultaneous requests with one key', () => {
     const gate = answeringLater(respond);
     const controller = new AbortController();
     const first = fetch(`${url}/a`, { signal: controller.signal }).catch(() => 'left');
-    await cameTo(1);
+    await forwardedTo(1);
     const others = ask(2);
-    await askedTo(3);
+    await requestedTo(3);
     controller.abort();
     expect(await first).toBe('left');
-    await cameTo(2);
+    await forwardedTo(2);
     gate.open();
     expect((await Promise.all(others)).map(([status]) => status)).toEqual([200, 200]);
-    expect(came).toHaveLength(2);
+    expect(forwarded).toHaveLength(2);
   });
 
   it('stream at once if the answer is not cached', async () => {

@@ -131,11 +131,11 @@ describe('an origin', () => {
   });
 
   it('that never answers gets one request, and makes the answer 504', async () => {
-    const asked = vi.fn();
-    respond = asked;
+    const silent = vi.fn();
+    respond = silent;
     const response = await outside();
     expect(response.status).toBe(504);
-    expect(asked).toHaveBeenCalledOnce();
+    expect(silent).toHaveBeenCalledOnce();
   });
 
   it('that stops sending in the middle breaks the answer', async () => {

@@ -44,9 +44,9 @@ describe('the WebSocket URL', () => {
     expect(url).not.toBe(`${endpoint}/ws`);
     expect([endpoint.replace('ws:', 'http:'), stack.url]).not.toContain(stack.apiUrl);
     const client = await openIdentified(backend, url);
-    const told = await backend.event((event) => keyOf(event) === '$connect');
-    expect(told.socketUrl).toBe(`${endpoint}/ws`);
-    expect(told.callbackUrl).toBe(`${endpoint.replace('ws:', 'http:')}/ws`);
+    const connect = await backend.event((event) => keyOf(event) === '$connect');
+    expect(connect.socketUrl).toBe(`${endpoint}/ws`);
+    expect(connect.callbackUrl).toBe(`${endpoint.replace('ws:', 'http:')}/ws`);
     client.socket.close();
   });
 
