@@ -4,7 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Connections } from './apigateway/open-connections.ts';
+import type { GatewayConnections } from './apigateway/open-connections.ts';
 import type { Faults } from './faults/faults.ts';
 import type { CallLog } from './iam/call-log.ts';
 import type { Runtime } from './lambda/runtime.ts';
@@ -27,7 +27,7 @@ export interface Controlled {
   /** Lists and redrives queues. */
   readonly queues: Queues;
   /** The connections of all WebSocket APIs. */
-  readonly connections: Connections;
+  readonly connections: GatewayConnections;
 }
 
 /**

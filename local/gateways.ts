@@ -7,9 +7,9 @@ import { serveHttpApi } from './apigateway/http-api.ts';
 import { type SocketsOptions, serveSockets } from './apigateway/websockets.ts';
 import { serveDistribution } from './cloudfront/edge.ts';
 import { serveFunctionUrl } from './lambda/function-url.ts';
-import { type Listener, listen } from './listener.ts';
+import { type HttpListener, openListener } from './listener.ts';
 import type { Assembly, Resource } from './template/assembly.ts';
-import { REGION } from './template/intrinsics.ts';
+import { LOCAL_REGION } from './template/intrinsics.ts';
 import { apiId, distributionArn, distributionDomain, isWebSocketApi, socketUrl } from './template/names.ts';
 
 /** The kind of distributions. */
@@ -32,7 +32,7 @@ const KINDS = [
 const kindOf = (resource: Resource) => (isWebSocketApi(resource) ? SOCKET_API : resource.type);
 
 /** The listener of each resource that takes requests. */
-export type Gateways = ReadonlyMap<Resource, Listener>;
+export type Gateways = ReadonlyMap<Resource, HttpListener>;
 
 /**
  * Opens a port for each gateway of the assembly. They answer 503 until {@link serveGateways}.
@@ -42,14 +42,14 @@ export type Gateways = ReadonlyMap<Resource, Listener>;
 export async function openGateways(
   assembly: Assembly,
   port: number,
-  opened: (listener: Listener) => void,
+  opened: (listener: HttpListener) => void,
 ): Promise<Gateways> {
-  const gateways = new Map<Resource, Listener>();
+  const gateways = new Map<Resource, HttpListener>();
   const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
   for (const [kind, what] of KINDS) {
     for (const resource of resources.filter((each) => kindOf(each) === kind)) {
       const isFront = gateways.size === 0 && kind !== FUNCTION_URL;
-      const listener = await listen(isFront ? port : 0, `${what} ${resource.path}`);
+      const listener = await openListener(isFront ? port : 0, `${what} ${resource.path}`);
       opened(listener);
       gateways.set(resource, listener);
     }
@@ -71,7 +71,7 @@ export function withLocalUrls(gateways: Gateways): (text: string) => string {
   const replacements = [...gateways].flatMap(([resource, { url }]) => {
     if (resource.type === DISTRIBUTION) return [[`https://${distributionDomain(resource)}`, url] as const];
     if (resource.type !== HTTP_API) return [];
-    const domain = `${apiId(resource)}.execute-api.${REGION}.amazonaws.com`;
+    const domain = `${apiId(resource)}.execute-api.${LOCAL_REGION}.amazonaws.com`;
     const https = [`https://${domain}`, url] as const;
     if (kindOf(resource) === HTTP_API) return [https];
     // The bare domain comes last, because the others contain it. It is the origin of a distribution.

@@ -12,7 +12,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse) => void
 export type ServeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
 /** A server on a port of the loopback interface. */
-export interface Listener {
+export interface HttpListener {
   /** `http://127.0.0.1:1234`, no trailing slash. */
   readonly url: string;
   /** The server of Node. */
@@ -42,7 +42,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
  * @param what name of the server in error messages
  * @throws Error with one sentence if the port is taken
  */
-export async function listen(port: number, what: string): Promise<Listener> {
+export async function openListener(port: number, what: string): Promise<HttpListener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
   let upgrade: ServeUpgrade | undefined;
   const sockets = new Set<Socket>();

@@ -23,7 +23,7 @@ import { createCallLog } from './iam/call-log.ts';
 import { startEventSources } from './lambda/event-source.ts';
 import { readEventSources } from './lambda/event-source-plan.ts';
 import { startRuntime } from './lambda/runtime.ts';
-import { type Listener, listen } from './listener.ts';
+import { type HttpListener, openListener } from './listener.ts';
 import { type Services, serveAws } from './services/aws-front.ts';
 import { startDynamoDb } from './services/dynamodb-service.ts';
 import { startMessaging } from './services/messaging.ts';
@@ -33,10 +33,10 @@ import { startSecrets } from './services/secrets.ts';
 import { DEFAULT_REGION, publishQuota } from './services/sns-quota.ts';
 import { createShutdown, type ShutdownStep } from './shutdown.ts';
 import { type Assembly, type Resource, readAssembly } from './template/assembly.ts';
-import { createResolver, REGION } from './template/intrinsics.ts';
+import { createResolver, LOCAL_REGION } from './template/intrinsics.ts';
 import { createReferences } from './template/names.ts';
 import { createPlan, type Plan } from './template/plan.ts';
-import { refuseUnknown } from './template/resources.ts';
+import { refuseUnknownResources } from './template/resources.ts';
 
 export { isRegion } from './services/sns-quota.ts';
 
@@ -106,7 +106,7 @@ export interface LocalStack {
 export async function startLocalStack(options: LocalStackOptions): Promise<LocalStack> {
   const settings = settingsOf(options);
   const assembly = readAssembly(options.assembly);
-  refuseUnknown(assembly);
+  refuseUnknownResources(assembly);
   const steps: ShutdownStep[] = [];
   const close = createShutdown(steps, settings.log);
   try {
@@ -142,7 +142,7 @@ async function boot(
   const { port, concurrency, chaos, admits, log } = settings;
 
   // Ports come first, because the template refers to the URLs.
-  const aws = await started('the AWS endpoint', listen(0, 'the AWS endpoint'), steps);
+  const aws = await started('the AWS endpoint', openListener(0, 'the AWS endpoint'), steps);
   const gateways = await openGateways(assembly, port, ({ url, close }) => {
     steps.push({ name: url, end: close });
   });
@@ -200,7 +200,7 @@ async function boot(
     functionUrls: Object.fromEntries(urlsOf(gateways, FUNCTION_URL)),
     aws: {
       endpoint: aws.url,
-      region: REGION,
+      region: LOCAL_REGION,
       accessKeyId: adminKeyId,
       secretAccessKey: randomBytes(20).toString('hex'),
     },
@@ -210,7 +210,7 @@ async function boot(
   };
 }
 
-function readPlan(assembly: Assembly, aws: Listener, gateways: Gateways): Plan {
+function readPlan(assembly: Assembly, aws: HttpListener, gateways: Gateways): Plan {
   const addresses = { aws: aws.url, url: (resource: Resource) => gateways.get(resource)?.url ?? '' };
   return createPlan(assembly, createResolver(assembly, createReferences(addresses), withLocalUrls(gateways)));
 }
@@ -218,7 +218,7 @@ function readPlan(assembly: Assembly, aws: Listener, gateways: Gateways): Plan {
 /** Starts the services that store data: secrets, tables, topics and queues. */
 async function startServices(
   plan: Plan,
-  aws: Listener,
+  aws: HttpListener,
   { data, log }: Settings,
   steps: ShutdownStep[],
 ): Promise<Omit<Services, 'admits'>> {

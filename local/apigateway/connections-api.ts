@@ -8,16 +8,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PostChaos } from '../faults/chaos-sockets.ts';
 import type { Effect, Faults } from '../faults/faults.ts';
 import type { CallLog } from '../iam/call-log.ts';
-import { type Caller, denialOf } from '../services/aws-front.ts';
+import { type AwsCaller, denialOf } from '../services/aws-front.ts';
 import { readCredential } from '../services/aws-requests.ts';
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import {
-  type Connection,
-  type Connections,
   closeConnection,
   deliver,
+  type GatewayConnection,
+  type GatewayConnections,
   isGatewayId,
-  MAX_MESSAGE_BYTES,
+  MAX_SOCKET_MESSAGE_BYTES,
 } from './open-connections.ts';
 import { readBody } from './request-body.ts';
 import type { SocketApi } from './websocket-plan.ts';
@@ -27,11 +27,11 @@ export interface ConnectionsApiOptions {
   /** The API of the connections. */
   readonly api: SocketApi;
   /** The connections of all WebSocket APIs. */
-  readonly connections: Connections;
+  readonly connections: GatewayConnections;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
-  caller(accessKeyId: string): Caller | undefined;
+  caller(accessKeyId: string): AwsCaller | undefined;
   /** Decides about calls, and records them. */
   readonly callLog: CallLog;
   /** The faults that tests have added. */
@@ -54,7 +54,7 @@ const ACTION = 'execute-api:ManageConnections';
  * Bytes that wait here for a client that does not read, at most. AWS has such a limit and does not document it. Eight of the
  * largest messages are enough for a burst, and few enough for a test.
  */
-export const MAX_BUFFERED_BYTES = 8 * MAX_MESSAGE_BYTES;
+export const MAX_BUFFERED_BYTES = 8 * MAX_SOCKET_MESSAGE_BYTES;
 
 const SENT: Reply = { status: 200, body: '' };
 const DELETED: Reply = { status: 204, body: '' };
@@ -105,13 +105,13 @@ async function handle(
   request: IncomingMessage,
   id: string,
 ): Promise<Reply | undefined> {
-  const body = await readBody(request, MAX_MESSAGE_BYTES);
+  const body = await readBody(request, MAX_SOCKET_MESSAGE_BYTES);
   const caller = callerOf(options, request);
   if (caller !== undefined && 'status' in caller) return caller;
   const method = request.method ?? 'GET';
   const run = () => execute(options, method, id, body);
   if (caller === undefined) return run();
-  const arn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${options.api.id}/${options.api.stage}/${method}/@connections/${id}`;
+  const arn = `arn:aws:execute-api:${LOCAL_REGION}:${ACCOUNT}:${options.api.id}/${options.api.stage}/${method}/@connections/${id}`;
   const denied = denialOf(options.callLog, caller, ACTION, arn);
   if (denied !== undefined) return failure(403, 'AccessDeniedException', denied);
   options.callLog.count(caller.plan, ACTION);
@@ -121,7 +121,7 @@ async function handle(
 const SIGNED = /\bSignedHeaders=([^,\s]+)/;
 
 /** Returns the function that has signed the request, a refusal, or undefined for the admin key. */
-function callerOf(options: ConnectionsApiOptions, request: IncomingMessage): Caller | Reply | undefined {
+function callerOf(options: ConnectionsApiOptions, request: IncomingMessage): AwsCaller | Reply | undefined {
   const { authorization = '', 'x-amz-date': date } = request.headers;
   const credential = readCredential(authorization);
   if (credential === undefined) return NO_METHOD;
@@ -141,7 +141,7 @@ function callerOf(options: ConnectionsApiOptions, request: IncomingMessage): Cal
 
 async function withFaults(
   faults: Faults,
-  caller: Caller,
+  caller: AwsCaller,
   arn: string,
   run: () => Reply,
 ): Promise<Reply | undefined> {
@@ -155,7 +155,7 @@ async function withFaults(
   return late === 'unaffected' ? reply : late;
 }
 
-async function applyEffect(effect: Effect, caller: Caller): Promise<Reply | 'unaffected' | undefined> {
+async function applyEffect(effect: Effect, caller: AwsCaller): Promise<Reply | 'unaffected' | undefined> {
   if (effect.kind === 'reset') return undefined;
   if (effect.kind === 'error') return failure(effect.status, effect.type, effect.message);
   if (effect.kind === 'delay') {
@@ -182,7 +182,7 @@ function execute(
   return DELETED;
 }
 
-function post(connection: Connection | undefined, body: Buffer, chaos: PostChaos): Reply {
+function post(connection: GatewayConnection | undefined, body: Buffer, chaos: PostChaos): Reply {
   if (chaos === 'throttled') return TOO_MANY;
   if (chaos === 'failed') return FAILED;
   if (connection?.socket === undefined) return GONE;
@@ -191,7 +191,7 @@ function post(connection: Connection | undefined, body: Buffer, chaos: PostChaos
   return chaos === 'fine' ? SENT : FAILED;
 }
 
-function describe({ connectedAt, lastActiveAt, identity }: Connection): Reply {
+function describe({ connectedAt, lastActiveAt, identity }: GatewayConnection): Reply {
   const shown = {
     connectedAt: new Date(connectedAt).toISOString(),
     identity,

@@ -8,9 +8,9 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { mayInvoke } from '../iam/permissions.ts';
 import { MAX_PAYLOAD_BYTES, wholeOutcome } from '../lambda/response.ts';
 import type { Runtime } from '../lambda/runtime.ts';
-import type { Listener } from '../listener.ts';
+import type { HttpListener } from '../listener.ts';
 import type { Resolved } from '../template/assembly.ts';
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import { numberOr, requireString } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
@@ -55,7 +55,7 @@ interface Gateway {
 export function serveHttpApi(
   api: Resolved,
   plan: Plan,
-  listener: Listener,
+  listener: HttpListener,
   runtime: Runtime,
   log: Gateway['log'],
 ): void {
@@ -133,7 +133,7 @@ function readIntegration(integration: Resolved, key: string, plan: Plan, id: str
   if (!plan.functions.has(functionArn)) throw new Error(`${at} calls ${uri}, which no template has`);
   const [method = '', path = ''] = key === '$default' ? ['$default', ''] : key.split(' ');
   const called = key === '$default' ? '$default' : `${method === 'ANY' ? '*' : method}${path}`;
-  const sourceArn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${id}/$default/${called}`;
+  const sourceArn = `arn:aws:execute-api:${LOCAL_REGION}:${ACCOUNT}:${id}/$default/${called}`;
   return {
     functionArn,
     timeoutMs: numberOr(properties.TimeoutInMillis, DEFAULT_TIMEOUT_MS, `TimeoutInMillis of ${at}`),

@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 
 /** One connection. Times are in milliseconds since 1970. */
-export interface Connection {
+export interface GatewayConnection {
   /** By this id functions send messages. */
   readonly id: string;
   /** Id and construct path of its API. */
@@ -41,13 +41,13 @@ export interface ConnectionRecord {
 }
 
 /** The connections of all APIs. */
-export interface Connections {
+export interface GatewayConnections {
   /** Adds a connection before its `$connect`. */
-  add(connection: Connection): void;
+  add(connection: GatewayConnection): void;
   /** Removes a connection that has ended. */
-  remove(connection: Connection): void;
+  remove(connection: GatewayConnection): void;
   /** Returns the connection if messages can be sent to it: after the answer of `$connect`, and before it closes. */
-  open(apiId: string, id: string): Connection | undefined;
+  open(apiId: string, id: string): GatewayConnection | undefined;
   /** Returns all connections. */
   list(): ConnectionRecord[];
   /** Breaks all connections without a close frame, like a network failure. */
@@ -59,7 +59,7 @@ export interface Connections {
 /** A larger message must be sent in several frames. */
 export const MAX_FRAME_BYTES = 32 * 1024;
 /** Maximum size of a message in either direction. */
-export const MAX_MESSAGE_BYTES = 128 * 1024;
+export const MAX_SOCKET_MESSAGE_BYTES = 128 * 1024;
 
 /** Time that a client has to answer a close frame when the stack stops, in milliseconds. */
 const END_MS = 1_000;
@@ -69,8 +69,8 @@ const IDLE_MS = 10 * 60 * 1_000;
 const LIFETIME_MS = 2 * 60 * 60 * 1_000;
 
 /** Returns an empty list of connections. */
-export function createConnections(): Connections {
-  const connections = new Map<string, Connection>();
+export function createConnections(): GatewayConnections {
+  const connections = new Map<string, GatewayConnection>();
   return {
     add: (connection) => void connections.set(connection.id, connection),
     remove: (connection) => void connections.delete(connection.id),
@@ -92,7 +92,7 @@ export function createConnections(): Connections {
   };
 }
 
-function recordOf({ id, api, socket, connectedAt }: Connection): ConnectionRecord {
+function recordOf({ id, api, socket, connectedAt }: GatewayConnection): ConnectionRecord {
   const later = socket !== undefined && isOpen(socket) ? 'open' : 'closing';
   return {
     api: api.path,
@@ -113,7 +113,7 @@ export const newGatewayId = () => `${randomBytes(ID_BYTES).toString('base64url')
 export const isGatewayId = (id: string) => /^[\w+/-]{15}=$/.test(id);
 
 /** Sends one message in frames of {@link MAX_FRAME_BYTES} at most. Does nothing if the connection is not open. */
-export function deliver(connection: Connection, message: Buffer): void {
+export function deliver(connection: GatewayConnection, message: Buffer): void {
   const { socket } = connection;
   if (socket === undefined || !isOpen(socket)) return;
   connection.lastActiveAt = Date.now();
@@ -126,7 +126,7 @@ export function deliver(connection: Connection, message: Buffer): void {
 }
 
 /** Closes a connection with a close frame. `$disconnect` gets the first code and reason. */
-export function closeConnection(connection: Connection, code: number, reason: string): void {
+export function closeConnection(connection: GatewayConnection, code: number, reason: string): void {
   connection.closed ??= { code, reason };
   connection.socket?.close(code, reason);
 }
@@ -136,7 +136,7 @@ export function closeConnection(connection: Connection, code: number, reason: st
  * @param scale by which both times are divided
  * @returns a function that stops the watch
  */
-export function watchClock(connection: Connection, scale: number): () => void {
+export function watchClock(connection: GatewayConnection, scale: number): () => void {
   const old = connection.connectedAt + LIFETIME_MS / scale;
   let timer: NodeJS.Timeout | undefined;
   const look = () => {

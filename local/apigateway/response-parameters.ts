@@ -4,7 +4,7 @@
  * @module
  */
 
-import { listOf, requireObject, requireString } from '../template/json.ts';
+import { asList, requireObject, requireString } from '../template/json.ts';
 import type { HttpAnswer } from './http-event.ts';
 
 /** Returns the changed answer. */
@@ -28,7 +28,7 @@ export function readResponseParameters(property: unknown, at: string): ResponseP
     const { ResponseParameters: parameters } = requireObject(entry, `the parameters for ${status} of ${at}`);
     byStatus.set(
       Number(status),
-      listOf(parameters).map((parameter) => readChange(parameter, at)),
+      asList(parameters).map((parameter) => readChange(parameter, at)),
     );
   }
   return (answer) => {

@@ -9,23 +9,23 @@ import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { wholeOutcome } from '../lambda/response.ts';
 import type { Runtime } from '../lambda/runtime.ts';
-import { type Listener, responseOn } from '../listener.ts';
+import { type HttpListener, responseOn } from '../listener.ts';
 import { watchFrames } from './frame-watch.ts';
 import { sendMessage } from './http-event.ts';
 import {
-  type Connection,
-  type Connections,
   closeConnection,
   deliver,
+  type GatewayConnection,
+  type GatewayConnections,
   MAX_FRAME_BYTES,
-  MAX_MESSAGE_BYTES,
+  MAX_SOCKET_MESSAGE_BYTES,
   newGatewayId,
   watchClock,
 } from './open-connections.ts';
 import {
+  type ConnectionContext,
   connectEvent,
   disconnectEvent,
-  type EventSource,
   messageEvent,
   readSocketAnswer,
   type SocketAnswer,
@@ -40,7 +40,7 @@ export interface SocketApiOptions {
   /** Invokes functions. */
   readonly runtime: Runtime;
   /** The connections of all WebSocket APIs. */
-  readonly connections: Connections;
+  readonly connections: GatewayConnections;
   /** How many times as fast as on AWS connections age. */
   readonly clockScale: number;
   /** Is called once for each connection. Returns true if its `$disconnect` gets lost. */
@@ -61,8 +61,8 @@ interface Gateway extends SocketApiOptions {
 /** One connection and its gateway. */
 interface Session {
   readonly gateway: Gateway;
-  readonly source: EventSource;
-  readonly connection: Connection;
+  readonly source: ConnectionContext;
+  readonly connection: GatewayConnection;
   readonly losesDisconnect: boolean;
 }
 
@@ -76,13 +76,13 @@ const MAX_URL_BYTES = 4_096;
 const MAX_AT_A_TIME = 50;
 
 /** Serves the upgrades of one API on its listener. Returns a function that closes all of its connections. */
-export function serveSocketApi(listener: Listener, options: SocketApiOptions): () => Promise<void> {
+export function serveSocketApi(listener: HttpListener, options: SocketApiOptions): () => Promise<void> {
   const subprotocols = new WeakMap<IncomingMessage, string>();
   // Without permessage-deflate: API Gateway does not offer it.
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    maxPayload: MAX_MESSAGE_BYTES,
+    maxPayload: MAX_SOCKET_MESSAGE_BYTES,
     handleProtocols: () => false, // the answer has a subprotocol only if the function has chosen one
   });
   server.on('headers', (lines, request) => {
@@ -135,7 +135,7 @@ async function connect(gateway: Gateway, request: IncomingMessage, socket: Socke
 function newSession(gateway: Gateway, request: IncomingMessage, socket: Socket): Session {
   const { api } = gateway;
   const now = Date.now();
-  const connection: Connection = {
+  const connection: GatewayConnection = {
     id: newGatewayId(),
     api,
     connectedAt: now,
@@ -237,8 +237,8 @@ async function receive({ gateway, source, connection }: Session, message: string
   if (answer === 'failed') return complain('Internal server error');
   if (!route.answers || answer.body === undefined) return;
   const body = Buffer.from(answer.body);
-  if (body.length <= MAX_MESSAGE_BYTES) return deliver(connection, body);
-  gateway.log(`[socket] ${route.key} answered ${body.length} bytes; ${MAX_MESSAGE_BYTES} can be sent`);
+  if (body.length <= MAX_SOCKET_MESSAGE_BYTES) return deliver(connection, body);
+  gateway.log(`[socket] ${route.key} answered ${body.length} bytes; ${MAX_SOCKET_MESSAGE_BYTES} can be sent`);
   complain('Internal server error');
 }
 

@@ -6,12 +6,12 @@
 import type { IncomingMessage } from 'node:http';
 import { isObject, type JsonObject, parseJson } from '../template/json.ts';
 import { commonLogTime, traceId } from './http-event.ts';
-import { type Connection, newGatewayId } from './open-connections.ts';
+import { type GatewayConnection, newGatewayId } from './open-connections.ts';
 
 /** The common part of all events of one connection. */
-export interface EventSource {
+export interface ConnectionContext {
   /** The connection that the event is about. */
-  readonly connection: Connection;
+  readonly connection: GatewayConnection;
   /** Name of the stage. */
   readonly stage: string;
   /** The Host header of the handshake. */
@@ -24,7 +24,7 @@ interface Many {
 }
 
 /** Returns the event of `$connect`. It is the only one with all headers and with the query. */
-export function connectEvent(source: EventSource, requestId: string, request: IncomingMessage): Buffer {
+export function connectEvent(source: ConnectionContext, requestId: string, request: IncomingMessage): Buffer {
   const headers = readHeaders(request);
   const query = readQuery(request.url ?? '/');
   return encode({
@@ -40,7 +40,12 @@ export function connectEvent(source: EventSource, requestId: string, request: In
 }
 
 /** Returns the event of one message of the client. */
-export function messageEvent(source: EventSource, requestId: string, routeKey: string, body: string): Buffer {
+export function messageEvent(
+  source: ConnectionContext,
+  requestId: string,
+  routeKey: string,
+  body: string,
+): Buffer {
   return encode({
     requestContext: { ...context(source, requestId, routeKey, 'MESSAGE'), messageId: newGatewayId() },
     body,
@@ -50,7 +55,7 @@ export function messageEvent(source: EventSource, requestId: string, routeKey: s
 
 /** Returns the event of `$disconnect`. As on AWS, it has some header names, most of them without a value. */
 export function disconnectEvent(
-  source: EventSource,
+  source: ConnectionContext,
   requestId: string,
   code: number,
   reason: string,
@@ -71,7 +76,12 @@ export function disconnectEvent(
 
 const encode = (event: JsonObject) => Buffer.from(JSON.stringify(event));
 
-function context(source: EventSource, requestId: string, routeKey: string, eventType: string): JsonObject {
+function context(
+  source: ConnectionContext,
+  requestId: string,
+  routeKey: string,
+  eventType: string,
+): JsonObject {
   const { connection, stage, domainName } = source;
   const now = new Date();
   return {

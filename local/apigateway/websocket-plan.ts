@@ -6,7 +6,7 @@
 
 import { mayInvoke } from '../iam/permissions.ts';
 import type { Resolved } from '../template/assembly.ts';
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import { isObject, numberOr, parseJson, requireString } from '../template/json.ts';
 import { apiId } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
@@ -104,7 +104,7 @@ function readRoute(route: Resolved, plan: Plan, stageId: string): SocketRoute {
   });
   if (integration === undefined) throw new Error(`${at} has no integration: ${String(properties.Target)}`);
   const { functionArn, timeoutMs } = readIntegration(integration, plan);
-  const sourceArn = `arn:aws:execute-api:${REGION}:${ACCOUNT}:${stageId}/${key}`;
+  const sourceArn = `arn:aws:execute-api:${LOCAL_REGION}:${ACCOUNT}:${stageId}/${key}`;
   return {
     key,
     functionArn,

@@ -8,12 +8,12 @@ import { createSocketChaos } from '../faults/chaos-sockets.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { CallLog } from '../iam/call-log.ts';
 import type { Runtime } from '../lambda/runtime.ts';
-import type { Listener } from '../listener.ts';
+import type { HttpListener } from '../listener.ts';
 import type { Resolved } from '../template/assembly.ts';
 import type { Plan } from '../template/plan.ts';
 import { createConnectionsApi } from './connections-api.ts';
 import { sendMessage } from './http-event.ts';
-import type { Connections } from './open-connections.ts';
+import type { GatewayConnections } from './open-connections.ts';
 import { serveSocketApi } from './websocket-api.ts';
 import { readSocketApi } from './websocket-plan.ts';
 
@@ -28,7 +28,7 @@ export interface SocketsOptions {
   /** The faults that tests have added. */
   readonly faults: Faults;
   /** The connections of all WebSocket APIs. */
-  readonly connections: Connections;
+  readonly connections: GatewayConnections;
   /** How often posts fail and `$disconnect` gets lost. */
   readonly chaos: Chaos;
   /** Access key that no policy is asked about. */
@@ -49,7 +49,11 @@ export interface ServedSockets {
  * Serves one API of the plan on its listener.
  * @throws Error with one sentence for an API that is not understood
  */
-export function serveSockets(resource: Resolved, listener: Listener, options: SocketsOptions): ServedSockets {
+export function serveSockets(
+  resource: Resolved,
+  listener: HttpListener,
+  options: SocketsOptions,
+): ServedSockets {
   const { plan, runtime, connections, chaos, log } = options;
   const api = readSocketApi(resource, plan);
   const socketChaos = createSocketChaos(chaos);

@@ -11,7 +11,7 @@ import { edgeError } from './edge-error.ts';
 import type { EdgeRequest } from './edge-event.ts';
 import { type Answered, lifetimeOf } from './edge-lifetime.ts';
 import type { CachePolicy } from './edge-policy.ts';
-import { answer, type Exchange, type Receiver, returnedHeaders, VIA } from './origin.ts';
+import { answer, type Exchange, type OriginReceiver, returnedHeaders, VIA } from './origin.ts';
 
 /** The clock and the error settings of a cache. */
 export interface EdgeCacheOptions {
@@ -30,7 +30,7 @@ export interface Lookup {
   /** The viewer that waits for the answer. */
   readonly exchange: Exchange;
   /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
-  readonly send: (request: EdgeRequest, receiver?: Receiver) => void;
+  readonly send: (request: EdgeRequest, receiver?: OriginReceiver) => void;
 }
 
 /** The cache of one distribution. */

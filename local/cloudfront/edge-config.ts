@@ -5,7 +5,7 @@
 
 import { matchesWildcard } from '../iam/iam-match.ts';
 import type { Resolved } from '../template/assembly.ts';
-import { type JsonObject, listOf, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
+import { asList, type JsonObject, numberOr, objectOr, requireString, stringsOf } from '../template/json.ts';
 import { edgeFunctionArn } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
@@ -59,7 +59,7 @@ export function readOrigins(
   accessKeyId: string,
   socketHosts: ReadonlySet<string>,
 ): ReadonlyMap<string, Origin> {
-  const origins = listOf(configOf(resource).Origins).map((entry) => {
+  const origins = asList(configOf(resource).Origins).map((entry) => {
     const origin = objectOr(entry);
     const at = `an origin of ${describeResource(resource)}`;
     if (origin.CustomOriginConfig === undefined) throw new Error(`${at} has no CustomOriginConfig`);
@@ -109,7 +109,7 @@ export function readBehaviors(
 ): Behavior[] {
   const config = configOf(resource);
   const fallback = { ...objectOr(config.DefaultCacheBehavior), PathPattern: '*' };
-  return [...listOf(config.CacheBehaviors), fallback].map((entry) => {
+  return [...asList(config.CacheBehaviors), fallback].map((entry) => {
     const behavior = objectOr(entry);
     const at = `the behavior ${String(behavior.PathPattern)} of ${describeResource(resource)}`;
     const originId = requireString(behavior.TargetOriginId, `TargetOriginId of ${at}`);
@@ -138,7 +138,7 @@ function refuseCachedOptions({ CachedMethods: methods }: JsonObject, at: string)
 /** Returns the minimum cache time of each error status in seconds, for the statuses that the template has. */
 export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
   const at = `the error responses of ${describeResource(resource)}`;
-  const errors = listOf(configOf(resource).CustomErrorResponses).map(objectOr);
+  const errors = asList(configOf(resource).CustomErrorResponses).map(objectOr);
   return new Map(
     errors.map(({ ErrorCode: code, ErrorCachingMinTTL: ttl }) => [
       numberOr(code, 0, `ErrorCode of ${at}`),
@@ -148,7 +148,7 @@ export function readErrorTtls(resource: Resolved): ReadonlyMap<number, number> {
 }
 
 function functionOf(behavior: JsonObject, at: string): string | undefined {
-  const [association, ...others] = listOf(behavior.FunctionAssociations).map(objectOr);
+  const [association, ...others] = asList(behavior.FunctionAssociations).map(objectOr);
   if (association === undefined) return undefined;
   if (others.length === 0 && association.EventType === 'viewer-request')
     return requireString(association.FunctionARN, `FunctionARN of ${at}`);

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { HttpAnswer } from '../apigateway/http-event.ts';
-import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
+import { asList, isObject, type JsonObject, objectOr, stringOr } from '../template/json.ts';
 
 /** A request to an origin. */
 export interface EdgeRequest {
@@ -118,7 +118,7 @@ const isSame = (left: unknown, right: unknown) => JSON.stringify(left) === JSON.
 function flatten(values: unknown): [string, string][] {
   return Object.entries(objectOr(values)).flatMap(([name, entry]) => {
     const { value, multiValue } = objectOr(entry);
-    const all = multiValue === undefined ? [{ value }] : listOf(multiValue);
+    const all = multiValue === undefined ? [{ value }] : asList(multiValue);
     return all.map((item): [string, string] => [name, stringOr(objectOr(item).value, '')]);
   });
 }

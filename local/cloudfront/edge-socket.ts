@@ -9,7 +9,7 @@ import type { EdgeRequest } from './edge-event.ts';
 import { ask, type Exchange, type Origin, VIA } from './origin.ts';
 
 /** A request of a viewer for a WebSocket. */
-export interface Upgrade {
+export interface ViewerUpgrade {
   /** The TCP connection of the viewer. */
   readonly socket: Socket;
   /** The bytes that the viewer sent before the answer. */
@@ -22,7 +22,7 @@ export function tunnel(
   agent: Agent,
   edge: EdgeRequest,
   exchange: Exchange,
-  { socket: viewer, head }: Upgrade,
+  { socket: viewer, head }: ViewerUpgrade,
 ): void {
   const outgoing = ask(origin, agent, edge, exchange, {
     more: { connection: 'Upgrade', upgrade: 'websocket' },

@@ -7,7 +7,7 @@ import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import { sendAnswer, sendMessage } from '../apigateway/http-event.ts';
 import { headBytes } from '../apigateway/request-body.ts';
 import { NOT_SIGNED } from '../lambda/function-url.ts';
-import { type Listener, responseOn } from '../listener.ts';
+import { type HttpListener, responseOn } from '../listener.ts';
 import type { Resolved } from '../template/assembly.ts';
 import { distributionDomain, distributionId } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
@@ -28,7 +28,7 @@ import {
   readDecision,
   splitTarget,
 } from './edge-event.ts';
-import { tunnel, type Upgrade } from './edge-socket.ts';
+import { tunnel, type ViewerUpgrade } from './edge-socket.ts';
 import { breaksSignature, type Exchange, forward, hasBody, type Origin } from './origin.ts';
 
 /** The parts of the stack that a distribution uses. */
@@ -76,7 +76,7 @@ export interface ServedDistribution {
  */
 export function serveDistribution(
   resource: Resolved,
-  listener: Listener,
+  listener: HttpListener,
   { plan, accessKeyId, socketHosts, log }: DistributionOptions,
 ): ServedDistribution {
   const origins = readOrigins(resource, plan, accessKeyId, socketHosts);
@@ -102,7 +102,7 @@ export function serveDistribution(
     },
     log,
   };
-  const take = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => {
+  const take = (request: IncomingMessage, response: ServerResponse, upgrade?: ViewerUpgrade) => {
     const id = distribution.newRequestId();
     handle(distribution, id, request, response, upgrade).catch((error: unknown) => {
       // For example an invalid header, which the function at the edge has set.
@@ -131,7 +131,7 @@ async function handle(
   id: string,
   request: IncomingMessage,
   response: ServerResponse,
-  upgrade: Upgrade | undefined,
+  upgrade: ViewerUpgrade | undefined,
 ): Promise<void> {
   const { uri } = splitTarget(request);
   const behavior = distribution.behaviors.find(({ matches }) => matches(uri));

@@ -12,7 +12,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from 'node:http';
-import { REGION } from '../template/intrinsics.ts';
+import { LOCAL_REGION } from '../template/intrinsics.ts';
 import type { AddCors } from './edge-cors.ts';
 import { sendEdgeError } from './edge-error.ts';
 import type { EdgeRequest } from './edge-event.ts';
@@ -81,14 +81,14 @@ const NOT_RETURNED = new Set([
 export const VIA = '1.1 local.cloudfront.net (CloudFront)';
 
 /** Takes the result of a request to an origin. Neither function is called after the viewer has disconnected. */
-export interface Receiver {
+export interface OriginReceiver {
   /** Takes the answer of the origin as it begins. */
   answered(incoming: IncomingMessage): void;
   /** Is called if the origin does not answer or breaks the connection. */
   failed(status: 502 | 504, reason: string): void;
 }
 
-const toViewer = (exchange: Exchange): Receiver => ({
+const toViewer = (exchange: Exchange): OriginReceiver => ({
   answered: (incoming) => answer(incoming, exchange),
   failed: (status, reason) => sendEdgeError(exchange.response, status, reason, exchange.id),
 });
@@ -120,7 +120,10 @@ export function ask(
   agent: Agent,
   edge: EdgeRequest,
   exchange: Exchange,
-  { more = {}, receiver = toViewer(exchange) }: { more?: OutgoingHttpHeaders; receiver?: Receiver } = {},
+  {
+    more = {},
+    receiver = toViewer(exchange),
+  }: { more?: OutgoingHttpHeaders; receiver?: OriginReceiver } = {},
 ): ClientRequest {
   const { request, response } = exchange;
   const [hostname, port] = origin.host.split(':');
@@ -184,7 +187,7 @@ function headersFor(origin: Origin, edge: EdgeRequest, exchange: Exchange): Outg
 /** Returns a header in the form of a signature. Only the access key is checked here, and it is secret. */
 function signature(accessKeyId: string): string {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
-  const scope = `${accessKeyId}/${day}/${REGION}/lambda/aws4_request`;
+  const scope = `${accessKeyId}/${day}/${LOCAL_REGION}/lambda/aws4_request`;
   return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-cf-id, Signature=${'0'.repeat(64)}`;
 }
 

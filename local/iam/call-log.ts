@@ -3,7 +3,7 @@
  * @module
  */
 
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import type { FunctionPlan } from '../template/plan.ts';
 import type { ResourcePolicies } from '../template/resource-policies.ts';
 import { type Decision, decide, type Match, type Statement } from './iam.ts';
@@ -92,7 +92,7 @@ export function createCallLog(functions: readonly FunctionPlan[], policies: Reso
         resource,
         context: {
           'aws:SecureTransport': ['true'], // on AWS every call of an SDK is encrypted
-          'aws:RequestedRegion': [REGION],
+          'aws:RequestedRegion': [LOCAL_REGION],
           'aws:PrincipalArn': [role],
           'aws:PrincipalAccount': [ACCOUNT],
           'aws:ResourceAccount': [ACCOUNT],

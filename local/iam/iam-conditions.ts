@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isObject, listOf, requireString } from '../template/json.ts';
+import { asList, isObject, requireString } from '../template/json.ts';
 import { matchesArn, matchesWildcard } from './iam-match.ts';
 
 /** The values of the condition keys of one request. A key may have several values. */
@@ -101,7 +101,7 @@ export function parseConditions(block: unknown, name: string): Condition[] {
   return Object.entries(block).flatMap(([operator, entries]) => {
     if (!isObject(entries)) throw new Error(`policy ${name} has no keys below ${operator}`);
     return Object.entries(entries).map(([key, wanted]) => {
-      return { key, holds: parseOperator(operator, listOf(wanted).map(textOf), name) };
+      return { key, holds: parseOperator(operator, asList(wanted).map(textOf), name) };
     });
   });
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { isObject, type JsonObject, listOf, stringsOf } from '../template/json.ts';
+import { asList, isObject, type JsonObject, stringsOf } from '../template/json.ts';
 import { type Condition, type ConditionContext, lookUp, parseConditions } from './iam-conditions.ts';
 import { matchesArn, matchesWildcard } from './iam-match.ts';
 import { meant, type Principals, parsePrincipals, type Requester } from './iam-principals.ts';
@@ -86,7 +86,7 @@ export function parseResourcePolicy(document: unknown, name: string): Statement[
 function statementsOf(document: unknown, name: string): JsonObject[] {
   if (!isObject(document))
     throw new Error(`policy ${name} must be an object, got ${JSON.stringify(document)}`);
-  return listOf(document.Statement).map((entry) => {
+  return asList(document.Statement).map((entry) => {
     if (isObject(entry)) return entry;
     throw new Error(`policy ${name} has the statement ${JSON.stringify(entry)}`);
   });

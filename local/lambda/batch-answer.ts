@@ -5,7 +5,7 @@
  */
 
 import { isObject, parseJson } from '../template/json.ts';
-import type { Outcome } from './response.ts';
+import type { InvocationOutcome } from './response.ts';
 import type { ReceivedMessage } from './sqs-event.ts';
 
 /** The result of a batch. */
@@ -21,7 +21,7 @@ export interface BatchResult {
  * @param reportsFailures false if every answer is a success
  */
 export function batchResultOf(
-  outcome: Outcome,
+  outcome: InvocationOutcome,
   batch: readonly ReceivedMessage[],
   reportsFailures: boolean,
 ): BatchResult {

@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { REGION } from '../template/intrinsics.ts';
+import { LOCAL_REGION } from '../template/intrinsics.ts';
 import type { FunctionPlan } from '../template/plan.ts';
 
 /** The names of an environment. */
-export interface Identity {
+export interface EnvironmentIdentity {
   /** Part of the URL of its Runtime API. */
   readonly id: string;
   /** Its AWS calls have this access key. */
@@ -57,7 +57,7 @@ const NODE_FLAGS = ['--no-experimental-detect-module', '--no-experimental-requir
 export function spawnRuntime(
   plan: FunctionPlan,
   settings: Settings,
-  identity: Identity,
+  identity: EnvironmentIdentity,
   print: (line: string) => void,
 ): Child {
   const args = [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency), settings.compiled];
@@ -85,11 +85,15 @@ export function spawnRuntime(
  * may have the credentials of the developer.
  * @see https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
  */
-function environmentOf(plan: FunctionPlan, settings: Settings, identity: Identity): Record<string, string> {
+function environmentOf(
+  plan: FunctionPlan,
+  settings: Settings,
+  identity: EnvironmentIdentity,
+): Record<string, string> {
   return {
     ...plan.environment,
-    AWS_REGION: REGION,
-    AWS_DEFAULT_REGION: REGION,
+    AWS_REGION: LOCAL_REGION,
+    AWS_DEFAULT_REGION: LOCAL_REGION,
     AWS_ACCESS_KEY_ID: identity.accessKeyId,
     AWS_SECRET_ACCESS_KEY: randomUUID(),
     AWS_SESSION_TOKEN: 'local',

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FunctionPlan } from '../template/plan.ts';
-import { type Exit, type Identity, spawnRuntime } from './child.ts';
-import { type Failure, type Outcome, receiveResponse } from './response.ts';
+import { type EnvironmentIdentity, type Exit, spawnRuntime } from './child.ts';
+import { type Failure, type InvocationOutcome, receiveResponse } from './response.ts';
 
 /** One invocation of a function. */
 export interface Invocation {
@@ -15,7 +15,7 @@ export interface Invocation {
   /** The event as JSON text. */
   readonly payload: Buffer;
   /** Sets the outcome. Only the first call has an effect. */
-  settle(outcome: Outcome): void;
+  settle(outcome: InvocationOutcome): void;
   /** Is called when the invocation is over. For a streamed response that is later than its outcome. */
   release(): void;
 }
@@ -51,7 +51,7 @@ export interface End {
 }
 
 /** A running environment. */
-export interface Environment extends Identity {
+export interface Environment extends EnvironmentIdentity {
   /** The function that it runs. */
   readonly plan: FunctionPlan;
   /** Undefined if the process could not start. */
@@ -102,7 +102,7 @@ interface State {
 /** Starts a process for the function. */
 export function startEnvironment(plan: FunctionPlan, host: EnvironmentHost): Environment {
   const id = randomBytes(8).toString('hex');
-  const identity: Identity = {
+  const identity: EnvironmentIdentity = {
     id,
     accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
     logStream: `${new Date().toISOString().slice(0, 10).replaceAll('-', '/')}/[$LATEST]${id}`,

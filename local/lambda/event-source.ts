@@ -9,7 +9,7 @@ import { createQueueChaos, type MessageChaos, scheduleBatches } from '../faults/
 import type { Messaging } from '../services/messaging.ts';
 import { batchResultOf } from './batch-answer.ts';
 import type { EventSource } from './event-source-plan.ts';
-import type { Outcome } from './response.ts';
+import type { InvocationOutcome } from './response.ts';
 import { bufferOutcome } from './response.ts';
 import type { Runtime } from './runtime.ts';
 import { createSemaphore, type Semaphore } from './semaphore.ts';
@@ -176,7 +176,7 @@ async function invoke(
   poller: Poller,
   batch: readonly ReceivedMessage[],
   hiddenUntil: number,
-): Promise<Outcome> {
+): Promise<InvocationOutcome> {
   const payload = writeEvent(batch);
   for (;;) {
     const { source, options, closing } = poller;

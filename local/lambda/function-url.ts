@@ -12,7 +12,7 @@ import { buildEvent, readAnswer, readHead, sendAnswer, sendMessage } from '../ap
 import { readBody } from '../apigateway/request-body.ts';
 import type { CallLog } from '../iam/call-log.ts';
 import { byUrl, mayInvokeByUrl } from '../iam/permissions.ts';
-import type { Listener } from '../listener.ts';
+import type { HttpListener } from '../listener.ts';
 import { readCredential } from '../services/aws-requests.ts';
 import type { Resolved } from '../template/assembly.ts';
 import { ACCOUNT } from '../template/intrinsics.ts';
@@ -67,7 +67,7 @@ const REMAPPED = ['date', 'server', 'www-authenticate'];
  * Serves one function URL on its listener.
  * @throws Error with one sentence for a URL that is not understood
  */
-export function serveFunctionUrl(url: Resolved, listener: Listener, options: FunctionUrlOptions): void {
+export function serveFunctionUrl(url: Resolved, listener: HttpListener, options: FunctionUrlOptions): void {
   const { plan, runtime, log } = options;
   const at = describeResource(url);
   const functionArn = requireString(url.properties.TargetFunctionArn, `TargetFunctionArn of ${at}`);

@@ -10,7 +10,7 @@ import { objectOr, parseJson, stringOr } from '../template/json.ts';
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
 
 /** The outcome of an invocation. */
-export type Outcome =
+export type InvocationOutcome =
   | { readonly kind: 'answer'; readonly payload: Buffer }
   /** A streamed response. `body` fails if the function or its process fails. */
   | { readonly kind: 'stream'; readonly contentType: string; readonly body: Readable }
@@ -28,9 +28,9 @@ export interface Failure {
 }
 
 /** Takes what a process has posted. */
-export interface Receiver {
+export interface ResponseReceiver {
   /** Is called once, for a stream as soon as it begins. */
-  outcome(outcome: Outcome): void;
+  outcome(outcome: InvocationOutcome): void;
   /** Is called when the whole body was read; not at all if the process ends before. */
   complete(): void;
 }
@@ -39,13 +39,13 @@ export interface Receiver {
  * Reads one posted body.
  * @param what `response` or `error`
  */
-export function receiveResponse(request: IncomingMessage, what: string, receiver: Receiver): void {
+export function receiveResponse(request: IncomingMessage, what: string, receiver: ResponseReceiver): void {
   if (request.headers['lambda-runtime-function-response-mode'] === 'streaming')
     receiveStream(request, receiver);
   else receiveWhole(request, what, receiver);
 }
 
-function receiveWhole(request: IncomingMessage, what: string, receiver: Receiver): void {
+function receiveWhole(request: IncomingMessage, what: string, receiver: ResponseReceiver): void {
   const chunks: Buffer[] = [];
   let size = 0;
   request.on('data', (chunk: Buffer) => {
@@ -60,7 +60,7 @@ function receiveWhole(request: IncomingMessage, what: string, receiver: Receiver
   });
 }
 
-function answer(chunks: Buffer[], size: number): Outcome {
+function answer(chunks: Buffer[], size: number): InvocationOutcome {
   const [only, ...rest] = chunks;
   if (size <= MAX_PAYLOAD_BYTES) {
     return {
@@ -72,13 +72,13 @@ function answer(chunks: Buffer[], size: number): Outcome {
   return { kind: 'failure', type: 'Function.ResponseSizeTooLarge', message };
 }
 
-function failure(body: string): Outcome {
+function failure(body: string): InvocationOutcome {
   const { errorType, errorMessage } = objectOr(parseJson(body));
   return { kind: 'failure', type: stringOr(errorType, 'Error'), message: stringOr(errorMessage, body) };
 }
 
 /** Each chunk is passed on at once, so that the client sees each write of the function. */
-function receiveStream(request: IncomingMessage, receiver: Receiver): void {
+function receiveStream(request: IncomingMessage, receiver: ResponseReceiver): void {
   const body = new PassThrough();
   body.on('error', () => {}); // an error without a reader must not end the stack
   request.pipe(body, { end: false });
@@ -95,7 +95,7 @@ function receiveStream(request: IncomingMessage, receiver: Receiver): void {
 }
 
 /** Reads a stream to its end, for callers that cannot stream. */
-export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
+export async function bufferOutcome(outcome: InvocationOutcome): Promise<InvocationOutcome> {
   if (outcome.kind !== 'stream') return outcome;
   const chunks: Buffer[] = [];
   let size = 0;
@@ -116,7 +116,10 @@ export async function bufferOutcome(outcome: Outcome): Promise<Outcome> {
 }
 
 /** Returns the outcome of an invocation, or undefined after the timeout. The function goes on then. */
-export function wholeOutcome(starting: Promise<Outcome>, timeoutMs: number): Promise<Outcome | undefined> {
+export function wholeOutcome(
+  starting: Promise<InvocationOutcome>,
+  timeoutMs: number,
+): Promise<InvocationOutcome | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(undefined), timeoutMs);
     starting

@@ -9,15 +9,15 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Faults } from '../faults/faults.ts';
 import type { CallLog } from '../iam/call-log.ts';
-import { type Listener, listen } from '../listener.ts';
-import type { Caller } from '../services/aws-front.ts';
+import { type HttpListener, openListener } from '../listener.ts';
+import type { AwsCaller } from '../services/aws-front.ts';
 import type { Metrics } from '../services/metric-lines.ts';
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import { type FunctionPlan, shortName, TRACE_ACTIONS } from '../template/plan.ts';
 import { type Environment, type EnvironmentHost, startEnvironment } from './environment.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { type Reaper, startReaper } from './reaper.ts';
-import type { Outcome } from './response.ts';
+import type { InvocationOutcome } from './response.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 /** The Lambda service. */
@@ -26,9 +26,9 @@ export interface Runtime {
    * Invokes the function with that ARN. Resolves with its answer, the start of its stream, or its failure.
    * @throws Error if no template has the function
    */
-  invoke(arn: string, payload: Buffer): Promise<Outcome>;
+  invoke(arn: string, payload: Buffer): Promise<InvocationOutcome>;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
-  caller(accessKeyId: string): Caller | undefined;
+  caller(accessKeyId: string): AwsCaller | undefined;
   /** Returns the running processes: the construct path of the function, and the number of invocations. */
   processes(): { readonly function: string; readonly pid: number | undefined; readonly inFlight: number }[];
   /** Throttles new invocations, gives functions some seconds to finish, and kills the processes. */
@@ -79,11 +79,11 @@ interface State {
 
 /** Starts the Runtime API. Processes start on demand. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const api = await listen(0, 'the Lambda runtime API');
+  const api = await openListener(0, 'the Lambda runtime API');
   const compiled = mkdtempSync(join(tmpdir(), 'tidings-'));
   const reaper = startReaper(compiled);
   const environments = new Map<string, Environment>();
-  const callers = new Map<string, Caller>();
+  const callers = new Map<string, AwsCaller>();
   const print = createPrinter(options);
 
   const host: EnvironmentHost = {
@@ -141,11 +141,11 @@ function memoryOfMachine(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
-function callerOf(environment: Environment): Caller {
+function callerOf(environment: Environment): AwsCaller {
   return { plan: environment.plan, kill: environment.kill };
 }
 
-function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Environment>): void {
+function serveRuntimeApi(api: HttpListener, environments: ReadonlyMap<string, Environment>): void {
   api.serve((request, response) => {
     const [, id, route] = /^\/([0-9a-f]+)\/2018-06-01\/runtime\/(.+)$/.exec(request.url ?? '') ?? [];
     const environment = environments.get(id ?? '');
@@ -154,7 +154,11 @@ function serveRuntimeApi(api: Listener, environments: ReadonlyMap<string, Enviro
   });
 }
 
-function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload: Buffer): Promise<Outcome> {
+function invoke(
+  { fleet, inFlight, options }: State,
+  plan: FunctionPlan,
+  payload: Buffer,
+): Promise<InvocationOutcome> {
   if (payload.length > MAX_PAYLOAD_BYTES) {
     const message = `${payload.length} byte payload is too large: ${MAX_PAYLOAD_BYTES} are allowed`;
     return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
@@ -176,7 +180,7 @@ function invoke({ fleet, inFlight, options }: State, plan: FunctionPlan, payload
 
 /** Marks the grants as used that Lambda itself needs for the log of a new environment, with the role of the function. */
 function openLogStream(callLog: CallLog, { plan, logStream }: Environment): void {
-  const group = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
+  const group = `arn:aws:logs:${LOCAL_REGION}:${ACCOUNT}:log-group:${plan.logGroup}`;
   if (plan.createsLogGroup) callLog.authorize(plan, 'logs:CreateLogGroup', `${group}:*`);
   callLog.authorize(plan, 'logs:CreateLogStream', `${group}:log-stream:${logStream}`);
 }
@@ -193,7 +197,7 @@ function sendTraces(callLog: CallLog, { plan }: Environment): void {
 function createPrinter({ callLog, log, metrics }: RuntimeOptions): EnvironmentHost['print'] {
   const reported = new Set<FunctionPlan>();
   return ({ plan, logStream }, line) => {
-    const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
+    const resource = `arn:aws:logs:${LOCAL_REGION}:${ACCOUNT}:log-group:${plan.logGroup}:log-stream:${logStream}`;
     if (callLog.authorize(plan, 'logs:PutLogEvents', resource).allowed) {
       if (!isTaken(metrics, line, log)) log(`[${shortName(plan)}] ${line}`);
     } else if (!reported.has(plan)) {
@@ -215,7 +219,7 @@ function isTaken(metrics: Metrics, line: string, log: RuntimeOptions['log']): bo
   }
 }
 
-async function closeRuntime(state: State, api: Listener, reaper: Reaper): Promise<void> {
+async function closeRuntime(state: State, api: HttpListener, reaper: Reaper): Promise<void> {
   state.fleet.close();
   const all = [...state.environments.values()];
   for (const environment of all) environment.stop();

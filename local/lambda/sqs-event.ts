@@ -3,8 +3,8 @@
  * @see https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  * @module
  */
-import { REGION } from '../template/intrinsics.ts';
-import { type JsonObject, listOf, objectOr, requireString } from '../template/json.ts';
+import { LOCAL_REGION } from '../template/intrinsics.ts';
+import { asList, type JsonObject, objectOr, requireString } from '../template/json.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
 
 /** A received message, which is hidden in its queue. */
@@ -19,7 +19,7 @@ export interface ReceivedMessage {
 
 /** Returns the messages of an answer of `ReceiveMessage`, which must have all attributes. */
 export function readMessages(answer: JsonObject, queueArn: string): ReceivedMessage[] {
-  return listOf(answer.Messages).map((message) => {
+  return asList(answer.Messages).map((message) => {
     const fields = objectOr(message);
     const id = requireString(fields.MessageId, 'MessageId');
     const receiptHandle = requireString(fields.ReceiptHandle, 'ReceiptHandle');
@@ -35,7 +35,7 @@ export function readMessages(answer: JsonObject, queueArn: string): ReceivedMess
       md5OfBody: fields.MD5OfBody,
       eventSource: 'aws:sqs',
       eventSourceARN: queueArn,
-      awsRegion: REGION,
+      awsRegion: LOCAL_REGION,
     };
     return { id, receiptHandle, record: JSON.stringify(record) };
   });

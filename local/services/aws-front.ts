@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Effect, Faults } from '../faults/faults.ts';
 import { type CallLog, sessionArn } from '../iam/call-log.ts';
-import type { Listener } from '../listener.ts';
+import type { HttpListener } from '../listener.ts';
 import { objectOr, parseJson } from '../template/json.ts';
 import type { FunctionPlan } from '../template/plan.ts';
 import {
@@ -19,14 +19,14 @@ import {
   sqsRequest,
   targetOperation,
 } from './aws-requests.ts';
-import type { Answer, DynamoDb } from './dynamodb-service.ts';
+import type { DynamoDb, ServiceAnswer } from './dynamodb-service.ts';
 import { type Messaging, type MessagingAnswer, readMessagingInput } from './messaging.ts';
 import { isBatchTooLong } from './publish-batch.ts';
-import type { Secrets } from './secrets.ts';
+import type { SecretsManager } from './secrets.ts';
 import { RATE_EXCEEDED } from './sns-quota.ts';
 
 /** An environment that calls AWS. */
-export interface Caller {
+export interface AwsCaller {
   /** The function of the environment. */
   readonly plan: FunctionPlan;
   /** Kills its process. */
@@ -38,7 +38,7 @@ export interface Services {
   /** The tables. */
   readonly dynamodb: DynamoDb;
   /** The secrets. */
-  readonly secrets: Secrets;
+  readonly secrets: SecretsManager;
   /** SNS and SQS; undefined if no template has a topic or a queue. */
   readonly messaging: Messaging | undefined;
   /** Counts a call of SNS. Returns false above the publish quota of the Region. */
@@ -50,7 +50,7 @@ export interface FrontOptions {
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
-  caller(accessKeyId: string): Caller | undefined;
+  caller(accessKeyId: string): AwsCaller | undefined;
   /** The services that answer. */
   readonly services: Services;
   /** Decides about calls, and records them. */
@@ -71,7 +71,7 @@ interface Reply {
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 
 /** Serves the endpoint on its listener. */
-export function serveAws(listener: Listener, options: FrontOptions): void {
+export function serveAws(listener: HttpListener, options: FrontOptions): void {
   listener.serve((request, response) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -145,7 +145,7 @@ function understand(
 }
 
 /** Returns the error of AWS if the role does not allow the call. */
-function deny(callLog: CallLog, caller: Caller, call: AwsRequest): Answer | undefined {
+function deny(callLog: CallLog, caller: AwsCaller, call: AwsRequest): ServiceAnswer | undefined {
   for (const resource of call.resources) {
     const message = denialOf(callLog, caller, call.action, resource);
     if (message !== undefined)
@@ -157,7 +157,7 @@ function deny(callLog: CallLog, caller: Caller, call: AwsRequest): Answer | unde
 /** Returns the message of AWS if the caller may not do the action on the resource; undefined if it may. */
 export function denialOf(
   callLog: CallLog,
-  { plan }: Caller,
+  { plan }: AwsCaller,
   action: string,
   resource: string,
 ): string | undefined {
@@ -171,7 +171,7 @@ export function denialOf(
 
 async function withFaults(
   faults: Faults,
-  caller: Caller,
+  caller: AwsCaller,
   call: AwsRequest,
   run: () => Promise<Reply>,
 ): Promise<Reply | undefined> {
@@ -184,7 +184,7 @@ async function withFaults(
 
 async function applyEffect(
   effect: Effect | undefined,
-  caller: Caller,
+  caller: AwsCaller,
   call: AwsRequest,
 ): Promise<Reply | 'unaffected' | undefined> {
   if (effect === undefined) return 'unaffected';
@@ -238,12 +238,12 @@ const NAMESPACE: Readonly<Record<string, string>> = {
   ConditionalCheckFailedException: 'com.amazonaws.dynamodb.v20120810#',
 };
 
-function failure(status: number, type: string, message: string): Answer {
+function failure(status: number, type: string, message: string): ServiceAnswer {
   return { status, body: { __type: `${NAMESPACE[type] ?? 'com.amazon.coral.service#'}${type}`, message } };
 }
 
 /** Returns an error in the protocol of the service: XML for SNS, JSON for the others. */
-function errorReply(call: AwsRequest, { status, body }: Answer): Reply {
+function errorReply(call: AwsRequest, { status, body }: ServiceAnswer): Reply {
   if (call.service !== 'sns') return jsonReply({ status, body });
   const code = String(body.__type).replace(/^.*#/, '');
   // The query protocol has another name for this error.
@@ -254,7 +254,7 @@ function errorReply(call: AwsRequest, { status, body }: Answer): Reply {
   return { status, headers: { 'content-type': 'text/xml' }, body: xml };
 }
 
-function jsonReply({ status, body }: Answer): Reply {
+function jsonReply({ status, body }: ServiceAnswer): Reply {
   return { status, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: JSON.stringify(body) };
 }
 

@@ -3,7 +3,7 @@
  * @see https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
  * @module
  */
-import { ACCOUNT, REGION } from '../template/intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import { type JsonObject, objectOr, stringOr } from '../template/json.ts';
 import { tableArn } from '../template/names.ts';
 
@@ -58,7 +58,9 @@ const tableName = (value: string) => value.replace(/^arn:aws:dynamodb:[^:]*:[^:]
  */
 export function secretsRequest(operation: string, input: JsonObject, arn: string | undefined): AwsRequest {
   const id = stringOr(input.SecretId, '*');
-  const unknown = id.startsWith('arn:') ? id : `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${id}`;
+  const unknown = id.startsWith('arn:')
+    ? id
+    : `arn:aws:secretsmanager:${LOCAL_REGION}:${ACCOUNT}:secret:${id}`;
   return {
     service: 'secretsmanager',
     operation,
@@ -82,7 +84,7 @@ const BATCH = /^(SendMessage|DeleteMessage|ChangeMessageVisibility)Batch$/;
 export function sqsRequest(operation: string, input: JsonObject): AwsRequest {
   const url = stringOr(input.QueueUrl, undefined);
   const name = url === undefined ? input.QueueName : url.slice(url.lastIndexOf('/') + 1);
-  const resource = typeof name === 'string' ? `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}` : '*';
+  const resource = typeof name === 'string' ? `arn:aws:sqs:${LOCAL_REGION}:${ACCOUNT}:${name}` : '*';
   const action = `sqs:${BATCH.exec(operation)?.[1] ?? operation}`;
   return { service: 'sqs', operation, action, resources: [resource], input };
 }

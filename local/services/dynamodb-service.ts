@@ -5,12 +5,12 @@
 import type { Store } from 'dynalite/db/index.js';
 import { checkTypes, checkValidations } from 'dynalite/validations/index.js';
 import type { Resolved } from '../template/assembly.ts';
-import { isObject, type JsonObject, listOf, objectOr, stringOr } from '../template/json.ts';
+import { asList, isObject, type JsonObject, objectOr, stringOr } from '../template/json.ts';
 import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
 
 /** The answer of a service. */
-export interface Answer {
+export interface ServiceAnswer {
   /** HTTP status. */
   readonly status: number;
   /** Result, or error with `__type`. */
@@ -20,7 +20,7 @@ export interface Answer {
 /** The DynamoDB service. */
 export interface DynamoDb {
   /** Runs one operation. dynalite changes `input`. Never rejects: errors are answers. */
-  run(operation: string, input: JsonObject): Promise<Answer>;
+  run(operation: string, input: JsonObject): Promise<ServiceAnswer>;
   /** Closes the store. */
   close(): Promise<void>;
 }
@@ -66,7 +66,7 @@ export async function startDynamoDb(
   for (const name of OPERATIONS) operations.set(name, await loadOperation(name));
   const guarded = await openGuardedStore(data, log);
 
-  async function run(name: string, input: JsonObject): Promise<Answer> {
+  async function run(name: string, input: JsonObject): Promise<ServiceAnswer> {
     const operation = operations.get(name);
     if (operation === undefined)
       return { status: 400, body: { __type: `${CORAL}UnknownOperationException` } };
@@ -109,7 +109,7 @@ function perform(act: Act, store: Store, data: object): Promise<unknown> {
 }
 
 /** Returns the answer for an error. An error of DynamoDB has the status and the body as members. */
-function answerTo(error: unknown): Answer {
+function answerTo(error: unknown): ServiceAnswer {
   if (error instanceof Error && 'statusCode' in error && 'body' in error) {
     if (typeof error.statusCode === 'number' && isObject(error.body)) {
       return { status: error.statusCode, body: error.body };
@@ -120,7 +120,7 @@ function answerTo(error: unknown): Answer {
 }
 
 /** Refuses an option that dynalite ignores: the app would wait for an item that the answer never has. */
-function unsupportedOption(input: JsonObject): Answer | undefined {
+function unsupportedOption(input: JsonObject): ServiceAnswer | undefined {
   const option = input.ReturnValuesOnConditionCheckFailure;
   if (option === undefined || option === 'NONE') return undefined;
   const message = 'ReturnValuesOnConditionCheckFailure is not supported by the local stack, only "NONE" is';
@@ -157,7 +157,7 @@ async function provision(guarded: GuardedStore, run: DynamoDb['run'], table: Res
 }
 
 function indexes(properties: JsonObject, kind: string): JsonObject {
-  const list = listOf(properties[kind]).map((index) => {
+  const list = asList(properties[kind]).map((index) => {
     const { IndexName, KeySchema, Projection } = objectOr(index);
     return { IndexName, KeySchema, Projection };
   });
@@ -166,20 +166,20 @@ function indexes(properties: JsonObject, kind: string): JsonObject {
 
 /** Returns the keys and indexes as a text that can be compared. */
 function shapeOf(table: JsonObject): string {
-  const keys = (value: unknown) => listOf(value).map((key) => stringOr(objectOr(key).AttributeName, '?'));
-  const types = listOf(table.AttributeDefinitions).map((entry) => {
+  const keys = (value: unknown) => asList(value).map((key) => stringOr(objectOr(key).AttributeName, '?'));
+  const types = asList(table.AttributeDefinitions).map((entry) => {
     const { AttributeName, AttributeType } = objectOr(entry);
     return `${AttributeName}:${AttributeType}`;
   });
   const list = ['GlobalSecondaryIndexes', 'LocalSecondaryIndexes'].flatMap((kind) => {
-    return listOf(table[kind]).map((index) => {
+    return asList(table[kind]).map((index) => {
       const { IndexName, KeySchema, Projection } = objectOr(index);
       const { ProjectionType, NonKeyAttributes } = objectOr(Projection);
       return [
         IndexName,
         ...keys(KeySchema),
         ProjectionType,
-        listOf(NonKeyAttributes).toSorted().join(),
+        asList(NonKeyAttributes).toSorted().join(),
       ].join();
     });
   });

@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  * @module
  */
-import { isObject, type JsonObject, listOf, objectOr, parseJson, requireString } from '../template/json.ts';
+import { asList, isObject, type JsonObject, objectOr, parseJson, requireString } from '../template/json.ts';
 
 /** One metric with one set of dimensions. */
 export interface MetricRecord {
@@ -68,14 +68,14 @@ function emfOf(line: string): JsonObject | undefined {
 function recordsOf(root: JsonObject): MetricRecord[] {
   const { Timestamp, CloudWatchMetrics } = objectOr(root._aws);
   if (typeof Timestamp !== 'number') throw new Error('a line of metrics has no Timestamp');
-  return listOf(CloudWatchMetrics).flatMap((directive) => {
+  return asList(CloudWatchMetrics).flatMap((directive) => {
     const { Namespace, Dimensions, Metrics } = objectOr(directive);
     const namespace = requireString(Namespace, 'a Namespace of metrics');
-    const all = listOf(Metrics);
+    const all = asList(Metrics);
     if (all.length === 0 || all.length > MAX_METRICS)
       throw new Error(`a line has ${all.length} metrics, from 1 to ${MAX_METRICS} are allowed`);
-    return listOf(Dimensions).flatMap((names) => {
-      const dimensions = dimensionsOf(root, listOf(names));
+    return asList(Dimensions).flatMap((names) => {
+      const dimensions = dimensionsOf(root, asList(names));
       return all.map((metric) => recordOf(root, namespace, dimensions, objectOr(metric)));
     });
   });
@@ -99,7 +99,7 @@ function recordOf(
   { Name, Unit }: JsonObject,
 ): MetricRecord {
   const name = requireString(Name, 'the Name of a metric');
-  const values = listOf(root[name]);
+  const values = asList(root[name]);
   if (values.length === 0 || values.length > MAX_VALUES)
     throw new Error(`${name} has ${values.length} values, from 1 to ${MAX_VALUES} are allowed`);
   const numbers = values.filter((value) => typeof value === 'number');

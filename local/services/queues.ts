@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Resolved } from '../template/assembly.ts';
 import {
+  asList,
   isObject,
   type JsonObject,
-  listOf,
   numberOr,
   objectOr,
   requireString,
@@ -77,10 +77,10 @@ function record({ path, name }: Resolved, inspected: JsonObject): QueueRecord {
   const { ready, delayed, inflight } = objectOr(inspected.messages);
   const now = Date.now();
   const isDue = (time: unknown) => numberOr(time, 0, 'a time of fauxqs') <= now;
-  const late = listOf(delayed).map(objectOr);
-  const taken = listOf(inflight).map(objectOr);
+  const late = asList(delayed).map(objectOr);
+  const taken = asList(inflight).map(objectOr);
   const visible = [
-    ...listOf(ready),
+    ...asList(ready),
     ...taken.filter(({ visibilityDeadline }) => isDue(visibilityDeadline)).map(({ message }) => message),
     ...late.filter(({ delayUntil }) => isDue(delayUntil)),
   ];
@@ -130,7 +130,7 @@ async function moveAll(messaging: Messaging, from: string, to: string): Promise<
       MessageSystemAttributeNames: ['MessageGroupId'],
       MessageAttributeNames: ['All'],
     });
-    const messages = listOf(answer.Messages).map(objectOr);
+    const messages = asList(answer.Messages).map(objectOr);
     if (messages.length === 0) return moved;
     for (const { Body, MessageAttributes, Attributes, ReceiptHandle } of messages) {
       const group = objectOr(Attributes).MessageGroupId;

@@ -10,12 +10,12 @@ import type { Resolved } from '../template/assembly.ts';
 import { isObject, type JsonObject, numberOr, objectOr, parseJson, stringOr } from '../template/json.ts';
 import { arnOf } from '../template/names.ts';
 import { describeResource } from '../template/resources.ts';
-import type { Answer } from './dynamodb-service.ts';
+import type { ServiceAnswer } from './dynamodb-service.ts';
 
 /** The Secrets Manager service. */
-export interface Secrets {
+export interface SecretsManager {
   /** Runs one operation. Errors of the service are answers. */
-  run(operation: string, input: JsonObject): Answer;
+  run(operation: string, input: JsonObject): ServiceAnswer;
   /** Returns the ARN for a `SecretId`, which is a name or an ARN; undefined for an unknown secret. */
   arn(secretId: unknown): string | undefined;
 }
@@ -36,7 +36,7 @@ const DEFAULT_PASSWORD_LENGTH = 32;
  * Generates the secrets, or reads those that are stored in `data`.
  * @throws Error with one sentence if the file cannot be read: new secrets would make the stored data of the app useless
  */
-export function startSecrets(resources: readonly Resolved[], data: string | undefined): Secrets {
+export function startSecrets(resources: readonly Resolved[], data: string | undefined): SecretsManager {
   const stored = data === undefined || resources.length === 0 ? {} : readStored(data);
   let secrets = resources.map((resource) => makeSecret(resource, objectOr(stored[resource.name])));
   /** Stores the values before they are used, so that a value that cannot be stored is not acknowledged. */
@@ -158,7 +158,7 @@ export function randomPassword(rules: JsonObject): string {
 const pick = (characters: readonly string[]) => characters[randomInt(characters.length)] ?? '';
 
 interface Outcome {
-  readonly answer: Answer;
+  readonly answer: ServiceAnswer;
   /** The secret as it is from now on. */
   readonly changed?: Secret;
 }
@@ -173,12 +173,12 @@ function run(operation: string, input: JsonObject, secret: Secret | undefined): 
 
 const common = ({ arn, name }: Secret) => ({ ARN: arn, Name: name });
 
-function describe(secret: Secret): Answer {
+function describe(secret: Secret): ServiceAnswer {
   const versions = { VersionIdsToStages: { [secret.version]: ['AWSCURRENT'] } };
   return { status: 200, body: { ...common(secret), CreatedDate: secret.created, ...versions } };
 }
 
-function get(input: JsonObject, secret: Secret): Answer {
+function get(input: JsonObject, secret: Secret): ServiceAnswer {
   const stage = stringOr(input.VersionStage, 'AWSCURRENT');
   const version = stringOr(input.VersionId, secret.version);
   if (stage !== 'AWSCURRENT' || version !== secret.version) {
@@ -210,7 +210,7 @@ function put(input: JsonObject, secret: Secret): Outcome {
 
 const notFound = (message: string) => failure('ResourceNotFoundException', message);
 
-const failure = (type: string, Message?: string): Answer => ({
+const failure = (type: string, Message?: string): ServiceAnswer => ({
   status: 400,
   body: { __type: type, ...(Message === undefined ? {} : { Message }) },
 });

@@ -19,11 +19,11 @@ export interface References {
 /** Account and Region in all ARNs. AWS gives this account number to nobody. */
 export const ACCOUNT = '000000000000';
 /** The Region in all ARNs. The publish quota may be that of another Region. */
-export const REGION = 'us-east-1';
+export const LOCAL_REGION = 'us-east-1';
 
 const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::AccountId': ACCOUNT,
-  'AWS::Region': REGION,
+  'AWS::Region': LOCAL_REGION,
   'AWS::Partition': 'aws',
   'AWS::URLSuffix': 'amazonaws.com',
 };
@@ -32,7 +32,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
 const REPEATED: Readonly<Record<string, string>> = { 'AWS::Lambda::Url.FunctionArn': 'TargetFunctionArn' };
 
 /** Returns a value of the template of `stack` with all intrinsic functions resolved. Throws for one that is not understood. */
-export type Resolve = (stack: StackTemplate, value: unknown) => unknown;
+export type Resolver = (stack: StackTemplate, value: unknown) => unknown;
 
 /**
  * Returns a resolver for all stacks of the assembly, so that one stack can import an export of another.
@@ -42,8 +42,8 @@ export function createResolver(
   assembly: Assembly,
   references: References,
   rewrite: (text: string) => string = (text) => text,
-): Resolve {
-  const resolve: Resolve = (stack, value) => {
+): Resolver {
+  const resolve: Resolver = (stack, value) => {
     if (Array.isArray(value)) return value.map((item) => resolve(stack, item));
     if (!isObject(value)) return value;
     const [key, ...rest] = Object.keys(value);
@@ -86,7 +86,7 @@ export function createResolver(
   function reference(stack: StackTemplate, name: string): unknown {
     if (name === 'AWS::StackName') return stack.name;
     if (name === 'AWS::StackId')
-      return `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/${stack.name}/local`;
+      return `arn:aws:cloudformation:${LOCAL_REGION}:${ACCOUNT}:stack/${stack.name}/local`;
     if (name === 'AWS::NoValue') return undefined;
     const pseudo = PSEUDO[name];
     if (pseudo !== undefined) return pseudo;

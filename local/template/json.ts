@@ -16,7 +16,7 @@ export function objectOr(value: unknown): JsonObject {
 }
 
 /** Returns the list, a list with the one value, or an empty list for null and undefined: CloudFormation and IAM allow one or many. */
-export function listOf(value: unknown): unknown[] {
+export function asList(value: unknown): unknown[] {
   if (value === undefined || value === null) return [];
   return Array.isArray(value) ? value : [value];
 }
@@ -27,7 +27,7 @@ export function listOf(value: unknown): unknown[] {
  * @throws Error for any other value
  */
 export function stringsOf(value: unknown, name: string): string[] {
-  return listOf(value).map((item) => requireString(item, name));
+  return asList(value).map((item) => requireString(item, name));
 }
 
 /**

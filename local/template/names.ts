@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Resource } from './assembly.ts';
-import { ACCOUNT, REGION, type References } from './intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION, type References } from './intrinsics.ts';
 import { describeResource } from './resources.ts';
 
 /** URLs of this machine, without trailing slashes. */
@@ -81,7 +81,7 @@ export const edgeFunctionArn = (resource: Resource) =>
  */
 export function arnOf(resource: Resource): string {
   const name = physicalName(resource);
-  const inRegion = (service: string, rest: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
+  const inRegion = (service: string, rest: string) => `arn:aws:${service}:${LOCAL_REGION}:${ACCOUNT}:${rest}`;
   switch (resource.type) {
     case 'AWS::DynamoDB::GlobalTable':
     case 'AWS::DynamoDB::Table':
@@ -107,7 +107,7 @@ export function arnOf(resource: Resource): string {
 }
 
 /** Returns the ARN of the table with that name. */
-export const tableArn = (name: string) => `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/${name}`;
+export const tableArn = (name: string) => `arn:aws:dynamodb:${LOCAL_REGION}:${ACCOUNT}:table/${name}`;
 
 function digest(resource: Resource): string {
   return createHash('sha256').update(`${resource.stack}/${resource.logicalId}`).digest('hex');

@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { decide, parsePolicy, type Statement } from '../iam/iam.ts';
 import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
 import type { Assembly, Resolved, StackTemplate } from './assembly.ts';
-import type { Resolve } from './intrinsics.ts';
-import { type JsonObject, listOf, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
+import type { Resolver } from './intrinsics.ts';
+import { asList, type JsonObject, numberOr, objectOr, requireString, stringOr, stringsOf } from './json.ts';
 import { arnOf, physicalName } from './names.ts';
 import { type ResourcePolicies, readResourcePolicies } from './resource-policies.ts';
 import { describeResource } from './resources.ts';
@@ -74,7 +74,7 @@ const DEFAULT_MEMORY_MB = 128;
  * Resolves the whole assembly, before a process or a service starts.
  * @throws Error with one sentence for a mistake in the templates
  */
-export function createPlan(assembly: Assembly, resolve: Resolve): Plan {
+export function createPlan(assembly: Assembly, resolve: Resolver): Plan {
   const resources = assembly.stacks.flatMap((stack) => resolveResources(stack, resolve));
   const all = (type: string) => resources.filter((resource) => resource.type === type);
   const roles = readRoles(all('AWS::IAM::Role'), all('AWS::IAM::Policy'));
@@ -94,7 +94,7 @@ export function createPlan(assembly: Assembly, resolve: Resolve): Plan {
   };
 }
 
-function resolveResources(stack: StackTemplate, resolve: Resolve): Resolved[] {
+function resolveResources(stack: StackTemplate, resolve: Resolver): Resolved[] {
   const known = [...stack.resources.values()].filter(({ type }) => type !== 'AWS::CDK::Metadata');
   return known.map((resource) => ({
     ...resource,
@@ -145,7 +145,7 @@ function managedPolicies(role: Resolved): Statement[] {
 }
 
 function inlinePolicies(role: Resolved): Statement[] {
-  return listOf(role.properties.Policies).flatMap((policy) => {
+  return asList(role.properties.Policies).flatMap((policy) => {
     return parsePolicy(objectOr(policy).PolicyDocument, describeResource(role));
   });
 }

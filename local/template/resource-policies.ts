@@ -5,7 +5,7 @@
 import { parseResourcePolicy, type Statement } from '../iam/iam.ts';
 import { REQUEST_KEYS, refuseUnknownKeys } from '../iam/iam-conditions.ts';
 import type { Resolved } from './assembly.ts';
-import { ACCOUNT, REGION } from './intrinsics.ts';
+import { ACCOUNT, LOCAL_REGION } from './intrinsics.ts';
 import { type JsonObject, requireString, stringsOf } from './json.ts';
 import { describeResource } from './resources.ts';
 
@@ -39,7 +39,11 @@ export function readResourcePolicies(all: (type: string) => readonly Resolved[])
   for (const policy of all('AWS::SQS::QueuePolicy')) {
     const statements = parseResourcePolicy(policy.properties.PolicyDocument, describeResource(policy));
     for (const url of stringsOf(policy.properties.Queues, `a queue of ${describeResource(policy)}`))
-      add(`arn:aws:sqs:${REGION}:${ACCOUNT}:${url.slice(url.lastIndexOf('/') + 1)}`, statements, policy);
+      add(
+        `arn:aws:sqs:${LOCAL_REGION}:${ACCOUNT}:${url.slice(url.lastIndexOf('/') + 1)}`,
+        statements,
+        policy,
+      );
   }
   for (const permission of all('AWS::Lambda::Permission')) {
     const arn = functionArn(permission);
@@ -90,5 +94,5 @@ function functionArn(permission: Resolved): string {
     permission.properties.FunctionName,
     `FunctionName of ${describeResource(permission)}`,
   );
-  return name.startsWith('arn:') ? name : `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
+  return name.startsWith('arn:') ? name : `arn:aws:lambda:${LOCAL_REGION}:${ACCOUNT}:function:${name}`;
 }

@@ -6,7 +6,7 @@
 
 import { CLOUDFRONT } from '../cloudfront/edge-resources.ts';
 import type { Assembly, Resource } from './assembly.ts';
-import { isObject, listOf } from './json.ts';
+import { asList, isObject } from './json.ts';
 import { ACTED, type Properties } from './properties.ts';
 
 const TAGS = 'tags have no effect on behaviour';
@@ -265,7 +265,7 @@ const TABLE: Readonly<Record<string, Properties>> = {
  * Checks all resources against the table.
  * @throws Error with the resource and the property that is not understood
  */
-export function refuseUnknown(assembly: Assembly): void {
+export function refuseUnknownResources(assembly: Assembly): void {
   for (const stack of assembly.stacks) {
     for (const resource of stack.resources.values()) {
       const known = TABLE[resource.type];
@@ -280,7 +280,7 @@ export function refuseUnknown(assembly: Assembly): void {
 }
 
 function refuseProperties(resource: Resource, known: Properties, value: unknown, prefix: string): void {
-  for (const item of listOf(value)) {
+  for (const item of asList(value)) {
     if (!isObject(item)) continue;
     for (const [name, below] of Object.entries(item)) {
       const rule = Object.hasOwn(known, name) ? known[name] : undefined;

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { expect, vi } from 'vitest';
 import { type LocalStack, type LocalStackOptions, startLocalStack } from '../../local/stack.ts';
-import { isObject, type JsonObject, listOf, objectOr, parseJson } from '../../local/template/json.ts';
+import { asList, isObject, type JsonObject, objectOr, parseJson } from '../../local/template/json.ts';
 import { synthesizeFixture } from './support.ts';
 
 export interface Batch {
@@ -48,7 +48,7 @@ export async function startConsumer(): Promise<Consumer> {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const records = listOf(objectOr(parseJson(Buffer.concat(chunks).toString('utf8'))).Records).map(
+      const records = asList(objectOr(parseJson(Buffer.concat(chunks).toString('utf8'))).Records).map(
         objectOr,
       );
       const batch = { records, texts: records.map(textOf) };

@@ -3,7 +3,7 @@
  */
 import { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { type Connection, watchClock } from '../../../local/apigateway/open-connections.ts';
+import { type GatewayConnection, watchClock } from '../../../local/apigateway/open-connections.ts';
 
 const MINUTE_MS = 60_000;
 const GOING_AWAY = { code: 1_001, reason: 'Going away' };
@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const newConnection = (): Connection => ({
+const newConnection = (): GatewayConnection => ({
   id: 'id',
   api: { id: 'api', path: 'Api' },
   connectedAt: Date.now(),

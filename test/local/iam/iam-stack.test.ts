@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
-import { type JsonObject, listOf } from '../../../local/template/json.ts';
+import { asList, type JsonObject } from '../../../local/template/json.ts';
 import { at, jsonOf, resourceOf, synthesizeFixture, tamper } from '../support.ts';
 
 let fixture: Awaited<ReturnType<typeof synthesizeFixture>>;
@@ -37,7 +37,7 @@ function say(template: JsonObject, effect: 'Allow' | 'Deny'): void {
   const queue = resourceOf(template, 'AWS::SQS::Queue', 'Queue').logicalId;
   const document = at(properties, 'PolicyDocument');
   document.Statement = [
-    ...listOf(document.Statement),
+    ...asList(document.Statement),
     {
       Effect: effect,
       Action: 'sqs:SendMessage',
@@ -50,7 +50,7 @@ function say(template: JsonObject, effect: 'Allow' | 'Deny'): void {
 /** Removes the grants on the queue from the role of the function. */
 function takeGrant(template: JsonObject): void {
   const document = at(resourceOf(template, 'AWS::IAM::Policy', 'WorkRole').properties, 'PolicyDocument');
-  document.Statement = listOf(document.Statement).filter((each) => !JSON.stringify(each).includes('sqs:'));
+  document.Statement = asList(document.Statement).filter((each) => !JSON.stringify(each).includes('sqs:'));
 }
 
 describe('the policy of a queue', () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchResultOf } from '../../../local/lambda/batch-answer.ts';
-import type { Outcome } from '../../../local/lambda/response.ts';
+import type { InvocationOutcome } from '../../../local/lambda/response.ts';
 import { splitBySize, writeEvent } from '../../../local/lambda/sqs-event.ts';
 import { startLocalStack } from '../../../local/stack.ts';
-import { isObject, type JsonObject, listOf } from '../../../local/template/json.ts';
+import { asList, isObject, type JsonObject } from '../../../local/template/json.ts';
 import { at, resourceOf, synthesizeFixture, tamper } from '../support.ts';
 
 describe('a mapping is refused', () => {
@@ -29,8 +29,8 @@ describe('a mapping is refused', () => {
     async (action) => {
       const started = start((template) => {
         const { properties } = resourceOf(template, 'AWS::IAM::Policy', 'OfWork');
-        for (const statement of listOf(at(properties, 'PolicyDocument').Statement).filter(isObject)) {
-          statement.Action = listOf(statement.Action).filter((each) => each !== action);
+        for (const statement of asList(at(properties, 'PolicyDocument').Statement).filter(isObject)) {
+          statement.Action = asList(statement.Action).filter((each) => each !== action);
         }
       });
       await expect(started).rejects.toThrow(
@@ -95,8 +95,8 @@ describe('a mapping is refused', () => {
 });
 
 const batch = ['a', 'b', 'c'].map((id) => ({ id, receiptHandle: id, record: '{}' }));
-const answer = (text: string): Outcome => ({ kind: 'answer', payload: Buffer.from(text) });
-const done = (outcome: Outcome, reportsFailures = true) =>
+const answer = (text: string): InvocationOutcome => ({ kind: 'answer', payload: Buffer.from(text) });
+const done = (outcome: InvocationOutcome, reportsFailures = true) =>
   batchResultOf(outcome, batch, reportsFailures)
     .done.map(({ id }) => id)
     .join('');

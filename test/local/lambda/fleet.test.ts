@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Environment, Invocation } from '../../../local/lambda/environment.ts';
 import { createFleet, type FleetOptions, START_MS } from '../../../local/lambda/fleet.ts';
-import type { Outcome } from '../../../local/lambda/response.ts';
+import type { InvocationOutcome } from '../../../local/lambda/response.ts';
 import type { FunctionPlan } from '../../../local/template/plan.ts';
 
 function planOf(path: string): FunctionPlan {
@@ -102,7 +102,7 @@ function createScene(more: Partial<FleetOptions> = {}) {
   let count = 0;
   const take = async (plan: FunctionPlan) => {
     const id = String(++count);
-    const settle = ({ kind }: Outcome) => void outcomes.push(`${id} ${kind}`);
+    const settle = ({ kind }: InvocationOutcome) => void outcomes.push(`${id} ${kind}`);
     fleet.take(plan, { id, payload: Buffer.alloc(0), settle, release: () => {} });
     await soon();
   };

@@ -1,7 +1,7 @@
 import { PublishBatchCommand, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { PurgeQueueCommand } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type JsonObject, listOf, objectOr } from '../../../local/template/json.ts';
+import { asList, type JsonObject, objectOr } from '../../../local/template/json.ts';
 import { type QueueStack, startQueueStack, until } from '../queue-stack.ts';
 import { at, jsonOf } from '../support.ts';
 
@@ -32,7 +32,7 @@ describe('a function', () => {
   const mine = async () => (await queueStack.queues()).Mine;
   const handleOf = async () => {
     const { body } = await call('ReceiveMessage', { MaxNumberOfMessages: 1 });
-    return objectOr(listOf(objectOr(body).Messages)[0]).ReceiptHandle;
+    return objectOr(asList(objectOr(body).Messages)[0]).ReceiptHandle;
   };
 
   it('sends with a delay', async () => {
