@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { serveHttpApi } from './apigateway/http-api.ts';
-import { type SocketsOptions, serveSockets } from './apigateway/websockets.ts';
-import { serveDistribution } from './cloudfront/edge.ts';
+import { type ServedSockets, type SocketsOptions, serveSockets } from './apigateway/websockets.ts';
+import { type ServedDistribution, serveDistribution } from './cloudfront/edge.ts';
 import { serveFunctionUrl } from './lambda/function-url.ts';
 import { type HttpListener, openListener } from './listener.ts';
 import type { Assembly, Resource } from './template/assembly.ts';
@@ -48,8 +48,8 @@ export async function openGateways(
   const resources = assembly.stacks.flatMap((stack) => [...stack.resources.values()]);
   for (const [kind, what] of KINDS) {
     for (const resource of resources.filter((each) => kindOf(each) === kind)) {
-      const isFront = gateways.size === 0 && kind !== FUNCTION_URL;
-      const listener = await openListener(isFront ? port : 0, `${what} ${resource.path}`);
+      const isFirst = gateways.size === 0 && kind !== FUNCTION_URL;
+      const listener = await openListener(isFirst ? port : 0, `${what} ${resource.path}`);
       opened(listener);
       gateways.set(resource, listener);
     }
@@ -95,43 +95,49 @@ export interface ServedGateways {
 /** Serves the resources of the plan on their listeners. */
 export function serveGateways(gateways: Gateways, options: SocketsOptions): ServedGateways {
   const { plan, runtime, log } = options;
-  const keys = new Map(
+  // Each distribution signs with a key of its own, by which a function URL knows it.
+  const signers = new Map(
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),
   );
   const socketHosts = new Set(urlsOf(gateways, SOCKET_API).map(([, url]) => hostOf(url)));
-  const ends: (() => void | Promise<void>)[] = [];
-  const fronts: { url: string; originOf(path: string): { host: string } | undefined }[] = [];
-  const sockets: { url: string; path: string; end: () => Promise<void> }[] = [];
+  const distributions: (ServedDistribution & { url: string })[] = [];
+  const socketApis: (ServedSockets & { url: string })[] = [];
   for (const [resource, listener] of gateways) {
     const resolved = plan.all(resource.type).find(({ stack, logicalId }) => {
       return stack === resource.stack && logicalId === resource.logicalId;
     });
     if (resolved === undefined) continue;
+    const { url } = listener;
     if (kindOf(resource) === SOCKET_API) {
-      const served = serveSockets(resolved, listener, options);
-      sockets.push({ url: listener.url, path: served.path, end: served.close });
+      socketApis.push({ url, ...serveSockets(resolved, listener, options) });
     } else if (resource.type === HTTP_API) {
       serveHttpApi(resolved, plan, listener, runtime, log);
     } else if (resource.type === FUNCTION_URL) {
-      serveFunctionUrl(resolved, listener, { ...options, distributions: keys });
+      serveFunctionUrl(resolved, listener, { ...options, distributions: signers });
     } else {
-      const [accessKeyId = ''] = [...keys].find(([, arn]) => arn === distributionArn(resource)) ?? [];
+      const [accessKeyId = ''] = [...signers].find(([, arn]) => arn === distributionArn(resource)) ?? [];
       const served = serveDistribution(resolved, listener, { plan, accessKeyId, socketHosts, log });
-      fronts.push({ url: listener.url, originOf: served.originOf });
-      ends.push(served.close);
+      distributions.push({ url, ...served });
     }
   }
-  const [first] = sockets;
-  const front = fronts.find(({ originOf }) => originOf(first?.path ?? '')?.host === hostOf(first?.url ?? ''));
+  const [socketApi] = socketApis;
   return {
-    socketUrl: first && socketUrl(`${front?.url ?? first.url}${first.path}`),
+    socketUrl: socketApi && socketUrl(`${urlBefore(socketApi, distributions)}${socketApi.path}`),
     async endSockets() {
-      for (const { end } of sockets) await end();
+      for (const { close } of socketApis) await close();
     },
     async close() {
-      for (const end of ends) await end();
+      for (const { close } of distributions) await close();
     },
   };
+}
+
+/** Returns the URL of the distribution that leads to the API, or the URL of the API. */
+function urlBefore(
+  { url, path }: { url: string; path: string },
+  distributions: readonly (ServedDistribution & { url: string })[],
+): string {
+  return distributions.find(({ originOf }) => originOf(path)?.host === hostOf(url))?.url ?? url;
 }
 
 /** Returns a new access key id. It is random, because the stack does not verify signatures: the id alone is the proof. */
