@@ -69,7 +69,7 @@ export function readSocketApi(api: Resolved, plan: Plan): SocketApi {
     if (route.properties.ApiId !== id) continue;
     const read = readRoute(route, plan, `${id}/${name}`);
     if (routes.has(read.key))
-      throw new Error(`${describeResource(route)} has the key ${read.key}, which is taken`);
+      throw new Error(`${describeResource(route)} has the key ${read.key}, which another route has`);
     routes.set(read.key, read);
   }
   return { id, path: api.path, stage: name, routes, throttle: readThrottle(stage, [...routes.keys()]) };

@@ -152,7 +152,7 @@ function refuseShortVisibility(mapping: Resolved, source: EventSource): void {
   const { visibilityMs, function: target, queue } = source;
   if (visibilityMs >= target.timeoutMs) return;
   throw new Error(
-    `${describeResource(mapping)} cannot be: the visibility timeout of ${queue.path} is ${visibilityMs / 1_000} s, which is ` +
+    `${describeResource(mapping)} cannot be created: the visibility timeout of ${queue.path} is ${visibilityMs / 1_000} s, which is ` +
       `less than the ${target.timeoutMs / 1_000} s that ${target.path} may run: AWS refuses it`,
   );
 }
@@ -165,7 +165,7 @@ function refuseMissingGrants(
   for (const action of NEEDED) {
     if (callLog.authorize(target, action, queueArn).allowed) continue;
     throw new Error(
-      `${describeResource(mapping)} cannot be: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
+      `${describeResource(mapping)} cannot be created: the role of ${target.path} does not allow ${action} on ${queueArn}: AWS refuses it`,
     );
   }
 }

@@ -190,7 +190,7 @@ function subscriptionInput(
     throw new Error(`${describeResource(subscription)} goes to ${String(Endpoint)}, which no template has`);
   if (!maySend(queue, topic, plan)) {
     throw new Error(
-      `${describeResource(queue)} has no queue policy that lets ${topic} send to it: on AWS nothing would arrive`,
+      `${describeResource(queue)} has no queue policy that lets ${topic} send to it: on AWS no message would arrive`,
     );
   }
   if (numberOr(queue.properties.DelaySeconds, 0, `DelaySeconds of ${describeResource(queue)}`) > 0) {

@@ -102,7 +102,7 @@ export function arnOf(resource: Resource): string {
     case 'AWS::SQS::Queue':
       return inRegion('sqs', name);
     default:
-      throw new Error(`${describeResource(resource)} has no ARN here`);
+      throw new Error(`${describeResource(resource)} has no ARN that the local stack knows`);
   }
 }
 

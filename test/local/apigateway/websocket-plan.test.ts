@@ -57,7 +57,11 @@ describe('a template is refused', () => {
     ['no stage', drop(`${GATEWAY}Stage`, 'Stage'), 'must have one stage'],
     ['a stage that is no word', set('Stage', 'Stage', { StageName: '$default' }), 'is a word in its URL'],
     ['an unknown key with $', set('Route', 'Apiask', { RouteKey: '$other' }), 'there are only $connect'],
-    ['a key twice', set('Route', 'Apiask', { RouteKey: 'post' }), 'has the key post, which is taken'],
+    [
+      'a key twice',
+      set('Route', 'Apiask', { RouteKey: 'post' }),
+      'has the key post, which another route has',
+    ],
     [
       'an authorizer',
       set('Route', 'Apiconnect', { AuthorizationType: 'AWS_IAM' }),

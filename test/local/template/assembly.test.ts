@@ -142,7 +142,7 @@ describe('the stack refuses', () => {
       (template) => {
         resourceOf(template, 'AWS::SQS::QueuePolicy').properties.PolicyDocument = { Statement: [] };
       },
-      'on AWS nothing would arrive',
+      'on AWS no message would arrive',
     ],
     [
       'a queue that another topic may send to',
@@ -155,7 +155,7 @@ describe('the stack refuses', () => {
           JSON.stringify(policy.PolicyDocument).replace(/\{"ArnEquals":\{.*?\}\}\}/, JSON.stringify(only)),
         );
       },
-      'on AWS nothing would arrive',
+      'on AWS no message would arrive',
     ],
     [
       'traces that the role may not send',
