@@ -35,7 +35,7 @@ describe('a mapping is refused', () => {
       });
       await expect(started).rejects.toThrow(
         new RegExp(
-          `cannot be: the role of Post/OfWork does not allow ${action} on arn:aws:sqs:.*: AWS refuses it$`,
+          `cannot be created: the role of Post/OfWork does not allow ${action} on arn:aws:sqs:.*: AWS refuses it$`,
         ),
       );
     },
