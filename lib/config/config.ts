@@ -1,78 +1,34 @@
 /**
- * The configuration of a hub, from the context keys `tidings:*` of cdk.json or of `-c` on the command line.
+ * The configuration of a hub, from the context keys `tidings:*`. docs/configuration.md has a row for each of them.
  * @module
  */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { type Capability, parseCapability } from '../../protocol/capability.ts';
+import { z } from 'zod';
+import { parseCapability } from '../../protocol/capability.ts';
 import type { Issuer } from '../../protocol/issuer.ts';
 import { checkCombinations } from './config-checks.ts';
-import { type Context, type Parser, PREFIX, readOption, refuse } from './context.ts';
-import { ISSUER_OPTIONS, parseIssuerOptions } from './issuer-options.ts';
+import {
+  allowed,
+  type Context,
+  jsonBy,
+  numberFrom,
+  readOptions,
+  trueOrFalse,
+  wholeNumber,
+} from './context.ts';
+import { ISSUER_OPTIONS, issuerOf } from './issuer-options.ts';
 
-export interface HubConfig {
-  /** Names the stacks and the audience of tokens, so that several hubs fit one account. */
-  readonly stage: string;
-  /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
-  readonly channelCreation: 'implicit' | 'explicit';
-  /** What callers without a token may do. */
-  readonly anonymous: Capability;
-  /** The identity provider whose tokens are taken beside the hub's own; undefined for none. Of several context keys: issuer.ts. */
-  readonly issuer: Issuer | undefined;
-  /** Origins whose pages may talk to the hub; `*` for any. */
-  readonly origins: '*' | readonly string[];
-  /** How long messages are kept, in days. */
-  readonly retentionDays: number;
-  /** How long logs are kept, in days; one of CloudWatch's steps. */
-  readonly logRetentionDays: RetentionDays;
-  /** How long a long poll is held, in seconds; the HTTP API cuts at 30. */
-  readonly holdSeconds: number;
-  /** How long a stream of Server-Sent Events lives before its reader comes again, in seconds. */
-  readonly streamSeconds: number;
-  /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
-  readonly edge: boolean;
-  /**
-   * Long polls held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients poll instead.
-   * 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's concurrency.
-   */
-  readonly maxHolds: number;
-  /** Streams open at a time, likewise. */
-  readonly maxStreams: number;
-  /**
-   * True to log each connection and message of sockets. API Gateway does so only in accounts whose CloudWatch role is set
-   * (docs/configuration.md says how), and refuses to deploy elsewhere.
-   */
-  readonly socketLogs: boolean;
-  /** Pushes to sockets at a time, each for other channels or shards. */
-  readonly maxPushes: number;
-  /** Posts to sockets under way at a time, in each push. */
-  readonly postsInFlight: number;
-  /** Posts to sockets a second, in each push. An account has 10,000 a second for all of its APIs together. */
-  readonly postsPerSecond: number;
-  /** Batches of webhook endpoints that are served at a time, ten in each. */
-  readonly maxDeliveries: number;
-  /** Connections that one caller may have; the hub's own sockets, by which held reads are woken, are one caller too. */
-  readonly connectionsPerCaller: number;
-  /** Long polls that are held for one caller at a time, and streams likewise. */
-  readonly heldPerCaller: number;
-  /** What each route that reads lets through a second; other routes have a share of it (throttle.ts). */
-  readonly requestsPerSecond: number;
-  /** What each route that publishes lets through a second, that of messages on sockets too. */
-  readonly publishesPerSecond: number;
-  /** True to let webhooks go to this very machine, and without TLS: for development, never for a deployed hub. */
-  readonly allowInsecureWebhooks: boolean;
-  /** What the account may cost a month, in US dollars, before somebody is told; 0 for nobody. */
-  readonly monthlyBudget: number;
-  /** Who is told. */
-  readonly budgetEmail: string;
-  /** Who is told of alarms, by e-mail; empty for nobody. */
-  readonly alarmEmail: string;
-  /** True for a hub to experiment with: `npm run destroy` then takes the data along. */
-  readonly throwAway: boolean;
-}
+/** `channelCreation`, `origins` and so on: what the constructs read. The options of the identity provider are one value. */
+export type HubConfig = Readonly<
+  Omit<z.output<typeof OPTIONS>, keyof typeof ISSUER_OPTIONS> & {
+    /** The identity provider whose tokens the hub accepts beside its own; undefined for none. */
+    readonly issuer: Issuer | undefined;
+  }
+>;
 
 const MAX_RETENTION_DAYS = 365;
 /**
- * A held read must answer within the 30 s of the HTTP API, cold start and all.
+ * A held read must answer within the 30 s of the HTTP API, including a cold start.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
  */
 const MAX_HOLD_SECONDS = 25;
@@ -84,148 +40,125 @@ const MAX_RESERVED = 10_000;
 const MAX_EVENT_SOURCE_CONCURRENCY = 1_000;
 /** An environment may have 1,024 files open, of which each post takes a socket. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_POSTS_IN_FLIGHT = 900;
-/** What one process can sign and send is less; the quota of an account can be raised to more. */
+/** More than one process can sign and send. The quota of an account can be raised above 10,000. */
 const MAX_POSTS_PER_SECOND = 100_000;
-/** A stage may not be given more than the account has: 10,000 by default, 2,500 in 13 Regions. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
+/** A stage may not have more than the account: 10,000 by default, 2,500 in 13 Regions. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
 const MAX_ROUTE_RATE = 10_000;
-/** What API Gateway itself would hold: 500 a second for two hours. */
+/** What API Gateway itself can hold: 500 new connections a second for two hours. */
 const MAX_CONNECTIONS = 3_600_000;
+/** US dollars a month. */
 const MAX_BUDGET = 1_000_000_000;
-/** What AWS Budgets takes for an address. https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Subscriber.html */
-const EMAIL = /^\S+@\S+\.\S+$/;
-/** Lower case, since it becomes part of stack names and is compared in tokens. */
-const STAGE = /^[a-z][a-z0-9-]{0,19}$/;
 
-/** The options that are one context key each. */
-type Option = Exclude<keyof HubConfig, 'issuer'>;
+const STAGE = allowed('1 to 20 of a-z, 0-9 and "-", a letter first');
+const EMAIL = allowed('an e-mail address, or empty');
+const ORIGINS = allowed(
+  '"*" or exact origins such as https://app.example.com: no path, no default port, no wildcard',
+);
+const LOG_STEPS = Object.values(RetentionDays).filter(
+  (days): days is RetentionDays => typeof days === 'number' && days !== RetentionDays.INFINITE,
+);
 
-/** Each option: its default, and how to read it. `-c` gives every value as text. */
-const OPTIONS: {
-  readonly [K in Option]: { readonly fallback: unknown; readonly parse: Parser<HubConfig[K]> };
-} = {
-  stage: {
-    fallback: 'dev',
-    parse: (value) =>
-      typeof value === 'string' && STAGE.test(value)
-        ? value
-        : refuse('1 to 20 of a-z, 0-9 and "-", a letter first'),
-  },
-  channelCreation: {
-    fallback: 'implicit',
-    parse: (value) =>
-      value === 'implicit' || value === 'explicit' ? value : refuse('"implicit" or "explicit"'),
-  },
-  anonymous: {
-    fallback: {},
-    parse: (value) => parseCapability(typeof value === 'string' ? JSON.parse(value) : value),
-  },
-  origins: { fallback: '*', parse: (value) => (value === '*' ? value : texts(value).map(exactOrigin)) },
-  retentionDays: { fallback: 7, parse: (value) => wholeNumber(value, 1, MAX_RETENTION_DAYS) },
-  logRetentionDays: {
-    fallback: RetentionDays.ONE_MONTH,
-    parse: (value) => {
-      const days = wholeNumber(value, 1, RetentionDays.TEN_YEARS);
-      return RetentionDays[days] === undefined
-        ? refuse('a step that CloudWatch knows, such as 1, 7, 30, 90 or 365')
-        : days;
-    },
-  },
-  holdSeconds: { fallback: MAX_HOLD_SECONDS, parse: (value) => wholeNumber(value, 1, MAX_HOLD_SECONDS) },
-  streamSeconds: { fallback: 60, parse: (value) => wholeNumber(value, 1, MAX_STREAM_SECONDS) },
-  edge: { fallback: true, parse: truth },
-  maxHolds: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_RESERVED) },
-  maxStreams: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_RESERVED) },
-  socketLogs: { fallback: false, parse: truth },
-  maxPushes: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
-  postsInFlight: { fallback: 256, parse: (value) => wholeNumber(value, 1, MAX_POSTS_IN_FLIGHT) },
-  postsPerSecond: { fallback: 10_000, parse: (value) => wholeNumber(value, 1, MAX_POSTS_PER_SECOND) },
-  maxDeliveries: { fallback: 50, parse: (value) => wholeNumber(value, 2, MAX_EVENT_SOURCE_CONCURRENCY) },
-  connectionsPerCaller: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_CONNECTIONS) },
-  heldPerCaller: { fallback: 25, parse: (value) => wholeNumber(value, 1, MAX_RESERVED) },
-  requestsPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
-  publishesPerSecond: { fallback: 1_000, parse: (value) => wholeNumber(value, 1, MAX_ROUTE_RATE) },
-  allowInsecureWebhooks: { fallback: false, parse: truth },
-  monthlyBudget: { fallback: 0, parse: (value) => wholeNumber(value, 0, MAX_BUDGET) },
-  budgetEmail: { fallback: '', parse: address },
-  alarmEmail: { fallback: '', parse: address },
-  throwAway: { fallback: false, parse: truth },
-};
+/** Empty for nobody. AWS Budgets takes what matches this: https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Subscriber.html */
+const email = () => z.string(EMAIL).regex(/^(\S+@\S+\.\S+)?$/, EMAIL);
+
+const exactOrigin = z.string(ORIGINS).trim().refine(isExactOrigin, ORIGINS);
+
+/** The options: their values, and their defaults. */
+export const OPTIONS = z.strictObject({
+  /** Names the stacks and the audience of tokens, so that several hubs fit one account. Lower case, because stack names and tokens are compared. */
+  stage: z
+    .string(STAGE)
+    .regex(/^[a-z][a-z0-9-]{0,19}$/, STAGE)
+    .default('dev'),
+  /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
+  channelCreation: z.enum(['implicit', 'explicit'], allowed('"implicit" or "explicit"')).default('implicit'),
+  /** What callers without a token may do. */
+  anonymous: jsonBy(parseCapability).default({}),
+  /** Origins whose pages may use the hub; `*` for any. */
+  origins: z
+    .preprocess(listFrom, z.union([z.literal('*'), z.array(exactOrigin).min(1, ORIGINS)], ORIGINS))
+    .default('*'),
+  ...ISSUER_OPTIONS,
+  /** How long messages are kept, in days. */
+  retentionDays: wholeNumber(1, MAX_RETENTION_DAYS).default(7),
+  /** How long logs are kept, in days. */
+  logRetentionDays: z
+    .preprocess(
+      numberFrom,
+      z.literal(LOG_STEPS, allowed(`a step that CloudWatch knows: ${LOG_STEPS.join(', ')}`)),
+    )
+    .default(RetentionDays.ONE_MONTH),
+  /** How long a long poll is held, in seconds. */
+  holdSeconds: wholeNumber(1, MAX_HOLD_SECONDS).default(MAX_HOLD_SECONDS),
+  /** How long a stream of Server-Sent Events lives before its reader reconnects, in seconds. */
+  streamSeconds: wholeNumber(1, MAX_STREAM_SECONDS).default(60),
+  /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
+  edge: trueOrFalse().default(true),
+  /**
+   * Long polls that are held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients
+   * poll instead. 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's
+   * concurrency.
+   */
+  maxHolds: wholeNumber(0, MAX_RESERVED).default(0),
+  /** Streams that are open at a time, reserved in the same way. */
+  maxStreams: wholeNumber(0, MAX_RESERVED).default(0),
+  /**
+   * True to log each connection and message of sockets. API Gateway does so only in accounts whose CloudWatch role is set
+   * (docs/configuration.md says how), and refuses to deploy elsewhere.
+   */
+  socketLogs: trueOrFalse().default(false),
+  /** Pushes to sockets at a time, each for other channels or shards. */
+  maxPushes: wholeNumber(2, MAX_EVENT_SOURCE_CONCURRENCY).default(50),
+  /** Posts to sockets under way at a time, in each push. */
+  postsInFlight: wholeNumber(1, MAX_POSTS_IN_FLIGHT).default(256),
+  /** Posts to sockets a second, in each push. An account has 10,000 a second for all of its APIs together. */
+  postsPerSecond: wholeNumber(1, MAX_POSTS_PER_SECOND).default(10_000),
+  /** Batches of ten webhook endpoints that are served at a time. */
+  maxDeliveries: wholeNumber(2, MAX_EVENT_SOURCE_CONCURRENCY).default(50),
+  /** Connections that one caller may have. The wake sockets of the hub's own processes count as one caller too. */
+  connectionsPerCaller: wholeNumber(1, MAX_CONNECTIONS).default(1_000),
+  /** Long polls that are held for one caller at a time, and as many streams. */
+  heldPerCaller: wholeNumber(1, MAX_RESERVED).default(25),
+  /** Requests a second that each route that reads lets through; other routes have a share of it (gateways/throttle.ts). */
+  requestsPerSecond: wholeNumber(1, MAX_ROUTE_RATE).default(1_000),
+  /** The same for each route that publishes, and for messages on sockets. */
+  publishesPerSecond: wholeNumber(1, MAX_ROUTE_RATE).default(1_000),
+  /** True to let webhooks go to the same machine, and without TLS: for development, never for a deployed hub. */
+  allowInsecureWebhooks: trueOrFalse().default(false),
+  /** US dollars a month that the account may cost before AWS sends an e-mail; 0 for no budget. */
+  monthlyBudget: wholeNumber(0, MAX_BUDGET).default(0),
+  /** The address that gets that e-mail. */
+  budgetEmail: email().default(''),
+  /** The address that gets alarms by e-mail; empty for none. */
+  alarmEmail: email().default(''),
+  /** True for a hub to experiment with: `npm run destroy` then deletes the data too. */
+  throwAway: trueOrFalse().default(false),
+});
 
 /**
  * Reads the configuration out of a construct tree's context.
- * @throws Error with one sentence that names the key, the value received and the values allowed
+ * @throws Error with a sentence for each mistake that names the key, the value received and the values allowed
  */
 export function parseConfig(context: Context): HubConfig {
-  const known = [...Object.keys(OPTIONS), ...ISSUER_OPTIONS].map((name) => PREFIX + name);
-  const unknown = Object.keys(context).find((key) => key.startsWith(PREFIX) && !known.includes(key));
-  if (unknown) throw new Error(`unknown context key "${unknown}"; known are ${known.join(', ')}`);
-  const config: HubConfig = {
-    stage: option(context, 'stage'),
-    channelCreation: option(context, 'channelCreation'),
-    anonymous: option(context, 'anonymous'),
-    issuer: parseIssuerOptions(context),
-    origins: option(context, 'origins'),
-    retentionDays: option(context, 'retentionDays'),
-    logRetentionDays: option(context, 'logRetentionDays'),
-    holdSeconds: option(context, 'holdSeconds'),
-    streamSeconds: option(context, 'streamSeconds'),
-    edge: option(context, 'edge'),
-    maxHolds: option(context, 'maxHolds'),
-    maxStreams: option(context, 'maxStreams'),
-    socketLogs: option(context, 'socketLogs'),
-    maxPushes: option(context, 'maxPushes'),
-    postsInFlight: option(context, 'postsInFlight'),
-    postsPerSecond: option(context, 'postsPerSecond'),
-    maxDeliveries: option(context, 'maxDeliveries'),
-    connectionsPerCaller: option(context, 'connectionsPerCaller'),
-    heldPerCaller: option(context, 'heldPerCaller'),
-    requestsPerSecond: option(context, 'requestsPerSecond'),
-    publishesPerSecond: option(context, 'publishesPerSecond'),
-    allowInsecureWebhooks: option(context, 'allowInsecureWebhooks'),
-    monthlyBudget: option(context, 'monthlyBudget'),
-    budgetEmail: option(context, 'budgetEmail'),
-    alarmEmail: option(context, 'alarmEmail'),
-    throwAway: option(context, 'throwAway'),
-  };
+  const { issuer, issuerAudience, jwksUrl, claims, ...options } = readOptions(OPTIONS, context);
+  const config = { ...options, issuer: issuerOf({ issuer, issuerAudience, jwksUrl, claims }) };
   checkCombinations(config);
   return config;
 }
 
-function option<K extends Option>(context: Context, name: K): HubConfig[K] {
-  return readOption(context, name, OPTIONS[name].fallback, OPTIONS[name].parse);
-}
-
-function address(value: unknown): string {
-  return typeof value === 'string' && (value === '' || EMAIL.test(value))
-    ? value
-    : refuse('an e-mail address, or empty');
-}
-
-function wholeNumber(value: unknown, least: number, most: number): number {
-  const number = Number(value);
-  const whole =
-    Number.isInteger(number) && number >= least && number <= most && value !== '' && value !== true;
-  return whole ? number : refuse(`a whole number from ${least} to ${most}`);
-}
-
-/** A list, which `-c` gives as JSON, or as text with commas. */
-function texts(value: unknown): readonly unknown[] {
+/** Returns the list that a text is: as JSON, or separated by commas. Other values, and `*`, stay as they are. */
+function listFrom(value: unknown): unknown {
   const text = typeof value === 'string' ? value.trim() : '';
-  const list: unknown = text.startsWith('[') ? JSON.parse(text) : text === '' ? value : text.split(',');
-  return Array.isArray(list) && list.length > 0 ? list : refuse('"*" or a list of origins');
+  if (text === '' || text === '*') return value;
+  try {
+    return text.startsWith('[') ? JSON.parse(text) : text.split(',');
+  } catch {
+    return value;
+  }
 }
 
-/** As browsers write it, since it is compared byte for byte: whatever else stood there would match no page, or too many. */
-function exactOrigin(value: unknown): string {
-  const text = typeof value === 'string' ? value.trim() : '';
-  const { origin = '', protocol = '', hostname = '' } = URL.canParse(text) ? new URL(text) : {};
-  const isExact = origin === text && /^https?:$/.test(protocol) && !/\*|\.$/.test(hostname);
-  return isExact
-    ? text
-    : refuse('"*" or exact origins such as https://app.example.com: no path, no default port, no wildcard');
-}
-
-function truth(value: unknown): boolean {
-  if (`${value}` === 'true') return true;
-  return `${value}` === 'false' ? false : refuse('true or false');
+/** True for an origin as browsers write it. It is compared byte for byte, so another form would match no page, or too many. */
+function isExactOrigin(text: string): boolean {
+  const { origin = '', protocol = '', hostname = '' } = URL.parse(text) ?? {};
+  return origin === text && /^https?:$/.test(protocol) && !/\*|\.$/.test(hostname);
 }

@@ -57,7 +57,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     files: /^lambda\/[^/]+\.ts$/,
     may: [protocol, hub, webhook, env, outbound, /^lambda\/(aws|http|ws|access)\//],
   },
-  lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk] },
+  lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk, /^zod$/] },
   bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
   local: { files: /^local\//, may: [/^local\//, env, anyPackage] },
   scripts: {

@@ -5,12 +5,11 @@
  */
 import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { HubConfig } from '../../lib/config/config.ts';
-import type { ISSUER_OPTIONS } from '../../lib/config/issuer-options.ts';
+import type { OPTIONS } from '../../lib/config/config.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, hubOf, templatesOf } from './synthesized.ts';
 
-type Key = Exclude<keyof HubConfig, 'issuer'> | (typeof ISSUER_OPTIONS)[number];
+type Key = keyof typeof OPTIONS.shape;
 
 /** Makes resources come and go, or changes how they are kept: each is looked at by itself. */
 const APART = [
