@@ -8,7 +8,7 @@ import { PREFIX } from './context.ts';
 /** Checks combinations of options. @throws Error with the keys, the value received and the values allowed */
 export function checkCombinations(config: HubConfig): void {
   refuseFewConnections(config);
-  refuseHalfABudget(config);
+  refuseIncompleteBudget(config);
   refuseLongTexts(config);
 }
 
@@ -19,7 +19,7 @@ export function checkCombinations(config: HubConfig): void {
  */
 const UNRESERVED = 500;
 
-/** The hub's own sockets count as one caller: each process that holds readers has a wake socket. */
+/** All wake sockets count as one caller, and each process that holds readers has one. */
 function refuseFewConnections({
   connectionsPerCaller,
   heldPerCaller,
@@ -37,7 +37,7 @@ function refuseFewConnections({
   );
 }
 
-function refuseHalfABudget({ monthlyBudget, budgetEmail }: HubConfig): void {
+function refuseIncompleteBudget({ monthlyBudget, budgetEmail }: HubConfig): void {
   if (monthlyBudget > 0 === (budgetEmail !== '')) return;
   const [missing, needed] =
     budgetEmail === '' ? ['budgetEmail', 'monthlyBudget'] : ['monthlyBudget', 'budgetEmail'];

@@ -1,8 +1,7 @@
 /**
- * What every door is made with.
+ * The parts that the functions share.
  * @module
  */
-
 import type { HubConfig } from '../config/config.ts';
 import type { Hints } from '../messaging/hints.ts';
 import type { WebhookQueues } from '../messaging/webhook-queues.ts';
@@ -11,6 +10,7 @@ import type { Endpoints } from '../storage/endpoints.ts';
 import type { Subscribers } from '../storage/subscribers.ts';
 import type { TokenKeys } from '../storage/token-keys.ts';
 
+/** The configuration, and the constructs that functions get grants from. */
 export interface FunctionProps {
   readonly config: HubConfig;
   readonly log: ChannelLog;
