@@ -39,3 +39,7 @@ export function strictHubOf(context: Context = {}) {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   return { app, ...addHub(app, parseConfig(context)) };
 }
+
+/** Returns the properties of every resource of a type. */
+export const propertiesOf = (template: Template, type: string): Record<string, unknown>[] =>
+  Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});
