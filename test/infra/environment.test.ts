@@ -4,8 +4,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
-import { MAX_TEXT_BYTES } from '../../lib/config/config-checks.ts';
+import { MAX_TEXT_BYTES, parseConfig } from '../../lib/config/config.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
 
