@@ -17,6 +17,7 @@ export interface DeliverProps extends FunctionProps {
 
 /** The deliver function. */
 export class Deliver extends Construct {
+  /** The function that runs lambda/deliver.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: DeliverProps) {

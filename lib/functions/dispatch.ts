@@ -13,6 +13,7 @@ const CONCURRENCY = 20;
 
 /** The dispatch function. */
 export class Dispatch extends Construct {
+  /** The function that runs lambda/dispatch.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, { config, log, hints, endpoints, webhookQueues }: FunctionProps) {

@@ -12,6 +12,7 @@ const MARGIN_SECONDS = 4;
 
 /** The hold function. */
 export class Hold extends Construct {
+  /** The function that runs lambda/hold.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: WakingProps) {

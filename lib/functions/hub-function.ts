@@ -14,6 +14,7 @@ import { buildSync } from 'esbuild';
 export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;
+  /** How long its log is kept. */
   readonly logRetention: logs.RetentionDays;
   /** @default - 10 seconds */
   readonly timeout?: Duration;
@@ -47,7 +48,9 @@ const MEMORY_MB = 512;
 
 /** A function with its log group, and with a role that has only what was granted to it. */
 export class HubFunction extends Construct {
+  /** The Lambda function. */
   readonly function: lambda.Function;
+  /** Its role, with the actions that were granted and no others. */
   readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: HubFunctionProps) {

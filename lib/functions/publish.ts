@@ -10,6 +10,7 @@ import { HubFunction } from './hub-function.ts';
 
 /** The publish function. */
 export class Publish extends Construct {
+  /** The function that runs lambda/publish.ts. */
   readonly handler: HubFunction;
 
   constructor(

@@ -15,11 +15,13 @@ const MEMORY_MB = 1_769;
 
 /** The common parts, and the API of the sockets. */
 export interface PushProps extends FunctionProps {
+  /** The API that the function posts to. */
   readonly socket: Socket;
 }
 
 /** The push function. */
 export class Push extends Construct {
+  /** The function that runs lambda/push.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, { config, log, subscribers, hints, socket }: PushProps) {

@@ -9,6 +9,7 @@ import { HubFunction } from './hub-function.ts';
 
 /** The read function. */
 export class Read extends Construct {
+  /** The function that runs lambda/read.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, { config, log, tokenKeys }: FunctionProps) {

@@ -27,8 +27,11 @@ const ACCESS_LOG = {
 
 /** The API of sockets and its function. */
 export class Socket extends Construct {
+  /** The function that runs lambda/socket.ts. */
   readonly handler: HubFunction;
+  /** The WebSocket API. */
   readonly api: apigateway.WebSocketApi;
+  /** Its only stage. */
   readonly stage: apigateway.WebSocketStage;
 
   constructor(scope: Construct, id: string, props: FunctionProps) {

@@ -19,7 +19,9 @@ export interface StreamProps extends WakingProps {
 
 /** The stream function and its URL. */
 export class Stream extends Construct {
+  /** The function that runs lambda/stream.ts. */
   readonly handler: HubFunction;
+  /** The function URL, which streams. */
   readonly url: lambda.FunctionUrl;
 
   constructor(scope: Construct, id: string, props: StreamProps) {

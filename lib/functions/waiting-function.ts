@@ -12,6 +12,7 @@ import type { Socket } from './socket.ts';
 
 /** The common parts, and the API of the wake sockets. */
 export interface WakingProps extends FunctionProps {
+  /** The API that the wake socket connects to. */
   readonly socket: Socket;
 }
 
@@ -22,9 +23,11 @@ const WAITING_MEMORY_MB = 256;
 export interface WaitingFunctionProps extends WakingProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;
+  /** Seconds that the function may run. */
   readonly timeoutSeconds: number;
   /** Concurrency to reserve for readers, so that they leave some for publishers and pollers. 0 reserves nothing. */
   readonly reserved: number;
+  /** Environment variables of this kind of function. */
   readonly environment: Readonly<Record<string, string>>;
 }
 

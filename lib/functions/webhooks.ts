@@ -10,6 +10,7 @@ import { HubFunction } from './hub-function.ts';
 
 /** The webhooks function. */
 export class Webhooks extends Construct {
+  /** The function that runs lambda/webhooks.ts. */
   readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: FunctionProps) {

@@ -20,6 +20,7 @@ export interface EdgeProps {
   readonly api: apigateway.HttpApi;
   /** Streams. Its auth type must be AWS_IAM, so that only the distribution can call it. */
   readonly streamUrl: lambda.FunctionUrl;
+  /** Takes WebSocket connections. */
   readonly socket: apigateway.WebSocketApi;
   /** The origins whose pages may call. If they are listed, answers depend on the Origin header. */
   readonly origins: HubConfig['origins'];
@@ -59,6 +60,7 @@ const ROUTE = fileURLToPath(new URL('edge-function/route.js', import.meta.url));
 
 /** The distribution, its function and its policies. */
 export class Edge extends Construct {
+  /** The CloudFront distribution. */
   readonly distribution: cloudfront.Distribution;
   /** Without a trailing slash. */
   readonly url: string;

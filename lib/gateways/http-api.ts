@@ -14,10 +14,15 @@ import { ratesOf, throttle } from './throttle.ts';
 
 /** The functions behind the API. */
 export interface HttpApiProps {
+  /** Rates, and the retention of access logs. */
   readonly config: HubConfig;
+  /** Answers everything that no other function answers. */
   readonly publish: HubFunction;
+  /** Answers GET and HEAD of channels. */
   readonly read: HubFunction;
+  /** Holds long polls. */
   readonly hold: HubFunction;
+  /** Answers /webhooks. */
   readonly webhooks: HubFunction;
 }
 
@@ -47,7 +52,9 @@ const BEHIND_EDGE = { client: '$context.identity.userAgent' };
 
 /** The API and its default stage. */
 export class HttpApi extends Construct {
+  /** The HTTP API. */
   readonly api: apigateway.HttpApi;
+  /** The URL of its default stage, with a slash at the end. */
   readonly url: string;
 
   constructor(scope: Construct, id: string, props: HttpApiProps) {

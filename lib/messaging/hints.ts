@@ -21,7 +21,9 @@ const RETENTION = Duration.days(1);
 
 /** The topic, and the queue of the push. */
 export class Hints extends Construct {
+  /** Has a hint for each publish, or fewer while SNS is at its quota. */
   readonly topic: sns.Topic;
+  /** Has hints and jobs for the push. */
   readonly push: WorkQueue;
 
   constructor(scope: Construct, id: string) {

@@ -30,7 +30,9 @@ const MAX_WAKES = 100;
 
 /** Both queues. The first one is subscribed to the topic of hints. */
 export class WebhookQueues extends Construct {
+  /** Has hints, for the dispatch function. */
   readonly dispatch: WorkQueue;
+  /** Has wakes of endpoints, for the deliver function. */
   readonly deliver: WorkQueue;
 
   constructor(scope: Construct, id: string, { topic }: Hints) {

@@ -40,7 +40,9 @@ const SAFE = { enforceSSL: true, encryption: sqs.QueueEncryption.SQS_MANAGED };
 
 /** A queue, its dead letters, and the alarm for them. */
 export class WorkQueue extends Construct {
+  /** The queue itself. */
   readonly queue: sqs.Queue;
+  /** Messages that failed too often, for 14 days. */
   readonly deadLetters: sqs.Queue;
 
   constructor(scope: Construct, id: string, props: WorkQueueProps) {

@@ -11,8 +11,11 @@ import { durableTable, grantTable } from './table.ts';
 
 /** The channels, their entries, and the Idempotency-Keys and tickets that were used. */
 export class ChannelLog extends Construct {
+  /** An item for each channel: its stream, and its first unclaimed slot. */
   readonly channels: dynamodb.TableV2;
+  /** The messages of each publish, or a tombstone, by slot. */
   readonly entries: dynamodb.TableV2;
+  /** Idempotency-Keys and used tickets. */
   readonly keys: dynamodb.TableV2;
   readonly #environment: Record<string, string>;
 

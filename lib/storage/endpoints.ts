@@ -14,8 +14,11 @@ import { durableTable, grantTable, textKey } from './table.ts';
 
 /** The endpoints, their deliveries, and the sealing key. */
 export class Endpoints extends Construct {
+  /** The endpoints, and which of them subscribe to a pattern. */
   readonly endpoints: dynamodb.TableV2;
+  /** Tasks by due time, deliveries with their attempts, and the lease of each endpoint. */
   readonly deliveries: dynamodb.TableV2;
+  /** Seals the secrets of endpoints: `current` and `previous`. */
   readonly key: secretsmanager.Secret;
 
   constructor(scope: Construct, id: string, config: HubConfig) {

@@ -12,9 +12,13 @@ import { TokenKeys } from './token-keys.ts';
 
 /** The tables and keys of a hub. It cannot be deleted by accident, unless `tidings:throwAway` is set. */
 export class LogStack extends Stack {
+  /** The tables of the log. */
   readonly log: ChannelLog;
+  /** The keys that sign tokens. */
   readonly tokenKeys: TokenKeys;
+  /** The tables of subscribers and cursors. */
   readonly subscribers: Subscribers;
+  /** The tables of webhooks. */
   readonly endpoints: Endpoints;
 
   constructor(scope: Construct, id: string, config: HubConfig) {

@@ -11,7 +11,9 @@ import { grantTable, temporaryTable, textKey } from './table.ts';
 
 /** The connections with their subscriptions, the waiting processes, the quotas of callers, and the cursors of shards. */
 export class Subscribers extends Construct {
+  /** Connections, subscriptions, waiting processes, and the bookings of callers. */
   readonly table: dynamodb.TableV2;
+  /** The cursor and the lease of each shard. */
   readonly cursors: dynamodb.TableV2;
 
   constructor(scope: Construct, id: string) {

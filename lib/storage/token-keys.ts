@@ -11,6 +11,7 @@ import { rotatedKey } from './rotated-key.ts';
 
 /** The signing keys, and what else the check of tokens depends on. */
 export class TokenKeys extends Construct {
+  /** The signing keys: `current` and `previous`. */
   readonly secret: secretsmanager.Secret;
   /** `aud` of the tokens for this hub. */
   readonly audience: string;

@@ -24,6 +24,7 @@ const HANDLER_NAMES = [
   'Deliver',
 ] as const;
 
+/** The name of a function: its construct id, and a dimension of its metrics. */
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
 /** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
@@ -31,12 +32,19 @@ export type Handlers = Readonly<Record<HandlerName, HubFunction>>;
 
 /** The parts of the hub. */
 export interface Watched {
+  /** The stage, and the reserved concurrency. */
   readonly config: HubConfig;
+  /** All functions. */
   readonly handlers: Handlers;
+  /** All tables. */
   readonly stores: LogStack;
+  /** The topic of hints, and the queue of the push. */
   readonly hints: Hints;
+  /** The queues of dispatch and deliver. */
   readonly webhookQueues: WebhookQueues;
+  /** The HTTP API. */
   readonly http: HttpApi;
+  /** The WebSocket API. */
   readonly socket: Socket;
 }
 
