@@ -91,12 +91,12 @@ export class Socket extends Construct {
     throttle(this.stage, read, { $connect: connect, $default: publish }, routes);
   }
 
-  /** Allows to post to connections. */
+  /** Allows a handler to post to connections. */
   grantPost(handler: HubFunction): void {
     this.#grantConnections(handler, 'POST');
   }
 
-  /** Allows to end connections. */
+  /** Allows a handler to end connections. */
   grantEnd(handler: HubFunction): void {
     this.#grantConnections(handler, 'DELETE');
   }

@@ -39,7 +39,7 @@ export class Hints extends Construct {
     this.topic.addSubscription(new SqsSubscription(this.push.queue, { rawMessageDelivery: true }));
   }
 
-  /** Allows to publish hints. */
+  /** Allows a handler to publish hints. */
   grantHint(handler: HubFunction): void {
     handler.grant(
       ['sns:Publish'],
@@ -48,7 +48,7 @@ export class Hints extends Construct {
     );
   }
 
-  /** Allows to send jobs to the push. */
+  /** Allows a handler to send jobs to the push. */
   grantJob(handler: HubFunction): void {
     handler.grant(
       ['sqs:SendMessage'],

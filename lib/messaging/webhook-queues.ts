@@ -54,7 +54,7 @@ export class WebhookQueues extends Construct {
     });
   }
 
-  /** Allows to send wakes for endpoints. */
+  /** Allows a handler to send wakes for endpoints. */
   grantWake(handler: HubFunction): void {
     const { queue } = this.deliver;
     handler.grant(
@@ -64,7 +64,7 @@ export class WebhookQueues extends Construct {
     );
   }
 
-  /** Allows to send hints to dispatch. */
+  /** Allows a handler to send hints to dispatch. */
   grantDispatch(handler: HubFunction): void {
     const { queue } = this.dispatch;
     handler.grant(
@@ -74,7 +74,7 @@ export class WebhookQueues extends Construct {
     );
   }
 
-  /** Allows to postpone wakes, and to send dead letters. @param ownHosts hosts of the hub, which are never called */
+  /** Allows a handler to postpone wakes, and to send dead letters. @param ownHosts hosts of the hub, which are never called */
   grantPostpone(handler: HubFunction, ownHosts: readonly string[]): void {
     const { queue, deadLetters } = this.deliver;
     handler.grant(

@@ -53,30 +53,30 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
-  /** Allows to read, and to seal gaps. The push does not restart the idle time of channels. */
+  /** Allows a handler to read, and to seal gaps. The push does not restart the idle time of channels. */
   grantFollow(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem');
     this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
-  /** Allows to read, to seal gaps (PutItem, GetItem), and to restart the idle time of channels (UpdateItem). */
+  /** Allows a handler to read, to seal gaps (PutItem, GetItem), and to restart the idle time of channels (UpdateItem). */
   grantRead(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
-  /** Allows to remember used tickets. */
+  /** Allows a handler to remember used tickets. */
   grantRedeem(handler: HubFunction): void {
     this.#grant(handler, this.keys, 'PutItem');
   }
 
-  /** Allows to read, without sealing gaps. */
+  /** Allows a handler to read, without sealing gaps. */
   grantReadOnly(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem');
     this.#grant(handler, this.entries, 'Query');
   }
 
-  /** Allows to read, to seal gaps, and to publish the hub's own notices: without Idempotency-Key, on any channel. */
+  /** Allows a handler to read, to seal gaps, and to publish the hub's own notices: without Idempotency-Key, on any channel. */
   grantNotices(handler: HubFunction): void {
     this.#grant(handler, this.channels, 'GetItem', 'UpdateItem');
     this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');

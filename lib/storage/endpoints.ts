@@ -32,20 +32,20 @@ export class Endpoints extends Construct {
     });
   }
 
-  /** Allows to create and change endpoints, to read deliveries, and to add delivery tasks. */
+  /** Allows a handler to create and change endpoints, to read deliveries, and to add delivery tasks. */
   grantManage(handler: HubFunction): void {
     this.#grantEndpoints(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
     this.#grantDeliveries(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
     this.#grantKey(handler);
   }
 
-  /** Allows to find the endpoints of a channel, and to add delivery tasks for them. */
+  /** Allows a handler to find the endpoints of a channel, and to add delivery tasks for them. */
   grantDispatch(handler: HubFunction): void {
     this.#grantEndpoints(handler, 'BatchGetItem', 'GetItem', 'UpdateItem');
     this.#grantDeliveries(handler, 'PutItem', 'UpdateItem');
   }
 
-  /** Allows to do delivery tasks, and to disable endpoints that fail or are gone. */
+  /** Allows a handler to do delivery tasks, and to disable endpoints that fail or are gone. */
   grantDeliver(handler: HubFunction): void {
     this.#grantEndpoints(handler, 'GetItem', 'PutItem', 'UpdateItem');
     this.#grantDeliveries(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');

@@ -22,22 +22,22 @@ export class Subscribers extends Construct {
     this.cursors = temporaryTable(this, 'Cursors', textKey('channel', 'shard'));
   }
 
-  /** Allows to say which channels a process waits on (PutItem), and to count its requests by caller (Query, UpdateItem). */
+  /** Allows a handler to say which channels a process waits on (PutItem), and to count its requests by caller (Query, UpdateItem). */
   grantWait(handler: HubFunction): void {
     this.#grant(handler, this.table, 'PutItem', 'Query', 'UpdateItem');
   }
 
-  /** Allows to note connections and their subscriptions, and to count them by caller (Query). */
+  /** Allows a handler to note connections and their subscriptions, and to count them by caller (Query). */
   grantSubscribe(handler: HubFunction): void {
     this.#grant(handler, this.table, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
   }
 
-  /** Allows to find the connections of a principal. */
+  /** Allows a handler to find the connections of a principal. */
   grantDisconnect(handler: HubFunction): void {
     this.#grant(handler, this.table, 'Query');
   }
 
-  /** Allows to find the subscribers of a channel, to move their cursors, and to remove the rows of ended connections. */
+  /** Allows a handler to find the subscribers of a channel, to move their cursors, and to remove the rows of ended connections. */
   grantPush(handler: HubFunction): void {
     this.#grant(handler, this.table, 'Query', 'BatchGetItem', 'GetItem', 'UpdateItem', 'DeleteItem');
     this.#grant(handler, this.cursors, 'GetItem', 'UpdateItem');
