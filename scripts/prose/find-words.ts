@@ -18,24 +18,28 @@ export interface Finding {
 
 /** Has the words as data, or as examples. */
 const EXEMPT = ['scripts/prose/words.ts', 'test/commands/words.test.ts'];
-const FOLDERS = '{bin,lib,lambda,protocol,local,scripts,bench,client,examples,test,docs,.github}';
+/** The files that people read: documents, sources, descriptions of interfaces. */
+const PROSE = [
+  '*.md',
+  'vitest.config.ts',
+  'test/threats.json',
+  '{bin,lib,lambda,protocol,local,scripts,bench,client,examples,test,docs,.github}/**/*.{md,ts,mjs,cjs,js,yaml,yml}',
+];
 
 const PATTERNS = WORDS.map((word) => ({
   ...word,
   regex: new RegExp(`\\b(?:${word.pattern.replaceAll(' ', '\\s+')})(?!\\w)`, 'gi'),
 }));
 
-/** Returns the findings of all files below a folder, in the order of the files. */
-export function findWordsBelow(root: string): Finding[] {
-  return globSync(
-    ['*.md', `${FOLDERS}/**/*.{md,ts,mjs,js,yaml,yml}`, 'test/threats.json', 'vitest.config.ts'],
-    {
-      cwd: root,
-    },
-  )
+/** Prints the findings of all files below a folder. Returns how many files have none, and how many findings there are. */
+export function checkWords(root: string): { readonly passed: number; readonly failed: number } {
+  const pages = globSync(PROSE, { cwd: root })
     .filter((file) => !EXEMPT.includes(file))
     .sort()
-    .flatMap((file) => findWords(file, readFileSync(join(root, file), 'utf8')));
+    .map((file) => findWords(file, readFileSync(join(root, file), 'utf8')));
+  const findings = pages.flat();
+  for (const finding of findings) process.stdout.write(`${lineOf(finding)}\n`);
+  return { passed: pages.filter((page) => page.length === 0).length, failed: findings.length };
 }
 
 /** Returns the findings of one file, in the order of its lines. */

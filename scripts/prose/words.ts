@@ -25,6 +25,12 @@ export const WORDS: readonly Word[] = [
     example: 'Whoever asks first gets it.',
   },
   {
+    pattern: '(?<=[.;:\\u0001] )(?-i:Who) [a-z]+[^?.]*[.;]',
+    reason: NO_NOUN,
+    instead: 'a caller that, a client that, a process that',
+    example: 'It waits. Who asks first gets it.',
+  },
+  {
     pattern: 'whom',
     reason: ARCHAIC,
     instead: 'a noun, or a sentence of its own',
