@@ -1,5 +1,5 @@
 /**
- * The client against a hub in chaos mode, whose sockets are cut at random: in Node, and in a real browser.
+ * The client against a hub in chaos mode, whose sockets are cut now and then: from Node, and in a real browser.
  * @module
  */
 import chromium from '@sparticuz/chromium';
