@@ -5,15 +5,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { checkWords } from './prose/find-words.ts';
 import { judgeConformance, type TestCounts } from './verdicts/conformance.ts';
 import { unusedGrants } from './verdicts/grants.ts';
 import { judgeThreats } from './verdicts/threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…]
 
-Formats and lint, types, then all tests: unit, contract, infra, local, flow, faults, commands, the Durable Streams
-conformance suite, and at last whether every grant of every role was used, and every threat of SECURITY.md tried. Named
-projects run alone, without the rest.
+Checks format, lint, types and plain words, then runs all tests: unit, contract, infra, local, flow, faults, commands, and
+the Durable Streams conformance suite. At the end it checks that every grant of every role was used, and every threat of
+SECURITY.md tested. Named projects run alone.
 
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
@@ -47,6 +48,7 @@ function check(): TestCounts {
   return add(
     step('format and lint', () => tallyOf(run('biome', 'ci', '--error-on-warnings', '.'))),
     step('types', () => tallyOf(run('tsc'))),
+    step('plain words', () => checkWords(resolve('.'))),
   );
 }
 
