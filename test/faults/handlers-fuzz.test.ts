@@ -13,10 +13,11 @@ import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { seededRandom } from '../support/domain/random.ts';
+import { isThorough, share } from '../support/thorough.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Receiver, startReceiver } from '../support/wire/receiver.ts';
 
-const RUNS = 10_000;
+const RUNS = share(10_000);
 const AT_ONCE = 16;
 const CALLERS = 40;
 const SOCKETS = 12;
@@ -307,5 +308,7 @@ test(`${RUNS} requests and frames by ${CALLERS} callers (FUZZ_SEED=${SEED})`, as
   );
   expect(wrong.slice(0, 10)).toEqual([]);
   expect(receiver.received.length).toBeGreaterThan(0);
-  expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);
+  // A process that is warming up grows in the first thousand requests, too: only a long run can tell.
+  if (isThorough)
+    expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);
 }, 240_000);

@@ -8,6 +8,7 @@ import { hop } from '../../bench/hop.ts';
 import { chaosDay } from '../../local/faults/chaos.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { seededRandom } from '../support/domain/random.ts';
+import { isThorough } from '../support/thorough.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { newChannel } from '../support/wire/wire.ts';
 
@@ -31,7 +32,7 @@ test('clients that change transports at random lose, repeat and reorder nothing 
     token: running.token,
     channel: newChannel(),
     clients: 12,
-    messages: 400,
+    messages: isThorough ? 400 : 200,
     pauseMs: 30,
     random: seededRandom(SEED),
   });

@@ -6,9 +6,10 @@ import { Agent, request as httpRequest, type OutgoingHttpHeaders } from 'node:ht
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
 import { ERRORS } from '../../protocol/errors.ts';
+import { share } from '../support/thorough.ts';
 import { callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
-const RUNS = 2_000;
+const RUNS = share(2_000);
 const AT_ONCE = 8;
 
 /** Answers that may say that the store is busy: on a machine with other work it is sometimes late. */

@@ -5,11 +5,12 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { share } from '../support/thorough.ts';
 import { follow, subscribe } from '../support/wire/follow.ts';
 import { type Heard, socketWith } from '../support/wire/socket.ts';
 import { callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
-const RUNS = 1_000;
+const RUNS = share(1_000);
 const SOCKETS = 4;
 const AT_ONCE = 5;
 
