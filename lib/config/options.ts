@@ -31,7 +31,7 @@ const MAX_CONNECTIONS = 3_600_000;
 /** US dollars a month. */
 const MAX_BUDGET = 1_000_000_000;
 
-const STAGE = allowed('1 to 20 of a-z, 0-9 and "-", a letter first');
+const STAGE = allowed('1 to 20 of a-z, 0-9 and "-", the first one of a-z');
 const EMAIL = allowed('an e-mail address, or empty');
 const ORIGINS = allowed(
   '"*" or exact origins such as https://app.example.com: no path, no default port, no wildcard',

@@ -67,7 +67,7 @@ export class Socket extends Construct {
       ...(config.socketLogs ? { accessLogSettings: accessLogs(this, 'sockets', config, ACCESS_LOG) } : {}),
     });
     this.#throttle(config);
-    // Who says too much for too long is disconnected.
+    // The function ends a connection that exceeds its rate for too long.
     this.grantEnd(this.handler);
     this.handler.configure(endsEnv.write({ SOCKET_ENDPOINT: this.stage.callbackUrl }));
     if (!config.socketLogs) {

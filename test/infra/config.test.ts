@@ -92,7 +92,7 @@ test('every mistake has a sentence of its own', () => {
   })();
   const sentences = error instanceof Error ? error.message.split('\n') : [];
   expect(sentences).toEqual([
-    'context key "tidings:stage" is "Prod": it must be 1 to 20 of a-z, 0-9 and "-", a letter first',
+    'context key "tidings:stage" is "Prod": it must be 1 to 20 of a-z, 0-9 and "-", the first one of a-z',
     'context key "tidings:edge" is "maybe": it must be true or false',
     expect.stringMatching(/^unknown context key "tidings:typo"; known are tidings:stage, /),
   ]);

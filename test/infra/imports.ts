@@ -8,13 +8,24 @@ import { dirname, join, normalize } from 'node:path';
 /** The folder of the project. */
 export const ROOT = join(import.meta.dirname, '../..');
 
-/** Returns what a file imports, types included: paths from the root for files of the project, names for packages. */
-export function importsOf(file: string): string[] {
+export interface Import {
+  /** A path from the root of the project, or a package. */
+  readonly target: string;
+  /** True for `import type` and `export type`. */
+  readonly isTypeOnly: boolean;
+}
+
+/** Returns what a file imports or exports from other files and packages. */
+export function importsOf(file: string): Import[] {
   const source = readFileSync(join(ROOT, file), 'utf8');
-  const specifiers = source.matchAll(
-    /(?:^|\n)\s*(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'|\bimport\(?\s*'([^']+)'/g,
+  const statements = source.matchAll(
+    /(?:^|\n)\s*(?:import|export)\s(type\s)?[^'";]*?\bfrom\s*'([^']+)'|\bimport\(?\s*'([^']+)'/g,
   );
-  return [...specifiers]
-    .map(([, from, bare]) => from ?? bare ?? '')
-    .map((specifier) => (specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier));
+  return [...statements].map(([, type, from, bare]) => {
+    const target = from ?? bare ?? '';
+    return {
+      target: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
+      isTypeOnly: type !== undefined,
+    };
+  });
 }
