@@ -7,8 +7,13 @@ import { randomUUID } from 'node:crypto';
 import { type Channel, JSON_MEDIA_TYPE, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { Entry } from '../../lambda/hub/log/entry.ts';
 import type { Log } from '../../lambda/hub/log/log-ports.ts';
-import type { Cursor, CursorStore, Subscriber, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
-import type { Push } from '../../lambda/hub/push/push-shard.ts';
+import type {
+  Cursor,
+  CursorStore,
+  Push,
+  Subscriber,
+  SubscriberStore,
+} from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 
 const RETENTION_MS = 7 * 86_400_000;

@@ -3,8 +3,7 @@
  * @module
  */
 import type { Disconnecting } from '../hub/push/disconnect.ts';
-import type { Connections } from '../hub/push/push-ports.ts';
-import type { Push } from '../hub/push/push-shard.ts';
+import type { Connections, Push } from '../hub/push/push-ports.ts';
 import { type Relay, relaying } from '../hub/push/relay.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';

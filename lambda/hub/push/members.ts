@@ -2,8 +2,7 @@
  * Who listens in a shard, and where each of them stands.
  * @module
  */
-import { type OwnCursor, ownCursorIn, type Shard, type Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import { type OwnCursor, ownCursorIn, type Push, type Shard, type Subscriber } from './push-ports.ts';
 import { endSubscription } from './subscribe.ts';
 
 export interface MemberWithCursor {

@@ -6,8 +6,8 @@ import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
 import { announcement } from './frames.ts';
 import { all } from './post-batches.ts';
-import type { Job } from './push-ports.ts';
-import { type Push, pushShard } from './push-shard.ts';
+import type { Job, Push } from './push-ports.ts';
+import { pushShard } from './push-shard.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
 export interface Hint {

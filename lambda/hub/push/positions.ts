@@ -8,8 +8,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { isSame } from '../../../protocol/offset.ts';
-import { type OwnCursor, ownCursorIn, type Shard, type Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import { type OwnCursor, ownCursorIn, type Push, type Shard, type Subscriber } from './push-ports.ts';
 
 /** Each further attempt needs another late write of an earlier owner, just before it. */
 const MAX_ATTEMPTS = 4;

@@ -5,8 +5,7 @@
 import { isSame, type Position } from '../../../protocol/offset.ts';
 import type { Packed } from './frames.ts';
 import { moveTo } from './positions.ts';
-import type { OwnCursor, Shard, Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import type { OwnCursor, Push, Shard, Subscriber } from './push-ports.ts';
 import { forget, ownCursorAt } from './subscribe.ts';
 
 /** Before another attempt on a member who could not take a frame, in milliseconds: doubled up to a minute. */

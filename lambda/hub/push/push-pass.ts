@@ -14,8 +14,7 @@ import { gatherMembers, type Members, type MemberWithCursor } from './members.ts
 import { startSince } from './pattern-start.ts';
 import { fence } from './positions.ts';
 import { all, type Batch, type PostOutcome, postBatch, type Recipients } from './post-batches.ts';
-import type { Cursor, OwnCursor, Shard, Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import type { Cursor, OwnCursor, Push, Shard, Subscriber } from './push-ports.ts';
 
 /** Frames to each member in one round: what one who replays a long history can hold the others up for. */
 const FRAMES_PER_ROUND = 4;

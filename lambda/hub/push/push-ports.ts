@@ -5,6 +5,7 @@
 import type { Capability } from '../../../protocol/capability.ts';
 import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import type { Log } from '../log/log-ports.ts';
 
 /** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
 export interface Connection {
@@ -221,4 +222,21 @@ export type DisconnectRequest =
 export interface DisconnectQueue {
   /** Leaves word for after that long, or for earlier: whoever gets it then leaves it once more. */
   send(goodbye: DisconnectRequest, delayMs: number): Promise<void>;
+}
+
+/** Is told how the push is doing. It must not throw. */
+export interface PushWatch {
+  /** So many messages have arrived at one connection. */
+  readonly delivered: (count: number) => void;
+  /** What was published so many milliseconds ago, and since, has been posted to those who were waiting for it. */
+  readonly lag: (ms: number) => void;
+}
+
+export interface Push {
+  readonly log: Log;
+  readonly subscribers: SubscriberStore;
+  readonly cursors: CursorStore;
+  readonly connections: Connections;
+  readonly jobs: Jobs;
+  readonly watch: PushWatch;
 }

@@ -11,37 +11,10 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { isBefore, type Position } from '../../../protocol/offset.ts';
 import { isAlive } from '../log/channel.ts';
-import type { Log } from '../log/log-ports.ts';
 import { moveTo } from './positions.ts';
 import { all, BACKOFF_MS } from './post-batches.ts';
 import { type Ownership, type PushPass, runPass } from './push-pass.ts';
-import type {
-  Connections,
-  Cursor,
-  CursorStore,
-  Jobs,
-  Lease,
-  Progress,
-  Shard,
-  SubscriberStore,
-} from './push-ports.ts';
-
-/** Is told how the push is doing. It must not throw. */
-export interface PushWatch {
-  /** So many messages have arrived at one connection. */
-  readonly delivered: (count: number) => void;
-  /** What was published so many milliseconds ago, and since, has been posted to those who were waiting for it. */
-  readonly lag: (ms: number) => void;
-}
-
-export interface Push {
-  readonly log: Log;
-  readonly subscribers: SubscriberStore;
-  readonly cursors: CursorStore;
-  readonly connections: Connections;
-  readonly jobs: Jobs;
-  readonly watch: PushWatch;
-}
+import type { Cursor, Lease, Progress, Push, Shard } from './push-ports.ts';
 
 export interface PushTask {
   readonly shard: Shard;

@@ -13,9 +13,10 @@ import type {
   DisconnectQueue,
   DisconnectRequest,
   Posted,
+  Push,
+  PushWatch,
   Shard,
 } from '../../../lambda/hub/push/push-ports.ts';
-import type { Push, PushWatch } from '../../../lambda/hub/push/push-shard.ts';
 import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
