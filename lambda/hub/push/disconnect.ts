@@ -3,9 +3,11 @@
  * (PROTOCOL.md §12.6). API Gateway ends none by itself for that, so the hub leaves word to itself, and the push acts on it.
  * @module
  */
+
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import type { Log } from '../log/log-ports.ts';
-import { all, BACKOFF_MS } from './post-batches.ts';
+import { settleAll } from '../settle-all.ts';
+import { BACKOFF_MS } from './post-batches.ts';
 import type {
   Connection,
   Connections,
@@ -124,7 +126,7 @@ async function onKicked(
     // Whoever goes on finds those that are left: the others are forgotten.
     if (log.clock() >= until) return await goodbyes.send(goodbye, 0);
     const some = there.slice(first, first + SIDE_BY_SIDE);
-    const gone = await all(
+    const gone = await settleAll(
       some.map((connection) => disconnect(parting, connection, 'the hub was told to end this connection')),
     );
     isDone &&= gone.every(Boolean);

@@ -4,8 +4,8 @@
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import { settleAll } from '../settle-all.ts';
 import { announcement } from './frames.ts';
-import { all } from './post-batches.ts';
 import type { Job, Push } from './push-ports.ts';
 import { pushShard } from './push-shard.ts';
 
@@ -19,7 +19,7 @@ export interface Hint {
 
 /** Serves those who listen by the channel's name and by every pattern that matches it. */
 export async function onHint(push: Push, hint: Hint, until: number): Promise<void> {
-  await all([wakeWaiting(push, hint), pushAll(push, hint, until)]);
+  await settleAll([wakeWaiting(push, hint), pushAll(push, hint, until)]);
 }
 
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
@@ -31,7 +31,7 @@ async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: 
     const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);
   });
-  await all(shards);
+  await settleAll(shards);
 }
 
 /** Serves one shard. */
@@ -43,7 +43,7 @@ export async function onJob(push: Push, { isGuard = false, ...shard }: Job, unti
 async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
   const waiting = await push.subscribers.waits(channel, push.log.clock());
   const frame = announcement(channel, offset);
-  await all(
+  await settleAll(
     waiting.map(async (connection) => {
       if ((await push.connections.post(connection, frame)) === 'gone')
         await push.subscribers.removeWait(channel, connection);

@@ -2,7 +2,9 @@
  * Posts frames to members of a shard: to each in order and at his own pace, to all of them at once.
  * @module
  */
+
 import { isSame, type Position } from '../../../protocol/offset.ts';
+import { settleAll } from '../settle-all.ts';
 import type { Packed } from './frames.ts';
 import { moveTo } from './positions.ts';
 import type { OwnCursor, Push, Shard, Subscriber } from './push-ports.ts';
@@ -54,7 +56,7 @@ export type PostOutcome =
   | { readonly kind: 'rests'; readonly until: number };
 
 export async function postBatch(push: Push, delivery: PostTask, batch: Batch): Promise<PostOutcome[]> {
-  return await all(
+  return await settleAll(
     batch.members.map(async ({ member, place }): Promise<PostOutcome> => {
       const { packed, isUnsure, isEnd } = batch;
       const { shard, front } = delivery;
@@ -69,12 +71,6 @@ export async function postBatch(push: Push, delivery: PostTask, batch: Batch): P
       return { kind: isThere ? 'on' : 'gone' };
     }),
   );
-}
-
-/** Fails only when all have ended: nothing may go on behind the back of who asked for it, least of all once a lease is given up. */
-export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(work);
-  return await Promise.all(work);
 }
 
 /** Frame after frame, as long as they arrive. Answers where he is if one did not. */

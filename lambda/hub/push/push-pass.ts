@@ -5,15 +5,17 @@
  * missed a frame, is led up to the front and then joins it. Since the owner alone posts, replay and live cannot race.
  * @module
  */
+
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, isBefore, isSame, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
 import { type ReadResult, read } from '../log/read-log.ts';
+import { settleAll } from '../settle-all.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
 import { gatherMembers, type Members, type MemberWithCursor } from './members.ts';
 import { startSince } from './pattern-start.ts';
 import { fence } from './positions.ts';
-import { all, type Batch, type PostOutcome, postBatch, type Recipients } from './post-batches.ts';
+import { type Batch, type PostOutcome, postBatch, type Recipients } from './post-batches.ts';
 import type { Cursor, OwnCursor, Push, Shard, Subscriber } from './push-ports.ts';
 
 /** Frames to each member in one round: what one who replays a long history can hold the others up for. */
@@ -94,7 +96,7 @@ export async function runPass(push: Push, channel: Channel, own: Ownership): Pro
   );
   const delivery = { shard, postUntil, term: cursor.term, front: packed.end };
   const posted = [front, ...ended];
-  const each = await all(posted.map(async (leg) => await postBatch(push, delivery, leg)));
+  const each = await settleAll(posted.map(async (leg) => await postBatch(push, delivery, leg)));
   for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
   const fates = each.flat();
   const stayed = posted.flatMap(({ members }, at) =>
@@ -181,7 +183,7 @@ async function takeOver(
   { shard, cursor, isTakeover }: Ownership,
   left: readonly MemberWithCursor[],
 ) {
-  if (isTakeover) await all(left.map((one) => fence(push, shard, one, cursor.term)));
+  if (isTakeover) await settleAll(left.map((one) => fence(push, shard, one, cursor.term)));
 }
 
 /**
@@ -284,7 +286,7 @@ async function catchingUp(
   groups: readonly Group[],
   front: Position,
 ): Promise<PassBatch[]> {
-  return await all(
+  return await settleAll(
     groups.map(async ({ place: { at, isUnsure }, members }) => {
       const isByEntry = isUnsure || own.cursor.isUnclean;
       const page = isBefore(at, front) ? await readFrom(push, channel, own, at) : undefined;

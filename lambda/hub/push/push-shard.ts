@@ -7,12 +7,14 @@
  * by entry, so that clients can tell.
  * @module
  */
+
 import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { isBefore, type Position } from '../../../protocol/offset.ts';
 import { isAlive } from '../log/channel.ts';
+import { settleAll } from '../settle-all.ts';
 import { moveTo } from './positions.ts';
-import { all, BACKOFF_MS } from './post-batches.ts';
+import { BACKOFF_MS } from './post-batches.ts';
 import { type Ownership, type PushPass, runPass } from './push-pass.ts';
 import type { Cursor, Lease, Progress, Push, Shard } from './push-ports.ts';
 
@@ -137,7 +139,7 @@ async function pass(
     return undefined;
   }
   // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
+  await settleAll(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
   if (isOver) return await handOver(push, shard, renewed, progress);
   // Whoever asked while this round read the log is answered by the next one.
   return { cursor: { ...progress, asks, term: cursor.term }, pages, lease: renewed, isTakeover: false };
