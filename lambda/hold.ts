@@ -47,6 +47,7 @@ const seats = {
   clock,
   timer: hold.timer,
   newId,
+  logDefect,
 };
 const access = accessInAws(accessEnv.read(process.env));
 // Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.

@@ -42,6 +42,7 @@ const { channel, events } = streamAnswers({
     clock: hold.log.clock,
     timer: hold.timer,
     newId: hold.log.newId,
+    logDefect,
   },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   stopping: stopping(),

@@ -11,6 +11,7 @@
 import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { isBefore, type Position } from '../../../protocol/offset.ts';
+import { isBusy } from '../defects.ts';
 import { isAlive } from '../log/channel.ts';
 import { settleAll } from '../settle-all.ts';
 import { moveTo } from './positions.ts';
@@ -53,7 +54,7 @@ export async function pushShard(push: Push, errand: PushTask): Promise<void> {
       () => false,
     );
     // A store that is busy is tried again in a moment, not when the message comes back.
-    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
+    if (!isBusy(error)) throw error;
     await push.jobs.send([errand.shard], isFree ? BACKOFF_MS : LEASE_MS);
   }
 }
