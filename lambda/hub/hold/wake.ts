@@ -6,7 +6,8 @@
 
 import { isBusy, type LogDefect } from '../defects.ts';
 import type { Channel } from '../log/channel.ts';
-import type { Log, WaitStore } from '../log/log-ports.ts';
+import type { Log } from '../log/log-ports.ts';
+import type { WaitStore } from '../push/push-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
 /** The socket. */
@@ -19,7 +20,7 @@ export interface WakeSocket {
 
 export interface WakeOptions {
   readonly log: Pick<Log, 'channels' | 'clock'>;
-  readonly waits: WaitStore;
+  readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;
   readonly timer: Timer;
   readonly wakeSocket: WakeSocket;
   /** Wakes those who wait while the socket is not there. */

@@ -25,7 +25,7 @@ export interface Members {
  */
 export async function gatherMembers(push: Push, shard: Shard, fence: number): Promise<Members> {
   const now = push.log.clock();
-  const members = await push.subscribers.members(shard);
+  const members = await push.subscriptions.members(shard);
   const isOver = ({ until, allowedUntil = until }: Subscriber) => Math.min(until, allowedUntil) <= now;
   await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
   const present = members.filter((member) => !isOver(member));
@@ -39,7 +39,7 @@ export async function gatherMembers(push: Push, shard: Shard, fence: number): Pr
   });
   return {
     atFront: present.filter((member) => !placeOf(member)),
-    placed: own.filter(({ place }) => place.restsUntil <= now),
-    resting: own.filter(({ place }) => place.restsUntil > now),
+    placed: own.filter(({ place }) => place.backoffUntil <= now),
+    resting: own.filter(({ place }) => place.backoffUntil > now),
   };
 }

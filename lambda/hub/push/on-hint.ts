@@ -23,7 +23,7 @@ export async function onHint(push: Push, hint: Hint, until: number): Promise<voi
 }
 
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
-  const known = await push.subscribers.shardsOf(patternsOf(channel), push.log.clock());
+  const known = await push.subscriptions.shardsOf(patternsOf(channel), push.log.clock());
   const shards = [...known].map(async ([pattern, count]) => {
     const shard = { channel, pattern, shard: 0 };
     if (count === 1) return await pushShard(push, { shard, offset, isClosing, until });
@@ -41,12 +41,12 @@ export async function onJob(push: Push, { isGuard = false, ...shard }: Job, unti
 
 /** Wakes the processes that hold readers of the channel: they look into the log themselves. */
 async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
-  const waiting = await push.subscribers.waits(channel, push.log.clock());
+  const waiting = await push.waits.waiting(channel, push.log.clock());
   const frame = announcement(channel, offset);
   await settleAll(
     waiting.map(async (connection) => {
-      if ((await push.connections.post(connection, frame)) === 'gone')
-        await push.subscribers.removeWait(channel, connection);
+      if ((await push.poster.post(connection, frame)) === 'gone')
+        await push.waits.remove(channel, connection);
     }),
   );
 }

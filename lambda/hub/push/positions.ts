@@ -20,7 +20,7 @@ const MAX_ATTEMPTS = 4;
  * @throws Refusal unavailable: then it is unknown where the member stands
  */
 export async function moveTo(
-  { subscribers }: Pick<Push, 'subscribers'>,
+  { subscriptions }: Pick<Push, 'subscriptions'>,
   shard: Shard,
   member: Subscriber,
   place: OwnCursor | undefined,
@@ -28,8 +28,8 @@ export async function moveTo(
 ): Promise<boolean> {
   let seen = member;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    if (await subscribers.move(shard, seen, shard.channel, place)) return true;
-    const there = await subscribers.member(shard, member.connection);
+    if (await subscriptions.move(shard, seen, shard.channel, place)) return true;
+    const there = await subscriptions.member(shard, member.connection);
     if (there?.id !== member.id) return false;
     // The first try of the SDK was carried out, and its answer was lost.
     const now = ownCursorIn(there, shard.channel);
@@ -46,7 +46,7 @@ export async function moveTo(
  * that it names.
  */
 export async function fence(
-  push: Pick<Push, 'subscribers'>,
+  push: Pick<Push, 'subscriptions'>,
   shard: Shard,
   { member, place }: { readonly member: Subscriber; readonly place: OwnCursor },
   term: number,
@@ -56,12 +56,12 @@ export async function fence(
 
 function isSamePlace(one: OwnCursor | undefined, other: OwnCursor | undefined): boolean {
   if (!one || !other) return one === other;
-  const { at, isUnsure, rests, restsUntil, term } = one;
+  const { at, isUnsure, backoffs: rests, backoffUntil: restsUntil, term } = one;
   return (
     isSame(at, other.at) &&
     isUnsure === other.isUnsure &&
-    rests === other.rests &&
-    restsUntil === other.restsUntil &&
+    rests === other.backoffs &&
+    restsUntil === other.backoffUntil &&
     term === other.term
   );
 }

@@ -85,7 +85,7 @@ async function postAll(
     const now = push.log.clock();
     // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
     if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
-    const posted = await push.connections.post(member.connection, frame.text, postUntil);
+    const posted = await push.poster.post(member.connection, frame.text, postUntil);
     if (posted === 'sent') {
       push.watch.delivered(frame.count);
       continue;
@@ -108,15 +108,15 @@ async function putOff(
   before: OwnCursor | undefined,
   { at, isUnsure }: Pick<OwnCursor, 'at' | 'isUnsure'>,
 ): Promise<PostOutcome> {
-  if (!before && Object.keys(member.places).length >= MAX_PLACES) {
-    await push.subscribers.expire(shard, member);
+  if (!before && Object.keys(member.ownCursors).length >= MAX_PLACES) {
+    await push.subscriptions.expire(shard, member);
     return { kind: 'gone' };
   }
   const isSamePlace = before !== undefined && isSame(before.at, at);
-  const rests = (isSamePlace ? before.rests : 0) + 1;
-  const rest = Math.min(BACKOFF_MS * 2 ** (rests - 1), MAX_BACKOFF_MS);
+  const backoffs = (isSamePlace ? before.backoffs : 0) + 1;
+  const rest = Math.min(BACKOFF_MS * 2 ** (backoffs - 1), MAX_BACKOFF_MS);
   // At the same moments for all who rest that long, so that one look is for all of them.
   const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
-  const place = { at, isUnsure, rests, restsUntil: until, term };
+  const place = { at, isUnsure, backoffs, backoffUntil: until, term };
   return (await moveTo(push, shard, member, place, term)) ? { kind: 'rests', until } : { kind: 'gone' };
 }

@@ -71,7 +71,7 @@ export async function runPass(push: Push, channel: Channel, own: Ownership): Pro
   const { shard, cursor, postUntil } = own;
   const readAt = push.log.clock();
   const { page, begin, atFront, placed, resting } = await look(push, channel, own);
-  const rested = resting.map(({ place }) => place.restsUntil);
+  const rested = resting.map(({ place }) => place.backoffUntil);
   // Whoever was served is owed what follows.
   const owedSince = Math.max(readAt, ...atFront.map(({ since }) => since));
   if (begin || !page) await takeOver(push, own, [...placed, ...resting]);
@@ -129,7 +129,7 @@ function tellLag(
   const [oldest] = page?.entries ?? [];
   if (!oldest || packed.frames.length === 0) return;
   const isLive = ({ member, place }: Recipients): boolean =>
-    member.since <= oldest.time && (place?.rests ?? 0) === 0;
+    member.since <= oldest.time && (place?.backoffs ?? 0) === 0;
   const isToldInTime = members.some((standing, at) => {
     const { kind = 'gone' } = fates[at] ?? {};
     return kind !== 'gone' && kind !== 'rests' && isLive(standing);
