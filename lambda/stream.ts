@@ -37,7 +37,7 @@ const { channel, events } = streamAnswers({
   hold,
   access,
   seats: {
-    tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
+    store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
     quota: givingWay(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
     clock: hold.log.clock,
     timer: hold.timer,

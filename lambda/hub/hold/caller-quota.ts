@@ -50,7 +50,7 @@ export interface QuotaStore {
 }
 
 export interface QuotaParts {
-  readonly tally: QuotaStore;
+  readonly store: QuotaStore;
   /** Undefined if nobody is counted. */
   readonly quota: Quota | undefined;
   readonly clock: Clock;
@@ -99,7 +99,7 @@ export const refusing = (most: number): Quota | undefined => (most === 0 ? undef
 
 /** @param endsAt when the request ends by itself, in milliseconds since 1970 */
 export function quotaSlotOf(seats: QuotaParts, caller: Counted, endsAt: number): QuotaSlot {
-  const { tally, quota, clock, newId } = seats;
+  const { store: tally, quota, clock, newId } = seats;
   const left = new AbortController();
   const lost = new AbortController();
   let kept: StoredBooking | undefined;
@@ -129,7 +129,7 @@ export function quotaSlotOf(seats: QuotaParts, caller: Counted, endsAt: number):
 
 /** Ends when the holder has left: false, or must give way: true. Renews the booking until then. */
 async function watch(
-  { tally, clock, timer, logDefect }: QuotaParts,
+  { store: tally, clock, timer, logDefect }: QuotaParts,
   first: StoredBooking,
   endsAt: number,
   left: AbortSignal,

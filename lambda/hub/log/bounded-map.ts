@@ -1,5 +1,5 @@
 /**
- * A bounded map in memory: it keeps the entries that were set most recently.
+ * Bounded map in memory. It keeps the entries that were set most recently.
  * @module
  */
 

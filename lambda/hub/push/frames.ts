@@ -6,7 +6,7 @@
 import { FRAME_BYTES, MAX_POST_BYTES } from '../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
-import { kindOf, wireText } from '../log/messages.ts';
+import { bodyKindOf, wireText } from '../log/messages.ts';
 import type { ReadResult } from '../log/read-log.ts';
 
 export interface Frame {
@@ -112,6 +112,6 @@ function frameText(
   batch: string | undefined,
 ): string {
   const by = pattern === name ? '' : `,"pattern":"${pattern}"`;
-  const messages = batch === undefined ? '"omitted":true' : `"${kindOf(contentType)}":[${batch}]`;
+  const messages = batch === undefined ? '"omitted":true' : `"${bodyKindOf(contentType)}":[${batch}]`;
   return `{"type":"messages","channel":"${name}"${by},"from":"${formatOffset(from)}","next":"${formatOffset(next)}",${messages}}`;
 }
