@@ -1,5 +1,5 @@
 /**
- * Append: reserve a slot, then write the entry (PROTOCOL.md §4). It costs two writes and a hint, and no read unless a write is refused.
+ * Append: reserve a slot, then write the entry (PROTOCOL.md §4). It costs two writes and a hint. It reads only if a write is refused.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';

@@ -35,7 +35,7 @@ export interface AppendRequest {
 export type IdentifiedRequest = AppendRequest & { readonly id: string };
 
 export interface Claimed {
-  /** `repeat`: an earlier attempt claimed the slot. `contested`: a request claimed the same Stream-Seq, perhaps an earlier attempt. */
+  /** `repeat`: an earlier attempt claimed the slot. `contested`: the Stream-Seq was claimed, perhaps by an earlier attempt. */
   readonly kind: 'granted' | 'repeat' | 'contested';
   readonly channel: Channel;
   /** Undefined for a request that only closes, and for a repetition whose slot is no longer remembered. */

@@ -1,6 +1,6 @@
 /**
- * Splits a request body into messages (PROTOCOL.md §4). JSON is checked but not written again: a message is kept as the text that was
- * published, so that large numbers, the order of keys and escapes survive.
+ * Splits a request body into messages (PROTOCOL.md §4). JSON is checked but not written again: a message is kept as the text that
+ * was published, so that large numbers, the order of keys and escapes survive.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
