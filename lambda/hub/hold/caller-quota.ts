@@ -16,12 +16,15 @@ export type Counted = string | undefined;
 
 /** One booked slot. Times are in milliseconds since 1970. */
 export interface Booking {
+  /** Unique among the bookings of its caller. */
   readonly id: string;
+  /** Time of the booking. */
   readonly since: number;
   /** Time from which the slot is free, unless its holder renews the booking. */
   readonly until: number;
 }
 
+/** Limits of one caller. */
 export interface Quota {
   /** Slots that one caller may have at a time. */
   readonly most: number;
@@ -31,13 +34,16 @@ export interface Quota {
 
 /** A booking, and the row in which it is stored. */
 export interface StoredBooking {
+  /** The caller that is counted. */
   readonly caller: Counted;
   readonly booking: Booking;
+  /** Number of the row. */
   readonly row: number;
   /** Highest number of bookings that may stay in the row. */
   readonly room: number;
 }
 
+/** Store of bookings. Every write may be carried out twice, and late, without harm. @throws Refusal unavailable */
 export interface QuotaStore {
   /** Books a slot. A repetition is the same booking. Returns undefined if the caller has as many as the quota allows. */
   take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<StoredBooking | undefined>;
@@ -49,6 +55,7 @@ export interface QuotaStore {
   giveBack(stored: Pick<StoredBooking, 'caller' | 'booking' | 'row'>): Promise<void>;
 }
 
+/** Everything that counts held requests of one kind. */
 export interface QuotaParts {
   readonly store: QuotaStore;
   /** Undefined if callers are not counted. */

@@ -39,7 +39,9 @@ export async function* follow(
 
 /** A batch; or the refusal that what was asked for is gone; or neither, while the channel does not exist. */
 export interface Followed {
+  /** The batch. */
   readonly held?: Held;
+  /** The refusal offset_gone or channel_not_found; the next batch starts at the beginning. */
   readonly gone?: Refusal;
 }
 

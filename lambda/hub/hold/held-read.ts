@@ -19,6 +19,7 @@ export interface Timer {
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** Wakes readers of a channel. */
 export interface Wake {
   /**
    * Ends when the channel may differ from `seen`, or after `ms`, or when the signal is aborted. It is a hint: if it ends early or
@@ -54,6 +55,7 @@ const never = new AbortController().signal;
 
 /** The result of a held request. */
 export interface Held {
+  /** The channel as it was when it was read. */
   readonly channel: Channel;
   readonly result: ReadResult;
 }
@@ -103,7 +105,7 @@ export async function readPastGaps(
   }
 }
 
-/** Returns true if the channel differs from what a reader saw. A channel that does not exist was seen as one without a stream. */
+/** Returns true if the channel differs from what a reader saw. A channel that does not exist was seen without a stream. */
 export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
   const { streamId = 'none', next = 0, closed = false } = now ?? {};
   return streamId !== seen.streamId || next !== seen.next || closed !== seen.closed;

@@ -25,6 +25,7 @@ interface Watch {
   pause: AbortController;
 }
 
+/** Everything that a wake by re-reading needs. */
 export interface RereadOptions {
   readonly log: Pick<Log, 'channels'>;
   readonly timer: Timer;

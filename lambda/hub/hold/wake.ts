@@ -17,6 +17,7 @@ export interface WakeSocket {
   listen(heard: (channel: string, next: number) => void): void;
 }
 
+/** Everything that a wake by push needs. */
 export interface WakeOptions {
   readonly log: Pick<Log, 'channels' | 'clock'>;
   readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;

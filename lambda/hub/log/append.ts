@@ -1,5 +1,5 @@
 /**
- * Append: reserve a slot, then write the entry (PROTOCOL.md §4). It costs two writes and a hint. It reads only if a write is refused.
+ * Append: reserves a slot, then writes the entry (PROTOCOL.md §4). It costs two writes and a hint, and reads only after a refusal.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -22,9 +22,11 @@ import { isHole } from './retention.ts';
 
 export type { AppendRequest } from './claim.ts';
 
+/** The result of a publish. */
 export interface Appended {
   /** The offset after the last message of the request. */
   readonly nextOffset: string;
+  /** True if the channel is closed now. */
   readonly closed: boolean;
   /** The highest sequence number that was accepted from the producer, for requests that have one. */
   readonly lastSeq: number | undefined;
@@ -32,6 +34,7 @@ export interface Appended {
   readonly count: number;
 }
 
+/** What a publish writes into its slot. */
 export type EntryContent = Pick<Entry, 'messages' | 'id'>;
 
 /**

@@ -4,7 +4,9 @@
  */
 
 export interface Recent<T> {
+  /** Returns the value, or undefined if it was never set or was deleted. */
   get(name: string): T | undefined;
+  /** Sets a value, which becomes the most recent. */
   set(name: string, value: T): void;
 }
 

@@ -6,11 +6,14 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { ProducerMarks } from './producer.ts';
 
+/** The media type whose messages are JSON texts. */
 export const JSON_MEDIA_TYPE = 'application/json';
 /** The content type of a channel whose creator named none (Durable Streams §5.1). */
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
+/** The stored state of a channel. */
 export interface Channel {
+  /** The name by which callers know it. */
   readonly name: string;
   /** New each time that a channel of the name is created, so that no entry of a former channel can appear. */
   readonly streamId: string;

@@ -21,22 +21,28 @@ import { isSilent, silentSince } from './retention.ts';
 
 /** A request to append messages to a channel, to close it, or both. */
 export interface AppendRequest {
+  /** Name of the channel. */
   readonly channel: string;
   /** Undefined for closing without a message, which every channel accepts. */
   readonly contentType: string | undefined;
   /** The Stream-Seq. */
   readonly seq: string | undefined;
+  /** True to close the channel after the messages. */
   readonly close: boolean;
+  /** The idempotent producer, if the caller named one. */
   readonly producer: Producer | undefined;
+  /** The body as it came, up to MAX_REQUEST_BYTES. */
   readonly body: Uint8Array;
 }
 
 /** A request with the id of its entry. The id is the same for every attempt at the same publish, where that can be known. */
 export type IdentifiedRequest = AppendRequest & { readonly id: string };
 
+/** A claim that was granted, now or to an earlier attempt. */
 export interface Claimed {
   /** `repeat`: an earlier attempt claimed the slot. `contested`: the Stream-Seq was claimed, perhaps by an earlier attempt. */
   readonly kind: 'granted' | 'repeat' | 'contested';
+  /** The channel after the claim. */
   readonly channel: Channel;
   /** Undefined for a request that only closes, and for a repetition whose slot is no longer remembered. */
   readonly slot: number | undefined;
@@ -185,6 +191,7 @@ function contestedSeq(channel: Channel, { seq, producer }: Claim): Claimed | und
   return { kind: 'contested', channel, slot, lastSeq: undefined };
 }
 
+/** Returns the refusal for a Stream-Seq that is not above the last one. */
 export function sequenceRegression(seq: string | undefined): Refusal {
   const which = seq === undefined ? 'the Stream-Seq' : `Stream-Seq "${seq}"`;
   return new Refusal('sequence_regression', `${which} is not above the last one accepted`);

@@ -9,8 +9,11 @@
  */
 export type Messages = readonly (string | Uint8Array)[];
 
+/** One slot of the log with its messages. */
 export interface Entry {
+  /** Number of the slot; the slots of a channel have no gap between them. */
   readonly slot: number;
+  /** The messages in order; none for a tombstone. */
   readonly messages: Messages;
   /** Tells the entry from any other that wants the slot. */
   readonly id: string;

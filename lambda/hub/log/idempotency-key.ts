@@ -23,7 +23,9 @@ import { tombstone } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { KeyRecord, Log, Publishing } from './log-ports.ts';
 
+/** The Idempotency-Key of a request. */
 export interface Once {
+  /** The key as the caller chose it. */
   readonly key: string;
   /** Hash of the request: another request with the same key is refused. */
   readonly fingerprint: string;

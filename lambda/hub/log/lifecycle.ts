@@ -16,10 +16,15 @@ import {
 import type { Log, Publishing } from './log-ports.ts';
 import { parseMessages } from './messages.ts';
 
+/** A request to create a channel. */
 export interface CreateRequest {
+  /** Name of the channel. */
   readonly channel: string;
+  /** Content type of its messages. */
   readonly contentType: string;
+  /** Seconds without a read or a write after which it expires; undefined for no such limit. */
   readonly ttlSeconds: number | undefined;
+  /** Fixed time at which it expires, in RFC 3339; undefined for none. */
   readonly expiresAt: string | undefined;
   /** True for a channel that is closed after its first messages. */
   readonly close: boolean;
@@ -27,9 +32,11 @@ export interface CreateRequest {
   readonly body: Uint8Array;
 }
 
+/** The result of a creation. */
 export interface Created {
   /** False if the channel existed already with the same configuration. Then its content is not changed. */
   readonly created: boolean;
+  /** The channel as it is stored. */
   readonly channel: Channel;
   /** Number of messages that it was created with. */
   readonly count: number;

@@ -14,6 +14,7 @@ export type NewId = () => string;
 
 /** A claim on the next slot of a channel, with all conditions under which it is granted. */
 export interface Claim {
+  /** Name of the channel. */
   readonly channel: string;
   /** Id of the entry that is to be written. The channel remembers the id of the claim that closed it. */
   readonly id: string;
@@ -32,6 +33,7 @@ export interface Claim {
   readonly replaces: number | undefined;
   /** 1; 0 to close without a message. */
   readonly slots: 0 | 1;
+  /** Time of the claim, in milliseconds since 1970. */
   readonly now: number;
   /** Granted only if a slot was claimed after this time: otherwise an epoch must begin first (retention.ts). */
   readonly silentSince: number;
@@ -39,6 +41,7 @@ export interface Claim {
   readonly fresh: Channel | undefined;
 }
 
+/** Store of channels, one item each. @throws Refusal unavailable */
 export interface ChannelStore {
   /** Returns the channel, also an expired one, as of every write that was answered before. */
   get(name: string): Promise<Channel | undefined>;
@@ -70,6 +73,7 @@ export interface EntryPage {
 /** How long an entry is kept, without its messages. */
 export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 
+/** Store of entries. @throws Refusal unavailable */
 export interface EntryStore {
   /**
    * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry; true also if it
@@ -86,10 +90,13 @@ export interface EntryStore {
 export interface KeyRecord {
   /** Fingerprint of the first request with the key. */
   readonly fingerprint: string;
+  /** Stream of the channel at that time. */
   readonly streamId: string;
+  /** The slot that the publish claimed. */
   readonly slot: number;
 }
 
+/** Store of Idempotency-Keys. @throws Refusal unavailable */
 export interface KeyStore {
   /** Returns the record of a key that has not expired, as of every write that was answered before. */
   get(key: string, now: number): Promise<KeyRecord | undefined>;

@@ -12,11 +12,15 @@ import { PRODUCER_WINDOW } from '../../../protocol/limits.ts';
 
 /** A producer and the number of its publish. All three values come from the caller. */
 export interface Producer {
+  /** Id of the producer, the same for all its publishes. */
   readonly id: string;
+  /** Epoch of the producer: a new one begins when it restarts. */
   readonly epoch: number;
+  /** Number of the publish in its epoch, from 0 on. */
   readonly seq: number;
 }
 
+/** The flat map of all producers of a channel. */
 export type ProducerMarks = Readonly<Record<string, number>>;
 
 /** Return the keys of a producer in the map. With the prefixes, an id such as `__proto__` is a key as any other. */
@@ -31,6 +35,7 @@ export const MARKS_PER_PRODUCER = 3 + PRODUCER_WINDOW;
 /** Returns the id of the entry, by which a retry recognizes it in its slot. */
 export const entryIdOf = ({ id, epoch, seq }: Producer): string => `producer:${epoch}:${seq}:${id}`;
 
+/** A publish compared with the stored state of its producer. */
 export type ProducerState =
   /** The publish is the next one of its producer. */
   | { readonly kind: 'next' }
@@ -70,6 +75,7 @@ export function repeatOf(
   return { kind: 'repeat', lastSeq, slot };
 }
 
+/** A producer that may be removed. */
 export interface SilentProducer {
   readonly id: string;
   /** Time of its last publish, in milliseconds since 1970. */

@@ -13,6 +13,7 @@ import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.
 /** Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. */
 export type From = 'beginning' | 'now' | Position;
 
+/** The result of one read. */
 export interface ReadResult {
   /** Position at which the read started. */
   readonly from: Position;
