@@ -246,3 +246,21 @@ test('an opening that is not answered leaves no connection behind, however late 
     expect(w.failures).toEqual([]);
   });
 });
+
+test('an opening that fails hides no defect of its clean-up, and tries all of it', async () => {
+  const w = worldOf();
+  const missing = new Error('AccessDeniedException: not authorized');
+  let sent = 0;
+  const parts = {
+    ...disconnectingOf(w),
+    connections: {
+      ...w.listeners.connections,
+      add: () => Promise.reject(new Refusal('unavailable', 'not answered')),
+      remove: () => Promise.reject(missing),
+    },
+    disconnects: { send: async () => void sent++ },
+  };
+  const client = await w.client();
+  await expect(noteOpening(parts, client.connection, 9)).rejects.toBe(missing);
+  expect(sent).toBe(1);
+});
