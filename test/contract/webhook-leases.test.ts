@@ -13,9 +13,9 @@ const SICK: Health = {
   failingSince: NOW - 9,
   failedAt: NOW - 1,
   opens: 2,
-  restsUntil: NOW + 10,
-  isTold: true,
-  pacedUntil: NOW + 11,
+  backoffUntil: NOW + 10,
+  isNotified: true,
+  nextStartAt: NOW + 11,
 };
 const FRESH: EndpointState = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
 const WORN: EndpointState = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };

@@ -5,7 +5,7 @@
  * @module
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
-import type { Next, WakeMessage } from '../../webhook/delivery/serve-endpoint.ts';
+import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/serve-endpoint.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import {
   type BatchAnswer,
@@ -35,7 +35,7 @@ export interface WakeHandlerOptions {
   readonly queueUrl: string;
   /** How long a turn may take that was begun in time, in milliseconds. */
   readonly lastMs: number;
-  readonly serve: (work: DeliverWork, wake: WakeMessage, until: number) => Promise<Next>;
+  readonly serve: (work: DeliverWork, wake: WakeMessage, until: number) => Promise<WakeOutcome>;
   /** Has a new wake sent in the place of one that is old. */
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
   readonly logDefect: LogDefect;

@@ -16,7 +16,7 @@ export function watchedSender(sender: Sender): Sender {
       count(metricOf(outcome), 1);
       return outcome;
     },
-    ask: async (url, origin) => await sender.ask(url, origin),
+    askHandshake: async (url, origin) => await sender.askHandshake(url, origin),
   };
 }
 

@@ -108,9 +108,9 @@ function deliveryStore(
   deliveriesOf: (endpoint: string) => Map<string, Delivery>,
 ): DeliveryStore {
   return {
-    leave: async (endpoint, errand) => void errandsOf(endpoint).set(rank(errand), errand),
-    done: async (endpoint, errand) => void errandsOf(endpoint).delete(rank(errand)),
-    async due(endpoint, now, most) {
+    putTask: async (endpoint, errand) => void errandsOf(endpoint).set(rank(errand), errand),
+    removeTask: async (endpoint, errand) => void errandsOf(endpoint).delete(rank(errand)),
+    async dueTasks(endpoint, now, most) {
       const all = [...errandsOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
       const due = all.filter((errand) => isAwaited(errand) || errand.due <= now);
       return {

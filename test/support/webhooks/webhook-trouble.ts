@@ -69,7 +69,7 @@ export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): D
   };
   return {
     ...managingOf(w),
-    sender: { post: unexpected, ask: unexpected },
+    sender: { post: unexpected, askHandshake: unexpected },
     timer: w.time,
     random: () => 0.5,
     deadLetter: unexpected,

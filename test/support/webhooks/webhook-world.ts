@@ -102,7 +102,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const stores = {
     ...memory,
     endpoints: lateWrites(memory.endpoints, ['replace'], lateness),
-    deliveries: lateWrites(memory.deliveries, ['leave', 'done', 'put'], lateness),
+    deliveries: lateWrites(memory.deliveries, ['putTask', 'removeTask', 'put'], lateness),
     leases: lateWrites(memory.leases, ['ask', 'take', 'commit', 'release'], lateness),
     cursors: lateWrites(memory.cursors, ['move'], lateness),
   };
@@ -189,7 +189,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: afterMs };
       return { ...ANSWER, ...said, kind: 'answer', ms: afterMs };
     },
-    async ask(url: string): Promise<SendResult> {
+    async askHandshake(url: string): Promise<SendResult> {
       world.asked.push(url);
       const said = world.answers.get(url)?.({ ...NO_LETTER, url }, 0) ?? {};
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: 1 };
@@ -285,7 +285,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     },
     publish: async (channel, ...messages) => void (await append(log, requestOf(messages, { channel }))),
     async leave(endpoint, errand) {
-      await stores.deliveries.leave(endpoint, errand);
+      await stores.deliveries.putTask(endpoint, errand);
       if (!(await stores.leases.ask(endpoint, log.now))) wake(endpoint);
     },
     async quiet(ms = 60_000) {

@@ -10,7 +10,7 @@ import {
   parseDeliverWork,
   parseDispatchWork,
 } from '../../../lambda/aws/queues/webhook-messages.ts';
-import type { Next, WakeMessage } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
+import type { WakeMessage, WakeOutcome } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 
 const HOUR = 3_600_000;
@@ -58,7 +58,7 @@ const wakeOf = (endpoint: string) => JSON.stringify({ endpoint });
 
 async function run(
   records: readonly object[],
-  serve: (work: DeliverWork, wake: WakeMessage) => Promise<Next>,
+  serve: (work: DeliverWork, wake: WakeMessage) => Promise<WakeOutcome>,
 ) {
   const renewed: [string, number][] = [];
   const logged: unknown[] = [];

@@ -49,11 +49,11 @@ test.each<[string, SendResult]>([
   ['WebhooksFailed', { kind: 'error', error: 'timeout', ms: 1 }],
   ['WebhooksBlocked', { kind: 'error', error: 'blocked', ms: 1 }],
 ])('%s: %j', async (name, outcome) => {
-  const sender = watchedSender({ post: async () => outcome, ask: async () => outcome });
+  const sender = watchedSender({ post: async () => outcome, askHandshake: async () => outcome });
   const [line, ...more] = await run(async () => {
     expect(await sender.post(letter)).toBe(outcome);
     // A handshake is no delivery.
-    expect(await sender.ask(URL_WITH_SECRET, 'hub.example.com')).toBe(outcome);
+    expect(await sender.askHandshake(URL_WITH_SECRET, 'hub.example.com')).toBe(outcome);
   });
   expect([line[name], line.Function, more]).toEqual([1, 'Deliver', []]);
 });

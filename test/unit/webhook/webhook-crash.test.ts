@@ -78,12 +78,12 @@ test('a kill at every await of dispatch and deliver loses nothing', async () => 
   }
   // Every call that the two make is among those that they died at.
   for (const call of [
-    'deliveries.leave',
+    'deliveries.putTask',
     'leases.ask',
     'cursors.move',
     'sender.post',
     'deliveries.put',
-    'deliveries.done',
+    'deliveries.removeTask',
     'leases.release',
   ])
     expect([...crashes]).toEqual(expect.arrayContaining([`before ${call}`, `after ${call}`]));

@@ -143,7 +143,7 @@ describe('an answer', () => {
     allowedOrigin: undefined,
     allowedRate: undefined,
   });
-  const failed = (notBeforeMs = 0, restMs = 0) => ({ kind: 'failed', notBeforeMs, restMs });
+  const failed = (notBeforeMs = 0, backoffMs = 0) => ({ kind: 'failed', notBeforeMs, backoffMs });
 
   test.each([
     [200, { kind: 'delivered' }],
@@ -194,23 +194,23 @@ describe('health', () => {
     );
 
   test('opens the circuit with the fifth failure, and for twice as long after each failed trial, up to five minutes', () => {
-    expect([failing(4).restsUntil, isOnTrial(failing(4))]).toEqual([0, false]);
+    expect([failing(4).backoffUntil, isOnTrial(failing(4))]).toEqual([0, false]);
     let health = failing(5);
     const rests: number[] = [];
     for (let now = NOW; rests.length < 9; ) {
-      rests.push((health.restsUntil - now) / 1_000);
-      now = health.restsUntil;
+      rests.push((health.backoffUntil - now) / 1_000);
+      now = health.backoffUntil;
       health = afterFailure(health, now, 0);
     }
     expect(rests).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
   });
 
   test('counts those that fail together as one trial, and ends all with a success', () => {
-    expect(failing(10)).toMatchObject({ opens: 1, restsUntil: NOW + 5_000, failingSince: NOW });
-    expect(afterSuccess({ ...failing(10), pacedUntil: 7, isTold: true })).toEqual({
+    expect(failing(10)).toMatchObject({ opens: 1, backoffUntil: NOW + 5_000, failingSince: NOW });
+    expect(afterSuccess({ ...failing(10), nextStartAt: 7, isNotified: true })).toEqual({
       ...HEALTHY,
-      pacedUntil: 7,
-      restsUntil: NOW + 5_000,
+      nextStartAt: 7,
+      backoffUntil: NOW + 5_000,
     });
   });
 

@@ -39,10 +39,10 @@ describe('a wake that is relied on', () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
       const errand = later(w);
-      await w.deliveries.leave(id, errand);
-      const due = w.deliveries.due;
+      await w.deliveries.putTask(id, errand);
+      const due = w.deliveries.dueTasks;
       // So slow that the copy finds the endpoint owned.
-      w.deliveries.due = async (...args) => {
+      w.deliveries.dueTasks = async (...args) => {
         await w.sleep(50);
         return await due(...args);
       };
@@ -98,15 +98,15 @@ describe('a wake that is relied on', () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
       const errand = later(w);
-      await w.deliveries.leave(id, errand);
-      const due = w.deliveries.due;
+      await w.deliveries.putTask(id, errand);
+      const due = w.deliveries.dueTasks;
       const until = w.log.now + PROCESS_MS;
-      w.deliveries.due = async () => {
+      w.deliveries.dueTasks = async () => {
         throw new Refusal('unavailable', 'busy');
       };
       const busy = await serveEndpoint(deliveringOf(w), id, { id: 'old', isOld: true }, until);
       expect(busy).toEqual({ kind: 'renew', at: w.log.now + 5_000 });
-      w.deliveries.due = due;
+      w.deliveries.dueTasks = due;
       // The old one is no more: the next does not leave it to that.
       const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false }, until);
       expect(next).toEqual({ kind: 'later', at: errand.due });
@@ -151,9 +151,9 @@ describe('an endpoint at rest', () => {
       };
       let looks = 0;
       const end = w.log.now + 2 * MINUTE;
-      const { due } = w.deliveries;
+      const { dueTasks: due } = w.deliveries;
       // Somebody asks during each look.
-      w.deliveries.due = async (...args) => {
+      w.deliveries.dueTasks = async (...args) => {
         looks++;
         if (w.log.now < end) await w.leases.ask(id, w.log.now);
         return await due(...args);

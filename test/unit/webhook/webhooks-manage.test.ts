@@ -57,7 +57,7 @@ describe('create', () => {
       'endpoints.create',
       'endpoints.listen',
       'endpoints.listen',
-      'deliveries.leave',
+      'deliveries.putTask',
       'leases.ask',
     ]);
     expect(endpoint).toMatchObject({ status: 'pending', version: 1, createdAt: world.log.now });

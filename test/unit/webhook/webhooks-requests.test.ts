@@ -60,7 +60,7 @@ describe('errands', () => {
     const calls: string[] = [];
     log.hook = (moment) => void (moment.startsWith('before') && calls.push(moment.slice(7)));
     const id = await sendTest(managing, endpoint);
-    expect(calls).toEqual(['deliveries.leave', 'leases.ask']);
+    expect(calls).toEqual(['deliveries.putTask', 'leases.ask']);
     expect(errands(endpoint.id)).toMatchObject([{ kind: 'test', due: log.now }]);
     expect(id).toMatch(/^msg_\d{13}_test_[A-Za-z0-9]+$/);
     expect(woken).toEqual([endpoint.id]);

@@ -44,7 +44,7 @@ describe('a hostile address', () => {
     const sender = deployed(port, resolve);
     expect(await sender.post(letterTo(`https://${host}:${port}/`))).toEqual(blocked);
     expect(await sender.post(letterTo(`https://hooks.example:${port}/`))).toEqual(blocked);
-    expect(await sender.ask(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
+    expect(await sender.askHandshake(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 
@@ -75,7 +75,7 @@ describe('a hostile address', () => {
       const refused = new Promise((answered, failed) => {
         call.on('response', answered).on('error', failed).end();
       });
-      await expect(refused, host).rejects.toMatchObject({ name: 'DialFailure', kind: 'blocked' });
+      await expect(refused, host).rejects.toMatchObject({ name: 'OutboundFailure', kind: 'blocked' });
     }
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
@@ -143,7 +143,7 @@ describe('a redirect is an answer like any other', () => {
       kind: 'answer',
       status,
     });
-    expect(await sender.ask(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
+    expect(await sender.askHandshake(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
       kind: 'answer',
       status,
     });
@@ -164,7 +164,7 @@ describe('the hub does not call itself', () => {
 test.each(['', ' ', 'https://hub.example/', 'hub.example/ws', 'hub.example:x', 'u@hub.example'])(
   'a host of its own that guards nothing is a defect, told at start: %j',
   (own) => {
-    expect(() => local(undefined, ['localhost:1', own])).toThrow('is no host of the hub');
+    expect(() => local(undefined, ['localhost:1', own])).toThrow('is not a host of the hub');
   },
 );
 

@@ -125,7 +125,7 @@ describe('to ask', () => {
         .end();
     });
     const url = urlOf(await httpLoopback(listener));
-    expect(await sender().ask(url, 'hub.example')).toMatchObject({
+    expect(await sender().askHandshake(url, 'hub.example')).toMatchObject({
       kind: 'answer',
       status: 200,
       allowedOrigin: 'hub.example',
