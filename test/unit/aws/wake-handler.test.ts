@@ -6,9 +6,9 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { wakeHandler } from '../../../lambda/aws/queues/wake-handler.ts';
 import {
-  type DeliverWork,
   parseDeliverWork,
   parseDispatchWork,
+  type WakeRequest,
 } from '../../../lambda/aws/queues/webhook-messages.ts';
 import type { WakeMessage, WakeOutcome } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -58,7 +58,7 @@ const wakeOf = (endpoint: string) => JSON.stringify({ endpoint });
 
 async function run(
   records: readonly object[],
-  serve: (work: DeliverWork, wake: WakeMessage) => Promise<WakeOutcome>,
+  serve: (work: WakeRequest, wake: WakeMessage) => Promise<WakeOutcome>,
 ) {
   const renewed: [string, number][] = [];
   const logged: unknown[] = [];
