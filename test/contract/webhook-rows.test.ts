@@ -86,7 +86,7 @@ describe('every row of an endpoint goes away by itself', () => {
     return rows.map(({ expiry }) => (Number(expiry) * 1_000 - NOW) / DAY_MS);
   };
 
-  test('an errand and a delivery', async () => {
+  test('a task and a delivery', async () => {
     const { deliveries } = open();
     const [one, other] = [newId(), newId()];
     await deliveries.putTask(one, { ...RETRY, due: NOW + DAY_MS });
@@ -184,15 +184,15 @@ describe('what the hub cannot have stored is a defect', () => {
     expect(broken.toSorted()).toEqual(['offset', 'streamId']);
   });
 
-  test.each([RANGE, RECOVER, RETRY])('in an errand: $kind', async (errand) => {
+  test.each([RANGE, RECOVER, RETRY])('in a task: $kind', async (task) => {
     const { deliveries } = open();
     const endpoint = newId();
-    await deliveries.putTask(endpoint, errand);
+    await deliveries.putTask(endpoint, task);
     const [{ row } = {}] = (await rowsOf('deliveries')).filter((one) => one.endpoint === endpoint);
     const broken = await breakEach('deliveries', { endpoint, row }, () =>
       deliveries.dueTasks(endpoint, NOW, 1),
     );
-    expect(broken).toHaveLength(Object.keys(errand).length);
+    expect(broken).toHaveLength(Object.keys(task).length);
   });
 
   test('in a delivery', async () => {

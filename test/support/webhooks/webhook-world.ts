@@ -35,9 +35,9 @@ const OLD_AFTER_MS = 24 * 3_600_000;
 
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-/** What an endpoint says to a letter; a number is a status, given after a moment. */
+/** What an endpoint says to a request; a number is a status, given after a moment. */
 export type Answers = (
-  letter: WebhookRequest,
+  request: WebhookRequest,
   nth: number,
 ) => Partial<SendResult> & { readonly afterMs?: number };
 
@@ -65,8 +65,8 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   readonly answers: Map<string, Answers>;
   readonly endpoint: (more?: Partial<Endpoint>) => Promise<Endpoint>;
   readonly publish: (channel: string, ...messages: unknown[]) => Promise<void>;
-  /** Leaves an errand as the door would, and has it done. */
-  readonly leave: (endpoint: string, errand: DeliveryTask) => Promise<void>;
+  /** Leaves a task as the door would, and has it done. */
+  readonly leave: (endpoint: string, task: DeliveryTask) => Promise<void>;
   readonly wake: (endpoint: string) => void;
   /** Messages in the queues, hidden ones too. */
   readonly queued: () => { readonly dispatch: number; readonly deliver: number };
@@ -85,7 +85,7 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
 class Crash extends Error {}
 
 /** Keeps secrets as they are: what is sealed is tested where it is sealed. */
-const openVault: SecretSealer = {
+const openSealer: SecretSealer = {
   seal: async (_endpoint, secrets) => JSON.stringify(secrets),
   open: async (_endpoint, sealed) => JSON.parse(sealed),
   newSecret: () => SECRET,
@@ -180,18 +180,18 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   };
 
   const sender = {
-    async post(letter: WebhookRequest): Promise<SendResult> {
-      const nth = world.received.filter(({ id, url }) => id === letter.id && url === letter.url).length + 1;
-      const { afterMs = 10, ...said } = world.answers.get(letter.url)?.(letter, nth) ?? {};
+    async post(request: WebhookRequest): Promise<SendResult> {
+      const nth = world.received.filter(({ id, url }) => id === request.id && url === request.url).length + 1;
+      const { afterMs = 10, ...said } = world.answers.get(request.url)?.(request, nth) ?? {};
       await time.sleep(random() * latencyMs, never);
-      world.received.push({ ...letter, time: log.now });
+      world.received.push({ ...request, time: log.now });
       await time.sleep(afterMs, never);
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: afterMs };
       return { ...ANSWER, ...said, kind: 'answer', ms: afterMs };
     },
     async askHandshake(url: string): Promise<SendResult> {
       world.asked.push(url);
-      const said = world.answers.get(url)?.({ ...NO_LETTER, url }, 0) ?? {};
+      const said = world.answers.get(url)?.({ ...NO_REQUEST, url }, 0) ?? {};
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: 1 };
       return { ...ANSWER, ...said, kind: 'answer', ms: 1 };
     },
@@ -227,7 +227,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       endpoints: own('endpoints', stores.endpoints),
       deliveries: own('deliveries', stores.deliveries),
       leases: own('leases', stores.leases),
-      sealer: openVault,
+      sealer: openSealer,
       sender: own('sender', sender),
       clock: () => log.now,
       timer: time,
@@ -284,8 +284,8 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       return endpoint;
     },
     publish: async (channel, ...messages) => void (await append(log, requestOf(messages, { channel }))),
-    async leave(endpoint, errand) {
-      await stores.deliveries.putTask(endpoint, errand);
+    async leave(endpoint, task) {
+      await stores.deliveries.putTask(endpoint, task);
       if (!(await stores.leases.ask(endpoint, log.now))) wake(endpoint);
     },
     async quiet(ms = 60_000) {
@@ -306,4 +306,4 @@ const ANSWER = {
   allowedRate: undefined,
 } as const;
 
-const NO_LETTER: WebhookRequest = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };
+const NO_REQUEST: WebhookRequest = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };

@@ -9,7 +9,7 @@ import { freshDelivery } from '../../../lambda/webhook/delivery/due-delivery.ts'
 import type { SendResult, WebhookRequest } from '../../../lambda/webhook/webhook-ports.ts';
 
 const URL_WITH_SECRET = 'https://receiver.example.com/hooks?key=s3cret';
-const letter: WebhookRequest = {
+const request: WebhookRequest = {
   url: URL_WITH_SECRET,
   id: 'msg_1',
   at: 0,
@@ -51,7 +51,7 @@ test.each<[string, SendResult]>([
 ])('%s: %j', async (name, outcome) => {
   const sender = watchedSender({ post: async () => outcome, askHandshake: async () => outcome });
   const [line, ...more] = await run(async () => {
-    expect(await sender.post(letter)).toBe(outcome);
+    expect(await sender.post(request)).toBe(outcome);
     // A handshake is no delivery.
     expect(await sender.askHandshake(URL_WITH_SECRET, 'hub.example.com')).toBe(outcome);
   });

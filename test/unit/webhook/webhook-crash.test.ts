@@ -22,7 +22,7 @@ interface Tally {
 
 /** @param expected what every endpoint at that URL must have taken */
 function tally(w: WebhookWorld, url: string, expected: readonly unknown[]): Tally {
-  const taken = w.received.filter((letter) => letter.url === url).map(({ body }) => JSON.parse(body).data);
+  const taken = w.received.filter((request) => request.url === url).map(({ body }) => JSON.parse(body).data);
   const keys = new Set(taken.map((value) => JSON.stringify(value)));
   const wanted = new Set(expected.map((value) => JSON.stringify(value)));
   return {
@@ -43,7 +43,7 @@ async function day(crashAt: number | undefined): Promise<{ w: WebhookWorld; doub
   await w.time.until(
     (async () => {
       const { id, url } = await w.endpoint();
-      // The first answer to each is a failure: claims, ladder and errands are all gone through.
+      // The first answer to each is a failure: claims, retry schedule and tasks are all gone through.
       w.answers.set(url, ({ body }, nth) => ({ status: body.includes('"twice"') && nth === 1 ? 500 : 200 }));
       w.calls = 0;
       w.crashAt = crashAt;
@@ -59,7 +59,7 @@ async function day(crashAt: number | undefined): Promise<{ w: WebhookWorld; doub
         `killed at ${w.crashes}`,
       ).toEqual(['delivered', 'delivered', 'delivered']);
       expect(deliveries.filter((delivery) => !hasEachOnce(delivery))).toEqual([]);
-      expect([w.errandsOf(id).size, w.failures, w.queued()]).toEqual([0, [], { dispatch: 0, deliver: 0 }]);
+      expect([w.tasksOf(id).size, w.failures, w.queued()]).toEqual([0, [], { dispatch: 0, deliver: 0 }]);
     })(),
   );
   return { w, doubled };
@@ -133,7 +133,7 @@ async function randomDay(seed: number): Promise<number> {
       w.crashAt = undefined;
       for (const { url } of endpoints) w.answers.set(url, () => ({ status: 200 }));
       await w.sleep(48 * HOUR);
-      // An errand that was left late, after it was done, waits for whoever comes next.
+      // A task that was left late, after it was done, waits for whoever comes next.
       for (const { id } of endpoints) w.wake(id);
       await w.sleep(HOUR);
       for (const { id, url } of endpoints) {
@@ -142,7 +142,7 @@ async function randomDay(seed: number): Promise<number> {
         doubled += result.doubled;
         expect(w.listed(id).filter(({ status }) => status !== 'delivered')).toEqual([]);
         expect(w.listed(id).filter((delivery) => !hasEachOnce(delivery))).toEqual([]);
-        expect(w.errandsOf(id).size).toBe(0);
+        expect(w.tasksOf(id).size).toBe(0);
       }
       expect([w.failures, w.queued()]).toEqual([[], { dispatch: 0, deliver: 0 }]);
     })(),

@@ -1,5 +1,5 @@
 /**
- * Turns in virtual time: each errand has its turn, what overlaps is done once, and no more is looked up than can be sent
+ * Turns in virtual time: each task has its turn, what overlaps is done once, and no more is looked up than can be sent
  * (PROTOCOL.md §13.4).
  * @module
  */
@@ -15,7 +15,7 @@ import {
   present,
   saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 
 describe('an endpoint with a rate', () => {
   test('gets what a burst of hints left in ranges that overlap at that rate, and each message once', async () => {
@@ -68,7 +68,7 @@ describe('an endpoint with a rate', () => {
       const live = at(w, url).find(({ body }) => body.includes('live'));
       expect((live?.time ?? Number.POSITIVE_INFINITY) - published).toBeLessThan(20_000);
       expect(at(w, url)).toHaveLength(4_001);
-      expect([w.errandsOf(id).size, w.failures]).toEqual([0, []]);
+      expect([w.tasksOf(id).size, w.failures]).toEqual([0, []]);
     });
   });
 });
@@ -86,7 +86,7 @@ test('a log that is slow to read leaves time to send', async () => {
     };
     await w.sleep(20 * MINUTE);
     expect(statuses(w, id)).toEqual(Array(60).fill('delivered'));
-    expect([w.errandsOf(id).size, w.queued().deliver]).toEqual([0, 0]);
+    expect([w.tasksOf(id).size, w.queued().deliver]).toEqual([0, 0]);
   });
 });
 

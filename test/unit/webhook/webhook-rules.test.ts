@@ -1,5 +1,5 @@
 /**
- * The rules of webhooks one by one: bodies, the ladder, what answers mean, and when an endpoint is left alone
+ * The rules of webhooks one by one: bodies, the retry schedule, what answers mean, and when an endpoint is left alone
  * (PROTOCOL.md §13.3, §13.4).
  * @module
  */
@@ -100,7 +100,7 @@ describe('a body', () => {
   });
 });
 
-describe('the ladder', () => {
+describe('the retry schedule', () => {
   test('has eight attempts in 27 hours, 35 minutes and 5 seconds', () => {
     expect([RETRY_DELAYS_MS.length + 1, RETRY_DELAYS_MS.reduce((sum, ms) => sum + ms, 0)]).toEqual([
       8,
@@ -160,8 +160,8 @@ describe('an answer', () => {
     [502, failed(60_000)],
     [503, failed()],
     [504, failed(60_000)],
-  ])('of %i means %j', (status, verdict) => {
-    expect(outcomeOf(answer(status), NOW)).toEqual(verdict);
+  ])('of %i means %j', (status, outcome) => {
+    expect(outcomeOf(answer(status), NOW)).toEqual(outcome);
   });
 
   test.each([
@@ -173,8 +173,8 @@ describe('an answer', () => {
     [503, 'soon', failed()],
     [503, '-5', failed()],
     [500, '120', failed()],
-  ])('of %i with Retry-After: %s means %j', (status, retryAfter, verdict) => {
-    expect(outcomeOf(answer(status, retryAfter), NOW)).toEqual(verdict);
+  ])('of %i with Retry-After: %s means %j', (status, retryAfter, outcome) => {
+    expect(outcomeOf(answer(status, retryAfter), NOW)).toEqual(outcome);
   });
 
   test('that never came is a failure, and a blocked address the end', () => {

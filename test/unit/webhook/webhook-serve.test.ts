@@ -30,7 +30,7 @@ test('a message reaches every endpoint that listens to its channel, and no other
       offset: expect.stringMatching(/^\d{16}$/),
     });
     expect(w.listed(one.id)).toMatchObject([{ status: 'delivered', attempts: [{ number: 1, status: 200 }] }]);
-    expect([w.failures, w.queued(), [...w.errandsOf(one.id)]]).toEqual([[], { dispatch: 0, deliver: 0 }, []]);
+    expect([w.failures, w.queued(), [...w.tasksOf(one.id)]]).toEqual([[], { dispatch: 0, deliver: 0 }, []]);
   });
 });
 
@@ -67,11 +67,11 @@ test('more messages than fit into a turn all arrive once', async () => {
     await w.quiet(120_000);
     const sent = bodies(w).map(({ data }) => data);
     expect([...sent].sort((a, b) => a - b)).toEqual(Array.from({ length: 750 }, (_, at) => at));
-    expect([w.listed(id).length, w.errandsOf(id).size, w.failures]).toEqual([750, 0, []]);
+    expect([w.listed(id).length, w.tasksOf(id).size, w.failures]).toEqual([750, 0, []]);
   });
 });
 
-test('the ladder: eight attempts at its times, then a dead letter, and recovery sends exactly what failed', async () => {
+test('the retry schedule: eight attempts at its times, then a dead letter, and recovery sends exactly what failed', async () => {
   const w = worldOf();
   await run(w, async () => {
     const { id, url } = await w.endpoint();
@@ -109,6 +109,6 @@ test('the ladder: eight attempts at its times, then a dead letter, and recovery 
     await w.quiet();
     expect(w.received.slice(before).map(({ id: one }) => one)).toEqual([bad[0]?.id]);
     expect(w.listed(id).every(({ status }) => status === 'delivered')).toBe(true);
-    expect([w.errandsOf(id).size, w.failures]).toEqual([0, []]);
+    expect([w.tasksOf(id).size, w.failures]).toEqual([0, []]);
   });
 });

@@ -19,7 +19,7 @@ import {
   present,
   saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const NEW_URL = 'https://new.example.com/';
@@ -45,7 +45,7 @@ describe('an endpoint that is to agree again, since its URL changed', () => {
       expect(saidTo(w, NEW_URL).sort()).toEqual(['a', 'b']);
       const messages = w.listed(id).filter(({ kind }) => kind === 'message');
       expect(messages.map(({ status }) => status)).toEqual(['delivered', 'delivered']);
-      expect(w.errandsOf(id).size).toBe(0);
+      expect(w.tasksOf(id).size).toBe(0);
     });
   });
 
@@ -60,7 +60,7 @@ describe('an endpoint that is to agree again, since its URL changed', () => {
       await changeEndpoint(managingOf(w), endpoint, { url: NEW_URL });
       await w.sleep(HOUR);
       expect(await present(w, endpoint)).toMatchObject({ status: 'pending' });
-      expect([w.asked, at(w, NEW_URL), w.errandsOf(id).size]).toEqual([[NEW_URL], [], 0]);
+      expect([w.asked, at(w, NEW_URL), w.tasksOf(id).size]).toEqual([[NEW_URL], [], 0]);
     });
   });
 });
@@ -82,14 +82,14 @@ test('a handshake that is asked for twice is agreed to twice', async () => {
 });
 
 describe('a replay', () => {
-  test('of a delivery that is about to leave the log of deliveries keeps it there, to the end of its ladder', async () => {
+  test('of a delivery that is about to leave the log of deliveries keeps it there, to the end of its retry schedule', async () => {
     await inWorld(async (w) => {
       Object.defineProperty(w.log, 'retentionMs', { value: 365 * DAY });
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
       await w.publish('orders/7', 'a');
       await w.sleep(30 * DAY - 2 * MINUTE);
-      w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+      w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
       await replay(managingOf(w), await present(w, endpoint), 'orders/7', 'beginning');
       await w.sleep(2 * DAY);
       expect(w.listed(id).map(ends)).toEqual([[200, 500, 500, 200]]);
@@ -150,7 +150,7 @@ describe('a recovery', () => {
     });
   });
 
-  test('sends what was cut off, and has no errand left', async () => {
+  test('sends what was cut off, and has no task left', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id } = endpoint;
@@ -163,11 +163,11 @@ describe('a recovery', () => {
       expect([w.crashes.length, statuses(w, id)]).toEqual([1, ['sending']]);
       await changeEndpoint(managingOf(w), await present(w, endpoint), { channels: ['chat/*'] });
       await w.sleep(HOUR);
-      expect([statuses(w, id), w.errandsOf(id).size]).toEqual([['sending'], 0]);
+      expect([statuses(w, id), w.tasksOf(id).size]).toEqual([['sending'], 0]);
       await recover(managingOf(w), await present(w, endpoint), 0);
       await w.sleep(HOUR);
       expect(w.listed(id).map(ends)).toEqual([['interrupted', 200]]);
-      expect([statuses(w, id), w.errandsOf(id).size]).toEqual([['delivered'], 0]);
+      expect([statuses(w, id), w.tasksOf(id).size]).toEqual([['delivered'], 0]);
     });
   });
 });
@@ -194,7 +194,7 @@ describe('a change of patterns', () => {
       for (let nth = 0; nth < 3; nth++) {
         await w.publish('chat/1', nth);
         await w.quiet();
-        expect([await listening(w, 'chat/*'), w.errandsOf(id).size]).toEqual([[], 0]);
+        expect([await listening(w, 'chat/*'), w.tasksOf(id).size]).toEqual([[], 0]);
       }
       expect([w.received, w.queued().deliver]).toEqual([[], 0]);
     });

@@ -16,11 +16,11 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const worldOf = (): WebhookWorld => webhookWorld({ random: seededRandom(7) });
 const run = async (w: WebhookWorld, work: () => Promise<void>) => await w.time.until(work());
-const at = (w: WebhookWorld, url: string) => w.received.filter((letter) => letter.url === url);
+const at = (w: WebhookWorld, url: string) => w.received.filter((request) => request.url === url);
 const numbers = (count: number) => Array.from({ length: count }, (_, nth) => nth);
 const statuses = (w: WebhookWorld, id: string) => w.listed(id).map(({ status }) => status);
-const asked = (w: WebhookWorld, errand: object): DeliveryTask =>
-  ({ id: `asked-${w.time.now()}`, due: w.log.now, ...errand }) as DeliveryTask;
+const asked = (w: WebhookWorld, task: object): DeliveryTask =>
+  ({ id: `asked-${w.time.now()}`, due: w.log.now, ...task }) as DeliveryTask;
 
 async function change(w: WebhookWorld, endpoint: Endpoint, to: Partial<Endpoint>): Promise<Endpoint> {
   const now = (await w.endpoints.get(endpoint.id)) ?? endpoint;
@@ -51,7 +51,7 @@ describe('the circuit', () => {
       expect(new Set(at(w, hole.url).map(({ id }) => id)).size).toBe(1_000);
       await w.sleep(2 * DAY);
       expect(statuses(w, hole.id).filter((status) => status !== 'delivered')).toEqual([]);
-      expect([w.errandsOf(hole.id).size, w.failures, w.queued().deliver]).toEqual([0, [], 0]);
+      expect([w.tasksOf(hole.id).size, w.failures, w.queued().deliver]).toEqual([0, [], 0]);
     });
   });
 
@@ -99,7 +99,7 @@ test('an endpoint that has taken nothing for five days is disabled, and what com
     const sent = at(w, url).slice(before);
     // The first has left the log by now, and says so.
     const [first, ...others] = failed.map((one) => one.id);
-    expect(sent.map((letter) => letter.id).sort()).toEqual(others);
+    expect(sent.map((request) => request.id).sort()).toEqual(others);
     expect(w.listed(id).map(({ id: one, status }) => [one, status])).toEqual([
       [first, 'expired'],
       ...others.map((one) => [one, 'delivered']),
@@ -149,7 +149,7 @@ test('410 disables at once, and the rest is skipped', async () => {
   });
 });
 
-test('an address that the hub does not call is final: no ladder, and a dead letter', async () => {
+test('an address that the hub does not call is final: no retry schedule, and a dead letter', async () => {
   const w = worldOf();
   await run(w, async () => {
     const { id, url } = await w.endpoint();
@@ -164,7 +164,7 @@ test('Retry-After is honoured within bounds, and leaves the whole endpoint alone
   const w = worldOf();
   await run(w, async () => {
     const { url } = await w.endpoint();
-    w.answers.set(url, (_letter, nth) => (nth === 1 ? { status: 429, retryAfter: '600' } : { status: 200 }));
+    w.answers.set(url, (_request, nth) => (nth === 1 ? { status: 429, retryAfter: '600' } : { status: 200 }));
     await w.publish('orders/7', 1);
     await w.quiet();
     await w.publish('orders/7', 2);
@@ -191,7 +191,7 @@ test('a rate is kept without spending attempts', async () => {
   });
 });
 
-test('rotation in the middle of a ladder: both secrets sign, then the new one alone', async () => {
+test('rotation in the middle of a retry schedule: both secrets sign, then the new one alone', async () => {
   const w = worldOf();
   await run(w, async () => {
     const endpoint = await w.endpoint();
@@ -214,7 +214,7 @@ test('rotation in the middle of a ladder: both secrets sign, then the new one al
 });
 
 describe('what people ask for', () => {
-  test('a retry is one attempt: it neither climbs the ladder nor counts against the endpoint', async () => {
+  test('a retry is one attempt: it neither climbs the retry schedule nor counts against the endpoint', async () => {
     const w = worldOf();
     await run(w, async () => {
       const { id, url } = await w.endpoint();
@@ -231,11 +231,11 @@ describe('what people ask for', () => {
     });
   });
 
-  test('a retry of one that waits leaves it on its ladder, or ends it', async () => {
+  test('a retry of one that waits leaves it on its retry schedule, or ends it', async () => {
     const w = worldOf();
     await run(w, async () => {
       const { id, url } = await w.endpoint();
-      w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+      w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
       await w.publish('orders/7', 1);
       await w.quiet(MINUTE);
       const [delivery] = w.listed(id);
@@ -245,7 +245,7 @@ describe('what people ask for', () => {
       await w.leave(id, asked(w, { kind: 'once', delivery: delivery?.id }));
       await w.sleep(DAY);
       expect(w.listed(id)).toMatchObject([{ status: 'delivered', begun: 4 }]);
-      expect(w.errandsOf(id).size).toBe(0);
+      expect(w.tasksOf(id).size).toBe(0);
     });
   });
 
@@ -267,9 +267,9 @@ describe('what people ask for', () => {
       await w.quiet();
       const again = at(w, url).slice(before.length);
       expect(again).toHaveLength(152);
-      expect(new Set(again.map((letter) => letter.id)).size).toBe(152);
-      expect(before.map((letter) => letter.id)).toEqual(
-        expect.arrayContaining(again.map((letter) => letter.id)),
+      expect(new Set(again.map((request) => request.id)).size).toBe(152);
+      expect(before.map((request) => request.id)).toEqual(
+        expect.arrayContaining(again.map((request) => request.id)),
       );
     });
   });
@@ -287,14 +287,14 @@ describe('what people ask for', () => {
     });
   });
 
-  test('a dead letter that is tried again begins the ladder anew', async () => {
+  test('a dead letter that is tried again begins the retry schedule anew', async () => {
     const w = worldOf();
     await run(w, async () => {
       const { id, url } = await w.endpoint();
       w.answers.set(url, () => ({ kind: 'error', error: 'blocked' }));
       await w.publish('orders/7', 1);
       await w.quiet();
-      w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+      w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
       await w.leave(id, asked(w, { kind: 'redrive', delivery: w.deadLetters[0]?.delivery }));
       await w.sleep(HOUR);
       expect(w.listed(id)).toMatchObject([{ status: 'delivered', begun: 4 }]);
@@ -318,7 +318,7 @@ describe('the handshake', () => {
       await w.leave(id, asked(w, { kind: 'handshake' }));
       await w.publish('orders/7', 1);
       await w.sleep(DAY);
-      expect([w.asked, at(w, url), w.errandsOf(id).size]).toEqual([[url], [], 0]);
+      expect([w.asked, at(w, url), w.tasksOf(id).size]).toEqual([[url], [], 0]);
       expect(await w.endpoints.get(id)).toMatchObject({ status: 'pending' });
       expect(w.listed(id)).toMatchObject([{ kind: 'handshake', status: 'failed' }]);
     });
@@ -354,7 +354,7 @@ describe('what is no longer there', () => {
       await w.publish('orders/7', 'new');
       await w.sleep(4 * DAY);
       expect(statuses(w, id).every((status) => status !== 'sending' && status !== 'waiting')).toBe(true);
-      expect(w.errandsOf(id).size).toBe(0);
+      expect(w.tasksOf(id).size).toBe(0);
     });
   });
 
@@ -371,11 +371,11 @@ describe('what is no longer there', () => {
       await w.sleep(DAY);
       expect(at(w, url)).toHaveLength(tried);
       expect(new Set(statuses(w, id))).toEqual(new Set(['expired']));
-      expect(w.errandsOf(id).size).toBe(0);
+      expect(w.tasksOf(id).size).toBe(0);
     });
   });
 
-  test('an endpoint that was removed: its errands go with it', async () => {
+  test('an endpoint that was removed: its tasks go with it', async () => {
     const w = worldOf();
     await run(w, async () => {
       const { id, url } = await w.endpoint();
@@ -387,7 +387,7 @@ describe('what is no longer there', () => {
       const tried = at(w, url).length;
       await w.publish('orders/7', 'more');
       await w.sleep(DAY);
-      expect([at(w, url).length, w.errandsOf(id).size, w.queued().deliver]).toEqual([tried, 0, 0]);
+      expect([at(w, url).length, w.tasksOf(id).size, w.queued().deliver]).toEqual([tried, 0, 0]);
     });
   });
 });

@@ -21,12 +21,12 @@ import {
   present,
   saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const PROCESS_MS = 30_000;
 
-/** An errand that is due in ten hours: its wake is put off, and relied on. */
+/** A task that is due in ten hours: its wake is put off, and relied on. */
 const later = (w: WebhookWorld): RetryTask => ({
   kind: 'retry',
   id: 'later',
@@ -38,8 +38,8 @@ describe('a wake that is relied on', () => {
   test('outlives its copy that comes while it is being served', async () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
-      const errand = later(w);
-      await w.deliveries.putTask(id, errand);
+      const task = later(w);
+      await w.deliveries.putTask(id, task);
       const due = w.deliveries.dueTasks;
       // So slow that the copy finds the endpoint owned.
       w.deliveries.dueTasks = async (...args) => {
@@ -52,7 +52,7 @@ describe('a wake that is relied on', () => {
       await w.sleep(10);
       // Whoever says that a message is done deletes it for its copies, too.
       expect(await serve('one')).toMatchObject({ kind: 'later' });
-      expect(await first).toEqual({ kind: 'later', at: errand.due });
+      expect(await first).toEqual({ kind: 'later', at: task.due });
       expect(await serve('other')).toEqual({ kind: 'done' });
     });
   });
@@ -62,12 +62,12 @@ describe('a wake that is relied on', () => {
       async (w) => {
         const endpoints = await Promise.all(numbers(20).map(async () => await w.endpoint()));
         for (const { url } of endpoints)
-          w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+          w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
         await w.publish('orders/7', 'x');
         await w.sleep(DAY);
         for (const { id } of endpoints) {
           expect(w.listed(id).map(ends)).toEqual([[500, 500, 500, 200]]);
-          expect(w.errandsOf(id).size).toBe(0);
+          expect(w.tasksOf(id).size).toBe(0);
         }
         expect([w.queued(), w.failures]).toEqual([{ dispatch: 0, deliver: 0 }, []]);
       },
@@ -97,8 +97,8 @@ describe('a wake that is relied on', () => {
   test('is a new one where the old one is to be replaced, and the table is busy', async () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
-      const errand = later(w);
-      await w.deliveries.putTask(id, errand);
+      const task = later(w);
+      await w.deliveries.putTask(id, task);
       const due = w.deliveries.dueTasks;
       const until = w.log.now + PROCESS_MS;
       w.deliveries.dueTasks = async () => {
@@ -109,7 +109,7 @@ describe('a wake that is relied on', () => {
       w.deliveries.dueTasks = due;
       // The old one is no more: the next does not leave it to that.
       const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false }, until);
-      expect(next).toEqual({ kind: 'later', at: errand.due });
+      expect(next).toEqual({ kind: 'later', at: task.due });
     });
   });
 });
@@ -132,7 +132,7 @@ describe('an endpoint at rest', () => {
       await w.sleep(DAY);
       expect(w.listed(id).map(ends)).toEqual([...Array(60).fill([200, 200]), [429, 200]]);
       expect(statuses(w, id)).toEqual(Array(61).fill('delivered'));
-      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+      expect([w.tasksOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
     });
   });
 
@@ -169,7 +169,7 @@ describe('an endpoint at rest', () => {
       w.answers.delete(url);
       await w.sleep(2 * HOUR);
       expect(saidTo(w, url).sort()).toEqual(['x', 'x', 'y']);
-      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+      expect([w.tasksOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
     });
   });
 });

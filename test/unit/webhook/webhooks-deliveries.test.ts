@@ -5,11 +5,11 @@
 import { beforeEach, expect, test } from 'vitest';
 import { freshDelivery } from '../../../lambda/webhook/delivery/due-delivery.ts';
 import { publish } from '../../support/domain/json-log.ts';
-import { type DoorWorld, doorWorld } from '../../support/webhooks/webhook-handler.ts';
+import { type HandlerWorld, handlerWorld } from '../../support/webhooks/webhook-handler.ts';
 
-let world: DoorWorld;
+let world: HandlerWorld;
 beforeEach(() => {
-  world = doorWorld();
+  world = handlerWorld();
 });
 
 test('are shown with their attempts, and without what only the hub needs', async () => {

@@ -62,7 +62,7 @@ describe('create', () => {
     ]);
     expect(endpoint).toMatchObject({ status: 'pending', version: 1, createdAt: world.log.now });
     expect(endpoint.id).toMatch(/^ep_[a-z0-9]+$/);
-    expect(world.errands(endpoint.id)).toMatchObject([{ kind: 'handshake', due: world.log.now }]);
+    expect(world.tasks(endpoint.id)).toMatchObject([{ kind: 'handshake', due: world.log.now }]);
     expect(world.woken).toEqual([endpoint.id]);
   });
 
@@ -70,7 +70,7 @@ describe('create', () => {
     const world = managingWorld();
     const endpoint = await created(world);
     expect(endpoint.status).toBe('enabled');
-    expect([world.woken, world.errands(endpoint.id)]).toEqual([[], []]);
+    expect([world.woken, world.tasks(endpoint.id)]).toEqual([[], []]);
   });
 
   test('a crash before it listens leaves a row that a change mends', async () => {
@@ -211,7 +211,7 @@ describe('change', () => {
     const endpoint = await brought(world, await created(world), { ...from, handshake });
     const after = await changeEndpoint(world.managing, endpoint, change);
     expect(after.status).toBe(status);
-    expect(world.errands(endpoint.id).map(({ kind }) => kind)).toEqual(isAsked ? ['handshake'] : []);
+    expect(world.tasks(endpoint.id).map(({ kind }) => kind)).toEqual(isAsked ? ['handshake'] : []);
     expect(await world.stores.endpoints.get(endpoint.id)).toEqual(after);
   });
 

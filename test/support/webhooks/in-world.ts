@@ -24,7 +24,7 @@ export async function inWorld(
 }
 
 export const at = (w: WebhookWorld, url: string): Received[] =>
-  w.received.filter((letter) => letter.url === url);
+  w.received.filter((request) => request.url === url);
 
 /** What the messages say that arrived at a URL, in that order. */
 export const saidTo = (w: WebhookWorld, url: string): unknown[] =>

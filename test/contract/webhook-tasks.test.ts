@@ -42,18 +42,18 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       deliveries,
       endpoint,
       due: async (now: number, most = 10) => {
-        const { tasks: errands, next } = await deliveries.dueTasks(endpoint, now, most);
-        return [idsOf(errands), next];
+        const { tasks, next } = await deliveries.dueTasks(endpoint, now, most);
+        return [idsOf(tasks), next];
       },
     };
   }
 
-  describe('errands', () => {
+  describe('tasks', () => {
     test('are found as they were left, those that somebody waits for first', async () => {
       const { deliveries, endpoint } = anew();
-      for (const errand of ERRANDS) await deliveries.putTask(endpoint, errand);
-      const { tasks: errands } = await deliveries.dueTasks(endpoint, NOW + 9, 10);
-      expect(errands).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
+      for (const task of ERRANDS) await deliveries.putTask(endpoint, task);
+      const { tasks } = await deliveries.dueTasks(endpoint, NOW + 9, 10);
+      expect(tasks).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
     });
 
     test('are due from their moment on, and it is said when the next is', async () => {
@@ -99,8 +99,8 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       await deliveries.putTask(endpoint, left);
       await deliveries.putTask(endpoint, { ...left, id: 'another' });
       await deliveries.putTask(endpoint, { ...left, due: NOW + 1 });
-      const { tasks: errands } = await deliveries.dueTasks(endpoint, NOW, 10);
-      expect(errands).toStrictEqual([{ ...left, id: 'another' }, left]);
+      const { tasks } = await deliveries.dueTasks(endpoint, NOW, 10);
+      expect(tasks).toStrictEqual([{ ...left, id: 'another' }, left]);
       await deliveries.removeTask(endpoint, range);
       await deliveries.removeTask(endpoint, range);
       expect(await due(NOW)).toEqual(['another', NOW + 1]);
@@ -123,14 +123,14 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
 test('whatever is left and done, both stores say the same is due', async () => {
   const [, openMemory] = memory;
   const [, openDynamo] = dynamo;
-  const errand = fc
+  const task = fc
     .record({
       id: fc.constantFrom('a', 'b', 'b#', '~'),
       due: fc.constantFrom(0, 999, 1_000, NOW - 1, NOW, NOW + 1, NOW + 10),
       isAsked: fc.boolean(),
     })
     .map(({ id, due, isAsked }) => (isAsked ? asked(id, due) : retry(id, due)));
-  const steps = fc.array(fc.record({ act: fc.constantFrom('leave', 'leave', 'done'), errand }), {
+  const steps = fc.array(fc.record({ act: fc.constantFrom('leave', 'leave', 'done'), task }), {
     maxLength: 15,
   });
   const now = fc.constantFrom(0, 999, NOW - 1, NOW, NOW + 1, NOW + 10);
@@ -143,7 +143,7 @@ test('whatever is left and done, both stores say the same is due', async () => {
       const stores = [openMemory().deliveries, openDynamo().deliveries];
       const endpoint = newId();
       const answers = stores.map(async (store) => {
-        for (const { act, errand: one } of done)
+        for (const { act, task: one } of done)
           await (act === 'leave' ? store.putTask(endpoint, one) : store.removeTask(endpoint, one));
         const said: unknown[] = [];
         for (const { now: then, most } of questions) said.push(await store.dueTasks(endpoint, then, most));
