@@ -18,7 +18,7 @@ const endpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
   status: 'disabled',
   reason: 'asked',
   handshake: true,
-  principal: 'somebody',
+  principal: 'someone',
   createdAt: NOW,
   enabledAt: NOW + 1,
   sealed: 'c2VjcmV0',

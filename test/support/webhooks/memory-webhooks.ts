@@ -1,6 +1,5 @@
 /**
- * Endpoints, their tasks, deliveries and leases in memory: the ports' promises in the fewest lines, with a hook around
- * every call.
+ * The stores of webhooks in memory: the promises of the ports in few lines, with a hook around every call.
  * @module
  */
 import type { Lease } from '../../../lambda/hub/push/push-ports.ts';
@@ -25,7 +24,7 @@ export interface MemoryWebhooks {
   readonly cursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
-  /** The tasks of an endpoint that are not done, for tests that count what is left. */
+  /** The tasks of an endpoint that are not done. */
   readonly tasksOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
   /** The deliveries of an endpoint by their ids. */
   readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
@@ -44,7 +43,7 @@ export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
   };
 }
 
-/** A map for each name, made when it is first asked for. */
+/** Returns a map for each name, which is created at first use. */
 function mapsByName<T>(): (name: string) => Map<string, T> {
   const maps = new Map<string, Map<string, T>>();
   return (name) => {
@@ -81,7 +80,7 @@ function endpointStore(): EndpointStore {
     },
     async listeners(patterns) {
       const all = patterns.flatMap((pattern) => [...sinceOf(pattern)]);
-      // The last of a name wins.
+      // For equal names the last entry counts.
       return new Map(all.sort(([, one], [, other]) => other - one));
     },
   };
@@ -99,7 +98,7 @@ function cursorStore(): DispatchCursorStore {
   };
 }
 
-/** What somebody waits for first, then by the time. */
+/** Sorts the tasks that a person waits for first, then by the time. */
 const rank = (task: DeliveryTask) =>
   `${isAwaited(task) ? 0 : 1}#${String(task.due).padStart(13, '0')}#${task.id}`;
 
@@ -142,13 +141,13 @@ function deliveryStore(
   };
 }
 
-/** Nothing else: whoever passes on what he took must not bring back its old owner. */
+/** Only the state. A caller may pass a taken row, which must not bring back its old owner. */
 const stateOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
 
 function leaseStore(): LeaseStore {
   interface Row extends EndpointState {
     readonly owner?: string;
-    /** The last that let go. */
+    /** The last owner that released the lease. */
     readonly left?: string;
     readonly freedAt: number;
     readonly until: number;
