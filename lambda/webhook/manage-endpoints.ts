@@ -27,6 +27,7 @@ export interface Change extends Partial<Settings> {
 
 /** An endpoint and its secret, for the only two answers that show it: to creation and to rotation. */
 export interface WithSecret {
+  /** The endpoint after the change. */
   readonly endpoint: Endpoint;
   /** `whsec_` and base64. */
   readonly secret: string;

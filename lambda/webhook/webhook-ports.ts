@@ -53,6 +53,7 @@ export interface DispatchCursorStore {
 
 /** One page of the log of deliveries. */
 export interface DeliveryPage {
+  /** The deliveries in the order of the query. */
   readonly deliveries: readonly Delivery[];
   /** The id of the last delivery that was read; undefined if there are no more. */
   readonly last: string | undefined;
@@ -115,6 +116,7 @@ export interface Health {
 
 /** What an owner of an endpoint hands to the next one. */
 export interface EndpointState {
+  /** How the endpoint is doing. */
   readonly health: Health;
   /** When the postponed wake of the endpoint arrives; 0 if there is none. */
   readonly wakeAt: number;
@@ -124,6 +126,7 @@ export interface EndpointState {
 
 /** A lease that an owner holds now. */
 export interface HeldLease {
+  /** The name of the owner, which begins with the id of its wake. */
   readonly owner: string;
   /** The end of the lease. */
   readonly until: number;
@@ -163,6 +166,7 @@ export interface LeaseStore {
 
 /** One webhook request. The sender signs it. */
 export interface WebhookRequest {
+  /** The URL of the endpoint. */
   readonly url: string;
   /** The `webhook-id`. */
   readonly id: string;
@@ -170,7 +174,9 @@ export interface WebhookRequest {
   readonly at: number;
   /** The current secret, and during a rotation the previous one too. Each is `whsec_` and base64. */
   readonly secrets: readonly string[];
+  /** The content type of the body. */
   readonly contentType: string;
+  /** The body as text, which the signature covers. */
   readonly body: string;
 }
 
@@ -216,6 +222,7 @@ export type SendWake = (endpoint: string) => Promise<void>;
 
 /** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
 export interface Notice {
+  /** What happened. */
   readonly type: 'webhook.failing' | 'webhook.recovered' | 'webhook.disabled' | 'webhook.exhausted';
   /** The id of the endpoint. */
   readonly endpoint: string;
@@ -229,40 +236,55 @@ export interface Notice {
   readonly delivery?: string;
 }
 
-/** The dependencies of the functions that manage endpoints and leave tasks for them. */
-export interface Managing {
+/** The stores of endpoints, of their tasks and deliveries, and of their leases. */
+interface WebhookStores {
+  /** The endpoints and their registrations. */
   readonly endpoints: EndpointStore;
+  /** The tasks and the deliveries. */
   readonly deliveries: DeliveryStore;
+  /** The leases of owners. */
   readonly leases: LeaseStore;
+}
+
+/** The dependencies of the functions that manage endpoints and leave tasks for them. */
+export interface Managing extends WebhookStores {
+  /** Seals and opens secrets. */
   readonly sealer: SecretSealer;
+  /** The log, in which replays begin and end. */
   readonly log: Log;
+  /** Returns the time. */
   readonly clock: Clock;
+  /** Returns a new random id. */
   readonly newId: NewId;
+  /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
 }
 
 /** The dependencies of dispatch, which hands messages to endpoints. */
-export interface Dispatching {
-  readonly endpoints: EndpointStore;
+export interface Dispatching extends WebhookStores {
+  /** How far each channel was handed over. */
   readonly cursors: DispatchCursorStore;
-  readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+  /** The log, whose new messages are handed over. */
   readonly log: Log;
+  /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
   /** Sends dispatch back to the channel after `delayMs` milliseconds. */
   readonly lookAgain: (channel: string, delayMs: number) => Promise<void>;
 }
 
 /** The dependencies of the owner of an endpoint. */
-export interface Delivering {
-  readonly endpoints: EndpointStore;
-  readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+export interface Delivering extends WebhookStores {
+  /** Opens the secrets that sign. */
   readonly sealer: SecretSealer;
+  /** Sends requests to endpoints. */
   readonly sender: Sender;
+  /** The part of the log from which messages are read. */
   readonly log: Pick<Log, 'channels' | 'entries' | 'retentionMs'>;
+  /** Returns the time. */
   readonly clock: Clock;
+  /** Waits for an endpoint's rate. */
   readonly timer: Timer;
+  /** Returns a new random id. */
   readonly newId: NewId;
   /** Returns a number from 0 to 1, for the jitter of the retry schedule. */
   readonly random: () => number;

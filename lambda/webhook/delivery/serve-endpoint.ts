@@ -20,6 +20,7 @@ import { beginPass } from './pass-state.ts';
 
 /** The wake that started the owner: a message of the queue, which can be postponed and then comes again. */
 export interface WakeMessage {
+  /** The message id of SQS. Copies of a message have the same one. */
   readonly id: string;
   /** True if it was postponed so often that a new wake must replace it: a queue deletes a message after some days. */
   readonly isOld: boolean;

@@ -15,8 +15,11 @@ import { OutboundFailure, outboundFailure } from './outbound-failure.ts';
 import type { Resolve } from './resolve.ts';
 import { isAllowedTarget, parseTarget, type TargetRules } from './target.ts';
 
+/** The settings of the guard. */
 export interface GuardSettings {
+  /** Which addresses are allowed. */
   readonly rules: TargetRules;
+  /** Resolves names. */
   readonly resolve: Resolve;
   /** The time limit for connecting, from the look-up on, in milliseconds. It may take up to a second longer. */
   readonly timeoutMs: number;

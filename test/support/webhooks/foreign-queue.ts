@@ -19,6 +19,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { fieldsOf } from '../../../protocol/fields.ts';
 
+/** The team's resources in the account of the hub. */
 export interface Account {
   /** Receives the new messages of the queue. Returns the last offset of each channel. */
   readonly heard: () => Promise<ReadonlyMap<string, string>>;

@@ -7,6 +7,7 @@ import type { Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
 
+/** The dependencies, and views of what they did. */
 export interface ManagingWorld {
   readonly log: MemoryLog;
   readonly stores: MemoryWebhooks;
@@ -17,6 +18,7 @@ export interface ManagingWorld {
   readonly tasks: (endpoint: string) => DeliveryTask[];
 }
 
+/** Returns new dependencies. @param more replacements of some of them */
 export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
   const log = memoryLog();
   const stores = memoryWebhooks(() => log.hook);

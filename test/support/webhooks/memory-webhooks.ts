@@ -19,6 +19,7 @@ import { isBefore } from '../../../protocol/offset.ts';
 import { type Hook, hooked } from '../domain/memory-log.ts';
 import { LATE_MS } from '../domain/memory-subscribers.ts';
 
+/** The stores, and views of their contents. */
 export interface MemoryWebhooks {
   readonly endpoints: EndpointStore;
   readonly cursors: DispatchCursorStore;
@@ -30,6 +31,7 @@ export interface MemoryWebhooks {
   readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
 }
 
+/** Returns empty stores. @param hook returns the hook that is called around every call */
 export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
   const tasksOf = mapsByName<DeliveryTask>();
   const deliveriesOf = mapsByName<Delivery>();

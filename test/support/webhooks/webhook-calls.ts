@@ -32,6 +32,7 @@ export interface CreatedEndpoint {
   readonly secret: string;
 }
 
+/** The calls of one caller. */
 export type WebhookCaller = ReturnType<typeof webhooksOf>;
 
 /** Returns the calls of one caller. */

@@ -17,7 +17,9 @@ import { type ManagingWorld, managingWorld } from './managing.ts';
 
 const KEY = Buffer.alloc(64, 'k');
 const NOW = Date.UTC(2020, 0, 1);
+/** The host by which requests call the hub. */
 export const HUB_HOST = 'hub.example.com';
+/** The URL of new endpoints. */
 export const RECEIVER = 'https://receiver.example.com/hooks';
 
 async function bearer(capability: Capability, sub = 'someone'): Promise<Record<string, string>> {
@@ -39,6 +41,7 @@ export const callers = {
   anonymous: {},
 };
 
+/** An answer of the handler. */
 export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -49,16 +52,21 @@ export interface Answered {
 
 type Request = [method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>];
 
+/** The handler, its stores, and its calls. */
 export interface HandlerWorld extends ManagingWorld {
+  /** The errors that the handler logged. */
   readonly defects: unknown[];
   /** Sends a request, by default of the owner. A body that is text is sent as it is. */
   readonly ask: (...request: Request) => Promise<Answered>;
+  /** Sends a request. Returns the status and the code of the refusal. */
   readonly refusal: (...request: Request) => Promise<[number, unknown]>;
   /** Creates an endpoint of the owner. Returns its id. */
   readonly created: (more?: object) => Promise<string>;
+  /** Returns the endpoint as it is stored. */
   readonly stored: (id: string) => Promise<Endpoint>;
 }
 
+/** Returns a new handler. @param anonymous the rights of callers without a token */
 export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
   const world = managingWorld({ sealer: secretSealer(async () => [KEY]) });
   const defects: unknown[] = [];

@@ -5,6 +5,7 @@
 import type { RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 
+/** The secret of the example in Standard Webhooks. */
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 /** Returns a `WebhookRequest` of lambda/webhook/webhook-ports.ts. */

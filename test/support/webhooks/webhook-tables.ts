@@ -16,6 +16,7 @@ import { expect } from 'vitest';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import type { RunningHub } from '../../../scripts/local-hub.ts';
 
+/** A queue as the control endpoint of the local stack shows it. */
 export interface QueueState {
   readonly queue: string;
   readonly name: string;
@@ -26,8 +27,10 @@ export interface QueueState {
   readonly bodies: readonly string[];
 }
 
+/** The tables and queues of one hub. */
 export type WebhookTables = ReturnType<typeof tablesOf>;
 
+/** Returns the tables and queues of a running hub. */
 export function tablesOf({ stack }: RunningHub) {
   const { endpoint, region, accessKeyId, secretAccessKey } = stack.aws;
   const settings = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
