@@ -27,7 +27,9 @@ export interface Endpoint {
   readonly url: string;
   /** Patterns of the channels whose messages are sent. */
   readonly channels: readonly string[];
-  /** Types of the messages that are sent. `order.*` stands for all that begin with `order.`; an empty list for all types. */
+  /**
+   * Types of the messages that are sent. `order.*` stands for all that begin with `order.`; an empty list for all types.
+   */
   readonly types: readonly string[];
   /** The format of the bodies. */
   readonly format: Format;

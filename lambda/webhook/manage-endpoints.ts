@@ -11,7 +11,8 @@ import { all } from '../hub/push/post-batches.ts';
 import { askHandshake, wakeOwner } from './delivery-requests.ts';
 import type { Endpoint } from './endpoint.ts';
 import { healthSince } from './health.ts';
-import type { Health, Managing } from './webhook-ports.ts';
+import type { Managing } from './webhook-ports.ts';
+import type { Health } from './webhook-stores.ts';
 
 /** What the caller decides about an endpoint. */
 export type Settings = Pick<
@@ -126,7 +127,10 @@ export async function readEndpoint({ endpoints }: Managing, id: string, sees: Se
   throw notFound();
 }
 
-/** Returns the refusal for an endpoint that does not exist or is not visible. Both read alike, so that ids cannot be tested. */
+/**
+ * Returns the refusal for an endpoint that does not exist or is not visible. Both read alike, so that ids cannot be
+ * tested.
+ */
 export const notFound = (): Refusal =>
   new Refusal('webhook_not_found', 'no such endpoint, or not one of yours');
 

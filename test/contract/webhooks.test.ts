@@ -1,5 +1,5 @@
 /**
- * The endpoints, their registrations, and the dispatch cursors of channels (lambda/webhook/webhook-ports.ts).
+ * The endpoints, their registrations, and the dispatch cursors of channels (lambda/webhook/webhook-stores.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';

@@ -7,7 +7,7 @@
 import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
-import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-ports.ts';
+import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
 import {

@@ -30,7 +30,7 @@ export interface RangeTask extends Due {
   readonly run: string;
 }
 
-/** The next attempt of a waiting delivery. It has no effect if the delivery is not due at this very moment. */
+/** The next attempt of a waiting delivery. It has no effect if the delivery is not due at exactly this moment. */
 export interface RetryTask extends Due {
   /** Marks the task as a scheduled attempt. */
   readonly kind: 'retry';

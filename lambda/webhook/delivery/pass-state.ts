@@ -5,7 +5,8 @@
 import { MAX_WEBHOOK_RATE } from '../../../protocol/limits.ts';
 import { type DisabledReason, type Endpoint, hostOf, type Secrets } from '../endpoint.ts';
 import { afterFailure, afterSuccess, hasFailedTooLong } from '../health.ts';
-import type { Delivering, Health, Notice, SendResult } from '../webhook-ports.ts';
+import type { Delivering, Notice, SendResult } from '../webhook-ports.ts';
+import type { Health } from '../webhook-stores.ts';
 import type { AttemptOutcome } from './attempt-outcome.ts';
 import type { Delivery } from './delivery.ts';
 

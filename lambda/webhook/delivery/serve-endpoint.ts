@@ -13,7 +13,8 @@ import { all } from '../../hub/push/post-batches.ts';
 import type { Lease } from '../../hub/push/push-ports.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
-import type { Delivering, EndpointState } from '../webhook-ports.ts';
+import type { Delivering } from '../webhook-ports.ts';
+import type { EndpointState } from '../webhook-stores.ts';
 import { LONGEST_PAUSE_MS, runDeliveryPass } from './delivery-pass.ts';
 import { type DeliveryTask, isAwaited } from './delivery-task.ts';
 import { beginPass } from './pass-state.ts';
@@ -67,7 +68,9 @@ interface Ownership {
   state: EndpointState;
   asks: number;
   lease: Lease;
-  /** The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970. */
+  /**
+   * The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970.
+   */
   renewedUntil: number;
 }
 
@@ -117,7 +120,7 @@ async function takeLease(
       return { endpoint, wake, state, asks, lease, renewedUntil: lease.until };
     }
     const held = await leases.ask(endpoint, now);
-    // The owner serves this very message by another copy, or it counts on this wake, which came early. Without this wake
+    // The owner serves this message by another copy, or it counts on this wake, which came early. Without this wake
     // the endpoint would then be forgotten.
     if (held && (held.owner.startsWith(ownerOf(wake, '')) || held.wakeBy === wake.id))
       return { kind: 'later', at: held.until };

@@ -14,7 +14,7 @@ import type {
   EndpointState,
   EndpointStore,
   LeaseStore,
-} from '../../../lambda/webhook/webhook-ports.ts';
+} from '../../../lambda/webhook/webhook-stores.ts';
 import { isBefore } from '../../../protocol/offset.ts';
 import { type Hook, hooked } from '../domain/memory-log.ts';
 import { LATE_MS } from '../domain/memory-subscribers.ts';

@@ -38,7 +38,11 @@ export type WebhookCaller = ReturnType<typeof webhooksOf>;
 /** Returns the calls of one caller. */
 export function webhooksOf(hub: Caller) {
   const made: string[] = [];
-  /** Sends a request. @param path below /webhooks @param body sent as it is if it is text */
+  /**
+   * Sends a request.
+   * @param path below /webhooks
+   * @param body sent as it is if it is text
+   */
   const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const init = { method, ...(text === undefined ? {} : { body: text }) };
