@@ -4,7 +4,7 @@
  */
 import { DELIVERIES_IN_FLIGHT } from '../../../protocol/limits.ts';
 import { isBefore } from '../../../protocol/offset.ts';
-import { all } from '../../hub/push/post-batches.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import { isOnTrial } from '../health.ts';
 import { attemptDelivery, type DueState } from './attempt.ts';
 import type { DeliveryTask, RangeTask } from './delivery-task.ts';
@@ -46,7 +46,7 @@ export async function runDeliveryPass(
   }
   const batch = expanded.flatMap((task) => task.batch);
   const states = await attemptAll(pass, batch, beginUntil);
-  const done = await all(expanded.map((task) => storeProgress(pass, task, states)));
+  const done = await settleAll(expanded.map((task) => storeProgress(pass, task, states)));
   return expanded.length === disjoint.length && done.every(Boolean) && !pass.hasFailed;
 }
 

@@ -9,8 +9,8 @@
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../../protocol/limits.ts';
-import { all } from '../../hub/push/post-batches.ts';
 import type { Lease } from '../../hub/push/push-ports.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
 import type { Delivering } from '../webhook-ports.ts';
@@ -202,7 +202,9 @@ async function doTasks(
   const { deliveries, endpoints, sealer, clock } = delivering;
   // A change that a crash interrupted may have left a registration that the row did not name when it was removed.
   if (!endpoint)
-    await all(orphanPatterns(tasks).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
+    await settleAll(
+      orphanPatterns(tasks).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())),
+    );
   // An endpoint that has not agreed yet receives no messages, and one that was removed receives nothing.
   const isFor = (task: DeliveryTask): boolean =>
     endpoint !== undefined && (endpoint.status !== 'pending' || task.kind !== 'range');
