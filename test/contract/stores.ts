@@ -1,11 +1,12 @@
 /**
- * The stores that the contract is held against: the memory that the domain is tested with, and DynamoDB's API.
+ * The stores that the contract tests run against: the memory that the domain is tested with, and DynamoDB's API.
  * @module
  */
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/dynamodb/channels-table.ts';
+import { connectionsInDynamoDb } from '../../lambda/aws/dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
 import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
@@ -14,17 +15,23 @@ import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { leasesInDynamoDb } from '../../lambda/aws/dynamodb/leases-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
-import { subscribersInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
+import { subscriptionsInDynamoDb } from '../../lambda/aws/dynamodb/subscriptions-table.ts';
+import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/waits-table.ts';
 import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
-import type { CursorStore, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
+import type {
+  ConnectionStore,
+  CursorStore,
+  SubscriptionStore,
+  WaitStore,
+} from '../../lambda/hub/push/push-ports.ts';
 import type {
   DeliveryStore,
   DispatchCursorStore,
   EndpointStore,
   LeaseStore,
-} from '../../lambda/webhook/webhook-ports.ts';
+} from '../../lambda/webhook/webhook-stores.ts';
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';
@@ -34,10 +41,12 @@ export interface Stores {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
   readonly keys: KeyStore;
-  readonly subscribers: SubscriberStore;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly waits: WaitStore;
   readonly cursors: CursorStore;
-  readonly tally: QuotaStore;
-  /** Ids of bookings in the tally whose holder is not there. */
+  readonly quota: QuotaStore;
+  /** Ids of quota entries whose connection or request no longer exists. */
   readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
@@ -51,7 +60,7 @@ export const newId = () => `id-${++ids}`;
 
 type Named = [name: string, open: () => Stores];
 
-/** Each kind of stores by name; DynamoDB's are there for the time of the calling file's tests. */
+/** Each kind of stores by name. Those of DynamoDB exist while the tests of the calling file run. */
 export function storesUnderTest(): [Named, Named] {
   serveDynamoDb();
   return [
@@ -60,7 +69,7 @@ export function storesUnderTest(): [Named, Named] {
   ];
 }
 
-/** DynamoDB behind an SDK that hears only the second answer to each call, and so makes every call twice. */
+/** DynamoDB behind an SDK that loses the first answer to each call, and so makes every call twice. */
 export const hardOfHearing: Named = [
   'DynamoDB, each call made twice',
   () => {
@@ -82,7 +91,7 @@ function inMemory(): Stores {
     ...memoryListeners(() => () => {}),
     ...webhooks,
     dispatchCursors,
-    tally: memoryQuota(async (id) => !absent.has(id)),
+    quota: memoryQuota(async (id) => !absent.has(id)),
     absent,
   };
 }
@@ -129,9 +138,11 @@ function inDynamoDb(client = documentClient()): Stores {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
-    subscribers: subscribersInDynamoDb(client, 'subscribers'),
+    connections: connectionsInDynamoDb(client, 'subscribers'),
+    subscriptions: subscriptionsInDynamoDb(client, 'subscribers'),
+    waits: waitsInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
-    tally: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
+    quota: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
@@ -140,7 +151,7 @@ function inDynamoDb(client = documentClient()): Stores {
   };
 }
 
-/** A channel that is not in any store yet. */
+/** Returns a channel that is not in any store yet. */
 export const fresh = (
   more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType'>> = {},
 ): Channel =>
@@ -156,7 +167,7 @@ export const fresh = (
     NOW,
   );
 
-/** A claim on it that nothing speaks against. */
+/** Returns a claim on it that has no condition. */
 export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
   channel: channel.name,
   id: 'publish',
