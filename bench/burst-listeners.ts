@@ -3,8 +3,8 @@
  * @module
  */
 import { WebSocket } from 'ws';
-import { parseFrame } from '../client/frames.ts';
-import { decideByOffset, type GapDecision } from '../client/gap-rule.ts';
+import { decideByOffset, type GapDecision } from '../client/cursor.ts';
+import { parseFrame } from '../client/transports/frames.ts';
 import type { BenchedHub } from './hub.ts';
 
 /** A frame as it came. */

@@ -3,23 +3,26 @@
  * @module
  */
 import { isPattern } from '../protocol/channel-name.ts';
-import type { Batch } from './batch.ts';
+import type { Batch } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import { httpWith } from './http.ts';
+import { httpWith, requestLimits } from './http.ts';
 import { iterate } from './iterate.ts';
-import { linkTo } from './link.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
-import { publicationOf } from './publication.ts';
-import { publishQueue } from './publish-queue.ts';
-import { requestLimits } from './request-limits.ts';
-import type { ConnectionState } from './state.ts';
-import { streamsOf } from './streams.ts';
-import { type Followed, followChannel, type Listener, type Means } from './subscription.ts';
+import { publicationOf, publishQueue } from './publish.ts';
+import {
+  type ConnectionState,
+  type Followed,
+  followChannel,
+  type Listener,
+  type Means,
+} from './subscription.ts';
 import { tokensOf } from './token.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from './transports/failover.ts';
+import { linkTo } from './transports/link.ts';
+import { streamsOf } from './transports/streams.ts';
 
 export interface SubscribeOptions {
   /** An offset that was stored, `-1` for all that is kept, or `now`, the default. A pattern begins `now`. */

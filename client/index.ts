@@ -7,13 +7,13 @@ import { connectOver, type Hub } from './connect.ts';
 import { realHost } from './host.ts';
 import type { ConnectOptions } from './options.ts';
 
-export type { Batch } from './batch.ts';
 export type { Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
+export type { Batch } from './cursor.ts';
 export { TidingsError } from './errors.ts';
 export type { ConnectOptions } from './options.ts';
-export type { ConnectionState } from './state.ts';
+export type { ConnectionState } from './subscription.ts';
 export type { Token } from './token.ts';
-export type { Transport } from './transport.ts';
+export type { Transport } from './transports/failover.ts';
 
 /**
  * A client of one hub. It connects with the first subscription.

@@ -2,7 +2,7 @@
  * A subscription as an async iterator: at the pace of its reader.
  * @module
  */
-import type { Batch } from './batch.ts';
+import type { Batch } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
 import type { Followed, Listener } from './subscription.ts';
 

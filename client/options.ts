@@ -3,7 +3,7 @@
  * @module
  */
 import type { Token } from './token.ts';
-import { isTransport, TRANSPORTS, type Transport } from './transport.ts';
+import { isTransport, TRANSPORTS, type Transport } from './transports/failover.ts';
 
 export interface ConnectOptions {
   /** The hub's URL: `https://…`. */

@@ -4,13 +4,12 @@
  */
 import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protocol/headers.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, isUnsettled } from './batch.ts';
+import { type Batch, isUnsettled } from './cursor.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
-import { chunksOf } from './event-stream.ts';
 import type { Host } from './host.ts';
-import { discard, type Http } from './http.ts';
-import type { RequestLimits } from './request-limits.ts';
+import { discard, type Http, type RequestLimits } from './http.ts';
 import { deadline } from './timers.ts';
+import { chunksOf } from './transports/event-stream.ts';
 
 /**
  * How long a request may take until its answer begins, in milliseconds, beside the 25 s that one may be held. Two that are

@@ -5,10 +5,9 @@
  */
 import { type Cursor, cursorAt } from './cursor.ts';
 import { TidingsError } from './errors.ts';
-import { type LiveReader, liveReader } from './live.ts';
-import { stateTeller } from './state.ts';
-import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
+import { type Followed, type Life, type Listener, lifeIn, type Means, stateTeller } from './subscription.ts';
 import { onAbort } from './timers.ts';
+import { type LiveReader, liveReader } from './transports/live.ts';
 
 /** Channels that a pattern remembers, those heard last: each of them is read after an interruption. */
 export const MAX_CHANNELS = 1_000;

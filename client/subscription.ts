@@ -1,23 +1,62 @@
 /**
+ * How a subscription is connected, as a page shows it.
+ * @module
+ */
+/**
  * A subscription to one channel: its cursor, and the transports that move it.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, isUnsettled } from './batch.ts';
-import { type Cursor, cursorAt } from './cursor.ts';
+import { type Batch, type Cursor, cursorAt, isUnsettled } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Link } from './link.ts';
-import { liveReader } from './live.ts';
+import type { RequestLimits } from './http.ts';
 import type { Pages } from './page.ts';
-import { longPollReader, pollReader } from './poll.ts';
-import type { RequestLimits } from './request-limits.ts';
-import { eventStreamReader } from './sse.ts';
-import { type ConnectionState, stateTeller } from './state.ts';
-import type { Streams } from './streams.ts';
 import { onAbort } from './timers.ts';
-import { runWithFallback, type Transport, type TransportReader } from './transport.ts';
+import { runWithFallback, type Transport, type TransportReader } from './transports/failover.ts';
+import type { Link } from './transports/link.ts';
+import { liveReader } from './transports/live.ts';
+import { longPollReader, pollReader } from './transports/polling.ts';
+import { eventStreamReader, type Streams } from './transports/streams.ts';
+
+export type ConnectionState =
+  /** It has not been connected yet. */
+  | { readonly state: 'connecting' }
+  /** Messages come by this transport. */
+  | { readonly state: 'connected'; readonly transport: Transport }
+  /** It was connected, and is being connected again. Nothing is lost. */
+  | { readonly state: 'reconnecting'; readonly error: TidingsError }
+  /** Every transport has been tried in vain. They are tried again until one works. */
+  | { readonly state: 'offline'; readonly error: TidingsError };
+
+export interface StateTeller {
+  /** Messages come by this transport. */
+  readonly up: (transport: Transport) => void;
+  /** This transport does not work at the moment; `isLast` if there is no other. */
+  readonly down: (transport: Transport, error: TidingsError, isLast: boolean) => void;
+}
+
+/** Tells each state once, `connecting` a moment after this call. Nothing is told once the signal is aborted. */
+export function stateTeller(signal: AbortSignal, onState: (state: ConnectionState) => void): StateTeller {
+  let last: ConnectionState = { state: 'connecting' };
+  const tell = (state: ConnectionState): void => {
+    last = state;
+    if (!signal.aborted) onState(state);
+  };
+  queueMicrotask(() => last.state === 'connecting' && tell(last));
+  return {
+    up(transport) {
+      if (last.state !== 'connected' || last.transport !== transport) tell({ state: 'connected', transport });
+    },
+    down(transport, error, isLast) {
+      if (last.state === 'connected') {
+        // A better one that is tried again beside the one that works is no news.
+        if (last.transport === transport) tell({ state: 'reconnecting', error });
+      } else if (isLast && last.state !== 'offline') tell({ state: 'offline', error });
+    },
+  };
+}
 
 /** What all subscriptions of a client share. */
 export interface Means {

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect } from '../client/index.ts';
-import { isTransport, TRANSPORTS } from '../client/transport.ts';
+import { isTransport, TRANSPORTS } from '../client/transports/failover.ts';
 import { command, UsageError } from './cli.ts';
 import { readLocalHub } from './local-file.ts';
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { connect } from '../../client/index.ts';
-import type { Transport } from '../../client/transport.ts';
+import type { Transport } from '../../client/transports/failover.ts';
 import type { Session } from './session.ts';
 
 export interface Follower {

@@ -3,7 +3,7 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { TRANSPORTS } from '../../client/transport.ts';
+import { TRANSPORTS } from '../../client/transports/failover.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Check, expectThat } from './check.ts';
 import { follow } from './follow.ts';

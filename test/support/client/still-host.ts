@@ -1,8 +1,8 @@
+import type { Host, WireListener } from '../../../client/host.ts';
 /**
  * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
  * @module
  */
-import type { Host, WireListener } from '../../../client/host.ts';
 
 export interface FakeWire {
   readonly url: string;

@@ -5,16 +5,15 @@
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backoff, jittered } from '../../../client/backoff.ts';
-import { cursorAt } from '../../../client/cursor.ts';
+import { cursorAt, decideByOffset, type Frame } from '../../../client/cursor.ts';
 import { TidingsError } from '../../../client/errors.ts';
-import { eventsIn } from '../../../client/event-stream.ts';
-import { decideByOffset, type Frame } from '../../../client/gap-rule.ts';
 import { httpWith } from '../../../client/http.ts';
-import { liveReader } from '../../../client/live.ts';
-import { streamsOf } from '../../../client/streams.ts';
+import { backoff, jittered } from '../../../client/timers.ts';
 import { tokensOf } from '../../../client/token.ts';
-import { again, type Flow, runWithFallback, type Transport } from '../../../client/transport.ts';
+import { eventsIn } from '../../../client/transports/event-stream.ts';
+import { again, type Flow, runWithFallback, type Transport } from '../../../client/transports/failover.ts';
+import { liveReader } from '../../../client/transports/live.ts';
+import { streamsOf } from '../../../client/transports/streams.ts';
 import { stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
 import type { ConnectOptions } from '../../../client/options.ts';
 import type { Token } from '../../../client/token.ts';
-import type { Transport } from '../../../client/transport.ts';
+import type { Transport } from '../../../client/transports/failover.ts';
 import { type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 

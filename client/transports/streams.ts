@@ -1,15 +1,42 @@
 /**
+ * Server-Sent Events (PROTOCOL.md §5.2). Read with fetch, not with EventSource, which cannot send a token.
+ * @module
+ */
+/**
  * The streams of a client, which its subscriptions share (PROTOCOL.md §5.2, `GET /events`). Browsers open six connections
  * to a host over HTTP/1.1, and each stream is a function that waits.
  * @module
  */
-import { MAX_FOLLOWED_CHANNELS } from '../protocol/limits.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import type { Cursor } from './cursor.ts';
-import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { MAX_FOLLOWED_CHANNELS } from '../../protocol/limits.ts';
+import type { Cursor } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
-import { onAbort, sleep } from './timers.ts';
-import { again, type Flow } from './transport.ts';
+import { again, type Flow, type TransportReader } from './failover.ts';
+import { type PollSource, pollOnce, readToEnd } from './polling.ts';
+
+export interface StreamSource extends PollSource {
+  readonly streams: Streams;
+}
+
+/**
+ * Reads what there is by pages, and what comes on a stream that channels share. So a refusal of this channel is known
+ * before the stream is opened, which would be refused for all.
+ */
+export const eventStreamReader = (source: StreamSource): TransportReader => ({
+  name: 'sse',
+  run: (flow) =>
+    again(source.host, flow, async (up) => {
+      const { cursor, streams } = source;
+      const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
+      let page = await readToEnd(source, flow.signal, () => {});
+      while (!flow.signal.aborted) {
+        const ended = streams.attach({ cursor, flow, check });
+        if (ended) await ended;
+        else page = await pollOnce(source, flow.signal, up, page);
+      }
+    }),
+});
 
 /** Streams at once. What is subscribed beyond their channels is polled. */
 const MAX_STREAMS = 2;

@@ -2,13 +2,12 @@
  * Long and short polling (PROTOCOL.md §5, §5.1).
  * @module
  */
-import { jittered } from './backoff.ts';
-import type { Cursor } from './cursor.ts';
-import type { Host } from './host.ts';
-import type { Page, Pages } from './page.ts';
-import type { RequestLimits } from './request-limits.ts';
-import { sleep } from './timers.ts';
-import { again, type TransportReader } from './transport.ts';
+import type { Cursor } from '../cursor.ts';
+import type { Host } from '../host.ts';
+import type { RequestLimits } from '../http.ts';
+import type { Page, Pages } from '../page.ts';
+import { jittered, sleep } from '../timers.ts';
+import { again, type TransportReader } from './failover.ts';
 
 /** Between two short polls, in milliseconds, give or take a quarter. */
 const POLL_MS = 3_000;

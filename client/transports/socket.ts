@@ -2,12 +2,12 @@
  * One WebSocket from its opening to its end: requests and their answers, frames, and signs of life (PROTOCOL.md §12).
  * @module
  */
-import { subprotocolsFor } from '../protocol/subprotocol.ts';
-import { asTidingsError, TidingsError } from './errors.ts';
+import { subprotocolsFor } from '../../protocol/subprotocol.ts';
+import type { Frame } from '../cursor.ts';
+import { asTidingsError, TidingsError } from '../errors.ts';
+import type { Host, Wire } from '../host.ts';
+import { LOOK_MS, onAbort } from '../timers.ts';
 import { type Action, type Answer, isAnswerTo, parseFrame, type ServerFrame } from './frames.ts';
-import type { Frame } from './gap-rule.ts';
-import type { Host, Wire } from './host.ts';
-import { LOOK_MS, onAbort } from './timers.ts';
 
 /** The longest that opening may take, in milliseconds. */
 const OPEN_MS = 5_000;

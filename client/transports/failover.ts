@@ -3,10 +3,9 @@
  * better one flows again. Both may run for a moment: the cursor sees to it that nothing is delivered twice.
  * @module
  */
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import { asTidingsError, isLasting, TidingsError } from './errors.ts';
-import type { Host } from './host.ts';
-import { onAbort, sleep } from './timers.ts';
+import { asTidingsError, isLasting, TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
 export type Transport = (typeof TRANSPORTS)[number];

@@ -2,15 +2,12 @@
  * One channel on a socket: frames go by the gap rule, and what is missing is read over HTTP (PROTOCOL.md §12.3).
  * @module
  */
-import { backoff } from './backoff.ts';
-import { type Batch, isUnsettled } from './batch.ts';
-import type { Cursor } from './cursor.ts';
-import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { type Batch, type Cursor, type Frame, isUnsettled } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { Page } from '../page.ts';
+import { backoff, sleep } from '../timers.ts';
 import type { Answer } from './frames.ts';
-import type { Frame } from './gap-rule.ts';
-import type { Host } from './host.ts';
-import type { Page } from './page.ts';
-import { sleep } from './timers.ts';
 
 /** Frames that are kept while what is before them is read; the oldest make room, and are read as well. */
 const MAX_KEPT = 100;

@@ -3,14 +3,13 @@
  * before API Gateway ends it.
  * @module
  */
-import { CONNECTION_LIFE_MS } from '../protocol/limits.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import { asTidingsError, TidingsError } from './errors.ts';
-import type { Host } from './host.ts';
-import { discard, type Http } from './http.ts';
+import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
+import { asTidingsError, TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { discard, type Http } from '../http.ts';
+import { backoff, deadline, jittered, later, RECHECK_MS, sleep } from '../timers.ts';
+import type { Tokens } from '../token.ts';
 import { openSocket, type Socket } from './socket.ts';
-import { deadline, later, sleep } from './timers.ts';
-import type { Tokens } from './token.ts';
 import { type Member, topicsOn } from './topics.ts';
 
 /** A socket is replaced at least this long before the gateway ends it, and up to three times as long, in milliseconds. */

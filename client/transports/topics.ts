@@ -3,14 +3,13 @@
  * same channel or pattern (PROTOCOL.md §12.1, §12.4).
  * @module
  */
-import { isChannelName } from '../protocol/channel-name.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { isChannelName } from '../../protocol/channel-name.ts';
+import type { Frame } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { backoff, jittered, RECHECK_MS, sleep } from '../timers.ts';
 import type { Answer } from './frames.ts';
-import type { Frame } from './gap-rule.ts';
-import type { Host } from './host.ts';
 import type { Socket } from './socket.ts';
-import { sleep } from './timers.ts';
 
 /** A subscription of this client, as the socket sees it. */
 export interface Member {

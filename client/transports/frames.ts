@@ -2,9 +2,9 @@
  * What the hub says on a socket (PROTOCOL.md §12.2), narrowed from text.
  * @module
  */
-import { parseOffset } from '../protocol/offset.ts';
-import { isErrorCode, isRecord, TidingsError } from './errors.ts';
-import type { Frame } from './gap-rule.ts';
+import { parseOffset } from '../../protocol/offset.ts';
+import type { Frame } from '../cursor.ts';
+import { isErrorCode, isRecord, TidingsError } from '../errors.ts';
 
 /** What the hub answers to each action. */
 const ANSWERS = {
