@@ -1,9 +1,5 @@
 /**
- * How a subscription is connected, as a page shows it.
- * @module
- */
-/**
- * A subscription to one channel: its cursor, and the transports that move it.
+ * A subscription to one channel: its cursor, its state, and the transports that move the cursor.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
@@ -14,95 +10,112 @@ import type { Host } from './host.ts';
 import type { RequestLimits } from './http.ts';
 import type { Pages } from './page.ts';
 import { onAbort } from './timers.ts';
-import { runWithFallback, type Transport, type TransportReader } from './transports/failover.ts';
+import { runWithFailover, type Transport, type TransportReader } from './transports/failover.ts';
 import type { Link } from './transports/link.ts';
-import { liveReader } from './transports/live.ts';
+import { socketReader } from './transports/live.ts';
 import { longPollReader, pollReader } from './transports/polling.ts';
 import { eventStreamReader, type Streams } from './transports/streams.ts';
 
+/** The state of the connection of a subscription, for a page to show. */
 export type ConnectionState =
-  /** It has not been connected yet. */
+  /** It was never connected yet. */
   | { readonly state: 'connecting' }
-  /** Messages come by this transport. */
+  /** The messages come by this transport. */
   | { readonly state: 'connected'; readonly transport: Transport }
-  /** It was connected, and is being connected again. Nothing is lost. */
+  /** It was connected, and connects again. Nothing is lost. */
   | { readonly state: 'reconnecting'; readonly error: TidingsError }
-  /** Every transport has been tried in vain. They are tried again until one works. */
+  /** All transports have failed. The client tries them again until one works. */
   | { readonly state: 'offline'; readonly error: TidingsError };
 
-export interface StateTeller {
+/** Turns the events of the transports into states. */
+export interface StateReporter {
   /** Messages come by this transport. */
   readonly up: (transport: Transport) => void;
-  /** This transport does not work at the moment; `isLast` if there is no other. */
+  /** This transport does not work at the moment. `isLast` is true if there is no other one. */
   readonly down: (transport: Transport, error: TidingsError, isLast: boolean) => void;
 }
 
-/** Tells each state once, `connecting` a moment after this call. Nothing is told once the signal is aborted. */
-export function stateTeller(signal: AbortSignal, onState: (state: ConnectionState) => void): StateTeller {
+/**
+ * Reports each state once. `connecting` comes in the next microtask. Nothing is reported after the signal is aborted.
+ */
+export function stateReporter(signal: AbortSignal, onState: (state: ConnectionState) => void): StateReporter {
   let last: ConnectionState = { state: 'connecting' };
-  const tell = (state: ConnectionState): void => {
+  const report = (state: ConnectionState): void => {
     last = state;
     if (!signal.aborted) onState(state);
   };
-  queueMicrotask(() => last.state === 'connecting' && tell(last));
+  queueMicrotask(() => last.state === 'connecting' && report(last));
   return {
     up(transport) {
-      if (last.state !== 'connected' || last.transport !== transport) tell({ state: 'connected', transport });
+      if (last.state !== 'connected' || last.transport !== transport)
+        report({ state: 'connected', transport });
     },
     down(transport, error, isLast) {
       if (last.state === 'connected') {
-        // A better one that is tried again beside the one that works is no news.
-        if (last.transport === transport) tell({ state: 'reconnecting', error });
-      } else if (isLast && last.state !== 'offline') tell({ state: 'offline', error });
+        // A better transport that fails again beside the one that works changes nothing.
+        if (last.transport === transport) report({ state: 'reconnecting', error });
+      } else if (isLast && last.state !== 'offline') report({ state: 'offline', error });
     },
   };
 }
 
 /** What all subscriptions of a client share. */
-export interface Means {
+export interface Shared {
+  /** The machine. */
   readonly host: Host;
+  /** Reads over HTTP. */
   readonly pages: Pages;
+  /** The event streams, shared by all subscriptions. */
   readonly streams: Streams;
+  /** Bounds the long polls. */
   readonly limits: RequestLimits;
-  /** Those that work here, the first choice first. */
+  /** The transports that work here, the first choice first. */
   readonly transports: readonly Transport[];
-  /** Undefined without WebSockets. */
+  /** The socket of the client. Undefined without WebSockets. */
   readonly link: Link | undefined;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
 
-/** What a subscription tells; nothing after its end. */
+/** The callbacks of a subscription. None is called after its end. */
 export interface Listener {
+  /** Receives each batch once, in order. */
   readonly onBatch: (batch: Batch) => void;
-  /** Something to know about, after which it goes on. */
+  /** An error after which the subscription continues. */
   readonly onFault: (error: TidingsError) => void;
+  /** The messages begin to come by another transport. */
   readonly onTransport: (name: Transport) => void;
-  /** The hub has taken the subscription: nothing that is published from now on is missed. */
+  /** The hub has accepted the subscription. Nothing that is published after that is missed. */
   readonly onSubscribed: () => void;
+  /** The connection has another state. */
   readonly onState: (state: ConnectionState) => void;
-  /** It is over: without an error if the channel or the client was closed. */
+  /** The subscription is over. The error is undefined if the channel or the client was closed. */
   readonly onEnd: (error: TidingsError | undefined) => void;
 }
 
-/** A subscription that runs. */
+/** A running subscription. */
 export interface Followed {
-  /** Everything before it was handed over; `now` for a pattern. */
+  /** Everything before this offset was delivered. `now` for a pattern. */
   readonly offset: string;
-  /** Ends it without a word. */
+  /** Ends it without a callback. */
   readonly close: () => void;
-  /** Of a pattern: delivers nothing, and keeps nothing but where each channel stands, until it is resumed. */
+  /** Patterns only: delivers nothing until `resume`, and keeps only the offset of each channel. */
   readonly pause?: () => void;
+  /** Patterns only: continues after a pause. */
   readonly resume?: () => void;
 }
 
-/** The life of a subscription: it ends once, by itself, with its client or by `close`. */
+/** The lifetime of a subscription. It ends once: by itself, with its client, or by `close`. */
 export interface Life {
+  /** Aborted at the end. */
   readonly signal: AbortSignal;
+  /** Ends it, and calls `onEnd`. */
   readonly end: (error?: TidingsError) => void;
+  /** Ends it without a callback. */
   readonly close: () => void;
 }
 
+/** Returns a lifetime that ends with the client, if not before. */
 export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   const controller = new AbortController();
   const { signal } = controller;
@@ -119,17 +132,18 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
+/** Subscribes to a channel. All errors go to the listener, after this call has returned. */
 export function followChannel(
-  means: Means,
+  shared: Shared,
   channel: string,
   offset: string,
   { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
-  const { signal, end, close } = lifeIn(means.signal, onEnd);
+  const { signal, end, close } = lifeIn(shared.signal, onEnd);
   const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
-  const states = stateTeller(signal, onState);
+  const states = stateReporter(signal, onState);
   let transport: Transport | undefined;
-  const say = (name: Transport): void => {
+  const onUp = (name: Transport): void => {
     if (signal.aborted) return;
     states.up(name);
     if (name === transport) return;
@@ -137,9 +151,9 @@ export function followChannel(
     onTransport(name);
   };
   const run = async (): Promise<void> => {
-    if (means.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
-    refuseBad(channel, offset);
-    await runWithFallback(readersOf(means, cursor), signal, say, states.down);
+    if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
+    checkNames(channel, offset);
+    await runWithFailover(readersOf(shared, cursor), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -150,43 +164,23 @@ export function followChannel(
   };
 }
 
-/** Here as on the hub: a name with other characters in it would be another address. */
-function refuseBad(channel: string, offset: string): void {
+/**
+ * Refuses names and offsets that the hub refuses as well. A name with other characters would be part of the URL, and so
+ * another address.
+ */
+function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (isUnsettled(offset) || parseOffset(offset)) return;
   throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
 }
 
-function readersOf(means: Means, cursor: Cursor): TransportReader[] {
-  const source = { ...means, cursor };
+function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {
+  const source = { ...shared, cursor };
   const make: Record<Transport, () => TransportReader[]> = {
-    websocket: () => (means.link ? [socketReader(means, means.link, cursor)] : []),
+    websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
     sse: () => [eventStreamReader(source)],
     'long-poll': () => [longPollReader(source)],
     poll: () => [pollReader(source)],
   };
-  return means.transports.flatMap((name) => make[name]());
+  return shared.transports.flatMap((name) => make[name]());
 }
-
-const socketReader = ({ host, pages }: Means, link: Link, cursor: Cursor): TransportReader => ({
-  name: 'websocket',
-  run: ({ signal, up, down, lost }) =>
-    new Promise((_, reject) => {
-      const { channel } = cursor;
-      const read = (offset: string) => pages.read({ channel, offset }, signal);
-      const reader = liveReader({ host, cursor, read, signal, onRefused: reject });
-      const leave = link.join({
-        topic: channel,
-        offset: () => cursor.offset,
-        onFrame: reader.take,
-        onLive(answer) {
-          up();
-          reader.begin(answer);
-        },
-        onLost: (why) => lost?.(why),
-        onDown: down,
-        onRefused: reject,
-      });
-      onAbort(signal, leave);
-    }),
-});

@@ -1,39 +1,44 @@
 /**
- * What a stream of several channels says (PROTOCOL.md §5.2, `GET /events`): its events as batches.
- * @module
- */
-/**
- * One stream of several channels (PROTOCOL.md §5.2, `GET /events`), from its request to its end.
+ * One stream of several channels (PROTOCOL.md §5.2, `GET /events`), from its request to its end, and its events as
+ * batches.
  * @module
  */
 import { parseOffset } from '../../protocol/offset.ts';
 import type { Batch } from '../cursor.ts';
 import { foreignAnswer, isRecord } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { discard, type Http } from '../http.ts';
+import { chunksOf, discard, type Http } from '../http.ts';
 import { deadline } from '../timers.ts';
-import { chunksOf, eventsIn, type StreamEvent } from './event-stream.ts';
+import { eventsIn, type StreamEvent } from './event-stream.ts';
 
-export interface ReadEvents {
+/** One event of the stream. */
+export interface ParsedEvent {
+  /** At most one batch for each channel. */
   readonly batches: readonly Batch[];
-  /** The channel that the stream has said to be gone or closed. What it says of it after that is of another life. */
+  /**
+   * The channel that the stream reports as gone or closed. Later events of the same name belong to another channel of
+   * that name, so they are ignored.
+   */
   readonly ended: string | undefined;
 }
 
-/** Events that say that a channel is gone, or complete. */
+/** Events that end a channel on the stream. */
 const ENDS: readonly string[] = ['gone', 'closed'];
 
 /**
- * Returns what takes each event of a stream, which throws an Error for what no hub says.
- * @param channels with the offsets at which the stream begins, in the order of the request
+ * Returns a function that turns each event of a stream into batches. It throws an Error for an event that no hub sends.
+ * @param channels names with the offsets at which the stream begins, in the order of the request
  */
 export function followedEvents(
   channels: readonly (readonly [string, string])[],
-): (event: StreamEvent) => ReadEvents {
+): (event: StreamEvent) => ParsedEvent {
   const offsets = new Map(channels);
   const names = channels.map(([name]) => name);
 
-  /** What lies between the offset that was known and the next one; nothing of a channel that has ended. */
+  /**
+   * Returns the batch from the known offset of a channel to the next one. Empty if nothing is new, or if the channel
+   * has ended.
+   */
   function batchTo(next: string, name: string, content: Content | undefined): Batch[] {
     const from = offsets.get(name);
     if (from === undefined || (next === from && !content)) return [];
@@ -45,16 +50,16 @@ export function followedEvents(
 
   return ({ name, data, id }) => {
     const isEnd = ENDS.includes(name);
-    // A newer hub may say other things.
+    // A newer hub may send other events. They are ignored.
     if (name !== 'message' && !isEnd) return { batches: [], ended: undefined };
     const nexts = id?.split('.') ?? [];
     if (nexts.length !== names.length || !nexts.every((next) => parseOffset(next)))
       throw new Error('an event without the offsets of the channels');
-    const said: unknown = data === '' ? undefined : JSON.parse(data);
-    const about = isRecord(said) ? names.find((each) => each === said.channel) : undefined;
+    const body: unknown = data === '' ? undefined : JSON.parse(data);
+    const about = isRecord(body) ? names.find((each) => each === body.channel) : undefined;
     if (data !== '' && about === undefined) throw new Error('an event of no channel that was asked for');
     if (isEnd && about !== undefined) offsets.delete(about);
-    const content = isEnd || !isRecord(said) ? undefined : contentOf(said);
+    const content = isEnd || !isRecord(body) ? undefined : contentOf(body);
     const batches = names.flatMap((each, at) =>
       batchTo(nexts[at] ?? '', each, each === about ? content : undefined),
     );
@@ -67,39 +72,47 @@ interface Content {
   readonly encoding: Batch['encoding'];
 }
 
-function contentOf(said: Readonly<Record<string, unknown>>): Content {
-  if ('message' in said) return { message: said.message, encoding: 'json' };
-  if (typeof said.text === 'string') return { message: said.text, encoding: 'text' };
-  if (typeof said.base64 === 'string') return { message: said.base64, encoding: 'base64' };
+function contentOf(fields: Readonly<Record<string, unknown>>): Content {
+  if ('message' in fields) return { message: fields.message, encoding: 'json' };
+  if (typeof fields.text === 'string') return { message: fields.text, encoding: 'text' };
+  if (typeof fields.base64 === 'string') return { message: fields.base64, encoding: 'base64' };
   throw new Error('an event without a message');
 }
 
-/** A stream says at once where it begins. On the way from a hub that does so, something holds it back. In milliseconds. */
+/**
+ * The longest wait for the first event, in milliseconds. The hub sends one at once. If none comes, a proxy holds the
+ * stream back.
+ */
 const FIRST_EVENT_MS = 5_000;
 
-/** The longest silence of a stream that lives, in milliseconds: two signs of life of the hub. */
+/** The longest silence of a working stream, in milliseconds: two heartbeats of the hub. */
 const SILENCE_MS = 30_000;
 
+/** What reading streams needs. */
 export interface StreamsOptions {
+  /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'now' | 'random'>;
+  /** Sends the request. */
   readonly http: Http;
-  /** Where streams are, without a slash at its end. */
+  /** The URL of the streams, without a slash at its end. */
   readonly streamUrl: string;
 }
 
+/** The callbacks of one stream. */
 export interface EventsListener {
-  /** The stream has said where it begins. */
+  /** The first event came: the stream works. */
   readonly onOpen: () => void;
-  /** Returns false if the stream must begin elsewhere. */
+  /** Receives a batch. Returns false if it does not follow, so that the stream must begin at other offsets. */
   readonly onBatch: (batch: Batch) => boolean;
-  /** The channel is gone or closed. The stream goes on with the others. */
+  /** The channel is gone or closed. The stream continues with the others. */
   readonly onEnded: (channel: string) => void;
 }
 
 /**
- * Reads a stream to its end. Returns `complete` if there never was one, since all channels are closed and were read.
- * @param offsets of each channel, in the order of the request
- * @throws TidingsError as `http`, and for what is no stream of the hub; and an Error for what no hub says
+ * Reads a stream to its end. Returns `complete` if there was no stream, because all channels are closed and read.
+ * @param offsets the offset of each channel, in the order of the request
+ * @throws TidingsError as `http` does, and for an answer that is not a stream of the hub; an Error for an event that no
+ * hub sends
  */
 export async function readEvents(
   { host, http, streamUrl }: StreamsOptions,
@@ -118,10 +131,10 @@ export async function readEvents(
       discard(response);
       throw foreignAnswer(response);
     }
-    const take = followedEvents([...offsets]);
+    const parse = followedEvents([...offsets]);
     let isOpen = false;
     for await (const event of eventsIn(chunksOf(response.body), () => limit.extend(SILENCE_MS))) {
-      const { batches, ended } = take(event);
+      const { batches, ended } = parse(event);
       if (!isOpen) onOpen();
       isOpen = true;
       if (ended !== undefined) onEnded(ended);

@@ -1,99 +1,108 @@
 /**
- * The fallback from one transport to the next: the first is tried first; while one does not flow the next one does, and goes on until the
- * better one flows again. Both may run for a moment: the cursor sees to it that nothing is delivered twice.
+ * Failover from one transport to the next. The first transport is tried first. While it does not work, the next one
+ * runs, until the first one works again. Both may run for a moment: the cursor delivers nothing twice.
  * @module
  */
 import { asTidingsError, isLasting, TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 
+/** The transports, the best first. `websocket` · `sse` · `long-poll` · `poll`. */
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
+
+/** The name of a transport. */
 export type Transport = (typeof TRANSPORTS)[number];
 
+/** True for the name of a transport. */
 export const isTransport = (name: string): name is Transport => TRANSPORTS.some((known) => known === name);
 
-/** What a transport tells about itself. */
+/** The signal that stops a transport, and the callbacks by which the transport reports whether it works. */
 export interface Flow {
-  /** Aborted when the transport must stop: the subscription is over, or a better one flows. */
+  /** Aborted when the transport must stop: the subscription is over, or a better transport works. */
   readonly signal: AbortSignal;
-  /** False for the last one, which has to keep trying. */
-  readonly hasBelow: boolean;
-  /** It flows: what is below is let go. */
+  /** False for the last transport, which must keep trying. */
+  readonly hasNext: boolean;
+  /** The transport works: the later ones stop. */
   readonly up: () => void;
-  /** It does not flow, and will say so when it does: what is below takes over. */
+  /** The transport does not work. The next one starts. The transport keeps trying, and calls `up` when it works. */
   readonly down: (error?: TidingsError) => void;
-  /** It broke after it had flowed, and is tried again at once. */
+  /** The transport failed after it had worked, and is tried again at once. */
   readonly lost?: (error: TidingsError) => void;
 }
 
-/** Told of a transport that does not flow; `isLast` if there is none below it. */
+/** Receives the failures of transports. `isLast` is true if no other transport comes after it. */
 export type OnTrouble = (name: Transport, error: TidingsError, isLast: boolean) => void;
 
+/** A transport that reads one channel. */
 export interface TransportReader {
+  /** The name of the transport. */
   readonly name: Transport;
-  /** Runs until the signal is aborted. Rejects with what no other transport cures. */
+  /** Runs until the signal is aborted. Rejects with an error that no other transport solves. */
   readonly run: (flow: Flow) => Promise<void>;
 }
 
-/** Ends when the signal is aborted; rejects with the first refusal that ends the subscription. */
-export function runWithFallback(
-  [reader, ...below]: readonly TransportReader[],
+/**
+ * Runs the readers in order. Resolves when the signal is aborted. Rejects with the first refusal that ends the
+ * subscription.
+ */
+export function runWithFailover(
+  [reader, ...later]: readonly TransportReader[],
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
   onTrouble: OnTrouble = () => {},
 ): Promise<void> {
   if (!reader) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
-    let lower: AbortController | undefined;
-    const letGo = (): void => {
-      lower?.abort();
-      lower = undefined;
+    let nextRun: AbortController | undefined;
+    const stopNext = (): void => {
+      nextRun?.abort();
+      nextRun = undefined;
     };
     const stop = (): void => {
-      letGo();
+      stopNext();
       resolve();
     };
     if (signal.aborted) return stop();
     onAbort(signal, stop);
     const up = (): void => {
       if (signal.aborted) return;
-      letGo();
+      stopNext();
       onTransport(reader.name);
     };
     const lost = (error: TidingsError): void => {
-      if (!signal.aborted) onTrouble(reader.name, error, below.length === 0);
+      if (!signal.aborted) onTrouble(reader.name, error, later.length === 0);
     };
     const down = (error?: TidingsError): void => {
       if (error) lost(error);
-      if (signal.aborted || lower || below.length === 0) return;
-      lower = new AbortController();
-      runWithFallback(below, lower.signal, onTransport, onTrouble).catch(reject);
+      if (signal.aborted || nextRun || later.length === 0) return;
+      nextRun = new AbortController();
+      runWithFailover(later, nextRun.signal, onTransport, onTrouble).catch(reject);
     };
-    reader.run({ signal, hasBelow: below.length > 0, up, down, lost }).catch(reject);
+    reader.run({ signal, hasNext: later.length > 0, up, down, lost }).catch(reject);
   });
 }
 
-/** A way of reading that ends sooner, in milliseconds, was sent away. */
+/** A reading that ends sooner, in milliseconds, was ended by the hub or by a proxy. */
 const BRIEF_MS = 5_000;
 
-/** A reader whose stream came to its end comes back within that, in milliseconds. */
+/** The longest wait of a reader whose stream has ended normally, in milliseconds. */
 const SCATTER_MS = 1_000;
 
-/** So many brief ones in a row may happen. With another one what is below takes over. */
+/** The number of brief readings in a row that is normal. After one more the next transport starts. */
 const MOST_BRIEF = 2;
 
 /**
- * Runs one way of reading over HTTP again and again. What broke after it had flowed is likely to be there again in a
- * moment; what does not work at all is left to the transports below, and looked at every minute. Readers that end at the
- * same moment, because they began at the same moment, come back at different ones.
- * @param once reads until there is no more to come; calls `up` whenever it got an answer
+ * Runs one HTTP transport again and again. A transport that fails after it has worked is likely to work again soon, so
+ * it is tried soon. A transport that does not work at all is left to the next ones, and tried every minute. Readers
+ * that began together end together. Each draws its own time to come back.
+ * @param once reads until there is no more to come; calls `up` whenever it gets an answer
  */
-export async function again(
+export async function retrying(
   host: Pick<Host, 'after' | 'now' | 'random'>,
   flow: Flow,
   once: (up: () => void) => Promise<void>,
 ): Promise<void> {
-  const { signal, hasBelow } = flow;
+  const { signal, hasNext } = flow;
   let failures = 0;
   let brief = 0;
   while (!signal.aborted) {
@@ -106,9 +115,9 @@ export async function again(
     };
     const trouble = await once(up).then(() => undefined, asTidingsError);
     if (signal.aborted) return;
-    if (trouble && isLasting(trouble, hasBelow)) throw trouble;
+    if (trouble && isLasting(trouble, hasNext)) throw trouble;
     brief = host.now() - began < BRIEF_MS ? brief + 1 : 0;
-    // What is no answer of the hub at all is the network.
+    // An error with a cause is no answer of the hub: the network failed.
     const isBreak = hasFlowed && trouble?.cause !== undefined;
     const works = (!trouble || isBreak) && brief <= MOST_BRIEF;
     if (!works) flow.down(trouble ?? new TidingsError('unavailable', 'every answer ends at once'));
@@ -116,9 +125,9 @@ export async function again(
     if (trouble && !isBreak) failures += 1;
     const random = host.random();
     const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
-    // Below 0: it lived long, and came to its own end.
+    // Below 0: the reading was long, and ended normally.
     const soon = range < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(range, 0), random);
-    const wait = hasBelow && !works ? jittered(RECHECK_MS, random) : soon;
+    const wait = hasNext && !works ? jittered(RECHECK_MS, random) : soon;
     await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
 }

@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { chunksOf, eventsIn } from '../../client/transports/event-stream.ts';
+import { chunksOf } from '../../client/http.ts';
+import { eventsIn } from '../../client/transports/event-stream.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 
 /** Characters of an answer that are shown. */

@@ -1,9 +1,8 @@
-import { type Host, realHost } from '../../../client/host.ts';
-
 /**
  * A client's host with real sockets and requests, on which time passes faster, so that a minute can be waited for.
  * @module
  */
+import { type Host, realHost } from '../../../client/host.ts';
 
 /** So many times faster: 5 s become 200 ms, which loopback has to spare. */
 const SPEED = 25;

@@ -1,8 +1,8 @@
-import type { Host, WireListener } from '../../../client/host.ts';
 /**
  * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
  * @module
  */
+import type { Host, WireListener } from '../../../client/host.ts';
 
 export interface FakeWire {
   readonly url: string;
@@ -118,7 +118,7 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
 function fakeWire(
   url: string,
   protocols: readonly string[],
-  { opened, said: hear, closed }: WireListener,
+  { opened, received: hear, closed }: WireListener,
 ): FakeWire {
   let isClosed = false;
   const said: Record<string, unknown>[] = [];

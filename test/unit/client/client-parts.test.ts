@@ -11,7 +11,7 @@ import { httpWith } from '../../../client/http.ts';
 import { backoff, jittered } from '../../../client/timers.ts';
 import { tokensOf } from '../../../client/token.ts';
 import { eventsIn } from '../../../client/transports/event-stream.ts';
-import { again, type Flow, runWithFallback, type Transport } from '../../../client/transports/failover.ts';
+import { type Flow, retrying, runWithFailover, type Transport } from '../../../client/transports/failover.ts';
 import { liveReader } from '../../../client/transports/live.ts';
 import { streamsOf } from '../../../client/transports/streams.ts';
 import { stillHost } from '../../support/client/still-host.ts';
@@ -92,7 +92,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
           const next = Math.min(length, from + size);
           // A frame of what is not in the log yet cannot come.
           published = Math.max(published, next);
-          reader.take(isOmitted ? frame(from, next, { omitted: true, messages: [] }) : frame(from, next));
+          reader.onFrame(isOmitted ? frame(from, next, { omitted: true, messages: [] }) : frame(from, next));
           if (settles) await host.pass(100);
         }
         // Five failures in a row take half a minute.
@@ -117,9 +117,9 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
       return { batch: frame(from, 1_000), isUpToDate: true, etag: undefined, cursor: undefined };
     };
     const reader = liveReader({ host, cursor, read, signal, onRefused() {} });
-    for (let at = 1; at < 1_000; at++) reader.take(frame(at, at + 1));
+    for (let at = 1; at < 1_000; at++) reader.onFrame(frame(at, at + 1));
     await host.pass(60_000);
-    reader.take(frame(1_000, 1_001));
+    reader.onFrame(frame(1_000, 1_001));
     expect(seen).toEqual(Array.from({ length: 1_001 }, (_, at) => at));
   });
 });
@@ -154,7 +154,7 @@ describe('the cursor', () => {
     };
     const http = httpWith(host, tokensOf(host, undefined, signal));
     const { attach } = streamsOf({ host, http, streamUrl: 'https://hub' });
-    const flow = { signal: over.signal, hasBelow: true, up() {}, down() {} };
+    const flow = { signal: over.signal, hasNext: true, up() {}, down() {} };
     const running = attach({ cursor, flow, check: async () => {} });
     await host.pass(300);
     cursor.offer(frame(0, 1));
@@ -190,7 +190,7 @@ describe('the ladder', () => {
     const names: string[] = [];
     const [top, middle, last] = [rung('websocket'), rung('sse'), rung('poll')];
     const over = new AbortController();
-    const running = runWithFallback([top, middle, last], over.signal, (name) => names.push(name));
+    const running = runWithFailover([top, middle, last], over.signal, (name) => names.push(name));
     expect([top, middle].map(({ flows }) => flows.length)).toEqual([1, 0]);
     top.flows[0]?.down();
     top.flows[0]?.down();
@@ -198,7 +198,7 @@ describe('the ladder', () => {
     middle.flows[0]?.down();
     last.flows[0]?.up();
     expect([top, middle, last].map(({ flows }) => flows.length)).toEqual([1, 1, 1]);
-    expect([middle, last].map(({ flows }) => flows[0]?.hasBelow)).toEqual([true, false]);
+    expect([middle, last].map(({ flows }) => flows[0]?.hasNext)).toEqual([true, false]);
     top.flows[0]?.up();
     expect([middle, last].map(({ flows }) => flows[0]?.signal.aborted)).toEqual([true, true]);
     last.flows[0]?.up();
@@ -211,7 +211,7 @@ describe('the ladder', () => {
 
   test('without a rung is no way at all', async () => {
     const { signal } = new AbortController();
-    await expect(runWithFallback([], signal, () => {})).rejects.toMatchObject({
+    await expect(runWithFailover([], signal, () => {})).rejects.toMatchObject({
       code: 'not_supported',
       status: 501,
     });
@@ -219,12 +219,12 @@ describe('the ladder', () => {
 
   const trouble = (code: 'unavailable' | 'forbidden' | 'not_supported', retryAfterMs = 0) =>
     new TidingsError(code, code, { retryAfterMs });
-  const flowOf = (hasBelow: boolean) => {
+  const flowOf = (hasNext: boolean) => {
     const over = new AbortController();
     const told: string[] = [];
     const flow = {
       signal: over.signal,
-      hasBelow,
+      hasNext,
       up: () => void told.push('up'),
       down: () => void told.push('down'),
     };
@@ -235,7 +235,7 @@ describe('the ladder', () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
     let tries = 0;
-    const running = again(host, flow, async () => {
+    const running = retrying(host, flow, async () => {
       tries += 1;
       throw trouble('not_supported');
     });
@@ -253,7 +253,7 @@ describe('the ladder', () => {
     const { flow } = flowOf(false);
     const outcomes = [trouble('unavailable', 20_000), trouble('unavailable'), trouble('forbidden')];
     let tries = 0;
-    const running = again(host, flow, async () => {
+    const running = retrying(host, flow, async () => {
       tries += 1;
       throw outcomes.shift();
     });
@@ -269,7 +269,7 @@ describe('the ladder', () => {
   test('one that breaks after it flowed is tried again in a moment', async () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
-    const running = again(host, flow, async (up) => {
+    const running = retrying(host, flow, async (up) => {
       if (told.length === 0) up();
       throw new TypeError('network');
     });
