@@ -11,7 +11,7 @@ import type { BenchedHub } from './hub.ts';
 export interface Arrival {
   readonly at: number;
   readonly bytes: number;
-  readonly verdict: GapDecision;
+  readonly decision: GapDecision;
   readonly messages: readonly unknown[];
 }
 
@@ -41,9 +41,14 @@ export async function listen({ socketUrl, token }: BenchedHub, channel: string):
         resolve();
       }
       if (said?.kind !== 'messages') return;
-      const verdict = decideByOffset(mine, said.frame);
-      if (verdict === 'next') mine = said.frame.next;
-      arrivals.push({ at, bytes: Buffer.byteLength(text), verdict, messages: said.frame.messages });
+      const decision = decideByOffset(mine, said.frame);
+      if (decision === 'next') mine = said.frame.next;
+      arrivals.push({
+        at,
+        bytes: Buffer.byteLength(text),
+        decision: decision,
+        messages: said.frame.messages,
+      });
     });
   });
   return {

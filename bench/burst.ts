@@ -112,7 +112,7 @@ async function round(
   const arrivals = listeners.map((listener) => listener.arrivals());
   const frames = arrivals.flat();
   const taken = arrivals.map((all) => all.filter(isNext).flatMap(numbersIn));
-  const count = (verdict: string) => frames.filter((frame) => frame.verdict === verdict).length;
+  const count = (decision: string) => frames.filter((frame) => frame.decision === decision).length;
   return {
     publishedMs: published - started,
     lastMs: Math.max(...frames.filter(isNext).map(({ at }) => at)) - started,
@@ -136,7 +136,7 @@ async function allCame(listeners: readonly Listener[], count: number): Promise<v
   await sleep(SETTLE_MS);
 }
 
-const isNext = ({ verdict }: Arrival): boolean => verdict === 'next';
+const isNext = ({ decision }: Arrival): boolean => decision === 'next';
 
 const numbersIn = ({ messages }: Arrival): number[] =>
   messages.map((message) =>

@@ -122,7 +122,7 @@ async function fanOut(
     refused: EVENTS - acknowledged.length,
     missing: sum(arrived.map((had) => acknowledged.filter((n) => !had.has(n)).length)),
     gaps: sum(
-      listeners.map((listener) => listener.arrivals().filter(({ verdict }) => verdict === 'gap').length),
+      listeners.map((listener) => listener.arrivals().filter(({ decision }) => decision === 'gap').length),
     ),
   };
 }
@@ -143,8 +143,8 @@ async function arrivals(
 
 function timesIn(listener: Listener): Map<number, number[]> {
   const times = new Map<number, number[]>();
-  for (const { at, verdict, messages } of listener.arrivals()) {
-    if (verdict !== 'next') continue;
+  for (const { at, decision, messages } of listener.arrivals()) {
+    if (decision !== 'next') continue;
     for (const message of messages) {
       const n = typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'n')) : NaN;
       times.set(n, [...(times.get(n) ?? []), at]);

@@ -51,10 +51,10 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   quota: onTwoRegions,
   hold: () => onHub(hold),
   burst: () => onHub(burst),
-  hop: hopOnHarshHub,
+  hop: hopInChaosMode,
   webhooks: () => onHub(webhooks),
   flood: () =>
-    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), CALM, {
+    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), print), CALM, {
       'tidings:publishesPerSecond': FLOOD.publishesPerSecond,
       'tidings:maxHolds': FLOOD.maxHolds,
       'tidings:heldPerCaller': FLOOD.maxHolds / 2,
@@ -63,29 +63,29 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     environments(async (concurrency) => {
       const hub = await startHub({ concurrency, context: UNTHROTTLED });
       return { hub: benched(hub), close: hub.close };
-    }, say),
-  fanout: () => fanout(say),
-  shards: () => shards(say),
+    }, print),
+  fanout: () => fanout(print),
+  shards: () => shards(print),
 };
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 endWithReader();
 const program = PROGRAMS[process.argv[2] ?? ''];
 if (program === undefined) {
-  say(HELP);
+  print(HELP);
   process.exitCode = process.argv[2] === '--help' ? 0 : 2;
 } else {
-  say(
+  print(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`,
   );
   await program().catch(fail);
 }
 
-async function hopOnHarshHub(): Promise<void> {
+async function hopInChaosMode(): Promise<void> {
   const seed = Number(process.env.HOP_SEED ?? randomInt(MAX_SEED));
-  say(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
+  print(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
   await onHub(
-    async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), say),
+    async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), print),
     chaosDay(seed),
     // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
     { 'tidings:streamSeconds': 5 },
@@ -109,9 +109,9 @@ async function onTwoRegions(): Promise<void> {
         if (all) await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(fault) });
         else await fetch(`${control}/faults`, { method: 'DELETE' });
       };
-      await quota({ wide, narrow: benched(hub), refuse }, say);
+      await quota({ wide, narrow: benched(hub), refuse }, print);
       const metrics = hub.stack.metrics().filter(({ name }) => name === 'HintsDiverted');
-      say(`\nhints past the topic: ${metrics.reduce((sum, one) => sum + one.sum, 0)}`);
+      print(`\nhints past the topic: ${metrics.reduce((sum, one) => sum + one.sum, 0)}`);
     } finally {
       await hub.close();
     }
@@ -147,7 +147,7 @@ function benched({ stack, token }: RunningHub): BenchedHub {
     url: stack.url,
     socketUrl,
     token,
-    say,
+    say: print,
     calls: async () =>
       (await rowsOf(stack.control, 'calls')).map(({ function: path, action, count }) => ({
         who: String(path).split('/')[1] ?? '',

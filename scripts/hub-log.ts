@@ -59,7 +59,7 @@ export function hubLog(
     say(line);
   }
 
-  function tell({ metrics }: Pick<LocalStack, 'metrics'>): void {
+  function printCounts({ metrics }: Pick<LocalStack, 'metrics'>): void {
     const now = sumsOf(metrics());
     const news = Object.entries(COUNTED).flatMap(([name, what]) => {
       const more = (now.get(name) ?? 0) - (counted.get(name) ?? 0);
@@ -77,10 +77,10 @@ export function hubLog(
   return {
     take,
     watch(stack) {
-      const timer = setInterval(tell, COUNT_MS, stack);
+      const timer = setInterval(printCounts, COUNT_MS, stack);
       return () => {
         clearInterval(timer);
-        tell(stack);
+        printCounts(stack);
       };
     },
   };

@@ -27,7 +27,7 @@ const OPTIONS = {
   token: { type: 'string' },
 } as const;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** What is not a message goes where it is not in the way of whoever pipes them. */
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -56,7 +56,7 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
   hub.subscribe(channel, {
     offset,
     onMessages: ({ channel: from, messages, next, closed }) => {
-      for (const message of messages) say(`${from} ${JSON.stringify(message)}`);
+      for (const message of messages) print(`${from} ${JSON.stringify(message)}`);
       if (closed) note(`${from} is closed at ${next}`);
       if (closed && from === channel) ended.abort();
     },

@@ -17,7 +17,7 @@ of the key before it are refused from now on, within five minutes.
 
 const OPTIONS = { stage: { type: 'string' } } as const;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 await command(HELP, OPTIONS, async ({ stage }) => {
   const { key, audience, since, isEndOfAnother } = await rotate(await storeFor(stage));
@@ -25,7 +25,7 @@ await command(HELP, OPTIONS, async ({ stage }) => {
   if (stage === undefined) renewLocalToken(await mint({ key, audience, ...LOCAL_TOKEN }));
   const flag = stage === undefined ? '' : ` --stage ${stage}`;
   const first = since?.toISOString() ?? 'its beginning';
-  say(`${audience} has a new key.
+  print(`${audience} has a new key.
 
   minted since ${first}: good until the next rotation
   minted before that: ${isEndOfAnother ? 'refused, within five minutes' : 'none, this is the first rotation'}

@@ -4,7 +4,6 @@
  */
 import { type Assembly, resourcesOf, type StackTemplate } from './assembly.ts';
 import type { DeployedStack } from './deployed.ts';
-import type { Finding } from './finding.ts';
 import type { Identity } from './identity.ts';
 
 export interface CheckInput {
@@ -20,3 +19,34 @@ export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 
 export const has = (stacks: readonly StackTemplate[], type: string): boolean =>
   resourcesOf(stacks, type).length > 0;
+
+export interface Finding {
+  readonly level: 'fine' | 'warning' | 'failure';
+  /** The subject of the check, in two or three words. */
+  readonly subject: string;
+  /** What the check found and, for a warning or a failure, what will happen. */
+  readonly text: string;
+  /** The command or option that fixes it. */
+  readonly fix?: string;
+}
+
+export const fine = (subject: string, text: string): Finding => ({ level: 'fine', subject, text });
+
+/** The deployment succeeds, but something may surprise the operator. */
+export const warning = (subject: string, text: string, fix: string): Finding => ({
+  level: 'warning',
+  subject,
+  text,
+  fix,
+});
+
+/** The deployment would fail, or data would be left behind. */
+export const failure = (subject: string, text: string, fix: string): Finding => ({
+  level: 'failure',
+  subject,
+  text,
+  fix,
+});
+
+/** Formats a number with separators: `10,000`. */
+export const count = (number: number): string => number.toLocaleString('en');

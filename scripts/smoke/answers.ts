@@ -39,8 +39,8 @@ export const largestMessage: Check = {
       protocols: subprotocolsFor(hub.token),
     });
     try {
-      socket.say({ action: 'subscribe', channel });
-      await socket.next(({ type }) => type === 'subscribed');
+      socket.send({ action: 'subscribe', channel });
+      await socket.waitFor(({ type }) => type === 'subscribed');
       const published = await publish(channel, [message]);
       expectThat(published.status === 204, `${published.status} for the publish`);
       const read = await ask(`/channels/${channel}?offset=-1`);
@@ -48,7 +48,7 @@ export const largestMessage: Check = {
       expectThat(text === `["${message}"]`, `${read.status} and ${text.length} characters for the read`);
       const over = await publish(channel, [`${message}x`]);
       expectThat(over.status === 413, `${over.status} for one byte more`);
-      await socket.next(
+      await socket.waitFor(
         ({ type, next }) => type === 'messages' && next === published.headers.get('stream-next-offset'),
       );
       return `204, ${MAX_MESSAGE_BYTES} bytes by a read, a frame on the socket, 413`;

@@ -19,11 +19,11 @@ export interface Check {
   readonly run: (session: Session) => Promise<string | Unseen>;
 }
 
-export type Verdict = 'pass' | 'FAIL' | 'unseen';
+export type Result = 'pass' | 'FAIL' | 'unseen';
 
 export interface Outcome {
   readonly check: Check;
-  readonly verdict: Verdict;
+  readonly result: Result;
   readonly came: string;
 }
 
@@ -40,15 +40,15 @@ export async function outcomeOf(check: Check, session: Session): Promise<Outcome
   try {
     const came = await check.run(session);
     return typeof came === 'string'
-      ? { check, verdict: 'pass', came }
-      : { check, verdict: 'unseen', came: came.unseen };
+      ? { check, result: 'pass', came }
+      : { check, result: 'unseen', came: came.unseen };
   } catch (error) {
-    return { check, verdict: 'FAIL', came: reasonOf(error) };
+    return { check, result: 'FAIL', came: messageOf(error) };
   }
 }
 
 /** Returns the message of an error, with its cause: `fetch failed` alone does not tell the reason. */
-function reasonOf(error: unknown): string {
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no answer in time';
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -3,12 +3,12 @@
  * @module
  */
 import { head, largestMessage } from './answers.ts';
+import { bareUrls } from './bare-urls.ts';
 import { preflights } from './browsers.ts';
 import { freshReads, sharedPolls } from './cache.ts';
 import type { Check } from './check.ts';
-import { bareUrls } from './doors.ts';
+import { encodedNames } from './encoded-names.ts';
 import { afterFreeze, noRoom } from './long-polls.ts';
-import { encodedNames } from './names.ts';
 import { publishingFast } from './rate.ts';
 import { gatewayRefusal, unauthorized } from './refusals.ts';
 import { socketsByEachWay } from './sockets.ts';
@@ -36,5 +36,5 @@ export const CHECKS: readonly Check[] = [
   afterFreeze,
 ];
 
-/** The check that runs only with `--long` or `--only`. */
+/** The check that waits ten minutes. It runs only if `--only` names it. */
 export const LONG = afterFreeze.number;

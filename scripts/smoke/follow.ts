@@ -16,7 +16,7 @@ export interface Follower {
 
 /** How long subscribing may take, in milliseconds. */
 const SUBSCRIBE_MS = 20_000;
-const LOOK_MS = 50;
+const POLL_MS = 50;
 
 /** Follows a channel from now on. @throws Error if the hub does not take the subscription */
 export async function follow(session: Session, channel: string, transport: Transport): Promise<Follower> {
@@ -55,7 +55,7 @@ export async function follow(session: Session, channel: string, transport: Trans
         if (problem) throw problem;
         if (session.stopped.aborted || performance.now() > end)
           throw new Error(`${got.length} of ${count} messages by ${transport}`);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
     },
   };

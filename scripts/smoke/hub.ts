@@ -47,8 +47,8 @@ export async function findHub(stage: string | undefined, open: string): Promise<
     ttlSeconds: TOKEN_SECONDS,
     sub: `${ROOT}-${id}`,
   });
-  const doors = doorsIn(stage === undefined ? outputsOfLocalHub() : await outputsOfDeployedHub(stage));
-  return { ...doors, isLocal: stage === undefined, token, root: `${ROOT}/${id}`, open: `${open}/${id}` };
+  const urls = urlsIn(stage === undefined ? outputsOfLocalHub() : await outputsOfDeployedHub(stage));
+  return { ...urls, isLocal: stage === undefined, token, root: `${ROOT}/${id}`, open: `${open}/${id}` };
 }
 
 /** The front door of a local hub is where it says it is. */
@@ -58,7 +58,7 @@ function outputsOfLocalHub(): Outputs {
   return local.outputs.Url === undefined ? local.outputs : { ...local.outputs, Url: local.url };
 }
 
-function doorsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
+function urlsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
   const [url, http, stream, socket] = ['Url', 'HttpUrl', 'StreamUrl', 'SocketUrl'].map((name) =>
     outputs[name]?.replace(/\/+$/, ''),
   );

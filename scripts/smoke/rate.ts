@@ -34,8 +34,8 @@ export const publishingFast: Check = {
         reader.got.length === count && different === count,
         `${different} different messages of ${count} on the socket`,
       );
-      const pace = Math.round(count / (ms / 1_000));
-      return `${answers.join(', ')}, at ${pace} a second, and all ${count} messages on the socket`;
+      const achieved = Math.round(count / (ms / 1_000));
+      return `${answers.join(', ')}, at ${achieved} a second, and all ${count} messages on the socket`;
     } finally {
       reader.close();
     }

@@ -46,7 +46,7 @@ const TTL_SECONDS = 4;
 const LONGER_MS = 2_500;
 /** A little more than the maximum of streamSeconds (lib/config/config.ts), in milliseconds. */
 const LONGEST_MS = 15 * 60_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 /**
  * A channel with a TTL lives as long as something reads it, and HEAD does not count as a read. So the lifetime of the channel shows
@@ -82,6 +82,6 @@ async function untilGone({ ask, stopped }: Session, channel: string): Promise<nu
     const { headers } = await ask(`/channels/${channel}`, { method: 'HEAD' });
     if (!headers.has(STREAM_TTL)) return now;
     if (now > end) throw new Error(`the channel is still there after ${LONGEST_MS / 60_000} minutes`);
-    await wait(LOOK_MS, undefined, { signal: stopped });
+    await wait(POLL_MS, undefined, { signal: stopped });
   }
 }

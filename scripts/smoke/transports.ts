@@ -15,7 +15,7 @@ const MESSAGES = 100;
 const SIZES = [1, 1, 3];
 /** How long the last message may be on its way, in milliseconds: cold starts, and reads every five seconds. */
 const LATE_MS = 40_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 export const allTransports: Check = {
   number: 16,
@@ -44,8 +44,8 @@ export const allTransports: Check = {
 };
 
 async function publishAll({ publish }: Session, channel: string): Promise<void> {
-  for (let n = 0, turn = 0; n < MESSAGES; turn++) {
-    const size = Math.min(SIZES[turn % SIZES.length] ?? 1, MESSAGES - n);
+  for (let n = 0, publishes = 0; n < MESSAGES; publishes++) {
+    const size = Math.min(SIZES[publishes % SIZES.length] ?? 1, MESSAGES - n);
     const { status } = await publish(
       channel,
       Array.from({ length: size }, (_, at) => n + at),
@@ -64,6 +64,6 @@ async function untilDelivered({ ask, stopped }: Session, endpoint: string): Prom
     const count = Array.isArray(deliveries) ? deliveries.length : 0;
     if (count === MESSAGES) return;
     expectThat(performance.now() < end, `${count} of ${MESSAGES} messages by webhook`);
-    await wait(LOOK_MS, undefined, { signal: stopped });
+    await wait(POLL_MS, undefined, { signal: stopped });
   }
 }

@@ -8,7 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
-import { inWords } from './wire.ts';
+import { describe } from './wire.ts';
 
 /**
  * A public name for a run without a receiver. It takes no webhooks, but any answer shows that the name was resolved. It
@@ -18,7 +18,7 @@ const SOME_NAME = 'https://checkip.amazonaws.com/';
 
 /** How long the first attempt may take, in milliseconds: a cold start, and 15 s for the receiver. */
 const ATTEMPT_MS = 40_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 export const webhookByName: Check = {
   number: 10,
@@ -70,7 +70,7 @@ export async function createEndpoint(
     headers: { 'Content-Type': 'application/json' },
     body,
   });
-  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${await inWords(answer)}`);
+  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${await describe(answer)}`);
   const path = `/webhooks/${String(fieldsOf(await answer.json()).id)}`;
   removeLater(path);
   return path;
@@ -79,7 +79,7 @@ export async function createEndpoint(
 /** Has a test message sent, and returns its first attempt. */
 async function testAttempt({ ask, stopped }: Session, endpoint: string) {
   const asked = await ask(`${endpoint}/test`, { method: 'POST' });
-  if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await inWords(asked)}`);
+  if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await describe(asked)}`);
   const { delivery } = fieldsOf(await asked.json());
   const end = performance.now() + ATTEMPT_MS;
   for (;;) {
@@ -88,6 +88,6 @@ async function testAttempt({ ask, stopped }: Session, endpoint: string) {
     const [first] = Array.isArray(attempts) ? attempts.map(fieldsOf) : [];
     if (first) return first;
     if (performance.now() > end) throw new Error(`no attempt within ${ATTEMPT_MS / 1_000} s`);
-    await wait(LOOK_MS, undefined, { signal: stopped });
+    await wait(POLL_MS, undefined, { signal: stopped });
   }
 }

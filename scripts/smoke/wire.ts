@@ -12,7 +12,7 @@ import { fieldsOf } from '../../protocol/fields.ts';
 const SHOWN_CHARS = 120;
 
 /** Returns the status, the type and the beginning of the body of an answer. */
-export async function inWords(response: Response): Promise<string> {
+export async function describe(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? 'no content type';
   const body = (await response.text()).replace(/\s+/g, ' ').slice(0, SHOWN_CHARS);
   return `${response.status} ${type}${body === '' ? '' : `, ${body}`}`;
@@ -33,7 +33,7 @@ export function codeIn(body: string): unknown {
  */
 export async function eventWith(text: string, response: Response): Promise<void> {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-  if (response.status !== 200 || !isStream || !response.body) throw new Error(await inWords(response));
+  if (response.status !== 200 || !isStream || !response.body) throw new Error(await describe(response));
   for await (const { data } of eventsIn(chunksOf(response.body), () => {})) if (data.includes(text)) return;
   throw new Error(`a stream that ended without the message`);
 }
@@ -43,9 +43,9 @@ const SOCKET_MS = 20_000;
 
 export interface OpenSocket {
   /** Sends an action. */
-  readonly say: (frame: object) => void;
+  readonly send: (frame: object) => void;
   /** Waits for a frame for which that is true. @throws Error if none arrives in time */
-  readonly next: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
+  readonly waitFor: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -57,17 +57,17 @@ export async function openSocket(
   const socket = new WebSocket(url, [...protocols], { headers, handshakeTimeout: SOCKET_MS });
   await once(socket, 'open');
   const frames: ReturnType<typeof fieldsOf>[] = [];
-  const heard = new EventTarget();
+  const arrivals = new EventTarget();
   socket.on('message', (data) => {
     frames.push(fieldsOf(JSON.parse(String(data))));
-    heard.dispatchEvent(new Event('frame'));
+    arrivals.dispatchEvent(new Event('frame'));
   });
   socket.on('error', () => {});
   return {
-    say: (frame) => socket.send(JSON.stringify(frame)),
-    async next(isIt) {
+    send: (frame) => socket.send(JSON.stringify(frame)),
+    async waitFor(isIt) {
       const signal = AbortSignal.timeout(SOCKET_MS);
-      while (!frames.some(isIt)) await once(heard, 'frame', { signal });
+      while (!frames.some(isIt)) await once(arrivals, 'frame', { signal });
     },
     close: () => socket.terminate(),
   };

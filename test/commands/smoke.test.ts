@@ -80,7 +80,7 @@ const ALL = Array.from({ length: 17 }, (_, at) => String(at + 1));
 
 test('a healthy hub passes, and all channels and endpoints are removed', async () => {
   announce(well, proxy.url);
-  const { code, output, verdicts } = await smoke('--long', '--pause', '1', '--rate', '5');
+  const { code, output, verdicts } = await smoke('--only', ALL.join(','), '--pause', '1', '--rate', '5');
   const passed = Object.fromEntries(ALL.map((number) => [number, 'pass']));
   expect(verdicts, output).toEqual({ ...passed, 3: 'unseen', 10: 'unseen' });
   expect([code, output]).toEqual([0, expect.stringContaining('15 passed, 0 failed, 2 cannot be seen')]);

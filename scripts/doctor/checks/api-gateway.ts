@@ -5,8 +5,7 @@
 import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
 import { ratesOf, resourcesOf, type StackTemplate } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { count, type Finding, failure, fine, warning } from '../finding.ts';
+import { type Check, count, type Finding, failure, fine, warning } from '../check.ts';
 
 const QUOTA = 'API Gateway quota';
 const ROLE = 'API Gateway role';

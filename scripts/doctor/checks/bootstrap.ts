@@ -4,8 +4,7 @@
  */
 import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { failure, fine } from '../finding.ts';
+import { type Check, failure, fine } from '../check.ts';
 
 const SUBJECT = 'bootstrap';
 

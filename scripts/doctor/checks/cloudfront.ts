@@ -6,8 +6,7 @@
  */
 import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
 import { BOUNDED, callAws } from '../call.ts';
-import { type Check, DISTRIBUTION, has } from '../check.ts';
-import { failure, fine, warning } from '../finding.ts';
+import { type Check, DISTRIBUTION, failure, fine, has, warning } from '../check.ts';
 
 const SUBJECT = 'CloudFront';
 const FIX =

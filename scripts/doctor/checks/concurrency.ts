@@ -5,8 +5,7 @@
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { reservedBy } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { count, type Finding, failure, fine, warning } from '../finding.ts';
+import { type Check, count, type Finding, failure, fine, warning } from '../check.ts';
 
 const SUBJECT = 'Lambda concurrency';
 

@@ -15,8 +15,7 @@ import { CloudWatchClient, ListDashboardsCommand } from '@aws-sdk/client-cloudwa
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { resourcesOf } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check, CheckInput } from '../check.ts';
-import { type Finding, failure, fine } from '../finding.ts';
+import { type Check, type CheckInput, type Finding, failure, fine } from '../check.ts';
 import type { Identity } from '../identity.ts';
 
 interface Kind {

@@ -3,8 +3,7 @@
  * @module
  */
 import { regionProblems } from '../../../lib/config/regions.ts';
-import { type Check, DISTRIBUTION, has } from '../check.ts';
-import { type Finding, failure, fine } from '../finding.ts';
+import { type Check, DISTRIBUTION, type Finding, failure, fine, has } from '../check.ts';
 
 const SUBJECT = 'Region';
 

@@ -10,8 +10,7 @@ import {
 } from '@aws-sdk/client-service-quotas';
 import { ratesOf } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { count, fine, warning } from '../finding.ts';
+import { type Check, count, fine, warning } from '../check.ts';
 
 const SUBJECT = 'SNS publish quota';
 /** "Messages Published per Second". https://github.com/brennerm/aws-quota-checker/blob/master/aws_quota/check/sns.py */

@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { Check } from '../check.ts';
+import { type Check, type Finding, failure, fine, warning } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
 
 /** States in which CloudFormation accepts no update, and the command that ends each. */
 const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {

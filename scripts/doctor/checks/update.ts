@@ -6,9 +6,8 @@
 import { fullDiff, type ResourceDifference, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import type { StackTemplate } from '../assembly.ts';
-import type { Check } from '../check.ts';
+import { type Check, type Finding, failure, fine, warning } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
 
 const SUBJECT = 'update';
 

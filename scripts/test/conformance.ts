@@ -15,12 +15,12 @@ export interface TestCounts {
 }
 
 export interface ConformanceResult {
-  readonly tally: TestCounts;
+  readonly counts: TestCounts;
   /** What was not as listed, for people. */
   readonly lines: readonly string[];
 }
 
-export function judgeConformance(report: unknown): ConformanceResult {
+export function conformanceResult(report: unknown): ConformanceResult {
   const expected = new Set(expectedFailures());
   const results = [...resultsOf(report)];
   const lines: string[] = [];
@@ -37,7 +37,7 @@ export function judgeConformance(report: unknown): ConformanceResult {
   const passed = results.filter(({ name, status }) => status === 'passed' && !expected.has(name)).length;
   const summary = `${passed} pass, ${listed} fail as listed in test/conformance/expected-failures.json`;
   // What fails as expected is neither: it is told apart in the summary.
-  return { tally: { passed, failed: lines.length }, lines: [...lines, summary] };
+  return { counts: { passed, failed: lines.length }, lines: [...lines, summary] };
 }
 
 /** The list is grouped by the part of the protocol that is missing. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Check } from './check.ts';
-import { eventWith, inWords } from './wire.ts';
+import { describe, eventWith } from './wire.ts';
 
 export const encodedNames: Check = {
   number: 6,
@@ -17,7 +17,7 @@ export const encodedNames: Check = {
     for (const path of [`/events?channel=${name}&offset=-1`, `/channels/${name}?live=sse&offset=-1`])
       await eventWith('seen', await ask(`${hub.streams}${path}`));
     for (const path of [`/channels/${name}?offset=-1`, `/channels/${name}?live=long-poll&offset=-1`]) {
-      const came = await inWords(await ask(path));
+      const came = await describe(await ask(path));
       if (!came.endsWith('["seen"]')) throw new Error(`${came} at ${path}`);
     }
     return 'the message for each';

@@ -26,26 +26,26 @@ interface Ran {
 }
 
 /** @param report what vitest wrote of the run */
-export function judgeThreats(report: unknown): {
-  readonly tally: TestCounts;
+export function threatResults(report: unknown): {
+  readonly counts: TestCounts;
   readonly lines: readonly string[];
 } {
   const ran = testsOf(report);
-  const verdicts = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => verdictOf(threat, ran));
+  const results = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => resultOf(threat, ran));
   return {
-    tally: {
-      passed: verdicts.filter(({ isProven }) => isProven).length,
-      failed: verdicts.filter(({ isProven }) => !isProven).length,
+    counts: {
+      passed: results.filter(({ isProven }) => isProven).length,
+      failed: results.filter(({ isProven }) => !isProven).length,
     },
-    lines: verdicts.map(({ line }) => line),
+    lines: results.map(({ line }) => line),
   };
 }
 
-function verdictOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
+function resultOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
   const name = `${id.padEnd(4)} ${threat}`;
   if (reason !== undefined)
     return { isProven: tests.length === 0, line: `${name}: does not apply: ${reason}` };
-  const found = tests.map((spec) => ({ spec, tests: meantBy(spec, ran) }));
+  const found = tests.map((spec) => ({ spec, tests: testsNamedBy(spec, ran) }));
   const missing = found.filter((one) => one.tests.length === 0).map(({ spec }) => spec);
   const all = found.flatMap((one) => one.tests);
   const failed = all.filter(({ passed }) => !passed);
@@ -61,7 +61,7 @@ function verdictOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
   };
 }
 
-function meantBy(spec: string, ran: readonly Ran[]): readonly Ran[] {
+function testsNamedBy(spec: string, ran: readonly Ran[]): readonly Ran[] {
   const [file = '', beginning = ''] = spec.split(': ', 2);
   return ran.filter((one) => one.file === file && one.name.startsWith(beginning));
 }
