@@ -1,29 +1,31 @@
 /**
- * Clients on sockets that judge each frame by the gap rule (PROTOCOL.md §12.3) and keep count of all that came.
+ * Clients on sockets that check each frame by the gap rule (PROTOCOL.md §12.3) and record all frames.
  * @module
  */
 import { WebSocket } from 'ws';
 import { decideByOffset, type GapDecision } from '../client/cursor.ts';
 import { parseFrame } from '../client/transports/frames.ts';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 
-/** A frame as it came. */
+/** A frame, and the decision of the gap rule about it. */
 export interface Arrival {
+  /** The time of its arrival, by `performance.now()`. */
   readonly at: number;
   readonly bytes: number;
   readonly decision: GapDecision;
   readonly messages: readonly unknown[];
 }
 
+/** A client on a socket. */
 export interface Listener {
-  /** Everything since it was last told to forget. */
+  /** Returns all frames since the last `forget`. */
   readonly arrivals: () => readonly Arrival[];
   readonly forget: () => void;
   readonly close: () => void;
 }
 
-/** Subscribes to the channel from now on. */
-export async function listen({ socketUrl, token }: BenchedHub, channel: string): Promise<Listener> {
+/** Opens a socket, and subscribes to the channel from now on. */
+export async function listen({ socketUrl, token }: MeasuredHub, channel: string): Promise<Listener> {
   const socket = new WebSocket(socketUrl, ['tidings.v1', `bearer.${token}`]);
   let mine = '';
   let arrivals: Arrival[] = [];
@@ -34,20 +36,20 @@ export async function listen({ socketUrl, token }: BenchedHub, channel: string):
     socket.on('message', (data) => {
       const at = performance.now();
       const text = String(data);
-      const said = parseFrame(text);
-      if (said?.kind === 'error') reject(said.error);
-      if (said?.kind === 'answer') {
-        mine = said.answer.offset ?? mine;
+      const parsed = parseFrame(text);
+      if (parsed?.kind === 'error') reject(parsed.error);
+      if (parsed?.kind === 'answer') {
+        mine = parsed.answer.offset ?? mine;
         resolve();
       }
-      if (said?.kind !== 'messages') return;
-      const decision = decideByOffset(mine, said.frame);
-      if (decision === 'next') mine = said.frame.next;
+      if (parsed?.kind !== 'messages') return;
+      const decision = decideByOffset(mine, parsed.frame);
+      if (decision === 'next') mine = parsed.frame.next;
       arrivals.push({
         at,
         bytes: Buffer.byteLength(text),
         decision: decision,
-        messages: said.frame.messages,
+        messages: parsed.frame.messages,
       });
     });
   });

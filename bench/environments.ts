@@ -1,41 +1,42 @@
 /**
  * Compares environments that serve one request at a time, as deployed, with processes that serve many.
  *
- * Method: ROUNDS rounds. In each, a hub of either kind is started, one after the other, in an order that changes with the
- * rounds. SOCKETS sockets subscribe to one channel, ENDPOINTS webhook endpoints to its pattern: three answer at once, one
- * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, without waiting for
- * answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a socket.
- * Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first publish and the
- * last frame. It includes publisher, sockets and receivers, which run in the process of the stack. Compare the two kinds only
- * within a run.
+ * Method: ROUNDS rounds. In each, one hub of each kind is started, one after the other, in alternating order. SOCKETS
+ * sockets subscribe to one channel, and ENDPOINTS webhook endpoints to its pattern: three answer at once, one after
+ * SLOW_MS, one refuses a share of FLAKY. Then one event is published every INTERVAL_MS, EVENTS times, without waiting
+ * for answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a
+ * socket. Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first
+ * publish and the last frame. It includes publisher, sockets and receivers, which run in the process of the stack.
+ * Compare the two kinds only within a run.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Listener, listen } from './burst-listeners.ts';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 
 /** Requests that one process serves at a time. */
 export type Kind = 1 | 64;
 
-export interface Benched {
-  readonly hub: BenchedHub;
+/** A hub, and the function that ends it. */
+export interface StartedHub {
+  readonly hub: MeasuredHub;
   readonly close: () => Promise<void>;
 }
 
 const ROUNDS = 2;
 const SOCKETS = 60;
 const EVENTS = 300;
-const PACE_MS = 100;
+const INTERVAL_MS = 100;
 const ENDPOINTS = ['a', 'b', 'c', 'slow', 'flaky'];
 const SLOW_MS = 14_000;
 const FLAKY = 0.2;
 
 /** A message that has not arrived after this time is missing, in milliseconds. */
 const TIMEOUT_MS = 30_000;
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
 interface Measurement {
   /** Sorted, in milliseconds: of each event on each socket. */
@@ -48,13 +49,16 @@ interface Measurement {
   readonly gaps: number;
 }
 
-/** @param start starts a hub of that kind, which has nothing in it */
+/**
+ * Runs the benchmark, and prints its result.
+ * @param start starts an empty hub of that kind
+ */
 export async function environments(
-  start: (kind: Kind) => Promise<Benched>,
-  say: (line: string) => void,
+  start: (kind: Kind) => Promise<StartedHub>,
+  print: (line: string) => void,
 ): Promise<void> {
-  say(
-    `environments: ${EVENTS} events, one each ${PACE_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
+  print(
+    `environments: ${EVENTS} events, one each ${INTERVAL_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
   );
   const all = new Map<Kind, Measurement[]>([
     [1, []],
@@ -67,16 +71,16 @@ export async function environments(
       try {
         const measurement = await measured(hub);
         all.get(kind)?.push(measurement);
-        say(`${String(kind).padStart(2)} a process  ${lineOf(measurement)}`);
+        print(`${String(kind).padStart(2)} a process  ${lineOf(measurement)}`);
       } finally {
         await close();
       }
     }
   }
-  say(ratioOf(all));
+  print(ratioOf(all));
 }
 
-async function measured(hub: BenchedHub): Promise<Measurement> {
+async function measured(hub: MeasuredHub): Promise<Measurement> {
   const channel = `bench/environments/${Date.now()}`;
   const receivers = await openReceivers();
   await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
@@ -93,7 +97,7 @@ async function measured(hub: BenchedHub): Promise<Measurement> {
 }
 
 async function fanOut(
-  hub: BenchedHub,
+  hub: MeasuredHub,
   channel: string,
   listeners: readonly Listener[],
 ): Promise<Measurement> {
@@ -103,7 +107,7 @@ async function fanOut(
   const publishing: Promise<void>[] = [];
   const began = performance.now();
   for (let n = 0; n < EVENTS; n++) {
-    await sleep(Math.max(0, began + n * PACE_MS - performance.now()));
+    await sleep(Math.max(0, began + n * INTERVAL_MS - performance.now()));
     sent.push(performance.now());
     publishing.push(publish(hub, channel, n).then((ok) => void (ok && acknowledged.push(n))));
   }
@@ -127,7 +131,7 @@ async function fanOut(
   };
 }
 
-/** Of each listener: when which event came. */
+/** Returns for each listener the times at which each event came. */
 async function arrivals(
   listeners: readonly Listener[],
   wanted: readonly number[],
@@ -137,7 +141,7 @@ async function arrivals(
     const had = timesIn(listener);
     return wanted.every((n) => had.has(n));
   };
-  while (performance.now() < end && !listeners.every(hasAll)) await sleep(LOOK_MS);
+  while (performance.now() < end && !listeners.every(hasAll)) await sleep(POLL_MS);
   return listeners.map(timesIn);
 }
 
@@ -162,12 +166,12 @@ interface Cpu {
 /** Linux counts processor time in hundredths of a second. */
 const TICK_MS = 10;
 
-/** Of this process, which is the stack, and of those of the functions. */
-async function cpuOf(hub: BenchedHub): Promise<Cpu> {
+/** Returns the use of this process, which is the stack, and of the processes of the functions. */
+async function cpuOf(hub: MeasuredHub): Promise<Cpu> {
   const children = (await hub.processes()).map(({ pid }) => pid);
   const pids = [process.pid, ...children];
   const ticks = pids.map((pid) => {
-    // After the name, which may have spaces: the 12th and 13th field are user and system.
+    // The name of the program may contain spaces. After it, the 12th and 13th field are user and system time.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return Number(fields[11]) + Number(fields[12]);
   });
@@ -198,10 +202,10 @@ async function openReceivers(): Promise<{ readonly url: string; readonly close: 
   };
 }
 
-const publish = async (hub: BenchedHub, channel: string, n: number): Promise<boolean> =>
+const publish = async (hub: MeasuredHub, channel: string, n: number): Promise<boolean> =>
   (await request(hub, `/channels/${channel}`, { n })).ok;
 
-async function request({ url, token }: BenchedHub, path: string, body: object): Promise<Response> {
+async function request({ url, token }: MeasuredHub, path: string, body: object): Promise<Response> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
   await response.arrayBuffer();

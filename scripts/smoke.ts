@@ -1,5 +1,5 @@
 /**
- * `npm run smoke`: tests over the wire whether a hub behaves like the local one.
+ * `npm run smoke`: tests over the wire whether a hub behaves as the local one.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
@@ -10,11 +10,14 @@ import { findHub } from './smoke/hub.ts';
 import { RATE_SECONDS } from './smoke/rate.ts';
 import { type Choices, startSession } from './smoke/session.ts';
 
-/** Publishes a second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
+/** Publishes per second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
 const RATE = 300;
 const LOCAL_RATE = 20;
 const MOST_RATE = 1_000;
-/** Lambda freezes a process between requests, and API Gateway ends its socket after ten minutes, in seconds. */
+/**
+ * The pause of the long check, in seconds. Lambda freezes a process between requests, and API Gateway ends its socket
+ * after ten minutes.
+ */
 const PAUSE = 600;
 const MOST_PAUSE = 1_800;
 

@@ -1,5 +1,6 @@
 /**
- * `npm test`: everything, ending in one line. `npm run check` and `npm run format` are its first step alone.
+ * `npm test`: runs all checks and tests, and ends in one line. `npm run check` and `npm run format` run only its first
+ * step.
  * @module
  */
 import { spawnSync } from 'node:child_process';
@@ -11,13 +12,13 @@ import { threatResults } from './test/threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…]
 
-Formats and lint, types, then all tests: unit, contract, infra, local, flow, faults, commands, the Durable Streams
-conformance suite, and at last whether every grant of every role was used, and every threat of SECURITY.md tried. Named
-projects run alone, without the rest.
+Checks format, lint and types, then runs all tests: unit, contract, infra, local, flow, faults, commands, and the Durable
+Streams conformance suite. At the end it checks that every grant of every role was used, and every threat of SECURITY.md
+tested. Named projects run alone.
 
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
-/** The projects of vitest.config.ts, and what else can be named. */
+/** The projects of vitest.config.ts, which can be named. */
 const PROJECTS = ['unit', 'contract', 'infra', 'local', 'flow', 'faults', 'commands'];
 
 const RESULTS = resolve('.tidings/test');
@@ -55,7 +56,7 @@ function tests(projects: readonly string[]): TestCounts {
   return step('tests', () => vitest('tests', ...projects.flatMap((name) => ['--project', name])).counts);
 }
 
-/** What fails in the foreign suite must be what is listed, no more and no less. */
+/** Runs the foreign suite. Exactly the listed tests must fail. */
 function conformance(): TestCounts {
   return step('Durable Streams conformance', () => {
     const { report } = vitest('conformance', '--config', 'test/conformance/vitest.config.ts', '--silent');
@@ -89,7 +90,7 @@ function vitest(
   ...more: readonly string[]
 ): { readonly report: unknown; readonly counts: TestCounts } {
   const file = resolve(RESULTS, `${name}.json`);
-  // A suite in which failures are expected is judged by its report; people get the summary of the judge.
+  // A suite with expected failures is judged by its report, and people read the summary below.
   const reporters = name === 'tests' ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
   mkdirSync(RESULTS, { recursive: true });
   rmSync(file, { force: true });
@@ -98,7 +99,7 @@ function vitest(
   const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
   const counts = typeof report === 'object' && report !== null ? report : {};
   const { numPassedTests, numFailedTests } = { numPassedTests: 0, numFailedTests: 0, ...counts };
-  // A run can also fail outside its tests: an unhandled rejection, a file that does not load.
+  // A run can also fail outside its tests, by an unhandled rejection or a file that does not load.
   return {
     report,
     counts: { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests) },

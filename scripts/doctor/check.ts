@@ -1,25 +1,29 @@
 /**
- * A check, and its input: the identity, the assembly to deploy, and the deployed stacks.
+ * A check, its input (the identity, the assembly to deploy, the deployed stacks), and its findings.
  * @module
  */
 import { type Assembly, resourcesOf, type StackTemplate } from './assembly.ts';
 import type { DeployedStack } from './deployed.ts';
 import type { Identity } from './identity.ts';
 
+/** The input of all checks. */
 export interface CheckInput {
   readonly identity: Identity;
   readonly assembly: Assembly;
   readonly deployed: readonly DeployedStack[];
 }
 
-/** Checks one subject. It only reads, and throws what AWS throws. */
+/** Checks one subject. A check only reads. It throws the errors of AWS. */
 export type Check = (input: CheckInput) => Promise<readonly Finding[]>;
 
+/** The CloudFormation type of the front door. */
 export const DISTRIBUTION = 'AWS::CloudFront::Distribution';
 
+/** True if a stack has a resource of the type. */
 export const has = (stacks: readonly StackTemplate[], type: string): boolean =>
   resourcesOf(stacks, type).length > 0;
 
+/** The result of a check. */
 export interface Finding {
   readonly level: 'fine' | 'warning' | 'failure';
   /** The subject of the check, in two or three words. */
@@ -30,6 +34,7 @@ export interface Finding {
   readonly fix?: string;
 }
 
+/** Nothing to do. */
 export const fine = (subject: string, text: string): Finding => ({ level: 'fine', subject, text });
 
 /** The deployment succeeds, but something may surprise the operator. */

@@ -1,5 +1,5 @@
 /**
- * Prints findings: a line for each, and below a warning or a failure the line that tells how to fix it.
+ * Prints findings, one per line. A warning or a failure has a second line that tells how to fix it.
  * @module
  */
 
@@ -10,11 +10,12 @@ import type { Identity } from './identity.ts';
 const COLOURS = { fine: 'green', warning: 'yellow', failure: 'red' } as const;
 const WIDTH = Math.max(...Object.keys(COLOURS).map((level) => level.length));
 
+/** Prints the account, the Region and the identity. */
 export function printIdentity({ account, arn, region }: Identity): void {
   process.stdout.write(`account ${account} in ${region}, as ${arn}\n\n`);
 }
 
-/** Colours go to a terminal only, and not where NO_COLOR is set. */
+/** Prints the findings, in colours on a terminal without NO_COLOR. */
 export function printFindings(findings: readonly Finding[]): void {
   for (const { level, subject, text, fix } of findings) {
     const word = styleText(COLOURS[level], level.padEnd(WIDTH), { stream: process.stdout });

@@ -9,6 +9,7 @@ import { type DeployedStack, readDeployed } from './deployed.ts';
 
 const THROW_AWAY = '-c tidings:throwAway=true';
 
+/** The plan of `npm run destroy`. */
 export interface Removal {
   /** Tells the operator which data is deleted, and which stays. */
   readonly text: string;
@@ -17,8 +18,8 @@ export interface Removal {
 }
 
 /**
- * Compares the option `tidings:throwAway` of this command with that of the deployed hub.
- * @throws Error if the command has the option and the deployed hub has not
+ * Compares the option `tidings:throwAway` of this command with the deployed hub.
+ * @throws Error if the command has the option and the deployed hub does not
  */
 export async function planRemoval(assembly: Assembly): Promise<Removal> {
   const deployed = await readDeployed(assembly);

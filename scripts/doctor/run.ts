@@ -20,8 +20,9 @@ import type { Options } from './options.ts';
 import { printFindings, printIdentity, summaryOf } from './print.ts';
 import { synthesize, TemplateRefused } from './synthesize.ts';
 
+/** The result of one run. */
 export interface DoctorResult {
-  /** The directory of the assembly; undefined if the template was refused. */
+  /** The directory of the assembly. Undefined if the template was refused. */
   readonly directory: string | undefined;
   /** True if a deployment would fail. */
   readonly hasFailed: boolean;
@@ -51,7 +52,7 @@ export async function runDoctor(options: Options): Promise<DoctorResult> {
   };
 }
 
-/** By subject, which names a check that fails with an error. */
+/** The checks of the account, by subject. The subject names a check that fails with an error. */
 const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   Region: checkRegion,
   bootstrap: checkBootstrap,
@@ -61,7 +62,7 @@ const OF_ACCOUNT: Readonly<Record<string, Check>> = {
   'SNS publish quota': checkSns,
 };
 
-/** Checks that compare with the deployed stacks. They do not run if those cannot be read. */
+/** The checks that compare with the deployed stacks. They do not run if the stacks cannot be read. */
 const OF_STACKS: Readonly<Record<string, Check>> = {
   stacks: checkStacks,
   names: checkNames,
@@ -89,7 +90,7 @@ async function runCheck([subject, check]: [string, Check], input: CheckInput): P
   }
 }
 
-/** Returns a warning for a check that could not be made: that alone does not stop a deployment. */
+/** Returns a warning for a check that could not run. It does not stop a deployment. */
 function uncheckedFinding(subject: string, error: unknown): Finding {
   if (error instanceof AccessDenied)
     return warning(

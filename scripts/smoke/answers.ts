@@ -8,6 +8,7 @@ import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
 import { openSocket } from './wire.ts';
 
+/** HEAD must answer without a cached copy. */
 export const head: Check = {
   number: 14,
   title: 'HEAD of a channel',
@@ -28,6 +29,7 @@ export const head: Check = {
   },
 };
 
+/** The largest message must pass every transport, and one byte more must not. */
 export const largestMessage: Check = {
   number: 15,
   title: 'a message of 128 KiB',

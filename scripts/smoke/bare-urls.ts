@@ -1,11 +1,12 @@
 /**
- * The URLs behind the front door: what they answer, with a front door and without one.
+ * The URLs behind the front door, and what they answer with a front door and without one.
  * @module
  */
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
 import { eventWith, openSocket } from './wire.ts';
 
+/** With a front door, the function URL must not be callable without it. */
 export const bareUrls: Check = {
   number: 11,
   title: 'the URLs of HttpUrl, StreamUrl and SocketUrl',

@@ -6,10 +6,11 @@ import { type Check, expectThat, unseen } from './check.ts';
 import { listsOrigins } from './refusals.ts';
 
 const METHODS = ['POST', 'PUT', 'DELETE'];
-/** In seconds. */
+/** How long a browser may cache the preflight, in seconds. */
 const MAX_AGE = 7_200;
 const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];
 
+/** Both origins must answer preflights. */
 export const preflights: Check = {
   number: 12,
   title: 'preflights of both origins',

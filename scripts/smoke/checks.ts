@@ -1,5 +1,5 @@
 /**
- * All checks, in the order in which they run: first those on which others depend, last those that wait long.
+ * All checks, in the order in which they run: first the basic ones, last those that wait long.
  * @module
  */
 import { head, largestMessage } from './answers.ts';
@@ -16,6 +16,7 @@ import { abandonedStream, streamsWithToken } from './streams.ts';
 import { allTransports } from './transports.ts';
 import { webhookByName } from './webhooks.ts';
 
+/** All checks, in the order in which they run. */
 export const CHECKS: readonly Check[] = [
   streamsWithToken,
   socketsByEachWay,

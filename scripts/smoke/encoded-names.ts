@@ -1,11 +1,12 @@
 /**
- * Encoded names: a signature covers the path and the query, and each service encodes them in its own way.
+ * Encoded channel names. A signature covers the path and the query, and each service encodes them in its own way.
  * https://github.com/aws-samples/image-optimization/issues/44
  * @module
  */
 import type { Check } from './check.ts';
 import { describe, eventWith } from './wire.ts';
 
+/** Encoded names must reach the hub on both origins. */
 export const encodedNames: Check = {
   number: 6,
   title: 'encoded names in a query and in a path',

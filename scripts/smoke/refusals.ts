@@ -1,5 +1,5 @@
 /**
- * Refusals: those of the hub, and those that the gateway gives before the hub is asked (PROTOCOL.md §7, §8, §9).
+ * Refusals of the hub, and refusals of the gateway that the hub never sees (PROTOCOL.md §7, §8, §9).
  * @module
  */
 import { type Check, expectThat, unseen } from './check.ts';
@@ -7,6 +7,7 @@ import { codeIn } from './wire.ts';
 
 const CHALLENGES = ['WWW-Authenticate', 'x-amzn-Remapped-www-authenticate'];
 
+/** 401 must have a challenge on both origins. */
 export const unauthorized: Check = {
   number: 4,
   title: '401 of both origins',
@@ -33,9 +34,10 @@ export const unauthorized: Check = {
   },
 };
 
-/** More than API Gateway takes in its request line and headers, in bytes. */
+/** More than API Gateway accepts in the request line and headers, in bytes. */
 const TOO_LONG = 10_241;
 
+/** Pages must be able to read refusals of the gateway. */
 export const gatewayRefusal: Check = {
   number: 13,
   title: 'a refusal of the gateway, for pages',
@@ -54,7 +56,7 @@ export const gatewayRefusal: Check = {
   },
 };
 
-/** Returns true if pages of that origin cannot read the answers of the hub. */
+/** True if pages of that origin cannot read the answers of the hub. */
 export async function listsOrigins(
   ask: (path: string, init?: RequestInit) => Promise<Response>,
   root: string,

@@ -1,5 +1,5 @@
 /**
- * Sockets: each way in which a token comes (PROTOCOL.md §12).
+ * Sockets, with each way to send the token (PROTOCOL.md §12).
  * @module
  */
 
@@ -8,6 +8,7 @@ import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
 import { describe, openSocket } from './wire.ts';
 
+/** A socket must open with each way to send the token. */
 export const socketsByEachWay: Check = {
   number: 2,
   title: 'sockets by each way a token comes',

@@ -1,5 +1,5 @@
 /**
- * One log by five transports: the same messages, in the same order, once each (PROTOCOL.md §11).
+ * One log, five transports: the same messages, in the same order, once each (PROTOCOL.md §11).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -11,12 +11,13 @@ import type { Session } from './session.ts';
 import { createEndpoint, withReceiver } from './webhooks.ts';
 
 const MESSAGES = 100;
-/** Messages of one publish: some come alone, and some with others. */
+/** Messages of one publish: some come alone, and some together. */
 const SIZES = [1, 1, 3];
-/** How long the last message may be on its way, in milliseconds: cold starts, and reads every five seconds. */
+/** The time limit for the last message, in milliseconds: cold starts, and reads every five seconds. */
 const LATE_MS = 40_000;
 const POLL_MS = 500;
 
+/** Every transport must deliver every message. */
 export const allTransports: Check = {
   number: 16,
   title: 'a hundred messages by each transport',
@@ -55,7 +56,7 @@ async function publishAll({ publish }: Session, channel: string): Promise<void> 
   }
 }
 
-/** Waits until the log of deliveries has a hundred that have arrived. */
+/** Waits until the log of deliveries has all messages. */
 async function untilDelivered({ ask, stopped }: Session, endpoint: string): Promise<void> {
   const end = performance.now() + LATE_MS;
   for (;;) {

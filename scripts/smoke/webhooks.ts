@@ -1,5 +1,5 @@
 /**
- * Webhooks: whether the function that delivers finds the address of a name (PROTOCOL.md §13).
+ * Webhooks: whether the function that delivers can resolve a name (PROTOCOL.md §13).
  * @module
  */
 import { once } from 'node:events';
@@ -11,15 +11,16 @@ import type { Session } from './session.ts';
 import { describe } from './wire.ts';
 
 /**
- * A public name for a run without a receiver. It takes no webhooks, but any answer shows that the name was resolved. It
- * belongs to AWS, so that no third party gets requests of a test.
+ * A public name for a run without a receiver. It accepts no webhooks, but any answer shows that the name was resolved.
+ * It belongs to AWS, so that no third party gets requests of a test.
  */
 const SOME_NAME = 'https://checkip.amazonaws.com/';
 
-/** How long the first attempt may take, in milliseconds: a cold start, and 15 s for the receiver. */
+/** The time limit for the first attempt, in milliseconds: a cold start, and 15 s for the receiver. */
 const ATTEMPT_MS = 40_000;
 const POLL_MS = 500;
 
+/** The hub must find the address of a name. */
 export const webhookByName: Check = {
   number: 10,
   title: 'a webhook to a name',
@@ -38,7 +39,7 @@ export const webhookByName: Check = {
   },
 };
 
-/** Runs the work with the URL of a receiver: that of --receiver, one on this machine for a local hub, or none. */
+/** Runs the work with the URL of a receiver: the one of --receiver, one on this machine for a local hub, or none. */
 export async function withReceiver<T>(
   { receiver, hub }: Session,
   work: (url: string | undefined) => Promise<T>,
@@ -58,7 +59,7 @@ export async function withReceiver<T>(
   }
 }
 
-/** Returns the path of an endpoint that gets the messages of a channel; it is removed after the run. */
+/** Creates an endpoint for the messages of a channel. Returns its path. It is deleted after the run. */
 export async function createEndpoint(
   { ask, removeLater }: Session,
   url: string,
@@ -76,7 +77,7 @@ export async function createEndpoint(
   return path;
 }
 
-/** Has a test message sent, and returns its first attempt. */
+/** Sends a test message. Returns its first attempt. */
 async function testAttempt({ ask, stopped }: Session, endpoint: string) {
   const asked = await ask(`${endpoint}/test`, { method: 'POST' });
   if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await describe(asked)}`);

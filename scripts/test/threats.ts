@@ -1,6 +1,6 @@
 /**
- * The threats of test/threats.json, each with the tests that prove it harmless, or the reason why it is none here
- * (SECURITY.md). A test that is named and was not run proves nothing.
+ * The threats of test/threats.json. Each has tests that prove that it does no harm, or a reason why it does not apply
+ * (SECURITY.md). A named test that did not run proves nothing.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -13,9 +13,9 @@ const FILE = resolve('test/threats.json');
 interface Threat {
   readonly id: string;
   readonly threat: string;
-  /** Each is a file, and after `: ` what the names of the tests meant begin with; without that all of the file. */
+  /** Each is a file. After `: ` stands the beginning of the test names. Without it, all tests of the file count. */
   readonly tests: readonly string[];
-  /** Why it does not apply, where there are no tests. */
+  /** The reason why it does not apply, if there are no tests. */
   readonly reason: string | undefined;
 }
 
@@ -25,7 +25,10 @@ interface Ran {
   readonly passed: boolean;
 }
 
-/** @param report what vitest wrote of the run */
+/**
+ * Compares the list with a run.
+ * @param report the JSON report of vitest
+ */
 export function threatResults(report: unknown): {
   readonly counts: TestCounts;
   readonly lines: readonly string[];
@@ -79,10 +82,10 @@ function testsOf(report: unknown): Ran[] {
 }
 
 function threatsOf(value: unknown): Threat[] {
-  if (!Array.isArray(value)) throw new Error(`${FILE} is no list`);
+  if (!Array.isArray(value)) throw new Error(`${FILE} must be a list`);
   return value.map(fieldsOf).map(({ id, threat, tests = [], reason }) => {
     if (typeof id !== 'string' || typeof threat !== 'string' || !Array.isArray(tests))
-      throw new Error(`${FILE} holds ${JSON.stringify(id)}, which has no id, threat or tests`);
+      throw new Error(`${FILE} has the entry ${JSON.stringify(id)} without an id, a threat or tests`);
     return { id, threat, tests: tests.map(String), reason: typeof reason === 'string' ? reason : undefined };
   });
 }

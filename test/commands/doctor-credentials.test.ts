@@ -81,6 +81,6 @@ describe('one sentence, and nothing is built, for', () => {
     const said = await without({}, '--force');
     expect([said.code, said.output]).toEqual([2, expect.stringContaining('unknown option --force (--help')]);
     const half = await without({}, '-c');
-    expect(half).toEqual({ code: 2, output: 'tidings: -c needs a value (--help lists what there is)\n' });
+    expect(half).toEqual({ code: 2, output: 'tidings: -c needs a value (--help lists the options)\n' });
   });
 });

@@ -91,7 +91,9 @@ describe('of a deployed hub', () => {
   test('two at a time are not both done, and what is no secret of a hub is left', async () => {
     const conflict = await rotateDeployed({ current: KEY, previous: '' }, 400);
     expect(conflict.code).toBe(1);
-    expect(conflict.output.trim()).toMatch(/^tidings: somebody else rotates the keys of this hub[^\n]*$/);
+    expect(conflict.output.trim()).toMatch(
+      /^tidings: another rotation of this hub runs at the same time[^\n]*$/,
+    );
     const foreign = await rotateDeployed({ password: 'x' });
     expect([foreign.code, foreign.asked.length]).toEqual([1, 2]);
     expect(foreign.output.trim()).toBe('tidings: the token secret has no text "current"');

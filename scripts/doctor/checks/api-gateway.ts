@@ -1,5 +1,6 @@
 /**
- * The account's settings of API Gateway in the Region: the request quota of all APIs, and the role that writes access logs of sockets.
+ * The settings of API Gateway for the account and Region: the request quota of all APIs, and the role that writes
+ * access logs of sockets.
  * @module
  */
 import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
@@ -10,6 +11,7 @@ import { type Check, count, type Finding, failure, fine, warning } from '../chec
 const QUOTA = 'API Gateway quota';
 const ROLE = 'API Gateway role';
 
+/** Compares the quota with the rates of the hub's routes, and looks for the role if sockets are logged. */
 export const checkApiGateway: Check = async ({ identity, assembly: { stacks } }) => {
   const { cloudwatchRoleArn, throttleSettings } = await callAws('apigateway:GET', () =>
     new APIGatewayClient(BOUNDED).send(new GetAccountCommand({})),

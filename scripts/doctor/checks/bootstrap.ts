@@ -1,5 +1,5 @@
 /**
- * The bootstrap stack of the CDK, to which the code of the functions is uploaded. An account needs one in each Region.
+ * The bootstrap stack of the CDK, which receives the code of the functions. An account needs one in each Region.
  * @module
  */
 import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
@@ -8,6 +8,7 @@ import { type Check, failure, fine } from '../check.ts';
 
 const SUBJECT = 'bootstrap';
 
+/** Compares the version of the bootstrap stack with the one that the template needs. */
 export const checkBootstrap: Check = async ({ identity, assembly }) => {
   const { version: needed, parameter } = assembly.bootstrap;
   const version = await versionIn(parameter);

@@ -1,6 +1,6 @@
 /**
- * Whether CloudFront lets the account create a distribution. It refuses an account that AWS has not verified. No API tells whether an
- * account is verified, but an account that has a distribution is.
+ * Whether CloudFront lets the account create a distribution. It refuses accounts that AWS has not verified. No API
+ * tells whether an account is verified, but an account with a distribution is.
  * https://github.com/aws-samples/aws-cdk-examples/issues/279
  * @module
  */
@@ -12,6 +12,7 @@ const SUBJECT = 'CloudFront';
 const FIX =
   '-c tidings:edge=false deploys without it; AWS Support verifies an account within days (case: account and billing)';
 
+/** Looks for a distribution in the account, and for a refusal at the last deployment. */
 export const checkCloudFront: Check = async ({ assembly, deployed }) => {
   if (!has(assembly.stacks, DISTRIBUTION)) return [fine(SUBJECT, 'not used (tidings:edge=false)')];
   const refused = deployed.find(({ reason }) => reason.includes('must be verified'));

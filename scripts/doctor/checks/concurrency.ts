@@ -1,5 +1,5 @@
 /**
- * The account's concurrent executions of Lambda, and how many of them the hub would reserve.
+ * The concurrent executions of Lambda that the account has, and that the hub would reserve.
  * @module
  */
 import { GetAccountSettingsCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -10,18 +10,22 @@ import { type Check, count, type Finding, failure, fine, warning } from '../chec
 const SUBJECT = 'Lambda concurrency';
 
 /**
- * The concurrent executions that Lambda keeps unreserved. In an account with fewer nothing can be reserved.
+ * The concurrent executions that Lambda always leaves unreserved. An account with fewer can reserve nothing.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
  * https://github.com/aws-samples/one-observability-demo/issues/278
  */
 const KEPT_UNRESERVED = 100;
 
-/** The default quota; a new account may have less. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/**
+ * The default quota. A new account may have less.
+ * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
 const USUAL = 1_000;
 
 const raise = (to: number): string =>
   `aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value ${to}`;
 
+/** Compares what the hub reserves with what the account has left. */
 export const checkConcurrency: Check = async ({ identity, assembly, deployed }) => {
   const { AccountLimit = {} } = await callAws('lambda:GetAccountSettings', () =>
     new LambdaClient(BOUNDED).send(new GetAccountSettingsCommand({})),

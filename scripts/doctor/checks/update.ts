@@ -1,6 +1,6 @@
 /**
- * Resources that an update would replace or remove, found as `cdk diff` finds them. Only resources that hold data or messages,
- * or have an address, matter: nobody notices when others are replaced.
+ * The resources that an update would replace or remove, found as `cdk diff` finds them. Only resources with data,
+ * messages or an address matter.
  * @module
  */
 import { fullDiff, type ResourceDifference, ResourceImpact } from '@aws-cdk/cloudformation-diff';
@@ -30,6 +30,7 @@ const IMPACTS: Readonly<Partial<Record<ResourceImpact, string>>> = {
   [ResourceImpact.WILL_ORPHAN]: 'leaves the stack and stays in the account',
 };
 
+/** Compares the deployed templates with the new ones. */
 export const checkUpdate: Check = async ({ assembly, deployed }) => {
   const updated = assembly.stacks.flatMap((stack) => {
     const old = deployed.find(({ name, isLive }) => name === stack.name && isLive);
@@ -48,7 +49,7 @@ interface RemovedResource {
   readonly id: string;
   readonly type: string;
   readonly how: string;
-  /** True if the deployed template protects it. */
+  /** True if the deployed template retains it. */
   readonly isKept: boolean;
   readonly isSocket: boolean;
 }
