@@ -1,5 +1,5 @@
 /**
- * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
+ * A host for the client on which time stands still until a test lets it pass. The test is the other end of each socket.
  * @module
  */
 import type { Host, WireListener } from '../../../client/host.ts';
@@ -7,31 +7,31 @@ import type { Host, WireListener } from '../../../client/host.ts';
 export interface FakeWire {
   readonly url: string;
   readonly protocols: readonly string[];
-  /** What the client said, parsed. */
+  /** The frames of the client, parsed. */
   readonly said: Record<string, unknown>[];
-  /** The same as text. */
+  /** The frames of the client, as text. */
   readonly texts: string[];
   readonly isClosed: () => boolean;
   readonly open: () => void;
   readonly say: (frame: object) => void;
-  /** Answers the last thing that was said with that action. */
+  /** Answers the last request with that action. */
   readonly answer: (action: string, frame: object) => void;
   readonly end: () => void;
 }
 
 export interface StillHost extends Host {
   readonly wires: readonly FakeWire[];
-  /** The sockets that the client has not closed. */
+  /** Returns the sockets that the client has not closed. */
   readonly open: () => readonly FakeWire[];
-  /** Lets time pass, and everything happen that is due meanwhile. */
+  /** Lets time pass, with everything that is due in it. */
   readonly pass: (ms: number) => Promise<void>;
-  /** The machine sleeps for so long: what is due meanwhile happens late, with the next `pass`. */
+  /** Lets the machine sleep for this many milliseconds. What is due in them happens late, with the next `pass`. */
   readonly sleep: (ms: number) => void;
   readonly timers: () => number;
   readonly requests: string[];
-  /** False: pings are not answered, as by a socket that died without a word. */
+  /** False: pings get no answer, as on a dead socket. */
   answersPings: boolean;
-  /** Answers requests; a network that is not there, until it is set. */
+  /** Answers requests. Until it is set, the network is not reachable. */
   respond: (url: string, init: RequestInit) => Promise<Response> | Response;
 }
 
@@ -40,7 +40,7 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Turns of the event loop after which whatever needs no time has happened, the bodies of responses included. */
+/** Passes of the event loop after which everything without a timer has happened, also reading bodies. */
 const TURNS = 5;
 
 export async function settled(): Promise<void> {
