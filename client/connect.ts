@@ -12,15 +12,9 @@ import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
 import { publicationOf, publishQueue } from './publish.ts';
-import {
-  type ConnectionState,
-  type Followed,
-  followChannel,
-  type Listener,
-  type Shared,
-} from './subscription.ts';
+import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
 import { tokensOf } from './token.ts';
-import type { Transport } from './transports/failover.ts';
+import type { ConnectionState, Transport } from './transports/failover.ts';
 import { linkTo } from './transports/link.ts';
 import { streamsOf } from './transports/streams.ts';
 

@@ -11,9 +11,8 @@ export type { Hub, PublishOptions, SubscribeOptions, Subscription } from './conn
 export type { Batch } from './cursor.ts';
 export { TidingsError } from './errors.ts';
 export type { ConnectOptions } from './options.ts';
-export type { ConnectionState } from './subscription.ts';
 export type { Token } from './token.ts';
-export type { Transport } from './transports/failover.ts';
+export type { ConnectionState, Transport } from './transports/failover.ts';
 
 /**
  * Returns a client of one hub. It connects with the first subscription.

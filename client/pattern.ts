@@ -6,15 +6,9 @@
  */
 import { type Cursor, cursorAt } from './cursor.ts';
 import { TidingsError } from './errors.ts';
-import {
-  type Followed,
-  type Life,
-  type Listener,
-  lifeIn,
-  type Shared,
-  stateReporter,
-} from './subscription.ts';
+import { type Followed, type Life, type Listener, lifeIn, type Shared } from './subscription.ts';
 import { onAbort } from './timers.ts';
+import { stateReporter } from './transports/failover.ts';
 import { type LiveReader, liveReader } from './transports/live.ts';
 
 /**

@@ -1,6 +1,7 @@
 /**
  * Failover from one transport to the next. The first transport is tried first. While it does not work, the next one
- * runs, until the first one works again. Both may run for a moment: the cursor delivers nothing twice.
+ * runs, until the first one works again. Both may run for a moment: the cursor delivers nothing
+ * twice. The state of the connection follows from what the transports report.
  * @module
  */
 import { asTidingsError, isLasting, TidingsError } from '../errors.ts';
@@ -130,4 +131,47 @@ export async function retrying(
     const wait = hasNext && !works ? jittered(RECHECK_MS, random) : soon;
     await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
+}
+
+/** The state of the connection of a subscription, for a page to show. */
+export type ConnectionState =
+  /** It was never connected yet. */
+  | { readonly state: 'connecting' }
+  /** The messages come by this transport. */
+  | { readonly state: 'connected'; readonly transport: Transport }
+  /** It was connected, and connects again. Nothing is lost. */
+  | { readonly state: 'reconnecting'; readonly error: TidingsError }
+  /** All transports have failed. The client tries them again until one works. */
+  | { readonly state: 'offline'; readonly error: TidingsError };
+
+/** Turns the events of the transports into states. */
+export interface StateReporter {
+  /** Messages come by this transport. */
+  readonly up: (transport: Transport) => void;
+  /** This transport does not work at the moment. `isLast` is true if there is no other one. */
+  readonly down: (transport: Transport, error: TidingsError, isLast: boolean) => void;
+}
+
+/**
+ * Reports each state once. `connecting` comes in the next microtask. Nothing is reported after the signal is aborted.
+ */
+export function stateReporter(signal: AbortSignal, onState: (state: ConnectionState) => void): StateReporter {
+  let last: ConnectionState = { state: 'connecting' };
+  const report = (state: ConnectionState): void => {
+    last = state;
+    if (!signal.aborted) onState(state);
+  };
+  queueMicrotask(() => last.state === 'connecting' && report(last));
+  return {
+    up(transport) {
+      if (last.state !== 'connected' || last.transport !== transport)
+        report({ state: 'connected', transport });
+    },
+    down(transport, error, isLast) {
+      if (last.state === 'connected') {
+        // A better transport that fails again beside the one that works changes nothing.
+        if (last.transport === transport) report({ state: 'reconnecting', error });
+      } else if (isLast && last.state !== 'offline') report({ state: 'offline', error });
+    },
+  };
 }
