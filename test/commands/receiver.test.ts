@@ -93,7 +93,7 @@ describe('the receiver continues after', () => {
     await expectItContinues();
   });
 
-  test('a body without an end, which is 413', async () => {
+  test('a body that is too large, which is 413', async () => {
     const response = await fetch(url, { method: 'POST', body: 'a'.repeat(2 * 1024 * 1024) }).catch(
       () => undefined,
     );
@@ -122,7 +122,7 @@ describe('mistakes get one sentence', () => {
     expect(command.output().trim().split('\n')).toHaveLength(1);
   });
 
-  test('a port that is taken', async () => {
+  test('a port in use', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = Object(server.address());

@@ -44,8 +44,8 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     [5, frame(5, 5, { closed: true }), 'end'],
     [5, frame(5, 6, { closed: true }), 'next'],
     [5, frame(3, 4, { closed: true }), 'old'],
-  ] as const)('case %#: at %d', (mine, each, verdict) => {
-    expect(decideByOffset(offsetAt(mine), each)).toBe(verdict);
+  ] as const)('case %#: at %d', (mine, each, decision) => {
+    expect(decideByOffset(offsetAt(mine), each)).toBe(decision);
   });
 
   /** Frames of a log of this many messages: cut, repeated, dropped, omitted and out of order. */
