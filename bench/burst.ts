@@ -164,9 +164,9 @@ function report(name: string, rounds: readonly Round[], print: (line: string) =>
   last socket has the last    ${times(({ lastMs }) => lastMs)}
   publish to frame, p50       ${times(({ latencies }) => quantile(latencies, 0.5))}
   publish to frame, p99       ${times(({ latencies }) => quantile(latencies, 0.99))}
-  frames a connection         ${each(({ frames }) => frames)}
-  billed units a connection   ${each(({ units }) => units)}, of ${EVENTS} for one frame an event
-  bytes a frame               ${each(({ bytes }) => bytes)}
-  violations of the gap rule  ${violations} (${all(({ gaps }) => gaps)} gaps, ${all(({ missing }) => missing)} missing, ${all(({ doubled }) => doubled)} doubled); ${all(({ dropped }) => dropped)} frames came again and were dropped
+  frames per connection       ${each(({ frames }) => frames)}
+  billed units per connection ${each(({ units }) => units)}, of ${EVENTS} for one frame per event
+  bytes per frame             ${each(({ bytes }) => bytes)}
+  violations of the gap rule  ${violations} (${all(({ gaps }) => gaps)} gaps, ${all(({ missing }) => missing)} missing, ${all(({ doubled }) => doubled)} doubled); ${all(({ dropped }) => dropped)} frames were repeated and dropped
 `);
 }

@@ -71,7 +71,7 @@ export async function environments(
       try {
         const measurement = await measured(hub);
         all.get(kind)?.push(measurement);
-        print(`${String(kind).padStart(2)} a process  ${lineOf(measurement)}`);
+        print(`${String(kind).padStart(2)} per process  ${lineOf(measurement)}`);
       } finally {
         await close();
       }
@@ -220,7 +220,7 @@ function lineOf(measurement: Measurement): string {
   const ms = (q: number) => quantile(delays, q).toFixed(0).padStart(5);
   return [
     `p50 ${ms(0.5)} ms  p95 ${ms(0.95)} ms  p99 ${ms(0.99)} ms`,
-    `${cpuAnEvent(measurement).toFixed(0).padStart(4)} ms of processor time an event`,
+    `${cpuAnEvent(measurement).toFixed(0).padStart(4)} ms of processor time per event`,
     `${processes} processes, ${memoryMb.toFixed(0)} MB`,
     `${refused} refused, ${missing} missing, ${gaps} gaps`,
   ].join('  ');
@@ -229,5 +229,5 @@ function lineOf(measurement: Measurement): string {
 function ratioOf(all: ReadonlyMap<Kind, readonly Measurement[]>): string {
   const ratio = (of: (measurement: Measurement) => number): string =>
     (median((all.get(1) ?? []).map(of)) / median((all.get(64) ?? []).map(of))).toFixed(1);
-  return `\none request an environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
+  return `\none request per environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
 }

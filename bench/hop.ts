@@ -91,7 +91,7 @@ export function printHop(result: HopResult, print: (line: string) => void): void
     `${hops} hops; messages by ${TRANSPORTS.map((transport) => `${transport} ${messagesBy[transport]}`).join(', ')}`,
   );
   print(
-    `${droppedFrames} frames came again and were dropped, ${gaps} gaps were read over; drained in ${drainMs.toFixed(0)} ms`,
+    `${droppedFrames} frames were repeated and dropped, ${gaps} gaps were read later; drained in ${drainMs.toFixed(0)} ms`,
   );
 }
 

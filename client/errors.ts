@@ -66,8 +66,8 @@ const TRANSPORT_ONLY: readonly ErrorCode[] = [
 ];
 
 /** True if neither time nor another transport solves it. */
-export function isLasting({ code }: TidingsError, hasAnotherWay: boolean): boolean {
-  return !TEMPORARY.includes(code) && !(hasAnotherWay && TRANSPORT_ONLY.includes(code));
+export function isLasting({ code }: TidingsError, hasOtherTransport: boolean): boolean {
+  return !TEMPORARY.includes(code) && !(hasOtherTransport && TRANSPORT_ONLY.includes(code));
 }
 
 /** True for a code of §9. A newer hub may have others. */

@@ -122,13 +122,13 @@ const pushedOf = (answer: unknown): PushMeasurement => ({
 const ROWS: Readonly<Record<string, (round: Round) => number>> = {
   'hint to last post answered, ms': ({ lastMs }) => lastMs,
   'the same cold, ms': ({ coldMs }) => coldMs,
-  'posts a second': ({ pushed, lastMs }) => sum(pushed.map(({ posts }) => posts)) / (lastMs / 1_000),
-  'processor time in all, ms': ({ pushed }) => sum(pushed.map(({ cpuMs }) => cpuMs)),
+  'posts per second': ({ pushed, lastMs }) => sum(pushed.map(({ posts }) => posts)) / (lastMs / 1_000),
+  'processor time in total, ms': ({ pushed }) => sum(pushed.map(({ cpuMs }) => cpuMs)),
   'that of the busiest process, ms': ({ pushed }) => Math.max(...pushed.map(({ cpuMs }) => cpuMs)),
   'that of the gateway, ms': ({ gatewayCpuMs }) => gatewayCpuMs,
-  'resident memory a process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
+  'resident memory per process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
   'at rest, MB': ({ pushed }) => median(pushed.map(({ idleMb: restingMb }) => restingMb)),
-  'resident memory in all, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
+  'resident memory in total, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
 };
 
 const LABEL_WIDTH = Math.max(...Object.keys(ROWS).map(({ length }) => length));

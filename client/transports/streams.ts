@@ -99,6 +99,7 @@ function sharedStream(options: StreamsOptions): Streams {
     if (waiting === mine) reopen();
   }
 
+  /** Keeps a stream open as long as there are subscriptions. */
   async function run(signal: AbortSignal, hasNext: boolean): Promise<void> {
     const flow: Flow = {
       signal,
@@ -111,7 +112,7 @@ function sharedStream(options: StreamsOptions): Streams {
         trouble = error;
         for (const { flow } of [...attached]) flow.down(error);
         // A proxy that holds streams back lets pages through, so each subscription reads pages.
-        if (!hasNext) void hasRefused([...attached], false);
+        if (!hasNext) void endRefused([...attached], false);
       },
     };
     for (let failures = 0; !signal.aborted; ) {
@@ -120,7 +121,7 @@ function sharedStream(options: StreamsOptions): Streams {
       } catch (error) {
         const refusal = asTidingsError(error);
         // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
-        if (await hasRefused([...attached], hasNext)) failures = 0;
+        if (await endRefused([...attached], hasNext)) failures = 0;
         else if (!hasNext && failures > 0) for (const each of [...attached]) each.leave(refusal);
         else {
           flow.down(refusal);
@@ -134,21 +135,21 @@ function sharedStream(options: StreamsOptions): Streams {
   /** Reads one stream, and the next one at once if the channels have changed. */
   async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
     await gather(signal);
-    for (let isLeft = true; isLeft && !signal.aborted; ) {
-      isLeft = false;
+    for (let isReopened = true; isReopened && !signal.aborted; ) {
+      isReopened = false;
       waiting = undefined;
       openedAt = host.now();
       const request = new AbortController();
       const end = (): void => request.abort();
       reopen = () => {
-        isLeft = true;
+        isReopened = true;
         end();
       };
       const forget = onAbort(signal, end);
       try {
         await readStream(request.signal, signal, up);
       } catch (error) {
-        if (!isLeft) throw error;
+        if (!isReopened) throw error;
       } finally {
         forget();
       }
@@ -176,11 +177,12 @@ function sharedStream(options: StreamsOptions): Streams {
    * Reads each channel over HTTP. Subscriptions whose channel is refused or closed end. The others get another stream.
    */
   async function checkAll(some: readonly Attached[], signal: AbortSignal): Promise<void> {
-    await hasRefused(some, true);
+    await endRefused(some, true);
     if (some.some((each) => attached.has(each))) void reopenLater(signal);
   }
 
-  async function hasRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
+  /** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
+  async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
     const check = async (each: Attached): Promise<boolean> => {
       const error = await each.check().then(() => undefined, asTidingsError);
       const isOver = error !== undefined && isLasting(error, hasNext);

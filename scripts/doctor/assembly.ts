@@ -14,7 +14,7 @@ export interface Resource {
   readonly type: string;
   readonly properties: Fields;
   /** True if CloudFormation retains the resource when the stack does not have it any more, or replaces it. */
-  readonly isKept: boolean;
+  readonly isRetained: boolean;
 }
 
 /** A stack and its template. */
@@ -63,7 +63,7 @@ export function stackOf(name: string, template: Fields): StackTemplate {
       id,
       type: textOr(Type, ''),
       properties: fieldsOf(Properties),
-      isKept: /^Retain/.test(textOr(DeletionPolicy, '')),
+      isRetained: /^Retain/.test(textOr(DeletionPolicy, '')),
     };
   });
   return { name, template, resources };

@@ -12,7 +12,7 @@ import { openSocket } from './wire.ts';
 export const head: Check = {
   number: 14,
   title: 'HEAD of a channel',
-  expected: '200 with the type and the end of the channel, not kept by a cache, and no body',
+  expected: '200 with the type and the end of the channel, not cached, without a body',
   async run({ ask, newChannel, publish }) {
     const channel = await newChannel();
     for (const message of ['one', 'two']) {
@@ -33,7 +33,7 @@ export const head: Check = {
 export const largestMessage: Check = {
   number: 15,
   title: 'a message of 128 KiB',
-  expected: '204, the same text by a read, a frame on a socket; one byte more is 413',
+  expected: '204, the same text by a read, a frame on a socket; 413 for one byte more',
   async run({ hub, ask, newChannel, publish }) {
     const channel = await newChannel();
     const message = 'x'.repeat(MAX_MESSAGE_BYTES - '""'.length);

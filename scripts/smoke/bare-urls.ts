@@ -11,7 +11,7 @@ export const bareUrls: Check = {
   number: 11,
   title: 'the URLs of HttpUrl, StreamUrl and SocketUrl',
   expected:
-    'the API reads, and sends long polls on; sockets open; the function streams without a front door, and is 403 with one',
+    'the API reads, and redirects long polls; sockets open; the function streams without a front door, and answers 403 with one',
   async run({ hub, ask, askAnonymously, newChannel, publish }) {
     const channel = await newChannel();
     await publish(channel, ['seen']);

@@ -14,7 +14,7 @@ const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];
 export const preflights: Check = {
   number: 12,
   title: 'preflights of both origins',
-  expected: 'that pages may send any method and any header, and keep that for two hours',
+  expected: 'that pages may send any method and any header, and cache that for two hours',
   async run({ hub, ask, askAnonymously, origin }) {
     if (await listsOrigins(ask, hub.root, origin))
       return unseen(`this hub does not admit pages of ${origin}: name one that it does with --origin`);

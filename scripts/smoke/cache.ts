@@ -50,7 +50,7 @@ const PUBLISHES = 20;
 export const freshReads: Check = {
   number: 17,
   title: 'an anonymous read after a publish',
-  expected: 'each message that was published before it, whatever the edge has kept',
+  expected: 'each message that was published before it, whatever the edge has cached',
   async run({ hub, askAnonymously, newChannel, publish }) {
     const channel = await newChannel({ isOpen: true });
     const read = () => askAnonymously(`/channels/${channel}?offset=-1`);

@@ -11,7 +11,7 @@ const CHALLENGES = ['WWW-Authenticate', 'x-amzn-Remapped-www-authenticate'];
 export const unauthorized: Check = {
   number: 4,
   title: '401 of both origins',
-  expected: '401 unauthorized with a challenge, under its own name or the one that AWS gives it',
+  expected: '401 unauthorized with a challenge, in its own header or in the one that AWS renames it to',
   async run({ hub, askAnonymously }) {
     const came: string[] = [];
     for (const [origin, url] of [
@@ -41,7 +41,7 @@ const TOO_LONG = 10_241;
 export const gatewayRefusal: Check = {
   number: 13,
   title: 'a refusal of the gateway, for pages',
-  expected: '431 that a page can read, since the front door adds CORS headers',
+  expected: '431 that a page can read, because the front door adds CORS headers',
   async run({ hub, ask, origin }) {
     if (!hub.hasEdge) return unseen('there is no front door that could add them');
     const headers = { Origin: origin, 'X-Long': 'x'.repeat(TOO_LONG) };

@@ -38,7 +38,7 @@ export const streamsWithToken: Check = {
       );
       slowest = Math.max(slowest, ms);
     }
-    return `the message within ${slowest} ms of its publish, by each, and as an EventSource reads a channel`;
+    return `the message within ${slowest} ms of its publish, at each, also as an EventSource reads a channel`;
   },
 };
 
@@ -57,7 +57,7 @@ const POLL_MS = 500;
 export const abandonedStream: Check = {
   number: 7,
   title: 'a stream whose reader has left',
-  expected: 'it goes on to the end of its life (tidings:streamSeconds): AWS Lambda does not interrupt it',
+  expected: 'it continues to the end of its life (tidings:streamSeconds): AWS Lambda does not interrupt it',
   async run(session) {
     const { hub, ask, note, newChannel, publish } = session;
     const alone = await newChannel({ ttlSeconds: TTL_SECONDS });
@@ -67,11 +67,11 @@ export const abandonedStream: Check = {
     // The reader reads one event, and disconnects.
     await eventWith('seen', await ask(`${hub.streams}/channels/${followed}?live=sse&offset=-1`));
     const left = performance.now();
-    note('waiting until the stream that was left has ended (a minute by default)');
+    note('waiting until the abandoned stream has ended (a minute by default)');
     const aloneMs = (await untilGone(session, alone)) - left;
-    const wentOnMs = (await untilGone(session, followed)) - left - aloneMs;
-    expectThat(wentOnMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
-    return `it went on for about ${Math.round(wentOnMs / 1_000)} s`;
+    const continuedMs = (await untilGone(session, followed)) - left - aloneMs;
+    expectThat(continuedMs > LONGER_MS, `it ended when its reader left, or within ${LONGER_MS / 1_000} s`);
+    return `it continued for about ${Math.round(continuedMs / 1_000)} s`;
   },
 };
 

@@ -24,7 +24,7 @@ const POLL_MS = 500;
 export const webhookByName: Check = {
   number: 10,
   title: 'a webhook to a name',
-  expected: 'an attempt that finds the address of the name, and is delivered if it is to a receiver',
+  expected: 'an attempt that finds the address of the name, and is delivered if there is a receiver',
   async run(session) {
     const channel = await session.newChannel();
     return await withReceiver(session, async (url) => {
@@ -34,7 +34,7 @@ export const webhookByName: Check = {
       expectThat(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
       if (url !== undefined) expectThat(Number(status) >= 200 && Number(status) < 300, came);
       if (!session.hub.isLocal) return came;
-      return unseen(`${came}: on one machine no name server is asked for an address`);
+      return unseen(`${came}: a local hub asks no name server`);
     });
   },
 };

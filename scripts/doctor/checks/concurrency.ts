@@ -14,7 +14,7 @@ const SUBJECT = 'Lambda concurrency';
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
  * https://github.com/aws-samples/one-observability-demo/issues/278
  */
-const KEPT_UNRESERVED = 100;
+const ALWAYS_UNRESERVED = 100;
 
 /**
  * The default quota. A new account may have less.
@@ -39,8 +39,8 @@ export const checkConcurrency: Check = async ({ identity, assembly, deployed }) 
 };
 
 function reservedFinding(wanted: number, quota: number, free: number): Finding {
-  const kept = Math.min(KEPT_UNRESERVED, quota);
-  const room = Math.max(0, free - kept);
+  const unreservable = Math.min(ALWAYS_UNRESERVED, quota);
+  const room = Math.max(0, free - unreservable);
   if (wanted <= room)
     return fine(
       SUBJECT,
@@ -48,13 +48,13 @@ function reservedFinding(wanted: number, quota: number, free: number): Finding {
     );
   const text =
     `tidings:maxHolds and tidings:maxStreams reserve ${wanted}. The account has ${count(quota)}, of which ${count(free)} are ` +
-    `unreserved, and Lambda keeps ${kept} of those: ${room} can be reserved. CloudFormation rolls the hub back`;
+    `unreserved, and Lambda keeps ${unreservable} of those: ${room} can be reserved. CloudFormation rolls the hub back`;
   const fix = `-c tidings:maxHolds=0 -c tidings:maxStreams=0 reserves nothing; or ${raise(Math.max(USUAL, quota + wanted - room))}`;
   return failure(SUBJECT, text, fix);
 }
 
 function sharedFinding(quota: number, free: number, region: string): Finding {
-  if (free >= KEPT_UNRESERVED)
+  if (free >= ALWAYS_UNRESERVED)
     return fine(
       SUBJECT,
       `nothing is reserved, and the account has ${count(free)} for all functions in ${region}`,
