@@ -18,6 +18,7 @@ const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
 
 /** The result of one round. Latencies are in milliseconds. */
 export interface Round {
+  /** Requests per second. */
   readonly perSecond: number;
   readonly p50: number;
   readonly p95: number;

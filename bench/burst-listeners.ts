@@ -11,8 +11,11 @@ import type { MeasuredHub } from './hub.ts';
 export interface Arrival {
   /** The time of its arrival, by `performance.now()`. */
   readonly at: number;
+  /** The size of the frame, in bytes. */
   readonly bytes: number;
+  /** The decision of the gap rule. */
   readonly decision: GapDecision;
+  /** The messages in the frame. */
   readonly messages: readonly unknown[];
 }
 
@@ -20,7 +23,9 @@ export interface Arrival {
 export interface Listener {
   /** Returns all frames since the last `forget`. */
   readonly arrivals: () => readonly Arrival[];
+  /** Clears the record. */
   readonly forget: () => void;
+  /** Closes the socket. */
   readonly close: () => void;
 }
 

@@ -36,17 +36,23 @@ type Publish = (n: number) => Promise<void>;
 type Schedule = (numbers: readonly number[], publish: Publish) => Promise<void>;
 
 interface Round {
+  /** The time until the last publish was answered, in milliseconds. */
   readonly publishedMs: number;
+  /** The time until the last socket had the last message, in milliseconds. */
   readonly lastMs: number;
   /** Sorted, in milliseconds: for each event on each socket. */
   readonly latencies: readonly number[];
   /** For each connection. */
   readonly frames: readonly number[];
+  /** Billed units, for each connection. */
   readonly units: readonly number[];
   /** For each frame. */
   readonly bytes: readonly number[];
+  /** Frames before which a message was missing. */
   readonly gaps: number;
+  /** Messages that did not come, over all sockets. */
   readonly missing: number;
+  /** Messages that were delivered twice, over all sockets. */
   readonly doubled: number;
   /** Repeated frames that the rule dropped, as it must. */
   readonly dropped: number;

@@ -22,7 +22,9 @@ export type Kind = 1 | 64;
 
 /** A hub, and the function that ends it. */
 export interface StartedHub {
+  /** The hub to measure. */
   readonly hub: MeasuredHub;
+  /** Ends the hub. */
   readonly close: () => Promise<void>;
 }
 

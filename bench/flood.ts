@@ -15,6 +15,7 @@ export type FloodedHub = Pick<MeasuredHub, 'url' | 'token' | 'processes'>;
 
 /** The size of the flood. */
 export interface FloodOptions {
+  /** How long the flood lasts. */
   readonly seconds: number;
   /** The publishes per second that the route allows. Ten times as many are sent. */
   readonly publishesPerSecond: number;
@@ -26,12 +27,15 @@ type Statuses = Readonly<Record<string, number>>;
 
 /** The answers, counted by status. */
 export interface Flooded {
+  /** The answers to the publishes, by status. */
   readonly publishes: Statuses;
+  /** The answers to the long polls, by status. */
   readonly holds: Statuses;
   /** The other caller: a read, and a publish on the other path, a few times per second. */
   readonly others: Statuses;
   /** The most parallel requests, by function. The name is that of its construct. */
   readonly mostAtATime: Readonly<Record<string, number>>;
+  /** The length of the flood, in milliseconds. */
   readonly elapsedMs: number;
 }
 

@@ -8,11 +8,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The hub, and the size of the run. */
 export interface HopOptions {
+  /** The URL of the hub. */
   readonly url: string;
+  /** The URL of the sockets. */
   readonly socketUrl: string;
+  /** A token that may publish and subscribe. */
   readonly token: string;
+  /** The channel of the run. */
   readonly channel: string;
+  /** The number of clients. */
   readonly clients: number;
+  /** The number of messages. */
   readonly messages: number;
   /** The longest time between two publishes, in milliseconds. Each is drawn evenly. */
   readonly pauseMs: number;
@@ -22,8 +28,11 @@ export interface HopOptions {
 
 /** The counts over all clients. */
 export interface HopResult {
+  /** Messages that a client did not get, over all clients. */
   readonly lost: number;
+  /** Messages that a client got twice, over all clients. */
   readonly doubled: number;
+  /** Messages that came after a later one, over all clients. */
   readonly outOfOrder: number;
   /** How often clients changed transports, and the messages by each transport. */
   readonly hops: number;

@@ -4,10 +4,13 @@
  */
 /** A hub with the control endpoint of the local stack. */
 export interface MeasuredHub {
+  /** The URL of the hub. */
   readonly url: string;
   /** The URL of the sockets. */
   readonly socketUrl: string;
+  /** A token that allows everything. */
   readonly token: string;
+  /** Prints a line of the result. */
   readonly print: (line: string) => void;
   /** Returns the AWS calls, by function (`Publish`, `Push`: the name of the construct) and action. */
   readonly calls: () => Promise<

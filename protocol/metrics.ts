@@ -17,7 +17,9 @@ export const FUNCTION = 'Function';
 
 /** The unit and the dimensions of a metric. */
 export interface MetricDefinition {
+  /** The CloudWatch unit. */
   readonly unit: 'Count' | 'Milliseconds';
+  /** The names of the dimensions. */
   readonly dimensions: readonly (typeof STAGE | typeof FUNCTION)[];
 }
 

@@ -14,7 +14,9 @@ const OFFSET = new RegExp(`^\\d{${ENTRY_DIGITS + INDEX_DIGITS}}$`);
 
 /** The position before message `index` of entry `entry`. Both count from 0. */
 export interface Position {
+  /** The number of the entry. */
   readonly entry: number;
+  /** The number of the message in the entry. */
   readonly index: number;
 }
 

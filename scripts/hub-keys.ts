@@ -30,6 +30,7 @@ export interface HubKeys {
 
 /** The secret that holds the keys of a hub. */
 export interface KeyStore {
+  /** The client with the Region and the credentials. */
   readonly client: SecretsManagerClient;
   /** The ARN of the secret. */
   readonly arn: string;

@@ -22,6 +22,7 @@ export const FRAME = JSON.stringify({ channel: 'bench/fanout', messages: [{ text
 
 /** The result of one round of one way. */
 export interface Measurement {
+  /** The time until the last answer. */
   readonly seconds: number;
   /** Processor time of the whole process, user and system, in microseconds per post. */
   readonly cpuMicros: number;

@@ -33,11 +33,15 @@ export const MESSAGE = JSON.stringify({ text: 'x'.repeat(MESSAGE_BYTES - ENVELOP
 
 /** The result of one push of one process. */
 export interface PushMeasurement {
+  /** The number of posts. */
   readonly posts: number;
   /** The time of the last answer, in milliseconds since 1970, because processes share that clock. */
   readonly lastAt: number;
+  /** Processor time of the push, in milliseconds. */
   readonly cpuMs: number;
+  /** Resident memory after the push. */
   readonly residentMb: number;
+  /** Resident memory before the first push. */
   readonly idleMb: number;
 }
 

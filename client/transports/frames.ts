@@ -43,6 +43,7 @@ export type ServerFrame =
       readonly id: string;
       /** `subscribed`, `unsubscribed`, `published` or `pong`. */
       readonly type: unknown;
+      /** The offset and the end in the answer. */
       readonly answer: Answer;
     }
   | {
@@ -51,6 +52,7 @@ export type ServerFrame =
       readonly id: string | undefined;
       /** The channel or pattern that the error is about. */
       readonly channel: string | undefined;
+      /** The refusal. */
       readonly error: TidingsError;
     }
   /** API Gateway refused a frame of this client. It does not say which one. */

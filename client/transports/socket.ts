@@ -175,9 +175,11 @@ interface PendingRequest {
 }
 
 interface PendingRequests {
+  /** Sends a request, and waits for its answer. */
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
   /** Completes a request. Does nothing if no request with this id waits. */
   readonly settle: (id: string, frame: Extract<ServerFrame, { kind: 'answer' | 'error' }>) => void;
+  /** Rejects all waiting requests. */
   readonly failAll: (error: TidingsError) => void;
   /** True if an answer was late, and none has come since. */
   readonly isLate: () => boolean;

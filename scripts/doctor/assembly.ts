@@ -12,6 +12,7 @@ export interface Resource {
   readonly id: string;
   /** Its CloudFormation type. */
   readonly type: string;
+  /** Its properties, as in the template. */
   readonly properties: Fields;
   /** True if CloudFormation retains the resource when the stack does not have it any more, or replaces it. */
   readonly isRetained: boolean;
@@ -19,13 +20,17 @@ export interface Resource {
 
 /** A stack and its template. */
 export interface StackTemplate {
+  /** The name of the stack. */
   readonly name: string;
+  /** The parsed template. */
   readonly template: Fields;
+  /** The resources of the template. */
   readonly resources: readonly Resource[];
 }
 
 /** A cloud assembly. */
 export interface Assembly {
+  /** All stacks of the hub. */
   readonly stacks: readonly StackTemplate[];
   /** The bootstrap version that the assembly needs, and the SSM parameter that holds the version of the account. */
   readonly bootstrap: { readonly version: number; readonly parameter: string };

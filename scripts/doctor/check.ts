@@ -8,8 +8,11 @@ import type { Identity } from './identity.ts';
 
 /** The input of all checks. */
 export interface CheckInput {
+  /** The account and the Region. */
   readonly identity: Identity;
+  /** The templates to deploy. */
   readonly assembly: Assembly;
+  /** The stacks that are deployed already. */
   readonly deployed: readonly DeployedStack[];
 }
 
@@ -25,6 +28,7 @@ export const has = (stacks: readonly StackTemplate[], type: string): boolean =>
 
 /** The result of a check. */
 export interface Finding {
+  /** `warning`: something may surprise. `failure`: the deployment would fail. */
   readonly level: 'fine' | 'warning' | 'failure';
   /** The subject of the check, in two or three words. */
   readonly subject: string;

@@ -30,7 +30,9 @@ export type Result = 'pass' | 'FAIL' | 'unseen';
 
 /** The result of one check. */
 export interface Outcome {
+  /** The check that ran. */
   readonly check: Check;
+  /** Its result. */
   readonly result: Result;
   /** What came, in words. */
   readonly came: string;

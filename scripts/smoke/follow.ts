@@ -15,6 +15,7 @@ export interface Follower {
    * @throws Error with the number of messages, if they do not come within `ms` milliseconds
    */
   readonly until: (count: number, ms: number) => Promise<void>;
+  /** Closes the client. */
   readonly close: () => void;
 }
 

@@ -19,6 +19,7 @@ export interface Choices {
 
 /** What the checks of one run share. */
 export interface Session extends Choices {
+  /** The hub to test. */
   readonly hub: SmokeHub;
   /** Aborted when the run must end. */
   readonly stopped: AbortSignal;
@@ -46,6 +47,7 @@ export interface Session extends Choices {
 interface ChannelOptions {
   /** True for a channel that anonymous callers may read. */
   readonly isOpen?: boolean;
+  /** The lifetime after the last read. Default: no limit. */
   readonly ttlSeconds?: number;
 }
 

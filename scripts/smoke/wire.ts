@@ -50,6 +50,7 @@ export interface OpenSocket {
    * @throws Error if none arrives in time
    */
   readonly waitFor: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
+  /** Ends the connection at once. */
   readonly close: () => void;
 }
 

@@ -10,12 +10,15 @@ const LIST = fileURLToPath(new URL('../../test/conformance/expected-failures.jso
 
 /** The counts of one step of `npm test`. */
 export interface TestCounts {
+  /** Tests that passed. */
   readonly passed: number;
+  /** Tests that failed. */
   readonly failed: number;
 }
 
 /** The result of the suite. */
 export interface ConformanceResult {
+  /** Expected failures are in neither count. */
   readonly counts: TestCounts;
   /** Differences from the list, for people. */
   readonly lines: readonly string[];

@@ -10,10 +10,12 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { ERRORS } from '../../../protocol/errors.ts';
 import { type FakeFrame, fakeLog, offsetAt, Refused } from '../domain/fake-log.ts';
 
+/** A hub that a test controls. */
 export interface FakeHub {
   readonly url: string;
   /** Appends messages, one entry each, and pushes them to the subscribers. */
   readonly append: (channel: string, ...messages: readonly unknown[]) => void;
+  /** Returns the messages of a channel. */
   readonly log: (channel: string) => readonly unknown[];
   /** Closes a channel for good. */
   readonly end: (channel: string) => void;
@@ -25,6 +27,7 @@ export interface FakeHub {
   readonly streams: (readonly string[])[];
   /** Ends all sockets and held requests. */
   readonly cut: () => void;
+  /** Returns the number of open sockets. */
   readonly sockets: () => number;
   readonly close: () => Promise<void>;
   /** Transports that are answered with 503. Sockets get no answer at all. */
@@ -51,6 +54,7 @@ interface Listening {
 /** How long a poll is held, in milliseconds. */
 const HOLD_MS = 300;
 
+/** Starts a hub on a free port. */
 export async function fakeHub(): Promise<FakeHub> {
   const listening = new Set<Listening>();
   const wakes = new Set<() => void>();

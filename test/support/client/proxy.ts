@@ -12,13 +12,16 @@ import { pipeline } from 'node:stream/promises';
 /** `up` is from the client to the hub. */
 export type Direction = 'up' | 'down';
 
+/** An answer in place of the hub. */
 export interface FrontAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
+/** A running proxy. */
 export interface TestProxy {
+  /** The URL of the proxy, for clients. */
   readonly url: string;
   /** The requests, in order: `GET /channels/a?offset=-1`, `UPGRADE /ws`. */
   readonly came: string[];

@@ -8,6 +8,7 @@ import { type Host, realHost } from '../../../client/host.ts';
 /** How many times faster: 5 s become 200 ms, which is enough for the loopback. */
 const SPEED = 25;
 
+/** A host on which time passes faster. */
 export interface ScaledHost extends Host {
   /** Returns the number of running timers. */
   readonly timers: () => number;
@@ -15,6 +16,7 @@ export interface ScaledHost extends Host {
   readonly sleep: (ms: number) => void;
 }
 
+/** Returns a host without timers. */
 export function scaledHost(): ScaledHost {
   const host = realHost();
   const running = new Set<() => void>();

@@ -4,6 +4,7 @@
  */
 import type { Host, WireListener } from '../../../client/host.ts';
 
+/** The hub's end of a socket. */
 export interface FakeWire {
   readonly url: string;
   readonly protocols: readonly string[];
@@ -11,15 +12,21 @@ export interface FakeWire {
   readonly said: Record<string, unknown>[];
   /** The frames of the client, as text. */
   readonly texts: string[];
+  /** True if the client has closed the socket. */
   readonly isClosed: () => boolean;
+  /** Completes the handshake. */
   readonly open: () => void;
+  /** Sends a frame to the client. */
   readonly say: (frame: object) => void;
   /** Answers the last request with that action. */
   readonly answer: (action: string, frame: object) => void;
+  /** Ends the socket from the side of the hub. */
   readonly end: () => void;
 }
 
+/** A host on which time stands still. */
 export interface StillHost extends Host {
+  /** All sockets that the client has opened, in order. */
   readonly wires: readonly FakeWire[];
   /** Returns the sockets that the client has not closed. */
   readonly open: () => readonly FakeWire[];
@@ -27,7 +34,9 @@ export interface StillHost extends Host {
   readonly pass: (ms: number) => Promise<void>;
   /** Lets the machine sleep for this many milliseconds. What is due in them happens late, with the next `pass`. */
   readonly sleep: (ms: number) => void;
+  /** Returns the number of running timers. */
   readonly timers: () => number;
+  /** The URLs of all requests, in order. */
   readonly requests: string[];
   /** False: pings get no answer, as on a dead socket. */
   answersPings: boolean;
@@ -43,10 +52,12 @@ interface Timer {
 /** Passes of the event loop after which everything without a timer has happened, also reading bodies. */
 const TURNS = 5;
 
+/** Resolves when everything without a timer has happened. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** Returns a host at time 0. */
 export function stillHost(random: () => number = () => 0.5): StillHost {
   let now = 0;
   let keys = 0;
