@@ -29,8 +29,15 @@ export interface Listener {
   readonly close: () => void;
 }
 
-/** Opens a socket, and subscribes to the channel from now on. */
-export async function listen({ socketUrl, token }: MeasuredHub, channel: string): Promise<Listener> {
+/**
+ * Opens a socket, and subscribes to the channel from now on.
+ * @param arrived receives each frame when it comes
+ */
+export async function listen(
+  { socketUrl, token }: MeasuredHub,
+  channel: string,
+  arrived: (arrival: Arrival) => void = () => {},
+): Promise<Listener> {
   const socket = new WebSocket(socketUrl, ['tidings.v1', `bearer.${token}`]);
   let mine = '';
   let arrivals: Arrival[] = [];
@@ -50,12 +57,9 @@ export async function listen({ socketUrl, token }: MeasuredHub, channel: string)
       if (parsed?.kind !== 'messages') return;
       const decision = decideByOffset(mine, parsed.frame);
       if (decision === 'next') mine = parsed.frame.next;
-      arrivals.push({
-        at,
-        bytes: Buffer.byteLength(text),
-        decision: decision,
-        messages: parsed.frame.messages,
-      });
+      const arrival = { at, bytes: Buffer.byteLength(text), decision, messages: parsed.frame.messages };
+      arrivals.push(arrival);
+      arrived(arrival);
     });
   });
   return {

@@ -13,18 +13,20 @@ import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
+import { path } from '../bench/path.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosDay, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | quota | hold | burst | hop | webhooks | flood | environments |
+const HELP = `usage: npm run bench -- path | append | quota | hold | burst | hop | webhooks | flood | environments |
                              fanout | shards
 
-Measures on this machine, the first eight on local hubs, and prints medians and raw rounds. Compare the ratios within one
+Measures on this machine, the first nine on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
 
+  path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
   append    appends per second, p50 and p99, and AWS calls per append
   quota     publishes per second, p50 and p95 with an SNS quota of 300 per second, compared with one of 30,000
   hold      500 held long polls: time from a publish to the answers, DynamoDB reads while they wait, memory
@@ -47,6 +49,7 @@ const FLOOD = { seconds: 20, publishesPerSecond: 20, maxHolds: 6 };
 const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 10_000 };
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
+  path: pathOfAnEvent,
   append: () => onHub(append),
   quota: onTwoRegions,
   hold: () => onHub(hold),
@@ -90,6 +93,22 @@ async function hopInChaosMode(): Promise<void> {
     // A stream that its reader has left continues to the end of its life, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
+}
+
+async function pathOfAnEvent(): Promise<void> {
+  const hub = await startHub({ context: UNTHROTTLED });
+  const { control } = hub.stack;
+  const late = (delayMs: number): string =>
+    JSON.stringify({ function: '', at: 'before', effect: { delayMs }, times: Number.MAX_SAFE_INTEGER });
+  const delay = async (ms: number): Promise<void> => {
+    if (ms > 0) await fetch(`${control}/faults`, { method: 'POST', body: late(ms) });
+    else await fetch(`${control}/faults`, { method: 'DELETE' });
+  };
+  try {
+    await path({ ...benched(hub), delay });
+  } finally {
+    await hub.close();
+  }
 }
 
 async function onTwoRegions(): Promise<void> {

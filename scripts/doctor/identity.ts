@@ -5,7 +5,7 @@
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { BOUNDED } from './call.ts';
 
-/** Who calls AWS, and where. */
+/** The caller of AWS, and its Region. */
 export interface Identity {
   /** The account number. */
   readonly account: string;

@@ -27,13 +27,13 @@ interface Ran {
 
 /**
  * Compares the list with a run.
- * @param report the JSON report of vitest
+ * @param reports the JSON reports of vitest
  */
-export function threatResults(report: unknown): {
+export function threatResults(reports: readonly unknown[]): {
   readonly counts: TestCounts;
   readonly lines: readonly string[];
 } {
-  const ran = testsOf(report);
+  const ran = reports.flatMap(testsOf);
   const results = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => resultOf(threat, ran));
   return {
     counts: {

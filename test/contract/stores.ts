@@ -1,5 +1,5 @@
 /**
- * The stores that the contract is held against: the memory that the domain is tested with, and DynamoDB's API.
+ * The stores that the contract tests run against: the memory that the domain is tested with, and DynamoDB's API.
  * @module
  */
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -36,8 +36,8 @@ export interface Stores {
   readonly keys: KeyStore;
   readonly subscribers: SubscriberStore;
   readonly cursors: CursorStore;
-  readonly tally: QuotaStore;
-  /** Ids of bookings in the tally whose holder is not there. */
+  readonly quota: QuotaStore;
+  /** Ids of quota entries whose connection or request no longer exists. */
   readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
@@ -51,7 +51,7 @@ export const newId = () => `id-${++ids}`;
 
 type Named = [name: string, open: () => Stores];
 
-/** Each kind of stores by name; DynamoDB's are there for the time of the calling file's tests. */
+/** Each kind of stores by name. Those of DynamoDB exist while the tests of the calling file run. */
 export function storesUnderTest(): [Named, Named] {
   serveDynamoDb();
   return [
@@ -60,7 +60,7 @@ export function storesUnderTest(): [Named, Named] {
   ];
 }
 
-/** DynamoDB behind an SDK that hears only the second answer to each call, and so makes every call twice. */
+/** DynamoDB behind an SDK that loses the first answer to each call, and so makes every call twice. */
 export const hardOfHearing: Named = [
   'DynamoDB, each call made twice',
   () => {
@@ -82,7 +82,7 @@ function inMemory(): Stores {
     ...memoryListeners(() => () => {}),
     ...webhooks,
     dispatchCursors,
-    tally: memoryQuota(async (id) => !absent.has(id)),
+    quota: memoryQuota(async (id) => !absent.has(id)),
     absent,
   };
 }
@@ -131,7 +131,7 @@ function inDynamoDb(client = documentClient()): Stores {
     keys: keysInDynamoDb(client, 'keys'),
     subscribers: subscribersInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
-    tally: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
+    quota: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
@@ -140,7 +140,7 @@ function inDynamoDb(client = documentClient()): Stores {
   };
 }
 
-/** A channel that is not in any store yet. */
+/** Returns a channel that is not in any store yet. */
 export const fresh = (
   more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType'>> = {},
 ): Channel =>
@@ -156,7 +156,7 @@ export const fresh = (
     NOW,
   );
 
-/** A claim on it that nothing speaks against. */
+/** Returns a claim on it that has no condition. */
 export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
   channel: channel.name,
   id: 'publish',
