@@ -41,12 +41,13 @@ const hold = holdInAws(
 );
 const { clock, newId } = hold.log;
 const seats = {
-  tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
+  store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
   // None gives way: it would come back at once and take the place of another. A caller that is refused polls.
   quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
   clock,
   timer: hold.timer,
   newId,
+  logDefect,
 };
 const access = accessInAws(accessEnv.read(process.env));
 // Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.

@@ -6,8 +6,8 @@
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
+import { connectionsInDynamoDb } from './aws/dynamodb/connections-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
 import { disconnectsBySqs } from './aws/queues/push-queue.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
@@ -40,8 +40,8 @@ const access = accessInAws(who);
 const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
 const kicking = {
   log,
-  subscribers: subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
-  goodbyes: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
+  connections: connectionsInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
+  disconnects: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
 };
 
 const answer = httpHandler({

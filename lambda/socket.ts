@@ -8,8 +8,9 @@ import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
 import { credentialsOf } from './aws/compose-push.ts';
+import { connectionsInDynamoDb } from './aws/dynamodb/connections-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
+import { subscriptionsInDynamoDb } from './aws/dynamodb/subscriptions-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
 import { disconnectsBySqs, jobsBySqs } from './aws/queues/push-queue.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
@@ -38,7 +39,9 @@ import { parseSocketEvent, type SocketResult } from './ws/socket-event.ts';
 const client = documentClient();
 const settings = logEnv.read(process.env);
 const who = accessEnv.read(process.env);
-const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
+const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
+const connections = connectionsInDynamoDb(client, SUBSCRIBERS_TABLE);
+const subscriptions = subscriptionsInDynamoDb(client, SUBSCRIBERS_TABLE);
 const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
 const hint = hintsInAws({ ...hintEnv.read(process.env), PUSH_QUEUE_URL, ...dispatchEnv.read(process.env) });
 const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
@@ -48,8 +51,9 @@ const sockets = {
   access: accessInAws(who),
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
-  subscribers,
-  goodbyes: disconnectsBySqs(PUSH_QUEUE_URL),
+  connections,
+  subscriptions,
+  disconnects: disconnectsBySqs(PUSH_QUEUE_URL),
   logDefect,
   logRefusal,
   published: (messages: number) => count('Published', messages),
@@ -58,7 +62,7 @@ const sockets = {
 const pace = frameRates();
 /** Only who floods is ended from here: as many at a time are enough, and leave the posts of the push their share. */
 const ENDS_PER_SECOND = 10;
-const connections = connectionsInApiGateway({
+const poster = connectionsInApiGateway({
   endpoint: endsEnv.read(process.env).SOCKET_ENDPOINT,
   inFlight: ENDS_PER_SECOND,
   perSecond: ENDS_PER_SECOND,
@@ -75,7 +79,7 @@ async function answer(event: unknown): Promise<SocketResult> {
     case 'message':
       return { statusCode: 200, body: await reply(said.connection, said.body) };
     case 'disconnect':
-      await forget({ subscribers }, said.connection);
+      await forget({ connections, subscriptions }, said.connection);
       return { statusCode: 200 };
   }
 }
@@ -83,7 +87,7 @@ async function answer(event: unknown): Promise<SocketResult> {
 /** Who goes on although it is refused is ended: the rate of the gateway is for all sockets, and it would take the most of it. */
 async function reply(connection: string, body: string): Promise<string> {
   const verdict = pace(connection, Date.now());
-  if (verdict === 'flooding') await connections.close(connection);
+  if (verdict === 'flooding') await poster.close(connection);
   return await answerMessage(sockets, connection, body, verdict !== 'fine');
 }
 

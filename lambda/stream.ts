@@ -37,11 +37,12 @@ const { channel, events } = streamAnswers({
   hold,
   access,
   seats: {
-    tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
+    store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
     quota: givingWay(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
     clock: hold.log.clock,
     timer: hold.timer,
     newId: hold.log.newId,
+    logDefect,
   },
   lifetimeMs: Number(STREAM_SECONDS) * 1_000,
   stopping: stopping(),

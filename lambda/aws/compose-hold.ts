@@ -23,7 +23,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
 
 export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), turn);
-  const ear = wakeSocketTo({
+  const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,
@@ -31,5 +31,6 @@ export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient
     logDefect,
   });
   const waits = waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE);
-  return { log, timer, wake: pushed({ log, waits, timer, ear, fallback: rereading({ log, timer }) }) };
+  const fallback = rereading({ log, timer });
+  return { log, timer, wake: pushed({ log, waits, timer, wakeSocket, fallback, logDefect }) };
 }

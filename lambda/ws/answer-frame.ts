@@ -69,7 +69,7 @@ const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
 async function answerTo(sockets: Sockets, connectionId: string, said: ClientRequest): Promise<object> {
   // A ping says nothing of the caller, so it costs no look at who that is.
   if (said.action === 'ping') return { type: 'pong', connection: connectionId };
-  const connection = await sockets.subscribers.connection(connectionId);
+  const connection = await sockets.connections.get(connectionId);
   if (!connection) throw new Refusal('unauthorized', 'the hub does not know this connection; open another');
   refuseExpired(connection, sockets.log.clock());
   switch (said.action) {

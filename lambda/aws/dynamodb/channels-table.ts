@@ -57,7 +57,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       return answer?.Attributes && channelOf(answer.Attributes);
     },
 
-    async beginEra(channel, now, keptUntil) {
+    async beginEpoch(channel, now, keptUntil) {
       const update = new UpdateCommand({
         TableName: table,
         Key: { channel: channel.name },

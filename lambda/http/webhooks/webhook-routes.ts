@@ -10,7 +10,7 @@ import { ownValue } from '../../../protocol/fields.ts';
 import type { Caller } from '../../access/caller.ts';
 import type { Origins } from '../../access/origins.ts';
 import type { Access } from '../../access/verify.ts';
-import { all } from '../../hub/push/post-batches.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import {
   askHandshake,
   deliveryNotFound,
@@ -173,7 +173,7 @@ async function list(
   // A token for readers costs the hub no look through all endpoints.
   if (!access.mayAnywhere('webhook', caller)) return answerEndpoints([], undefined);
   const { endpoints, next } = await listEndpoints(managing, sees, page);
-  return answerEndpoints(await all(endpoints.map((endpoint) => shown(managing, endpoint))), next);
+  return answerEndpoints(await settleAll(endpoints.map((endpoint) => shown(managing, endpoint))), next);
 }
 
 async function create(door: WebhookHandlerOptions, { raw, caller }: Asked): Promise<Response> {

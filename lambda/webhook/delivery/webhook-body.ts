@@ -7,7 +7,7 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { MAX_TYPE_LENGTH } from '../../../protocol/limits.ts';
 import { formatOffset, type Position } from '../../../protocol/offset.ts';
 import { isJson } from '../../hub/log/channel.ts';
-import { kindOf, wireText } from '../../hub/log/messages.ts';
+import { bodyKindOf, wireText } from '../../hub/log/messages.ts';
 import type { Endpoint, Format } from '../endpoint.ts';
 import type { MessageRef } from './delivery.ts';
 
@@ -47,7 +47,7 @@ export interface Body {
 /** The body of a delivery, and its content type. */
 export function bodyFor(format: Format, id: string, of: MessageRef, content: Content): Body {
   const { contentType, message } = content;
-  const kind = kindOf(contentType);
+  const kind = bodyKindOf(contentType);
   const said = {
     type: typeOf(content),
     time: new Date(of.time).toISOString(),
@@ -65,7 +65,7 @@ interface Said {
   readonly value: string;
 }
 
-function standard({ channel }: MessageRef, kind: ReturnType<typeof kindOf>, said: Said): Body {
+function standard({ channel }: MessageRef, kind: ReturnType<typeof bodyKindOf>, said: Said): Body {
   const { type, time, offset, value } = said;
   const head = JSON.stringify({ type, timestamp: time }).slice(0, -1);
   const tail = JSON.stringify({ channel, offset }).slice(1);
@@ -85,7 +85,7 @@ function cloudEvent(id: string, { channel }: MessageRef, contentType: string, sa
     datacontenttype: isJson(contentType) ? 'application/json' : contentType,
     tidingsoffset: offset,
   };
-  const name = kindOf(contentType) === 'base64' ? 'data_base64' : 'data';
+  const name = bodyKindOf(contentType) === 'base64' ? 'data_base64' : 'data';
   return {
     contentType: 'application/cloudevents+json; charset=utf-8',
     text: `${JSON.stringify(event).slice(0, -1)},"${name}":${value}}`,

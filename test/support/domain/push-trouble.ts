@@ -1,8 +1,8 @@
 /**
- * What tests of the push in trouble share: stores that can be wrapped, and publishes that die.
+ * Shared by tests of the push under failures: stores that can be wrapped, and publishes that die.
  * @module
  */
-import type { CursorStore, SubscriberStore } from '../../../lambda/hub/push/push-ports.ts';
+import type { ConnectionStore, CursorStore, SubscriptionStore } from '../../../lambda/hub/push/push-ports.ts';
 import { losePublish } from './json-log.ts';
 import { pushWorld, type World, type WorldOptions } from './push-world.ts';
 import { seededRandom } from './random.ts';
@@ -12,7 +12,7 @@ export const worldOf = (options: Partial<WorldOptions> = {}): World =>
 export const run = async (world: World, work: () => Promise<void>) => await world.time.until(work());
 export const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
-/** Puts something around a method of a store. */
+/** Wraps a method of a store. */
 export function around<S extends object, K extends keyof S>(
   store: S,
   name: K,
@@ -22,8 +22,12 @@ export function around<S extends object, K extends keyof S>(
 }
 
 type Open<T> = { -readonly [K in keyof T]: T[K] };
-export const storesOf = (w: World): { cursors: Open<CursorStore>; subscribers: Open<SubscriberStore> } =>
-  w.listeners;
+interface OpenStores {
+  readonly connections: Open<ConnectionStore>;
+  readonly subscriptions: Open<SubscriptionStore>;
+  readonly cursors: Open<CursorStore>;
+}
+export const storesOf = (w: World): OpenStores => w.listeners;
 
 export function counted(w: World): { commits: number; takes: number } {
   const count = { commits: 0, takes: 0 };
@@ -44,7 +48,7 @@ export async function lose(w: World): Promise<void> {
   w.log.hook = hook;
 }
 
-/** How long the longest owner held a shard so far, by its attempts to let go, in milliseconds. */
+/** Returns a function that returns the longest time for which an owner held a shard so far, in milliseconds. */
 export function longestOwnership(w: World): () => number {
   const since = new Map<string, number>();
   let longest = 0;

@@ -1,6 +1,6 @@
 /**
- * The push and all around it in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at
- * a chosen call, and clients that hold every frame against the gap rule (PROTOCOL.md §12.3).
+ * The push and its surroundings in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at a chosen
+ * call, and clients that check every frame by the gap rule (PROTOCOL.md §12.3).
  * @module
  */
 
@@ -13,9 +13,10 @@ import type {
   DisconnectQueue,
   DisconnectRequest,
   Posted,
+  Push,
+  PushWatch,
   Shard,
 } from '../../../lambda/hub/push/push-ports.ts';
-import type { Push, PushWatch } from '../../../lambda/hub/push/push-shard.ts';
 import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
@@ -26,14 +27,15 @@ import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
 
-/** The writes that a push relies on. */
-const SUBSCRIBER_WRITES = ['add', 'move', 'remove', 'expire', 'note', 'unnote'];
+/** Writes that may be carried out late. */
+const CONNECTION_WRITES = ['note', 'unnote'];
+const SUBSCRIPTION_WRITES = ['add', 'move', 'remove', 'expire'];
 const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 
-/** What a visibility timeout is on AWS, in milliseconds. */
+/** Visibility timeout of the queue on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
 const PROCESS_MS = 10_000;
-/** The longest that a queue delays a message, in milliseconds. */
+/** Longest delay of a queue, in milliseconds. */
 const MAX_DELAY_MS = 900_000;
 
 export interface WorldOptions {
@@ -42,27 +44,27 @@ export interface WorldOptions {
   readonly latencyMs?: number;
   /** Part of the messages that the queue delivers twice. */
   readonly duplicates?: number;
-  /** What becomes of a post; 'unsure' arrives every other time. */
+  /** Returns the result of a post; 'unsure' arrives every other time. */
   readonly posted?: () => Posted;
 }
 
-/** A client that follows the gap rule, and keeps what breaks it. */
+/** A client that follows the gap rule, and records what breaks it. */
 export interface Client {
   readonly id: string;
   readonly connection: Connection;
-  /** Messages by channel, as they were taken. */
+  /** Messages by channel, in the order in which they came. */
   readonly taken: Map<string, unknown[]>;
   readonly next: Map<string, string>;
   readonly frames: Record<string, unknown>[];
-  /** Frames that did not follow from the one before. */
+  /** Frames that did not follow the one before. */
   readonly breaks: string[];
   dropped: number;
   isGone: boolean;
-  /** When the hub ended it, by the clock of the world. */
+  /** Time at which the hub ended it, by the clock of the world. */
   closedAt?: number;
-  /** What is used in place of the world's `posted` for this client. */
+  /** Replaces the world's `posted` for this client. */
   posted?: (() => Posted) | undefined;
-  /** How long its next post takes longer than others, in milliseconds. */
+  /** Additional time of its next post, in milliseconds. */
   slowMs?: number;
 }
 
@@ -73,21 +75,21 @@ export interface World extends Lateness {
   readonly clients: Map<string, Client>;
   readonly client: (more?: Partial<Connection>) => Promise<Client>;
   readonly subscribe: (client: Client, pattern: string, from: From) => Promise<Subscribed>;
-  /** Ends when the queue is empty and everybody idle, or after that much virtual time. */
+  /** Ends when the queue is empty and no process is at work, or after that much virtual time. */
   readonly idle: (mostMs?: number) => Promise<void>;
   readonly sleep: (ms: number) => Promise<void>;
-  /** Has the nth call of the next process be its last. */
+  /** The process that makes the nth call from now on dies at it. */
   crashAt: number | undefined;
-  /** Calls that processes made since `crashAt` was last set. */
+  /** Number of calls since `crashAt` was set. */
   calls: number;
   posts: number;
-  /** Goodbyes that were left. */
-  words: number;
-  readonly goodbyes: DisconnectQueue;
+  /** Number of disconnect requests that were sent. */
+  requests: number;
+  readonly disconnects: DisconnectQueue;
   failures: unknown[];
-  /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
+  /** Part of the calls that are refused as busy, 0 to 1. */
   throttle: number;
-  /** What pushes tell of themselves. */
+  /** Gets what pushes report. */
   watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
@@ -138,10 +140,10 @@ export function pushWorld({
       for (const job of sent) enqueue(job, delayMs);
     },
   };
-  const goodbyes = {
-    async send(goodbye: DisconnectRequest, delayMs: number) {
-      world.words++;
-      enqueue(goodbye, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+  const disconnects = {
+    async send(request: DisconnectRequest, delayMs: number) {
+      world.requests++;
+      enqueue(request, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
     },
   };
   const close = async (id: string): Promise<Closed> => {
@@ -170,7 +172,7 @@ export function pushWorld({
     return result;
   };
 
-  /** One invocation: dead from the call on that it was to die at. */
+  /** Returns the parts of one invocation. All its calls fail from the one at which it dies. */
   const process = (): Push & Disconnecting => {
     let isDead = false;
     const hook = async (): Promise<void> => {
@@ -193,18 +195,21 @@ export function pushWorld({
         }),
         clock: () => log.now,
       },
-      subscribers: own('subscribers', listeners.subscribers),
+      connections: own('connections', listeners.connections),
+      subscriptions: own('subscriptions', listeners.subscriptions),
+      waits: own('waits', listeners.waits),
       cursors: own('cursors', listeners.cursors),
-      connections: own('connections', { post, close }),
+      poster: own('poster', { post, close }),
       jobs: own('jobs', jobs),
-      goodbyes: own('goodbyes', goodbyes),
+      disconnects: own('disconnects', disconnects),
       watch: world.watch,
     };
   };
 
   const lateness = { time, random, of: () => world };
   Object.assign(listeners, {
-    subscribers: lateWrites(stores.subscribers, SUBSCRIBER_WRITES, lateness),
+    connections: lateWrites(stores.connections, CONNECTION_WRITES, lateness),
+    subscriptions: lateWrites(stores.subscriptions, SUBSCRIPTION_WRITES, lateness),
     cursors: lateWrites(stores.cursors, CURSOR_WRITES, lateness),
   });
 
@@ -217,8 +222,8 @@ export function pushWorld({
     crashAt: undefined,
     calls: 0,
     posts: 0,
-    words: 0,
-    goodbyes,
+    requests: 0,
+    disconnects,
     failures: [],
     throttle: 0,
     slow: 0,
@@ -239,7 +244,7 @@ export function pushWorld({
         subscriptions: {},
         ...more,
       };
-      await listeners.subscribers.connect(connection, Number.POSITIVE_INFINITY);
+      await listeners.connections.add(connection, Number.POSITIVE_INFINITY);
       const client: Client = {
         id,
         connection,
@@ -254,9 +259,9 @@ export function pushWorld({
       return client;
     },
     async subscribe(client, pattern, from) {
-      const connection = (await listeners.subscribers.connection(client.id)) ?? client.connection;
+      const connection = (await listeners.connections.get(client.id)) ?? client.connection;
       const done = await subscribe(
-        { log, subscribers: listeners.subscribers, jobs },
+        { log, connections: listeners.connections, subscriptions: listeners.subscriptions, jobs },
         connection,
         pattern,
         from,
@@ -292,13 +297,13 @@ function receive(client: Client, text: string): void {
   client.frames.push(frame);
   if (frame.type !== 'messages') return;
   const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
-  const mine = client.next.get(key);
-  if (mine !== undefined && frame.next <= mine && frame.from !== mine) {
+  const last = client.next.get(key);
+  if (last !== undefined && frame.next <= last && frame.from !== last) {
     client.dropped++;
     return;
   }
-  if (mine !== undefined && frame.from !== mine) {
-    client.breaks.push(`${key} has ${mine}, got ${frame.from} to ${frame.next}`);
+  if (last !== undefined && frame.from !== last) {
+    client.breaks.push(`${key} has ${last}, got ${frame.from} to ${frame.next}`);
     return;
   }
   client.next.set(key, frame.next);

@@ -1,6 +1,6 @@
 /**
- * The push in trouble: busy tables, slow sockets, lost answers, callers who make things up. None of it may cost anybody
- * else a message, or go on for ever (PROTOCOL.md §12.4).
+ * The push under failures: busy tables, slow sockets, lost answers, callers with invented offsets. None of it may cost another
+ * client a message, or go on for ever (PROTOCOL.md §12.4).
  * @module
  */
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ import {
   worldOf,
 } from '../../../support/domain/push-trouble.ts';
 
-test('more than a thousand subscribers are split once, not again with each message', async () => {
+test('a pattern with more than a thousand subscribers is split once, not again with each message', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const _ of numbers(0, 1_001)) await w.subscribe(await w.client(), CHANNEL, 'now');
@@ -26,13 +26,13 @@ test('more than a thousand subscribers are split once, not again with each messa
       await publish(w.log, n);
       await w.idle();
     }
-    const shards = await w.listeners.subscribers.shardsOf([CHANNEL], w.log.now);
+    const shards = await w.listeners.subscriptions.shardsOf([CHANNEL], w.log.now);
     expect(shards.get(CHANNEL)).toBe(2);
     for (const { taken } of w.clients.values()) expect(taken.get(CHANNEL)).toEqual(numbers(0, 6));
   });
 }, 60_000);
 
-test('an offset that nobody was given is refused, also in a slot that is still empty', async () => {
+test('an offset that the hub never gave is refused, also in a slot that is still empty', async () => {
   const w = worldOf();
   await run(w, async () => {
     const honest = await w.client();
@@ -54,7 +54,7 @@ test('an offset that nobody was given is refused, also in a slot that is still e
   });
 });
 
-test('a place that is none stops nobody else', async () => {
+test('an own cursor at an offset that never was stops no other member', async () => {
   const w = worldOf();
   await run(w, async () => {
     const [honest, odd] = [await w.client(), await w.client()];
@@ -62,27 +62,33 @@ test('a place that is none stops nobody else', async () => {
     await publish(w.log, 1);
     await w.idle();
     const set = { pattern: CHANNEL, shard: 0 };
-    const members = await w.listeners.subscribers.members(set);
+    const members = await w.listeners.subscriptions.members(set);
     const row = members.find(({ connection }) => connection === odd.id);
     const { next = 0 } = (await w.log.channels.get(CHANNEL)) ?? {};
-    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0, term: 0 };
+    const own = {
+      at: { entry: next - 1, index: 777 },
+      isUnsure: false,
+      backoffs: 0,
+      backoffUntil: 0,
+      term: 0,
+    };
     if (!row) throw new Error('the subscription is not there');
-    await w.listeners.subscribers.move(set, row, CHANNEL, place);
+    await w.listeners.subscriptions.move(set, row, CHANNEL, own);
     await publish(w.log, 2);
     await w.idle();
     expect([honest.taken.get(CHANNEL), w.failures]).toEqual([[1, 2], []]);
   });
 });
 
-test('the owner of a channel that is never quiet hands it on in time, and nobody waits for that', async () => {
+test('the owner of a channel that is never quiet hands over in time, and no client waits for that', async () => {
   for (const [rate, memberMs] of [
     [100, 15],
     [30, 150],
   ] as const) {
     const w = worldOf();
     const longest = longestOwnership(w);
-    // As long as a large set takes to post to.
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    // As long as posts to a large shard take.
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       await w.sleep(memberMs);
       return await original(set);
     });
@@ -110,7 +116,7 @@ test('the owner of a channel that is never quiet hands it on in time, and nobody
   }
 }, 60_000);
 
-test('a gap that cannot be sealed yet costs a look now and then, not a loop', async () => {
+test('a gap that cannot be sealed yet costs a few looks, not a loop', async () => {
   const w = worldOf();
   await run(w, async () => {
     await publish(w.log, 1);
@@ -128,7 +134,7 @@ test('a gap that cannot be sealed yet costs a look now and then, not a loop', as
   });
 });
 
-test('an owner that fails has stopped posting before anybody else begins', async () => {
+test('an owner that fails has stopped posting before another process begins', async () => {
   for (const late of numbers(2, 80).map((step) => step * 5)) {
     const w = worldOf();
     await run(w, async () => {
@@ -136,18 +142,18 @@ test('an owner that fails has stopped posting before anybody else begins', async
       for (const client of [a, b]) await w.subscribe(client, CHANNEL, 'now');
       await publish(w.log, 0);
       await w.idle();
-      // One cannot take a frame, the table is busy when that is noted, and a post to the other takes its time.
+      // One client cannot take a frame, the table is busy when the backoff is written, and a post to the other client is slow.
       a.posted = () => {
         a.posted = undefined;
         return 'busy';
       };
       b.slowMs = late;
       let refusals = 1;
-      around(storesOf(w).subscribers, 'move', (original) => async (...args) => {
+      around(storesOf(w).subscriptions, 'move', (original) => async (...args) => {
         if (refusals-- > 0) throw new Error('throttled');
         return await original(...args);
       });
-      // Six at once for the owner that fails, and one more for whoever comes after it.
+      // Six at once for the owner that fails, and one more for the owner that follows.
       const withheld: Parameters<typeof w.log.hint>[0][] = [];
       const { hint } = w.log;
       const silent = { ...w.log, hint: async (one: (typeof withheld)[0]) => void withheld.push(one) };
@@ -162,7 +168,7 @@ test('an owner that fails has stopped posting before anybody else begins', async
   }
 });
 
-test('who subscribed where the clock is ahead loses nothing behind a gap', async () => {
+test('a client whose subscription has a clock that is ahead loses nothing behind a gap', async () => {
   const w = worldOf();
   await run(w, async () => {
     await publish(w.log, 1);
@@ -170,7 +176,7 @@ test('who subscribed where the clock is ahead loses nothing behind a gap', async
     await publish(w.log, 2);
     await w.sleep(2_300);
     around(
-      storesOf(w).subscribers,
+      storesOf(w).subscriptions,
       'add',
       (original) => async (set, subscriber, isNew) =>
         await original(set, { ...subscriber, since: subscriber.since + 50 }, isNew),
@@ -182,7 +188,7 @@ test('who subscribed where the clock is ahead loses nothing behind a gap', async
   });
 });
 
-test('an owner whose letting go was answered too late for the SDK has left word all the same', async () => {
+test('an owner whose release was answered too late for the SDK has sent its job all the same', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const n of numbers(0, 200)) await append(w.log, requestOf([n, 'x'.repeat(30_000)]));
@@ -194,7 +200,7 @@ test('an owner whose letting go was answered too late for the SDK has left word 
       isLost = true;
       return false;
     });
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       await w.sleep(700);
       return await original(set);
     });
@@ -206,7 +212,7 @@ test('an owner whose letting go was answered too late for the SDK has left word 
   });
 });
 
-test('a client that takes nothing is tried less and less often, and does not slow the others down', async () => {
+test('a client that takes nothing is tried less and less often, and does not delay the others', async () => {
   const w = worldOf();
   await run(w, async () => {
     const [stuck, fine] = [await w.client(), await w.client()];
@@ -233,7 +239,7 @@ test('a client that takes nothing is tried less and less often, and does not slo
   });
 });
 
-test('who is behind in too many channels of a pattern is told to read them himself', async () => {
+test('a client that is behind in too many channels of a pattern is told to read them itself', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -241,12 +247,12 @@ test('who is behind in too many channels of a pattern is told to read them himse
     client.posted = () => 'busy';
     for (const n of numbers(0, 120)) await append(w.log, requestOf([n], { channel: `many/${n}` }));
     await w.sleep(10_000);
-    expect(w.listeners.rows()).toHaveLength(1);
+    expect(w.listeners.subscriptionRows()).toHaveLength(1);
     client.posted = undefined;
     await append(w.log, requestOf(['last'], { channel: 'many/0' }));
     await w.idle();
     expect(client.frames).toMatchObject([{ type: 'error', code: 'unavailable', channel: 'many/*' }]);
-    expect(w.listeners.rows()).toEqual([]);
+    expect(w.listeners.subscriptionRows()).toEqual([]);
   });
 });
 
@@ -256,24 +262,23 @@ test('an unsubscribe that failed can be repeated', async () => {
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'now');
     let refusals = 1;
-    around(storesOf(w).subscribers, 'remove', (original) => async (...args) => {
+    around(storesOf(w).subscriptions, 'remove', (original) => async (...args) => {
       if (refusals-- > 0) throw new Error('throttled');
       await original(...args);
     });
     const again = async () => {
-      const connection = await w.listeners.subscribers.connection(client.id);
-      if (connection)
-        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      const connection = await w.listeners.connections.get(client.id);
+      if (connection) await unsubscribe({ ...w.listeners, log: w.log }, connection, CHANNEL);
     };
     await expect(again()).rejects.toThrow('throttled');
     await again();
     await publish(w.log, 1);
     await w.idle();
-    expect([client.frames, w.listeners.rows()]).toEqual([[], []]);
+    expect([client.frames, w.listeners.subscriptionRows()]).toEqual([[], []]);
   });
 });
 
-test('who stands past a slot that was lost is told once that the channel is closed', async () => {
+test('a client whose offset is behind a lost slot is told once that the channel is closed', async () => {
   const w = worldOf();
   await run(w, async () => {
     const old = await w.client();
@@ -290,7 +295,7 @@ test('who stands past a slot that was lost is told once that the channel is clos
   });
 });
 
-test('a long history is read about once for a replay', async () => {
+test('a long history is read about once for one subscriber', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const n of numbers(0, 100)) await append(w.log, requestOf([n, 'x'.repeat(25_000)]));
@@ -303,7 +308,7 @@ test('a long history is read about once for a replay', async () => {
     await w.idle();
     w.log.hook = hook;
     expect(client.taken.get(CHANNEL)).toHaveLength(200);
-    // Fifty entries a page in memory: two for the way, and one look at the end for each owner.
+    // The store in memory has fifty entries a page: two pages of history, and one look at the end for each owner.
     expect(pages).toBeLessThan(12);
   });
 });
