@@ -119,7 +119,7 @@ const pushedOf = (answer: unknown): PushMeasurement => ({
   lastAt: numberIn(answer, 'lastAt'),
   cpuMs: numberIn(answer, 'cpuMs'),
   residentMb: numberIn(answer, 'residentMb'),
-  idleMb: numberIn(answer, 'restingMb'),
+  idleMb: numberIn(answer, 'idleMb'),
 });
 
 /** The rows of the report. */
