@@ -131,7 +131,7 @@ const ROWS: Readonly<Record<string, (round: Round) => number>> = {
   'that of the busiest process, ms': ({ pushed }) => Math.max(...pushed.map(({ cpuMs }) => cpuMs)),
   'that of the gateway, ms': ({ gatewayCpuMs }) => gatewayCpuMs,
   'resident memory per process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
-  'at rest, MB': ({ pushed }) => median(pushed.map(({ idleMb: restingMb }) => restingMb)),
+  'at rest, MB': ({ pushed }) => median(pushed.map(({ idleMb }) => idleMb)),
   'resident memory in total, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
 };
 
