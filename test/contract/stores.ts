@@ -31,7 +31,7 @@ import type {
   DispatchCursorStore,
   EndpointStore,
   LeaseStore,
-} from '../../lambda/webhook/webhook-ports.ts';
+} from '../../lambda/webhook/webhook-stores.ts';
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';

@@ -126,7 +126,7 @@ function sizesOf(context: Context): Record<string, number> {
     functions.map(([id, { Properties }]) => {
       const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
       const measured = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
-      return [id.replace(/Door.*/, ''), Buffer.byteLength(JSON.stringify(Object.fromEntries(measured)))];
+      return [id.replace(/Handler.*/, ''), Buffer.byteLength(JSON.stringify(Object.fromEntries(measured)))];
     }),
   );
 }

@@ -1,29 +1,30 @@
 /**
- * What is public: tables of what is known to be special, and rules that hold for every address.
+ * Which addresses are public: tables of special addresses, rules that hold for every address, and a foreign library.
  * @module
  */
 import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
 import { describe, expect, test } from 'vitest';
 import { isLoopback, isPublic } from '../../../../lambda/webhook/outbound/public-address.ts';
 import { GOOD, HOSTILE } from '../../../support/wire/addresses.ts';
 
 describe('isPublic', () => {
-  test.each(HOSTILE)('not %s: %s', (_what, _host, address) => {
+  test.each(HOSTILE)('refuses %s: %s', (_what, _host, address) => {
     expect(isPublic(address)).toBe(false);
   });
 
-  test.each(GOOD)('%s: %s', (_what, _host, address) => {
+  test.each(GOOD)('accepts %s: %s', (_what, _host, address) => {
     expect(isPublic(address)).toBe(true);
   });
 
   test.each(['', 'localhost', '127.1', '2130706433', '1.1.1.1:443', '[2606:4700::1]', '2606:4700::1%eth0'])(
-    'not what is no address: %j',
+    'refuses text that is not an address: %j',
     (text) => {
       expect(isPublic(text)).toBe(false);
     },
   );
 
-  test('no IPv4 address becomes public by being wrapped', () => {
+  test('refuses every IPv4 address that is wrapped in an IPv6 address', () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
         const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
@@ -36,7 +37,7 @@ describe('isPublic', () => {
     );
   });
 
-  test('no IPv6 address outside of 2000::/3', () => {
+  test('refuses every IPv6 address outside of 2000::/3', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const first = Number.parseInt(address.split(':')[0] || '0', 16);
@@ -46,7 +47,7 @@ describe('isPublic', () => {
     );
   });
 
-  test('of all /8, exactly those without a special range are public throughout', () => {
+  test('accepts exactly those /8 as a whole that have no special range', () => {
     const special = [0, 10, 100, 127, 169, 172, 192, 198, 203];
     for (let first = 0; first < 256; first++) {
       const isWhole = first < 224 && !special.includes(first);
@@ -60,7 +61,31 @@ describe('isPublic', () => {
   });
 });
 
-test('isLoopback knows the plain spellings, and nothing else', () => {
+describe('ipaddr.js', () => {
+  test.each([
+    ['::127.0.0.1', 'ipv4Mapped'],
+    ['::ffff:127.0.0.1', 'ipv4Mapped'],
+    ['::7f00:1', 'unicast'],
+  ])('calls %s %s, and isPublic refuses it', (address, range) => {
+    expect(ipaddr.parse(address).range()).toBe(range);
+    expect(isPublic(address)).toBe(false);
+  });
+
+  test('knows another spelling of an IPv4-compatible address than URLs have', () => {
+    expect(new URL('https://[::127.0.0.1]/').hostname).toBe('[::7f00:1]');
+  });
+
+  test('calls every address unicast that isPublic accepts', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (address) => {
+        if (isPublic(address)) expect(ipaddr.parse(address).range(), address).toBe('unicast');
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+test('isLoopback accepts only the plain spellings', () => {
   expect(['127.0.0.1', '127.9.9.9', '::1', '0:0:0:0:0:0:0:1'].map(isLoopback)).toEqual([
     true,
     true,
