@@ -1,13 +1,13 @@
 /**
- * How fast one hub appends, and what an append costs in calls of the store.
+ * How fast one hub appends, and how many AWS calls an append needs.
  *
- * Method: CLIENTS clients publish one small message at a time, each to a channel of its own and then all to one
- * channel, ROUNDS rounds of REQUESTS requests in turn; the median round is reported, with the raw rounds beside it.
- * As a floor, the same clients send the same number of requests that the door refuses before it touches the store: what
- * an append costs above that is the log, what is below is the gateway, the runtime and this program.
+ * Method: CLIENTS clients publish one small message at a time, first each to its own channel, then all to one channel,
+ * in ROUNDS alternating rounds of REQUESTS requests. The median round is reported, with the raw rounds. As a floor, the
+ * same clients send as many requests that the handler refuses before it calls the store. What an append costs above the
+ * floor is the log. The floor is the gateway, the runtime and this program.
  * @module
  */
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile } from './numbers.ts';
 
 const CLIENTS = 16;
@@ -16,54 +16,57 @@ const ROUNDS = 5;
 const WARM_UP = 400;
 const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
 
+/** The result of one round. Latencies are in milliseconds. */
 export interface Round {
+  /** Requests per second. */
   readonly perSecond: number;
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
 }
 
-export async function append(hub: BenchedHub): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function append(hub: MeasuredHub): Promise<void> {
   const run = `bench/${Date.now()}`;
   const kinds = {
     'floor (refused)': () => publish(hub, 'not*a*channel', 400),
     'channel each': (client: number) => publish(hub, `${run}/${client}`, 204),
     'one channel': () => publish(hub, `${run}/one`, 204),
   };
-  await round(WARM_UP, CLIENTS, kinds['channel each']);
+  await measureRound(WARM_UP, CLIENTS, kinds['channel each']);
   const rounds = new Map<string, Round[]>(Object.keys(kinds).map((kind) => [kind, []]));
   await hub.forgetCalls();
   for (let n = 0; n < ROUNDS; n++) {
     for (const [kind, send] of Object.entries(kinds))
-      rounds.get(kind)?.push(await round(REQUESTS, CLIENTS, send));
+      rounds.get(kind)?.push(await measureRound(REQUESTS, CLIENTS, send));
   }
   const appends = 2 * ROUNDS * REQUESTS;
-  hub.say(
+  hub.print(
     `append: ${CLIENTS} clients, ${ROUNDS} rounds of ${REQUESTS} requests, message of ${MESSAGE.length} bytes\n`,
   );
   const floor = median((rounds.get('floor (refused)') ?? []).map(({ perSecond }) => perSecond));
-  for (const [kind, results] of rounds) hub.say(lineOf(kind, results, floor));
-  hub.say('\nAWS calls per append, by function:');
+  for (const [kind, results] of rounds) hub.print(lineOf(kind, results, floor));
+  hub.print('\nAWS calls per append, by function:');
   for (const { who, action, count } of await hub.calls()) {
-    hub.say(`  ${who.padEnd(8)} ${action.padEnd(22)} ${(count / appends).toFixed(3)}`);
+    hub.print(`  ${who.padEnd(8)} ${action.padEnd(22)} ${(count / appends).toFixed(3)}`);
   }
 }
 
-async function publish(hub: BenchedHub, channel: string, expected: number): Promise<void> {
+async function publish(hub: MeasuredHub, channel: string, expected: number): Promise<void> {
   const status = await post(hub, channel);
   if (status !== expected) throw new Error(`publish answered ${status}, expected ${expected}`);
 }
 
 /** Publishes one small message. Returns the status of the answer. */
-export async function post(hub: Pick<BenchedHub, 'url' | 'token'>, channel: string): Promise<number> {
+export async function post(hub: Pick<MeasuredHub, 'url' | 'token'>, channel: string): Promise<number> {
   const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
   const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: MESSAGE });
   await response.arrayBuffer();
   return response.status;
 }
 
-/** Sends requests by several clients, each one at a time. Returns rate and latencies. */
-export async function round(
+/** Sends requests from several clients, each one at a time. Returns the rate and the latencies. */
+export async function measureRound(
   requests: number,
   clients: number,
   send: (client: number) => Promise<void>,

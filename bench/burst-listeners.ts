@@ -1,30 +1,40 @@
 /**
- * Clients on sockets that judge each frame by the gap rule (PROTOCOL.md §12.3) and keep count of all that came.
+ * Clients on sockets that check each frame by the gap rule (PROTOCOL.md §12.3) and record all frames.
  * @module
  */
 import { WebSocket } from 'ws';
-import { parseFrame } from '../client/frames.ts';
-import { decideByOffset, type GapDecision } from '../client/gap-rule.ts';
-import type { BenchedHub } from './hub.ts';
+import { decideByOffset, type GapDecision } from '../client/cursor.ts';
+import { parseFrame } from '../client/transports/frames.ts';
+import type { MeasuredHub } from './hub.ts';
 
-/** A frame as it came. */
+/** A frame, and the decision of the gap rule about it. */
 export interface Arrival {
+  /** The time of its arrival, by `performance.now()`. */
   readonly at: number;
+  /** The size of the frame, in bytes. */
   readonly bytes: number;
-  readonly verdict: GapDecision;
+  /** The decision of the gap rule. */
+  readonly decision: GapDecision;
+  /** The messages in the frame. */
   readonly messages: readonly unknown[];
 }
 
+/** A client on a socket. */
 export interface Listener {
-  /** Everything since it was last told to forget. */
+  /** Returns all frames since the last `forget`. */
   readonly arrivals: () => readonly Arrival[];
+  /** Clears the record. */
   readonly forget: () => void;
+  /** Closes the socket. */
   readonly close: () => void;
 }
 
-/** Subscribes to the channel from now on. @param arrived takes each frame as it comes */
+/**
+ * Opens a socket, and subscribes to the channel from now on.
+ * @param arrived receives each frame when it comes
+ */
 export async function listen(
-  { socketUrl, token }: BenchedHub,
+  { socketUrl, token }: MeasuredHub,
   channel: string,
   arrived: (arrival: Arrival) => void = () => {},
 ): Promise<Listener> {
@@ -38,16 +48,16 @@ export async function listen(
     socket.on('message', (data) => {
       const at = performance.now();
       const text = String(data);
-      const said = parseFrame(text);
-      if (said?.kind === 'error') reject(said.error);
-      if (said?.kind === 'answer') {
-        mine = said.answer.offset ?? mine;
+      const parsed = parseFrame(text);
+      if (parsed?.kind === 'error') reject(parsed.error);
+      if (parsed?.kind === 'answer') {
+        mine = parsed.answer.offset ?? mine;
         resolve();
       }
-      if (said?.kind !== 'messages') return;
-      const verdict = decideByOffset(mine, said.frame);
-      if (verdict === 'next') mine = said.frame.next;
-      const arrival = { at, bytes: Buffer.byteLength(text), verdict, messages: said.frame.messages };
+      if (parsed?.kind !== 'messages') return;
+      const decision = decideByOffset(mine, parsed.frame);
+      if (decision === 'next') mine = parsed.frame.next;
+      const arrival = { at, bytes: Buffer.byteLength(text), decision, messages: parsed.frame.messages };
       arrivals.push(arrival);
       arrived(arrival);
     });

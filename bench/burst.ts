@@ -1,18 +1,19 @@
 /**
- * What many events in a moment become on the way to sockets: fewer frames, and so fewer billed units.
+ * How many frames a burst of events becomes on sockets. Fewer frames are fewer billed units.
  *
- * Method: SOCKETS sockets subscribe to one channel; ROUNDS rounds after one to warm up. In each, EVENTS events are
- * published over HTTP, one a request: all at once (`burst`), then one each DRIP_MS (`drip`). Of every socket all frames
- * are counted until SETTLE_MS after the last socket had the last message. A billed unit is each started 32 KB of a frame;
- * one frame an event would be as many units as events. Time is from the first request of the round, latency from the
- * request of an event to its frame on a socket, over all events and sockets. Publisher, sockets and the local gateways
- * share one process, which is part of what is measured. Every frame is held against the gap rule.
+ * Method: SOCKETS sockets subscribe to one channel. There are ROUNDS rounds, after one to warm up. In each, EVENTS
+ * events are published over HTTP, one per request: all at once (`burst`), then one every DRIP_MS (`drip`). On every
+ * socket all frames are counted until SETTLE_MS after the last socket has the last message. A billed unit is each
+ * started 32 KB of a frame. One frame per event would be as many units as events. Times begin with the first request of
+ * the round. A latency is the time from the request of an event to its frame on a socket, over all events and sockets.
+ * Publisher, sockets and the local gateways share one process, so their time is measured, too. Every frame is checked
+ * by the gap rule.
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FRAME_BYTES } from '../protocol/limits.ts';
 import { type Arrival, type Listener, listen } from './burst-listeners.ts';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 
 const SOCKETS = 100;
@@ -21,34 +22,43 @@ const ROUNDS = 5;
 const DRIP_MS = 50;
 const TEXT = 'x'.repeat(240);
 
-/** After which a message that has not come is missing, in milliseconds. */
+/** A message that has not come after this time, in milliseconds, is missing. */
 const PATIENCE_MS = 20_000;
-/** For frames that come twice, in milliseconds. */
+/** The wait for frames that come twice, in milliseconds. */
 const SETTLE_MS = 1_000;
-/** Between two looks whether all has come, in milliseconds. Times are noted when a frame comes, not when it is seen. */
-const LOOK_MS = 50;
+/**
+ * The time between two checks whether all frames have come, in milliseconds. A frame is recorded when it comes, so this
+ * adds no delay.
+ */
+const POLL_MS = 50;
 
 type Publish = (n: number) => Promise<void>;
-type Pace = (numbers: readonly number[], publish: Publish) => Promise<void>;
+type Schedule = (numbers: readonly number[], publish: Publish) => Promise<void>;
 
 interface Round {
+  /** The time until the last publish was answered, in milliseconds. */
   readonly publishedMs: number;
+  /** The time until the last socket had the last message, in milliseconds. */
   readonly lastMs: number;
-  /** Sorted: of each event on each socket. */
+  /** Sorted, in milliseconds: for each event on each socket. */
   readonly latencies: readonly number[];
-  /** Of each connection. */
+  /** For each connection. */
   readonly frames: readonly number[];
+  /** Billed units, for each connection. */
   readonly units: readonly number[];
-  /** Of each frame. */
+  /** For each frame. */
   readonly bytes: readonly number[];
+  /** Frames before which a message was missing. */
   readonly gaps: number;
+  /** Messages that did not come, over all sockets. */
   readonly missing: number;
+  /** Messages that were delivered twice, over all sockets. */
   readonly doubled: number;
-  /** Frames that came again, and were dropped by the rule as they should. */
+  /** Repeated frames that the rule dropped, as it must. */
   readonly dropped: number;
 }
 
-const PACES: Readonly<Record<string, Pace>> = {
+const SCHEDULES: Readonly<Record<string, Schedule>> = {
   async burst(numbers, publish) {
     await Promise.all(numbers.map(publish));
   },
@@ -62,31 +72,32 @@ const PACES: Readonly<Record<string, Pace>> = {
   },
 };
 
-export async function burst(hub: BenchedHub): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function burst(hub: MeasuredHub): Promise<void> {
   const channel = `bench/burst/${Date.now()}`;
-  // The channel begins with it, so that there is something to subscribe to.
+  // This message creates the channel, so that the sockets can subscribe to it.
   await publishTo(hub, channel, -1);
   const listeners = await Promise.all(Array.from({ length: SOCKETS }, () => listen(hub, channel)));
-  hub.say(
+  hub.print(
     `burst: ${SOCKETS} sockets on one channel, ${EVENTS} events of ${messageOf(0).length} bytes, ${ROUNDS} rounds\n`,
   );
   let first = 0;
-  for (const [name, pace] of Object.entries(PACES)) {
+  for (const [name, schedule] of Object.entries(SCHEDULES)) {
     const rounds: Round[] = [];
     for (let n = 0; n <= ROUNDS; n++) {
       const numbers = Array.from({ length: EVENTS }, (_, at) => first + at);
       first += EVENTS;
-      const one = await round(numbers, pace, listeners, (number) => publishTo(hub, channel, number));
+      const one = await round(numbers, schedule, listeners, (number) => publishTo(hub, channel, number));
       if (n > 0) rounds.push(one);
     }
-    report(name, rounds, hub.say);
+    report(name, rounds, hub.print);
   }
   for (const listener of listeners) listener.close();
 }
 
 const messageOf = (n: number): string => JSON.stringify({ n, text: TEXT });
 
-async function publishTo({ url, token }: BenchedHub, channel: string, n: number): Promise<void> {
+async function publishTo({ url, token }: MeasuredHub, channel: string, n: number): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const init = { method: 'POST', headers, body: messageOf(n) };
   const response = await fetch(`${url}/channels/${channel}`, init);
@@ -96,14 +107,14 @@ async function publishTo({ url, token }: BenchedHub, channel: string, n: number)
 
 async function round(
   numbers: readonly number[],
-  pace: Pace,
+  schedule: Schedule,
   listeners: readonly Listener[],
   publish: Publish,
 ): Promise<Round> {
   for (const listener of listeners) listener.forget();
   const sent = new Map<number, number>();
   const started = performance.now();
-  await pace(numbers, (n) => {
+  await schedule(numbers, (n) => {
     sent.set(n, performance.now());
     return publish(n);
   });
@@ -111,8 +122,8 @@ async function round(
   await allCame(listeners, numbers.length);
   const arrivals = listeners.map((listener) => listener.arrivals());
   const frames = arrivals.flat();
-  const taken = arrivals.map((all) => all.filter(isNext).flatMap(numbersIn));
-  const count = (verdict: string) => frames.filter((frame) => frame.verdict === verdict).length;
+  const delivered = arrivals.map((all) => all.filter(isNext).flatMap(numbersIn));
+  const count = (decision: string) => frames.filter((frame) => frame.decision === decision).length;
   return {
     publishedMs: published - started,
     lastMs: Math.max(...frames.filter(isNext).map(({ at }) => at)) - started,
@@ -123,8 +134,8 @@ async function round(
     units: arrivals.map((all) => sum(all.map(({ bytes }) => Math.ceil(bytes / FRAME_BYTES)))),
     bytes: frames.map(({ bytes }) => bytes),
     gaps: count('gap'),
-    missing: sum(taken.map((had) => numbers.filter((n) => !had.includes(n)).length)),
-    doubled: sum(taken.map((had) => had.length - new Set(had).size)),
+    missing: sum(delivered.map((had) => numbers.filter((n) => !had.includes(n)).length)),
+    doubled: sum(delivered.map((had) => had.length - new Set(had).size)),
     dropped: count('old'),
   };
 }
@@ -132,18 +143,18 @@ async function round(
 async function allCame(listeners: readonly Listener[], count: number): Promise<void> {
   const lacks = (listener: Listener) => listener.arrivals().filter(isNext).flatMap(numbersIn).length < count;
   const end = performance.now() + PATIENCE_MS;
-  while (listeners.some(lacks) && performance.now() < end) await sleep(LOOK_MS);
+  while (listeners.some(lacks) && performance.now() < end) await sleep(POLL_MS);
   await sleep(SETTLE_MS);
 }
 
-const isNext = ({ verdict }: Arrival): boolean => verdict === 'next';
+const isNext = ({ decision }: Arrival): boolean => decision === 'next';
 
 const numbersIn = ({ messages }: Arrival): number[] =>
   messages.map((message) =>
     typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'n')) : Number.NaN,
   );
 
-function report(name: string, rounds: readonly Round[], say: (line: string) => void): void {
+function report(name: string, rounds: readonly Round[], print: (line: string) => void): void {
   const times = (of: (one: Round) => number) => {
     const raw = rounds.map(of);
     return `median ${median(raw).toFixed(0)} ms  rounds ${raw.map(Math.round).join(' ')}`;
@@ -154,14 +165,14 @@ function report(name: string, rounds: readonly Round[], say: (line: string) => v
     `${range(rounds.flatMap(of))}  medians of rounds ${rounds.map((one) => median(of(one))).join(' ')}`;
   const all = (of: (one: Round) => number) => sum(rounds.map(of));
   const violations = all(({ gaps, missing, doubled }) => gaps + missing + doubled);
-  say(`${name}
+  print(`${name}
   last publish answered       ${times(({ publishedMs }) => publishedMs)}
   last socket has the last    ${times(({ lastMs }) => lastMs)}
   publish to frame, p50       ${times(({ latencies }) => quantile(latencies, 0.5))}
   publish to frame, p99       ${times(({ latencies }) => quantile(latencies, 0.99))}
-  frames a connection         ${each(({ frames }) => frames)}
-  billed units a connection   ${each(({ units }) => units)}, of ${EVENTS} for one frame an event
-  bytes a frame               ${each(({ bytes }) => bytes)}
-  violations of the gap rule  ${violations} (${all(({ gaps }) => gaps)} gaps, ${all(({ missing }) => missing)} missing, ${all(({ doubled }) => doubled)} doubled); ${all(({ dropped }) => dropped)} frames came again and were dropped
+  frames per connection       ${each(({ frames }) => frames)}
+  billed units per connection ${each(({ units }) => units)}, of ${EVENTS} for one frame per event
+  bytes per frame             ${each(({ bytes }) => bytes)}
+  violations of the gap rule  ${violations} (${all(({ gaps }) => gaps)} gaps, ${all(({ missing }) => missing)} missing, ${all(({ doubled }) => doubled)} doubled); ${all(({ dropped }) => dropped)} frames were repeated and dropped
 `);
 }

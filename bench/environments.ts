@@ -1,41 +1,44 @@
 /**
  * Compares environments that serve one request at a time, as deployed, with processes that serve many.
  *
- * Method: ROUNDS rounds. In each, a hub of either kind is started, one after the other, in an order that changes with the
- * rounds. SOCKETS sockets subscribe to one channel, ENDPOINTS webhook endpoints to its pattern: three answer at once, one
- * after SLOW_MS, one refuses a share of FLAKY. Then one event is published each PACE_MS, EVENTS times, without waiting for
- * answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a socket.
- * Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first publish and the
- * last frame. It includes publisher, sockets and receivers, which run in the process of the stack. Compare the two kinds only
- * within a run.
+ * Method: ROUNDS rounds. In each, one hub of each kind is started, one after the other, in alternating order. SOCKETS
+ * sockets subscribe to one channel, and ENDPOINTS webhook endpoints to its pattern: three answer at once, one after
+ * SLOW_MS, one refuses a share of FLAKY. Then one event is published every INTERVAL_MS, EVENTS times, without waiting
+ * for answers. So the first events find a cold hub. A delay is the time from the request of an event to its frame on a
+ * socket. Every frame is checked by the gap rule. CPU time is that of all processes of the hub, between the first
+ * publish and the last frame. It includes publisher, sockets and receivers, which run in the process of the stack.
+ * Compare the two kinds only within a run.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Listener, listen } from './burst-listeners.ts';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 
 /** Requests that one process serves at a time. */
 export type Kind = 1 | 64;
 
-export interface Benched {
-  readonly hub: BenchedHub;
+/** A hub, and the function that ends it. */
+export interface StartedHub {
+  /** The hub to measure. */
+  readonly hub: MeasuredHub;
+  /** Ends the hub. */
   readonly close: () => Promise<void>;
 }
 
 const ROUNDS = 2;
 const SOCKETS = 60;
 const EVENTS = 300;
-const PACE_MS = 100;
+const INTERVAL_MS = 100;
 const ENDPOINTS = ['a', 'b', 'c', 'slow', 'flaky'];
 const SLOW_MS = 14_000;
 const FLAKY = 0.2;
 
 /** A message that has not arrived after this time is missing, in milliseconds. */
 const TIMEOUT_MS = 30_000;
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
 interface Measurement {
   /** Sorted, in milliseconds: of each event on each socket. */
@@ -48,13 +51,16 @@ interface Measurement {
   readonly gaps: number;
 }
 
-/** @param start starts a hub of that kind, which has nothing in it */
+/**
+ * Runs the benchmark, and prints its result.
+ * @param start starts an empty hub of that kind
+ */
 export async function environments(
-  start: (kind: Kind) => Promise<Benched>,
-  say: (line: string) => void,
+  start: (kind: Kind) => Promise<StartedHub>,
+  print: (line: string) => void,
 ): Promise<void> {
-  say(
-    `environments: ${EVENTS} events, one each ${PACE_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
+  print(
+    `environments: ${EVENTS} events, one each ${INTERVAL_MS} ms, to ${SOCKETS} sockets and ${ENDPOINTS.length} endpoints\n`,
   );
   const all = new Map<Kind, Measurement[]>([
     [1, []],
@@ -67,16 +73,16 @@ export async function environments(
       try {
         const measurement = await measured(hub);
         all.get(kind)?.push(measurement);
-        say(`${String(kind).padStart(2)} a process  ${lineOf(measurement)}`);
+        print(`${String(kind).padStart(2)} per process  ${lineOf(measurement)}`);
       } finally {
         await close();
       }
     }
   }
-  say(ratioOf(all));
+  print(ratioOf(all));
 }
 
-async function measured(hub: BenchedHub): Promise<Measurement> {
+async function measured(hub: MeasuredHub): Promise<Measurement> {
   const channel = `bench/environments/${Date.now()}`;
   const receivers = await openReceivers();
   await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
@@ -93,7 +99,7 @@ async function measured(hub: BenchedHub): Promise<Measurement> {
 }
 
 async function fanOut(
-  hub: BenchedHub,
+  hub: MeasuredHub,
   channel: string,
   listeners: readonly Listener[],
 ): Promise<Measurement> {
@@ -103,7 +109,7 @@ async function fanOut(
   const publishing: Promise<void>[] = [];
   const began = performance.now();
   for (let n = 0; n < EVENTS; n++) {
-    await sleep(Math.max(0, began + n * PACE_MS - performance.now()));
+    await sleep(Math.max(0, began + n * INTERVAL_MS - performance.now()));
     sent.push(performance.now());
     publishing.push(publish(hub, channel, n).then((ok) => void (ok && acknowledged.push(n))));
   }
@@ -122,12 +128,12 @@ async function fanOut(
     refused: EVENTS - acknowledged.length,
     missing: sum(arrived.map((had) => acknowledged.filter((n) => !had.has(n)).length)),
     gaps: sum(
-      listeners.map((listener) => listener.arrivals().filter(({ verdict }) => verdict === 'gap').length),
+      listeners.map((listener) => listener.arrivals().filter(({ decision }) => decision === 'gap').length),
     ),
   };
 }
 
-/** Of each listener: when which event came. */
+/** Returns for each listener the times at which each event came. */
 async function arrivals(
   listeners: readonly Listener[],
   wanted: readonly number[],
@@ -137,14 +143,14 @@ async function arrivals(
     const had = timesIn(listener);
     return wanted.every((n) => had.has(n));
   };
-  while (performance.now() < end && !listeners.every(hasAll)) await sleep(LOOK_MS);
+  while (performance.now() < end && !listeners.every(hasAll)) await sleep(POLL_MS);
   return listeners.map(timesIn);
 }
 
 function timesIn(listener: Listener): Map<number, number[]> {
   const times = new Map<number, number[]>();
-  for (const { at, verdict, messages } of listener.arrivals()) {
-    if (verdict !== 'next') continue;
+  for (const { at, decision, messages } of listener.arrivals()) {
+    if (decision !== 'next') continue;
     for (const message of messages) {
       const n = typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'n')) : NaN;
       times.set(n, [...(times.get(n) ?? []), at]);
@@ -162,12 +168,12 @@ interface Cpu {
 /** Linux counts processor time in hundredths of a second. */
 const TICK_MS = 10;
 
-/** Of this process, which is the stack, and of those of the functions. */
-async function cpuOf(hub: BenchedHub): Promise<Cpu> {
+/** Returns the use of this process, which is the stack, and of the processes of the functions. */
+async function cpuOf(hub: MeasuredHub): Promise<Cpu> {
   const children = (await hub.processes()).map(({ pid }) => pid);
   const pids = [process.pid, ...children];
   const ticks = pids.map((pid) => {
-    // After the name, which may have spaces: the 12th and 13th field are user and system.
+    // The name of the program may contain spaces. After it, the 12th and 13th field are user and system time.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return Number(fields[11]) + Number(fields[12]);
   });
@@ -198,10 +204,10 @@ async function openReceivers(): Promise<{ readonly url: string; readonly close: 
   };
 }
 
-const publish = async (hub: BenchedHub, channel: string, n: number): Promise<boolean> =>
+const publish = async (hub: MeasuredHub, channel: string, n: number): Promise<boolean> =>
   (await request(hub, `/channels/${channel}`, { n })).ok;
 
-async function request({ url, token }: BenchedHub, path: string, body: object): Promise<Response> {
+async function request({ url, token }: MeasuredHub, path: string, body: object): Promise<Response> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
   await response.arrayBuffer();
@@ -216,7 +222,7 @@ function lineOf(measurement: Measurement): string {
   const ms = (q: number) => quantile(delays, q).toFixed(0).padStart(5);
   return [
     `p50 ${ms(0.5)} ms  p95 ${ms(0.95)} ms  p99 ${ms(0.99)} ms`,
-    `${cpuAnEvent(measurement).toFixed(0).padStart(4)} ms of processor time an event`,
+    `${cpuAnEvent(measurement).toFixed(0).padStart(4)} ms of processor time per event`,
     `${processes} processes, ${memoryMb.toFixed(0)} MB`,
     `${refused} refused, ${missing} missing, ${gaps} gaps`,
   ].join('  ');
@@ -225,5 +231,5 @@ function lineOf(measurement: Measurement): string {
 function ratioOf(all: ReadonlyMap<Kind, readonly Measurement[]>): string {
   const ratio = (of: (measurement: Measurement) => number): string =>
     (median((all.get(1) ?? []).map(of)) / median((all.get(64) ?? []).map(of))).toFixed(1);
-  return `\none request an environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
+  return `\none request per environment takes ${ratio(p99)} times the p99 and ${ratio(cpuAnEvent)} times the processor time of 64`;
 }

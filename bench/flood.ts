@@ -1,44 +1,52 @@
 /**
- * Denial of wallet: one caller publishes ten times as fast as his route lets through, and asks ten times as often
- * to be held for a second as there is room for, while another reads and publishes by other routes.
+ * Denial of wallet: one caller publishes at ten times the rate of its route, and asks for ten times as many held
+ * requests as there is room for. Another caller reads and publishes on other routes.
  *
- * Method: after some of each to warm up, requests leave at a fixed pace, whatever comes back. What is counted is the answers by status, and the most
- * requests that were with each function at a time, looked at ten times a second. On AWS a refused request costs nothing;
- * docs/cost.md says what the rest costs.
+ * Method: after a few requests to warm up, requests are sent at a fixed rate, without waiting for answers. The answers
+ * are counted by status. The most parallel requests of each function are measured ten times per second. On AWS a
+ * refused request costs nothing. docs/cost.md says what the rest costs.
  * @module
  */
 import { setInterval } from 'node:timers/promises';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 
-export type FloodedHub = Pick<BenchedHub, 'url' | 'token' | 'processes'>;
+/** The hub that is flooded. */
+export type FloodedHub = Pick<MeasuredHub, 'url' | 'token' | 'processes'>;
 
+/** The size of the flood. */
 export interface FloodOptions {
+  /** How long the flood lasts. */
   readonly seconds: number;
-  /** What the route of publishes lets through a second; ten times that is sent. */
+  /** The publishes per second that the route allows. Ten times as many are sent. */
   readonly publishesPerSecond: number;
-  /** How many reads may be held; ten times that are asked for, each second. */
+  /** The reads that may be held. Ten times as many are requested each second. */
   readonly maxHolds: number;
 }
 
 type Statuses = Readonly<Record<string, number>>;
 
+/** The answers, counted by status. */
 export interface Flooded {
+  /** The answers to the publishes, by status. */
   readonly publishes: Statuses;
+  /** The answers to the long polls, by status. */
   readonly holds: Statuses;
-  /** Of the other caller: a read, and a publish by the other path, a few times a second. */
+  /** The other caller: a read, and a publish on the other path, a few times per second. */
   readonly others: Statuses;
-  /** By function, named as its construct. */
+  /** The most parallel requests, by function. The name is that of its construct. */
   readonly mostAtATime: Readonly<Record<string, number>>;
+  /** The length of the flood, in milliseconds. */
   readonly elapsedMs: number;
 }
 
 const OVER = 10;
 const WARM_UPS = 3;
 const TICKS_PER_SECOND = 20;
-const LOOKS_PER_SECOND = 10;
+const CHECKS_PER_SECOND = 10;
 const OTHERS_PER_SECOND = 4;
 const CHANNEL = 'bench/flood';
 
+/** Runs the benchmark. Returns its result. */
 export async function flood(hub: FloodedHub, options: FloodOptions): Promise<Flooded> {
   const { seconds, publishesPerSecond, maxHolds } = options;
   for (let n = 0; n < WARM_UPS; n++) await warmUp(hub);
@@ -50,19 +58,19 @@ export async function flood(hub: FloodedHub, options: FloodOptions): Promise<Flo
   const publish = (path: string, count: Counts) =>
     count.of(ask(hub, `${path}/${CHANNEL}`, { method: 'POST' }));
   await Promise.all([
-    pace(TICKS_PER_SECOND, inTime, () => {
+    atRate(TICKS_PER_SECOND, inTime, () => {
       for (let n = 0; n < (OVER * publishesPerSecond) / TICKS_PER_SECOND; n++)
         void publish('/channels', counts.publishes);
     }),
-    pace(OVER * maxHolds, inTime, () => {
+    atRate(OVER * maxHolds, inTime, () => {
       const path = `/channels/${CHANNEL}/silent?offset=now&live=long-poll`;
       void counts.holds.of(ask(hub, path, { headers: { Prefer: 'wait=1' } }));
     }),
-    pace(OTHERS_PER_SECOND, inTime, () => {
+    atRate(OTHERS_PER_SECOND, inTime, () => {
       void publish('/v1/stream', counts.others);
       void counts.others.of(ask(hub, `/channels/${CHANNEL}?offset=now`));
     }),
-    pace(LOOKS_PER_SECOND, inTime, async () => {
+    atRate(CHECKS_PER_SECOND, inTime, async () => {
       const now: Record<string, number> = {};
       for (const { function: path, inFlight } of await hub.processes()) {
         const name = path.split('/')[1] ?? path;
@@ -81,25 +89,26 @@ export async function flood(hub: FloodedHub, options: FloodOptions): Promise<Flo
   return { ...statuses, mostAtATime, elapsedMs: performance.now() - began };
 }
 
-export function sayFlood(
+/** Prints the result. */
+export function printFlood(
   { publishes, holds, others, mostAtATime, elapsedMs }: Flooded,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): void {
   const line = (counts: Statuses) =>
     Object.entries(counts)
       .map(([status, count]) => `${count} × ${status}`)
       .join(', ');
-  say(`flood of ${(elapsedMs / 1_000).toFixed(1)} s, publishes: ${line(publishes)}`);
-  say(`held reads: ${line(holds)}`);
-  say(`another caller, by other routes: ${line(others)}`);
-  say(
+  print(`flood of ${(elapsedMs / 1_000).toFixed(1)} s, publishes: ${line(publishes)}`);
+  print(`held reads: ${line(holds)}`);
+  print(`another caller, by other routes: ${line(others)}`);
+  print(
     `most requests at a time: ${Object.entries(mostAtATime)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ')}`,
   );
 }
 
-/** All functions on the way of an event have a process: the push, too, by which the held read is woken. */
+/** Starts a process of every function on the way of an event, also of the push that wakes held reads. */
 async function warmUp(hub: FloodedHub): Promise<void> {
   const path = `/channels/${CHANNEL}/warm`;
   const held = ask(hub, `${path}?offset=now&live=long-poll`, { headers: { Prefer: 'wait=5' } });
@@ -110,9 +119,9 @@ async function warmUp(hub: FloodedHub): Promise<void> {
 
 interface Counts {
   readonly statuses: Record<string, number>;
-  /** Counts the status that comes, and is done when it has. */
+  /** Counts a status when it comes. Resolves after that. */
   of(status: Promise<number>): Promise<void>;
-  /** Ends when everything has come. */
+  /** Resolves when all statuses have come. */
   all(): Promise<void>;
 }
 
@@ -133,14 +142,14 @@ function newCounts(): Counts {
   };
 }
 
-async function pace(perSecond: number, inTime: () => boolean, tick: () => unknown): Promise<void> {
+async function atRate(perSecond: number, inTime: () => boolean, tick: () => unknown): Promise<void> {
   for await (const _ of setInterval(1_000 / perSecond)) {
     if (!inTime()) return;
     await tick();
   }
 }
 
-/** The status of the answer, or 0 if the connection broke before there was one. */
+/** Returns the status of the answer, or 0 if the connection broke before it. */
 async function ask({ url, token }: FloodedHub, path: string, init: RequestInit = {}): Promise<number> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const body = init.method === 'POST' ? '1' : null;

@@ -1,14 +1,14 @@
 /**
- * What waiting costs: CLIENTS clients hold a long poll on one channel; then one publish wakes them all.
+ * The cost of held requests: CLIENTS clients hold a long poll on one channel, then one publish wakes them all.
  *
- * Method: ROUNDS rounds after one to warm up. Per round: time from the publish's answer to the first and to the last of
- * the held answers. Before that, all clients and then a single one hold for HOLD_SECONDS in silence, and the reads of
- * DynamoDB in that time are counted: per client-minute they fall with the number of clients, in total they must not
- * grow. The resident memory of the process that holds is read meanwhile.
+ * Method: ROUNDS rounds, after one to warm up. Each measures the time from the answer of the publish to the first and
+ * to the last of the held answers. After that, all clients, and then a single one, hold for HOLD_SECONDS without a
+ * message, and the DynamoDB reads in that time are counted. Per client and minute they fall with the number of clients.
+ * In total they must not grow. The resident memory of the holding process is measured at the end.
  * @module
  */
 import { readFileSync } from 'node:fs';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median } from './numbers.ts';
 
 const CLIENTS = 500;
@@ -16,25 +16,26 @@ const MANY_CLIENTS = 1_000;
 const HOLD_SECONDS = 10;
 const ROUNDS = 5;
 
-export async function hold(hub: BenchedHub): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function hold(hub: MeasuredHub): Promise<void> {
   await heldRound(hub, 'bench/hold/warm');
-  hub.say(`hold: ${CLIENTS} clients on one channel, ${ROUNDS} rounds\n`);
+  hub.print(`hold: ${CLIENTS} clients on one channel, ${ROUNDS} rounds\n`);
   const rounds = [];
   for (let n = 0; n < ROUNDS; n++) rounds.push(await heldRound(hub, `bench/hold/${n}`));
   for (const part of ['first', 'last'] as const) {
     const times = rounds.map((round) => round[part]);
-    hub.say(
+    hub.print(
       `publish to ${part.padEnd(5)} answer  median ${median(times).toFixed(0)} ms  rounds ${times.map(Math.round).join(' ')}`,
     );
   }
   for (const clients of [1, CLIENTS]) {
     const reads = await silentReads(hub, clients);
     const perMinute = (reads / clients) * (60 / HOLD_SECONDS);
-    hub.say(
+    hub.print(
       `${clients} held in silence for ${HOLD_SECONDS} s: ${reads} DynamoDB reads, ${perMinute.toFixed(2)} per client-minute`,
     );
   }
-  hub.say(`${MANY_CLIENTS} held: ${await residentMb(hub)} MB resident in the process that holds`);
+  hub.print(`${MANY_CLIENTS} held: ${await residentMb(hub)} MB resident in the process that holds`);
 }
 
 interface Round {
@@ -42,7 +43,7 @@ interface Round {
   readonly last: number;
 }
 
-async function heldRound(hub: BenchedHub, channel: string): Promise<Round> {
+async function heldRound(hub: MeasuredHub, channel: string): Promise<Round> {
   const end = await publish(hub, channel);
   const answers: number[] = [];
   const waiting = Array.from({ length: CLIENTS }, async () => {
@@ -57,7 +58,7 @@ async function heldRound(hub: BenchedHub, channel: string): Promise<Round> {
   return { first: Math.min(...answers) - published, last: Math.max(...answers) - published };
 }
 
-async function silentReads(hub: BenchedHub, clients: number): Promise<number> {
+async function silentReads(hub: MeasuredHub, clients: number): Promise<number> {
   const channel = `bench/hold/silent${clients}`;
   const end = await publish(hub, channel);
   await hub.forgetCalls();
@@ -68,7 +69,7 @@ async function silentReads(hub: BenchedHub, clients: number): Promise<number> {
   return reads.reduce((sum, { count }) => sum + count, 0);
 }
 
-async function residentMb(hub: BenchedHub): Promise<number> {
+async function residentMb(hub: MeasuredHub): Promise<number> {
   const channel = 'bench/hold/memory';
   const end = await publish(hub, channel);
   const waiting = Array.from({ length: MANY_CLIENTS }, () => poll(hub, channel, end, 20));
@@ -82,7 +83,7 @@ async function residentMb(hub: BenchedHub): Promise<number> {
   return Math.round(Math.max(...sizes));
 }
 
-async function allHeld(hub: BenchedHub, clients: number): Promise<void> {
+async function allHeld(hub: MeasuredHub, clients: number): Promise<void> {
   const isHeld = async () =>
     (await hub.processes()).some((one) => one.function.includes('Hold') && one.inFlight >= clients);
   for (let tries = 0; !(await isHeld()); tries++) {
@@ -91,14 +92,14 @@ async function allHeld(hub: BenchedHub, clients: number): Promise<void> {
   }
 }
 
-async function poll(hub: BenchedHub, channel: string, offset: string, seconds: number): Promise<number> {
+async function poll(hub: MeasuredHub, channel: string, offset: string, seconds: number): Promise<number> {
   const headers = { Authorization: `Bearer ${hub.token}`, Prefer: `wait=${seconds}` };
   const response = await fetch(`${hub.url}/channels/${channel}?live=long-poll&offset=${offset}`, { headers });
   await response.arrayBuffer();
   return response.status;
 }
 
-async function publish(hub: BenchedHub, channel: string): Promise<string> {
+async function publish(hub: MeasuredHub, channel: string): Promise<string> {
   const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
   const response = await fetch(`${hub.url}/channels/${channel}`, { method: 'POST', headers, body: '1' });
   return response.headers.get('Stream-Next-Offset') ?? '';

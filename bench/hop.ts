@@ -1,48 +1,59 @@
 /**
- * The transport hop: one publisher numbers its messages, and clients change between all ways of reading at random, with
- * nothing in their hands but an offset. Counts what was lost, doubled or out of order after the offset rule
- * (PROTOCOL.md §11, §12.3), which must be nothing.
+ * Clients that change transports. One publisher numbers its messages, and clients change between all transports at
+ * random, with only an offset. The result counts what was lost, delivered twice or out of order after the gap rule
+ * (PROTOCOL.md §11, §12.3). All counts must be 0.
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** The hub, and the size of the run. */
 export interface HopOptions {
+  /** The URL of the hub. */
   readonly url: string;
+  /** The URL of the sockets. */
   readonly socketUrl: string;
+  /** A token that may publish and subscribe. */
   readonly token: string;
+  /** The channel of the run. */
   readonly channel: string;
+  /** The number of clients. */
   readonly clients: number;
+  /** The number of messages. */
   readonly messages: number;
-  /** Milliseconds between two publishes, at most; chosen evenly. */
+  /** The longest time between two publishes, in milliseconds. Each is drawn evenly. */
   readonly pauseMs: number;
-  /** Numbers from 0 to 1; decides everything that is left to chance here. */
+  /** Returns a number from 0 to 1. It decides everything that is random here. */
   readonly random: () => number;
 }
 
+/** The counts over all clients. */
 export interface HopResult {
+  /** Messages that a client did not get, over all clients. */
   readonly lost: number;
+  /** Messages that a client got twice, over all clients. */
   readonly doubled: number;
+  /** Messages that came after a later one, over all clients. */
   readonly outOfOrder: number;
-  /** How often clients changed over, and by which way the messages came. */
+  /** How often clients changed transports, and the messages by each transport. */
   readonly hops: number;
-  readonly messagesBy: Readonly<Record<Way, number>>;
-  /** Frames that came again and were dropped by the offset rule; and gaps, after which a client went on from its offset. */
+  readonly messagesBy: Readonly<Record<Transport, number>>;
+  /** Repeated frames that the gap rule dropped, and gaps, after which a client continued from its offset. */
   readonly droppedFrames: number;
   readonly gaps: number;
-  /** From the last publish to the last client that had everything, in milliseconds. */
+  /** The time from the last publish to the last client that had all messages, in milliseconds. */
   readonly drainMs: number;
 }
 
-const WAYS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
-type Way = (typeof WAYS)[number];
+const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
+type Transport = (typeof TRANSPORTS)[number];
 
-/** How long a client keeps to one way, at most, in milliseconds. */
+/** The longest time that a client uses one transport, in milliseconds. */
 const STAY_MS = 1_500;
 
 interface Hopper {
   offset: string;
   readonly got: unknown[];
-  readonly by: Record<Way, number>;
+  readonly by: Record<Transport, number>;
   hops: number;
   droppedFrames: number;
   gaps: number;
@@ -51,10 +62,11 @@ interface Hopper {
 interface Stay {
   readonly options: HopOptions;
   readonly hopper: Hopper;
-  /** Aborted when it is time to hop, or when everything has come. */
+  /** Aborted when the client must change transports. */
   readonly signal: AbortSignal;
 }
 
+/** Runs the benchmark. Returns its result. */
 export async function hop(options: HopOptions): Promise<HopResult> {
   const hoppers = Array.from({ length: options.clients }, newHopper);
   const reading = Promise.all(hoppers.map((hopper) => run(options, hopper)));
@@ -80,12 +92,15 @@ export async function hop(options: HopOptions): Promise<HopResult> {
   };
 }
 
-export function sayHop(result: HopResult, say: (line: string) => void): void {
+/** Prints the result. */
+export function printHop(result: HopResult, print: (line: string) => void): void {
   const { lost, doubled, outOfOrder, hops, messagesBy, droppedFrames, gaps, drainMs } = result;
-  say(`lost ${lost}, doubled ${doubled}, out of order ${outOfOrder}`);
-  say(`${hops} hops; messages by ${WAYS.map((way) => `${way} ${messagesBy[way]}`).join(', ')}`);
-  say(
-    `${droppedFrames} frames came again and were dropped, ${gaps} gaps were read over; drained in ${drainMs.toFixed(0)} ms`,
+  print(`lost ${lost}, doubled ${doubled}, out of order ${outOfOrder}`);
+  print(
+    `${hops} hops; messages by ${TRANSPORTS.map((transport) => `${transport} ${messagesBy[transport]}`).join(', ')}`,
+  );
+  print(
+    `${droppedFrames} frames were repeated and dropped, ${gaps} gaps were read later; drained in ${drainMs.toFixed(0)} ms`,
   );
 }
 
@@ -108,7 +123,7 @@ async function publishAll({ url, token, channel, messages, pauseMs, random }: Ho
       'Producer-Seq': String(n),
     };
     const init = { method: 'POST', headers, body: String(n) };
-    // As a producer, so that a retry after a lost answer is no second message.
+    // Published as a producer, so that a retry after a lost answer is not a second message.
     while (!(await fetch(`${url}/channels/${channel}`, init).catch(() => undefined))?.ok) await sleep(100);
     await sleep(random() * pauseMs);
   }
@@ -116,17 +131,17 @@ async function publishAll({ url, token, channel, messages, pauseMs, random }: Ho
 
 async function run(options: HopOptions, hopper: Hopper): Promise<void> {
   while (hopper.got.length < options.messages) {
-    const way = WAYS[Math.floor(options.random() * WAYS.length)] ?? 'poll';
+    const transport = TRANSPORTS[Math.floor(options.random() * TRANSPORTS.length)] ?? 'poll';
     const hopTime = AbortSignal.timeout(Math.ceil(50 + options.random() * STAY_MS));
     const before = hopper.got.length;
     hopper.hops++;
-    // Whatever breaks, the offset in hand is what the next way goes on from.
-    await READERS[way]({ options, hopper, signal: hopTime }).catch(() => sleep(20));
-    hopper.by[way] += hopper.got.length - before;
+    // After any error the next transport continues from the same offset.
+    await READERS[transport]({ options, hopper, signal: hopTime }).catch(() => sleep(20));
+    hopper.by[transport] += hopper.got.length - before;
   }
 }
 
-const READERS: Readonly<Record<Way, (stay: Stay) => Promise<void>>> = {
+const READERS: Readonly<Record<Transport, (stay: Stay) => Promise<void>>> = {
   websocket: readSocket,
   sse: readStream,
   'long-poll': (stay) => readPages(stay, '&live=long-poll'),
@@ -146,7 +161,7 @@ async function readPages(stay: Stay, live: string): Promise<void> {
     });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const messages: unknown = response.status === 200 ? await response.json() : [];
-    // The page counts when it is whole, and with it its offset.
+    // A page counts only when it is complete, together with its offset.
     if (Array.isArray(messages)) hopper.got.push(...messages);
     hopper.offset = response.headers.get('Stream-Next-Offset') ?? hopper.offset;
     if (live === '') await sleep(100, undefined, { signal });
@@ -169,7 +184,7 @@ async function readStream(stay: Stay): Promise<void> {
       const data = event.match(/^data: ?(.*)$/gm)?.map((line) => line.replace(/^data: ?/, '')) ?? [];
       if (event.startsWith('event: data')) batch = JSON.parse(data.join('\n'));
       if (!event.startsWith('event: control')) continue;
-      // Data without the control that follows it is not there yet.
+      // Data without the control event that follows it does not count yet.
       hopper.got.push(...batch);
       batch = [];
       hopper.offset = JSON.parse(data.join('\n')).streamNextOffset;
@@ -190,7 +205,7 @@ async function readSocket(stay: Stay): Promise<void> {
   let isOver = false;
   socket.addEventListener('open', () => socket.send(JSON.stringify(subscribe)));
   socket.addEventListener('message', ({ data }) => {
-    if (!isOver && !isComplete(stay)) take(hopper, JSON.parse(String(data)));
+    if (!isOver && !isComplete(stay)) onFrame(hopper, JSON.parse(String(data)));
   });
   const complete = (async () => {
     while (!signal.aborted && !isComplete(stay)) await sleep(20);
@@ -200,10 +215,10 @@ async function readSocket(stay: Stay): Promise<void> {
   socket.close();
 }
 
-/** The offset rule of PROTOCOL.md §12.3. */
-function take(hopper: Hopper, frame: Readonly<Record<string, unknown>>): void {
+/** Applies the gap rule of PROTOCOL.md §12.3. */
+function onFrame(hopper: Hopper, frame: Readonly<Record<string, unknown>>): void {
   const { type, from, next, messages, offset } = frame;
-  // Who began at -1 learns from the answer where that is.
+  // A client that began at -1 gets its offset from the answer.
   if (type === 'subscribed' && hopper.offset === '-1' && typeof offset === 'string') hopper.offset = offset;
   if (type !== 'messages' || typeof from !== 'string' || typeof next !== 'string') return;
   if (hopper.offset !== '-1' && from !== hopper.offset) {

@@ -1,50 +1,51 @@
 /**
- * What one event costs on its way: AWS calls, calls in a row, delay and dollars, for each transport.
+ * The cost of one event on its way: AWS calls, calls in a row, delay and dollars, for each transport.
  *
- * Method: for each transport one reader listens to a channel, and EVENTS events are published, one each PACE_MS, in phases:
- * as it is, then with every AWS call of a function DELAY_MS late, and so on, ROUNDS times. Calls are counted in the phases
- * without delay. The calls of a reader to whom nothing is sent are counted for IDLE_MS, and subtracted. A delay is the time
- * from the request of an event to its answer, or to its arrival at the reader. `in a row` is how much the median grows in
- * the phases with delay, divided by DELAY_MS: so many calls wait for the one before.
+ * Method: for each transport one reader follows a channel, and EVENTS events are published, one every INTERVAL_MS, in
+ * phases: first without a delay, then with every AWS call of a function delayed by DELAY_MS, and so on, ROUNDS times.
+ * Calls are counted in the phases without delay. The calls of an idle reader are counted for IDLE_MS, and subtracted. A
+ * delay is the time from the request of an event to its answer, or to its arrival at the reader. `in a row` is the
+ * growth of the median in the phases with delay, divided by DELAY_MS: the number of calls that wait for the one before.
  *
- * Dollars are those of calls (bench/prices.ts) and of the request at the HTTP API. Running time of functions is not included.
+ * Dollars are those of the calls (bench/prices.ts) and of the request at the HTTP API. The running time of functions is
+ * not included.
  * @module
  */
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listen } from './burst-listeners.ts';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 import { HTTP_REQUEST, priceOf } from './prices.ts';
 
 const EVENTS = 25;
 const ROUNDS = 2;
-const PACE_MS = 200;
+const INTERVAL_MS = 200;
 const DELAY_MS = 5;
 const IDLE_MS = 5_000;
 
 /** An event that has not arrived after this time is missing, in milliseconds. */
 const TIMEOUT_MS = 15_000;
 
-/** After the last arrival, functions have so long to finish what they do for it, in milliseconds. */
+/** The time after the last arrival in which functions finish their work, in milliseconds. */
 const SETTLE_MS = 1_000;
 
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 /** A hub whose AWS calls can be delayed. */
-export interface DelayedHub extends BenchedHub {
-  /** Delays each AWS call of each function from now on, in milliseconds; 0 for no delay. */
+export interface DelayedHub extends MeasuredHub {
+  /** Delays each AWS call of each function from now on, in milliseconds. 0 ends the delay. */
   readonly delay: (ms: number) => Promise<void>;
 }
 
-/** Something that gets events. */
+/** A reader of one channel by one transport. */
 interface Reader {
-  /** Number of the event → when it arrived, by performance.now(). */
+  /** Number of the event → time of its arrival, by `performance.now()`. */
   readonly seen: ReadonlyMap<number, number>;
   readonly close: () => void;
 }
 
-type Open = (hub: BenchedHub, channel: string) => Promise<Reader>;
+type Open = (hub: MeasuredHub, channel: string) => Promise<Reader>;
 
 const READERS: Readonly<Record<string, Open | undefined>> = {
   nobody: undefined,
@@ -56,7 +57,7 @@ const READERS: Readonly<Record<string, Open | undefined>> = {
 
 interface Phase {
   readonly answered: readonly number[];
-  /** Empty if nobody reads. */
+  /** Empty without a reader. */
   readonly arrived: readonly number[];
 }
 
@@ -69,14 +70,17 @@ interface Result {
   readonly delayed: Phase;
 }
 
+/** Runs the benchmark, and prints its result. */
 export async function path(hub: DelayedHub): Promise<void> {
-  hub.say(`path: ${ROUNDS} times ${EVENTS} events, one each ${PACE_MS} ms, to one reader of each transport`);
+  hub.print(
+    `path: ${ROUNDS} times ${EVENTS} events, one each ${INTERVAL_MS} ms, to one reader of each transport`,
+  );
   const results = new Map<string, Result>();
   for (const [name, open] of Object.entries(READERS)) {
-    hub.say(`measuring an event to ${name} …`);
+    hub.print(`measuring an event to ${name} …`);
     results.set(name, await measured(hub, `bench/path/${results.size}`, open));
   }
-  report(hub.say, results);
+  report(hub.print, results);
 }
 
 async function measured(hub: DelayedHub, channel: string, open: Open | undefined): Promise<Result> {
@@ -110,7 +114,7 @@ async function measured(hub: DelayedHub, channel: string, open: Open | undefined
 }
 
 async function phaseOf(
-  hub: BenchedHub,
+  hub: MeasuredHub,
   channel: string,
   first: number,
   reader: Reader | undefined,
@@ -119,7 +123,7 @@ async function phaseOf(
   const answering: Promise<number>[] = [];
   const began = performance.now();
   for (let n = 0; n < EVENTS; n++) {
-    await sleep(Math.max(0, began + n * PACE_MS - performance.now()));
+    await sleep(Math.max(0, began + n * INTERVAL_MS - performance.now()));
     const at = performance.now();
     sent.push(at);
     answering.push(publish(hub, channel, first + n).then(() => performance.now() - at));
@@ -135,13 +139,13 @@ async function arrivals({ seen }: Reader, sent: readonly number[], first: number
   const isMissing = (_at: number, n: number): boolean => !seen.has(first + n);
   while (sent.some(isMissing)) {
     if (performance.now() > end) throw new Error(`${sent.filter(isMissing).length} events did not arrive`);
-    await sleep(LOOK_MS);
+    await sleep(POLL_MS);
   }
   return sent.map((at, n) => (seen.get(first + n) ?? Number.NaN) - at);
 }
 
-/** Returns the calls that functions made meanwhile, by function and action. */
-async function countedIn(hub: BenchedHub, work: () => Promise<void>): Promise<Calls> {
+/** Returns the calls that functions make during the work, by function and action. */
+async function countedIn(hub: MeasuredHub, work: () => Promise<void>): Promise<Calls> {
   await hub.forgetCalls();
   await work();
   return new Map((await hub.calls()).map(({ who, action, count }) => [`${who} ${action}`, count]));
@@ -164,13 +168,13 @@ const joined = (phases: readonly Phase[]): Phase => ({
   arrived: phases.flatMap(({ arrived }) => arrived),
 });
 
-function report(say: (line: string) => void, results: ReadonlyMap<string, Result>): void {
-  say('\nan event to     calls  in a row     p50     p95  $ a million  calls of an idle reader');
+function report(print: (line: string) => void, results: ReadonlyMap<string, Result>): void {
+  print('\nan event to     calls  in a row     p50     p95  $ a million  calls of an idle reader');
   for (const [name, { calls, idlePerMinute, plain, delayed }] of results) {
     const of = ({ answered, arrived }: Phase) => sorted(arrived.length > 0 ? arrived : answered);
     const inRow = (median(of(delayed)) - median(of(plain))) / DELAY_MS;
     const dollars = HTTP_REQUEST + sum([...calls].map(([call, count]) => count * priceOf(actionIn(call))));
-    say(
+    print(
       [
         name.padEnd(15),
         sum([...calls.values()])
@@ -184,33 +188,33 @@ function report(say: (line: string) => void, results: ReadonlyMap<string, Result
       ].join(' '),
     );
   }
-  say('\nTo nobody: up to the answer of the publish. To others: up to the arrival at the reader.');
+  print('\nTo nobody: up to the answer of the publish. To others: up to the arrival at the reader.');
   for (const [name, { calls }] of results) {
-    say(`\nan event to ${name}`);
+    print(`\nan event to ${name}`);
     for (const [call, count] of [...calls].sort(([, one], [, other]) => other - one))
-      if (count >= LEAST_SHOWN) say(`  ${count.toFixed(2).padStart(6)}  ${call}`);
+      if (count >= LEAST_SHOWN) print(`  ${count.toFixed(2).padStart(6)}  ${call}`);
   }
 }
 
-/** Calls that are rarer than one in fifty events are not listed, but counted. */
+/** Calls that are rarer than one in fifty events are counted, but not listed. */
 const LEAST_SHOWN = 0.02;
 
 const actionIn = (call: string): string => call.split(' ')[1] ?? '';
 
-async function publish({ url, token }: BenchedHub, channel: string, n: number): Promise<void> {
+async function publish({ url, token }: MeasuredHub, channel: string, n: number): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
   const init = { method: 'POST', headers, body: JSON.stringify({ n }) };
   const response = await fetch(`${url}/channels/${channel}`, init);
   if (!response.ok) throw new Error(`a publish was answered ${response.status}`);
 }
 
-async function openSocket(hub: BenchedHub, channel: string): Promise<Reader> {
+async function openSocket(hub: MeasuredHub, channel: string): Promise<Reader> {
   const seen = new Map<number, number>();
   const listener = await listen(hub, channel, ({ at, messages }) => note(seen, messages, at));
   return { seen, close: listener.close };
 }
 
-async function openStream({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+async function openStream({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
   const seen = new Map<number, number>();
   const ending = new AbortController();
   const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
@@ -232,7 +236,7 @@ async function openStream({ url, token }: BenchedHub, channel: string): Promise<
   return { seen, close: () => ending.abort() };
 }
 
-async function openLongPoll({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+async function openLongPoll({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
   const seen = new Map<number, number>();
   const ending = new AbortController();
   const init = { headers: { Authorization: `Bearer ${token}` }, signal: ending.signal };
@@ -248,7 +252,7 @@ async function openLongPoll({ url, token }: BenchedHub, channel: string): Promis
   return { seen, close: () => ending.abort() };
 }
 
-async function openWebhook({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+async function openWebhook({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
   const seen = new Map<number, number>();
   const server = createServer((request, response) => {
     const at = performance.now();
@@ -280,7 +284,7 @@ async function openWebhook({ url, token }: BenchedHub, channel: string): Promise
 const dataIn = (body: unknown): unknown =>
   typeof body === 'object' && body !== null && 'data' in body ? body.data : undefined;
 
-/** The first arrival counts. */
+/** Records messages. Only the first arrival of each counts. */
 function note(seen: Map<number, number>, messages: unknown, at: number): void {
   for (const message of Array.isArray(messages) ? messages : []) {
     const n =

@@ -1,11 +1,11 @@
 /**
- * What AWS asks for a call, in US dollars a million: list prices of us-east-1, without the free tier, for small items.
+ * The price of each AWS call, in US dollars per million: list prices of us-east-1, without the free tier, for small items.
  *
- * - DynamoDB on demand: $0.625 a million write units, $0.125 a million read units. A call here is one unit.
+ * - DynamoDB on demand: $0.625 per million write units, $0.125 per million read units. A call here is one unit.
  *   https://aws.amazon.com/dynamodb/pricing/on-demand/
- * - SNS: $0.50 a million requests of up to 64 KB. https://aws.amazon.com/sns/pricing/
- * - SQS: $0.40 a million requests of up to 64 KB. https://aws.amazon.com/sqs/pricing/
- * - API Gateway: $1.00 a million WebSocket messages of up to 32 KB, $1.00 a million HTTP requests.
+ * - SNS: $0.50 per million requests of up to 64 KB. https://aws.amazon.com/sns/pricing/
+ * - SQS: $0.40 per million requests of up to 64 KB. https://aws.amazon.com/sqs/pricing/
+ * - API Gateway: $1.00 per million WebSocket messages of up to 32 KB, $1.00 per million HTTP requests.
  *   https://aws.amazon.com/api-gateway/pricing/
  * @module
  */
@@ -27,10 +27,13 @@ const PRICES: Readonly<Record<string, number>> = {
   'execute-api:ManageConnections': 1,
 };
 
-/** The request of the publisher at the HTTP API. */
+/** The price of the publisher's request at the HTTP API. */
 export const HTTP_REQUEST = 1;
 
-/** Returns US dollars for a million of these calls. @throws Error for a call that has no price here */
+/**
+ * Returns US dollars for per million of these calls.
+ * @throws Error for a call without a price here
+ */
 export function priceOf(action: string): number {
   const price = PRICES[action];
   if (price === undefined) throw new Error(`bench/prices.ts has no price for ${action}`);

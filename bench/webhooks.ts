@@ -1,15 +1,15 @@
 /**
- * What one black hole does to everyone else: nine healthy endpoints get events all the time, and a tenth, which takes
- * connections and never answers, has a thousand events of its own.
+ * The effect of an endpoint that never answers on the others. Nine healthy endpoints get events all the time. A tenth
+ * accepts connections and never answers. It has a thousand events of its own.
  *
- * Method: ROUNDS rounds of two runs of RUN_SECONDS, one without and one with the black hole, whose events are published at
- * the beginning of the run; which comes first alternates. Per run: time from the answer of a publish to its arrival at the
- * receiver. What counts is the ratio of the two p95 within a round. Before that, AWS calls per delivery are counted: of
- * messages that come one by one, and of a batch.
+ * Method: ROUNDS rounds of two runs of RUN_SECONDS: one with the tenth endpoint, and one without it, in alternating
+ * order. Its events are published at the beginning of the run. Each run measures the time from the answer of a publish
+ * to the arrival at the receiver. The result is the ratio of the two p95 within a round. Before that, AWS calls per
+ * delivery are counted: for messages that come one by one, and for a batch.
  * @module
  */
 import { createServer, type Server } from 'node:http';
-import type { BenchedHub } from './hub.ts';
+import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 
 const HEALTHY = 9;
@@ -17,24 +17,25 @@ const HOLE_EVENTS = 1_000;
 const HOLE_BATCH = 100;
 const ROUNDS = 3;
 const RUN_SECONDS = 30;
-/** Between two publishes: each goes to one healthy endpoint. */
+/** The time between two publishes, in milliseconds. Each goes to one healthy endpoint. */
 const PAUSE_MS = 50;
 const COUNTED = 50;
 
 interface Site {
   readonly url: string;
-  /** Arrivals by the text of their data, in milliseconds. */
+  /** The times of arrival, by the text of the data. */
   readonly arrivals: Map<string, number>;
   readonly close: () => void;
 }
 
-export async function webhooks(hub: BenchedHub): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function webhooks(hub: MeasuredHub): Promise<void> {
   const site = await openSite();
   const healthy = Array.from({ length: HEALTHY }, (_, nth) => `bench/webhooks/${nth}`);
   for (const channel of healthy) await create(hub, `${site.url}/ok`, channel);
   try {
     await countCalls(hub, site, healthy[0] ?? '');
-    hub.say(
+    hub.print(
       `black hole: ${HOLE_EVENTS} events beside ${HEALTHY} healthy endpoints, ${ROUNDS} rounds of ${RUN_SECONDS} s\n`,
     );
     const ratios: number[] = [];
@@ -45,14 +46,14 @@ export async function webhooks(hub: BenchedHub): Promise<void> {
         const hole = hasHole ? await create(hub, `${site.url}/hole`, `bench/hole/${round}`) : undefined;
         const times = await run(hub, site, healthy, hasHole ? `bench/hole/${round}` : undefined);
         p95[String(hasHole)] = quantile(times, 0.95);
-        hub.say(
+        hub.print(
           `${hasHole ? 'with the hole   ' : 'without         '} p50 ${quantile(times, 0.5).toFixed(0)} ms  p95 ${quantile(times, 0.95).toFixed(0)} ms  p99 ${quantile(times, 0.99).toFixed(0)} ms  (${times.length} deliveries)`,
         );
         if (hole) await request(hub, 'DELETE', `/webhooks/${hole}`);
       }
       ratios.push((p95.true ?? Number.NaN) / (p95.false ?? Number.NaN));
     }
-    hub.say(
+    hub.print(
       `\np95 with / without: median ${median(ratios).toFixed(2)}  rounds ${ratios.map((ratio) => ratio.toFixed(2)).join(' ')}`,
     );
   } finally {
@@ -61,7 +62,7 @@ export async function webhooks(hub: BenchedHub): Promise<void> {
 }
 
 async function run(
-  hub: BenchedHub,
+  hub: MeasuredHub,
   site: Site,
   channels: readonly string[],
   hole: string | undefined,
@@ -87,7 +88,7 @@ async function run(
   );
 }
 
-async function countCalls(hub: BenchedHub, site: Site, channel: string): Promise<void> {
+async function countCalls(hub: MeasuredHub, site: Site, channel: string): Promise<void> {
   await publish(hub, channel, ['warm']);
   await arrived(site, ['warm']);
   for (const [what, batches] of [
@@ -98,17 +99,17 @@ async function countCalls(hub: BenchedHub, site: Site, channel: string): Promise
     for (const batch of batches) {
       await publish(hub, channel, batch);
       await arrived(site, batch);
-      // Until the owner has let go: the next would find it at work.
+      // Wait until the owner has released its lease. Otherwise the next message finds it at work.
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
     const rows = (await hub.calls()).filter(({ who }) => who === 'Dispatch' || who === 'Deliver');
     const per = (pattern: RegExp) =>
       (sum(rows.filter(({ action }) => pattern.test(action)).map(({ count }) => count)) / COUNTED).toFixed(2);
-    hub.say(
+    hub.print(
       `${COUNTED} ${what}: ${per(/:(Put|Update|Delete)Item$/)} writes, ${per(/:(GetItem|Query|BatchGetItem)$/)} reads, ${per(/^sqs:SendMessage|ChangeMessage/)} sends per delivery`,
     );
   }
-  hub.say('');
+  hub.print('');
 }
 
 async function arrived(site: Site, texts: readonly string[]): Promise<void> {
@@ -118,7 +119,7 @@ async function arrived(site: Site, texts: readonly string[]): Promise<void> {
   }
 }
 
-async function create(hub: BenchedHub, url: string, channel: string): Promise<string> {
+async function create(hub: MeasuredHub, url: string, channel: string): Promise<string> {
   const response = await request(hub, 'POST', '/webhooks', { url, channels: [channel] });
   const made: unknown = await response.json();
   if (response.status !== 201 || typeof made !== 'object' || made === null || !('id' in made))
@@ -126,17 +127,17 @@ async function create(hub: BenchedHub, url: string, channel: string): Promise<st
   return String(made.id);
 }
 
-async function publish(hub: BenchedHub, channel: string, texts: readonly string[]): Promise<void> {
+async function publish(hub: MeasuredHub, channel: string, texts: readonly string[]): Promise<void> {
   const response = await request(hub, 'POST', `/channels/${channel}`, texts);
   if (!response.ok) throw new Error(`a publish answered ${response.status}`);
 }
 
-async function request(hub: BenchedHub, method: string, path: string, body?: object): Promise<Response> {
+async function request(hub: MeasuredHub, method: string, path: string, body?: object): Promise<Response> {
   const headers = { Authorization: `Bearer ${hub.token}`, 'Content-Type': 'application/json' };
   return await fetch(hub.url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
 }
 
-/** Takes what comes to /ok, and answers nothing of what comes to /hole. */
+/** Accepts what comes to /ok, and never answers what comes to /hole. */
 async function openSite(): Promise<Site> {
   const arrivals = new Map<string, number>();
   const server: Server = createServer((request, response) => {

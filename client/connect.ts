@@ -1,92 +1,99 @@
 /**
- * The client put together, over any host.
+ * The client, put together over any host.
  * @module
  */
 import { isPattern } from '../protocol/channel-name.ts';
-import type { Batch } from './batch.ts';
+import type { Batch } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import { httpWith } from './http.ts';
+import { httpWith, requestLimits } from './http.ts';
 import { iterate } from './iterate.ts';
-import { linkTo } from './link.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
-import { publicationOf } from './publication.ts';
-import { publishQueue } from './publish-queue.ts';
-import { requestLimits } from './request-limits.ts';
-import type { ConnectionState } from './state.ts';
-import { streamsOf } from './streams.ts';
-import { type Followed, followChannel, type Listener, type Means } from './subscription.ts';
+import { publicationOf, publishQueue } from './publish.ts';
+import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
 import { tokensOf } from './token.ts';
-import type { Transport } from './transport.ts';
+import type { ConnectionState, Transport } from './transports/failover.ts';
+import { linkTo } from './transports/link.ts';
+import { streamsOf } from './transports/streams.ts';
 
+/** The start and the callbacks of a subscription. */
 export interface SubscribeOptions {
-  /** An offset that was stored, `-1` for all that is kept, or `now`, the default. A pattern begins `now`. */
+  /** A stored offset, `-1` for all that is kept, or `now` (the default). A pattern always begins at `now`. */
   readonly offset?: string | undefined;
-  /** Called with batch after batch, in the channel's order; what it returns is not waited for. */
+  /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
   /**
-   * Called with what ended the subscription. Of a pattern also with what did not: `unavailable` once for each time
-   * without a socket, and what could not be read of one channel, named by `error.channel`. Where no WebSocket can be
-   * had at all a pattern ends with `not_supported`.
+   * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable`
+   * once per time without a socket, and each channel that could not be read, named in `error.channel`. If no WebSocket
+   * is possible, a pattern ends with `not_supported`.
    */
   readonly onError?: ((error: TidingsError) => void) | undefined;
-  /** Called once, when the hub has taken the subscription: nothing that is published from then on is missed. */
+  /** Called once, when the hub has accepted the subscription. Nothing that is published after that is missed. */
   readonly onSubscribed?: (() => void) | undefined;
-  /** Called whenever the connection of this subscription changes, first with `connecting`. */
+  /** Receives each change of the connection of this subscription. The first one is `connecting`. */
   readonly onState?: ((state: ConnectionState) => void) | undefined;
-  /** Called when the messages begin to come another way. */
+  /** Called when the messages begin to come by another transport. */
   readonly onTransport?: ((name: Transport) => void) | undefined;
   /** Called once, after the last batch of a channel that is closed for good. */
   readonly onEnd?: (() => void) | undefined;
 }
 
+/** A subscription that the caller can end. */
 export interface Subscription {
+  /** The channel or pattern. */
   readonly channel: string;
-  /** Everything before it was handed over: store it, and come again with it. Of a pattern it is `now` for good. */
+  /**
+   * Everything before this offset was delivered. Store it, and subscribe with it the next time. A pattern has `now`.
+   */
   readonly offset: string;
-  /** Ends it; nothing is called any more. */
+  /** Ends the subscription. No callback is called after that. */
   readonly close: () => void;
 }
 
+/** The options of one publish. */
 export interface PublishOptions {
   /**
-   * An Idempotency-Key of one's own (PROTOCOL.md §4.4), for a publish that outlives this process: 1 to 255 printable
-   * ASCII characters, without a space at either end.
+   * Your own Idempotency-Key (PROTOCOL.md §4.4), for a publish that must survive the end of this process: 1 to 255
+   * printable ASCII characters, no space at either end.
    */
   readonly key?: string | undefined;
 }
 
+/** A client of one hub. */
 export interface Hub {
-  /** Subscribes to a channel, or to a pattern (PROTOCOL.md §2). Errors go to `onError`; it never throws. */
+  /** Subscribes to a channel or a pattern (PROTOCOL.md §2). It never throws. Errors go to `onError`. */
   readonly subscribe: (channel: string, options: SubscribeOptions) => Subscription;
   /**
-   * The same as an iterator, for `for await`. It ends with a channel that is closed and with the client, and throws a
-   * TidingsError for everything else that ends it.
+   * Subscribes, and returns the batches as an iterator for `for await`. The loop ends when the channel is closed or the
+   * client is closed. It throws a TidingsError for every other end.
    */
   readonly messages: (
     channel: string,
     options?: Pick<SubscribeOptions, 'offset'>,
   ) => AsyncIterableIterator<Batch, undefined>;
   /**
-   * Publishes 1 to 1,000 JSON values as one entry, exactly once, as they are at this moment. Returns the offset after them
-   * once they are durable. Publishes on one channel are stored in the order of the calls: each is sent when the one before
-   * it was answered.
-   * @throws TypeError for what is no list, or that JSON cannot carry
-   * @throws TidingsError a refusal; or `unavailable` within a minute after the hub has last answered, when it is unknown
-   * whether they were stored: publish them again with the same key
+   * Publishes 1 to 1,000 JSON values as one entry, exactly once. The values are copied at the moment of the call.
+   * Returns the offset after them when they are durable. Publishes on one channel are stored in the order of the calls:
+   * each one is sent when the one before it is answered.
+   * @throws TypeError if `messages` is not an array, or if JSON cannot carry a value
+   * @throws TidingsError a refusal, or `unavailable` within a minute of the last answer of the hub. Then it is unknown
+   * whether the messages were stored: publish them again with the same key
    */
   readonly publish: (
     channel: string,
     messages: readonly unknown[],
     options?: PublishOptions,
   ) => Promise<{ readonly offset: string }>;
-  /** Ends everything, for good: the socket, requests, timers. `connect` makes another client. */
+  /** Closes the socket and ends all requests and timers, for good. `connect` makes another client. */
   readonly close: () => void;
 }
 
-/** @throws TypeError for options that nothing can be done with */
+/**
+ * Returns a client that runs on `host`.
+ * @throws TypeError for an option that cannot be used
+ */
 export function connectOver(host: Host, options: ConnectOptions): Hub {
   const { url, socketUrl, streamUrl, transports, token } = settingsOf(options);
   const client = new AbortController();
@@ -97,7 +104,7 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const limits = requestLimits();
   const isAlone = transports.every((name) => name === 'websocket');
   const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isAlone, signal };
-  const means: Means = {
+  const shared: Shared = {
     host,
     pages: pagesOf({ host, http, limits, url }),
     streams: streamsOf({ host, http, streamUrl }),
@@ -106,10 +113,10 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const publish = publishQueue({ host, http, url, signal, socket: () => means.link?.socket() });
+  const publish = publishQueue({ host, http, url, signal, socket: () => shared.link?.socket() });
   return {
     subscribe(channel, { offset = 'now', onMessages, onError, onSubscribed, onState, onTransport, onEnd }) {
-      const followed = follow(means, channel, offset, {
+      const followed = follow(shared, channel, offset, {
         onBatch: guarded(onMessages),
         onFault: guarded(onError),
         onSubscribed: guarded<void>(onSubscribed),
@@ -117,7 +124,7 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
         onTransport: guarded(onTransport),
         onEnd: guarded((error) => {
           if (error) onError?.(error);
-          // With the client nothing is called any more.
+          // After `close()` no callback is called.
           else if (!signal.aborted) onEnd?.();
         }),
       });
@@ -130,7 +137,7 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
       };
     },
     messages(channel, { offset = 'now' } = {}) {
-      return iterate((at, listener) => follow(means, channel, at, listener), offset);
+      return iterate((at, listener) => follow(shared, channel, at, listener), offset);
     },
     async publish(channel, messages, { key = host.newKey() } = {}) {
       return { offset: await publish(publicationOf(channel, messages, key)) };
@@ -139,12 +146,15 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   };
 }
 
-const follow = (means: Means, channel: string, offset: string, listener: Listener): Followed =>
+const follow = (shared: Shared, channel: string, offset: string, listener: Listener): Followed =>
   channel.endsWith('*') && isPattern(channel)
-    ? followPattern(means, channel, listener)
-    : followChannel(means, channel, offset, listener);
+    ? followPattern(shared, channel, listener)
+    : followChannel(shared, channel, offset, listener);
 
-/** What a listener throws is its own: it must not stop what was going on, and surfaces as any uncaught error does. */
+/**
+ * Returns a listener that does not throw. An error of the caller's code must not stop the client, so it surfaces as an
+ * uncaught error.
+ */
 function guarded<T>(listener: ((value: T) => void) | undefined): (value: T) => void {
   return (value) => {
     try {

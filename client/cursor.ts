@@ -1,32 +1,89 @@
 /**
- * The cursor of one channel: the one place that decides what is delivered, so that several ways of reading may run at
- * once, while one takes over from another, and no message is lost or doubled.
+ * The cursor of one channel. It alone decides which messages are delivered, by the gap rule of PROTOCOL.md §12.3. So
+ * two transports may read at the same time while one replaces the other, and no message is lost or delivered twice.
  * @module
  */
-import { type Batch, isUnsettled } from './batch.ts';
-import { decideByOffset, type Frame, type GapDecision } from './gap-rule.ts';
 
-export interface Cursor {
+/** Consecutive messages of one channel. */
+export interface Batch {
+  /** The name of the channel. With a pattern, the channel that matched. */
   readonly channel: string;
-  /** Everything before it was delivered. */
+  /**
+   * Parsed JSON values, one per message. On channels of another content type they are strings: one per message on a
+   * WebSocket or a stream, but one string for all that one HTTP read returns, because bytes follow each other there
+   * without a boundary (PROTOCOL.md §5).
+   */
+  readonly messages: readonly unknown[];
+  /** The form of the messages: parsed JSON, text (of `text/*`), or base64 of any other type. */
+  readonly encoding: 'json' | 'text' | 'base64';
+  /** The offset before the first message. `-1` or `now` if the reading began there. */
+  readonly from: string;
+  /**
+   * The offset after the last message. Store it together with the effects of the messages, and subscribe with it the
+   * next time.
+   */
+  readonly next: string;
+  /** True if this is the end of a channel that is closed for good. The subscription is over then. */
+  readonly closed: boolean;
+}
+
+/** True for `-1` and `now`, which are not yet positions in a channel. */
+export const isUnsettled = (offset: string): boolean => offset === '-1' || offset === 'now';
+
+/** A batch that came in one WebSocket message. */
+export interface Frame extends Batch {
+  /** True if the messages are too large for a socket. They must be read over HTTP. */
+  readonly omitted: boolean;
+  /** The subscribed pattern. Undefined if the channel itself is subscribed. */
+  readonly pattern: string | undefined;
+}
+
+/**
+ * `next`: the batch follows the cursor, deliver it. `end`: its messages came before, and the channel is closed. `old`:
+ * it came before, drop it. `gap`: messages before it, or in it, are missing.
+ */
+export type GapDecision = 'next' | 'end' | 'old' | 'gap';
+
+type Span = Pick<Frame, 'from' | 'next' | 'closed'> & { readonly omitted?: boolean };
+
+/** Decides by the offset up to which everything was delivered. Offsets compare as text (PROTOCOL.md §3). */
+export function decideByOffset(mine: string, { from, next, closed, omitted = false }: Span): GapDecision {
+  if (closed && !omitted && next === mine) return 'end';
+  if (from === mine && !omitted) return 'next';
+  return next <= mine ? 'old' : 'gap';
+}
+
+/** How far one channel is delivered. */
+export interface Cursor {
+  /** The name of the channel. */
+  readonly channel: string;
+  /** Everything before this offset was delivered. */
   readonly offset: string;
-  /** Says where `-1` or `now` turned out to be; does nothing once that is known. */
+  /** Replaces `-1` or `now` by the offset that the hub answered. Does nothing if the position is known already. */
   readonly settle: (offset: string) => void;
-  /** Delivers the batch if it follows; nothing is delivered after the end, or once the signal is aborted. */
+  /**
+   * Delivers the batch if it follows. Delivers nothing after the end of the channel, or after the signal is aborted.
+   */
   readonly offer: (batch: Batch | Frame) => GapDecision;
 }
 
+/** The start of a cursor, and its callbacks. */
 export interface CursorOptions {
+  /** The name of the channel. */
   readonly channel: string;
+  /** An offset, `-1` or `now`. */
   readonly offset: string;
+  /** Aborted when the subscription ends. */
   readonly signal: AbortSignal;
+  /** Receives each batch once, in order. Empty batches are not delivered, except the last one of a closed channel. */
   readonly deliver: (batch: Batch) => void;
-  /** Called once, when the hub has answered for the first time where reading begins. */
+  /** Called once, when the hub has answered for the first time where the reading begins. */
   readonly onBegin?: () => void;
   /** Called after the last batch of a closed channel. */
   readonly onEnd: () => void;
 }
 
+/** Returns a cursor that begins at `offset`. */
 export function cursorAt({ channel, offset: start, signal, deliver, onBegin, onEnd }: CursorOptions): Cursor {
   let offset = start;
   let isOver = false;
@@ -48,22 +105,24 @@ export function cursorAt({ channel, offset: start, signal, deliver, onBegin, onE
     },
     offer(batch) {
       if (isOver || signal.aborted) return 'old';
-      const verdict = decideByOffset(offset, batch);
-      if (verdict !== 'next' && verdict !== 'end') return verdict;
-      if (verdict === 'next' && !isAhead(offset, batch)) return 'old';
+      const decision = decideByOffset(offset, batch);
+      if (decision !== 'next' && decision !== 'end') return decision;
+      if (decision === 'next' && !isAhead(offset, batch)) return 'old';
       const { encoding, next, closed } = batch;
       const from = offset;
-      const messages = verdict === 'end' ? [] : batch.messages;
+      const messages = decision === 'end' ? [] : batch.messages;
       offset = next;
       isOver = closed;
       begin();
       if (messages.length > 0 || closed) deliver({ channel, messages, encoding, from, next, closed });
       if (closed) onEnd();
-      return verdict;
+      return decision;
     },
   };
 }
 
-/** False for what would be delivered again and again, since it ends where it begins, or before. No hub says that. */
+/**
+ * False if `next` is not after the cursor. Such a batch would be delivered again and again. The hub never sends one.
+ */
 const isAhead = (mine: string, { next, messages }: Batch): boolean =>
   isUnsettled(mine) || next > mine || (next === mine && messages.length === 0);

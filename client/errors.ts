@@ -1,36 +1,41 @@
 /**
- * What goes wrong, as callers see it: the closed list of codes of PROTOCOL.md §9.
+ * The errors that callers see, with the closed list of codes of PROTOCOL.md §9.
  * @module
  */
 import { ERRORS, type ErrorCode } from '../protocol/errors.ts';
 
-/** The longest that a Retry-After is followed, in milliseconds. */
+/** The longest Retry-After that the client follows, in milliseconds. */
 const MOST_RETRY_AFTER_MS = 300_000;
 
-/** Characters of a body that is read as a refusal. The hub's have some hundred; a proxy's page may have any number. */
+/**
+ * Characters of a body that is read as a refusal. A refusal of the hub has a few hundred. The page of a proxy may be
+ * endless.
+ */
 const MOST_REFUSAL_CHARS = 65_536;
 
 interface Circumstances {
-  /** Default: that of the code. */
+  /** HTTP status. Default: the status of the code. */
   readonly status?: number;
-  /** What the answer said to wait, in milliseconds. */
+  /** Milliseconds that the answer asks the client to wait. Default: 0. */
   readonly retryAfterMs?: number;
   /** The channel of a pattern that could not be read. */
   readonly channel?: string;
+  /** The error that caused this one. A TidingsError with a cause is no answer of the hub. */
   readonly cause?: unknown;
 }
 
 /**
- * A refusal of the hub, or `unavailable` if the hub could not be reached: with status 503 if nothing answered, else with
- * the status that something in the hub's place answered.
+ * A refusal of the hub, or `unavailable` if the hub was not reached. Then the status is 503 if nothing answered, else
+ * the status that a proxy or firewall answered.
  */
 export class TidingsError extends Error {
+  /** One of the codes of PROTOCOL.md §9. */
   readonly code: ErrorCode;
-  /** HTTP status, also of refusals that came over a socket. */
+  /** HTTP status. Refusals on a socket have one as well. */
   readonly status: number;
-  /** Milliseconds to wait before another try; 0 if nothing was said. */
+  /** Milliseconds to wait before another attempt. 0 if the answer does not say. */
   readonly retryAfterMs: number;
-  /** Set if the subscription is to a pattern and this is about one of its channels. */
+  /** Set if the subscription is to a pattern and the error is about one of its channels. */
   readonly channel: string | undefined;
 
   constructor(code: ErrorCode, message: string, more: Circumstances = {}) {
@@ -43,34 +48,36 @@ export class TidingsError extends Error {
   }
 }
 
-/** Returns what was thrown as a TidingsError. Any other error means that the hub could not be reached. */
+/**
+ * Returns the error as a TidingsError. Any other error means that the hub was not reached, so it becomes `unavailable`.
+ */
 export function asTidingsError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new TidingsError('unavailable', message, { cause: error });
 }
 
-const PASSING: readonly ErrorCode[] = ['unavailable', 'internal', 'too_many_requests'];
-const OF_THE_TRANSPORT: readonly ErrorCode[] = [
+const TEMPORARY: readonly ErrorCode[] = ['unavailable', 'internal', 'too_many_requests'];
+const TRANSPORT_ONLY: readonly ErrorCode[] = [
   'route_not_found',
   'method_not_allowed',
   'not_supported',
   'too_many_subscriptions',
 ];
 
-/** True if neither time nor another way of reading cures it. */
-export function isLasting({ code }: TidingsError, hasAnotherWay: boolean): boolean {
-  return !PASSING.includes(code) && !(hasAnotherWay && OF_THE_TRANSPORT.includes(code));
+/** True if neither time nor another transport solves it. */
+export function isLasting({ code }: TidingsError, hasOtherTransport: boolean): boolean {
+  return !TEMPORARY.includes(code) && !(hasOtherTransport && TRANSPORT_ONLY.includes(code));
 }
 
-/** True for a code of §9; a newer hub may know others. */
+/** True for a code of §9. A newer hub may have others. */
 export const isErrorCode = (code: unknown): code is ErrorCode =>
   typeof code === 'string' && Object.hasOwn(ERRORS, code);
 
 /**
- * Returns the refusal in a response. Only an answer in the form of PROTOCOL.md §9 is the hub's: JSON with a known code, a
- * message, and the status of that code. Everything else comes from a proxy, a firewall, a captive portal or the platform.
- * It says nothing about the request, so it is `unavailable`, which passes.
+ * Returns the refusal in a response. The hub's own answers have the form of PROTOCOL.md §9: JSON with a known code, a
+ * message, and the status of that code. Every other answer comes from a proxy, a firewall, a captive portal or the
+ * platform. It says nothing about the request, so it becomes `unavailable`, and the client tries again.
  */
 export async function refusalOf(response: Response): Promise<TidingsError> {
   const { status } = response;
@@ -80,7 +87,7 @@ export async function refusalOf(response: Response): Promise<TidingsError> {
   return new TidingsError(code, message, { status, retryAfterMs: retryAfterMs(response) });
 }
 
-/** Returns the error for a response that is not in the hub's form, of any status. It passes. */
+/** Returns the error for a response that is not in the hub's form, of any status. The client tries again. */
 export function foreignAnswer(response: Response): TidingsError {
   const { status, type, headers } = response;
   const isRedirect = type === 'opaqueredirect' || (status >= 300 && status < 400 && status !== 304);
@@ -109,9 +116,9 @@ async function jsonIn({ body, headers }: Response): Promise<unknown> {
       if (done) return JSON.parse(text);
     }
   } catch {
-    // A body that breaks off, or is no JSON, is no refusal of the hub.
+    // A body that breaks off, or that is not JSON, is not a refusal of the hub.
   } finally {
-    // The rest of a foreign page may be endless. An error here has no consequence: the body is not needed any more.
+    // The rest of a foreign page may be endless. An error here has no effect, because nothing needs the body any more.
     reader?.cancel().catch(() => {});
   }
   return undefined;

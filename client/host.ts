@@ -1,43 +1,48 @@
 /**
- * What the client needs of the machine that it runs on: requests, sockets, time and chance. One port, so that tests can
- * hand in their own.
+ * What the client needs from the machine: requests, sockets, time and random numbers. It is one port, so that tests can
+ * replace it.
  * @module
  */
 
-/** What a socket tells, in this order; `closed` may come first, and more than once. */
+/** Receives the events of a socket, in this order. `closed` may come first, and more than once. */
 export interface WireListener {
+  /** The handshake succeeded. */
   readonly opened: () => void;
-  /** A text frame. Binary ones are not told: the hub sends none. */
-  readonly said: (text: string) => void;
+  /** A text frame came. Binary frames are ignored, because the hub sends none. */
+  readonly received: (text: string) => void;
+  /** The socket ended, or never opened. */
   readonly closed: () => void;
 }
 
+/** A WebSocket. */
 export interface Wire {
-  /** Must be called on an open socket only. */
+  /** Sends a text frame. The socket must be open. */
   readonly send: (text: string) => void;
-  /** Does nothing on a socket that is closed. */
+  /** Closes the socket. Does nothing if it is closed. */
   readonly close: () => void;
 }
 
+/** The machine that the client runs on. */
 export interface Host {
+  /** Sends a request. Rejects as the standard `fetch` does. */
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Undefined where there are no WebSockets, as in Node 20. May throw for what can be no address or protocol. */
+  /** Opens a WebSocket. Undefined where there are none, as in Node 20. May throw for an invalid address or protocol. */
   readonly openWire:
     | ((url: string, protocols: readonly string[], listener: WireListener) => Wire)
     | undefined;
-  /** Milliseconds since some moment; never goes back, and goes on while the machine sleeps. */
+  /** Milliseconds since some moment. Never goes back, and continues while the machine sleeps. */
   readonly now: () => number;
   /** Milliseconds since 1970 by the clock of the machine, which may be wrong. */
   readonly wallClock: () => number;
-  /** Runs once after so many milliseconds, up to 2^31. Answers what cancels it. */
+  /** Runs once after this many milliseconds, up to 2^31. Returns a function that cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
-  /** From 0 up to, but not 1. */
+  /** A random number from 0 up to, but not including, 1. */
   readonly random: () => number;
-  /** Never the same twice, in 1 to 64 printable ASCII characters. */
+  /** Returns 1 to 64 printable ASCII characters that are never the same twice. */
   readonly newKey: () => string;
 }
 
-/** The browser or Node as it is. */
+/** Returns the browser or Node as a host. */
 export function realHost(): Host {
   return {
     fetch: (url, init) => fetch(url, init),
@@ -60,19 +65,20 @@ function openWebSocket(url: string, protocols: readonly string[], listener: Wire
   const socket = new WebSocket(url, [...protocols]);
   socket.addEventListener('open', listener.opened);
   socket.addEventListener('message', ({ data }: { readonly data: unknown }) => {
-    if (typeof data === 'string') listener.said(data);
+    if (typeof data === 'string') listener.received(data);
   });
   socket.addEventListener('error', listener.closed);
   socket.addEventListener('close', listener.closed);
   return { send: (text) => socket.send(text), close: () => socket.close() };
 }
 
-/** Two clocks that differ by more, in milliseconds, were set or stood still. */
+/** If two clocks differ by more, in milliseconds, one of them was set or stood still. */
 const DRIFT_MS = 1_000;
 
 /**
- * The steady clock, and what it misses: on most machines it stands still while they sleep, and the clock on the wall is
- * ahead of it afterwards. That one may be set, too: ahead counts as sleep, back as nothing.
+ * Returns a steady clock that also counts sleep. On most machines the steady clock stops during sleep, and the wall
+ * clock is ahead of it afterwards. A wall clock that was set forward counts as sleep. One that was set back counts as
+ * nothing.
  */
 export function wakefulClock(steady: () => number, wall: () => number): () => number {
   let difference = wall() - steady();
@@ -88,7 +94,7 @@ export function wakefulClock(steady: () => number, wall: () => number): () => nu
   };
 }
 
-/** Not randomUUID: browsers keep that from pages that came over plain HTTP. */
+/** Not randomUUID, because browsers have it only on pages that came over HTTPS. */
 function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

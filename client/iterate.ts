@@ -1,20 +1,24 @@
 /**
- * A subscription as an async iterator: at the pace of its reader.
+ * A subscription as an async iterator, at the speed of its reader.
  * @module
  */
-import type { Batch } from './batch.ts';
+import type { Batch } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
 import type { Followed, Listener } from './subscription.ts';
 
-/** Batches that wait for their reader, and characters of their messages as JSON. With more of either it is paused. */
+/**
+ * Batches that wait for the reader, and characters of their messages as JSON. Above either number the subscription is
+ * paused.
+ */
 const MAX_WAITING = 1_000;
 const MAX_WAITING_CHARS = 8 * 1_048_576;
 
 type Follow = (offset: string, listener: Listener) => Followed;
 
 /**
- * Begins with the first `next()`. When too much waits, a subscription to a channel ends, and begins again at its offset
- * when nothing waits any more. One to a pattern has no offset, so it is paused.
+ * Returns an iterator that subscribes with the first `next()`. When too much waits, a subscription to a channel ends,
+ * and begins again at its offset when nothing waits any more. A subscription to a pattern has no offset, so it is
+ * paused.
  */
 export function iterate(follow: Follow, start: string): AsyncIterableIterator<Batch, undefined> {
   const waiting: { readonly batch: Batch; readonly size: number }[] = [];
@@ -48,7 +52,8 @@ export function iterate(follow: Follow, start: string): AsyncIterableIterator<Ba
       wake();
     },
     onFault(error) {
-      // That one channel of many has lost history must not be passed over; that there is no socket yet may.
+      // The loop must learn that one channel of the pattern has lost history. A missing socket needs no report, because
+      // it is opened again.
       if (error.channel !== undefined) end(error);
     },
     onTransport() {},

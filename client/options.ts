@@ -1,32 +1,42 @@
 /**
- * What `connect` is told, checked at once: an address that is none would else be tried for ever.
+ * The options of `connect`. They are checked at once, because the client would otherwise try a wrong address for ever.
  * @module
  */
 import type { Token } from './token.ts';
-import { isTransport, TRANSPORTS, type Transport } from './transport.ts';
+import { isTransport, TRANSPORTS, type Transport } from './transports/failover.ts';
 
+/** The options of `connect`. */
 export interface ConnectOptions {
-  /** The hub's URL: `https://…`. */
+  /** The URL of the hub: `https://…`. */
   readonly url: string;
-  /** Where sockets are, for a hub without the front door: `wss://…`. Default: `/ws` of the hub. */
+  /** The URL of the sockets, for a hub without the front door: `wss://…`. Default: `/ws` of the hub. */
   readonly socketUrl?: string | undefined;
-  /** Where streams are, for a hub without the front door. Default: the hub. */
+  /** The URL of the streams, for a hub without the front door. Default: the hub. */
   readonly streamUrl?: string | undefined;
+  /** The token, or a function that returns one. Default: no token. */
   readonly token?: Token;
-  /** Which may be used, the first choice first. Default: WebSocket, SSE, long polling, short polling. */
+  /** The transports to use, the first choice first. Default: WebSocket, SSE, long polling, short polling. */
   readonly transports?: readonly Transport[] | undefined;
 }
 
+/** The options, checked and with their defaults. */
 export interface Settings {
-  /** Without a slash at their ends. */
+  /** The URL of the hub, without a slash at its end. */
   readonly url: string;
+  /** The URL of the sockets, without a slash at its end. */
   readonly socketUrl: string;
+  /** The URL of the streams, without a slash at its end. */
   readonly streamUrl: string;
+  /** The token, or a function that returns one. */
   readonly token: Token;
+  /** The transports to use, the first choice first. */
   readonly transports: readonly Transport[];
 }
 
-/** @throws TypeError that names the option, and what it must be */
+/**
+ * Returns the options with their defaults.
+ * @throws TypeError that names the option and the values allowed
+ */
 export function settingsOf(options: ConnectOptions): Settings {
   const { token, transports = TRANSPORTS } = options;
   const url = addressOf('url', options.url, ['https', 'http']);
@@ -49,7 +59,7 @@ function addressOf(option: string, value: string, schemes: readonly string[]): s
       `${option} must begin with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, got "${value}"`,
     );
   const { username, password, search, hash, protocol, host, pathname } = address;
-  // What is read and published stands behind it, and neither fetch nor WebSocket takes a password in a URL.
+  // The client appends paths to the URL, and neither fetch nor WebSocket accepts a password in it.
   if (username || password || search || hash)
     throw new TypeError(`${option} must have no user name, password, query or fragment`);
   return `${protocol}//${host}${pathname}`.replace(/\/+$/, '');

@@ -1,71 +1,89 @@
 /**
- * One read over HTTP (PROTOCOL.md §5): a page of messages, and where to read on.
+ * One read over HTTP (PROTOCOL.md §5): a page of messages, and the offset to read on from.
  * @module
  */
 import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protocol/headers.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, isUnsettled } from './batch.ts';
+import { type Batch, isUnsettled } from './cursor.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
-import { chunksOf } from './event-stream.ts';
 import type { Host } from './host.ts';
-import { discard, type Http } from './http.ts';
-import type { RequestLimits } from './request-limits.ts';
+import { chunksOf, discard, type Http, type RequestLimits } from './http.ts';
 import { deadline } from './timers.ts';
 
 /**
- * How long a request may take until its answer begins, in milliseconds, beside the 25 s that one may be held. Two that are
- * swallowed hold up all other reads (request-limits.ts), so it must not be long.
+ * How long the answer to a request may take to begin, in milliseconds, in addition to the 25 s of a held request. It
+ * must be short: two requests that a network swallows block all other reads (http.ts).
  */
 const ANSWER_MS = 20_000;
 const HOLD_MS = 25_000;
 
-/** How long nothing may arrive of a body that has begun, in milliseconds. */
+/** How long a body that has begun may pause, in milliseconds. */
 const IDLE_MS = 30_000;
 
-/** How long a page may take in all, in milliseconds: 1 MB at 1.7 KB/s. A body that drips never ends otherwise. */
+/**
+ * How long a page may take in total, in milliseconds: 1 MB at 1.7 KB/s. Otherwise a body that comes byte by byte never
+ * ends.
+ */
 const PAGE_MS = 600_000;
 
-/** Bytes of a body. The hub answers about 1 MB at most (PROTOCOL.md §5); what a proxy answers may have no end. */
+/** Bytes of a body. The hub answers with about 1 MB at most (PROTOCOL.md §5). The answer of a proxy may be endless. */
 const MAX_PAGE_BYTES = 4 * 1_048_576;
 
+/** The answer to one read. */
 export interface Page {
+  /** The messages. It may be empty. */
   readonly batch: Batch;
-  /** True if that was all at this moment. */
+  /** True if these were all messages at that moment. */
   readonly isUpToDate: boolean;
+  /** The ETag, for `If-None-Match` of the next read. */
   readonly etag: string | undefined;
-  /** For the next long poll (PROTOCOL.md §5.1). */
+  /** The Stream-Cursor for the next long poll (PROTOCOL.md §5.1). */
   readonly cursor: string | undefined;
 }
 
+/** One read. */
 export interface PageRequest {
+  /** The name of the channel. */
   readonly channel: string;
+  /** An offset, `-1` or `now`. */
   readonly offset: string;
-  /** True to be held until there is something. */
+  /** True for a long poll. Default: false. */
   readonly isHeld?: boolean;
+  /** The Stream-Cursor of the last long poll. */
   readonly cursor?: string | undefined;
+  /** The ETag of the last page. The hub answers 304 if nothing is new. */
   readonly etag?: string | undefined;
 }
 
+/** Reads pages of one hub. */
 export interface Pages {
-  /** @throws TidingsError, or as `fetch` does */
+  /**
+   * Reads one page.
+   * @throws TidingsError, or rejects as `fetch` does
+   */
   readonly read: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
 }
 
+/** What reading pages needs. */
 export interface PagesOptions {
+  /** The timers. */
   readonly host: Pick<Host, 'after' | 'now'>;
+  /** Sends the requests. */
   readonly http: Http;
+  /** Bounds the reads that run at the same time. */
   readonly limits: RequestLimits;
-  /** The hub's, without a slash at its end. */
+  /** The URL of the hub, without a slash at its end. */
   readonly url: string;
 }
 
+/** Returns a reader of pages. Reads that are not held wait for the limits. */
 export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
     const { channel, offset, isHeld = false, cursor, etag } = request;
     const hold = isHeld ? '&live=long-poll' : '';
-    const circle = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
-    const address = `${url}/channels/${channel}?offset=${offset}${hold}${circle}`;
+    const address = `${url}/channels/${channel}?offset=${offset}${hold}${cursorQuery}`;
     const until = host.now() + PAGE_MS;
     const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {
@@ -91,7 +109,7 @@ async function pageIn(
   const { headers, status } = response;
   const next = headers.get(STREAM_NEXT_OFFSET) ?? '';
   if (!parseOffset(next)) {
-    // A page that some network answers in place of the hub has none.
+    // A page that a network answers instead of the hub has no offset.
     discard(response);
     throw foreignAnswer(response);
   }
@@ -114,8 +132,8 @@ async function pageIn(
 }
 
 /**
- * True if the answer can be one to the offset that was asked for. A cache that ignores the query answers the same page to
- * every offset. Its messages would come again and again.
+ * True if the answer can belong to the offset that was asked for. A cache that ignores the query answers the same page
+ * to every offset, and its messages would come again and again.
  */
 function follows({ messages, from, next }: Batch, status: number): boolean {
   if (from === 'now') return messages.length === 0;
@@ -123,14 +141,17 @@ function follows({ messages, from, next }: Batch, status: number): boolean {
   return status === 304 ? next === from : next > from || (next === from && messages.length === 0);
 }
 
-/** https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 (types are compared without regard to case) */
+/** Content types are compared without regard to case. https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 */
 function encodingOf({ headers }: Response): Batch['encoding'] {
   const type = (headers.get('content-type') ?? 'application/json').toLowerCase();
   if (/^application\/json\s*(;|$)/.test(type)) return 'json';
   return type.startsWith('text/') ? 'text' : 'base64';
 }
 
-/** @throws Error for more than MAX_PAGE_BYTES */
+/**
+ * Returns the whole body.
+ * @throws Error for more than MAX_PAGE_BYTES
+ */
 async function bytesOf({ body }: Response, onBytes: () => void): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -149,7 +170,7 @@ async function bytesOf({ body }: Response, onBytes: () => void): Promise<Uint8Ar
   return bytes;
 }
 
-/** What was read at once of bytes or text is one message; of JSON it is a list. */
+/** Returns the messages of a page. A page of JSON is a list. A page of text or bytes is one message. */
 function messagesIn(bytes: Uint8Array, encoding: Batch['encoding']): readonly unknown[] {
   if (encoding !== 'json') {
     if (bytes.length === 0) return [];
@@ -160,7 +181,7 @@ function messagesIn(bytes: Uint8Array, encoding: Batch['encoding']): readonly un
   return messages;
 }
 
-/** A byte order mark at the beginning is part of the message. */
+/** Decodes UTF-8. A byte order mark at the beginning is part of the message. */
 const textOf = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 
 const base64Of = (bytes: Uint8Array): string =>

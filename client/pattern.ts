@@ -1,34 +1,41 @@
 /**
- * A subscription to a pattern (PROTOCOL.md §12.4): live only, over a WebSocket only. What it has seen of each channel it
- * remembers, so that an interruption costs nothing of the channels that it knows.
+ * A subscription to a pattern (PROTOCOL.md §12.4). It is live only, and needs a WebSocket. The client remembers the
+ * offset of each channel that it has seen. After an interruption it reads these channels from there, so it loses
+ * nothing of them.
  * @module
  */
 import { type Cursor, cursorAt } from './cursor.ts';
 import { TidingsError } from './errors.ts';
-import { type LiveReader, liveReader } from './live.ts';
-import { stateTeller } from './state.ts';
-import { type Followed, type Life, type Listener, lifeIn, type Means } from './subscription.ts';
+import { type Followed, type Life, type Listener, lifeIn, type Shared } from './subscription.ts';
 import { onAbort } from './timers.ts';
+import { stateReporter } from './transports/failover.ts';
+import { type LiveReader, liveReader } from './transports/live.ts';
 
-/** Channels that a pattern remembers, those heard last: each of them is read after an interruption. */
+/**
+ * Channels that a pattern remembers: those on which a message came last. Each of them is read after an interruption.
+ */
 export const MAX_CHANNELS = 1_000;
 
-export function followPattern(means: Means, pattern: string, listener: Listener): Followed {
-  const life = lifeIn(means.signal, listener.onEnd);
-  const channels = channelsOf(means, life, listener);
-  const { link } = means;
-  if (!link || means.signal.aborted) {
+/**
+ * Subscribes to a pattern. Without a socket, or after the client is closed, the listener gets the error later, not
+ * during the call.
+ */
+export function followPattern(shared: Shared, pattern: string, listener: Listener): Followed {
+  const life = lifeIn(shared.signal, listener.onEnd);
+  const channels = channelsOf(shared, life, listener);
+  const { link } = shared;
+  if (!link || shared.signal.aborted) {
     const why = link ? 'the client is closed' : 'patterns need a WebSocket';
     queueMicrotask(() => life.end(new TidingsError(link ? 'unavailable' : 'not_supported', why)));
     return { offset: 'now', close: life.close };
   }
   let isDown = false;
   let isSubscribed = false;
-  const states = stateTeller(life.signal, listener.onState);
+  const states = stateReporter(life.signal, listener.onState);
   const leave = link.join({
     topic: pattern,
     offset: () => 'now',
-    onFrame: (frame) => channels.of(frame.channel, frame.from).take(frame),
+    onFrame: (frame) => channels.of(frame.channel, frame.from).onFrame(frame),
     onLive() {
       isDown = false;
       listener.onTransport('websocket');
@@ -50,17 +57,21 @@ export function followPattern(means: Means, pattern: string, listener: Listener)
 }
 
 interface Channels {
-  /** The reader of a channel, which begins at an offset if it is new. */
+  /** Returns the reader of a channel. A new reader begins at the offset. */
   readonly of: (channel: string, offset: string) => LiveReader;
-  /** Reads in all of them what came while there was no socket. */
+  /** Reads in all known channels what came while there was no socket. */
   readonly catchUp: () => void;
-  /** From now on only the offsets of channels are kept. */
+  /** Keeps only the offset of each channel from now on. */
   readonly pause: () => void;
-  /** Reads what came meanwhile, in each channel from where it was. */
+  /** Reads what came during the pause, in each channel from its offset. */
   readonly resume: () => void;
 }
 
-function channelsOf({ host, pages }: Means, { signal, end }: Life, { onBatch, onFault }: Listener): Channels {
+function channelsOf(
+  { host, pages }: Shared,
+  { signal, end }: Life,
+  { onBatch, onFault }: Listener,
+): Channels {
   const readers = new Map<string, LiveReader>();
   let isPaused = false;
   const newReader = (channel: string, offset: string): LiveReader => {
@@ -78,20 +89,23 @@ function channelsOf({ host, pages }: Means, { signal, end }: Life, { onBatch, on
       },
     });
   };
-  /** One that is busy stays: what it reads would come twice, or never, if its channel began again beside it. */
+  /**
+   * Removes idle readers, the oldest first. A busy reader stays: if its channel began again beside it, messages would
+   * come twice, or never.
+   */
   const forgetOldest = (): void => {
     for (const [channel, reader] of readers) {
       if (readers.size < MAX_CHANNELS) return;
       if (!reader.isBusy()) readers.delete(channel);
     }
-    // Without a bound a loop that is paused for long would fill the memory, with channels instead of messages.
+    // Without this limit a loop with a long pause would fill the memory with channels.
     if (isPaused && readers.size >= MAX_CHANNELS)
       end(new TidingsError('unavailable', `fell behind in more than ${MAX_CHANNELS} channels`));
   };
   return {
     of(channel, offset) {
       const reader = readers.get(channel) ?? newReader(channel, offset);
-      // A map keeps the order in which its keys came: the one that was heard last is last.
+      // A map keeps the order of insertion, so the channel with the newest message is last.
       readers.delete(channel);
       forgetOldest();
       readers.set(channel, reader);

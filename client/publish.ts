@@ -1,32 +1,93 @@
 /**
- * Publish: over the socket if one is open, else over HTTP. The key goes with every attempt, so that however many it
- * takes, the messages are appended once (PROTOCOL.md §4.4).
+ * Publishing: over the socket if one is open, else over HTTP. Each attempt sends the same key, so the messages are
+ * appended once, however many attempts there are (PROTOCOL.md §4.4). Each channel has a queue, because two requests on
+ * one channel could overtake each other, on the network and in the hub. Channels do not wait for each other.
  * @module
  */
+import { isChannelName } from '../protocol/channel-name.ts';
 import { IDEMPOTENCY_KEY, STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
-import { FRAME_BYTES } from '../protocol/limits.ts';
+import { FRAME_BYTES, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_REQUEST_BYTES } from '../protocol/limits.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { backoff } from './backoff.ts';
 import { asTidingsError, foreignAnswer, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { discard, type Http } from './http.ts';
-import type { Publication } from './publication.ts';
-import type { Socket } from './socket.ts';
-import { deadline, onAbort, sleep } from './timers.ts';
+import { backoff, deadline, onAbort, sleep } from './timers.ts';
+import type { Socket } from './transports/socket.ts';
 
-/** How long a publish may take, all attempts and waits together, in milliseconds. */
+/** The messages of one publish, serialized. */
+export interface Publication {
+  /** The name of the channel. */
+  readonly channel: string;
+  /**
+   * The messages as JSON text. They are serialized at once, so that each attempt sends the same text, even if the
+   * caller changes its objects.
+   */
+  readonly messages: string;
+  /** The Idempotency-Key (PROTOCOL.md §4.4). */
+  readonly key: string;
+}
+
+/**
+ * HTTP removes spaces around the value of a header, and a socket does not. The hub would see two different keys.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+ */
+const KEY = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
+
+/**
+ * Returns the messages as they are at this moment.
+ * @throws TidingsError for what the hub would refuse: `bad_channel`, `bad_request` for the key, `too_large`
+ * @throws TypeError if `messages` is not an array, or if JSON cannot carry a message
+ */
+export function publicationOf(channel: string, messages: readonly unknown[], key: string): Publication {
+  if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
+  if (typeof key !== 'string' || !KEY.test(key) || key.length > MAX_IDEMPOTENCY_KEY_LENGTH)
+    throw new TidingsError(
+      'bad_request',
+      `key must be 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters, without a space at either end`,
+    );
+  if (!Array.isArray(messages))
+    throw new TypeError('messages must be a list, also for one message: publish(channel, [message])');
+  // The gateway replaces bytes that are not UTF-8 by U+FFFD. So the hub accepts that character only as an escape
+  // (PROTOCOL.md §4).
+  const text = `[${Array.from(messages, textOf).join(',')}]`.replaceAll('\ufffd', '\\ufffd');
+  const bytes = new TextEncoder().encode(text).byteLength;
+  // The platform cuts or refuses larger requests, each transport in its own way.
+  if (bytes > MAX_REQUEST_BYTES)
+    throw new TidingsError(
+      'too_large',
+      `the messages have ${bytes} bytes, at most ${MAX_REQUEST_BYTES} are allowed`,
+    );
+  return { channel, messages: text, key };
+}
+
+/**
+ * Returns a message as JSON.
+ * @throws TypeError for a BigInt, a cyclic object, undefined, a function or a symbol
+ */
+function textOf(message: unknown, at: number): string {
+  const text: string | undefined = JSON.stringify(message);
+  if (text === undefined) throw new TypeError(`message ${at} is ${typeof message}, which JSON cannot carry`);
+  return text;
+}
+
+/** How long a publish may take, with all attempts and waits, in milliseconds. */
 export const PUBLISH_MS = 60_000;
 
-/** How long one attempt may take, in milliseconds, beside the time that its bytes need on the slowest line. */
+/** How long one attempt may take, in milliseconds, in addition to the time that its bytes need on the slowest line. */
 const ATTEMPT_MS = 10_000;
 
-/** The slowest line on which the largest publish still arrives within its minute, in bytes for each millisecond. */
+/** The slowest line on which the largest publish arrives within its minute, in bytes per millisecond. */
 const SLOWEST_LINE = 8;
 
+/** What publishing needs. */
 export interface Publisher {
+  /** The timers and random numbers. */
   readonly host: Host;
+  /** Sends the requests. */
   readonly http: Http;
+  /** The URL of the hub, without a slash at its end. */
   readonly url: string;
+  /** Returns the open socket, if there is one that answers. */
   readonly socket: () => Socket | undefined;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
@@ -34,8 +95,8 @@ export interface Publisher {
 
 /**
  * Publishes, and returns the offset after the last message.
- * @param within how long it may take, in milliseconds
- * @throws TidingsError: a refusal, or `unavailable` when it is unknown whether they were stored
+ * @param within milliseconds that it may take
+ * @throws TidingsError a refusal, or `unavailable` if it is unknown whether the messages were stored
  */
 export async function publish(
   publisher: Publisher,
@@ -54,18 +115,23 @@ export async function publish(
   }
 }
 
-/** A request on a socket does not end with a signal. */
+/** Rejects when the signal is aborted. A request on a socket does not end with a signal. */
 const endOf = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
-    const end = (): void => reject(unknown('closed, or not answered in time'));
+    const end = (): void => reject(unknownOutcome('closed, or not answered in time'));
     if (signal.aborted) end();
     onAbort(signal, end);
   });
 
-const unknown = (why: string, more: { readonly retryAfterMs?: number; readonly cause?: unknown } = {}) =>
-  new TidingsError('unavailable', `it is unknown whether the messages were stored: ${why}`, more);
+const unknownOutcome = (
+  why: string,
+  more: { readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+) => new TidingsError('unavailable', `it is unknown whether the messages were stored: ${why}`, more);
 
-/** Undefined if that was no way, or it is unknown whether it was one. */
+/**
+ * Returns undefined if there is no open socket, if the messages do not fit, or if it is unknown whether they were
+ * stored. Then HTTP is next.
+ */
 async function overSocket(
   { socket }: Publisher,
   { channel, messages, key }: Publication,
@@ -77,16 +143,19 @@ async function overSocket(
     return (await open.request(action, messages)).offset;
   } catch (error) {
     const trouble = asTidingsError(error);
-    // A token that has expired since the socket was opened is renewed by a request.
+    // The token has expired since the socket was opened. An HTTP request gets a new one.
     if (trouble.code !== 'unauthorized' && isLasting(trouble, true)) throw trouble;
     return undefined;
   }
 }
 
-/** Leaves room for the id. Larger frames would have to be cut on their way to the socket. */
+/** True if the text fits one frame of API Gateway, with 100 bytes for the id. A larger one would be split. */
 const fitsFrame = (text: string): boolean => new TextEncoder().encode(text).byteLength < FRAME_BYTES - 100;
 
-/** @param until when it is over; it gives up before a wait that would take longer */
+/**
+ * Tries until the hub answers.
+ * @param until the time at which it gives up, by `host.now()`. It gives up before a wait that would end later
+ */
 async function overHttp(publisher: Publisher, publication: Publication, until: number): Promise<string> {
   const { host, signal } = publisher;
   for (let failures = 0; ; failures++) {
@@ -98,7 +167,7 @@ async function overHttp(publisher: Publisher, publication: Publication, until: n
       const { message, retryAfterMs } = trouble;
       const wait = Math.max(backoff(failures, host.random()), retryAfterMs);
       if (signal.aborted || host.now() + wait >= until)
-        throw unknown(message, { retryAfterMs, cause: trouble });
+        throw unknownOutcome(message, { retryAfterMs, cause: trouble });
       await sleep(host, wait, signal);
     }
   }
@@ -122,9 +191,55 @@ async function attempt(
   }
 }
 
-/** Undefined for an answer that is not the hub's: a captive portal, a login page or a cache says 2xx as well. */
+/** Returns undefined if the answer is not the hub's. A captive portal, a login page or a cache answers 2xx as well. */
 function offsetIn({ status, redirected, headers }: Response): string | undefined {
   const offset = headers.get(STREAM_NEXT_OFFSET) ?? '';
   const isOfHub = (status === 204 || status === 200) && !redirected && parseOffset(offset) !== undefined;
   return isOfHub ? offset : undefined;
 }
+
+interface Job {
+  readonly publication: Publication;
+  /** The time of the call, by `host.now()`. */
+  readonly since: number;
+  readonly resolve: (offset: string) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Returns a function that publishes in the order of its calls, one publish at a time on each channel. */
+export function publishQueue(publisher: Publisher): (publication: Publication) => Promise<string> {
+  const { host, signal } = publisher;
+  const queues = new Map<string, Job[]>();
+
+  async function serve(channel: string, jobs: Job[]): Promise<void> {
+    // The minute of a publish that waits in the queue begins with the last answer. A long queue that moves is not a
+    // failure.
+    let answered = 0;
+    for (let job = jobs[0]; job; jobs.shift(), job = jobs[0]) {
+      const within = Math.max(job.since, answered) + PUBLISH_MS - host.now();
+      try {
+        if (signal.aborted) throw notSent('the client is closed');
+        if (within <= 0) throw notSent('those before it were not answered in time');
+        job.resolve(await publish(publisher, job.publication, within));
+        answered = host.now();
+      } catch (error) {
+        if (error instanceof TidingsError && error.code !== 'unavailable') answered = host.now();
+        job.reject(error);
+      }
+    }
+    queues.delete(channel);
+  }
+
+  return (publication) =>
+    new Promise((resolve, reject) => {
+      const job = { publication, since: host.now(), resolve, reject };
+      const waiting = queues.get(publication.channel);
+      if (waiting) return void waiting.push(job);
+      const jobs = [job];
+      queues.set(publication.channel, jobs);
+      void serve(publication.channel, jobs);
+    });
+}
+
+const notSent = (why: string): TidingsError =>
+  new TidingsError('unavailable', `the messages were not sent: ${why}`);

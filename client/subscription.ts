@@ -1,69 +1,84 @@
 /**
- * A subscription to one channel: its cursor, and the transports that move it.
+ * A subscription to one channel: its cursor, its state, and the transports that move the cursor.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, isUnsettled } from './batch.ts';
-import { type Cursor, cursorAt } from './cursor.ts';
+import { type Batch, type Cursor, cursorAt, isUnsettled } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
-import type { Link } from './link.ts';
-import { liveReader } from './live.ts';
+import type { RequestLimits } from './http.ts';
 import type { Pages } from './page.ts';
-import { longPollReader, pollReader } from './poll.ts';
-import type { RequestLimits } from './request-limits.ts';
-import { eventStreamReader } from './sse.ts';
-import { type ConnectionState, stateTeller } from './state.ts';
-import type { Streams } from './streams.ts';
 import { onAbort } from './timers.ts';
-import { runWithFallback, type Transport, type TransportReader } from './transport.ts';
+import {
+  type ConnectionState,
+  runWithFailover,
+  stateReporter,
+  type Transport,
+  type TransportReader,
+} from './transports/failover.ts';
+import type { Link } from './transports/link.ts';
+import { socketReader } from './transports/live.ts';
+import { longPollReader, pollReader } from './transports/polling.ts';
+import { eventStreamReader, type Streams } from './transports/streams.ts';
 
 /** What all subscriptions of a client share. */
-export interface Means {
+export interface Shared {
+  /** The machine. */
   readonly host: Host;
+  /** Reads over HTTP. */
   readonly pages: Pages;
+  /** The event streams, shared by all subscriptions. */
   readonly streams: Streams;
+  /** Bounds the long polls. */
   readonly limits: RequestLimits;
-  /** Those that work here, the first choice first. */
+  /** The transports that work here, the first choice first. */
   readonly transports: readonly Transport[];
-  /** Undefined without WebSockets. */
+  /** The socket of the client. Undefined without WebSockets. */
   readonly link: Link | undefined;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
 
-/** What a subscription tells; nothing after its end. */
+/** The callbacks of a subscription. None is called after its end. */
 export interface Listener {
+  /** Receives each batch once, in order. */
   readonly onBatch: (batch: Batch) => void;
-  /** Something to know about, after which it goes on. */
+  /** An error after which the subscription continues. */
   readonly onFault: (error: TidingsError) => void;
+  /** The messages begin to come by another transport. */
   readonly onTransport: (name: Transport) => void;
-  /** The hub has taken the subscription: nothing that is published from now on is missed. */
+  /** The hub has accepted the subscription. Nothing that is published after that is missed. */
   readonly onSubscribed: () => void;
+  /** The connection has another state. */
   readonly onState: (state: ConnectionState) => void;
-  /** It is over: without an error if the channel or the client was closed. */
+  /** The subscription is over. The error is undefined if the channel or the client was closed. */
   readonly onEnd: (error: TidingsError | undefined) => void;
 }
 
-/** A subscription that runs. */
+/** A running subscription. */
 export interface Followed {
-  /** Everything before it was handed over; `now` for a pattern. */
+  /** Everything before this offset was delivered. `now` for a pattern. */
   readonly offset: string;
-  /** Ends it without a word. */
+  /** Ends it without a callback. */
   readonly close: () => void;
-  /** Of a pattern: delivers nothing, and keeps nothing but where each channel stands, until it is resumed. */
+  /** Patterns only: delivers nothing until `resume`, and keeps only the offset of each channel. */
   readonly pause?: () => void;
+  /** Patterns only: continues after a pause. */
   readonly resume?: () => void;
 }
 
-/** The life of a subscription: it ends once, by itself, with its client or by `close`. */
+/** The lifetime of a subscription. It ends once: by itself, with its client, or by `close`. */
 export interface Life {
+  /** Aborted at the end. */
   readonly signal: AbortSignal;
+  /** Ends it, and calls `onEnd`. */
   readonly end: (error?: TidingsError) => void;
+  /** Ends it without a callback. */
   readonly close: () => void;
 }
 
+/** Returns a lifetime that ends with the client, if not before. */
 export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   const controller = new AbortController();
   const { signal } = controller;
@@ -80,17 +95,18 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
+/** Subscribes to a channel. All errors go to the listener, after this call has returned. */
 export function followChannel(
-  means: Means,
+  shared: Shared,
   channel: string,
   offset: string,
   { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
-  const { signal, end, close } = lifeIn(means.signal, onEnd);
+  const { signal, end, close } = lifeIn(shared.signal, onEnd);
   const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
-  const states = stateTeller(signal, onState);
+  const states = stateReporter(signal, onState);
   let transport: Transport | undefined;
-  const say = (name: Transport): void => {
+  const onUp = (name: Transport): void => {
     if (signal.aborted) return;
     states.up(name);
     if (name === transport) return;
@@ -98,9 +114,9 @@ export function followChannel(
     onTransport(name);
   };
   const run = async (): Promise<void> => {
-    if (means.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
-    refuseBad(channel, offset);
-    await runWithFallback(readersOf(means, cursor), signal, say, states.down);
+    if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
+    checkNames(channel, offset);
+    await runWithFailover(readersOf(shared, cursor), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -111,43 +127,23 @@ export function followChannel(
   };
 }
 
-/** Here as on the hub: a name with other characters in it would be another address. */
-function refuseBad(channel: string, offset: string): void {
+/**
+ * Refuses names and offsets that the hub refuses as well. A name with other characters would be part of the URL, and so
+ * another address.
+ */
+function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (isUnsettled(offset) || parseOffset(offset)) return;
   throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
 }
 
-function readersOf(means: Means, cursor: Cursor): TransportReader[] {
-  const source = { ...means, cursor };
+function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {
+  const source = { ...shared, cursor };
   const make: Record<Transport, () => TransportReader[]> = {
-    websocket: () => (means.link ? [socketReader(means, means.link, cursor)] : []),
+    websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
     sse: () => [eventStreamReader(source)],
     'long-poll': () => [longPollReader(source)],
     poll: () => [pollReader(source)],
   };
-  return means.transports.flatMap((name) => make[name]());
+  return shared.transports.flatMap((name) => make[name]());
 }
-
-const socketReader = ({ host, pages }: Means, link: Link, cursor: Cursor): TransportReader => ({
-  name: 'websocket',
-  run: ({ signal, up, down, lost }) =>
-    new Promise((_, reject) => {
-      const { channel } = cursor;
-      const read = (offset: string) => pages.read({ channel, offset }, signal);
-      const reader = liveReader({ host, cursor, read, signal, onRefused: reject });
-      const leave = link.join({
-        topic: channel,
-        offset: () => cursor.offset,
-        onFrame: reader.take,
-        onLive(answer) {
-          up();
-          reader.begin(answer);
-        },
-        onLost: (why) => lost?.(why),
-        onDown: down,
-        onRefused: reject,
-      });
-      onAbort(signal, leave);
-    }),
-});

@@ -1,19 +1,21 @@
 /**
- * Timers and other things that end with a signal, so that none is left behind after `close()`.
+ * Timers that end with a signal, so that none is left after `close()`, and how long to wait before another attempt.
+ * Each client draws its own time: ten thousand clients that lose the hub at the same moment must not come back at the
+ * same moment.
  * @module
  */
 import type { Host } from './host.ts';
 
 type Clock = Pick<Host, 'after'>;
 
-/** What is to be done when a signal is aborted. */
+/** The functions to call when a signal is aborted. */
 const abortActions = new WeakMap<AbortSignal, Set<{ readonly run: () => void }>>();
 
 /**
- * Runs when the signal is aborted; never if it was aborted before. Returns what cancels it.
+ * Runs when the signal is aborted. Never runs if it was aborted before. Returns a function that cancels it.
  *
- * A signal gets one listener, however many things wait for it: Node prints a MaxListenersExceededWarning for the
- * eleventh. https://nodejs.org/docs/latest-v20.x/api/events.html#eventssetmaxlistenersn-eventtargets
+ * Each signal gets one listener, because Node prints a MaxListenersExceededWarning for the eleventh.
+ * https://nodejs.org/docs/latest-v20.x/api/events.html#eventssetmaxlistenersn-eventtargets
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
   const action = { run };
@@ -30,7 +32,7 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
   return () => void actions.delete(action);
 }
 
-/** Runs after so many milliseconds unless the signal is aborted before. Returns what cancels it. */
+/** Runs after this many milliseconds, unless the signal is aborted before. Returns a function that cancels it. */
 export function later({ after }: Clock, ms: number, signal: AbortSignal, run: () => void): () => void {
   if (signal.aborted) return () => {};
   const stop = after(ms, () => {
@@ -45,7 +47,7 @@ export function later({ after }: Clock, ms: number, signal: AbortSignal, run: ()
   return cancel;
 }
 
-/** Ends after so many milliseconds, or at once when the signal is aborted. Never rejects. */
+/** Resolves after this many milliseconds, or at once when the signal is aborted. Never rejects. */
 export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -59,23 +61,24 @@ export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   });
 }
 
+/** A time limit that can be extended. */
 export interface Deadline {
   /** Aborted with the parent, or when the time is over. */
   readonly signal: AbortSignal;
-  /** Starts again, with so many milliseconds. */
+  /** Starts again, with this many milliseconds. */
   readonly extend: (ms: number) => void;
-  /** Must be called when what it guards is over: until then there is a timer. */
+  /** Stops the timer. It must be called when the guarded work is over. */
   readonly end: () => void;
 }
 
 /**
- * Between two looks at the clock, in milliseconds. Timers stand still while a machine sleeps and the clock does not: so
- * the first look after waking finds the silence. A browser makes the timers of a hidden page wait for up to a minute; then
- * there is a look each minute.
+ * The time between two checks of the clock, in milliseconds. Timers stop while a machine sleeps, and the clock does
+ * not. So the first check after waking finds the silence. A browser may delay the timers of a hidden page by up to a
+ * minute. Then there is one check per minute.
  */
-export const LOOK_MS = 2_000;
+export const CLOCK_CHECK_MS = 2_000;
 
-/** Measures by the clock, so the time during which the machine sleeps counts. */
+/** Returns a deadline that is measured by the clock, so that the sleep of the machine counts. */
 export function deadline(
   { after, now }: Pick<Host, 'after' | 'now'>,
   ms: number,
@@ -84,13 +87,13 @@ export function deadline(
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   let until = now() + ms;
-  const look = (): void => {
+  const check = (): void => {
     const left = until - now();
-    if (left > 0) stop = after(Math.min(left, LOOK_MS), look);
+    if (left > 0) stop = after(Math.min(left, CLOCK_CHECK_MS), check);
     else abort();
   };
   let stop: () => void = () => {};
-  look();
+  check();
   const forget = onAbort(parent, abort);
   if (parent.aborted) abort();
   return {
@@ -104,3 +107,30 @@ export function deadline(
     },
   };
 }
+
+/** The shortest wait, in milliseconds. */
+const LEAST_MS = 500;
+
+/** The upper limit of the first wait, in milliseconds. Each further wait has twice the limit. */
+const FIRST_MS = 2_000;
+
+/** The longest wait of a request, in milliseconds. */
+const MOST_MS = 30_000;
+
+/**
+ * The time until a failed transport is tried again beside the one that works, in milliseconds, plus or minus a quarter.
+ */
+export const RECHECK_MS = 60_000;
+
+/**
+ * Returns a random number of milliseconds, from 500 up to 2 s, 4 s, 8 s …, at most `most`.
+ * @param failures number of failures before, from 0
+ * @param random from 0 up to, but not including, 1
+ */
+export function backoff(failures: number, random: number, most: number = MOST_MS): number {
+  const range = Math.min(most, FIRST_MS * 2 ** failures);
+  return LEAST_MS + random * (range - LEAST_MS);
+}
+
+/** Returns `ms` plus or minus a quarter. */
+export const jittered = (ms: number, random: number): number => ms * (0.75 + random / 2);

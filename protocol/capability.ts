@@ -1,28 +1,30 @@
 /**
- * What a token may do: pattern → operations (PROTOCOL.md §7).
+ * What a token allows: pattern → operations (PROTOCOL.md §7).
  * @module
  */
 import { isChannelName, isPattern, patternsOf } from './channel-name.ts';
 import { isOwnChannel } from './webhooks.ts';
 
+/** The operations that a token may allow. */
 export const OPERATIONS = ['publish', 'subscribe', 'webhook', 'manage'] as const;
+/** The name of an operation. */
 export type Operation = (typeof OPERATIONS)[number];
 
-/** `{"orders/*":["subscribe"]}`. What is not listed is denied. */
+/** For example `{"orders/*":["subscribe"]}`. What is not listed is denied. */
 export type Capability = Readonly<Record<string, readonly Operation[]>>;
 
 const isOperation = (value: unknown): value is Operation =>
   OPERATIONS.some((operation) => operation === value);
 
 /**
- * Narrows untrusted JSON to a capability.
- * @throws Error with one sentence that names the first thing that is wrong
+ * Returns untrusted JSON as a capability.
+ * @throws Error with one sentence that names the first mistake
  */
 export function parseCapability(value: unknown): Capability {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Error(`a capability is a JSON object of pattern to operations, got ${JSON.stringify(value)}`);
   }
-  // No prototype: a pattern named "constructor" must not find anything that nobody granted.
+  // Without a prototype, a pattern named "constructor" finds only what was granted.
   const capability: Record<string, readonly Operation[]> = Object.create(null);
   for (const [pattern, operations] of Object.entries(value)) {
     if (!isPattern(pattern)) {
@@ -38,7 +40,7 @@ export function parseCapability(value: unknown): Capability {
   return capability;
 }
 
-/** True when any of the capabilities grants the operation on the channel. */
+/** True if one of the capabilities grants the operation on the channel. */
 export function allows(
   operation: Operation,
   channel: string,

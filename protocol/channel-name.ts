@@ -7,9 +7,9 @@ import { MAX_CHANNEL_LENGTH, MAX_SEGMENT_LENGTH, MAX_SEGMENTS } from './limits.t
 const SEGMENT = new RegExp(`^[A-Za-z0-9_.~-]{1,${MAX_SEGMENT_LENGTH}}$`);
 
 /**
- * True for 1 to 8 segments of 1 to 64 unreserved URL characters, joined by `/`, 255 characters in all.
- * `.` and `..` are no segments: URL parsers remove them on the way, so such a name could be authorized as one
- * channel and stored as another.
+ * True for 1 to 8 segments of 1 to 64 unreserved URL characters, joined by `/`, with at most 255 characters in total.
+ * `.` and `..` are not allowed: URL parsers remove them, so such a name could be authorized as one channel and stored
+ * as another.
  */
 export function isChannelName(name: string): boolean {
   if (name.length > MAX_CHANNEL_LENGTH) return false;
@@ -26,8 +26,8 @@ export function isPattern(pattern: string): boolean {
 }
 
 /**
- * All patterns that match a channel, most specific first: `a/b` gives `a/b`, `a/*`, `*`. Matching is a look-up of
- * at most nine exact keys, never a scan over what is registered.
+ * Returns all patterns that match a channel, the most specific first: `a/b` gives `a/b`, `a/*`, `*`. A match is a
+ * look-up of at most nine exact keys, never a scan over all subscriptions.
  */
 export function patternsOf(channel: string): string[] {
   const segments = channel.split('/');

@@ -1,9 +1,9 @@
 /**
- * The closed vocabulary of refusals: PROTOCOL.md §9 lists the same codes, and a test holds the two together.
+ * The closed list of error codes. PROTOCOL.md §9 lists the same codes, and a test compares the two.
  * @module
  */
 
-/** Code → HTTP status. What each means, and who should act, is in meanings.ts: a client has no use for that text. */
+/** Code → HTTP status. The meaning of each code is in meanings.ts, because the client does not need that text. */
 export const ERRORS = {
   bad_channel: { status: 400 },
   bad_offset: { status: 400 },
@@ -40,18 +40,24 @@ export const ERRORS = {
   unavailable: { status: 503 },
 } as const satisfies Record<string, { readonly status: number }>;
 
+/** One of the codes of PROTOCOL.md §9. */
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * An answer of "no" that may reach the caller as it is. Whatever else is thrown reaches the caller as `internal`,
- * so internal text cannot leak by accident.
+ * A refusal that the caller sees as it is. Every other error reaches the caller as `internal`, so internal text cannot
+ * leak.
  */
 export class Refusal extends Error {
+  /** One of the codes of PROTOCOL.md §9. */
   readonly code: ErrorCode;
-  /** What a program may want to know beside the code, by header name. */
+  /** More information for programs, by header name. */
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param message one lower-case sentence with the value received and the value allowed; the caller will read it */
+  /**
+   * Makes a refusal.
+   * @param message one lower-case sentence with the value received and the values allowed; the caller reads it
+   * @param headers headers of the answer
+   */
   constructor(code: ErrorCode, message: string, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.name = 'Refusal';

@@ -1,5 +1,5 @@
 /**
- * The header names of the Durable Streams protocol that the hub speaks, spelled once.
+ * The header names of the Durable Streams protocol that the hub uses.
  * https://github.com/durable-streams/durable-streams/blob/main/PROTOCOL.md
  * @module
  */
@@ -18,8 +18,14 @@ export const PRODUCER_EXPECTED_SEQ = 'Producer-Expected-Seq';
 export const PRODUCER_RECEIVED_SEQ = 'Producer-Received-Seq';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
 
-/** Carries the value of Authorization behind the edge, because CloudFront signs requests to the stream origin in Authorization. */
+/**
+ * Carries the value of Authorization behind the edge, because CloudFront uses Authorization to sign its own requests to
+ * the stream origin.
+ */
 export const EDGE_TOKEN = 'x-tidings-authorization';
 
-/** Requests for parts of the protocol that this version refuses by name, rather than ignore and lose their meaning. */
+/**
+ * Parts of the protocol that this version does not support. They are refused, because ignoring them would change the
+ * meaning of a request.
+ */
 export const UNSUPPORTED_HEADERS = ['Stream-Forked-From', 'Content-Encoding'] as const;

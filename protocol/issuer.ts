@@ -1,35 +1,38 @@
 /**
- * An identity provider whose tokens a hub takes, and what they allow (PROTOCOL.md §7.1).
+ * An identity provider whose tokens the hub accepts, and what its tokens allow (PROTOCOL.md §7.1).
  * @module
  */
 import { type Capability, parseCapability } from './capability.ts';
 import { isPattern } from './channel-name.ts';
 import { fieldsOf } from './fields.ts';
 
+/** An identity provider. */
 export interface Issuer {
-  /** The `iss` of its tokens, to the letter. */
+  /** The exact `iss` of its tokens. */
   readonly url: string;
-  /** The `aud` of those that are for this hub. */
+  /** The `aud` of the tokens for this hub. */
   readonly audience: string;
-  /** Where its public keys are. */
+  /** The URL of its public keys. */
   readonly jwksUrl: string;
+  /** What its tokens allow. */
   readonly claims: ClaimRules;
 }
 
+/** The rules that turn claims into capabilities. */
 export interface ClaimRules {
   /** The claim whose values grant something. */
   readonly claim: string;
   /** Value → what it grants. A value that is not listed grants nothing. */
   readonly grants: Readonly<Record<string, Capability>>;
-  /** The claim that names the tenant below which all of that holds; undefined where there are no tenants. */
+  /** The claim that names the tenant. The grants apply below its name. Undefined without tenants. */
   readonly tenant: string | undefined;
 }
 
 const MEMBERS = ['claim', 'grants', 'tenant'];
 
 /**
- * Narrows untrusted JSON to rules.
- * @throws Error with one sentence that names the first thing that is wrong
+ * Returns untrusted JSON as rules.
+ * @throws Error with one sentence that names the first mistake
  */
 export function parseClaimRules(value: unknown): ClaimRules {
   const { claim, grants, tenant } = fieldsOf(value);
@@ -46,7 +49,10 @@ export function parseClaimRules(value: unknown): ClaimRules {
   return { claim, tenant, grants: parseGrants(grants, tenant !== undefined) };
 }
 
-/** @throws Error what the environment of a function has in its place is a wiring mistake */
+/**
+ * Returns the identity provider that a function's environment names, or undefined for `null`.
+ * @throws Error if the value has another form, which is a mistake in the wiring
+ */
 export function parseIssuer(value: unknown): Issuer | undefined {
   if (value === null) return undefined;
   const { url, audience, jwksUrl, claims } = fieldsOf(value);
@@ -55,7 +61,7 @@ export function parseIssuer(value: unknown): Issuer | undefined {
 }
 
 function parseGrants(grants: object, hasTenants: boolean): Readonly<Record<string, Capability>> {
-  // No prototype: a token whose value is "constructor" must not find anything that nobody granted.
+  // Without a prototype, a token with the value "constructor" finds only what was granted.
   const parsed: Record<string, Capability> = Object.create(null);
   for (const [value, granted] of Object.entries(grants)) {
     const capability = parseCapability(granted);

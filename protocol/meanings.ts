@@ -1,9 +1,10 @@
 /**
- * What each code means, and who should act: PROTOCOL.md §9 says the same, and a test holds the two together.
+ * The meaning of each code, and who must act. PROTOCOL.md §9 says the same, and a test compares the two.
  * @module
  */
 import type { ErrorCode } from './errors.ts';
 
+/** Code → meaning. */
 export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   bad_channel: 'the channel name breaks the rules of §2: correct the name',
   bad_offset: 'the offset is not one the hub gave out: use Stream-Next-Offset, -1 or now',

@@ -1,43 +1,48 @@
 /**
- * What the hub says of itself to whoever operates it: the names of its metrics. The functions emit them, the dashboard and
- * the alarms read them, and both from here, so that they cannot drift.
+ * The names of the hub's metrics. The functions emit them, and the dashboard and the alarms read them. Both take the
+ * names from here, so they cannot differ.
  *
- * CloudWatch takes each name with each value of its dimensions for a metric of its own, $0.30 a month while it is used. So
- * most are of the whole stage, and only what is useless without it says which function.
+ * CloudWatch bills each name with each value of its dimensions as one metric, $0.30 a month while it is used. So most
+ * metrics are for the whole stage. Only those that are useless without it have the function as a dimension.
  * https://aws.amazon.com/cloudwatch/pricing/
  * @module
  */
 
+/** The CloudWatch namespace. */
 export const METRICS_NAMESPACE = 'Tidings';
 
-/** The dimensions: `dev` and the like, and a key of `doorNames` in lambda/env.ts. */
+/** The dimensions. Values: the name of the stage, such as `dev`, and a key of `handlerNames` in lambda/env.ts. */
 export const STAGE = 'Stage';
 export const FUNCTION = 'Function';
 
+/** The unit and the dimensions of a metric. */
 export interface MetricDefinition {
+  /** The CloudWatch unit. */
   readonly unit: 'Count' | 'Milliseconds';
+  /** The names of the dimensions. */
   readonly dimensions: readonly (typeof STAGE | typeof FUNCTION)[];
 }
 
 const ofStage = { unit: 'Count', dimensions: [STAGE] } as const;
 const ofFunction = { unit: 'Count', dimensions: [STAGE, FUNCTION] } as const;
 
+/** Name → definition. */
 export const METRICS = {
   /** Messages that were appended. */
   Published: ofStage,
-  /** Messages that were handed over, once for each who got them. Each transport is a function of its own. */
+  /** Messages that were delivered, once for each receiver. Each transport is a function of its own. */
   Delivered: ofFunction,
-  /** From when a message was written until all who listen on a shard had it, or had failed to take it. */
+  /** The time from the write of a message until all subscribers of a shard have it, or could not take it. */
   PushLag: { unit: 'Milliseconds', dimensions: [STAGE] },
-  /** Posts that were answered 410: the connection is no more. */
+  /** Posts that API Gateway answered with 410: the connection is gone. */
   PostsGone: ofStage,
-  /** Posts that were answered 429 to the last attempt, and are tried again later. */
+  /** Posts whose last attempt was answered with 429. They are tried again later. */
   PostsPutOff: ofStage,
-  /** Hints that went straight to the hub's queues, because the topic was busy. */
+  /** Hints that were sent directly to the queues, because the topic was throttled. */
   HintsDiverted: ofStage,
-  /** Attempts at an endpoint that failed, whether or not another follows. */
+  /** Attempts at an endpoint that failed, with or without a further attempt. */
   WebhooksFailed: ofStage,
-  /** Attempts that were not made: the address is none that the hub calls. */
+  /** Attempts that were not made, because the hub does not call such an address. */
   WebhooksBlocked: ofStage,
   /** Deliveries that were given up. */
   WebhooksExhausted: ofStage,
@@ -45,17 +50,18 @@ export const METRICS = {
   RefusedAccess: ofStage,
   /** Refused with 429. */
   RefusedTooMany: ofStage,
-  /** Refused with another 4xx, or 501: the caller's to mend. */
+  /** Refused with another 4xx or 501: the caller must correct the request. */
   RefusedRequests: ofStage,
-  /** What a store was too busy for: 503 to who asked, or put off. */
+  /** Requests that a throttled store could not serve: answered with 503, or put off. */
   Unavailable: ofFunction,
-  /** Faults of the hub's own: 500 to who asked, or a message that comes back. Each has a line in the log. */
+  /** Defects of the hub: answered with 500, or a queue message that comes back. Each has a line in the log. */
   Defects: ofFunction,
 } as const satisfies Record<string, MetricDefinition>;
 
+/** The name of a metric. */
 export type MetricName = keyof typeof METRICS;
 
-/** Of a refusal by its HTTP status. What is the hub's own fault is a defect and not a refusal. */
+/** Returns the metric of a refusal by its HTTP status. A defect of the hub is not a refusal. */
 export function refusedAs(status: number): MetricName {
   if (status === 401 || status === 403) return 'RefusedAccess';
   if (status === 429) return 'RefusedTooMany';

@@ -1,10 +1,13 @@
 /**
- * What of a caller may stand in a URL (PROTOCOL.md §7): a ticket, and never a token.
+ * The query parameters that may carry a secret (PROTOCOL.md §7): a ticket may, a token may not.
  * @module
  */
 export const TICKET = 'ticket';
 
-/** By these names others take tokens from URLs (RFC 6750 §2.3 the first of them): here nobody is to build on it. */
+/**
+ * Names by which other services accept tokens in URLs, such as RFC 6750 §2.3. The hub refuses them, so that no caller
+ * relies on them.
+ */
 const TOKEN_NAMES: ReadonlySet<string> = new Set([
   'accesstoken',
   'apikey',
@@ -16,6 +19,6 @@ const TOKEN_NAMES: ReadonlySet<string> = new Set([
   'token',
 ]);
 
-/** True for the name of a query parameter that can only mean a token, however it is spelled. */
+/** True for the name of a query parameter that can only mean a token, in any spelling. */
 export const meansToken = (name: string): boolean =>
   TOKEN_NAMES.has(name.toLowerCase().replace(/[^a-z]/g, ''));

@@ -1,5 +1,5 @@
 /**
- * The header names of Standard Webhooks and of CloudEvents' handshake, and the hub's own channels, spelled once.
+ * The header names of Standard Webhooks and of the CloudEvents handshake, and the hub's own channels.
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  * https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md
  * @module
@@ -12,13 +12,14 @@ export const ALLOWED_ORIGIN = 'webhook-allowed-origin';
 export const ALLOWED_RATE = 'webhook-allowed-rate';
 export const SECRET_PREFIX = 'whsec_';
 
-/** How the hub introduces itself to whom it calls. */
+/** The User-Agent of the hub's requests to endpoints. */
 export const USER_AGENT = 'Tidings/0.1';
 
-/** Channels below this name are the hub's own to publish on. */
+/** The prefix of the channels on which only the hub publishes. */
 const OWN = 'tidings/';
 
-/** Where is told what happens to endpoints. */
+/** The channel that reports what happens to endpoints. */
 export const WEBHOOK_NOTICES = 'tidings/webhooks';
 
+/** True for a channel on which only the hub publishes. */
 export const isOwnChannel = (channel: string): boolean => channel.startsWith(OWN);

@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: runs one of the programs in bench/, against a local stack of its own if it measures one.
+ * `npm run bench`: runs one of the benchmarks in bench/, most of them on a local hub.
  * @module
  */
 import { randomInt } from 'node:crypto';
@@ -9,10 +9,10 @@ import { burst } from '../bench/burst.ts';
 import { environments } from '../bench/environments.ts';
 import { fanout } from '../bench/fanout/fanout.ts';
 import { shards } from '../bench/fanout/shards.ts';
-import { flood, sayFlood } from '../bench/flood.ts';
+import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
-import { hop, sayHop } from '../bench/hop.ts';
-import type { BenchedHub } from '../bench/hub.ts';
+import { hop, printHop } from '../bench/hop.ts';
+import type { MeasuredHub } from '../bench/hub.ts';
 import { path } from '../bench/path.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
@@ -23,29 +23,29 @@ import { type RunningHub, startHub } from './local-hub.ts';
 const HELP = `usage: npm run bench -- path | append | quota | hold | burst | hop | webhooks | flood | environments |
                              fanout | shards
 
-Measures on this machine, the first nine on local stacks of their own, and prints medians and raw rounds. Compare the
-ratios within a run, not the numbers of two runs.
+Measures on this machine, the first nine on local hubs, and prints medians and raw rounds. Compare the ratios within one
+run. Do not compare the numbers of two runs.
 
-  path      one event to each transport: AWS calls, calls in a row, delay, dollars a million
-  append    appends a second, p50 and p99, and AWS calls per append
-  quota     publishes a second, p50 and p95 at the SNS quota of 300 a second, compared with a Region of 30,000 a second
-  hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
-  burst     100 events at once to 100 sockets: time to the last, frames and billed units, the gap rule
-  hop       50 clients change transports at random in chaos mode while 5,000 messages are published: what is lost
+  path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
+  append    appends per second, p50 and p99, and AWS calls per append
+  quota     publishes per second, p50 and p95 with an SNS quota of 300 per second, compared with one of 30,000
+  hold      500 held long polls: time from a publish to the answers, DynamoDB reads while they wait, memory
+  burst     100 events at once to 100 sockets: time to the last frame, frames and billed units, the gap rule
+  hop       50 clients change transports at random in chaos mode, while 5,000 messages are published: what is lost
             (HOP_SEED=N repeats a run)
-  webhooks  1,000 events to an endpoint that never answers, beside nine healthy ones: their p95 with and without it,
-            and AWS calls per delivery
-  flood     ten times the rate of a slow hub for 20 s: what is refused, what others notice, requests at a time
+  webhooks  1,000 events to an endpoint that never answers, and nine healthy ones: their p95 with and without it, and AWS
+            calls per delivery
+  flood     ten times the rate of a slow hub for 20 s: what is refused, what other callers notice, parallel requests
   environments
-            10 events a second to 60 sockets and 5 endpoints: delays, processor time and memory with one request at a
+            10 events per second to 60 sockets and 5 endpoints: delays, processor time and memory with one request at a
             time in each process, as deployed, and with 64
-  fanout    one frame to 10,000 connections: posts a second and processor time a post, beside the SDK's way
-  shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last, processor time, memory`;
+  fanout    one frame to 10,000 connections: posts per second and processor time per post, compared with the SDK
+  shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last post, processor time, memory`;
 
 const MOST_HELD = 1_024;
 const HOP = { channel: 'bench/hop', clients: 50, messages: 5_000, pauseMs: 20 };
 const FLOOD = { seconds: 20, publishesPerSecond: 20, maxHolds: 6 };
-/** What is measured is the hub, not its throttles: as much as an account has. */
+/** The highest limits that an account has, because the benchmarks measure the hub and not its throttles. */
 const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 10_000 };
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
@@ -57,7 +57,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   hop: hopInChaosMode,
   webhooks: () => onHub(webhooks),
   flood: () =>
-    onHub(async (hub) => sayFlood(await flood(hub, FLOOD), say), CALM, {
+    onHub(async (hub) => printFlood(await flood(hub, FLOOD), print), CALM, {
       'tidings:publishesPerSecond': FLOOD.publishesPerSecond,
       'tidings:maxHolds': FLOOD.maxHolds,
       'tidings:heldPerCaller': FLOOD.maxHolds / 2,
@@ -66,19 +66,19 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     environments(async (concurrency) => {
       const hub = await startHub({ concurrency, context: UNTHROTTLED });
       return { hub: benched(hub), close: hub.close };
-    }, say),
-  fanout: () => fanout(say),
-  shards: () => shards(say),
+    }, print),
+  fanout: () => fanout(print),
+  shards: () => shards(print),
 };
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 endWithReader();
 const program = PROGRAMS[process.argv[2] ?? ''];
 if (program === undefined) {
-  say(HELP);
+  print(HELP);
   process.exitCode = process.argv[2] === '--help' ? 0 : 2;
 } else {
-  say(
+  print(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`,
   );
   await program().catch(fail);
@@ -86,11 +86,11 @@ if (program === undefined) {
 
 async function hopInChaosMode(): Promise<void> {
   const seed = Number(process.env.HOP_SEED ?? randomInt(MAX_SEED));
-  say(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
+  print(`${HOP.messages} messages, ${HOP.clients} clients, seed ${seed}`);
   await onHub(
-    async (hub) => sayHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), say),
+    async (hub) => printHop(await hop({ ...hub, ...HOP, random: seeded(seed) }), print),
     chaosMode(seed),
-    // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
+    // A stream that its reader has left continues to the end of its life, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
 }
@@ -128,9 +128,9 @@ async function onTwoRegions(): Promise<void> {
         if (all) await fetch(`${control}/faults`, { method: 'POST', body: JSON.stringify(fault) });
         else await fetch(`${control}/faults`, { method: 'DELETE' });
       };
-      await quota({ wide, narrow: benched(hub), refuse }, say);
+      await quota({ wide, narrow: benched(hub), refuse }, print);
       const metrics = hub.stack.metrics().filter(({ name }) => name === 'HintsDiverted');
-      say(`\nhints past the topic: ${metrics.reduce((sum, one) => sum + one.sum, 0)}`);
+      print(`\nhints sent past the topic: ${metrics.reduce((sum, one) => sum + one.sum, 0)}`);
     } finally {
       await hub.close();
     }
@@ -138,7 +138,7 @@ async function onTwoRegions(): Promise<void> {
 }
 
 async function onHub(
-  measure: (hub: BenchedHub) => Promise<void>,
+  measure: (hub: MeasuredHub) => Promise<void>,
   chaos: Chaos = CALM,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
@@ -159,14 +159,14 @@ async function onHub(
   }
 }
 
-function benched({ stack, token }: RunningHub): BenchedHub {
+function benched({ stack, token }: RunningHub): MeasuredHub {
   const { socketUrl } = stack;
   if (socketUrl === undefined) throw new Error('the hub has no sockets');
   return {
     url: stack.url,
     socketUrl,
     token,
-    say,
+    print: print,
     calls: async () =>
       (await rowsOf(stack.control, 'calls')).map(({ function: path, action, count }) => ({
         who: String(path).split('/')[1] ?? '',

@@ -1,5 +1,5 @@
 /**
- * `npm run build`: makes dist/client, a package of the client and of `mint()` that any project can install or copy.
+ * `npm run build`: makes dist/client, a package with the client and `mint()` that any project can install or copy.
  * @module
  */
 import { spawnSync } from 'node:child_process';
@@ -18,10 +18,10 @@ CommonJS modules. Copy the folder into a project, or install it: npm install PAT
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = resolve('dist/client');
 
-/** The entries of the package, and the sources that they are made of. */
+/** The entry points of the package, and their source files. */
 const ENTRIES = { index: 'client/index.ts', mint: 'scripts/mint.ts' };
 
-/** Both kinds of modules. A CommonJS project of TypeScript needs types of its own kind. */
+/** Both kinds of modules. A CommonJS project in TypeScript needs its own kind of type files. */
 const KINDS = [
   { format: 'esm', script: '.js', types: '.d.ts' },
   { format: 'cjs', script: '.cjs', types: '.d.cts' },
@@ -33,12 +33,12 @@ await command(HELP, {}, async () => {
   for (const { format, script } of KINDS) await build(bundleOf(format, script));
   writeTypes();
   writeFileSync(join(OUT, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
-  // mint() has jose in it, whose licence asks to be passed on.
+  // mint() contains jose, whose licence must be passed on.
   cpSync(join(PROJECT, 'node_modules/jose/LICENSE.md'), join(OUT, 'LICENSE-jose.md'));
   process.stdout.write(`${OUT}\n`);
 });
 
-/** One file for each entry: a page without a bundler loads it with one request. */
+/** Bundles each entry into one file, so that a page without a bundler loads it with one request. */
 function bundleOf(format: 'esm' | 'cjs', extension: string): BuildOptions {
   return {
     absWorkingDir: PROJECT,
@@ -53,7 +53,10 @@ function bundleOf(format: 'esm' | 'cjs', extension: string): BuildOptions {
   };
 }
 
-/** esbuild writes no types: tsc does, a file for each source, in types/. Beside each entry stands what leads there. */
+/**
+ * Writes the types. esbuild writes none, so tsc writes a file for each source into types/. Each entry gets a file that
+ * exports its types.
+ */
 function writeTypes(): void {
   const types = join(OUT, 'types');
   const tsc = ['-p', join(PROJECT, 'tsconfig.build.json'), '--outDir', types];
@@ -61,7 +64,7 @@ function writeTypes(): void {
   for (const file of globSync('**/*.d.ts', { cwd: types })) {
     const text = readFileSync(join(types, file), 'utf8');
     for (const kind of KINDS) {
-      // The sources import ".ts" files, which are not in the package.
+      // The sources import ".ts" files, which the package does not contain.
       const path = join(types, file.replace(/\.d\.ts$/, kind.types));
       writeFileSync(path, text.replace(/(from '\.{1,2}\/[^']+)\.ts'/g, `$1${kind.script}'`));
     }
@@ -81,7 +84,7 @@ function manifest(): object {
   return {
     name: 'tidings-client',
     version,
-    description: 'The client of a Tidings hub: reads and publishes over whatever transport there is',
+    description: 'The client of a Tidings hub: reads and publishes by the best transport that works',
     private: true,
     license,
     type: 'module',
@@ -92,7 +95,7 @@ function manifest(): object {
     types: './index.d.ts',
     exports: {
       '.': entryOf('index'),
-      // The key that signs tokens has no place in a page: bundlers for browsers refuse to import this.
+      // The signing key must not be in a page, so bundlers for browsers refuse this import.
       './mint': { browser: null, ...entryOf('mint') },
       './package.json': './package.json',
     },

@@ -1,23 +1,24 @@
 /**
- * What the commands of this project share: flags, and one sentence instead of a stack trace.
+ * What the commands share: flags, help, and one sentence instead of a stack trace.
  * @module
  */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
-/** A mistake of the person at the keyboard. */
+/** A mistake in the command line. The process ends with exit code 2. */
 export class UsageError extends Error {}
 
 const EXIT_USAGE = 2;
 
 /**
- * Ends the command when the reader of its output is gone, as after `| head -2`. A command that handles SIGTERM ends as it
- * does then, and any other ends at once. Without this, Node prints a stack trace: a write to a closed pipe is an error.
+ * Ends the command when the reader of its output has ended, as after `| head -2`. A command that handles SIGTERM ends
+ * as it does then. Any other ends at once. Without this, Node prints a stack trace, because a write to a closed pipe is
+ * an error.
  */
 export function endWithReader(): void {
   let isEnding = false;
   const end = (error: NodeJS.ErrnoException): void => {
     if (error.code !== 'EPIPE') throw error;
-    // What the command writes while it ends fails, too.
+    // Output that the command writes while it ends fails as well.
     if (isEnding) return;
     isEnding = true;
     if (!process.emit('SIGTERM', 'SIGTERM')) process.exit();
@@ -26,7 +27,8 @@ export function endWithReader(): void {
 }
 
 /**
- * Runs a command's main function. `--help` prints the help; a usage error prints its sentence and where help is.
+ * Runs the main function of a command. `--help` prints the help. A usage error prints one sentence, and how to get
+ * help.
  * @param help the whole help text; its first line is the usage
  */
 export async function command<O extends ParseArgsOptionsConfig>(
@@ -46,11 +48,11 @@ export async function command<O extends ParseArgsOptionsConfig>(
   }
 }
 
-/** Says what went wrong in one sentence, and has the process end with 1, or with 2 after a usage error. */
+/** Prints one sentence about an error. The process will end with exit code 1, or 2 after a usage error. */
 export function fail(error: unknown): void {
   process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
   const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof UsageError ? ' (--help lists what there is)' : '';
+  const hint = error instanceof UsageError ? ' (--help lists the options)' : '';
   process.stderr.write(`tidings: ${message}${hint}\n`);
 }
 
@@ -60,13 +62,13 @@ function flagsOf<O extends ParseArgsOptionsConfig>(options: O): FlagsOf<O> {
   try {
     return parseArgs({ options, args: withNumbers(process.argv.slice(2)) }).values;
   } catch (error) {
-    // Node's sentence is good; its advice on positional arguments is not for here.
+    // Node's first sentence is good. The second one is about positional arguments, which these commands do not have.
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ');
     throw new UsageError(sentence);
   }
 }
 
-/** Node takes the -1 of `--offset -1` for a flag. */
+/** Joins `--offset -1` to `--offset=-1`, because Node takes `-1` for a flag. */
 function withNumbers(args: readonly string[]): string[] {
   const isNumber = (text: string | undefined) => text !== undefined && /^-\d+$/.test(text);
   return args.flatMap((text, at) => {

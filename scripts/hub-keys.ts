@@ -1,5 +1,5 @@
 /**
- * Finds the signing keys of a hub, and replaces them: the local one's, or a deployed one's by the outputs of its stack.
+ * Finds and replaces the signing keys of a hub: the local one, or a deployed one by the outputs of its stack.
  * @module
  */
 import { createHash, randomInt } from 'node:crypto';
@@ -16,22 +16,29 @@ import { describeStack } from './doctor/deployed.ts';
 import { readIdentity } from './doctor/identity.ts';
 import { type LocalHub, readLocalHub } from './local-file.ts';
 
-/** As many characters, and of the same, as the template has Secrets Manager generate. */
+/** The same length and characters as the key that Secrets Manager generates for the template. */
 const KEY_LENGTH = 64;
 const KEY_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
+/** What minting a token needs. */
 export interface HubKeys {
+  /** The current signing key, as text. */
   readonly key: string;
+  /** The `aud` of tokens for this hub. */
   readonly audience: string;
 }
 
-/** Where the keys of a hub are. */
+/** The secret that holds the keys of a hub. */
 export interface KeyStore {
+  /** The client with the Region and the credentials. */
   readonly client: SecretsManagerClient;
+  /** The ARN of the secret. */
   readonly arn: string;
+  /** The `aud` of tokens for this hub. */
   readonly audience: string;
 }
 
+/** The outputs of a stack, by name. */
 export type Outputs = Readonly<Record<string, string | undefined>>;
 
 function storeOfLocalHub({ aws, outputs }: Pick<LocalHub, 'aws' | 'outputs'>): KeyStore {
@@ -39,12 +46,15 @@ function storeOfLocalHub({ aws, outputs }: Pick<LocalHub, 'aws' | 'outputs'>): K
   return storeIn(outputs, { endpoint, region, credentials: { accessKeyId, secretAccessKey } });
 }
 
-/** Uses the caller's own AWS credentials and region, as the CDK does. */
+/** Uses the AWS credentials and the Region of the caller, as the CDK does. */
 async function storeOfDeployedHub(stage: string): Promise<KeyStore> {
   return storeIn(await outputsOf(`tidings-${stage}-log`), {});
 }
 
-/** The keys of the deployed hub of that stage; of the one that runs here, if there is none. */
+/**
+ * Returns the key store of the deployed hub of a stage, or of the local hub without a stage.
+ * @throws UsageError if no local hub runs
+ */
 export async function storeFor(stage: string | undefined): Promise<KeyStore> {
   if (stage !== undefined) return await storeOfDeployedHub(stage);
   const local = readLocalHub();
@@ -53,24 +63,27 @@ export async function storeFor(stage: string | undefined): Promise<KeyStore> {
   return storeOfLocalHub(local);
 }
 
+/** Returns the keys of a local hub. */
 export async function keysOfLocalHub(hub: Pick<LocalHub, 'aws' | 'outputs'>): Promise<HubKeys> {
   return await keysIn(storeOfLocalHub(hub));
 }
 
+/** Returns the keys of the deployed hub of a stage. */
 export async function keysOfDeployedHub(stage: string): Promise<HubKeys> {
   return await keysIn(await storeOfDeployedHub(stage));
 }
 
+/** The result of a rotation. */
 export interface Rotated extends HubKeys {
-  /** Since when the key that was current until now has signed. */
+  /** The time since which the previous key has signed. */
   readonly since: Date | undefined;
-  /** True if a key was given up: the one before that. */
+  /** True if the rotation ended an older key: the one before the previous one. */
   readonly isEndOfAnother: boolean;
 }
 
 /**
- * The current key becomes the previous one, and a new one takes its place.
- * @throws Error if somebody else does so at the same time: one of the two would be lost, with all that it had signed
+ * Makes the current key the previous one, and generates a new current key.
+ * @throws Error if another rotation runs at the same time, because one of the two keys would be lost
  */
 export async function rotate(store: KeyStore): Promise<Rotated> {
   const { client, arn, audience } = store;
@@ -81,32 +94,36 @@ export async function rotate(store: KeyStore): Promise<Rotated> {
   const put = new PutSecretValueCommand({
     SecretId: arn,
     SecretString: JSON.stringify({ current: key, previous: current }),
-    // A version has one successor: Secrets Manager refuses another value under the same token.
+    // Two rotations of the same version have the same token. Secrets Manager refuses the second one, because its value
+    // differs.
     ClientRequestToken: createHash('sha256').update(version).digest('hex'),
   });
   try {
     await client.send(put);
   } catch (error) {
     if (!(error instanceof ResourceExistsException)) throw error;
-    throw new Error('somebody else rotates the keys of this hub at this moment: look, and try again');
+    throw new Error('another rotation of this hub runs at the same time: check its result, and try again');
   }
   return { key, audience, since, isEndOfAnother: hasPrevious };
 }
 
-/** The outputs of a deployed hub: where its doors are. */
+/** Returns the outputs of the stack of a deployed hub, which contain its URLs. */
 export const outputsOfDeployedHub = (stage: string): Promise<Outputs> => outputsOf(`tidings-${stage}-hub`);
 
-/** The URL of a deployed hub's HTTP API, without a slash at its end. */
+/** Returns the URL of a deployed hub's HTTP API, without a slash at its end. */
 export async function urlOfDeployedHub(stage: string): Promise<string> {
   const { HttpUrl } = await outputsOfDeployedHub(stage);
   if (!HttpUrl) throw new Error(`the stack tidings-${stage}-hub has no output HttpUrl`);
   return HttpUrl.replace(/\/$/, '');
 }
 
-/** @throws Error with one sentence if there are no credentials, no Region, or no such stack */
+/**
+ * Returns the outputs of a stack.
+ * @throws Error with one sentence if there are no credentials, no Region, or no such stack
+ */
 async function outputsOf(stack: string): Promise<Outputs> {
   const found = await describeStack(stack).catch(async (error: unknown) => {
-    // The messages of the SDK, such as "Region is missing", do not tell what to do. readIdentity throws one that does.
+    // The SDK's messages, such as "Region is missing", do not tell what to do. The error of readIdentity does.
     await readIdentity();
     throw error;
   });
@@ -127,6 +144,7 @@ function storeIn({ TokenSecretArn, TokenAudience }: Outputs, config: SecretsMana
   return { client: new SecretsManagerClient(config), arn: TokenSecretArn, audience: TokenAudience };
 }
 
+/** Returns the keys in a key store. */
 export async function keysIn(store: KeyStore): Promise<HubKeys> {
   return { key: (await secretIn(store)).current, audience: store.audience };
 }

@@ -1,18 +1,19 @@
 /**
- * What `npm start` prints of a running hub: counts every few seconds, defects in full, and of warnings that are alike the first.
+ * What `npm start` prints about a running hub: counts every few seconds, each defect, and the first of several similar
+ * warnings.
  * @module
  */
 import type { LocalStack } from '../local/stack.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import { METRICS, type MetricName } from '../protocol/metrics.ts';
 
-/** Between two lines of counts while something happens, in milliseconds. */
+/** The time between two lines of counts, in milliseconds. Nothing is printed while nothing happens. */
 const COUNT_MS = 5_000;
 
-/** A warning is printed again after so many milliseconds. */
+/** The time after which a similar warning is printed again, in milliseconds. */
 const ALIKE_MS = 60_000;
 
-/** What each metric counts; undefined for what is no count. */
+/** The words after each count. Undefined for metrics that are not counts. */
 const COUNTED: Readonly<Record<MetricName, string | undefined>> = {
   Published: 'published',
   Delivered: 'delivered',
@@ -30,14 +31,18 @@ const COUNTED: Readonly<Record<MetricName, string | undefined>> = {
   Defects: 'defects',
 };
 
+/** The log of a running hub. */
 export interface HubLog {
-  /** Takes a line of the local stack or of a function. */
+  /** Prints a line of the local stack or of a function, unless a similar one was printed before. */
   readonly take: (line: string) => void;
-  /** Begins to print counts. Returns what prints the last ones and ends it. */
+  /** Starts to print counts. Returns the function that prints the last ones and stops. */
   readonly watch: (stack: Pick<LocalStack, 'metrics'>) => () => void;
 }
 
-/** @param isVerbose true to print every line as it comes, beside the counts */
+/**
+ * Returns a log.
+ * @param isVerbose true to print every line at once, in addition to the counts
+ */
 export function hubLog(
   say: (line: string) => void,
   isVerbose: boolean,
@@ -59,7 +64,7 @@ export function hubLog(
     say(line);
   }
 
-  function tell({ metrics }: Pick<LocalStack, 'metrics'>): void {
+  function printCounts({ metrics }: Pick<LocalStack, 'metrics'>): void {
     const now = sumsOf(metrics());
     const news = Object.entries(COUNTED).flatMap(([name, what]) => {
       const more = (now.get(name) ?? 0) - (counted.get(name) ?? 0);
@@ -77,23 +82,26 @@ export function hubLog(
   return {
     take,
     watch(stack) {
-      const timer = setInterval(tell, COUNT_MS, stack);
+      const timer = setInterval(printCounts, COUNT_MS, stack);
       return () => {
         clearInterval(timer);
-        tell(stack);
+        printCounts(stack);
       };
     },
   };
 }
 
-/** Metrics of functions are summed up over all of them. */
+/** Adds the metrics of all functions, by name. */
 function sumsOf(records: ReturnType<LocalStack['metrics']>): Map<string, number> {
   const sums = new Map<string, number>();
   for (const { name, sum } of records) if (name in METRICS) sums.set(name, (sums.get(name) ?? 0) + sum);
   return sums;
 }
 
-/** Lines of the same kind differ in ids and times only. Undefined for a defect: each of them is printed. */
+/**
+ * Returns the same text for lines that differ only in ids and times. Returns undefined for a defect, so that each
+ * defect is printed.
+ */
 function kindOf(line: string): string | undefined {
   const [, prefix = '', json] = /^(\[[^\]]*\] )?(\{.*\})$/.exec(line) ?? [];
   const { level, message, code, reason, status } = fieldsOf(parsed(json));

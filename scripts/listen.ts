@@ -1,23 +1,23 @@
 /**
- * `npm run listen`: shows what is published, as it comes.
+ * `npm run listen`: prints messages as they are published.
  * @module
  */
 import { once } from 'node:events';
 import { connect } from '../client/index.ts';
-import { isTransport, TRANSPORTS } from '../client/transport.ts';
+import { isTransport, TRANSPORTS } from '../client/transports/failover.ts';
 import { command, UsageError } from './cli.ts';
 import { readLocalHub } from './local-file.ts';
 
 const HELP = `usage: npm run listen -- --channel NAME [OPTIONS]
 
-Shows each message of a channel, or of all that a pattern matches, as it comes: of the hub that runs here (npm start), or
-of the one that --url names. Ctrl-C ends it.
+Prints each message of a channel, or of all channels that a pattern matches, when it comes. It connects to the hub that runs
+here (npm start), or to the one that --url names. Ctrl-C ends it.
 
   --channel NAME   a channel or a pattern: chat/room1, 'chat/*' or '*'
-  --offset O       where to begin: an offset, -1 for all that is kept, or now (default); a pattern begins now
-  --via LIST       the transports that it may use, the first choice first (default ${TRANSPORTS.join(',')})
+  --offset O       where to begin: an offset, -1 for all that is kept, or now (default); a pattern begins at now
+  --via LIST       the transports to use, the first choice first (default ${TRANSPORTS.join(',')})
   --url URL        the hub
-  --token TOKEN    what to come with (default: the token of the hub that runs here)`;
+  --token TOKEN    the token to send (default: the token of the hub that runs here)`;
 
 const OPTIONS = {
   channel: { type: 'string' },
@@ -27,8 +27,8 @@ const OPTIONS = {
   token: { type: 'string' },
 } as const;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
-/** What is not a message goes where it is not in the way of whoever pipes them. */
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+/** Notes go to standard error, so that standard output has only messages. */
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 
 await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
@@ -38,7 +38,7 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
     return name;
   });
   if (channel.endsWith('*') && transports && !transports.includes('websocket'))
-    throw new UsageError('a pattern comes by websocket only, so --via must have it');
+    throw new UsageError('a pattern needs websocket, so --via must have it');
   const local = readLocalHub();
   const at = url ?? local?.url;
   if (at === undefined)
@@ -56,7 +56,7 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
   hub.subscribe(channel, {
     offset,
     onMessages: ({ channel: from, messages, next, closed }) => {
-      for (const message of messages) say(`${from} ${JSON.stringify(message)}`);
+      for (const message of messages) print(`${from} ${JSON.stringify(message)}`);
       if (closed) note(`${from} is closed at ${next}`);
       if (closed && from === channel) ended.abort();
     },

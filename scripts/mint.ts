@@ -1,7 +1,7 @@
 /**
- * Mints the tokens that a hub takes (PROTOCOL.md §7). docs/tokens.md says who should do so, and with which key.
+ * Mints tokens for a hub (PROTOCOL.md §7). docs/tokens.md explains where to mint them, and with which key.
  *
- * `npm run build` ships this file for backends: it needs no AWS SDK.
+ * `npm run build` ships this file for backends, so it needs no AWS SDK.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -10,6 +10,7 @@ import { MAX_PRINCIPAL_LENGTH } from '../protocol/limits.ts';
 
 export type { Capability, Operation } from '../protocol/capability.ts';
 
+/** What a token is made of. */
 export interface TokenRequest {
   /** The hub's signing key, as text. */
   readonly key: string;
@@ -17,7 +18,7 @@ export interface TokenRequest {
   readonly audience: string;
   /** What the token allows: pattern → operations. */
   readonly capability: Capability;
-  /** How long the token is good, in whole seconds. One with a negative time has ended. */
+  /** The lifetime of the token, in whole seconds. A token with a negative time has expired. */
   readonly ttlSeconds: number;
   /** The user that the token is for. Quotas count by it, and `DELETE /connections` ends its sockets. 1 to 255 characters. */
   readonly sub?: string | undefined;
@@ -27,13 +28,14 @@ export interface TokenRequest {
 
 /**
  * Returns a token for the `Authorization` header.
- * @throws Error with one sentence if the hub would not take such a token
+ * @throws Error with one sentence if the hub would refuse the token
  */
 export async function mint(request: TokenRequest): Promise<string> {
   const { key, audience, ttlSeconds, sub, tenant } = request;
   const capability = parseCapability(request.capability);
   if (key === '') throw new Error('the key is empty');
-  if (!Number.isSafeInteger(ttlSeconds)) throw new Error(`ttlSeconds is ${ttlSeconds}, no whole number`);
+  if (!Number.isSafeInteger(ttlSeconds))
+    throw new Error(`ttlSeconds is ${ttlSeconds}, it must be a whole number`);
   if (sub === '' || (sub?.length ?? 0) > MAX_PRINCIPAL_LENGTH)
     throw new Error(`sub has ${sub?.length} characters, from 1 to ${MAX_PRINCIPAL_LENGTH} are allowed`);
   if (tenant !== undefined && !isTenant(tenant))

@@ -1,5 +1,5 @@
 /**
- * `npm run rotate`: a new key for the hub that runs here, or for a deployed one (PROTOCOL.md §7.2).
+ * `npm run rotate`: replaces the signing key of the local hub or of a deployed one (PROTOCOL.md §7.2).
  * @module
  */
 import { command } from './cli.ts';
@@ -9,31 +9,31 @@ import { mint } from './mint.ts';
 
 const HELP = `usage: npm run rotate [-- --stage NAME]
 
-Gives a hub a new key to sign tokens with: the one that runs here (npm start), or the deployed one that --stage names.
-The key of until now becomes the previous one, and tokens that it has signed stay good until the next rotation. Tokens
-of the key before it are refused from now on, within five minutes.
+Gives a hub a new key that signs tokens: the hub that runs here (npm start), or the deployed one that --stage names. The
+current key becomes the previous one, and its tokens stay valid until the next rotation. Tokens of the key before it are
+refused within five minutes.
 
   --stage NAME  the stage of a deployed hub; uses your AWS credentials and region`;
 
 const OPTIONS = { stage: { type: 'string' } } as const;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 await command(HELP, OPTIONS, async ({ stage }) => {
   const { key, audience, since, isEndOfAnother } = await rotate(await storeFor(stage));
-  // The prompt's own token would end with the rotation after this one.
+  // The token in the local file is signed with the old key. It would end with the next rotation.
   if (stage === undefined) renewLocalToken(await mint({ key, audience, ...LOCAL_TOKEN }));
   const flag = stage === undefined ? '' : ` --stage ${stage}`;
   const first = since?.toISOString() ?? 'its beginning';
-  say(`${audience} has a new key.
+  print(`${audience} has a new key.
 
-  minted since ${first}: good until the next rotation
+  minted since ${first}: valid until the next rotation
   minted before that: ${isEndOfAnother ? 'refused, within five minutes' : 'none, this is the first rotation'}
 
 What to do next:
-  1. mint new tokens, and give them to whoever has one: npm run token --${flag} --capability …
-  2. when the last of the old ones has ended or was replaced, rotate again: only then is the old key of no use.
-     Not within five minutes: tickets and tokens that the hub signs itself may be that old.
+  1. mint new tokens, and give one to each caller that has an old one: npm run token --${flag} --capability …
+  2. when all old tokens have expired or are replaced, rotate again. Only then is the old key useless.
+     Wait at least five minutes: tickets, and tokens that the hub signs itself, may be that old.
 
-Sockets that are open stay so until their token ends. docs/runbook.md, "Rotate the keys", has the rest.`);
+Open sockets stay open until their token ends. docs/runbook.md, "Rotate the keys", explains more.`);
 });

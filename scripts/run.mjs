@@ -1,8 +1,8 @@
 /**
- * Runs a script of this project on its own Node, after installing what is missing. Every npm script starts here.
+ * Runs a script on the Node of this project, after installing missing packages. Every npm script starts here.
  *
- * Plain JavaScript on purpose: it is the one file that the machine's own Node runs, whichever that is from 20 on, and
- * before anything has been installed.
+ * It is plain JavaScript, because the machine's own Node runs it, in any version from 20 on, before anything is
+ * installed.
  * @module
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -14,15 +14,13 @@ import { fileURLToPath } from 'node:url';
 const OLDEST_NODE = 20;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const modules = join(root, 'node_modules');
-/** From the devDependency `node`: the version that the functions run on in AWS, too. */
+/** The devDependency `node`: the version that the functions have in AWS. */
 const node = join(modules, 'node', 'bin', 'node');
 
 const [script, ...args] = process.argv.slice(2);
 if (script === undefined) fail('usage: node scripts/run.mjs <script> [arguments]');
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
-  fail(
-    `Node ${OLDEST_NODE} or newer is needed to get going, this is ${process.versions.node}: see https://nodejs.org`,
-  );
+  fail(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}: see https://nodejs.org`);
 }
 if (!isInstalled()) install();
 
@@ -31,18 +29,18 @@ const child = spawn(node, [join(root, script), ...args], {
   env: {
     ...process.env,
     PATH: join(modules, '.bin') + delimiter + (process.env.PATH ?? ''),
-    // Compiled code of the CDK and the SDK is kept: a third of a second on every later start.
+    // Caches compiled code of the CDK and the SDK, which makes each later start a third of a second faster.
     NODE_COMPILE_CACHE: join(modules, '.cache', 'compile'),
   },
 });
-// A terminal sends Ctrl-C to both processes; whoever signals only this one means the other.
+// A terminal sends Ctrl-C to both processes. A signal from another process reaches only this one, so it is passed on.
 process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 });
 
-/** True if every package of the lock file is there in its version; those for other platforms are optional. */
+/** True if every package of the lock file is installed in its version. Packages for other platforms are optional. */
 function isInstalled() {
   if (!existsSync(node)) return false;
   try {

@@ -1,20 +1,23 @@
 /**
- * `npm run smoke`: tests over the wire whether a hub behaves like the local one.
+ * `npm run smoke`: tests over the wire whether a hub behaves as the local one.
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
 import { command, UsageError } from './cli.ts';
-import { type Check, type Outcome, outcomeOf, type Verdict } from './smoke/check.ts';
+import { type Check, type Outcome, outcomeOf, type Result } from './smoke/check.ts';
 import { CHECKS, LONG } from './smoke/checks.ts';
 import { findHub } from './smoke/hub.ts';
 import { RATE_SECONDS } from './smoke/rate.ts';
 import { type Choices, startSession } from './smoke/session.ts';
 
-/** Publishes a second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
+/** Publishes per second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
 const RATE = 300;
 const LOCAL_RATE = 20;
 const MOST_RATE = 1_000;
-/** Lambda freezes a process between requests, and API Gateway ends its socket after ten minutes, in seconds. */
+/**
+ * The pause of the long check, in seconds. Lambda freezes a process between requests, and API Gateway ends its socket
+ * after ten minutes.
+ */
 const PAUSE = 600;
 const MOST_PAUSE = 1_800;
 
@@ -25,8 +28,7 @@ result cannot be seen from outside, with what was expected and what came. docs/f
 The exit code is 1 if a check fails. Its channels are below smoke/ and the name of --public. It removes them at the end.
 
   --stage NAME     the stage of a deployed hub; uses your AWS credentials and region (default: the hub that runs here)
-  --only N,N       only these checks
-  --long           also check ${LONG}, which waits ten minutes
+  --only N,N       only these checks; check ${LONG} waits ten minutes, and runs only if it is named here
   --pause SECONDS  another pause for check ${LONG} (default ${PAUSE})
   --rate N         publishes a second in check 8, for ${RATE_SECONDS} s (default ${RATE}, ${LOCAL_RATE} on this machine)
   --receiver URL   a URL that answers 2xx to the webhooks of checks 10 and 16 (default: none, or one on this machine)
@@ -41,7 +43,6 @@ ${CHECKS.toSorted((a, b) => a.number - b.number)
 const OPTIONS = {
   stage: { type: 'string' },
   only: { type: 'string' },
-  long: { type: 'boolean' },
   pause: { type: 'string' },
   rate: { type: 'string' },
   receiver: { type: 'string' },
@@ -49,13 +50,13 @@ const OPTIONS = {
   origin: { type: 'string', default: 'https://smoke.example' },
 } as const;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 /** Notes go to standard error, so that a program can read the results from standard output. */
 const note = (line: string): void => void process.stderr.write(`${line} …\n`);
 
 await command(HELP, OPTIONS, async (flags) => {
-  const { stage, only, long: isLong = false, pause, rate, receiver } = flags;
-  const checks = only === undefined ? CHECKS.filter((each) => isLong || each.number !== LONG) : chosen(only);
+  const { stage, only, pause, rate, receiver } = flags;
+  const checks = only === undefined ? CHECKS.filter(({ number }) => number !== LONG) : chosen(only);
   const choices: Choices = {
     rate: numberOf('rate', rate, MOST_RATE) ?? (stage === undefined ? LOCAL_RATE : RATE),
     pauseMs: (numberOf('pause', pause, MOST_PAUSE) ?? PAUSE) * 1_000,
@@ -65,7 +66,7 @@ await command(HELP, OPTIONS, async (flags) => {
   const hub = await findHub(stage, publicOf(flags.public));
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
-  say(`${hub.url}, with${hub.hasEdge ? '' : 'out'} a front door\n`);
+  print(`${hub.url}, with${hub.hasEdge ? '' : 'out'} a front door\n`);
   const session = startSession(hub, choices, stop.signal, note);
   const outcomes: Outcome[] = [];
   try {
@@ -73,21 +74,21 @@ await command(HELP, OPTIONS, async (flags) => {
       const outcome = await outcomeOf(check, session);
       if (stop.signal.aborted) break;
       outcomes.push(outcome);
-      say(linesOf(outcome));
+      print(linesOf(outcome));
       await session.endReaders();
     }
   } finally {
     for (const path of await session.clean()) note(`${path} could not be removed`);
   }
-  const count = (verdict: Verdict) => outcomes.filter((each) => each.verdict === verdict).length;
+  const count = (result: Result) => outcomes.filter((each) => each.result === result).length;
   if (!checks.some(({ number }) => number === LONG))
-    say(`check ${LONG} waits ten minutes, and runs with --long`);
-  say(`${count('pass')} passed, ${count('FAIL')} failed, ${count('unseen')} cannot be seen from outside`);
+    print(`check ${LONG} waits ten minutes, and runs with --only ${LONG}`);
+  print(`${count('pass')} passed, ${count('FAIL')} failed, ${count('unseen')} cannot be seen from outside`);
   if (count('FAIL') > 0 || stop.signal.aborted) process.exitCode = 1;
 });
 
-function linesOf({ check: { number, title, expected }, verdict, came }: Outcome): string {
-  return `${verdict.padEnd(6)} ${number} ${title}
+function linesOf({ check: { number, title, expected }, result, came }: Outcome): string {
+  return `${result.padEnd(6)} ${number} ${title}
          expected: ${expected}
          came: ${came}
 `;

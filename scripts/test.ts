@@ -1,14 +1,15 @@
 /**
- * `npm test`: everything, ending in one line. `npm run check` and `npm run format` are its first step alone.
+ * `npm test`: runs all checks and tests, and ends in one line. `npm run check` and `npm run format` run only its first
+ * step.
  * @module
  */
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { checkWords } from './prose/find-words.ts';
-import { judgeConformance, type TestCounts } from './verdicts/conformance.ts';
-import { unusedGrants } from './verdicts/grants.ts';
-import { judgeThreats } from './verdicts/threats.ts';
+import { conformanceResult, type TestCounts } from './test/conformance.ts';
+import { unusedGrants } from './test/grants.ts';
+import { threatResults } from './test/threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…] [--thorough]
 
@@ -19,18 +20,18 @@ SECURITY.md tested. Named projects run alone.
   --thorough                        runs all cases of the random tests; without it a tenth of them runs
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
-/** The projects of vitest.config.ts, and what else can be named. */
+/** The projects of vitest.config.ts, which can be named. */
 const PROJECTS = ['unit', 'contract', 'infra', 'local', 'flow', 'faults', 'commands'];
 
-/** Starts whole hubs on one port, one after the other, and mostly waits for them. So it runs beside all other tests. */
+/** This project starts hubs one after the other, and mostly waits for them. So it runs in parallel with all others. */
 const BESIDE = 'commands';
 
 const RESULTS = resolve('.tidings/test');
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const names = process.argv.slice(2).filter((arg) => arg !== '--thorough');
 if (process.argv.includes('--thorough')) process.env.THOROUGH = 'true';
-if (names.includes('--help')) say(HELP);
+if (names.includes('--help')) print(HELP);
 else if (names[0] === 'format') process.exitCode = (await run('biome', ['check', '--write', '.'])) ? 0 : 1;
 else if (names[0] === 'check') finish(await check());
 else if (names.length > 0) finish(...(await some()));
@@ -39,7 +40,7 @@ else finish(await check(), ...(await everything()), await grants(), await threat
 async function some(): Promise<TestCounts[]> {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
   if (unknown !== undefined) {
-    say(`tidings: no tests are named ${unknown}; there are ${PROJECTS.join(', ')} and conformance`);
+    print(`tidings: no tests are named ${unknown}; there are ${PROJECTS.join(', ')} and conformance`);
     return [{ passed: 0, failed: 1 }];
   }
   forgetResults();
@@ -50,7 +51,7 @@ async function some(): Promise<TestCounts[]> {
   ];
 }
 
-/** Two vitest processes beside each other. The output of the second one is printed when both have ended. */
+/** Runs two vitest processes in parallel. The output of the second one is printed when both have ended. */
 async function everything(): Promise<TestCounts[]> {
   forgetResults();
   const log = resolve(RESULTS, `${BESIDE}.log`);
@@ -78,31 +79,31 @@ function tests(name: string, projects: readonly string[], output?: number): Prom
   return step(name, async () => (await vitest(name, options, output)).counts);
 }
 
-/** What fails in the foreign suite must be what is listed, no more and no less. */
+/** Runs the foreign suite. Exactly the listed tests must fail. */
 function conformance(output?: number): Promise<TestCounts> {
   return step('Durable Streams conformance', async () => {
-    // Failures are expected in this suite. So people get the summary of the judge, and not that of vitest.
+    // Failures are expected in this suite, so people read the summary below, and not that of vitest.
     const options = ['--reporter=json', '--config', 'test/conformance/vitest.config.ts', '--silent'];
     const { report } = await vitest('conformance', options, output);
-    const { tally, lines } = judgeConformance(report);
-    for (const line of lines) say(line);
-    return tally;
+    const { counts, lines } = conformanceResult(report);
+    for (const line of lines) print(line);
+    return counts;
   });
 }
 
 function grants(): Promise<TestCounts> {
   return step('grants', async () => {
     const { used, unused } = unusedGrants();
-    for (const grant of unused) say(`never used in the whole run: ${grant}`);
+    for (const grant of unused) print(`never used in the whole run: ${grant}`);
     return { passed: used, failed: unused.length + (used === 0 ? 1 : 0) };
   });
 }
 
 function threats(): Promise<TestCounts> {
   return step('threats', async () => {
-    const { tally, lines } = judgeThreats(['tests', BESIDE].map(reportOf));
-    for (const line of lines) say(line);
-    return tally;
+    const { counts, lines } = threatResults(['tests', BESIDE].map(reportOf));
+    for (const line of lines) print(line);
+    return counts;
   });
 }
 
@@ -116,7 +117,7 @@ async function vitest(
   if (report === undefined) return { report, counts: { passed: 0, failed: 1 } };
   const counts = typeof report === 'object' && report !== null ? report : {};
   const { numPassedTests, numFailedTests } = { numPassedTests: 0, numFailedTests: 0, ...counts };
-  // A run can also fail outside its tests: an unhandled rejection, a file that does not load.
+  // A run can also fail outside its tests, by an unhandled rejection or a file that does not load.
   return {
     report,
     counts: { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests) },
@@ -127,19 +128,22 @@ function fileOf(name: string): string {
   return resolve(RESULTS, `${name}.json`);
 }
 
-/** Returns what vitest wrote of a run; undefined if it wrote nothing. */
+/** Returns the JSON report of a run. Undefined if there is none. */
 function reportOf(name: string): unknown {
   return existsSync(fileOf(name)) ? JSON.parse(readFileSync(fileOf(name), 'utf8')) : undefined;
 }
 
-/** An earlier run proves nothing for this one. */
+/** Removes the results of earlier runs, which prove nothing for this one. */
 function forgetResults(): void {
   for (const directory of [RESULTS, resolve('.tidings/grants')])
     rmSync(directory, { recursive: true, force: true });
   mkdirSync(RESULTS, { recursive: true });
 }
 
-/** Returns true if the program succeeds. @param output where it writes; by default the terminal */
+/**
+ * Returns true if the program succeeds.
+ * @param output the file descriptor for its output; default: the terminal
+ */
 function run(program: string, args: readonly string[], output: number | 'inherit' = 'inherit') {
   const child = spawn(program, args, { stdio: ['inherit', output, output] });
   return new Promise<boolean>((resolve, reject) => {
@@ -153,11 +157,11 @@ async function passes(program: string, args: readonly string[]): Promise<TestCou
 }
 
 async function step(name: string, work: () => Promise<TestCounts>): Promise<TestCounts> {
-  say(`\n── ${name}`);
+  print(`\n── ${name}`);
   const started = performance.now();
   const { passed, failed } = await work();
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
-  say(`── ${name}: ${passed} passed, ${failed} failed, ${seconds} s`);
+  print(`── ${name}: ${passed} passed, ${failed} failed, ${seconds} s`);
   return { passed, failed };
 }
 
@@ -171,5 +175,5 @@ function add(...counts: readonly TestCounts[]): TestCounts {
 function finish(...counts: readonly TestCounts[]): void {
   const { passed, failed } = add(...counts);
   process.exitCode = failed === 0 ? 0 : 1;
-  say(`\n${passed} passed, ${failed} failed`);
+  print(`\n${passed} passed, ${failed} failed`);
 }

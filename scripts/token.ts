@@ -1,5 +1,5 @@
 /**
- * `npm run token`: mints a token for the hub that runs here, or for a deployed one.
+ * `npm run token`: mints a token for the local hub or for a deployed one.
  * @module
  */
 import { type Capability, isTenant, parseCapability } from '../protocol/capability.ts';
@@ -52,7 +52,7 @@ await command(HELP, OPTIONS, async ({ capability, sub, tenant, ttl, stage, key: 
   if (process.stderr.isTTY) process.stderr.write(`for ${keys.audience}, valid ${ttl}\n`);
 });
 
-/** What a user of an application mostly needs: no webhooks, and nothing to manage. */
+/** Returns the rights that a user of an application usually needs: no webhooks, and no management. */
 function usualFor(tenant: string | undefined): Capability {
   return { [tenant === undefined ? '*' : `${tenant}/*`]: ['publish', 'subscribe'] };
 }

@@ -1,13 +1,13 @@
 /**
- * The other side of the fan-out: a process that takes posts over TLS on the loopback, and answers each with 200 after
- * DELAY_MS. It reads no more of HTTP than where a request ends, so that it keeps up with whoever is measured.
+ * The other end of the fan-out: a process that receives posts over TLS on the loopback, and answers each with 200 after
+ * DELAY_MS. It parses only the end of each request, so that it is faster than the program that is measured.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 
-/** Milliseconds from the end of a request to its answer: about what API Gateway takes. */
+/** Milliseconds from the end of a request to its answer: about the time of API Gateway. */
 const DELAY_MS = 15;
 
 /** The headers that API Gateway sends with an empty 200. */
@@ -30,7 +30,7 @@ const server = createServer({ key: pem, cert: pem }, serve);
 server.listen(0, 'localhost', () => process.send?.({ port: portOf(server.address()) }));
 process.on('disconnect', () => process.exit());
 
-/** Nobody pipelines: what has come so far is one request, or the beginning of one. */
+/** Serves one connection. No client pipelines, so the received bytes are one request or its beginning. */
 function serve(socket: TLSSocket): void {
   let request = Buffer.alloc(0);
   socket.setNoDelay(true);

@@ -1,6 +1,6 @@
 /**
- * One measurement of the fan-out, in a process of its own: `node fanout-posts.ts <way> <endpoint>` posts one frame to
- * POSTS connections in one of the ways, and tells its parent what that took.
+ * One measurement of the fan-out, in its own process: `node fanout-posts.ts <way> <endpoint>` posts one frame to POSTS
+ * connections in one of the ways, and sends its parent the result.
  * @module
  */
 import type { AgentOptions } from 'node:https';
@@ -15,22 +15,23 @@ import {
   DEFAULT_IN_FLIGHT,
   POST_TIMEOUT_MS,
 } from '../../lambda/aws/sockets/socket-poster.ts';
-import { FRAME, POSTS, type Taken } from './fanout.ts';
+import { FRAME, type Measurement, POSTS } from './fanout.ts';
 import { CREDENTIALS, REGION } from './gateway-caller.ts';
 
-/** Posts to connect the sockets and warm the compiler up. */
+/** Posts that open the sockets and warm the compiler up. */
 const WARM_UP = 2_000;
 
-/** More than can be sent: the pace is kept, and holds nobody up. */
+/** More than can be sent, so that the rate limiter runs, and delays no post. */
 const PER_SECOND = 1_000_000;
 
-/** Longer than any run, in milliseconds: all that a wait for a socket would get is a warning. */
+/** Longer than any run, in milliseconds, because a wait for a socket only causes a warning. */
 const NO_WARNING_MS = 600_000;
 
 type Way = (endpoint: string) => (connection: string) => Promise<unknown>;
 
-const WAYS: Readonly<Record<string, Way>> = { ours, idiom, tuned, floor, signature };
+const WAYS: Readonly<Record<string, Way>> = { ours, sdk, tuned, floor, signature };
 
+/** Posts with the hub's poster. */
 function ours(endpoint: string) {
   const settings = { endpoint, region: REGION, credentials: CREDENTIALS };
   const connections = connectionsInApiGateway({
@@ -41,8 +42,9 @@ function ours(endpoint: string) {
   return (connection: string) => connections.post(connection, FRAME);
 }
 
-function idiom(endpoint: string, httpsAgent: AgentOptions = {}) {
-  // The SDK warns of posts that wait for sockets, which is what they are to do here.
+/** Posts with the SDK: a `client.send` for each connection. */
+function sdk(endpoint: string, httpsAgent: AgentOptions = {}) {
+  // The SDK warns about posts that wait for sockets. Here they are meant to wait.
   const requestHandler = { httpsAgent, socketAcquisitionWarningTimeout: NO_WARNING_MS };
   const settings = { endpoint, region: REGION, credentials: CREDENTIALS };
   const client = new ApiGatewayManagementApiClient({ ...settings, requestHandler });
@@ -50,40 +52,40 @@ function idiom(endpoint: string, httpsAgent: AgentOptions = {}) {
     client.send(new PostToConnectionCommand({ ConnectionId: connection, Data: FRAME }));
 }
 
-/** The idiom with as many sockets as ours. */
+/** Posts with the SDK, with as many sockets as the hub's poster. */
 function tuned(endpoint: string) {
-  return idiom(endpoint, { maxSockets: DEFAULT_IN_FLIGHT, keepAlive: true });
+  return sdk(endpoint, { maxSockets: DEFAULT_IN_FLIGHT, keepAlive: true });
 }
 
-/** The sockets of ours and what goes over them, byte for byte as much, with a signature that was made once. */
+/** Posts with the same sockets and bytes as the hub's poster, but with one signature for all posts. */
 function floor(endpoint: string) {
   const { origin, pathname } = new URL(endpoint);
   const body = Buffer.from(FRAME);
   const headers = signerFor(endpoint)(pathname, hashOf(body));
-  const openLane = connectionSlotsTo(origin, POST_TIMEOUT_MS);
+  const openSlot = connectionSlotsTo(origin, POST_TIMEOUT_MS);
   const waiting: { path: string; done: () => void }[] = [];
-  const lanes = Array.from({ length: DEFAULT_IN_FLIGHT }, () => {
-    const lane: { done: (() => void) | undefined } = { done: undefined };
-    const send = openLane((answer) => {
+  const slots = Array.from({ length: DEFAULT_IN_FLIGHT }, () => {
+    const slot: { done: (() => void) | undefined } = { done: undefined };
+    const send = openSlot((answer) => {
       if (answer !== 200) throw new Error(`the gateway answered ${answer}`);
-      lane.done?.();
+      slot.done?.();
       next();
     });
     const next = (): void => {
       const post = waiting.pop();
-      lane.done = post?.done;
+      slot.done = post?.done;
       if (post) send(post.path, headers, body);
     };
-    return { lane, next };
+    return { slot, next };
   });
   return (connection: string) =>
     new Promise<void>((done) => {
       waiting.push({ path: `${pathname}/@connections/${encodeSegment(connection)}`, done });
-      lanes.find(({ lane }) => !lane.done)?.next();
+      slots.find(({ slot }) => !slot.done)?.next();
     });
 }
 
-/** Nothing but the signatures. */
+/** Only signs, and posts nothing. */
 function signature(endpoint: string) {
   const { pathname } = new URL(endpoint);
   const sign = signerFor(endpoint);
@@ -96,11 +98,11 @@ function signerFor(endpoint: string) {
   return signer({ credentials: CREDENTIALS, region: REGION, service: 'execute-api', host, clock: Date.now });
 }
 
-/** Such as API Gateway gives: 12 random bytes in base64url and a padding that must be encoded. */
+/** Ids as API Gateway makes them: 12 random bytes in base64url, and a padding that must be encoded. */
 const connectionsOf = (count: number, from: number): string[] =>
   Array.from({ length: count }, (_, n) => `Zk${String(from + n).padStart(9, 'a')}cFxhMCA=`);
 
-async function measure(post: (connection: string) => Promise<unknown>): Promise<Taken> {
+async function measure(post: (connection: string) => Promise<unknown>): Promise<Measurement> {
   await Promise.all(connectionsOf(WARM_UP, POSTS).map(post));
   const connections = connectionsOf(POSTS, 0);
   const waits: number[] = [];

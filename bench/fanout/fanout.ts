@@ -1,72 +1,77 @@
 /**
- * What it costs to post one frame to very many connections, side by side with the common way to do it.
+ * The cost of posting one frame to very many connections, compared with the common way.
  *
  * Method: ROUNDS rounds. In each, every way posts one frame to POSTS connections of a gateway on the loopback
- * (fanout-gateway.ts), each in a process of its own that has warmed up, one after the other, in an order that rotates
- * with the rounds. The gateway is a process too, so that the processor time is that of the posts alone. The median round
- * is reported, with the raw rounds beside it.
+ * (fanout-gateway.ts). Each way has its own process, which has warmed up. They run one after the other, in an order
+ * that rotates with the rounds. The gateway is a process as well, so that only the processor time of the posts is
+ * measured. The median round is reported, with the raw rounds.
  *
- * `ours` is lambda/aws/sockets/socket-poster.ts. `idiom` is a `client.send` for each connection and a Promise.all around them, with
- * the SDK as it comes. `tuned` is that with as many sockets as ours. `floor` is the same sockets and bytes as ours
- * without signing, pacing or retrying. `signature` is signing alone, and includes what it costs to time each.
+ * `ours` is lambda/aws/sockets/socket-poster.ts. `sdk` is a `client.send` for each connection and a Promise.all around
+ * them, with the defaults of the SDK. `tuned` is `sdk` with as many sockets as ours. `floor` has the same sockets and
+ * bytes as ours, without signing, rate limiter and retries. `signature` only signs, and includes the cost of timing
+ * each signature.
  * @module
  */
 import { median } from '../numbers.ts';
 import { answerOf, numberIn, start } from './processes.ts';
 
+/** The number of connections. */
 export const POSTS = 10_000;
+/** The frame that is posted. */
 export const FRAME = JSON.stringify({ channel: 'bench/fanout', messages: [{ text: 'x'.repeat(240) }] });
 
-/** What one round of one way took. */
-export interface Taken {
+/** The result of one round of one way. */
+export interface Measurement {
+  /** The time until the last answer. */
   readonly seconds: number;
-  /** Processor time of the whole process, user and system, in microseconds for each post. */
+  /** Processor time of the whole process, user and system, in microseconds per post. */
   readonly cpuMicros: number;
-  /** From the call to its answer, the median of all posts, in milliseconds. */
+  /** The median time from a call to its answer, in milliseconds. */
   readonly waitMs: number;
 }
 
 const ROUNDS = 5;
-const WAYS = ['ours', 'idiom', 'tuned', 'floor', 'signature'];
+const WAYS = ['ours', 'sdk', 'tuned', 'floor', 'signature'];
 
-/** What is aimed at: times the posts a second of the idiom, and times the processor time of the floor. */
+/** The goals: the posts per second as a multiple of the SDK's, and the processor time as a multiple of the floor's. */
 const AIMED_SPEED = 5;
 const AIMED_CPU = 2;
 
-export async function fanout(say: (line: string) => void): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function fanout(print: (line: string) => void): Promise<void> {
   const gateway = start('fanout-gateway.ts');
   try {
     const endpoint = `https://localhost:${numberIn(await answerOf(gateway), 'port')}/ws`;
-    say(`fanout: a frame of ${FRAME.length} bytes to ${POSTS} connections, ${ROUNDS} rounds\n`);
-    const rounds = new Map<string, Taken[]>(WAYS.map((way) => [way, []]));
+    print(`fanout: a frame of ${FRAME.length} bytes to ${POSTS} connections, ${ROUNDS} rounds\n`);
+    const rounds = new Map<string, Measurement[]>(WAYS.map((way) => [way, []]));
     for (let n = 0; n < ROUNDS; n++) {
       const order = [...WAYS.slice(n % WAYS.length), ...WAYS.slice(0, n % WAYS.length)];
       for (const way of order) rounds.get(way)?.push(await measured(way, endpoint));
     }
-    report(rounds, say);
+    report(rounds, print);
   } finally {
     gateway.disconnect();
   }
 }
 
-function report(rounds: ReadonlyMap<string, readonly Taken[]>, say: (line: string) => void): void {
-  for (const [way, taken] of rounds) say(lineOf(way, taken));
-  const mid = (way: string, of: (one: Taken) => number) => median((rounds.get(way) ?? []).map(of));
-  const speed = mid('ours', perSecond) / mid('idiom', perSecond);
+function report(rounds: ReadonlyMap<string, readonly Measurement[]>, print: (line: string) => void): void {
+  for (const [way, measurements] of rounds) print(lineOf(way, measurements));
+  const mid = (way: string, of: (one: Measurement) => number) => median((rounds.get(way) ?? []).map(of));
+  const speed = mid('ours', perSecond) / mid('sdk', perSecond);
   const allowed = AIMED_CPU * mid('floor', cpuMicros) + mid('signature', cpuMicros);
-  say(
-    `\nours posts ${speed.toFixed(1)} times as fast as the idiom (aim: at least ${AIMED_SPEED}), for ${mid('ours', cpuMicros).toFixed(0)} µs of processor time each (aim: at most ${AIMED_CPU} times the floor and a signature, ${allowed.toFixed(0)} µs)`,
+  print(
+    `\nours posts ${speed.toFixed(1)} times as fast as the SDK (aim: at least ${AIMED_SPEED}), for ${mid('ours', cpuMicros).toFixed(0)} µs of processor time each (aim: at most ${AIMED_CPU} times the floor and a signature, ${allowed.toFixed(0)} µs)`,
   );
 }
 
-const perSecond = ({ seconds }: Taken): number => POSTS / seconds;
-const cpuMicros = (one: Taken): number => one.cpuMicros;
+const perSecond = ({ seconds }: Measurement): number => POSTS / seconds;
+const cpuMicros = (one: Measurement): number => one.cpuMicros;
 
-function lineOf(way: string, taken: readonly Taken[]): string {
-  const speeds = taken.map(perSecond);
-  const cpus = taken.map(cpuMicros);
-  const last = median(taken.map(({ seconds }) => seconds * 1_000));
-  const wait = median(taken.map(({ waitMs }) => waitMs));
+function lineOf(way: string, measurements: readonly Measurement[]): string {
+  const speeds = measurements.map(perSecond);
+  const cpus = measurements.map(cpuMicros);
+  const last = median(measurements.map(({ seconds }) => seconds * 1_000));
+  const wait = median(measurements.map(({ waitMs }) => waitMs));
   return [
     `${way.padEnd(9)} ${median(speeds).toFixed(0).padStart(6)}/s`,
     `${median(cpus).toFixed(1).padStart(6)} µs`,
@@ -76,7 +81,7 @@ function lineOf(way: string, taken: readonly Taken[]): string {
   ].join('  ');
 }
 
-async function measured(way: string, endpoint: string): Promise<Taken> {
+async function measured(way: string, endpoint: string): Promise<Measurement> {
   const answer = await answerOf(start('fanout-posts.ts', way, endpoint));
   return {
     seconds: numberIn(answer, 'seconds'),

@@ -1,10 +1,10 @@
 /**
- * What whoever posts to the gateway (fanout-gateway.ts) calls himself.
+ * The Region and the credentials of the programs that call the gateway (fanout-gateway.ts).
  * @module
  */
 export const REGION = 'eu-west-1';
 
-/** As long as those of a role are. */
+/** As long as the credentials of a role. */
 export const CREDENTIALS = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',

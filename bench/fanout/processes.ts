@@ -1,5 +1,5 @@
 /**
- * Programs of this directory in processes of their own, and what they tell.
+ * Starts programs of this directory in their own processes, and receives their results.
  * @module
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -12,7 +12,10 @@ export function start(program: string, ...args: readonly string[]): ChildProcess
   return fork(join(import.meta.dirname, program), args, { env: { ...process.env, NODE_EXTRA_CA_CERTS } });
 }
 
-/** The next thing that it tells. */
+/**
+ * Returns the next message of a process.
+ * @throws Error if the process ends before
+ */
 export async function answerOf(child: ChildProcess): Promise<unknown> {
   const over = new AbortController();
   const { signal } = over;
@@ -27,6 +30,10 @@ export async function answerOf(child: ChildProcess): Promise<unknown> {
   }
 }
 
+/**
+ * Returns a number of a message.
+ * @throws Error if the message does not have it
+ */
 export function numberIn(answer: unknown, name: string): number {
   const value = typeof answer === 'object' && answer !== null ? Reflect.get(answer, name) : undefined;
   if (typeof value !== 'number') throw new Error(`a process did not tell its ${name}`);

@@ -1,6 +1,6 @@
 /**
- * One shard, in a process of its own: `node shards-process.ts <endpoint> <shard> <shards>` pushes one message for each
- * message of its parent, and tells it what that took.
+ * One shard, in its own process: `node shards-process.ts <endpoint> <shard> <shards>` pushes one message for each
+ * message of its parent, and sends it the result.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -8,32 +8,33 @@ import { connectionsInApiGateway, DEFAULT_IN_FLIGHT } from '../../lambda/aws/soc
 import { pushShard } from '../../lambda/hub/push/push-shard.ts';
 import { shardOf } from '../../lambda/hub/push/subscribe.ts';
 import { CREDENTIALS, REGION } from './gateway-caller.ts';
-import { CONNECTIONS, MESSAGE, type Pushed } from './shards.ts';
+import { CONNECTIONS, MESSAGE, type PushMeasurement } from './shards.ts';
 import { logOf, membersOf, noConnections, noJobs, noWaits, oneCursor } from './shards-stores.ts';
 
-/** What a hub is deployed with (lib/config/config.ts), for each process. */
+/** The rate of each process of a deployed hub (lib/config/config.ts). */
 const POSTS_PER_SECOND = 10_000;
 
-/** What a push of Lambda may take, in milliseconds. */
+/** The time limit of a push on Lambda, in milliseconds. */
 const INVOCATION_MS = 25_000;
 
 /**
- * For one post, in milliseconds. Longer than in a hub: when the processes open all their sockets at once, the few cores
- * of this machine are busy with handshakes for seconds, which is not to be taken for a gateway that does not answer.
+ * The time limit of one post, in milliseconds. It is longer than in a hub: when all processes open their sockets at
+ * once, the few cores of this machine are busy with handshakes for seconds. That must not look like a gateway that does
+ * not answer.
  */
 const TIMEOUT_MS = 60_000;
 
 const CHANNEL = 'bench/shards';
 const PATTERN = 'bench/*';
 
-/** Such as API Gateway gives: 15 characters of base64 and a padding. */
+/** Ids as API Gateway makes them: 15 characters of base64, and a padding. */
 const connectionId = (n: number): string =>
   `${createHash('sha256').update(String(n)).digest('base64url').slice(0, 15)}=`;
 
 const bytesToMb = (bytes: number): number => bytes / 1_024 ** 2;
 
 function serve(endpoint: string, shard: number, shards: number): void {
-  const restingMb = bytesToMb(process.memoryUsage.rss());
+  const idleMb = bytesToMb(process.memoryUsage.rss());
   const ids = Array.from({ length: CONNECTIONS }, (_, n) => connectionId(n));
   const mine = ids.filter((id) => shardOf(id, shards) === shard);
   const poster = connectionsInApiGateway({
@@ -67,16 +68,16 @@ function serve(endpoint: string, shard: number, shards: number): void {
     jobs: noJobs,
     watch,
   };
-  const pushOne = async (): Promise<Pushed> => {
+  const pushOne = async (): Promise<PushMeasurement> => {
     posts = 0;
     log.publish(MESSAGE);
     const cpu = process.cpuUsage();
     const until = log.clock() + INVOCATION_MS;
-    const errand = { offset: undefined, isClosing: false, shards, attempt: 0, until };
-    await pushShard(push, { ...errand, shard: { channel: CHANNEL, pattern: PATTERN, shard } });
+    const task = { offset: undefined, isClosing: false, shards, attempt: 0, until };
+    await pushShard(push, { ...task, shard: { channel: CHANNEL, pattern: PATTERN, shard } });
     const { user, system } = process.cpuUsage(cpu);
     const residentMb = bytesToMb(process.memoryUsage.rss());
-    return { posts, lastAt, cpuMs: (user + system) / 1_000, residentMb, restingMb };
+    return { posts, lastAt, cpuMs: (user + system) / 1_000, residentMb, idleMb };
   };
   process.on('message', async () => process.send?.(await pushOne()));
   process.on('disconnect', () => process.exit());

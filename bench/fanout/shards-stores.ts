@@ -1,6 +1,6 @@
 /**
- * What a push is given to work with here: one shard of a pattern, whose members are there and stay. In memory, and no
- * more of the ports than a push calls when nothing fails.
+ * The stores of a push in the benchmark: one shard of a pattern, whose members never change. They are in memory, and
+ * have only what a push calls when nothing fails.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -22,14 +22,16 @@ const clock = Date.now;
 const newId = randomUUID;
 
 function uncalled(): never {
-  throw new Error('a push into which nothing fails has no need of this');
+  throw new Error('a post failed or was late: this machine is too busy for the benchmark');
 }
 
+/** A log to which the benchmark publishes. */
 export interface Published extends Log {
+  /** Appends one message. */
   readonly publish: (message: string) => void;
 }
 
-/** The log of one channel. */
+/** Returns the log of one channel, in memory. */
 export function logOf(name: string): Published {
   const wanted = { name, contentType: JSON_MEDIA_TYPE, ttlSeconds: undefined, expiresAt: undefined };
   let channel: Channel = newChannel({ newId, retentionMs: RETENTION_MS }, wanted, clock());
@@ -63,7 +65,7 @@ export function logOf(name: string): Published {
   };
 }
 
-/** Subscribers who have been there for as long as the process. */
+/** Returns subscribers that have been connected as long as the process. */
 export function membersOf(connections: readonly string[]): SubscriptionStore {
   const since = clock();
   const until = since + CONNECTION_LIFE_MS;
@@ -92,6 +94,7 @@ export function membersOf(connections: readonly string[]): SubscriptionStore {
   };
 }
 
+/** The push reads no connections when nothing fails. */
 export const noConnections: Push['connections'] = {
   add: uncalled,
   get: uncalled,
@@ -101,9 +104,10 @@ export const noConnections: Push['connections'] = {
   unnote: uncalled,
 };
 
+/** No held request waits for the shard. */
 export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
 
-/** The cursor of one shard that has one owner at a time. */
+/** Returns the cursor of one shard that has one owner at a time. */
 export function oneCursor(): CursorStore {
   let cursor: Cursor = {
     delivered: undefined,
@@ -128,9 +132,10 @@ export function oneCursor(): CursorStore {
       cursor = { ...cursor, ...progress };
       return true;
     },
-    // Only after a failure, which then is the one to be told.
+    // Called only after a failure, and that failure is reported.
     abandon: async () => {},
   };
 }
 
+/** A push that finds all its members needs no queue. */
 export const noJobs: Push['jobs'] = { send: uncalled };

@@ -1,19 +1,21 @@
 /**
- * How long a message takes to very many connections when their pattern is kept in one shard, and in several.
+ * How long a message takes to very many connections, when their pattern has one shard or several.
  *
- * Method: ROUNDS rounds of each number of shards, in an order that rotates with the rounds. Each shard has a process of
- * its own, as on Lambda, started anew for the round. In it the push of the hub (lambda/hub/push/push-shard.ts) posts with the
- * poster of the hub (lambda/aws/sockets/socket-poster.ts) to a gateway on the loopback that answers after 15 ms over TLS
- * (fanout-gateway.ts). All processes are told at one moment to push the message: that moment is the hint, and the time
- * is until the last post was answered. The first push is reported as `cold`: sockets must be opened, code is not
- * compiled. Then each process pushes until it has made WARM_UP_POSTS posts, and then once more, which is what counts.
+ * Method: ROUNDS rounds of each number of shards, in an order that rotates with the rounds. Each shard has its own
+ * process, as on Lambda, which is new in each round. In it the push of the hub (lambda/hub/push/push-shard.ts) posts
+ * with the poster of the hub (lambda/aws/sockets/socket-poster.ts) to a gateway on the loopback that answers after 15
+ * ms over TLS (fanout-gateway.ts). All processes get the order to push at the same moment. That moment stands for the
+ * hint, and the time ends when the last post is answered. The first push is reported as `cold`: sockets are not open,
+ * and code is not compiled. Then each process pushes until it has made WARM_UP_POSTS posts, and then once more. That
+ * last push counts.
  *
- * What to read into it: the processes share the cores of this machine with each other and the gateway, while on Lambda
- * each has one of its own: there the time is no less than the processor time of the busiest process, here it is no less
- * than that of all and the gateway over the cores. Each process keeps to the posts a second that a hub is deployed with,
- * 10,000 and 1,000 at once, which one process alone reaches: so one shard takes 900 ms at the least. Stores are in memory and answer at once; what DynamoDB takes, and the hop over the queue by which more than
- * one shard are told, comes on top. Resident memory counts what processes share in each of them; `at rest` is
- * that of a process which has loaded the program and done nothing.
+ * How to read the result: the processes share the cores of this machine with each other and with the gateway. On Lambda
+ * each has its own. There the time is at least the processor time of the busiest process. Here it is at least the
+ * processor time of all processes and the gateway, divided by the cores. Each process keeps to the posts per second of
+ * a deployed hub, 10,000, and 1,000 at once. One process alone reaches that limit, so one shard takes at least 900 ms.
+ * Stores are in memory and answer at once. The time of DynamoDB, and of the queue that passes the task to several
+ * shards, must be added. Resident memory counts shared memory in each process. `at rest` is the memory of a process
+ * that has loaded the program and done nothing.
  * @module
  */
 import type { ChildProcess } from 'node:child_process';
@@ -21,20 +23,26 @@ import { readFileSync } from 'node:fs';
 import { median, sum } from '../numbers.ts';
 import { answerOf, numberIn, start } from './processes.ts';
 
+/** The number of connections. */
 export const CONNECTIONS = 10_000;
 
 const MESSAGE_BYTES = 300;
 const ENVELOPE_BYTES = JSON.stringify({ text: '' }).length;
+/** The message that is pushed. */
 export const MESSAGE = JSON.stringify({ text: 'x'.repeat(MESSAGE_BYTES - ENVELOPE_BYTES) });
 
-/** What one push of one process took. */
-export interface Pushed {
+/** The result of one push of one process. */
+export interface PushMeasurement {
+  /** The number of posts. */
   readonly posts: number;
-  /** When the last post was answered, in milliseconds since 1970: the clock that processes share. */
+  /** The time of the last answer, in milliseconds since 1970, because processes share that clock. */
   readonly lastAt: number;
+  /** Processor time of the push, in milliseconds. */
   readonly cpuMs: number;
+  /** Resident memory after the push. */
   readonly residentMb: number;
-  readonly restingMb: number;
+  /** Resident memory before the first push. */
+  readonly idleMb: number;
 }
 
 const SHARDS = [1, 4, 16];
@@ -43,7 +51,7 @@ const WARM_UP_POSTS = 2_500;
 
 /** The unit of processor time in /proc: USER_HZ, the same on all common machines. */
 const TICK_MS = 10;
-/** Fields of /proc/pid/stat after the name of the program: what was used in user mode, and in the system. */
+/** Fields of /proc/pid/stat after the name of the program: user time and system time. */
 const USER_FIELD = 11;
 const SYSTEM_FIELD = 12;
 
@@ -51,15 +59,16 @@ interface Round {
   readonly coldMs: number;
   readonly lastMs: number;
   readonly members: readonly number[];
-  readonly pushed: readonly Pushed[];
+  readonly pushed: readonly PushMeasurement[];
   readonly gatewayCpuMs: number;
 }
 
-export async function shards(say: (line: string) => void): Promise<void> {
+/** Runs the benchmark, and prints its result. */
+export async function shards(print: (line: string) => void): Promise<void> {
   const gateway = start('fanout-gateway.ts');
   try {
     const endpoint = `https://localhost:${numberIn(await answerOf(gateway), 'port')}/ws`;
-    say(
+    print(
       `shards: a message of ${MESSAGE.length} bytes to ${CONNECTIONS} connections of one pattern, ${ROUNDS} rounds\n`,
     );
     const rounds = new Map<number, Round[]>(SHARDS.map((count) => [count, []]));
@@ -67,7 +76,7 @@ export async function shards(say: (line: string) => void): Promise<void> {
       const order = [...SHARDS.slice(n % SHARDS.length), ...SHARDS.slice(0, n % SHARDS.length)];
       for (const count of order) rounds.get(count)?.push(await measured(count, endpoint, gateway));
     }
-    for (const [count, taken] of rounds) report(count, taken, say);
+    for (const [count, results] of rounds) report(count, results, print);
   } finally {
     gateway.disconnect();
   }
@@ -105,37 +114,37 @@ function cpuMsOf({ pid }: ChildProcess): number {
   return TICK_MS * ((ticks[USER_FIELD] ?? Number.NaN) + (ticks[SYSTEM_FIELD] ?? Number.NaN));
 }
 
-const pushedOf = (answer: unknown): Pushed => ({
+const pushedOf = (answer: unknown): PushMeasurement => ({
   posts: numberIn(answer, 'posts'),
   lastAt: numberIn(answer, 'lastAt'),
   cpuMs: numberIn(answer, 'cpuMs'),
   residentMb: numberIn(answer, 'residentMb'),
-  restingMb: numberIn(answer, 'restingMb'),
+  idleMb: numberIn(answer, 'idleMb'),
 });
 
-/** What is reported of a round. */
+/** The rows of the report. */
 const ROWS: Readonly<Record<string, (round: Round) => number>> = {
   'hint to last post answered, ms': ({ lastMs }) => lastMs,
   'the same cold, ms': ({ coldMs }) => coldMs,
-  'posts a second': ({ pushed, lastMs }) => sum(pushed.map(({ posts }) => posts)) / (lastMs / 1_000),
-  'processor time in all, ms': ({ pushed }) => sum(pushed.map(({ cpuMs }) => cpuMs)),
+  'posts per second': ({ pushed, lastMs }) => sum(pushed.map(({ posts }) => posts)) / (lastMs / 1_000),
+  'processor time in total, ms': ({ pushed }) => sum(pushed.map(({ cpuMs }) => cpuMs)),
   'that of the busiest process, ms': ({ pushed }) => Math.max(...pushed.map(({ cpuMs }) => cpuMs)),
   'that of the gateway, ms': ({ gatewayCpuMs }) => gatewayCpuMs,
-  'resident memory a process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
-  'at rest, MB': ({ pushed }) => median(pushed.map(({ restingMb }) => restingMb)),
-  'resident memory in all, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
+  'resident memory per process, MB': ({ pushed }) => median(pushed.map(({ residentMb }) => residentMb)),
+  'at rest, MB': ({ pushed }) => median(pushed.map(({ idleMb }) => idleMb)),
+  'resident memory in total, MB': ({ pushed }) => sum(pushed.map(({ residentMb }) => residentMb)),
 };
 
 const LABEL_WIDTH = Math.max(...Object.keys(ROWS).map(({ length }) => length));
 const NUMBER_WIDTH = 6;
 
-function report(count: number, rounds: readonly Round[], say: (line: string) => void): void {
+function report(count: number, rounds: readonly Round[], print: (line: string) => void): void {
   const members = rounds.flatMap((round) => round.members);
-  say(`shards: ${count}, each of ${Math.min(...members)} to ${Math.max(...members)} members`);
+  print(`shards: ${count}, each of ${Math.min(...members)} to ${Math.max(...members)} members`);
   for (const [label, of] of Object.entries(ROWS)) {
     const raw = rounds.map(of);
     const middle = median(raw).toFixed(0).padStart(NUMBER_WIDTH);
-    say(`  ${label.padEnd(LABEL_WIDTH)}  median ${middle}  rounds ${raw.map(Math.round).join(' ')}`);
+    print(`  ${label.padEnd(LABEL_WIDTH)}  median ${middle}  rounds ${raw.map(Math.round).join(' ')}`);
   }
-  say('');
+  print('');
 }

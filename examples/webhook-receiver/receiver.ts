@@ -1,13 +1,28 @@
 /**
- * A receiver of webhooks in the fewest lines: verifies each delivery with the `standardwebhooks` library, and takes each
- * message once. README.md beside it says how to run it, and what changes behind API Gateway.
+ * A small webhook receiver. It verifies each delivery with the `standardwebhooks` library, and prints each message once.
+ * README.md in this folder explains how to run it, and what is different behind API Gateway.
  * @module
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
-/** In bytes. A delivery has one message of 128 KiB at most, in which each character may have been escaped. */
+/** Bytes of a body. A delivery has one message of at most 128 KiB, in which each character may be escaped. */
 const MAX_BODY = 1024 * 1024;
+
+const HELP = `usage: WEBHOOK_SECRET=whsec_… [PORT=N] npm run receiver
+
+Receives webhooks at http://127.0.0.1:4000/, verifies their signatures, and prints each message once. Ctrl-C ends it.
+
+  WEBHOOK_SECRET  the secret in the answer of POST /webhooks
+  PORT            the port (default 4000); 0 takes a free one
+
+examples/webhook-receiver/README.md shows the whole way from an endpoint to a message.
+`;
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 
 const { WEBHOOK_SECRET = '', PORT = '4000' } = process.env;
 const webhook = webhookOf(WEBHOOK_SECRET);
@@ -25,14 +40,17 @@ function fail(sentence: string): never {
   process.exit(1);
 }
 
-/** A real receiver keeps the ids for two days where they outlive a restart: retries come for 28 hours. */
+/** A real receiver stores the ids for two days, so that they survive a restart: retries come for 28 hours. */
 const seen = new Set<string>();
 
-/** The body byte for byte: parsed and written again it would be another text, and the signature would not fit. */
+/**
+ * Returns the body as it came. If it is parsed and serialized again, its bytes differ, and the signature does not match.
+ * @throws RangeError for more than MAX_BODY bytes
+ */
 async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Not to be destroyed: a body that is too large is still answered.
+  // The request must stay open, so that a body that is too large still gets an answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
     if (size > MAX_BODY) throw new RangeError(`a body has more than ${MAX_BODY} bytes`);
@@ -44,10 +62,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 const headersOf = (request: IncomingMessage): Record<string, string> =>
   Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 
-async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = headersOf(request);
   if (request.method === 'OPTIONS' && headers['webhook-request-origin']) {
-    // The handshake (PROTOCOL.md, section 13.6): yes, send me events.
+    // The handshake (PROTOCOL.md §13.6): this receiver accepts events.
     response.writeHead(204, { 'webhook-allowed-origin': headers['webhook-request-origin'] }).end();
     return;
   }
@@ -58,7 +76,7 @@ async function take(request: IncomingMessage, response: ServerResponse): Promise
   response.writeHead(204).end();
 }
 
-/** No request may end the process. A sender that left in the middle of a body gets no answer, and comes again. */
+/** Answers an error. No request may end the process. A sender that disconnects within its body gets no answer, and tries again. */
 function refuse(error: unknown, request: IncomingMessage, response: ServerResponse): void {
   const isForged = error instanceof WebhookVerificationError;
   process.stderr.write(
@@ -69,11 +87,11 @@ function refuse(error: unknown, request: IncomingMessage, response: ServerRespon
 }
 
 const server = createServer((request, response) => {
-  take(request, response).catch((error: unknown) => refuse(error, request, response));
+  receive(request, response).catch((error: unknown) => refuse(error, request, response));
 });
 
 server.on('error', (error) => fail(error.message));
-// The reader of the output is gone, as after `| head -1`.
+// The reader of the output has ended, as after `| head -1`.
 process.stdout.on('error', () => process.exit());
 
 if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > 65_535)

@@ -1,32 +1,45 @@
 /**
- * The cloud assembly that `cdk synth` writes: the parts of it that the checks need.
+ * The parts of a cloud assembly (the output of `cdk synth`) that the checks need.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 
+/** A resource of a template. */
 export interface Resource {
+  /** Its logical id. */
   readonly id: string;
+  /** Its CloudFormation type. */
   readonly type: string;
+  /** Its properties, as in the template. */
   readonly properties: Fields;
-  /** True if CloudFormation retains the resource when the stack no longer has it, or replaces it. */
-  readonly isKept: boolean;
+  /** True if CloudFormation retains the resource when the stack does not have it any more, or replaces it. */
+  readonly isRetained: boolean;
 }
 
+/** A stack and its template. */
 export interface StackTemplate {
+  /** The name of the stack. */
   readonly name: string;
+  /** The parsed template. */
   readonly template: Fields;
+  /** The resources of the template. */
   readonly resources: readonly Resource[];
 }
 
+/** A cloud assembly. */
 export interface Assembly {
+  /** All stacks of the hub. */
   readonly stacks: readonly StackTemplate[];
   /** The bootstrap version that the assembly needs, and the SSM parameter that holds the version of the account. */
   readonly bootstrap: { readonly version: number; readonly parameter: string };
 }
 
-/** Reads the assembly in a directory. @throws Error if the directory has none */
+/**
+ * Reads the assembly in a directory.
+ * @throws Error if the directory has none
+ */
 export function readAssembly(directory: string): Assembly {
   const artifacts = Object.entries(fieldsOf(readJson(join(directory, 'manifest.json')).artifacts)).map(
     ([id, artifact]) => ({ id, type: fieldsOf(artifact).type, has: fieldsOf(fieldsOf(artifact).properties) }),
@@ -44,7 +57,10 @@ export function readAssembly(directory: string): Assembly {
   };
 }
 
-/** Returns a stack and its resources. @param template a deployed template, or one of the assembly */
+/**
+ * Returns a stack and its resources.
+ * @param template a deployed template, or one of the assembly
+ */
 export function stackOf(name: string, template: Fields): StackTemplate {
   const resources = Object.entries(fieldsOf(template.Resources)).map(([id, resource]) => {
     const { Type, Properties, DeletionPolicy } = fieldsOf(resource);
@@ -52,12 +68,13 @@ export function stackOf(name: string, template: Fields): StackTemplate {
       id,
       type: textOr(Type, ''),
       properties: fieldsOf(Properties),
-      isKept: /^Retain/.test(textOr(DeletionPolicy, '')),
+      isRetained: /^Retain/.test(textOr(DeletionPolicy, '')),
     };
   });
   return { name, template, resources };
 }
 
+/** Returns all resources of a type. */
 export const resourcesOf = (stacks: readonly StackTemplate[], type: string): readonly Resource[] =>
   stacks.flatMap(({ resources }) => resources).filter((resource) => resource.type === type);
 
@@ -68,7 +85,10 @@ export const reservedBy = (stacks: readonly StackTemplate[]): number =>
     0,
   );
 
-/** Returns the throttling settings of all routes, `default` included: `rate` in requests a second, `burst` in requests. */
+/**
+ * Returns the throttling settings of all routes, `default` included: `rate` in requests per second, `burst` in
+ * requests.
+ */
 export function ratesOf(
   stacks: readonly StackTemplate[],
 ): readonly { route: string; rate: number; burst: number }[] {

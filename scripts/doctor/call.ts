@@ -1,9 +1,12 @@
 /**
- * Calls of AWS: few attempts, each with a timeout, and an error that names the missing permission.
+ * Calls of AWS, with few attempts, a timeout, and an error that names the missing permission.
  * @module
  */
 
-/** Settings of every client, in milliseconds. AWS answers in well under a second; a network that drops packets must not block a command. */
+/**
+ * Settings of every client, in milliseconds. AWS answers in less than a second, and a network that drops packets must
+ * not block a command.
+ */
 export const BOUNDED = {
   maxAttempts: 3,
   requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
@@ -11,7 +14,7 @@ export const BOUNDED = {
 
 /** The identity does not have the permission for a call. */
 export class AccessDenied extends Error {
-  /** As in a policy: `lambda:GetAccountSettings`. */
+  /** The permission, as in a policy: `lambda:GetAccountSettings`. */
   readonly action: string;
 
   constructor(action: string) {
@@ -26,7 +29,7 @@ const ACCESS_DENIED = ['AccessDenied', 'AccessDeniedException', 'UnauthorizedExc
 /**
  * Makes one call.
  * @param action the permission that the call needs
- * @throws Denied if the identity does not have it
+ * @throws AccessDenied if the identity does not have it
  */
 export async function callAws<T>(action: string, call: () => Promise<T>): Promise<T> {
   try {

@@ -14,12 +14,15 @@ import { fieldsOf } from '../../protocol/fields.ts';
 import { type Assembly, type StackTemplate, stackOf } from './assembly.ts';
 import { BOUNDED, callAws } from './call.ts';
 
+/** A stack in the account. */
 export interface DeployedStack extends StackTemplate {
+  /** Its status, as CloudFormation reports it. */
   readonly status: string;
-  /** False if the creation of the stack failed or did not begin: then it serves no clients. */
+  /** False if the creation of the stack failed or did not begin. Then it serves no clients. */
   readonly isLive: boolean;
   /** True if the stack has termination protection. */
   readonly isProtected: boolean;
+  /** Its outputs, by name. */
   readonly outputs: Readonly<Record<string, string>>;
   /** The error message of AWS if its creation failed, otherwise empty. */
   readonly reason: string;
@@ -76,7 +79,10 @@ async function readTemplate(name: string): Promise<StackTemplate> {
   return stackOf(name, fieldsOf(parse(TemplateBody)));
 }
 
-/** Returns the error of the first resource that failed; CloudFormation then cancelled the others. Events come newest first. */
+/**
+ * Returns the error of the first resource that failed. CloudFormation then cancelled the others. Events come newest
+ * first.
+ */
 async function readFailureReason(name: string): Promise<string> {
   const { StackEvents = [] } = await callAws('cloudformation:DescribeStackEvents', () =>
     client().send(new DescribeStackEventsCommand({ StackName: name })),

@@ -1,20 +1,23 @@
 /**
- * The identity and the Region with which AWS is called. Without them, one sentence tells how to get them.
+ * The identity and the Region for calls of AWS. If one is missing, one sentence tells how to set it.
  * @module
  */
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { BOUNDED } from './call.ts';
 
+/** The caller of AWS, and its Region. */
 export interface Identity {
+  /** The account number. */
   readonly account: string;
   /** ARN of the user or role. */
   readonly arn: string;
+  /** The name of the Region. */
   readonly region: string;
 }
 
 /**
  * How long to search for credentials. The last provider calls the metadata service of an EC2 instance, which answers in
- * milliseconds. On other machines the packets may get lost.
+ * milliseconds. On other machines its packets may get lost.
  */
 const LONGEST_SEARCH_MS = 4_000;
 

@@ -1,18 +1,21 @@
 /**
- * Parses the options that decide what is deployed, and with which identity. All others are for the CDK CLI.
+ * Parses the options for the template and the identity. All others are for the CDK CLI.
  * @module
  */
 import { statSync } from 'node:fs';
 import { UsageError } from '../cli.ts';
 
+/** The options of a command. */
 export interface Options {
-  /** `key=value`, as `-c` has them. */
+  /** `key=value` pairs of `-c`. */
   readonly context: readonly string[];
-  /** The value of `--app`: a directory that holds a cloud assembly, or a command that writes one. */
+  /** The value of `--app`: a directory with a cloud assembly, or a command that writes one. */
   readonly app: string | undefined;
+  /** The value of `--profile`. */
   readonly profile: string | undefined;
+  /** The value of `--region`. */
   readonly region: string | undefined;
-  /** All others, in order. */
+  /** All other options, in order. */
   readonly rest: readonly string[];
 }
 
@@ -73,6 +76,6 @@ export const identityArgs = ({ profile, region }: Options): readonly string[] =>
 export const contextArgs = ({ context }: Options): readonly string[] =>
   context.flatMap((pair) => ['-c', pair]);
 
-/** Returns true if `--app` names a directory, which then holds an assembly. */
+/** True if `--app` names a directory. It then holds an assembly. */
 export const isReady = (app: string | undefined): app is string =>
   app !== undefined && statSync(app, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -9,6 +9,7 @@ import { type DeployedStack, readDeployed } from './deployed.ts';
 
 const THROW_AWAY = '-c tidings:throwAway=true';
 
+/** The plan of `npm run destroy`. */
 export interface Removal {
   /** Tells the operator which data is deleted, and which stays. */
   readonly text: string;
@@ -17,21 +18,21 @@ export interface Removal {
 }
 
 /**
- * Compares the option `tidings:throwAway` of this command with that of the deployed hub.
- * @throws Error if the command has the option and the deployed hub has not
+ * Compares the option `tidings:throwAway` of this command with the deployed hub.
+ * @throws Error if the command has the option and the deployed hub does not
  */
 export async function planRemoval(assembly: Assembly): Promise<Removal> {
   const deployed = await readDeployed(assembly);
-  const kept = deployed.filter(isKept);
+  const retained = deployed.filter(isRetained);
   const isThrownAway = !assembly.stacks.some(({ resources }) =>
-    resources.some((resource) => resource.isKept),
+    resources.some((resource) => resource.isRetained),
   );
   if (!isThrownAway) {
     const stays = (await Promise.all(deployed.filter(holdsData).map(({ name }) => namesIn(name)))).flat();
-    return { scope: ['*-hub'], text: leaves(stays, kept.length > 0) };
+    return { scope: ['*-hub'], text: leaves(stays, retained.length > 0) };
   }
-  if (kept.length === 0) return { scope: ['--all'], text: 'the hub and all of its data are deleted' };
-  const names = kept.map(({ name }) => name).join(' and ');
+  if (retained.length === 0) return { scope: ['--all'], text: 'the hub and all of its data are deleted' };
+  const names = retained.map(({ name }) => name).join(' and ');
   throw new Error(
     `${names} was deployed without tidings:throwAway, so its tables and keys are protected: deploy once with the flag ` +
       `first (npm run deploy -- ${THROW_AWAY}), and then destroy it with the flag`,
@@ -43,8 +44,8 @@ const DATA = ['AWS::DynamoDB::GlobalTable', 'AWS::SecretsManager::Secret'];
 const holdsData = ({ resources }: DeployedStack): boolean =>
   resources.some(({ type }) => DATA.includes(type));
 
-const isKept = ({ isProtected, resources }: DeployedStack): boolean =>
-  isProtected || resources.some((resource) => resource.isKept);
+const isRetained = ({ isProtected, resources }: DeployedStack): boolean =>
+  isProtected || resources.some((resource) => resource.isRetained);
 
 function leaves(stays: readonly string[], isProtected: boolean): string {
   if (stays.length === 0) return 'the hub is deleted; none of its data is deployed';

@@ -10,17 +10,17 @@ import { contextArgs, identityArgs, isReady, type Options } from './options.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs the CLI with the terminal of this command. Returns its exit code. */
+/** Runs the CLI in the terminal of this command. Returns its exit code. */
 export async function runCdk(args: readonly string[], cwd = PROJECT): Promise<number> {
   const cdk = spawn('cdk', [...args], { stdio: 'inherit', cwd });
   const [code] = await once(cdk, 'close');
   return Number(code ?? 1);
 }
 
-/** A folder without a cdk.json: there the CLI finds no app, and builds none. */
+/** A folder without a cdk.json, in which the CLI finds no app and builds none. */
 export const WITHOUT_APP = fileURLToPath(new URL('.', import.meta.url));
 
-/** The template refuses the options or the Region. The message is that of the app, one problem a line. */
+/** The template refuses the options or the Region. The message is that of the app, one problem per line. */
 export class TemplateRefused extends Error {}
 
 /**

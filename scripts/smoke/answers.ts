@@ -8,10 +8,11 @@ import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
 import { openSocket } from './wire.ts';
 
+/** HEAD must answer without a cached copy. */
 export const head: Check = {
   number: 14,
   title: 'HEAD of a channel',
-  expected: '200 with the type and the end of the channel, not kept by a cache, and no body',
+  expected: '200 with the type and the end of the channel, not cached, without a body',
   async run({ ask, newChannel, publish }) {
     const channel = await newChannel();
     for (const message of ['one', 'two']) {
@@ -28,10 +29,11 @@ export const head: Check = {
   },
 };
 
+/** The largest message must pass every transport, and one byte more must not. */
 export const largestMessage: Check = {
   number: 15,
   title: 'a message of 128 KiB',
-  expected: '204, the same text by a read, a frame on a socket; one byte more is 413',
+  expected: '204, the same text by a read, a frame on a socket; 413 for one byte more',
   async run({ hub, ask, newChannel, publish }) {
     const channel = await newChannel();
     const message = 'x'.repeat(MAX_MESSAGE_BYTES - '""'.length);
@@ -39,8 +41,8 @@ export const largestMessage: Check = {
       protocols: subprotocolsFor(hub.token),
     });
     try {
-      socket.say({ action: 'subscribe', channel });
-      await socket.next(({ type }) => type === 'subscribed');
+      socket.send({ action: 'subscribe', channel });
+      await socket.waitFor(({ type }) => type === 'subscribed');
       const published = await publish(channel, [message]);
       expectThat(published.status === 204, `${published.status} for the publish`);
       const read = await ask(`/channels/${channel}?offset=-1`);
@@ -48,7 +50,7 @@ export const largestMessage: Check = {
       expectThat(text === `["${message}"]`, `${read.status} and ${text.length} characters for the read`);
       const over = await publish(channel, [`${message}x`]);
       expectThat(over.status === 413, `${over.status} for one byte more`);
-      await socket.next(
+      await socket.waitFor(
         ({ type, next }) => type === 'messages' && next === published.headers.get('stream-next-offset'),
       );
       return `204, ${MAX_MESSAGE_BYTES} bytes by a read, a frame on the socket, 413`;

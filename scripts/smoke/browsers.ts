@@ -6,14 +6,15 @@ import { type Check, expectThat, unseen } from './check.ts';
 import { listsOrigins } from './refusals.ts';
 
 const METHODS = ['POST', 'PUT', 'DELETE'];
-/** In seconds. */
+/** How long a browser may cache the preflight, in seconds. */
 const MAX_AGE = 7_200;
 const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];
 
+/** Both origins must answer preflights. */
 export const preflights: Check = {
   number: 12,
   title: 'preflights of both origins',
-  expected: 'that pages may send any method and any header, and keep that for two hours',
+  expected: 'that pages may send any method and any header, and cache that for two hours',
   async run({ hub, ask, askAnonymously, origin }) {
     if (await listsOrigins(ask, hub.root, origin))
       return unseen(`this hub does not admit pages of ${origin}: name one that it does with --origin`);

@@ -9,9 +9,10 @@ const skipUnlessPublic = (status: number, open: string): Unseen | undefined =>
     ? unseen(`401: no caller without a token may read ${open}; name a public channel with --public`)
     : undefined;
 
-/** Pairs of requests. CloudFront answers both with one request to the hub if they arrive at almost the same time. */
+/** Pairs of requests. CloudFront sends one request to the hub for both, if they arrive at almost the same time. */
 const PAIRS = 20;
 
+/** A 304 must not reach a caller that did not ask with an ETag. */
 export const sharedPolls: Check = {
   number: 5,
   title: 'two anonymous pollers at once, one of them with If-None-Match',
@@ -27,7 +28,7 @@ export const sharedPolls: Check = {
     expectThat(status === 200 && tag !== null, `${status} with ETag: ${tag}`);
     let notModified = 0;
     for (let n = 0; n < PAIRS; n++) {
-      // The hub ignores `_`, and for a cache it makes another URL.
+      // The hub ignores `_`. For a cache it is another URL.
       const url = `${path}&_=${n}`;
       const [checked, plain] = await Promise.all([
         askAnonymously(url, { headers: { 'If-None-Match': tag } }),
@@ -45,10 +46,11 @@ export const sharedPolls: Check = {
 
 const PUBLISHES = 20;
 
+/** The edge must not answer an old page after a publish. */
 export const freshReads: Check = {
   number: 17,
   title: 'an anonymous read after a publish',
-  expected: 'each message that was published before it, whatever the edge has kept',
+  expected: 'each message that was published before it, whatever the edge has cached',
   async run({ hub, askAnonymously, newChannel, publish }) {
     const channel = await newChannel({ isOpen: true });
     const read = () => askAnonymously(`/channels/${channel}?offset=-1`);

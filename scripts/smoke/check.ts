@@ -6,49 +6,66 @@ import type { Session } from './session.ts';
 
 /** The result cannot be seen from outside. */
 export interface Unseen {
+  /** What came instead. */
   readonly unseen: string;
 }
 
+/** A check of the smoke run. */
 export interface Check {
   /** Its number for `--only`, from 1. */
   readonly number: number;
+  /** A few words. docs/first-hour.md has the same. */
   readonly title: string;
-  /** What is promised. */
+  /** What the contract promises. */
   readonly expected: string;
-  /** Returns what came. @throws Error whose message is what came, if that is not what was expected */
+  /**
+   * Returns what came.
+   * @throws Error with what came, if it is not as expected
+   */
   readonly run: (session: Session) => Promise<string | Unseen>;
 }
 
-export type Verdict = 'pass' | 'FAIL' | 'unseen';
+/** `unseen` means that the result cannot be seen from outside. */
+export type Result = 'pass' | 'FAIL' | 'unseen';
 
+/** The result of one check. */
 export interface Outcome {
+  /** The check that ran. */
   readonly check: Check;
-  readonly verdict: Verdict;
+  /** Its result. */
+  readonly result: Result;
+  /** What came, in words. */
   readonly came: string;
 }
 
-/** @param came why the check can say nothing, and what would let it */
+/**
+ * Returns the outcome of a check that cannot decide.
+ * @param came the reason, and what would let the check decide
+ */
 export const unseen = (came: string): Unseen => ({ unseen: came });
 
-/** Checks one expectation. @throws Error with what came, if it is not as expected */
+/**
+ * Checks one expectation.
+ * @throws Error with what came, if it is not as expected
+ */
 export function expectThat(isAsExpected: boolean, came: string): asserts isAsExpected {
   if (!isAsExpected) throw new Error(came);
 }
 
-/** Runs a check. Never throws: an error becomes the verdict FAIL. */
+/** Runs a check. It never throws: an error becomes the result FAIL. */
 export async function outcomeOf(check: Check, session: Session): Promise<Outcome> {
   try {
     const came = await check.run(session);
     return typeof came === 'string'
-      ? { check, verdict: 'pass', came }
-      : { check, verdict: 'unseen', came: came.unseen };
+      ? { check, result: 'pass', came }
+      : { check, result: 'unseen', came: came.unseen };
   } catch (error) {
-    return { check, verdict: 'FAIL', came: reasonOf(error) };
+    return { check, result: 'FAIL', came: messageOf(error) };
   }
 }
 
-/** Returns the message of an error, with its cause: `fetch failed` alone does not tell the reason. */
-function reasonOf(error: unknown): string {
+/** Returns the message of an error with its cause, because `fetch failed` alone does not tell the reason. */
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'TimeoutError') return 'no answer in time';
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -1,14 +1,14 @@
 /**
- * All checks, in the order in which they run: first those on which others depend, last those that wait long.
+ * All checks, in the order in which they run: first the basic ones, last those that wait long.
  * @module
  */
 import { head, largestMessage } from './answers.ts';
+import { bareUrls } from './bare-urls.ts';
 import { preflights } from './browsers.ts';
 import { freshReads, sharedPolls } from './cache.ts';
 import type { Check } from './check.ts';
-import { bareUrls } from './doors.ts';
+import { encodedNames } from './encoded-names.ts';
 import { afterFreeze, noRoom } from './long-polls.ts';
-import { encodedNames } from './names.ts';
 import { publishingFast } from './rate.ts';
 import { gatewayRefusal, unauthorized } from './refusals.ts';
 import { socketsByEachWay } from './sockets.ts';
@@ -16,6 +16,7 @@ import { abandonedStream, streamsWithToken } from './streams.ts';
 import { allTransports } from './transports.ts';
 import { webhookByName } from './webhooks.ts';
 
+/** All checks, in the order in which they run. */
 export const CHECKS: readonly Check[] = [
   streamsWithToken,
   socketsByEachWay,
@@ -36,5 +37,5 @@ export const CHECKS: readonly Check[] = [
   afterFreeze,
 ];
 
-/** The check that runs only with `--long` or `--only`. */
+/** The check that waits ten minutes. It runs only if `--only` names it. */
 export const LONG = afterFreeze.number;

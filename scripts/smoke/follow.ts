@@ -1,24 +1,32 @@
 /**
- * A reader of one channel by one transport. It is the client of this project.
+ * A reader of one channel by one transport, made of the client of this project.
  * @module
  */
 import { connect } from '../../client/index.ts';
-import type { Transport } from '../../client/transport.ts';
+import type { Transport } from '../../client/transports/failover.ts';
 import type { Session } from './session.ts';
 
+/** A reader of one channel. */
 export interface Follower {
-  /** The messages, in the order in which they arrived. */
+  /** The messages, in the order of arrival. */
   readonly got: readonly unknown[];
-  /** Waits until so many messages have come. @throws Error with how many there are, if they do not come in time */
+  /**
+   * Waits until this many messages have come.
+   * @throws Error with the number of messages, if they do not come within `ms` milliseconds
+   */
   readonly until: (count: number, ms: number) => Promise<void>;
+  /** Closes the client. */
   readonly close: () => void;
 }
 
-/** How long subscribing may take, in milliseconds. */
+/** The time limit for a subscription, in milliseconds. */
 const SUBSCRIBE_MS = 20_000;
-const LOOK_MS = 50;
+const POLL_MS = 50;
 
-/** Follows a channel from now on. @throws Error if the hub does not take the subscription */
+/**
+ * Follows a channel from now on.
+ * @throws Error if the hub refuses the subscription
+ */
 export async function follow(session: Session, channel: string, transport: Transport): Promise<Follower> {
   const { hub } = session;
   const client = connect({
@@ -55,7 +63,7 @@ export async function follow(session: Session, channel: string, transport: Trans
         if (problem) throw problem;
         if (session.stopped.aborted || performance.now() > end)
           throw new Error(`${got.length} of ${count} messages by ${transport}`);
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
     },
   };

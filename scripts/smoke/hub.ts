@@ -7,34 +7,38 @@ import { keysIn, type Outputs, outputsOfDeployedHub, storeFor } from '../hub-key
 import { readLocalHub } from '../local-file.ts';
 import { mint } from '../mint.ts';
 
-/** All channels of a run are below it. */
+/** The prefix of all channels of a run. */
 const ROOT = 'smoke';
 
-/** The longest run waits ten minutes, in seconds. */
+/** The lifetime of the token, in seconds. The longest run waits ten minutes. */
 const TOKEN_SECONDS = 3_600;
 
+/** The hub to test. */
 export interface SmokeHub {
-  /** Where clients publish and read: the front door, or else the HTTP API. URLs have no slash at their end. */
+  /** The URL to publish and read: the front door, or the HTTP API without one. All URLs have no slash at their end. */
   readonly url: string;
-  /** Where clients stream, and where they open sockets. */
+  /** The URL of the streams. */
   readonly streams: string;
+  /** The URL of the sockets. */
   readonly sockets: string;
-  /** The three doors behind the front door, or without one. */
+  /** The three URLs behind the front door. */
   readonly bare: { readonly http: string; readonly stream: string; readonly socket: string };
+  /** True if there is a front door. */
   readonly hasEdge: boolean;
   /** True for a hub on this machine. */
   readonly isLocal: boolean;
-  /** Allows everything below `root` and `open`. Its `sub` is new for each run, so that the run has its own quota. */
+  /** Allows everything below `root` and `open`. Its `sub` is new in each run, so that each run has its own quota. */
   readonly token: string;
+  /** The prefix of the channels of this run. */
   readonly root: string;
-  /** Channels below it can be read without a token, if the hub allows that. */
+  /** The prefix of channels that can be read without a token, if the hub allows that. */
   readonly open: string;
 }
 
 /**
- * Finds the deployed hub of that stage by its stacks, or the one that runs here.
+ * Finds the deployed hub of a stage by its stacks, or the local hub.
  * @param open the first segments of channels that anonymous callers may read
- * @throws UsageError if none runs here
+ * @throws UsageError if no local hub runs
  */
 export async function findHub(stage: string | undefined, open: string): Promise<SmokeHub> {
   const keys = await keysIn(await storeFor(stage));
@@ -47,18 +51,18 @@ export async function findHub(stage: string | undefined, open: string): Promise<
     ttlSeconds: TOKEN_SECONDS,
     sub: `${ROOT}-${id}`,
   });
-  const doors = doorsIn(stage === undefined ? outputsOfLocalHub() : await outputsOfDeployedHub(stage));
-  return { ...doors, isLocal: stage === undefined, token, root: `${ROOT}/${id}`, open: `${open}/${id}` };
+  const urls = urlsIn(stage === undefined ? outputsOfLocalHub() : await outputsOfDeployedHub(stage));
+  return { ...urls, isLocal: stage === undefined, token, root: `${ROOT}/${id}`, open: `${open}/${id}` };
 }
 
-/** The front door of a local hub is where it says it is. */
+/** The URL of the front door of a local hub is in its file. */
 function outputsOfLocalHub(): Outputs {
   const local = readLocalHub();
   if (!local) throw new UsageError('no hub runs here: start one with npm start');
   return local.outputs.Url === undefined ? local.outputs : { ...local.outputs, Url: local.url };
 }
 
-function doorsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
+function urlsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
   const [url, http, stream, socket] = ['Url', 'HttpUrl', 'StreamUrl', 'SocketUrl'].map((name) =>
     outputs[name]?.replace(/\/+$/, ''),
   );

@@ -7,7 +7,7 @@ import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
 import { codeIn } from './wire.ts';
 
-/** How long the first long poll has to get its place before the second one comes, in milliseconds. */
+/** The head start of the first long poll, in milliseconds. */
 const FIRST_MS = 2_000;
 /** How long the first long poll is held, in seconds: longer than FIRST_MS and the second one together. */
 const FIRST_SECONDS = 6;
@@ -17,11 +17,13 @@ const SHORT_SECONDS = 1;
 function longPoll({ ask }: Session, channel: string, seconds: number): Promise<Response> {
   const headers = { Prefer: `wait=${seconds}` };
   const answer = ask(`/channels/${channel}?live=long-poll&offset=-1`, { headers });
-  // Ctrl-C aborts the request while the check waits for something else. An unhandled rejection would end Node before the clean-up.
+  // Ctrl-C aborts the request while the check waits for something else. An unhandled rejection would end Node before
+  // the clean-up.
   answer.catch(() => {});
   return answer;
 }
 
+/** Without free concurrency, the platform must answer with an error that clients retry. */
 export const noRoom: Check = {
   number: 3,
   title: 'a long poll for which there is no room',
@@ -44,14 +46,18 @@ export const noRoom: Check = {
   },
 };
 
-/** A message is seen within five seconds at the worst (PROTOCOL.md §5.1). More is a cold start, in milliseconds. */
+/**
+ * The time limit for the message, in milliseconds. The hub promises five seconds (PROTOCOL.md §5.1). The rest is for a
+ * cold start.
+ */
 const SEEN_MS = 10_000;
-/** How long the long poll waits before something is published, in milliseconds. */
+/** The time that the long poll waits before a message is published, in milliseconds. */
 const HELD_MS = 3_000;
-/** How long that long poll is held at the most, in seconds: longer than HELD_MS and SEEN_MS together. */
+/** The longest hold of that long poll, in seconds: longer than HELD_MS and SEEN_MS together. */
 const HELD_SECONDS = 20;
 const MINUTE_MS = 60_000;
 
+/** A frozen process must find that its socket is gone. */
 export const afterFreeze: Check = {
   number: 9,
   title: 'a long poll after a pause, by a process that was frozen meanwhile',

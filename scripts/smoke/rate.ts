@@ -1,5 +1,5 @@
 /**
- * Publishing fast: the slowest quota on the way is that of SNS, 300 publishes a second in most Regions.
+ * Publishing at a high rate. The lowest quota on the way is that of SNS: 300 publishes per second in most Regions.
  * https://docs.aws.amazon.com/general/latest/gr/sns.html
  * @module
  */
@@ -10,9 +10,10 @@ import type { Session } from './session.ts';
 
 /** How long messages are published, in seconds. */
 export const RATE_SECONDS = 5;
-/** How long the last message may be on its way, in milliseconds. */
+/** The time limit for the last message, in milliseconds. */
 const LATE_MS = 30_000;
 
+/** No publish may be throttled, and no message may be lost. */
 export const publishingFast: Check = {
   number: 8,
   title: 'publishing fast',
@@ -34,15 +35,15 @@ export const publishingFast: Check = {
         reader.got.length === count && different === count,
         `${different} different messages of ${count} on the socket`,
       );
-      const pace = Math.round(count / (ms / 1_000));
-      return `${answers.join(', ')}, at ${pace} a second, and all ${count} messages on the socket`;
+      const achieved = Math.round(count / (ms / 1_000));
+      return `${answers.join(', ')}, at ${achieved} a second, and all ${count} messages on the socket`;
     } finally {
       reader.close();
     }
   },
 };
 
-/** Publishes at the rate of the session, without waiting for answers. */
+/** Publishes at the rate of the session. It does not wait for the answers. */
 async function publishAt({ rate, publish, stopped }: Session, channel: string, count: number) {
   const statuses: Record<string, number> = {};
   const began = performance.now();

@@ -1,5 +1,5 @@
 /**
- * Refusals: those of the hub, and those that the gateway gives before the hub is asked (PROTOCOL.md §7, §8, §9).
+ * Refusals of the hub, and refusals of the gateway that the hub never sees (PROTOCOL.md §7, §8, §9).
  * @module
  */
 import { type Check, expectThat, unseen } from './check.ts';
@@ -7,10 +7,11 @@ import { codeIn } from './wire.ts';
 
 const CHALLENGES = ['WWW-Authenticate', 'x-amzn-Remapped-www-authenticate'];
 
+/** 401 must have a challenge on both origins. */
 export const unauthorized: Check = {
   number: 4,
   title: '401 of both origins',
-  expected: '401 unauthorized with a challenge, under its own name or the one that AWS gives it',
+  expected: '401 unauthorized with a challenge, in its own header or in the one that AWS renames it to',
   async run({ hub, askAnonymously }) {
     const came: string[] = [];
     for (const [origin, url] of [
@@ -33,13 +34,14 @@ export const unauthorized: Check = {
   },
 };
 
-/** More than API Gateway takes in its request line and headers, in bytes. */
+/** More than API Gateway accepts in the request line and headers, in bytes. */
 const TOO_LONG = 10_241;
 
+/** Pages must be able to read refusals of the gateway. */
 export const gatewayRefusal: Check = {
   number: 13,
   title: 'a refusal of the gateway, for pages',
-  expected: '431 that a page can read, since the front door adds CORS headers',
+  expected: '431 that a page can read, because the front door adds CORS headers',
   async run({ hub, ask, origin }) {
     if (!hub.hasEdge) return unseen('there is no front door that could add them');
     const headers = { Origin: origin, 'X-Long': 'x'.repeat(TOO_LONG) };
@@ -54,7 +56,7 @@ export const gatewayRefusal: Check = {
   },
 };
 
-/** Returns true if pages of that origin cannot read the answers of the hub. */
+/** True if pages of that origin cannot read the answers of the hub. */
 export async function listsOrigins(
   ask: (path: string, init?: RequestInit) => Promise<Response>,
   root: string,

@@ -1,5 +1,5 @@
 /**
- * One run: what the checks share, and what to remove after them.
+ * One run: what the checks share, and what to remove afterwards.
  * @module
  */
 import { STREAM_CLOSED, STREAM_TTL } from '../../protocol/headers.ts';
@@ -7,51 +7,56 @@ import type { SmokeHub } from './hub.ts';
 
 /** The options of a run. */
 export interface Choices {
-  /** Publishes a second of the check that publishes fast. */
+  /** Publishes per second of the check that publishes fast. */
   readonly rate: number;
-  /** A URL that takes webhooks and answers 2xx; undefined: one on this machine, or none. */
+  /** A URL that accepts webhooks and answers 2xx. Undefined: a receiver on this machine for a local hub, else none. */
   readonly receiver: string | undefined;
-  /** The origin of a page that may call. */
+  /** The origin of a page that may call the hub. */
   readonly origin: string;
-  /** How long no request is sent in the check of a frozen process, in milliseconds. */
+  /** The pause in the check of a frozen process, in milliseconds. */
   readonly pauseMs: number;
 }
 
+/** What the checks of one run share. */
 export interface Session extends Choices {
+  /** The hub to test. */
   readonly hub: SmokeHub;
-  /** Aborted when the run is to end. */
+  /** Aborted when the run must end. */
   readonly stopped: AbortSignal;
   /** Prints what the run waits for. */
   readonly note: (line: string) => void;
-  /** Sends a request with the token. `path` is below the front door, unless it is a whole URL. */
+  /** Sends a request with the token. `path` is appended to the front door, unless it is a full URL. */
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>;
-  /** The same without a token. */
+  /** Sends a request without a token. */
   readonly askAnonymously: (path: string, init?: RequestInit) => Promise<Response>;
-  /** Makes an empty channel of JSON, which is deleted after the run. */
+  /** Creates an empty channel of JSON, which is deleted after the run. */
   readonly newChannel: (options?: ChannelOptions) => Promise<string>;
+  /** Publishes with the token. */
   readonly publish: (channel: string, messages: readonly unknown[]) => Promise<Response>;
   /**
-   * Closes the channels that were made since, so that the streams and long polls on them end. Otherwise each would take one of
-   * the account's concurrent executions for a minute, of which a new account has ten.
+   * Closes the channels of the last check, so that the streams and long polls on them end. Otherwise each of them would
+   * use one concurrent execution of the account for a minute. A new account has ten.
    */
   readonly endReaders: () => Promise<void>;
-  /** Adds something to remove after the run. */
+  /** Adds a path to delete after the run. */
   readonly removeLater: (path: string) => void;
-  /** Removes what the checks have made. Returns what could not be removed. */
+  /** Deletes everything that the checks have created. Returns the paths that could not be deleted. */
   readonly clean: () => Promise<readonly string[]>;
 }
 
 interface ChannelOptions {
   /** True for a channel that anonymous callers may read. */
   readonly isOpen?: boolean;
+  /** The lifetime after the last read. Default: no limit. */
   readonly ttlSeconds?: number;
 }
 
-/** How long an answer may take, in milliseconds: a long poll of a minute, and a cold start. */
+/** The time limit for an answer, in milliseconds: a long poll of a minute, and a cold start. */
 const ANSWER_MS = 75_000;
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
+/** Returns a session in which nothing is created yet. */
 export function startSession(
   hub: SmokeHub,
   choices: Choices,
@@ -90,12 +95,12 @@ export function startSession(
       ask(`/channels/${channel}`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(messages) }),
     async endReaders() {
       const close = { method: 'POST', headers: { ...JSON_TYPE, [STREAM_CLOSED]: 'true' } };
-      // What cannot be closed ends by itself, or is removed after the run.
+      // A channel that cannot be closed expires, or is deleted after the run.
       await Promise.allSettled(open.splice(0).map((path) => ask(path, close)));
     },
     removeLater: (path) => void made.push(path),
     async clean() {
-      // The last first: an endpoint goes before the channels that it listens to.
+      // The last first: an endpoint is deleted before the channels that it follows.
       const paths = made.splice(0).reverse();
       const never = new AbortController().signal;
       const answers = await Promise.allSettled(
@@ -106,6 +111,6 @@ export function startSession(
   };
 }
 
-/** 404: it has ended by itself. */
+/** 404: it has expired. */
 const isGone = (answer: PromiseSettledResult<Response> | undefined): boolean =>
   answer?.status === 'fulfilled' && (answer.value.ok || answer.value.status === 404);

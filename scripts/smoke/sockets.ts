@@ -1,13 +1,14 @@
 /**
- * Sockets: each way in which a token comes (PROTOCOL.md §12).
+ * Sockets, with each way to send the token (PROTOCOL.md §12).
  * @module
  */
 
 import { fieldsOf } from '../../protocol/fields.ts';
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
-import { inWords, openSocket } from './wire.ts';
+import { describe, openSocket } from './wire.ts';
 
+/** A socket must open with each way to send the token. */
 export const socketsByEachWay: Check = {
   number: 2,
   title: 'sockets by each way a token comes',
@@ -15,7 +16,7 @@ export const socketsByEachWay: Check = {
   async run({ hub, ask }) {
     const { token, sockets } = hub;
     const answer = await ask('/tickets', { method: 'POST' });
-    expectThat(answer.status === 201, `POST /tickets was answered ${await inWords(answer.clone())}`);
+    expectThat(answer.status === 201, `POST /tickets was answered ${await describe(answer.clone())}`);
     const { ticket } = fieldsOf(await answer.json());
     const ways = {
       'the Authorization header': [sockets, { headers: { Authorization: `Bearer ${token}` } }],
@@ -26,8 +27,8 @@ export const socketsByEachWay: Check = {
       const socket = await openSocket(url, how).catch((error: unknown) => {
         throw new Error(`by ${way}: ${error instanceof Error ? error.message : String(error)}`);
       });
-      socket.say({ action: 'ping' });
-      await socket.next(({ type }) => type === 'pong');
+      socket.send({ action: 'ping' });
+      await socket.waitFor(({ type }) => type === 'pong');
       socket.close();
     }
     return 'a pong by each of them';

@@ -1,9 +1,9 @@
 /**
- * One log by five transports: the same messages, in the same order, once each (PROTOCOL.md §11).
+ * One log, five transports: the same messages, in the same order, once each (PROTOCOL.md §11).
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { TRANSPORTS } from '../../client/transport.ts';
+import { TRANSPORTS } from '../../client/transports/failover.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Check, expectThat } from './check.ts';
 import { follow } from './follow.ts';
@@ -11,16 +11,17 @@ import type { Session } from './session.ts';
 import { createEndpoint, withReceiver } from './webhooks.ts';
 
 const MESSAGES = 100;
-/** Messages of one publish: some come alone, and some with others. */
+/** Messages of one publish: some come alone, and some together. */
 const SIZES = [1, 1, 3];
-/** How long the last message may be on its way, in milliseconds: cold starts, and reads every five seconds. */
+/** The time limit for the last message, in milliseconds: cold starts, and reads every five seconds. */
 const LATE_MS = 40_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
+/** Every transport must deliver every message. */
 export const allTransports: Check = {
   number: 16,
   title: 'a hundred messages by each transport',
-  expected: 'all of them, once each and in order; by webhook all of them',
+  expected: 'all of them, once each and in order; by webhook all, in any order',
   run: (session) =>
     withReceiver(session, async (url) => {
       const channel = await session.newChannel();
@@ -44,8 +45,8 @@ export const allTransports: Check = {
 };
 
 async function publishAll({ publish }: Session, channel: string): Promise<void> {
-  for (let n = 0, turn = 0; n < MESSAGES; turn++) {
-    const size = Math.min(SIZES[turn % SIZES.length] ?? 1, MESSAGES - n);
+  for (let n = 0, publishes = 0; n < MESSAGES; publishes++) {
+    const size = Math.min(SIZES[publishes % SIZES.length] ?? 1, MESSAGES - n);
     const { status } = await publish(
       channel,
       Array.from({ length: size }, (_, at) => n + at),
@@ -55,7 +56,7 @@ async function publishAll({ publish }: Session, channel: string): Promise<void> 
   }
 }
 
-/** Waits until the log of deliveries has a hundred that have arrived. */
+/** Waits until the log of deliveries has all messages. */
 async function untilDelivered({ ask, stopped }: Session, endpoint: string): Promise<void> {
   const end = performance.now() + LATE_MS;
   for (;;) {
@@ -64,6 +65,6 @@ async function untilDelivered({ ask, stopped }: Session, endpoint: string): Prom
     const count = Array.isArray(deliveries) ? deliveries.length : 0;
     if (count === MESSAGES) return;
     expectThat(performance.now() < end, `${count} of ${MESSAGES} messages by webhook`);
-    await wait(LOOK_MS, undefined, { signal: stopped });
+    await wait(POLL_MS, undefined, { signal: stopped });
   }
 }

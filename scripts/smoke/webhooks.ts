@@ -1,5 +1,5 @@
 /**
- * Webhooks: whether the function that delivers finds the address of a name (PROTOCOL.md §13).
+ * Webhooks: whether the function that delivers can resolve a name (PROTOCOL.md §13).
  * @module
  */
 import { once } from 'node:events';
@@ -8,22 +8,23 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Check, expectThat, unseen } from './check.ts';
 import type { Session } from './session.ts';
-import { inWords } from './wire.ts';
+import { describe } from './wire.ts';
 
 /**
- * A public name for a run without a receiver. It takes no webhooks, but any answer shows that the name was resolved. It
- * belongs to AWS, so that no third party gets requests of a test.
+ * A public name for a run without a receiver. It accepts no webhooks, but any answer shows that the name was resolved.
+ * It belongs to AWS, so that no third party gets requests of a test.
  */
 const SOME_NAME = 'https://checkip.amazonaws.com/';
 
-/** How long the first attempt may take, in milliseconds: a cold start, and 15 s for the receiver. */
+/** The time limit for the first attempt, in milliseconds: a cold start, and 15 s for the receiver. */
 const ATTEMPT_MS = 40_000;
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
+/** The hub must find the address of a name. */
 export const webhookByName: Check = {
   number: 10,
   title: 'a webhook to a name',
-  expected: 'an attempt that finds the address of the name, and is delivered if it is to a receiver',
+  expected: 'an attempt that finds the address of the name, and is delivered if there is a receiver',
   async run(session) {
     const channel = await session.newChannel();
     return await withReceiver(session, async (url) => {
@@ -33,12 +34,12 @@ export const webhookByName: Check = {
       expectThat(error !== 'dns_error' && error !== 'blocked' && error !== 'interrupted', came);
       if (url !== undefined) expectThat(Number(status) >= 200 && Number(status) < 300, came);
       if (!session.hub.isLocal) return came;
-      return unseen(`${came}: on one machine no name server is asked for an address`);
+      return unseen(`${came}: a local hub asks no name server`);
     });
   },
 };
 
-/** Runs the work with the URL of a receiver: that of --receiver, one on this machine for a local hub, or none. */
+/** Runs the work with the URL of a receiver: the one of --receiver, one on this machine for a local hub, or none. */
 export async function withReceiver<T>(
   { receiver, hub }: Session,
   work: (url: string | undefined) => Promise<T>,
@@ -58,7 +59,7 @@ export async function withReceiver<T>(
   }
 }
 
-/** Returns the path of an endpoint that gets the messages of a channel; it is removed after the run. */
+/** Creates an endpoint for the messages of a channel. Returns its path. It is deleted after the run. */
 export async function createEndpoint(
   { ask, removeLater }: Session,
   url: string,
@@ -70,16 +71,16 @@ export async function createEndpoint(
     headers: { 'Content-Type': 'application/json' },
     body,
   });
-  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${await inWords(answer)}`);
+  if (answer.status !== 201) throw new Error(`POST /webhooks was answered ${await describe(answer)}`);
   const path = `/webhooks/${String(fieldsOf(await answer.json()).id)}`;
   removeLater(path);
   return path;
 }
 
-/** Has a test message sent, and returns its first attempt. */
+/** Sends a test message. Returns its first attempt. */
 async function testAttempt({ ask, stopped }: Session, endpoint: string) {
   const asked = await ask(`${endpoint}/test`, { method: 'POST' });
-  if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await inWords(asked)}`);
+  if (asked.status !== 202) throw new Error(`POST ${endpoint}/test was answered ${await describe(asked)}`);
   const { delivery } = fieldsOf(await asked.json());
   const end = performance.now() + ATTEMPT_MS;
   for (;;) {
@@ -88,6 +89,6 @@ async function testAttempt({ ask, stopped }: Session, endpoint: string) {
     const [first] = Array.isArray(attempts) ? attempts.map(fieldsOf) : [];
     if (first) return first;
     if (performance.now() > end) throw new Error(`no attempt within ${ATTEMPT_MS / 1_000} s`);
-    await wait(LOOK_MS, undefined, { signal: stopped });
+    await wait(POLL_MS, undefined, { signal: stopped });
   }
 }

@@ -4,20 +4,21 @@
  */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { chunksOf, eventsIn } from '../../client/event-stream.ts';
+import { chunksOf } from '../../client/http.ts';
+import { eventsIn } from '../../client/transports/event-stream.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 
-/** Characters of an answer that are shown. */
+/** Characters of an answer that are printed. */
 const SHOWN_CHARS = 120;
 
 /** Returns the status, the type and the beginning of the body of an answer. */
-export async function inWords(response: Response): Promise<string> {
+export async function describe(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? 'no content type';
   const body = (await response.text()).replace(/\s+/g, ' ').slice(0, SHOWN_CHARS);
   return `${response.status} ${type}${body === '' ? '' : `, ${body}`}`;
 }
 
-/** The code of a refusal of the hub (PROTOCOL.md §9); undefined for any other body. */
+/** Returns the code of a refusal of the hub (PROTOCOL.md §9). Undefined for any other body. */
 export function codeIn(body: string): unknown {
   try {
     return fieldsOf(fieldsOf(JSON.parse(body)).error).code;
@@ -27,28 +28,36 @@ export function codeIn(body: string): unknown {
 }
 
 /**
- * Waits for an event of a stream with that text in its data, and leaves the stream.
- * @throws Error if it is no stream, or ends before
+ * Waits for an event with that text in its data, and disconnects.
+ * @throws Error if it is not a stream, or ends before the event
  */
 export async function eventWith(text: string, response: Response): Promise<void> {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-  if (response.status !== 200 || !isStream || !response.body) throw new Error(await inWords(response));
+  if (response.status !== 200 || !isStream || !response.body) throw new Error(await describe(response));
   for await (const { data } of eventsIn(chunksOf(response.body), () => {})) if (data.includes(text)) return;
-  throw new Error(`a stream that ended without the message`);
+  throw new Error('the stream ended without the message');
 }
 
-/** How long a socket may take to open, and to answer, in milliseconds. */
+/** The time limit to open a socket, and to answer, in milliseconds. */
 const SOCKET_MS = 20_000;
 
+/** A socket for a check. */
 export interface OpenSocket {
   /** Sends an action. */
-  readonly say: (frame: object) => void;
-  /** Waits for a frame for which that is true. @throws Error if none arrives in time */
-  readonly next: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
+  readonly send: (frame: object) => void;
+  /**
+   * Waits for a frame for which `isIt` is true.
+   * @throws Error if none arrives in time
+   */
+  readonly waitFor: (isIt: (frame: ReturnType<typeof fieldsOf>) => boolean) => Promise<void>;
+  /** Ends the connection at once. */
   readonly close: () => void;
 }
 
-/** @throws Error with the status of an upgrade that was refused */
+/**
+ * Opens a socket.
+ * @throws Error with the status of a refused upgrade
+ */
 export async function openSocket(
   url: string,
   { headers = {}, protocols = [] }: { headers?: Record<string, string>; protocols?: readonly string[] },
@@ -56,17 +65,17 @@ export async function openSocket(
   const socket = new WebSocket(url, [...protocols], { headers, handshakeTimeout: SOCKET_MS });
   await once(socket, 'open');
   const frames: ReturnType<typeof fieldsOf>[] = [];
-  const heard = new EventTarget();
+  const arrivals = new EventTarget();
   socket.on('message', (data) => {
     frames.push(fieldsOf(JSON.parse(String(data))));
-    heard.dispatchEvent(new Event('frame'));
+    arrivals.dispatchEvent(new Event('frame'));
   });
   socket.on('error', () => {});
   return {
-    say: (frame) => socket.send(JSON.stringify(frame)),
-    async next(isIt) {
+    send: (frame) => socket.send(JSON.stringify(frame)),
+    async waitFor(isIt) {
       const signal = AbortSignal.timeout(SOCKET_MS);
-      while (!frames.some(isIt)) await once(heard, 'frame', { signal });
+      while (!frames.some(isIt)) await once(arrivals, 'frame', { signal });
     },
     close: () => socket.terminate(),
   };

@@ -9,7 +9,7 @@ import type { Answers } from './aws.ts';
 const CLOUDFORMATION = 'http://cloudformation.amazonaws.com/doc/2010-05-15/';
 const CLOUDFRONT = 'http://cloudfront.amazonaws.com/doc/2020-05-31/';
 
-/** The account of all of them. */
+/** The account number in all answers. */
 export const ACCOUNT = '111122223333';
 
 const escaped = (text: string): string =>
@@ -79,7 +79,7 @@ export interface StackAnswer {
   readonly template: string;
   readonly outputs?: Readonly<Record<string, string>>;
   readonly isProtected?: boolean;
-  /** Of the resource that could not be made. */
+  /** The reason of the resource that could not be created. */
   readonly reason?: string;
 }
 
@@ -130,7 +130,7 @@ function resources(_: string, { template }: StackAnswer): string {
   return `<StackResources>${members.join('')}</StackResources>`;
 }
 
-/** An account in which everything is as it usually is, bootstrapped, and without a hub. */
+/** A bootstrapped account with the usual settings, without a hub. */
 export const USUAL: Answers = {
   'sts:GetCallerIdentity': `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::${ACCOUNT}:user/ann</Arn><UserId>AIDAEXAMPLE</UserId><Account>${ACCOUNT}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
   'ssm:GetParameter':
@@ -157,7 +157,7 @@ export interface Template {
 
 export const resourcesOf = ({ Resources }: Template) => Object.values(Resources);
 
-/** A template of an assembly as it was deployed: changed by `edit`, if it was another. */
+/** Returns a template of an assembly as if it was deployed. `edit` makes it an older one. */
 export function templateIn(
   directory: string,
   stack: string,

@@ -5,13 +5,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 
-/** What a service says: the body, and a status if it is not 200. */
+/** The answer of a service: a body, and a status if it is not 200. */
 export interface Recorded {
   readonly status?: number;
   readonly body: string;
 }
 
-/** By service and operation, such as `lambda:GetAccountSettings`. A text stands for an answer of 200. */
+/** Answers by service and operation, such as `lambda:GetAccountSettings`. A text is an answer with status 200. */
 export type Answers = Readonly<Record<string, string | Recorded | ((body: string) => string | Recorded)>>;
 
 export interface RecordedAws {
@@ -21,7 +21,7 @@ export interface RecordedAws {
   readonly close: () => void;
 }
 
-/** Operations of the services that go by path, and not by a name in the request. */
+/** Operations of services that have a path, and no name in the request. */
 const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/^GET \/2016-08-19\/account-settings/, 'lambda:GetAccountSettings'],
   [/^GET \/account\b/, 'apigateway:GetAccount'],
@@ -33,7 +33,7 @@ const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/^GET \/2020-05-31\/function\b/, 'cloudfront:ListFunctions'],
 ];
 
-/** Starts it on the loopback. What has no answer is answered 501, and is in `asked` all the same. */
+/** Starts the endpoint on the loopback. An operation without an answer gets 501. It is in `asked` as well. */
 export async function startRecordedAws(region: string, answers: Answers): Promise<RecordedAws> {
   const asked = new Set<string>();
   const server = createServer(async (request, response) => {
@@ -59,13 +59,13 @@ export async function startRecordedAws(region: string, answers: Answers): Promis
   };
 }
 
-/** An environment without any word of AWS: not even the files of the home directory. */
+/** Returns an environment without any AWS settings, also without the files of the home directory. */
 export function emptyEnv(): NodeJS.ProcessEnv {
   const { PATH } = process.env;
   return {
     PATH,
     HOME: '/nonexistent',
-    // No command of the tests leaves this machine.
+    // No command of the tests may leave this machine.
     AWS_EC2_METADATA_DISABLED: 'true',
     CDK_DISABLE_CLI_TELEMETRY: 'true',
   };

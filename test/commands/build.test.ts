@@ -1,5 +1,5 @@
 /**
- * `npm run build`: what it makes is installed or copied into projects of every usual kind, compiled and run.
+ * `npm run build`: its package is installed in, or copied into, projects of every usual kind, compiled and run.
  * @module
  */
 import { spawnSync } from 'node:child_process';
@@ -23,20 +23,20 @@ beforeAll(async () => {
   expect(await command.ended, command.output()).toBe(0);
   mkdirSync(join(cwd, 'app'));
   writeFileSync(join(cwd, 'app/package.json'), '{"name":"app","private":true}');
-  // As a copy, with the files that a published package would have.
+  // Installed as a copy, with the files that a published package would have.
   spawned('npm', 'install', '--offline', '--install-links', built);
-  // The types that templates of Vite name.
+  // The types that the templates of Vite name.
   symlinkSync(join(ROOT, 'node_modules/vite'), join(cwd, 'app/node_modules/vite'));
 });
 
-/** Runs a program in the directory of the application. Returns what it printed; fails with it. */
+/** Runs a program in the directory of the application. Returns its output. Fails if the program fails. */
 function spawned(program: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd: join(cwd, 'app'), encoding: 'utf8' });
   expect(status, `${program} ${args.join(' ')}\n${stdout}${stderr}`).toBe(0);
   return stdout;
 }
 
-/** Compiles with the options of the project and nothing emitted. */
+/** Compiles with the options of the project, without output files. */
 const compile = (config: string, ...more: readonly string[]): string =>
   spawned(join(ROOT, 'node_modules/.bin/tsc'), '-p', config, '--noEmit', ...more);
 
@@ -55,7 +55,7 @@ describe.each(CONSUMERS)('$name, with the options of its template', (consumer) =
     compile(writeConsumer(place, consumer, `./tidings/${file}`));
   });
 
-  test('compiles when the types of the package are checked, too', () => {
+  test('compiles when the types of the package are checked as well', () => {
     const config = writeConsumer(placeOf(consumer, 'checked'), consumer, 'tidings-client');
     compile(config, '--skipLibCheck', 'false', '--types', '');
   });
@@ -70,7 +70,7 @@ test('the sources compile in a project of Vite', () => {
   compile(writeConsumer(place, vite, './client/index.ts'));
 });
 
-describe('what is built', () => {
+describe('the built package', () => {
   const print = `const client = connect({ url: 'http://127.0.0.1:1', token: 'x' });
     client.close();
     mint({ key: 'k'.repeat(64), audience: 'tidings:dev', capability: { a: ['publish'] }, ttlSeconds: 60, sub: 'ada' })
@@ -94,7 +94,7 @@ describe('what is built', () => {
     expect([kind, payload.sub, payload.capability]).toEqual(['function', 'ada', { a: ['publish'] }]);
   });
 
-  test('publishes to a hub and reads from it, either way', async () => {
+  test('publishes to a hub and reads from it, with both kinds of modules', async () => {
     const hub = run(cwd, 'scripts/start.ts', '--port', '0');
     onTestFinished(async () => {
       hub.process.kill('SIGINT');
@@ -118,7 +118,7 @@ describe('what is built', () => {
     expect(JSON.parse(spawned(process.execPath, 'talk.cjs'))).toEqual(['.mjs', '.cjs']);
   });
 
-  test('has maps that lead back to the sources, text and all', () => {
+  test('has source maps that contain the sources', () => {
     for (const file of ['index.js.map', 'index.cjs.map', 'mint.js.map', 'mint.cjs.map']) {
       const { sources, sourcesContent } = JSON.parse(readFileSync(join(installed, file), 'utf8'));
       expect(sources.some((source: string) => /(client\/index|scripts\/mint)\.ts$/.test(source))).toBe(true);
@@ -132,7 +132,7 @@ describe('what is built', () => {
     return (await build({ stdin, ...options })).outputFiles[0]?.text ?? '';
   };
 
-  test('is left out of a bundle that does not use it, and mint() never gets into a page', async () => {
+  test('is not in a bundle that does not use it, and mint() is never in a page', async () => {
     expect(await bundled(`import { connect } from 'tidings-client'; connect({ url: 'x' })`)).toContain(
       'tidings.v1',
     );

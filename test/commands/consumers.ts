@@ -1,6 +1,6 @@
 /**
- * The projects that people build the client into: the options that their templates set, option by option, as of the day when
- * they were looked up (November 2026), with the place where each template is.
+ * The projects into which the client is built, with the options that their templates set. They were looked up in
+ * November 2026. Each has the URL of its template.
  * @module
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -8,16 +8,16 @@ import { dirname, join } from 'node:path';
 
 export interface Consumer {
   readonly name: string;
-  /** Where the template is. */
+  /** The URL of the template. */
   readonly source: string;
   readonly type: 'module' | 'commonjs';
-  /** The files of the configuration; the last one is compiled. */
+  /** The configuration files. The last one is compiled. */
   readonly configs: Readonly<Record<string, object>>;
-  /** Imports the client, and with `module` the very file. */
+  /** Returns the code that imports the client. `module` is its path or name. */
   readonly importOf: (names: string, module: string) => string;
 }
 
-/** `tsc --init` of TypeScript 5.9 and later. */
+/** The configuration that `tsc --init` of TypeScript 5.9 and later writes. */
 const INIT = {
   module: 'nodenext',
   target: 'esnext',
@@ -36,7 +36,7 @@ const INIT = {
   skipLibCheck: true,
 };
 
-/** What the templates of Vite have in common. */
+/** The options that the templates of Vite share. */
 const VITE = {
   target: 'es2023',
   module: 'esnext',
@@ -56,7 +56,7 @@ const VITE = {
 };
 
 const importing = (names: string, module: string): string => `import ${names} from '${module}';`;
-/** In a CommonJS file, where `verbatimModuleSyntax` forbids `import … from`. */
+/** For a CommonJS file, in which `verbatimModuleSyntax` forbids `import … from`. */
 const requiring = (names: string, module: string): string =>
   `import client = require('${module}');\nconst ${names} = client;`;
 
@@ -193,7 +193,7 @@ export const CONSUMERS: readonly Consumer[] = [
   },
 ];
 
-/** What an application does with the client. The last line is an error as long as the types are known. */
+/** The code of an application. Its last line is an error if the types are known. */
 const program = (imports: string): string => `${imports}
 async function main(hub: Hub): Promise<void> {
   const onMessages = ({ messages, next }: Batch): void => console.log(messages.length, next);
@@ -210,7 +210,7 @@ main(connect({ url: 'https://hub.example', token: async () => 'token' })).catch(
 
 /**
  * Writes the project into the directory. Returns the path of the configuration to compile.
- * @param module what it imports the client from
+ * @param module the path or name of the client
  */
 export function writeConsumer(directory: string, consumer: Consumer, module: string): string {
   const { type, configs, importOf } = consumer;

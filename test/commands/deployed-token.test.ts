@@ -1,5 +1,5 @@
 /**
- * `npm run token -- --stage`: the calls that it makes to AWS, held against a stand-in.
+ * `npm run token -- --stage`, with an endpoint in place of AWS.
  * @module
  */
 import { decodeJwt, jwtVerify } from 'jose';
@@ -11,7 +11,7 @@ import { runIn, temporaryDirectory } from './support.ts';
 
 const KEY = 'k'.repeat(64);
 
-test('finds the key by the outputs of the stack and mints for its audience', async () => {
+test('npm run token finds the key by the outputs of the stack, and mints for its audience', async () => {
   const { env, asked, close } = await startDeployed({ current: KEY, previous: '' });
   const directory = temporaryDirectory();
   onTestFinished(() => {
@@ -29,7 +29,7 @@ test('finds the key by the outputs of the stack and mints for its audience', asy
   expect(decodeJwt(token).exp).toBe((payload.iat ?? 0) + 30 * 86_400);
 });
 
-describe('one sentence for', () => {
+describe('one sentence is printed for', () => {
   const said = async (env: NodeJS.ProcessEnv, script: string) => {
     const { path, remove } = temporaryDirectory();
     onTestFinished(remove);

@@ -1,5 +1,5 @@
 /**
- * A stand-in for AWS, as far as commands with --stage call it: it speaks the wire formats of the services.
+ * An endpoint in place of AWS for commands with --stage. It uses the wire formats of the services.
  * @module
  */
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ const OF_THE_LOG: Outputs = { TokenSecretArn: 'arn:secret', TokenAudience: 'tidi
 
 type Outputs = Readonly<Record<string, string>>;
 
-/** What CloudFormation says of a stack with these outputs. */
+/** Returns the answer of CloudFormation for a stack with these outputs. */
 function describing(outputs: Outputs): string {
   const members = Object.entries(outputs).map(
     ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
@@ -21,7 +21,7 @@ ${members.join('\n')}
 }
 
 export interface Deployed {
-  /** The environment of a command that is to find it. */
+  /** The environment of a command that must find the endpoint. */
   readonly env: NodeJS.ProcessEnv;
   /** The bodies of all requests, in order. */
   readonly asked: readonly string[];
@@ -29,7 +29,8 @@ export interface Deployed {
 }
 
 /**
- * @param putStatus what PutSecretValue is answered with; anything but 200 is a ResourceExistsException
+ * Starts the endpoint.
+ * @param putStatus the status of PutSecretValue; anything but 200 is a ResourceExistsException
  * @param ofTheHub the outputs of the stack of the hub
  */
 export async function startDeployed(

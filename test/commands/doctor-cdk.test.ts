@@ -1,6 +1,6 @@
 /**
- * `npm run bootstrap`, `diff`, `deploy` and `destroy`: their output, and how they call the CDK CLI. A program that records its
- * arguments takes the place of the CLI. AWS returns recorded answers.
+ * `npm run bootstrap`, `diff`, `deploy` and `destroy`: their output, and how they call the CDK CLI. A program that
+ * records its arguments replaces the CLI. AWS returns recorded answers.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,7 +45,7 @@ async function synth(to: string, ...options: readonly string[]): Promise<void> {
   expect(await command.ended, command.output()).toBe(0);
 }
 
-/** A program of the CLI's name that writes down how it was called, and ends with that code. */
+/** Installs a program with the name of the CLI that records its arguments, and ends with that code. */
 function recordCdk(code: number): void {
   writeFileSync(calls, '');
   const file = join(directory, 'cdk');
@@ -56,7 +56,7 @@ function recordCdk(code: number): void {
   chmodSync(file, 0o755);
 }
 
-/** How the CLI was called, each time; the directory of the assemblies is cut off. */
+/** Returns the recorded calls of the CLI, without the directory of the assemblies. */
 const called = (): readonly string[] =>
   readFileSync(calls, 'utf8')
     .trim()
@@ -108,14 +108,14 @@ const deployed = (from: string, edit?: (template: Template) => void): Answers =>
   });
 
 describe('deploy', () => {
-  test('deploys what the doctor has looked at, with all other options', async () => {
+  test('deploys the assembly that the doctor has checked, with all other options', async () => {
     const { code, output } = await cdk(USUAL, 'deploy', '--app', kept, '--require-approval', 'never');
     expect(output).toContain('0 failures');
     expect(called()).toEqual(['deploy --all --app kept --require-approval never (with the app)']);
     expect(code).toBe(0);
   });
 
-  test('deploys nothing if something would fail', async () => {
+  test('deploys nothing if a check fails', async () => {
     const answers = { ...USUAL, 'ssm:GetParameter': { status: 400, body: '{"__type":"ParameterNotFound"}' } };
     const { code, output } = await cdk(answers, 'deploy', '--app', kept);
     expect(output).toMatch(/failure {2}bootstrap: .*\n.*npm run bootstrap/);
@@ -125,7 +125,7 @@ describe('deploy', () => {
     expect([all.code, called()]).toEqual([0, ['deploy --all --app kept (with the app)']]);
   });
 
-  test('says where the reason is if it fails all the same', async () => {
+  test('tells how to find the reason if the deployment fails', async () => {
     recordCdk(1);
     const { code, output } = await cdk(USUAL, 'deploy', '--app', kept);
     expect([code, output]).toEqual([1, expect.stringContaining('run npm run doctor to see why')]);
@@ -138,13 +138,13 @@ describe('deploy', () => {
   });
 });
 
-test('bootstrap names account and Region, and needs no template', async () => {
+test('bootstrap passes account and Region, and needs no template', async () => {
   const { code } = await cdk(USUAL, 'bootstrap', '--trust', '444455556666');
   expect(called()).toEqual([`bootstrap aws://${ACCOUNT}/eu-west-1 --trust 444455556666`]);
   expect(code).toBe(0);
 });
 
-test('synth takes the stage, and needs no credentials', async () => {
+test('synth passes the stage, and needs no credentials', async () => {
   const { code } = await runWith(emptyEnv(), [
     'synth',
     '--stage=prod',
@@ -159,7 +159,7 @@ test('synth takes the stage, and needs no credentials', async () => {
   ]);
 });
 
-test('diff says after the changes which data and addresses they end', async () => {
+test('diff prints after the changes which data and URLs they end', async () => {
   const older = deployed(kept, (old) => {
     for (const { Type, Properties } of resourcesOf(old)) {
       if (Type === 'AWS::SecretsManager::Secret') Properties.Name = 'old';
@@ -173,7 +173,7 @@ test('diff says after the changes which data and addresses they end', async () =
 });
 
 describe('destroy', () => {
-  test('names the tables and keys that stay, and the command that deletes them', async () => {
+  test('prints the tables and keys that stay, and the command that deletes them', async () => {
     const { code, output } = await cdk({ ...USUAL, ...deployed(kept) }, 'destroy', '--app', kept, '--force');
     expect(called()).toEqual(['destroy *-hub --app kept --force (with the app)']);
     expect(output).toMatch(/these tables and keys stay.*\n( {2}(table |secret) \w+-PHYSICAL \(\w+\)\n){9}/);
@@ -195,13 +195,13 @@ describe('destroy', () => {
     expect(output).toContain('the hub and all of its data are deleted');
   });
 
-  test('keeps the data of such a hub if the flag is not given', async () => {
+  test('keeps the data of such a hub without the flag', async () => {
     const { output } = await cdk({ ...USUAL, ...deployed(thrownAway) }, 'destroy', '--app', kept);
     expect(called()).toEqual(['destroy *-hub --app kept (with the app)']);
     expect(output).toMatch(/\nnpm run destroy -- -c tidings:throwAway=true deletes them too\n/);
   });
 
-  test('says that no data is deployed', async () => {
+  test('prints that no data is deployed', async () => {
     const { output } = await cdk(USUAL, 'destroy', '--app', kept);
     expect(output).toBe('the hub is deleted; none of its data is deployed\n');
   });
@@ -212,7 +212,7 @@ test('the doctor warns of throwAway on a hub that was deployed without it', asyn
   expect(output).toMatch(/warning {2}update: 7 tables and keys of tidings-dev-log lose their protection/);
 });
 
-test('names its verbs for an unknown one, and in its help', async () => {
+test('lists its commands in the help, and after an unknown command', async () => {
   const [wrong, help] = [
     await runWith(emptyEnv(), ['destory']),
     await runWith(emptyEnv(), ['deploy', '--help']),
@@ -225,7 +225,7 @@ test('names its verbs for an unknown one, and in its help', async () => {
   expect(existsSync(join(directory, 'cdk.out'))).toBe(false);
 });
 
-test('its quota is what an update adds, not what is reserved already', async () => {
+test('the concurrency check counts what an update adds, not what is reserved already', async () => {
   const reserving = deployed(kept, (old) => {
     for (const { Type, Properties } of resourcesOf(old)) {
       if (Type === 'AWS::Lambda::Function') Properties.ReservedConcurrentExecutions = 20;

@@ -12,7 +12,7 @@ import { runIn, temporaryDirectory } from './support.ts';
 const { path: directory, remove } = temporaryDirectory();
 afterAll(remove);
 
-describe('one sentence, and nothing is built, for', () => {
+describe('one sentence is printed, and nothing is built, for', () => {
   const without = async (
     env: NodeJS.ProcessEnv,
     ...args: readonly string[]
@@ -27,7 +27,7 @@ describe('one sentence, and nothing is built, for', () => {
     expect(said.code).toBe(1);
   });
 
-  test('an environment without credentials whose metadata service never answers', async () => {
+  test('an environment without credentials, with a metadata service that never answers', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const address = silent.address();
@@ -70,17 +70,17 @@ describe('one sentence, and nothing is built, for', () => {
     expect(said.code).toBe(1);
   });
 
-  test('an endpoint that has no such service, as that of the local stack', async () => {
+  test('an endpoint without the service, such as the local stack', async () => {
     const body = '{"__type":"UnknownOperationException","message":"the local stack has no service sts"}';
     const said = await askDoctor(directory, 'eu-west-1', { 'sts:GetCallerIdentity': { status: 501, body } });
     expect(said.output).toMatch(/^tidings: AWS does not return your identity \(.*\): .*\n$/);
     expect(said.code).toBe(1);
   });
 
-  test('an option that is not its own', async () => {
+  test('an unknown option', async () => {
     const said = await without({}, '--force');
     expect([said.code, said.output]).toEqual([2, expect.stringContaining('unknown option --force (--help')]);
     const half = await without({}, '-c');
-    expect(half).toEqual({ code: 2, output: 'tidings: -c needs a value (--help lists what there is)\n' });
+    expect(half).toEqual({ code: 2, output: 'tidings: -c needs a value (--help lists the options)\n' });
   });
 });

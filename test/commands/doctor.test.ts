@@ -23,7 +23,7 @@ import { type Answers, emptyEnv } from './aws.ts';
 import { askDoctor, type Said, shown } from './doctor.ts';
 import { runIn, temporaryDirectory } from './support.ts';
 
-/** All that the doctor may call. None of these changes anything. */
+/** All operations that the doctor may call. None of them changes anything. */
 const READS = [
   'apigateway:GetAccount',
   'budgets:DescribeBudgets',
@@ -92,7 +92,7 @@ const hub = (edit?: (template: Template) => void): Answers =>
 
 const notFound = (type: string) => ({ status: 400, body: JSON.stringify({ __type: type, message: '' }) });
 
-describe('what it says of', () => {
+describe('the findings for', () => {
   test('a new account', async () => {
     const said = await doctor(
       'eu-west-3',
@@ -111,7 +111,7 @@ describe('what it says of', () => {
     expect(said.code).toBe(1);
   });
 
-  test('a new account that is bootstrapped: the defaults deploy', async () => {
+  test('a new account that is bootstrapped, in which the defaults deploy', async () => {
     const said = await doctor(
       'eu-west-1',
       {
@@ -126,7 +126,7 @@ describe('what it says of', () => {
     expect(said.code).toBe(0);
   });
 
-  test('an account that is bootstrapped, and that CloudFront may not know', async () => {
+  test('an account that is bootstrapped, and that CloudFront may not have verified', async () => {
     const said = await doctor(
       'us-east-1',
       { ...USUAL, 'cloudfront:ListDistributions': distributions(0) },
@@ -137,7 +137,7 @@ describe('what it says of', () => {
     expect(said.code).toBe(0);
   });
 
-  test('an account that CloudFront has refused at the last attempt', async () => {
+  test('an account that CloudFront refused at the last attempt', async () => {
     const reason =
       'Resource handler returned message: "Your account must be verified before you can add new CloudFront resources."';
     const stacks = {
@@ -176,7 +176,7 @@ describe('what it says of', () => {
     expect(said.code).toBe(1);
   });
 
-  test('an account that has room for everything, with all options on', async () => {
+  test('an account with room for everything, with all options on', async () => {
     const answers = {
       ...USUAL,
       'lambda:GetAccountSettings': lambdaSettings(1_000, 500),
@@ -188,7 +188,7 @@ describe('what it says of', () => {
     expect([said.code, said.output]).toEqual([0, expect.stringContaining(' 0 warnings, 0 failures')]);
   });
 
-  test('an account that was bootstrapped long ago', async () => {
+  test('an account with an old bootstrap stack', async () => {
     const old = '{"Parameter":{"Name":"/cdk-bootstrap/hnb659fds/version","Type":"String","Value":"5"}}';
     const said = await doctor('eu-west-1', { ...USUAL, 'ssm:GetParameter': old }, '--app', defaults);
     expect(said.output).toMatch(
@@ -197,13 +197,13 @@ describe('what it says of', () => {
     expect(said.code).toBe(1);
   });
 
-  test('a Region without function URLs, by the template itself', async () => {
+  test('a Region without function URLs, refused by the template', async () => {
     const said = await doctor('ap-south-2', USUAL);
     await expect(said.output).toMatchFileSnapshot(shown('region-without-function-urls'));
     expect(said.code).toBe(1);
   });
 
-  test('the same Region, by an assembly that was built without knowing it', async () => {
+  test('the same Region, with an assembly that was built for no Region', async () => {
     const said = await doctor('ap-south-2', USUAL, '--app', everything);
     expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Lambda::Url/);
     expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Budgets::Budget/);
@@ -236,7 +236,7 @@ describe('what it says of', () => {
     expect(said.code).toBe(1);
   });
 
-  test('an identity that may read little', async () => {
+  test('an identity with few permissions', async () => {
     const said = await doctor(
       'eu-west-1',
       {
@@ -270,7 +270,7 @@ describe('states of a stack', () => {
     expect(said.code).toBe(code);
   });
 
-  test('a creation that failed is repeated, unless it is protected', async () => {
+  test('a failed creation is repeated, unless the stack is protected', async () => {
     const bare = await doctor('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, '--app', defaults);
     expect([bare.code, bare.output]).toEqual([
       0,
@@ -289,7 +289,7 @@ describe('states of a stack', () => {
   });
 });
 
-test('it only reads, and docs/deploy.md says what', () => {
+test('it only reads, and docs/deploy.md lists the permissions', () => {
   expect([...asked].sort()).toEqual(READS);
   const document = readFileSync(resolve(import.meta.dirname, '../../docs/deploy.md'), 'utf8');
   const listed = /```json policy\n([\s\S]*?)```/.exec(document)?.[1] ?? '{}';
@@ -299,7 +299,7 @@ test('it only reads, and docs/deploy.md says what', () => {
     'budgets:DescribeBudgets': 'budgets:ViewBudget',
     'monitoring:ListDashboards': 'cloudwatch:ListDashboards',
   };
-  // Every identity may ask who it is.
+  // Every identity may call sts:GetCallerIdentity.
   const needed = READS.filter((operation) => operation !== 'sts:GetCallerIdentity');
   expect(policy.Statement[0]?.Action).toEqual(
     needed.map((operation) => permissions[operation] ?? operation).sort(),

@@ -1,5 +1,5 @@
 /**
- * `npm run doctor` as a process, in an account whose answers were recorded.
+ * Runs `npm run doctor` as a process, in an account with recorded answers.
  * @module
  */
 import { resolve } from 'node:path';
@@ -13,7 +13,7 @@ export interface Said {
   readonly asked: ReadonlySet<string>;
 }
 
-/** The file that holds what the doctor prints. */
+/** Returns the path of the file with the expected output. */
 export const shown = (name: string): string => resolve(import.meta.dirname, 'doctor', `${name}.txt`);
 
 export async function askDoctor(

@@ -1,5 +1,5 @@
 /**
- * What a busy hub prints: counts, and nothing again and again.
+ * The output of a busy hub: counts, and each kind of line once.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ const lineOf = (level: string, message: string, more: object = {}): string =>
 const refused = (path = '/channels/a') =>
   lineOf('WARN', 'request refused', { path, code: 'unavailable', reason: 'the store is busy; retry' });
 
-describe('of lines that functions write', () => {
+describe('lines of functions and of the stack', () => {
   let said: string[] = [];
   let now = 0;
   let log: HubLog;
@@ -57,14 +57,14 @@ describe('of lines that functions write', () => {
     expect(said.at(-1)).toBe(first);
   });
 
-  test('lines of the stack that differ in ids and numbers only are of one kind', () => {
+  test('lines of the stack that differ only in ids and numbers are of one kind', () => {
     log.take('[Push] throttled: its 50 processes are all busy');
     log.take('[Push] throttled: its 49 processes are all busy');
     log.take('[Read] throttled: its 50 processes are all busy');
     expect(said).toHaveLength(2);
   });
 
-  test('every defect is printed in full, and so is everything with --verbose', () => {
+  test('every defect is printed in full, and with --verbose every line', () => {
     const defects = [
       lineOf('ERROR', 'request failed', { error: { message: 'x', stack: 'a\nb' } }),
       '[Publish] 1234 Invoke Error {"errorType":"TypeError"}',
@@ -77,7 +77,7 @@ describe('of lines that functions write', () => {
     expect(said).toHaveLength(3);
   });
 
-  test('counts are printed while something happens: what is new, of all functions together', () => {
+  test('counts are printed while something happens: only new ones, of all functions together', () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     let records = [

@@ -1,5 +1,5 @@
 /**
- * The lines that the documents offer, pasted: each block into a terminal of its own, where nothing is set yet.
+ * The shell blocks of the documents, each pasted into a new terminal without any variables.
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -17,7 +17,7 @@ const terminals: ChildProcess[] = [];
 let hub: Command;
 let url = '';
 
-/** As much of curl as the documents use: a machine need not have it. */
+/** The part of curl that the documents use, because a machine may not have curl. */
 const CURL = `#!/usr/bin/env node
 const [flags, headers] = [process.argv.slice(2), new Headers()];
 let [url, method, body, isVerbose] = ['', 'GET', undefined, false];
@@ -55,7 +55,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const { pid = 0, exitCode } of terminals) {
-    // With all that it has started; a shell that has ended has nothing left.
+    // Ends the shell with all its children. A shell that has ended has none.
     if (exitCode === null) process.kill(-pid, 'SIGKILL');
   }
   hub.process.kill('SIGINT');
@@ -63,13 +63,13 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** The blocks of a document that are for a shell. */
+/** Returns the shell blocks of a document. */
 const blocksOf = (file: string): string[] => {
   const [, ...blocks] = readFileSync(join(ROOT, file), 'utf8').split(/^```sh\n/m);
   return blocks.map((block) => block.split('\n```')[0] ?? '');
 };
 
-/** Pastes the block into a new terminal. `said` returns what the terminal has shown so far. */
+/** Pastes the block into a new terminal. `said` returns the output so far. */
 function paste(block: string, port = ''): { readonly said: () => string } {
   const lines = block
     .replaceAll('http://127.0.0.1:8787', url)
@@ -114,7 +114,7 @@ test('docs/getting-started.md: a message is published, read and followed', async
   await expect.poll(paste(listen).said, WAIT).toContain('chat/room1 {"text":"hello"}');
 });
 
-test('examples/webhook-receiver/README.md: what is published comes to the receiver, and nothing is refused', async () => {
+test('examples/webhook-receiver/README.md: a published message comes to the receiver, and nothing is refused', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((listening) => server.once('listening', listening));
   const port = String(Object(server.address()).port);

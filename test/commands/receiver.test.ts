@@ -1,5 +1,5 @@
 /**
- * examples/webhook-receiver as people run it: whatever comes, it goes on.
+ * `npm run receiver`: no request ends it, and mistakes get one sentence.
  * @module
  */
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 let sent = 0;
-/** Posts a body that is signed, and answers the status. */
+/** Posts a signed body. Returns the status. */
 async function deliver(body: string, more: Record<string, string> = {}): Promise<number> {
   const id = `msg_${++sent}`;
   const now = new Date();
@@ -43,8 +43,8 @@ async function deliver(body: string, more: Record<string, string> = {}): Promise
   return (await fetch(url, { method: 'POST', body, headers })).status;
 }
 
-/** Says this on a connection, and leaves it in that way once the receiver has it. */
-async function leave(text: string, how: 'reset' | 'end'): Promise<void> {
+/** Sends the text on a new connection, and then ends or resets the connection. */
+async function disconnect(text: string, how: 'reset' | 'end'): Promise<void> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.resume().on('error', () => {});
   await once(socket, 'connect');
@@ -54,53 +54,59 @@ async function leave(text: string, how: 'reset' | 'end'): Promise<void> {
   await once(socket, 'close');
 }
 
-const goesOn = async (): Promise<void> => {
+const expectItContinues = async (): Promise<void> => {
   const note = `still here ${sent}`;
   expect(await deliver(JSON.stringify({ note }))).toBe(204);
   await expect.poll(() => receiver.output()).toContain(note);
 };
 
-describe('the receiver goes on after', () => {
+describe('the receiver continues after', () => {
   const POST = 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n';
 
   test.each<[string, string, 'reset' | 'end']>([
-    ['a sender that resets in mid-body', `${POST}{"a":`, 'reset'],
-    ['a sender that closes in mid-body', `${POST}{"a":`, 'end'],
+    ['a sender that resets within its body', `${POST}{"a":`, 'reset'],
+    ['a sender that closes within its body', `${POST}{"a":`, 'end'],
     [
-      'a sender that leaves within a chunk',
+      'a sender that resets within a chunk',
       'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nff\r\nab',
       'reset',
     ],
-    ['a sender that leaves within its headers', 'POST / HTTP/1.1\r\nhost:', 'reset'],
-    ['what is no HTTP', '\u0016\u0003\u0001\u0002', 'end'],
+    ['a sender that resets within its headers', 'POST / HTTP/1.1\r\nhost:', 'reset'],
+    ['bytes that are not HTTP', '\u0016\u0003\u0001\u0002', 'end'],
   ])('%s', async (_what, text, how) => {
-    await leave(text, how);
-    await goesOn();
+    await disconnect(text, how);
+    await expectItContinues();
   });
 
   test('a forged signature, which is 401', async () => {
     expect(await deliver('{}', { 'webhook-signature': 'v1,AAAA' })).toBe(401);
-    await goesOn();
+    await expectItContinues();
   });
 
   test('a request without a signature, which is 401', async () => {
     expect((await fetch(url)).status).toBe(401);
-    await goesOn();
+    await expectItContinues();
   });
 
-  test('a body that is signed and no JSON, which is 500', async () => {
+  test('a signed body that is not JSON, which is 500', async () => {
     expect(await deliver('not JSON')).toBe(500);
-    await goesOn();
+    await expectItContinues();
   });
 
-  test('a body without an end, which is 413', async () => {
+  test('a body that is too large, which is 413', async () => {
     const response = await fetch(url, { method: 'POST', body: 'a'.repeat(2 * 1024 * 1024) }).catch(
       () => undefined,
     );
     expect([413, undefined]).toContain(response?.status);
     await expect.poll(() => receiver.output()).toContain('a body has more than 1048576 bytes');
-    await goesOn();
+    await expectItContinues();
   });
+});
+
+test('--help prints how to run it, without a secret', async () => {
+  const command = runIn({ cwd, env: { ...process.env, WEBHOOK_SECRET: '' } }, SCRIPT, '--help');
+  expect(await command.ended, command.output()).toBe(0);
+  expect(command.output()).toMatch(/^usage: WEBHOOK_SECRET=/);
 });
 
 describe('mistakes get one sentence', () => {
@@ -116,7 +122,7 @@ describe('mistakes get one sentence', () => {
     expect(command.output().trim().split('\n')).toHaveLength(1);
   });
 
-  test('a port that is taken', async () => {
+  test('a port in use', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = Object(server.address());
@@ -127,7 +133,7 @@ describe('mistakes get one sentence', () => {
   });
 });
 
-test('it ends quietly when nobody reads what it prints', async () => {
+test('it ends without an error when the reader of its output has ended', async () => {
   const command = start({});
   await expect.poll(() => command.output(), { timeout: 120_000 }).toContain('receiving at');
   const [at = ''] = /http:\S+/.exec(command.output()) ?? [];

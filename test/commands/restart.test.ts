@@ -1,6 +1,4 @@
-/**
- * `npm start -- --data`: what a stop and a kill leave behind, and how soon all goes on.
- */
+/** `npm start -- --data`: what a stop and a kill leave behind, and how soon deliveries and quotas recover. */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -19,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await receiver.close();
-  // The script that starts a hub may be gone, and the hub not.
+  // The script that started a hub may have ended before the hub.
   for (const command of running) if (command.process.exitCode === null) process.kill(local().pid, 'SIGKILL');
   await Promise.all([...running].map(({ ended }) => ended));
   running.clear();
@@ -41,7 +39,7 @@ async function start(data: string): Promise<Command> {
   return command;
 }
 
-/** Kills the hub itself, which has no time for anything, and not the script that started it. */
+/** Kills the hub process itself, so that it cannot clean up. The script that started it stays. */
 async function kill(command: Command): Promise<void> {
   process.kill(local().pid, 'SIGKILL');
   await command.ended;
@@ -61,7 +59,7 @@ const endpoint = async (url: string, channel: string) => {
   expect((await hub().request('/webhooks', { method: 'POST', headers, body })).status).toBe(201);
 };
 
-/** Long polls that are with a function at this moment. */
+/** Returns the number of long polls that functions serve at this moment. */
 async function heldPolls(): Promise<number> {
   const processes: unknown = await (await fetch(`${local().control}/processes`)).json();
   const known = Array.isArray(processes) ? processes.map(fieldsOf) : [];
@@ -69,24 +67,24 @@ async function heldPolls(): Promise<number> {
   return held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
 }
 
-/** Streams that one caller may have at a time (PROTOCOL.md §8). */
+/** Streams of one caller at the same time (PROTOCOL.md §8). */
 const MOST_STREAMS = 25;
 
 const wanted = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => from + n);
-/** A lease of 25 s that a killed process has left is waited for, and an attempt that it began comes again after 5 s. */
+/** A killed process leaves a lease of 25 s, and an attempt that it began is repeated after 5 s. */
 const SOON = { timeout: 60_000 };
 
-describe('webhooks', () => {
-  test('go on after kills, without another publish', async () => {
+describe('webhook deliveries', () => {
+  test('continue after the hub is killed, without another publish', async () => {
     const first = await start('killed');
     await endpoint(receiver.url, 'orders/1');
-    // A slow receiver: the kill finds deliveries under way.
+    // The receiver is slow, so that the kill happens during deliveries.
     receiver.reply = () => ({ status: 204, afterMs: 200 });
     for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
     await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBeGreaterThan(0);
     await kill(first);
     const second = await start('killed');
-    // Killed before anything of these can have been looked at.
+    // Killed before any of these deliveries can have begun.
     for (const n of wanted(15, 30)) expect((await hub().publish('orders/1', n)).status).toBe(204);
     await kill(second);
     const third = await start('killed');
@@ -94,14 +92,14 @@ describe('webhooks', () => {
       .poll(() => [...new Set(dataOf(receiver))].map(Number).toSorted((a, b) => a - b), SOON)
       .toEqual(wanted(0, 30));
 
-    // An attempt that is not answered is waited for; a second Ctrl-C ends even that.
+    // The stop waits for an attempt without an answer. A second Ctrl-C ends that wait.
     const before = receiver.received.length;
     receiver.reply = () => ({});
     await hub().publish('orders/1', 'never answered');
     await expect.poll(() => receiver.received.length, SOON).toBeGreaterThan(before);
     third.process.kill('SIGINT');
     await expect.poll(() => third.output(), { timeout: 10_000 }).toContain('stopping');
-    // Two that come at once are one: a terminal and the script that started the hub both tell it.
+    // Two signals at the same time count as one, because a terminal and the script that started the hub both send it.
     const askAgain = () => {
       third.process.kill('SIGINT');
       return third.process.exitCode;
@@ -110,7 +108,7 @@ describe('webhooks', () => {
     running.delete(third);
   }, 240_000);
 
-  test('go on after a stop', async () => {
+  test('continue after the hub is stopped', async () => {
     const first = await start('stopped');
     await endpoint(receiver.url, 'orders/1');
     for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
@@ -123,7 +121,7 @@ describe('webhooks', () => {
   }, 180_000);
 });
 
-test('a stop ends streams and long polls in order, and their places are free after it', async () => {
+test('a stop ends streams and long polls in order, and frees their quota', async () => {
   const open = (live: string) => hub().request(`/channels/news?offset=now&live=${live}`);
   const first = await start('places');
   // As many as one caller may have (PROTOCOL.md §8).
@@ -133,7 +131,7 @@ test('a stop ends streams and long polls in order, and their places are free aft
   const texts = streams.map((stream) => stream.text());
   await expect.poll(heldPolls, { timeout: 20_000 }).toBe(10);
   await stop(first);
-  // Ended, not cut: `text` would throw.
+  // The streams ended normally. `text` would reject if they were cut.
   for (const text of await Promise.all(texts)) expect(text).toContain('event: control');
   for (const { status } of await Promise.all(polls)) expect(status).toBe(204);
 

@@ -1,5 +1,5 @@
 /**
- * `npm run rotate`: the keys of the hub that runs here, over the wire, and those of a deployed one, by the calls that it makes.
+ * `npm run rotate`: the keys of a local hub, over the wire, and of a deployed one, by its calls of AWS.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -19,7 +19,9 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** Status by token: of a read at a door that has its keys already, or of a look at webhooks. */
+/**
+ * Returns the status for each token: of a read on a function that has cached its keys, or of a request for webhooks.
+ */
 async function statusesOf(path: string, ...tokens: readonly string[]): Promise<number[]> {
   const { url } = local();
   const ask = async (token: string) =>
@@ -37,7 +39,7 @@ async function rotate(): Promise<string> {
   return command.output();
 }
 
-test('tokens of the new key are good at once, those of the one before until the next, and no others', async () => {
+test('tokens of the new key and of the previous key are valid, and no others', async () => {
   const running = run(cwd, 'scripts/start.ts', '--port', '0');
   hub = running;
   await expect.poll(() => running.output(), { timeout: 120_000, interval: 50 }).toContain('is ready');
@@ -58,11 +60,11 @@ test('tokens of the new key are good at once, those of the one before until the 
   expect(await statusesOf('/channels/a', second, minted.output().trim(), first)).toEqual([200, 200, 200]);
 
   expect(await rotate()).toContain('refused, within five minutes');
-  // A door that has met none of them has the keys of now.
+  // A function that has cached no keys yet reads the current ones.
   expect(await statusesOf('/webhooks', local().token, second, first)).toEqual([200, 200, 401]);
 });
 
-describe('of a deployed hub', () => {
+describe('a deployed hub', () => {
   async function rotateDeployed(secret: object, putStatus?: number) {
     const { env, asked, close } = await startDeployed(secret, putStatus);
     onTestFinished(close);
@@ -71,7 +73,7 @@ describe('of a deployed hub', () => {
   }
   const KEY = 'k'.repeat(64);
 
-  test('the current key becomes the previous one, by a write that has no other after the same version', async () => {
+  test('the current key becomes the previous one, by a write that can follow its version only once', async () => {
     const { code, output, asked } = await rotateDeployed({ current: KEY, previous: 'p'.repeat(64) });
     expect(code, output).toBe(0);
     expect(asked).toHaveLength(3);
@@ -88,10 +90,12 @@ describe('of a deployed hub', () => {
     for (const key of [current, KEY]) expect(output).not.toContain(key);
   });
 
-  test('two at a time are not both done, and what is no secret of a hub is left', async () => {
+  test('of two rotations at the same time one fails, and a foreign secret is not changed', async () => {
     const conflict = await rotateDeployed({ current: KEY, previous: '' }, 400);
     expect(conflict.code).toBe(1);
-    expect(conflict.output.trim()).toMatch(/^tidings: somebody else rotates the keys of this hub[^\n]*$/);
+    expect(conflict.output.trim()).toMatch(
+      /^tidings: another rotation of this hub runs at the same time[^\n]*$/,
+    );
     const foreign = await rotateDeployed({ password: 'x' });
     expect([foreign.code, foreign.asked.length]).toEqual([1, 2]);
     expect(foreign.output.trim()).toBe('tidings: the token secret has no text "current"');

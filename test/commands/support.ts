@@ -1,5 +1,5 @@
 /**
- * Commands as a person types them: a process of its own, in a directory of its own.
+ * Runs commands as a person does: each in its own process and directory.
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -12,9 +12,9 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Command {
   readonly process: ChildProcess;
-  /** Everything printed so far, both streams. */
+  /** Returns everything printed so far, to both streams. */
   readonly output: () => string;
-  /** The exit code, once it has ended. */
+  /** The exit code, when the command has ended. */
   readonly ended: Promise<number | null>;
 }
 
@@ -22,7 +22,7 @@ export interface Command {
 export const run = (cwd: string, script: string, ...args: readonly string[]): Command =>
   runIn({ cwd, env: process.env }, script, ...args);
 
-/** The same, in an environment of its own. */
+/** Runs a script with its own environment. */
 export function runIn(
   { cwd, env }: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
   script: string,
@@ -47,7 +47,7 @@ export function temporaryDirectory(): { readonly path: string; readonly remove: 
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** True while the process lives; a zombie counts as dead. */
+/** True while the process runs. A zombie counts as dead. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,5 +1,5 @@
 /**
- * docs/tokens.md, done: the code of the page mints tokens with the key that the command prints, and the hub takes them.
+ * docs/tokens.md: its code mints tokens with the key that the command prints, and the hub accepts them.
  * @module
  */
 import { spawnSync } from 'node:child_process';
@@ -33,14 +33,14 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** What `npm run token` prints with these flags. */
+/** Returns the output of `npm run token` with these flags. */
 async function printed(...flags: readonly string[]): Promise<string> {
   const command = run(cwd, 'scripts/token.ts', ...flags);
   expect(await command.ended, command.output()).toBe(0);
   return command.output().trim();
 }
 
-/** Whether the token may publish to each of these channels. */
+/** Returns the status of a publish with the token, for each channel. */
 async function statusesOf(token: string, ...channels: readonly string[]): Promise<number[]> {
   const caller = callerAt(url, { Authorization: `Bearer ${token}` });
   const statuses: number[] = [];
@@ -48,7 +48,7 @@ async function statusesOf(token: string, ...channels: readonly string[]): Promis
   return statuses;
 }
 
-describe('the page', () => {
+describe('docs/tokens.md', () => {
   const page = readFileSync(join(ROOT, 'docs/tokens.md'), 'utf8');
   const [, ...blocks] = page.split(/^```js\n/m);
   const sources = blocks
@@ -58,7 +58,7 @@ describe('the page', () => {
   test.each([
     ['tidings-client/mint', sources[0]],
     ['jose', sources[1]],
-  ])('has code with %s that mints what the hub takes', async (library, code = '') => {
+  ])('has code with %s that mints tokens that the hub accepts', async (library, code = '') => {
     expect(code).toContain(`from '${library}'`);
     const places: Readonly<Record<string, string>> = {
       'tidings-client/mint': join(ROOT, 'scripts/mint.ts'),
@@ -73,7 +73,7 @@ describe('the page', () => {
   });
 });
 
-test('npm run token -- --sub --tenant names both, and what leads out of the tenant is denied', async () => {
+test('npm run token -- --sub --tenant sets both, and channels outside the tenant are denied', async () => {
   const token = await printed('--sub', 'ada', '--tenant', 'acme');
   expect(decodeJwt(token)).toMatchObject({ sub: 'ada', tenant: 'acme', aud: 'tidings:dev' });
   expect(await statusesOf(token, 'acme/1', 'other/1')).toEqual([204, 403]);
@@ -82,7 +82,7 @@ test('npm run token -- --sub --tenant names both, and what leads out of the tena
   expect(decodeJwt(await printed()).capability).toEqual({ '*': ['publish', 'subscribe'] });
 });
 
-describe('mint() refuses what the hub would not take', () => {
+describe('mint() refuses what the hub would refuse', () => {
   const capability: Capability = { a: ['publish'] };
   const request = { key: 'k', audience: 'tidings:dev', capability, ttlSeconds: 60 };
   test.each([

@@ -1,5 +1,5 @@
 /**
- * The foreign suite, unmodified, against the hub in explicit mode where anyone may do anything. scripts/verdicts/conformance.ts
+ * The foreign suite, unmodified, against the hub in explicit mode where anyone may do anything. scripts/test/conformance.ts
  * compares what fails with what is expected to.
  * @module
  */

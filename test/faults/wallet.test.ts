@@ -4,7 +4,7 @@
  */
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type FloodedHub, flood, sayFlood } from '../../bench/flood.ts';
+import { type FloodedHub, flood, printFlood } from '../../bench/flood.ts';
 import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { openStream } from '../support/wire/event-stream.ts';
@@ -69,7 +69,7 @@ test('ten times the rate: requests over it are 429, functions stay within their 
     publishesPerSecond: PUBLISHES_PER_SECOND,
     maxHolds: MAX_HELD,
   });
-  sayFlood(flooded, (line) => process.stdout.write(`${line}\n`));
+  printFlood(flooded, (line) => process.stdout.write(`${line}\n`));
   const { publishes, holds, others, mostAtATime, elapsedMs } = flooded;
   const { '204': published = 0, '429': refused = 0 } = publishes;
   const letIn = Object.values(publishes).reduce((sum, count) => sum + count, 0) - refused;

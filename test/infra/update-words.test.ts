@@ -25,7 +25,7 @@ async function wordsOf(from: Context, to: Context): Promise<readonly string[]> {
   const assembly = { stacks: stacksOf(to), bootstrap: { version: 6, parameter: '' } };
   const identity = { account: '111122223333', arn: '', region: 'eu-west-1' };
   const found = await checkUpdate({ identity, assembly, deployed });
-  return found.filter(({ verdict }) => verdict !== 'fine').map(({ text }) => text);
+  return found.filter(({ level }) => level !== 'fine').map(({ text }) => text);
 }
 
 test.each<[string, Context, Context, readonly RegExp[]]>([

@@ -1,16 +1,17 @@
 /**
- * The account's settings of API Gateway in the Region: the request quota of all APIs, and the role that writes access logs of sockets.
+ * The settings of API Gateway for the account and Region: the request quota of all APIs, and the role that writes
+ * access logs of sockets.
  * @module
  */
 import { APIGatewayClient, GetAccountCommand } from '@aws-sdk/client-api-gateway';
 import { ratesOf, resourcesOf, type StackTemplate } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { count, type Finding, failure, fine, warning } from '../finding.ts';
+import { type Check, count, type Finding, failure, fine, warning } from '../check.ts';
 
 const QUOTA = 'API Gateway quota';
 const ROLE = 'API Gateway role';
 
+/** Compares the quota with the rates of the hub's routes, and looks for the role if sockets are logged. */
 export const checkApiGateway: Check = async ({ identity, assembly: { stacks } }) => {
   const { cloudwatchRoleArn, throttleSettings } = await callAws('apigateway:GET', () =>
     new APIGatewayClient(BOUNDED).send(new GetAccountCommand({})),

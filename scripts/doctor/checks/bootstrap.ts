@@ -1,14 +1,14 @@
 /**
- * The bootstrap stack of the CDK, to which the code of the functions is uploaded. An account needs one in each Region.
+ * The bootstrap stack of the CDK, which receives the code of the functions. An account needs one in each Region.
  * @module
  */
 import { GetParameterCommand, ParameterNotFound, SSMClient } from '@aws-sdk/client-ssm';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { failure, fine } from '../finding.ts';
+import { type Check, failure, fine } from '../check.ts';
 
 const SUBJECT = 'bootstrap';
 
+/** Compares the version of the bootstrap stack with the one that the template needs. */
 export const checkBootstrap: Check = async ({ identity, assembly }) => {
   const { version: needed, parameter } = assembly.bootstrap;
   const version = await versionIn(parameter);

@@ -1,18 +1,18 @@
 /**
- * Whether CloudFront lets the account create a distribution. It refuses an account that AWS has not verified. No API tells whether an
- * account is verified, but an account that has a distribution is.
+ * Whether CloudFront lets the account create a distribution. It refuses accounts that AWS has not verified. No API
+ * tells whether an account is verified, but an account with a distribution is.
  * https://github.com/aws-samples/aws-cdk-examples/issues/279
  * @module
  */
 import { CloudFrontClient, ListDistributionsCommand } from '@aws-sdk/client-cloudfront';
 import { BOUNDED, callAws } from '../call.ts';
-import { type Check, DISTRIBUTION, has } from '../check.ts';
-import { failure, fine, warning } from '../finding.ts';
+import { type Check, DISTRIBUTION, failure, fine, has, warning } from '../check.ts';
 
 const SUBJECT = 'CloudFront';
 const FIX =
   '-c tidings:edge=false deploys without it; AWS Support verifies an account within days (case: account and billing)';
 
+/** Looks for a distribution in the account, and for a refusal at the last deployment. */
 export const checkCloudFront: Check = async ({ assembly, deployed }) => {
   if (!has(assembly.stacks, DISTRIBUTION)) return [fine(SUBJECT, 'not used (tidings:edge=false)')];
   const refused = deployed.find(({ reason }) => reason.includes('must be verified'));

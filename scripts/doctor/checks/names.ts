@@ -15,20 +15,22 @@ import { CloudWatchClient, ListDashboardsCommand } from '@aws-sdk/client-cloudwa
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { resourcesOf } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check, CheckInput } from '../check.ts';
-import { type Finding, failure, fine } from '../finding.ts';
+import { type Check, type CheckInput, type Finding, failure, fine } from '../check.ts';
 import type { Identity } from '../identity.ts';
 
 interface Kind {
   readonly type: string;
   readonly what: string;
-  /** The name in the properties of a resource; it may hold references. */
+  /** Returns the name in the properties of a resource. It may contain references. */
   readonly nameIn: (properties: Fields) => unknown;
   /** Returns the names that are in use. */
   readonly taken: (identity: Identity) => Promise<readonly (string | undefined)[]>;
 }
 
-/** One page holds all that an account may have of each, by default. https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
+/**
+ * One page holds all that an account may have of each kind, by default.
+ * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
+ */
 const PAGE = { MaxItems: 100 };
 const cloudFront = () => new CloudFrontClient(BOUNDED);
 
@@ -118,6 +120,7 @@ const KINDS: readonly Kind[] = [
 
 const SUBJECT = 'names';
 
+/** Looks for the names of the hub among the resources of the account. */
 export const checkNames: Check = async (input) => {
   const clashes = await Promise.all(KINDS.map((kind) => clashesOf(kind, input)));
   return clashes.flat().length > 0
@@ -140,7 +143,7 @@ async function clashesOf(kind: Kind, input: CheckInput): Promise<readonly Findin
     );
 }
 
-/** Returns the names that a deployment would add: those of the template that the deployed stacks do not have. */
+/** Returns the names that a deployment would add: the names of the template that the deployed stacks do not have. */
 function newNames(kind: Kind, { assembly, deployed, identity }: CheckInput): readonly string[] {
   return assembly.stacks.flatMap((stack) => {
     const old = deployed.filter(({ name, isLive }) => name === stack.name && isLive);
@@ -153,7 +156,7 @@ function newNames(kind: Kind, { assembly, deployed, identity }: CheckInput): rea
   });
 }
 
-/** Resolves a name of a template. Returns '' if it refers to anything but pseudo parameters. */
+/** Returns the name in a template, or '' if it refers to anything but pseudo parameters. */
 function resolve(value: unknown, stack: string, { account, region }: Identity): string {
   if (typeof value === 'string') return value;
   const { Ref, 'Fn::Join': join } = fieldsOf(value);

@@ -3,11 +3,11 @@
  * @module
  */
 import { regionProblems } from '../../../lib/config/regions.ts';
-import { type Check, DISTRIBUTION, has } from '../check.ts';
-import { type Finding, failure, fine } from '../finding.ts';
+import { type Check, DISTRIBUTION, type Finding, failure, fine, has } from '../check.ts';
 
 const SUBJECT = 'Region';
 
+/** Looks for services that the template needs and the Region does not have. */
 export const checkRegion: Check = async ({ identity, assembly: { stacks } }) => {
   const needs = {
     edge: has(stacks, DISTRIBUTION),
@@ -19,7 +19,7 @@ export const checkRegion: Check = async ({ identity, assembly: { stacks } }) => 
   return problems.map(problemFinding);
 };
 
-/** Returns a finding for a problem that the template reports. Its text ends with how to fix it. */
+/** Returns a finding for a problem that the template reports. The text of the problem ends with the fix. */
 export function problemFinding(problem: string): Finding {
   const [, text = problem, fix = 'correct that option, and try again'] =
     /^([\s\S]*?)\.? (Set AWS_REGION [\s\S]*)$/.exec(problem) ?? [];

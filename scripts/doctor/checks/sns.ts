@@ -1,5 +1,5 @@
 /**
- * The publish quota of SNS. The hub sends one message to its topic for each publish; the quota is for the account in the Region.
+ * The publish quota of SNS, for the account in the Region. The hub sends one message to its topic for each publish.
  * @module
  */
 import {
@@ -10,8 +10,7 @@ import {
 } from '@aws-sdk/client-service-quotas';
 import { ratesOf } from '../assembly.ts';
 import { BOUNDED, callAws } from '../call.ts';
-import type { Check } from '../check.ts';
-import { count, fine, warning } from '../finding.ts';
+import { type Check, count, fine, warning } from '../check.ts';
 
 const SUBJECT = 'SNS publish quota';
 /** "Messages Published per Second". https://github.com/brennerm/aws-quota-checker/blob/master/aws_quota/check/sns.py */
@@ -19,9 +18,10 @@ const QUOTA = 'L-F8E2BA85';
 
 const DEFAULT_IN_MOST = 300;
 
-/** The route by which clients publish: its rate is `tidings:publishesPerSecond`. */
+/** The route on which clients publish. Its rate is `tidings:publishesPerSecond`. */
 const PUBLISH_ROUTE = 'ANY /channels/{channel+}';
 
+/** Compares the quota with the rate of publishes. */
 export const checkSns: Check = async ({ identity, assembly }) => {
   const rate = ratesOf(assembly.stacks).find(({ route }) => route === PUBLISH_ROUTE)?.rate ?? 0;
   const quota = (await applied()) ?? (await byDefault());
@@ -38,7 +38,7 @@ export const checkSns: Check = async ({ identity, assembly }) => {
 
 const WHICH = { ServiceCode: 'sns', QuotaCode: QUOTA };
 
-/** Returns the quota of this account; undefined if it was never changed. */
+/** Returns the quota of this account. Undefined if it was never changed. */
 async function applied(): Promise<number | undefined> {
   try {
     const { Quota } = await callAws('servicequotas:GetServiceQuota', () =>

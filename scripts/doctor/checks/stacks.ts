@@ -4,11 +4,10 @@
  * @module
  */
 
-import type { Check } from '../check.ts';
+import { type Check, type Finding, failure, fine, warning } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
 
-/** States in which CloudFormation accepts no update, and the command that ends each. */
+/** The states in which CloudFormation accepts no update, and the command that ends each. */
 const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
   UPDATE_ROLLBACK_FAILED: (stack) => `aws cloudformation continue-update-rollback --stack-name ${stack}`,
   IMPORT_ROLLBACK_FAILED: (stack) => `aws cloudformation continue-update-rollback --stack-name ${stack}`,
@@ -18,6 +17,7 @@ const BLOCKED: Readonly<Record<string, (stack: string) => string>> = {
     `aws cloudformation delete-stack --stack-name ${stack}; the events of the stack say what could not be deleted`,
 };
 
+/** Looks at the state of each stack. */
 export const checkStacks: Check = async ({ assembly, deployed }) =>
   assembly.stacks.map(({ name }) => {
     const stack = deployed.find((other) => other.name === name);

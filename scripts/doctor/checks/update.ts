@@ -1,14 +1,13 @@
 /**
- * Resources that an update would replace or remove, found as `cdk diff` finds them. Only resources that hold data or messages,
- * or have an address, matter: nobody notices when others are replaced.
+ * The resources that an update would replace or remove, found as `cdk diff` finds them. Only resources with data,
+ * messages or an address matter.
  * @module
  */
 import { fullDiff, type ResourceDifference, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import type { StackTemplate } from '../assembly.ts';
-import type { Check } from '../check.ts';
+import { type Check, type Finding, failure, fine, warning } from '../check.ts';
 import type { DeployedStack } from '../deployed.ts';
-import { type Finding, failure, fine, warning } from '../finding.ts';
 
 const SUBJECT = 'update';
 
@@ -31,6 +30,7 @@ const IMPACTS: Readonly<Partial<Record<ResourceImpact, string>>> = {
   [ResourceImpact.WILL_ORPHAN]: 'leaves the stack and stays in the account',
 };
 
+/** Compares the deployed templates with the new ones. */
 export const checkUpdate: Check = async ({ assembly, deployed }) => {
   const updated = assembly.stacks.flatMap((stack) => {
     const old = deployed.find(({ name, isLive }) => name === stack.name && isLive);
@@ -49,8 +49,8 @@ interface RemovedResource {
   readonly id: string;
   readonly type: string;
   readonly how: string;
-  /** True if the deployed template protects it. */
-  readonly isKept: boolean;
+  /** True if the deployed template retains it. */
+  readonly isRetained: boolean;
   readonly isSocket: boolean;
 }
 
@@ -69,15 +69,15 @@ function removedResources(old: StackTemplate, stack: StackTemplate): readonly Re
     const was = old.resources.find((resource) => resource.id === id);
     if (how === undefined || was === undefined) return [];
     const isSocket = was.properties.ProtocolType === 'WEBSOCKET';
-    return [{ id, type: was.type, how, isKept: was.isKept, isSocket }];
+    return [{ id, type: was.type, how, isRetained: was.isRetained, isSocket }];
   });
 }
 
 function removalFinding(removed: RemovedResource, { name, outputs }: DeployedStack): Finding {
-  const { id, type, how, isKept } = removed;
+  const { id, type, how, isRetained } = removed;
   const loss = LOSSES[type] ?? '';
   const text = `${type} ${id} of ${name} ${how}: ${loss}${addressIn(outputs, removed)}`;
-  if (!isKept)
+  if (!isRetained)
     return warning(
       SUBJECT,
       text,
@@ -112,10 +112,11 @@ function closedStreamUrl(old: DeployedStack, stack: StackTemplate): readonly Fin
 
 /** Returns a warning for data that the deployed template protects and the new one does not. */
 function unprotectedData(old: DeployedStack, stack: StackTemplate): readonly Finding[] {
-  const isKept = (id: string) => stack.resources.some((resource) => resource.id === id && resource.isKept);
+  const isRetained = (id: string) =>
+    stack.resources.some((resource) => resource.id === id && resource.isRetained);
   const isThere = (id: string) => fieldsOf(stack.template.Resources)[id] !== undefined;
   const bare = old.resources.filter(
-    (resource) => resource.isKept && isThere(resource.id) && !isKept(resource.id),
+    (resource) => resource.isRetained && isThere(resource.id) && !isRetained(resource.id),
   );
   if (bare.length === 0) return [];
   const text = `${bare.length} tables and keys of ${old.name} lose their protection: npm run destroy then deletes them`;

@@ -1,6 +1,6 @@
 /**
- * A hub on loopback that does what a test tells it: it refuses ways of reading, doubles, drops and empties frames, cuts
- * connections, and loses answers. Its log is honest: whatever it was asked to append it appended, once for each key.
+ * A hub on the loopback that a test controls. It refuses transports, repeats, drops and omits frames, cuts connections,
+ * and loses answers. Its log is correct: it has each message that was appended, once for each key.
  * @module
  */
 import { once } from 'node:events';
@@ -10,36 +10,39 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { ERRORS } from '../../../protocol/errors.ts';
 import { type FakeFrame, fakeLog, offsetAt, Refused } from '../domain/fake-log.ts';
 
+/** A hub that a test controls. */
 export interface FakeHub {
   readonly url: string;
-  /** Appends one message each, and tells whoever listens. */
+  /** Appends messages, one entry each, and pushes them to the subscribers. */
   readonly append: (channel: string, ...messages: readonly unknown[]) => void;
+  /** Returns the messages of a channel. */
   readonly log: (channel: string) => readonly unknown[];
-  /** Ends a channel for good. */
+  /** Closes a channel for good. */
   readonly end: (channel: string) => void;
-  /** Everything before the offset of so many messages is gone. */
+  /** Removes this many messages from the beginning of a channel. */
   readonly forget: (channel: string, messages: number) => void;
-  /** What was asked: `websocket`, `sse`, `long-poll`, `poll`, `post`, and what sockets said: `say subscribe`. */
+  /** The requests: `websocket`, `sse`, `long-poll`, `poll`, `post`, and the actions on sockets: `say subscribe`. */
   readonly asked: string[];
-  /** The channels of each stream that was asked for. */
+  /** The channels of each requested stream. */
   readonly streams: (readonly string[])[];
-  /** Ends all sockets and all that is held. */
+  /** Ends all sockets and held requests. */
   readonly cut: () => void;
+  /** Returns the number of open sockets. */
   readonly sockets: () => number;
   readonly close: () => Promise<void>;
-  /** Ways that are answered 503, or for sockets not at all. */
+  /** Transports that are answered with 503. Sockets get no answer at all. */
   readonly refused: Set<string>;
-  /** Tokens that are taken; undefined for any, and none. */
+  /** The tokens that are accepted. Undefined: all, and none. */
   tokens: readonly string[] | undefined;
-  /** What becomes of a frame on its way. */
+  /** Returns the frames that are sent in place of one. */
   distort: (frame: FakeFrame) => readonly FakeFrame[];
-  /** The most long polls that were held at once. */
+  /** Returns the most long polls that were held at the same time. */
   readonly mostHeld: () => number;
   /** Channels that are refused. */
   readonly forbidden: Set<string>;
-  /** False for an older hub, whose streams end with a channel that is gone, and do not say which. */
+  /** False for an older hub, which ends a stream when a channel is gone, and does not name it. */
   saysEnds: boolean;
-  /** True for a socket that appends what it is told, and then ends without a word. */
+  /** True for a socket that appends a publish, and then ends without an answer. */
   losesAnswers: boolean;
 }
 
@@ -51,6 +54,7 @@ interface Listening {
 /** How long a poll is held, in milliseconds. */
 const HOLD_MS = 300;
 
+/** Starts a hub on a free port. */
 export async function fakeHub(): Promise<FakeHub> {
   const listening = new Set<Listening>();
   const wakes = new Set<() => void>();

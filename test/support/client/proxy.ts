@@ -12,36 +12,39 @@ import { pipeline } from 'node:stream/promises';
 /** `up` is from the client to the hub. */
 export type Direction = 'up' | 'down';
 
+/** An answer in place of the hub. */
 export interface FrontAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
+/** A running proxy. */
 export interface TestProxy {
+  /** The URL of the proxy, for clients. */
   readonly url: string;
-  /** What came, in order: `GET /channels/a?offset=-1`, `UPGRADE /ws`. */
+  /** The requests, in order: `GET /channels/a?offset=-1`, `UPGRADE /ws`. */
   readonly came: string[];
-  /** Connections of clients that are open. */
+  /** Returns the number of open connections of clients. */
   readonly connections: () => number;
-  /** Passes no byte in these directions, and closes nothing. What comes meanwhile waits. */
+  /** Stops all bytes in these directions, and closes no connection. Later bytes wait. */
   readonly stall: (...directions: readonly Direction[]) => void;
-  /** Ends a stall: what waited passes. */
+  /** Ends a stall. The waiting bytes pass. */
   readonly resume: () => void;
-  /** Passes no byte of the connections that are open now, ever, and closes nothing. New ones pass. */
+  /** Stops all bytes of the connections that are open now, for ever, and closes none. New connections pass. */
   readonly forget: () => void;
-  /** Closes all connections without a word. */
+  /** Destroys all connections. */
   readonly cut: () => void;
-  /** Answers requests and upgrades in place of the hub where it returns something. */
+  /** Returns the answer to a request or upgrade in place of the hub, or undefined to pass it on. */
   front: ((method: string, path: string) => FrontAnswer | undefined) | undefined;
-  /** True: passes an answer when it is complete, as a front does that buffers. */
+  /** True: passes an answer when it is complete, as a buffering proxy does. */
   isBuffering: boolean;
-  /** What all answers together get, in bytes a second. */
+  /** The rate of all answers together, in bytes per second. */
   bytesPerSecond: number;
   readonly close: () => Promise<void>;
 }
 
-/** Time of the test's host, in milliseconds. */
+/** The clock of the test's host, in milliseconds. */
 export interface ProxyClock {
   readonly now: () => number;
   readonly after: (ms: number, run: () => void) => unknown;
@@ -49,10 +52,14 @@ export interface ProxyClock {
 
 const REAL_TIME: ProxyClock = { now: () => performance.now(), after: (ms, run) => setTimeout(run, ms) };
 
-/** A slow line passes so many bytes at a time. */
+/** The bytes that a slow line passes at a time. */
 const PIECE_BYTES = 1_024;
 
-/** @param hubUrl `http://…` @param clock what `bytesPerSecond` is measured by */
+/**
+ * Starts a proxy.
+ * @param hubUrl `http://…`
+ * @param clock the clock for `bytesPerSecond`
+ */
 export async function startProxy(hubUrl: string, clock: ProxyClock = REAL_TIME): Promise<TestProxy> {
   const hub = new URL(hubUrl);
   const clients = new Set<Duplex>();
@@ -70,7 +77,7 @@ export async function startProxy(hubUrl: string, clock: ProxyClock = REAL_TIME):
     while (forgotten.has(client) || stalled.has(direction))
       await new Promise<void>((resolve) => waiting.add(resolve));
   }
-  /** Waits for the turn of so many bytes on the slow line. */
+  /** Waits until the slow line has passed this many bytes. */
   async function line(bytes: number): Promise<void> {
     if (proxy.bytesPerSecond === Number.POSITIVE_INFINITY) return;
     const now = clock.now();
@@ -88,11 +95,14 @@ export async function startProxy(hubUrl: string, clock: ProxyClock = REAL_TIME):
     }
     await gate(client, direction);
   }
-  /** A connection that breaks is what this proxy is for: both ends are destroyed, and there is nothing to report. */
+  /**
+   * Passes bytes. If one end breaks, both ends are destroyed, and nothing is reported: broken connections are the
+   * purpose of this proxy.
+   */
   function pump(client: Duplex, direction: Direction, source: Readable, sink: Writable): Promise<void> {
     return pipeline(source, (chunks) => passing(client, direction, chunks), sink).catch(() => {});
   }
-  /** The hub hears that a client left when it would: not through a stall. */
+  /** Calls back when the client has disconnected, but not through a stall, as for the hub. */
   function onLeft(client: Duplex, tell: () => void): void {
     client.once('close', () => void gate(client, 'up').then(tell));
   }

@@ -1,19 +1,22 @@
 /**
- * A client's host with real sockets and requests, on which time passes faster, so that a minute can be waited for.
+ * A host for the client with real sockets and requests, on which time passes faster, so that a test can wait for a
+ * minute.
  * @module
  */
 import { type Host, realHost } from '../../../client/host.ts';
 
-/** So many times faster: 5 s become 200 ms, which loopback has to spare. */
+/** How many times faster: 5 s become 200 ms, which is enough for the loopback. */
 const SPEED = 25;
 
+/** A host on which time passes faster. */
 export interface ScaledHost extends Host {
-  /** Timers that are set. */
+  /** Returns the number of running timers. */
   readonly timers: () => number;
-  /** The machine slept for so long, in milliseconds: the clock is ahead, and timers have what they had left. */
+  /** Puts the machine to sleep for this many milliseconds: the clock goes on, and timers stand still. */
   readonly sleep: (ms: number) => void;
 }
 
+/** Returns a host without timers. */
 export function scaledHost(): ScaledHost {
   const host = realHost();
   const running = new Set<() => void>();

@@ -1,37 +1,46 @@
 /**
- * A client's host on which time stands still until a test lets it pass, and the other end of each socket is the test's.
+ * A host for the client on which time stands still until a test lets it pass. The test is the other end of each socket.
  * @module
  */
 import type { Host, WireListener } from '../../../client/host.ts';
 
+/** The hub's end of a socket. */
 export interface FakeWire {
   readonly url: string;
   readonly protocols: readonly string[];
-  /** What the client said, parsed. */
+  /** The frames of the client, parsed. */
   readonly said: Record<string, unknown>[];
-  /** The same as text. */
+  /** The frames of the client, as text. */
   readonly texts: string[];
+  /** True if the client has closed the socket. */
   readonly isClosed: () => boolean;
+  /** Completes the handshake. */
   readonly open: () => void;
+  /** Sends a frame to the client. */
   readonly say: (frame: object) => void;
-  /** Answers the last thing that was said with that action. */
+  /** Answers the last request with that action. */
   readonly answer: (action: string, frame: object) => void;
+  /** Ends the socket from the side of the hub. */
   readonly end: () => void;
 }
 
+/** A host on which time stands still. */
 export interface StillHost extends Host {
+  /** All sockets that the client has opened, in order. */
   readonly wires: readonly FakeWire[];
-  /** The sockets that the client has not closed. */
+  /** Returns the sockets that the client has not closed. */
   readonly open: () => readonly FakeWire[];
-  /** Lets time pass, and everything happen that is due meanwhile. */
+  /** Lets time pass, with everything that is due in it. */
   readonly pass: (ms: number) => Promise<void>;
-  /** The machine sleeps for so long: what is due meanwhile happens late, with the next `pass`. */
+  /** Lets the machine sleep for this many milliseconds. What is due in them happens late, with the next `pass`. */
   readonly sleep: (ms: number) => void;
+  /** Returns the number of running timers. */
   readonly timers: () => number;
+  /** The URLs of all requests, in order. */
   readonly requests: string[];
-  /** False: pings are not answered, as by a socket that died without a word. */
+  /** False: pings get no answer, as on a dead socket. */
   answersPings: boolean;
-  /** Answers requests; a network that is not there, until it is set. */
+  /** Answers requests. Until it is set, the network is not reachable. */
   respond: (url: string, init: RequestInit) => Promise<Response> | Response;
 }
 
@@ -40,13 +49,15 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Turns of the event loop after which whatever needs no time has happened, the bodies of responses included. */
+/** Passes of the event loop after which everything without a timer has happened, also reading bodies. */
 const TURNS = 5;
 
+/** Resolves when everything without a timer has happened. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** Returns a host at time 0. */
 export function stillHost(random: () => number = () => 0.5): StillHost {
   let now = 0;
   let keys = 0;
@@ -118,7 +129,7 @@ export function stillHost(random: () => number = () => 0.5): StillHost {
 function fakeWire(
   url: string,
   protocols: readonly string[],
-  { opened, said: hear, closed }: WireListener,
+  { opened, received: hear, closed }: WireListener,
 ): FakeWire {
   let isClosed = false;
   const said: Record<string, unknown>[] = [];

@@ -1,5 +1,6 @@
 /**
- * PROTOCOL.md §9 in the client: what is a refusal of the hub, and what was answered by something on the way to it.
+ * PROTOCOL.md §9 in the client: what is a refusal of the hub, and what is an answer of something between client and
+ * hub.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -13,12 +14,12 @@ const ask = async (response: Response) => {
 };
 
 describe('a refusal in the form of the hub', () => {
-  test.each(Object.entries(ERRORS))('%s (%j) is what the hub says', async (code, { status }) => {
+  test.each(Object.entries(ERRORS))('%s (%j) is the refusal of the hub', async (code, { status }) => {
     const error = await refusalOf(Response.json(refusal(code, 'said so'), { status }));
     expect(error).toMatchObject({ code, status, message: 'said so' });
   });
 
-  test('says how long to wait, within reason', async () => {
+  test('has a Retry-After of at most five minutes', async () => {
     const after = async (value: string) =>
       (
         await refusalOf(
@@ -29,21 +30,21 @@ describe('a refusal in the form of the hub', () => {
   });
 });
 
-describe('what something else answered passes', () => {
+describe('an answer of anything else is temporary', () => {
   const html = (status: number) =>
     new Response('<h1>no</h1>', { status, headers: { 'Content-Type': 'text/html' } });
   test.each([
     ['403 of a firewall', html(403)],
     ['401 of a captive portal', html(401)],
-    ['404 of a front', html(404)],
-    ['410 of a front', html(410)],
+    ['404 of a proxy', html(404)],
+    ['410 of a proxy', html(410)],
     ['429 of the gateway', Response.json({ message: 'Too Many Requests' }, { status: 429 })],
     ['403 of a function URL', Response.json({ Message: 'Forbidden' }, { status: 403 })],
     ['a body without a message', Response.json({ error: { code: 'forbidden' } }, { status: 403 })],
-    ['a message that is no text', Response.json(refusal('forbidden', 7), { status: 403 })],
-    ['a code that nobody knows', Response.json(refusal('go_away'), { status: 403 })],
-    ['a name that every object has', Response.json(refusal('constructor'), { status: 403 })],
-    ['a code with the status of another', Response.json(refusal('unauthorized'), { status: 404 })],
+    ['a message that is not text', Response.json(refusal('forbidden', 7), { status: 403 })],
+    ['an unknown code', Response.json(refusal('go_away'), { status: 403 })],
+    ['a code that is an inherited member', Response.json(refusal('constructor'), { status: 403 })],
+    ['a code with another status', Response.json(refusal('unauthorized'), { status: 404 })],
     ['text that looks like a refusal', new Response(JSON.stringify(refusal('forbidden')), { status: 403 })],
     ['JSON that breaks off', new Response('{"error":', { status: 403, headers: jsonType() })],
     ['JSON null', Response.json(null, { status: 403 })],
@@ -54,7 +55,7 @@ describe('what something else answered passes', () => {
     expect(await ask(response)).toEqual({ code: 'unavailable', status, lasts: false });
   });
 
-  test('a body without an end is not read to its end', async () => {
+  test('an endless body is not read to its end', async () => {
     let isCancelled = false;
     const body = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(10_000).fill(32)),
@@ -67,7 +68,7 @@ describe('what something else answered passes', () => {
     expect(isCancelled).toBe(true);
   });
 
-  test('the message says what answered', () => {
+  test('the message tells the status and type of the answer', () => {
     const redirect = new Response(null, { status: 302, headers: { Location: 'https://login.example/' } });
     expect(foreignAnswer(redirect).message).toContain('redirect to https://login.example/');
     expect(foreignAnswer(html(403)).message).toContain('403 (text/html)');

@@ -1,6 +1,6 @@
 /**
- * The client against answers that no hub gives, in time that stands still: each message is delivered once, what is
- * without an end is bounded, and nothing is asked again without a pause.
+ * The client against answers that no hub gives, with a clock that stands still. Each message is delivered once, endless
+ * answers are bounded, and the client pauses between requests.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { offsetAt } from '../../support/domain/fake-log.ts';
 const CHANNEL = 'chat/room1';
 const MINUTE_MS = 60_000;
 
-/** Requests of a client whose answers are of no use: one each half a second would be 120 a minute. */
+/** Requests per minute of a client that gets only useless answers. One each half a second would be 120. */
 const MOST_A_MINUTE = 45;
 
 let host: StillHost;
@@ -61,7 +61,7 @@ function page({ next, messages = [], isUpToDate = true, status = 200, headers }:
   });
 }
 
-/** A body that has no end. `pulled` says how much of it was taken. */
+/** A body without an end. `pulled` returns how many bytes were read. */
 function endless(text: string, type: string): { readonly response: Response; readonly pulled: () => number } {
   const chunk = new TextEncoder().encode(text);
   let pulled = 0;
@@ -77,7 +77,7 @@ function endless(text: string, type: string): { readonly response: Response; rea
 
 const EVENTS = { 'Content-Type': 'text/event-stream' };
 const stream = (text: string): Response => new Response(text, { headers: EVENTS });
-/** A stream that has said where it begins, and then nothing until it is aborted. */
+/** A stream that reports its beginning, and then sends nothing until it is aborted. */
 const silent = (channels: number, signal: AbortSignal | null | undefined): Response => {
   const body = new ReadableStream({
     start(controller) {
@@ -95,7 +95,7 @@ const READERS = [['poll'], ['long-poll'], ['sse'], ['sse', 'long-poll', 'poll']]
 
 describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_name, transports) => {
   test.each<[string, () => Response]>([
-    ['the same page whatever is asked', () => page({ next: 3, messages: ['a', 'b', 'c'] })],
+    ['the same page for every offset', () => page({ next: 3, messages: ['a', 'b', 'c'] })],
     [
       'the same page, never up to date',
       () => page({ next: 3, messages: ['a', 'b', 'c'], isUpToDate: false }),
@@ -112,11 +112,14 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
     ['nothing, and never up to date', () => page({ next: 3, isUpToDate: false })],
     ['nothing, up to date, at once', () => page({ next: 3 })],
     ['204 at once', () => page({ next: 3, status: 204 })],
-    ['304 that nobody asked for, elsewhere', () => page({ next: 9, status: 304 })],
+    ['304 without an ETag, at another offset', () => page({ next: 9, status: 304 })],
     ['an offset that goes backwards', () => page({ next: 1, messages: ['old'] })],
     ['messages, and an offset that goes backwards', () => page({ next: 1, messages: ['old'] })],
     ['messages to "now"', () => page({ next: 3, messages: ['old'] })],
-    ['a list that is none', () => Response.json({}, { headers: { 'Stream-Next-Offset': offsetAt(4) } })],
+    [
+      'a body that is not a list',
+      () => Response.json({}, { headers: { 'Stream-Next-Offset': offsetAt(4) } }),
+    ],
     ['a page without an offset', () => Response.json(['x'])],
     ['html', () => new Response('<h1>Sign in</h1>', { headers: { 'Content-Type': 'text/html' } })],
     ['an empty stream', () => stream('')],
@@ -129,7 +132,7 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
       () => Response.json({ message: 'Service Unavailable' }, { status }),
     ]),
     ['503 with a Retry-After of 0', () => new Response('', { status: 503, headers: { 'Retry-After': '0' } })],
-  ])('%s: nothing is delivered, and it is not asked again without a pause', async (what, answer) => {
+  ])('%s: nothing is delivered, and the client pauses between requests', async (what, answer) => {
     const offset = what.includes('now') ? 'now' : offsetAt(3);
     host.respond = answer;
     subscribe(transports, offset);
@@ -139,7 +142,7 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
     expect(host.requests.length).toBeLessThan(10 * MOST_A_MINUTE);
   });
 
-  test('pages that move on without messages are not asked for without a pause', async () => {
+  test('pages that move the offset without messages are requested with pauses', async () => {
     host.respond = (url) => {
       const at = Number(/offset=(\d{12})/.exec(url)?.[1] ?? 0);
       return page({ next: at + 1, isUpToDate: false });
@@ -150,7 +153,7 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
     expect(host.requests.length).toBeLessThan(10 * MOST_A_MINUTE);
   });
 
-  test('a Retry-After of a year is five minutes', async () => {
+  test('a Retry-After of a year counts as five minutes', async () => {
     host.respond = () => new Response('', { status: 503, headers: { 'Retry-After': '31536000' } });
     subscribe(transports, offsetAt(0));
     await host.pass(5.5 * MINUTE_MS);
@@ -159,7 +162,7 @@ describe.each(READERS.map((each) => [each.join(), each] as const))('by %s', (_na
     expect(seen).toEqual(['late']);
   });
 
-  test('a page without an end is left', async () => {
+  test('an endless page is cancelled', async () => {
     const { response, pulled } = endless('["aaaaaaaaaaaaaaaa",'.repeat(3_000), 'application/json');
     const answers = [response];
     host.respond = () => answers.pop() ?? Promise.reject(new TypeError('network'));
@@ -180,10 +183,10 @@ describe('a stream', () => {
   test.each([
     ['a line', 'data: ', 'x'.repeat(65_536)],
     ['an event of many lines', '', `data: ${'x'.repeat(1_000)}\n`.repeat(60)],
-    ['an event of nothing but ids', '', `id: ${'1'.repeat(1_000)}\n`.repeat(60)],
+    ['an event with only ids', '', `id: ${'1'.repeat(1_000)}\n`.repeat(60)],
     ['a comment', ':', 'x'.repeat(65_536)],
     ['a field name', '', 'x'.repeat(65_536)],
-  ])('%s without an end is left, and it comes again later', async (_name, begin, more) => {
+  ])('%s without an end: the stream is cancelled, and opened again later', async (_name, begin, more) => {
     const bodies: (() => number)[] = [];
     from(() => {
       const { response, pulled } = endless(begin + more, 'text/event-stream');
@@ -209,29 +212,35 @@ describe('a stream', () => {
     ],
     ['goes backwards', () => stream(event(2) + event(1))],
     ['has a message that ends where it begins', () => stream(event(0, { channel: CHANNEL, message: 'x' }))],
-    ['says no offset', () => stream('data: {"channel":"chat/room1","message":"x"}\n\n')],
-    ['says offsets of other channels', () => stream(`id: ${offsetAt(1)}.${offsetAt(1)}\ndata: {}\n\n`)],
-    ['says what is no offset', () => stream('id: 7\ndata: {"channel":"chat/room1","message":"x"}\n\n')],
+    ['has an event without an offset', () => stream('data: {"channel":"chat/room1","message":"x"}\n\n')],
+    ['has offsets of other channels', () => stream(`id: ${offsetAt(1)}.${offsetAt(1)}\ndata: {}\n\n`)],
+    [
+      'has an id that is not an offset',
+      () => stream('id: 7\ndata: {"channel":"chat/room1","message":"x"}\n\n'),
+    ],
     ['is of another channel', () => stream(event(1, { channel: 'chat/other', message: 'x' }))],
     ['has an event without a message', () => stream(event(1, { channel: CHANNEL }))],
-    ['is no JSON', () => stream(`id: ${offsetAt(1)}\ndata: {\n\n`)],
+    ['has data that is not JSON', () => stream(`id: ${offsetAt(1)}\ndata: {\n\n`)],
     [
-      'says that its channel is gone, which it is not',
+      'reports its channel as gone, but it is not',
       () => stream(`event: gone\n${event(0, { channel: CHANNEL })}`),
     ],
-    ['is complete, which its channel is not', () => new Response(null, { status: 204 })],
+    ['reports that all channels are complete, but they are not', () => new Response(null, { status: 204 })],
     ['is a page', () => page({ next: 5, messages: ['x'] })],
     ['has no body', () => new Response(null, { headers: EVENTS })],
-  ])('that %s each time: nothing is delivered, and it is opened with a pause', async (_what, answer) => {
-    from(answer);
-    subscribe(['sse'], offsetAt(0));
-    await host.pass(10 * MINUTE_MS);
-    expect([seen, errors]).toEqual([[], []]);
-    expect(host.requests.length).toBeGreaterThan(10);
-    expect(host.requests.length).toBeLessThan(10 * MOST_A_MINUTE);
-  });
+  ])(
+    'that %s each time: nothing is delivered, and the client pauses between streams',
+    async (_what, answer) => {
+      from(answer);
+      subscribe(['sse'], offsetAt(0));
+      await host.pass(10 * MINUTE_MS);
+      expect([seen, errors]).toEqual([[], []]);
+      expect(host.requests.length).toBeGreaterThan(10);
+      expect(host.requests.length).toBeLessThan(10 * MOST_A_MINUTE);
+    },
+  );
 
-  test('of eight channels is opened once', async () => {
+  test('for eight channels is opened once', async () => {
     const names = Array.from({ length: 8 }, (_, at) => `chat/${at}`);
     host.respond = (url, { signal }) => (url.includes('/events') ? silent(8, signal) : page({ next: 0 }));
     hub = connectOver(host, { url: 'https://hub.example', transports: ['sse'] });
@@ -243,7 +252,7 @@ describe('a stream', () => {
     ]);
   });
 
-  test('that ends at once each time is left to what is below', async () => {
+  test('that ends at once each time is replaced by the next transport', async () => {
     host.respond = (url) =>
       url.includes('/events') ? stream(event(0)) : page({ next: 1, messages: ['polled'] });
     hub = connectOver(host, { url: 'https://hub.example', transports: ['sse', 'poll'] });
@@ -258,7 +267,7 @@ describe('a stream', () => {
     expect(by.slice(0, 2)).toEqual(['sse', 'poll']);
   });
 
-  test('of a thousand readers, all of whose streams end at the same moment, they come back at different ones', async () => {
+  test('a thousand readers whose streams end at the same moment come back at different moments', async () => {
     const comeBack: number[] = [];
     for (let reader = 0; reader < 40; reader++) {
       let seed = reader / 40;

@@ -1,5 +1,5 @@
 /**
- * The client against a hub that misbehaves: nothing is lost or doubled, whichever way it comes.
+ * The client against a hub that fails in many ways: nothing is lost or delivered twice, over any transport.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -68,7 +68,7 @@ const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { tim
 const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at);
 
 describe('on a socket', () => {
-  test('history and what comes are one, for everyone who listens, over one connection', async () => {
+  test('all subscribers get the history and then the live messages, over one connection', async () => {
     fake.append(CHANNEL, 0, 1);
     open();
     const all = see(CHANNEL, '-1');
@@ -84,7 +84,7 @@ describe('on a socket', () => {
     expect([fake.sockets(), all.transports]).toEqual([1, ['websocket']]);
   });
 
-  test('doubled, lost and emptied frames are no matter', async () => {
+  test('repeated, lost and omitted frames change nothing', async () => {
     let count = 0;
     const lastFrames: FakeFrame[] = [];
     fake.distort = (frame) => {
@@ -107,7 +107,7 @@ describe('on a socket', () => {
     expect(seen.errors).toEqual([]);
   });
 
-  test('a connection that is cut again and again loses nothing, of channels and of patterns', async () => {
+  test('nothing is lost when the connection is cut many times, with channels and patterns', async () => {
     open();
     const one = see(CHANNEL, '-1');
     const all = see('chat/*');
@@ -125,7 +125,7 @@ describe('on a socket', () => {
     await eventually(() => expect(all.messages).toEqual(numbers(30)));
   });
 
-  test('leaving and coming again at once is a subscription that lives', async () => {
+  test('a subscription that is closed and opened again at once works', async () => {
     open();
     const first = see(CHANNEL, '-1');
     await eventually(() => expect(first.transports).toEqual(['websocket']));
@@ -138,7 +138,7 @@ describe('on a socket', () => {
     expect(first.messages).toEqual([]);
   });
 
-  test('a closed channel ends its subscriptions, and an iterator', async () => {
+  test('a closed channel ends its subscriptions and its iterator', async () => {
     fake.append(CHANNEL, 0);
     open();
     const seen = see(CHANNEL, '-1');
@@ -155,7 +155,7 @@ describe('on a socket', () => {
     expect([seen.messages, seen.errors]).toEqual([[0, 1], []]);
   });
 
-  test('history that is gone is announced, and ends it', async () => {
+  test('an offset before the retention ends the subscription with offset_gone', async () => {
     fake.append(CHANNEL, 0, 1, 2);
     fake.forget(CHANNEL, 2);
     open();
@@ -172,7 +172,7 @@ describe('on a socket', () => {
 const withoutMessages = ({ messages: _, ...frame }: FakeFrame): FakeFrame => frame;
 
 describe('without a socket', () => {
-  test('down the ladder step by step, and up again, on one cursor', async () => {
+  test('failover goes down one transport at a time, and back up, on one cursor', async () => {
     for (const way of ['websocket', 'sse', 'long-poll']) fake.refused.add(way);
     open();
     const seen = see(CHANNEL, '-1');
@@ -197,7 +197,7 @@ describe('without a socket', () => {
   }, 30_000);
 
   test.each(['sse', 'long-poll', 'poll'] as const)(
-    '%s: cut mid-way, and comes again where it was',
+    '%s: after a cut it continues at its offset',
     async (transport) => {
       fake.append(CHANNEL, 0);
       open({ transports: [transport] });
@@ -213,7 +213,7 @@ describe('without a socket', () => {
     20_000,
   );
 
-  test('where there are none, streams are the first choice, and a pattern ends for good', async () => {
+  test('without WebSockets, streams are the first choice, and a pattern ends', async () => {
     hub = connectOver({ ...host, openWire: undefined }, { url: fake.url });
     const seen = see(CHANNEL, '-1');
     const pattern = see('chat/*');
@@ -223,7 +223,7 @@ describe('without a socket', () => {
     expect(pattern.errors.map(({ code }) => code)).toEqual(['not_supported']);
   });
 
-  test('a pattern says once that it has none, and lives when it has one', async () => {
+  test('a pattern reports once that there is no socket, and works when there is one', async () => {
     fake.refused.add('websocket');
     open();
     const seen = see('chat/*');
@@ -237,13 +237,13 @@ describe('without a socket', () => {
 });
 
 describe('tokens', () => {
-  test('are asked for anew when one has expired', async () => {
+  test('a new one is requested when one has expired', async () => {
     fake.tokens = ['second'];
     const tokens = ['first', 'first', 'second'];
     open({ token: async () => tokens.shift() ?? 'second', transports: ['long-poll'] });
     const seen = see(CHANNEL, '-1');
     fake.append(CHANNEL, 0);
-    // The first request and its repetition were for nothing, so this is the end, by the rule.
+    // The first request and its repetition were refused, so the subscription ends.
     await eventually(() =>
       expect(seen.errors.map(({ code, status }) => [code, status])).toEqual([['unauthorized', 401]]),
     );
@@ -255,7 +255,7 @@ describe('tokens', () => {
     await eventually(() => expect(again.messages).toEqual([0, 1]));
   });
 
-  test('a bad one ends the subscription, over whatever it began', async () => {
+  test('a bad one ends the subscription, over every transport', async () => {
     fake.tokens = ['good'];
     open({ token: 'bad' });
     const seen = see(CHANNEL, '-1');
@@ -265,7 +265,7 @@ describe('tokens', () => {
 });
 
 describe('publish', () => {
-  test('goes over the socket if there is one, else over HTTP', async () => {
+  test('is sent over the socket if there is one, else over HTTP', async () => {
     open();
     expect(await hub.publish(CHANNEL, [0])).toEqual({ offset: '0000000000010000' });
     const seen = see(CHANNEL, '-1');
@@ -278,7 +278,7 @@ describe('publish', () => {
     ]);
   });
 
-  test('is appended once when the socket dies with the answer', async () => {
+  test('is appended once if the socket ends before the answer', async () => {
     open();
     const seen = see(CHANNEL, '-1');
     await eventually(() => expect(seen.transports).toEqual(['websocket']));
@@ -289,7 +289,7 @@ describe('publish', () => {
     await eventually(() => expect(seen.messages).toEqual(['once']));
   });
 
-  test('is tried again while the hub is unavailable, and large ones never go over the socket', async () => {
+  test('is tried again while the hub is unavailable, and large ones are sent over HTTP', async () => {
     open();
     const seen = see(CHANNEL, '-1');
     await eventually(() => expect(seen.transports).toEqual(['websocket']));
@@ -303,7 +303,7 @@ describe('publish', () => {
   });
 });
 
-test('a reader that lags is paused, and goes on where he was', async () => {
+test('a slow loop is paused, and continues at its offset', async () => {
   open();
   const iterator = hub.messages(CHANNEL, { offset: '-1' });
   const first = iterator.next();

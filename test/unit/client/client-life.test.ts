@@ -1,6 +1,6 @@
 /**
- * How long the client's socket is kept, in time that stands still: sockets that do not last, and that nobody needs any
- * more.
+ * How long the client keeps its socket, with a clock that stands still: sockets that do not last, and sockets without
+ * subscriptions.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { fakeLog, offsetAt } from '../../support/domain/fake-log.ts';
 const CHANNEL = 'chat/room1';
 const MINUTE_MS = 60_000;
 
-/** How long a socket stays without a subscription. */
+/** How long a socket stays open without a subscription, in milliseconds. */
 const IDLE_MS = 15_000;
 
 let host: StillHost;
@@ -34,7 +34,7 @@ const connect = (options: Partial<ConnectOptions> = {}): Hub => {
 
 const asked = (wire: FakeWire, action: string) => wire.said.filter((each) => each.action === action);
 
-/** The socket that the client opened last, open. */
+/** Opens the newest socket of the client. */
 async function opened(): Promise<FakeWire> {
   await settled();
   const wire = host.wires.at(-1);
@@ -53,7 +53,7 @@ async function answer(wire: FakeWire, action: 'subscribe' | 'unsubscribe'): Prom
 describe('a socket that the hub ends with its token', () => {
   const GOODBYE = { type: 'error', code: 'unauthorized', message: 'the token of this connection has ended' };
 
-  test('is followed by one with a new token, at the offset that was reached, and nobody hears of it', async () => {
+  test('is replaced by one with a new token, at the same offset, and no callback reports an error', async () => {
     host.respond = () => new Promise<Response>(() => {});
     hub.close();
     let count = 0;
@@ -76,18 +76,18 @@ describe('a socket that the hub ends with its token', () => {
 });
 
 describe('sockets that do not last', () => {
-  /** How long each of them lives, and between two messages, in milliseconds. */
+  /** The life of each socket, and the time between two messages, in milliseconds. */
   const LIFE_MS = 2_000;
   const STEP_MS = 1_000;
-  /** What a poll every three seconds, or the first wait for another socket, may cost. */
+  /** The longest delay, in milliseconds: a poll every three seconds, or the first wait for another socket. */
   const WORST_MS = 5_000;
 
-  test('leave to the transport below what comes between them', async () => {
+  test('the next transport delivers what comes between them', async () => {
     const born = new Map<FakeWire, number>();
     const log = fakeLog((name, from, to) => {
       for (const wire of host.open()) if (born.has(wire)) wire.say(log.frame(name, name, from, to));
     });
-    /** Ends the sockets that lived long enough, and lets those begin that are asked for. */
+    /** Ends the sockets that are old enough, and opens the new ones. */
     const tend = async (): Promise<void> => {
       for (const wire of host.open()) {
         if (host.now() - (born.get(wire) ?? host.now()) >= LIFE_MS) wire.end();
@@ -129,7 +129,7 @@ describe('sockets that do not last', () => {
   });
 });
 
-test('a socket that ends while its replacement is opened is replaced once', async () => {
+test('a socket that ends while its replacement opens is replaced once', async () => {
   connect().subscribe(CHANNEL, { onMessages() {} });
   const old = await opened();
   await answer(old, 'subscribe');
@@ -145,10 +145,10 @@ test('a socket that ends while its replacement is opened is replaced once', asyn
   expect([host.wires.length, next.isClosed(), asked(next, 'subscribe').length]).toEqual([3, false, 1]);
 });
 
-describe('a socket that nobody needs any more', () => {
+describe('a socket without subscriptions', () => {
   const listen = (channel: string) => hub.subscribe(channel, { onMessages() {} });
 
-  test('is closed, with everything else, so that a process can end', async () => {
+  test('is closed, with all timers, so that a process can end', async () => {
     connect();
     const subscription = listen(CHANNEL);
     const wire = await opened();
@@ -164,7 +164,7 @@ describe('a socket that nobody needs any more', () => {
     expect([host.wires.length, host.requests]).toEqual([2, []]);
   });
 
-  test('is closed after a loop that was left', async () => {
+  test('is closed after a loop has ended', async () => {
     const left = (async () => {
       for await (const batch of connect().messages(CHANNEL)) return batch.messages;
       return undefined;
@@ -178,7 +178,7 @@ describe('a socket that nobody needs any more', () => {
     expect([wire.isClosed(), host.timers()]).toEqual([true, 0]);
   });
 
-  test('is kept by who changes channels, however often', async () => {
+  test('stays open for a page that changes channels often', async () => {
     connect();
     let subscription = listen(CHANNEL);
     const wire = await opened();
@@ -195,7 +195,7 @@ describe('a socket that nobody needs any more', () => {
     expect([wire.isClosed(), host.wires.length]).toEqual([false, 1]);
   });
 
-  test('is kept while somebody changes at the very moment', async () => {
+  test('stays open for a subscription that comes at the last moment', async () => {
     connect();
     const first = listen(CHANNEL);
     const wire = await opened();
@@ -212,7 +212,7 @@ describe('a socket that nobody needs any more', () => {
     expect(wire.isClosed()).toBe(false);
   });
 
-  test('is closed also if it was opened too late for who asked', async () => {
+  test('is closed if it opens after the last subscription has ended', async () => {
     const token = Promise.withResolvers<string>();
     connect({ token: () => token.promise });
     listen(CHANNEL).close();

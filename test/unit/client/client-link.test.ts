@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12: the life of the client's socket, in time that stands still.
+ * PROTOCOL.md §12: the life of the client's socket, with a clock that stands still.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -39,7 +39,7 @@ function subscribe(channel = CHANNEL, offset = 'now', options: Partial<ConnectOp
   });
 }
 
-/** The socket that the client opened last, open. */
+/** Opens the newest socket of the client. */
 async function opened(): Promise<FakeWire> {
   await settled();
   const wire = host.wires.at(-1);
@@ -68,14 +68,14 @@ const asked = (wire: FakeWire | undefined, action: string) =>
   wire?.said.filter((each) => each.action === action) ?? [];
 
 describe('opening', () => {
-  test('says what it must, and nothing else', async () => {
+  test('sends the token and the subscription, and nothing else', async () => {
     subscribe(CHANNEL, '-1', { token: async () => 'a.b.c' });
     const wire = await opened();
     expect([wire.url, wire.protocols]).toEqual(['wss://hub.example/ws', ['tidings.v1', 'bearer.a.b.c']]);
     expect(wire.said).toEqual([{ action: 'subscribe', channel: CHANNEL, offset: '-1', id: '1' }]);
   });
 
-  test('an anonymous one offers no token, and a hub without a front door has three addresses', async () => {
+  test('without a token no bearer is offered, and without a front door three URLs are used', async () => {
     host.respond = (url) =>
       url.includes('/events')
         ? new Response('no', { status: 500 })
@@ -97,7 +97,7 @@ describe('opening', () => {
     ]);
   });
 
-  test('that takes more than five seconds has failed', async () => {
+  test('a socket that does not open within five seconds has failed', async () => {
     subscribe();
     await host.pass(4_900);
     expect([host.requests, host.open().length]).toEqual([[], 1]);
@@ -112,7 +112,7 @@ describe('opening', () => {
     expect(transports).toEqual(['websocket']);
   });
 
-  test('a frame that comes before "subscribed" counts', async () => {
+  test('a frame before "subscribed" is delivered', async () => {
     const subscription = subscribe();
     const wire = await opened();
     wire.say(frame(7, 8, 'early'));
@@ -124,8 +124,8 @@ describe('opening', () => {
   });
 });
 
-describe('a socket that lives', () => {
-  test.each([0, 0.999])('is replaced before two hours are over, the next one first (%d)', async (random) => {
+describe('a working socket', () => {
+  test.each([0, 0.999])('is replaced within two hours, after the next one is open (%d)', async (random) => {
     host = stillHost(() => random);
     subscribe();
     const old = await live();
@@ -150,7 +150,7 @@ describe('a socket that lives', () => {
     expect(host.requests).toEqual([]);
   });
 
-  test('a socket that cannot be replaced in time is kept, and the replacement tried again', async () => {
+  test('stays if its replacement fails, and the replacement is tried again', async () => {
     subscribe();
     const old = await live();
     for (let minutes = 0; minutes < 112; minutes++) await host.pass(MINUTE_MS);
@@ -159,7 +159,7 @@ describe('a socket that lives', () => {
     expect(seen).toEqual(['still']);
   });
 
-  test('its gap is read over HTTP, and what came meanwhile follows', async () => {
+  test('a gap is read over HTTP, and later frames follow', async () => {
     host.respond = () =>
       Response.json(['b'], { headers: { 'Stream-Next-Offset': offsetAt(2), 'Stream-Up-To-Date': 'true' } });
     subscribe();
@@ -173,7 +173,7 @@ describe('a socket that lives', () => {
   });
 });
 
-describe('two who listen to one channel', () => {
+describe('two subscriptions to one channel', () => {
   const listen = (offset: string) => {
     const mine: unknown[] = [];
     hub.subscribe(CHANNEL, { offset, onMessages: ({ messages }) => void mine.push(...messages) });
@@ -184,7 +184,7 @@ describe('two who listen to one channel', () => {
       headers: { 'Stream-Next-Offset': offsetAt(next), 'Stream-Up-To-Date': 'true' },
     });
 
-  test('each begins where he asked, whatever comes for the other', async () => {
+  test('each begins at its own offset', async () => {
     subscribe(CHANNEL, offsetAt(2));
     const wire = await opened();
     const fromStart = listen('-1');
@@ -203,7 +203,7 @@ describe('two who listen to one channel', () => {
     expect(asked(wire, 'subscribe')).toHaveLength(1);
   });
 
-  test('who begins now does not take the history of the other for his beginning', async () => {
+  test('one that begins at now does not get the history of the other', async () => {
     host.respond = () => pageOf(1);
     subscribe(CHANNEL, '-1');
     const fromNow = listen('now');
@@ -216,7 +216,7 @@ describe('two who listen to one channel', () => {
     expect([seen, fromNow]).toEqual([['old', 'new'], ['new']]);
   });
 
-  test('who comes while there is no socket is read another way at once', async () => {
+  test('one that comes while there is no socket uses the next transport at once', async () => {
     host.respond = () => new Response('no', { status: 500 });
     subscribe();
     await settled();
@@ -231,8 +231,8 @@ describe('two who listen to one channel', () => {
   });
 });
 
-describe('what the hub refuses', () => {
-  test('a token that has ended is asked for once more, on a new socket', async () => {
+describe('refusals of the hub', () => {
+  test('after a token has ended, a new one is requested once, for a new socket', async () => {
     let count = 0;
     subscribe(CHANNEL, 'now', { token: () => `t${count++}` });
     const wire = await live();
@@ -244,7 +244,7 @@ describe('what the hub refuses', () => {
     expect([errors.map(({ code, status }) => [code, status]), seen]).toEqual([[['unauthorized', 401]], []]);
   });
 
-  test('a token that is a string is not asked for', async () => {
+  test('after a string token is refused, the subscription ends', async () => {
     subscribe(CHANNEL, 'now', { token: 't' });
     const wire = await live();
     wire.say({ type: 'error', code: 'unauthorized', message: 'it ended', channel: CHANNEL });
@@ -253,7 +253,7 @@ describe('what the hub refuses', () => {
     expect(host.wires).toHaveLength(1);
   });
 
-  test('one subscription too many is read another way', async () => {
+  test('a subscription above the limit uses the next transport', async () => {
     host.respond = () => new Promise<Response>(() => {});
     subscribe();
     const wire = await opened();
@@ -264,7 +264,7 @@ describe('what the hub refuses', () => {
     expect(asked(wire, 'subscribe')).toHaveLength(2);
   });
 
-  test('an unsubscribe that is refused is not said again', async () => {
+  test('an unsubscribe that is refused is not repeated', async () => {
     const subscription = subscribe();
     const wire = await live();
     subscription.close();
@@ -273,7 +273,7 @@ describe('what the hub refuses', () => {
     expect(asked(wire, 'unsubscribe')).toHaveLength(1);
   });
 
-  test('a client that is closed says so to whoever comes', async () => {
+  test('a closed client refuses new subscriptions', async () => {
     const first = subscribe();
     hub.close();
     for (const channel of [CHANNEL, 'chat/*'])
@@ -281,7 +281,7 @@ describe('what the hub refuses', () => {
     expect([first.offset, errors]).toEqual(['now', []]);
   });
 
-  test('of two who stand at different places, only the one whose history is gone is told', async () => {
+  test('of two subscriptions at different offsets, only the one whose history is gone ends', async () => {
     const first = subscribe(CHANNEL, offsetAt(1));
     hub.subscribe(CHANNEL, {
       offset: offsetAt(5),

@@ -1,12 +1,12 @@
 /**
- * What `connect` refuses at once, and what it takes.
+ * What `connect` refuses at once, and what it accepts.
  * @module
  */
 import { expect, test } from 'vitest';
 import { connect } from '../../../client/index.ts';
 import { settingsOf } from '../../../client/options.ts';
 
-/** As callers without types may. */
+/** Calls as JavaScript code may, without types. */
 const untyped = (options: unknown): unknown => Reflect.apply(connect, undefined, [options]);
 
 test.each([
@@ -41,6 +41,6 @@ test.each([
   ['HTTP://Hub.Example:8787/', 'http://hub.example:8787', 'ws://hub.example:8787/ws'],
   [' https://hub.example/dev/ ', 'https://hub.example/dev', 'wss://hub.example/dev/ws'],
   ['http://[::1]:8787', 'http://[::1]:8787', 'ws://[::1]:8787/ws'],
-])('%j is taken', (url, normal, socketUrl) => {
+])('%j is accepted', (url, normal, socketUrl) => {
   expect(settingsOf({ url })).toMatchObject({ url: normal, socketUrl, streamUrl: normal });
 });

@@ -1,5 +1,5 @@
 /**
- * Publishes that are not waited for: stored in the order of the calls, whatever becomes of one of them.
+ * Publishes without `await`: they are stored in the order of the calls, even if one of them fails.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -26,8 +26,8 @@ const live = (): Promise<FakeWire> => openWire(host, hub);
 
 const said = (wire: FakeWire) => wire.said.filter(({ action }) => action === 'publish');
 
-describe('in the order of the calls', () => {
-  /** A hub that answers when it is told to. Messages are numbers. */
+describe('publishes are stored in the order of the calls', () => {
+  /** A hub that answers when the test tells it to. Messages are numbers. */
   function slowHub() {
     const got: {
       readonly channel: string;
@@ -43,7 +43,7 @@ describe('in the order of the calls', () => {
   }
   const numbers = Array.from({ length: 12 }, (_, at) => at);
 
-  test('one is under way on a channel, and channels do not wait for each other', async () => {
+  test('one at a time on each channel, and channels do not wait for each other', async () => {
     const got = slowHub();
     const published = numbers.map((at) => hub.publish(CHANNEL, [at]));
     const other = hub.publish('other', ['x']);
@@ -60,7 +60,7 @@ describe('in the order of the calls', () => {
     expect(await Promise.all(published)).toEqual(numbers.map((at) => ({ offset: offsetAt(at + 1) })));
   });
 
-  test('one that is refused does not stop those after it', async () => {
+  test('a refused one does not stop the next ones', async () => {
     const got = slowHub();
     const outcomes: unknown[] = [];
     for (const at of [0, 1, 2])
@@ -80,7 +80,7 @@ describe('in the order of the calls', () => {
     expect(outcomes).toEqual(['stored', 'key_reused', 'stored']);
   });
 
-  test('one that the socket does not answer goes by HTTP before those after it go anywhere', async () => {
+  test('one that the socket does not answer is sent over HTTP before the next ones', async () => {
     const wire = await live();
     const got = slowHub();
     const published = [0, 1, 2].map((at) => hub.publish(CHANNEL, [at]));
@@ -98,7 +98,7 @@ describe('in the order of the calls', () => {
     expect(await Promise.all(published)).toEqual([1, 2, 3].map((at) => ({ offset: offsetAt(at) })));
   });
 
-  test('a line that moves has time, however long it is', async () => {
+  test('a long queue that moves does not time out', async () => {
     const got = slowHub();
     const published = numbers.map((at) => hub.publish(CHANNEL, [at]));
     for (const at of numbers) {
@@ -110,7 +110,7 @@ describe('in the order of the calls', () => {
     expect(await Promise.all(published)).toHaveLength(12);
   });
 
-  test('one that does not move is over within a minute, and says what was not sent', async () => {
+  test('a queue that does not move fails within a minute, and the errors tell what was not sent', async () => {
     const got = slowHub();
     const failures: string[] = [];
     for (const at of numbers)
@@ -125,7 +125,7 @@ describe('in the order of the calls', () => {
     );
   });
 
-  test('a large one has time to pass a slow line, and a small one that is not answered is soon sent again', async () => {
+  test('a large one has time on a slow line, and a small one without an answer is soon sent again', async () => {
     const got = slowHub();
     const large = hub.publish(CHANNEL, ['x'.repeat(262_000)]);
     await host.pass(40_000);
@@ -139,7 +139,7 @@ describe('in the order of the calls', () => {
     expect(await small).toEqual({ offset: offsetAt(2) });
   });
 
-  test('all of it ends with the client', async () => {
+  test('all fail when the client is closed', async () => {
     const got = slowHub();
     const failures: unknown[] = [];
     for (const at of numbers) hub.publish(CHANNEL, [at]).catch(({ code }) => failures.push(code));

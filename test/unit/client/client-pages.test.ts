@@ -1,5 +1,5 @@
 /**
- * Pages over slow and broken lines, in time that stands still: what arrives counts, and not how long the whole takes.
+ * Pages on slow and broken lines, with a clock that stands still. A page may take long, but it must not stop.
  * @module
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -39,7 +39,10 @@ const headersOf = (next: number, type = 'application/json') => ({
   'Stream-Up-To-Date': 'true',
 });
 
-/** Comes at so many bytes a second, in chunks of a second, and ends with the request as a real body does. */
+/**
+ * A body that comes at this many bytes per second, in chunks of one second. It ends with the request, as a real body
+ * does.
+ */
 function slow(
   bytes: Uint8Array,
   perSecond: number,
@@ -66,7 +69,7 @@ function slow(
 const LARGE = Array.from({ length: 60 }, (_, at) => `${at}:${'x'.repeat(20_000)}`);
 
 test.each(['poll', 'long-poll', 'sse'] as const)(
-  'by %s on a line of 15 KB/s a page of 1.2 MB arrives, at the first try',
+  'by %s a page of 1.2 MB arrives at 15 KB/s, at the first attempt',
   async (transport) => {
     const bytes = new TextEncoder().encode(JSON.stringify(LARGE));
     host.respond = (url, { signal }) =>
@@ -80,11 +83,11 @@ test.each(['poll', 'long-poll', 'sse'] as const)(
   },
 );
 
-test('a body of which nothing arrives for 30 s is left, and read again', async () => {
+test('a body that stops for 30 s is cancelled, and read again', async () => {
   let tries = 0;
   host.respond = (_url, { signal }) => {
     tries += 1;
-    // The first one comes as far as its second chunk, which is never due.
+    // The first body comes up to its second chunk, which never comes.
     const bytes = new TextEncoder().encode('["late"]');
     const body = slow(bytes, tries === 1 ? 4 : 100, signal, tries === 1 ? 3_600_000 : 1_000);
     return new Response(body, { headers: headersOf(tries) });
@@ -96,7 +99,7 @@ test('a body of which nothing arrives for 30 s is left, and read again', async (
   expect(batches.flatMap(({ messages }) => messages)).toEqual(['late']);
 });
 
-test('a body that drips for ever is left after ten minutes', async () => {
+test('a body that comes byte by byte is cancelled after ten minutes', async () => {
   let tries = 0;
   host.respond = (_url, { signal }) => {
     tries += 1;
@@ -109,7 +112,7 @@ test('a body that drips for ever is left after ten minutes', async () => {
   expect([tries, errors]).toEqual([2, []]);
 });
 
-test('channels whose reads are swallowed hold up the others for 20 s at a time, and no longer', async () => {
+test('reads that get no answer delay the others by at most 20 s', async () => {
   let published = 0;
   host.respond = (url) => {
     if (!url.includes(CHANNEL)) return new Promise<Response>(() => {});
@@ -128,7 +131,7 @@ test('channels whose reads are swallowed hold up the others for 20 s at a time, 
   expect(errors).toEqual([]);
 });
 
-test('a long poll that is swallowed is left after 45 s, and its place is taken again', async () => {
+test('a long poll without an answer is cancelled after 45 s, and the next one begins', async () => {
   let published = 0;
   host.respond = (url) => {
     if (url.includes('live=long-poll')) return new Promise<Response>(() => {});
@@ -143,7 +146,7 @@ test('a long poll that is swallowed is left after 45 s, and its place is taken a
   expect(batches.flatMap(({ messages }) => messages)).toEqual(['late']);
 });
 
-test('a byte order mark at the beginning of a text is part of it', async () => {
+test('a byte order mark at the beginning of a text message is part of the message', async () => {
   const text = '\ufefftitle,price\r\n';
   host.respond = (url) => {
     if (!url.includes(offsetAt(0))) return new Promise<Response>(() => {});
@@ -154,7 +157,7 @@ test('a byte order mark at the beginning of a text is part of it', async () => {
   expect(batches).toMatchObject([{ messages: [text], encoding: 'text' }]);
 });
 
-test('text and bytes on a stream are the messages that were published', async () => {
+test('text and bytes come over a stream as they were published', async () => {
   const text = '\ufeffa\r\nb\rc\n\nd';
   const events = [
     `id: ${offsetAt(0)}\n\n`,

@@ -1,20 +1,19 @@
 /**
- * The parts of the client that need no network: the gap rule, waiting, the ladder, streams of events, the bundle.
+ * The parts of the client that need no network: the gap rule, the backoff, the failover, event streams, the bundle.
  * @module
  */
 import { build } from 'esbuild';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backoff, jittered } from '../../../client/backoff.ts';
-import { cursorAt } from '../../../client/cursor.ts';
+import { cursorAt, decideByOffset, type Frame } from '../../../client/cursor.ts';
 import { TidingsError } from '../../../client/errors.ts';
-import { eventsIn } from '../../../client/event-stream.ts';
-import { decideByOffset, type Frame } from '../../../client/gap-rule.ts';
 import { httpWith } from '../../../client/http.ts';
-import { liveReader } from '../../../client/live.ts';
-import { streamsOf } from '../../../client/streams.ts';
+import { backoff, jittered } from '../../../client/timers.ts';
 import { tokensOf } from '../../../client/token.ts';
-import { again, type Flow, runWithFallback, type Transport } from '../../../client/transport.ts';
+import { eventsIn } from '../../../client/transports/event-stream.ts';
+import { type Flow, retrying, runWithFailover, type Transport } from '../../../client/transports/failover.ts';
+import { liveReader } from '../../../client/transports/live.ts';
+import { streamsOf } from '../../../client/transports/streams.ts';
 import { stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 
@@ -45,11 +44,11 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     [5, frame(5, 5, { closed: true }), 'end'],
     [5, frame(5, 6, { closed: true }), 'next'],
     [5, frame(3, 4, { closed: true }), 'old'],
-  ] as const)('case %#: at %d', (mine, each, verdict) => {
-    expect(decideByOffset(offsetAt(mine), each)).toBe(verdict);
+  ] as const)('case %#: at %d', (mine, each, decision) => {
+    expect(decideByOffset(offsetAt(mine), each)).toBe(decision);
   });
 
-  /** Frames of a log of so many messages, cut, doubled, dropped, emptied and out of order. */
+  /** Frames of a log of this many messages: cut, repeated, dropped, omitted and out of order. */
   const schedule = fc.integer({ min: 1, max: 30 }).chain((length) =>
     fc.record({
       length: fc.constant(length),
@@ -68,7 +67,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     }),
   );
 
-  test('whatever frames come, and whatever reads fail: all of it, once, in order', async () => {
+  test('for all frames and all failed reads, each message comes once, in order', async () => {
     await fc.assert(
       fc.asyncProperty(schedule, async ({ length, begin, spans, pageSize, failures }) => {
         const host = stillHost();
@@ -91,9 +90,9 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
         const reader = liveReader({ host, cursor, read, signal, onRefused });
         for (const { from, size, isOmitted, settles } of spans) {
           const next = Math.min(length, from + size);
-          // A frame of what is not in the log yet cannot come.
+          // A frame of messages that are not in the log yet cannot come.
           published = Math.max(published, next);
-          reader.take(isOmitted ? frame(from, next, { omitted: true, messages: [] }) : frame(from, next));
+          reader.onFrame(isOmitted ? frame(from, next, { omitted: true, messages: [] }) : frame(from, next));
           if (settles) await host.pass(100);
         }
         // Five failures in a row take half a minute.
@@ -106,7 +105,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     );
   });
 
-  test('a reader that lags behind very many frames reads what it could not keep', async () => {
+  test('a reader behind very many frames reads the dropped ones over HTTP', async () => {
     const host = stillHost();
     const { signal } = new AbortController();
     const seen: unknown[] = [];
@@ -118,15 +117,15 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
       return { batch: frame(from, 1_000), isUpToDate: true, etag: undefined, cursor: undefined };
     };
     const reader = liveReader({ host, cursor, read, signal, onRefused() {} });
-    for (let at = 1; at < 1_000; at++) reader.take(frame(at, at + 1));
+    for (let at = 1; at < 1_000; at++) reader.onFrame(frame(at, at + 1));
     await host.pass(60_000);
-    reader.take(frame(1_000, 1_001));
+    reader.onFrame(frame(1_000, 1_001));
     expect(seen).toEqual(Array.from({ length: 1_001 }, (_, at) => at));
   });
 });
 
 describe('the cursor', () => {
-  test('delivers nothing after the end, nor once it is over', () => {
+  test('delivers nothing after the end of the channel, or after the subscription', () => {
     for (const how of ['end', 'close']) {
       const over = new AbortController();
       const seen: unknown[] = [];
@@ -143,7 +142,7 @@ describe('the cursor', () => {
     }
   });
 
-  test('that was moved meanwhile makes a stream begin anew where it is', async () => {
+  test('that another transport has moved makes a stream begin again at its offset', async () => {
     const host = stillHost();
     const { signal } = new AbortController();
     const cursor = cursorAt({ channel: 'c', offset: offsetAt(0), signal, deliver() {}, onEnd() {} });
@@ -155,7 +154,7 @@ describe('the cursor', () => {
     };
     const http = httpWith(host, tokensOf(host, undefined, signal));
     const { attach } = streamsOf({ host, http, streamUrl: 'https://hub' });
-    const flow = { signal: over.signal, hasBelow: true, up() {}, down() {} };
+    const flow = { signal: over.signal, hasNext: true, up() {}, down() {} };
     const running = attach({ cursor, flow, check: async () => {} });
     await host.pass(300);
     cursor.offer(frame(0, 1));
@@ -171,8 +170,8 @@ describe('the cursor', () => {
   });
 });
 
-describe('waiting', () => {
-  test('is drawn from half a second up to twice as much each time, and 30 s at most', () => {
+describe('the backoff', () => {
+  test('is random from half a second up to a limit that doubles, at most 30 s', () => {
     expect([0, 1, 2, 3, 10, 2_000].map((failures) => backoff(failures, 0))).toEqual(Array(6).fill(500));
     const most = [0, 1, 2, 3, 4, 2_000].map((failures) => backoff(failures, 1));
     expect(most).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
@@ -180,18 +179,18 @@ describe('waiting', () => {
   });
 });
 
-describe('the ladder', () => {
-  /** A transport whose flow is the test's. */
+describe('the failover', () => {
+  /** A transport that the test controls. */
   const rung = (name: Transport) => {
     const flows: Flow[] = [];
     return { name, flows, run: (flow: Flow) => new Promise<void>(() => flows.push(flow)) };
   };
 
-  test('what is below runs while what is above does not', async () => {
+  test('the next transport runs while the one before does not work', async () => {
     const names: string[] = [];
     const [top, middle, last] = [rung('websocket'), rung('sse'), rung('poll')];
     const over = new AbortController();
-    const running = runWithFallback([top, middle, last], over.signal, (name) => names.push(name));
+    const running = runWithFailover([top, middle, last], over.signal, (name) => names.push(name));
     expect([top, middle].map(({ flows }) => flows.length)).toEqual([1, 0]);
     top.flows[0]?.down();
     top.flows[0]?.down();
@@ -199,7 +198,7 @@ describe('the ladder', () => {
     middle.flows[0]?.down();
     last.flows[0]?.up();
     expect([top, middle, last].map(({ flows }) => flows.length)).toEqual([1, 1, 1]);
-    expect([middle, last].map(({ flows }) => flows[0]?.hasBelow)).toEqual([true, false]);
+    expect([middle, last].map(({ flows }) => flows[0]?.hasNext)).toEqual([true, false]);
     top.flows[0]?.up();
     expect([middle, last].map(({ flows }) => flows[0]?.signal.aborted)).toEqual([true, true]);
     last.flows[0]?.up();
@@ -210,9 +209,9 @@ describe('the ladder', () => {
     expect([middle.flows[1]?.signal.aborted, names]).toEqual([true, ['sse', 'poll', 'websocket']]);
   });
 
-  test('without a rung is no way at all', async () => {
+  test('without a transport the subscription ends', async () => {
     const { signal } = new AbortController();
-    await expect(runWithFallback([], signal, () => {})).rejects.toMatchObject({
+    await expect(runWithFailover([], signal, () => {})).rejects.toMatchObject({
       code: 'not_supported',
       status: 501,
     });
@@ -220,23 +219,23 @@ describe('the ladder', () => {
 
   const trouble = (code: 'unavailable' | 'forbidden' | 'not_supported', retryAfterMs = 0) =>
     new TidingsError(code, code, { retryAfterMs });
-  const flowOf = (hasBelow: boolean) => {
+  const flowOf = (hasNext: boolean) => {
     const over = new AbortController();
     const told: string[] = [];
     const flow = {
       signal: over.signal,
-      hasBelow,
+      hasNext,
       up: () => void told.push('up'),
       down: () => void told.push('down'),
     };
     return { flow, told, over };
   };
 
-  test('one that fails is left to those below, and tried again after a minute', async () => {
+  test('a transport that fails is replaced by the next, and tried again after a minute', async () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
     let tries = 0;
-    const running = again(host, flow, async () => {
+    const running = retrying(host, flow, async () => {
       tries += 1;
       throw trouble('not_supported');
     });
@@ -249,12 +248,12 @@ describe('the ladder', () => {
     expect(host.timers()).toBe(0);
   });
 
-  test('the last one waits as long as it is told, and gives up only for good', async () => {
+  test('the last one follows Retry-After, and ends only with a lasting error', async () => {
     const host = stillHost();
     const { flow } = flowOf(false);
     const outcomes = [trouble('unavailable', 20_000), trouble('unavailable'), trouble('forbidden')];
     let tries = 0;
-    const running = again(host, flow, async () => {
+    const running = retrying(host, flow, async () => {
       tries += 1;
       throw outcomes.shift();
     });
@@ -267,10 +266,10 @@ describe('the ladder', () => {
     await ended;
   });
 
-  test('one that breaks after it flowed is tried again in a moment', async () => {
+  test('one that fails after it has worked is tried again soon', async () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
-    const running = again(host, flow, async (up) => {
+    const running = retrying(host, flow, async (up) => {
       if (told.length === 0) up();
       throw new TypeError('network');
     });
@@ -281,7 +280,7 @@ describe('the ladder', () => {
   });
 });
 
-describe('a stream of events', () => {
+describe('an event stream', () => {
   const read = async (chunks: readonly string[]) => {
     const events: string[] = [];
     const bytes = (async function* () {
@@ -292,7 +291,7 @@ describe('a stream of events', () => {
     return events;
   };
 
-  test('is read by the rules, wherever it is cut', async () => {
+  test('is parsed by the standard, wherever its chunks are cut', async () => {
     const text =
       'event: data\ndata:[1,\ndata: 2]\n\n: beat\n\nevent: control\r\ndata: {"ü\u2028":1}\r\n\r\ndata\rdata:x\r\rid: 1\n\ndata: cut';
     const whole = await read([text]);
@@ -301,10 +300,10 @@ describe('a stream of events', () => {
   });
 });
 
-/** What the client may weigh, in bytes, minified: it comes to 13 KB once compressed. */
+/** The limit of the minified bundle, in bytes. It is about 13 KB when compressed. */
 const MOST_BYTES = 36_000;
 
-test('the bundle for browsers builds without a warning, needs nothing of Node, and is small', async () => {
+test('the browser bundle builds without a warning, imports nothing of Node, and is small', async () => {
   const { warnings, outputFiles, metafile } = await build({
     entryPoints: ['client/index.ts'],
     bundle: true,

@@ -1,5 +1,5 @@
 /**
- * Subscriptions to a pattern (PROTOCOL.md §12.4): what they remember of each channel, in time that stands still.
+ * Subscriptions to a pattern (PROTOCOL.md §12.4): what they remember of each channel, with a clock that stands still.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -12,7 +12,7 @@ import { offsetAt } from '../../support/domain/fake-log.ts';
 const PATTERN = 'chat/*';
 const CHANNEL = 'chat/room1';
 
-/** Longer than the wait before a socket is opened again. */
+/** Longer than the wait before the socket is opened again, in milliseconds. */
 const REOPENED_MS = 5_000;
 
 let host: StillHost;
@@ -37,7 +37,7 @@ const subscribe = () =>
     onError: (error) => void errors.push(error),
   });
 
-/** The socket that the client opened last, open, and the subscription answered. */
+/** Opens the newest socket of the client, and answers the subscription. */
 async function live(): Promise<FakeWire> {
   await settled();
   const wire = host.wires.at(-1);
@@ -69,7 +69,7 @@ const page = (next: number, ...messages: unknown[]) =>
   });
 
 describe('after an interruption', () => {
-  test('each channel that it knows is read, from its own offset', async () => {
+  test('each known channel is read from its own offset', async () => {
     subscribe();
     const wire = await live();
     wire.say(frame(CHANNEL, 4, 'a'));
@@ -86,7 +86,7 @@ describe('after an interruption', () => {
     expect(again.said).toEqual([{ action: 'subscribe', channel: PATTERN, id: '1' }]);
   });
 
-  test('a channel is read once more if it is being read: that may have been answered before', async () => {
+  test('a channel that is being read is read once more, because its answer may be older', async () => {
     subscribe();
     const first = await live();
     first.say(frame(CHANNEL, 0, 'one'));
@@ -105,7 +105,7 @@ describe('after an interruption', () => {
     expect([seen, host.requests.length]).toEqual([['one', 'two'], 2]);
   });
 
-  test('which it says once, and not when a socket did not last for the first time', async () => {
+  test('it is reported once, and not when a socket ends for the first time', async () => {
     subscribe();
     await cut(await live());
     expect(errors).toEqual([]);
@@ -114,8 +114,8 @@ describe('after an interruption', () => {
   });
 });
 
-describe('of its channels', () => {
-  test('one that has lost history says so, and it goes on', async () => {
+describe('the channels of a pattern', () => {
+  test('a channel that has lost history is reported, and the subscription continues', async () => {
     subscribe();
     const wire = await live();
     host.respond = () => Response.json({ error: { code: 'offset_gone', message: 'gone' } }, { status: 410 });
@@ -127,7 +127,7 @@ describe('of its channels', () => {
     expect(seen).toEqual(['a', 'b']);
   });
 
-  test('those that were not heard for longest are forgotten', async () => {
+  test('the channels with the oldest messages are forgotten', async () => {
     subscribe();
     const wire = await live();
     const names = Array.from({ length: MAX_CHANNELS + 2 }, (_, at) => `chat/${at}`);
@@ -144,7 +144,7 @@ describe('of its channels', () => {
     for (const name of [oldest, next]) expect(read).not.toContain(name);
   });
 
-  test('none is forgotten while it is being read', async () => {
+  test('no channel is forgotten while it is being read', async () => {
     subscribe();
     const wire = await live();
     const late = Promise.withResolvers<Response>();
@@ -160,7 +160,7 @@ describe('of its channels', () => {
 });
 
 describe('a loop that falls behind', () => {
-  /** Batches that wait for a loop, at the most. */
+  /** The most batches that wait for a loop. */
   const MAX_WAITING = 1_000;
 
   /** A log of each channel, which answers reads. */
@@ -169,7 +169,7 @@ describe('a loop that falls behind', () => {
     host.respond = (url) => {
       const [, channel = '', entry = ''] = /channels\/(.*)\?offset=(\d{12})/.exec(url) ?? [];
       const messages = log.get(channel) ?? [];
-      // As the hub, about a megabyte at a time.
+      // As the hub does, about a megabyte at a time.
       const size = String(messages[0]).length > 1_000 ? 10 : 10_000;
       const next = Math.min(messages.length, Number(entry) + size);
       const headers: Record<string, string> = { 'Stream-Next-Offset': offsetAt(next) };
@@ -185,7 +185,7 @@ describe('a loop that falls behind', () => {
     };
   }
 
-  test('keeps a bounded number of messages, and gets all of them, of channels that are new meanwhile as well', async () => {
+  test('keeps a bounded number of messages, and gets all, also of new channels', async () => {
     const { publish } = logged();
     const loop = hub.messages(PATTERN);
     const first = loop.next();
@@ -202,7 +202,7 @@ describe('a loop that falls behind', () => {
       const { channel = '', messages = [] } = step.value ?? {};
       taken.set(channel, [...(taken.get(channel) ?? []), ...messages]);
       count += messages.length;
-      // What is read over HTTP comes in one batch for each channel, so there were never more than fit.
+      // A read over HTTP gives one batch for each channel, so there were never more than fit.
       if (count <= MAX_WAITING) expect(messages).toHaveLength(1);
       if (count === 1_550) break;
       await settled();
@@ -219,7 +219,7 @@ describe('a loop that falls behind', () => {
     await loop.return?.();
   });
 
-  test('and is cut off meanwhile, reads on where each channel was', async () => {
+  test('that is cut off continues each channel at its offset', async () => {
     const { publish } = logged();
     const loop = hub.messages(PATTERN);
     const first = loop.next();
@@ -234,7 +234,7 @@ describe('a loop that falls behind', () => {
     await loop.return?.();
   });
 
-  test('in large messages is paused sooner', async () => {
+  test('with large messages is paused sooner', async () => {
     const { publish } = logged();
     const loop = hub.messages(PATTERN);
     const first = loop.next();
@@ -254,7 +254,7 @@ describe('a loop that falls behind', () => {
     await loop.return?.();
   });
 
-  test('in more channels than can be remembered ends with an error', async () => {
+  test('in more than 1,000 channels ends with an error', async () => {
     const { publish } = logged();
     const loop = hub.messages(PATTERN);
     const first = loop.next();

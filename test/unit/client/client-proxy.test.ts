@@ -1,6 +1,7 @@
 /**
- * The client through a proxy that stalls, cuts, slows down, answers for the hub and sleeps: over real connections, in time
- * that passes faster. The exact times are in client-link and client-life, where time stands still.
+ * The client through a proxy that stalls, cuts, slows down, answers in place of the hub and sleeps. Connections are
+ * real, and time passes faster. The exact times are tested in client-link and client-life, where the clock stands
+ * still.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -50,7 +51,7 @@ function see(channel = CHANNEL) {
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000, interval: 10 });
 const numbers = Array.from({ length: 12 }, (_, at) => at);
 
-/** Subscribes, and waits until the first choice is heard. */
+/** Subscribes, and waits until a message comes by the first transport. */
 async function live(options: Partial<ConnectOptions> = {}) {
   open(options);
   const seen = see();
@@ -60,18 +61,21 @@ async function live(options: Partial<ConnectOptions> = {}) {
   return seen;
 }
 
-/** How long it took until it was so, by the clock of the host, in milliseconds. */
+/** Waits until the check passes. Returns how long it took by the clock of the host, in milliseconds. */
 async function timeUntil(check: () => void): Promise<number> {
   const began = host.now();
   await eventually(check);
   return host.now() - began;
 }
 
-describe('a message is heard', () => {
-  /** Twice what is promised: the machine of the test may be busy, and a second here is a fortieth of one. */
+describe('a message arrives', () => {
+  /**
+   * Twice the promised time, in milliseconds: the machine of the test may be busy, and a second here is a fortieth of a
+   * real one.
+   */
   const SOON_MS = 120_000;
 
-  test('through a proxy that stops passing bytes and closes nothing', async () => {
+  test('through a proxy that stops all bytes and closes no connection', async () => {
     const seen = await live();
     proxy.forget();
     fake.append(CHANNEL, 'second');
@@ -79,7 +83,7 @@ describe('a message is heard', () => {
     expect([seen.errors, seen.states.includes('reconnecting')]).toEqual([[], true]);
   }, 30_000);
 
-  test('after everything stood still, new connections as well', async () => {
+  test('after a stall that also stopped new connections', async () => {
     const seen = await live();
     proxy.stall();
     fake.append(CHANNEL, 'second');
@@ -90,14 +94,14 @@ describe('a message is heard', () => {
   }, 30_000);
 
   test.each([60_000, 85_000])(
-    'soon after the machine slept for %d ms',
+    'soon after the machine has slept for %d ms',
     async (ms) => {
       const seen = await live();
       proxy.forget();
       host.sleep(ms);
       fake.append(CHANNEL, 'second');
       const took = await timeUntil(() => expect(seen.messages).toEqual(['first', 'second']));
-      // Without a test of the socket when it wakes it would take as long as through the proxy above.
+      // Without the test of the socket after waking it would take as long as through the proxy above.
       expect(took).toBeLessThan(35_000);
     },
     30_000,
@@ -108,7 +112,7 @@ describe('a message is heard', () => {
     ['401 of its own', { status: 401, headers: { 'WWW-Authenticate': 'Basic' } }],
     ['404 JSON', { status: 404, headers: { 'Content-Type': 'application/json' }, body: '{"message":"no"}' }],
     ['503', { status: 503, headers: { 'Content-Type': 'text/html' }, body: 'maintenance' }],
-  ])('after a front that answered %s for ten seconds', async (_name, answer) => {
+  ])('after a proxy answered %s for ten seconds', async (_name, answer) => {
     const seen = await live();
     proxy.front = () => answer;
     proxy.cut();
@@ -129,7 +133,7 @@ describe('a publish', () => {
     ['a redirect to a login page', { status: 302, headers: { Location: '/login' } }],
     ['a redirect that keeps the method', { status: 307, headers: { Location: '/login' } }],
     ['403 html', { status: 403, headers: { 'Content-Type': 'text/html' }, body: '<p>no</p>' }],
-  ])('is stored, though a front answered %s first', async (_name, answer) => {
+  ])('is stored after a proxy answered %s', async (_name, answer) => {
     open();
     let count = 0;
     proxy.front = () => (count++ < 3 ? answer : undefined);
@@ -138,14 +142,14 @@ describe('a publish', () => {
     expect(new Set(proxy.came)).toEqual(new Set([`POST /channels/${CHANNEL}`]));
   });
 
-  test('that the front answers for good is not acknowledged', async () => {
+  test('that only a proxy answers is not acknowledged', async () => {
     open();
     proxy.front = () => ({ status: 200, headers: { 'Content-Type': 'text/html' }, body: 'sign in' });
     await expect(hub.publish(CHANNEL, ['x'])).rejects.toThrow(/unknown whether the messages were stored/);
     expect(fake.log(CHANNEL)).toEqual([]);
   });
 
-  test('is stored once though the answer was lost on the way, on a socket and by HTTP', async () => {
+  test('is stored once when the answer is lost, on a socket and over HTTP', async () => {
     const seen = await live();
     proxy.stall('down');
     const published = hub.publish(CHANNEL, ['x']);
@@ -161,7 +165,7 @@ describe('a publish', () => {
     ['sockets', {}],
     ['HTTP', { transports: ['poll'] }],
   ])(
-    'keeps its place among others while connections are cut, over %s',
+    'keeps its order while connections are cut, over %s',
     async (_name, options) => {
       const seen = await live(options);
       const published = numbers.map((at) => hub.publish(CHANNEL, [at]));
@@ -176,7 +180,7 @@ describe('a publish', () => {
     30_000,
   );
 
-  test('keeps its place among others when the socket dies in their middle', async () => {
+  test('keeps its order when the socket ends between publishes', async () => {
     const seen = await live();
     await hub.publish(CHANNEL, [0]);
     const published = numbers.slice(1).map((at) => hub.publish(CHANNEL, [at]));
@@ -187,7 +191,7 @@ describe('a publish', () => {
   }, 30_000);
 });
 
-test('a pattern hears that its token has expired, though a handshake does not show it', async () => {
+test('a pattern gets unauthorized when its token has expired, though a handshake does not show it', async () => {
   fake.tokens = ['good'];
   open({ token: 'expired' });
   const seen = see('chat/*');

@@ -1,5 +1,5 @@
 /**
- * What is published: as it was handed over, and stored once the hub has said so in its own form.
+ * Publishing: messages are sent as they were at the call, and only an answer in the hub's form acknowledges them.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 const live = (): Promise<FakeWire> => openWire(host, hub);
 
-/** Bodies that the hub got by HTTP, parsed. */
+/** The bodies that the hub received over HTTP, parsed. */
 function bodies(): unknown[] {
   const got: unknown[] = [];
   host.respond = (_url, { body }) => {
@@ -35,7 +35,7 @@ function bodies(): unknown[] {
 }
 
 const said = (wire: FakeWire) => wire.said.filter(({ action }) => action === 'publish');
-/** How a promise ended, or `open`. */
+/** The result of a promise: its value, its error code, or `open`. */
 async function outcome(promise: Promise<unknown>): Promise<unknown> {
   const ended = promise.then(
     () => 'stored',
@@ -45,14 +45,14 @@ async function outcome(promise: Promise<unknown>): Promise<unknown> {
   return await Promise.race([ended, Promise.resolve('open')]);
 }
 
-describe('what was handed over is what is sent', () => {
+describe('messages are sent as they were at the call', () => {
   const messages = () => [{ a: 1 }];
   const spoil = (list: { a: number }[]): void => {
     if (list[0]) list[0].a = 2;
     list.length = 0;
   };
 
-  test('over HTTP, and when it is sent again', async () => {
+  test('over HTTP, also when they are sent again', async () => {
     const got: unknown[] = [];
     host.respond = (_url, { body }) => {
       got.push(JSON.parse(String(body)));
@@ -66,7 +66,7 @@ describe('what was handed over is what is sent', () => {
     expect(got).toEqual([[{ a: 1 }], [{ a: 1 }], [{ a: 1 }]]);
   });
 
-  test('over a socket, and by HTTP when the socket does not answer', async () => {
+  test('over a socket, and over HTTP when the socket does not answer', async () => {
     const wire = await live();
     const got = bodies();
     const list = messages();
@@ -77,7 +77,7 @@ describe('what was handed over is what is sent', () => {
     expect([said(wire).map((each) => each.messages), got]).toEqual([[[{ a: 1 }]], [[{ a: 1 }]]]);
   });
 
-  test('while it waits behind another', async () => {
+  test('while another publish is sent first', async () => {
     const first = Promise.withResolvers<Response>();
     const got: unknown[] = [];
     host.respond = (_url, { body }) => {
@@ -93,7 +93,7 @@ describe('what was handed over is what is sent', () => {
     expect(got).toEqual([[0], [{ a: 1 }]]);
   });
 
-  test('the same text by HTTP and on a socket, with U+FFFD as an escape', async () => {
+  test('the same text over HTTP and on a socket, with U+FFFD as an escape', async () => {
     const texts: string[] = [];
     host.respond = (_url, { body }) => {
       texts.push(String(body));
@@ -112,27 +112,27 @@ describe('what was handed over is what is sent', () => {
   });
 });
 
-describe('what cannot be published is refused at once, by HTTP and on a socket', () => {
+describe('invalid publishes are refused at once, over HTTP and on a socket', () => {
   const circle: unknown[] = [];
   circle.push(circle);
-  /** As callers without types may. */
+  /** Calls as JavaScript code may, without types. */
   const untyped = (value: unknown, key?: unknown): Promise<unknown> =>
     Reflect.apply(hub.publish, hub, [CHANNEL, value, { key }]);
   const cases: readonly (readonly [string, unknown, unknown, unknown])[] = [
-    ['no list', { a: 1 }, undefined, 'TypeError'],
+    ['a value that is not an array', { a: 1 }, undefined, 'TypeError'],
     ['text', 'text', undefined, 'TypeError'],
     ['nothing', undefined, undefined, 'TypeError'],
     ['a BigInt', [1n], undefined, 'TypeError'],
-    ['a circle', [circle], undefined, 'TypeError'],
+    ['a cyclic object', [circle], undefined, 'TypeError'],
     ['undefined', [1, undefined], undefined, 'TypeError'],
-    ['a hole', new Array(1), undefined, 'TypeError'],
+    ['an array with a hole', new Array(1), undefined, 'TypeError'],
     ['a function', [() => {}], undefined, 'TypeError'],
-    ['a key of letters that no header carries', [1], 'ключ', 'bad_request'],
+    ['a key with letters outside ASCII', [1], 'ключ', 'bad_request'],
     ['a key with a line break', [1], 'a\nb', 'bad_request'],
     ['a key that HTTP would trim', [1], ' key', 'bad_request'],
     ['an empty key', [1], '', 'bad_request'],
     ['a key that is too long', [1], 'k'.repeat(256), 'bad_request'],
-    ['a key that is no text', [1], 7, 'bad_request'],
+    ['a key that is not text', [1], 7, 'bad_request'],
     ['more than the hub takes', ['x'.repeat(262_144)], undefined, 'too_large'],
   ];
   test.each(cases)('%s', async (_name, value, key, code) => {
@@ -143,13 +143,13 @@ describe('what cannot be published is refused at once, by HTTP and on a socket',
     expect([got, said(wire)]).toEqual([[], []]);
   });
 
-  test('and does not hold up what comes after it', async () => {
+  test('a refused publish does not delay the next one', async () => {
     const got = bodies();
     const outcomes = [hub.publish(CHANNEL, [1n]), hub.publish(CHANNEL, [2])].map(outcome);
     expect([await Promise.all(outcomes), got]).toEqual([['TypeError', 'stored'], [[2]]]);
   });
 
-  test('what the hub takes as a key is taken', async () => {
+  test('keys that the hub accepts are accepted', async () => {
     const keys: unknown[] = [];
     host.respond = (_url, { headers }) => {
       keys.push(new Headers(headers).get('Idempotency-Key'));
@@ -160,7 +160,7 @@ describe('what cannot be published is refused at once, by HTTP and on a socket',
   });
 });
 
-describe('what acknowledges', () => {
+describe('an acknowledgement', () => {
   const html = (status: number, headers = {}) =>
     new Response('<p>hello</p>', { status, headers: { 'Content-Type': 'text/html', ...headers } });
   const offsetOf = (value: string) => ({ 'Stream-Next-Offset': value });
@@ -183,10 +183,10 @@ describe('what acknowledges', () => {
       () => new Response(null, { status: 302, headers: { Location: '/login' } }),
     ],
     ['a redirect in a browser', opaque],
-    ['a redirect that was followed', redirected],
+    ['an answer after a redirect', redirected],
     ['403 html', () => html(403)],
-    ['404 JSON of a front', () => Response.json({ message: 'Not Found' }, { status: 404 })],
-  ])('%s does not: it is tried again, and at last unknown', async (_name, answer) => {
+    ['404 JSON of a proxy', () => Response.json({ message: 'Not Found' }, { status: 404 })],
+  ])('is not %s: the publish is tried again, and ends as unavailable', async (_name, answer) => {
     host.respond = answer;
     const published = hub.publish(CHANNEL, [1]);
     const failed = expect(published).rejects.toMatchObject({
@@ -198,14 +198,14 @@ describe('what acknowledges', () => {
     expect(host.requests.length).toBeGreaterThan(3);
   });
 
-  test('an answer of the hub after ten seconds of those', async () => {
+  test('is an answer of the hub, after ten seconds of other answers', async () => {
     host.respond = () => (host.now() < 10_000 ? html(200) : stored());
     const published = hub.publish(CHANNEL, [1]);
     await host.pass(30_000);
     expect(await published).toEqual({ offset: offsetAt(1) });
   });
 
-  test('no redirect is followed with what is published', async () => {
+  test('a publish does not follow a redirect', async () => {
     const modes: unknown[] = [];
     host.respond = (_url, { redirect }) => {
       modes.push(redirect);
@@ -217,10 +217,10 @@ describe('what acknowledges', () => {
 
   test.each([
     ['no offset', { type: 'published' }],
-    ['an offset that is none', { type: 'published', offset: '99' }],
-    ['an answer to something else', { type: 'pong', offset: offsetAt(1) }],
+    ['an invalid offset', { type: 'published', offset: '99' }],
+    ['an answer of another type', { type: 'pong', offset: offsetAt(1) }],
     ['no type', { offset: offsetAt(1) }],
-  ])('on a socket %s does not: it is said again by HTTP', async (_name, frame) => {
+  ])('on a socket is not %s: the publish is sent again over HTTP', async (_name, frame) => {
     const wire = await live();
     const got = bodies();
     const published = hub.publish(CHANNEL, [1]);

@@ -1,5 +1,5 @@
 /**
- * Publishing while the hub does not answer: it is over within a minute, in time that stands still.
+ * Publishing while the hub does not answer: it ends within a minute. The clock stands still.
  * @module
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ afterEach(async () => {
   expect(host.timers()).toBe(0);
 });
 
-/** Publishes, and says when that failed, and how. */
+/** Publishes, and records when and how that failed. */
 function publish(token?: Token) {
   hub = connectOver(host, { url: 'https://hub.example', token });
   const failed: { at: number; code: unknown; retryAfterMs: unknown }[] = [];
@@ -33,7 +33,7 @@ function publish(token?: Token) {
 
 const never = (): Promise<never> => new Promise(() => {});
 
-test('on a network that swallows everything', async () => {
+test('on a network without answers', async () => {
   host.respond = never;
   const failed = publish();
   await host.pass(MINUTE_MS - 1);
@@ -42,7 +42,7 @@ test('on a network that swallows everything', async () => {
   expect(failed).toMatchObject([{ code: 'unavailable' }]);
 });
 
-test('where each attempt fails at once', async () => {
+test('when each attempt fails at once', async () => {
   const failed = publish();
   await host.pass(MINUTE_MS);
   const tries = host.requests.length;
@@ -51,7 +51,7 @@ test('where each attempt fails at once', async () => {
   expect(host.requests.length).toBe(tries);
 });
 
-test('at once when the hub says to come again later than that', async () => {
+test('at once when the Retry-After is longer than a minute', async () => {
   host.respond = () =>
     Response.json(
       { error: { code: 'internal', message: 'no' } },
@@ -62,13 +62,13 @@ test('at once when the hub says to come again later than that', async () => {
   expect(failed).toEqual([{ at: 0, code: 'unavailable', retryAfterMs: 120_000 }]);
 });
 
-test('while the token is still asked for, of which no signal is the end', async () => {
+test('while the token function does not answer', async () => {
   const failed = publish(never);
   await host.pass(MINUTE_MS);
   expect(failed).toMatchObject([{ at: MINUTE_MS, code: 'unavailable' }]);
 });
 
-test('over a socket that has died, by HTTP in the same minute', async () => {
+test('over a dead socket, with HTTP in the same minute', async () => {
   host.respond = never;
   hub = connectOver(host, { url: 'https://hub.example' });
   hub.subscribe(CHANNEL, { onMessages() {} });

@@ -1,6 +1,6 @@
 /**
- * Sockets that die without a word, in time that stands still: how soon it is found out, at what cost, and what goes another
- * way meanwhile.
+ * Sockets that stop without a word, with a clock that stands still: how soon the client finds out, at which cost, and
+ * what it sends another way.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ function listen(): void {
   hub.subscribe(CHANNEL, { onMessages: ({ messages }) => void seen.push(...messages) });
 }
 
-/** The socket that the client opened last, open. */
+/** Opens the newest socket of the client. */
 async function opened(): Promise<FakeWire> {
   await settled();
   const wire = host.wires.at(-1);
@@ -55,7 +55,7 @@ const frame = (from: number, next: number, ...messages: unknown[]) => ({
   messages,
 });
 
-/** A hub that stores what is published, and cannot be read. */
+/** A hub that stores publishes, and answers no reads. */
 const acknowledge = (_url: string, { method }: RequestInit): Promise<Response> =>
   method === 'POST'
     ? Promise.resolve(new Response(null, { status: 204, headers: { 'Stream-Next-Offset': offsetAt(1) } }))
@@ -67,7 +67,7 @@ describe('a socket', () => {
   test.each([
     [0, 45_000],
     [0.999, 35_000],
-  ])('is pinged when it was silent, and is dead without a pong (%d)', async (random, silence) => {
+  ])('gets a ping after silence, and ends without a pong (%d)', async (random, silence) => {
     host = stillHost(() => random);
     listen();
     const wire = await live();
@@ -85,7 +85,7 @@ describe('a socket', () => {
     ]);
   });
 
-  test('costs one ping for each silence, and none while something is heard', async () => {
+  test('costs one ping for each silence, and none while frames come', async () => {
     host = stillHost(() => 0);
     listen();
     const wire = await live();
@@ -101,7 +101,7 @@ describe('a socket', () => {
   });
 
   test.each(['publish', 'subscribe'] as const)(
-    'that does not answer a %s is tested, and replaced',
+    'that does not answer a %s is tested by a ping, and replaced',
     async (action) => {
       listen();
       const wire = await live();
@@ -112,7 +112,7 @@ describe('a socket', () => {
       expect([asked(wire, action).length > 0, asked(wire, 'ping')]).toEqual([true, []]);
       await host.pass(200);
       expect([asked(wire, 'ping').length, wire.isClosed()]).toEqual([1, false]);
-      // While it is in doubt nothing is published on it.
+      // While the socket may be dead, nothing is published on it.
       expect(await hub.publish('c', [2])).toEqual({ offset: offsetAt(1) });
       await host.pass(10_000);
       expect([wire.isClosed(), asked(wire, 'publish').length]).toEqual([true, action === 'publish' ? 1 : 0]);
@@ -122,7 +122,7 @@ describe('a socket', () => {
     },
   );
 
-  test('that answers the test of it is kept, and published on again', async () => {
+  test('that answers the ping stays, and is used for publishes again', async () => {
     listen();
     const wire = await live();
     host.respond = acknowledge;
@@ -135,7 +135,7 @@ describe('a socket', () => {
     expect([wire.isClosed(), asked(wire, 'publish').length, host.requests.length]).toEqual([false, 2, 1]);
   });
 
-  test('on a slow line, whose pongs come half a minute late behind frames, is kept', async () => {
+  test('on a slow line, with pongs half a minute late behind frames, stays', async () => {
     listen();
     const wire = await live();
     host.answersPings = false;
@@ -153,7 +153,7 @@ describe('a socket', () => {
       }
     }
     expect([asked(wire, 'ping').length > 20, wire.isClosed(), seen.length]).toEqual([true, false, 100]);
-    // It is quick again, from the next ping on.
+    // Its pongs are fast again, from the next ping on.
     host.answersPings = true;
     await host.pass(8_000);
     wire.say(frame(100, 101, 100));
@@ -163,7 +163,7 @@ describe('a socket', () => {
     expect([host.wires.length, asked(wire, 'publish').length]).toEqual([1, 2]);
   });
 
-  test('on which frames come but no pong for three minutes is replaced: it passes nothing to the hub', async () => {
+  test('with frames but without a pong for three minutes is replaced, because nothing reaches the hub', async () => {
     listen();
     const wire = await live();
     host.answersPings = false;
@@ -179,7 +179,7 @@ describe('a socket', () => {
   });
 
   test.each(['Too Many Requests', 'Internal server error'])(
-    'on which the gateway says "%s" is alive, and what was said is said another way',
+    'with the answer "%s" of the gateway stays, and the request is made again',
     async (message) => {
       listen();
       const wire = await live();
@@ -198,7 +198,7 @@ describe('a socket', () => {
 });
 
 describe('after a sleep of the machine', () => {
-  /** A minute old. */
+  /** A socket that is a minute old. */
   const living = async (): Promise<FakeWire> => {
     listen();
     const wire = await live();
@@ -207,7 +207,7 @@ describe('after a sleep of the machine', () => {
   };
 
   test.each([60_000, 85_000, 3_600_000])(
-    'of %d ms a ping is said at the first look, and a socket that does not answer is replaced',
+    'of %d ms a ping is sent at the first check, and a socket without a pong is replaced',
     async (ms) => {
       const wire = await living();
       host.answersPings = false;
@@ -222,7 +222,7 @@ describe('after a sleep of the machine', () => {
     },
   );
 
-  test('nothing is published on a socket that may have died meanwhile', async () => {
+  test('nothing is published on a socket that may be dead', async () => {
     const wire = await living();
     host.answersPings = false;
     host.sleep(60_000);
@@ -231,14 +231,14 @@ describe('after a sleep of the machine', () => {
     expect(asked(wire, 'publish')).toEqual([]);
   });
 
-  test('a socket that answers is kept', async () => {
+  test('a socket that answers stays', async () => {
     const wire = await living();
     host.sleep(60 * MINUTE_MS);
     await host.pass(5 * MINUTE_MS);
     expect([asked(wire, 'ping').length > 3, wire.isClosed(), host.wires.length]).toEqual([true, false, 1]);
   });
 
-  test('in a hidden page, whose timers a browser makes wait, there is one ping a minute at most', async () => {
+  test('in a hidden page with slow timers, at most one ping per minute is sent', async () => {
     const wire = await living();
     const before = asked(wire, 'ping').length;
     for (let minute = 0; minute < 10; minute++) {
@@ -249,7 +249,7 @@ describe('after a sleep of the machine', () => {
   });
 
   test.each(['sse', 'long-poll'] as const)(
-    'what %s waits for is asked for again, though timers stood still meanwhile',
+    '%s asks again, though timers stood still during the sleep',
     async (transport) => {
       let published = 0;
       let slept = 0;
@@ -279,7 +279,7 @@ describe('after a sleep of the machine', () => {
     },
   );
 
-  test('the clock has counted it, and never goes back', () => {
+  test('the clock has counted the sleep, and never goes back', () => {
     let [steady, wall] = [1_000, 1_700_000_000_000];
     const now = wakefulClock(
       () => steady,
@@ -292,9 +292,9 @@ describe('after a sleep of the machine', () => {
       return now() - before;
     };
     expect([passed(500, 500), passed(100, 3_600_100), passed(500, 500)]).toEqual([500, 3_600_100, 500]);
-    // The clock on the wall is set back by an hour.
+    // The wall clock is set back by an hour.
     expect([passed(200, -3_600_000), passed(500, 500), passed(100, 60_100)]).toEqual([200, 500, 60_100]);
-    // It drifts.
+    // The wall clock drifts.
     expect([passed(500, 501), passed(500, 499)]).toEqual([500, 500]);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What a page is told of its connection, and what the client leaves behind: nothing.
+ * The states and callbacks of a subscription, and what is left after `close()`: nothing.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 
 let host: StillHost;
 let hub: Hub;
-/** What was called, in order. */
+/** The callbacks, in order. */
 let told: unknown[];
 beforeEach(() => {
   host = stillHost();
@@ -69,8 +69,8 @@ const page = (next: number, ...messages: unknown[]) =>
 
 const unreachable = () => Promise.reject(new TypeError('fetch failed'));
 
-describe('a subscription says how it is connected', () => {
-  test('over a socket that ends and is opened again', async () => {
+describe('a subscription reports its state', () => {
+  test('with a socket that ends and is opened again', async () => {
     open();
     listen();
     expect(told).toEqual([]);
@@ -86,7 +86,7 @@ describe('a subscription says how it is connected', () => {
     expect(told.slice(5)).toEqual(['websocket']);
   });
 
-  test('over a socket that died without a word', async () => {
+  test('with a socket that stops answering', async () => {
     open();
     listen();
     await live();
@@ -95,7 +95,7 @@ describe('a subscription says how it is connected', () => {
     expect(told).toEqual(['connecting', 'websocket', 'subscribed', 'reconnecting']);
   });
 
-  test('over another transport where no socket opens, and over a socket when one does', async () => {
+  test('with another transport while no socket opens, and with a socket later', async () => {
     host.respond = () => page(0);
     open({ transports: ['websocket', 'poll'] });
     listen();
@@ -109,7 +109,7 @@ describe('a subscription says how it is connected', () => {
   });
 
   test.each([{}, { transports: ['poll'] }, { transports: ['sse', 'long-poll'] }] as const)(
-    'offline when everything was tried, and connected afterwards: %j',
+    'offline after all transports have failed, and connected later: %j',
     async (options) => {
       open(options);
       listen();
@@ -119,7 +119,7 @@ describe('a subscription says how it is connected', () => {
       host.respond = () => page(0);
       for (const until = host.now() + 2 * MINUTE_MS; host.now() < until; await host.pass(1_000))
         for (const wire of host.open()) wire.end();
-      // Whether a stream can be had is found out after the hub has answered for the channel.
+      // The client finds out whether a stream works after the hub has answered for the channel.
       const transport = options.transports?.[0] === 'poll' ? 'poll' : 'long-poll';
       expect(told.slice(2).toSorted()).toEqual([transport, 'subscribed']);
     },
@@ -137,7 +137,7 @@ describe('a subscription says how it is connected', () => {
     expect(told).toEqual(['connecting', 'poll', 'subscribed', 'reconnecting', 'offline', 'poll']);
   });
 
-  test('with the reason', async () => {
+  test('with the error', async () => {
     open({ transports: ['poll'] });
     const reasons: unknown[] = [];
     hub.subscribe(CHANNEL, {
@@ -151,7 +151,7 @@ describe('a subscription says how it is connected', () => {
     ]);
   });
 
-  test('a pattern as well', async () => {
+  test('for a pattern as well', async () => {
     open();
     listen('chat/*');
     const wire = await live();
@@ -164,7 +164,7 @@ describe('a subscription says how it is connected', () => {
     expect(told.slice(6)).toEqual(['websocket']);
   });
 
-  test('and nothing once it is closed', async () => {
+  test('and nothing after it is closed', async () => {
     open();
     const subscription = listen();
     await live();
@@ -177,10 +177,10 @@ describe('a subscription says how it is connected', () => {
 });
 
 describe('onSubscribed', () => {
-  test.each(['now', '-1', offsetAt(0)])('comes once, before the messages, from %s', async (offset) => {
+  test.each(['now', '-1', offsetAt(0)])('is called once, before the messages, from %s', async (offset) => {
     host.respond = (url) => {
       if (!url.includes('=now') && !url.includes(offsetAt(1))) return page(1, 'a');
-      // A read from now on is answered by what comes then.
+      // A read from now on gets no answer yet.
       return url.includes('=now') ? page(0) : new Promise<Response>(() => {});
     };
     for (const options of [{}, { transports: ['poll'] }, { transports: ['long-poll'] }] as const) {
@@ -197,7 +197,7 @@ describe('onSubscribed', () => {
     }
   });
 
-  test('from then on nothing is missed, and the offset is known', async () => {
+  test('after it nothing is missed, and the offset is known', async () => {
     host.respond = () => page(7);
     open({ transports: ['poll'] });
     let offset = '';
@@ -211,7 +211,7 @@ describe('onSubscribed', () => {
     expect(offset).toBe(offsetAt(7));
   });
 
-  test('comes not for what is refused', async () => {
+  test('is not called for a refused subscription', async () => {
     open();
     listen();
     const wire = await opened();
@@ -222,7 +222,7 @@ describe('onSubscribed', () => {
 });
 
 describe('onEnd', () => {
-  test('comes once, after the last batch of a closed channel', async () => {
+  test('is called once, after the last batch of a closed channel', async () => {
     open();
     listen();
     const wire = await live();
@@ -232,7 +232,7 @@ describe('onEnd', () => {
     expect(told.slice(3)).toEqual(['last', 'end']);
   });
 
-  test.each(['the subscription', 'the client'])('comes not with %s', async (what) => {
+  test.each(['the subscription', 'the client'])('is not called when %s is closed', async (what) => {
     open();
     const subscription = listen();
     await live();
@@ -244,7 +244,7 @@ describe('onEnd', () => {
   });
 });
 
-test('a page that closes and connects again at once, as React does in its strict mode, hears each message once', async () => {
+test('a page that closes and connects again at once, as in strict mode of React, gets each message once', async () => {
   open();
   listen();
   hub.close();
@@ -255,7 +255,7 @@ test('a page that closes and connects again at once, as React does in its strict
   expect(told.filter((each) => each === 'once')).toEqual(['once']);
   expect([host.open().length, wire.isClosed()]).toEqual([1, false]);
   hub.close();
-  // A socket was opening, and a token asked for, when it was closed.
+  // A socket was opening, and a token was requested, when the client was closed.
   const token = Promise.withResolvers<string>();
   const first = connectOver(host, { url: 'https://hub.example', token: () => token.promise });
   first.subscribe(CHANNEL, { onMessages() {} });
@@ -266,7 +266,7 @@ test('a page that closes and connects again at once, as React does in its strict
   expect(host.open()).toEqual([]);
 });
 
-test('no signal has more than ten listeners, of which Node warns, whatever is under way', async () => {
+test('no signal gets more than ten listeners, which Node warns about', async () => {
   const counts = new Map<EventTarget, number>();
   let most = 0;
   const { addEventListener, removeEventListener } = EventTarget.prototype;

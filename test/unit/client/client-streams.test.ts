@@ -1,6 +1,6 @@
 /**
- * Streams that subscriptions share (PROTOCOL.md §5.2, `GET /events`): who is on them, and what becomes of the others when
- * one channel is refused, gone or complete.
+ * Streams that subscriptions share (PROTOCOL.md §5.2, `GET /events`): which channels are on them, and what happens to
+ * the others when one channel is refused, gone or complete.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -67,7 +67,7 @@ const live = (all: readonly Seen[]) =>
   eventually(() => expect(all.map(({ transports }) => transports)).toEqual(all.map(() => ['sse'])));
 
 describe('channels on a stream', () => {
-  test('eight of them are on one, and each hears its own', async () => {
+  test('eight are on one stream, and each gets its own messages', async () => {
     const all = names(8).map((name) => see(name));
     await live(all);
     for (const name of names(8)) fake.append(name, `1 to ${name}`, `2 to ${name}`);
@@ -79,7 +79,7 @@ describe('channels on a stream', () => {
     expect(fake.streams.at(-1)?.toSorted()).toEqual(names(8));
   });
 
-  test('45 of them are on two, and the rest is polled', async () => {
+  test('of 45, two streams have 40, and the others are polled', async () => {
     const all = names(45).map((name) => see(name));
     await live(all);
     for (const name of names(45)) fake.append(name, name);
@@ -88,7 +88,7 @@ describe('channels on a stream', () => {
     expect(Math.max(...fake.streams.map(({ length }) => length))).toBe(20);
   });
 
-  test('one that two subscribers have at different offsets is on it once', async () => {
+  test('one with two subscriptions at different offsets is on the stream once', async () => {
     fake.append('chat/0', 0, 1, 2);
     const [all, some, none] = [see('chat/0'), see('chat/0', offsetAt(2)), see('chat/0', 'now')];
     await live([all, some, none]);
@@ -99,7 +99,7 @@ describe('channels on a stream', () => {
     expect(new Set(fake.streams.map((each) => each.join()))).toEqual(new Set(['chat/0']));
   });
 
-  test('one that is added later is heard, and costs the others nothing', async () => {
+  test('one that is added later gets its messages, and the others lose nothing', async () => {
     const first = see('chat/0');
     await live([first]);
     const second = see('chat/1');
@@ -110,7 +110,7 @@ describe('channels on a stream', () => {
     expect(fake.streams.at(-1)).toEqual(['chat/0', 'chat/1']);
   });
 
-  test('a page that subscribes and leaves all the time opens a stream every three seconds at most', async () => {
+  test('a page that often subscribes and unsubscribes opens at most one stream in three seconds', async () => {
     const stays = see('chat/stays');
     await live([stays]);
     const began = host.now();
@@ -125,7 +125,7 @@ describe('channels on a stream', () => {
     expect(fake.streams.length).toBeLessThanOrEqual(2 + seconds / 3);
   });
 
-  test('the last that leaves ends it', async () => {
+  test('the last one that unsubscribes ends the stream', async () => {
     const all = names(3).map((name) => see(name));
     await live(all);
     for (const { close } of all) close();
@@ -136,7 +136,7 @@ describe('channels on a stream', () => {
     expect(all.flatMap(({ messages }) => messages)).toEqual([]);
   });
 
-  test('a stream that is cut comes again for all where they were', async () => {
+  test('a stream that is cut is opened again at the same offsets', async () => {
     const all = names(4).map((name) => see(name));
     await live(all);
     for (let round = 0; round < 6; round++) {
@@ -156,7 +156,7 @@ describe('one channel of several', () => {
   test.each([
     ['from the beginning', false],
     ['later', true],
-  ])('is forbidden %s: it ends, and the others go on', async (_when, isLater) => {
+  ])('is forbidden %s: its subscription ends, and the others continue', async (_when, isLater) => {
     if (!isLater) fake.forbidden.add('chat/1');
     const all = names(3).map((name) => see(name));
     if (isLater) {
@@ -171,21 +171,26 @@ describe('one channel of several', () => {
   });
 
   test.each([
-    [true, 'says so by name'],
+    [true, 'names the channel'],
     [false, 'refuses the whole stream'],
-  ])('has lost history, and the hub (%s) %s: it ends, and the others go on', async (saysEnds) => {
-    fake.saysEnds = saysEnds;
-    const all = names(3).map((name) => see(name, 'now'));
-    await live(all);
-    fake.forget('chat/1', 5);
-    fake.cut();
-    await eventually(() => expect(all[1]?.errors).toEqual(['offset_gone']));
-    for (const name of ['chat/0', 'chat/2']) fake.append(name, name);
-    await eventually(() => expect(all.map(({ messages }) => messages)).toEqual([['chat/0'], [], ['chat/2']]));
-    expect([all[0]?.errors, all[2]?.errors]).toEqual([[], []]);
-  });
+  ])(
+    'has lost history, and the hub (%s) %s: its subscription ends, and the others continue',
+    async (saysEnds) => {
+      fake.saysEnds = saysEnds;
+      const all = names(3).map((name) => see(name, 'now'));
+      await live(all);
+      fake.forget('chat/1', 5);
+      fake.cut();
+      await eventually(() => expect(all[1]?.errors).toEqual(['offset_gone']));
+      for (const name of ['chat/0', 'chat/2']) fake.append(name, name);
+      await eventually(() =>
+        expect(all.map(({ messages }) => messages)).toEqual([['chat/0'], [], ['chat/2']]),
+      );
+      expect([all[0]?.errors, all[2]?.errors]).toEqual([[], []]);
+    },
+  );
 
-  test('is complete: it ends with its last batch, and the others go on', async () => {
+  test('is complete: its subscription ends with the last batch, and the others continue', async () => {
     const all = names(3).map((name) => see(name));
     await live(all);
     fake.append('chat/1', 'last');
@@ -198,7 +203,7 @@ describe('one channel of several', () => {
     expect(all.flatMap(({ errors }) => errors)).toEqual([]);
   });
 
-  test('and all of them are complete, and an older hub does not say so', async () => {
+  test('is complete like all others, and an older hub does not report it', async () => {
     fake.saysEnds = false;
     const all = names(2).map((name) => see(name));
     await live(all);
@@ -211,8 +216,8 @@ describe('one channel of several', () => {
   });
 });
 
-describe('a hub whose streams cannot be had', () => {
-  test('is polled meanwhile, and streamed from when they can', async () => {
+describe('a hub whose streams cannot be opened', () => {
+  test('is polled, and streamed later', async () => {
     fake.refused.add('sse');
     connect({ transports: ['sse', 'long-poll'] });
     const all = names(8).map((name) => see(name));
@@ -230,7 +235,7 @@ describe('a hub whose streams cannot be had', () => {
     expect(fake.streams.at(-1)?.toSorted()).toEqual(names(8));
   });
 
-  test('and nothing else may be used: each try reads what there is', async () => {
+  test('without another transport: each attempt reads what there is', async () => {
     fake.refused.add('sse');
     connect();
     const all = names(2).map((name) => see(name));
@@ -252,7 +257,7 @@ describe('a hub whose streams cannot be had', () => {
   });
 });
 
-test('readers that come and go, while things break: each hears its channel once, in order', async () => {
+test('for readers that come and go among failures, each gets its channel once, in order', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
   const random = seededRandom(seed);
   const pick = (count: number): number => Math.floor(random() * count);

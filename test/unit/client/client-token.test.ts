@@ -1,12 +1,13 @@
 /**
- * The token of a client: asked for once, kept until it is refused or about to expire, never waited for without end.
+ * The token of a client: requested once, cached until it is refused or about to expire, and never waited for without a
+ * limit.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
 import type { ConnectOptions } from '../../../client/options.ts';
 import type { Token } from '../../../client/token.ts';
-import type { Transport } from '../../../client/transport.ts';
+import type { Transport } from '../../../client/transports/failover.ts';
 import { type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
 
@@ -16,9 +17,9 @@ const EVERY: readonly (readonly [Transport])[] = [['websocket'], ['sse'], ['long
 
 let host: StillHost;
 let hub: Hub;
-/** Tokens that the hub takes; undefined for all. */
+/** The tokens that the hub accepts. Undefined: all. */
 let good: string[] | undefined;
-/** What came with which token. */
+/** The tokens of the requests, in order. */
 let came: (string | null)[];
 beforeEach(() => {
   host = stillHost();
@@ -53,12 +54,12 @@ const listen = (channel = CHANNEL): string[] => {
 };
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-/** A token of one's own, that ends so many milliseconds after the clock began. */
+/** A token that expires this many milliseconds after the start of the clock. */
 const jwt = (expMs: number, name = 'ÿþ?>'): string =>
   `${part({ alg: 'HS256' })}.${part({ exp: expMs / 1_000, name })}.c2lnbmF0dXJl`;
 
-describe('the function is called once for a token', () => {
-  test('by all that need one, however many at once', async () => {
+describe('the token function is called', () => {
+  test('once for all requests that need a token', async () => {
     let calls = 0;
     open(async () => `t${calls++}`);
     await Promise.all(['a', 'b', 'c'].map((channel) => hub.publish(channel, [1])));
@@ -72,7 +73,7 @@ describe('the function is called once for a token', () => {
     ]);
   });
 
-  test('again shortly before its exp', async () => {
+  test('again shortly before the exp of its token', async () => {
     let calls = 0;
     open(() => jwt(host.now() + 5 * MINUTE_MS, `t${calls++}`));
     const at: number[] = [];
@@ -86,9 +87,9 @@ describe('the function is called once for a token', () => {
   });
 
   test.each([
-    ['one that has ended by the clock of this machine', 0],
-    ['one without a time', Number.NaN],
-  ])('and not for every request: %s', async (_name, exp) => {
+    ['a token that has expired by the clock of this machine', 0],
+    ['a token without an exp', Number.NaN],
+  ])('not for every request: %s', async (_name, exp) => {
     let calls = 0;
     open(() => {
       calls += 1;
@@ -101,7 +102,7 @@ describe('the function is called once for a token', () => {
     expect(calls).toBeLessThanOrEqual(6);
   });
 
-  test('again when the hub refuses it, once for all who come with it', async () => {
+  test('again when the hub refuses its token, once for all requests', async () => {
     let calls = 0;
     good = ['t1'];
     open(() => `t${calls++}`);
@@ -109,7 +110,7 @@ describe('the function is called once for a token', () => {
     expect([calls, came]).toEqual([2, ['t0', 't0', 't0', 't1', 't1', 't1']]);
   });
 
-  test('and not for the late refusal of one that was replaced meanwhile', async () => {
+  test('not for the late refusal of a replaced token', async () => {
     let calls = 0;
     good = ['t1'];
     open(() => `t${calls++}`);
@@ -126,7 +127,7 @@ describe('the function is called once for a token', () => {
     expect([calls, came]).toEqual([2, ['t0', 't1', 't1']]);
   });
 
-  test('and the same one again is refused without a request', async () => {
+  test('and the same token again is refused without a request', async () => {
     let calls = 0;
     good = [];
     open(() => {
@@ -140,7 +141,7 @@ describe('the function is called once for a token', () => {
     expect(calls).toBe(3);
   });
 
-  test('a front that answers 401 is no reason to ask for another', async () => {
+  test('not when a proxy answers 401', async () => {
     let calls = 0;
     open(() => `t${calls++}`);
     const { respond } = host;
@@ -152,7 +153,7 @@ describe('the function is called once for a token', () => {
     expect([calls, came]).toEqual([1, ['t0']]);
   });
 
-  test('and the last one is good until it has expired, while another cannot be had', async () => {
+  test('and while it fails, the last token is used until it has expired', async () => {
     let calls = 0;
     open(() => {
       if (calls++ > 0) throw new Error('the login service is down');
@@ -183,7 +184,7 @@ describe('the function is called once for a token', () => {
     ]);
   });
 
-  test('nobody in particular is asked for again: the page may have a token by then', async () => {
+  test('again for each request after it returned no token', async () => {
     const tokens = [undefined, 't'];
     open(() => tokens.shift());
     await hub.publish(CHANNEL, [1]);
@@ -211,7 +212,7 @@ describe('a function that never settles', () => {
     expect(calls).toBe(2);
   });
 
-  test('but is late: what it gives is kept', async () => {
+  test('but is late: its token is cached', async () => {
     let calls = 0;
     const late = Promise.withResolvers<string>();
     open(() => {
@@ -232,18 +233,18 @@ describe('a function that never settles', () => {
 describe('a token that cannot be sent', () => {
   const bad = ['a.b.c\n', 'a b', '', 'tökén', 'a=b', '\ud800'];
 
-  test.each(bad)('is an error at once: %j', (token) => {
+  test.each(bad)('throws at once: %j', (token) => {
     expect(() => connectOver(host, { url: 'https://hub.example', token })).toThrow(TypeError);
   });
 
-  test('is not shown in the error, which ends in logs', () => {
+  test('is not in the error message, because errors end in logs', () => {
     const secret = 'eyJhbGciOi.secret';
     expect(() => open(`${secret}\n`)).toThrow(/position 17/);
     expect(() => open(`${secret}\n`)).not.toThrow(secret);
   });
 
   test.each(EVERY.flatMap(([transport]) => bad.map((token) => [transport, token] as const)))(
-    'is an error at once, over %s: %j of a function',
+    'ends the subscription at once, over %s, if a function returns it: %j',
     async (transport, token) => {
       open(() => token, { transports: [transport] });
       const errors = listen();
@@ -253,20 +254,20 @@ describe('a token that cannot be sent', () => {
     },
   );
 
-  test('of a function ends a pattern', async () => {
+  test('ends a pattern, if a function returns it', async () => {
     open(() => 'a\nb');
     const errors = listen('chat/*');
     await settled();
     expect(errors).toContain('unauthorized');
   });
 
-  test.each(['a.b.c', 'opaque', 'a/b+c~d==', 'a-b_c'])('%s can', (token) => {
+  test.each(['a.b.c', 'opaque', 'a/b+c~d==', 'a-b_c'])('but %s can be sent', (token) => {
     expect(() => open(token)).not.toThrow();
   });
 });
 
-describe('a socket that cannot be opened since the token is bad', () => {
-  /** Browsers show no status of a handshake. */
+describe('a socket that cannot be opened because of a bad token', () => {
+  /** Browsers do not show the status of a handshake. */
   const refuseSockets = async (ms: number): Promise<void> => {
     const until = host.now() + ms;
     while (host.now() < until) {
@@ -279,7 +280,7 @@ describe('a socket that cannot be opened since the token is bad', () => {
     ['a pattern', 'chat/*', {}],
     ['everything', '*', {}],
     ['a channel by sockets alone', CHANNEL, { transports: ['websocket'] }],
-  ] as const)('%s says so', async (_name, topic, options) => {
+  ] as const)('ends the subscription to %s with unauthorized', async (_name, topic, options) => {
     good = [];
     open('expired', options);
     const errors = listen(topic);
@@ -291,7 +292,7 @@ describe('a socket that cannot be opened since the token is bad', () => {
     expect(host.wires.length).toBe(length);
   });
 
-  test('a pattern gets another one from the function', async () => {
+  test('a pattern gets another token from the function', async () => {
     good = ['t1'];
     let calls = 0;
     open(() => `t${calls++}`);
@@ -303,8 +304,8 @@ describe('a socket that cannot be opened since the token is bad', () => {
 
   test.each([
     ['the network', () => Promise.reject(new TypeError('fetch failed'))],
-    ['a front', () => new Response('no', { status: 401 })],
-  ])('it is not the token: %s', async (_name, respond) => {
+    ['a proxy', () => new Response('no', { status: 401 })],
+  ])('the token is not the reason: %s', async (_name, respond) => {
     host.respond = respond;
     open('good');
     const errors = listen('chat/*');

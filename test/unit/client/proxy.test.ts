@@ -1,5 +1,5 @@
 /**
- * The proxy of the client's tests does what it says, so that a test through it can fail.
+ * The proxy of the client's tests works, so that a test through it can fail.
  * @module
  */
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ afterEach(async () => {
 
 const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 8_000, interval: 10 });
 
-/** Subscribes, and waits until the socket is heard. */
+/** Subscribes, and waits until the socket works. */
 async function live() {
   const seen: { readonly messages: unknown[] } = { messages: [] };
   hub.subscribe(CHANNEL, { onMessages: ({ messages }) => void seen.messages.push(...messages) });
@@ -37,12 +37,12 @@ async function live() {
   return seen;
 }
 
-/** Resolves to the body, or to `nothing` if there is none while other requests are answered. */
+/** Returns the body of a read through the proxy. */
 const body = async (signal?: AbortSignal) =>
   await (await fetch(`${proxy.url}/channels/${CHANNEL}?offset=-1`, { signal: signal ?? null })).text();
 const direct = () => fetch(`${fake.url}/channels/${CHANNEL}?offset=-1`);
 
-test('passes requests and sockets, and says what came', async () => {
+test('passes requests and sockets, and records them', async () => {
   await live();
   expect(await body()).toBe('["first"]');
   await hub.publish(CHANNEL, ['x'.repeat(100_000)]);
@@ -54,7 +54,7 @@ test('passes requests and sockets, and says what came', async () => {
 test.each([
   ['up', ['poll']],
   ['down', ['poll', 'poll']],
-] as const)('stalls %s, and closes nothing', async (direction, asked) => {
+] as const)('stalls %s, and closes no connection', async (direction, asked) => {
   proxy.stall(direction);
   const answered: string[] = [];
   const waiting = body().then((text) => answered.push(text));
@@ -67,7 +67,7 @@ test.each([
   expect(answered).toEqual(['[]']);
 });
 
-test('forgets the connections that are open, and passes new ones', async () => {
+test('passes no more bytes of open connections, and passes new ones', async () => {
   const seen = await live();
   proxy.forget();
   fake.append(CHANNEL, 'second');
@@ -75,7 +75,7 @@ test('forgets the connections that are open, and passes new ones', async () => {
   expect([seen.messages, fake.sockets(), proxy.connections() > 0]).toEqual([['first'], 1, true]);
 });
 
-test('cuts', async () => {
+test('cuts all connections', async () => {
   proxy.stall('down');
   const failed = expect(body()).rejects.toThrow('fetch failed');
   await eventually(() => expect(fake.asked).toEqual(['poll']));
@@ -83,7 +83,7 @@ test('cuts', async () => {
   await failed;
 });
 
-test('buffers a stream to its end', async () => {
+test('buffers a stream until its end', async () => {
   const begun: (() => void)[] = [];
   const server = createServer((_request, response) => {
     response.write('begun, ');
@@ -108,7 +108,7 @@ test('buffers a stream to its end', async () => {
   server.close();
 });
 
-test('slows all answers down to one line', async () => {
+test('limits the rate of all answers together', async () => {
   fake.append(CHANNEL, 'x'.repeat(20_000));
   proxy.bytesPerSecond = 200_000;
   const began = performance.now();
@@ -117,7 +117,7 @@ test('slows all answers down to one line', async () => {
   expect(performance.now() - began).toBeGreaterThanOrEqual(195);
 });
 
-test('answers for the hub, upgrades included', async () => {
+test('answers in place of the hub, also upgrades', async () => {
   proxy.front = () => ({ status: 403, headers: { 'Content-Type': 'text/html' }, body: '<p>no</p>' });
   expect(await body()).toBe('<p>no</p>');
   const upgraded = await fetch(`${proxy.url}/ws`);

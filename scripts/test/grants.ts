@@ -1,5 +1,5 @@
 /**
- * Adds up what every stack of a test run recorded about the grants of the functions' roles.
+ * The grants of the functions' roles that the stacks of a test run have used.
  * @module
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
@@ -7,13 +7,13 @@ import { resolve } from 'node:path';
 
 const DIR = resolve('.tidings/grants');
 
-/** The number of grants that some stack used, and the grants that none did. */
+/** Returns the number of grants that at least one stack used, and the grants that none used. */
 export function unusedGrants(): { readonly used: number; readonly unused: readonly string[] } {
   const used = new Map<string, boolean>();
   const files = existsSync(DIR) ? globSync('*.json', { cwd: DIR }) : [];
   for (const file of files) {
     const rows: unknown = JSON.parse(readFileSync(resolve(DIR, file), 'utf8'));
-    if (!Array.isArray(rows)) throw new Error(`${file} holds no list of grants`);
+    if (!Array.isArray(rows)) throw new Error(`${file} must be a list of grants`);
     for (const row of rows) {
       const grant = `${row.function}: ${row.action} on ${row.resource}`;
       used.set(grant, used.get(grant) === true || row.used === true);

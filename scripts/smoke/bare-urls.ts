@@ -1,16 +1,17 @@
 /**
- * The URLs behind the front door: what they answer, with a front door and without one.
+ * The URLs behind the front door, and what they answer with a front door and without one.
  * @module
  */
 import { subprotocolsFor } from '../../protocol/subprotocol.ts';
 import { type Check, expectThat } from './check.ts';
 import { eventWith, openSocket } from './wire.ts';
 
+/** With a front door, the function URL must not be callable without it. */
 export const bareUrls: Check = {
   number: 11,
   title: 'the URLs of HttpUrl, StreamUrl and SocketUrl',
   expected:
-    'the API reads, and sends long polls on; sockets open; the function streams without a front door, and is 403 with one',
+    'the API reads, and redirects long polls; sockets open; the function streams without a front door, and answers 403 with one',
   async run({ hub, ask, askAnonymously, newChannel, publish }) {
     const channel = await newChannel();
     await publish(channel, ['seen']);

@@ -1,11 +1,12 @@
 /**
- * Encoded names: a signature covers the path and the query, and each service encodes them in its own way.
+ * Encoded channel names. A signature covers the path and the query, and each service encodes them in its own way.
  * https://github.com/aws-samples/image-optimization/issues/44
  * @module
  */
 import type { Check } from './check.ts';
-import { eventWith, inWords } from './wire.ts';
+import { describe, eventWith } from './wire.ts';
 
+/** Encoded names must reach the hub on both origins. */
 export const encodedNames: Check = {
   number: 6,
   title: 'encoded names in a query and in a path',
@@ -17,7 +18,7 @@ export const encodedNames: Check = {
     for (const path of [`/events?channel=${name}&offset=-1`, `/channels/${name}?live=sse&offset=-1`])
       await eventWith('seen', await ask(`${hub.streams}${path}`));
     for (const path of [`/channels/${name}?offset=-1`, `/channels/${name}?live=long-poll&offset=-1`]) {
-      const came = await inWords(await ask(path));
+      const came = await describe(await ask(path));
       if (!came.endsWith('["seen"]')) throw new Error(`${came} at ${path}`);
     }
     return 'the message for each';

@@ -1,42 +1,47 @@
 /**
- * Long and short polling (PROTOCOL.md §5, §5.1).
+ * Long polling and short polling (PROTOCOL.md §5, §5.1).
  * @module
  */
-import { jittered } from './backoff.ts';
-import type { Cursor } from './cursor.ts';
-import type { Host } from './host.ts';
-import type { Page, Pages } from './page.ts';
-import type { RequestLimits } from './request-limits.ts';
-import { sleep } from './timers.ts';
-import { again, type TransportReader } from './transport.ts';
+import type { Cursor } from '../cursor.ts';
+import type { Host } from '../host.ts';
+import type { RequestLimits } from '../http.ts';
+import type { Page, Pages } from '../page.ts';
+import { jittered, sleep } from '../timers.ts';
+import { retrying, type TransportReader } from './failover.ts';
 
-/** Between two short polls, in milliseconds, give or take a quarter. */
+/** The time between two short polls, in milliseconds, plus or minus a quarter. */
 const POLL_MS = 3_000;
 
-/** An answer without news that took less was not held, in milliseconds. */
+/** An empty answer that took less, in milliseconds, was not held. */
 const UNHELD_MS = 1_000;
 
+/** What polling needs. */
 export interface PollSource {
+  /** The clock, timers and random numbers. */
   readonly host: Host;
+  /** Reads over HTTP. */
   readonly pages: Pages;
+  /** Bounds the long polls. */
   readonly limits: RequestLimits;
+  /** The cursor of the channel. */
   readonly cursor: Cursor;
 }
 
+/** Returns the short-poll transport. */
 export const pollReader = (source: PollSource): TransportReader => ({
   name: 'poll',
   run: (flow) =>
-    again(source.host, flow, async (up) => {
+    retrying(source.host, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) page = await pollOnce(source, flow.signal, up, page);
     }),
 });
 
-/** Long polls beyond those that have a place (request-limits.ts) are short ones. */
+/** Returns the long-poll transport. A client holds two long polls (http.ts). All further ones become short polls. */
 export const longPollReader = (source: PollSource): TransportReader => ({
   name: 'long-poll',
   run: (flow) =>
-    again(source.host, flow, async (up) => {
+    retrying(source.host, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) {
         const leave = source.limits.hold();
@@ -46,7 +51,7 @@ export const longPollReader = (source: PollSource): TransportReader => ({
     }),
 });
 
-/** Waits for the time between two short polls, and reads what came meanwhile. */
+/** Waits for the time between two short polls, then reads all new messages. */
 export async function pollOnce(
   source: PollSource,
   signal: AbortSignal,
@@ -59,8 +64,9 @@ export async function pollOnce(
 }
 
 /**
- * Reads until that is all. So a `now` is settled, what is refused of this channel is known, and the fallback knows in time
- * that the hub answers. An answer that is empty is the end for now, also without `Stream-Up-To-Date`: the reader waits before it reads on.
+ * Reads to the end of the channel. This settles a `now`, shows what the hub refuses about this channel, and shows the
+ * failover in time that the hub answers. An empty answer also counts as the end if it has no `Stream-Up-To-Date`.
+ * Otherwise the loop would read without a pause.
  */
 export async function readToEnd(
   source: PollSource,
@@ -95,7 +101,7 @@ async function hold({ host, pages, cursor }: PollSource, signal: AbortSignal, up
     up();
     cursor.offer(last.batch);
     const isNews = last.batch.messages.length > 0;
-    // A long poll that is not held is a short one.
+    // A long poll that the hub or a proxy does not hold is a short poll.
     if (!isNews && host.now() - began < UNHELD_MS)
       await sleep(host, jittered(POLL_MS, host.random()), signal);
   }

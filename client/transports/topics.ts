@@ -1,83 +1,93 @@
 /**
- * What is subscribed on the socket, and by which subscriptions of this client: one subscription of the hub for all subscribers of the
- * same channel or pattern (PROTOCOL.md §12.1, §12.4).
+ * The channels and patterns that are subscribed on the socket. The hub has one subscription for all subscriptions of
+ * this client to the same channel or pattern (PROTOCOL.md §12.1, §12.4).
  * @module
  */
-import { isChannelName } from '../protocol/channel-name.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { isChannelName } from '../../protocol/channel-name.ts';
+import type { Frame } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { backoff, jittered, RECHECK_MS, sleep } from '../timers.ts';
 import type { Answer } from './frames.ts';
-import type { Frame } from './gap-rule.ts';
-import type { Host } from './host.ts';
 import type { Socket } from './socket.ts';
-import { sleep } from './timers.ts';
 
 /** A subscription of this client, as the socket sees it. */
 export interface Member {
   /** The channel or pattern. */
   readonly topic: string;
-  /** Where it stands: an offset, `-1` or `now`. */
+  /** Returns its position: an offset, `-1` or `now`. */
   readonly offset: () => string;
-  /** May be called before `onLive`, and for frames that came before: it applies the gap rule. */
+  /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
   /**
-   * From now on frames come. `answer.offset` is where they begin; undefined if they do not begin where it stands, since
-   * other members were there before it.
+   * Frames come from now on. `answer.offset` is where they begin. It is undefined if they do not begin at the position
+   * of this member, because other members joined before it.
    */
   readonly onLive: (answer: Answer) => void;
-  /** The socket has ended, and another is being opened. */
+  /** The socket has ended. The next one is being opened. */
   readonly onLost: (why: TidingsError) => void;
-  /** For the time being no frames come. */
+  /** No frames come at the moment. */
   readonly onDown: (why: TidingsError) => void;
-  /** It is no member any more. */
+  /** The member was removed. */
   readonly onRefused: (error: TidingsError) => void;
 }
 
 interface Topic {
+  /** The channel or pattern. */
   readonly name: string;
   /**
-   * With whether it gets frames yet: a member that stands elsewhere than where the hub's subscription begins must not take
-   * the first frame for its beginning.
+   * The members, each with true if it gets frames. A member at another position than the hub's subscription must not
+   * take the first frame as its beginning.
    */
   readonly members: Map<Member, boolean>;
-  /** Where the hub has the subscription; any but the present socket counts for nothing. */
-  on: Socket | undefined;
+  /** The socket on which the hub has the subscription. Only the current socket counts. */
+  subscribedOn: Socket | undefined;
   isBusy: boolean;
-  /** True after one refusal of the token: another one is final. */
+  /** True after one refusal of the token. A second one is final. */
   isDenied: boolean;
 }
 
+/** All topics of one client. */
 export interface Topics {
-  /** The channels and patterns that have a member. */
+  /** Returns the channels and patterns that have a member. */
   readonly names: () => readonly string[];
+  /** Adds a member. */
   readonly join: (member: Member) => void;
+  /** Removes a member. */
   readonly leave: (member: Member) => void;
-  /** Brings what is subscribed on the present socket in line with what is wanted. */
+  /** Subscribes and unsubscribes on the current socket until it has exactly the topics with members. */
   readonly align: () => void;
+  /** Reports the end of the socket to all members. */
   readonly allLost: (why: TidingsError) => void;
+  /** Reports to all members that no socket can be opened. */
   readonly allDown: (why: TidingsError) => void;
-  /** Ends all subscriptions: the hub does not let this client in any more. */
+  /** Ends all subscriptions, because the hub refuses this client. */
   readonly refuseAll: (error: TidingsError) => void;
+  /** Gives a frame to the members of its topic. */
   readonly onFrame: (frame: Frame) => void;
-  /** An error that answers nothing ends the hub's subscription (PROTOCOL.md §12.3). */
+  /** An error that answers no request ends the subscription at the hub (PROTOCOL.md §12.3). */
   readonly onFault: (topic: string | undefined, error: TidingsError) => void;
 }
 
+/** What the topics need from the link. */
 export interface TopicsOptions {
+  /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;
+  /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
-  /** The present socket, if it may be subscribed on. */
+  /** Returns the current socket, if it may be used for requests. */
   readonly current: () => Socket | undefined;
-  /** Asks for another socket with a new token, after which `align` is called; false if there is no other token. */
+  /** Asks for a socket with a new token. `align` is called after that. Returns false if there is no other token. */
   readonly renew: () => boolean;
-  /** There is no subscription any more. */
+  /** Called when no subscription is left. */
   readonly onEmpty: () => void;
 }
 
+/** Returns the topics of a client, without members. */
 export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOptions): Topics {
   const topics = new Map<string, Topic>();
 
-  /** One request at a time for each topic: the hub handles frames at the same time, in no order. */
+  /** Sends one request at a time for each topic, because the hub handles frames in parallel, in no order. */
   async function align(topic: Topic): Promise<void> {
     if (topic.isBusy) return;
     topic.isBusy = true;
@@ -95,16 +105,16 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
     if (topic.members.size === 0 && topics.delete(topic.name) && topics.size === 0) onEmpty();
   }
 
-  /** Answers what to wait before another try, in milliseconds. */
+  /** Returns the milliseconds to wait before another attempt. */
   function onTrouble(topic: Topic, error: TidingsError, failures: number): number {
     if (error.code === 'unauthorized' && !topic.isDenied) {
       topic.isDenied = true;
       if (renew()) return 0;
     }
     if (isLasting(error, true)) {
-      topic.on = undefined;
-      // A member that stands elsewhere, or came later, gets an answer of its own.
-      for (const [member, hears] of [...topic.members]) if (hears) refuse(topic, member, error);
+      topic.subscribedOn = undefined;
+      // A member at another position, or a later one, gets its own answer.
+      for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
       return 0;
     }
     for (const member of [...topic.members.keys()]) member.onDown(error);
@@ -122,7 +132,7 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
       const topic = topics.get(member.topic) ?? newTopic(member.topic);
       topics.set(topic.name, topic);
       const socket = current();
-      const isLive = socket !== undefined && topic.on === socket && !topic.isBusy;
+      const isLive = socket !== undefined && topic.subscribedOn === socket && !topic.isBusy;
       topic.members.set(member, isLive);
       if (isLive) member.onLive(ELSEWHERE);
       void align(topic);
@@ -142,32 +152,33 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
     },
     onFrame(frame) {
       const topic = topics.get(frame.pattern ?? frame.channel);
-      for (const [member, hears] of [...(topic?.members ?? [])]) if (hears) member.onFrame(frame);
+      for (const [member, isLive] of [...(topic?.members ?? [])]) if (isLive) member.onFrame(frame);
     },
     onFault(name, error) {
       const topic = topics.get(name ?? '');
       if (!topic) return;
-      topic.on = undefined;
+      topic.subscribedOn = undefined;
       onTrouble(topic, error, 0);
       void align(topic);
     },
   };
 }
 
-/** To a member that does not stand where the subscription of the hub began. */
+/** The answer for a member that is not at the offset where the hub's subscription began. */
 const ELSEWHERE: Answer = { offset: undefined, closed: false };
 
 const newTopic = (name: string): Topic => ({
   name,
   members: new Map(),
-  on: undefined,
+  subscribedOn: undefined,
   isBusy: false,
   isDenied: false,
 });
 
-const isAligned = ({ members, on }: Topic, socket: Socket): boolean => members.size > 0 === (on === socket);
+const isAligned = ({ members, subscribedOn: on }: Topic, socket: Socket): boolean =>
+  members.size > 0 === (on === socket);
 
-/** As text `-1` is before all offsets, and `now` after them. */
+/** Sorted as text, `-1` is before all offsets, and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 
@@ -182,7 +193,7 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
   for (const member of topic.members.keys()) topic.members.set(member, exact.has(member));
   const offset = isChannelName(topic.name) ? { offset: asked } : {};
   const answer = await socket.request({ action: 'subscribe', channel: topic.name, ...offset });
-  topic.on = socket;
+  topic.subscribedOn = socket;
   topic.isDenied = false;
   for (const member of [...topic.members.keys()]) {
     topic.members.set(member, true);
@@ -192,5 +203,5 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
 
 async function unsubscribe(topic: Topic, socket: Socket): Promise<void> {
   await socket.request({ action: 'unsubscribe', channel: topic.name });
-  topic.on = undefined;
+  topic.subscribedOn = undefined;
 }

@@ -1,61 +1,69 @@
 /**
- * One WebSocket from its opening to its end: requests and their answers, frames, and signs of life (PROTOCOL.md §12).
+ * One WebSocket from its opening to its end: requests and their answers, frames, and pings (PROTOCOL.md §12).
  * @module
  */
-import { subprotocolsFor } from '../protocol/subprotocol.ts';
-import { asTidingsError, TidingsError } from './errors.ts';
+import { subprotocolsFor } from '../../protocol/subprotocol.ts';
+import type { Frame } from '../cursor.ts';
+import { asTidingsError, TidingsError } from '../errors.ts';
+import type { Host, Wire } from '../host.ts';
+import { CLOCK_CHECK_MS, onAbort } from '../timers.ts';
 import { type Action, type Answer, isAnswerTo, parseFrame, type ServerFrame } from './frames.ts';
-import type { Frame } from './gap-rule.ts';
-import type { Host, Wire } from './host.ts';
-import { LOOK_MS, onAbort } from './timers.ts';
 
-/** The longest that opening may take, in milliseconds. */
+/** The longest time to open a socket, in milliseconds. */
 const OPEN_MS = 5_000;
 
-/** The longest that an answer may take, in milliseconds. */
+/** The longest time for an answer, in milliseconds. */
 const ANSWER_MS = 10_000;
 
 /**
- * The silence after which a ping asks whether the socket still lives, in milliseconds. Each socket draws its own, up to
- * SPREAD_MS less: a message that ten thousand hear at one moment must not be followed by ten thousand pings at one moment.
- * A ping costs two messages of API Gateway and a call of Lambda, so nothing that was heard is followed by one too early. A
- * socket that has died without a word is replaced within SILENCE_MS + LOOK_MS + ANSWER_MS, which is 57 s.
+ * The silence after which the client sends a ping, in milliseconds. Each socket draws its own, up to SPREAD_MS less, so
+ * that one message to ten thousand clients is not followed by ten thousand pings at the same moment. A ping costs two
+ * messages of API Gateway and a call of Lambda, so it must not come too early. A dead socket is replaced within
+ * SILENCE_MS + CLOCK_CHECK_MS + ANSWER_MS, which is 57 s.
  */
 const SILENCE_MS = 45_000;
 const SPREAD_MS = 10_000;
 
 /**
- * How long frames may come and answers not, in milliseconds: on a slow line a pong waits behind the frames. After that it
- * is the way to the hub that is broken.
+ * How long frames may come without answers, in milliseconds. On a slow line a pong waits behind the frames. After this
+ * time the way to the hub is broken.
  */
 const UNANSWERED_MS = 120_000;
 
-/** A socket that was silent for longer has not answered its ping yet, in milliseconds: another way is quicker. */
-const TRUSTED_MS = SILENCE_MS + 2 * LOOK_MS;
+/** A socket that is silent for longer, in milliseconds, has not answered its ping yet. Then HTTP is faster. */
+const TRUSTED_MS = SILENCE_MS + 2 * CLOCK_CHECK_MS;
 
+/** The callbacks of a socket. */
 export interface SocketListener {
+  /** Receives the messages of a channel. */
   readonly onFrame: (frame: Frame) => void;
-  /** An error that answers nothing. */
+  /** Receives an error that answers no request. */
   readonly onFault: (channel: string | undefined, error: TidingsError) => void;
-  /** Called once, if it was open; it is no longer then. */
+  /** Called once, if the socket was open. `isOpen` is false then. */
   readonly onClosed: (why: TidingsError) => void;
 }
 
+/** A socket that is open, or was open. */
 export interface Socket {
+  /** False after its end. */
   readonly isOpen: boolean;
-  /** False while it is in doubt whether it still lives. */
+  /** False while the socket may be dead. */
   readonly isTrusted: boolean;
   /**
-   * Says something and waits for its answer, for 10 s at most; then the socket is tested by a ping, and ends without a
-   * pong in another 10 s. Rejects with a TidingsError: the hub's, or `unavailable` when it is unknown what became of it.
+   * Sends a request, and waits up to 10 s for its answer. Without an answer a ping tests the socket, and the socket
+   * ends if no pong comes in another 10 s. Rejects with the TidingsError of the hub, or with `unavailable` if it is
+   * unknown what happened to the request.
    * @param messages JSON text that is sent as the member `messages`
    */
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
-  /** Ends it, and rejects what is still unanswered. */
+  /** Closes the socket. Requests without an answer reject. */
   readonly close: () => void;
 }
 
-/** Opens a socket within 5 s, which ends with the signal. Rejects with `unavailable`: browsers do not say why. */
+/**
+ * Opens a socket within 5 s. It ends with the signal. Rejects with `unavailable`, because browsers do not say why a
+ * socket fails.
+ */
 export function openSocket(
   host: Pick<Host, 'openWire' | 'after' | 'now' | 'random'>,
   url: string,
@@ -68,11 +76,11 @@ export function openSocket(
     let state: 'opening' | 'open' | 'closed' = 'opening';
     let wire: Wire | undefined;
     let heardAt = 0;
-    /** Late answers count, too. */
+    /** The time of the last answer. Late answers count as well. */
     let answeredAt = 0;
     let isTested = false;
     const silence = SILENCE_MS - host.random() * SPREAD_MS;
-    const room = waitingRoom(host, (text) => wire?.send(text), test);
+    const pending = pendingRequests(host, (text) => wire?.send(text), test);
 
     function end(why: string): void {
       if (state === 'closed') return;
@@ -84,7 +92,7 @@ export function openSocket(
       const error = new TidingsError('unavailable', why);
       if (wasOpen) listener.onClosed(error);
       else reject(error);
-      room.failAll(error);
+      pending.failAll(error);
     }
     const close = (): void => end('the socket was closed');
     const forget = onAbort(signal, close);
@@ -94,13 +102,13 @@ export function openSocket(
       if (isTested || state !== 'open') return;
       isTested = true;
       const pingedAt = host.now();
-      room.request({ action: 'ping' }).then(
+      pending.request({ action: 'ping' }).then(
         () => {
           isTested = false;
         },
         (error: TidingsError) => {
           isTested = false;
-          // Any other error is an answer: something at the other end is alive.
+          // Any other error is an answer, so the other end is alive.
           if (error.code !== 'unavailable') return;
           const isSlow = heardAt > pingedAt && host.now() - Math.max(since, answeredAt) < UNANSWERED_MS;
           if (isSlow) test(since);
@@ -108,9 +116,9 @@ export function openSocket(
         },
       );
     }
-    function look(): void {
+    function checkSilence(): void {
       if (state !== 'open') return;
-      stopTimer = host.after(LOOK_MS, look);
+      stopTimer = host.after(CLOCK_CHECK_MS, checkSilence);
       if (host.now() - heardAt >= silence) test();
     }
     const socket: Socket = {
@@ -118,11 +126,11 @@ export function openSocket(
         return state === 'open';
       },
       get isTrusted() {
-        return state === 'open' && !room.isLate() && host.now() - heardAt < TRUSTED_MS;
+        return state === 'open' && !pending.isLate() && host.now() - heardAt < TRUSTED_MS;
       },
       request: async (action, messages) => {
         if (state !== 'open') throw new TidingsError('unavailable', 'the socket is closed');
-        return await room.request(action, messages);
+        return await pending.request(action, messages);
       },
       close,
     };
@@ -131,23 +139,27 @@ export function openSocket(
       state = 'open';
       stopTimer();
       heardAt = host.now();
-      look();
+      checkSilence();
       resolve(socket);
     };
-    const said = (text: string): void => {
+    const onText = (text: string): void => {
       if (state !== 'open') return;
       heardAt = host.now();
       const frame = parseFrame(text);
       if (frame?.kind === 'messages') listener.onFrame(frame.frame);
-      else if (frame?.kind === 'gateway') room.failAll(frame.error);
+      else if (frame?.kind === 'gateway') pending.failAll(frame.error);
       else if (frame?.id !== undefined) {
         answeredAt = heardAt;
-        room.settle(frame.id, frame);
+        pending.settle(frame.id, frame);
       } else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
     };
     try {
       const protocols = subprotocolsFor(token);
-      wire = host.openWire?.(url, protocols, { opened, said, closed: () => end('the socket ended') });
+      wire = host.openWire?.(url, protocols, {
+        opened,
+        received: onText,
+        closed: () => end('the socket ended'),
+      });
       if (!wire) end('there are no WebSockets here');
     } catch (error) {
       end(asTidingsError(error).message);
@@ -155,32 +167,34 @@ export function openSocket(
   });
 }
 
-interface Waiting {
+interface PendingRequest {
   readonly action: Action;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: TidingsError) => void;
   readonly stop: () => void;
 }
 
-interface WaitingRoom {
+interface PendingRequests {
+  /** Sends a request, and waits for its answer. */
   readonly request: (action: Action, messages?: string) => Promise<Answer>;
-  /** Does nothing for an id that is not waited for any more. */
-  readonly settle: (id: string, said: Extract<ServerFrame, { kind: 'answer' | 'error' }>) => void;
+  /** Completes a request. Does nothing if no request with this id waits. */
+  readonly settle: (id: string, frame: Extract<ServerFrame, { kind: 'answer' | 'error' }>) => void;
+  /** Rejects all waiting requests. */
   readonly failAll: (error: TidingsError) => void;
   /** True if an answer was late, and none has come since. */
   readonly isLate: () => boolean;
 }
 
-/** Requests that wait for the answer with their id. */
-function waitingRoom(
+/** Requests that wait for an answer with their id. */
+function pendingRequests(
   { after }: Pick<Host, 'after'>,
   send: (text: string) => void,
   onLate: () => void,
-): WaitingRoom {
-  const waiting = new Map<string, Waiting>();
+): PendingRequests {
+  const waiting = new Map<string, PendingRequest>();
   let count = 0;
   let isLate = false;
-  const leave = (id: string): Waiting | undefined => {
+  const leave = (id: string): PendingRequest | undefined => {
     const found = waiting.get(id);
     found?.stop();
     waiting.delete(id);
@@ -200,12 +214,12 @@ function waitingRoom(
         const text = JSON.stringify({ ...action, id });
         send(messages === undefined ? text : `${text.slice(0, -1)},"messages":${messages}}`);
       }),
-    settle(id, said) {
+    settle(id, frame) {
       const found = leave(id);
       if (!found) return;
       isLate = false;
-      if (said.kind === 'error') found.reject(said.error);
-      else if (isAnswerTo(found.action, said.type, said.answer)) found.resolve(said.answer);
+      if (frame.kind === 'error') found.reject(frame.error);
+      else if (isAnswerTo(found.action, frame.type, frame.answer)) found.resolve(frame.answer);
       else
         found.reject(new TidingsError('internal', `the answer to ${found.action.action} has another form`));
     },

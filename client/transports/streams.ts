@@ -1,48 +1,55 @@
 /**
- * The streams of a client, which its subscriptions share (PROTOCOL.md §5.2, `GET /events`). Browsers open six connections
- * to a host over HTTP/1.1, and each stream is a function that waits.
+ * The event streams of a client (PROTOCOL.md §5.2, `GET /events`). Its subscriptions share them, because browsers open
+ * six connections to a host over HTTP/1.1, and because each stream is a Lambda call that waits. They are read with
+ * fetch: EventSource cannot send a token.
  * @module
  */
-import { MAX_FOLLOWED_CHANNELS } from '../protocol/limits.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import type { Cursor } from './cursor.ts';
-import { asTidingsError, isLasting, type TidingsError } from './errors.ts';
+import { MAX_FOLLOWED_CHANNELS } from '../../protocol/limits.ts';
+import type { Cursor } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
-import { onAbort, sleep } from './timers.ts';
-import { again, type Flow } from './transport.ts';
+import { type Flow, retrying, type TransportReader } from './failover.ts';
+import { type PollSource, pollOnce, readToEnd } from './polling.ts';
 
-/** Streams at once. What is subscribed beyond their channels is polled. */
+/** Streams at the same time. Subscriptions that do not fit are polled. */
 const MAX_STREAMS = 2;
 
-/** Characters of the channel names of one stream. CloudFront takes a URL of 8,192 bytes. */
+/** Characters of the channel names of one stream. CloudFront accepts a URL of 8,192 bytes. */
 const MAX_NAMES_LENGTH = 4_000;
 
-/** A stream is opened when no subscription has come for so long, in milliseconds, or after so long in all. */
+/**
+ * A stream is opened when no subscription has come for GATHER_MS, or after MOST_GATHER_MS in total, in milliseconds.
+ */
 const GATHER_MS = 250;
 const MOST_GATHER_MS = 2_000;
 
 /**
- * The shortest time between two openings of one stream, in milliseconds. On Lambda a stream that was left counts among
- * those of its caller for a minute (§8), so a page that subscribes and leaves all the time must not open one each time.
+ * The shortest time between two openings of one stream, in milliseconds. Lambda counts a stream that was left for
+ * another minute (PROTOCOL.md §8), so a page that often subscribes and unsubscribes must not open one each time.
  */
 const REOPEN_MS = 3_000;
 
-/** One subscription on a stream. Its cursor must be at an offset. */
+/** One subscription on a stream. Its cursor must have an offset, not `-1` or `now`. */
 export interface StreamSubscriber {
+  /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** Reports whether the stream works. */
   readonly flow: Flow;
-  /** Reads the channel by itself. Rejects with what is refused of it. */
+  /** Reads the channel over HTTP. Rejects with the refusal of the channel. */
   readonly check: () => Promise<void>;
 }
 
+/** The streams of a client. */
 export interface Streams {
   /**
-   * Keeps a subscription on a stream until its signal is aborted. Returns undefined if there is no room. Rejects with what ends
-   * this subscription. The others go on.
+   * Keeps a subscription on a stream until its signal is aborted. Returns undefined if there is no room. Rejects with
+   * the error that ends this subscription. The others continue.
    */
   readonly attach: (subscriber: StreamSubscriber) => Promise<void> | undefined;
 }
 
+/** Returns the streams of a client. They are opened when subscriptions need them. */
 export function streamsOf(options: StreamsOptions): Streams {
   const streams = Array.from({ length: MAX_STREAMS }, () => sharedStream(options));
   return {
@@ -65,15 +72,15 @@ function sharedStream(options: StreamsOptions): Streams {
   const attached = new Set<Attached>();
   /** Aborted when no subscription is left. */
   let session: AbortController | undefined;
-  /** Leaves the stream that is open for another one. */
+  /** Ends the current request, so that the next one can follow other channels. */
   let reopen: () => void = () => {};
-  /** Set while others are waited for, to leave the stream with them. */
+  /** Set while the stream waits for more subscriptions before it is opened again. */
   let waiting: object | undefined;
-  /** Why there is no stream for the time being. */
+  /** The reason for which there is no stream at the moment. */
   let trouble: TidingsError | undefined;
   let openedAt = Number.NEGATIVE_INFINITY;
 
-  /** Waits until a stream may be opened, for all subscriptions that come meanwhile. */
+  /** Waits until a stream may be opened. Subscriptions that come meanwhile are on it. */
   async function gather(signal: AbortSignal): Promise<void> {
     await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
     const until = host.now() + MOST_GATHER_MS;
@@ -83,7 +90,7 @@ function sharedStream(options: StreamsOptions): Streams {
     }
   }
 
-  /** Opens the stream again, for the channels that are wanted then. */
+  /** Opens the stream again, for the channels that are subscribed then. */
   async function reopenLater(signal: AbortSignal): Promise<void> {
     if (waiting) return;
     const mine = {};
@@ -92,10 +99,11 @@ function sharedStream(options: StreamsOptions): Streams {
     if (waiting === mine) reopen();
   }
 
-  async function run(signal: AbortSignal, hasBelow: boolean): Promise<void> {
+  /** Keeps a stream open as long as there are subscriptions. */
+  async function run(signal: AbortSignal, hasNext: boolean): Promise<void> {
     const flow: Flow = {
       signal,
-      hasBelow,
+      hasNext,
       up() {},
       lost(error) {
         for (const { flow } of [...attached]) flow.lost?.(error);
@@ -103,45 +111,45 @@ function sharedStream(options: StreamsOptions): Streams {
       down(error) {
         trouble = error;
         for (const { flow } of [...attached]) flow.down(error);
-        // What a proxy that holds streams back lets through is pages.
-        if (!hasBelow) void hasRefused([...attached], false);
+        // A proxy that holds streams back lets pages through, so each subscription reads pages.
+        if (!hasNext) void endRefused([...attached], false);
       },
     };
     for (let failures = 0; !signal.aborted; ) {
       try {
-        await again(host, flow, (up) => readStreams(signal, up));
+        await retrying(host, flow, (up) => readStreams(signal, up));
       } catch (error) {
         const refusal = asTidingsError(error);
-        // It is about one of the channels, or about the caller: each asks for itself.
-        if (await hasRefused([...attached], hasBelow)) failures = 0;
-        else if (!hasBelow && failures > 0) for (const each of [...attached]) each.leave(refusal);
+        // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
+        if (await endRefused([...attached], hasNext)) failures = 0;
+        else if (!hasNext && failures > 0) for (const each of [...attached]) each.leave(refusal);
         else {
           flow.down(refusal);
           const random = host.random();
-          await sleep(host, hasBelow ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
+          await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
         }
       }
     }
   }
 
-  /** Reads one stream, and the next one at once when it was left for another choice of channels. */
+  /** Reads one stream, and the next one at once if the channels have changed. */
   async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
     await gather(signal);
-    for (let isLeft = true; isLeft && !signal.aborted; ) {
-      isLeft = false;
+    for (let isReopened = true; isReopened && !signal.aborted; ) {
+      isReopened = false;
       waiting = undefined;
       openedAt = host.now();
       const request = new AbortController();
       const end = (): void => request.abort();
       reopen = () => {
-        isLeft = true;
+        isReopened = true;
         end();
       };
       const forget = onAbort(signal, end);
       try {
         await readStream(request.signal, signal, up);
       } catch (error) {
-        if (!isLeft) throw error;
+        if (!isReopened) throw error;
       } finally {
         forget();
       }
@@ -161,20 +169,23 @@ function sharedStream(options: StreamsOptions): Streams {
       onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
       onEnded: (channel) => void checkAll(of(channel), signal),
     });
-    // All channels are closed and read to their ends, which each hears from its own page.
+    // All channels are closed and read to their ends. Each subscription learns it from its own page.
     if (end === 'complete') await checkAll(members, signal);
   }
 
-  /** Has each read its channel by itself: those that are refused, or closed, are over. The others get another stream. */
+  /**
+   * Reads each channel over HTTP. Subscriptions whose channel is refused or closed end. The others get another stream.
+   */
   async function checkAll(some: readonly Attached[], signal: AbortSignal): Promise<void> {
-    await hasRefused(some, true);
+    await endRefused(some, true);
     if (some.some((each) => attached.has(each))) void reopenLater(signal);
   }
 
-  async function hasRefused(some: readonly Attached[], hasBelow: boolean): Promise<boolean> {
+  /** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
+  async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
     const check = async (each: Attached): Promise<boolean> => {
       const error = await each.check().then(() => undefined, asTidingsError);
-      const isOver = error !== undefined && isLasting(error, hasBelow);
+      const isOver = error !== undefined && isLasting(error, hasNext);
       if (isOver) each.leave(error);
       return isOver;
     };
@@ -209,7 +220,7 @@ function sharedStream(options: StreamsOptions): Streams {
         session = new AbortController();
         trouble = undefined;
         waiting = undefined;
-        void run(session.signal, flow.hasBelow);
+        void run(session.signal, flow.hasNext);
       });
     },
   };
@@ -224,3 +235,28 @@ function earliestOffsets(attached: readonly Attached[]): ReadonlyMap<string, str
   }
   return offsets;
 }
+
+/** What the SSE transport needs. */
+export interface StreamSource extends PollSource {
+  /** The streams of the client. */
+  readonly streams: Streams;
+}
+
+/**
+ * Returns the SSE transport. It reads the history by pages, then follows a shared stream. So a refusal of this channel
+ * is known before the stream is opened: a refused channel would fail the stream for all.
+ */
+export const eventStreamReader = (source: StreamSource): TransportReader => ({
+  name: 'sse',
+  run: (flow) =>
+    retrying(source.host, flow, async (up) => {
+      const { cursor, streams } = source;
+      const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
+      let page = await readToEnd(source, flow.signal, () => {});
+      while (!flow.signal.aborted) {
+        const ended = streams.attach({ cursor, flow, check });
+        if (ended) await ended;
+        else page = await pollOnce(source, flow.signal, up, page);
+      }
+    }),
+});

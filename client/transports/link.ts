@@ -1,64 +1,72 @@
 /**
- * The link: the one socket of a client, opened with the first subscription, opened again when it ends, and replaced by another
- * before API Gateway ends it.
+ * The link: the one socket of a client. It is opened with the first subscription, opened again when it ends, and
+ * replaced before API Gateway ends it.
  * @module
  */
-import { CONNECTION_LIFE_MS } from '../protocol/limits.ts';
-import { backoff, jittered, RECHECK_MS } from './backoff.ts';
-import { asTidingsError, TidingsError } from './errors.ts';
-import type { Host } from './host.ts';
-import { discard, type Http } from './http.ts';
+import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
+import { asTidingsError, TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import { discard, type Http } from '../http.ts';
+import { backoff, deadline, jittered, later, RECHECK_MS, sleep } from '../timers.ts';
+import type { Tokens } from '../token.ts';
 import { openSocket, type Socket } from './socket.ts';
-import { deadline, later, sleep } from './timers.ts';
-import type { Tokens } from './token.ts';
 import { type Member, topicsOn } from './topics.ts';
 
-/** A socket is replaced at least this long before the gateway ends it, and up to three times as long, in milliseconds. */
+/** A socket is replaced this long before the gateway ends it, in milliseconds, plus a random part of the spread. */
 const HANDOVER_MARGIN_MS = 5 * 60_000;
 const HANDOVER_SPREAD_MS = 15 * 60_000;
 
-/** How long the replaced socket may still say what was on its way, in milliseconds; longer than any answer takes. */
+/** How long the replaced socket may still deliver frames, in milliseconds. Longer than any answer takes. */
 const LINGER_MS = 15_000;
 
-/** How long a socket stays open without a subscription, in milliseconds: a page that changes channels keeps it. */
+/**
+ * How long a socket stays open without a subscription, in milliseconds, so that a page that changes channels keeps it.
+ */
 const IDLE_MS = 15_000;
 
-/** A socket that lived shorter counts as a failure, in milliseconds. */
+/** A socket that ends sooner counts as a failure, in milliseconds. */
 const STABLE_MS = 30_000;
 
-/** How long it may take to find out why a socket cannot be opened, in milliseconds. */
+/** The longest time to find out why a socket cannot be opened, in milliseconds. */
 const PROBE_MS = 15_000;
 
+/** The one socket of a client. */
 export interface Link {
-  /** Returns what leaves again. */
+  /** Adds a subscription. Returns the function that removes it. */
   readonly join: (member: Member) => () => void;
-  /** The socket that is open now, if any, and not in doubt. */
+  /** Returns the open socket, or undefined if there is none or if it may be dead. */
   readonly socket: () => Socket | undefined;
 }
 
+/** What the link needs. */
 export interface LinkOptions {
+  /** The machine. */
   readonly host: Host;
+  /** The URL of the sockets. */
   readonly url: string;
+  /** The source of tokens. */
   readonly tokens: Tokens;
+  /** Sends the request that finds out why no socket opens. */
   readonly http: Http;
-  /** Where channels are read, without a slash at its end. */
+  /** The URL of the hub, without a slash at its end. */
   readonly hubUrl: string;
   /** True if there is no other transport. */
   readonly isAlone: boolean;
-  /** Ends everything. */
+  /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
 
 interface Opened {
   readonly socket: Socket;
-  /** The token that it was opened with. */
+  /** The token with which the socket was opened. */
   readonly bearer: string | undefined;
 }
 
+/** Returns the link of a client. It opens nothing before the first subscription. */
 export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: LinkOptions): Link {
   let current: Opened | undefined;
   let isRunning = false;
-  /** Why there is no socket, when there is none for longer. */
+  /** The reason for which there is no socket, after more than one failure. */
   let trouble: TidingsError | undefined;
   let isReplacing = false;
   let isProbing = false;
@@ -68,7 +76,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
   const topics = topicsOn({
     host,
     signal,
-    // While it is being replaced nothing is asked of it, least of all with a token that it has refused.
+    // Nothing is asked on a socket that is being replaced, because the hub may have refused its token.
     current: () => (isReplacing ? undefined : current?.socket),
     renew() {
       if (!tokens.refuse(current?.bearer)) return false;
@@ -78,7 +86,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     onEmpty: closeIdle,
   });
 
-  /** Starts again with each call, so that the socket was idle for all of that time. */
+  /** Closes the socket if it is idle. Each call starts the time again, so that the socket was idle for all of it. */
   function closeIdle(): void {
     cancelIdle();
     cancelIdle = later(host, IDLE_MS, signal, () => {
@@ -86,14 +94,15 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     });
   }
 
-  /** Rejects with a TidingsError, or as the token's function does. */
+  /** Opens a socket. Rejects with a TidingsError, or with the error of the token function. */
   async function open(): Promise<Opened> {
     const bearer = await tokens.get(signal);
     let socket: Socket | undefined;
     const listener = {
       onFrame: topics.onFrame,
       onFault(topic: string | undefined, error: TidingsError) {
-        // The hub's last word: the token has ended, or its owner's sockets were ended (PROTOCOL.md §12.6).
+        // The last frame of the hub: the token has ended, or an operator ended the sockets of its owner (PROTOCOL.md
+        // §12.6).
         if (topic === undefined && error.code === 'unauthorized') tokens.refuse(bearer);
         if (socket === current?.socket) topics.onFault(topic, error);
       },
@@ -111,7 +120,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
     cancelHandover = later(host, life, signal, () => void replace(false));
     topics.align();
-    // All subscriptions may have ended while it was opened.
+    // All subscriptions may have ended while the socket was opened.
     if (topics.names().length === 0) closeIdle();
   }
 
@@ -122,7 +131,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     onLost();
   }
 
-  /** Opens the next socket first, and lets the old one say what was on its way. */
+  /** Opens the next socket first. The old one may still deliver frames for a while. */
   async function replace(isUrgent: boolean): Promise<void> {
     const old = current;
     if (isReplacing || !old) return;
@@ -143,14 +152,14 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     }
   }
 
-  /** Keeps a socket open for as long as there is a subscription. */
+  /** Keeps a socket open as long as there is a subscription. */
   async function run(): Promise<void> {
     if (isRunning) return;
     isRunning = true;
     for (let failures = 0; topics.names().length > 0 && !signal.aborted; ) {
       const began = host.now();
       const why = await session();
-      // It was closed because there is no subscription.
+      // The socket was closed because there is no subscription.
       if (topics.names().length === 0) break;
       failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
       if (failures > 1) goDown(why);
@@ -159,7 +168,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
     isRunning = false;
   }
 
-  /** Ends when there is no socket any more. Returns why. */
+  /** Opens a socket, and resolves when there is none any more. Returns the reason. */
   async function session(): Promise<TidingsError> {
     const lost = new Promise<void>((resolve) => {
       onLost = resolve;
@@ -183,9 +192,9 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
   }
 
   /**
-   * Finds out over HTTP whether it is the token that opens no socket: browsers do not show the status of a handshake.
-   * A read of what is subscribed needs the same token, and is answered by a refusal that can be read. Where there are
-   * other transports, their reads find it out.
+   * Finds out over HTTP whether the token is the reason that no socket opens, because browsers do not show the status
+   * of a handshake. A read of the same channel needs the same token, and its refusal can be read. If there are other
+   * transports, their reads find it out.
    */
   async function probe(): Promise<void> {
     const topic = topics.names().find((name) => isAlone || name.endsWith('*'));

@@ -1,12 +1,12 @@
 /**
- * What the hub says on a socket (PROTOCOL.md §12.2), narrowed from text.
+ * The frames of the hub on a socket (PROTOCOL.md §12.2), parsed from text.
  * @module
  */
-import { parseOffset } from '../protocol/offset.ts';
-import { isErrorCode, isRecord, TidingsError } from './errors.ts';
-import type { Frame } from './gap-rule.ts';
+import { parseOffset } from '../../protocol/offset.ts';
+import type { Frame } from '../cursor.ts';
+import { isErrorCode, isRecord, TidingsError } from '../errors.ts';
 
-/** What the hub answers to each action. */
+/** The type of the answer to each action. */
 const ANSWERS = {
   subscribe: 'subscribed',
   unsubscribe: 'unsubscribed',
@@ -14,85 +14,96 @@ const ANSWERS = {
   ping: 'pong',
 } as const;
 
+/** A request on a socket (PROTOCOL.md §12.1). */
 export interface Action {
+  /** The name of the action. */
   readonly action: keyof typeof ANSWERS;
+  /** A channel or pattern. */
   readonly channel?: string;
+  /** `subscribe` only: an offset, `-1` or `now`. */
   readonly offset?: string | undefined;
+  /** `publish` only: the Idempotency-Key. */
   readonly key?: string;
 }
 
+/** The answer to a request. */
 export interface Answer {
-  /** Undefined for a pattern, and for a subscription that was there already. */
+  /** Where the frames begin. Undefined for a pattern, and if the connection was subscribed already. */
   readonly offset: string | undefined;
   /** True if the channel is closed and the offset is its end. */
   readonly closed: boolean;
 }
 
+/** A frame of the hub or of API Gateway. */
 export type ServerFrame =
   | { readonly kind: 'messages'; readonly frame: Frame }
   | {
       readonly kind: 'answer';
+      /** The id of the request. */
       readonly id: string;
       /** `subscribed`, `unsubscribed`, `published` or `pong`. */
       readonly type: unknown;
+      /** The offset and the end in the answer. */
       readonly answer: Answer;
     }
   | {
       readonly kind: 'error';
-      /** Undefined if it answers nothing: then it is about a subscription. */
+      /** Undefined if the error answers no request. Then it is about a subscription. */
       readonly id: string | undefined;
+      /** The channel or pattern that the error is about. */
       readonly channel: string | undefined;
+      /** The refusal. */
       readonly error: TidingsError;
     }
-  /** API Gateway refused something that was said here, and does not tell what. */
+  /** API Gateway refused a frame of this client. It does not say which one. */
   | { readonly kind: 'gateway'; readonly error: TidingsError };
 
-/** True for an answer in the hub's form. A publish is acknowledged by an offset, and by nothing else. */
+/** True for an answer in the hub's form. Only an offset acknowledges a publish. */
 export const isAnswerTo = ({ action }: Action, type: unknown, { offset }: Answer): boolean =>
   type === ANSWERS[action] && (action !== 'publish' || offset !== undefined);
 
-/** Undefined for what a newer hub may say. */
+/** Returns undefined for a frame that this client does not know. A newer hub may send such frames. */
 export function parseFrame(text: string): ServerFrame | undefined {
-  const said = parseJson(text);
-  if (!isRecord(said)) return undefined;
-  const { type, offset, closed, requestId } = said;
-  const id = textOr(said.id);
-  if (type === 'messages') return messages(said);
-  if (type === 'error') return { kind: 'error', id, channel: textOr(said.channel), error: errorOf(said) };
+  const fields = parseJson(text);
+  if (!isRecord(fields)) return undefined;
+  const { type, offset, closed, requestId } = fields;
+  const id = textOr(fields.id);
+  if (type === 'messages') return messages(fields);
+  if (type === 'error') return { kind: 'error', id, channel: textOr(fields.channel), error: errorOf(fields) };
   if (id !== undefined)
     return { kind: 'answer', id, type, answer: { offset: offsetOr(offset), closed: closed === true } };
   return type === undefined && requestId !== undefined
-    ? { kind: 'gateway', error: gatewayError(said) }
+    ? { kind: 'gateway', error: gatewayError(fields) }
     : undefined;
 }
 
-function messages(said: Readonly<Record<string, unknown>>): ServerFrame | undefined {
-  const channel = textOr(said.channel);
-  const from = offsetOr(said.from);
-  const next = offsetOr(said.next);
+function messages(fields: Readonly<Record<string, unknown>>): ServerFrame | undefined {
+  const channel = textOr(fields.channel);
+  const from = offsetOr(fields.from);
+  const next = offsetOr(fields.next);
   if (channel === undefined || from === undefined || next === undefined) return undefined;
-  const { content, encoding } = contentOf(said);
+  const { content, encoding } = contentOf(fields);
   const frame = {
     channel,
-    pattern: textOr(said.pattern),
+    pattern: textOr(fields.pattern),
     from,
     next,
     messages: content ?? [],
     encoding,
-    closed: said.closed === true,
-    // A frame without messages that this client knows must be read over HTTP.
+    closed: fields.closed === true,
+    // A frame whose messages this client does not understand must be read over HTTP.
     omitted: content === undefined,
   };
   return { kind: 'messages', frame };
 }
 
-function contentOf(said: Readonly<Record<string, unknown>>): {
+function contentOf(fields: Readonly<Record<string, unknown>>): {
   readonly content: readonly unknown[] | undefined;
   readonly encoding: Frame['encoding'];
 } {
-  if (Array.isArray(said.messages)) return { content: said.messages, encoding: 'json' };
-  if (Array.isArray(said.text)) return { content: said.text, encoding: 'text' };
-  const { base64 } = said;
+  if (Array.isArray(fields.messages)) return { content: fields.messages, encoding: 'json' };
+  if (Array.isArray(fields.text)) return { content: fields.text, encoding: 'text' };
+  const { base64 } = fields;
   return { content: Array.isArray(base64) ? base64 : undefined, encoding: 'base64' };
 }
 

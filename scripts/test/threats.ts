@@ -1,6 +1,6 @@
 /**
- * The threats of test/threats.json, each with the tests that prove it harmless, or the reason why it is none here
- * (SECURITY.md). A test that is named and was not run proves nothing.
+ * The threats of test/threats.json. Each has tests that prove that it does no harm, or a reason why it does not apply
+ * (SECURITY.md). A named test that did not run proves nothing.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -13,9 +13,9 @@ const FILE = resolve('test/threats.json');
 interface Threat {
   readonly id: string;
   readonly threat: string;
-  /** Each is a file, and after `: ` what the names of the tests meant begin with; without that all of the file. */
+  /** Each is a file. After `: ` stands the beginning of the test names. Without it, all tests of the file count. */
   readonly tests: readonly string[];
-  /** Why it does not apply, where there are no tests. */
+  /** The reason why it does not apply, if there are no tests. */
   readonly reason: string | undefined;
 }
 
@@ -25,27 +25,30 @@ interface Ran {
   readonly passed: boolean;
 }
 
-/** @param reports what vitest wrote of its runs */
-export function judgeThreats(reports: readonly unknown[]): {
-  readonly tally: TestCounts;
+/**
+ * Compares the list with a run.
+ * @param reports the JSON reports of vitest
+ */
+export function threatResults(reports: readonly unknown[]): {
+  readonly counts: TestCounts;
   readonly lines: readonly string[];
 } {
   const ran = reports.flatMap(testsOf);
-  const verdicts = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => verdictOf(threat, ran));
+  const results = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => resultOf(threat, ran));
   return {
-    tally: {
-      passed: verdicts.filter(({ isProven }) => isProven).length,
-      failed: verdicts.filter(({ isProven }) => !isProven).length,
+    counts: {
+      passed: results.filter(({ isProven }) => isProven).length,
+      failed: results.filter(({ isProven }) => !isProven).length,
     },
-    lines: verdicts.map(({ line }) => line),
+    lines: results.map(({ line }) => line),
   };
 }
 
-function verdictOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
+function resultOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
   const name = `${id.padEnd(4)} ${threat}`;
   if (reason !== undefined)
     return { isProven: tests.length === 0, line: `${name}: does not apply: ${reason}` };
-  const found = tests.map((spec) => ({ spec, tests: meantBy(spec, ran) }));
+  const found = tests.map((spec) => ({ spec, tests: testsNamedBy(spec, ran) }));
   const missing = found.filter((one) => one.tests.length === 0).map(({ spec }) => spec);
   const all = found.flatMap((one) => one.tests);
   const failed = all.filter(({ passed }) => !passed);
@@ -61,7 +64,7 @@ function verdictOf({ id, threat, tests, reason }: Threat, ran: readonly Ran[]) {
   };
 }
 
-function meantBy(spec: string, ran: readonly Ran[]): readonly Ran[] {
+function testsNamedBy(spec: string, ran: readonly Ran[]): readonly Ran[] {
   const [file = '', beginning = ''] = spec.split(': ', 2);
   return ran.filter((one) => one.file === file && one.name.startsWith(beginning));
 }
@@ -79,10 +82,10 @@ function testsOf(report: unknown): Ran[] {
 }
 
 function threatsOf(value: unknown): Threat[] {
-  if (!Array.isArray(value)) throw new Error(`${FILE} is no list`);
+  if (!Array.isArray(value)) throw new Error(`${FILE} must be a list`);
   return value.map(fieldsOf).map(({ id, threat, tests = [], reason }) => {
     if (typeof id !== 'string' || typeof threat !== 'string' || !Array.isArray(tests))
-      throw new Error(`${FILE} holds ${JSON.stringify(id)}, which has no id, threat or tests`);
+      throw new Error(`${FILE} has the entry ${JSON.stringify(id)} without an id, a threat or tests`);
     return { id, threat, tests: tests.map(String), reason: typeof reason === 'string' ? reason : undefined };
   });
 }

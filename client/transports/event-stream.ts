@@ -1,26 +1,28 @@
 /**
- * Server-Sent Events out of a response body, by the standard's rules.
+ * Reads Server-Sent Events from a response body, by the rules of the standard.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  * @module
  */
 
 /**
- * Characters of one event. A message of 128 KiB takes at most six times as many (`\u0000` for one byte), beside its
- * channel and twenty offsets. A proxy may send a line without an end, which must not fill the memory.
+ * Characters of one event. A message of 128 KiB takes at most six times as many (`\u0000` for one byte), plus its
+ * channel and twenty offsets. A proxy may send a line without an end, and that line must not fill the memory.
  */
 export const MAX_EVENT_CHARS = 1_048_576;
 
+/** One event. */
 export interface StreamEvent {
-  /** `message` if the stream does not say. */
+  /** `message` if the stream does not name the event. */
   readonly name: string;
-  /** Empty if the event has nothing but an id. */
+  /** Empty if the event has only an id. */
   readonly data: string;
+  /** The `id` of the event. */
   readonly id: string | undefined;
 }
 
 /**
- * Yields the events of a stream that have data or an id. An event that was cut off is none.
- * @param onBytes called whenever something arrives, be it a comment
+ * Yields the events of a stream that have data or an id. An event that is cut off is dropped.
+ * @param onBytes called whenever something arrives, also a comment
  * @throws Error for an event of more than MAX_EVENT_CHARS
  */
 export async function* eventsIn(
@@ -49,14 +51,14 @@ export async function* eventsIn(
 
 async function* linesIn(body: AsyncIterable<Uint8Array>, onBytes: () => void): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
-  /** The line that has not ended yet. Pieces, since a line that is copied for each of its chunks costs their square. */
+  /** The line that has not ended yet, in pieces. Joining it for each chunk would cost the square of its length. */
   let pieces: string[] = [];
   let chars = 0;
   let endsInReturn = false;
   for await (const bytes of body) {
     onBytes();
     const decoded = decoder.decode(bytes, { stream: true });
-    // A return ends a line at once. The line feed that may come with the next chunk belongs to it.
+    // A carriage return ends a line at once. A line feed at the start of the next chunk belongs to it.
     const text = endsInReturn && decoded.startsWith('\n') ? decoded.slice(1) : decoded;
     if (decoded !== '') endsInReturn = decoded.endsWith('\r');
     const lines = text.split(/\r\n|\n|\r/);
@@ -73,14 +75,3 @@ async function* linesIn(body: AsyncIterable<Uint8Array>, onBytes: () => void): A
 }
 
 const tooLong = (): Error => new Error(`an event of the stream has more than ${MAX_EVENT_CHARS} characters`);
-
-/** The chunks of a body. Not every browser lets a stream be iterated. */
-export async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  const reader = body.getReader();
-  try {
-    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
-  } finally {
-    // Nothing waits for that: a body that is broken, or that a proxy holds, may never say that it has ended.
-    reader.cancel().catch(() => {});
-  }
-}

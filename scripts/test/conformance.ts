@@ -1,6 +1,6 @@
 /**
- * Judges a run of the Durable Streams conformance suite: what fails must be what is listed in
- * test/conformance/expected-failures.json, by name, so that neither a new failure nor a new pass goes unnoticed.
+ * The result of the Durable Streams conformance suite. The tests that fail must be those of
+ * test/conformance/expected-failures.json, by name, so that a new failure and a new pass are both noticed.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -8,19 +8,24 @@ import { fileURLToPath } from 'node:url';
 
 const LIST = fileURLToPath(new URL('../../test/conformance/expected-failures.json', import.meta.url));
 
-/** How a part of the tests went. */
+/** The counts of one step of `npm test`. */
 export interface TestCounts {
+  /** Tests that passed. */
   readonly passed: number;
+  /** Tests that failed. */
   readonly failed: number;
 }
 
+/** The result of the suite. */
 export interface ConformanceResult {
-  readonly tally: TestCounts;
-  /** What was not as listed, for people. */
+  /** Expected failures are in neither count. */
+  readonly counts: TestCounts;
+  /** Differences from the list, for people. */
   readonly lines: readonly string[];
 }
 
-export function judgeConformance(report: unknown): ConformanceResult {
+/** Compares the report of the run with the list. */
+export function conformanceResult(report: unknown): ConformanceResult {
   const expected = new Set(expectedFailures());
   const results = [...resultsOf(report)];
   const lines: string[] = [];
@@ -36,11 +41,11 @@ export function judgeConformance(report: unknown): ConformanceResult {
   if (results.length === 0) lines.push('no test of the suite ran');
   const passed = results.filter(({ name, status }) => status === 'passed' && !expected.has(name)).length;
   const summary = `${passed} pass, ${listed} fail as listed in test/conformance/expected-failures.json`;
-  // What fails as expected is neither: it is told apart in the summary.
-  return { tally: { passed, failed: lines.length }, lines: [...lines, summary] };
+  // An expected failure is neither passed nor failed. The summary counts it separately.
+  return { counts: { passed, failed: lines.length }, lines: [...lines, summary] };
 }
 
-/** The list is grouped by the part of the protocol that is missing. */
+/** Returns the names in the list, which is grouped by the missing part of the protocol. */
 function expectedFailures(): string[] {
   const groups: unknown = JSON.parse(readFileSync(LIST, 'utf8'));
   return Object.values(typeof groups === 'object' && groups !== null ? groups : {})

@@ -1,0 +1,188 @@
+/**
+ * One channel on a socket: frames are judged by the gap rule, and missing messages are read over HTTP (PROTOCOL.md
+ * §12.3).
+ * @module
+ */
+import { type Batch, type Cursor, type Frame, isUnsettled } from '../cursor.ts';
+import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { Page, Pages } from '../page.ts';
+import { backoff, onAbort, sleep } from '../timers.ts';
+import type { TransportReader } from './failover.ts';
+import type { Answer } from './frames.ts';
+import type { Link } from './link.ts';
+
+/**
+ * Frames that wait while the messages before them are read. If there are more, the oldest are dropped, and read over
+ * HTTP as well.
+ */
+const MAX_HELD_BACK = 100;
+
+/** Reads one channel on a socket. */
+export interface LiveReader {
+  /** Receives a frame, in any order. */
+  readonly onFrame: (frame: Frame) => void;
+  /** Frames come from now on, and begin where the answer says. Reads the messages before that. */
+  readonly begin: (answer: Answer) => void;
+  /** Reads over HTTP up to the end, or until the frames follow. */
+  readonly catchUp: () => void;
+  /** True while it reads over HTTP, and while it has something to read after a pause. */
+  readonly isBusy: () => boolean;
+  /** Continues after a pause: reads what came meanwhile. */
+  readonly resume: () => void;
+}
+
+/** What the reader needs. */
+export interface LiveOptions {
+  /** The timers and random numbers. */
+  readonly host: Pick<Host, 'after' | 'random'>;
+  /** The cursor that the frames move. */
+  readonly cursor: Cursor;
+  /** Reads one page over HTTP. */
+  readonly read: (offset: string) => Promise<Page>;
+  /** Aborted when the subscription ends. */
+  readonly signal: AbortSignal;
+  /** True while nothing is delivered. Then frames are dropped, and read over HTTP later. */
+  readonly isPaused?: () => boolean;
+  /** Receives a refusal that time does not solve. Nothing more is read after that. */
+  readonly onRefused: (error: TidingsError) => void;
+}
+
+/** Returns a reader that begins with the first frame or answer. */
+export function liveReader(options: LiveOptions): LiveReader {
+  const { host, cursor, read, signal, isPaused = () => false, onRefused } = options;
+  let heldBack: readonly Frame[] = [];
+  let isReading = false;
+  let isStale = false;
+  let isBehind = false;
+  let early = 0;
+
+  /** Reads one page. Returns true if these were all messages at that moment. */
+  async function step(): Promise<boolean> {
+    isStale = false;
+    const { batch, isUpToDate } = await read(cursor.offset);
+    cursor.offer(batch);
+    heldBack = heldBack.filter((frame) => cursor.offer(frame) === 'gap');
+    // A message is missing, and the page does not have it. It comes in a moment, or a cache returns an old page for
+    // longer.
+    const isTooEarly = isUpToDate ? heldBack.length > 0 : batch.messages.length === 0;
+    early = isTooEarly ? early + 1 : 0;
+    if (isTooEarly) await sleep(host, backoff(early - 1, host.random()), signal);
+    return isUpToDate;
+  }
+
+  /** Drops the waiting frames, because they are read again later. */
+  function fallBehind(): void {
+    heldBack = [];
+    isReading = false;
+    isBehind = true;
+  }
+
+  /** Reads until nothing is missing. */
+  async function readOn(): Promise<void> {
+    for (let failures = 0; !signal.aborted; ) {
+      if (isPaused()) return fallBehind();
+      try {
+        const isAll = await step();
+        // Set in the moment in which the loop ends. A later frame begins another reading.
+        isReading = !isAll || heldBack.length > 0 || isStale;
+        if (!isReading) return;
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = asTidingsError(error);
+        isReading = !isLasting(trouble, false);
+        if (!isReading) return onRefused(trouble);
+        const wait = backoff(failures++, host.random());
+        await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
+      }
+    }
+  }
+
+  function readMissing(): void {
+    if (isReading) return;
+    isReading = true;
+    void readOn();
+  }
+
+  /** A page that is being read may have been answered before this call, so it does not count. */
+  function catchUp(): void {
+    isStale = true;
+    if (isPaused()) isBehind = true;
+    else readMissing();
+  }
+
+  return {
+    onFrame(frame) {
+      if (isPaused()) {
+        cursor.settle(frame.from);
+        isBehind = true;
+        return;
+      }
+      if (!isReading) {
+        cursor.settle(frame.from);
+        if (cursor.offer(frame) !== 'gap') return;
+      }
+      heldBack = [...heldBack, frame].slice(-MAX_HELD_BACK);
+      readMissing();
+    },
+    begin({ offset, closed }) {
+      if (offset === undefined) return catchUp();
+      if (!isReading) cursor.settle(offset);
+      if (isUnsettled(cursor.offset) || cursor.offset < offset) catchUp();
+      else if (closed) cursor.offer(endAt(cursor.channel, offset));
+    },
+    catchUp,
+    isBusy: () => isReading || isBehind,
+    resume() {
+      if (!isBehind) return;
+      isBehind = false;
+      catchUp();
+    },
+  };
+}
+
+const endAt = (channel: string, offset: string): Batch => ({
+  channel,
+  messages: [],
+  encoding: 'json',
+  from: offset,
+  next: offset,
+  closed: true,
+});
+
+/** What the WebSocket transport needs. */
+export interface SocketSource {
+  /** The timers and random numbers. */
+  readonly host: Pick<Host, 'after' | 'random'>;
+  /** Reads missing messages over HTTP. */
+  readonly pages: Pages;
+  /** The socket of the client. */
+  readonly link: Link;
+  /** The cursor of the channel. */
+  readonly cursor: Cursor;
+}
+
+/** Returns the WebSocket transport of one channel. */
+export const socketReader = ({ host, pages, link, cursor }: SocketSource): TransportReader => ({
+  name: 'websocket',
+  run: ({ signal, up, down, lost }) =>
+    new Promise((_, reject) => {
+      const { channel } = cursor;
+      const read = (offset: string) => pages.read({ channel, offset }, signal);
+      const reader = liveReader({ host, cursor, read, signal, onRefused: reject });
+      const leave = link.join({
+        topic: channel,
+        offset: () => cursor.offset,
+        onFrame: reader.onFrame,
+        onLive(answer) {
+          up();
+          reader.begin(answer);
+        },
+        onLost: (why) => lost?.(why),
+        onDown: down,
+        onRefused: reject,
+      });
+      onAbort(signal, leave);
+    }),
+});
