@@ -19,7 +19,8 @@ import {
   wakeEnv,
 } from './env.ts';
 import { answerHeld } from './http/answer-channel.ts';
-import { httpHandler } from './http/channel-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
+import { httpHandler } from './http/http-handler.ts';
 import { holdMsOf, parseFrom } from './http/parse-channel.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
@@ -53,7 +54,7 @@ const access = accessInAws(accessEnv.read(process.env));
 const signal = stopping();
 const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
 
-const answer = httpHandler({
+const routes = channelRoutes({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
@@ -81,4 +82,4 @@ const answer = httpHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

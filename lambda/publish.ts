@@ -23,8 +23,9 @@ import {
   telemetryEnv,
 } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
-import { httpHandler } from './http/channel-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections } from './http/end-connections.ts';
+import { httpHandler } from './http/http-handler.ts';
 import { parseAppend, parseCreate } from './http/parse-channel.ts';
 import { append } from './hub/log/append.ts';
 import { appendOnce } from './hub/log/idempotency-key.ts';
@@ -44,12 +45,12 @@ const kicking = {
   goodbyes: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
 };
 
-const answer = httpHandler({
+const routes = channelRoutes({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
   logRefusal,
-  connections: (raw, caller) => endConnections({ access }, kicking, raw, caller),
+  connections: (raw, caller) => endConnections(access, kicking, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {
@@ -82,4 +83,4 @@ const answer = httpHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

@@ -9,7 +9,8 @@ import { timerOfMachine } from './aws/machine-timer.ts';
 import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
-import { httpHandler } from './http/channel-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
+import { httpHandler } from './http/http-handler.ts';
 import { parseFrom, parseMode } from './http/parse-channel.ts';
 import { READ_PARAMETERS } from './http/query.ts';
 import { readPastGaps } from './hub/hold/held-read.ts';
@@ -18,7 +19,7 @@ import { find } from './hub/log/lifecycle.ts';
 const log = logInAws(logEnv.read(process.env));
 const access = accessInAws(accessEnv.read(process.env));
 
-const answer = httpHandler({
+const routes = channelRoutes({
   access,
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
@@ -48,4 +49,4 @@ const answer = httpHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

@@ -19,6 +19,7 @@ import {
   telemetryEnv,
   wakeEnv,
 } from './env.ts';
+import { channelRoutes } from './http/channel-routes.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { streamAnswers } from './http/stream-answers.ts';
@@ -51,15 +52,14 @@ const { channel, events } = streamAnswers({
   delivered: (messages) => count('Delivered', messages),
 });
 
-export const handler = streamHandler(
-  {
-    access,
-    origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-    redeem,
-    logDefect,
-    logRefusal,
-    routes: { GET: { operation: 'subscribe', parameters: STREAM_PARAMETERS, answer: channel } },
-    events,
-  },
-  watching(telemetryEnv.read(process.env)),
-);
+const routes = channelRoutes({
+  access,
+  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
+  redeem,
+  logDefect,
+  logRefusal,
+  routes: { GET: { operation: 'subscribe', parameters: STREAM_PARAMETERS, answer: channel } },
+  events,
+});
+
+export const handler = streamHandler(routes, watching(telemetryEnv.read(process.env)));

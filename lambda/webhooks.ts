@@ -23,7 +23,8 @@ import {
   sealingEnv,
   telemetryEnv,
 } from './env.ts';
-import { webhookHandler } from './http/webhooks/webhook-routes.ts';
+import { httpHandler } from './http/http-handler.ts';
+import { webhookRoutes } from './http/webhooks/webhook-routes.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
 import { secretSealer } from './webhook/outbound/sealed-secret.ts';
 import { isSecret } from './webhook/outbound/standard-webhooks.ts';
@@ -36,7 +37,7 @@ const { WEBHOOK_KEY_ARN } = sealingEnv.read(process.env);
 const runtimeHosts = hostsOfRuntime(process.env);
 const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
 
-const answer = webhookHandler({
+const routes = webhookRoutes({
   access: accessInAws(accessEnv.read(process.env)),
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
@@ -56,4 +57,4 @@ const answer = webhookHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

@@ -14,7 +14,7 @@ import type { Held, Hold } from '../hub/hold/held-read.ts';
 import type { From } from '../hub/log/read-log.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
-import type { Books } from './http-handler.ts';
+import type { HandlerLog } from './http-handler.ts';
 import { type Mode, parseEvents, parseFrom, parseMode } from './parse-channel.ts';
 import { parameterOf } from './query.ts';
 import {
@@ -29,7 +29,7 @@ import {
 import { cursorAfter } from './stream-cursor.ts';
 
 /** Its books are told of what went wrong after the headers were out, too. */
-export interface StreamOptions extends Books {
+export interface StreamOptions extends HandlerLog {
   readonly hold: Hold;
   readonly access: Access;
   readonly seats: QuotaParts;
@@ -56,8 +56,8 @@ const LATER_MS = 5_000;
 /** Refusals that pass. To an EventSource any status but 200 is the end for good. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['too_many_requests', 'unavailable']);
 
-export function streamAnswers(door: StreamOptions) {
-  const { hold, access, seats, lifetimeMs, random, delivered } = door;
+export function streamAnswers(options: StreamOptions) {
+  const { hold, access, seats, lifetimeMs, random, delivered } = options;
   /** What a stream of the caller is made of: how it goes on, its seat, and what ends it when its reader has gone. */
   const opened = (caller: Caller) => {
     const gone = new AbortController();
@@ -66,7 +66,7 @@ export function streamAnswers(door: StreamOptions) {
     const lastsMs = Math.min(lifetimeMs, disconnectAt(caller) - now);
     const seat = quotaSlotOf(seats, caller.principal, now + lastsMs);
     // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
-    const signal = AbortSignal.any([gone.signal, seat.lost, door.stopping]);
+    const signal = AbortSignal.any([gone.signal, seat.lost, options.stopping]);
     const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
     return { gone, seat, following };
   };
@@ -81,7 +81,7 @@ export function streamAnswers(door: StreamOptions) {
       return await answer();
     } catch (error) {
       if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
-      door.logRefusal(error, aboutOf(raw));
+      options.logRefusal(error, aboutOf(raw));
       const retry = Math.round(LATER_MS * (1 + random()));
       return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
     }
@@ -120,7 +120,7 @@ export function streamAnswers(door: StreamOptions) {
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), { gone, seat, books: door, raw }), { headers });
+    return new Response(bytesOf(frames(), { gone, seat, log: options, raw }), { headers });
   }
 
   async function events(raw: Request, caller: Caller): Promise<Response> {
@@ -132,7 +132,7 @@ export function streamAnswers(door: StreamOptions) {
     if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
     await seat.take();
     const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
-    return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
+    return new Response(bytesOf(frames, { gone, seat, log: options, raw }), { headers: EVENT_STREAM });
   }
 
   return { channel, events: (raw: Request, caller: Caller) => toEventSource(raw, () => events(raw, caller)) };
@@ -229,14 +229,14 @@ const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).path
 interface StreamEnd {
   readonly gone: AbortController;
   readonly seat: QuotaSlot;
-  readonly books: Books;
+  readonly log: HandlerLog;
   readonly raw: Request;
 }
 
 /** The frames as bytes, until the reader goes or an error ends the stream: whoever reads resumes from its offset. */
 function bytesOf(
   frames: AsyncGenerator<string>,
-  { gone, seat, books, raw }: StreamEnd,
+  { gone, seat, log, raw }: StreamEnd,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -246,8 +246,8 @@ function bytesOf(
         if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        if (error instanceof Refusal) books.logRefusal(error, aboutOf(raw));
-        else books.logDefect(error, aboutOf(raw));
+        if (error instanceof Refusal) log.logRefusal(error, aboutOf(raw));
+        else log.logDefect(error, aboutOf(raw));
       }
       // Before the end: after it the process may be frozen.
       await seat.leave();

@@ -1,9 +1,9 @@
 /**
- * The edge of the door that streams: a web Response to Lambda's response stream.
+ * The edge of the handler that streams: writes a web Response to Lambda's response stream.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  * @module
  */
-import { type ChannelHandlerOptions, responder } from './channel-routes.ts';
+import { answerEvent, type HttpRoutes } from './http-handler.ts';
 
 /** The part of a Node stream that is needed; the runtime hands one over. */
 interface ResponseStream {
@@ -41,17 +41,17 @@ const END_MARGIN_MS = 5_000;
 /** Bytes of one write. Even a slow reader takes so many within UNREAD_MS. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Runs the work of one request, of which that is the context. */
-export type During = (context: unknown, work: () => Promise<void>) => Promise<void>;
-
+/**
+ * Makes the Lambda handler of routes whose answers are streamed.
+ * @param during runs the work of one request, whose Lambda context it gets
+ */
 export function streamHandler(
-  door: ChannelHandlerOptions,
-  during: During,
+  routes: HttpRoutes,
+  during: (context: unknown, work: () => Promise<void>) => Promise<void>,
 ): (event: unknown) => Promise<unknown> {
-  const respondTo = responder(door);
   return awslambda.streamifyResponse(async (event, stream, context) => {
     await during(context, async () => {
-      const response = await respondTo(event);
+      const response = await answerEvent(routes, event);
       const headers = Object.fromEntries(response.headers);
       const head = { statusCode: response.status, headers };
       await pipe(response, awslambda.HttpResponseStream.from(stream, head), () => maxWaitMs(context));

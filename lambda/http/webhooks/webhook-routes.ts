@@ -37,13 +37,11 @@ import {
 import type { Managing } from '../../webhook/webhook-ports.ts';
 import { answerPreflight } from '../browser-headers.ts';
 import {
-  type Books,
   baseApp,
   type HandlerApp,
-  type HttpHandler,
-  handlerOf,
+  type HandlerLog,
+  type HttpRoutes,
   methodNotAllowed,
-  responderOf,
 } from '../http-handler.ts';
 import { refuseUnknown } from '../query.ts';
 import {
@@ -70,7 +68,7 @@ import {
   refuseMembers,
 } from './parse-webhooks.ts';
 
-export interface WebhookHandlerOptions extends Books {
+export interface WebhookRouteOptions extends HandlerLog {
   readonly access: Access;
   readonly origins: Origins;
   readonly managing: Managing;
@@ -93,8 +91,8 @@ interface Asked {
   readonly delivery: string;
 }
 
-type Answer = (door: WebhookHandlerOptions, asked: Asked) => Promise<Response>;
-type AnswerOn = (door: WebhookHandlerOptions, endpoint: Endpoint, asked: Asked) => Promise<Response>;
+type Answer = (options: WebhookRouteOptions, asked: Asked) => Promise<Response>;
+type AnswerOn = (options: WebhookRouteOptions, endpoint: Endpoint, asked: Asked) => Promise<Response>;
 /** By path, and then by method. */
 type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 
@@ -106,22 +104,16 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
-export function webhookHandler(door: WebhookHandlerOptions): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), door, {
-    methods: METHODS,
-    takesTickets: false,
-    origins: door.origins,
-  });
-  return handlerOf(async (event) => {
-    const response = await respondTo(event);
-    // Secrets, and what is true only now.
-    response.headers.set('Cache-Control', 'no-store');
-    return response;
-  });
-}
+/** Returns the routes of the handler that manages endpoints. */
+export const webhookRoutes = (options: WebhookRouteOptions): HttpRoutes => ({
+  ...options,
+  app: webhookApp(options),
+  methods: METHODS,
+  takesTickets: false,
+});
 
-function webhookApp(door: WebhookHandlerOptions): HandlerApp {
-  const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
+function webhookApp(options: WebhookRouteOptions): HandlerApp {
+  const app = baseApp(options, 'endpoints are at /webhooks and /webhooks/{id}');
   for (const [path, answers] of Object.entries(ROUTES)) {
     const methods = [...Object.keys(answers), 'OPTIONS'];
     app.options(path, (c) => answerPreflight(c.req.raw, methods));
@@ -132,7 +124,10 @@ function webhookApp(door: WebhookHandlerOptions): HandlerApp {
       refuseUnknown(raw, (raw.method === 'GET' && PARAMETERS[path]) || []);
       const id = c.req.param('id') ?? '';
       const delivery = c.req.param('delivery') ?? '';
-      return await answer(door, { ...(await identify(door, raw)), id, delivery });
+      const response = await answer(options, { ...(await identify(options, raw)), id, delivery });
+      // An answer may have a secret, and is true only at this moment.
+      response.headers.set('Cache-Control', 'no-store');
+      return response;
     });
   }
   return app;
@@ -140,7 +135,7 @@ function webhookApp(door: WebhookHandlerOptions): HandlerApp {
 
 /** @throws Refusal unauthorized for who has no token, where nobody may without one: before anything is looked up */
 async function identify(
-  { access }: WebhookHandlerOptions,
+  { access }: WebhookRouteOptions,
   raw: Request,
 ): Promise<Pick<Asked, 'raw' | 'caller' | 'sees'>> {
   const caller = await access.identify(raw.headers);
@@ -152,10 +147,10 @@ async function identify(
 
 /** Answers for an endpoint that the caller may know of. */
 function on(answer: AnswerOn): Answer {
-  return async (door, asked) => await answer(door, await endpointOf(door, asked), asked);
+  return async (options, asked) => await answer(options, await endpointOf(options, asked), asked);
 }
 
-async function endpointOf({ managing }: WebhookHandlerOptions, { id, sees }: Asked): Promise<Endpoint> {
+async function endpointOf({ managing }: WebhookRouteOptions, { id, sees }: Asked): Promise<Endpoint> {
   if (id.length > MAX_ID_LENGTH) throw notFound();
   return await readEndpoint(managing, id, sees);
 }
@@ -166,7 +161,7 @@ function deliveryId({ delivery }: Asked): string {
 }
 
 async function list(
-  { managing, access }: WebhookHandlerOptions,
+  { managing, access }: WebhookRouteOptions,
   { raw, caller, sees }: Asked,
 ): Promise<Response> {
   const page = parsePage(raw);
@@ -176,32 +171,32 @@ async function list(
   return answerEndpoints(await all(endpoints.map((endpoint) => shown(managing, endpoint))), next);
 }
 
-async function create(door: WebhookHandlerOptions, { raw, caller }: Asked): Promise<Response> {
-  const { settings, secret } = await parseCreation(raw, door.isSecret);
-  for (const pattern of settings.channels) door.access.require('webhook', pattern, caller);
-  const url = checked(door, raw, settings.url);
+async function create(options: WebhookRouteOptions, { raw, caller }: Asked): Promise<Response> {
+  const { settings, secret } = await parseCreation(raw, options.isSecret);
+  for (const pattern of settings.channels) options.access.require('webhook', pattern, caller);
+  const url = checked(options, raw, settings.url);
   const by = { principal: caller.principal, secret };
-  const created = await createEndpoint(door.managing, { ...settings, url }, by);
+  const created = await createEndpoint(options.managing, { ...settings, url }, by);
   return answerCreatedEndpoint(created, created.secret, raw);
 }
 
 async function change(
-  door: WebhookHandlerOptions,
+  options: WebhookRouteOptions,
   endpoint: Endpoint,
   { raw, caller }: Asked,
 ): Promise<Response> {
   const wanted = await parseChange(raw);
-  for (const pattern of wanted.channels ?? []) door.access.require('webhook', pattern, caller);
-  const url = wanted.url === undefined ? {} : { url: checked(door, raw, wanted.url) };
-  const changed = await changeEndpoint(door.managing, endpoint, { ...wanted, ...url });
-  return answerEndpoint(await shown(door.managing, changed));
+  for (const pattern of wanted.channels ?? []) options.access.require('webhook', pattern, caller);
+  const url = wanted.url === undefined ? {} : { url: checked(options, raw, wanted.url) };
+  const changed = await changeEndpoint(options.managing, endpoint, { ...wanted, ...url });
+  return answerEndpoint(await shown(options.managing, changed));
 }
 
 async function shown(managing: Managing, endpoint: Endpoint): Promise<Shown> {
   return { endpoint, health: await healthOf(managing, endpoint) };
 }
 
-const checked = ({ checkUrl }: WebhookHandlerOptions, raw: Request, url: string): string =>
+const checked = ({ checkUrl }: WebhookRouteOptions, raw: Request, url: string): string =>
   checkUrl(url, new URL(raw.url).host);
 
 const asking =

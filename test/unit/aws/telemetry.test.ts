@@ -11,7 +11,8 @@ import {
   logRefusal,
   watching,
 } from '../../../lambda/aws/telemetry/telemetry.ts';
-import { httpHandler } from '../../../lambda/http/channel-routes.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
+import { httpHandler } from '../../../lambda/http/http-handler.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 
 const SETTINGS = { STAGE: 'dev', FUNCTION: 'Publish' };
@@ -131,7 +132,7 @@ describe('a refusal', () => {
 });
 
 test('a line about a request holds neither its token, nor its query, nor its body', async () => {
-  const handler = httpHandler({
+  const routes = channelRoutes({
     access: {
       isOpen: false,
       identify: async () => {
@@ -148,6 +149,7 @@ test('a line about a request holds neither its token, nor its query, nor its bod
     logRefusal,
     routes: { POST: { operation: 'publish', parameters: [], answer: async () => new Response() } },
   });
+  const handler = httpHandler(routes);
   await watching(SETTINGS)(contextOf('a'), () =>
     handler({
       version: '2.0',

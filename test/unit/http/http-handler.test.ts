@@ -5,13 +5,14 @@
 import { describe, expect, test } from 'vitest';
 import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
-import { httpHandler } from '../../../lambda/http/channel-routes.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
+import { httpHandler } from '../../../lambda/http/http-handler.ts';
 import { holdMsOf } from '../../../lambda/http/parse-channel.ts';
 import { cursorAfter } from '../../../lambda/http/stream-cursor.ts';
 
 const seen: string[] = [];
 const arrivals: unknown[] = [];
-const handler = httpHandler({
+const routes = channelRoutes({
   access: accessTo({
     keys: async () => [],
     audience: 'a',
@@ -33,6 +34,7 @@ const handler = httpHandler({
     },
   },
 });
+const handler = httpHandler(routes);
 
 const event = (method: string, rawPath: string, more: object = {}) => ({
   version: '2.0',

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
 import { streamHandler } from '../../../lambda/http/stream-handler.ts';
 
 type Handler = (event: unknown, stream: unknown, context: unknown) => Promise<void>;
@@ -66,23 +67,21 @@ beforeEach(() => {
     { highWaterMark: 0 },
   );
   const anyone = { '*': ['subscribe' as const] };
-  void streamHandler(
-    {
-      access: accessTo({ keys: async () => [], audience: 'a', anonymous: anyone, clock: () => 0 }),
-      origins: parseOrigins('*'),
-      logDefect: (error) => expect.unreachable(String(error)),
-      logRefusal: () => {},
-      routes: { GET: { operation: 'subscribe', parameters: [], answer: async () => new Response(chunks) } },
-    },
-    async (_context, work) => await work(),
-  );
+  const routes = channelRoutes({
+    access: accessTo({ keys: async () => [], audience: 'a', anonymous: anyone, clock: () => 0 }),
+    origins: parseOrigins('*'),
+    logDefect: (error) => expect.unreachable(String(error)),
+    logRefusal: () => {},
+    routes: { GET: { operation: 'subscribe', parameters: [], answer: async () => new Response(chunks) } },
+  });
+  void streamHandler(routes, async (_context, work) => await work());
 });
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-/** Runs the door for that reader; `context` is as Lambda gives it. */
+/** Runs the handler for that reader; `context` is as Lambda gives it. */
 function serve(stream: unknown, context: unknown = { getRemainingTimeInMillis: () => left }) {
   const state = { hasReturned: false };
   void handler(EVENT, stream, context).then(() => {
