@@ -44,7 +44,7 @@ const { clock, newId } = hold.log;
 const seats = {
   tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
   // None gives way: it would come back at once and take the place of another. A caller that is refused polls.
-  quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
+  quota: refusing(heldEnv.read(process.env).HELD_PER_CALLER),
   clock,
   timer: hold.timer,
   newId,
@@ -52,7 +52,7 @@ const seats = {
 const access = accessInAws(accessEnv.read(process.env));
 // Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.
 const signal = stopping();
-const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
+const longestMs = holdEnv.read(process.env).HOLD_SECONDS * 1_000;
 
 const routes = channelRoutes({
   access,

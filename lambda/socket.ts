@@ -41,7 +41,7 @@ const who = accessEnv.read(process.env);
 const subscribers = subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE);
 const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
 const hint = hintsInAws({ ...hintEnv.read(process.env), PUSH_QUEUE_URL, ...dispatchEnv.read(process.env) });
-const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
+const most = connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER;
 const sockets = {
   log: { ...logInAws(settings, client), hint },
   jobs: jobsBySqs(PUSH_QUEUE_URL),

@@ -35,7 +35,7 @@ const log = logInAws(logEnv.read(process.env), client);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { WEBHOOK_KEY_ARN } = sealingEnv.read(process.env);
 const runtimeHosts = hostsOfRuntime(process.env);
-const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
+const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS;
 
 const routes = webhookRoutes({
   access: accessInAws(accessEnv.read(process.env)),

@@ -13,8 +13,9 @@ export interface LogSettings {
   readonly CHANNELS_TABLE: string;
   readonly ENTRIES_TABLE: string;
   readonly KEYS_TABLE: string;
-  readonly RETENTION_DAYS: string;
-  readonly CHANNEL_CREATION: string;
+  /** Whole days, at least 1. */
+  readonly RETENTION_DAYS: number;
+  readonly CHANNEL_CREATION: Log['channelCreation'];
 }
 
 const DAY_MS = 24 * 3_600_000;
@@ -27,7 +28,7 @@ export function logInAws(settings: LogSettings, client = documentClient()): Log 
     keys: keysInDynamoDb(client, settings.KEYS_TABLE),
     clock: Date.now,
     newId: randomUUID,
-    channelCreation: settings.CHANNEL_CREATION === 'explicit' ? 'explicit' : 'implicit',
-    retentionMs: Number(settings.RETENTION_DAYS) * DAY_MS,
+    channelCreation: settings.CHANNEL_CREATION,
+    retentionMs: settings.RETENTION_DAYS * DAY_MS,
   };
 }

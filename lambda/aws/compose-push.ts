@@ -21,8 +21,8 @@ export interface PushSettings extends LogSettings {
   readonly HINTS_TOPIC_ARN: string;
   readonly PUSH_QUEUE_URL: string;
   readonly SOCKET_ENDPOINT: string;
-  readonly POSTS_IN_FLIGHT: string;
-  readonly POSTS_PER_SECOND: string;
+  readonly POSTS_IN_FLIGHT: number;
+  readonly POSTS_PER_SECOND: number;
 }
 
 /** @param environment where Lambda puts the credentials and the region */
@@ -47,8 +47,8 @@ export function pushInAws(
     connections: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,
-        inFlight: Number(settings.POSTS_IN_FLIGHT),
-        perSecond: Number(settings.POSTS_PER_SECOND),
+        inFlight: settings.POSTS_IN_FLIGHT,
+        perSecond: settings.POSTS_PER_SECOND,
         ...credentialsOf(environment),
       }),
     ),
