@@ -1,17 +1,10 @@
 /**
- * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). Tickets are issued here, and
- * sockets ended on request.
+ * The handler of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). It also issues tickets, and
+ * ends sockets on request.
  * @module
  */
-import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/compose-access.ts';
-import { logInAws } from './aws/compose-log.ts';
-import { documentClient } from './aws/dynamodb/document-client.ts';
-import { subscribersInDynamoDb } from './aws/dynamodb/subscribers-table.ts';
-import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { disconnectsBySqs } from './aws/queues/push-queue.ts';
-import { hintsInAws } from './aws/queues/send-hints.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
+import { publishingInAws } from './aws/compose-publishing.ts';
+import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   dispatchEnv,
@@ -31,26 +24,21 @@ import { append } from './hub/log/append.ts';
 import { appendOnce } from './hub/log/idempotency-key.ts';
 import { create, remove } from './hub/log/lifecycle.ts';
 
-const client = documentClient();
-const settings = logEnv.read(process.env);
-const jobs = jobEnv.read(process.env);
-const who = accessEnv.read(process.env);
-const hint = hintsInAws({ ...hintEnv.read(process.env), ...jobs, ...dispatchEnv.read(process.env) });
-const log = { ...logInAws(settings, client), hint };
-const access = accessInAws(who);
-const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
-const kicking = {
-  log,
-  subscribers: subscribersInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
-  goodbyes: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
-};
+const { env } = process;
+const parts = publishingInAws({
+  ...logEnv.read(env),
+  ...accessEnv.read(env),
+  ...originsEnv.read(env),
+  ...hintEnv.read(env),
+  ...jobEnv.read(env),
+  ...dispatchEnv.read(env),
+  ...listenersEnv.read(env),
+});
+const { log, access, tickets } = parts;
 
 const routes = channelRoutes({
-  access,
-  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-  logDefect,
-  logRefusal,
-  connections: (raw, caller) => endConnections(access, kicking, raw, caller),
+  ...parts,
+  connections: (raw, caller) => endConnections(access, parts, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {
@@ -83,4 +71,4 @@ const routes = channelRoutes({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));
+export const handler = watched(telemetryEnv.read(env), httpHandler(routes));
