@@ -1,5 +1,5 @@
 /**
- * The DynamoDB client of the stores, and how they read what is stored.
+ * The DynamoDB client of the tables, and how they call it.
  * @module
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -44,19 +44,6 @@ export async function callIf<T>(send: () => Promise<T>): Promise<T | undefined> 
     if (nameOf(error) === 'ConditionalCheckFailedException') return undefined;
     throw error;
   }
-}
-
-/** Narrows one attribute of a stored item. A wrong type is a defect of the hub, not of the caller. */
-export function numberOf(item: Readonly<Record<string, unknown>>, name: string): number {
-  const value = item[name];
-  if (typeof value !== 'number') throw new Error(`stored item has no number ${name}`);
-  return value;
-}
-
-export function textOf(item: Readonly<Record<string, unknown>>, name: string): string {
-  const value = item[name];
-  if (typeof value !== 'string') throw new Error(`stored item has no text ${name}`);
-  return value;
 }
 
 /** Attempts at what a batch left out because the table was busy; the SDK itself waits between attempts at a call. */

@@ -24,8 +24,18 @@ import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-ports.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { booleanOf, type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored-attributes.ts';
+import { batchGet, callIf, expiryOf } from './document-client.ts';
+import {
+  booleanOf,
+  type Item,
+  ifThere,
+  listOf,
+  numberOf,
+  oneOf,
+  positionOf,
+  textOf,
+} from './stored-attributes.ts';
+import { namesIn } from './update-item.ts';
 
 /**
  * How long the cursor of a channel is kept that nothing is published to, in milliseconds: 400 days, longer than any

@@ -7,7 +7,8 @@ import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } fro
 import type { Entry } from '../../hub/log/entry.ts';
 import type { Age, EntryStore } from '../../hub/log/log-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { callIf, expiryOf } from './document-client.ts';
+import { numberOf, textOf } from './stored-attributes.ts';
 
 export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
   return {

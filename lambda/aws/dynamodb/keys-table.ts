@@ -2,12 +2,15 @@
  * The Keys table: one item per Idempotency-Key in use, key `key`.
  * @module
  */
-import { type DynamoDBDocumentClient, GetCommand, PutCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { KeyStore } from '../../hub/log/log-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { callIf, expiryOf } from './document-client.ts';
+import { numberOf, textOf } from './stored-attributes.ts';
+import { updatesOf } from './update-item.ts';
 
 export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): KeyStore {
+  const update = updatesOf(client, table);
   const itemOf = async (key: string) => {
     const get = new GetCommand({ TableName: table, Key: { key }, ConsistentRead: true });
     return (await call(() => client.send(get))).Item;
@@ -38,14 +41,12 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
     },
 
     async move(key, from, to) {
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: { key },
-        UpdateExpression: 'SET slot = :to',
-        ConditionExpression: 'slot = :from',
-        ExpressionAttributeValues: { ':from': from, ':to': to },
-      });
-      if (await callIf(() => client.send(update))) return true;
+      const change = {
+        change: 'SET slot = :to',
+        condition: 'slot = :from',
+        values: { ':from': from, ':to': to },
+      };
+      if (await update({ key: { key }, ...change })) return true;
       // Ours after all, if the first answer was lost inside the SDK. Nobody else has claimed that slot.
       return (await itemOf(key))?.slot === to;
     },

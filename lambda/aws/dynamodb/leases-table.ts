@@ -8,16 +8,9 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
 import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import {
-  booleanOf,
-  type Item,
-  ifThere,
-  LET_GO,
-  MAY_TAKE,
-  namesIn,
-  valuesOfTake,
-} from './stored-attributes.ts';
+import { callIf, expiryOf } from './document-client.ts';
+import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
+import { LET_GO, MAY_TAKE, namesIn, valuesOfTake } from './update-item.ts';
 
 /** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;

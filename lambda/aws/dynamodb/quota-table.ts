@@ -10,7 +10,7 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { type DynamoDBDocumentClient, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import {
   alive,
   type Booking,
@@ -21,8 +21,9 @@ import {
 } from '../../hub/hold/caller-quota.ts';
 import { shardOf } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { type Item, ifThere, namesIn } from './stored-attributes.ts';
+import { expiryOf } from './document-client.ts';
+import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
+import { type Update, updatesOf } from './update-item.ts';
 
 const ROW_SEATS = 50;
 
@@ -38,11 +39,15 @@ const ROW_LIFE_MS = 3 * 3_600_000;
 /** How old a booking is before it is doubted, and how long a row is not doubted again, in milliseconds. */
 const DOUBT_MS = 60_000;
 
-const ADD = 'ADD #seats :text SET #expiry = :expiry';
-const HAS_ROOM = 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)';
-const DROP = 'DELETE #seats :gone';
-const CHECKED = 'SET #checkedAt = :now';
-const IS_THERE = 'attribute_exists(#seats)';
+/** The row holds its bookings as a set of texts in `seats`. */
+const ADD = { change: 'ADD #seats :text SET #expiry = :expiry' };
+const ADD_IF_ROOM = {
+  ...ADD,
+  condition: 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)',
+};
+const IF_THERE = { condition: 'attribute_exists(#seats)' };
+const DROP = { change: 'DELETE #seats :gone', ...IF_THERE };
+const MARK_CHECKED = { change: 'SET #checkedAt = :now', ...IF_THERE };
 
 interface Row {
   readonly number: number;
@@ -60,23 +65,16 @@ export function quotaInDynamoDb(
   kind: string,
   isThere?: (id: string) => Promise<boolean>,
 ): QuotaStore {
+  const update = updatesOf(client, table);
   const partitionOf = (caller: Counted) => `#${kind}:${hashOf(caller)}`;
 
   async function change(
     { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
-    update: string,
-    condition: string | undefined,
+    expressions: Pick<Update, 'change' | 'condition'>,
     values: Item,
   ): Promise<boolean> {
-    const command = new UpdateCommand({
-      TableName: table,
-      Key: { pattern: partitionOf(caller), connection: sortKeyOf(row) },
-      UpdateExpression: update,
-      ...(condition ? { ConditionExpression: condition } : {}),
-      ExpressionAttributeNames: namesIn(update, condition ?? ''),
-      ExpressionAttributeValues: values,
-    });
-    return (await callIf(() => client.send(command))) !== undefined;
+    const key = { pattern: partitionOf(caller), connection: sortKeyOf(row) };
+    return (await update({ key, ...expressions, values })) !== undefined;
   }
 
   async function rowsFrom(caller: Counted, first: number, count: number, isNow: boolean): Promise<Row[]> {
@@ -97,12 +95,12 @@ export function quotaInDynamoDb(
   }
 
   const drop = (caller: Counted, row: number, gone: readonly Booking[]) =>
-    change({ caller, row }, DROP, IS_THERE, { ':gone': new Set(gone.map(stored)) });
+    change({ caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
 
   /** Asks for the holders of the bookings in a row. True if some were gone, and have made room. */
   async function doubt(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
     if (!isThere) return false;
-    await change({ caller, row: number }, CHECKED, IS_THERE, { ':now': now });
+    await change({ caller, row: number }, MARK_CHECKED, { ':now': now });
     const old = bookings.filter(({ since }) => now - since >= DOUBT_MS);
     const there = await Promise.all(old.map(({ id }) => isThere(id)));
     const gone = old.filter((_, at) => !there[at]);
@@ -136,7 +134,7 @@ export function quotaInDynamoDb(
       const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
         const kept = { caller, booking, row, room: roomOf(row, quota.most) };
         const text = stored(booking);
-        const isBooked = await change(kept, ADD, HAS_ROOM, {
+        const isBooked = await change(kept, ADD_IF_ROOM, {
           ':text': new Set([text]),
           ':seat': text,
           ':room': kept.room + over,
@@ -159,7 +157,7 @@ export function quotaInDynamoDb(
     async renew(kept, until) {
       const booking = { ...kept.booking, until };
       const text = new Set([stored(booking)]);
-      await change(kept, ADD, undefined, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+      await change(kept, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
       await drop(kept.caller, kept.row, [kept.booking]);
       return { ...kept, booking };
     },

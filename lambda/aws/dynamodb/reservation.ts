@@ -13,15 +13,16 @@ import {
   slotMark,
   timeMark,
 } from '../../hub/log/producer.ts';
+import type { Update } from './update-item.ts';
 
 /** The channel has not expired at :now. */
 const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
 
 /** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
-export function reservation(claim: Claim) {
+export function reservation(claim: Claim): Omit<Update, 'key'> {
   const checks = ['closed = :open', 'claimedAt > :silentSince', ALIVE];
   const sets = ['claimedAt = :now'];
-  const names: Record<string, string> = { '#next': 'next' };
+  const names: Record<string, string> = {};
   const values: Record<string, unknown> = {
     ':slots': claim.slots,
     ':now': claim.now,
@@ -44,13 +45,12 @@ export function reservation(claim: Claim) {
   if (makes) addFresh(makes, claim.close, { sets, values });
   else sets.push('#next = #next + :slots');
   return {
-    UpdateExpression: `SET ${sets.join(', ')}`,
-    ConditionExpression: makes
+    change: `SET ${sets.join(', ')}`,
+    condition: makes
       ? `attribute_not_exists(channel) OR (${granted})`
       : `attribute_exists(channel) AND ${granted}`,
-    ExpressionAttributeNames: names,
-    ExpressionAttributeValues: values,
-    ReturnValues: 'ALL_NEW' as const,
+    names,
+    values,
   };
 }
 

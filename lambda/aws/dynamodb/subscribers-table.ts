@@ -34,9 +34,10 @@ import {
 } from '../../hub/push/push-ports.ts';
 import { EXPIRED } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { batchGet, callIf, expiryOf } from './document-client.ts';
 import { quotaInDynamoDb } from './quota-table.ts';
-import { keyOf, nameOfKey, namesIn } from './stored-attributes.ts';
+import { keyOf, nameOfKey, numberOf, textOf } from './stored-attributes.ts';
+import { namesIn } from './update-item.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
