@@ -55,7 +55,7 @@ export function browserPreamble(id: string, random: () => number): string {
 
 /** The browser's framing: an unnamed event per message, with the offset after it as its id. */
 export function browserFrames({ channel, result }: Held): string {
-  return messagesOf(result)
+  return messagesWithOffsets(result)
     .map(({ message, next }) => event(`id: ${formatOffset(next)}\n`, messageText(channel, message)))
     .join('');
 }
@@ -67,7 +67,9 @@ export function messageText(channel: Channel, message: string | Uint8Array): str
 }
 
 /** Each message of a batch with the position after it. */
-export function messagesOf({ entries }: ReadResult): { message: string | Uint8Array; next: Position }[] {
+export function messagesWithOffsets({
+  entries,
+}: ReadResult): { message: string | Uint8Array; next: Position }[] {
   return entries.flatMap(({ slot, first, messages }) =>
     messages.map((message, at) => {
       const isLast = at === messages.length - 1;

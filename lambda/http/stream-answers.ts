@@ -22,7 +22,7 @@ import {
   browserPreamble,
   HEARTBEAT,
   isText,
-  messagesOf,
+  messagesWithOffsets,
   messageText,
   protocolFrames,
 } from './sse-format.ts';
@@ -185,7 +185,7 @@ async function* mergedFrames(
     }
     if (!held) return '';
     delivered(held.result.messages.length);
-    const frames = messagesOf(held.result).map(({ message, next }) => {
+    const frames = messagesWithOffsets(held.result).map(({ message, next }) => {
       offsets[at] = offsetOf(next);
       return eventOf(channel, held, message, offsets);
     });

@@ -30,7 +30,7 @@ export const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_I
  * every one.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
-export const bodyOf = (body: object): string =>
+export const asciiJson = (body: object): string =>
   JSON.stringify(body).replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -61,7 +61,7 @@ export function jobsBySqs(queueUrl: string): Jobs {
     async send(shards, delayMs) {
       const DelaySeconds = secondsOf(delayMs);
       const messages = shards.map((shard) => ({
-        MessageBody: bodyOf(shard),
+        MessageBody: asciiJson(shard),
         MessageGroupId: groupOf(shard.channel),
         DelaySeconds,
       }));
@@ -80,7 +80,7 @@ export function sendingTo(queueUrl: string) {
   return async (body: object, delayMs = 0, group?: string): Promise<void> => {
     const send = new SendMessageCommand({
       QueueUrl: queueUrl,
-      MessageBody: bodyOf(body),
+      MessageBody: asciiJson(body),
       DelaySeconds: secondsOf(delayMs),
       ...(group === undefined ? {} : { MessageGroupId: group }),
     });
@@ -96,7 +96,7 @@ export const relayMessage = (
   { channel, offset, tries }: { readonly channel: string; readonly offset: string; readonly tries: number },
   delayMs: number,
 ): Outgoing => ({
-  MessageBody: bodyOf({ relay: channel, offset, tries }),
+  MessageBody: asciiJson({ relay: channel, offset, tries }),
   MessageGroupId: RELAYS,
   DelaySeconds: secondsOf(delayMs),
 });
@@ -124,14 +124,14 @@ export function disconnectsBySqs(queueUrl: string): DisconnectQueue {
   };
 }
 
-export type Work =
+export type PushWork =
   | ({ readonly kind: 'hint' } & Hint)
   | ({ readonly kind: 'relay' } & Relay)
   | ({ readonly kind: 'job' } & Job)
   | DisconnectRequest;
 
 /** Reads the body of a message. @throws Error for one that nobody here wrote */
-export function parseWork(body: string): Work {
+export function parsePushWork(body: string): PushWork {
   const fields = fieldsOf(JSON.parse(body));
   if (fields.goodbye !== undefined) return goodbyeOf(fields);
   if (fields.relay !== undefined) return relayOf(fields);
@@ -144,7 +144,7 @@ export function parseWork(body: string): Work {
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
 }
 
-function relayOf({ relay, offset, tries }: Fields): Work {
+function relayOf({ relay, offset, tries }: Fields): PushWork {
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
     throw new Error('the relay names no channel, or no offset');
@@ -159,7 +159,7 @@ function goodbyeOf({ goodbye, connection, principal, at }: Fields): DisconnectRe
 }
 
 /** Two hints of a channel are as one to the later offset. */
-function keyOf(work: Work): string {
+function keyOf(work: PushWork): string {
   switch (work.kind) {
     case 'hint':
       return work.channel;
@@ -176,7 +176,7 @@ function keyOf(work: Work): string {
 }
 
 /** What whoever reads a log is told of it. Whose sockets are ended is a person's name to some. */
-function aboutOf(work: Work): Readonly<Record<string, unknown>> {
+function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
   switch (work.kind) {
     case 'hint':
     case 'relay':
@@ -191,8 +191,8 @@ function aboutOf(work: Work): Readonly<Record<string, unknown>> {
 }
 
 /** The queue of the push. */
-export const pushQueue: Carried<Work> = {
-  parse: parseWork,
+export const pushQueue: Carried<PushWork> = {
+  parse: parsePushWork,
   keyOf,
   about: aboutOf,
   merge(one, other) {

@@ -15,7 +15,7 @@ import { all } from '../../hub/push/post-batches.ts';
 import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import { count } from '../telemetry/telemetry.ts';
-import { bodyOf, groupOf, relayMessage, sendBatch } from './push-queue.ts';
+import { asciiJson, groupOf, relayMessage, sendBatch } from './push-queue.ts';
 
 export interface HintSettings {
   readonly HINTS_TOPIC_ARN: string;
@@ -96,4 +96,4 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
 }
 
 const hintBody = ({ channel, offset, isClosing }: Parameters<SendHint>[0]): string =>
-  bodyOf({ channel, offset, ...(isClosing ? { closed: true } : {}) });
+  asciiJson({ channel, offset, ...(isClosing ? { closed: true } : {}) });

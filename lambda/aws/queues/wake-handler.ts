@@ -12,7 +12,7 @@ import {
   failing,
   type LogDefect,
   type Message,
-  messagesOf,
+  parseMessages,
   untilOf,
 } from './queue-handler.ts';
 import { type DeliverWork, parseDeliverWork } from './webhook-messages.ts';
@@ -54,7 +54,7 @@ export function wakeHandler(door: WakeHandlerOptions) {
   };
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, door.lastMs);
-    const messages = messagesOf(event, parseDeliverWork, door.logDefect);
+    const messages = parseMessages(event, parseDeliverWork, door.logDefect);
     const kept = await Promise.all(
       messages.map(async (message) => ((await handle(door, hide, message, until)) ? [message.id] : [])),
     );

@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { parseWork, pushQueue, type Work } from '../../../lambda/aws/queues/push-queue.ts';
+import { type PushWork, parsePushWork, pushQueue } from '../../../lambda/aws/queues/push-queue.ts';
 import { queueHandler } from '../../../lambda/aws/queues/queue-handler.ts';
 
 const context = { getRemainingTimeInMillis: () => 25_000 };
@@ -14,8 +14,8 @@ const eventOf = (...bodies: string[]) => ({
   Records: bodies.map((body, at) => ({ messageId: `m${at}`, body })),
 });
 
-async function run(event: unknown, failing = (_work: Work) => false) {
-  const done: Work[] = [];
+async function run(event: unknown, failing = (_work: PushWork) => false) {
+  const done: PushWork[] = [];
   const logged: unknown[] = [];
   const handler = queueHandler({
     carries: pushQueue,
@@ -109,5 +109,5 @@ describe('a batch', () => {
 
 test('what is sent is what is read', () => {
   const work = { channel: 'a/b', pattern: '*', shard: 7 };
-  expect(parseWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
+  expect(parsePushWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
 });
