@@ -40,7 +40,7 @@ const perCaller = givingWay(heldEnv.read(env).HELD_PER_CALLER);
 const { channel, events } = streamAnswers({
   ...callers,
   hold,
-  seats: heldQuotaInAws(hold, settings, client, 'stream', perCaller),
+  quota: heldQuotaInAws(hold, settings, client, 'stream', perCaller),
   lifetimeMs: streamEnv.read(env).STREAM_SECONDS * 1_000,
   stopping: stopping(),
   random: Math.random,
