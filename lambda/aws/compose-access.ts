@@ -65,10 +65,10 @@ function trusted(issuer: Issuer): TrustedIssuer {
     try {
       return await fetchKeySet(issuer.jwksUrl);
     } catch (error) {
-      // The operator may have to do something. The caller can only wait.
+      // The operator may have to act, so it is logged. The caller can only wait.
       logDefect(error, { fetching: issuer.jwksUrl });
-      throw new Refusal('unavailable', 'the keys of the identity provider cannot be had; retry');
+      throw new Refusal('unavailable', 'the keys of the identity provider are unavailable; retry');
     }
   };
-  return { ...issuer, keys: cached({ lookUp, keptMs: CACHED_MS, clock: Date.now }) };
+  return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }

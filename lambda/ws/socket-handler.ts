@@ -11,6 +11,7 @@ import { answerMessage, type Sockets } from './answer-frame.ts';
 import { frameRates } from './frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './socket-event.ts';
 
+/** The parts of the handler of sockets. */
 export interface SocketHandlerOptions extends Sockets, Admission, Pick<Disconnecting, 'goodbyes'> {
   /** The most connections of one caller at a time. */
   readonly connectionsPerCaller: number;

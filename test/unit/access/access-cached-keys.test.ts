@@ -22,7 +22,7 @@ beforeEach(() => {
       lookUps++;
       return source();
     },
-    keptMs: KEPT_MS,
+    maxAgeMs: KEPT_MS,
     clock: () => now,
   });
 });

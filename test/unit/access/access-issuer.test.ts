@@ -100,7 +100,7 @@ describe('while keys change, and cannot be had', () => {
         audience: 'hub',
         jwksUrl: '',
         claims: { claim: 'scope', grants: {}, tenant: undefined },
-        keys: cached({ lookUp, keptMs: 10 * MINUTE_MS, clock }),
+        keys: cached({ lookUp, maxAgeMs: 10 * MINUTE_MS, clock }),
       },
     });
     verify = async (key, header) => {
