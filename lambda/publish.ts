@@ -3,6 +3,7 @@
  * ends sockets on request.
  * @module
  */
+import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
@@ -25,7 +26,7 @@ import { appendOnce } from './hub/log/idempotency-key.ts';
 import { create, remove } from './hub/log/lifecycle.ts';
 
 const { env } = process;
-const parts = publishingInAws({
+const settings = {
   ...logEnv.read(env),
   ...accessEnv.read(env),
   ...originsEnv.read(env),
@@ -33,12 +34,15 @@ const parts = publishingInAws({
   ...jobEnv.read(env),
   ...dispatchEnv.read(env),
   ...listenersEnv.read(env),
-});
-const { log, access, tickets } = parts;
+};
+const callers = callersInAws(settings);
+const publishing = publishingInAws(settings);
+const { access } = callers;
+const { log, tickets } = publishing;
 
 const routes = channelRoutes({
-  ...parts,
-  connections: (raw, caller) => endConnections(access, parts, raw, caller),
+  ...callers,
+  connections: (raw, caller) => endConnections(access, publishing, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {

@@ -2,9 +2,9 @@
  * The handler of sockets: $connect, $disconnect and the frames between them (PROTOCOL.md §12).
  * @module
  */
+import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { credentialsOf } from './aws/compose-push.ts';
-import { jobsBySqs } from './aws/queues/push-queue.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
@@ -37,18 +37,18 @@ const settings = {
   ...dispatchEnv.read(env),
   ...listenersEnv.read(env),
 };
-const connections = connectionsInApiGateway({
+const poster = connectionsInApiGateway({
   endpoint: endsEnv.read(env).SOCKET_ENDPOINT,
   inFlight: ENDS_PER_SECOND,
   perSecond: ENDS_PER_SECOND,
   ...credentialsOf(env),
 });
 const answer = socketHandler({
+  ...callersInAws(settings),
   ...publishingInAws(settings),
-  jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
   published: (messages) => count('Published', messages),
   connectionsPerCaller: connectionsEnv.read(env).CONNECTIONS_PER_CALLER,
-  close: connections.close,
+  close: poster.close,
 });
 
 export const handler = watched(telemetryEnv.read(env), answer);

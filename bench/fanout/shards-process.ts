@@ -9,7 +9,7 @@ import { pushShard } from '../../lambda/hub/push/push-shard.ts';
 import { shardOf } from '../../lambda/hub/push/subscribe.ts';
 import { CREDENTIALS, REGION } from './gateway-caller.ts';
 import { CONNECTIONS, MESSAGE, type Pushed } from './shards.ts';
-import { logOf, membersOf, noJobs, oneCursor } from './shards-stores.ts';
+import { logOf, membersOf, noConnections, noJobs, noWaits, oneCursor } from './shards-stores.ts';
 
 /** What a hub is deployed with (lib/config/config.ts), for each process. */
 const POSTS_PER_SECOND = 10_000;
@@ -46,7 +46,7 @@ function serve(endpoint: string, shard: number, shards: number): void {
   });
   let posts = 0;
   let lastAt = 0;
-  const connections: typeof poster = {
+  const counted: typeof poster = {
     ...poster,
     async post(connection, frame) {
       const posted = await poster.post(connection, frame);
@@ -57,7 +57,16 @@ function serve(endpoint: string, shard: number, shards: number): void {
   };
   const log = logOf(CHANNEL);
   const watch = { delivered() {}, lag() {} };
-  const push = { log, subscribers: membersOf(mine), cursors: oneCursor(), connections, jobs: noJobs, watch };
+  const push = {
+    log,
+    connections: noConnections,
+    subscriptions: membersOf(mine),
+    waits: noWaits,
+    cursors: oneCursor(),
+    poster: counted,
+    jobs: noJobs,
+    watch,
+  };
   const pushOne = async (): Promise<Pushed> => {
     posts = 0;
     log.publish(MESSAGE);

@@ -7,8 +7,13 @@ import { randomUUID } from 'node:crypto';
 import { type Channel, JSON_MEDIA_TYPE, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { Entry } from '../../lambda/hub/log/entry.ts';
 import type { Log } from '../../lambda/hub/log/log-ports.ts';
-import type { Cursor, CursorStore, Subscriber, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
-import type { Push } from '../../lambda/hub/push/push-shard.ts';
+import type {
+  Cursor,
+  CursorStore,
+  Push,
+  Subscriber,
+  SubscriptionStore,
+} from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 
 const RETENTION_MS = 7 * 86_400_000;
@@ -59,7 +64,7 @@ export function logOf(name: string): Published {
 }
 
 /** Subscribers who have been there for as long as the process. */
-export function membersOf(connections: readonly string[]): SubscriberStore {
+export function membersOf(connections: readonly string[]): SubscriptionStore {
   const since = clock();
   const until = since + CONNECTION_LIFE_MS;
   const members = connections.map(
@@ -70,7 +75,7 @@ export function membersOf(connections: readonly string[]): SubscriberStore {
       until,
       allowedUntil: undefined,
       joins: 0,
-      places: {},
+      ownCursors: {},
     }),
   );
   return {
@@ -78,22 +83,25 @@ export function membersOf(connections: readonly string[]): SubscriberStore {
     member: uncalled,
     // The shard is as large as it is meant to be.
     split: async () => {},
-    connect: uncalled,
-    connection: uncalled,
-    disconnect: uncalled,
-    connectionsOf: uncalled,
-    note: uncalled,
-    unnote: uncalled,
     open: uncalled,
     shardsOf: uncalled,
     add: uncalled,
     move: uncalled,
     expire: uncalled,
     remove: uncalled,
-    waits: uncalled,
-    removeWait: uncalled,
   };
 }
+
+export const noConnections: Push['connections'] = {
+  add: uncalled,
+  get: uncalled,
+  remove: uncalled,
+  ofPrincipal: uncalled,
+  note: uncalled,
+  unnote: uncalled,
+};
+
+export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
 
 /** The cursor of one shard that has one owner at a time. */
 export function oneCursor(): CursorStore {

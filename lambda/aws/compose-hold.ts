@@ -26,7 +26,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
 /** Returns what a held request needs: the log, how to wait for news on it, and the clock of the wait. */
 export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), nextTurn);
-  const socket = wakeSocketTo({
+  const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
     audience: settings.TOKEN_AUDIENCE,
@@ -34,11 +34,8 @@ export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient
     logDefect,
   });
   const waits = waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE);
-  return {
-    log,
-    timer,
-    wake: pushed({ log, waits, timer, ear: socket, fallback: rereading({ log, timer }) }),
-  };
+  const fallback = rereading({ log, timer });
+  return { log, timer, wake: pushed({ log, waits, timer, wakeSocket, fallback, logDefect }) };
 }
 
 /** Returns the quota of held requests. @param kind the requests that are counted together; each kind has rows of its own */
@@ -54,4 +51,5 @@ export const heldQuotaInAws = (
   clock: log.clock,
   timer,
   newId: log.newId,
+  logDefect,
 });

@@ -3,13 +3,14 @@
  * @module
  */
 import type { Disconnecting } from '../hub/push/disconnect.ts';
-import type { Connections } from '../hub/push/push-ports.ts';
-import type { Push } from '../hub/push/push-shard.ts';
+import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
 import { type Relay, relaying } from '../hub/push/relay.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
+import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
-import { subscribersInDynamoDb } from './dynamodb/subscribers-table.ts';
+import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
+import { waitsInDynamoDb } from './dynamodb/waits-table.ts';
 import { disconnectsBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
 import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
@@ -40,11 +41,13 @@ export function pushInAws(
       relays: relaysBySqs(settings.PUSH_QUEUE_URL),
       random: Math.random,
     }),
-    subscribers: subscribersInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    waits: waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
-    goodbyes: disconnectsBySqs(settings.PUSH_QUEUE_URL),
-    connections: counting(
+    disconnects: disconnectsBySqs(settings.PUSH_QUEUE_URL),
+    poster: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,
         inFlight: settings.POSTS_IN_FLIGHT,
@@ -59,11 +62,11 @@ export function pushInAws(
   };
 }
 
-function counting(connections: Connections): Connections {
+function counting(poster: SocketPoster): SocketPoster {
   return {
-    ...connections,
+    ...poster,
     async post(connection, frame, by) {
-      const posted = await connections.post(connection, frame, by);
+      const posted = await poster.post(connection, frame, by);
       if (posted === 'busy') count('PostsPutOff', 1);
       if (posted === 'gone') count('PostsGone', 1);
       return posted;

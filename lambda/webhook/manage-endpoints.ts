@@ -7,7 +7,7 @@
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_WEBHOOKS, MAX_WEBHOOKS_PER_CALLER, SECRET_OVERLAP_MS } from '../../protocol/limits.ts';
-import { all } from '../hub/push/post-batches.ts';
+import { settleAll } from '../hub/settle-all.ts';
 import { askHandshake, wakeOwner } from './delivery-requests.ts';
 import type { Endpoint } from './endpoint.ts';
 import { healthSince } from './health.ts';
@@ -204,7 +204,7 @@ const changedMeanwhile = (): Refusal =>
   new Refusal('webhook_conflict', 'the endpoint was changed meanwhile: read it again');
 
 async function listen({ endpoints }: Managing, { id, channels }: Endpoint, since: number): Promise<void> {
-  await all(channels.map((pattern) => endpoints.listen(id, pattern, since)));
+  await settleAll(channels.map((pattern) => endpoints.listen(id, pattern, since)));
 }
 
 async function unlisten(
@@ -212,7 +212,7 @@ async function unlisten(
   id: string,
   patterns: readonly string[],
 ): Promise<void> {
-  await all(patterns.map((pattern) => endpoints.unlisten(id, pattern, clock())));
+  await settleAll(patterns.map((pattern) => endpoints.unlisten(id, pattern, clock())));
 }
 
 const without = (patterns: readonly string[], others: readonly string[]): readonly string[] =>

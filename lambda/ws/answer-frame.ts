@@ -69,7 +69,7 @@ const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
 async function answerTo(sockets: Sockets, connectionId: string, request: ClientRequest): Promise<object> {
   // A ping needs no permission, so it costs no read of the connection.
   if (request.action === 'ping') return { type: 'pong', connection: connectionId };
-  const connection = await sockets.subscribers.connection(connectionId);
+  const connection = await sockets.connections.get(connectionId);
   if (!connection) throw new Refusal('unauthorized', 'the hub does not know this connection; open another');
   refuseExpired(connection, sockets.log.clock());
   switch (request.action) {

@@ -12,7 +12,7 @@ import { frameRates } from './frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './socket-event.ts';
 
 /** The parts of the handler of sockets. */
-export interface SocketHandlerOptions extends Sockets, Admission, Pick<Disconnecting, 'goodbyes'> {
+export interface SocketHandlerOptions extends Sockets, Admission, Pick<Disconnecting, 'disconnects'> {
   /** The most connections of one caller at a time. */
   readonly connectionsPerCaller: number;
   /** Ends a connection. */

@@ -20,12 +20,12 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
 });
 
 describe.each(storesUnderTest())('%s', (_name, make) => {
-  let { subscribers, cursors }: Stores = make();
+  let { connections, subscriptions, waits, cursors }: Stores = make();
   let connection: Connection;
   let subscriber: Subscriber;
   let shard: Shard;
   beforeEach(() => {
-    ({ subscribers, cursors } = make());
+    ({ connections, subscriptions, waits, cursors } = make());
     const id = `${newId()}=`;
     connection = {
       id,
@@ -45,23 +45,25 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       until: LATER,
       allowedUntil: undefined,
       joins: 0,
-      places: { [shard.channel]: { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, term: 0 } },
+      ownCursors: {
+        [shard.channel]: { at: at(7, 2), isUnsure: false, backoffs: 0, backoffUntil: 0, term: 0 },
+      },
     };
   });
 
   test('a connection is what it was told to be, until it is forgotten', async () => {
-    expect(await subscribers.connect(connection, 9)).toBe(true);
-    expect(await subscribers.connection(connection.id)).toEqual(connection);
+    expect(await connections.add(connection, 9)).toBe(true);
+    expect(await connections.get(connection.id)).toEqual(connection);
     const anonymous = { ...connection, id: `${newId()}=`, principal: undefined, allowedUntil: undefined };
-    await subscribers.connect(anonymous, 9);
-    expect(await subscribers.connection(anonymous.id)).toEqual(anonymous);
-    await subscribers.disconnect(connection);
-    expect(await subscribers.connection(connection.id)).toBeUndefined();
+    await connections.add(anonymous, 9);
+    expect(await connections.get(anonymous.id)).toEqual(anonymous);
+    await connections.remove(connection);
+    expect(await connections.get(connection.id)).toBeUndefined();
   });
 
   test('the connections of a principal are those that it had opened by then, and that may still be there', async () => {
     const principal = `p ${newId()}`;
-    const of = async (by: number) => (await subscribers.connectionsOf(principal, by)).toSorted();
+    const of = async (by: number) => (await connections.ofPrincipal(principal, by)).toSorted();
     expect(await of(NOW)).toEqual([]);
     const one = { ...connection, id: `1${newId()}=`, principal };
     const two = { ...connection, id: `2${newId()}=`, principal, since: NOW + 1 };
@@ -70,190 +72,205 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       id: `${3 + n}${newId()}=`,
       principal: other,
     }));
-    for (const each of [one, two, ...others]) await subscribers.connect(each, 9);
+    for (const each of [one, two, ...others]) await connections.add(each, 9);
     expect(await of(NOW - 1)).toEqual([]);
     expect(await of(NOW)).toEqual([one.id]);
     expect(await of(NOW + 1)).toEqual([one.id, two.id]);
     expect(await of(LATER)).toEqual([]);
-    await subscribers.disconnect(one);
-    await subscribers.disconnect(one);
+    await connections.remove(one);
+    await connections.remove(one);
     expect(await of(NOW + 1)).toEqual([two.id]);
-    expect(await subscribers.connection(two.id)).toEqual(two);
+    expect(await connections.get(two.id)).toEqual(two);
   });
 
   test('a principal has so many connections and no more; one that ends makes room for one, however often it is told', async () => {
     const another = () => ({ ...connection, id: `${newId()}=` });
     const [second, third] = [another(), another()];
-    expect(await subscribers.connect(connection, 2)).toBe(true);
-    expect(await subscribers.connect(second, 2)).toBe(true);
-    expect(await subscribers.connect(third, 2)).toBe(false);
-    expect(await subscribers.connection(third.id)).toBeUndefined();
-    expect(await subscribers.connect({ ...third, principal: `other-${third.id}` }, 2)).toBe(true);
-    await Promise.all([subscribers.disconnect(second), subscribers.disconnect(second)]);
-    await subscribers.disconnect(second);
-    expect(await subscribers.connect(another(), 2)).toBe(true);
-    expect(await subscribers.connect(another(), 2)).toBe(false);
+    expect(await connections.add(connection, 2)).toBe(true);
+    expect(await connections.add(second, 2)).toBe(true);
+    expect(await connections.add(third, 2)).toBe(false);
+    expect(await connections.get(third.id)).toBeUndefined();
+    expect(await connections.add({ ...third, principal: `other-${third.id}` }, 2)).toBe(true);
+    await Promise.all([connections.remove(second), connections.remove(second)]);
+    await connections.remove(second);
+    expect(await connections.add(another(), 2)).toBe(true);
+    expect(await connections.add(another(), 2)).toBe(false);
   });
 
   test('a note is taken once, up to a limit, and only for a connection', async () => {
-    await subscribers.connect(connection, 9);
+    await connections.add(connection, 9);
     const note = (pattern: string, shards = 0) =>
-      subscribers.note(connection.id, { pattern, shard: shards }, 2);
+      connections.note(connection.id, { pattern, shard: shards }, 2);
     expect(await note('a/b', 1)).toBe('noted');
     expect(await note('a/b', 2)).toBe('there');
     expect(await note('a.b')).toBe('noted');
     expect(await note('*')).toBe('full');
     expect(await note('a/b')).toBe('there');
-    expect((await subscribers.connection(connection.id))?.subscriptions).toEqual({ 'a/b': 1, 'a.b': 0 });
-    await subscribers.unnote(connection.id, 'a/b');
-    await subscribers.unnote(connection.id, 'never there');
+    expect((await connections.get(connection.id))?.subscriptions).toEqual({ 'a/b': 1, 'a.b': 0 });
+    await connections.unnote(connection.id, 'a/b');
+    await connections.unnote(connection.id, 'never there');
     expect(await note('*', 5)).toBe('noted');
-    expect(await subscribers.note('nobody=', shard, 2)).toBe('gone');
-    await subscribers.unnote('nobody=', 'a/b');
-    expect(await subscribers.connection('nobody=')).toBeUndefined();
+    expect(await connections.note('nobody=', shard, 2)).toBe('gone');
+    await connections.unnote('nobody=', 'a/b');
+    expect(await connections.get('nobody=')).toBeUndefined();
   });
 
   test.each(['__proto__', 'constructor', 'toString'])('%s is a name as any other', async (name) => {
-    await subscribers.connect(connection, 9);
-    expect(await subscribers.note(connection.id, { pattern: name, shard: 4 }, 2)).toBe('noted');
-    expect(await subscribers.note(connection.id, { pattern: name, shard: 5 }, 2)).toBe('there');
-    const { subscriptions = {} } = (await subscribers.connection(connection.id)) ?? {};
-    expect(Object.entries(subscriptions)).toEqual([[name, 4]]);
-    await subscribers.unnote(connection.id, name);
-    expect(await subscribers.connection(connection.id)).toEqual(connection);
-    const place = { at: at(7), isUnsure: true, rests: 1, restsUntil: NOW, term: 1 };
-    await subscribers.add(shard, { ...subscriber, places: Object.fromEntries([[name, place]]) }, true);
+    await connections.add(connection, 9);
+    expect(await connections.note(connection.id, { pattern: name, shard: 4 }, 2)).toBe('noted');
+    expect(await connections.note(connection.id, { pattern: name, shard: 5 }, 2)).toBe('there');
+    const noted = await connections.get(connection.id);
+    expect(Object.entries(noted?.subscriptions ?? {})).toEqual([[name, 4]]);
+    await connections.unnote(connection.id, name);
+    expect(await connections.get(connection.id)).toEqual(connection);
+    const place = { at: at(7), isUnsure: true, backoffs: 1, backoffUntil: NOW, term: 1 };
+    await subscriptions.add(shard, { ...subscriber, ownCursors: Object.fromEntries([[name, place]]) }, true);
     const there = async (): Promise<Subscriber> =>
-      (await subscribers.member(shard, subscriber.connection)) ?? subscriber;
-    expect(Object.entries((await there()).places)).toEqual([[name, place]]);
-    expect(await subscribers.move(shard, await there(), name, { ...place, at: at(8) })).toBe(true);
-    expect(Object.entries((await there()).places)).toEqual([[name, { ...place, at: at(8) }]]);
-    expect(await subscribers.move(shard, await there(), name, undefined)).toBe(true);
-    expect((await there()).places).toEqual({});
+      (await subscriptions.member(shard, subscriber.connection)) ?? subscriber;
+    expect(Object.entries((await there()).ownCursors)).toEqual([[name, place]]);
+    expect(await subscriptions.move(shard, await there(), name, { ...place, at: at(8) })).toBe(true);
+    expect(Object.entries((await there()).ownCursors)).toEqual([[name, { ...place, at: at(8) }]]);
+    expect(await subscriptions.move(shard, await there(), name, undefined)).toBe(true);
+    expect((await there()).ownCursors).toEqual({});
   });
 
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
-    expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());
-    const open = (now = NOW) => subscribers.open(pattern, now, LATER);
+    expect(await subscriptions.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());
+    const open = (now = NOW) => subscriptions.open(pattern, now, LATER);
     expect(await open()).toEqual({ shards: 1, joined: 1 });
-    expect(await subscribers.shardsOf([pattern, 'other'], NOW)).toEqual(new Map([[pattern, 1]]));
-    await subscribers.split(pattern, 1);
-    await subscribers.split(pattern, 1);
+    expect(await subscriptions.shardsOf([pattern, 'other'], NOW)).toEqual(new Map([[pattern, 1]]));
+    await subscriptions.split(pattern, 1);
+    await subscriptions.split(pattern, 1);
     expect(await open(NOW + CONNECTION_LIFE_MS)).toEqual({ shards: 2, joined: 2 });
     // Those who joined a connection's life ago are not counted any more.
     expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toEqual({ shards: 2, joined: 1 });
     expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toEqual({ shards: 2, joined: 2 });
-    expect(await subscribers.shardsOf([pattern], LATER)).toEqual(new Map());
+    expect(await subscriptions.shardsOf([pattern], LATER)).toEqual(new Map());
   });
 
   test('a subscription is added once, moved as long as it is the same, and removed', async () => {
-    expect(await subscribers.add(shard, subscriber, false)).toBe(true);
-    expect(await subscribers.add(shard, { ...subscriber, id: 'another' }, false)).toBe(false);
-    expect(await subscribers.members(shard)).toEqual([subscriber]);
-    expect(await subscribers.member(shard, subscriber.connection)).toEqual(subscriber);
-    expect(await subscribers.members({ ...shard, shard: 4 })).toEqual([]);
-    const place = { at: at(9), isUnsure: true, rests: 3, restsUntil: LATER, term: 2 };
-    expect(await subscribers.move(shard, subscriber, 'x.y/z', place)).toBe(true);
+    expect(await subscriptions.add(shard, subscriber, false)).toBe(true);
+    expect(await subscriptions.add(shard, { ...subscriber, id: 'another' }, false)).toBe(false);
+    expect(await subscriptions.members(shard)).toEqual([subscriber]);
+    expect(await subscriptions.member(shard, subscriber.connection)).toEqual(subscriber);
+    expect(await subscriptions.members({ ...shard, shard: 4 })).toEqual([]);
+    const place = { at: at(9), isUnsure: true, backoffs: 3, backoffUntil: LATER, term: 2 };
+    expect(await subscriptions.move(shard, subscriber, 'x.y/z', place)).toBe(true);
     const another = { ...subscriber, id: 'another' };
-    expect(await subscribers.move(shard, another, shard.channel, undefined)).toBe(false);
-    const [moved] = await subscribers.members(shard);
-    expect(moved?.places).toEqual({ ...subscriber.places, 'x.y/z': place });
-    expect(await subscribers.move(shard, subscriber, shard.channel, undefined)).toBe(true);
-    expect(await subscribers.members(shard)).toEqual([
-      { ...subscriber, joins: 1, places: { 'x.y/z': place } },
+    expect(await subscriptions.move(shard, another, shard.channel, undefined)).toBe(false);
+    const [moved] = await subscriptions.members(shard);
+    expect(moved?.ownCursors).toEqual({ ...subscriber.ownCursors, 'x.y/z': place });
+    expect(await subscriptions.move(shard, subscriber, shard.channel, undefined)).toBe(true);
+    expect(await subscriptions.members(shard)).toEqual([
+      { ...subscriber, joins: 1, ownCursors: { 'x.y/z': place } },
     ]);
-    await subscribers.remove(shard, subscriber.connection);
-    expect(await subscribers.move(shard, subscriber, shard.channel, place)).toBe(false);
-    expect(await subscribers.member(shard, subscriber.connection)).toBeUndefined();
+    await subscriptions.remove(shard, subscriber.connection);
+    expect(await subscriptions.move(shard, subscriber, shard.channel, place)).toBe(false);
+    expect(await subscriptions.member(shard, subscriber.connection)).toBeUndefined();
   });
 
   test('a member is moved from where it was seen, and from nowhere else', async () => {
-    await subscribers.add(shard, subscriber, true);
+    await subscriptions.add(shard, subscriber, true);
     const { channel } = shard;
-    const first = { at: at(7, 2), isUnsure: false, rests: 0, restsUntil: 0, term: 0 };
+    const first = { at: at(7, 2), isUnsure: false, backoffs: 0, backoffUntil: 0, term: 0 };
     const standing = (place: typeof first | undefined, joins = 0) => ({
       ...subscriber,
       joins,
-      places: place ? { [channel]: place } : {},
+      ownCursors: place ? { [channel]: place } : {},
     });
     const others = [
       undefined,
       { ...first, at: at(8) },
       { ...first, isUnsure: true },
       { ...first, term: 1 },
-      { ...first, rests: 1, restsUntil: LATER },
+      { ...first, backoffs: 1, backoffUntil: LATER },
     ];
     for (const other of others)
-      expect(await subscribers.move(shard, standing(other), channel, undefined)).toBe(false);
+      expect(await subscriptions.move(shard, standing(other), channel, undefined)).toBe(false);
     let was: typeof first | undefined = first;
     let joins = 0;
     for (const next of [...others.slice(1), first, undefined]) {
-      expect(await subscribers.move(shard, standing(was, joins), channel, next)).toBe(true);
+      expect(await subscriptions.move(shard, standing(was, joins), channel, next)).toBe(true);
       was = next;
       if (next === undefined) joins++;
     }
     // Late: away from the others. The member has left and joined them meanwhile.
-    expect(await subscribers.move(shard, standing(undefined, 0), channel, first)).toBe(false);
+    expect(await subscriptions.move(shard, standing(undefined, 0), channel, first)).toBe(false);
     const last = { ...first, at: at(20) };
-    expect(await subscribers.move(shard, standing(undefined, joins), channel, last)).toBe(true);
+    expect(await subscriptions.move(shard, standing(undefined, joins), channel, last)).toBe(true);
     // Late: to the others, from a place that the member has left.
-    expect(await subscribers.move(shard, standing(first), channel, undefined)).toBe(false);
-    expect(await subscribers.member(shard, subscriber.connection)).toEqual(standing(last, joins));
+    expect(await subscriptions.move(shard, standing(first), channel, undefined)).toBe(false);
+    expect(await subscriptions.member(shard, subscriber.connection)).toEqual(standing(last, joins));
   });
 
   test('a new subscription takes the place of an older one that was left, never of a newer one', async () => {
-    await subscribers.add(shard, subscriber, true);
-    const newer = { ...subscriber, id: newId(), since: NOW + 5, places: {} };
-    expect(await subscribers.add(shard, newer, true)).toBe(true);
-    expect(await subscribers.add(shard, subscriber, true)).toBe(false);
-    expect(await subscribers.members(shard)).toEqual([newer]);
+    await subscriptions.add(shard, subscriber, true);
+    const newer = { ...subscriber, id: newId(), since: NOW + 5, ownCursors: {} };
+    expect(await subscriptions.add(shard, newer, true)).toBe(true);
+    expect(await subscriptions.add(shard, subscriber, true)).toBe(false);
+    expect(await subscriptions.members(shard)).toEqual([newer]);
   });
 
   test('one that ends is removed, and a late removal leaves the one that came after', async () => {
-    await subscribers.add(shard, subscriber, true);
-    await subscribers.remove(shard, subscriber.connection, { by: NOW - 1 });
-    await subscribers.remove(shard, subscriber.connection, { id: 'another' });
-    expect(await subscribers.members(shard)).toEqual([subscriber]);
-    await subscribers.remove(shard, subscriber.connection, { by: NOW });
-    expect(await subscribers.members(shard)).toEqual([]);
+    await subscriptions.add(shard, subscriber, true);
+    await subscriptions.remove(shard, subscriber.connection, { by: NOW - 1 });
+    await subscriptions.remove(shard, subscriber.connection, { id: 'another' });
+    expect(await subscriptions.members(shard)).toEqual([subscriber]);
+    await subscriptions.remove(shard, subscriber.connection, { by: NOW });
+    expect(await subscriptions.members(shard)).toEqual([]);
     const next = { ...subscriber, id: newId(), since: NOW + 1 };
-    await subscribers.add(shard, next, true);
-    await subscribers.remove(shard, subscriber.connection, { by: NOW });
-    await subscribers.remove(shard, subscriber.connection, { id: subscriber.id });
-    expect(await subscribers.members(shard)).toEqual([next]);
-    await subscribers.remove(shard, next.connection, { id: next.id });
-    expect(await subscribers.members(shard)).toEqual([]);
+    await subscriptions.add(shard, next, true);
+    await subscriptions.remove(shard, subscriber.connection, { by: NOW });
+    await subscriptions.remove(shard, subscriber.connection, { id: subscriber.id });
+    expect(await subscriptions.members(shard)).toEqual([next]);
+    await subscriptions.remove(shard, next.connection, { id: next.id });
+    expect(await subscriptions.members(shard)).toEqual([]);
   });
 
   test('a connection that is noted late keeps what was noted since', async () => {
-    await subscribers.connect(connection, 9);
-    await subscribers.note(connection.id, { pattern: 'a/b', shard: 1 }, 9);
-    await subscribers.connect(connection, 9);
-    expect((await subscribers.connection(connection.id))?.subscriptions).toEqual({ 'a/b': 1 });
+    await connections.add(connection, 9);
+    await connections.note(connection.id, { pattern: 'a/b', shard: 1 }, 9);
+    await connections.add(connection, 9);
+    expect((await connections.get(connection.id))?.subscriptions).toEqual({ 'a/b': 1 });
   });
 
   test('a subscription can be ended before its time, and remembers nothing then', async () => {
-    await subscribers.add(shard, subscriber, true);
-    await subscribers.expire(shard, { ...subscriber, id: 'another' });
-    expect(await subscribers.members(shard)).toEqual([subscriber]);
-    await subscribers.expire(shard, subscriber);
-    expect(await subscribers.members(shard)).toEqual([{ ...subscriber, allowedUntil: 0, places: {} }]);
+    await subscriptions.add(shard, subscriber, true);
+    await subscriptions.expire(shard, { ...subscriber, id: 'another' });
+    expect(await subscriptions.members(shard)).toEqual([subscriber]);
+    await subscriptions.expire(shard, subscriber);
+    expect(await subscriptions.members(shard)).toEqual([{ ...subscriber, allowedUntil: 0, ownCursors: {} }]);
   });
 
   test('a set may have more members than one page', async () => {
     const members = Array.from({ length: 40 }, (_, n) => ({
       ...subscriber,
       connection: `c${n}=`,
-      places: Object.fromEntries(
+      ownCursors: Object.fromEntries(
         Array.from({ length: 200 }, (_, m) => [
           `channel-${'x'.repeat(200)}-${m}`,
-          { at: at(m), isUnsure: false, rests: 0, restsUntil: 0, term: 0 },
+          { at: at(m), isUnsure: false, backoffs: 0, backoffUntil: 0, term: 0 },
         ]),
       ),
     }));
-    for (const member of members) await subscribers.add(shard, member, true);
-    expect(await subscribers.members(shard)).toHaveLength(40);
+    for (const member of members) await subscriptions.add(shard, member, true);
+    expect(await subscriptions.members(shard)).toHaveLength(40);
+  });
+
+  test('a process that waits on a channel is shown until its row ends or is removed, and once however often it is shown', async () => {
+    const [channel, end] = [`c-${newId()}`, NOW + waits.shownForMs];
+    const waiting = async (now: number) => (await waits.waiting(channel, now)).toSorted();
+    expect(await waiting(NOW)).toEqual([]);
+    await waits.show(channel, 'one=', NOW);
+    await waits.show(channel, 'two=', NOW);
+    await waits.show(channel, 'two=', NOW + 5);
+    expect(await waiting(end - 1)).toEqual(['one=', 'two=']);
+    expect(await waiting(end)).toEqual(['two=']);
+    expect(await waiting(end + 5)).toEqual([]);
+    expect(await waits.waiting(`${channel}/other`, NOW)).toEqual([]);
+    for (const gone of ['two=', 'two=', 'nobody=']) await waits.remove(channel, gone);
+    expect(await waiting(NOW)).toEqual(['one=']);
   });
 
   const held = (owner: string, until = LATER) => ({ owner, until });

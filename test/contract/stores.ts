@@ -6,6 +6,7 @@ import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/dynamodb/channels-table.ts';
+import { connectionsInDynamoDb } from '../../lambda/aws/dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
 import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
@@ -14,11 +15,17 @@ import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { leasesInDynamoDb } from '../../lambda/aws/dynamodb/leases-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
-import { subscribersInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
+import { subscriptionsInDynamoDb } from '../../lambda/aws/dynamodb/subscriptions-table.ts';
+import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/waits-table.ts';
 import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
-import type { CursorStore, SubscriberStore } from '../../lambda/hub/push/push-ports.ts';
+import type {
+  ConnectionStore,
+  CursorStore,
+  SubscriptionStore,
+  WaitStore,
+} from '../../lambda/hub/push/push-ports.ts';
 import type {
   DeliveryStore,
   DispatchCursorStore,
@@ -34,7 +41,9 @@ export interface Stores {
   readonly channels: ChannelStore;
   readonly entries: EntryStore;
   readonly keys: KeyStore;
-  readonly subscribers: SubscriberStore;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly waits: WaitStore;
   readonly cursors: CursorStore;
   readonly tally: QuotaStore;
   /** Ids of bookings in the tally whose holder is not there. */
@@ -129,7 +138,9 @@ function inDynamoDb(client = documentClient()): Stores {
     channels: channelsInDynamoDb(client, 'channels'),
     entries: entriesInDynamoDb(client, 'entries'),
     keys: keysInDynamoDb(client, 'keys'),
-    subscribers: subscribersInDynamoDb(client, 'subscribers'),
+    connections: connectionsInDynamoDb(client, 'subscribers'),
+    subscriptions: subscriptionsInDynamoDb(client, 'subscribers'),
+    waits: waitsInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
     tally: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,

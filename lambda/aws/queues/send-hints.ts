@@ -11,8 +11,8 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { Refusal } from '../../../protocol/errors.ts';
 import type { SendHint } from '../../hub/log/log-ports.ts';
-import { all } from '../../hub/push/post-batches.ts';
 import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import { count } from '../telemetry/telemetry.ts';
 import { asciiJson, groupOf, relayMessage, sendBatch } from './push-queue.ts';
@@ -87,7 +87,7 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
     const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
     const relays = isUnderWay(due, channel, now) ? [] : [relayMessage({ ...hint, tries: 0 }, RELAY_MS)];
     const toDispatch = new SendMessageCommand({ QueueUrl: DISPATCH_QUEUE_URL, ...message });
-    await all([
+    await settleAll([
       sendBatch(client, PUSH_QUEUE_URL, [message, ...relays]),
       call(async () => void (await client.send(toDispatch)), 'the queue is busy; retry'),
     ]);

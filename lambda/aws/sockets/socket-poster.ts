@@ -5,7 +5,7 @@
  * @module
  */
 import { MAX_POST_BYTES } from '../../../protocol/limits.ts';
-import type { Closed, Connections, Posted } from '../../hub/push/push-ports.ts';
+import type { Closed, Posted, SocketPoster } from '../../hub/push/push-ports.ts';
 import { connectionSlotsTo, NO_ANSWER, type Send } from './connection-slot.ts';
 import { machineTime, rateLimiter, type Time } from './rate-limiter.ts';
 import { type Credentials, encodeSegment, hashOf, type Method, type Sign, signer } from './sigv4.ts';
@@ -80,7 +80,7 @@ interface Lane {
   post: Post | undefined;
 }
 
-export function connectionsInApiGateway(settings: ConnectionsSettings): Connections {
+export function connectionsInApiGateway(settings: ConnectionsSettings): SocketPoster {
   const { origin, host, pathname } = new URL(settings.endpoint);
   const base = `${pathname.replace(/\/$/, '')}/@connections/`;
   const { clock = Date.now, credentials, region } = settings;

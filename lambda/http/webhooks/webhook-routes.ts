@@ -10,7 +10,7 @@ import { ownValue } from '../../../protocol/fields.ts';
 import type { Caller } from '../../access/caller.ts';
 import type { Origins } from '../../access/origins.ts';
 import type { Access } from '../../access/verify.ts';
-import { all } from '../../hub/push/post-batches.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import {
   askHandshake,
   deliveryNotFound,
@@ -181,7 +181,7 @@ async function list(
   // A token without the right costs the hub no read of all endpoints.
   if (!access.mayAnywhere('webhook', caller)) return answerEndpoints([], undefined);
   const { endpoints, next } = await listEndpoints(managing, sees, page);
-  return answerEndpoints(await all(endpoints.map((endpoint) => viewOf(managing, endpoint))), next);
+  return answerEndpoints(await settleAll(endpoints.map((endpoint) => viewOf(managing, endpoint))), next);
 }
 
 async function create(options: WebhookRouteOptions, { raw, caller }: WebhookRequest): Promise<Response> {

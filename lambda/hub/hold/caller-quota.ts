@@ -7,6 +7,7 @@
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
+import { isBusy, type LogDefect } from '../defects.ts';
 import type { Clock, NewId } from '../log/log-ports.ts';
 import type { Timer, Wake } from './held-read.ts';
 
@@ -55,6 +56,7 @@ export interface QuotaParts {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly newId: NewId;
+  readonly logDefect: LogDefect;
 }
 
 /** The seat of one request that is held. */
@@ -120,14 +122,14 @@ export function quotaSlotOf(seats: QuotaParts, caller: Counted, endsAt: number):
       kept = undefined;
       left.abort();
       // What the reader waited for is worth more than the count: the booking ends by itself.
-      if (last) await tally.giveBack(last).catch(() => {});
+      if (last) await tally.giveBack(last).catch(unlessBusy(seats.logDefect));
     },
   };
 }
 
 /** Ends when the holder has left: false, or must give way: true. Renews the booking until then. */
 async function watch(
-  { tally, clock, timer }: QuotaParts,
+  { tally, clock, timer, logDefect }: QuotaParts,
   first: StoredBooking,
   endsAt: number,
   left: AbortSignal,
@@ -148,11 +150,17 @@ async function watch(
         kept = await tally.renew(kept, Math.min(endsAt, now + BOOKED_MS));
         if (!left.aborted) renewed(kept);
       }
-    } catch {
-      // The table is busy: the next look is soon enough.
+    } catch (error) {
+      // The next look is soon enough.
+      unlessBusy(logDefect)(error);
     }
   }
 }
+
+/** Logs what is a defect. The request goes on in any case: its messages are worth more than the count. */
+const unlessBusy = (logDefect: LogDefect) => (error: unknown) => {
+  if (!isBusy(error)) logDefect(error, { counting: 'held requests' });
+};
 
 /** @param spare how many newer seats it takes until this one must be given up */
 const pauseOf = (spare: number): number =>

@@ -3,8 +3,11 @@
  * shared by all who wait here. Where there is no such socket, readers are woken by re-reading.
  * @module
  */
+
+import { isBusy, type LogDefect } from '../defects.ts';
 import type { Channel } from '../log/channel.ts';
-import type { Log, WaitStore } from '../log/log-ports.ts';
+import type { Log } from '../log/log-ports.ts';
+import type { WaitStore } from '../push/push-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
 /** The socket. */
@@ -17,11 +20,12 @@ export interface WakeSocket {
 
 export interface WakeOptions {
   readonly log: Pick<Log, 'channels' | 'clock'>;
-  readonly waits: WaitStore;
+  readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;
   readonly timer: Timer;
-  readonly ear: WakeSocket;
+  readonly wakeSocket: WakeSocket;
   /** Wakes those who wait while the socket is not there. */
   readonly fallback: Wake;
+  readonly logDefect: LogDefect;
 }
 
 /** One row of the table of subscribers, from when it is asked for. */
@@ -40,14 +44,22 @@ interface Watch {
   latest: number;
 }
 
-export function pushed({ log, waits, timer, ear, fallback }: WakeOptions): Wake {
+export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: WakeOptions): Wake {
   const watches = new Map<string, Watch>();
-  ear.listen((channel, next) => {
+  let lastDefect: unknown;
+  wakeSocket.listen((channel, next) => {
     const watch = watches.get(channel);
     if (!watch) return;
     watch.latest = next;
     for (const wake of watch.waiters) wake();
   });
+
+  /** Logs a defect. All that share a write get the same error, which is logged for the first of them. */
+  function logOnce(defect: unknown, channel: string): void {
+    if (defect === lastDefect) return;
+    lastDefect = defect;
+    logDefect(defect, { waiting: channel });
+  }
 
   /** Shows that this process waits, well before an earlier row ends: whoever pushes may look at any moment. */
   function begin(seen: Channel, connection: string): Showing {
@@ -77,7 +89,7 @@ export function pushed({ log, waits, timer, ear, fallback }: WakeOptions): Wake 
 
   return {
     async wait(seen, ms, signal) {
-      const connection = ear.connection();
+      const connection = wakeSocket.connection();
       if (connection === undefined) return await fallback.wait(seen, ms, signal);
       forgetIdle(watches, timer.now());
       const watch = watches.get(seen.name) ?? newWatch();
@@ -94,8 +106,9 @@ export function pushed({ log, waits, timer, ear, fallback }: WakeOptions): Wake 
         }
         if (!(await show(watch, seen, connection))) return;
         await timer.sleep(Math.max(0, end - timer.now()), AbortSignal.any([signal, woken.signal]));
-      } catch {
-        // The table is busy. The reader looks for himself, by the other way.
+      } catch (error) {
+        // The reader gets its messages by the other way. A table that is busy needs nobody's attention, a defect does.
+        if (!isBusy(error)) logOnce(error, seen.name);
         await fallback.wait(seen, Math.max(0, end - timer.now()), AbortSignal.any([signal, woken.signal]));
       } finally {
         watch.waiters.delete(wake);

@@ -4,9 +4,10 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
-import { type Channel, keepAlive, tailOffset } from './channel.ts';
+import { type Channel, tailOffset } from './channel.ts';
 import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
 import type { Entry, Messages } from './entry.ts';
+import { keepAlive } from './lifecycle.ts';
 import type { Log, Publishing } from './log-ports.ts';
 import { parseMessages } from './messages.ts';
 import { entryIdOf, timeMark } from './producer.ts';

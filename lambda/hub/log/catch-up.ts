@@ -2,8 +2,8 @@
  * Catch up: one read of a channel by its name, as short polling does it (PROTOCOL.md §5).
  * @module
  */
-import { type Channel, keepAlive } from './channel.ts';
-import { find } from './lifecycle.ts';
+import type { Channel } from './channel.ts';
+import { find, keepAlive } from './lifecycle.ts';
 import type { Log } from './log-ports.ts';
 import { type From, type ReadResult, read } from './read-log.ts';
 

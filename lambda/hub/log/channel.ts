@@ -4,7 +4,6 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
-import type { Log } from './log-ports.ts';
 import type { ProducerMarks } from './producer.ts';
 
 export const JSON_MEDIA_TYPE = 'application/json';
@@ -59,7 +58,7 @@ export const isJson = (contentType: string): boolean => mediaType(contentType) =
 
 /** A channel as it is at its creation. */
 export function newChannel(
-  log: Pick<Log, 'newId' | 'retentionMs'>,
+  { newId, retentionMs }: { readonly newId: () => string; readonly retentionMs: number },
   wanted: Pick<Channel, 'name' | 'contentType' | 'ttlSeconds' | 'expiresAt'>,
   now: number,
 ): Channel {
@@ -67,13 +66,13 @@ export function newChannel(
   const { name, contentType, ttlSeconds, expiresAt } = wanted;
   return {
     name,
-    streamId: log.newId(),
+    streamId: newId(),
     contentType,
     next: origin,
     origin,
     floor: origin,
     floorAt: now,
-    keptUntil: now + log.retentionMs,
+    keptUntil: now + retentionMs,
     claimedAt: now,
     lastSeq: undefined,
     lastSeqSlot: undefined,
@@ -104,14 +103,6 @@ export function aliveUntil(
 ): number | undefined {
   if (lifetime.ttlSeconds !== undefined) return now + lifetime.ttlSeconds * 1_000;
   return lifetime.expiresAt === undefined ? undefined : Date.parse(lifetime.expiresAt);
-}
-
-/** Restarts the idle time of a channel with a TTL. Others cost no write. */
-export async function keepAlive(log: Log, channel: Channel): Promise<void> {
-  if (channel.ttlSeconds === undefined) return;
-  const now = log.clock();
-  const until = aliveUntil(channel, now);
-  if (until !== undefined) await log.channels.touch(channel, until, now);
 }
 
 /** The offset after everything that was ever claimed in the channel. */

@@ -10,9 +10,10 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../../protocol/limits.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { type Appended, type AppendRequest, type Content, complete, contest, messagesOf } from './append.ts';
-import { type Channel, isAlive, keepAlive, tailOffset } from './channel.ts';
+import { type Channel, isAlive, tailOffset } from './channel.ts';
 import { claim, claimAgain, type Identified } from './claim.ts';
 import { tombstone } from './entry.ts';
+import { keepAlive } from './lifecycle.ts';
 import type { KeyRecord, Log, Publishing } from './log-ports.ts';
 
 export interface Once {

@@ -1,9 +1,10 @@
 /**
- * Create, find and delete a channel (PROTOCOL.md §6).
+ * Create, find, keep alive and delete a channel (PROTOCOL.md §6).
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import {
+  aliveUntil,
   type Channel,
   channelNotFound,
   isAlive,
@@ -106,6 +107,14 @@ export async function find(log: Log, name: string): Promise<Channel> {
   const contentType = JSON_MEDIA_TYPE;
   const nobodys = newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, now);
   return { ...nobodys, streamId: 'none', next: 0, origin: 0, floor: 0 };
+}
+
+/** Restarts the idle time of a channel with a TTL. For other channels it writes nothing. */
+export async function keepAlive(log: Log, channel: Channel): Promise<void> {
+  if (channel.ttlSeconds === undefined) return;
+  const now = log.clock();
+  const until = aliveUntil(channel, now);
+  if (until !== undefined) await log.channels.touch(channel, until, now);
 }
 
 /** @throws Refusal channel_not_found */

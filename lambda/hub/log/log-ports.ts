@@ -99,13 +99,6 @@ export interface KeyStore {
   move(key: string, from: number, to: number): Promise<boolean>;
 }
 
-/** Shows in the table of subscribers that a process waits on a channel, so that the push finds its socket. */
-export interface WaitStore {
-  /** How long one showing lasts, in milliseconds. */
-  readonly shownForMs: number;
-  show(channel: string, connection: string, now: number): Promise<void>;
-}
-
 /**
  * Says to whoever pushes that a channel has grown, or was closed. Sent after the write that it is about, so that whoever
  * gets it finds that.

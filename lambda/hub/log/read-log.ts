@@ -6,8 +6,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS, LATEST_WRITE_MS } from '../../../protocol/limits.ts';
 import { BEGINNING, formatOffset, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from './channel.ts';
-import type { Entry, Messages } from './entry.ts';
-import { seal } from './gap.ts';
+import { type Entry, type Messages, tombstone } from './entry.ts';
 import type { EntryPage, Log } from './log-ports.ts';
 import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.ts';
 
@@ -67,6 +66,20 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
     const closed = channel.closed && end === channel.next;
     return { from: start, ...taken(start, run), upToDate, closed, isGap };
   }
+}
+
+/**
+ * Seals a gap: a slot that was claimed and never written (PROTOCOL.md §4.2). An entry beyond it shows that its publisher has
+ * had its time. Either the tombstone or the late publisher gets the slot. A publisher that is too late answers 503, so a
+ * message is acknowledged only if readers will see it.
+ */
+async function seal(
+  log: Log,
+  channel: Channel,
+  slot: number,
+  beyond: Pick<Entry, 'time' | 'expiresAt'>,
+): Promise<void> {
+  await log.entries.put(channel.streamId, tombstone(slot, beyond));
 }
 
 /** Holds a caller's offset against the life of the channel. The zero offset is the beginning of every life. */

@@ -1,144 +1,163 @@
 /**
- * Goodbye: sockets that have to go, because their token has ended or somebody with the right to asked for it
- * (PROTOCOL.md §12.6). API Gateway ends none by itself for that, so the hub leaves word to itself, and the push acts on it.
+ * Ends sockets whose token has ended, or that a caller with the right to do so wants ended (PROTOCOL.md §12.6). API Gateway
+ * does not end a socket for these reasons. So the hub sends a disconnect request to its own queue, and the push acts on it.
  * @module
  */
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import type { Log } from '../log/log-ports.ts';
-import { all, BACKOFF_MS } from './post-batches.ts';
+import { settleAll } from '../settle-all.ts';
+import { BACKOFF_MS } from './post-batches.ts';
 import type {
   Connection,
-  Connections,
+  ConnectionStore,
   DisconnectQueue,
   DisconnectRequest,
-  SubscriberStore,
+  SocketPoster,
+  SubscriptionStore,
 } from './push-ports.ts';
 import { forget } from './subscribe.ts';
 
 export interface Disconnecting {
   readonly log: Pick<Log, 'clock'>;
-  readonly subscribers: SubscriberStore;
-  readonly connections: Connections;
-  readonly goodbyes: DisconnectQueue;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly poster: SocketPoster;
+  readonly disconnects: DisconnectQueue;
 }
 
 /**
- * Word comes a second late, or three if a process must start for it, and must be said and done by the last moment of a
- * token: in milliseconds.
+ * Time that a disconnect takes, in milliseconds. A request arrives one second late, or three if a process must start for it,
+ * and the socket must be closed by the last moment of its token.
  */
-const SAYING_MS = 5_000;
+const LEAD_MS = 5_000;
 
-/** Sockets of one principal that are ended side by side. */
-const SIDE_BY_SIDE = 500;
+/** Sockets of one principal that are ended at the same time. */
+const IN_PARALLEL = 500;
 
 /** How late a write may be carried out that was not answered, in milliseconds. */
 const LATE_MS = 10_000;
 
-/** When whoever was let in by a token has to be gone: before its last moment, leeway and all, in milliseconds. */
+/**
+ * Returns the time by which the hub begins to end a connection or a held request of a token, in milliseconds since 1970;
+ * Infinity without a token.
+ */
 export const disconnectAt = ({ allowedUntil = Number.POSITIVE_INFINITY }: Pick<Connection, 'allowedUntil'>) =>
-  allowedUntil - SAYING_MS;
+  allowedUntil - LEAD_MS;
 
-/** Sees to it that a connection which was noted ends with its token, unless API Gateway ends it before. */
+/** Sends the request that ends a connection with its token, unless API Gateway ends the connection before. */
 export async function endWithToken(
-  { log, goodbyes }: Pick<Disconnecting, 'log' | 'goodbyes'>,
+  { log, disconnects }: Pick<Disconnecting, 'log' | 'disconnects'>,
   connection: Connection,
 ): Promise<void> {
   const at = disconnectAt(connection);
   const now = log.clock();
   if (at >= now + CONNECTION_LIFE_MS) return;
-  await goodbyes.send({ kind: 'expired', connection: connection.id, at }, at - now);
+  await disconnects.send({ kind: 'expired', connection: connection.id, at }, at - now);
 }
 
 /**
- * Notes a connection that is about to be opened, and sees to its end. False if its caller has `most` of them.
+ * Stores a connection that is about to be opened, and sends the request that ends it. Returns false if its caller has `most`
+ * connections.
  * @throws Refusal unavailable: then it must not be opened
  */
 export async function noteOpening(
-  { log, subscribers, goodbyes }: Pick<Disconnecting, 'log' | 'subscribers' | 'goodbyes'>,
+  { log, connections, disconnects }: Pick<Disconnecting, 'log' | 'connections' | 'disconnects'>,
   connection: Connection,
   most: number,
 ): Promise<boolean> {
   try {
-    if (!(await subscribers.connect(connection, most))) return false;
-    // Not beside it: word of a connection that is not noted yet would be taken for word of one that has left.
-    await endWithToken({ log, goodbyes }, connection);
+    if (!(await connections.add(connection, most))) return false;
+    // Not in parallel: the receiver of the request ignores a connection that is not stored.
+    await endWithToken({ log, disconnects }, connection);
     return true;
   } catch (error) {
-    // It is not opened, and nobody will tell of its end: what was noted would keep its caller's place for two hours.
-    await subscribers.disconnect(connection).catch(() => {});
-    // What is noted after that, by a write that comes late, is forgotten then.
+    // The connection is not opened, so no $disconnect comes for it: its row would keep a slot of the quota for two hours.
+    await connections.remove(connection).catch(() => {});
+    // A write that comes late stores the connection after that. The request removes it then.
     const at = log.clock() + LATE_MS;
-    await goodbyes.send({ kind: 'expired', connection: connection.id, at }, LATE_MS).catch(() => {});
+    await disconnects.send({ kind: 'expired', connection: connection.id, at }, LATE_MS).catch(() => {});
     throw error;
   }
 }
 
-/** What it takes to ask for an end. */
-export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'goodbyes'> {
-  readonly subscribers: Pick<SubscriberStore, 'connectionsOf'>;
+export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'disconnects'> {
+  readonly connections: Pick<ConnectionStore, 'ofPrincipal'>;
 }
 
-/** Has every socket ended that a principal has open. Answers how many those are. */
+/** Requests the end of every socket that a principal has open. Returns how many they are. */
 export async function requestDisconnect(
-  { log, subscribers, goodbyes }: DisconnectRequesting,
+  { log, connections, disconnects }: DisconnectRequesting,
   principal: string,
 ): Promise<number> {
   const at = log.clock();
-  const there = await subscribers.connectionsOf(principal, at);
-  if (there.length > 0) await goodbyes.send({ kind: 'kicked', principal, at }, 0);
-  return there.length;
+  const open = await connections.ofPrincipal(principal, at);
+  if (open.length > 0) await disconnects.send({ kind: 'kicked', principal, at }, 0);
+  return open.length;
 }
 
-/** Acts on word that was left, or leaves it once more. */
+/**
+ * Acts on a request, or sends it again if it is too early, or if a socket could not be ended.
+ * @param until time at which the process should have ended, in milliseconds since 1970
+ */
 export async function onDisconnectRequest(
-  parting: Disconnecting,
-  goodbye: DisconnectRequest,
+  disconnecting: Disconnecting,
+  request: DisconnectRequest,
   until: number,
 ): Promise<void> {
-  if (goodbye.kind === 'expired') await onExpired(parting, goodbye);
-  else await onKicked(parting, goodbye, until);
+  if (request.kind === 'expired') await onExpired(disconnecting, request);
+  else await onKicked(disconnecting, request, until);
 }
 
 async function onExpired(
-  parting: Disconnecting,
-  goodbye: DisconnectRequest & { kind: 'expired' },
+  disconnecting: Disconnecting,
+  request: DisconnectRequest & { kind: 'expired' },
 ): Promise<void> {
-  const { log, subscribers, goodbyes } = parting;
-  // Most sockets end long before their token: nothing more is said of those.
-  if (!(await subscribers.connection(goodbye.connection))) return;
-  const left = goodbye.at - log.clock();
-  if (left > 0) return await goodbyes.send(goodbye, left);
-  const isGone = await disconnect(parting, goodbye.connection, 'the token of this connection has ended');
-  if (!isGone) await goodbyes.send(goodbye, BACKOFF_MS);
+  const { log, connections, disconnects } = disconnecting;
+  // Most sockets end long before their token, and their requests end here.
+  if (!(await connections.get(request.connection))) return;
+  const left = request.at - log.clock();
+  if (left > 0) return await disconnects.send(request, left);
+  const isGone = await disconnect(
+    disconnecting,
+    request.connection,
+    'the token of this connection has ended',
+  );
+  if (!isGone) await disconnects.send(request, BACKOFF_MS);
 }
 
 async function onKicked(
-  parting: Disconnecting,
-  goodbye: DisconnectRequest & { kind: 'kicked' },
+  disconnecting: Disconnecting,
+  request: DisconnectRequest & { kind: 'kicked' },
   until: number,
 ): Promise<void> {
-  const { log, subscribers, goodbyes } = parting;
-  const there = await subscribers.connectionsOf(goodbye.principal, goodbye.at);
+  const { log, connections, disconnects } = disconnecting;
+  const open = await connections.ofPrincipal(request.principal, request.at);
   let isDone = true;
-  for (let first = 0; first < there.length; first += SIDE_BY_SIDE) {
-    // Whoever goes on finds those that are left: the others are forgotten.
-    if (log.clock() >= until) return await goodbyes.send(goodbye, 0);
-    const some = there.slice(first, first + SIDE_BY_SIDE);
-    const gone = await all(
-      some.map((connection) => disconnect(parting, connection, 'the hub was told to end this connection')),
+  for (let first = 0; first < open.length; first += IN_PARALLEL) {
+    // The next process finds only the sockets that are left, since each that was ended has been removed.
+    if (log.clock() >= until) return await disconnects.send(request, 0);
+    const some = open.slice(first, first + IN_PARALLEL);
+    const gone = await settleAll(
+      some.map((connection) =>
+        disconnect(disconnecting, connection, 'the hub was told to end this connection'),
+      ),
     );
     isDone &&= gone.every(Boolean);
   }
-  if (!isDone) await goodbyes.send(goodbye, BACKOFF_MS);
+  if (!isDone) await disconnects.send(request, BACKOFF_MS);
 }
 
-/** Tells a connection why, ends and forgets it. False if it could not be ended yet. */
-async function disconnect(parting: Disconnecting, connection: string, message: string): Promise<boolean> {
+/** Tells a connection the reason, closes it and removes its rows. Returns false if it may still be open. */
+async function disconnect(
+  disconnecting: Disconnecting,
+  connection: string,
+  message: string,
+): Promise<boolean> {
   const frame = JSON.stringify({ type: 'error', code: 'unauthorized', message });
-  // Whoever cannot take the frame has to go all the same.
-  const told = await parting.connections.post(connection, frame);
-  const closed = told === 'gone' ? told : await parting.connections.close(connection);
+  // A connection that cannot take the frame is closed all the same.
+  const posted = await disconnecting.poster.post(connection, frame);
+  const closed = posted === 'gone' ? posted : await disconnecting.poster.close(connection);
   if (closed === 'busy') return false;
-  await forget(parting, connection);
+  await forget(disconnecting, connection);
   return true;
 }

@@ -1,5 +1,6 @@
 /**
- * Frames: messages of a channel as a socket gets them (PROTOCOL.md §12.2), as many in one as are billed as one.
+ * Frames: messages of a channel as a socket gets them (PROTOCOL.md §12.2). A frame is filled up to 32 KB, the unit that API
+ * Gateway bills.
  * @module
  */
 import { FRAME_BYTES, MAX_POST_BYTES } from '../../../protocol/limits.ts';
@@ -9,29 +10,32 @@ import { kindOf, wireText } from '../log/messages.ts';
 import type { ReadResult } from '../log/read-log.ts';
 
 export interface Frame {
+  /** Position of the first message. */
   readonly from: Position;
+  /** Position after the last message. */
   readonly next: Position;
+  /** The JSON text that is posted. */
   readonly text: string;
-  /** How many messages are in it. */
+  /** Number of its messages. */
   readonly count: number;
 }
 
 export interface Packing {
-  /** What was subscribed, named in the frame if it is not the channel itself. */
+  /** The pattern of the subscription. The frame names it if it is not the channel itself. */
   readonly pattern: string;
-  /** Nothing from here on is packed. */
+  /** Nothing from this position on is packed; undefined for no limit. */
   readonly limit: Position | undefined;
-  /** True for a frame to each entry: then whoever has had any frames before can tell which of these came before. */
+  /** True for one frame for each entry: a client that has had some of these messages can tell which. */
   readonly isByEntry: boolean;
-  /** Frames at most. */
+  /** Highest number of frames. */
   readonly most: number;
 }
 
 export interface Packed {
   readonly frames: readonly Frame[];
-  /** Where the last frame ends; where the first would begin if there is none. */
+  /** Position after the last frame; without a frame, the position at which the first would begin. */
   readonly end: Position;
-  /** True if everything that was read went into frames. */
+  /** True if everything that was read is in the frames. */
   readonly isAll: boolean;
 }
 
@@ -39,10 +43,9 @@ const encoder = new TextEncoder();
 const bytesOf = (text: string): number => encoder.encode(text).byteLength;
 
 /**
- * Packs what was read from `from` on. A frame ends right after its last message, at whatever follows. An entry that does
- * not fit into what is left of a frame begins the next, and one that does not fit into any is cut from its own beginning:
- * so the cuts within an entry are the same whatever came before it, and frames by entry fall between those of any other
- * packing.
+ * Packs what was read from `from` on into frames. A frame ends right after its last message. An entry that does not fit into the
+ * rest of a frame begins the next frame. An entry that does not fit into one frame is cut from its own beginning on. So the cuts
+ * within an entry do not depend on the entries before it, and a packing by entry cuts wherever any other packing cuts.
  */
 export function pack(channel: Channel, result: ReadResult, from: Position, packing: Packing): Packed {
   const { pattern, limit, isByEntry, most } = packing;
@@ -83,22 +86,22 @@ export function pack(channel: Channel, result: ReadResult, from: Position, packi
   return { frames, end: end(), isAll };
 }
 
-/** A frame of no message. */
+/** Returns a frame without a message. */
 export function emptyFrame(channel: Channel, pattern: string, at: Position): Frame {
   return { from: at, next: at, text: frameText(channel, pattern, at, at, ''), count: 0 };
 }
 
-/** Says with a frame that it is the end of a closed channel. */
+/** Returns the text of a frame with the member that says that the channel is closed. */
 export const withClosed = (text: string): string => `${text.slice(0, -1)},"closed":true}`;
 
-/** The frame that says no more than that there is something. */
+/** Returns the frame that only says that a channel has grown. */
 export function announcement(channel: string, next: Position): string {
   const offset = formatOffset(next);
   return `{"type":"messages","channel":"${channel}","from":"${offset}","next":"${offset}","omitted":true}`;
 }
 
 /**
- * Written by hand, since messages are kept as the very text that was published. No name or offset needs escaping.
+ * Joins the text by hand, since messages are kept as the text that was published. No name and no offset needs escaping.
  * @param batch the messages, joined by commas; undefined to leave them out
  */
 function frameText(

@@ -1,13 +1,13 @@
 /**
- * Hint: a channel may have grown; everyone who listens to it on a socket is to be served (PROTOCOL.md §12).
+ * Handles a hint: a channel may have grown, and everyone that listens to it on a socket is to be served (PROTOCOL.md §12).
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import { settleAll } from '../settle-all.ts';
 import { announcement } from './frames.ts';
-import { all } from './post-batches.ts';
-import type { Job } from './push-ports.ts';
-import { type Push, pushShard } from './push-shard.ts';
+import type { Job, Push } from './push-ports.ts';
+import { pushShard } from './push-shard.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
 export interface Hint {
@@ -17,36 +17,39 @@ export interface Hint {
   readonly isClosing: boolean;
 }
 
-/** Serves those who listen by the channel's name and by every pattern that matches it. */
+/**
+ * Serves the subscribers of the channel and of every pattern that matches it, and wakes held requests.
+ * @param until time at which the process should have ended, in milliseconds since 1970
+ */
 export async function onHint(push: Push, hint: Hint, until: number): Promise<void> {
-  await all([wakeWaiting(push, hint), pushAll(push, hint, until)]);
+  await settleAll([wakeWaiting(push, hint), pushAll(push, hint, until)]);
 }
 
 async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
-  const known = await push.subscribers.shardsOf(patternsOf(channel), push.log.clock());
+  const known = await push.subscriptions.shardsOf(patternsOf(channel), push.log.clock());
   const shards = [...known].map(async ([pattern, count]) => {
     const shard = { channel, pattern, shard: 0 };
     if (count === 1) return await pushShard(push, { shard, offset, isClosing, until });
-    // Many owners at once: each shard to a process of its own.
+    // Several shards go to a process each, so that they are pushed to in parallel.
     const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);
   });
-  await all(shards);
+  await settleAll(shards);
 }
 
-/** Serves one shard. */
+/** Serves one shard. @param until as for `onHint` */
 export async function onJob(push: Push, { isGuard = false, ...shard }: Job, until: number): Promise<void> {
   await pushShard(push, { shard, offset: undefined, isClosing: false, isGuard, until });
 }
 
-/** Wakes the processes that hold readers of the channel: they look into the log themselves. */
+/** Wakes the processes that hold requests of the channel. They read the log themselves. */
 async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
-  const waiting = await push.subscribers.waits(channel, push.log.clock());
+  const waiting = await push.waits.waiting(channel, push.log.clock());
   const frame = announcement(channel, offset);
-  await all(
+  await settleAll(
     waiting.map(async (connection) => {
-      if ((await push.connections.post(connection, frame)) === 'gone')
-        await push.subscribers.removeWait(channel, connection);
+      if ((await push.poster.post(connection, frame)) === 'gone')
+        await push.waits.remove(channel, connection);
     }),
   );
 }

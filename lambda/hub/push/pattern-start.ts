@@ -1,33 +1,36 @@
 /**
- * Where a subscription to a pattern begins in a channel that nobody was pushed before: what is published after a
- * moment is owed, and the channel knows moments only by its entries.
+ * Finds where a subscription begins in a channel that was not pushed to it before. Everything that was published after the
+ * subscription is owed, and a channel knows times only by its entries.
  * @module
  */
 import type { Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 
-/** Clocks of different machines differ by milliseconds; two seconds are said of it in PROTOCOL.md §12.4. */
+/** In milliseconds. Clocks of different machines differ by milliseconds; PROTOCOL.md §12.4 allows two seconds. */
 export const CLOCK_SKEW_MS = 2_000;
 
-/** A position that everything published since then is behind, and little else. */
+/**
+ * Returns a position that has everything after it that was published since a time, and little else.
+ * @param since milliseconds since 1970
+ */
 export async function startSince(log: Log, channel: Channel, since: number): Promise<Position> {
   const isOlder = async (slot: number): Promise<boolean> => {
     const entry = await log.entries.nearest(channel.streamId, slot, 'from');
     return entry !== undefined && entry.time < since - CLOCK_SKEW_MS;
   };
-  // Back from the end in growing steps, since little has usually been published: then by halves.
-  let young = channel.next;
-  let old = channel.floor - 1;
-  for (let step = 1; young - step > old; step *= 2) {
-    const slot = young - step;
-    if (await isOlder(slot)) old = slot;
-    else young = slot;
+  // Back from the end in growing steps, since usually little has been published; then by halves.
+  let newer = channel.next;
+  let older = channel.floor - 1;
+  for (let step = 1; newer - step > older; step *= 2) {
+    const slot = newer - step;
+    if (await isOlder(slot)) older = slot;
+    else newer = slot;
   }
-  while (young - old > 1) {
-    const middle = Math.floor((young + old) / 2);
-    if (await isOlder(middle)) old = middle;
-    else young = middle;
+  while (newer - older > 1) {
+    const middle = Math.floor((newer + older) / 2);
+    if (await isOlder(middle)) older = middle;
+    else newer = middle;
   }
-  return { entry: young, index: 0 };
+  return { entry: newer, index: 0 };
 }

@@ -1,85 +1,82 @@
 /**
- * Posts frames to members of a shard: to each in order and at his own pace, to all of them at once.
+ * Posts frames to members of a shard: to each member in order and as fast as it takes them, to all members in parallel.
  * @module
  */
 import { isSame, type Position } from '../../../protocol/offset.ts';
+import { settleAll } from '../settle-all.ts';
 import type { Packed } from './frames.ts';
 import { moveTo } from './positions.ts';
-import type { OwnCursor, Shard, Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import type { OwnCursor, Push, Shard, Subscriber } from './push-ports.ts';
 import { forget, ownCursorAt } from './subscribe.ts';
 
-/** Before another attempt on a member who could not take a frame, in milliseconds: doubled up to a minute. */
+/** First pause after a member could not take a frame, in milliseconds. It doubles up to a minute. */
 export const BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 
-/** How long the frames of one round to one member may take, in milliseconds. */
+/** Time that the frames of one pass to one member may take, in milliseconds. */
 const SLOW_MS = 2_000;
 
 /**
- * Places that one subscription remembers. Whoever is behind in more channels of his pattern is told to read them himself:
- * a place is some 300 bytes at most, and an item may have 400 KB.
+ * Own cursors of one subscription. A member that is behind in more channels of its pattern is told to read them itself: an own
+ * cursor has up to some 300 bytes, and an item up to 400 KB.
  */
-const MAX_PLACES = 100;
+const MAX_OWN_CURSORS = 100;
 
-/** A member, and the place of his own if he has one. */
-export interface Recipients {
+/** A member, with its own cursor if it has one. */
+export interface Recipient {
   readonly member: Subscriber;
-  readonly place: OwnCursor | undefined;
+  readonly own: OwnCursor | undefined;
 }
 
-/** Frames for those who stand together. */
+/** Frames for the members at one position. */
 export interface Batch {
-  readonly members: readonly Recipients[];
+  readonly recipients: readonly Recipient[];
   readonly packed: Packed;
-  /** True if an earlier attempt at what is in it may have arrived. */
+  /** True if an earlier attempt at these frames may have arrived. */
   readonly isUnsure: boolean;
   /** True if nothing will ever follow. */
   readonly isEnd: boolean;
 }
 
 export interface PostTask {
-  /** When the lease is too close to its end for another post, in milliseconds. */
+  /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
   readonly postUntil: number;
   readonly shard: Shard;
-  /** Of the owner (Cursor.term). */
+  /** Term of the owner (Cursor.term). */
   readonly term: number;
-  /** Where the front will be. */
-  readonly front: Position;
+  /** Position of the head after this pass. */
+  readonly head: Position;
 }
 
-/** What became of a member: `joins` the front, was led `on`, `rests` until then, or `stays` where he is. */
+/**
+ * What became of a member. `joins`: it has reached the head. `advanced`: its own cursor has moved. `stays`: its position has not
+ * changed. `gone`: its subscription has ended. `backsOff`: nothing is posted to it until that time.
+ */
 export type PostOutcome =
   | { readonly kind: 'joins'; readonly member: Subscriber }
-  | { readonly kind: 'on' | 'stays' | 'gone' }
-  | { readonly kind: 'rests'; readonly until: number };
+  | { readonly kind: 'advanced' | 'stays' | 'gone' }
+  | { readonly kind: 'backsOff'; readonly until: number };
 
-export async function postBatch(push: Push, delivery: PostTask, batch: Batch): Promise<PostOutcome[]> {
-  return await all(
-    batch.members.map(async ({ member, place }): Promise<PostOutcome> => {
+/** Posts a batch and writes the own cursors that follow from it. Returns the outcomes in the order of the recipients. */
+export async function postBatch(push: Push, task: PostTask, batch: Batch): Promise<PostOutcome[]> {
+  return await settleAll(
+    batch.recipients.map(async ({ member, own }): Promise<PostOutcome> => {
       const { packed, isUnsure, isEnd } = batch;
-      const { shard, front } = delivery;
-      const end = await postAll(push, delivery, member, batch);
-      if (end === 'gone') return { kind: 'gone' };
-      if (end) return await putOff(push, delivery, member, place, end);
-      if (!place) return { kind: 'stays' };
-      if (isEnd || isSame(packed.end, front)) return { kind: 'joins', member };
+      const { shard, head, term } = task;
+      const missed = await postFrames(push, task, member, batch);
+      if (missed === 'gone') return { kind: 'gone' };
+      if (missed) return await backOff(push, task, member, own, missed);
+      if (!own) return { kind: 'stays' };
+      if (isEnd || isSame(packed.end, head)) return { kind: 'joins', member };
       if (packed.frames.length === 0) return { kind: 'stays' };
-      const { term } = delivery;
       const isThere = await moveTo(push, shard, member, { ...ownCursorAt(packed.end), isUnsure, term }, term);
-      return { kind: isThere ? 'on' : 'gone' };
+      return { kind: isThere ? 'advanced' : 'gone' };
     }),
   );
 }
 
-/** Fails only when all have ended: nothing may go on behind the back of who asked for it, least of all once a lease is given up. */
-export async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(work);
-  return await Promise.all(work);
-}
-
-/** Frame after frame, as long as they arrive. Answers where he is if one did not. */
-async function postAll(
+/** Posts frame after frame as long as they arrive. Returns the position of the member if one did not. */
+async function postFrames(
   push: Push,
   { postUntil, shard }: PostTask,
   member: Subscriber,
@@ -88,9 +85,9 @@ async function postAll(
   const begun = push.log.clock();
   for (const [nth, frame] of packed.frames.entries()) {
     const now = push.log.clock();
-    // Whoever is slow, or comes too late in a round that is, goes on from a place of his own, so that it ends for the others.
+    // A slow member, and one whose turn comes too late in a slow pass, gets an own cursor, so that the pass ends for the others.
     if (now >= postUntil || (nth > 0 && now - begun >= SLOW_MS)) return { at: frame.from, isUnsure };
-    const posted = await push.connections.post(member.connection, frame.text, postUntil);
+    const posted = await push.poster.post(member.connection, frame.text, postUntil);
     if (posted === 'sent') {
       push.watch.delivered(frame.count);
       continue;
@@ -99,29 +96,29 @@ async function postAll(
       await forget(push, member.connection, shard);
       return 'gone';
     }
-    // What was unsure stays so until the front is reached: any later frame may have arrived, too, before this one did not.
+    // A frame that was unsure stays unsure up to the head: an earlier attempt may have delivered any later frame, too.
     return { at: frame.from, isUnsure: posted === 'unsure' || isUnsure };
   }
   return undefined;
 }
 
-/** Leaves a member alone for a time. He goes on from the frame that he could not take. */
-async function putOff(
+/** Leaves a member alone for a time. It goes on from the frame that it could not take. */
+async function backOff(
   push: Push,
   { shard, term }: PostTask,
   member: Subscriber,
   before: OwnCursor | undefined,
   { at, isUnsure }: Pick<OwnCursor, 'at' | 'isUnsure'>,
 ): Promise<PostOutcome> {
-  if (!before && Object.keys(member.places).length >= MAX_PLACES) {
-    await push.subscribers.expire(shard, member);
+  if (!before && Object.keys(member.ownCursors).length >= MAX_OWN_CURSORS) {
+    await push.subscriptions.expire(shard, member);
     return { kind: 'gone' };
   }
-  const isSamePlace = before !== undefined && isSame(before.at, at);
-  const rests = (isSamePlace ? before.rests : 0) + 1;
-  const rest = Math.min(BACKOFF_MS * 2 ** (rests - 1), MAX_BACKOFF_MS);
-  // At the same moments for all who rest that long, so that one look is for all of them.
-  const until = Math.ceil((push.log.clock() + rest) / rest) * rest;
-  const place = { at, isUnsure, rests, restsUntil: until, term };
-  return (await moveTo(push, shard, member, place, term)) ? { kind: 'rests', until } : { kind: 'gone' };
+  const isSamePosition = before !== undefined && isSame(before.at, at);
+  const backoffs = (isSamePosition ? before.backoffs : 0) + 1;
+  const pause = Math.min(BACKOFF_MS * 2 ** (backoffs - 1), MAX_BACKOFF_MS);
+  // Rounded up: backoffs of the same length end together, so one job serves all these members.
+  const until = Math.ceil((push.log.clock() + pause) / pause) * pause;
+  const own = { at, isUnsure, backoffs, backoffUntil: until, term };
+  return (await moveTo(push, shard, member, own, term)) ? { kind: 'backsOff', until } : { kind: 'gone' };
 }

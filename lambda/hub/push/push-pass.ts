@@ -1,246 +1,152 @@
 /**
- * One round of a shard's owner: everyone in the set gets a few frames more, from where he is (PROTOCOL.md §12.4).
+ * One pass of a shard's owner: every member gets a few more frames, from its own position on (PROTOCOL.md §12.4).
  *
- * Most members are together at the cursor, the front. Who has a place of his own, because he asked to begin there or
- * missed a frame, is led up to the front and then joins it. Since the owner alone posts, replay and live cannot race.
+ * Most members are together at the head, which is the cursor of the shard. A member that began at an older offset, or that
+ * missed a frame, has an own cursor. The owner posts to it until it has reached the head, and then it joins the head. Since only
+ * the owner posts, history and live messages cannot overtake each other.
  * @module
  */
-import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, isBefore, isSame, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
-import { type ReadResult, read } from '../log/read-log.ts';
+import type { ReadResult } from '../log/read-log.ts';
+import { settleAll } from '../settle-all.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
-import { gatherMembers, type Members, type MemberWithCursor } from './members.ts';
-import { startSince } from './pattern-start.ts';
+import { cacheUnposted, type MemberWithCursor, type Ownership, readFrom, viewOf } from './pass-view.ts';
 import { fence } from './positions.ts';
-import { all, type Batch, type PostOutcome, postBatch, type Recipients } from './post-batches.ts';
-import type { Cursor, OwnCursor, Shard, Subscriber } from './push-ports.ts';
-import type { Push } from './push-shard.ts';
+import { type Batch, type PostOutcome, postBatch, type Recipient } from './post-batches.ts';
+import type { Cursor, OwnCursor, Push, Subscriber } from './push-ports.ts';
 
-/** Frames to each member in one round: what one who replays a long history can hold the others up for. */
-const FRAMES_PER_ROUND = 4;
+/** Frames to each member in one pass: limits how long a member that reads a long history delays the others. */
+const FRAMES_PER_PASS = 4;
 
-/** Different places that are read from in one round. */
-const PLACES_PER_ROUND = 50;
-
-/** What is left of pages of the log, at most, so that a long history is read once; a page has 1 MB. */
-const MAX_PAGES = 16;
-
-export interface Ownership {
-  readonly shard: Shard;
-  readonly cursor: Cursor;
-  /** True in the first round after an owner that did not let go: its last writes may still be on their way. */
-  readonly isTakeover: boolean;
-  /** What has been read and not posted yet, by where it begins. */
-  readonly pages: Map<string, ReadResult>;
-  /** When the lease is too close to its end to post anything more, in milliseconds. */
-  readonly postUntil: number;
-}
+/** Positions of own cursors that are read from in one pass. */
+const POSITIONS_PER_PASS = 50;
 
 export interface PushPass {
-  /** Where the front is now; undefined if nobody is there. */
-  readonly front: Position | undefined;
-  /** When the log was read that far, in milliseconds. */
+  /** Position of the head now; undefined if it has not moved because no member is there. */
+  readonly head: Position | undefined;
+  /** Time at which the log was read that far, in milliseconds since 1970. */
   readonly readAt: number;
-  /** True if the front is the end of a closed channel. */
+  /** True if the head is the end of a closed channel. */
   readonly isClosed: boolean;
-  /** True if the front has all there is, and so has everyone who does not rest. */
+  /** True if the head has all there is, and so has every member that is not in backoff. */
   readonly isDone: boolean;
   /** True if something stands beyond a gap that cannot be sealed yet. */
   readonly isGap: boolean;
-  /** When the first of those who rest is to be tried again, in milliseconds; Infinity if nobody rests. */
-  readonly restsUntil: number;
-  /** Those who have reached the front: they join it once it is committed. */
+  /** Time at which the first backoff ends, in milliseconds since 1970; Infinity if no member is in backoff. */
+  readonly backoffUntil: number;
+  /** Members that have reached the head. They join it when it has been committed. */
   readonly joining: readonly Subscriber[];
 }
 
-interface View extends Members {
-  /** What the front has not had; undefined if there is nobody to post to, or if the front must begin first. */
-  readonly page: ReadResult | undefined;
-  /** Where the front begins, if that is not the cursor. */
-  readonly begin?: Position | undefined;
-}
-
-/** Frames for those who stand at one place, and what they were made of. */
+/** Frames for the members at one position, and the page that they were made of. */
 interface PassBatch extends Batch {
   readonly page: ReadResult | undefined;
 }
 
-export async function runPass(push: Push, channel: Channel, own: Ownership): Promise<PushPass> {
-  const { shard, cursor, postUntil } = own;
+/** Posts a few frames to every member. The caller commits the result. */
+export async function runPass(push: Push, channel: Channel, ownership: Ownership): Promise<PushPass> {
+  const { shard, cursor, postUntil } = ownership;
   const readAt = push.log.clock();
-  const { page, begin, atFront, placed, resting } = await look(push, channel, own);
-  const rested = resting.map(({ place }) => place.restsUntil);
-  // Whoever was served is owed what follows.
-  const owedSince = Math.max(readAt, ...atFront.map(({ since }) => since));
-  if (begin || !page) await takeOver(push, own, [...placed, ...resting]);
+  const { page, begin, atHead, behind, inBackoff } = await viewOf(push, channel, ownership);
+  const backoffEnds = inBackoff.map(({ own }) => own.backoffUntil);
+  // A member that was posted to is owed what follows, also if it subscribed after `readAt`.
+  const owedSince = Math.max(readAt, ...atHead.map(({ since }) => since));
+  if (begin || !page) await fenceAfterTakeover(push, ownership, [...behind, ...inBackoff]);
   // A new beginning is committed before anything is posted: if this owner dies, the next must not choose another.
-  if (begin) return { ...nothing(rested), front: begin, readAt: owedSince, isDone: false };
-  if (!page) return nothing(rested);
-  const packed = packFor(channel, own, page, undefined, cursor.isUnclean);
+  if (begin) return { ...nothing(backoffEnds), head: begin, readAt: owedSince, isDone: false };
+  if (!page) return nothing(backoffEnds);
+  const packed = packFor(channel, ownership, page, undefined, cursor.isUnclean);
   const isClosed = packed.isAll && page.closed;
-  const front: PassBatch = {
-    members: atFront.map((member) => ({ member, place: undefined })),
+  const headBatch: PassBatch = {
+    recipients: atHead.map((member) => ({ member, own: undefined })),
     packed: isClosed && !isTold(cursor, packed.end) ? closing(channel, shard.pattern, packed) : packed,
     isUnsure: cursor.isUnclean,
     isEnd: isClosed,
     page,
   };
-  const groups = grouped(placed);
-  const legs = await catchingUp(push, channel, own, groups.slice(0, PLACES_PER_ROUND), packed.end);
-  const ended = legs.map((leg) =>
-    isClosed && (!isBefore(leg.packed.end, packed.end) || (leg.packed.isAll && leg.page?.closed))
-      ? { ...leg, packed: closing(channel, shard.pattern, leg.packed), isEnd: true }
-      : leg,
+  const groups = groupByPosition(behind);
+  const behindBatches = await batchesBehind(
+    push,
+    channel,
+    ownership,
+    groups.slice(0, POSITIONS_PER_PASS),
+    packed.end,
   );
-  const delivery = { shard, postUntil, term: cursor.term, front: packed.end };
-  const posted = [front, ...ended];
-  const each = await all(posted.map(async (leg) => await postBatch(push, delivery, leg)));
-  for (const [at, leg] of posted.entries()) tellLag(push, leg, each[at] ?? []);
-  const fates = each.flat();
-  const stayed = posted.flatMap(({ members }, at) =>
-    members.filter((_, nth) => each[at]?.[nth]?.kind === 'stays').filter(isPlaced),
+  const ended = behindBatches.map((batch) =>
+    isClosed && (!isBefore(batch.packed.end, packed.end) || (batch.packed.isAll && batch.page?.closed))
+      ? { ...batch, packed: closing(channel, shard.pattern, batch.packed), isEnd: true }
+      : batch,
   );
-  const leftOut = groups.slice(PLACES_PER_ROUND).flatMap(({ members }) => members);
-  await takeOver(push, own, [...stayed, ...leftOut, ...resting]);
-  keepRest(own, [front, ...legs], packed.end);
+  const task = { shard, postUntil, term: cursor.term, head: packed.end };
+  const posted = [headBatch, ...ended];
+  const each = await settleAll(posted.map(async (batch) => await postBatch(push, task, batch)));
+  for (const [at, batch] of posted.entries()) reportLag(push, batch, each[at] ?? []);
+  const outcomes = each.flat();
+  const stayed = posted.flatMap(({ recipients }, at) =>
+    recipients.filter((_, nth) => each[at]?.[nth]?.kind === 'stays').filter(hasOwnCursor),
+  );
+  const leftOut = groups.slice(POSITIONS_PER_PASS).flatMap(({ recipients }) => recipients);
+  await fenceAfterTakeover(push, ownership, [...stayed, ...leftOut, ...inBackoff]);
+  cacheUnposted(ownership, [headBatch, ...behindBatches], packed.end);
   const isBehind =
-    leftOut.some(({ place }) => isBefore(place.at, packed.end)) || fates.some(({ kind }) => kind === 'on');
+    leftOut.some(({ own }) => isBefore(own.at, packed.end)) ||
+    outcomes.some(({ kind }) => kind === 'advanced');
+  const newBackoffs = outcomes.flatMap((outcome) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
   return {
-    front: packed.end,
+    head: packed.end,
     readAt: owedSince,
     isClosed,
     isDone: packed.isAll && (page.upToDate || page.isGap) && !isBehind,
-    isGap: [front, ...legs].some((leg) => leg.page?.isGap),
-    restsUntil: Math.min(...rested, ...fates.flatMap((fate) => (fate.kind === 'rests' ? [fate.until] : []))),
-    joining: fates.flatMap((fate) => (fate.kind === 'joins' ? [fate.member] : [])),
+    isGap: [headBatch, ...behindBatches].some((batch) => batch.page?.isGap),
+    backoffUntil: Math.min(...backoffEnds, ...newBackoffs),
+    joining: outcomes.flatMap((outcome) => (outcome.kind === 'joins' ? [outcome.member] : [])),
   };
 }
 
-const isPlaced = (standing: Recipients): standing is MemberWithCursor => standing.place !== undefined;
+const hasOwnCursor = (recipient: Recipient): recipient is MemberWithCursor => recipient.own !== undefined;
 
-/** Whoever replays a history, or goes on after a rest, is behind by his own doing. */
-function tellLag(
+/** Reports the lag of live members. A member that reads history, or comes out of a backoff, is late by its own doing. */
+function reportLag(
   { watch, log }: Push,
-  { members, packed, page }: PassBatch,
-  fates: readonly PostOutcome[],
+  { recipients, packed, page }: PassBatch,
+  outcomes: readonly PostOutcome[],
 ): void {
   const [oldest] = page?.entries ?? [];
   if (!oldest || packed.frames.length === 0) return;
-  const isLive = ({ member, place }: Recipients): boolean =>
-    member.since <= oldest.time && (place?.rests ?? 0) === 0;
-  const isToldInTime = members.some((standing, at) => {
-    const { kind = 'gone' } = fates[at] ?? {};
-    return kind !== 'gone' && kind !== 'rests' && isLive(standing);
+  const isLive = ({ member, own }: Recipient): boolean =>
+    member.since <= oldest.time && (own?.backoffs ?? 0) === 0;
+  const hasLiveOutcome = recipients.some((recipient, at) => {
+    const { kind = 'gone' } = outcomes[at] ?? {};
+    return kind !== 'gone' && kind !== 'backsOff' && isLive(recipient);
   });
-  if (isToldInTime) watch.lag(log.clock() - oldest.time);
+  if (hasLiveOutcome) watch.lag(log.clock() - oldest.time);
 }
 
-/** True if the front was told of this very end: an earlier life of the channel had another. */
+/** Returns true if the head was told of this very end: an earlier life of the channel had another. */
 const isTold = ({ isClosed, delivered }: Cursor, end: Position): boolean =>
   isClosed && delivered !== undefined && isSame(delivered, end);
 
-const nothing = (rested: readonly number[]): PushPass => ({
-  front: undefined,
+const nothing = (backoffEnds: readonly number[]): PushPass => ({
+  head: undefined,
   readAt: 0,
   isClosed: false,
   isDone: true,
   isGap: false,
-  restsUntil: Math.min(...rested),
+  backoffUntil: Math.min(...backoffEnds),
   joining: [],
 });
 
-/** What the front has not had yet, and who is in the set. No page if there is nobody to post to. */
-async function look(push: Push, channel: Channel, own: Ownership): Promise<View> {
-  const { shard } = own;
-  const { delivered, at } = own.cursor;
-  // The log first, the members after: whoever subscribed before a message was published is seen with it.
-  const page = delivered && (await readFrom(push, channel, own, delivered));
-  const seen = await gatherMembers(push, shard, own.cursor.fence);
-  // Who listens to the channel by its name has come to the front by joining it, so the cursor is his in any case.
-  // And after an owner that died, everyone may have had something.
-  const isOwed = ({ since }: Subscriber) =>
-    since <= at || own.cursor.isUnclean || shard.pattern === shard.channel;
-  if (page && seen.atFront.some(isOwed)) return { ...seen, page };
-  if (seen.atFront.length > 0) {
-    const begin = await beginning(push, channel, own.cursor, seen.atFront);
-    return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
-  }
-  const [foremost] = seen.placed.map(({ place }) => place.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
-  // Never back: who rests may have had something up to the cursor, and must be led past that before joining the front.
-  const isBehind = foremost && delivered && isBefore(foremost, delivered);
-  if (isBehind) return { ...seen, page };
-  return { ...seen, page: foremost && (await readFrom(push, channel, own, foremost)) };
-}
-
 /**
- * Rewrites the places that the first round of an owner which took over has not written. Before the cursor moves: a member
- * that a late write brought to the front would miss what lies before it.
+ * Rewrites the own cursors that the first pass after a takeover has not written. It does so before the head moves: a late write
+ * of the earlier owner could bring a member to the head, and the member would miss what lies before it.
  */
-async function takeOver(
+async function fenceAfterTakeover(
   push: Push,
   { shard, cursor, isTakeover }: Ownership,
-  left: readonly MemberWithCursor[],
+  members: readonly MemberWithCursor[],
 ) {
-  if (isTakeover) await all(left.map((one) => fence(push, shard, one, cursor.term)));
-}
-
-/**
- * Where a front begins whose members all came after the cursor was left: what lies before them is not owed to anybody.
- * Undefined if that is the cursor itself.
- */
-async function beginning(
-  push: Push,
-  channel: Channel,
-  { delivered }: Cursor,
-  atFront: readonly Subscriber[],
-): Promise<Position | undefined> {
-  const begin = await startSince(push.log, channel, Math.min(...atFront.map(({ since }) => since)));
-  return delivered && !isBefore(delivered, begin) ? undefined : begin;
-}
-
-/** History that is gone is skipped here, and the frame that follows says so: its `from` is not the last `next`. */
-async function readFrom(
-  push: Push,
-  found: Channel,
-  { pages }: Ownership,
-  from: Position,
-): Promise<ReadResult> {
-  const kept = pages.get(formatOffset(from));
-  if (kept) return kept;
-  // Somebody may stand further on than the channel was when it was looked up.
-  const isAhead = from.entry > found.next;
-  const channel = (isAhead && (await push.log.channels.get(found.name))) || found;
-  try {
-    // The zero offset stays what it was called: nothing lies between it and the beginning.
-    return { ...(await read(push.log, channel, from)), from };
-  } catch (error) {
-    // One place that is no more, or never was, must not stop the others.
-    const isNone = error instanceof Refusal && ['offset_gone', 'bad_offset'].includes(error.code);
-    if (!isNone) throw error;
-    return await read(push.log, channel, 'beginning');
-  }
-}
-
-/** Keeps what a round had too many frames of, for the next. */
-function keepRest({ pages }: Ownership, legs: readonly PassBatch[], front: Position): void {
-  pages.clear();
-  const cut = legs.filter(({ packed, page }) => page && !packed.isAll);
-  for (const { packed, page } of cut.slice(0, MAX_PAGES)) {
-    if (page && (page === legs[0]?.page || !isSame(packed.end, front)))
-      pages.set(formatOffset(packed.end), restOf(page, packed.end));
-  }
-}
-
-function restOf(page: ReadResult, from: Position): ReadResult {
-  const entries = page.entries.flatMap((entry) => {
-    if (entry.slot < from.entry) return [];
-    const skipped = entry.slot === from.entry ? from.index - entry.first : 0;
-    return [{ ...entry, first: entry.first + skipped, messages: entry.messages.slice(skipped) }];
-  });
-  const messages = entries.flatMap((entry) => entry.messages);
-  // What was the end when it was read, or a gap, need not be any more: the log is asked again before anybody lets go.
-  return { ...page, from, entries, messages, upToDate: false, isGap: false };
+  if (isTakeover) await settleAll(members.map((one) => fence(push, shard, one, cursor.term)));
 }
 
 function packFor(
@@ -250,49 +156,49 @@ function packFor(
   limit: Position | undefined,
   isByEntry: boolean,
 ): Packed {
-  return pack(channel, page, page.from, { pattern: shard.pattern, limit, isByEntry, most: FRAMES_PER_ROUND });
+  return pack(channel, page, page.from, { pattern: shard.pattern, limit, isByEntry, most: FRAMES_PER_PASS });
 }
 
-/** Says with the last frame, or with one of its own, that this is the end of a closed channel. */
+/** Says with the last frame, or with an empty one, that this is the end of a closed channel. */
 function closing(channel: Channel, pattern: string, packed: Packed): Packed {
   const last = packed.frames.at(-1) ?? emptyFrame(channel, pattern, packed.end);
   return { ...packed, frames: [...packed.frames.slice(0, -1), { ...last, text: withClosed(last.text) }] };
 }
 
 interface Group {
-  readonly place: Pick<OwnCursor, 'at' | 'isUnsure'>;
-  readonly members: MemberWithCursor[];
+  readonly own: Pick<OwnCursor, 'at' | 'isUnsure'>;
+  readonly recipients: MemberWithCursor[];
 }
 
-/** Those at the same place together, the hindmost first. */
-function grouped(placed: readonly MemberWithCursor[]): Group[] {
+/** Returns the members by position, the one that is furthest behind first. */
+function groupByPosition(behind: readonly MemberWithCursor[]): Group[] {
   const groups = new Map<string, Group>();
-  for (const one of placed) {
-    const { at, isUnsure } = one.place;
+  for (const one of behind) {
+    const { at, isUnsure } = one.own;
     const key = `${formatOffset(at)}${isUnsure}`;
-    const group = groups.get(key) ?? { place: { at, isUnsure }, members: [] };
-    group.members.push(one);
+    const group = groups.get(key) ?? { own: { at, isUnsure }, recipients: [] };
+    group.recipients.push(one);
     groups.set(key, group);
   }
-  return [...groups.values()].sort((one, other) => (isBefore(one.place.at, other.place.at) ? -1 : 1));
+  return [...groups.values()].sort((one, other) => (isBefore(one.own.at, other.own.at) ? -1 : 1));
 }
 
-/** The way to the front of everyone who is not there; whoever is ahead of it waits for it. */
-async function catchingUp(
+/** Returns a batch for each group, up to the head. A group that is ahead of the head gets no frame, and waits for it. */
+async function batchesBehind(
   push: Push,
   channel: Channel,
-  own: Ownership,
+  ownership: Ownership,
   groups: readonly Group[],
-  front: Position,
+  head: Position,
 ): Promise<PassBatch[]> {
-  return await all(
-    groups.map(async ({ place: { at, isUnsure }, members }) => {
-      const isByEntry = isUnsure || own.cursor.isUnclean;
-      const page = isBefore(at, front) ? await readFrom(push, channel, own, at) : undefined;
+  return await settleAll(
+    groups.map(async ({ own: { at, isUnsure }, recipients }) => {
+      const isByEntry = isUnsure || ownership.cursor.isUnclean;
+      const page = isBefore(at, head) ? await readFrom(push, channel, ownership, at) : undefined;
       const packed = page
-        ? packFor(channel, own, page, front, isByEntry)
+        ? packFor(channel, ownership, page, head, isByEntry)
         : { frames: [], end: at, isAll: true };
-      return { members, packed, isUnsure: isByEntry, isEnd: false, page };
+      return { recipients, packed, isUnsure: isByEntry, isEnd: false, page };
     }),
   );
 }

@@ -1,150 +1,171 @@
 /**
- * Who listens on sockets, and what the domain needs to know and tell them: the ports of the push (PROTOCOL.md §12).
+ * The ports of the push (PROTOCOL.md §12): the stores that say who listens and who pushes, and what the push can do to a socket.
+ *
+ * The SDK gives a write up after 800 ms and repeats it, and the first attempt may still be under way. So every write of these
+ * stores may be carried out twice, and late. A write that is carried out again after its answer changes nothing, and a
+ * repetition gets the answer of the first attempt (test/contract/listeners.test.ts). There are three exceptions. A late
+ * `SubscriptionStore.add` may bring back a subscription that was removed. A late `note` may bring back a note, and a late
+ * `unnote` may take away a newer note. Therefore `unsubscribe` also ends a subscription that has no note, and the next
+ * `subscribe` completes a note that has no subscription.
+ *
+ * All times are in milliseconds since 1970.
  * @module
  */
 import type { Capability } from '../../../protocol/capability.ts';
 import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import type { Log } from '../log/log-ports.ts';
 
-/** A socket, and what its caller may do: nothing but `$connect` ever sees the token. */
+/** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
 export interface Connection {
   readonly id: string;
-  /** Who the token was made for, if it says so: by whom connections are counted, and whose can be ended together. */
+  /** The `sub` of the token, if it has one. Connections are counted and ended by it. */
   readonly principal: string | undefined;
   readonly capability: Capability;
-  /** When it was opened, in milliseconds. */
+  /** Time at which it was opened. */
   readonly since: number;
-  /** When the token ends, in milliseconds; undefined for callers without one. */
+  /** Time at which the token ends; undefined for a caller without a token. */
   readonly allowedUntil: number | undefined;
-  /** When API Gateway will have ended the connection at the latest, in milliseconds. */
+  /** Time by which API Gateway has ended the connection. */
   readonly until: number;
-  /** Pattern → shard that its subscription is kept in. */
+  /** Notes of its subscriptions: pattern → shard in which the subscription is stored. */
   readonly subscriptions: Readonly<Record<string, number>>;
 }
 
-/** Where a subscriber goes on who is not with the others. */
+/** The position of one member that is not at the head of its shard. */
 export interface OwnCursor {
   readonly at: Position;
-  /** True if the frame that began there may have arrived all the same. */
+  /** True if the frame that began there may have arrived after all. */
   readonly isUnsure: boolean;
-  /** How often in a row he could not take a frame, and until when he is left alone for that, in milliseconds. */
-  readonly rests: number;
-  readonly restsUntil: number;
-  /** Of the owner that wrote it (Cursor.term); 0 for where a subscription begins. */
+  /** How many times in a row the member could not take a frame. */
+  readonly backoffs: number;
+  /** Time until which nothing is posted to the member, after such a failure; 0 if there was none. */
+  readonly backoffUntil: number;
+  /** Term of the owner that wrote it (Cursor.term); 0 for the beginning of a subscription. */
   readonly term: number;
 }
 
-/** One subscription. */
+/** One subscription of one connection. */
 export interface Subscriber {
   /** Tells it from an earlier subscription of the same connection to the same pattern. */
   readonly id: string;
   readonly connection: string;
-  /** When it began, in milliseconds. */
+  /** Time at which it began. */
   readonly since: number;
-  /** When its connection and its token will have ended, in milliseconds. */
+  /** Time by which its connection has ended. */
   readonly until: number;
+  /** Time at which the token ends; EXPIRED (subscribe.ts) if the hub ended the subscription for another reason. */
   readonly allowedUntil: number | undefined;
-  /** Counts how often it has joined the others: a place that is written late must not lead it back. */
+  /** Counts how many times it has joined the head. By this, an own cursor that is written late is refused. */
   readonly joins: number;
-  /** Channel → where it goes on. In every other channel that matches it is with the others, at the cursor. */
-  readonly places: Readonly<Record<string, OwnCursor>>;
+  /** Channel → own cursor. In every other channel that matches, the subscriber is at the head of the shard. */
+  readonly ownCursors: Readonly<Record<string, OwnCursor>>;
 }
 
-/** The place of its own that is stored for a subscriber in a channel. */
-export const ownCursorIn = ({ places }: Subscriber, channel: string): OwnCursor | undefined =>
-  ownValue(places, channel);
+/** Returns the own cursor of a subscriber in a channel; undefined if it is at the head. */
+export const ownCursorIn = ({ ownCursors }: Subscriber, channel: string): OwnCursor | undefined =>
+  ownValue(ownCursors, channel);
 
-/** The subscriptions of a pattern are kept in shards, so that many can be pushed to at once. */
+/** A part of the subscriptions of a pattern. Several processes can push to one pattern, each to its shard. */
 export interface PatternShard {
   readonly pattern: string;
   readonly shard: number;
 }
 
-/** The unit of order: whoever owns it is the only one who posts messages of the channel to that set. */
+/** The unit of order: only the owner of a shard posts messages of the channel to its members. */
 export interface Shard extends PatternShard {
   readonly channel: string;
 }
 
-/**
- * Every write of the stores of this file may be carried out twice, and late: the SDK gives an attempt up after 800 ms and
- * repeats it, and the first one may still be on its way. A write that is carried out again after it was answered changes
- * nothing, and a repetition is answered as the first one (test/contract/listeners.test.ts). There are three exceptions: an
- * `add` may bring back what was removed, a `note` what was taken back, and an `unnote` may take back a later note. So an
- * `unsubscribe` also ends a subscription that has no note, and a note without a subscription is completed by the next.
- */
-export interface SubscriberStore {
-  /** Notes it, unless its principal has `most` of them; says whether it did. */
-  connect(connection: Connection, most: number): Promise<boolean>;
-  connection(id: string): Promise<Connection | undefined>;
-  /** Forgets the connection itself, once; its subscriptions are removed one by one. */
-  disconnect(connection: Pick<Connection, 'id' | 'principal' | 'since'>): Promise<void>;
-  /** The connections that a principal had opened by then, and that may still be there. */
-  connectionsOf(principal: string, by: number): Promise<readonly string[]>;
-  /** Notes the subscription on its connection. `full`: it has `most` others; `gone`: there is no such connection. */
-  note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
-  /** Takes the note back. */
-  unnote(id: string, pattern: string): Promise<void>;
+export interface ConnectionStore {
+  /** Adds a connection, unless its principal has `most` of them. Returns false if it has. */
+  add(connection: Connection, most: number): Promise<boolean>;
+  /** Returns the connection, as of every write that was answered before. */
+  get(id: string): Promise<Connection | undefined>;
+  /** Removes the connection, and gives its slot of the quota back once. Its subscriptions stay. */
+  remove(connection: Pick<Connection, 'id' | 'principal' | 'since'>): Promise<void>;
+  /** Returns the ids of the connections that a principal had opened by that time and that may still be open. */
+  ofPrincipal(principal: string, by: number): Promise<readonly string[]>;
   /**
-   * Makes a pattern known until then. Answers its number of shards, and how many joined it within the life of a
-   * connection, this one included: about as many as listen.
+   * Notes a subscription on its connection. Returns `there` if it is noted already, `full` if the connection has `most`
+   * others, `gone` if there is no such connection.
+   */
+  note(id: string, set: PatternShard, most: number): Promise<'noted' | 'there' | 'full' | 'gone'>;
+  /** Removes the note. */
+  unnote(id: string, pattern: string): Promise<void>;
+}
+
+export interface SubscriptionStore {
+  /**
+   * Makes a pattern known until that time. Returns its number of shards, and how many have joined it within the life of a
+   * connection, this one included. That is about the number of its subscribers.
    */
   open(
     pattern: string,
     now: number,
     until: number,
   ): Promise<{ readonly shards: number; readonly joined: number }>;
-  /** The number of shards of each of the patterns that are known. */
+  /** Returns the number of shards of each pattern that is known. */
   shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
-  /** Doubles the shards of a pattern, if they still are that many. */
+  /** Doubles the number of shards of a pattern, if it still is `shards`. */
   split(pattern: string, shards: number): Promise<void>;
   /**
-   * Adds the subscription unless the connection has one in the set that has not ended by then. A new one takes the place
-   * of an older one that its connection has no note of. Returns whether it is there.
+   * Adds the subscription, unless the connection has one in the shard that has not ended. A new one (`isNew`: the connection
+   * had no note of it) replaces an older one. Returns true if this very subscription is stored now.
    */
   add(set: PatternShard, subscriber: Subscriber, isNew: boolean): Promise<boolean>;
-  /** Everyone in the set, as of every `add` that was answered before. */
+  /** Returns all subscriptions of the shard, as of every `add` that was answered before. */
   members(set: PatternShard): Promise<readonly Subscriber[]>;
-  /** The subscription of a connection in the set, as of every write that was answered before. */
+  /** Returns the subscription of a connection in the shard, as of every write that was answered before. */
   member(set: PatternShard, connection: string): Promise<Subscriber | undefined>;
   /**
-   * Moves a subscriber to a place of its own, or (undefined) to the others, if it still is that subscription and stands
-   * where `subscriber` says; if that is with the others, if it has not left and joined them since. Returns false if it
-   * does not, also for a repetition.
+   * Gives a subscriber an own cursor in a channel, or (undefined) moves it to the head. It does so only if the stored
+   * subscription is the same one, has the own cursor that `subscriber` has, and, if it has none, has not left and joined
+   * the head meanwhile. Returns false if not, also for a repetition.
    */
   move(
     set: PatternShard,
     subscriber: Subscriber,
     channel: string,
-    place: OwnCursor | undefined,
+    cursor: OwnCursor | undefined,
   ): Promise<boolean>;
-  /** Removes the subscription of a connection, if it is the one named, or began by then, in milliseconds. */
+  /** Removes the subscription of a connection, if it has that id, or began by that time. */
   remove(set: PatternShard, connection: string, which?: { id: string } | { by: number }): Promise<void>;
-  /** Ends a subscription with what it remembers, so that its next push tells the client and removes it. */
+  /** Marks a subscription as ended, and drops its own cursors. Its next push tells the client and removes it. */
   expire(set: PatternShard, subscriber: Subscriber): Promise<void>;
-  /** Connections of processes that hold readers of the channel, and are to be woken. */
-  waits(channel: string, now: number): Promise<readonly string[]>;
-  removeWait(channel: string, connection: string): Promise<void>;
+}
+
+/** Which processes hold requests of a channel, and by which wake socket the push can wake them. */
+export interface WaitStore {
+  /** How long one row lasts, in milliseconds. */
+  readonly shownForMs: number;
+  /** Shows that a process waits on a channel. */
+  show(channel: string, connection: string, now: number): Promise<void>;
+  /** Returns the connections of the wake sockets that wait on a channel. */
+  waiting(channel: string, now: number): Promise<readonly string[]>;
+  /** Removes the row of a wake socket that has gone. */
+  remove(channel: string, connection: string): Promise<void>;
 }
 
 /** How far a shard has been pushed to. */
 export interface Cursor {
-  /** Everyone without a place of their own has everything before this. Undefined before the first push. */
+  /** The head: every member without an own cursor has everything before it. Undefined before the first push. */
   readonly delivered: Position | undefined;
-  /** When the log was read that far, in milliseconds. */
+  /** Time at which the log was read that far. */
   readonly at: number;
-  /** True once its members know that the channel is closed. */
+  /** True if the members know that the channel is closed. */
   readonly isClosed: boolean;
-  /** When a look is due that somebody was told to take, at a gap or at who rests, in milliseconds. */
+  /** Time of the next job that was sent for this shard, because of a gap or of a member in backoff. */
   readonly lookAt: number;
-  /** Counts who came while it was owned. */
+  /** Counts the processes that came while the shard had an owner. */
   readonly asks: number;
-  /** True if it has an owner, or had one that did not get to the end: nobody knows which frames have arrived. */
+  /** True if there is an owner, or if the last owner did not finish: it is unknown which frames have arrived. */
   readonly isUnclean: boolean;
   /** Counts the owners. */
   readonly term: number;
   /**
-   * Places of earlier terms count for nothing, but for those of term 0: the owner of this term took over from one that did
-   * not let go, and rewrote all places that it found. Others were written late.
+   * Own cursors of earlier terms are ignored, except those of term 0. The owner of this term took over from one that did not
+   * let go, and rewrote every own cursor that it found. All others were written late.
    */
   readonly fence: number;
 }
@@ -154,7 +175,7 @@ export type Progress = Omit<Cursor, 'asks' | 'term'>;
 /** The right to push to a shard, as it was taken or renewed last. */
 export interface Lease {
   readonly owner: string;
-  /** When it ends, in milliseconds. Each renewal ends later than the one before: by that a late write of it is known. */
+  /** Time at which it ends. Each renewal ends later than the one before, so a late write of an earlier one is known as such. */
   readonly until: number;
 }
 
@@ -162,16 +183,22 @@ export interface CursorStore {
   get(shard: Shard): Promise<Cursor | undefined>;
   /**
    * Takes the lease if it is free or has run out, unless it was let go after `now`. Returns the cursor as it was left;
-   * undefined if the lease is another's.
+   * undefined if another process has the lease.
    */
   take(shard: Shard, lease: Lease, now: number): Promise<Cursor | undefined>;
-  /** Asks the owner to look once more before it lets go. Returns until when a guard is on its way; undefined if there is no owner. */
+  /**
+   * Asks the owner to look once more before it lets go. Returns the time until which a guard is under way; undefined if there
+   * is no owner.
+   */
   ask(shard: Shard, now: number): Promise<number | undefined>;
-  /** Notes that a guard is on its way until then, in milliseconds. */
+  /** Notes that a guard is under way until that time. */
   guard(shard: Shard, until: number): Promise<void>;
-  /** Commits, and keeps the lease until then. Returns the count of asks; undefined if the lease was lost. */
+  /** Commits, and keeps the lease until that time. Returns the count of asks; undefined if the lease was lost. */
   commit(shard: Shard, lease: Lease, progress: Progress, until: number): Promise<number | undefined>;
-  /** Commits and lets go, unless somebody asked since; without a count in any case. Says whether it did. */
+  /**
+   * Commits and lets go, unless a process has asked since (`asks` is the count that the owner knows; undefined: in any case).
+   * Returns false if it did not.
+   */
   release(
     shard: Shard,
     lease: Lease,
@@ -179,46 +206,68 @@ export interface CursorStore {
     asks: number | undefined,
     now: number,
   ): Promise<boolean>;
-  /** Lets go without a commit: the next owner takes it that anything may have arrived. */
+  /** Lets go without a commit. The next owner must assume that any frame may have arrived. */
   abandon(shard: Shard, owner: string, now: number): Promise<void>;
 }
 
-/** What became of a post. `busy`: it did not arrive. `unsure`: it may have. */
+/** The result of a post. `busy`: it did not arrive. `unsure`: it may have arrived. */
 export type Posted = 'sent' | 'gone' | 'busy' | 'unsure';
 
-/** What became of an end. `busy`: it is not known to have ended. */
+/** The result of closing a connection. `busy`: it may still be open. */
 export type Closed = 'closed' | 'gone' | 'busy';
 
-export interface Connections {
+export interface SocketPoster {
   /**
-   * Posts are sent in the order in which they are asked for, but those that are under way together may overtake each
-   * other: who needs an order on a connection waits for each.
-   * @param by no attempt is begun after that, by the clock, in milliseconds
-   * @throws Error for what is a defect of the hub or of its grants, not of the connection
+   * Posts a frame to a connection. Posts that are under way together may overtake each other, so a caller that needs an order
+   * on a connection waits for each.
+   * @param by time after which no attempt is begun
+   * @throws Error for a defect of the hub or of its permissions
    */
   post(connection: string, frame: string, by?: number): Promise<Posted>;
-  /** Ends a connection. @throws Error as `post` */
+  /** Closes a connection. @throws Error as `post` */
   close(connection: string): Promise<Closed>;
 }
 
-/** A shard to be looked at. */
+/** A shard that a process has to look at. */
 export interface Job extends Shard {
   /** True for a guard: there is nothing to do unless the owner of the shard has died. */
   readonly isGuard?: boolean;
 }
 
-/** Work for another time, or for somebody else. */
 export interface Jobs {
-  /** Has each of the shards looked at, after that many milliseconds. */
+  /** Sends one job for each shard, which arrives after that many milliseconds. */
   send(jobs: readonly Job[], delayMs: number): Promise<void>;
 }
 
-/** Word that sockets have to go: one when its token has ended, or all that a principal had opened by then. */
+/** Says that a socket has to go because its token has ended, or all sockets that a principal had opened by then. */
 export type DisconnectRequest =
   | { readonly kind: 'expired'; readonly connection: string; readonly at: number }
   | { readonly kind: 'kicked'; readonly principal: string; readonly at: number };
 
 export interface DisconnectQueue {
-  /** Leaves word for after that long, or for earlier: whoever gets it then leaves it once more. */
-  send(goodbye: DisconnectRequest, delayMs: number): Promise<void>;
+  /**
+   * Sends a request that arrives after `delayMs`, or earlier: a queue delays by 15 minutes at most. Its receiver sends a
+   * request that is too early again.
+   */
+  send(request: DisconnectRequest, delayMs: number): Promise<void>;
+}
+
+/** Is told how the push is doing. It must not throw. */
+export interface PushWatch {
+  /** Counts the messages that have arrived at one connection. */
+  readonly delivered: (count: number) => void;
+  /** Notes how many milliseconds ago the oldest message of a frame was published, when it has been posted to live members. */
+  readonly lag: (ms: number) => void;
+}
+
+/** Everything that a push needs. */
+export interface Push {
+  readonly log: Log;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly waits: Pick<WaitStore, 'waiting' | 'remove'>;
+  readonly cursors: CursorStore;
+  readonly poster: SocketPoster;
+  readonly jobs: Jobs;
+  readonly watch: PushWatch;
 }

@@ -1,95 +1,71 @@
 /**
- * Push: one owner to each shard of a channel's subscribers (PROTOCOL.md §12.4).
+ * Push: each shard of a channel's subscribers has one owner at a time (PROTOCOL.md §12.4).
  *
- * A hint says that a channel may have grown. Whoever handles it takes the lease of the shard, or leaves it to the owner,
- * who looks once more before letting go: so a burst of events becomes one frame, and no two processes ever post to the
- * same sockets. The lease runs out with its owner; who takes over from one that died repeats what may have arrived, entry
- * by entry, so that clients can tell.
+ * A hint says that a channel may have grown. The process that handles the hint takes the lease of the shard. If another process
+ * has the lease, it asks that owner to look once more before it lets go. So a burst of events becomes one frame, and no two
+ * processes post to the same sockets. The lease of an owner that dies runs out. The next owner repeats what may have arrived,
+ * one frame for each entry, so that clients can tell which messages they have had.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { isBefore, type Position } from '../../../protocol/offset.ts';
+import { isBusy } from '../defects.ts';
 import { isAlive } from '../log/channel.ts';
-import type { Log } from '../log/log-ports.ts';
+import { settleAll } from '../settle-all.ts';
+import type { Ownership } from './pass-view.ts';
 import { moveTo } from './positions.ts';
-import { all, BACKOFF_MS } from './post-batches.ts';
-import { type Ownership, type PushPass, runPass } from './push-pass.ts';
-import type {
-  Connections,
-  Cursor,
-  CursorStore,
-  Jobs,
-  Lease,
-  Progress,
-  Shard,
-  SubscriberStore,
-} from './push-ports.ts';
-
-/** Is told how the push is doing. It must not throw. */
-export interface PushWatch {
-  /** So many messages have arrived at one connection. */
-  readonly delivered: (count: number) => void;
-  /** What was published so many milliseconds ago, and since, has been posted to those who were waiting for it. */
-  readonly lag: (ms: number) => void;
-}
-
-export interface Push {
-  readonly log: Log;
-  readonly subscribers: SubscriberStore;
-  readonly cursors: CursorStore;
-  readonly connections: Connections;
-  readonly jobs: Jobs;
-  readonly watch: PushWatch;
-}
+import { BACKOFF_MS } from './post-batches.ts';
+import { type PushPass, runPass } from './push-pass.ts';
+import type { Cursor, Lease, Progress, Push, Shard } from './push-ports.ts';
 
 export interface PushTask {
   readonly shard: Shard;
-  /** What the hint said that the channel has grown to; undefined for a look whatever was pushed before. */
+  /** The end of the channel as the hint says; undefined to look at the shard in any case. */
   readonly offset: Position | undefined;
   readonly isClosing: boolean;
   /** True if there is nothing to do unless the owner of the shard has died. */
   readonly isGuard?: boolean;
-  /** When the process should have ended, by the clock. */
+  /** Time at which the process should have ended, in milliseconds since 1970. */
   readonly until: number;
 }
 
 /**
- * How long a lease is, in milliseconds; each round renews it. A shard whose owner was killed is silent for so long
+ * Length of a lease, in milliseconds. Each pass renews it. Nothing is pushed to a shard for so long after its owner was killed
  * (PROTOCOL.md §12.4).
  */
-export const LEASE_MS = 10_000;
+const LEASE_MS = 10_000;
 
-/** Before the end of its lease an owner posts no more, in milliseconds: as long as a post may be under way. */
+/** An owner posts no more so long before the end of its lease, in milliseconds: as long as a post may be under way. */
 const LEASE_MARGIN_MS = 5_500;
 
-/** Who comes to an owned shard asks the owner; each further attempt needs one that let go at that very moment. */
+/** Each further attempt needs an owner that let go at that very moment. */
 const MAX_ATTEMPTS = 5;
 
-/** Pushes what a shard has not had. Ends when it has, when another owns it, or when there is no more time. */
-export async function pushShard(push: Push, errand: PushTask): Promise<void> {
+/** Pushes what a shard has not had. It ends when that is done, when another process owns the shard, or at `until`. */
+export async function pushShard(push: Push, task: PushTask): Promise<void> {
   const owner = push.log.newId();
   try {
-    const first = await takeShard(push, errand, owner);
-    if (first) await own(push, errand, first);
+    const first = await takeShard(push, task, owner);
+    if (first) await runPasses(push, task, first);
   } catch (error) {
-    const isFree = await push.cursors.abandon(errand.shard, owner, push.log.clock()).then(
+    const isFree = await push.cursors.abandon(task.shard, owner, push.log.clock()).then(
       () => true,
       () => false,
     );
-    // A store that is busy is tried again in a moment, not when the message comes back.
-    if (!(error instanceof Refusal && error.code === 'unavailable')) throw error;
-    await push.jobs.send([errand.shard], isFree ? BACKOFF_MS : LEASE_MS);
+    if (!isBusy(error)) throw error;
+    // A busy store is tried again in a moment. The message itself would come back after its visibility timeout.
+    await push.jobs.send([task.shard], isFree ? BACKOFF_MS : LEASE_MS);
   }
 }
 
-/** Returns what the owner begins with; undefined if there is nothing to do, or if another owner has been asked to. */
-async function takeShard(push: Push, errand: PushTask, owner: string): Promise<Pass | undefined> {
+/** Takes the lease. Returns undefined if there is nothing to do, or if another owner was asked. */
+async function takeShard(push: Push, task: PushTask, owner: string): Promise<PassState | undefined> {
   const { cursors, log } = push;
-  const { shard } = errand;
+  const { shard } = task;
   const seen = await cursors.get(shard);
-  if (errand.isGuard && !seen?.isUnclean) return undefined;
-  if (seen && isDelivered(seen, errand)) return undefined;
+  if (task.isGuard && !seen?.isUnclean) return undefined;
+  if (seen && isDelivered(seen, task)) return undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = log.clock();
     const isFirst = attempt === 0;
@@ -103,8 +79,8 @@ async function takeShard(push: Push, errand: PushTask, owner: string): Promise<P
 }
 
 /**
- * Asks the owner to look once more; false if there is none. The owner may be dead, and then nobody looks. So a guard
- * comes when the lease has ended: one for all that ask meanwhile.
+ * Asks the owner to look once more; returns false if there is none. The owner may be dead, and then no process looks. So a
+ * guard is sent, which comes when the lease has ended. One guard serves all that ask meanwhile.
  */
 async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Promise<boolean> {
   const guardedUntil = await cursors.ask(shard, now);
@@ -116,30 +92,30 @@ async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Prom
 }
 
 /**
- * Most hints of a busy channel come after the push that they asked for. Not those of an owner that died: others have
- * left their hints to it.
+ * Returns true if the shard has had what the hint says: most hints of a busy channel come after the push that they asked for.
+ * It is false after an owner that died, since other processes have left their hints to that owner.
  */
 function isDelivered({ delivered, isClosed, isUnclean }: Cursor, { offset, isClosing }: PushTask): boolean {
   if (!offset || !delivered || isUnclean || (isClosing && !isClosed)) return false;
   return !isBefore(delivered, offset);
 }
 
-/** What an owner has in hand from one round to the next. */
-interface Pass extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
+/** What an owner keeps from one pass to the next. */
+interface PassState extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
   readonly lease: Lease;
 }
 
-async function own(push: Push, errand: PushTask, first: Pass): Promise<void> {
-  let next: Pass | undefined = first;
-  while (next) next = await pass(push, errand, next);
+async function runPasses(push: Push, task: PushTask, first: PassState): Promise<void> {
+  let next: PassState | undefined = first;
+  while (next) next = await passAndCommit(push, task, next);
 }
 
-/** A round and its commit. Answers what the next begins with; undefined when the shard was let go, or lost. */
-async function pass(
+/** Runs a pass and commits it. Returns the state for the next pass; undefined if the shard was let go, or lost. */
+async function passAndCommit(
   push: Push,
   { shard, until }: PushTask,
-  { cursor, pages, lease, isTakeover }: Pass,
-): Promise<Pass | undefined> {
+  { cursor, pages, lease, isTakeover }: PassState,
+): Promise<PassState | undefined> {
   const { cursors, log, jobs } = push;
   const now = log.clock();
   const channel = await log.channels.get(shard.channel);
@@ -159,27 +135,28 @@ async function pass(
   const renewed = { ...lease, until: Math.max(log.clock() + LEASE_MS, lease.until + 1) };
   const asks = await cursors.commit(shard, lease, progress, renewed.until);
   if (asks === undefined) {
-    // Another has it; or it was let go, and only the answer was lost.
+    // Another process has the lease; or it was let go, and only the answer was lost.
     if (isOver || !isDone) await jobs.send([shard], 0);
     return undefined;
   }
-  // Only now: who was with the others before the commit would miss everything between his place and the cursor.
-  await all(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
+  // After the commit: a member that joins the head earlier would miss everything between its own cursor and the new head.
+  await settleAll(joining.map((member) => moveTo(push, shard, member, undefined, cursor.term)));
   if (isOver) return await handOver(push, shard, renewed, progress);
-  // Whoever asked while this round read the log is answered by the next one.
+  // A process that asked while this pass read the log is served by the next pass.
   return { cursor: { ...progress, asks, term: cursor.term }, pages, lease: renewed, isTakeover: false };
 }
 
-/** An owner that is out of time lets go, also if others have asked, and has another process go on. */
+/** Lets go because the time of this process is over, also if others have asked, and lets another process go on. */
 async function handOver(
   { cursors, jobs, log }: Push,
   shard: Shard,
   lease: Lease,
   progress: Progress,
 ): Promise<undefined> {
-  // It may die when it has let go, and those that asked rely on it.
+  // A job before the release: this process may die after it, and the processes that asked rely on it.
   await jobs.send([shard], BACKOFF_MS);
-  // A refusal means that it was let go and the answer was lost, or that another has it. This owner posts no more in any case.
+  // It may be refused because it was carried out and the answer was lost, or because another process has the lease. In both
+  // cases this owner posts no more.
   await cursors.release(shard, lease, progress, undefined, log.clock());
   await jobs.send([shard], 0);
 }
@@ -190,24 +167,24 @@ function progressOf(
   now: number,
   hasTakenOver: boolean,
 ): Progress {
-  const front = result?.front;
+  const head = result?.head;
   return {
-    delivered: front ?? cursor.delivered,
-    at: front && result ? result.readAt : cursor.at,
-    isClosed: front && result ? result.isClosed : cursor.isClosed,
-    lookAt: lookAt(cursor, result, now),
+    delivered: head ?? cursor.delivered,
+    at: head && result ? result.readAt : cursor.at,
+    isClosed: head && result ? result.isClosed : cursor.isClosed,
+    lookAt: nextLook(cursor, result, now),
     isUnclean: cursor.isUnclean && !(result?.isDone ?? true),
     fence: hasTakenOver ? cursor.term : cursor.fence,
   };
 }
 
 /**
- * Nobody hints when a gap can be sealed, or when someone has rested: so somebody is told to come and look, once for all
- * who wait for the same moment.
+ * Returns the time of the next job for this shard. No hint comes when a gap can be sealed, or when a backoff ends, so a job is
+ * sent. One job serves all that is due at the same time.
  */
-function lookAt(cursor: Cursor, result: PushPass | undefined, now: number): number {
+function nextLook(cursor: Cursor, result: PushPass | undefined, now: number): number {
   const sealable = result?.isGap ? now + GAP_GRACE_MS + BACKOFF_MS : Number.POSITIVE_INFINITY;
-  const due = Math.min(sealable, result?.restsUntil ?? Number.POSITIVE_INFINITY);
-  const isTold = cursor.lookAt > now && cursor.lookAt <= due;
-  return due === Number.POSITIVE_INFINITY || isTold ? cursor.lookAt : due;
+  const due = Math.min(sealable, result?.backoffUntil ?? Number.POSITIVE_INFINITY);
+  const isSent = cursor.lookAt > now && cursor.lookAt <= due;
+  return due === Number.POSITIVE_INFINITY || isSent ? cursor.lookAt : due;
 }

@@ -1,5 +1,5 @@
 /**
- * Subscribe and unsubscribe (PROTOCOL.md §12.4): rows that say who listens, nothing else. Only the owner of a shard posts.
+ * Subscribe and unsubscribe (PROTOCOL.md §12.4). They only write rows that say who listens. The owner of a shard posts.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -11,49 +11,55 @@ import type { Log } from '../log/log-ports.ts';
 import type { From } from '../log/read-log.ts';
 import type {
   Connection,
-  Connections,
+  ConnectionStore,
   Jobs,
   OwnCursor,
   PatternShard,
+  SocketPoster,
   Subscriber,
-  SubscriberStore,
+  SubscriptionStore,
 } from './push-ports.ts';
 
 export interface Subscribing {
   readonly log: Log;
-  readonly subscribers: SubscriberStore;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
   readonly jobs: Jobs;
 }
 
 export interface Subscribed {
-  /** Where what comes begins; undefined for patterns, and for a subscription that was there already. */
+  /** Position of the first message that comes; undefined for a pattern, and for a subscription that was there already. */
   readonly offset: Position | undefined;
-  /** True if nothing will come: the offset is the end of a closed channel. */
+  /** True if no message will come: the offset is the end of a closed channel. */
   readonly isClosed: boolean;
 }
 
-/** Subscribers that one process can post to within a fraction of a second; with more, the next go to twice the shards. */
+/**
+ * Subscribers of one shard. One process posts to that many within a fraction of a second. With more, the number of shards
+ * doubles for those that come after.
+ */
 const MEMBERS_PER_SHARD = 1_000;
 
-/** Each hint is as many messages as there are shards, and some callers subscribe and unsubscribe all day. */
+/** Limits the messages of each hint, which are as many as shards: some callers subscribe and unsubscribe all day. */
 const MAX_SHARDS = 64;
 
 /**
- * An unsubscribe ends what began until so long after it by another clock, in milliseconds: above what clocks of Lambda differ
- * by, and far below the 800 after which the SDK repeats a call, so that a late one leaves what was begun after its answer.
+ * An unsubscribe ends a subscription that began up to this long after it by another clock, in milliseconds. That is above the
+ * difference between clocks of Lambda, and far below the 800 after which the SDK repeats a call. So a late unsubscribe leaves a
+ * subscription that began after its answer.
  */
 const CLOCKS_DIFFER_MS = 100;
 
-/** A pattern stays known for longer than any connection that listens by it, in milliseconds. */
+/** How long a pattern stays known, in milliseconds: longer than any connection that listens by it. */
 const KNOWN_FOR_MS = CONNECTION_LIFE_MS + 10 * 60_000;
 
 /**
- * Subscribes a connection to a channel from a position on, or to a pattern from now on. Doing it again changes nothing,
- * and completes what a crash left undone.
+ * Subscribes a connection to a channel from a position on, or to a pattern from now on. A repetition changes nothing, and
+ * completes what a crash left undone.
  * @throws Refusal bad_offset, too_many_subscriptions, unavailable, and those of `catchUp`
  */
 export async function subscribe(
-  { log, subscribers, jobs }: Subscribing,
+  { log, connections, subscriptions, jobs }: Subscribing,
   connection: Connection,
   pattern: string,
   from: From,
@@ -62,11 +68,11 @@ export async function subscribe(
   if (!isChannel && from !== 'now')
     throw new Refusal('bad_offset', 'a pattern begins now: only a channel has an offset');
   const start = isChannel ? await startOf(log, pattern, from) : undefined;
-  const { shards, joined } = await subscribers.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);
-  // Those who come after this one: nobody moves, since each shard's order is its owner's alone.
-  if (joined > MEMBERS_PER_SHARD * shards && shards < MAX_SHARDS) await subscribers.split(pattern, shards);
+  const { shards, joined } = await subscriptions.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);
+  // No member moves to another shard: only the owner of a shard knows its order.
+  if (joined > MEMBERS_PER_SHARD * shards && shards < MAX_SHARDS) await subscriptions.split(pattern, shards);
   const set = { pattern, shard: shardOf(connection.id, shards) };
-  const noted = await subscribers.note(connection.id, set, MAX_SUBSCRIPTIONS);
+  const noted = await connections.note(connection.id, set, MAX_SUBSCRIPTIONS);
   if (noted === 'gone') throw new Refusal('unavailable', 'the connection has ended');
   if (noted === 'full') {
     throw new Refusal('too_many_subscriptions', `a connection may have ${MAX_SUBSCRIPTIONS} subscriptions`);
@@ -74,8 +80,8 @@ export async function subscribe(
   const isThere = noted === 'there';
   const shard = isThere ? (ownValue(connection.subscriptions, pattern) ?? set.shard) : set.shard;
   const subscriber = subscriberOf(log, connection, pattern, start?.offset);
-  // A note alone says little: an attempt that was cut off, or the first try of the SDK, may have left it.
-  const isAdded = await subscribers.add({ pattern, shard }, subscriber, !isThere);
+  // A note is no proof of a subscription: an attempt that was cut off, or the first try of the SDK, may have left it.
+  const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
   return { offset: isAdded ? start?.offset : undefined, isClosed: start?.isEnd ?? false };
@@ -83,7 +89,7 @@ export async function subscribe(
 
 interface Start {
   readonly offset: Position;
-  /** True if that is the end of a closed channel. */
+  /** True if the offset is the end of a closed channel. */
   readonly isEnd: boolean;
 }
 
@@ -93,7 +99,7 @@ async function startOf(log: Log, name: string, from: From): Promise<Start> {
   return { offset, isEnd: channel.closed && offset.entry === channel.next };
 }
 
-/** Anything that a push which did not see the subscription yet may have passed by. */
+/** Returns true if the log has something that a push may have passed by before it saw the subscription. */
 async function hasMore(log: Log, name: string, { offset, isEnd }: Start): Promise<boolean> {
   const channel = await log.channels.get(name);
   return channel !== undefined && (channel.next > offset.entry || channel.closed !== isEnd);
@@ -112,84 +118,92 @@ function subscriberOf(
     until,
     allowedUntil,
     joins: 0,
-    places: at ? { [channel]: ownCursorAt(at) } : {},
+    ownCursors: at ? { [channel]: ownCursorAt(at) } : {},
   };
 }
 
-/** What `allowedUntil` is of a subscription that was ended for another reason than its token. */
+/** The `allowedUntil` of a subscription that the hub ended for another reason than its token. */
 export const EXPIRED = 0;
 
+/** Returns an own cursor at a position, without a backoff. */
 export const ownCursorAt = (at: Position): OwnCursor => ({
   at,
   isUnsure: false,
-  rests: 0,
-  restsUntil: 0,
+  backoffs: 0,
+  backoffUntil: 0,
   term: 0,
 });
 
-/** Ends a subscription, and is content if there is none. */
+/** Ends a subscription. It succeeds also if there is none. */
 export async function unsubscribe(
-  { subscribers, log }: Pick<Subscribing, 'subscribers' | 'log'>,
+  { connections, subscriptions, log }: Pick<Subscribing, 'connections' | 'subscriptions' | 'log'>,
   connection: Connection,
   pattern: string,
 ): Promise<void> {
   const noted = ownValue(connection.subscriptions, pattern);
-  // A write that came late may have taken the note away, or brought the subscription back.
+  // Without a note: a write that came late may have removed it, or brought the subscription back.
   const shards = noted === undefined ? shardsFor(connection.id) : [noted];
-  // In this order: whoever is refused in between can try again, and a subscription that is noted is completed by the next.
-  // If this is carried out late, the caller may have subscribed again: that subscription stays.
+  // The note last: a caller that is refused in between can try again, and `subscribe` completes a subscription that is noted.
+  // A removal that is carried out late leaves a subscription that the caller began meanwhile.
   const by = log.clock() + CLOCKS_DIFFER_MS;
-  await Promise.all(shards.map((shard) => subscribers.remove({ pattern, shard }, connection.id, { by })));
-  if (noted !== undefined) await subscribers.unnote(connection.id, pattern);
+  await Promise.all(shards.map((shard) => subscriptions.remove({ pattern, shard }, connection.id, { by })));
+  if (noted !== undefined) await connections.unnote(connection.id, pattern);
 }
 
-/** The shards that a subscription of the connection may be in: their number doubles, and nobody moves. */
+/** Returns the shards in which a subscription of the connection may be stored: their number doubles, and no member moves. */
 function shardsFor(connection: string): readonly number[] {
   const shards = new Set<number>();
   for (let count = 1; count <= MAX_SHARDS; count *= 2) shards.add(shardOf(connection, count));
   return [...shards];
 }
 
-/** Forgets a connection and all that it subscribed to. */
+/**
+ * Removes a connection and its subscriptions.
+ * @param seenIn a shard in which it has a subscription, whether or not that is noted
+ */
 export async function forget(
-  { subscribers }: Pick<Subscribing, 'subscribers'>,
+  { connections, subscriptions }: Pick<Subscribing, 'connections' | 'subscriptions'>,
   id: string,
   seenIn?: PatternShard,
 ): Promise<void> {
-  const connection = await subscribers.connection(id);
+  const connection = await connections.get(id);
   const sets = Object.entries(connection?.subscriptions ?? {}).map(([pattern, shard]) => ({
     pattern,
     shard,
   }));
-  await Promise.all([...sets, ...(seenIn ? [seenIn] : [])].map((set) => subscribers.remove(set, id)));
-  if (connection) await subscribers.disconnect(connection);
+  await Promise.all([...sets, ...(seenIn ? [seenIn] : [])].map((set) => subscriptions.remove(set, id)));
+  if (connection) await connections.remove(connection);
 }
 
-/** Tells a subscriber whose token has ended, and ends his subscription. */
+/** Tells a subscriber that its subscription has ended, and removes it. */
 export async function endSubscription(
-  { subscribers, connections }: { readonly subscribers: SubscriberStore; readonly connections: Connections },
+  {
+    connections,
+    subscriptions,
+    poster,
+  }: Pick<Subscribing, 'connections' | 'subscriptions'> & { readonly poster: SocketPoster },
   { pattern, shard }: PatternShard,
   { id, connection, allowedUntil }: Subscriber,
 ): Promise<void> {
-  const why =
+  const reason =
     allowedUntil === EXPIRED
       ? {
           code: 'unavailable',
           message: 'too many channels of this pattern are behind; read on from your offsets',
         }
       : { code: 'unauthorized', message: 'the token has ended' };
-  // Before the client hears of it: it may subscribe anew at once, and that must not be what is removed.
-  await subscribers.unnote(connection, pattern);
-  const posted = await connections.post(
+  // Before the client is told: it may subscribe again at once, and that note must stay.
+  await connections.unnote(connection, pattern);
+  const posted = await poster.post(
     connection,
-    JSON.stringify({ type: 'error', ...why, channel: pattern }),
+    JSON.stringify({ type: 'error', ...reason, channel: pattern }),
   );
-  // Who cannot be told yet is told at the next push.
+  // The next push tells it again.
   if (posted === 'busy') return;
-  await subscribers.remove({ pattern, shard }, connection, { id });
+  await subscriptions.remove({ pattern, shard }, connection, { id });
 }
 
-/** Spreads connections over shards (FNV-1a). Ids are random, so any mix will do. */
+/** Returns the shard of a connection (FNV-1a of its id). Ids are random, so any hash spreads them evenly. */
 export function shardOf(connection: string, shards: number): number {
   let hash = 0x811c9dc5;
   for (const character of connection) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

@@ -4,7 +4,7 @@
  */
 import { DELIVERIES_IN_FLIGHT } from '../../../protocol/limits.ts';
 import { isBefore } from '../../../protocol/offset.ts';
-import { all } from '../../hub/push/post-batches.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import { isOnTrial } from '../health.ts';
 import { perform, type TaskState } from './attempt.ts';
 import type { DeliveryTask, RangeTask } from './delivery-task.ts';
@@ -46,7 +46,7 @@ export async function runDeliveryPass(
   }
   const tasks = works.flatMap((work) => work.tasks);
   const fates = await performAll(turn, tasks, beginUntil);
-  const done = await all(works.map((work) => account(turn, work, fates)));
+  const done = await settleAll(works.map((work) => account(turn, work, fates)));
   return works.length === lean.length && done.every(Boolean) && !turn.hasFailed;
 }
 

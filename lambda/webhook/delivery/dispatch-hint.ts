@@ -13,7 +13,7 @@ import { formatOffset, isBefore, type Position } from '../../../protocol/offset.
 import { type Channel, isAlive } from '../../hub/log/channel.ts';
 import { type From, type ReadResult, read } from '../../hub/log/read-log.ts';
 import { CLOCK_SKEW_MS, startSince } from '../../hub/push/pattern-start.ts';
-import { all } from '../../hub/push/post-batches.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import type { DispatchCursor, Dispatching } from '../webhook-ports.ts';
 
 /** After the grace, and a moment for the entry beyond the gap to be old enough, in milliseconds. */
@@ -38,7 +38,7 @@ export async function dispatch(dispatching: Dispatching, name: string, until: nu
     if (isBefore(result.from, result.next)) {
       // Looked up after the log was read: whoever listened before a message was published is among them.
       const listeners = await endpoints.listeners(patterns);
-      await all([...listeners].map(([id, since]) => leave(dispatching, channel, result, id, since)));
+      await settleAll([...listeners].map(([id, since]) => leave(dispatching, channel, result, id, since)));
       await cursors.move(name, { streamId: channel.streamId, at: result.next }, log.clock());
     }
     from = result.next;

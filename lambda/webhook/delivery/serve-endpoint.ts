@@ -9,8 +9,8 @@
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../../protocol/limits.ts';
-import { all } from '../../hub/push/post-batches.ts';
 import type { Lease } from '../../hub/push/push-ports.ts';
+import { settleAll } from '../../hub/settle-all.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
 import type { Delivering, EndpointState } from '../webhook-ports.ts';
@@ -191,7 +191,7 @@ async function doAll(
   const { deliveries, endpoints, sealer: vault, clock } = delivering;
   // A change that died halfway may have left a registration that the row knew nothing of when it was removed.
   if (!endpoint)
-    await all(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
+    await settleAll(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
   // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
   const isFor = (errand: DeliveryTask): boolean =>
     endpoint !== undefined && (endpoint.status !== 'pending' || errand.kind !== 'range');

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Connection,
+  type ConnectionStore,
   type Cursor,
   type CursorStore,
   type Lease,
@@ -12,29 +13,33 @@ import {
   type PatternShard,
   type Shard,
   type Subscriber,
-  type SubscriberStore,
+  type SubscriptionStore,
+  type WaitStore,
 } from '../../../lambda/hub/push/push-ports.ts';
 import { EXPIRED } from '../../../lambda/hub/push/subscribe.ts';
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import { type Hook, hooked } from './memory-log.ts';
 
 export interface MemoryListeners {
-  readonly subscribers: SubscriberStore;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly waits: WaitStore;
   readonly cursors: CursorStore;
   /** All rows there are, for tests that count what is left. */
-  readonly rows: () => readonly Subscriber[];
-  readonly connections: ReadonlyMap<string, Connection>;
+  readonly subscriptionRows: () => readonly Subscriber[];
+  readonly connectionRows: ReadonlyMap<string, Connection>;
 }
 
 export function memoryListeners(hook: () => Hook): MemoryListeners {
-  const connections = new Map<string, Connection>();
+  const connectionRows = new Map<string, Connection>();
   const sets = new Map<string, Map<string, Subscriber>>();
-  const subscribers = hooked('subscribers', subscriberStore(connections, sets), hook);
   return {
-    subscribers,
+    connections: hooked('connections', connectionStore(connectionRows), hook),
+    subscriptions: hooked('subscriptions', subscriptionStore(sets), hook),
+    waits: hooked('waits', waitStore(), hook),
     cursors: hooked('cursors', cursorStore(), hook),
-    rows: () => [...sets.values()].flatMap((set) => [...set.values()]),
-    connections,
+    subscriptionRows: () => [...sets.values()].flatMap((set) => [...set.values()]),
+    connectionRows,
   };
 }
 
@@ -43,45 +48,46 @@ export const LATE_MS = 500;
 
 const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 
-function subscriberStore(
-  connections: Map<string, Connection>,
-  sets: Map<string, Map<string, Subscriber>>,
-): SubscriberStore {
+function connectionStore(rows: Map<string, Connection>): ConnectionStore {
+  return {
+    async add(connection, most) {
+      const own = [...rows.values()].filter(({ principal }) => principal === connection.principal);
+      if (own.length >= most) return false;
+      if (!rows.has(connection.id)) rows.set(connection.id, connection);
+      return true;
+    },
+    get: async (id) => rows.get(id),
+    remove: async ({ id }) => void rows.delete(id),
+    ofPrincipal: async (principal, by) =>
+      [...rows.values()]
+        .filter((one) => one.principal === principal && one.since <= by && one.until > by)
+        .map(({ id }) => id),
+    async note(id, { pattern, shard }, most) {
+      const connection = rows.get(id);
+      if (!connection) return 'gone';
+      const { subscriptions } = connection;
+      if (Object.hasOwn(subscriptions, pattern)) return 'there';
+      if (Object.keys(subscriptions).length >= most) return 'full';
+      rows.set(id, { ...connection, subscriptions: { ...subscriptions, [pattern]: shard } });
+      return 'noted';
+    },
+    async unnote(id, pattern) {
+      const connection = rows.get(id);
+      if (!connection) return;
+      const { [pattern]: _, ...subscriptions } = connection.subscriptions;
+      rows.set(id, { ...connection, subscriptions });
+    },
+  };
+}
+
+function subscriptionStore(sets: Map<string, Map<string, Subscriber>>): SubscriptionStore {
   const patterns = new Map<string, { shards: number; until: number; joined: number; since: number }>();
-  const waits = new Map<string, Set<string>>();
   const setOf = (set: PatternShard) => {
     const rows = sets.get(keyOf(set)) ?? new Map<string, Subscriber>();
     sets.set(keyOf(set), rows);
     return rows;
   };
   return {
-    async connect(connection, most) {
-      const own = [...connections.values()].filter(({ principal }) => principal === connection.principal);
-      if (own.length >= most) return false;
-      if (!connections.has(connection.id)) connections.set(connection.id, connection);
-      return true;
-    },
-    connection: async (id) => connections.get(id),
-    disconnect: async ({ id }) => void connections.delete(id),
-    connectionsOf: async (principal, by) =>
-      [...connections.values()]
-        .filter((one) => one.principal === principal && one.since <= by && one.until > by)
-        .map(({ id }) => id),
-    async note(id, { pattern, shard }, most) {
-      const connection = connections.get(id);
-      if (!connection) return 'gone';
-      const { subscriptions } = connection;
-      if (Object.hasOwn(subscriptions, pattern)) return 'there';
-      if (Object.keys(subscriptions).length >= most) return 'full';
-      connections.set(id, { ...connection, subscriptions: { ...subscriptions, [pattern]: shard } });
-      return 'noted';
-    },
-    async unnote(id, pattern) {
-      const connection = connections.get(id);
-      if (!connection) return;
-      const { [pattern]: _, ...subscriptions } = connection.subscriptions;
-      connections.set(id, { ...connection, subscriptions });
-    },
     async open(pattern, now, until) {
       const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now };
       const isOld = now - there.since > CONNECTION_LIFE_MS;
@@ -116,22 +122,37 @@ function subscriberStore(
       const was = ownCursorIn(subscriber, channel);
       if (row?.id !== id || !isDeepStrictEqual(ownCursorIn(row, channel), was)) return false;
       if (!was && row.joins !== subscriber.joins) return false;
-      const { [channel]: _, ...rest } = row.places;
-      const [places, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];
-      setOf(set).set(connection, { ...row, places, joins });
+      const { [channel]: _, ...rest } = row.ownCursors;
+      const [ownCursors, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];
+      setOf(set).set(connection, { ...row, ownCursors, joins });
       return true;
     },
     async expire(set, { id, connection }) {
       const row = setOf(set).get(connection);
-      if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, places: {} });
+      if (row?.id === id) setOf(set).set(connection, { ...row, allowedUntil: EXPIRED, ownCursors: {} });
     },
     async remove(set, connection, which) {
       const row = setOf(set).get(connection);
       if (!row || (which && ('id' in which ? row.id !== which.id : row.since > which.by))) return;
       setOf(set).delete(connection);
     },
-    waits: async (channel) => [...(waits.get(channel) ?? [])],
-    removeWait: async (channel, connection) => void waits.get(channel)?.delete(connection),
+  };
+}
+
+function waitStore(): WaitStore {
+  const shownForMs = 60_000;
+  const channels = new Map<string, Map<string, number>>();
+  const rowsOf = (channel: string) => {
+    const rows = channels.get(channel) ?? new Map<string, number>();
+    channels.set(channel, rows);
+    return rows;
+  };
+  return {
+    shownForMs,
+    show: async (channel, connection, now) => void rowsOf(channel).set(connection, now + shownForMs),
+    waiting: async (channel, now) =>
+      [...rowsOf(channel)].filter(([, until]) => until > now).map(([connection]) => connection),
+    remove: async (channel, connection) => void rowsOf(channel).delete(connection),
   };
 }
 

@@ -2,7 +2,7 @@
  * What tests of the push in trouble share: stores that can be wrapped, and publishes that die.
  * @module
  */
-import type { CursorStore, SubscriberStore } from '../../../lambda/hub/push/push-ports.ts';
+import type { ConnectionStore, CursorStore, SubscriptionStore } from '../../../lambda/hub/push/push-ports.ts';
 import { losePublish } from './json-log.ts';
 import { pushWorld, type World, type WorldOptions } from './push-world.ts';
 import { seededRandom } from './random.ts';
@@ -22,8 +22,12 @@ export function around<S extends object, K extends keyof S>(
 }
 
 type Open<T> = { -readonly [K in keyof T]: T[K] };
-export const storesOf = (w: World): { cursors: Open<CursorStore>; subscribers: Open<SubscriberStore> } =>
-  w.listeners;
+interface OpenStores {
+  readonly connections: Open<ConnectionStore>;
+  readonly subscriptions: Open<SubscriptionStore>;
+  readonly cursors: Open<CursorStore>;
+}
+export const storesOf = (w: World): OpenStores => w.listeners;
 
 export function counted(w: World): { commits: number; takes: number } {
   const count = { commits: 0, takes: 0 };

@@ -13,9 +13,10 @@ import type {
   DisconnectQueue,
   DisconnectRequest,
   Posted,
+  Push,
+  PushWatch,
   Shard,
 } from '../../../lambda/hub/push/push-ports.ts';
-import type { Push, PushWatch } from '../../../lambda/hub/push/push-shard.ts';
 import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
@@ -27,7 +28,8 @@ import { type VirtualTime, virtualTime } from './virtual-time.ts';
 const never = new AbortController().signal;
 
 /** The writes that a push relies on. */
-const SUBSCRIBER_WRITES = ['add', 'move', 'remove', 'expire', 'note', 'unnote'];
+const CONNECTION_WRITES = ['note', 'unnote'];
+const SUBSCRIPTION_WRITES = ['add', 'move', 'remove', 'expire'];
 const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 
 /** What a visibility timeout is on AWS, in milliseconds. */
@@ -83,7 +85,7 @@ export interface World extends Lateness {
   posts: number;
   /** Goodbyes that were left. */
   words: number;
-  readonly goodbyes: DisconnectQueue;
+  readonly disconnects: DisconnectQueue;
   failures: unknown[];
   /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
   throttle: number;
@@ -138,10 +140,10 @@ export function pushWorld({
       for (const job of sent) enqueue(job, delayMs);
     },
   };
-  const goodbyes = {
-    async send(goodbye: DisconnectRequest, delayMs: number) {
+  const disconnects = {
+    async send(request: DisconnectRequest, delayMs: number) {
       world.words++;
-      enqueue(goodbye, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
+      enqueue(request, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
     },
   };
   const close = async (id: string): Promise<Closed> => {
@@ -193,18 +195,21 @@ export function pushWorld({
         }),
         clock: () => log.now,
       },
-      subscribers: own('subscribers', listeners.subscribers),
+      connections: own('connections', listeners.connections),
+      subscriptions: own('subscriptions', listeners.subscriptions),
+      waits: own('waits', listeners.waits),
       cursors: own('cursors', listeners.cursors),
-      connections: own('connections', { post, close }),
+      poster: own('poster', { post, close }),
       jobs: own('jobs', jobs),
-      goodbyes: own('goodbyes', goodbyes),
+      disconnects: own('disconnects', disconnects),
       watch: world.watch,
     };
   };
 
   const lateness = { time, random, of: () => world };
   Object.assign(listeners, {
-    subscribers: lateWrites(stores.subscribers, SUBSCRIBER_WRITES, lateness),
+    connections: lateWrites(stores.connections, CONNECTION_WRITES, lateness),
+    subscriptions: lateWrites(stores.subscriptions, SUBSCRIPTION_WRITES, lateness),
     cursors: lateWrites(stores.cursors, CURSOR_WRITES, lateness),
   });
 
@@ -218,7 +223,7 @@ export function pushWorld({
     calls: 0,
     posts: 0,
     words: 0,
-    goodbyes,
+    disconnects,
     failures: [],
     throttle: 0,
     slow: 0,
@@ -239,7 +244,7 @@ export function pushWorld({
         subscriptions: {},
         ...more,
       };
-      await listeners.subscribers.connect(connection, Number.POSITIVE_INFINITY);
+      await listeners.connections.add(connection, Number.POSITIVE_INFINITY);
       const client: Client = {
         id,
         connection,
@@ -254,9 +259,9 @@ export function pushWorld({
       return client;
     },
     async subscribe(client, pattern, from) {
-      const connection = (await listeners.subscribers.connection(client.id)) ?? client.connection;
+      const connection = (await listeners.connections.get(client.id)) ?? client.connection;
       const done = await subscribe(
-        { log, subscribers: listeners.subscribers, jobs },
+        { log, connections: listeners.connections, subscriptions: listeners.subscriptions, jobs },
         connection,
         pattern,
         from,

@@ -33,7 +33,7 @@ function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
   const answers = streamAnswers({
     hold: { log, timer: time, wake: rereading({ log, timer: time }) },
     access,
-    quota: { tally, quota, clock: log.clock, timer: time, newId },
+    quota: { tally, quota, clock: log.clock, timer: time, newId, logDefect() {} },
     lifetimeMs: LIFETIME_MS,
     random: () => 0.5,
     logDefect: (error) => {

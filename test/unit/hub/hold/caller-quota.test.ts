@@ -17,16 +17,21 @@ import {
 } from '../../../../lambda/hub/hold/caller-quota.ts';
 import type { Wake } from '../../../../lambda/hub/hold/held-read.ts';
 import { newChannel } from '../../../../lambda/hub/log/channel.ts';
+import { Refusal } from '../../../../protocol/errors.ts';
 import { memoryLog } from '../../../support/domain/memory-log.ts';
 import { memoryQuota } from '../../../support/domain/memory-quota.ts';
 import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
 
 const never = new AbortController().signal;
+const busy = new Refusal('unavailable', 'the store is busy; retry');
+const missing = new Error('AccessDeniedException: not authorized');
 const refused = { code: 'too_many_requests', status: 429 };
 const HELD_MS = 25_000;
 const STREAM_MS = 60_000;
 
 interface Room extends QuotaParts {
+  /** Errors that were logged for the operator. */
+  readonly defects: unknown[];
   readonly time: VirtualTime;
 }
 
@@ -34,7 +39,9 @@ function roomFor(quota: Quota | undefined, tally: QuotaStore = memoryQuota()): R
   const time = virtualTime();
   let ids = 0;
   const newId = () => String(++ids).padStart(8, '0');
-  return { tally, quota, clock: time.now, timer: time, newId, time };
+  const defects: unknown[] = [];
+  const logDefect = (error: unknown) => void defects.push(error);
+  return { tally, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
 }
 const held = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + HELD_MS);
 const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + STREAM_MS);
@@ -78,16 +85,23 @@ describe('a seat', () => {
     }
   });
 
-  test('that cannot be given back keeps no answer from going out, and is free when its request had to end', async () => {
-    const tally = { ...memoryQuota(), giveBack: () => Promise.reject(new Error('the table is busy')) };
-    const room = roomFor(refusing(1), tally);
-    const seat = held(room);
-    await seat.take();
-    await seat.leave();
-    await expect(held(room).take()).rejects.toMatchObject(refused);
-    await room.time.until(room.time.sleep(HELD_MS, never));
-    await held(room).take();
-  });
+  test.each([
+    ['a table that is busy', busy, []],
+    ['a defect, which is logged', missing, [missing]],
+  ])(
+    'that cannot be given back for %s keeps no answer from going out, and is free when its request had to end',
+    async (_name, error, logged) => {
+      const tally = { ...memoryQuota(), giveBack: () => Promise.reject(error) };
+      const room = roomFor(refusing(1), tally);
+      const seat = held(room);
+      await seat.take();
+      await seat.leave();
+      expect(room.defects).toEqual(logged);
+      await expect(held(room).take()).rejects.toMatchObject(refused);
+      await room.time.until(room.time.sleep(HELD_MS, never));
+      await held(room).take();
+    },
+  );
 
   test('is taken before the wait and not before that, once for all waits of a request', async () => {
     const room = roomFor(refusing(1));
@@ -211,23 +225,26 @@ describe('the seats of a caller whose oldest give way', () => {
     await room.time.until(run());
   });
 
-  test('a table that is busy for a while makes nobody give way, and keeps nobody from it afterwards', async () => {
+  test.each([
+    ['a table that is busy', busy],
+    ['a defect, which is logged,', missing],
+  ])('%s for a while makes nobody give way, and keeps nobody from it afterwards', async (_name, error) => {
     const tally = memoryQuota();
-    let isBusy = false;
-    const look: QuotaStore['look'] = (kept) =>
-      isBusy ? Promise.reject(new Error('the table is busy')) : tally.look(kept);
+    let isFailing = false;
+    const look: QuotaStore['look'] = (kept) => (isFailing ? Promise.reject(error) : tally.look(kept));
     const room = roomFor(givingWay(1), { ...tally, look });
     const [first, second] = [stream(room), stream(room)];
     const run = async () => {
       await first.take();
-      isBusy = true;
+      isFailing = true;
       await second.take();
       await room.time.sleep(10_000, never);
       expect(first.lost.aborted).toBe(false);
-      isBusy = false;
+      isFailing = false;
       await room.time.sleep(6_000, never);
       expect([first.lost.aborted, second.lost.aborted]).toEqual([true, false]);
       await Promise.all([first.leave(), second.leave()]);
+      expect(new Set(room.defects)).toEqual(new Set(error === missing ? [missing] : []));
     };
     await room.time.until(run());
   });

@@ -10,6 +10,7 @@ import { pushed } from '../../../../lambda/hub/hold/wake.ts';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
 import type { From } from '../../../../lambda/hub/log/read-log.ts';
+import { Refusal } from '../../../../protocol/errors.ts';
 import { parseOffset } from '../../../../protocol/offset.ts';
 import { CHANNEL, publish, requestOf, values } from '../../../support/domain/json-log.ts';
 import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
@@ -29,7 +30,10 @@ interface World {
   connection: string | undefined;
   /** What becomes of an announcement: milliseconds until it arrives, undefined if it does not. */
   delay: () => number | undefined;
-  isTableBusy: boolean;
+  /** Why the table cannot show that somebody waits. */
+  trouble: (() => Error) | undefined;
+  /** Errors that were logged for the operator. */
+  readonly defects: unknown[];
 }
 
 function world(): World {
@@ -42,11 +46,11 @@ function world(): World {
   const waits = {
     shownForMs: 60_000,
     async show(channel: string, connection: string) {
-      if (w.isTableBusy) throw new Error('busy');
+      if (w.trouble) throw w.trouble();
       w.shown.push(`${channel} ${connection}`);
     },
   };
-  const ear = {
+  const wakeSocket = {
     connection: () => w.connection,
     listen(callback: typeof heard) {
       heard = callback;
@@ -61,7 +65,8 @@ function world(): World {
     },
   });
   const fallback = rereading({ log: shared, timer: time });
-  const wake = pushed({ log: shared, waits, timer: time, ear, fallback });
+  const logDefect = (error: unknown) => void w.defects.push(error);
+  const wake = pushed({ log: shared, waits, timer: time, wakeSocket, fallback, logDefect });
   const w: World = {
     log,
     time,
@@ -69,7 +74,8 @@ function world(): World {
     shown: [],
     connection: 'ear=',
     delay: () => 20,
-    isTableBusy: false,
+    trouble: undefined,
+    defects: [],
   };
   return w;
 }
@@ -103,8 +109,23 @@ describe('a held read', () => {
     expect(await latency(deaf, 10_000)).toBeLessThanOrEqual(1_100);
     expect(deaf.shown).toEqual([]);
     const busy = world();
-    busy.isTableBusy = true;
+    busy.trouble = () => new Refusal('unavailable', 'the store is busy; retry');
     expect(await latency(busy, 10_000)).toBeLessThanOrEqual(1_100);
+    expect([deaf.defects, busy.defects]).toEqual([[], []]);
+  });
+
+  test.each([
+    ['a grant that is missing', () => new Error('AccessDeniedException: not authorized')],
+    ['a defect of the hub', () => new TypeError('x is not a function')],
+  ])('%s is logged once for all that wait, and each is still woken by re-reading', async (_name, trouble) => {
+    const w = world();
+    w.trouble = trouble;
+    const publishing = w.time.sleep(1_000, never).then(() => publish(w.log, 'news'));
+    const reading = Array.from({ length: 9 }, () => poll(w, 'now'));
+    const [, ...held] = await w.time.until(Promise.all([publishing, ...reading]));
+    expect(held.map(({ result }) => values(result))).toEqual(reading.map(() => ['news']));
+    expect(w.time.now()).toBeLessThanOrEqual(2_100);
+    expect(w.defects).toEqual([trouble()]);
   });
 
   test('shows once who waits, again before it is forgotten, and anew for a new socket', async () => {

@@ -26,8 +26,8 @@ const worldOf = (more: { readonly seed?: number; readonly duplicates?: number } 
 
 const partingOf = (w: World) => ({
   log: { clock: () => w.log.now },
-  subscribers: w.listeners.subscribers,
-  goodbyes: w.goodbyes,
+  ...w.listeners,
+  disconnects: w.disconnects,
 });
 
 /** A client that was let in as $connect does it, with a token that has so long to its `exp`. */
@@ -55,7 +55,7 @@ describe('a socket whose token ends', () => {
         expect(told(client)).toEqual([EXPIRED]);
         expect(client.closedAt).toBeGreaterThanOrEqual(ends);
         expect(client.closedAt).toBeLessThanOrEqual(ends + LEEWAY_MS);
-        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+        expect([...w.listeners.subscriptionRows(), ...w.listeners.connectionRows.keys()]).toEqual([]);
         // A word when it was opened, and one each time that a queue lets go of it.
         expect(w.words).toBe(Math.ceil((disconnectAt(client.connection) - opened) / (15 * MINUTE_MS)));
         expect(w.failures).toEqual([]);
@@ -92,7 +92,7 @@ describe('a socket whose token ends', () => {
     await run(w, async () => {
       const client = await letIn(w, HOUR_MS);
       await w.sleep(20 * MINUTE_MS);
-      await w.listeners.subscribers.disconnect(client.connection);
+      await w.listeners.connections.remove(client.connection);
       await w.sleep(2 * HOUR_MS);
       expect([w.words, client.frames]).toEqual([2, []]);
     });
@@ -106,7 +106,7 @@ describe('a socket whose token ends', () => {
       client.posted = () => (refusals-- > 0 ? 'busy' : 'sent');
       await w.idle();
       expect(client.isGone).toBe(true);
-      expect([...w.listeners.connections.keys()]).toEqual([]);
+      expect([...w.listeners.connectionRows.keys()]).toEqual([]);
     });
   });
 
@@ -122,7 +122,7 @@ describe('a socket whose token ends', () => {
           clients.map(({ isGone }) => isGone),
           `call ${crashAt}`,
         ).toEqual([true, true]);
-        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+        expect([...w.listeners.subscriptionRows(), ...w.listeners.connectionRows.keys()]).toEqual([]);
         expect(w.failures).toEqual([]);
       });
     }
@@ -161,7 +161,7 @@ describe('sockets of a principal', () => {
       await w.idle();
       await w.sleep(1_000);
       const again = await w.client({ principal: 'mallory' });
-      await w.goodbyes.send({ kind: 'kicked', principal: 'mallory', at }, 0);
+      await w.disconnects.send({ kind: 'kicked', principal: 'mallory', at }, 0);
       await w.idle();
       expect([old.isGone, again.isGone]).toEqual([true, false]);
     });
@@ -185,7 +185,7 @@ describe('sockets of a principal', () => {
       expect(await requestDisconnect(partingOf(w), 'bot')).toBe(1_200);
       await w.idle();
       expect(clients.every(({ isGone }) => isGone)).toBe(true);
-      expect([...w.listeners.connections.keys()]).toEqual([]);
+      expect([...w.listeners.connectionRows.keys()]).toEqual([]);
       expect(w.words).toBeGreaterThan(1);
     });
   });
@@ -215,7 +215,7 @@ describe('sockets of a principal', () => {
           clients.map(({ isGone }) => isGone),
           `call ${crashAt}`,
         ).toEqual([true, true]);
-        expect([...w.listeners.rows(), ...w.listeners.connections.keys()]).toEqual([]);
+        expect([...w.listeners.subscriptionRows(), ...w.listeners.connectionRows.keys()]).toEqual([]);
       });
     }
   });
@@ -224,7 +224,7 @@ describe('sockets of a principal', () => {
 test('an opening that is not answered leaves no connection behind, however late it is noted', async () => {
   const w = worldOf();
   await run(w, async () => {
-    around(storesOf(w).subscribers, 'connect', (original) => async (...args) => {
+    around(storesOf(w).connections, 'add', (original) => async (...args) => {
       void w.sleep(5_000).then(async () => await original(...args));
       await w.sleep(2_400);
       throw new Refusal('unavailable', 'not answered');
@@ -240,9 +240,9 @@ test('an opening that is not answered leaves no connection behind, however late 
     };
     expect(await codeOf(noteOpening(partingOf(w), opening, 1))).toBe('unavailable');
     await w.sleep(3_000);
-    expect([...w.listeners.connections.keys()]).toEqual(['late=']);
+    expect([...w.listeners.connectionRows.keys()]).toEqual(['late=']);
     await w.sleep(MINUTE_MS);
-    expect([...w.listeners.connections.keys()]).toEqual([]);
+    expect([...w.listeners.connectionRows.keys()]).toEqual([]);
     expect(w.failures).toEqual([]);
   });
 });

@@ -13,9 +13,9 @@ import type { Client, World } from '../../../support/domain/push-world.ts';
 const BIG = 'x'.repeat(25_000);
 
 async function leave(w: World, { id, connection }: Client, clock = () => w.log.now): Promise<void> {
-  const { subscribers } = w.listeners;
-  const seen = (await subscribers.connection(id)) ?? connection;
-  await unsubscribe({ subscribers, log: { ...w.log, clock } }, seen, CHANNEL);
+  const { connections, subscriptions } = w.listeners;
+  const seen = (await connections.get(id)) ?? connection;
+  await unsubscribe({ connections, subscriptions, log: { ...w.log, clock } }, seen, CHANNEL);
 }
 
 test('an owner whose lease has ended does not write over the place that the next owner wrote', async () => {
@@ -27,7 +27,7 @@ test('an owner whose lease has ended does not write over the place that the next
     await w.idle();
     const slow = await w.client();
     let isHeldUp = false;
-    around(storesOf(w).subscribers, 'move', (original) => async (set, member, channel, place) => {
+    around(storesOf(w).subscriptions, 'move', (original) => async (set, member, channel, place) => {
       if (!isHeldUp && place && member.connection === slow.id) {
         isHeldUp = true;
         // The next owner finds a client that takes nothing, and leaves it alone for a time.
@@ -63,7 +63,7 @@ test('an owner that is out of time looks no more, whatever it is told of its let
       if (taken && state === 'lost') state = 'taken';
       return taken;
     });
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       if (state === 'lost') looksWithout++;
       const members = await original(set);
       // In its third round the owner is out of time, and leads the third client to the front.
@@ -94,7 +94,7 @@ test('what an owner that was out of time was asked for is sent, also if it dies 
     await publish(w.log, 0);
     await w.idle();
     let rounds = 0;
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       const members = await original(set);
       // In its third round the owner is out of time.
       if (rounds++ < 3) await w.sleep(3_400);
@@ -166,7 +166,7 @@ test('whoever has unsubscribed gets nothing more, also if an earlier unsubscribe
     await publish(w.log, 1);
     await w.idle();
     let isFirst = true;
-    around(storesOf(w).subscribers, 'unnote', (original) => async (...args) => {
+    around(storesOf(w).connections, 'unnote', (original) => async (...args) => {
       if (isFirst) {
         isFirst = false;
         void w.sleep(2_000).then(async () => await original(...args));
@@ -182,7 +182,7 @@ test('whoever has unsubscribed gets nothing more, also if an earlier unsubscribe
     await leave(w, client);
     await publish(w.log, 3);
     await w.idle();
-    expect([client.taken.get(CHANNEL), w.listeners.rows()]).toEqual([[1, 2], []]);
+    expect([client.taken.get(CHANNEL), w.listeners.subscriptionRows()]).toEqual([[1, 2], []]);
   });
 });
 
@@ -194,6 +194,6 @@ test('an unsubscribe ends what was begun just before, where another clock was a 
     await leave(w, client, () => w.log.now - 50);
     await publish(w.log, 1);
     await w.idle();
-    expect([client.taken.get(CHANNEL), w.listeners.rows()]).toEqual([undefined, []]);
+    expect([client.taken.get(CHANNEL), w.listeners.subscriptionRows()]).toEqual([undefined, []]);
   });
 });

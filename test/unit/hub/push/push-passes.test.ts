@@ -146,7 +146,7 @@ test('who subscribes anew when he is told that his subscription has ended is sub
     client.posted = undefined;
     let again: Promise<unknown> | undefined;
     // He answers the error at once, and what removes the old subscription takes its time.
-    around(storesOf(w).subscribers, 'remove', (original) => async (...args) => {
+    around(storesOf(w).subscriptions, 'remove', (original) => async (...args) => {
       again ??= w.subscribe(client, 'many/*', 'now');
       await w.sleep(300);
       await original(...args);

@@ -26,7 +26,7 @@ test('more than a thousand subscribers are split once, not again with each messa
       await publish(w.log, n);
       await w.idle();
     }
-    const shards = await w.listeners.subscribers.shardsOf([CHANNEL], w.log.now);
+    const shards = await w.listeners.subscriptions.shardsOf([CHANNEL], w.log.now);
     expect(shards.get(CHANNEL)).toBe(2);
     for (const { taken } of w.clients.values()) expect(taken.get(CHANNEL)).toEqual(numbers(0, 6));
   });
@@ -62,12 +62,18 @@ test('a place that is none stops nobody else', async () => {
     await publish(w.log, 1);
     await w.idle();
     const set = { pattern: CHANNEL, shard: 0 };
-    const members = await w.listeners.subscribers.members(set);
+    const members = await w.listeners.subscriptions.members(set);
     const row = members.find(({ connection }) => connection === odd.id);
     const { next = 0 } = (await w.log.channels.get(CHANNEL)) ?? {};
-    const place = { at: { entry: next - 1, index: 777 }, isUnsure: false, rests: 0, restsUntil: 0, term: 0 };
+    const place = {
+      at: { entry: next - 1, index: 777 },
+      isUnsure: false,
+      backoffs: 0,
+      backoffUntil: 0,
+      term: 0,
+    };
     if (!row) throw new Error('the subscription is not there');
-    await w.listeners.subscribers.move(set, row, CHANNEL, place);
+    await w.listeners.subscriptions.move(set, row, CHANNEL, place);
     await publish(w.log, 2);
     await w.idle();
     expect([honest.taken.get(CHANNEL), w.failures]).toEqual([[1, 2], []]);
@@ -82,7 +88,7 @@ test('the owner of a channel that is never quiet hands it on in time, and nobody
     const w = worldOf();
     const longest = longestOwnership(w);
     // As long as a large set takes to post to.
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       await w.sleep(memberMs);
       return await original(set);
     });
@@ -143,7 +149,7 @@ test('an owner that fails has stopped posting before anybody else begins', async
       };
       b.slowMs = late;
       let refusals = 1;
-      around(storesOf(w).subscribers, 'move', (original) => async (...args) => {
+      around(storesOf(w).subscriptions, 'move', (original) => async (...args) => {
         if (refusals-- > 0) throw new Error('throttled');
         return await original(...args);
       });
@@ -170,7 +176,7 @@ test('who subscribed where the clock is ahead loses nothing behind a gap', async
     await publish(w.log, 2);
     await w.sleep(2_300);
     around(
-      storesOf(w).subscribers,
+      storesOf(w).subscriptions,
       'add',
       (original) => async (set, subscriber, isNew) =>
         await original(set, { ...subscriber, since: subscriber.since + 50 }, isNew),
@@ -194,7 +200,7 @@ test('an owner whose letting go was answered too late for the SDK has left word 
       isLost = true;
       return false;
     });
-    around(storesOf(w).subscribers, 'members', (original) => async (set) => {
+    around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       await w.sleep(700);
       return await original(set);
     });
@@ -241,12 +247,12 @@ test('who is behind in too many channels of a pattern is told to read them himse
     client.posted = () => 'busy';
     for (const n of numbers(0, 120)) await append(w.log, requestOf([n], { channel: `many/${n}` }));
     await w.sleep(10_000);
-    expect(w.listeners.rows()).toHaveLength(1);
+    expect(w.listeners.subscriptionRows()).toHaveLength(1);
     client.posted = undefined;
     await append(w.log, requestOf(['last'], { channel: 'many/0' }));
     await w.idle();
     expect(client.frames).toMatchObject([{ type: 'error', code: 'unavailable', channel: 'many/*' }]);
-    expect(w.listeners.rows()).toEqual([]);
+    expect(w.listeners.subscriptionRows()).toEqual([]);
   });
 });
 
@@ -256,20 +262,19 @@ test('an unsubscribe that failed can be repeated', async () => {
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'now');
     let refusals = 1;
-    around(storesOf(w).subscribers, 'remove', (original) => async (...args) => {
+    around(storesOf(w).subscriptions, 'remove', (original) => async (...args) => {
       if (refusals-- > 0) throw new Error('throttled');
       await original(...args);
     });
     const again = async () => {
-      const connection = await w.listeners.subscribers.connection(client.id);
-      if (connection)
-        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      const connection = await w.listeners.connections.get(client.id);
+      if (connection) await unsubscribe({ ...w.listeners, log: w.log }, connection, CHANNEL);
     };
     await expect(again()).rejects.toThrow('throttled');
     await again();
     await publish(w.log, 1);
     await w.idle();
-    expect([client.frames, w.listeners.rows()]).toEqual([[], []]);
+    expect([client.frames, w.listeners.subscriptionRows()]).toEqual([[], []]);
   });
 });
 

@@ -89,12 +89,11 @@ describe('a subscriber', () => {
       await w.subscribe(client, CHANNEL, 'beginning');
       await w.idle();
       expect(client.frames).toHaveLength(1);
-      const connection = await w.listeners.subscribers.connection(client.id);
-      if (connection)
-        await unsubscribe({ log: w.log, subscribers: w.listeners.subscribers }, connection, CHANNEL);
+      const connection = await w.listeners.connections.get(client.id);
+      if (connection) await unsubscribe({ ...w.listeners, log: w.log }, connection, CHANNEL);
       await publish(w.log, 2);
       await w.idle();
-      expect([client.frames.length, w.listeners.rows()]).toEqual([1, []]);
+      expect([client.frames.length, w.listeners.subscriptionRows()]).toEqual([1, []]);
     });
   });
 
@@ -133,11 +132,13 @@ describe('a subscriber', () => {
       leaves.isGone = true;
       await publish(w.log, 1);
       await w.idle();
-      expect(new Set(w.listeners.rows().map(({ connection }) => connection))).toEqual(new Set([stays.id]));
-      expect([...w.listeners.connections.keys()]).toEqual([stays.id]);
+      expect(new Set(w.listeners.subscriptionRows().map(({ connection }) => connection))).toEqual(
+        new Set([stays.id]),
+      );
+      expect([...w.listeners.connectionRows.keys()]).toEqual([stays.id]);
       expect(stays.taken.get(CHANNEL)).toEqual([1, 1]);
-      await forget({ subscribers: w.listeners.subscribers }, stays.id);
-      expect([w.listeners.rows(), [...w.listeners.connections]]).toEqual([[], []]);
+      await forget({ ...w.listeners }, stays.id);
+      expect([w.listeners.subscriptionRows(), [...w.listeners.connectionRows]]).toEqual([[], []]);
     });
   });
 
@@ -155,7 +156,7 @@ describe('a subscriber', () => {
         ['messages', [1]],
         ['error', 'unauthorized'],
       ]);
-      expect(w.listeners.rows()).toEqual([]);
+      expect(w.listeners.subscriptionRows()).toEqual([]);
     });
   });
 

@@ -1,0 +1,175 @@
+/**
+ * Subscriptions in the Subscribers table, and the number of shards of each pattern.
+ * @module
+ */
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
+import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
+import {
+  type OwnCursor,
+  ownCursorIn,
+  type PatternShard,
+  type Subscriber,
+  type SubscriptionStore,
+} from '../../hub/push/push-ports.ts';
+import { EXPIRED } from '../../hub/push/subscribe.ts';
+import { call } from '../aws-client.ts';
+import { batchGet, callIf, expiryOf } from './document-client.ts';
+import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
+import { mapOf, patternKey, rowsOf, shardKey } from './subscribers-table.ts';
+import { namesIn } from './update-item.ts';
+
+/** Returns the store of subscriptions. */
+export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriptionStore {
+  const TableName = table;
+  const member = async (set: PatternShard, connection: string): Promise<Subscriber | undefined> => {
+    const Key = { pattern: shardKey(set), connection };
+    const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
+    return Item && subscriberOf(Item);
+  };
+  /** Begins to count from one again: those that joined a connection's life ago have left, or joined again. */
+  const restartCount = async (pattern: string, since: number, now: number): Promise<void> => {
+    const update = new UpdateCommand({
+      TableName,
+      Key: patternKey(pattern),
+      UpdateExpression: 'SET joined = :one, #since = :now',
+      ConditionExpression: '#since = :since',
+      ExpressionAttributeNames: { '#since': 'since' },
+      ExpressionAttributeValues: { ':one': 1, ':now': now, ':since': since },
+    });
+    await callIf(() => client.send(update));
+  };
+  return {
+    async open(pattern, now, until) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression:
+          'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one',
+        ExpressionAttributeNames: { '#until': 'until', '#since': 'since' },
+        ExpressionAttributeValues: { ':one': 1, ':now': now, ':until': until, ':expiry': expiryOf(until) },
+        ReturnValues: 'ALL_NEW',
+      });
+      const { Attributes = {} } = await call(() => client.send(update));
+      const since = numberOf(Attributes, 'since');
+      const isOld = now - since > CONNECTION_LIFE_MS;
+      if (isOld) await restartCount(pattern, since, now);
+      return { shards: numberOf(Attributes, 'shards'), joined: isOld ? 1 : numberOf(Attributes, 'joined') };
+    },
+    async shardsOf(patterns, now) {
+      const items = await batchGet(client, table, patterns.map(patternKey));
+      const known = items.filter((item) => numberOf(item, 'until') > now);
+      return new Map(known.map((item) => [textOf(item, 'pattern').slice(0, -1), numberOf(item, 'shards')]));
+    },
+    async split(pattern, shards) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: patternKey(pattern),
+        UpdateExpression: 'SET shards = :twice',
+        ConditionExpression: 'shards = :shards',
+        ExpressionAttributeValues: { ':shards': shards, ':twice': 2 * shards },
+      });
+      await callIf(() => client.send(update));
+    },
+    async add(set, { ownCursors, ...rest }, isNew) {
+      const places = Object.entries(ownCursors).map(([channel, own]) => [keyOf(channel), cursorText(own)]);
+      const item = { pattern: shardKey(set), ...rest, places: Object.fromEntries(places) };
+      const condition = 'attribute_not_exists(#connection) OR #allowedUntil <= :since';
+      const ConditionExpression = isNew ? `${condition} OR #since < :since` : condition;
+      const command = new PutCommand({
+        TableName,
+        Item: { ...item, expiry: expiryOf(rest.until) },
+        ConditionExpression,
+        ExpressionAttributeNames: namesIn(ConditionExpression),
+        ExpressionAttributeValues: { ':since': rest.since },
+      });
+      if (await callIf(() => client.send(command))) return true;
+      return (await member(set, rest.connection))?.id === rest.id;
+    },
+    member,
+    members: async (set) => (await rowsOf(client, table, shardKey(set))).map(subscriberOf),
+    async move(set, subscriber, channel, cursor) {
+      const { id, connection, joins } = subscriber;
+      const was = ownCursorIn(subscriber, channel);
+      const there = was
+        ? 'places.#channel = :was'
+        : 'attribute_not_exists(places.#channel) AND joins = :joins';
+      const update = new UpdateCommand({
+        TableName,
+        Key: { pattern: shardKey(set), connection },
+        UpdateExpression: cursor ? 'SET places.#channel = :place' : 'REMOVE places.#channel ADD joins :one',
+        ConditionExpression: `id = :id AND ${there}`,
+        ExpressionAttributeNames: { '#channel': keyOf(channel) },
+        ExpressionAttributeValues: {
+          ':id': id,
+          ...(was ? { ':was': cursorText(was) } : { ':joins': joins }),
+          ...(cursor ? { ':place': cursorText(cursor) } : { ':one': 1 }),
+        },
+      });
+      return (await callIf(() => client.send(update))) !== undefined;
+    },
+    async expire(set, { id, connection }) {
+      const update = new UpdateCommand({
+        TableName,
+        Key: { pattern: shardKey(set), connection },
+        UpdateExpression: 'SET allowedUntil = :expired, places = :none',
+        ConditionExpression: 'id = :id',
+        ExpressionAttributeValues: { ':id': id, ':expired': EXPIRED, ':none': {} },
+      });
+      await callIf(() => client.send(update));
+    },
+    async remove(set, connection, which) {
+      const Key = { pattern: shardKey(set), connection };
+      if (which === undefined) {
+        await call(() => client.send(new DeleteCommand({ TableName, Key })));
+        return;
+      }
+      const ConditionExpression = 'id' in which ? '#id = :which' : '#since <= :which';
+      const command = new DeleteCommand({
+        TableName,
+        Key,
+        ConditionExpression,
+        ExpressionAttributeNames: namesIn(ConditionExpression),
+        ExpressionAttributeValues: { ':which': 'id' in which ? which.id : which.by },
+      });
+      await callIf(() => client.send(command));
+    },
+  };
+}
+
+/**
+ * An own cursor as text: the offset; `?` if the frame that began there may have arrived; `+{backoffs}@{backoffUntil}`;
+ * `~{term}`. Own cursors are compared as a whole in conditions, so each is one text.
+ */
+const OWN_CURSOR = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
+
+function cursorText({ at, isUnsure, backoffs, backoffUntil, term }: OwnCursor): string {
+  const backoff = backoffs > 0 ? `+${backoffs}@${backoffUntil}` : '';
+  return `${formatOffset(at)}${isUnsure ? '?' : ''}${backoff}${term > 0 ? `~${term}` : ''}`;
+}
+
+function cursorIn(text: string): OwnCursor {
+  const [, offset = '', mark, backoffs = '0', backoffUntil = '0', term = '0'] = OWN_CURSOR.exec(text) ?? [];
+  const at = parseOffset(offset);
+  if (!at) throw new Error('stored own cursor has no offset');
+  const backoff = { backoffs: Number(backoffs), backoffUntil: Number(backoffUntil) };
+  return { at, isUnsure: mark !== undefined, ...backoff, term: Number(term) };
+}
+
+function subscriberOf(item: Item): Subscriber {
+  return {
+    id: textOf(item, 'id'),
+    connection: textOf(item, 'connection'),
+    since: numberOf(item, 'since'),
+    until: numberOf(item, 'until'),
+    allowedUntil: ifThere(item, 'allowedUntil', numberOf),
+    joins: numberOf(item, 'joins'),
+    ownCursors: mapOf(item, 'places', (map, channel) => cursorIn(textOf(map, channel))),
+  };
+}

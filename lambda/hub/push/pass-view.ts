@@ -1,0 +1,173 @@
+/**
+ * What one push pass works with: the members of the shard, each with its position, and the log from those positions on.
+ * @module
+ */
+import { Refusal } from '../../../protocol/errors.ts';
+import { formatOffset, isBefore, isSame, type Position } from '../../../protocol/offset.ts';
+import type { Channel } from '../log/channel.ts';
+import { type ReadResult, read } from '../log/read-log.ts';
+import type { Packed } from './frames.ts';
+import { startSince } from './pattern-start.ts';
+import {
+  type Cursor,
+  type OwnCursor,
+  ownCursorIn,
+  type Push,
+  type Shard,
+  type Subscriber,
+} from './push-ports.ts';
+import { endSubscription } from './subscribe.ts';
+
+/** Pages of the log that are cached for the next pass, so that a long history is read once. A page has up to 1 MB. */
+const MAX_PAGES = 16;
+
+/** The shard of an owner, with what it keeps from one pass to the next. */
+export interface Ownership {
+  readonly shard: Shard;
+  readonly cursor: Cursor;
+  /** True in the first pass after an owner that did not let go: its last writes may still be under way. */
+  readonly isTakeover: boolean;
+  /** What has been read and not posted yet, by the offset at which it begins. */
+  readonly pages: Map<string, ReadResult>;
+  /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
+  readonly postUntil: number;
+}
+
+export interface MemberWithCursor {
+  readonly member: Subscriber;
+  readonly own: OwnCursor;
+}
+
+/** Members whose connection and token have not ended. */
+interface Members {
+  /** Those that have everything before the cursor of the shard. */
+  readonly atHead: readonly Subscriber[];
+  /** Those with an own cursor that can be posted to. */
+  readonly behind: readonly MemberWithCursor[];
+  /** Those that could not take a frame, and that are left alone for a time. */
+  readonly inBackoff: readonly MemberWithCursor[];
+}
+
+export interface PassView extends Members {
+  /** What the head has not had; undefined if there is no member to post to, or if the head must begin first. */
+  readonly page: ReadResult | undefined;
+  /** Position at which the head begins, if that is not the cursor. */
+  readonly begin?: Position | undefined;
+}
+
+/** Reads the members of the shard, and what the head has not had yet. */
+export async function viewOf(push: Push, channel: Channel, ownership: Ownership): Promise<PassView> {
+  const { shard, cursor } = ownership;
+  const { delivered, at } = cursor;
+  // The log before the members: a member that subscribed before a message was published is seen together with the message.
+  const page = delivered && (await readFrom(push, channel, ownership, delivered));
+  const seen = await gatherMembers(push, shard, cursor.fence);
+  // A subscriber to the channel itself has come to the head by joining it, so the cursor is its position in any case. After an
+  // owner that died, every member may have received something.
+  const isOwed = ({ since }: Subscriber) =>
+    since <= at || cursor.isUnclean || shard.pattern === shard.channel;
+  if (page && seen.atHead.some(isOwed)) return { ...seen, page };
+  if (seen.atHead.length > 0) {
+    const begin = await beginningOf(push, channel, cursor, seen.atHead);
+    return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
+  }
+  const [foremost] = seen.behind.map(({ own }) => own.at).sort((a, b) => (isBefore(a, b) ? 1 : -1));
+  // The head never moves back: a member in backoff may have received something up to it, and must not join before that.
+  const isBehindHead = foremost && delivered && isBefore(foremost, delivered);
+  if (isBehindHead) return { ...seen, page };
+  return { ...seen, page: foremost && (await readFrom(push, channel, ownership, foremost)) };
+}
+
+/**
+ * Returns the members of the shard by their position. Those whose connection or token has ended are told so and removed.
+ * @param fence of the cursor: an own cursor of an earlier term was written late
+ */
+async function gatherMembers(push: Push, shard: Shard, fence: number): Promise<Members> {
+  const now = push.log.clock();
+  const members = await push.subscriptions.members(shard);
+  const isOver = ({ until, allowedUntil = until }: Subscriber) => Math.min(until, allowedUntil) <= now;
+  await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
+  const present = members.filter((member) => !isOver(member));
+  const ownOf = (member: Subscriber): OwnCursor | undefined => {
+    const own = ownCursorIn(member, shard.channel);
+    return own && (own.term === 0 || own.term >= fence) ? own : undefined;
+  };
+  const withCursor = present.flatMap((member) => {
+    const own = ownOf(member);
+    return own ? [{ member, own }] : [];
+  });
+  return {
+    atHead: present.filter((member) => !ownOf(member)),
+    behind: withCursor.filter(({ own }) => own.backoffUntil <= now),
+    inBackoff: withCursor.filter(({ own }) => own.backoffUntil > now),
+  };
+}
+
+/**
+ * Returns the position at which a head begins whose members all subscribed after the cursor was committed: no member is owed
+ * what lies before. Undefined if that is the cursor itself.
+ */
+async function beginningOf(
+  push: Push,
+  channel: Channel,
+  { delivered }: Cursor,
+  atHead: readonly Subscriber[],
+): Promise<Position | undefined> {
+  const begin = await startSince(push.log, channel, Math.min(...atHead.map(({ since }) => since)));
+  return delivered && !isBefore(delivered, begin) ? undefined : begin;
+}
+
+/**
+ * Reads a page of the log, or returns the cached one. It skips history that is gone. The frame that follows shows that: its
+ * `from` is not the last `next`.
+ */
+export async function readFrom(
+  push: Push,
+  found: Channel,
+  { pages }: Ownership,
+  from: Position,
+): Promise<ReadResult> {
+  const cached = pages.get(formatOffset(from));
+  if (cached) return cached;
+  // A member may be further than the channel was when it was looked up.
+  const isAhead = from.entry > found.next;
+  const channel = (isAhead && (await push.log.channels.get(found.name))) || found;
+  try {
+    // The zero offset keeps its name: nothing lies between it and the beginning.
+    return { ...(await read(push.log, channel, from)), from };
+  } catch (error) {
+    // One position that is gone, or never was, must not stop the other members.
+    const isGone = error instanceof Refusal && ['offset_gone', 'bad_offset'].includes(error.code);
+    if (!isGone) throw error;
+    return await read(push.log, channel, 'beginning');
+  }
+}
+
+/**
+ * Caches what a pass has read and not posted, for the next pass.
+ * @param batches of the pass, that of the head first
+ * @param head where the head is now
+ */
+export function cacheUnposted(
+  { pages }: Ownership,
+  batches: readonly { readonly packed: Packed; readonly page: ReadResult | undefined }[],
+  head: Position,
+): void {
+  pages.clear();
+  const cut = batches.filter(({ packed, page }) => page && !packed.isAll);
+  for (const { packed, page } of cut.slice(0, MAX_PAGES)) {
+    if (page && (page === batches[0]?.page || !isSame(packed.end, head)))
+      pages.set(formatOffset(packed.end), remainderOf(page, packed.end));
+  }
+}
+
+function remainderOf(page: ReadResult, from: Position): ReadResult {
+  const entries = page.entries.flatMap((entry) => {
+    if (entry.slot < from.entry) return [];
+    const skipped = entry.slot === from.entry ? from.index - entry.first : 0;
+    return [{ ...entry, first: entry.first + skipped, messages: entry.messages.slice(skipped) }];
+  });
+  const messages = entries.flatMap((entry) => entry.messages);
+  // The log may have grown since the page was read, so its end is not the end of the log, and a gap may be filled.
+  return { ...page, from, entries, messages, upToDate: false, isGap: false };
+}

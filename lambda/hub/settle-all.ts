@@ -1,0 +1,13 @@
+/**
+ * Waits for work that runs side by side.
+ * @module
+ */
+
+/**
+ * Returns the results when every promise has settled. If some have failed, it throws the first error, but not earlier:
+ * a caller that has given up its lease or answered must have no work still running behind it.
+ */
+export async function settleAll<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
