@@ -1,5 +1,5 @@
 /**
- * The door of deliver: the only function that dials subscriber URLs (PROTOCOL.md §13.4).
+ * The handler of deliver: the only function that calls subscribers' URLs (PROTOCOL.md §13.4).
  * @module
  */
 
@@ -10,7 +10,7 @@ import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { wakeHandler } from './aws/queues/wake-handler.ts';
-import { deadLettersBySqs, tasksOfDeliver } from './aws/queues/webhook-messages.ts';
+import { deadLettersBySqs, dispatchTasksBySqs } from './aws/queues/webhook-messages.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import { watchedDeadLetter, watchedSender } from './aws/telemetry/webhook-telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
@@ -33,7 +33,7 @@ import { senderTo } from './webhook/outbound/send-webhook.ts';
 const client = documentClient();
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { DEAD_LETTERS_URL, OWN_HOSTS } = deliverEnv.read(process.env);
-const { notify, renew } = tasksOfDeliver(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
+const { notify, renew } = dispatchTasksBySqs(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
 const log = logInAws(logEnv.read(process.env), client);
 const ownHosts = [...OWN_HOSTS.split(','), ...hostsOfRuntime(process.env)];
 const deliveries = deliveriesInDynamoDb(client, DELIVERIES_TABLE);
@@ -57,7 +57,7 @@ const delivering = {
   origin: ownHosts[0] ?? '',
 };
 
-const take = wakeHandler({
+const handleWakes = wakeHandler({
   queueUrl: endpointWakeEnv.read(process.env).DELIVERIES_QUEUE_URL,
   lastMs: LEASE_MS,
   renew,
@@ -68,4 +68,4 @@ const take = wakeHandler({
       : await redrive(delivering, endpoint, deadLetter, wake),
 });
 
-export const handler = watched(telemetryEnv.read(process.env), take);
+export const handler = watched(telemetryEnv.read(process.env), handleWakes);

@@ -1,6 +1,6 @@
 /**
- * The door of dispatch: hears that a channel has grown, and leaves an errand for each endpoint that listens to it
- * (PROTOCOL.md §13). It dials nobody.
+ * The handler of dispatch: when a channel has grown, leaves a task for each endpoint that listens to it (PROTOCOL.md §13).
+ * It calls no subscriber's URL.
  * @module
  */
 
@@ -11,7 +11,7 @@ import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/e
 import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
-import { dispatchQueue, looksBySqs, wakesBySqs } from './aws/queues/webhook-messages.ts';
+import { dispatchAgainBySqs, dispatchQueue, wakesBySqs } from './aws/queues/webhook-messages.ts';
 import { logDefect, watched } from './aws/telemetry/telemetry.ts';
 import {
   deliveriesEnv,
@@ -42,13 +42,13 @@ const dispatching = {
   deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
   leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
   wake,
-  lookAgain: looksBySqs(DISPATCH_QUEUE_URL),
+  lookAgain: dispatchAgainBySqs(DISPATCH_QUEUE_URL),
 };
 
-/** A page of the log, and an errand for each endpoint, in milliseconds. */
+/** The longest time for a page of the log and a task for each endpoint, in milliseconds. */
 const LAST_PAGE_MS = 10_000;
 
-const take = queueHandler({
+const handleMessages = queueHandler({
   carries: dispatchQueue,
   lastMs: LAST_PAGE_MS,
   logDefect,
@@ -59,4 +59,4 @@ const take = queueHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), take);
+export const handler = watched(telemetryEnv.read(process.env), handleMessages);

@@ -1,5 +1,6 @@
 /**
- * The door of webhooks: who manages endpoints and asks for deliveries (PROTOCOL.md §13). It calls no endpoint itself.
+ * The handler of webhooks: manages endpoints, and shows and repeats deliveries (PROTOCOL.md §13). It calls no endpoint
+ * itself.
  * @module
  */
 import { parseOrigins } from './access/origins.ts';

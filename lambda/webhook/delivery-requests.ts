@@ -1,9 +1,9 @@
 /**
- * What people ask of an endpoint beside its messages: a test, another attempt, a replay, a look at the log of deliveries
+ * What a caller requests for an endpoint: a test, another attempt, a replay, a recovery, a page of the log of deliveries
  * (PROTOCOL.md §13.5).
  *
- * Each is an errand for the owner of the endpoint. It is left first and said second: an owner who is told looks once
- * more, so nothing that was left before can be overlooked.
+ * Each request becomes a task for the owner of the endpoint. The task is stored first and the owner is told second. An
+ * owner that is told looks once more, so it cannot miss a task that was stored before.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -18,49 +18,60 @@ import { ownDeliveryId } from './delivery/due-delivery.ts';
 import { type Endpoint, type EndpointStatus, listensTo } from './endpoint.ts';
 import type { Managing } from './webhook-ports.ts';
 
-/** Where a replay begins: at whatever is still kept, at an offset, or at a moment in milliseconds since 1970. */
+/** Where a replay begins: at the oldest message in the log, at an offset, or at a moment in milliseconds since 1970. */
 export type ReplayFrom = 'beginning' | Position | { readonly since: number };
 
+/** Which deliveries the caller wants to see. */
 export interface DeliveryQuery {
-  /** The id of the last one that the caller has; empty for the beginning. */
+  /** The id of the last delivery that the caller has; empty for the first page. */
   readonly after: string;
+  /** Only deliveries in this status; undefined for all. */
   readonly status: DeliveryStatus | undefined;
+  /** Deliveries at most, from 1 on. */
   readonly limit: number;
 }
 
 /**
- * Pages of the store that one look at the log may cost: who filters for what is rare is answered what was found so far,
- * and where to go on.
+ * Pages of the store that one request may read. A filter for a rare status would otherwise read the whole log. The answer
+ * then holds what was found so far, and where to continue.
  */
-const MAX_PAGES_PER_LOOK = 10;
+const MAX_PAGES_PER_REQUEST = 10;
 
-/** Leaves a test event to be sent, and answers the id of its delivery. @throws Refusal webhook_conflict */
+/** Leaves a task that sends a test event. Returns the id of its delivery. @throws Refusal webhook_conflict if pending */
 export async function sendTest(managing: Managing, endpoint: Endpoint): Promise<string> {
   refuseUnless(endpoint, 'a test', ['enabled', 'disabled']);
-  return await ask(managing, endpoint, 'test');
-}
-
-/** Has the endpoint asked whether it wants events. @throws Refusal webhook_conflict if it has agreed, or is stopped */
-export async function askHandshake(managing: Managing, endpoint: Endpoint): Promise<string> {
-  refuseUnless(endpoint, 'a handshake', ['pending']);
-  return await ask(managing, endpoint, 'handshake');
-}
-
-async function ask(managing: Managing, endpoint: Endpoint, kind: OwnTask['kind']): Promise<string> {
-  const errand: OwnTask = { kind, id: managing.newId(), due: managing.clock() };
-  await leave(managing, endpoint, errand);
-  return ownDeliveryId(errand);
-}
-
-/** One attempt more, now. @throws Refusal delivery_not_found, webhook_conflict */
-export async function retryDelivery(managing: Managing, endpoint: Endpoint, id: string): Promise<void> {
-  const { id: delivery } = await readDelivery(managing, endpoint, id);
-  refuseUnless(endpoint, 'an attempt', ['enabled', 'disabled']);
-  await leave(managing, endpoint, { kind: 'once', id: managing.newId(), due: managing.clock(), delivery });
+  return await leaveOwnTask(managing, endpoint, 'test');
 }
 
 /**
- * Everything of a channel from a place on, up to its end at this moment.
+ * Leaves a task that asks the endpoint whether it wants events. Returns the id of its delivery.
+ * @throws Refusal webhook_conflict if the endpoint is not pending
+ */
+export async function askHandshake(managing: Managing, endpoint: Endpoint): Promise<string> {
+  refuseUnless(endpoint, 'a handshake', ['pending']);
+  return await leaveOwnTask(managing, endpoint, 'handshake');
+}
+
+async function leaveOwnTask(managing: Managing, endpoint: Endpoint, kind: OwnTask['kind']): Promise<string> {
+  const task: OwnTask = { kind, id: managing.newId(), due: managing.clock() };
+  await leaveTask(managing, endpoint, task);
+  return ownDeliveryId(task);
+}
+
+/** Leaves a task for one more attempt, now. @throws Refusal delivery_not_found, webhook_conflict */
+export async function retryDelivery(managing: Managing, endpoint: Endpoint, id: string): Promise<void> {
+  const { id: delivery } = await readDelivery(managing, endpoint, id);
+  refuseUnless(endpoint, 'an attempt', ['enabled', 'disabled']);
+  await leaveTask(managing, endpoint, {
+    kind: 'once',
+    id: managing.newId(),
+    due: managing.clock(),
+    delivery,
+  });
+}
+
+/**
+ * Leaves a task that sends the messages of a channel again, from a position up to its end at this moment.
  * @throws Refusal bad_request, webhook_conflict, channel_not_found, offset_gone
  */
 export async function replay(
@@ -70,7 +81,7 @@ export async function replay(
   from: ReplayFrom,
 ): Promise<void> {
   const { log, clock, newId } = managing;
-  // A right to the endpoint is no right to other channels: whatever it could have replayed to it, it could read.
+  // A right to the endpoint is no right to other channels. Without this check a replay would read any channel.
   if (!listensTo(endpoint, name)) {
     const patterns = endpoint.channels.join(', ');
     throw new Refusal(
@@ -87,33 +98,38 @@ export async function replay(
   const since = typeof from === 'object' && 'since' in from ? from.since : 0;
   const { streamId } = channel;
   const range = { channel: name, streamId, from: start, to: end, since };
-  await leave(managing, endpoint, { kind: 'range', id: newId(), due: now, ...range, run: newId() });
+  await leaveTask(managing, endpoint, { kind: 'range', id: newId(), due: now, ...range, run: newId() });
 }
 
-/** Everything that failed or was skipped, of what was published since a moment. @throws Refusal webhook_conflict */
+/**
+ * Leaves a task that sends again what failed or was skipped, of all messages that were published at or after `since`
+ * (milliseconds since 1970).
+ * @throws Refusal webhook_conflict if the endpoint is not enabled
+ */
 export async function recover(managing: Managing, endpoint: Endpoint, since: number): Promise<void> {
   refuseUnless(endpoint, 'a recovery', ['enabled']);
   const now = managing.clock();
-  const errand = { kind: 'recover', id: managing.newId(), due: now, since, until: now, after: '' } as const;
-  await leave(managing, endpoint, errand);
+  const task = { kind: 'recover', id: managing.newId(), due: now, since, until: now, after: '' } as const;
+  await leaveTask(managing, endpoint, task);
 }
 
-/** @throws Refusal delivery_not_found */
+/** Returns a delivery of the endpoint. @throws Refusal delivery_not_found */
 export async function readDelivery(
   { deliveries, clock }: Managing,
   endpoint: Endpoint,
   id: string,
 ): Promise<Delivery> {
   const delivery = await deliveries.get(endpoint.id, id);
-  // The store removes what has expired days later.
+  // DynamoDB removes an expired row up to days later.
   if (delivery && delivery.expiresAt > clock()) return delivery;
   throw deliveryNotFound();
 }
 
+/** Returns the refusal for a delivery that the endpoint does not have. */
 export const deliveryNotFound = (): Refusal =>
   new Refusal('delivery_not_found', 'the endpoint has no such delivery, or not any more');
 
-/** Deliveries, the latest published first, and where to go on if there may be more. */
+/** Returns at most `limit` deliveries, the latest published first, and the `after` of the next page if there may be more. */
 export async function listDeliveries(
   { deliveries, clock }: Managing,
   endpoint: Endpoint,
@@ -121,7 +137,7 @@ export async function listDeliveries(
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly next: string | undefined }> {
   const found: Delivery[] = [];
   let last: string | undefined = after;
-  for (let pages = 0; pages < MAX_PAGES_PER_LOOK && last !== undefined && found.length < limit; pages++) {
+  for (let pages = 0; pages < MAX_PAGES_PER_REQUEST && last !== undefined && found.length < limit; pages++) {
     const most = limit - found.length;
     const page = await deliveries.page(endpoint.id, { after: last, direction: 'back', status, most });
     found.push(...page.deliveries.filter(({ expiresAt }) => expiresAt > clock()));
@@ -130,34 +146,34 @@ export async function listDeliveries(
   return { deliveries: found, next: last };
 }
 
-/** Has an endpoint served: by its owner, who looks once more, or by a new one. */
+/** Makes sure that the endpoint is served: its owner looks once more, or a wake starts a new owner. */
 export async function wakeOwner({ leases, wake, clock }: Managing, { id }: Endpoint): Promise<void> {
   if (!(await leases.ask(id, clock()))) await wake(id);
 }
 
-async function leave(managing: Managing, endpoint: Endpoint, errand: DeliveryTask): Promise<void> {
-  await managing.deliveries.leave(endpoint.id, errand);
+async function leaveTask(managing: Managing, endpoint: Endpoint, task: DeliveryTask): Promise<void> {
+  await managing.deliveries.putTask(endpoint.id, task);
   await wakeOwner(managing, endpoint);
 }
 
-function refuseUnless({ status }: Endpoint, what: string, fit: readonly EndpointStatus[]): void {
-  if (fit.includes(status)) return;
+function refuseUnless({ status }: Endpoint, what: string, allowed: readonly EndpointStatus[]): void {
+  if (allowed.includes(status)) return;
   throw new Refusal(
     'webhook_conflict',
-    `${what} is for an endpoint that is ${fit.join(' or ')}, this is ${status}`,
+    `${what} is for an endpoint that is ${allowed.join(' or ')}, this is ${status}`,
   );
 }
 
 /**
- * Behind the last message that is there. What was claimed and not written yet is left out: it goes to the endpoint as what
- * is new, and the owner would take an empty place in a replay for a message that has left the log.
+ * Returns the position behind the last message in the log. A slot that is claimed but not written yet is left out: its
+ * message goes to the endpoint as a new one, and in a replay the empty slot would count as a message that left the log.
  */
 async function endOf({ log }: Managing, { streamId, next, floor }: Channel): Promise<Position> {
   const last = await log.entries.nearest(streamId, next, 'below');
   return { entry: last ? last.slot + 1 : floor, index: 0 };
 }
 
-/** @throws Refusal offset_gone for a place that is no longer kept, or of another life of the channel */
+/** Returns where a replay begins. @throws Refusal offset_gone for an offset that left the log, or of another life of the channel */
 async function startOf(
   { log }: Managing,
   channel: Channel,
@@ -171,7 +187,7 @@ async function startOf(
     const start = await startSince(log, channel, from.since);
     return isBefore(start, oldest) ? oldest : start;
   }
-  // The zero offset is the beginning of every life, as for reads.
+  // The zero offset is the beginning of every life of a channel, as for reads.
   const start = isSame(from, BEGINNING) ? { entry: channel.origin, index: 0 } : from;
   if (isBefore(start, oldest) || isBefore({ entry: channel.next, index: 0 }, start)) {
     const offset = formatOffset(from);

@@ -1,63 +1,64 @@
 /**
- * An endpoint: a subscriber's URL and what is to be sent there (PROTOCOL.md §13.1).
+ * An endpoint: the URL of a subscriber, and what the hub sends there (PROTOCOL.md §13.1).
  * @module
  */
 import { patternsOf } from '../../protocol/channel-name.ts';
 
-/** The bodies that an endpoint may have sent to it (PROTOCOL.md §13.3). */
+/** The formats of a webhook's body (PROTOCOL.md §13.3). */
 export const FORMATS = ['standard', 'cloudevents'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** `pending`: it has not agreed to get events yet, and gets none. */
+/** The states of an endpoint. `pending`: it has not agreed to receive events yet, and receives none. */
 export const ENDPOINT_STATUSES = ['enabled', 'disabled', 'pending'] as const;
 export type EndpointStatus = (typeof ENDPOINT_STATUSES)[number];
 
-/** Why an endpoint is disabled: somebody asked, it failed for too long, or it answered 410. */
+/** Why an endpoint is disabled: its owner asked for it, it failed for too long, or it answered 410. */
 export const DISABLED_REASONS = ['asked', 'failing', 'gone'] as const;
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
 
+/** An endpoint as it is stored. Times are milliseconds since 1970. */
 export interface Endpoint {
   readonly id: string;
   readonly url: string;
   /** Patterns of the channels whose messages are sent. */
   readonly channels: readonly string[];
-  /** Types of message that are sent, `order.*` for all that begin so; none for all. */
+  /** Types of the messages that are sent. `order.*` stands for all that begin with `order.`; an empty list for all types. */
   readonly types: readonly string[];
   readonly format: Format;
   readonly description: string;
-  /** Deliveries a minute at the most; undefined for as many as there are. */
+  /** Deliveries a minute at most; undefined for no limit. */
   readonly rate: number | undefined;
   readonly status: EndpointStatus;
+  /** Why it is disabled; undefined if it is not. */
   readonly reason: DisabledReason | undefined;
-  /** True if it must agree before it gets events (CloudEvents' abuse protection). */
+  /** True if it must agree before it receives events (the abuse protection of CloudEvents). */
   readonly handshake: boolean;
-  /** Who created it: `sub` of the token. */
+  /** `sub` of the token that created it; undefined for a caller without one. */
   readonly principal: string | undefined;
-  /** Milliseconds since 1970. */
   readonly createdAt: number;
-  /** When it last began to be sent to: whatever failed before is not held against it. */
+  /** When it was enabled last. Earlier failures do not count against it. */
   readonly enabledAt: number;
-  /** Its secrets, encrypted. */
+  /** Its secrets, encrypted by the SecretSealer. */
   readonly sealed: string;
-  /** Counts its changes from 1 on, so that two at the same time are not one. */
+  /** Counts its changes from 1 on, so that two changes at the same time cannot both be made. */
   readonly version: number;
 }
 
-/** What signs an endpoint's deliveries: each `whsec_` and base64. */
+/** The secrets that sign the deliveries of an endpoint. Each is `whsec_` and base64. */
 export interface Secrets {
   readonly current: string;
-  /** The one before, which signs as well until then (milliseconds since 1970). */
+  /** The secret before the last rotation, which also signs until `until` (milliseconds since 1970). */
   readonly previous: { readonly secret: string; readonly until: number } | undefined;
 }
 
-/** True if it gets the channel by one of its patterns. */
+/** Returns true if the channel matches one of the endpoint's patterns. */
 export const listensTo = ({ channels }: Endpoint, channel: string): boolean =>
   patternsOf(channel).some((pattern) => channels.includes(pattern));
 
-/** Of its URL, to tell people by; empty for what no door has written. */
+/** Returns the host of the URL for notices; empty if the URL is malformed. */
 export const hostOf = ({ url }: Endpoint): string => URL.parse(url)?.host ?? '';
 
-/** The secrets to sign with at a moment, the current one first. */
+/** Returns the secrets that sign at a moment, the current one first. */
 export function secretsAt({ current, previous }: Secrets, now: number): readonly string[] {
   return previous && previous.until > now ? [current, previous.secret] : [current];
 }

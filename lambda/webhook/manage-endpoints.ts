@@ -1,8 +1,8 @@
 /**
- * Endpoints: created, looked at, changed, stopped and removed (PROTOCOL.md §13.1).
+ * Creates, reads, changes, enables and removes endpoints (PROTOCOL.md §13.1).
  *
- * An endpoint is a row, and one registration for each of its patterns. A crash between the two must never leave a
- * registration that nobody can see: so the row comes first and goes last.
+ * An endpoint is a row, and one registration for each of its patterns. A crash between the two must not leave a
+ * registration without a row, which nobody could see. So the row is written first and removed last.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -13,35 +13,37 @@ import type { Endpoint } from './endpoint.ts';
 import { healthSince } from './health.ts';
 import type { Health, Managing } from './webhook-ports.ts';
 
-/** What its owner decides of an endpoint. */
+/** What the caller decides about an endpoint. */
 export type Settings = Pick<
   Endpoint,
   'url' | 'channels' | 'types' | 'format' | 'description' | 'rate' | 'handshake'
 >;
 
-/** What is to be other than it was. */
+/** The settings that a change replaces. */
 export interface Change extends Partial<Settings> {
-  /** False stops it, true has it tried again. */
+  /** False disables the endpoint, true enables it again. */
   readonly enabled?: boolean;
 }
 
-/** An endpoint and its secret, for the only two answers that have it. */
+/** An endpoint and its secret, for the only two answers that show it: to creation and to rotation. */
 export interface WithSecret {
   readonly endpoint: Endpoint;
+  /** `whsec_` and base64. */
   readonly secret: string;
 }
 
-/** True for an endpoint that the caller may know of. */
+/** Returns true if the caller may know of the endpoint. */
 export type Sees = (endpoint: Endpoint) => boolean;
 
 /**
- * Rows of one look at the store. DynamoDB answers 1 MB at most, and an endpoint with all that it may have is 8 KB.
+ * Rows of one page of the store. DynamoDB answers at most 1 MB, and the largest endpoint has 8 KB.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html
  */
 const LOOK_ROWS = 100;
 
 /**
- * @param by whose it is, and the secret that it is to have; one is made if there is none
+ * Creates an endpoint and registers it for its patterns.
+ * @param by the caller, and the secret that it wants; without one the hub makes a secret
  * @throws Refusal too_many_webhooks
  */
 export async function createEndpoint(
@@ -49,10 +51,10 @@ export async function createEndpoint(
   settings: Settings,
   by: { readonly principal: string | undefined; readonly secret: string | undefined },
 ): Promise<WithSecret> {
-  const { endpoints, sealer: vault, clock, newId } = managing;
+  const { endpoints, sealer, clock, newId } = managing;
   await refuseTooMany(managing, by.principal);
   const id = `ep_${newId().replaceAll('-', '')}`;
-  const secret = by.secret ?? vault.newSecret();
+  const secret = by.secret ?? sealer.newSecret();
   const now = clock();
   const endpoint: Endpoint = {
     ...settings,
@@ -62,17 +64,17 @@ export async function createEndpoint(
     principal: by.principal,
     createdAt: now,
     enabledAt: now,
-    sealed: await vault.seal(id, { current: secret, previous: undefined }),
+    sealed: await sealer.seal(id, { current: secret, previous: undefined }),
     version: 1,
   };
-  // A row that is not registered gets nothing, and its creator got no answer. The other way round nobody could see it.
+  // After a crash here the row is not registered: it receives nothing, and its caller received no answer.
   await endpoints.create(endpoint);
   await listen(managing, endpoint, now);
   if (endpoint.status === 'pending') await askHandshake(managing, endpoint);
   return { endpoint, secret };
 }
 
-/** Two that come at the same moment may both be the last one: the limit is against waste, not for bookkeeping. */
+/** Two requests at the same moment may both take the last place. The limit prevents waste and need not be exact. */
 async function refuseTooMany(managing: Managing, principal: string | undefined): Promise<void> {
   let total = 0;
   let own = 0;
@@ -100,7 +102,7 @@ async function* everyEndpoint({ endpoints }: Managing, after: string): AsyncGene
   }
 }
 
-/** Those after an id that the caller sees, and the id to go on after if there are more. */
+/** Returns at most `limit` endpoints after an id that the caller may see, and the `after` of the next page, if any. */
 export async function listEndpoints(
   managing: Managing,
   sees: Sees,
@@ -109,28 +111,33 @@ export async function listEndpoints(
   const found: Endpoint[] = [];
   for await (const endpoint of everyEndpoint(managing, after)) {
     if (!sees(endpoint)) continue;
-    // One more than asked for, so that no answer says anything of the endpoints of others, not even that there are some.
+    // `next` depends on one more visible endpoint, so that no answer reveals that other callers have endpoints.
     if (found.length === limit) return { endpoints: found, next: found.at(-1)?.id };
     found.push(endpoint);
   }
   return { endpoints: found, next: undefined };
 }
 
-/** @throws Refusal webhook_not_found, also for one that the caller may not know of */
+/** Returns the endpoint. @throws Refusal webhook_not_found, also if the caller may not know of it */
 export async function readEndpoint({ endpoints }: Managing, id: string, sees: Sees): Promise<Endpoint> {
   const endpoint = await endpoints.get(id);
   if (endpoint && sees(endpoint)) return endpoint;
   throw notFound();
 }
 
+/** Returns the refusal for an endpoint that does not exist or is not visible. Both read alike, so that ids cannot be tested. */
 export const notFound = (): Refusal =>
   new Refusal('webhook_not_found', 'no such endpoint, or not one of yours');
 
-/** How it is doing, by what is held against it. */
+/** Returns the health of the endpoint, without the failures before it was enabled. */
 export const healthOf = async ({ leases }: Managing, { id, enabledAt }: Endpoint): Promise<Health> =>
   healthSince(await leases.health(id), enabledAt);
 
-/** @throws Refusal webhook_conflict */
+/**
+ * Changes an endpoint.
+ * @param before the version that the caller saw
+ * @throws Refusal webhook_conflict if another change came first, or the state does not allow this one
+ */
 export async function changeEndpoint(
   managing: Managing,
   before: Endpoint,
@@ -138,30 +145,30 @@ export async function changeEndpoint(
 ): Promise<Endpoint> {
   const now = managing.clock();
   const wanted = { ...before, ...settings };
-  const standing = standingOf(before, wanted, enabled);
-  // What is known of another URL says nothing of this one.
-  const isFresh = enabled || wanted.url !== before.url || standing.status !== before.status;
+  const state = stateAfter(before, wanted, enabled);
+  // The failures of another URL say nothing about this one.
+  const isFresh = enabled || wanted.url !== before.url || state.status !== before.status;
   const enabledAt = isFresh ? now : before.enabledAt;
-  const after = { ...wanted, ...standing, enabledAt, version: before.version + 1 };
-  // Before the row says so: whoever reads the row may rely on it. All of them, since an earlier moment stays, and a
-  // creation that died halfway is mended.
+  const after = { ...wanted, ...state, enabledAt, version: before.version + 1 };
+  // Registered before the row is written, so that a reader of the row can rely on it. All patterns are registered, not only
+  // the new ones: an earlier moment stays, and a creation that a crash interrupted is completed.
   if (settings.channels) await listen(managing, after, now);
-  // What was registered for it stays: a third change at this moment may want the very same. Whoever is left messages by a
-  // pattern that is not his drops them.
+  // The registrations stay after a conflict, since a third change at this moment may need the same ones. The owner of the
+  // endpoint drops messages of a pattern that the endpoint does not have.
   if (!(await managing.endpoints.replace(after))) throw changedMeanwhile();
   await unlisten(managing, before.id, without(before.channels, after.channels));
   const isAsked = after.status === 'pending' && (before.status !== 'pending' || after.url !== before.url);
   if (isAsked) await askHandshake(managing, after);
-  // What waits for the endpoint to be left alone no longer has a reason to.
+  // The backoff ends with the change, so deliveries that wait for it can go now.
   if (isFresh && after.status === 'enabled') await wakeOwner(managing, after);
   return after;
 }
 
 /**
- * Whether it gets messages after a change. Nothing that asks for a handshake is enabled by anybody but the endpoint: the
- * row does not say whether it once agreed, so that one that was stopped is asked again.
+ * Returns the state after a change. An endpoint with a handshake is only enabled by its own agreement. The row does not say
+ * whether it agreed earlier, so an endpoint that was disabled is asked again.
  */
-function standingOf(
+function stateAfter(
   before: Endpoint,
   wanted: Endpoint,
   enabled: boolean | undefined,
@@ -175,26 +182,30 @@ function standingOf(
   return { status: hasAgreed ? 'enabled' : 'pending', reason: undefined };
 }
 
-/** Has it tried again, as if it had never failed. @throws Refusal webhook_conflict */
+/** Enables the endpoint, as if it had never failed. @throws Refusal webhook_conflict */
 export const enableEndpoint = async (managing: Managing, endpoint: Endpoint): Promise<Endpoint> =>
   await changeEndpoint(managing, endpoint, { enabled: true });
 
-/** Removes it; nothing more is begun. */
+/** Removes the endpoint. A delivery pass that is under way may still send for some seconds. */
 export async function removeEndpoint(managing: Managing, { id, channels }: Endpoint): Promise<void> {
   await unlisten(managing, id, channels);
   await managing.endpoints.remove(id);
 }
 
-/** Another secret, given or made; the one before signs as well for a while. @throws Refusal webhook_conflict */
+/**
+ * Replaces the secret. The previous one also signs for SECRET_OVERLAP_MS.
+ * @param given the new secret; undefined if the hub is to make one
+ * @throws Refusal webhook_conflict if another change came first
+ */
 export async function rotateSecret(
-  { endpoints, sealer: vault, clock }: Managing,
+  { endpoints, sealer, clock }: Managing,
   before: Endpoint,
   given: string | undefined,
 ): Promise<WithSecret> {
-  const { current } = await vault.open(before.id, before.sealed);
-  const secret = given ?? vault.newSecret();
+  const { current } = await sealer.open(before.id, before.sealed);
+  const secret = given ?? sealer.newSecret();
   const previous = { secret: current, until: clock() + SECRET_OVERLAP_MS };
-  const sealed = await vault.seal(before.id, { current: secret, previous });
+  const sealed = await sealer.seal(before.id, { current: secret, previous });
   const endpoint = { ...before, sealed, version: before.version + 1 };
   if (!(await endpoints.replace(endpoint))) throw changedMeanwhile();
   return { endpoint, secret };

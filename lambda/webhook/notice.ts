@@ -1,5 +1,5 @@
 /**
- * Notices: what happens to endpoints, told on a channel of the hub's own (PROTOCOL.md §13.4).
+ * Notices: what happens to endpoints, published on a channel of the hub's own (PROTOCOL.md §13.4).
  * @module
  */
 import { WEBHOOK_NOTICES } from '../../protocol/webhooks.ts';
@@ -7,7 +7,11 @@ import { append } from '../hub/log/append.ts';
 import { JSON_MEDIA_TYPE } from '../hub/log/channel.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
 
-/** Publishes a notice. The channel appears with the first, in either mode: nobody else may make it. */
+/**
+ * Publishes a notice. The first one creates the channel, also where channels must be created explicitly: a client cannot
+ * create it.
+ * @throws Refusal unavailable
+ */
 export async function publishNotice(
   log: Publishing,
   notice: Readonly<Record<string, unknown>>,

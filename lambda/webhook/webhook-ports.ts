@@ -1,5 +1,7 @@
 /**
- * What the domain of webhooks needs from the world. It knows no AWS, no clock, no randomness and no network of its own.
+ * The ports of the webhook domain: what it needs from AWS, the clock, the network and the source of randomness.
+ * All times are milliseconds since 1970. All reads of the stores see every write that was answered before.
+ * Every method of a store may throw a Refusal `unavailable` when the store is busy.
  * @module
  */
 import type { Position } from '../../protocol/offset.ts';
@@ -10,68 +12,77 @@ import type { Delivery, DeliveryStatus, ErrorClass } from './delivery/delivery.t
 import type { DeliveryTask } from './delivery/delivery-task.ts';
 import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
 
-/** All reads are as of every write that was answered before. */
+/** The endpoints, and the patterns by which they are registered. */
 export interface EndpointStore {
+  /** Stores a new endpoint. */
   create(endpoint: Endpoint): Promise<void>;
+  /** Returns the endpoint; undefined if there is none with this id. */
   get(id: string): Promise<Endpoint | undefined>;
-  /** Endpoints whose id is after the one given, in the order of their ids. */
+  /** Returns at most `most` endpoints whose id is after `after`, in the order of their ids. */
   page(
     after: string,
     most: number,
   ): Promise<{ readonly endpoints: readonly Endpoint[]; readonly more: boolean }>;
-  /** Puts it in the place of its last version (`version - 1`); false if another change came first, or it is gone. */
+  /** Replaces the previous version (`version - 1`). Returns false if another change came first, or the endpoint is gone. */
   replace(endpoint: Endpoint): Promise<boolean>;
+  /** Removes the endpoint. Does nothing if there is none. */
   remove(id: string): Promise<void>;
-  /** Has the endpoint told of channels that match the pattern, from then on; an earlier moment stays. */
+  /** Registers the endpoint for channels that match the pattern, from `since` on. An earlier moment stays. */
   listen(id: string, pattern: string, since: number): Promise<void>;
-  /** Takes back what was registered by then, in milliseconds: carried out late, it leaves what was registered again. */
+  /** Removes a registration that was made at or before `by`. A late write therefore keeps a newer registration. */
   unlisten(id: string, pattern: string, by: number): Promise<void>;
-  /** The endpoints that listen by any of the patterns, and since when: the earliest moment of each. */
+  /** Returns the endpoints that are registered for any of the patterns, each with its earliest `since`. */
   listeners(patterns: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
-/** How far the messages of a channel have been handed to the endpoints that listen to it. */
+/** How far the messages of a channel were handed to the endpoints that listen to it. */
 export interface DispatchCursor {
+  /** The life of the channel that the position belongs to. */
   readonly streamId: string;
+  /** The position of the first message that was not handed over yet. */
   readonly at: Position;
 }
 
+/** The dispatch cursors, one for each channel. */
 export interface DispatchCursorStore {
+  /** Returns the cursor of the channel; undefined if there is none. */
   get(channel: string): Promise<DispatchCursor | undefined>;
-  /** Never moves back within a stream. */
+  /** Moves the cursor. Within one stream it never moves back. */
   move(channel: string, cursor: DispatchCursor, now: number): Promise<void>;
 }
 
+/** One page of the log of deliveries. */
 export interface DeliveryPage {
   readonly deliveries: readonly Delivery[];
-  /** The id of the last one looked at, if there may be more. */
+  /** The id of the last delivery that was read; undefined if there are no more. */
   readonly last: string | undefined;
 }
 
-/** What is kept for each endpoint: its errands and its deliveries. All reads are as of every write answered before. */
+/** The tasks and the deliveries of each endpoint. */
 export interface DeliveryStore {
-  /** Leaves an errand, or puts it in the place of the one with its `id` and `due`: how far it has come. */
-  leave(endpoint: string, errand: DeliveryTask): Promise<void>;
-  /** Removes it. */
-  done(endpoint: string, errand: DeliveryTask): Promise<void>;
+  /** Adds a task, or replaces the one with the same `id` and `due` to note its progress. */
+  putTask(endpoint: string, task: DeliveryTask): Promise<void>;
+  /** Removes the task. Does nothing if it is not there. */
+  removeTask(endpoint: string, task: DeliveryTask): Promise<void>;
   /**
-   * Errands that are due, those that somebody waits for first, the longest due before the others; and when the next falls
-   * due, if no more than these are due now.
+   * Returns at most `most` tasks that are due: first those that a person waits for, then the others, the longest due first.
+   * `next` is when the next task falls due; undefined if there is none, or if more tasks are due now.
    */
-  due(
+  dueTasks(
     endpoint: string,
     now: number,
     most: number,
   ): Promise<{ readonly tasks: readonly DeliveryTask[]; readonly next: number | undefined }>;
+  /** Returns the delivery; undefined if there is none with this id. */
   get(endpoint: string, id: string): Promise<Delivery | undefined>;
   /**
-   * Puts a delivery in the place of its last version (`version - 1`), or where there is none (version 1). False if
-   * another change came first; true also if this very change (`version` and `writer`) was made before.
+   * Replaces the previous version (`version - 1`) of a delivery, or creates it (version 1). Returns false if another change
+   * came first; true also if this very change (`version` and `writer`) was made before.
    */
   put(endpoint: string, delivery: Delivery): Promise<boolean>;
   /**
-   * Deliveries in the order of their ids, beginning after `after` (forward) or before it (back); of one status only, if
-   * given. May stop before `most` are found.
+   * Reads at most `most` deliveries in the order of their ids: those after `after` (forward) or before it (back). With
+   * `status`, returns only deliveries in this status, so that a page may hold fewer than `most`.
    */
   page(
     endpoint: string,
@@ -84,124 +95,141 @@ export interface DeliveryStore {
   ): Promise<DeliveryPage>;
 }
 
-/** How an endpoint is doing, kept by its owner from one turn to the next. Times in milliseconds since 1970. */
+/** How an endpoint is doing. Its owner stores it from one delivery pass to the next. */
 export interface Health {
   /** Failures since the last success. */
   readonly failures: number;
-  /** When the first of them was; undefined if there are none. */
+  /** The moment of the first of them; undefined if there are none. */
   readonly failingSince: number | undefined;
-  /** When the last of them was; 0 if there are none. */
+  /** The moment of the last of them; 0 if there are none. */
   readonly failedAt: number;
-  /** How often in a row the circuit was opened. */
+  /** How often the circuit opened without a success between. */
   readonly opens: number;
-  /** Until then nothing is sent, and no attempt is spent. */
-  readonly restsUntil: number;
-  /** True if its owner was told that it fails. */
-  readonly isTold: boolean;
-  /** When the next delivery may begin, by the endpoint's own rate. */
-  readonly pacedUntil: number;
+  /** Until this moment nothing is sent, and no attempt is spent. */
+  readonly backoffUntil: number;
+  /** True if a notice said that the endpoint is failing. */
+  readonly isNotified: boolean;
+  /** The earliest start of the next delivery by the endpoint's own rate. */
+  readonly nextStartAt: number;
 }
 
+/** What an owner of an endpoint hands to the next one. */
 export interface EndpointState {
   readonly health: Health;
-  /** When the wake that is put off for the endpoint comes, in milliseconds; 0 if there is none. */
+  /** When the postponed wake of the endpoint arrives; 0 if there is none. */
   readonly wakeAt: number;
-  /** Which wake that is; empty if there is none. */
+  /** The id of this wake; empty if there is none. */
   readonly wakeBy: string;
 }
 
-/** A lease that somebody has. */
+/** A lease that an owner holds now. */
 export interface HeldLease {
   readonly owner: string;
+  /** The end of the lease. */
   readonly until: number;
-  /** The wake that is put off for the endpoint, as its owner found it. */
+  /** The id of the postponed wake, as the owner found it; empty if there is none. */
   readonly wakeBy: string;
 }
 
-/** Each endpoint is served by one owner at a time. */
+/** The leases of endpoints: one owner at a time serves an endpoint. */
 export interface LeaseStore {
-  /** Counts somebody who has left an errand. Answers who is at it, and will look once more before it lets go. */
+  /**
+   * Counts a request to look at the tasks of the endpoint. Returns the lease of the owner, which looks once more before it
+   * releases the lease; undefined if the endpoint has no owner.
+   */
   ask(endpoint: string, now: number): Promise<HeldLease | undefined>;
-  /** Takes the lease if it is free or has run out; undefined if it is another's, or if the owner has let go before. */
+  /** Takes the lease if it is free or has run out. Returns undefined if another owner has it, or this owner released it. */
   take(
     endpoint: string,
     lease: Lease,
     now: number,
   ): Promise<(EndpointState & { readonly asks: number }) | undefined>;
-  /** Keeps the lease until then. Answers the count of asks; undefined if the lease was lost. */
-  commit(endpoint: string, lease: Lease, standing: EndpointState, until: number): Promise<number | undefined>;
-  /** Lets go, unless somebody asked since; without a count in any case. Says whether it did, or the lease was lost. */
+  /** Stores the state and extends the lease to `until`. Returns the count of requests; undefined if the lease was lost. */
+  commit(endpoint: string, lease: Lease, state: EndpointState, until: number): Promise<number | undefined>;
+  /**
+   * Stores the state and releases the lease, unless the count of requests differs from `asks`. Without `asks` it is
+   * released in any case.
+   */
   release(
     endpoint: string,
     lease: Lease,
-    standing: EndpointState,
+    state: EndpointState,
     asks: number | undefined,
     now: number,
   ): Promise<'released' | 'asked' | 'lost'>;
-  /** How the endpoint is doing, for people. */
+  /** Returns the health of the endpoint; HEALTHY if nothing was sent to it yet. */
   health(endpoint: string): Promise<Health>;
 }
 
-/** One request to an endpoint, to be signed by whoever sends it. */
+/** One webhook request. The sender signs it. */
 export interface WebhookRequest {
   readonly url: string;
+  /** The `webhook-id`. */
   readonly id: string;
-  /** When the attempt begins, in milliseconds since 1970: part of what is signed. */
+  /** When the attempt begins. The signature covers it, in whole seconds. */
   readonly at: number;
-  /** The current secret, and in an overlap the previous one. */
+  /** The current secret, and during a rotation the previous one too. Each is `whsec_` and base64. */
   readonly secrets: readonly string[];
   readonly contentType: string;
   readonly body: string;
 }
 
-/** What came of it. `blocked` is final: the address is none that the hub calls. */
+/** The result of one request. The error `blocked` is final: the hub does not call this address. */
 export type SendResult =
   | {
       readonly kind: 'answer';
+      /** The HTTP status, 200 to 599 from a correct server. */
       readonly status: number;
+      /** How long the request took, in milliseconds. */
       readonly ms: number;
-      /** The first bytes of the body. */
+      /** The first bytes of the body, as text. */
       readonly answer: string;
-      /** As it was sent. */
+      /** `Retry-After`, as it was sent. */
       readonly retryAfter: string | undefined;
-      /** `WebHook-Allowed-Origin` and `-Rate`, as they were sent. */
+      /** `WebHook-Allowed-Origin`, as it was sent. */
       readonly allowedOrigin: string | undefined;
+      /** `WebHook-Allowed-Rate`, as it was sent. */
       readonly allowedRate: string | undefined;
     }
   | { readonly kind: 'error'; readonly error: ErrorClass; readonly ms: number };
 
-/** Dials endpoints. Never throws for what an endpoint does, and takes no longer than DELIVERY_TIMEOUT_MS. */
+/** Sends requests to endpoints. Never throws because of an endpoint, and takes at most DELIVERY_TIMEOUT_MS. */
 export interface Sender {
-  post(letter: WebhookRequest): Promise<SendResult>;
-  /** `OPTIONS` with `WebHook-Request-Origin`: asks whether the endpoint wants events. */
-  ask(url: string, origin: string): Promise<SendResult>;
+  /** Signs and sends a message. */
+  post(request: WebhookRequest): Promise<SendResult>;
+  /** Sends `OPTIONS` with `WebHook-Request-Origin`, which asks whether the endpoint wants events. */
+  askHandshake(url: string, origin: string): Promise<SendResult>;
 }
 
-/** Keeps secrets so that who reads the table learns nothing. */
+/** Encrypts secrets, so that a reader of the table learns nothing. */
 export interface SecretSealer {
+  /** Returns the sealed secrets as text. They can only be opened for the same endpoint. */
   seal(endpoint: string, secrets: Secrets): Promise<string>;
-  /** @throws Error if it was sealed for another endpoint, or changed */
+  /** Returns the secrets. @throws Error if they were sealed for another endpoint, or were changed */
   open(endpoint: string, sealed: string): Promise<Secrets>;
-  /** `whsec_` and the base64 of 32 random bytes. */
+  /** Returns a new secret: `whsec_` and the base64 of 32 random bytes. */
   newSecret(): string;
 }
 
-/** Has somebody serve an endpoint. */
+/** Sends a wake: a process then serves the endpoint. */
 export type SendWake = (endpoint: string) => Promise<void>;
 
-/** What the owner of an endpoint is told, on the channel WEBHOOK_NOTICES. */
+/** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
 export interface Notice {
   readonly type: 'webhook.failing' | 'webhook.recovered' | 'webhook.disabled' | 'webhook.exhausted';
+  /** The id of the endpoint. */
   readonly endpoint: string;
-  /** Of its URL, whose path and query are as secret as a password to some. */
+  /** The host of its URL. The path and the query are left out: they may hold a password. */
   readonly host: string;
+  /** When it happened. */
   readonly at: number;
+  /** Why it was disabled. */
   readonly reason?: DisabledReason;
-  /** The delivery that it is about. */
+  /** The id of the delivery that caused the notice. */
   readonly delivery?: string;
 }
 
-/** What those who change endpoints and leave errands need. */
+/** The dependencies of the functions that manage endpoints and leave tasks for them. */
 export interface Managing {
   readonly endpoints: EndpointStore;
   readonly deliveries: DeliveryStore;
@@ -213,7 +241,7 @@ export interface Managing {
   readonly wake: SendWake;
 }
 
-/** What hands messages to endpoints needs. */
+/** The dependencies of dispatch, which hands messages to endpoints. */
 export interface Dispatching {
   readonly endpoints: EndpointStore;
   readonly cursors: DispatchCursorStore;
@@ -221,11 +249,11 @@ export interface Dispatching {
   readonly leases: LeaseStore;
   readonly log: Log;
   readonly wake: SendWake;
-  /** Has a channel looked at again after a while. */
+  /** Sends dispatch back to the channel after `delayMs` milliseconds. */
   readonly lookAgain: (channel: string, delayMs: number) => Promise<void>;
 }
 
-/** What the owner of an endpoint needs. */
+/** The dependencies of the owner of an endpoint. */
 export interface Delivering {
   readonly endpoints: EndpointStore;
   readonly deliveries: DeliveryStore;
@@ -236,11 +264,12 @@ export interface Delivering {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly newId: NewId;
-  /** From 0 to 1, for the jitter of the ladder. */
+  /** Returns a number from 0 to 1, for the jitter of the retry schedule. */
   readonly random: () => number;
-  /** Sets a delivery aside for good, where people will find it. */
+  /** Puts a delivery that failed for good into the dead-letter queue. */
   readonly deadLetter: (endpoint: string, delivery: Delivery) => Promise<void>;
+  /** Publishes a notice. */
   readonly notify: (notice: Notice) => Promise<void>;
-  /** The hub's own host, as it introduces itself to endpoints. */
+  /** The hub's own host, which the handshake names as the sender. */
   readonly origin: string;
 }

@@ -38,7 +38,7 @@ const delivery = (more: Partial<Delivery> = {}): Delivery => ({
   attempts: [...Object.values(ERRORS), { number: 9, at: NOW, ms: 8, status: 503, answer: 'nein\u0000 ✋' }],
   begun: 9,
   sendingSince: NOW + 1,
-  rung: 2,
+  failures: 2,
   due: NOW + 5_000,
   run: 'run',
   before: { status: 'waiting', due: NOW + 9 },
@@ -120,8 +120,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       for (const id of ['c', 'a', 'e', 'b', 'd'])
         await deliveries.put(endpoint, bare({ id, status: 'ace'.includes(id) ? 'failed' : 'delivered' }));
       await deliveries.put(`${endpoint}2`, bare({ id: 'bb' }));
-      await deliveries.leave(endpoint, { id: 'a', due: NOW, kind: 'retry', delivery: 'a' });
-      await deliveries.leave(endpoint, { id: 'a', due: NOW, kind: 'test' });
+      await deliveries.putTask(endpoint, { id: 'a', due: NOW, kind: 'retry', delivery: 'a' });
+      await deliveries.putTask(endpoint, { id: 'a', due: NOW, kind: 'test' });
       await open().leases.ask(endpoint, NOW);
       /** The ids of all pages, one after another. */
       const walk = async (query: Partial<Query>) => {

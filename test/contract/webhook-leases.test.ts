@@ -13,9 +13,9 @@ const SICK: Health = {
   failingSince: NOW - 9,
   failedAt: NOW - 1,
   opens: 2,
-  restsUntil: NOW + 10,
-  isTold: true,
-  pacedUntil: NOW + 11,
+  backoffUntil: NOW + 10,
+  isNotified: true,
+  nextStartAt: NOW + 11,
 };
 const FRESH: EndpointState = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
 const WORN: EndpointState = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };
@@ -40,13 +40,13 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
         ends.set(owner, until);
         return leases.take(endpoint, { owner, until }, now);
       },
-      async commit(owner: string, standing = WORN, until = LATER + ++commits) {
-        const asks = await leases.commit(endpoint, leaseOf(owner), standing, until);
+      async commit(owner: string, state = WORN, until = LATER + ++commits) {
+        const asks = await leases.commit(endpoint, leaseOf(owner), state, until);
         if (asks !== undefined) ends.set(owner, until);
         return asks;
       },
-      release: (owner: string, asks: number | undefined, standing = WORN, now = NOW) =>
-        leases.release(endpoint, leaseOf(owner), standing, asks, now),
+      release: (owner: string, asks: number | undefined, state = WORN, now = NOW) =>
+        leases.release(endpoint, leaseOf(owner), state, asks, now),
       health: () => leases.health(endpoint),
     };
   }

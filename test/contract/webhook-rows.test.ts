@@ -52,7 +52,7 @@ const DELIVERY: Delivery = {
   attempts: [],
   begun: 0,
   sendingSince: NOW,
-  rung: 0,
+  failures: 0,
   due: NOW,
   run: '',
   before: { status: 'failed', due: NOW },
@@ -86,10 +86,10 @@ describe('every row of an endpoint goes away by itself', () => {
     return rows.map(({ expiry }) => (Number(expiry) * 1_000 - NOW) / DAY_MS);
   };
 
-  test('an errand and a delivery', async () => {
+  test('a task and a delivery', async () => {
     const { deliveries } = open();
     const [one, other] = [newId(), newId()];
-    await deliveries.leave(one, { ...RETRY, due: NOW + DAY_MS });
+    await deliveries.putTask(one, { ...RETRY, due: NOW + DAY_MS });
     expect(await days('deliveries', 'endpoint', one)).toEqual([1 + 400]);
     await deliveries.put(other, DELIVERY);
     // Never before its time, to the second.
@@ -184,13 +184,15 @@ describe('what the hub cannot have stored is a defect', () => {
     expect(broken.toSorted()).toEqual(['offset', 'streamId']);
   });
 
-  test.each([RANGE, RECOVER, RETRY])('in an errand: $kind', async (errand) => {
+  test.each([RANGE, RECOVER, RETRY])('in a task: $kind', async (task) => {
     const { deliveries } = open();
     const endpoint = newId();
-    await deliveries.leave(endpoint, errand);
+    await deliveries.putTask(endpoint, task);
     const [{ row } = {}] = (await rowsOf('deliveries')).filter((one) => one.endpoint === endpoint);
-    const broken = await breakEach('deliveries', { endpoint, row }, () => deliveries.due(endpoint, NOW, 1));
-    expect(broken).toHaveLength(Object.keys(errand).length);
+    const broken = await breakEach('deliveries', { endpoint, row }, () =>
+      deliveries.dueTasks(endpoint, NOW, 1),
+    );
+    expect(broken).toHaveLength(Object.keys(task).length);
   });
 
   test('in a delivery', async () => {

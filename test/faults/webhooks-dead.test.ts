@@ -1,5 +1,5 @@
 /**
- * Webhooks that come to nothing: the end of the ladder, dead letters and their way back, endpoints that answer nothing and
+ * Webhooks that come to nothing: the end of the retry schedule, dead letters and their way back, endpoints that answer nothing and
  * messages that nobody can read, which hold up nobody else; and what can be found out about secrets (PROTOCOL.md §13.4).
  * @module
  */
@@ -92,7 +92,7 @@ describe('held up is nobody', () => {
 });
 
 describe('a dead letter', () => {
-  test('is what has failed to the end of the ladder, is told of, and comes back by a redrive', async () => {
+  test('is what has failed to the end of the retry schedule, is told of, and comes back by a redrive', async () => {
     const channel = newChannel();
     // The next attempt is a minute away at the least: time to let time pass.
     receiver.reply = () => ({ status: 502 });

@@ -80,7 +80,7 @@ test('whatever call Deliver and Dispatch die at: everything arrives, and each at
       ...around('dynamodb:PutItem', 'WebhooksDeliveries', 1, 2),
       ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
     ])),
-    // Of a delivery that fails: its errand, its next step, the lease that goes on, the wake that is put off, the next try.
+    // Of a delivery that fails: its task, its next step, the lease that goes on, the wake that is put off, the next try.
     ...(await killAt(
       'Deliver',
       [

@@ -1,14 +1,15 @@
 /**
- * The Deliveries table: what is to be done for an endpoint, and what was done. Key `endpoint` and `row`, which sorts:
+ * The Deliveries table: the tasks of an endpoint, and its deliveries. The key is `endpoint` and `row`, which sorts:
  *
  * | row | |
  * |---|---|
- * | `asked#{due}#{id}` | an errand that somebody waits for |
- * | `due#{due}#{id}` | any other errand |
- * | `lease` | who serves the endpoint (leases-dynamodb.ts) |
+ * | `asked#{due}#{id}` | a task that a person waits for |
+ * | `due#{due}#{id}` | any other task |
+ * | `lease` | the lease of the endpoint's owner (leases-table.ts) |
  * | `message#{id}` | a delivery |
  *
- * So what is due is the beginning of one Query. All reads are consistent.
+ * The tasks that are due are therefore the first rows of one Query. All reads are consistent.
+ * A delivery's `failures` is stored as `rung`.
  * @module
  */
 import {
@@ -35,23 +36,25 @@ import { callIf, expiryOf } from './document-client.ts';
 import { type Item, ifThere, listOf, numberOf, oneOf, positionOf, textOf } from './stored-attributes.ts';
 import { namesIn } from './update-item.ts';
 
-/** All errands lie between these: `~` sorts after every digit. */
-const FIRST_ERRAND = 'asked#';
-const LAST_ERRAND = 'due#~';
+/** All tasks lie between these: `~` sorts after every digit. */
+const FIRST_TASK = 'asked#';
+const LAST_TASK = 'due#~';
 
 const MESSAGE = 'message#';
 
-const errandKey = (endpoint: string, errand: DeliveryTask) => ({
+const taskKey = (endpoint: string, task: DeliveryTask) => ({
   endpoint,
-  row: `${isAwaited(errand) ? 'asked' : 'due'}#${timeKey(errand.due)}#${errand.id}`,
+  row: `${isAwaited(task) ? 'asked' : 'due'}#${timeKey(task.due)}#${task.id}`,
 });
 const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSAGE}${id}` });
-/**
- * How long an errand is kept that nobody does, in milliseconds: 400 days, since a slow endpoint may take as long for a
- * range as its messages stay in the log (365). Only those of endpoints that were removed are left to that.
- */
-const ERRANDS_KEPT_MS = 400 * 24 * 3_600_000;
 
+/**
+ * How long DynamoDB keeps a task that is not done, in milliseconds: 400 days. A slow endpoint may need as long for a range
+ * as its messages stay in the log, 365 days. In practice only tasks of endpoints that were removed expire.
+ */
+const TASKS_KEPT_MS = 400 * 24 * 3_600_000;
+
+/** Returns the store of tasks and deliveries in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: string): DeliveryStore {
   const TableName = table;
   const get = async (endpoint: string, id: string): Promise<Delivery | undefined> => {
@@ -61,32 +64,31 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
   };
   return {
     get,
-    async leave(endpoint, errand) {
-      // An errand stays until it is done; it expires only where nobody serves the endpoint any more.
-      const expiry = expiryOf(errand.due + ERRANDS_KEPT_MS);
-      const Item = { ...errandKey(endpoint, errand), ...errandItem(errand), expiry };
-      // One that the SDK repeats late may bring back what is done: then that is done once more, which it may be.
+    async putTask(endpoint, task) {
+      const expiry = expiryOf(task.due + TASKS_KEPT_MS);
+      const Item = { ...taskKey(endpoint, task), ...taskItem(task), expiry };
+      // A late repetition by the SDK may bring back a task that is done. It is then done again, which is harmless.
       await call(() => client.send(new PutCommand({ TableName, Item })));
     },
-    async done(endpoint, errand) {
-      await call(() => client.send(new DeleteCommand({ TableName, Key: errandKey(endpoint, errand) })));
+    async removeTask(endpoint, task) {
+      await call(() => client.send(new DeleteCommand({ TableName, Key: taskKey(endpoint, task) })));
     },
-    async due(endpoint, now, most) {
+    async dueTasks(endpoint, now, most) {
       const condition = '#endpoint = :endpoint AND #row BETWEEN :first AND :last';
       const query = new QueryCommand({
         TableName,
         KeyConditionExpression: condition,
         ExpressionAttributeNames: namesIn(condition),
-        ExpressionAttributeValues: { ':endpoint': endpoint, ':first': FIRST_ERRAND, ':last': LAST_ERRAND },
+        ExpressionAttributeValues: { ':endpoint': endpoint, ':first': FIRST_TASK, ':last': LAST_TASK },
         ConsistentRead: true,
         Limit: most + 1,
       });
       const { Items = [] } = await call(() => client.send(query));
-      const first = Items.map(errandOf);
-      const isDue = (errand: DeliveryTask) => isAwaited(errand) || errand.due <= now;
-      const errands = first.filter(isDue).slice(0, most);
-      const following = first[errands.length];
-      return { tasks: errands, next: following && !isDue(following) ? following.due : undefined };
+      const first = Items.map(taskOf);
+      const isDue = (task: DeliveryTask) => isAwaited(task) || task.due <= now;
+      const tasks = first.filter(isDue).slice(0, most);
+      const following = first[tasks.length];
+      return { tasks, next: following && !isDue(following) ? following.due : undefined };
     },
     async put(endpoint, delivery) {
       const { id, version, writer } = delivery;
@@ -100,9 +102,10 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
       });
       if (await callIf(() => client.send(put))) return true;
-      // Ours after all, if the first answer was lost inside the SDK or with the process that waited for it.
-      const there = await get(endpoint, id);
-      return there?.version === version && there.writer === writer;
+      // The stored version may be this very change: the answer to the first try may have been lost inside the SDK or with
+      // the process that waited for it.
+      const stored = await get(endpoint, id);
+      return stored?.version === version && stored.writer === writer;
     },
     async page(endpoint, { after, direction, status, most }) {
       const condition = '#endpoint = :endpoint AND begins_with(#row, :message)';
@@ -120,7 +123,7 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         ConsistentRead: true,
         ScanIndexForward: direction === 'forward',
         Limit: most,
-        // It need not be there any more.
+        // DynamoDB accepts a start key whose row was removed.
         ...(after === '' ? {} : { ExclusiveStartKey: deliveryKey(endpoint, after) }),
       });
       const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
@@ -130,12 +133,10 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
   };
 }
 
-const errandItem = (errand: DeliveryTask): Item =>
-  errand.kind === 'range'
-    ? { ...errand, from: formatOffset(errand.from), to: formatOffset(errand.to) }
-    : { ...errand };
+const taskItem = (task: DeliveryTask): Item =>
+  task.kind === 'range' ? { ...task, from: formatOffset(task.from), to: formatOffset(task.to) } : { ...task };
 
-function errandOf(item: Item): DeliveryTask {
+function taskOf(item: Item): DeliveryTask {
   const due = { id: textOf(item, 'id'), due: numberOf(item, 'due') };
   const kind = textOf(item, 'kind');
   switch (kind) {
@@ -166,12 +167,13 @@ function errandOf(item: Item): DeliveryTask {
         after: textOf(item, 'after'),
       };
     default:
-      throw new Error(`stored errand is of no kind: ${kind}`);
+      throw new Error(`the stored task has an unknown kind: ${kind}`);
   }
 }
 
-const deliveryItem = (delivery: Delivery): Item => ({
+const deliveryItem = ({ failures, ...delivery }: Delivery): Item => ({
   ...delivery,
+  rung: failures,
   position: formatOffset(delivery.position),
   expiry: expiryOf(delivery.expiresAt),
 });
@@ -188,7 +190,7 @@ function deliveryOf(item: Item): Delivery {
     attempts: listOf(item, 'attempts', attemptOf),
     begun: numberOf(item, 'begun'),
     sendingSince: ifThere(item, 'sendingSince', numberOf),
-    rung: numberOf(item, 'rung'),
+    failures: numberOf(item, 'rung'),
     due: ifThere(item, 'due', numberOf),
     run: textOf(item, 'run'),
     before: ifThere(item, 'before', beforeOf),

@@ -1,14 +1,14 @@
 /**
- * The Endpoints table: who is sent what by webhook. Key `kind` and `id`; three kinds of rows:
+ * The Endpoints table: the endpoints and their registrations. The key is `kind` and `id`. There are three kinds of rows:
  *
  * | kind | id | |
  * |---|---|---|
  * | `endpoint` | its id | an endpoint; all are in one partition, so that a page of them is one Query |
- * | `pattern#{pattern}` | `-` | who listens by the pattern: an attribute per endpoint, its id, with the moment since when |
+ * | `pattern#{pattern}` | `-` | the endpoints of a pattern: for each, an attribute with its id as name and `since` as value |
  * | `channel#{channel}` | `-` | how far the messages of the channel were handed to its endpoints |
  *
- * An endpoint takes about 50 bytes of a pattern's row: MAX_WEBHOOKS of them are an eighth of what an item may have, and
- * cost whoever looks for listeners 13 read units. A row stays when the last has left it.
+ * An endpoint takes about 50 bytes of a pattern's row. MAX_WEBHOOKS of them take an eighth of the size limit of an item, and
+ * reading them costs 13 read units. A row stays after its last endpoint was removed.
  * @module
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -38,8 +38,8 @@ import {
 import { namesIn } from './update-item.ts';
 
 /**
- * How long the cursor of a channel is kept that nothing is published to, in milliseconds: 400 days, longer than any
- * message stays in the log (365).
+ * How long the cursor of a channel is kept after the last message, in milliseconds: 400 days, longer than any message stays
+ * in the log (365).
  */
 const CURSOR_KEPT_MS = 400 * 24 * 3_600_000;
 
@@ -48,6 +48,7 @@ const endpointKey = (id: string) => ({ kind: ENDPOINT, id });
 const patternKey = (pattern: string) => ({ kind: `pattern#${pattern}`, id: '-' });
 const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' });
 
+/** Returns the store of endpoints in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: string): EndpointStore {
   const TableName = table;
   const get = async (id: string): Promise<Endpoint | undefined> => {
@@ -61,14 +62,15 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
       const put = new PutCommand({
         TableName,
         Item: itemOf(endpoint),
-        // Ids are random: only the SDK, whose first answer was lost, finds its own there, maybe changed since.
+        // Ids are random, so an existing row can only be this one: the SDK repeats a write whose answer was lost. The row
+        // may have been changed since, and must not be overwritten.
         ConditionExpression: 'attribute_not_exists(#id)',
         ExpressionAttributeNames: { '#id': 'id' },
       });
       await callIf(() => client.send(put));
     },
     async page(after, most) {
-      // A key is never compared with empty text: DynamoDB refuses that.
+      // DynamoDB refuses to compare a key with empty text.
       const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
       const query = new QueryCommand({
         TableName,
@@ -91,7 +93,7 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
         ExpressionAttributeValues: { ':was': endpoint.version - 1 },
       });
       if (await callIf(() => client.send(put))) return true;
-      // Ours after all, if the first answer was lost inside the SDK.
+      // The stored version may be this very change: the answer to the first try may have been lost inside the SDK.
       return isDeepStrictEqual(await get(endpoint.id), endpoint);
     },
     async remove(id) {
@@ -113,7 +115,7 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
         TableName,
         Key: patternKey(pattern),
         UpdateExpression: 'REMOVE #endpoint',
-        // Where it is not there, this would make an empty row.
+        // Without the condition the update would create an empty row.
         ConditionExpression: '#endpoint <= :by',
         ExpressionAttributeNames: { '#endpoint': id },
         ExpressionAttributeValues: { ':by': by },
@@ -124,6 +126,7 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
   };
 }
 
+/** Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function dispatchCursorsInDynamoDb(
   client: DynamoDBDocumentClient,
   table: string,
@@ -155,7 +158,7 @@ export function dispatchCursorsInDynamoDb(
   };
 }
 
-/** Everyone in rows of patterns, with the earliest moment. */
+/** Returns the endpoints in rows of patterns, each with its earliest moment. */
 function earliest(rows: readonly Item[]): ReadonlyMap<string, number> {
   const listeners = new Map<string, number>();
   for (const { kind: _kind, id: _id, ...endpoints } of rows)

@@ -1,6 +1,7 @@
 /**
- * Leases in the Deliveries table: who serves an endpoint, and what its owners tell each other. Key `endpoint` and `row`,
- * which is `lease`.
+ * Leases in the Deliveries table: the owner of an endpoint, and the state that one owner hands to the next. The key is
+ * `endpoint` and `row`, which is `lease`. In `health`, `backoffUntil` is stored as `restsUntil`, `isNotified` as `isTold`
+ * and `nextStartAt` as `pacedUntil`.
  * @module
  */
 import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
@@ -12,21 +13,22 @@ import { callIf, expiryOf } from './document-client.ts';
 import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 import { LET_GO, MAY_TAKE, namesIn, valuesOfTake } from './update-item.ts';
 
-/** How long a lease is kept that nobody takes or asks for, in milliseconds: 90 days, longer than any delivery. */
+/** How long an unused lease is kept, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
 
 const keyOf = (endpoint: string) => ({ endpoint, row: 'lease' });
 const expiryAfter = (now: number) => expiryOf(now + KEPT_MS);
 
-const SET_STANDING = 'SET #health = :health, #wakeAt = :wakeAt, #wakeBy = :wakeBy';
+const SET_STATE = 'SET #health = :health, #wakeAt = :wakeAt, #wakeBy = :wakeBy';
 const valuesOf = ({ health, wakeAt, wakeBy }: EndpointState) => ({
-  ':health': health,
+  ':health': healthItem(health),
   ':wakeAt': wakeAt,
   ':wakeBy': wakeBy,
 });
 
+/** Returns the store of leases in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string): LeaseStore {
-  /** The row as it is then; undefined if the condition did not hold. */
+  /** Returns the row after the update; undefined if the condition did not hold. */
   const update = async (endpoint: string, change: string, condition: string, values: Item) => {
     const command = new UpdateCommand({
       TableName: table,
@@ -47,10 +49,10 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
   return {
     async ask(endpoint, now) {
       const values = { ':one': 1, ':expiry': expiryAfter(now) };
-      // One that the SDK counts twice costs a look at nothing.
+      // A request that the SDK counts twice only costs one more look at the tasks.
       const row = (await update(endpoint, 'SET #expiry = :expiry ADD #asks :one', '', values)) ?? {};
       if (row.owner === undefined || numberOf(row, 'until') <= now) return undefined;
-      return { owner: textOf(row, 'owner'), until: numberOf(row, 'until'), wakeBy: standingOf(row).wakeBy };
+      return { owner: textOf(row, 'owner'), until: numberOf(row, 'until'), wakeBy: stateOf(row).wakeBy };
     },
     async take(endpoint, lease, now) {
       const values = { ...valuesOfTake(lease, now), ':expiry': expiryAfter(lease.until) };
@@ -60,41 +62,47 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
         MAY_TAKE,
         values,
       );
-      return row && { ...standingOf(row), asks: asksOf(row) };
+      return row && { ...stateOf(row), asks: asksOf(row) };
     },
-    async commit(endpoint, { owner, until: was }, standing, until) {
-      const values = { ...valuesOf(standing), ':owner': owner, ':was': was, ':until': until };
+    async commit(endpoint, { owner, until: was }, state, until) {
+      const values = { ...valuesOf(state), ':owner': owner, ':was': was, ':until': until };
       const condition = '#owner = :owner AND #until = :was';
       const row =
-        (await update(endpoint, `${SET_STANDING}, #until = :until`, condition, values)) ??
-        (await get(endpoint));
-      // Its own, too, if the answer to the first try of the SDK was lost.
+        (await update(endpoint, `${SET_STATE}, #until = :until`, condition, values)) ?? (await get(endpoint));
+      // The row also says so if this commit was made, but the answer to the first try of the SDK was lost.
       return row.owner === owner && row.until === until ? asksOf(row) : undefined;
     },
-    async release(endpoint, { owner, until }, standing, asks, now) {
-      const change = `${SET_STANDING}, ${LET_GO} REMOVE #owner, #until`;
+    async release(endpoint, { owner, until }, state, asks, now) {
+      const change = `${SET_STATE}, ${LET_GO} REMOVE #owner, #until`;
       const condition = `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`;
       const held = { ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) };
-      if (await update(endpoint, change, condition, { ...valuesOf(standing), ...held })) return 'released';
-      const there = await get(endpoint);
-      // Where there is no owner, the SDK has let go before and its answer was lost.
-      if (there.owner === undefined) return 'released';
-      return there.owner === owner && there.until === until ? 'asked' : 'lost';
+      if (await update(endpoint, change, condition, { ...valuesOf(state), ...held })) return 'released';
+      const stored = await get(endpoint);
+      // Without an owner, an earlier try of the SDK released the lease and its answer was lost.
+      if (stored.owner === undefined) return 'released';
+      return stored.owner === owner && stored.until === until ? 'asked' : 'lost';
     },
-    health: async (endpoint) => standingOf(await get(endpoint)).health,
+    health: async (endpoint) => stateOf(await get(endpoint)).health,
   };
 }
 
-/** Nobody has asked yet where there is no count. */
+/** Returns the condition that no request came since. A row without a count has had no request. */
 const unasked = (asks: number) => ` AND ${asks === 0 ? 'attribute_not_exists(#asks)' : '#asks = :asks'}`;
 
 const asksOf = (row: Item) => ifThere(row, 'asks', numberOf) ?? 0;
 
-/** A row that nobody has committed to yet says nothing of all this. */
-const standingOf = (row: Item): EndpointState => ({
+/** Returns the stored state. A row that was never committed has none. */
+const stateOf = (row: Item): EndpointState => ({
   health: row.health === undefined ? HEALTHY : healthOf(fieldsOf(row.health)),
   wakeAt: ifThere(row, 'wakeAt', numberOf) ?? 0,
   wakeBy: ifThere(row, 'wakeBy', textOf) ?? '',
+});
+
+const healthItem = ({ backoffUntil, isNotified, nextStartAt, ...health }: Health): Item => ({
+  ...health,
+  restsUntil: backoffUntil,
+  isTold: isNotified,
+  pacedUntil: nextStartAt,
 });
 
 function healthOf(item: Item): Health {
@@ -103,8 +111,8 @@ function healthOf(item: Item): Health {
     failingSince: ifThere(item, 'failingSince', numberOf),
     failedAt: numberOf(item, 'failedAt'),
     opens: numberOf(item, 'opens'),
-    restsUntil: numberOf(item, 'restsUntil'),
-    isTold: booleanOf(item, 'isTold'),
-    pacedUntil: numberOf(item, 'pacedUntil'),
+    backoffUntil: numberOf(item, 'restsUntil'),
+    isNotified: booleanOf(item, 'isTold'),
+    nextStartAt: numberOf(item, 'pacedUntil'),
   };
 }

@@ -1,11 +1,11 @@
 /**
- * The edge of deliver: wakes from the queue. One that is to come again later is hidden in the queue until then, and
- * counts as failed for Lambda, which would delete it otherwise.
+ * Handles the wakes of deliver's queue. A wake that must come again later is hidden in the queue until then. Lambda is told
+ * that it failed, since Lambda would delete it otherwise.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  * @module
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
-import type { Next, WakeMessage } from '../../webhook/delivery/serve-endpoint.ts';
+import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/serve-endpoint.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import {
   type BatchAnswer,
@@ -15,67 +15,69 @@ import {
   parseMessages,
   untilOf,
 } from './queue-handler.ts';
-import { type DeliverWork, parseDeliverWork } from './webhook-messages.ts';
+import { parseDeliverWork, type WakeRequest } from './webhook-messages.ts';
 
 /**
- * Longest that a message may be hidden, in seconds: 12 hours from when it was received, less the time that an invocation
- * may take. Whoever waits longer is put off once more.
+ * The longest time that a message can be hidden, in seconds: 12 hours from its receipt, less the time of an invocation. A
+ * wake that must wait longer is hidden once more.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
  */
 const MAX_HIDDEN_SECONDS = 12 * 3_600 - 120;
 
 /**
- * A wake is replaced by a new one long before the queue forgets it (14 days after it was sent), or takes it for one that
- * nobody can handle (MAX_WAKES in lib/messaging/webhook-queues.ts): in milliseconds, and times received.
+ * When a new wake replaces an old one, in milliseconds since it was sent, and in times received. The queue deletes a message
+ * after 14 days, or moves it to the dead letters after too many receipts (MAX_WAKES in lib/messaging/webhook-queues.ts).
  */
 const OLD_AFTER_MS = 24 * 3_600_000;
 const OLD_AFTER_RECEIVES = 50;
 
 export interface WakeHandlerOptions {
+  /** The URL of deliver's queue. */
   readonly queueUrl: string;
-  /** How long a turn may take that was begun in time, in milliseconds. */
+  /** How long a delivery pass that began in time may take, in milliseconds. */
   readonly lastMs: number;
-  readonly serve: (work: DeliverWork, wake: WakeMessage, until: number) => Promise<Next>;
-  /** Has a new wake sent in the place of one that is old. */
+  /** Handles a wake. No delivery pass begins after `until` (milliseconds since 1970). */
+  readonly serve: (work: WakeRequest, wake: WakeMessage, until: number) => Promise<WakeOutcome>;
+  /** Sends a new wake in the place of an old one. */
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
   readonly logDefect: LogDefect;
 }
 
-/** The Lambda handler. */
-export function wakeHandler(door: WakeHandlerOptions) {
+/** Returns the Lambda handler. */
+export function wakeHandler(options: WakeHandlerOptions) {
   const client = new SQSClient(clientSettings);
   const hide = async (receiptHandle: string, ms: number): Promise<void> => {
     const change = new ChangeMessageVisibilityCommand({
-      QueueUrl: door.queueUrl,
+      QueueUrl: options.queueUrl,
       ReceiptHandle: receiptHandle,
       VisibilityTimeout: Math.min(MAX_HIDDEN_SECONDS, Math.max(0, Math.ceil(ms / 1_000))),
     });
     await call(() => client.send(change));
   };
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
-    const until = untilOf(context, door.lastMs);
-    const messages = parseMessages(event, parseDeliverWork, door.logDefect);
-    const kept = await Promise.all(
-      messages.map(async (message) => ((await handle(door, hide, message, until)) ? [message.id] : [])),
+    const until = untilOf(context, options.lastMs);
+    const messages = parseMessages(event, parseDeliverWork, options.logDefect);
+    const remaining = await Promise.all(
+      messages.map(async (message) => ((await handle(options, hide, message, until)) ? [message.id] : [])),
     );
-    return failing(kept.flat());
+    return failing(remaining.flat());
   };
 }
 
-/** True if the message is to stay in the queue. */
+/** Handles one message. Returns true if it must stay in the queue. */
 async function handle(
   { serve, renew, logDefect }: WakeHandlerOptions,
   hide: (receiptHandle: string, ms: number) => Promise<void>,
-  { id, receiptHandle, attributes, work }: Message<DeliverWork>,
+  { id, receiptHandle, attributes, work }: Message<WakeRequest>,
   until: number,
 ): Promise<boolean> {
   if (work === undefined) return true;
   try {
-    const next = await serve(work, { id, isOld: isOld(attributes) }, until);
-    if (next.kind === 'done') return false;
-    if (next.kind === 'renew') await renew(work.endpoint, next.at - Date.now());
-    else await hide(receiptHandle, next.at - Date.now());
-    return next.kind === 'later';
+    const outcome = await serve(work, { id, isOld: isOld(attributes) }, until);
+    if (outcome.kind === 'done') return false;
+    if (outcome.kind === 'renew') await renew(work.endpoint, outcome.at - Date.now());
+    else await hide(receiptHandle, outcome.at - Date.now());
+    return outcome.kind === 'later';
   } catch (error) {
     logDefect(error, { endpoint: work.endpoint });
     return true;

@@ -1,7 +1,7 @@
 /**
- * What travels through the queues of webhooks. To `dispatch`: hints that a channel has grown, and what `deliver` has said
- * for it, since that dials strangers and may do little else. To `deliver`: wakes, and dead letters that are tried again.
- * Written and read here, and nowhere else.
+ * The messages of the webhook queues. To `dispatch`: hints that a channel has grown, and tasks of `deliver`, which calls
+ * foreign URLs and therefore has few permissions. To `deliver`: wakes, and dead letters that are tried again. The messages
+ * are written and read only here.
  * @module
  */
 import { isChannelName } from '../../../protocol/channel-name.ts';
@@ -11,20 +11,20 @@ import type { Delivering, Dispatching } from '../../webhook/webhook-ports.ts';
 import { sendingTo } from './push-queue.ts';
 import type { Carried } from './queue-handler.ts';
 
-/** Has an endpoint served. */
+/** Returns the function that sends a wake, which arrives after `delayMs` milliseconds (at most 15 minutes, SQS's limit). */
 export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {
   const send = sendingTo(queueUrl);
   return async (endpoint, delayMs = 0) => await send({ endpoint }, delayMs, endpoint);
 }
 
-/** What dispatch asks of itself. */
-export function looksBySqs(queueUrl: string): Dispatching['lookAgain'] {
+/** Returns the function that sends dispatch back to a channel. */
+export function dispatchAgainBySqs(queueUrl: string): Dispatching['lookAgain'] {
   const send = sendingTo(queueUrl);
   return async (channel, delayMs) => await send({ look: channel }, delayMs);
 }
 
-/** What deliver has dispatch do. */
-export function tasksOfDeliver(queueUrl: string): {
+/** Returns the functions with which deliver leaves tasks for dispatch: to publish a notice, and to send a new wake. */
+export function dispatchTasksBySqs(queueUrl: string): {
   readonly notify: Delivering['notify'];
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
 } {
@@ -35,7 +35,7 @@ export function tasksOfDeliver(queueUrl: string): {
   };
 }
 
-/** Dead letters, with what people look for beside what a redrive needs. */
+/** Returns the function that sends a dead letter. It has fields for people in addition to those that a redrive needs. */
 export function deadLettersBySqs(queueUrl: string): Delivering['deadLetter'] {
   const send = sendingTo(queueUrl);
   return async (endpoint, { id, channel, position, attempts }) =>
@@ -48,23 +48,25 @@ export function deadLettersBySqs(queueUrl: string): Delivering['deadLetter'] {
     });
 }
 
+/** A message to dispatch. */
 export type DispatchWork =
   | { readonly kind: 'channel'; readonly channel: string }
   | { readonly kind: 'wake'; readonly endpoint: string }
   | { readonly kind: 'notice'; readonly notice: Readonly<Record<string, unknown>> };
 
-/** @throws Error for a body that nobody of the hub wrote */
+/** Parses a message to dispatch. @throws Error for a body that the hub did not write */
 export function parseDispatchWork(body: string): DispatchWork {
   const { channel, look, wake, notice } = fieldsOf(JSON.parse(body));
   const name = channel ?? look;
   if (typeof name === 'string' && isChannelName(name)) return { kind: 'channel', channel: name };
   if (typeof wake === 'string') return { kind: 'wake', endpoint: wake };
-  const said = fieldsOf(notice);
-  if (typeof said.type !== 'string') throw new Error('the message is no hint, no wake and no notice');
-  return { kind: 'notice', notice: said };
+  const fields = fieldsOf(notice);
+  if (typeof fields.type !== 'string')
+    throw new Error('the message is neither a hint nor a wake nor a notice');
+  return { kind: 'notice', notice: fields };
 }
 
-/** The queue of dispatch. However many hints of a channel there are: it is looked at once. */
+/** The queue of dispatch. All hints of a channel in one batch are done together. */
 export const dispatchQueue: Carried<DispatchWork> = {
   parse: parseDispatchWork,
   keyOf(work) {
@@ -73,21 +75,23 @@ export const dispatchQueue: Carried<DispatchWork> = {
   },
   about(work) {
     if (work.kind !== 'notice') return work;
-    // Not all of it: the URL of an endpoint may hold a secret.
+    // Only these fields are logged. Others may be added whose values are secret.
     const { type, endpoint, delivery } = work.notice;
     return { notice: type, endpoint, delivery };
   },
   merge: (one) => one,
 };
 
-export interface DeliverWork {
+/** A message to deliver. */
+export interface WakeRequest {
+  /** The id of the endpoint to serve. */
   readonly endpoint: string;
-  /** A dead letter, to be tried again. */
+  /** The id of the delivery to try again, if the message is a dead letter; undefined for a wake. */
   readonly deadLetter: string | undefined;
 }
 
-/** @throws Error for a body that nobody of the hub wrote */
-export function parseDeliverWork(body: string): DeliverWork {
+/** Parses a message to deliver. @throws Error for a body that the hub did not write */
+export function parseDeliverWork(body: string): WakeRequest {
   const { endpoint, delivery } = fieldsOf(JSON.parse(body));
   if (typeof endpoint !== 'string' || endpoint === '') throw new Error('the message names no endpoint');
   return { endpoint, deadLetter: typeof delivery === 'string' ? delivery : undefined };

@@ -1,5 +1,5 @@
 /**
- * What becomes of deliveries, counted where they leave the hub; what is given up is logged, too.
+ * Counts the outcomes of webhook requests, and logs deliveries that failed for good.
  * @module
  */
 
@@ -9,23 +9,25 @@ import { outcomeOf } from '../../webhook/delivery/attempt-outcome.ts';
 import type { Delivering, Sender, SendResult } from '../../webhook/webhook-ports.ts';
 import { count, logGivenUp } from './telemetry.ts';
 
+/** Returns a sender that counts the outcome of each message. Handshakes are not counted. */
 export function watchedSender(sender: Sender): Sender {
   return {
-    async post(letter) {
-      const outcome = await sender.post(letter);
-      count(metricOf(outcome), 1);
-      return outcome;
+    async post(request) {
+      const result = await sender.post(request);
+      count(metricOf(result), 1);
+      return result;
     },
-    ask: async (url, origin) => await sender.ask(url, origin),
+    askHandshake: async (url, origin) => await sender.askHandshake(url, origin),
   };
 }
 
-function metricOf(outcome: SendResult): MetricName {
-  const { kind } = outcomeOf(outcome, Date.now());
+function metricOf(result: SendResult): MetricName {
+  const { kind } = outcomeOf(result, Date.now());
   if (kind === 'delivered') return 'Delivered';
   return kind === 'final' ? 'WebhooksBlocked' : 'WebhooksFailed';
 }
 
+/** Returns a function that sends a dead letter, counts it and logs it. */
 export function watchedDeadLetter(deadLetter: Delivering['deadLetter']): Delivering['deadLetter'] {
   return async (endpoint, delivery) => {
     await deadLetter(endpoint, delivery);

@@ -1,8 +1,8 @@
 /**
- * One attempt: claim it, send, and write down what came of it (PROTOCOL.md §13.4).
+ * One attempt of a delivery: claim it, send the request, store the outcome (PROTOCOL.md §13.4).
  *
- * The claim is written before anything is sent. So an attempt whose process died is known as one, and no two processes
- * ever write the same attempt: both write the next version of the row, and one of them cannot.
+ * The claim is stored before anything is sent. So an attempt whose process died is known. Two processes never store the same
+ * attempt: both write the next version of the row, and only one write succeeds.
  * @module
  */
 
@@ -11,82 +11,81 @@ import { secretsAt } from '../endpoint.ts';
 import type { SendResult } from '../webhook-ports.ts';
 import { type AttemptOutcome, outcomeOf } from './attempt-outcome.ts';
 import type { Attempt, Delivery } from './delivery.ts';
-import type { DueDelivery, Load } from './due-delivery.ts';
-import { agree, type DeliveryPass, tell } from './pass-state.ts';
+import type { DueDelivery, Payload } from './due-delivery.ts';
+import { acceptHandshake, type DeliveryPass, sendNotice } from './pass-state.ts';
 import { nextDue } from './retry-schedule.ts';
-import type { Body } from './webhook-body.ts';
 import { bodyFor } from './webhook-body.ts';
 
-/** `settled`: the errand need not come back for it. `open`: it must. */
-export type TaskState = 'settled' | 'open';
+/** `settled`: its task need not come back for the delivery. `open`: the task must. */
+export type DueState = 'settled' | 'open';
 
-/** Attempts that a delivery remembers. A ladder has eight; the rest is for people who try again. */
+/** Attempts that a delivery stores. The retry schedule has eight. The others are for callers who ask for more. */
 const KEPT_ATTEMPTS = 20;
 
-/** Deals with a task. @throws Refusal unavailable */
-export async function perform(turn: DeliveryPass, task: DueDelivery): Promise<TaskState> {
-  const load = await task.load();
-  if (load.kind === 'expired') return await close(turn, task, 'expired');
-  const { status } = turn.endpoint;
-  const isOff = status === 'pending' ? load.kind !== 'handshake' : status === 'disabled' && !task.isOnce;
-  if (isOff) return await close(turn, task, 'skipped');
-  const begun = await write(turn, task, (there) => beginning(turn, task, there));
-  if (begun === 'settled' || begun === 'open') return begun;
-  const outcome = await send(turn, begun, load);
-  return await settle(turn, begun, outcome, load);
+/** Sends a due delivery, or ends it without an attempt. @throws Refusal unavailable */
+export async function attemptDelivery(pass: DeliveryPass, due: DueDelivery): Promise<DueState> {
+  const payload = await due.loadPayload();
+  if (payload.kind === 'expired') return await endUnsent(pass, due, 'expired');
+  const { status } = pass.endpoint;
+  const isOff = status === 'pending' ? payload.kind !== 'handshake' : status === 'disabled' && !due.isOnce;
+  if (isOff) return await endUnsent(pass, due, 'skipped');
+  const claimed = await write(pass, due, (stored) => beginAttempt(pass, due, stored));
+  if (claimed === 'settled' || claimed === 'open') return claimed;
+  const result = await send(pass, claimed, payload);
+  return await storeOutcome(pass, claimed, result, payload);
 }
 
-/** Ends a delivery without an attempt. One that was delivered, or failed, stays so. */
-async function close(
-  turn: DeliveryPass,
-  task: DueDelivery,
+/** Ends a delivery without an attempt. A delivery that is `delivered` stays so. */
+async function endUnsent(
+  pass: DeliveryPass,
+  due: DueDelivery,
   status: 'expired' | 'skipped',
-): Promise<TaskState> {
-  if (task.isOnce && task.seen && task.seen.status !== 'sending') return 'settled';
-  const isMeant = (there: Delivery) => there.status !== 'delivered' && task.isMeant(there);
-  const closed = await write(turn, { ...task, isMeant }, (there) => ({
-    ...there,
+): Promise<DueState> {
+  if (due.isOnce && due.seen && due.seen.status !== 'sending') return 'settled';
+  const isToSend = (stored: Delivery) => stored.status !== 'delivered' && due.isToSend(stored);
+  const ended = await write(pass, { ...due, isToSend }, (stored) => ({
+    ...stored,
     status,
     due: undefined,
     before: undefined,
-    run: task.run,
+    run: due.run,
   }));
-  return closed === 'open' ? 'open' : 'settled';
+  return ended === 'open' ? 'open' : 'settled';
 }
 
 /**
- * Writes the next version of a delivery, if it is meant by the task. Looks it up only where it is not what was expected:
- * a message that is new costs no read.
+ * Writes the next version of a delivery if it is to be sent. Reads the stored delivery only after a conflict, so that a new
+ * message costs no read.
  */
 async function write(
   { delivering, owner, endpoint }: DeliveryPass,
-  task: DueDelivery,
-  change: (there: Delivery) => Delivery,
-): Promise<Delivery | TaskState> {
+  due: DueDelivery,
+  change: (stored: Delivery) => Delivery,
+): Promise<Delivery | DueState> {
   const { deliveries, clock } = delivering;
-  let there = task.seen ?? task.fresh;
-  for (let looks = 0; looks < 2; looks++) {
-    const isThere = there.version > 0;
-    if (isThere && there.status !== 'sending' && !task.isMeant(there)) return 'settled';
+  let stored = due.seen ?? due.fresh;
+  for (let writes = 0; writes < 2; writes++) {
+    const isStored = stored.version > 0;
+    if (isStored && stored.status !== 'sending' && !due.isToSend(stored)) return 'settled';
     const now = clock();
     const next = {
-      ...change(interrupted(there, now)),
+      ...change(endInterrupted(stored, now)),
       changedAt: now,
       expiresAt: now + DELIVERIES_KEPT_MS,
-      version: there.version + 1,
+      version: stored.version + 1,
       writer: owner,
     };
     if (await deliveries.put(endpoint.id, next)) return next;
-    there = (await deliveries.get(endpoint.id, task.fresh.id)) ?? task.fresh;
+    stored = (await deliveries.get(endpoint.id, due.fresh.id)) ?? due.fresh;
   }
   return 'open';
 }
 
-/** Whoever owns the endpoint knows that nobody else is sending: what seems to be under way was cut off. */
-function interrupted(there: Delivery, now: number): Delivery {
-  if (there.status !== 'sending') return there;
-  const at = there.sendingSince ?? now;
-  return withAttempt(there, { number: there.begun, at, ms: now - at, error: 'interrupted' });
+/** Ends the attempt of a process that died. Only the owner sends, so a stored `sending` is never another live attempt. */
+function endInterrupted(stored: Delivery, now: number): Delivery {
+  if (stored.status !== 'sending') return stored;
+  const at = stored.sendingSince ?? now;
+  return withAttempt(stored, { number: stored.begun, at, ms: now - at, error: 'interrupted' });
 }
 
 const withAttempt = (delivery: Delivery, attempt: Attempt): Delivery => ({
@@ -95,30 +94,30 @@ const withAttempt = (delivery: Delivery, attempt: Attempt): Delivery => ({
   attempts: [...delivery.attempts, attempt].slice(-KEPT_ATTEMPTS),
 });
 
-function beginning({ delivering }: DeliveryPass, task: DueDelivery, there: Delivery): Delivery {
-  // An attempt of the ladder that was cut off must end on the ladder: its next step is nobody else's.
-  const isOnce = task.isOnce && !(there.status === 'sending' && !there.before);
-  const before = there.before ?? {
-    status: there.version === 0 ? 'failed' : there.status,
-    due: there.due,
+function beginAttempt({ delivering }: DeliveryPass, due: DueDelivery, stored: Delivery): Delivery {
+  // An interrupted attempt of the retry schedule stays on the schedule: no other task would continue it.
+  const isOnce = due.isOnce && !(stored.status === 'sending' && !stored.before);
+  const before = stored.before ?? {
+    status: stored.version === 0 ? 'failed' : stored.status,
+    due: stored.due,
   };
   return {
-    ...there,
+    ...stored,
     status: 'sending',
-    begun: there.begun + 1,
+    begun: stored.begun + 1,
     sendingSince: delivering.clock(),
-    rung: isOnce || task.run === there.run ? there.rung : 0,
-    run: task.run,
+    failures: isOnce || due.run === stored.run ? stored.failures : 0,
+    run: due.run,
     due: undefined,
     before: isOnce ? before : undefined,
   };
 }
 
-async function send(turn: DeliveryPass, delivery: Delivery, load: Load): Promise<SendResult> {
-  const { delivering, endpoint, secrets } = turn;
+async function send(pass: DeliveryPass, delivery: Delivery, payload: Payload): Promise<SendResult> {
+  const { delivering, endpoint, secrets } = pass;
   const { sender, clock, origin } = delivering;
-  if (load.kind !== 'message') return await sender.ask(endpoint.url, origin);
-  const { contentType, text }: Body = bodyFor(endpoint.format, delivery.id, delivery, load.content);
+  if (payload.kind !== 'message') return await sender.askHandshake(endpoint.url, origin);
+  const { contentType, text } = bodyFor(endpoint.format, delivery.id, delivery, payload.content);
   const at = clock();
   return await sender.post({
     url: endpoint.url,
@@ -130,64 +129,64 @@ async function send(turn: DeliveryPass, delivery: Delivery, load: Load): Promise
   });
 }
 
-async function settle(
-  turn: DeliveryPass,
-  sent: Delivery,
-  outcome: SendResult,
-  { kind }: Load,
-): Promise<TaskState> {
-  const now = turn.delivering.clock();
-  const isAgreed = kind === 'handshake' && (await agree(turn, outcome));
-  const verdict: AttemptOutcome =
-    kind === 'handshake' && !isAgreed ? { kind: 'final' } : outcomeOf(outcome, now);
-  const tried = withAttempt(sent, attemptOf(sent, outcome, now));
-  const isLadder = sent.before === undefined;
-  if (verdict.kind === 'delivered') {
-    const fate = await put(turn, { ...tried, status: 'delivered', before: undefined });
-    if (isLadder) await turn.onSuccess();
-    return fate;
+async function storeOutcome(
+  pass: DeliveryPass,
+  claimed: Delivery,
+  result: SendResult,
+  { kind }: Payload,
+): Promise<DueState> {
+  const now = pass.delivering.clock();
+  const hasAgreed = kind === 'handshake' && (await acceptHandshake(pass, result));
+  const outcome: AttemptOutcome =
+    kind === 'handshake' && !hasAgreed ? { kind: 'final' } : outcomeOf(result, now);
+  const tried = withAttempt(claimed, attemptOf(claimed, result, now));
+  const isOnSchedule = claimed.before === undefined;
+  if (outcome.kind === 'delivered') {
+    const state = await put(pass, { ...tried, status: 'delivered', before: undefined });
+    if (isOnSchedule) await pass.onSuccess();
+    return state;
   }
-  const fate = isLadder
-    ? await fail(turn, tried, verdict)
-    : await put(turn, { ...tried, ...sent.before, before: undefined });
-  if (isLadder) await turn.onFailure(verdict, tried);
-  return fate;
+  const state = isOnSchedule
+    ? await storeFailure(pass, tried, outcome)
+    : await put(pass, { ...tried, ...claimed.before, before: undefined });
+  if (isOnSchedule) await pass.onFailure(outcome, tried);
+  return state;
 }
 
-/** The next step of the ladder, or its end. */
-async function fail(turn: DeliveryPass, tried: Delivery, verdict: AttemptOutcome): Promise<TaskState> {
-  const { delivering, endpoint } = turn;
+/** Schedules the next attempt. After the last one the delivery is `failed` and becomes a dead letter. */
+async function storeFailure(pass: DeliveryPass, tried: Delivery, outcome: AttemptOutcome): Promise<DueState> {
+  const { delivering, endpoint } = pass;
   const { deliveries, clock, random, deadLetter } = delivering;
   const now = clock();
-  const rung = tried.rung + 1;
-  const due = verdict.kind === 'failed' ? nextDue(rung, now, verdict.notBeforeMs, random) : undefined;
-  const failed: Delivery = { ...tried, status: 'failed', rung };
+  const failures = tried.failures + 1;
+  const due = outcome.kind === 'failed' ? nextDue(failures, now, outcome.notBeforeMs, random) : undefined;
+  const failed: Delivery = { ...tried, status: 'failed', failures };
   if (due !== undefined) {
-    // The errand first: without it the delivery would wait for ever.
-    await deliveries.leave(endpoint.id, {
+    // The task is stored first: after a crash between the two writes the delivery would otherwise wait without end.
+    await deliveries.putTask(endpoint.id, {
       kind: 'retry',
       id: `${tried.id}#${tried.begun}`,
       due,
       delivery: tried.id,
     });
-    return await put(turn, { ...failed, status: 'waiting', due });
+    return await put(pass, { ...failed, status: 'waiting', due });
   }
-  if (verdict.kind === 'gone') return await put(turn, failed);
+  if (outcome.kind === 'gone') return await put(pass, failed);
   await deadLetter(endpoint.id, failed);
-  const fate = await put(turn, failed);
-  await tell(turn, 'webhook.exhausted', { at: now, delivery: tried.id });
-  return fate;
+  const state = await put(pass, failed);
+  await sendNotice(pass, 'webhook.exhausted', { at: now, delivery: tried.id });
+  return state;
 }
 
-async function put({ delivering, endpoint, owner }: DeliveryPass, delivery: Delivery): Promise<TaskState> {
+async function put({ delivering, endpoint, owner }: DeliveryPass, delivery: Delivery): Promise<DueState> {
   const { deliveries, clock } = delivering;
   const next = { ...delivery, changedAt: clock(), version: delivery.version + 1, writer: owner };
   return (await deliveries.put(endpoint.id, next)) ? 'settled' : 'open';
 }
 
-function attemptOf({ begun, sendingSince }: Delivery, outcome: SendResult, now: number): Attempt {
-  const attempt = { number: begun, at: sendingSince ?? now, ms: outcome.ms };
-  if (outcome.kind === 'error') return { ...attempt, error: outcome.error };
-  const { status, answer } = outcome;
+function attemptOf({ begun, sendingSince }: Delivery, result: SendResult, now: number): Attempt {
+  const attempt = { number: begun, at: sendingSince ?? now, ms: result.ms };
+  if (result.kind === 'error') return { ...attempt, error: result.error };
+  const { status, answer } = result;
   return { ...attempt, status, ...(answer === '' ? {} : { answer }) };
 }

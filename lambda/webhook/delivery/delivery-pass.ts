@@ -1,75 +1,75 @@
 /**
- * A turn: what is due of an endpoint, as much as fits into a lease, a few at a time.
+ * A delivery pass: does the due tasks of an endpoint, as many as fit into a lease.
  * @module
  */
 import { DELIVERIES_IN_FLIGHT } from '../../../protocol/limits.ts';
 import { isBefore } from '../../../protocol/offset.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import { isOnTrial } from '../health.ts';
-import { perform, type TaskState } from './attempt.ts';
+import { attemptDelivery, type DueState } from './attempt.ts';
 import type { DeliveryTask, RangeTask } from './delivery-task.ts';
 import type { DueDelivery } from './due-delivery.ts';
-import { expand, type Work } from './expand-task.ts';
+import { type ExpandedTask, expandTask } from './expand-task.ts';
 import type { DeliveryPass } from './pass-state.ts';
 
-/** Deliveries of one turn at the most: so many are looked up before the first of them is sent. */
-const TASKS_PER_TURN = 100;
+/** Deliveries of one pass at most. They are all looked up before the first of them is sent. */
+const DELIVERIES_PER_PASS = 100;
 
-/** An endpoint with a rate is waited for within a turn up to so long, in milliseconds; beyond, it is left alone. */
+/** The longest wait for an endpoint's rate within a pass, in milliseconds. For a longer wait the pass ends. */
 export const LONGEST_PAUSE_MS = 1_000;
 
 const MINUTE_MS = 60_000;
 const never = new AbortController().signal;
 
 /**
- * Deals with errands.
- * @param beginUntil nothing is begun after that, by the clock
- * @returns true if nothing of them is left, nor has come of them
+ * Does tasks of an endpoint.
+ * @param beginUntil the last moment at which an attempt may begin, in milliseconds since 1970
+ * @returns true if nothing of the tasks is left, and no delivery failed
  * @throws Refusal unavailable
  */
 export async function runDeliveryPass(
-  turn: DeliveryPass,
-  errands: readonly DeliveryTask[],
+  pass: DeliveryPass,
+  tasks: readonly DeliveryTask[],
   beginUntil: number,
 ): Promise<boolean> {
-  const { clock } = turn.delivering;
-  const lean = await apart(turn, errands);
-  const works: Work[] = [];
-  let room = roomOf(turn, beginUntil - clock());
-  // Half of the time is for looking up: a turn in which nothing is begun would be followed by its like, without end.
+  const { clock } = pass.delivering;
+  const disjoint = await withoutOverlaps(pass, tasks);
+  const expanded: ExpandedTask[] = [];
+  let room = roomOf(pass, beginUntil - clock());
+  // Half of the time is for looking up. A pass that only looked up would be followed by another one like it, without end.
   const lookUntil = (clock() + beginUntil) / 2;
-  for (const errand of lean) {
-    if (room <= 0 || (works.length > 0 && clock() > lookUntil)) break;
-    const work = await expand(turn, errand, room);
-    works.push(work);
-    room -= work.tasks.length;
+  for (const task of disjoint) {
+    if (room <= 0 || (expanded.length > 0 && clock() > lookUntil)) break;
+    const next = await expandTask(pass, task, room);
+    expanded.push(next);
+    room -= next.batch.length;
   }
-  const tasks = works.flatMap((work) => work.tasks);
-  const fates = await performAll(turn, tasks, beginUntil);
-  const done = await settleAll(works.map((work) => account(turn, work, fates)));
-  return works.length === lean.length && done.every(Boolean) && !turn.hasFailed;
+  const batch = expanded.flatMap((task) => task.batch);
+  const states = await attemptAll(pass, batch, beginUntil);
+  const done = await settleAll(expanded.map((task) => storeProgress(pass, task, states)));
+  return expanded.length === disjoint.length && done.every(Boolean) && !pass.hasFailed;
 }
 
 /**
- * The errands without what they have in common: hints in a burst leave ranges that overlap, and every message would be looked
- * at, and waited for at the endpoint's rate, once for each. What is cut off here is still in the one that it overlaps.
+ * Removes from each range of new messages what an earlier range also has. Hints in a burst leave ranges that overlap.
+ * Otherwise a message would be read, and would wait for the endpoint's rate, once for each range.
  */
-async function apart(
+async function withoutOverlaps(
   { delivering, endpoint }: DeliveryPass,
-  errands: readonly DeliveryTask[],
+  tasks: readonly DeliveryTask[],
 ): Promise<readonly DeliveryTask[]> {
   const { deliveries } = delivering;
-  const lean: DeliveryTask[] = [];
-  for (const errand of errands) {
-    const rest = errand.kind === 'range' && errand.run === '' ? withoutAnyOf(errand, lean) : errand;
-    if (rest && rest !== errand) await deliveries.leave(endpoint.id, rest);
-    if (rest) lean.push(rest);
-    else await deliveries.done(endpoint.id, errand);
+  const disjoint: DeliveryTask[] = [];
+  for (const task of tasks) {
+    const rest = task.kind === 'range' && task.run === '' ? restOfRange(task, disjoint) : task;
+    if (rest && rest !== task) await deliveries.putTask(endpoint.id, rest);
+    if (rest) disjoint.push(rest);
+    else await deliveries.removeTask(endpoint.id, task);
   }
-  return lean;
+  return disjoint;
 }
 
-function withoutAnyOf(range: RangeTask, others: readonly DeliveryTask[]): RangeTask | undefined {
+function restOfRange(range: RangeTask, others: readonly DeliveryTask[]): RangeTask | undefined {
   let { from } = range;
   for (const one of others) {
     if (one.kind !== 'range' || one.run !== '' || one.streamId !== range.streamId) continue;
@@ -80,78 +80,80 @@ function withoutAnyOf(range: RangeTask, others: readonly DeliveryTask[]): RangeT
   return from === range.from ? range : { ...range, from };
 }
 
-/** No more than can be begun: each errand that is looked up may cost a megabyte of the log. */
+/**
+ * Returns how many deliveries can begin within `ms` milliseconds. No more are looked up, since one look may read a megabyte
+ * of the log.
+ */
 function roomOf({ endpoint: { status, rate }, health }: DeliveryPass, ms: number): number {
-  if (status !== 'enabled') return TASKS_PER_TURN;
-  const most = isOnTrial(health) ? DELIVERIES_IN_FLIGHT : TASKS_PER_TURN;
+  if (status !== 'enabled') return DELIVERIES_PER_PASS;
+  const most = isOnTrial(health) ? DELIVERIES_IN_FLIGHT : DELIVERIES_PER_PASS;
   return rate === undefined ? most : Math.min(most, Math.ceil((ms * rate) / MINUTE_MS) + 1);
 }
 
-/** Removes an errand that is done, or notes how far it has come. True if it is done. */
-async function account(
-  turn: DeliveryPass,
-  work: Work,
-  fates: ReadonlyMap<DueDelivery, TaskState>,
+/** Removes a task that is done, or stores what is left of it. Returns true if it is done. */
+async function storeProgress(
+  pass: DeliveryPass,
+  { task, batch, restFrom }: ExpandedTask,
+  states: ReadonlyMap<DueDelivery, DueState>,
 ): Promise<boolean> {
-  const { deliveries, clock } = turn.delivering;
-  const { id } = turn.endpoint;
-  const { errand, tasks } = work;
-  const open = tasks.findIndex((task) => fates.get(task) !== 'settled');
-  const rest = work.rest(open === -1 ? undefined : open);
-  if (rest && rest !== errand && open !== 0) {
-    // To the end of the line: whatever is behind a long one has its turn.
-    const behind = { ...rest, due: Math.max(clock(), errand.due + 1) };
-    await deliveries.leave(id, behind);
-    await deliveries.done(id, errand);
-  } else if (!rest) await deliveries.done(id, errand);
+  const { deliveries, clock } = pass.delivering;
+  const { id } = pass.endpoint;
+  const open = batch.findIndex((due) => states.get(due) !== 'settled');
+  const rest = restFrom(open === -1 ? undefined : open);
+  if (rest && rest !== task && open !== 0) {
+    // The rest goes behind the other tasks, so that a long task does not hold them up.
+    const behind = { ...rest, due: Math.max(clock(), task.due + 1) };
+    await deliveries.putTask(id, behind);
+    await deliveries.removeTask(id, task);
+  } else if (!rest) await deliveries.removeTask(id, task);
   return rest === undefined;
 }
 
-/** Those that were not begun have no fate. */
-async function performAll(
-  turn: DeliveryPass,
-  tasks: readonly DueDelivery[],
+/** Attempts the deliveries, several at a time. A delivery that did not begin is not in the result. */
+async function attemptAll(
+  pass: DeliveryPass,
+  batch: readonly DueDelivery[],
   beginUntil: number,
-): Promise<ReadonlyMap<DueDelivery, TaskState>> {
-  const { clock } = turn.delivering;
-  const fates = new Map<DueDelivery, TaskState>();
+): Promise<ReadonlyMap<DueDelivery, DueState>> {
+  const { clock } = pass.delivering;
+  const states = new Map<DueDelivery, DueState>();
   const running = new Set<Promise<void>>();
   const ids = new Set<string>();
   const failures: unknown[] = [];
-  const begin = (task: DueDelivery): void => {
-    const work = perform(turn, task)
+  const begin = (due: DueDelivery): void => {
+    const attempt = attemptDelivery(pass, due)
       .then(
-        (fate) => void fates.set(task, fate),
+        (state) => void states.set(due, state),
         (error: unknown) => void failures.push(error),
       )
-      .finally(() => running.delete(work));
-    running.add(work);
+      .finally(() => running.delete(attempt));
+    running.add(attempt);
   };
-  for (const task of tasks) {
-    while (running.size >= (isOnTrial(turn.health) ? 1 : DELIVERIES_IN_FLIGHT)) await Promise.race(running);
+  for (const due of batch) {
+    while (running.size >= (isOnTrial(pass.health) ? 1 : DELIVERIES_IN_FLIGHT)) await Promise.race(running);
     if (failures.length > 0 || clock() > beginUntil) break;
-    // The same delivery by another errand: that one comes back when this has ended.
-    if (ids.has(task.fresh.id) || !(await mayBegin(turn, task))) continue;
-    ids.add(task.fresh.id);
-    begin(task);
+    // Two tasks may ask for the same delivery. The second task comes back after this attempt.
+    if (ids.has(due.fresh.id) || !(await mayBegin(pass, due))) continue;
+    ids.add(due.fresh.id);
+    begin(due);
   }
   await Promise.all(running);
-  // The first tells enough: what fails here is the store, for all of them.
+  // The first error is enough: it comes from the store, and concerns all of them.
   if (failures.length > 0) throw failures[0];
-  return fates;
+  return states;
 }
 
-/** Waits for the rate of the endpoint. False if that is too long, or the endpoint is to be left alone. */
-async function mayBegin(turn: DeliveryPass, { isOnce }: DueDelivery): Promise<boolean> {
-  const { clock, timer } = turn.delivering;
-  const { status, rate } = turn.endpoint;
+/** Waits for the endpoint's rate. Returns false if that takes too long, or if nothing may be sent to the endpoint now. */
+async function mayBegin(pass: DeliveryPass, { isOnce }: DueDelivery): Promise<boolean> {
+  const { clock, timer } = pass.delivering;
+  const { status, rate } = pass.endpoint;
   if (isOnce || status !== 'enabled') return true;
   const now = clock();
-  if (turn.health.restsUntil > now) return false;
+  if (pass.health.backoffUntil > now) return false;
   if (rate === undefined) return true;
-  const begin = Math.max(now, turn.health.pacedUntil);
+  const begin = Math.max(now, pass.health.nextStartAt);
   if (begin - now > LONGEST_PAUSE_MS) return false;
-  turn.health = { ...turn.health, pacedUntil: begin + MINUTE_MS / rate };
+  pass.health = { ...pass.health, nextStartAt: begin + MINUTE_MS / rate };
   if (begin > now) await timer.sleep(begin - now, never);
-  return turn.health.restsUntil <= clock();
+  return pass.health.backoffUntil <= clock();
 }

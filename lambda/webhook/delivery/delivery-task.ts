@@ -1,45 +1,45 @@
 /**
- * An errand: something to be done for an endpoint, now or later. What is due is done by the endpoint's one owner, in the
- * order in which it fell due; an errand is removed only when nothing of it is left to do.
+ * A task: something that an endpoint's owner does for it, now or later. The owner does due tasks in the order in which they
+ * fell due, and removes a task only when nothing of it is left. All times are milliseconds since 1970.
  * @module
  */
 import type { Position } from '../../../protocol/offset.ts';
 
 interface Due {
-  /** Tells it from all others of the endpoint. */
+  /** Identifies the task among all tasks of the endpoint that are due at the same moment. */
   readonly id: string;
-  /** When it is to be done, in milliseconds since 1970. */
+  /** When the task is to be done. */
   readonly due: number;
 }
 
-/** Messages of a channel that were published, or are to be sent again. */
+/** Messages of a channel that were published, or that a replay sends again. */
 export interface RangeTask extends Due {
   readonly kind: 'range';
   readonly channel: string;
   readonly streamId: string;
-  /** What is left of it: moves on as messages are dealt with. */
+  /** Where the rest begins. Moves on as messages are dealt with. */
   readonly from: Position;
-  /** The first that is not part of it. */
+  /** The first position that is not part of it. */
   readonly to: Position;
-  /** What was published before is not part of it, in milliseconds. */
+  /** Messages that were published earlier are not part of it. */
   readonly since: number;
-  /** The replay that it is; empty for messages that are new. */
+  /** The id of the replay; empty for new messages. */
   readonly run: string;
 }
 
-/** The next attempt of a delivery that is waiting for it: of no effect if that is not due at this very moment. */
+/** The next attempt of a waiting delivery. It has no effect if the delivery is not due at this very moment. */
 export interface RetryTask extends Due {
   readonly kind: 'retry';
   readonly delivery: string;
 }
 
-/** One attempt that somebody asked for: at once, whatever the state of the endpoint, and without a ladder. */
+/** One attempt that a caller asked for: at once, in every state of the endpoint, and outside the retry schedule. */
 export interface OnceTask extends Due {
   readonly kind: 'once';
   readonly delivery: string;
 }
 
-/** A dead letter that is tried again, from the bottom of the ladder. */
+/** A dead letter that is tried again from the beginning of the retry schedule. */
 export interface RedriveTask extends Due {
   readonly kind: 'redrive';
   readonly delivery: string;
@@ -50,18 +50,19 @@ export interface OwnTask extends Due {
   readonly kind: 'test' | 'handshake';
 }
 
-/** Everything that failed or was skipped, of what was published since a moment. */
+/** All deliveries that failed or were skipped, of messages that were published at or after a moment. */
 export interface RecoverTask extends Due {
   readonly kind: 'recover';
+  /** The earliest publication. */
   readonly since: number;
-  /** What changes after this moment is not part of it. */
+  /** The latest publication. */
   readonly until: number;
-  /** The last delivery that was dealt with; empty at the beginning. */
+  /** The id of the last delivery that was dealt with; empty at the beginning. */
   readonly after: string;
 }
 
 export type DeliveryTask = RangeTask | RetryTask | OnceTask | RedriveTask | OwnTask | RecoverTask;
 
-/** True for what a person waits for: it goes before everything else. */
+/** Returns true for a task that a person waits for. Such tasks go first. */
 export const isAwaited = ({ kind }: DeliveryTask): boolean =>
   kind === 'once' || kind === 'test' || kind === 'handshake';

@@ -1,17 +1,19 @@
 /**
- * A delivery: one message on its way to one endpoint, and what became of each attempt (PROTOCOL.md §13.4).
+ * A delivery: one message for one endpoint, and the outcome of each attempt (PROTOCOL.md §13.4).
+ * All times are milliseconds since 1970.
  * @module
  */
 import type { Position } from '../../../protocol/offset.ts';
 
 /**
- * `sending`: an attempt is under way, or its process died. `waiting`: for the next attempt. `failed`: all were in vain,
- * or there was no point in more. `skipped`: its endpoint was disabled. `expired`: it left the log before it was sent.
+ * The states of a delivery. `sending`: an attempt is under way, or its process died. `waiting`: for the next attempt.
+ * `failed`: no further attempt follows. `skipped`: its endpoint was disabled. `expired`: the message left the log before it
+ * was sent.
  */
 export const DELIVERY_STATUSES = ['sending', 'waiting', 'delivered', 'failed', 'skipped', 'expired'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** Why there was no answer. `interrupted`: the process died, and nobody knows whether it arrived. */
+/** Why there was no answer. `interrupted`: the process died, and the request may have arrived. */
 export const ERROR_CLASSES = [
   'blocked',
   'dns_error',
@@ -24,60 +26,65 @@ export const ERROR_CLASSES = [
 ] as const;
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
-/** What is delivered: a message of a channel, or what somebody asked the hub to send. */
+/** What is delivered: a message of a channel, a test event, or the question whether the endpoint wants events. */
 export const DELIVERY_KINDS = ['message', 'test', 'handshake'] as const;
 export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
 
+/** One attempt that has ended. It has a `status` or an `error`. */
 export interface Attempt {
   /** Counts the attempts of a delivery from 1 on. */
   readonly number: number;
-  /** When it began, in milliseconds since 1970. */
+  /** When it began. */
   readonly at: number;
+  /** How long it took, in milliseconds. */
   readonly ms: number;
   /** The HTTP status, if there was an answer. */
   readonly status?: number;
+  /** Why there was no answer. */
   readonly error?: ErrorClass;
   /** The first bytes of the answer, as text. */
   readonly answer?: string;
 }
 
-/** Which message: enough to find it in the log, which keeps it. */
+/** Names a message in the log. The message itself stays there. */
 export interface MessageRef {
   readonly channel: string;
+  /** The life of the channel. */
   readonly streamId: string;
-  /** Of the message itself. */
+  /** The position of the message itself, not the one after it. */
   readonly position: Position;
-  /** When it was published, in milliseconds since 1970. */
+  /** When it was published. */
   readonly time: number;
 }
 
+/** A delivery as it is stored. */
 export interface Delivery extends MessageRef {
   /** The `webhook-id`: the same for every attempt and every endpoint. Sorts by the time of publishing. */
   readonly id: string;
   readonly kind: DeliveryKind;
   readonly status: DeliveryStatus;
-  /** Attempts that have ended, the last ones of many. */
+  /** The attempts that have ended; of many, only the last ones. */
   readonly attempts: readonly Attempt[];
-  /** Attempts that were begun. */
+  /** How many attempts were begun. */
   readonly begun: number;
-  /** When the one under way was begun; undefined if there is none. */
+  /** When the attempt under way was begun; undefined if there is none. */
   readonly sendingSince: number | undefined;
-  /** Failures since it last began the ladder. */
-  readonly rung: number;
-  /** When the next attempt is due, if it is waiting. */
+  /** Failures since the retry schedule last began. */
+  readonly failures: number;
+  /** When the next attempt is due; undefined if it is not waiting. */
   readonly due: number | undefined;
-  /** The replay, recovery or single attempt that it was part of last; empty for none. */
+  /** The id of the last replay, recovery or single attempt that it was part of; empty for none. */
   readonly run: string;
-  /** What it is again if the single attempt under way fails; undefined on the ladder. */
+  /** The state that returns if the single attempt under way fails; undefined for an attempt of the retry schedule. */
   readonly before: { readonly status: DeliveryStatus; readonly due: number | undefined } | undefined;
   /** When it was last written. */
   readonly changedAt: number;
-  /** Where an `expired` range ends. */
+  /** The offset at which an `expired` range ends. */
   readonly to?: string;
-  /** When it leaves the log of deliveries, in milliseconds. */
+  /** When it leaves the log of deliveries. */
   readonly expiresAt: number;
-  /** Counts its changes from 1 on: two that know nothing of each other cannot both be made. */
+  /** Counts its changes from 1 on, so that two concurrent changes cannot both be made. */
   readonly version: number;
-  /** Who made the last change: tells one's own lost answer from a stranger's change. */
+  /** The owner that made the last change. It tells a change whose answer was lost from another owner's change. */
   readonly writer: string;
 }

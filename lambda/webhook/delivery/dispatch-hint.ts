@@ -1,9 +1,9 @@
 /**
- * Dispatch: a channel has grown, and each endpoint that listens to it is left an errand for what is new
- * (PROTOCOL.md §13). The messages stay in the log: an errand is a range of it.
+ * Dispatch: when a channel has grown, leaves a task with each endpoint that listens to it (PROTOCOL.md §13). The messages
+ * stay in the log: a task is a range of it.
  *
- * A cursor per channel says how far that has come, so that a hint may be lost, doubled or late, and a burst of hints is
- * one errand. Everything here may be done twice: deliveries know themselves by their ids.
+ * A cursor for each channel says how far the messages were handed over. So a hint may be lost, doubled or late, and a burst
+ * of hints becomes one task. Everything here may be done twice: a delivery has the same id each time.
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
@@ -16,12 +16,13 @@ import { CLOCK_SKEW_MS, startSince } from '../../hub/push/pattern-start.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { DispatchCursor, Dispatching } from '../webhook-ports.ts';
 
-/** After the grace, and a moment for the entry beyond the gap to be old enough, in milliseconds. */
+/** The grace of a gap, and a second more, so that the entry beyond the gap is old enough, in milliseconds. */
 const LOOK_AGAIN_MS = GAP_GRACE_MS + 1_000;
 
 /**
- * Hands what is new in a channel to its endpoints.
- * @param until when the process should have ended, by the clock: what is left then is left to another
+ * Hands the new messages of a channel to its endpoints.
+ * @param name the channel
+ * @param until when the process must end, in milliseconds since 1970. Another process continues with the rest
  * @throws Refusal unavailable
  */
 export async function dispatch(dispatching: Dispatching, name: string, until: number): Promise<void> {
@@ -36,20 +37,25 @@ export async function dispatch(dispatching: Dispatching, name: string, until: nu
   for (;;) {
     const result = await readFrom(dispatching, channel, from);
     if (isBefore(result.from, result.next)) {
-      // Looked up after the log was read: whoever listened before a message was published is among them.
+      // Looked up after the log was read, so that an endpoint which listened before a message was published is among them.
       const listeners = await endpoints.listeners(patterns);
-      await settleAll([...listeners].map(([id, since]) => leave(dispatching, channel, result, id, since)));
+      await settleAll(
+        [...listeners].map(([id, since]) => leaveRange(dispatching, channel, result, id, since)),
+      );
       await cursors.move(name, { streamId: channel.streamId, at: result.next }, log.clock());
     }
     from = result.next;
-    // Nobody hints when a gap can be sealed.
+    // No hint says when a gap can be sealed.
     if (result.isGap) return await lookAgain(name, LOOK_AGAIN_MS);
     if (result.upToDate) return;
     if (log.clock() >= until) return await lookAgain(name, 0);
   }
 }
 
-/** At the cursor; where nobody listened for a while, at what was published since the first of them began to. */
+/**
+ * Returns where dispatch begins: at the cursor, or at the first message after the earliest `since`. The second case is a
+ * channel that no endpoint listened to for a while.
+ */
 async function startOf(
   { log }: Dispatching,
   channel: Channel,
@@ -58,7 +64,7 @@ async function startOf(
 ): Promise<Position> {
   const at = cursor?.streamId === channel.streamId ? cursor.at : undefined;
   if (!at) return await startSince(log, channel, since);
-  // The usual case costs no look: one publish lies between the cursor and the end.
+  // The usual case costs no read: one publish lies between the cursor and the end.
   if (channel.next - at.entry <= 1) return at;
   const first = await log.entries.nearest(channel.streamId, at.entry, 'from');
   if (!first || first.time >= since - CLOCK_SKEW_MS) return at;
@@ -66,7 +72,7 @@ async function startOf(
   return isBefore(start, at) ? at : start;
 }
 
-/** What the cursor stood at may have left the log, after a silence as long as the retention. */
+/** Reads the log. After a silence as long as the retention, the cursor's position may have left the log. */
 async function readFrom({ log }: Dispatching, channel: Channel, from: From): Promise<ReadResult> {
   try {
     return await read(log, channel, from);
@@ -77,7 +83,7 @@ async function readFrom({ log }: Dispatching, channel: Channel, from: From): Pro
   }
 }
 
-async function leave(
+async function leaveRange(
   { deliveries, leases, log, wake }: Dispatching,
   { name, streamId }: Channel,
   { from, next }: ReadResult,
@@ -85,9 +91,9 @@ async function leave(
   since: number,
 ): Promise<void> {
   const now = log.clock();
-  await deliveries.leave(endpoint, {
+  await deliveries.putTask(endpoint, {
     kind: 'range',
-    // With its end: another that begins here at the same moment, and ends sooner, must not take its place.
+    // The id includes the end: a range that begins at the same moment and position but ends sooner must not replace it.
     id: `${streamId}#${formatOffset(from)}#${formatOffset(next)}`,
     due: now,
     channel: name,

@@ -1,5 +1,5 @@
 /**
- * A task: one delivery that an errand wants to be dealt with in this turn.
+ * A due delivery: one delivery that a task asks for in this delivery pass.
  * @module
  */
 
@@ -9,39 +9,43 @@ import type { Delivery, MessageRef } from './delivery.ts';
 import type { OwnTask } from './delivery-task.ts';
 import type { Content } from './webhook-body.ts';
 
-/** What there is to send: a message, the question whether the endpoint wants any, or nothing, since it has left the log. */
-export type Load =
+/** What is sent: a message, or the question whether the endpoint wants any. `expired`: the message left the log. */
+export type Payload =
   | { readonly kind: 'message'; readonly content: Content }
   | { readonly kind: 'handshake' }
   | { readonly kind: 'expired' };
 
 export interface DueDelivery {
-  /** What it is if nobody has dealt with it yet. */
+  /** The delivery as it is created if the store has none yet. */
   readonly fresh: Delivery;
-  /** What it was when it was looked up; undefined if it was not. */
+  /** The delivery as it was read from the store; undefined if it was not read. */
   readonly seen: Delivery | undefined;
-  readonly load: () => Promise<Load>;
-  /** True if what is there is to be sent, as opposed to left as it is. A delivery that is `sending` always is. */
-  readonly isMeant: (there: Delivery) => boolean;
-  /** The run that it becomes part of. */
+  /** Reads what is to be sent. @throws Refusal unavailable */
+  readonly loadPayload: () => Promise<Payload>;
+  /** Returns true if a stored delivery is to be sent now. A delivery that is `sending` always is. */
+  readonly isToSend: (stored: Delivery) => boolean;
+  /** The id of the run that it becomes part of; empty for none. */
   readonly run: string;
-  /** Once: a single attempt, whatever the state of the endpoint, without a ladder. */
+  /** True for a single attempt, in every state of the endpoint and outside the retry schedule. */
   readonly isOnce: boolean;
 }
 
-/** The `webhook-id`: of the message alone, so that every attempt, replay and endpoint says the same. Sorts by time. */
+/**
+ * Returns the `webhook-id`. It is made of the message alone, so that every attempt, replay and endpoint has the same one.
+ * Ids sort by the time of publication.
+ */
 export function idOf({ time, streamId, position }: Omit<MessageRef, 'channel'>): string {
   return `msg_${timeKey(time)}_${streamId.replaceAll('-', '')}_${formatOffset(position)}`;
 }
 
-/** Milliseconds since 1970 have thirteen digits until 2286. */
+/** Returns a time as text that sorts. Milliseconds since 1970 have thirteen digits until 2286. */
 export const timeKey = (time: number): string => String(time).padStart(13, '0');
 
-/** The id of the delivery that an errand of the hub's own becomes: whoever asks is told before there is one. */
+/** Returns the delivery id of a test or a handshake. The caller receives it before the delivery is stored. */
 export const ownDeliveryId = ({ kind, id, due }: OwnTask): string =>
   `msg_${timeKey(due)}_${kind}_${id.replaceAll(/[^A-Za-z0-9]/g, '')}`;
 
-/** A delivery that nobody has dealt with. */
+/** Returns a delivery of which nothing was sent or stored yet. */
 export function freshDelivery(
   of: MessageRef & Pick<Delivery, 'id' | 'kind'>,
   now: number,
@@ -53,7 +57,7 @@ export function freshDelivery(
     attempts: [],
     begun: 0,
     sendingSince: undefined,
-    rung: 0,
+    failures: 0,
     due: undefined,
     run: '',
     before: undefined,

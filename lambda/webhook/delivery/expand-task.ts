@@ -1,5 +1,5 @@
 /**
- * From an errand to the tasks that it is made of, as many as there is room for in a turn.
+ * Expands a task into the deliveries that it asks for, as many as a delivery pass has room for.
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -11,81 +11,99 @@ import { isHole, isRetained } from '../../hub/log/retention.ts';
 import { listensTo } from '../endpoint.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
 import type { DeliveryTask, OwnTask, RangeTask, RecoverTask } from './delivery-task.ts';
-import { type DueDelivery, freshDelivery, idOf, type Load, ownDeliveryId, timeKey } from './due-delivery.ts';
+import {
+  type DueDelivery,
+  freshDelivery,
+  idOf,
+  ownDeliveryId,
+  type Payload,
+  timeKey,
+} from './due-delivery.ts';
 import type { DeliveryPass } from './pass-state.ts';
 import { typeOf, wants } from './webhook-body.ts';
 
-/** What is to be done of an errand in this turn. */
-export interface Work {
-  readonly errand: DeliveryTask;
-  readonly tasks: readonly DueDelivery[];
-  /** What is left of the errand when the tasks before that one are settled; with undefined, when all are. */
-  readonly rest: (open: number | undefined) => DeliveryTask | undefined;
+/** The deliveries of a task in this pass. */
+export interface ExpandedTask {
+  readonly task: DeliveryTask;
+  readonly batch: readonly DueDelivery[];
+  /**
+   * Returns what is left of the task when all deliveries before the one with this index are settled; with undefined, when
+   * all of the batch are. Undefined if nothing is left.
+   */
+  readonly restFrom: (open: number | undefined) => DeliveryTask | undefined;
 }
 
-const EXPIRED: Load = { kind: 'expired' };
+const EXPIRED: Payload = { kind: 'expired' };
 
-/** What test events say that they come from; nothing is published there. */
+/** The channel that test events name as their source. Nothing is published there. */
 const OWN_CHANNEL = 'tidings/test';
 
-/** @param room tasks at the most */
-export async function expand(turn: DeliveryPass, errand: DeliveryTask, room: number): Promise<Work> {
-  switch (errand.kind) {
+/**
+ * Looks up the deliveries of a task.
+ * @param room deliveries at most, from 1 on
+ * @throws Refusal unavailable
+ */
+export async function expandTask(
+  pass: DeliveryPass,
+  task: DeliveryTask,
+  room: number,
+): Promise<ExpandedTask> {
+  switch (task.kind) {
     case 'range':
-      return await expandRange(turn, errand, room);
+      return await expandRange(pass, task, room);
     case 'recover':
-      return await expandRecover(turn, errand, room);
+      return await expandRecover(pass, task, room);
     case 'test':
     case 'handshake':
-      return whole(errand, [ownTask(turn, errand)]);
+      return undivided(task, [dueOwn(pass, task)]);
     default: {
-      const { clock, deliveries } = turn.delivering;
-      const seen = await deliveries.get(turn.endpoint.id, errand.delivery);
-      if (!seen || seen.expiresAt <= clock()) return whole(errand, []);
-      const isMeant = (there: Delivery): boolean => {
-        if (errand.kind === 'retry') return there.status === 'waiting' && there.due === errand.due;
-        return errand.kind === 'redrive' ? there.status === 'failed' : there.run !== errand.id;
+      const { clock, deliveries } = pass.delivering;
+      const seen = await deliveries.get(pass.endpoint.id, task.delivery);
+      if (!seen || seen.expiresAt <= clock()) return undivided(task, []);
+      const isToSend = (stored: Delivery): boolean => {
+        if (task.kind === 'retry') return stored.status === 'waiting' && stored.due === task.due;
+        return task.kind === 'redrive' ? stored.status === 'failed' : stored.run !== task.id;
       };
-      const run = errand.kind === 'retry' ? seen.run : errand.id;
-      return whole(errand, [taskOf(turn, seen, run, isMeant, errand.kind === 'once')]);
+      const run = task.kind === 'retry' ? seen.run : task.id;
+      return undivided(task, [dueAgain(pass, seen, run, isToSend, task.kind === 'once')]);
     }
   }
 }
 
-/** An errand that is done when its task is. */
-function whole(errand: DeliveryTask, tasks: readonly DueDelivery[]): Work {
-  return { errand, tasks, rest: (open) => (open === undefined ? undefined : errand) };
+/** A task that is done as a whole or stays as a whole. */
+function undivided(task: DeliveryTask, batch: readonly DueDelivery[]): ExpandedTask {
+  return { task, batch, restFrom: (open) => (open === undefined ? undefined : task) };
 }
 
-/** A delivery that was looked up, to be sent again. */
-function taskOf(
-  turn: DeliveryPass,
+/** A delivery that was read from the store and is sent again. */
+function dueAgain(
+  pass: DeliveryPass,
   seen: Delivery,
   run: string,
-  isMeant: DueDelivery['isMeant'],
+  isToSend: DueDelivery['isToSend'],
   isOnce: boolean,
 ): DueDelivery {
-  const load = async (): Promise<Load> => {
-    if (seen.kind === 'message') return await loadMessage(turn, seen);
-    return seen.kind === 'handshake' ? { kind: 'handshake' } : testLoad(turn, seen);
+  const loadPayload = async (): Promise<Payload> => {
+    if (seen.kind === 'message') return await loadMessage(pass, seen);
+    return seen.kind === 'handshake' ? { kind: 'handshake' } : testPayload(pass, seen);
   };
-  return { fresh: seen, seen, load, isMeant, run, isOnce };
+  return { fresh: seen, seen, loadPayload, isToSend, run, isOnce };
 }
 
 async function loadMessage(
-  turn: DeliveryPass,
+  pass: DeliveryPass,
   { channel: name, streamId, position }: MessageRef,
-): Promise<Load> {
-  const { log } = turn.delivering;
-  const channel = await channelOf(turn, name, streamId);
+): Promise<Payload> {
+  const { log } = pass.delivering;
+  const channel = await channelOf(pass, name, streamId);
   if (!channel) return EXPIRED;
   const { entries } = await log.entries.page(streamId, position.entry);
   const [entry] = entries;
-  if (entry?.slot !== position.entry || !isRetained(log, entry, turn.delivering.clock())) return EXPIRED;
-  return loadOf(channel, entry, position.index);
+  if (entry?.slot !== position.entry || !isRetained(log, entry, pass.delivering.clock())) return EXPIRED;
+  return messagePayload(channel, entry, position.index);
 }
 
-function loadOf({ contentType }: Channel, { slot, messages }: Entry, index: number): Load {
+function messagePayload({ contentType }: Channel, { slot, messages }: Entry, index: number): Payload {
   const message = messages[index];
   if (message === undefined) return EXPIRED;
   const isLast = index === messages.length - 1;
@@ -93,7 +111,7 @@ function loadOf({ contentType }: Channel, { slot, messages }: Entry, index: numb
   return { kind: 'message', content: { contentType, message, next } };
 }
 
-/** The channel, unless it was deleted: nothing of it leaves the hub any more. */
+/** Returns the channel; undefined if it was deleted. Nothing of a deleted channel leaves the hub. */
 async function channelOf(
   { delivering }: DeliveryPass,
   name: string,
@@ -103,49 +121,49 @@ async function channelOf(
   return channel?.streamId === streamId && isAlive(channel, delivering.clock()) ? channel : undefined;
 }
 
-async function expandRange(turn: DeliveryPass, errand: RangeTask, room: number): Promise<Work> {
-  const { log, clock } = turn.delivering;
-  const { channel: name, streamId, from, to, since } = errand;
-  // It may have been changed since to listen to something else.
-  if (!listensTo(turn.endpoint, name)) return whole(errand, []);
-  const channel = await channelOf(turn, name, streamId);
+async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): Promise<ExpandedTask> {
+  const { log, clock } = pass.delivering;
+  const { channel: name, streamId, from, to, since } = task;
+  // The patterns of the endpoint may have changed since the task was left.
+  if (!listensTo(pass.endpoint, name)) return undivided(task, []);
+  const channel = await channelOf(pass, name, streamId);
   const page = channel ? await log.entries.page(streamId, from.entry) : { entries: [], more: false };
-  const there = page.entries.filter((entry) => entry.slot < to.entry);
-  const kept = there.filter((entry) => isRetained(log, entry, clock()));
-  const tasks: DueDelivery[] = [];
-  // Where each task begins, to go on from the first that is not settled.
+  const inRange = page.entries.filter((entry) => entry.slot < to.entry);
+  const retained = inRange.filter((entry) => isRetained(log, entry, clock()));
+  const batch: DueDelivery[] = [];
+  // Where each delivery begins, to continue at the first one that is not settled.
   const begins: Position[] = [];
-  const add = (begin: Position, task: DueDelivery): void => {
+  const add = (begin: Position, due: DueDelivery): void => {
     begins.push(begin);
-    tasks.push(task);
+    batch.push(due);
   };
   let at = from;
-  for (const entry of kept) {
-    // A slot that a publish has claimed and not written yet: its message comes as one that is new, or never.
+  for (const entry of retained) {
+    // A hole is a slot that a publish claimed but has not written yet. Its message comes as a new one, or never.
     const isLost = entry.slot > at.entry && !(channel && (await isHole(log, channel, at.entry, clock())));
-    if (isLost) add(at, expiredTask(turn, errand, at, { entry: entry.slot, index: 0 }));
+    if (isLost) add(at, dueExpired(pass, task, at, { entry: entry.slot, index: 0 }));
     at = { entry: entry.slot, index: entry.slot === from.entry ? from.index : 0 };
-    while (at.index < entry.messages.length && tasks.length < room) {
-      if (channel && entry.time >= since && isWanted(turn, channel, entry, at.index))
-        add(at, messageTask(turn, errand, channel, entry, at));
+    while (at.index < entry.messages.length && batch.length < room) {
+      if (channel && entry.time >= since && isWanted(pass, channel, entry, at.index))
+        add(at, dueMessage(pass, task, channel, entry, at));
       at = { entry: at.entry, index: at.index + 1 };
     }
     if (at.index < entry.messages.length) break;
     at = { entry: entry.slot + 1, index: 0 };
   }
-  // What is empty up to the end of what was read has left the log.
-  const last = there.at(-1);
+  // Slots without an entry before the end of the page have left the log.
+  const last = inRange.at(-1);
   const end = page.more && last ? { entry: Math.min(last.slot + 1, to.entry), index: 0 } : to;
-  if (tasks.length < room && isBefore(at, end)) {
-    add(at, expiredTask(turn, errand, at, end));
+  if (batch.length < room && isBefore(at, end)) {
+    add(at, dueExpired(pass, task, at, end));
     at = end;
   }
   return {
-    errand,
-    tasks,
-    rest(open) {
+    task,
+    batch,
+    restFrom(open) {
       const next = open === undefined ? at : (begins[open] ?? from);
-      return isBefore(next, to) ? { ...errand, from: next } : undefined;
+      return isBefore(next, to) ? { ...task, from: next } : undefined;
     },
   };
 }
@@ -153,85 +171,92 @@ async function expandRange(turn: DeliveryPass, errand: RangeTask, room: number):
 function isWanted({ endpoint }: DeliveryPass, channel: Channel, { messages }: Entry, index: number): boolean {
   const message = messages[index];
   if (message === undefined) return false;
-  // Notices about an endpoint that fails would fail, and be told of, without end.
+  // A notice about a failing endpoint would fail there too, and cause the next notice, without end.
   const isNotice = channel.name === WEBHOOK_NOTICES && typeof message === 'string';
   if (isNotice && fieldsOf(JSON.parse(message)).endpoint === endpoint.id) return false;
   const { contentType } = channel;
   return endpoint.types.length === 0 || wants(endpoint, typeOf({ contentType, message }));
 }
 
-function messageTask(
-  turn: DeliveryPass,
+function dueMessage(
+  pass: DeliveryPass,
   { run }: RangeTask,
   channel: Channel,
   entry: Entry,
   position: Position,
 ): DueDelivery {
-  const { clock } = turn.delivering;
+  const { clock } = pass.delivering;
   const ref = { channel: channel.name, streamId: channel.streamId, position, time: entry.time };
   return {
     fresh: freshDelivery({ ...ref, id: idOf(ref), kind: 'message' }, clock(), { run }),
     seen: undefined,
-    load: async () => loadOf(channel, entry, position.index),
-    // What is new is sent once; a replay sends again whatever it has not sent yet.
-    isMeant: (there) => run !== '' && there.run !== run,
+    loadPayload: async () => messagePayload(channel, entry, position.index),
+    // A new message is sent once. A replay sends everything again that it has not sent yet.
+    isToSend: (stored) => run !== '' && stored.run !== run,
     run,
     isOnce: false,
   };
 }
 
-/** A stretch of the channel that is no more, told as one. */
-function expiredTask(turn: DeliveryPass, errand: RangeTask, from: Position, to: Position): DueDelivery {
-  const { channel, streamId, due, run } = errand;
+/** One delivery that stands for a whole range of messages that left the log. */
+function dueExpired(pass: DeliveryPass, task: RangeTask, from: Position, to: Position): DueDelivery {
+  const { channel, streamId, due, run } = task;
   const ref = { channel, streamId, position: from, time: due };
-  const fresh = freshDelivery({ ...ref, id: idOf(ref), kind: 'message' }, turn.delivering.clock(), {
+  const fresh = freshDelivery({ ...ref, id: idOf(ref), kind: 'message' }, pass.delivering.clock(), {
     run,
     to: formatOffset(to),
   });
-  return { fresh, seen: undefined, load: async () => EXPIRED, isMeant: () => false, run, isOnce: false };
+  return {
+    fresh,
+    seen: undefined,
+    loadPayload: async () => EXPIRED,
+    isToSend: () => false,
+    run,
+    isOnce: false,
+  };
 }
 
-async function expandRecover(turn: DeliveryPass, errand: RecoverTask, room: number): Promise<Work> {
-  const { since, until, id: run } = errand;
-  const { deliveries, last } = await turn.delivering.deliveries.page(turn.endpoint.id, {
-    after: errand.after || `msg_${timeKey(since)}`,
+async function expandRecover(pass: DeliveryPass, task: RecoverTask, room: number): Promise<ExpandedTask> {
+  const { since, until, id: run } = task;
+  const { deliveries, last } = await pass.delivering.deliveries.page(pass.endpoint.id, {
+    after: task.after || `msg_${timeKey(since)}`,
     direction: 'forward',
     status: undefined,
     most: room,
   });
-  const isMeant = ({ status, time, run: was }: Delivery): boolean =>
-    (status === 'failed' || status === 'skipped') && time <= until && was !== run;
-  // Nobody is sending but the owner: one that seems to be under way was cut off, and its errand may be gone.
-  const meant = deliveries.filter(
-    (one) => one.kind === 'message' && (one.status === 'sending' || isMeant(one)),
+  const isToSend = ({ status, time, run: lastRun }: Delivery): boolean =>
+    (status === 'failed' || status === 'skipped') && time <= until && lastRun !== run;
+  // Only the owner sends. A delivery that is stored as `sending` was interrupted, and its task may be gone.
+  const found = deliveries.filter(
+    (one) => one.kind === 'message' && (one.status === 'sending' || isToSend(one)),
   );
-  const afterOf = (open: number) => meant[open - 1]?.id ?? errand.after;
+  const afterOf = (open: number) => found[open - 1]?.id ?? task.after;
   return {
-    errand,
-    tasks: meant.map((seen) => taskOf(turn, seen, run, isMeant, false)),
-    rest(open) {
-      if (open !== undefined) return { ...errand, after: afterOf(open) };
-      return last === undefined ? undefined : { ...errand, after: last };
+    task,
+    batch: found.map((seen) => dueAgain(pass, seen, run, isToSend, false)),
+    restFrom(open) {
+      if (open !== undefined) return { ...task, after: afterOf(open) };
+      return last === undefined ? undefined : { ...task, after: last };
     },
   };
 }
 
-/** A test event, or the handshake: of no channel, and kept in the log of deliveries like any other. */
-function ownTask(turn: DeliveryPass, errand: OwnTask): DueDelivery {
-  const { kind, id: run, due } = errand;
+/** A test event or a handshake. It belongs to no channel, and is stored in the log of deliveries like any other. */
+function dueOwn(pass: DeliveryPass, task: OwnTask): DueDelivery {
+  const { kind, id: run, due } = task;
   const own = { channel: OWN_CHANNEL, streamId: '', position: { entry: 0, index: 0 }, time: due };
-  const fresh = freshDelivery({ ...own, id: ownDeliveryId(errand), kind }, turn.delivering.clock());
+  const fresh = freshDelivery({ ...own, id: ownDeliveryId(task), kind }, pass.delivering.clock());
   return {
     fresh,
     seen: undefined,
-    load: async () => (kind === 'handshake' ? { kind: 'handshake' } : testLoad(turn, fresh)),
-    isMeant: () => false,
+    loadPayload: async () => (kind === 'handshake' ? { kind: 'handshake' } : testPayload(pass, fresh)),
+    isToSend: () => false,
     run,
     isOnce: true,
   };
 }
 
-function testLoad({ endpoint }: DeliveryPass, { position }: Delivery): Load {
+function testPayload({ endpoint }: DeliveryPass, { position }: Delivery): Payload {
   const message = JSON.stringify({ type: 'tidings.test', endpoint: endpoint.id });
   return { kind: 'message', content: { contentType: 'application/json', message, next: position } };
 }

@@ -1,5 +1,5 @@
 /**
- * What the owner of an endpoint has in hand during a turn: the endpoint as it is now, and how it is doing.
+ * The state of a delivery pass: the endpoint as it is now, and its health.
  * @module
  */
 import { MAX_WEBHOOK_RATE } from '../../../protocol/limits.ts';
@@ -11,23 +11,27 @@ import type { Delivery } from './delivery.ts';
 
 export interface DeliveryPass {
   readonly delivering: Delivering;
+  /** The owner of the lease, which is the `writer` of every change. */
   readonly owner: string;
-  /** Changes when it is disabled or agrees in the middle of the turn. */
+  /** Changes when the endpoint is disabled or agrees during the pass. */
   endpoint: Endpoint;
   readonly secrets: Secrets;
   health: Health;
-  /** True once something of this turn has failed, and comes again later. */
+  /** True after the first failure of the pass. A failed delivery comes again later. */
   hasFailed: boolean;
+  /** Notes a success. Publishes a notice if the endpoint was reported as failing. */
   readonly onSuccess: () => Promise<void>;
-  readonly onFailure: (verdict: AttemptOutcome, tried: Delivery) => Promise<void>;
+  /** Notes a failure. Disables the endpoint, or publishes a notice, where the rules say so. */
+  readonly onFailure: (outcome: AttemptOutcome, tried: Delivery) => Promise<void>;
 }
 
-/** Failures of one delivery at which its endpoint's owner is told (Svix tells at the fourth, too). */
-const TOLD_AT = 4;
+/** Failures of one delivery after which a notice is published. Svix also reports the fourth. */
+const NOTIFY_AT = 4;
 
-/** Attempts at a change that others make at the same moment. */
+/** Attempts to change an endpoint that other callers change at the same moment. */
 const MAX_CHANGES = 3;
 
+/** Returns the state of a new delivery pass. */
 export function beginPass(
   delivering: Delivering,
   owner: string,
@@ -35,7 +39,7 @@ export function beginPass(
   secrets: Secrets,
   health: Health,
 ): DeliveryPass {
-  const turn: DeliveryPass = {
+  const pass: DeliveryPass = {
     delivering,
     owner,
     endpoint,
@@ -43,70 +47,74 @@ export function beginPass(
     health,
     hasFailed: false,
     async onSuccess() {
-      const wasTold = turn.health.isTold;
-      turn.health = afterSuccess(turn.health);
-      if (wasTold) await tell(turn, 'webhook.recovered');
+      const wasNotified = pass.health.isNotified;
+      pass.health = afterSuccess(pass.health);
+      if (wasNotified) await sendNotice(pass, 'webhook.recovered');
     },
-    async onFailure(verdict, tried) {
+    async onFailure(outcome, tried) {
       const now = delivering.clock();
-      turn.hasFailed = true;
-      turn.health = afterFailure(turn.health, now, verdict.kind === 'failed' ? verdict.restMs : 0);
-      if (verdict.kind === 'gone') return await disable(turn, 'gone');
-      if (hasFailedTooLong(turn.health, now)) return await disable(turn, 'failing');
-      if (tried.rung + 1 < TOLD_AT || turn.health.isTold) return;
-      turn.health = { ...turn.health, isTold: true };
-      await tell(turn, 'webhook.failing', { delivery: tried.id });
+      pass.hasFailed = true;
+      pass.health = afterFailure(pass.health, now, outcome.kind === 'failed' ? outcome.backoffMs : 0);
+      if (outcome.kind === 'gone') return await disable(pass, 'gone');
+      if (hasFailedTooLong(pass.health, now)) return await disable(pass, 'failing');
+      if (tried.failures + 1 < NOTIFY_AT || pass.health.isNotified) return;
+      pass.health = { ...pass.health, isNotified: true };
+      await sendNotice(pass, 'webhook.failing', { delivery: tried.id });
     },
   };
-  return turn;
+  return pass;
 }
 
-async function disable(turn: DeliveryPass, reason: DisabledReason): Promise<void> {
-  if (await change(turn, 'enabled', { status: 'disabled', reason }))
-    await tell(turn, 'webhook.disabled', { reason });
+async function disable(pass: DeliveryPass, reason: DisabledReason): Promise<void> {
+  if (await changeEndpoint(pass, 'enabled', { status: 'disabled', reason }))
+    await sendNotice(pass, 'webhook.disabled', { reason });
 }
 
 /**
- * What an endpoint said to the handshake.
+ * Enables the endpoint if its answer to the handshake agrees. Returns true if it agrees.
  * https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md#42-validation-response
  */
-export async function agree(turn: DeliveryPass, outcome: SendResult): Promise<boolean> {
-  if (outcome.kind !== 'answer' || outcome.status < 200 || outcome.status > 299) return false;
-  const { origin } = turn.delivering;
-  const allowed = (outcome.allowedOrigin ?? '').split(',').map((host) => host.trim().toLowerCase());
+export async function acceptHandshake(pass: DeliveryPass, result: SendResult): Promise<boolean> {
+  if (result.kind !== 'answer' || result.status < 200 || result.status > 299) return false;
+  const { origin } = pass.delivering;
+  const allowed = (result.allowedOrigin ?? '').split(',').map((host) => host.trim().toLowerCase());
   if (!allowed.includes('*') && !allowed.includes(origin.toLowerCase())) return false;
-  const rate = Number(outcome.allowedRate);
+  const rate = Number(result.allowedRate);
   const isRate = Number.isInteger(rate) && rate >= 1 && rate <= MAX_WEBHOOK_RATE;
-  const enabledAt = turn.delivering.clock();
+  const enabledAt = pass.delivering.clock();
   const to = { status: 'enabled', enabledAt, ...(isRate ? { rate } : {}) } as const;
-  // Asked twice, it has agreed the first time.
-  return (await change(turn, 'pending', to)) || turn.endpoint.status === 'enabled';
+  // An endpoint that is asked twice agreed the first time.
+  return (await changeEndpoint(pass, 'pending', to)) || pass.endpoint.status === 'enabled';
 }
 
-/** Changes the endpoint, if it still has that status and the URL that the turn is about. Says whether it did. */
-async function change(turn: DeliveryPass, from: Endpoint['status'], to: Partial<Endpoint>): Promise<boolean> {
-  const { endpoints } = turn.delivering;
+/** Changes the endpoint if it still has this status and the URL of the pass. Returns whether it did. */
+async function changeEndpoint(
+  pass: DeliveryPass,
+  from: Endpoint['status'],
+  to: Partial<Endpoint>,
+): Promise<boolean> {
+  const { endpoints } = pass.delivering;
   for (let changes = 0; changes < MAX_CHANGES; changes++) {
-    const { endpoint } = turn;
+    const { endpoint } = pass;
     if (endpoint.status !== from) return false;
     const next = { ...endpoint, ...to, version: endpoint.version + 1 };
     const isChanged = await endpoints.replace(next);
     const now = isChanged ? next : await endpoints.get(endpoint.id);
-    // Whatever it is now is the next turn's, if that is another URL.
+    // The outcome says nothing about another URL, which is left to the next pass.
     if (!now || now.url !== endpoint.url) return false;
-    turn.endpoint = now;
+    pass.endpoint = now;
     if (isChanged) return true;
   }
   return false;
 }
 
-/** Gives notice of what happened to the endpoint. */
-export async function tell(
-  turn: DeliveryPass,
+/** Publishes a notice about the endpoint. @throws Error if the queue does not take it */
+export async function sendNotice(
+  pass: DeliveryPass,
   type: Notice['type'],
   more: Partial<Notice> = {},
 ): Promise<void> {
-  const { delivering, endpoint } = turn;
+  const { delivering, endpoint } = pass;
   await delivering.notify({
     type,
     endpoint: endpoint.id,

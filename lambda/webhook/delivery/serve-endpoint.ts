@@ -1,9 +1,9 @@
 /**
- * Serve an endpoint: one owner at a time does what is due, by lease (PROTOCOL.md §13.4).
+ * Serves an endpoint: its owner, which holds the lease, does the due tasks (PROTOCOL.md §13.4).
  *
- * So the share of one endpoint is small whatever it does: ten requests under way, a handful of messages in the queue. A black hole
- * holds up nobody, since its backlog stays in the log, as a range. Whoever leaves an errand asks the owner to look once
- * more, or wakes one where there is none.
+ * One endpoint therefore uses a small share of the hub: at most ten requests under way and a few messages in the queue. An
+ * endpoint that never answers does not hold up others, since its backlog stays in the log as a range. A process that leaves
+ * a task asks the owner to look once more, or sends a wake if there is no owner.
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
@@ -18,72 +18,80 @@ import { LONGEST_PAUSE_MS, runDeliveryPass } from './delivery-pass.ts';
 import { type DeliveryTask, isAwaited } from './delivery-task.ts';
 import { beginPass } from './pass-state.ts';
 
-/** What woke the owner: a message of the queue, which may be put off and come again. */
+/** The wake that started the owner: a message of the queue, which can be postponed and then comes again. */
 export interface WakeMessage {
   readonly id: string;
-  /** True for one that was put off so often that it should be replaced: a queue keeps none for ever. */
+  /** True if it was postponed so often that a new wake must replace it: a queue deletes a message after some days. */
   readonly isOld: boolean;
 }
 
-/** What becomes of the wake: it is `done`, it comes again `later`, or a new one is sent in its place. */
-export type Next =
+/**
+ * What happens to the wake: it is deleted (`done`), it comes again (`later`), or a new wake replaces it (`renew`). `at` is
+ * in milliseconds since 1970.
+ */
+export type WakeOutcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'later'; readonly at: number }
   | { readonly kind: 'renew'; readonly at: number };
 
-/** In the first part of a turn attempts are begun, and then there is time for the last to end, in milliseconds. */
+/** Attempts begin in the first part of a delivery pass. The rest is time for the last one to end. In milliseconds. */
 const BEGIN_MS = 5_000;
 const MARGIN_MS = 5_000;
 
-/** How long a lease is, and a turn at the most, in milliseconds. No attempt outlives the lease that it was begun in. */
+/** The length of a lease and of a delivery pass, in milliseconds. No attempt outlives the lease in which it began. */
 export const LEASE_MS = BEGIN_MS + DELIVERY_TIMEOUT_MS + MARGIN_MS;
 
-/** Errands that are looked up at a time. */
-const ERRANDS_PER_TURN = 50;
+/** Tasks that are read at a time. */
+const TASKS_PER_PASS = 50;
 
-/** A store that is busy is given so long, in milliseconds. */
+/** The pause after a store was busy, in milliseconds. */
 const BUSY_MS = 5_000;
 
-/** Whoever comes to an owned endpoint asks its owner; each further attempt needs one that let go at that very moment. */
+/**
+ * Attempts to take the lease. Each further one is needed only if the owner released the lease between the attempt and the
+ * request to it.
+ */
 const MAX_ATTEMPTS = 5;
 
-/** Between two looks at an endpoint that there was nothing to do for, in milliseconds. */
+/** The pause before the next look at an endpoint that had no task to do, in milliseconds. */
 const ASKED_AGAIN_MS = 250;
 
-const DONE: Next = { kind: 'done' };
+const DONE: WakeOutcome = { kind: 'done' };
 const never = new AbortController().signal;
 
-/** An owner, and what it was left by the one before. */
+/** A lease that this process holds, and the state that the previous owner left. */
 interface Ownership {
   readonly endpoint: string;
   readonly wake: WakeMessage;
-  standing: EndpointState;
+  state: EndpointState;
   asks: number;
   lease: Lease;
-  /** When the lease ends if the last renewal was carried out, whether or not that was answered, in milliseconds. */
+  /** The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970. */
   renewedUntil: number;
 }
 
-/** What there is to do at a moment. */
-interface Agenda {
+/** The tasks that can be done now. */
+interface DueTasks {
   readonly ready: readonly DeliveryTask[];
-  /** True if more is due than was looked up. */
+  /** True if more tasks are due than were read. */
   readonly isMore: boolean;
-  /** When there will be something to do again; undefined for nothing that is known of. */
+  /** When the next task can be done, in milliseconds since 1970; undefined if none is known. */
   readonly next: number | undefined;
 }
 
 /**
- * Does what is due. Ends when that is done, when another owner is at it, or when there is no more time.
- * @param until when no further turn should begin, by the clock
+ * Does the due tasks of an endpoint. Ends when they are done, when another owner serves the endpoint, or when the time is
+ * over.
+ * @param until the last moment at which a delivery pass may begin, in milliseconds since 1970
+ * @throws Error for a defect. A busy store only postpones the wake
  */
 export async function serveEndpoint(
   delivering: Delivering,
   endpoint: string,
   wake: WakeMessage,
   until: number,
-): Promise<Next> {
-  const own = await take(delivering, endpoint, wake);
+): Promise<WakeOutcome> {
+  const own = await takeLease(delivering, endpoint, wake);
   if ('kind' in own) return own;
   try {
     return await serve(delivering, own, until);
@@ -93,23 +101,23 @@ export async function serveEndpoint(
   }
 }
 
-async function take(
+async function takeLease(
   { leases, clock, newId }: Delivering,
   endpoint: string,
   wake: WakeMessage,
-): Promise<Ownership | Next> {
+): Promise<Ownership | WakeOutcome> {
   const owner = ownerOf(wake, newId());
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const now = clock();
     const lease = { owner, until: now + LEASE_MS };
     const taken = await leases.take(endpoint, lease, now);
     if (taken) {
-      const { asks, ...standing } = taken;
-      return { endpoint, wake, standing, asks, lease, renewedUntil: lease.until };
+      const { asks, ...state } = taken;
+      return { endpoint, wake, state, asks, lease, renewedUntil: lease.until };
     }
     const held = await leases.ask(endpoint, now);
-    // This very message is being served by way of another copy, or is the one that is relied on, and came early: deleted, it
-    // would be missed.
+    // The owner serves this very message by another copy, or it counts on this wake, which came early. Without this wake
+    // the endpoint would then be forgotten.
     if (held && (held.owner.startsWith(ownerOf(wake, '')) || held.wakeBy === wake.id))
       return { kind: 'later', at: held.until };
     if (held) return DONE;
@@ -117,142 +125,147 @@ async function take(
   throw new Error('the lease of an endpoint changed hands all the time');
 }
 
-/** Names the wake, so that a copy of it knows itself. */
+/** Returns the name of an owner. It begins with the wake, so that a copy of the wake is recognized. */
 const ownerOf = (wake: WakeMessage, id: string): string => `${wake.id} ${id}`;
 
-async function serve(delivering: Delivering, own: Ownership, overAt: number): Promise<Next> {
+async function serve(delivering: Delivering, own: Ownership, overAt: number): Promise<WakeOutcome> {
   const { endpoints, leases, clock, timer } = delivering;
   for (;;) {
     const endpoint = await endpoints.get(own.endpoint);
-    if (endpoint)
-      own.standing = { ...own.standing, health: healthSince(own.standing.health, endpoint.enabledAt) };
-    const agenda = await agendaOf(delivering, own, endpoint);
-    const { ready, isMore } = agenda;
-    const isAll = ready.length > 0 && (await doAll(delivering, own, endpoint, ready));
+    if (endpoint) own.state = { ...own.state, health: healthSince(own.state.health, endpoint.enabledAt) };
+    const due = await dueTasksOf(delivering, own, endpoint);
+    const { ready, isMore } = due;
+    const isAllDone = ready.length > 0 && (await doTasks(delivering, own, endpoint, ready));
     const isOver = clock() >= overAt;
     const isLeft = ready.length > 0 || isMore;
-    // Where all that was due succeeded it is let go without another look: whoever came meanwhile has asked.
-    const isClean = isAll && !isMore;
+    // When all due tasks succeeded, the lease is released without another look: a new task has counted a request.
+    const isClean = isAllDone && !isMore;
     if (isOver || isClean || ready.length === 0) {
       const isCut = isOver && isLeft;
-      const next = await letGo(delivering, own, isCut ? clock() : agenda.next, isCut);
-      if (next) return next;
-      // Somebody has asked, and there may be no time left to look: then this comes back at once.
+      const outcome = await letGo(delivering, own, isCut ? clock() : due.next, isCut);
+      if (outcome) return outcome;
+      // A request came meanwhile. If the time is over, the wake comes back at once.
       if (isOver) return (await letGo(delivering, own, clock(), true)) ?? DONE;
-      // Whoever is left alone is mostly asked for what has to wait anyway: not a look for each.
+      // During a backoff most requests are for tasks that must wait. The pause avoids one look for each of them.
       if (ready.length === 0) await timer.sleep(ASKED_AGAIN_MS, never);
     }
-    // Each renewal ends later than the one before: by that a late write of it is known.
+    // Each renewal ends later than the one before, so that a late write of an earlier renewal is recognized.
     const until = Math.max(clock() + LEASE_MS, own.lease.until + 1);
     own.renewedUntil = until;
-    const asks = await leases.commit(own.endpoint, own.lease, own.standing, until);
+    const asks = await leases.commit(own.endpoint, own.lease, own.state, until);
     if (asks === undefined) return DONE;
     own.lease = { ...own.lease, until };
     own.asks = asks;
   }
 }
 
-async function agendaOf(
+async function dueTasksOf(
   { deliveries, clock }: Delivering,
-  { endpoint: id, standing: { health } }: Ownership,
+  { endpoint: id, state: { health } }: Ownership,
   endpoint: Endpoint | undefined,
-): Promise<Agenda> {
+): Promise<DueTasks> {
   const now = clock();
-  const { tasks: errands, next } = await deliveries.due(id, now, ERRANDS_PER_TURN);
-  const isMore = errands.length === ERRANDS_PER_TURN;
-  const rests = Math.max(
-    health.restsUntil,
-    health.pacedUntil - now > LONGEST_PAUSE_MS ? health.pacedUntil : 0,
+  const { tasks, next } = await deliveries.dueTasks(id, now, TASKS_PER_PASS);
+  const isMore = tasks.length === TASKS_PER_PASS;
+  const pausedUntil = Math.max(
+    health.backoffUntil,
+    health.nextStartAt - now > LONGEST_PAUSE_MS ? health.nextStartAt : 0,
   );
-  // Nothing is sent where there is nobody, or nobody is to get anything: then there is nothing to rest from.
-  if (rests <= now || endpoint?.status !== 'enabled') return { ready: errands, isMore, next };
-  const ready = errands.filter(isAwaited);
-  const isLeft = errands.length > ready.length;
+  // Tasks of an endpoint that was removed or is not enabled send nothing, so there is no reason to pause.
+  if (pausedUntil <= now || endpoint?.status !== 'enabled') return { ready: tasks, isMore, next };
+  const ready = tasks.filter(isAwaited);
+  const isLeft = tasks.length > ready.length;
   return {
     ready,
-    // Those that somebody waits for come first: where they fill the page, there may be more of them.
+    // Tasks that a person waits for come first. If they fill the page, there may be more of them.
     isMore: isMore && !isLeft,
-    next: isLeft || next !== undefined ? Math.max(rests, isLeft ? 0 : (next ?? 0)) : undefined,
+    next: isLeft || next !== undefined ? Math.max(pausedUntil, isLeft ? 0 : (next ?? 0)) : undefined,
   };
 }
 
-/** By what an endpoint may be registered that is still left messages. */
-const strays = (errands: readonly DeliveryTask[]): readonly string[] => [
-  ...new Set(errands.flatMap((errand) => (errand.kind === 'range' ? patternsOf(errand.channel) : []))),
+/** Returns the patterns by which an endpoint that was removed may still be registered: those of its range tasks. */
+const orphanPatterns = (tasks: readonly DeliveryTask[]): readonly string[] => [
+  ...new Set(tasks.flatMap((task) => (task.kind === 'range' ? patternsOf(task.channel) : []))),
 ];
 
-/** True if nothing is left of them. */
-async function doAll(
+/** Does the tasks. Returns true if nothing of them is left. */
+async function doTasks(
   delivering: Delivering,
   own: Ownership,
   endpoint: Endpoint | undefined,
-  errands: readonly DeliveryTask[],
+  tasks: readonly DeliveryTask[],
 ): Promise<boolean> {
-  const { deliveries, endpoints, sealer: vault, clock } = delivering;
-  // A change that died halfway may have left a registration that the row knew nothing of when it was removed.
+  const { deliveries, endpoints, sealer, clock } = delivering;
+  // A change that a crash interrupted may have left a registration that the row did not name when it was removed.
   if (!endpoint)
-    await settleAll(strays(errands).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())));
-  // Nothing is kept for an endpoint that has not agreed yet, and there is nobody to ask about one that was removed.
-  const isFor = (errand: DeliveryTask): boolean =>
-    endpoint !== undefined && (endpoint.status !== 'pending' || errand.kind !== 'range');
-  for (const errand of errands) if (!isFor(errand)) await deliveries.done(own.endpoint, errand);
-  const meant = errands.filter(isFor);
-  if (!endpoint || meant.length === 0) return true;
-  const secrets = await vault.open(endpoint.id, endpoint.sealed);
-  const turn = beginPass(delivering, own.lease.owner, endpoint, secrets, own.standing.health);
-  const isAll = await runDeliveryPass(turn, meant, own.lease.until - LEASE_MS + BEGIN_MS);
-  own.standing = { ...own.standing, health: turn.health };
-  return isAll;
+    await settleAll(
+      orphanPatterns(tasks).map((pattern) => endpoints.unlisten(own.endpoint, pattern, clock())),
+    );
+  // An endpoint that has not agreed yet receives no messages, and one that was removed receives nothing.
+  const isFor = (task: DeliveryTask): boolean =>
+    endpoint !== undefined && (endpoint.status !== 'pending' || task.kind !== 'range');
+  for (const task of tasks) if (!isFor(task)) await deliveries.removeTask(own.endpoint, task);
+  const valid = tasks.filter(isFor);
+  if (!endpoint || valid.length === 0) return true;
+  const secrets = await sealer.open(endpoint.id, endpoint.sealed);
+  const pass = beginPass(delivering, own.lease.owner, endpoint, secrets, own.state.health);
+  const isAllDone = await runDeliveryPass(pass, valid, own.lease.until - LEASE_MS + BEGIN_MS);
+  own.state = { ...own.state, health: pass.health };
+  return isAllDone;
 }
 
 /**
- * Lets go, and says what becomes of the wake. Undefined if somebody has asked since.
- * @param next when there is something to do again
- * @param isOver true to let go whoever has asked: somebody comes back at once
+ * Releases the lease. Returns what happens to the wake; undefined if the lease stays because a request came meanwhile.
+ * @param next when the next task can be done, in milliseconds since 1970
+ * @param isForced true to release in spite of requests: the wake comes back at once
  */
 async function letGo(
   { leases, clock }: Delivering,
   own: Ownership,
   next: number | undefined,
-  isOver: boolean,
-): Promise<Next | undefined> {
+  isForced: boolean,
+): Promise<WakeOutcome | undefined> {
   const now = clock();
-  const { wake, standing } = own;
-  // Another wake is put off that comes in time. If it is this very one, it came early, or after a crash, and goes on waiting.
-  const isAwaited = standing.wakeAt > now && standing.wakeBy !== wake.id;
-  const isNeeded = next !== undefined && !(isAwaited && standing.wakeAt <= next);
-  // One that comes back at once need not be relied on: whoever takes the lease before it looks for himself.
-  const put = isNeeded && next > now && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
-  const left = isAwaited ? {} : { wakeAt: 0, wakeBy: '' };
-  const after = { ...standing, ...left, ...put };
-  const released = await leases.release(own.endpoint, own.lease, after, isOver ? undefined : own.asks, now);
+  const { wake, state } = own;
+  // Another wake is postponed and comes in time. If the postponed wake is this one, it came early or after a crash, and
+  // must be postponed again.
+  const hasOtherWake = state.wakeAt > now && state.wakeBy !== wake.id;
+  const isNeeded = next !== undefined && !(hasOtherWake && state.wakeAt <= next);
+  // A wake that comes back at once is not stored: a new owner looks at the tasks in any case.
+  const postponed = isNeeded && next > now && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
+  const remaining = hasOtherWake ? {} : { wakeAt: 0, wakeBy: '' };
+  const after = { ...state, ...remaining, ...postponed };
+  const released = await leases.release(own.endpoint, own.lease, after, isForced ? undefined : own.asks, now);
   if (released === 'asked') return undefined;
   if (released === 'lost' || !isNeeded) return DONE;
   return { kind: wake.isOld ? 'renew' : 'later', at: next };
 }
 
-/** A dead letter is tried again: from the bottom of the ladder, if it is still failed. */
+/**
+ * Leaves a task that tries a dead letter again from the beginning of the retry schedule, if the delivery is still `failed`.
+ * @throws Refusal unavailable
+ */
 export async function redrive(
   { deliveries, clock }: Pick<Delivering, 'deliveries' | 'clock'>,
   endpoint: string,
   delivery: string,
   wake: WakeMessage,
-): Promise<Next> {
+): Promise<WakeOutcome> {
   const due = clock();
-  await deliveries.leave(endpoint, { kind: 'redrive', id: wake.id, due, delivery });
-  // Not this message: put off, it would be a dead letter once more when it comes again.
+  await deliveries.putTask(endpoint, { kind: 'redrive', id: wake.id, due, delivery });
+  // A new wake replaces this message, which would redrive the dead letter once more when it came again.
   return { kind: 'renew', at: due };
 }
 
-/** Gives up for a moment. The wake comes back, whether or not that could still be written. */
-async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<Next> {
+/** Releases the lease for a moment after a store was busy. The wake comes back even if that could not be stored. */
+async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<WakeOutcome> {
   const at = clock() + BUSY_MS;
   const { isOld, id } = own.wake;
-  const standing = { ...own.standing, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };
-  const free = async (until: number) =>
-    await leases.release(own.endpoint, { ...own.lease, until }, standing, undefined, clock());
+  const state = { ...own.state, ...(isOld ? { wakeAt: 0, wakeBy: '' } : { wakeAt: at, wakeBy: id }) };
+  const release = async (until: number) =>
+    await leases.release(own.endpoint, { ...own.lease, until }, state, undefined, clock());
   try {
-    if ((await free(own.lease.until)) === 'lost') await free(own.renewedUntil);
+    if ((await release(own.lease.until)) === 'lost') await release(own.renewedUntil);
     return { kind: isOld ? 'renew' : 'later', at };
   } catch {
     return { kind: isOld ? 'renew' : 'later', at: own.renewedUntil };

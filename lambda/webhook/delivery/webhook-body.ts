@@ -1,6 +1,6 @@
 /**
- * What is sent of a message (PROTOCOL.md §13.3). Written by hand around the message, which is kept as the very text that
- * was published.
+ * The body of a webhook request (PROTOCOL.md §13.3). The JSON around the message is concatenated, so that the message stays
+ * the very text that was published.
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -13,25 +13,29 @@ import type { MessageRef } from './delivery.ts';
 
 /** A message as it is in the log. */
 export interface Content {
+  /** The content type of the channel. */
   readonly contentType: string;
+  /** JSON text in a channel of JSON, bytes in any other. */
   readonly message: string | Uint8Array;
-  /** Where who has it reads on. */
+  /** The position after the message, where a reader continues. */
   readonly next: Position;
 }
 
-/** What a message is whose own type is none: letters, digits, `_` and `.` (Standard Webhooks, payload structure). */
+/** The type of a message that has no valid type of its own. Valid are letters, digits, `_` and `.` (Standard Webhooks). */
 const NO_TYPE = 'message';
 const TYPE = new RegExp(`^(?=.{1,${MAX_TYPE_LENGTH}}$)[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$`);
 
+/** Returns true if the text is a valid type of messages. */
 export const isType = (type: string): boolean => TYPE.test(type);
 
+/** Returns the `type` of a message; `message` if it has no valid one. */
 export function typeOf({ contentType, message }: Pick<Content, 'contentType' | 'message'>): string {
   if (!isJson(contentType) || typeof message !== 'string' || !message.startsWith('{')) return NO_TYPE;
   const { type } = fieldsOf(JSON.parse(message));
   return typeof type === 'string' && isType(type) ? type : NO_TYPE;
 }
 
-/** True if an endpoint wants messages of that type. */
+/** Returns true if the endpoint wants messages of this type. */
 export function wants({ types }: Pick<Endpoint, 'types'>, type: string): boolean {
   if (types.length === 0) return true;
   return types.some((wanted) =>
@@ -39,25 +43,26 @@ export function wants({ types }: Pick<Endpoint, 'types'>, type: string): boolean
   );
 }
 
-export interface Body {
+interface Body {
   readonly contentType: string;
   readonly text: string;
 }
 
-/** The body of a delivery, and its content type. */
+/** Returns the body of a delivery and its content type. */
 export function bodyFor(format: Format, id: string, of: MessageRef, content: Content): Body {
   const { contentType, message } = content;
   const kind = kindOf(contentType);
-  const said = {
+  const fields = {
     type: typeOf(content),
     time: new Date(of.time).toISOString(),
     offset: formatOffset(content.next),
     value: wireText(contentType, message),
   };
-  return format === 'cloudevents' ? cloudEvent(id, of, contentType, said) : standard(of, kind, said);
+  return format === 'cloudevents' ? cloudEvent(id, of, contentType, fields) : standard(of, kind, fields);
 }
 
-interface Said {
+/** The fields that both formats have. */
+interface BodyFields {
   readonly type: string;
   readonly time: string;
   readonly offset: string;
@@ -65,8 +70,8 @@ interface Said {
   readonly value: string;
 }
 
-function standard({ channel }: MessageRef, kind: ReturnType<typeof kindOf>, said: Said): Body {
-  const { type, time, offset, value } = said;
+function standard({ channel }: MessageRef, kind: ReturnType<typeof kindOf>, fields: BodyFields): Body {
+  const { type, time, offset, value } = fields;
   const head = JSON.stringify({ type, timestamp: time }).slice(0, -1);
   const tail = JSON.stringify({ channel, offset }).slice(1);
   const name = kind === 'messages' ? 'data' : kind;
@@ -74,8 +79,8 @@ function standard({ channel }: MessageRef, kind: ReturnType<typeof kindOf>, said
 }
 
 /** https://github.com/cloudevents/spec/blob/main/cloudevents/formats/json-format.md */
-function cloudEvent(id: string, { channel }: MessageRef, contentType: string, said: Said): Body {
-  const { type, time, offset, value } = said;
+function cloudEvent(id: string, { channel }: MessageRef, contentType: string, fields: BodyFields): Body {
+  const { type, time, offset, value } = fields;
   const event = {
     specversion: '1.0',
     id,

@@ -1,6 +1,6 @@
 /**
- * The guard: opens sockets to allowed addresses, and to no others. It stands where the socket is made: a check that is
- * made earlier is of an answer that the name server may give differently the next time (DNS rebinding).
+ * The guard: opens sockets to allowed addresses only. It checks the address at the moment when the socket is made. After an
+ * earlier check, the name server could answer with another address (DNS rebinding).
  * @module
  */
 import type { LookupAddress } from 'node:dns';
@@ -18,54 +18,57 @@ import { isAllowedTarget, parseTarget, type TargetRules } from './target.ts';
 export interface GuardSettings {
   readonly rules: TargetRules;
   readonly resolve: Resolve;
-  /** How long to connect may take, from the look-up on, in milliseconds; and up to a second more. */
+  /** The time limit for connecting, from the look-up on, in milliseconds. It may take up to a second longer. */
   readonly timeoutMs: number;
-  /** In PEM form, trusted beside those that Node brings. */
+  /** A certificate in PEM form, trusted in addition to those of Node. */
   readonly ca?: string | undefined;
 }
 
 /**
- * How long an idle socket is kept, in milliseconds: deliveries in a row share a handshake. Servers mostly keep theirs
- * for 5 s and more, and a request on a socket that is just being closed would be a failure of nobody's.
+ * How long an idle socket is kept, in milliseconds, so that deliveries in a row share one TLS handshake. Most servers keep
+ * a socket for 5 s or more. A request on a socket that the server is closing would fail without a fault of either side.
  */
 const KEEP_ALIVE_MS = 2_000;
 
 /**
- * How long one of several addresses is tried before the next, in milliseconds. Node's own 250 ms give up a server on
- * the other side of the world, for good if the next is an IPv6 address that Lambda has no route to.
+ * How long one of several addresses is tried before the next, in milliseconds. Node's default of 250 ms is too short for a
+ * distant server. The attempt would then fail if the next address is an IPv6 address, to which Lambda has no route.
  */
 const ADDRESS_MS = 2_500;
 
-/** Addresses of a name that are tried. It may have thousands, and the hub would knock on the doors of all of them. */
+/** Addresses of a name that are tried. A name may have thousands, and the hub could be used to contact all of them. */
 const MAX_ADDRESSES = 8;
 
 /** The agents of both schemes. Every socket that they use has passed the guard. */
 export interface GuardedAgents {
+  /** For URLs with the scheme `http`. */
   readonly http: HttpAgent;
+  /** For URLs with the scheme `https`. */
   readonly https: HttpsAgent;
 }
 
+/** Returns the agents. A request through them fails with an OutboundFailure if there is no connection. */
 export function guardedAgents(settings: GuardSettings): GuardedAgents {
-  const dial = guardedDial(settings);
-  // A server may ask for less time than this, and not for more: it would keep a socket of the process.
+  const connect = guardedConnector(settings);
+  // A server may ask for a shorter time but not for a longer one, which would occupy a socket of the process.
   const options: AgentOptions = { keepAlive: true, timeout: KEEP_ALIVE_MS };
   return {
-    http: Object.assign(new HttpAgent(options), { createConnection: connectingBy(dial, 'http:') }),
-    https: Object.assign(new HttpsAgent(options), { createConnection: connectingBy(dial, 'https:') }),
+    http: Object.assign(new HttpAgent(options), { createConnection: connectionsBy(connect, 'http:') }),
+    https: Object.assign(new HttpsAgent(options), { createConnection: connectionsBy(connect, 'https:') }),
   };
 }
 
-type Dial = buildConnector.connector;
+type Connector = buildConnector.connector;
 
-/** A host that is an address never gets to a look-up, so a guard there alone is passed by `http://127.0.0.1/`. */
-function guardedDial({ rules, resolve, timeoutMs, ca }: GuardSettings): Dial {
-  const dial = buildConnector({
+/** A host that is an address is never looked up. So the check in the look-up alone would let `http://127.0.0.1/` pass. */
+function guardedConnector({ rules, resolve, timeoutMs, ca }: GuardSettings): Connector {
+  const connect = buildConnector({
     lookup: guardedLookup(rules, resolve),
     timeout: timeoutMs,
     allowH2: false,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ADDRESS_MS,
-    // Spelled out, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not reach here.
+    // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect.
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }),
   });
@@ -79,27 +82,27 @@ function guardedDial({ rules, resolve, timeoutMs, ca }: GuardSettings): Dial {
       fail(new OutboundFailure('blocked', refused, error));
       return;
     }
-    dial(target, (error, socket) => (error ? fail(error) : connected(null, socket)));
+    connect(target, (error, socket) => (error ? fail(error) : connected(null, socket)));
   };
 }
 
-/** What an agent of Node asks for its sockets. https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback */
+/** The function that an agent of Node calls for a socket. https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback */
 type CreateConnection = (
   options: ClientRequestArgs,
   connected: (error: Error | null, socket?: Duplex) => void,
 ) => undefined;
 
-function connectingBy(dial: Dial, protocol: 'http:' | 'https:'): CreateConnection {
+function connectionsBy(connect: Connector, protocol: 'http:' | 'https:'): CreateConnection {
   return ({ host, port }, connected) => {
     const hostname = host ?? '';
-    const place = `${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`;
-    dial({ hostname, host: place, protocol, port: String(port) }, (error, socket) =>
+    const hostAndPort = `${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`;
+    connect({ hostname, host: hostAndPort, protocol, port: String(port) }, (error, socket) =>
       connected(error, socket ?? undefined),
     );
   };
 }
 
-/** Looks a name up once for each socket, and hands it the very addresses that were checked. */
+/** Looks a name up once for each socket, and gives the socket the same addresses that were checked. */
 function guardedLookup(rules: TargetRules, resolve: Resolve): LookupFunction {
   return (name, { all }, found) => {
     resolve(name).then(
@@ -115,7 +118,7 @@ function guardedLookup(rules: TargetRules, resolve: Resolve): LookupFunction {
   };
 }
 
-/** One bad address condemns the name: a socket tries them in turn, so that good ones beside it prove nothing. */
+/** Returns the failure if any address is not allowed: a socket tries all of them, so the other addresses prove nothing. */
 function failureOf(
   name: string,
   addresses: readonly LookupAddress[],
@@ -123,5 +126,5 @@ function failureOf(
 ): OutboundFailure | undefined {
   if (addresses.length === 0) return new OutboundFailure('dns_error', `${name} has no address`);
   const bad = addresses.find(({ address }) => !isAllowedTarget(address, rules));
-  return bad && new OutboundFailure('blocked', `${name} is at ${bad.address}, which is no public address`);
+  return bad && new OutboundFailure('blocked', `${name} is at ${bad.address}, which is not a public address`);
 }

@@ -1,22 +1,24 @@
 /**
- * What is kept of an answer: little, of however much there is.
+ * The excerpt of an answer that the log of deliveries shows.
  * @module
  */
 import { KEPT_ANSWER_BYTES, MAX_ANSWER_BYTES } from '../../../protocol/limits.ts';
 
+/** Collects the first bytes of an answer, and counts all of them. */
 export interface Excerpt {
-  /** Takes the next bytes. False if there are more than are read. */
+  /** Takes the next bytes. Returns false after more than MAX_ANSWER_BYTES. */
   take(chunk: Uint8Array): boolean;
-  /** The first KEPT_ANSWER_BYTES as text that can be shown and logged. */
+  /** Returns the first KEPT_ANSWER_BYTES as text that is safe to show and to log. */
   text(): string;
 }
 
+/** Returns an empty excerpt. */
 export function excerpt(): Excerpt {
   const kept: Uint8Array[] = [];
   let size = 0;
   return {
     take(chunk) {
-      // A copy: a part of the chunk would hold the memory of all of it.
+      // A copy, because a view of the chunk would hold the memory of the whole chunk.
       if (size < KEPT_ANSWER_BYTES) kept.push(Uint8Array.from(chunk.subarray(0, KEPT_ANSWER_BYTES - size)));
       size += chunk.byteLength;
       return size <= MAX_ANSWER_BYTES;
@@ -25,9 +27,9 @@ export function excerpt(): Excerpt {
   };
 }
 
-/** Control characters would let an answer rewrite the terminal of whoever reads the log. */
+/** Replaces control characters: with them, an answer could rewrite the terminal of a person who reads the log. */
 function legible(bytes: Uint8Array): string {
-  // As of a stream: the last character may have been cut in two, and is left out then.
+  // Decoded as a stream, so that a last character that was cut in two is left out.
   const text = new TextDecoder().decode(bytes, { stream: true });
   return text.replaceAll('\r\n', '\n').replace(/(?![\n\t])\p{Cc}/gu, '\ufffd');
 }

@@ -1,5 +1,5 @@
 /**
- * The secrets of endpoints, encrypted with the hub's own key: the table, its backups and its exports show nothing.
+ * Seals the secrets of endpoints with the hub's own key, so that the table, its backups and its exports do not show them.
  * @module
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
@@ -10,19 +10,23 @@ import { newSecret } from './standard-webhooks.ts';
 
 const CIPHER = 'aes-256-gcm';
 
-/** The form of what is sealed, should it ever have to change. */
+/** The format of sealed secrets, so that it can change later. */
 const VERSION = 'v1.';
 
-/** In bytes, both as NIST SP 800-38D wants them: https://doi.org/10.6028/NIST.SP.800-38D §8.2.1 and §5.2.1.2 */
+/** In bytes, both as NIST SP 800-38D requires: https://doi.org/10.6028/NIST.SP.800-38D §8.2.1 and §5.2.1.2 */
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * The current one first, then the one before it, which still opens what it sealed. `isMissed` says that none of them fits:
- * another process may have sealed with one that is newer. Where there is none, the very same list comes back.
+ * Returns the keys: the current one first, then the previous one, which still opens older secrets. `isMissed` says that none
+ * of them fits, because another process may have sealed with a newer key. Without a newer key the same list comes back.
  */
 type Keys = (isMissed?: boolean) => Promise<readonly Uint8Array[]>;
 
+/**
+ * Returns the sealer.
+ * @param keys at least 32 bytes each
+ */
 export function secretSealer(keys: Keys): SecretSealer {
   return {
     newSecret,
@@ -36,7 +40,7 @@ export function secretSealer(keys: Keys): SecretSealer {
       const isOurs = sealed.startsWith(VERSION) && bytes.byteLength > IV_BYTES + TAG_BYTES;
       const text = isOurs ? await openedWith(keys, endpoint, bytes) : undefined;
       if (text !== undefined) return secretsIn(text);
-      // Not which key, not whose secrets: this is logged.
+      // The message is logged, so it names neither the key nor the endpoint.
       throw new Error('sealed secrets cannot be opened: no key fits, or they were changed');
     },
   };
@@ -50,7 +54,7 @@ async function openedWith(keys: Keys, endpoint: string, bytes: Buffer): Promise<
   return newer === known ? undefined : decryptedBy(newer, endpoint, bytes);
 }
 
-/** Undefined if none of them fits. */
+/** Returns the text; undefined if no key fits. */
 function decryptedBy(keys: readonly Uint8Array[], endpoint: string, bytes: Buffer): string | undefined {
   for (const key of keys) {
     const text = decrypt(key, endpoint, bytes);
@@ -60,8 +64,8 @@ function decryptedBy(keys: readonly Uint8Array[], endpoint: string, bytes: Buffe
 }
 
 /**
- * AES wants exactly 32 bytes, keys have at least as many. The random IV is safe for 2^32 seals with a key.
- * The endpoint is bound to it, so that who can write the table cannot move one endpoint's secrets to another.
+ * AES-256 needs exactly 32 bytes, so the key is hashed. The random IV is safe for 2^32 seals with one key.
+ * The endpoint is authenticated too: an attacker who can write the table cannot move one endpoint's secrets to another.
  */
 function encrypt(key: Uint8Array, endpoint: string, text: string): Buffer {
   const iv = randomBytes(IV_BYTES);
@@ -71,7 +75,7 @@ function encrypt(key: Uint8Array, endpoint: string, text: string): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
 }
 
-/** Undefined if the key does not fit. */
+/** Returns the text; undefined if the key does not fit. */
 function decrypt(key: Uint8Array, endpoint: string, bytes: Buffer): string | undefined {
   const tagged = bytes.subarray(IV_BYTES);
   const decipher = createDecipheriv(CIPHER, keyFrom(key), bytes.subarray(0, IV_BYTES), {
@@ -93,6 +97,6 @@ function secretsIn(text: string): Secrets {
   const { current, previous } = fieldsOf(JSON.parse(text));
   const { secret, until } = fieldsOf(previous);
   if (typeof current !== 'string') throw new Error('sealed secrets are not of this version of the hub');
-  const isBefore = typeof secret === 'string' && typeof until === 'number';
-  return { current, previous: isBefore ? { secret, until } : undefined };
+  const hasPrevious = typeof secret === 'string' && typeof until === 'number';
+  return { current, previous: hasPrevious ? { secret, until } : undefined };
 }

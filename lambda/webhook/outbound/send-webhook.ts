@@ -1,5 +1,5 @@
 /**
- * Sends to endpoints: the only code of the hub that calls URLs which others have chosen.
+ * Sends requests to endpoints. No other code of the hub calls a URL that a caller has chosen.
  * @module
  */
 import {
@@ -23,25 +23,26 @@ import {
 import type { ErrorClass } from '../delivery/delivery.ts';
 import type { Sender, SendResult, WebhookRequest } from '../webhook-ports.ts';
 import { type GuardedAgents, guardedAgents } from './guard.ts';
-import { kindOf } from './outbound-failure.ts';
+import { errorClassOf } from './outbound-failure.ts';
 import { type Resolve, resolverBy } from './resolve.ts';
 import { excerpt } from './response-excerpt.ts';
 import { signatureOf } from './standard-webhooks.ts';
-import { ownPlace, parseTarget, type TargetRules } from './target.ts';
+import { parseOwnHost, parseTarget, type TargetRules } from './target.ts';
 
 export interface SenderSettings {
   readonly rules: TargetRules;
+  /** Resolves names; by default asks the name servers of the machine. */
   readonly resolve?: Resolve;
-  /** From the look-up of the name to the last byte of the answer, in milliseconds. */
+  /** The time limit from the look-up of the name to the last byte of the answer, in milliseconds. */
   readonly deadlineMs?: number;
-  /** In PEM form, trusted beside those that Node brings. */
+  /** A certificate in PEM form, trusted in addition to those of Node. */
   readonly ca?: string;
 }
 
-/** The first status of a final answer. Node's parser takes 000 for a status. */
+/** The first status of a final answer. Node's parser accepts 000 as a status. */
 const LEAST_STATUS = 200;
 
-/** Headers of an answer, in bytes: what Node takes by default. */
+/** The size limit of an answer's headers, in bytes: Node's default. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
 interface Request {
@@ -50,28 +51,31 @@ interface Request {
   readonly body?: Buffer;
 }
 
-/** @throws Error if a host of the hub's own is malformed: that is to be found at start, not by a loop */
+/**
+ * Returns the sender.
+ * @throws Error if one of the hub's own hosts is malformed, so that the start fails instead of a loop going unnoticed
+ */
 export function senderTo(settings: SenderSettings): Sender {
   const { rules, resolve = resolverBy(), deadlineMs = DELIVERY_TIMEOUT_MS, ca } = settings;
-  rules.ownHosts.forEach(ownPlace);
+  rules.ownHosts.forEach(parseOwnHost);
   const agents = guardedAgents({ rules, resolve, timeoutMs: deadlineMs, ca });
   const send = async (url: string, request: Request): Promise<SendResult> => {
     try {
-      return await exchange(callTo(parseTarget(url, rules), request, agents), request.body, deadlineMs);
+      return await exchange(openRequest(parseTarget(url, rules), request, agents), request.body, deadlineMs);
     } catch (error) {
-      // Nothing else is thrown here; if it is, it ends this attempt and not the work of the process.
+      // Only a Refusal is expected here. Any other error ends this attempt, but not the delivery pass.
       return failed(error instanceof Refusal ? 'blocked' : 'connection_error', 0);
     }
   };
   return {
-    post: (letter) => send(letter.url, requestOf(letter)),
-    ask: (url, origin) =>
+    post: (request) => send(request.url, signedRequest(request)),
+    askHandshake: (url, origin) =>
       send(url, { method: 'OPTIONS', headers: { 'user-agent': USER_AGENT, [REQUEST_ORIGIN]: origin } }),
   };
 }
 
-/** Signs for this attempt: receivers refuse a signature that is older than five minutes, as a replay. */
-function requestOf({ id, at, secrets, contentType, body: text }: WebhookRequest): Request {
+/** Signs for this attempt: a receiver refuses a signature that is older than five minutes as a replay. */
+function signedRequest({ id, at, secrets, contentType, body: text }: WebhookRequest): Request {
   const body = Buffer.from(text);
   const seconds = Math.floor(at / 1_000);
   const headers = {
@@ -86,15 +90,16 @@ function requestOf({ id, at, secrets, contentType, body: text }: WebhookRequest)
 }
 
 /**
- * Not by fetch: that follows redirects, and unpacks bodies that may grow a thousandfold.
+ * Opens the request. It does not use fetch, which follows redirects and unpacks compressed bodies, which may grow a
+ * thousandfold.
  *
- * Receivers are written by hand, too. So the parser is the lenient one: it takes folded headers and lines that end with LF
- * alone. What is dangerous about it is that another machine may find the end of a message elsewhere. Here that would be the
- * receiver itself, and the worst it can do is to answer its own next request.
+ * Some receivers do not follow HTTP exactly. So the parser is the lenient one, which accepts folded headers and lines that
+ * end with LF alone. The danger of it is that two machines may disagree where a message ends. Here the other machine is the
+ * receiver itself, and at worst it answers its own next request.
  * https://nodejs.org/api/http.html#httprequesturl-options-callback (insecureHTTPParser)
  */
-function callTo(url: URL, { method, headers }: Request, { http, https }: GuardedAgents): ClientRequest {
-  // Node writes these two in capitals. The hub writes all names in lower case.
+function openRequest(url: URL, { method, headers }: Request, { http, https }: GuardedAgents): ClientRequest {
+  // Node writes these two names with capital letters. The hub writes all names in lower case.
   const all = { host: url.host, connection: 'keep-alive', ...headers };
   const options: RequestOptions = {
     method,
@@ -108,15 +113,15 @@ function callTo(url: URL, { method, headers }: Request, { http, https }: Guarded
 }
 
 /**
- * One request and its answer. As soon as there is a status, it decides: what happens to the body after it changes nothing.
- * An answer of 1xx is not final, and Node waits for the next one.
+ * Sends the request and reads its answer. The status decides: a failure of the body after it changes nothing. An answer of
+ * 1xx is not final, and Node waits for the next one.
  */
-function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: number): Promise<SendResult> {
+function exchange(request: ClientRequest, body: Buffer | undefined, deadlineMs: number): Promise<SendResult> {
   return new Promise((settle) => {
     const began = performance.now();
     const read = excerpt();
     let answer: IncomingMessage | undefined;
-    /** The first call counts. */
+    /** Only the first call has an effect. */
     const end = (error: ErrorClass): void => {
       clearTimeout(timer);
       const ms = Math.round(performance.now() - began);
@@ -124,25 +129,25 @@ function exchange(call: ClientRequest, body: Buffer | undefined, deadlineMs: num
     };
     const cut = (error: ErrorClass): void => {
       end(error);
-      call.destroy();
+      request.destroy();
     };
     const timer = setTimeout(cut, deadlineMs, 'timeout');
-    call.on('error', (error) => {
-      // After a status, the end of the answer is still to come, with what was read of it.
-      if (answer === undefined) end(kindOf(error));
+    request.on('error', (error) => {
+      // After a status, "close" ends the request, with the part of the answer that was read.
+      if (answer === undefined) end(errorClassOf(error));
     });
-    call.on('upgrade', () => cut('bad_response'));
-    call.on('response', (response) => {
+    request.on('upgrade', () => cut('bad_response'));
+    request.on('response', (response) => {
       if (statusOf(response) < LEAST_STATUS) {
         cut('bad_response');
         return;
       }
       answer = response;
       response.on('data', (chunk: Buffer) => read.take(chunk) || cut('bad_response'));
-      response.on('error', () => {}); // a body that is cut short, which "close" tells, too
+      response.on('error', () => {}); // a body that is cut short: "close" follows
       response.on('close', () => end('connection_error'));
     });
-    call.end(body);
+    request.end(body);
   });
 }
 

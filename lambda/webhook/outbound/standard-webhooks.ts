@@ -7,10 +7,13 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { MAX_SECRET_BYTES, MIN_SECRET_BYTES } from '../../../protocol/limits.ts';
 import { SECRET_PREFIX } from '../../../protocol/webhooks.ts';
 
-/** Bytes of a secret that the hub makes: as many as HMAC-SHA256 has. */
+/** Bytes of a secret that the hub makes: the output length of HMAC-SHA256. */
 const NEW_SECRET_BYTES = 32;
 
-/** One signature for each secret: in a rotation receivers that know either are served. */
+/**
+ * Returns the value of `webhook-signature`: one signature for each secret. During a rotation a receiver may know either one.
+ * @param seconds the value of `webhook-timestamp`, in seconds since 1970
+ */
 export function signatureOf(
   secrets: readonly string[],
   id: string,
@@ -26,8 +29,8 @@ const signWith = (key: Uint8Array, id: string, seconds: number, body: string | U
 const keyOf = (secret: string): Buffer => Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
 
 /**
- * Whether it is one that all libraries read alike: they disagree on base64 without its padding, or in the alphabet of
- * URLs. They take a key of three bytes without a word, so the hub has to count.
+ * Returns true if all libraries read the secret alike. They disagree about base64 without padding and about the alphabet of
+ * URLs. They accept a key of three bytes, so the hub checks the length: MIN_SECRET_BYTES to MAX_SECRET_BYTES.
  */
 export function isSecret(text: string): boolean {
   if (!text.startsWith(SECRET_PREFIX)) return false;
@@ -36,6 +39,7 @@ export function isSecret(text: string): boolean {
   return isInBounds && secretOf(key) === text;
 }
 
+/** Returns a new random secret: `whsec_` and base64. */
 export const newSecret = (): string => secretOf(randomBytes(NEW_SECRET_BYTES));
 
 const secretOf = (key: Buffer): string => SECRET_PREFIX + key.toString('base64');

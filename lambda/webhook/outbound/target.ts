@@ -1,5 +1,5 @@
 /**
- * Whom the hub calls, as far as the URL tells: what is refused when it is written, and once more at each dial.
+ * Which URLs the hub calls. The rules are checked when a URL is stored, and again before each request.
  * @module
  */
 import { isIP } from 'node:net';
@@ -8,31 +8,31 @@ import { MAX_WEBHOOK_URL_LENGTH } from '../../../protocol/limits.ts';
 import { isLoopback, isPublic } from './public-address.ts';
 
 export interface TargetRules {
-  /** Of the local stack only: plain http as well, any port, and the loopback. Nothing else that is private. */
+  /** True only for the local stack: allows http, any port, and the loopback. Other private addresses stay refused. */
   readonly isInsecureAllowed: boolean;
   /**
-   * The hub's own hosts, `host` or `host:port`; without a port, on all of them. What the hub sends itself would be
-   * published, and sent again, for ever: AWS sees no loop that goes over HTTP.
+   * The hub's own hosts, `host` or `host:port`. Without a port, all ports are meant. The hub would publish a message that it
+   * sends to itself, and send it again, without end. AWS does not detect a loop over HTTP.
    */
   readonly ownHosts: readonly string[];
-  /** Ports that are called; 443 and 8443 if it does not say. */
+  /** Allowed ports; 443 and 8443 by default. */
   readonly ports?: readonly number[];
 }
 
-/** Ports of https. Any other could be that of a service that takes HTTP for commands of its own: SMTP, Redis. */
+/** Ports of https. A service on another port, such as SMTP or Redis, could read HTTP as its own commands. */
 const HTTPS_PORTS: readonly number[] = [443, 8443];
 
-/** Characters of what was received that a refusal repeats. */
+/** Characters of a received value that a refusal repeats at most. */
 const SHOWN_LENGTH = 80;
 
 /**
  * Names that no public server can have: of this machine (RFC 6761), of the link (RFC 6762), and private ones (reserved
- * by ICANN in 2024). The dial would find that out too; whoever writes the URL had better be told at once.
+ * by ICANN in 2024). A request would fail too, but the caller that stores the URL learns it at once.
  */
 const LOCAL_SUFFIXES = ['.localhost', '.local', '.internal'];
 
 /**
- * The URL in its one canonical spelling: `0x7f.1`, `①②⑦.⓪.⓪.①` and `2130706433` are all 127.0.0.1 by then.
+ * Returns the URL in its canonical spelling. `0x7f.1`, `①②⑦.⓪.⓪.①` and `2130706433` all become 127.0.0.1.
  * @throws Refusal `bad_webhook_url` or `address_not_allowed`
  */
 export function parseTarget(text: string, rules: TargetRules): URL {
@@ -43,15 +43,15 @@ export function parseTarget(text: string, rules: TargetRules): URL {
   }
   checkForm(url, rules);
   url.hash = '';
-  // "example.com." is the same host to DNS, but neither to a certificate nor to a list of hosts.
+  // For DNS "example.com." is the same host, but not for a certificate or a list of hosts.
   url.hostname = url.hostname.replace(/\.+$/, '');
-  // Escaping makes it longer, and it has to pass here again when it is dialled.
+  // Escaping makes the URL longer, and it must pass this check again before each request.
   if (url.href.length > MAX_WEBHOOK_URL_LENGTH) throw tooLong(url.href.length);
   checkHost(url, rules);
   return url;
 }
 
-/** Whether a socket may be opened to the address. */
+/** Returns true if a socket may be opened to the address. */
 export const isAllowedTarget = (address: string, { isInsecureAllowed }: TargetRules): boolean =>
   isPublic(address) || (isInsecureAllowed && isLoopback(address));
 
@@ -77,31 +77,34 @@ function checkHost(url: URL, rules: TargetRules): void {
   }
   if (isIP(host) !== 0) {
     if (!isAllowedTarget(host, rules))
-      throw notAllowed(`${host} is no public address: the hub calls no other`);
+      throw notAllowed(`${host} is not a public address: the hub calls only public addresses`);
   } else if (isLocalName(host) && !(rules.isInsecureAllowed && isLocalhost(host))) {
     throw notAllowed(
-      `${shown(host)} is no public name: the hub calls hosts on the internet, such as example.com`,
+      `${shown(host)} is not a public name: the hub calls hosts on the internet, such as example.com`,
     );
   }
 }
 
 function isOwn(url: URL, { ownHosts }: TargetRules): boolean {
-  const place = placeOf(url);
-  const isAt = (ours: URL): boolean => ours.port === '' || ours.port === String(portOf(url));
-  return ownHosts.map(ownPlace).some((ours) => placeOf(ours) === place && isAt(ours));
+  const host = comparableHost(url);
+  const isSamePort = (ours: URL): boolean => ours.port === '' || ours.port === String(portOf(url));
+  return ownHosts.map(parseOwnHost).some((ours) => comparableHost(ours) === host && isSamePort(ours));
 }
 
-/** @throws Error for what is no host, such as a whole URL: it would match nothing, and so guard nothing */
-export function ownPlace(own: string): URL {
-  // As if it were of http, so that :443 is not taken for the default and dropped.
+/**
+ * Parses one of the hub's own hosts.
+ * @throws Error for anything else, such as a whole URL: it would match nothing, and so protect nothing
+ */
+export function parseOwnHost(own: string): URL {
+  // Parsed with the scheme http, because https would drop the default port :443.
   const url = URL.parse(`http://${own}`);
   if (!url || url.href !== `http://${url.host}/`)
-    throw new Error(`"${own}" is no host of the hub: expected host or host:port`);
+    throw new Error(`"${own}" is not a host of the hub: expected host or host:port`);
   return url;
 }
 
-/** The host in one spelling. All of the loopback is one place: a server there mostly listens on all of it. */
-function placeOf(url: URL): string {
+/** Returns the host in one spelling. The whole loopback counts as one host, since most servers listen on all of it. */
+function comparableHost(url: URL): string {
   const host = hostOf(url).replace(/\.+$/, '');
   return isLoopback(host) || isLocalhost(host) ? 'localhost' : host;
 }
@@ -115,6 +118,7 @@ const isLocalName = (host: string): boolean => {
   return labels.length === 1 || labels.includes('') || LOCAL_SUFFIXES.some((suffix) => host.endsWith(suffix));
 };
 
+/** Returns true for a name that means this machine. */
 export const isLocalhost = (host: string): boolean => host === 'localhost' || host.endsWith('.localhost');
 
 const bad = (message: string): Refusal => new Refusal('bad_webhook_url', message);
@@ -122,7 +126,7 @@ const bad = (message: string): Refusal => new Refusal('bad_webhook_url', message
 const tooLong = (length: number): Refusal =>
   bad(`the URL has ${length} characters: at most ${MAX_WEBHOOK_URL_LENGTH} are allowed`);
 
-/** Short, and without what holds passwords and tokens: what is before an `@`, and the query. Refusals get logged. */
+/** Returns a short form without the parts before an `@` and after a `?`, which may hold secrets: refusals are logged. */
 function shown(text: string): string {
   const safe = text.slice(text.lastIndexOf('@') + 1).replace(/[?#].*$/s, '');
   return safe.length > SHOWN_LENGTH ? `${safe.slice(0, SHOWN_LENGTH)}…` : safe;

@@ -1,5 +1,5 @@
 /**
- * What those need who manage webhooks, in memory: a log, the stores, and a vault whose sealing can be seen through.
+ * What those need who manage webhooks, in memory: a log, the stores, and a sealer whose sealing can be seen through.
  * @module
  */
 import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
@@ -14,7 +14,7 @@ export interface ManagingWorld {
   /** Endpoints that somebody was woken for. */
   readonly woken: string[];
   /** What is left to do for an endpoint. */
-  readonly errands: (endpoint: string) => DeliveryTask[];
+  readonly tasks: (endpoint: string) => DeliveryTask[];
 }
 
 export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
@@ -42,5 +42,5 @@ export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
     },
     ...more,
   };
-  return { log, stores, managing, woken, errands: (endpoint) => [...stores.errandsOf(endpoint).values()] };
+  return { log, stores, managing, woken, tasks: (endpoint) => [...stores.tasksOf(endpoint).values()] };
 }

@@ -1,5 +1,5 @@
 /**
- * Endpoints, their errands, deliveries and leases in memory: the ports' promises in the fewest lines, with a hook around
+ * Endpoints, their tasks, deliveries and leases in memory: the ports' promises in the fewest lines, with a hook around
  * every call.
  * @module
  */
@@ -25,21 +25,21 @@ export interface MemoryWebhooks {
   readonly cursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
-  /** The errands of an endpoint that are not done, for tests that count what is left. */
-  readonly errandsOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
+  /** The tasks of an endpoint that are not done, for tests that count what is left. */
+  readonly tasksOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
   /** The deliveries of an endpoint by their ids. */
   readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
 }
 
 export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
-  const errandsOf = mapsByName<DeliveryTask>();
+  const tasksOf = mapsByName<DeliveryTask>();
   const deliveriesOf = mapsByName<Delivery>();
   return {
     endpoints: hooked('endpoints', endpointStore(), hook),
     cursors: hooked('cursors', cursorStore(), hook),
-    deliveries: hooked('deliveries', deliveryStore(errandsOf, deliveriesOf), hook),
+    deliveries: hooked('deliveries', deliveryStore(tasksOf, deliveriesOf), hook),
     leases: hooked('leases', leaseStore(), hook),
-    errandsOf,
+    tasksOf,
     deliveriesOf,
   };
 }
@@ -100,19 +100,19 @@ function cursorStore(): DispatchCursorStore {
 }
 
 /** What somebody waits for first, then by the time. */
-const rank = (errand: DeliveryTask) =>
-  `${isAwaited(errand) ? 0 : 1}#${String(errand.due).padStart(13, '0')}#${errand.id}`;
+const rank = (task: DeliveryTask) =>
+  `${isAwaited(task) ? 0 : 1}#${String(task.due).padStart(13, '0')}#${task.id}`;
 
 function deliveryStore(
-  errandsOf: (endpoint: string) => Map<string, DeliveryTask>,
+  tasksOf: (endpoint: string) => Map<string, DeliveryTask>,
   deliveriesOf: (endpoint: string) => Map<string, Delivery>,
 ): DeliveryStore {
   return {
-    leave: async (endpoint, errand) => void errandsOf(endpoint).set(rank(errand), errand),
-    done: async (endpoint, errand) => void errandsOf(endpoint).delete(rank(errand)),
-    async due(endpoint, now, most) {
-      const all = [...errandsOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
-      const due = all.filter((errand) => isAwaited(errand) || errand.due <= now);
+    putTask: async (endpoint, task) => void tasksOf(endpoint).set(rank(task), task),
+    removeTask: async (endpoint, task) => void tasksOf(endpoint).delete(rank(task)),
+    async dueTasks(endpoint, now, most) {
+      const all = [...tasksOf(endpoint)].sort(([one], [other]) => byText(one, other)).map(([, one]) => one);
+      const due = all.filter((task) => isAwaited(task) || task.due <= now);
       return {
         tasks: due.slice(0, most),
         next: due.length > most ? undefined : all[due.length]?.due,
@@ -143,7 +143,7 @@ function deliveryStore(
 }
 
 /** Nothing else: whoever passes on what he took must not bring back its old owner. */
-const standingOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
+const stateOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
 
 function leaseStore(): LeaseStore {
   interface Row extends EndpointState {
@@ -170,21 +170,21 @@ function leaseStore(): LeaseStore {
       const isTaken = row.owner !== undefined && row.until > now && !isHeld(row, lease);
       if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
       rows.set(endpoint, { ...row, ...lease });
-      return { ...standingOf(row), asks: row.asks };
+      return { ...stateOf(row), asks: row.asks };
     },
-    async commit(endpoint, lease, standing, until) {
+    async commit(endpoint, lease, state, until) {
       const row = rowOf(endpoint);
       if (isHeld(row, { ...lease, until })) return row.asks;
       if (!isHeld(row, lease)) return undefined;
-      rows.set(endpoint, { ...row, ...standingOf(standing), until });
+      rows.set(endpoint, { ...row, ...stateOf(state), until });
       return row.asks;
     },
-    async release(endpoint, lease, standing, asks, now) {
+    async release(endpoint, lease, state, asks, now) {
       const { owner, ...row } = rowOf(endpoint);
       if (owner === undefined) return 'released';
       if (!isHeld({ ...row, owner }, lease)) return 'lost';
       if (asks !== undefined && row.asks !== asks) return 'asked';
-      rows.set(endpoint, { ...row, ...standingOf(standing), until: 0, left: owner, freedAt: now });
+      rows.set(endpoint, { ...row, ...stateOf(state), until: 0, left: owner, freedAt: now });
       return 'released';
     },
     health: async (endpoint) => rowOf(endpoint).health,

@@ -15,7 +15,7 @@ export const isHubLocal = process.env.HUB_STAGE === undefined;
 /** Context of a hub that is asked of webhooks more often in a second than anybody has reason to. */
 export const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000 };
 
-export interface Said {
+export interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -25,7 +25,7 @@ export interface Said {
   readonly code: unknown;
 }
 
-export interface Made {
+export interface CreatedEndpoint {
   readonly id: string;
   readonly secret: string;
 }
@@ -35,7 +35,7 @@ export type WebhookCaller = ReturnType<typeof webhooksOf>;
 export function webhooksOf(hub: Caller) {
   const made: string[] = [];
   /** @param path below /webhooks. A body that is text is sent as it is. */
-  const ask = async (method: string, path: string, body?: unknown): Promise<Said> => {
+  const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const init = { method, ...(text === undefined ? {} : { body: text }) };
     const response = await hub.request(`/webhooks${path}`, init);
@@ -61,7 +61,7 @@ export function webhooksOf(hub: Caller) {
       const { status, code } = await ask(...request);
       return [status, code];
     },
-    async create(url: string, channels: readonly string[], more: object = {}): Promise<Made> {
+    async create(url: string, channels: readonly string[], more: object = {}): Promise<CreatedEndpoint> {
       const { status, text, body } = await ask('POST', '', { url, channels, ...more });
       expect(status, text).toBe(201);
       made.push(String(body.id));

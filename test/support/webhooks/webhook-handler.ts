@@ -50,7 +50,7 @@ export interface Answered {
 
 type Request = [method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>];
 
-export interface DoorWorld extends ManagingWorld {
+export interface HandlerWorld extends ManagingWorld {
   readonly defects: unknown[];
   /** A request of the owner, unless it says whose it is. A body that is text is sent as it is. */
   readonly ask: (...request: Request) => Promise<Answered>;
@@ -60,7 +60,7 @@ export interface DoorWorld extends ManagingWorld {
   readonly stored: (id: string) => Promise<Endpoint>;
 }
 
-export function doorWorld(anonymous: Capability = {}): DoorWorld {
+export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
   const world = managingWorld({ sealer: secretSealer(async () => [KEY]) });
   const defects: unknown[] = [];
   const routes = webhookRoutes({

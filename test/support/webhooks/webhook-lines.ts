@@ -20,7 +20,7 @@ export interface Line {
   readonly published: string[];
 }
 
-/** The first pause of the ladder (6 s), and time to deliver on a busy machine. */
+/** The first pause of the retry schedule (6 s), and time to deliver on a busy machine. */
 const SETTLED = { timeout: 40_000, interval: 500 };
 /** The lease of an owner that died (25 s), and processes that start. */
 const RECOVERED = { timeout: 90_000, interval: 1_000 };

@@ -1,5 +1,5 @@
 /**
- * A letter to send, and how its receiver reads it.
+ * A request to send, and how its receiver reads it.
  * @module
  */
 import type { RequestListener } from 'node:http';
@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 /** As `Letter` of lambda/webhook/webhook-ports.ts. */
-export const letterTo = (url: string, more: object = {}) => ({
+export const requestTo = (url: string, more: object = {}) => ({
   url,
   id: 'msg_1',
   at: Date.now(),

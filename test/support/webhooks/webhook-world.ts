@@ -1,6 +1,6 @@
 /**
- * Webhooks and all around them in virtual time: queues that double, reorder and hide, endpoints that fail, and processes
- * that die at a chosen call (PROTOCOL.md §13).
+ * Webhooks and their surroundings in virtual time: queues that double, reorder and hide messages, endpoints that fail, and
+ * processes that die at a chosen call (PROTOCOL.md §13).
  * @module
  */
 import { append } from '../../../lambda/hub/log/append.ts';
@@ -23,21 +23,20 @@ import { type Lateness, lateWrites } from '../domain/late-writes.ts';
 import { hooked, type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type VirtualTime, virtualTime } from '../domain/virtual-time.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
+import { Crash, webhookQueues } from './webhook-queues.ts';
 
 const never = new AbortController().signal;
 
-/** Visibility timeouts of the queues, and how long a process lives, in milliseconds. */
-const DISPATCH_AGAIN_MS = 120_000;
-const DELIVER_AGAIN_MS = 360_000;
+/** How long a process lives, how long a message can be hidden, and when a wake is old, in milliseconds. */
 const PROCESS_MS = 30_000;
 const MAX_HIDDEN_MS = 12 * 3_600_000 - 120_000;
 const OLD_AFTER_MS = 24 * 3_600_000;
 
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-/** What an endpoint says to a letter; a number is a status, given after a moment. */
+/** Returns what an endpoint answers to a request; by default 200 after 10 ms. `nth` counts the attempts from 1 on. */
 export type Answers = (
-  letter: WebhookRequest,
+  request: WebhookRequest,
   nth: number,
 ) => Partial<SendResult> & { readonly afterMs?: number };
 
@@ -50,42 +49,50 @@ export interface WebhookWorldOptions {
   readonly random: () => number;
   /** Longest latency of a store call, in milliseconds. */
   readonly latencyMs?: number;
-  /** Part of the messages that a queue delivers twice. */
+  /** The part of the messages that a queue delivers twice, 0 to 1. */
   readonly duplicates?: number;
 }
 
 export interface WebhookWorld extends MemoryWebhooks, Lateness {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
+  /** The messages that arrived at endpoints. */
   readonly received: Received[];
+  /** The URLs that were asked for a handshake. */
   readonly asked: string[];
   readonly deadLetters: { readonly endpoint: string; readonly delivery: string }[];
   readonly notices: Notice[];
-  /** By URL; 200 for those that have none. */
+  /** Answers by URL; a URL without one answers 200. */
   readonly answers: Map<string, Answers>;
+  /** Creates an endpoint. */
   readonly endpoint: (more?: Partial<Endpoint>) => Promise<Endpoint>;
+  /** Publishes a batch of messages. */
   readonly publish: (channel: string, ...messages: unknown[]) => Promise<void>;
-  /** Leaves an errand as the door would, and has it done. */
-  readonly leave: (endpoint: string, errand: DeliveryTask) => Promise<void>;
+  /** Leaves a task as the handler does, and makes sure that it is done. */
+  readonly leaveTask: (endpoint: string, task: DeliveryTask) => Promise<void>;
+  /** Sends a wake. */
   readonly wake: (endpoint: string) => void;
-  /** Messages in the queues, hidden ones too. */
+  /** How many messages are in the queues, hidden ones included. */
   readonly queued: () => { readonly dispatch: number; readonly deliver: number };
+  /** The deliveries of an endpoint. */
   readonly listed: (endpoint: string) => Delivery[];
   readonly sleep: (ms: number) => Promise<void>;
-  /** Ends when nothing is due before that much virtual time has passed. */
+  /** Waits for a minute by default, after which most work is done. */
   readonly quiet: (ms?: number) => Promise<void>;
+  /** The number of the call at which a process dies; undefined for none. */
   crashAt: number | undefined;
+  /** How many calls were made since the test set it to 0. */
   calls: number;
+  /** The calls at which processes died. */
   readonly crashes: string[];
+  /** Unexpected errors. */
   readonly failures: unknown[];
-  /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
+  /** The part of the calls that are refused because the called service is busy, 0 to 1. */
   throttle: number;
 }
 
-class Crash extends Error {}
-
-/** Keeps secrets as they are: what is sealed is tested where it is sealed. */
-const openVault: SecretSealer = {
+/** A sealer that does not encrypt. The real one has its own tests. */
+const openSealer: SecretSealer = {
   seal: async (_endpoint, secrets) => JSON.stringify(secrets),
   open: async (_endpoint, sealed) => JSON.parse(sealed),
   newSecret: () => SECRET,
@@ -102,48 +109,18 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const stores = {
     ...memory,
     endpoints: lateWrites(memory.endpoints, ['replace'], lateness),
-    deliveries: lateWrites(memory.deliveries, ['leave', 'done', 'put'], lateness),
+    deliveries: lateWrites(memory.deliveries, ['putTask', 'removeTask', 'put'], lateness),
     leases: lateWrites(memory.leases, ['ask', 'take', 'commit', 'release'], lateness),
     cursors: lateWrites(memory.cursors, ['move'], lateness),
   };
-  const counts = { dispatch: 0, deliver: 0 };
+  const { counts, enqueue } = webhookQueues({
+    time,
+    random,
+    latencyMs,
+    duplicates,
+    onDefect: (error) => void world.failures.push(error),
+  });
   let ids = 0;
-
-  /**
-   * A message; whoever handles it says when it comes again. Copies are one message, as on AWS: whoever is done deletes it
-   * for all, and whoever puts it off hides it.
-   */
-  const enqueue = (
-    queue: 'dispatch' | 'deliver',
-    afterMs: number,
-    handle: (receives: number) => Promise<number | undefined>,
-  ): void => {
-    counts[queue]++;
-    const message = { deleted: false };
-    const deliver = async (receives: number): Promise<void> => {
-      if (message.deleted) return;
-      let wait: number | undefined;
-      try {
-        wait = await handle(receives);
-      } catch (error) {
-        if (!(error instanceof Crash || error instanceof Refusal)) world.failures.push(error);
-        wait = queue === 'dispatch' ? DISPATCH_AGAIN_MS : DELIVER_AGAIN_MS;
-      }
-      if (wait === undefined) {
-        if (!message.deleted) counts[queue]--;
-        message.deleted = true;
-        return;
-      }
-      if (message.deleted) return;
-      await time.sleep(wait, never);
-      await deliver(receives + 1);
-    };
-    void (async () => {
-      await time.sleep(afterMs + random() * latencyMs * 4, never);
-      if (random() < duplicates) void time.sleep(random() * latencyMs * 4, never).then(() => deliver(1));
-      await deliver(1);
-    })();
-  };
 
   const look = (channel: string, afterMs = 0): void =>
     enqueue('dispatch', afterMs, async () => {
@@ -164,7 +141,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     });
   };
 
-  /** The hook of one process: dead from the call on that it was to die at. */
+  /** Returns the hook of one process. After the call at which the process dies, every call of it fails. */
   const life = () => {
     let isDead = false;
     const hook = async (moment: string): Promise<void> => {
@@ -180,18 +157,18 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   };
 
   const sender = {
-    async post(letter: WebhookRequest): Promise<SendResult> {
-      const nth = world.received.filter(({ id, url }) => id === letter.id && url === letter.url).length + 1;
-      const { afterMs = 10, ...said } = world.answers.get(letter.url)?.(letter, nth) ?? {};
+    async post(request: WebhookRequest): Promise<SendResult> {
+      const nth = world.received.filter(({ id, url }) => id === request.id && url === request.url).length + 1;
+      const { afterMs = 10, ...said } = world.answers.get(request.url)?.(request, nth) ?? {};
       await time.sleep(random() * latencyMs, never);
-      world.received.push({ ...letter, time: log.now });
+      world.received.push({ ...request, time: log.now });
       await time.sleep(afterMs, never);
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: afterMs };
       return { ...ANSWER, ...said, kind: 'answer', ms: afterMs };
     },
-    async ask(url: string): Promise<SendResult> {
+    async askHandshake(url: string): Promise<SendResult> {
       world.asked.push(url);
-      const said = world.answers.get(url)?.({ ...NO_LETTER, url }, 0) ?? {};
+      const said = world.answers.get(url)?.({ ...NO_REQUEST, url }, 0) ?? {};
       if (said.kind === 'error') return { kind: 'error', error: said.error ?? 'timeout', ms: 1 };
       return { ...ANSWER, ...said, kind: 'answer', ms: 1 };
     },
@@ -227,7 +204,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       endpoints: own('endpoints', stores.endpoints),
       deliveries: own('deliveries', stores.deliveries),
       leases: own('leases', stores.leases),
-      sealer: openVault,
+      sealer: openSealer,
       sender: own('sender', sender),
       clock: () => log.now,
       timer: time,
@@ -284,8 +261,8 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       return endpoint;
     },
     publish: async (channel, ...messages) => void (await append(log, requestOf(messages, { channel }))),
-    async leave(endpoint, errand) {
-      await stores.deliveries.leave(endpoint, errand);
+    async leaveTask(endpoint, task) {
+      await stores.deliveries.putTask(endpoint, task);
       if (!(await stores.leases.ask(endpoint, log.now))) wake(endpoint);
     },
     async quiet(ms = 60_000) {
@@ -306,4 +283,4 @@ const ANSWER = {
   allowedRate: undefined,
 } as const;
 
-const NO_LETTER: WebhookRequest = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };
+const NO_REQUEST: WebhookRequest = { url: '', id: '', at: 0, secrets: [], contentType: '', body: '' };

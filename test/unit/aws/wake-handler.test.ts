@@ -6,11 +6,11 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { wakeHandler } from '../../../lambda/aws/queues/wake-handler.ts';
 import {
-  type DeliverWork,
   parseDeliverWork,
   parseDispatchWork,
+  type WakeRequest,
 } from '../../../lambda/aws/queues/webhook-messages.ts';
-import type { Next, WakeMessage } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
+import type { WakeMessage, WakeOutcome } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 
 const HOUR = 3_600_000;
@@ -58,7 +58,7 @@ const wakeOf = (endpoint: string) => JSON.stringify({ endpoint });
 
 async function run(
   records: readonly object[],
-  serve: (work: DeliverWork, wake: WakeMessage) => Promise<Next>,
+  serve: (work: WakeRequest, wake: WakeMessage) => Promise<WakeOutcome>,
 ) {
   const renewed: [string, number][] = [];
   const logged: unknown[] = [];

@@ -9,7 +9,7 @@ import { freshDelivery } from '../../../lambda/webhook/delivery/due-delivery.ts'
 import type { SendResult, WebhookRequest } from '../../../lambda/webhook/webhook-ports.ts';
 
 const URL_WITH_SECRET = 'https://receiver.example.com/hooks?key=s3cret';
-const letter: WebhookRequest = {
+const request: WebhookRequest = {
   url: URL_WITH_SECRET,
   id: 'msg_1',
   at: 0,
@@ -49,11 +49,11 @@ test.each<[string, SendResult]>([
   ['WebhooksFailed', { kind: 'error', error: 'timeout', ms: 1 }],
   ['WebhooksBlocked', { kind: 'error', error: 'blocked', ms: 1 }],
 ])('%s: %j', async (name, outcome) => {
-  const sender = watchedSender({ post: async () => outcome, ask: async () => outcome });
+  const sender = watchedSender({ post: async () => outcome, askHandshake: async () => outcome });
   const [line, ...more] = await run(async () => {
-    expect(await sender.post(letter)).toBe(outcome);
+    expect(await sender.post(request)).toBe(outcome);
     // A handshake is no delivery.
-    expect(await sender.ask(URL_WITH_SECRET, 'hub.example.com')).toBe(outcome);
+    expect(await sender.askHandshake(URL_WITH_SECRET, 'hub.example.com')).toBe(outcome);
   });
   expect([line[name], line.Function, more]).toEqual([1, 'Deliver', []]);
 });

@@ -8,24 +8,24 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import {
   type Answered,
   callers,
-  type DoorWorld,
-  doorWorld,
   ENDPOINT_ROUTES,
+  type HandlerWorld,
   HUB_HOST,
+  handlerWorld,
   RECEIVER,
 } from '../../support/webhooks/webhook-handler.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
 const { admin, stranger, reader, nobody } = callers;
 
-let world: DoorWorld;
+let world: HandlerWorld;
 beforeEach(() => {
-  world = doorWorld();
+  world = handlerWorld();
 });
-const ask: DoorWorld['ask'] = async (...request) => await world.ask(...request);
-const refusal: DoorWorld['refusal'] = async (...request) => await world.refusal(...request);
-const created: DoorWorld['created'] = async (more) => await world.created(more);
-const stored: DoorWorld['stored'] = async (id) => await world.stored(id);
+const ask: HandlerWorld['ask'] = async (...request) => await world.ask(...request);
+const refusal: HandlerWorld['refusal'] = async (...request) => await world.refusal(...request);
+const created: HandlerWorld['created'] = async (more) => await world.created(more);
+const stored: HandlerWorld['stored'] = async (id) => await world.stored(id);
 
 describe('an endpoint', () => {
   test('is created, read, listed, changed and removed', async () => {
@@ -110,7 +110,7 @@ describe('an endpoint', () => {
     expect(await refusal('POST', `${path}/test`)).toEqual([409, 'webhook_conflict']);
     const { status, body } = await ask('POST', `${path}/handshake`, {});
     expect([status, body]).toEqual([202, { delivery: expect.stringMatching(/^msg_/) }]);
-    expect(world.errands(id).map(({ kind }) => kind)).toEqual(['handshake', 'handshake']);
+    expect(world.tasks(id).map(({ kind }) => kind)).toEqual(['handshake', 'handshake']);
   });
 });
 
@@ -244,7 +244,7 @@ describe('who may', () => {
   });
 
   test('what everyone may, who comes without a token may too, and no more', async () => {
-    world = doorWorld({ 'public/*': ['webhook'] });
+    world = handlerWorld({ 'public/*': ['webhook'] });
     const { status, body } = await ask(
       'POST',
       '/webhooks',

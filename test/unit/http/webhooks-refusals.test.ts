@@ -15,16 +15,16 @@ import {
   MAX_WEBHOOK_URL_LENGTH,
 } from '../../../protocol/limits.ts';
 import {
-  type DoorWorld,
-  doorWorld,
   ENDPOINT_ROUTES,
+  type HandlerWorld,
   HUB_HOST,
+  handlerWorld,
   RECEIVER,
 } from '../../support/webhooks/webhook-handler.ts';
 
-let world: DoorWorld;
+let world: HandlerWorld;
 beforeEach(() => {
-  world = doorWorld();
+  world = handlerWorld();
 });
 
 const many = (count: number) => Array.from({ length: count }, (_, nth) => `orders/${nth}`);

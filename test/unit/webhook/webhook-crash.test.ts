@@ -1,7 +1,7 @@
 /**
- * Webhooks when processes die: at every call of dispatch and deliver, and on random days. Jepsen's rule of a queue: what
- * was acknowledged is delivered (lost 0), nothing else is (unexpected 0), doubles are allowed and counted. FUZZ_SEED
- * repeats a run.
+ * Webhooks when processes die: at every call of dispatch and deliver, and on random days. Jepsen's rule of a queue: every
+ * acknowledged message is delivered (lost 0), nothing else is delivered (unexpected 0), and doubles are allowed and counted.
+ * FUZZ_SEED repeats a run.
  * @see https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
  * @module
  */
@@ -14,15 +14,15 @@ const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const DAYS = 150;
 const HOUR = 3_600_000;
 
-interface Tally {
+interface Comparison {
   readonly lost: readonly unknown[];
   readonly unexpected: readonly unknown[];
   readonly doubled: number;
 }
 
-/** @param expected what every endpoint at that URL must have taken */
-function tally(w: WebhookWorld, url: string, expected: readonly unknown[]): Tally {
-  const taken = w.received.filter((letter) => letter.url === url).map(({ body }) => JSON.parse(body).data);
+/** @param expected the messages that the endpoint at this URL must have received */
+function compare(w: WebhookWorld, url: string, expected: readonly unknown[]): Comparison {
+  const taken = w.received.filter((request) => request.url === url).map(({ body }) => JSON.parse(body).data);
   const keys = new Set(taken.map((value) => JSON.stringify(value)));
   const wanted = new Set(expected.map((value) => JSON.stringify(value)));
   return {
@@ -32,7 +32,7 @@ function tally(w: WebhookWorld, url: string, expected: readonly unknown[]): Tall
   };
 }
 
-/** Numbers of attempts are 1, 2, 3 …: each was written once. */
+/** True if the attempts have the numbers 1, 2, 3 …, so that each was stored once. */
 function hasEachOnce({ attempts, begun }: Delivery): boolean {
   return attempts.every(({ number }, at) => number === at + 1) && begun === attempts.length;
 }
@@ -43,14 +43,14 @@ async function day(crashAt: number | undefined): Promise<{ w: WebhookWorld; doub
   await w.time.until(
     (async () => {
       const { id, url } = await w.endpoint();
-      // The first answer to each is a failure: claims, ladder and errands are all gone through.
+      // The first answer to one message is a failure, so that all kinds of calls are made.
       w.answers.set(url, ({ body }, nth) => ({ status: body.includes('"twice"') && nth === 1 ? 500 : 200 }));
       w.calls = 0;
       w.crashAt = crashAt;
       await w.publish('orders/1', 'once');
       await w.publish('orders/2', 'twice', 'also');
       await w.sleep(HOUR);
-      const result = tally(w, url, ['once', 'twice', 'also']);
+      const result = compare(w, url, ['once', 'twice', 'also']);
       expect([result.lost, result.unexpected], `killed at ${w.crashes}`).toEqual([[], []]);
       doubled = result.doubled;
       const deliveries = w.listed(id);
@@ -59,7 +59,7 @@ async function day(crashAt: number | undefined): Promise<{ w: WebhookWorld; doub
         `killed at ${w.crashes}`,
       ).toEqual(['delivered', 'delivered', 'delivered']);
       expect(deliveries.filter((delivery) => !hasEachOnce(delivery))).toEqual([]);
-      expect([w.errandsOf(id).size, w.failures, w.queued()]).toEqual([0, [], { dispatch: 0, deliver: 0 }]);
+      expect([w.tasksOf(id).size, w.failures, w.queued()]).toEqual([0, [], { dispatch: 0, deliver: 0 }]);
     })(),
   );
   return { w, doubled };
@@ -76,14 +76,14 @@ test('a kill at every await of dispatch and deliver loses nothing', async () => 
     doubled += killed.doubled;
     for (const crash of killed.w.crashes) crashes.add(crash);
   }
-  // Every call that the two make is among those that they died at.
+  // The processes died at every call that dispatch and deliver make.
   for (const call of [
-    'deliveries.leave',
+    'deliveries.putTask',
     'leases.ask',
     'cursors.move',
     'sender.post',
     'deliveries.put',
-    'deliveries.done',
+    'deliveries.removeTask',
     'leases.release',
   ])
     expect([...crashes]).toEqual(expect.arrayContaining([`before ${call}`, `after ${call}`]));
@@ -133,16 +133,16 @@ async function randomDay(seed: number): Promise<number> {
       w.crashAt = undefined;
       for (const { url } of endpoints) w.answers.set(url, () => ({ status: 200 }));
       await w.sleep(48 * HOUR);
-      // An errand that was left late, after it was done, waits for whoever comes next.
+      // A task whose write came late, after it was done, waits for the next owner.
       for (const { id } of endpoints) w.wake(id);
       await w.sleep(HOUR);
       for (const { id, url } of endpoints) {
-        const result = tally(w, url, published);
+        const result = compare(w, url, published);
         expect([result.lost, result.unexpected]).toEqual([[], []]);
         doubled += result.doubled;
         expect(w.listed(id).filter(({ status }) => status !== 'delivered')).toEqual([]);
         expect(w.listed(id).filter((delivery) => !hasEachOnce(delivery))).toEqual([]);
-        expect(w.errandsOf(id).size).toBe(0);
+        expect(w.tasksOf(id).size).toBe(0);
       }
       expect([w.failures, w.queued()]).toEqual([[], { dispatch: 0, deliver: 0 }]);
     })(),

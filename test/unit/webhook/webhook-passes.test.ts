@@ -1,6 +1,6 @@
 /**
- * Turns in virtual time: each errand has its turn, what overlaps is done once, and no more is looked up than can be sent
- * (PROTOCOL.md §13.4).
+ * Delivery passes in virtual time: no task holds up another, overlapping ranges are sent once, and a pass reads no more than
+ * it can send (PROTOCOL.md §13.4).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -11,14 +11,14 @@ import {
   inWorld,
   MINUTE,
   managingOf,
+  messagesAt,
   numbers,
   present,
-  saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 
 describe('an endpoint with a rate', () => {
-  test('gets what a burst of hints left in ranges that overlap at that rate, and each message once', async () => {
+  test('receives the overlapping ranges of a burst of hints at that rate, and each message once', async () => {
     await inWorld(async (w) => {
       const { url } = await w.endpoint({ rate: 600 });
       for (let batch = 0; batch < 20; batch++) await w.publish('orders/7', ...numbers(50));
@@ -26,12 +26,12 @@ describe('an endpoint with a rate', () => {
       const times = at(w, url).map(({ time }) => time);
       expect(new Set(at(w, url).map(({ id }) => id)).size).toBe(1_000);
       expect(times).toHaveLength(1_000);
-      // A hundred seconds by its rate.
+      // The rate makes it a hundred seconds.
       expect(Math.max(...times) - Math.min(...times)).toBeLessThan(2 * MINUTE);
     });
   });
 
-  test('has little more of the log read for it than it is sent', async () => {
+  test('causes few more reads of the log than messages are sent', async () => {
     await inWorld(async (w) => {
       const { url } = await w.endpoint({ rate: 6 });
       for (let channel = 0; channel < 60; channel++) await w.publish(`orders/${channel}`, ...numbers(5));
@@ -48,7 +48,7 @@ describe('an endpoint with a rate', () => {
     });
   });
 
-  test('gets what is new while a long replay is under way', async () => {
+  test('receives new messages during a long replay', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
@@ -68,34 +68,34 @@ describe('an endpoint with a rate', () => {
       const live = at(w, url).find(({ body }) => body.includes('live'));
       expect((live?.time ?? Number.POSITIVE_INFINITY) - published).toBeLessThan(20_000);
       expect(at(w, url)).toHaveLength(4_001);
-      expect([w.errandsOf(id).size, w.failures]).toEqual([0, []]);
+      expect([w.tasksOf(id).size, w.failures]).toEqual([0, []]);
     });
   });
 });
 
-test('a log that is slow to read leaves time to send', async () => {
+test('a pass sends even if the log is slow to read', async () => {
   await inWorld(async (w) => {
     const { id, url } = await w.endpoint();
     w.answers.set(url, () => ({ status: 429, retryAfter: '600' }));
     for (let channel = 0; channel < 60; channel++) await w.publish(`orders/${channel}`, channel);
     await w.sleep(2 * MINUTE);
     w.answers.delete(url);
-    // As a page of a megabyte takes: fifty of them are longer than a turn.
+    // The time for a page of a megabyte. Fifty of them take longer than a pass.
     w.log.hook = async (moment) => {
       if (moment === 'before entries.page') await w.sleep(120);
     };
     await w.sleep(20 * MINUTE);
     expect(statuses(w, id)).toEqual(Array(60).fill('delivered'));
-    expect([w.errandsOf(id).size, w.queued().deliver]).toEqual([0, 0]);
+    expect([w.tasksOf(id).size, w.queued().deliver]).toEqual([0, 0]);
   });
 });
 
-test('an endpoint that asks to be left alone is, whatever it answers to what was under way', async () => {
+test('a backoff that the endpoint asks for is kept, whatever it answers to requests under way', async () => {
   await inWorld(async (w) => {
     const { id, url } = await w.endpoint();
     let underWay = 0;
     const refused: number[] = [];
-    // Takes five at a time, and tells the others to come in ten minutes: long before it has answered the five.
+    // Accepts five at a time, and refuses the others for ten minutes before it has answered the five.
     w.answers.set(url, () => {
       if (underWay === 5) {
         refused.push(w.log.now);
@@ -115,14 +115,14 @@ test('an endpoint that asks to be left alone is, whatever it answers to what was
   });
 });
 
-test('a table that is slow leaves time to send, too: many channels with a message each', async () => {
+test('a pass sends even if the table is slow: many channels with a message each', async () => {
   await inWorld(
     async (w) => {
       const { url } = await w.endpoint();
       const begin = w.log.now;
       for (let channel = 0; channel < 300; channel++) void w.publish(`orders/${channel}`, channel);
       while (at(w, url).length < 300 && w.log.now < begin + 90_000) await w.sleep(100);
-      expect(new Set(saidTo(w, url)).size).toBe(300);
+      expect(new Set(messagesAt(w, url)).size).toBe(300);
     },
     { latencyMs: 40 },
   );

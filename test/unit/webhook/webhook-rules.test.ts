@@ -1,5 +1,5 @@
 /**
- * The rules of webhooks one by one: bodies, the ladder, what answers mean, and when an endpoint is left alone
+ * The rules of webhooks one by one: bodies, the retry schedule, the outcome of an answer, and the health of an endpoint
  * (PROTOCOL.md §13.3, §13.4).
  * @module
  */
@@ -29,7 +29,7 @@ const content = (message: string | Uint8Array, contentType = JSON_TYPE) => ({
 });
 
 describe('a body', () => {
-  test('has the very text that was published, whatever it is', () => {
+  test('contains the very text that was published', () => {
     const text = '{ "big":12345678901234567890, "type": "a.b", "u":"\\u00e9" }';
     expect(bodyFor('standard', 'msg_1', of, content(text))).toEqual({
       contentType: JSON_TYPE,
@@ -40,9 +40,9 @@ describe('a body', () => {
   test.each([
     ['text/plain', Buffer.from('é\n'), { text: 'é\n' }],
     ['image/png', Buffer.from([0, 255]), { base64: 'AP8=' }],
-  ])('of a channel of %s says so', (contentType, message, said) => {
+  ])('of a channel of %s has a field for that kind', (contentType, message, expected) => {
     const { text } = bodyFor('standard', 'msg_1', of, content(message, contentType));
-    expect(JSON.parse(text)).toMatchObject({ type: 'message', channel: 'orders/7', ...said });
+    expect(JSON.parse(text)).toMatchObject({ type: 'message', channel: 'orders/7', ...expected });
   });
 
   test.each([
@@ -50,9 +50,9 @@ describe('a body', () => {
     [JSON_TYPE, '[1,null]', [1, null]],
     ['text/plain', Buffer.from('hello'), 'hello'],
     ['image/png', Buffer.from([0, 255]), undefined],
-  ])('as a CloudEvent is one to the SDK of CloudEvents (%s)', (type, message, data) => {
+  ])('in the format cloudevents is accepted by the SDK of CloudEvents (%s)', (type, message, data) => {
     const { contentType, text } = bodyFor('cloudevents', 'msg_1', of, content(message, type));
-    // Throws for what is no CloudEvent 1.0.
+    // Throws for anything but a CloudEvent 1.0.
     const event = HTTP.toEvent({ headers: { 'content-type': contentType }, body: text });
     if (Array.isArray(event)) throw new Error('a batch');
     expect(event).toMatchObject({
@@ -80,11 +80,11 @@ describe('a body', () => {
     ['{"__proto__":{"type":"a"}}', 'message'],
     ['["type"]', 'message'],
     ['"type"', 'message'],
-  ])('of %s is of type %s', (message, type) => {
+  ])('for the message %s has the type %s', (message, type) => {
     expect(typeOf({ contentType: JSON_TYPE, message })).toBe(type);
   });
 
-  test('is wanted by its type, or by what its type begins with', () => {
+  test('is wanted by its type, or by the beginning of its type', () => {
     const types = ['order.*', 'invoice.paid'];
     const wanted = [
       'order.paid',
@@ -100,7 +100,7 @@ describe('a body', () => {
   });
 });
 
-describe('the ladder', () => {
+describe('the retry schedule', () => {
   test('has eight attempts in 27 hours, 35 minutes and 5 seconds', () => {
     expect([RETRY_DELAYS_MS.length + 1, RETRY_DELAYS_MS.reduce((sum, ms) => sum + ms, 0)]).toEqual([
       8,
@@ -112,7 +112,7 @@ describe('the ladder', () => {
     expect(nextDue(8, NOW, 0, () => 0.5)).toBeUndefined();
   });
 
-  test('keeps its jitter within a fifth, reaches both ends, and never comes before what was asked for', () => {
+  test('has a jitter of a fifth in both directions, and never begins before the pause that was asked for', () => {
     for (const [at, ms] of RETRY_DELAYS_MS.entries()) {
       const pause = (random: number) => (nextDue(at + 1, NOW, 0, () => random) ?? 0) - NOW;
       expect([pause(0), pause(1)]).toEqual([ms * (1 - JITTER), ms * (1 + JITTER)]);
@@ -122,9 +122,9 @@ describe('the ladder', () => {
         fc.integer({ min: 1, max: 7 }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.nat(10 ** 8),
-        (rung, random, asked) => {
-          const pause = (nextDue(rung, NOW, asked, () => random) ?? 0) - NOW;
-          const ms = RETRY_DELAYS_MS[rung - 1] ?? 0;
+        (failures, random, asked) => {
+          const pause = (nextDue(failures, NOW, asked, () => random) ?? 0) - NOW;
+          const ms = RETRY_DELAYS_MS[failures - 1] ?? 0;
           expect(pause).toBeGreaterThanOrEqual(Math.max(asked, ms * (1 - JITTER)) - 1);
           expect(pause).toBeLessThanOrEqual(Math.max(asked, ms * (1 + JITTER)) + 1);
         },
@@ -143,7 +143,7 @@ describe('an answer', () => {
     allowedOrigin: undefined,
     allowedRate: undefined,
   });
-  const failed = (notBeforeMs = 0, restMs = 0) => ({ kind: 'failed', notBeforeMs, restMs });
+  const failed = (notBeforeMs = 0, backoffMs = 0) => ({ kind: 'failed', notBeforeMs, backoffMs });
 
   test.each([
     [200, { kind: 'delivered' }],
@@ -160,8 +160,8 @@ describe('an answer', () => {
     [502, failed(60_000)],
     [503, failed()],
     [504, failed(60_000)],
-  ])('of %i means %j', (status, verdict) => {
-    expect(outcomeOf(answer(status), NOW)).toEqual(verdict);
+  ])('of %i means %j', (status, outcome) => {
+    expect(outcomeOf(answer(status), NOW)).toEqual(outcome);
   });
 
   test.each([
@@ -173,11 +173,11 @@ describe('an answer', () => {
     [503, 'soon', failed()],
     [503, '-5', failed()],
     [500, '120', failed()],
-  ])('of %i with Retry-After: %s means %j', (status, retryAfter, verdict) => {
-    expect(outcomeOf(answer(status, retryAfter), NOW)).toEqual(verdict);
+  ])('of %i with Retry-After: %s means %j', (status, retryAfter, outcome) => {
+    expect(outcomeOf(answer(status, retryAfter), NOW)).toEqual(outcome);
   });
 
-  test('that never came is a failure, and a blocked address the end', () => {
+  test('that never comes is a failure, and a blocked address is final', () => {
     expect(outcomeOf({ kind: 'error', error: 'timeout', ms: 1 }, NOW)).toEqual(failed());
     expect(outcomeOf({ kind: 'error', error: 'blocked', ms: 0 }, NOW)).toEqual({ kind: 'final' });
     fc.assert(
@@ -193,28 +193,28 @@ describe('health', () => {
       HEALTHY,
     );
 
-  test('opens the circuit with the fifth failure, and for twice as long after each failed trial, up to five minutes', () => {
-    expect([failing(4).restsUntil, isOnTrial(failing(4))]).toEqual([0, false]);
+  test('opens the circuit at the fifth failure, and for twice as long after each failed trial, up to five minutes', () => {
+    expect([failing(4).backoffUntil, isOnTrial(failing(4))]).toEqual([0, false]);
     let health = failing(5);
-    const rests: number[] = [];
-    for (let now = NOW; rests.length < 9; ) {
-      rests.push((health.restsUntil - now) / 1_000);
-      now = health.restsUntil;
+    const backoffs: number[] = [];
+    for (let now = NOW; backoffs.length < 9; ) {
+      backoffs.push((health.backoffUntil - now) / 1_000);
+      now = health.backoffUntil;
       health = afterFailure(health, now, 0);
     }
-    expect(rests).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    expect(backoffs).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
   });
 
-  test('counts those that fail together as one trial, and ends all with a success', () => {
-    expect(failing(10)).toMatchObject({ opens: 1, restsUntil: NOW + 5_000, failingSince: NOW });
-    expect(afterSuccess({ ...failing(10), pacedUntil: 7, isTold: true })).toEqual({
+  test('counts requests that fail together as one trial, and is reset by a success except for the backoff', () => {
+    expect(failing(10)).toMatchObject({ opens: 1, backoffUntil: NOW + 5_000, failingSince: NOW });
+    expect(afterSuccess({ ...failing(10), nextStartAt: 7, isNotified: true })).toEqual({
       ...HEALTHY,
-      pacedUntil: 7,
-      restsUntil: NOW + 5_000,
+      nextStartAt: 7,
+      backoffUntil: NOW + 5_000,
     });
   });
 
-  test('is out of patience after five days without a success', () => {
+  test('disables the endpoint after five days without a success', () => {
     const health = failing(1);
     expect([hasFailedTooLong(health, NOW + 119 * HOUR), hasFailedTooLong(health, NOW + 120 * HOUR)]).toEqual([
       false,

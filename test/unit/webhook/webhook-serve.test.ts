@@ -30,11 +30,11 @@ test('a message reaches every endpoint that listens to its channel, and no other
       offset: expect.stringMatching(/^\d{16}$/),
     });
     expect(w.listed(one.id)).toMatchObject([{ status: 'delivered', attempts: [{ number: 1, status: 200 }] }]);
-    expect([w.failures, w.queued(), [...w.errandsOf(one.id)]]).toEqual([[], { dispatch: 0, deliver: 0 }, []]);
+    expect([w.failures, w.queued(), [...w.tasksOf(one.id)]]).toEqual([[], { dispatch: 0, deliver: 0 }, []]);
   });
 });
 
-test('a batch is a delivery a message, filtered by type, and nothing from before the endpoint', async () => {
+test('each message of a batch is one delivery, filtered by type, and earlier messages are not sent', async () => {
   const w = worldOf();
   await run(w, async () => {
     await w.publish('orders/7', 'before');
@@ -58,7 +58,7 @@ test('a batch is a delivery a message, filtered by type, and nothing from before
   });
 });
 
-test('more messages than fit into a turn all arrive once', async () => {
+test('more messages than fit into a delivery pass all arrive once', async () => {
   const w = worldOf();
   await run(w, async () => {
     const { id } = await w.endpoint();
@@ -67,18 +67,18 @@ test('more messages than fit into a turn all arrive once', async () => {
     await w.quiet(120_000);
     const sent = bodies(w).map(({ data }) => data);
     expect([...sent].sort((a, b) => a - b)).toEqual(Array.from({ length: 750 }, (_, at) => at));
-    expect([w.listed(id).length, w.errandsOf(id).size, w.failures]).toEqual([750, 0, []]);
+    expect([w.listed(id).length, w.tasksOf(id).size, w.failures]).toEqual([750, 0, []]);
   });
 });
 
-test('the ladder: eight attempts at its times, then a dead letter, and recovery sends exactly what failed', async () => {
+test('the retry schedule has eight attempts at its times, then a dead letter, and a recovery sends only failed messages', async () => {
   const w = worldOf();
   await run(w, async () => {
     const { id, url } = await w.endpoint();
     let isDown = true;
     w.answers.set(url, ({ body }) => ({ status: isDown && body.includes('"bad"') ? 500 : 200 }));
     await w.publish('orders/7', 'bad');
-    // Others succeed in between, so that the circuit stays closed.
+    // Other messages succeed meanwhile, so that the circuit stays closed.
     for (let hour = 0; hour < 34; hour++) {
       await w.publish('orders/8', hour);
       await w.sleep(HOUR);
@@ -89,7 +89,7 @@ test('the ladder: eight attempts at its times, then a dead letter, and recovery 
     for (const [at, pause] of RETRY_DELAYS_MS.entries()) {
       const passed = (attempts[at + 1] ?? 0) - (attempts[at] ?? 0);
       expect(passed).toBeGreaterThanOrEqual(pause * 0.8);
-      // The latencies of the world, and a second of the queue.
+      // The margin covers the latencies of the world, and a second of the queue.
       expect(passed).toBeLessThanOrEqual(pause * 1.2 + 2_000);
     }
     expect(w.deadLetters).toEqual([{ endpoint: id, delivery: bad[0]?.id }]);
@@ -98,7 +98,7 @@ test('the ladder: eight attempts at its times, then a dead letter, and recovery 
     );
     isDown = false;
     const before = w.received.length;
-    await w.leave(id, {
+    await w.leaveTask(id, {
       kind: 'recover',
       id: 'recovery',
       due: w.log.now,
@@ -109,6 +109,6 @@ test('the ladder: eight attempts at its times, then a dead letter, and recovery 
     await w.quiet();
     expect(w.received.slice(before).map(({ id: one }) => one)).toEqual([bad[0]?.id]);
     expect(w.listed(id).every(({ status }) => status === 'delivered')).toBe(true);
-    expect([w.errandsOf(id).size, w.failures]).toEqual([0, []]);
+    expect([w.tasksOf(id).size, w.failures]).toEqual([0, []]);
   });
 });

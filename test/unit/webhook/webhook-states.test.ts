@@ -1,6 +1,6 @@
 /**
- * States and changes of endpoints and deliveries, in virtual time: what waits, is under way, or was cut off when something
- * changes is neither lost nor sent where it must not go (PROTOCOL.md §13.1, §13.5, §13.6).
+ * States and changes of endpoints and deliveries, in virtual time. A change neither loses a delivery that waits, is under way
+ * or was interrupted, nor sends it to a wrong URL (PROTOCOL.md §13.1, §13.5, §13.6).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -16,16 +16,16 @@ import {
   inWorld,
   MINUTE,
   managingOf,
+  messagesAt,
   present,
-  saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const NEW_URL = 'https://new.example.com/';
 
-describe('an endpoint that is to agree again, since its URL changed', () => {
-  test('gets what was waiting before by a recovery', async () => {
+describe('an endpoint that must agree again because its URL changed', () => {
+  test('receives waiting deliveries by a recovery', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint({ handshake: true });
       const { id, url } = endpoint;
@@ -42,14 +42,14 @@ describe('an endpoint that is to agree again, since its URL changed', () => {
       expect(await present(w, endpoint)).toMatchObject({ status: 'enabled' });
       await recover(managingOf(w), await present(w, endpoint), 0);
       await w.sleep(2 * DAY);
-      expect(saidTo(w, NEW_URL).sort()).toEqual(['a', 'b']);
+      expect(messagesAt(w, NEW_URL).sort()).toEqual(['a', 'b']);
       const messages = w.listed(id).filter(({ kind }) => kind === 'message');
       expect(messages.map(({ status }) => status)).toEqual(['delivered', 'delivered']);
-      expect(w.errandsOf(id).size).toBe(0);
+      expect(w.tasksOf(id).size).toBe(0);
     });
   });
 
-  test('is sent nothing before, not even an attempt that was asked for', async () => {
+  test('receives nothing before it agrees, not even an attempt that a caller asked for', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint({ handshake: true });
       const { id } = endpoint;
@@ -60,12 +60,12 @@ describe('an endpoint that is to agree again, since its URL changed', () => {
       await changeEndpoint(managingOf(w), endpoint, { url: NEW_URL });
       await w.sleep(HOUR);
       expect(await present(w, endpoint)).toMatchObject({ status: 'pending' });
-      expect([w.asked, at(w, NEW_URL), w.errandsOf(id).size]).toEqual([[NEW_URL], [], 0]);
+      expect([w.asked, at(w, NEW_URL), w.tasksOf(id).size]).toEqual([[NEW_URL], [], 0]);
     });
   });
 });
 
-test('a handshake that is asked for twice is agreed to twice', async () => {
+test('two handshakes at the same time both succeed', async () => {
   await inWorld(async (w) => {
     const endpoint = await w.endpoint({ handshake: true, status: 'pending' });
     const { id, url } = endpoint;
@@ -82,14 +82,14 @@ test('a handshake that is asked for twice is agreed to twice', async () => {
 });
 
 describe('a replay', () => {
-  test('of a delivery that is about to leave the log of deliveries keeps it there, to the end of its ladder', async () => {
+  test('keeps a delivery that is about to leave the log of deliveries there, to the end of its retry schedule', async () => {
     await inWorld(async (w) => {
       Object.defineProperty(w.log, 'retentionMs', { value: 365 * DAY });
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
       await w.publish('orders/7', 'a');
       await w.sleep(30 * DAY - 2 * MINUTE);
-      w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+      w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
       await replay(managingOf(w), await present(w, endpoint), 'orders/7', 'beginning');
       await w.sleep(2 * DAY);
       expect(w.listed(id).map(ends)).toEqual([[200, 500, 500, 200]]);
@@ -100,7 +100,7 @@ describe('a replay', () => {
     });
   });
 
-  test('does not take a message for expired that is just being written', async () => {
+  test('does not treat a message that is being written as expired', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
@@ -112,7 +112,7 @@ describe('a replay', () => {
         isFirst = false;
         await w.sleep(2_000);
       };
-      // It has its slot, and another overtakes it.
+      // It has claimed its slot, and the next message overtakes it.
       const slow = w.publish('orders/7', 'slow');
       await w.sleep(100);
       await w.publish('orders/7', 'fast');
@@ -121,13 +121,13 @@ describe('a replay', () => {
       await slow;
       await w.sleep(HOUR);
       expect(statuses(w, id)).toEqual(['delivered', 'delivered', 'delivered']);
-      expect(new Set(saidTo(w, url))).toEqual(new Set(['a', 'slow', 'fast']));
+      expect(new Set(messagesAt(w, url))).toEqual(new Set(['a', 'slow', 'fast']));
     });
   });
 });
 
 describe('a recovery', () => {
-  test('sends what failed, even while a single attempt at it is under way', async () => {
+  test('sends failed deliveries, even while a single attempt of one is under way', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
@@ -150,24 +150,24 @@ describe('a recovery', () => {
     });
   });
 
-  test('sends what was cut off, and has no errand left', async () => {
+  test('sends an interrupted delivery whose task is gone', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id } = endpoint;
       await w.publish('orders/7', 'a');
       while (statuses(w, id)[0] !== 'sending') await w.sleep(1);
-      // The process dies at its next call: the attempt is claimed, and nothing was sent.
+      // The process dies at its next call: the attempt is claimed, but nothing was sent.
       w.calls = 0;
       w.crashAt = 1;
       await w.sleep(5_000);
       expect([w.crashes.length, statuses(w, id)]).toEqual([1, ['sending']]);
       await changeEndpoint(managingOf(w), await present(w, endpoint), { channels: ['chat/*'] });
       await w.sleep(HOUR);
-      expect([statuses(w, id), w.errandsOf(id).size]).toEqual([['sending'], 0]);
+      expect([statuses(w, id), w.tasksOf(id).size]).toEqual([['sending'], 0]);
       await recover(managingOf(w), await present(w, endpoint), 0);
       await w.sleep(HOUR);
       expect(w.listed(id).map(ends)).toEqual([['interrupted', 200]]);
-      expect([statuses(w, id), w.errandsOf(id).size]).toEqual([['delivered'], 0]);
+      expect([statuses(w, id), w.tasksOf(id).size]).toEqual([['delivered'], 0]);
     });
   });
 });
@@ -177,30 +177,30 @@ describe('a change of patterns', () => {
     ...(await endpoints.listeners([pattern])).keys(),
   ];
 
-  test('that died halfway, before the endpoint was removed: what it left goes with the first message', async () => {
+  test('that a crash interrupted before the removal: the first message removes the registration that is left', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id } = endpoint;
-      const dying: EndpointStore = {
+      const busy: EndpointStore = {
         ...w.endpoints,
         replace: async () => {
           throw new Refusal('unavailable', 'busy');
         },
       };
-      const change = changeEndpoint(managingOf(w, { endpoints: dying }), endpoint, { channels: ['chat/*'] });
+      const change = changeEndpoint(managingOf(w, { endpoints: busy }), endpoint, { channels: ['chat/*'] });
       await expect(change).rejects.toMatchObject({ code: 'unavailable' });
       await removeEndpoint(managingOf(w), endpoint);
       expect(await listening(w, 'chat/*')).toEqual([id]);
       for (let nth = 0; nth < 3; nth++) {
         await w.publish('chat/1', nth);
         await w.quiet();
-        expect([await listening(w, 'chat/*'), w.errandsOf(id).size]).toEqual([[], 0]);
+        expect([await listening(w, 'chat/*'), w.tasksOf(id).size]).toEqual([[], 0]);
       }
       expect([w.received, w.queued().deliver]).toEqual([[], 0]);
     });
   });
 
-  test('that comes too late takes nothing from the one that comes in time', async () => {
+  test('that is refused removes nothing of the one that succeeds', async () => {
     await inWorld(async (w) => {
       const first = await w.endpoint();
       const { id } = first;
@@ -223,12 +223,12 @@ describe('a change of patterns', () => {
       expect(await listening(w, 'chat/*')).toEqual([id]);
       await w.publish('chat/1', 'hello');
       await w.quiet();
-      expect(saidTo(w, first.url)).toEqual(['hello']);
+      expect(messagesAt(w, first.url)).toEqual(['hello']);
     });
   });
 });
 
-test('an endpoint that had nothing for days has not failed for so long: one more failure does not disable it', async () => {
+test('two failures with days of silence between them do not disable the endpoint', async () => {
   await inWorld(async (w) => {
     const endpoint = await w.endpoint();
     const { id, url } = endpoint;

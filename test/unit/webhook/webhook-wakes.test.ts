@@ -1,6 +1,6 @@
 /**
- * Wakes and owners, in virtual time: a message of the queue that somebody relies on is never deleted, and nobody serves
- * an endpoint for longer than he lives (PROTOCOL.md §13.4).
+ * Wakes and owners, in virtual time. A wake that an owner counts on is never deleted, and no owner serves an endpoint for
+ * longer than its process lives (PROTOCOL.md §13.4).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -17,16 +17,16 @@ import {
   inWorld,
   MINUTE,
   managingOf,
+  messagesAt,
   numbers,
   present,
-  saidTo,
   statuses,
-} from '../../support/webhooks/webhook-trouble.ts';
+} from '../../support/webhooks/in-world.ts';
 import type { WebhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const PROCESS_MS = 30_000;
 
-/** An errand that is due in ten hours: its wake is put off, and relied on. */
+/** A task that is due in ten hours. Its owner postpones the wake and counts on it. */
 const later = (w: WebhookWorld): RetryTask => ({
   kind: 'retry',
   id: 'later',
@@ -34,15 +34,15 @@ const later = (w: WebhookWorld): RetryTask => ({
   delivery: 'msg_1',
 });
 
-describe('a wake that is relied on', () => {
-  test('outlives its copy that comes while it is being served', async () => {
+describe('a postponed wake', () => {
+  test('outlives its copy that comes while the wake is handled', async () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
-      const errand = later(w);
-      await w.deliveries.leave(id, errand);
-      const due = w.deliveries.due;
-      // So slow that the copy finds the endpoint owned.
-      w.deliveries.due = async (...args) => {
+      const task = later(w);
+      await w.deliveries.putTask(id, task);
+      const due = w.deliveries.dueTasks;
+      // Slow enough that the copy finds another owner.
+      w.deliveries.dueTasks = async (...args) => {
         await w.sleep(50);
         return await due(...args);
       };
@@ -50,24 +50,24 @@ describe('a wake that is relied on', () => {
         await serveEndpoint(deliveringOf(w), id, { id: wake, isOld: false }, w.log.now + PROCESS_MS);
       const first = serve('one');
       await w.sleep(10);
-      // Whoever says that a message is done deletes it for its copies, too.
+      // A copy that said "done" would delete the message for all copies.
       expect(await serve('one')).toMatchObject({ kind: 'later' });
-      expect(await first).toEqual({ kind: 'later', at: errand.due });
+      expect(await first).toEqual({ kind: 'later', at: task.due });
       expect(await serve('other')).toEqual({ kind: 'done' });
     });
   });
 
-  test('outlives its copies, however they come: whatever failed is tried again', async () => {
+  test('outlives its copies, so that failed deliveries are tried again', async () => {
     await inWorld(
       async (w) => {
         const endpoints = await Promise.all(numbers(20).map(async () => await w.endpoint()));
         for (const { url } of endpoints)
-          w.answers.set(url, (_letter, nth) => ({ status: nth < 4 ? 500 : 200 }));
+          w.answers.set(url, (_request, nth) => ({ status: nth < 4 ? 500 : 200 }));
         await w.publish('orders/7', 'x');
         await w.sleep(DAY);
         for (const { id } of endpoints) {
           expect(w.listed(id).map(ends)).toEqual([[500, 500, 500, 200]]);
-          expect(w.errandsOf(id).size).toBe(0);
+          expect(w.tasksOf(id).size).toBe(0);
         }
         expect([w.queued(), w.failures]).toEqual([{ dispatch: 0, deliver: 0 }, []]);
       },
@@ -75,7 +75,7 @@ describe('a wake that is relied on', () => {
     );
   });
 
-  test('goes on waiting if the queue gives it back early, and somebody else is at it', async () => {
+  test('is postponed again if it comes early while another owner serves the endpoint', async () => {
     await inWorld(async (w) => {
       const { url } = await w.endpoint();
       w.answers.set(url, ({ body }, nth) => {
@@ -83,7 +83,7 @@ describe('a wake that is relied on', () => {
         return nth === 1 ? { status: 503, retryAfter: '86400' } : { status: 200 };
       });
       await w.publish('orders/1', 'asks for a day');
-      // The queue hides nothing for longer than twelve hours, less two minutes.
+      // The queue hides a message for at most twelve hours, less two minutes.
       await w.sleep(12 * HOUR - 2 * MINUTE - 5_000);
       await w.publish('orders/2', 'slow');
       await w.sleep(DAY / 2 + 5 * MINUTE);
@@ -94,28 +94,28 @@ describe('a wake that is relied on', () => {
     });
   });
 
-  test('is a new one where the old one is to be replaced, and the table is busy', async () => {
+  test('is replaced by a new wake if it is old, even while the table is busy', async () => {
     await inWorld(async (w) => {
       const { id } = await w.endpoint();
-      const errand = later(w);
-      await w.deliveries.leave(id, errand);
-      const due = w.deliveries.due;
+      const task = later(w);
+      await w.deliveries.putTask(id, task);
+      const due = w.deliveries.dueTasks;
       const until = w.log.now + PROCESS_MS;
-      w.deliveries.due = async () => {
+      w.deliveries.dueTasks = async () => {
         throw new Refusal('unavailable', 'busy');
       };
       const busy = await serveEndpoint(deliveringOf(w), id, { id: 'old', isOld: true }, until);
       expect(busy).toEqual({ kind: 'renew', at: w.log.now + 5_000 });
-      w.deliveries.due = due;
-      // The old one is no more: the next does not leave it to that.
+      w.deliveries.dueTasks = due;
+      // The old wake is gone, so the next owner does not count on it.
       const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false }, until);
-      expect(next).toEqual({ kind: 'later', at: errand.due });
+      expect(next).toEqual({ kind: 'later', at: task.due });
     });
   });
 });
 
-describe('an endpoint at rest', () => {
-  test('is asked by more people than a look finds, and all have their attempt', async () => {
+describe('an endpoint in a backoff', () => {
+  test('gets every attempt that callers ask for, even if one look does not find all of them', async () => {
     await inWorld(async (w) => {
       const endpoint = await w.endpoint();
       const { id, url } = endpoint;
@@ -126,17 +126,17 @@ describe('an endpoint at rest', () => {
         body.includes('late') && nth === 1 ? { status: 429, retryAfter: '600', afterMs: 8_000 } : {},
       );
       await w.publish('orders/7', 'late');
-      // While its attempt is under way, so that the owner finds them all when the rest has begun.
+      // Asked while the attempt is under way, so that the owner finds all of them when the backoff has begun.
       await w.sleep(3_000);
       for (const one of delivered) await retryDelivery(managingOf(w), await present(w, endpoint), one.id);
       await w.sleep(DAY);
       expect(w.listed(id).map(ends)).toEqual([...Array(60).fill([200, 200]), [429, 200]]);
       expect(statuses(w, id)).toEqual(Array(61).fill('delivered'));
-      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+      expect([w.tasksOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
     });
   });
 
-  test('under traffic is looked at a few times a second, and by no owner for longer than he lives', async () => {
+  test('under traffic is looked at a few times a second, and by no owner for longer than its process lives', async () => {
     await inWorld(async (w) => {
       const { id, url } = await w.endpoint();
       w.answers.set(url, () => ({ status: 429, retryAfter: '3600' }));
@@ -151,9 +151,9 @@ describe('an endpoint at rest', () => {
       };
       let looks = 0;
       const end = w.log.now + 2 * MINUTE;
-      const { due } = w.deliveries;
-      // Somebody asks during each look.
-      w.deliveries.due = async (...args) => {
+      const { dueTasks: due } = w.deliveries;
+      // A request comes during each look.
+      w.deliveries.dueTasks = async (...args) => {
         looks++;
         if (w.log.now < end) await w.leases.ask(id, w.log.now);
         return await due(...args);
@@ -168,8 +168,44 @@ describe('an endpoint at rest', () => {
       expect(w.queued().deliver).toBeLessThanOrEqual(8);
       w.answers.delete(url);
       await w.sleep(2 * HOUR);
-      expect(saidTo(w, url).sort()).toEqual(['x', 'x', 'y']);
-      expect([w.errandsOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
+      expect(messagesAt(w, url).sort()).toEqual(['x', 'x', 'y']);
+      expect([w.tasksOf(id).size, w.queued().deliver, w.failures]).toEqual([0, 0, []]);
     });
+  });
+});
+
+test('an owner whose renewal was carried out but not answered still releases its lease', async () => {
+  await inWorld(async (w) => {
+    const { url } = await w.endpoint();
+    const { commit } = w.leases;
+    let isLost = false;
+    Object.assign(w.leases, {
+      async commit(...args: Parameters<typeof commit>) {
+        const asks = await commit(...args);
+        if (isLost) return asks;
+        isLost = true;
+        throw new Refusal('unavailable', 'not answered');
+      },
+    });
+    await w.publish('orders/7', ...numbers(200));
+    await w.sleep(12_000);
+    expect([isLost, at(w, url).length]).toEqual([true, 200]);
+    await w.quiet();
+    expect(w.failures).toEqual([]);
+  });
+});
+
+test('a wake outlives the retention of the queue: an endpoint that fails now and then for a month receives everything', async () => {
+  await inWorld(async (w) => {
+    const { id, url } = await w.endpoint();
+    w.answers.set(url, ({ body }, nth) => ({ status: body.includes('bad') && nth < 5 ? 500 : 200 }));
+    for (let day = 0; day < 30; day++) {
+      await w.publish('orders/7', 'bad');
+      await w.publish('orders/8', 'good');
+      await w.sleep(DAY);
+    }
+    await w.sleep(2 * DAY);
+    expect(statuses(w, id)).toEqual(Array(60).fill('delivered'));
+    expect([w.queued().deliver, w.failures]).toEqual([0, []]);
   });
 });

@@ -1,18 +1,18 @@
 /**
- * PROTOCOL.md §13.5 at the door: deliveries as their owner sees them, and what he may ask for again.
+ * PROTOCOL.md §13.5 at the handler: deliveries as callers see them, and requests to send them again.
  * @module
  */
 import { beforeEach, expect, test } from 'vitest';
 import { freshDelivery } from '../../../lambda/webhook/delivery/due-delivery.ts';
 import { publish } from '../../support/domain/json-log.ts';
-import { type DoorWorld, doorWorld } from '../../support/webhooks/webhook-handler.ts';
+import { type HandlerWorld, handlerWorld } from '../../support/webhooks/webhook-handler.ts';
 
-let world: DoorWorld;
+let world: HandlerWorld;
 beforeEach(() => {
-  world = doorWorld();
+  world = handlerWorld();
 });
 
-test('are shown with their attempts, and without what only the hub needs', async () => {
+test('a delivery is shown with its attempts, and without the fields that only the hub needs', async () => {
   const id = await world.created();
   const { now } = world.log;
   const of = {

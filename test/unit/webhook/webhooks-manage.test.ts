@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §13.1, below HTTP: what is written and in which order, and who is asked and woken.
+ * PROTOCOL.md §13.1, below HTTP: which writes are made in which order, and when handshakes and wakes follow.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -35,19 +35,19 @@ async function created(world: ManagingWorld, more: Partial<Settings> = {}): Prom
   return (await createEndpoint(world.managing, { ...SETTINGS, ...more }, BY)).endpoint;
 }
 
-/** Puts an endpoint into a state that others bring about. */
-async function brought(world: ManagingWorld, endpoint: Endpoint, to: Partial<Endpoint>): Promise<Endpoint> {
+/** Stores an endpoint with attributes that a caller cannot set. */
+async function stored(world: ManagingWorld, endpoint: Endpoint, to: Partial<Endpoint>): Promise<Endpoint> {
   const next = { ...endpoint, ...to, version: endpoint.version + 1 };
   expect(await world.stores.endpoints.replace(next)).toBe(true);
   return next;
 }
 
-/** Who listens to the channel of the tests. */
+/** How many endpoints listen to the patterns. */
 const listening = async ({ stores }: ManagingWorld, ...patterns: string[]) =>
   [...(await stores.endpoints.listeners(patterns)).keys()].length;
 
 describe('create', () => {
-  test('writes the row before it listens, and asks for the handshake last', async () => {
+  test('writes the row before the registrations, and asks for the handshake last', async () => {
     const world = managingWorld();
     const calls: string[] = [];
     world.log.hook = (moment) => void (moment.startsWith('before') && calls.push(moment.slice(7)));
@@ -57,23 +57,23 @@ describe('create', () => {
       'endpoints.create',
       'endpoints.listen',
       'endpoints.listen',
-      'deliveries.leave',
+      'deliveries.putTask',
       'leases.ask',
     ]);
     expect(endpoint).toMatchObject({ status: 'pending', version: 1, createdAt: world.log.now });
     expect(endpoint.id).toMatch(/^ep_[a-z0-9]+$/);
-    expect(world.errands(endpoint.id)).toMatchObject([{ kind: 'handshake', due: world.log.now }]);
+    expect(world.tasks(endpoint.id)).toMatchObject([{ kind: 'handshake', due: world.log.now }]);
     expect(world.woken).toEqual([endpoint.id]);
   });
 
-  test('without a handshake it is enabled, and nobody is woken', async () => {
+  test('without a handshake enables the endpoint, and sends no wake', async () => {
     const world = managingWorld();
     const endpoint = await created(world);
     expect(endpoint.status).toBe('enabled');
-    expect([world.woken, world.errands(endpoint.id)]).toEqual([[], []]);
+    expect([world.woken, world.tasks(endpoint.id)]).toEqual([[], []]);
   });
 
-  test('a crash before it listens leaves a row that a change mends', async () => {
+  test('leaves after a crash a row without a registration, which a change completes', async () => {
     const world = managingWorld();
     world.log.hook = (moment) => {
       if (moment === 'before endpoints.listen') throw new Error('crash');
@@ -87,7 +87,7 @@ describe('create', () => {
     expect(await listening(world, 'chat/*')).toBe(1);
   });
 
-  test('takes a secret that is brought, and makes one otherwise', async () => {
+  test('uses the secret of the caller, or makes one', async () => {
     const world = managingWorld();
     const made = await createEndpoint(world.managing, SETTINGS, BY);
     const given = await createEndpoint(world.managing, SETTINGS, { ...BY, secret: 'whsec_mine' });
@@ -96,7 +96,7 @@ describe('create', () => {
     expect(await world.managing.sealer.open(id, sealed)).toEqual({ current: 'whsec_mine' });
   });
 
-  test('each caller has a limit, and all together have one', async () => {
+  test('has a limit for each caller, and one for all together', async () => {
     const world = managingWorld();
     const { stores, managing } = world;
     const one = await created(world);
@@ -113,7 +113,7 @@ describe('create', () => {
 });
 
 describe('list', () => {
-  test('fills a page with what the caller sees, however rare that is, and says no more than there is', async () => {
+  test('fills a page with visible endpoints, however rare they are, and reveals nothing about others', async () => {
     const world = managingWorld();
     const one = await created(world);
     await world.stores.endpoints.remove(one.id);
@@ -129,11 +129,11 @@ describe('list', () => {
     expect(first.next).toBe('ep_1200');
     const second = await listEndpoints(world.managing, sees, { after: 'ep_1200', limit: 2 });
     expect(second.endpoints.map(({ id }) => id)).toEqual(['ep_1300', 'ep_1400']);
-    // The 99 that come after are of others.
+    // The 99 endpoints after it belong to other callers.
     expect(second.next).toBeUndefined();
   });
 
-  test('what the caller does not see is as what is not there', async () => {
+  test('answers alike for an endpoint that is not visible and for one that does not exist', async () => {
     const world = managingWorld();
     const { id } = await created(world);
     const messageOf = async (asked: string) =>
@@ -143,7 +143,7 @@ describe('list', () => {
 });
 
 describe('change', () => {
-  test('listens to new patterns before the row has them, and leaves the old ones after', async () => {
+  test('registers new patterns before the row has them, and removes old registrations afterwards', async () => {
     const world = managingWorld();
     const endpoint = await created(world, { channels: ['a', 'b'] });
     const calls: string[] = [];
@@ -159,7 +159,7 @@ describe('change', () => {
     expect([await listening(world, 'a'), await listening(world, 'b', 'c')]).toEqual([0, 1]);
   });
 
-  test('an earlier moment stays when a pattern is named again', async () => {
+  test('keeps the earlier moment of a pattern that is named again', async () => {
     const world = managingWorld();
     const endpoint = await created(world);
     const since = world.log.now;
@@ -169,7 +169,7 @@ describe('change', () => {
     expect(await world.stores.endpoints.listeners(['new'])).toEqual(new Map([[endpoint.id, world.log.now]]));
   });
 
-  test('of two changes at the same moment one is refused, and takes nothing back that the other may want', async () => {
+  test('refuses one of two changes at the same moment, and keeps the registrations that the other may need', async () => {
     const world = managingWorld();
     const endpoint = await created(world, { channels: ['a'] });
     await changeEndpoint(world.managing, endpoint, { channels: ['b'] });
@@ -185,12 +185,12 @@ describe('change', () => {
   const url = 'https://example.org/';
   test.each([
     ['a stop', enabled, false, { enabled: false }, 'disabled', false],
-    ['a stop of what has not agreed', pending, true, { enabled: false }, 'disabled', false],
-    ['a change of what is stopped', disabled, false, { url }, 'disabled', false],
+    ['a stop of a pending endpoint', pending, true, { enabled: false }, 'disabled', false],
+    ['a change of a disabled endpoint', disabled, false, { url }, 'disabled', false],
     ['a start', disabled, false, { enabled: true }, 'enabled', false],
-    ['a start of what has to agree', disabled, true, { enabled: true }, 'pending', true],
+    ['a start of an endpoint with a handshake', disabled, true, { enabled: true }, 'pending', true],
     [
-      'a start without what it had to agree to',
+      'a start without the handshake that it had',
       disabled,
       true,
       { enabled: true, handshake: false },
@@ -198,33 +198,33 @@ describe('change', () => {
       false,
     ],
     ['another URL', enabled, false, { url }, 'enabled', false],
-    ['another URL that has to agree', enabled, true, { url }, 'pending', true],
+    ['another URL of an endpoint with a handshake', enabled, true, { url }, 'pending', true],
     ['another URL before the first agreed', pending, true, { url }, 'pending', true],
     ['another URL, stopped', enabled, true, { url, enabled: false }, 'disabled', false],
     ['the same URL', enabled, true, { url: SETTINGS.url }, 'enabled', false],
     ['a handshake', enabled, false, { handshake: true }, 'pending', true],
     ['no handshake any more', pending, true, { handshake: false }, 'enabled', false],
-    ['another rate while it is asked', pending, true, { rate: 60 }, 'pending', false],
+    ['another rate of a pending endpoint', pending, true, { rate: 60 }, 'pending', false],
     ['nothing', enabled, true, {}, 'enabled', false],
-  ] as const)('%s', async (_name, from, handshake, change, status, isAsked) => {
+  ] as const)('makes the right state: %s', async (_name, from, handshake, change, status, isAsked) => {
     const world = managingWorld();
-    const endpoint = await brought(world, await created(world), { ...from, handshake });
+    const endpoint = await stored(world, await created(world), { ...from, handshake });
     const after = await changeEndpoint(world.managing, endpoint, change);
     expect(after.status).toBe(status);
-    expect(world.errands(endpoint.id).map(({ kind }) => kind)).toEqual(isAsked ? ['handshake'] : []);
+    expect(world.tasks(endpoint.id).map(({ kind }) => kind)).toEqual(isAsked ? ['handshake'] : []);
     expect(await world.stores.endpoints.get(endpoint.id)).toEqual(after);
   });
 
-  test('a reason says who stopped it, until it is started', async () => {
+  test('keeps the reason of a disabled endpoint until it is enabled', async () => {
     const world = managingWorld();
-    const gone = await brought(world, await created(world), { status: 'disabled', reason: 'gone' });
+    const gone = await stored(world, await created(world), { status: 'disabled', reason: 'gone' });
     const renamed = await changeEndpoint(world.managing, gone, { description: 'x' });
     const stopped = await changeEndpoint(world.managing, renamed, { enabled: false });
     const started = await enableEndpoint(world.managing, stopped);
     expect([renamed, stopped, started].map(({ reason }) => reason)).toEqual(['gone', 'asked', undefined]);
   });
 
-  test('enabled it begins as if it had never failed; before it has agreed it cannot be', async () => {
+  test('that enables an endpoint forgets its failures, and is refused before the endpoint has agreed', async () => {
     const world = managingWorld();
     const { managing, stores, log } = world;
     const endpoint = await created(world);
@@ -240,11 +240,11 @@ describe('change', () => {
     expect([(await healthOf(managing, described)).failures, world.woken]).toEqual([7, []]);
     const again = await enableEndpoint(managing, described);
     expect([await healthOf(managing, again), world.woken]).toEqual([HEALTHY, [id]]);
-    const waiting = await brought(world, again, { status: 'pending', handshake: true });
+    const waiting = await stored(world, again, { status: 'pending', handshake: true });
     expect(await codeOf(enableEndpoint(managing, waiting))).toBe('webhook_conflict');
   });
 
-  test('what another URL did is not held against this one', async () => {
+  test('of the URL forgets the failures of the previous one', async () => {
     const world = managingWorld();
     const endpoint = await created(world);
     world.log.now += 1;
@@ -254,7 +254,7 @@ describe('change', () => {
   });
 });
 
-test('removed, it listens to nothing before it is gone', async () => {
+test('a removal removes the registrations before the row', async () => {
   const world = managingWorld();
   const endpoint = await created(world, { channels: ['a', 'b'] });
   const calls: string[] = [];
@@ -263,7 +263,7 @@ test('removed, it listens to nothing before it is gone', async () => {
   expect(calls).toEqual(['endpoints.unlisten', 'endpoints.unlisten', 'endpoints.remove']);
 });
 
-test('a rotated secret signs beside the new one for a day', async () => {
+test('after a rotation the previous secret also signs for a day', async () => {
   const world = managingWorld();
   const endpoint = await created(world);
   const { endpoint: after, secret } = await rotateSecret(world.managing, endpoint, undefined);

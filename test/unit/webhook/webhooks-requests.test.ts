@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §13.5, below HTTP: what people ask of an endpoint becomes an errand, and what they see of its deliveries.
+ * PROTOCOL.md §13.5, below HTTP: requests of callers become tasks, and which deliveries callers see.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -54,36 +54,39 @@ async function delivered(world: ManagingWorld, endpoint: Endpoint, more: Partial
   expect(await world.stores.deliveries.put(endpoint.id, delivery)).toBe(true);
 }
 
-describe('errands', () => {
-  test('a test is left before its owner is told, and its delivery has a name before there is one', async () => {
-    const { managing, endpoint, log, errands, woken } = await worldWith();
+describe('tasks', () => {
+  test('a test is stored before its owner is told, and its delivery has an id before it exists', async () => {
+    const { managing, endpoint, log, tasks, woken } = await worldWith();
     const calls: string[] = [];
     log.hook = (moment) => void (moment.startsWith('before') && calls.push(moment.slice(7)));
     const id = await sendTest(managing, endpoint);
-    expect(calls).toEqual(['deliveries.leave', 'leases.ask']);
-    expect(errands(endpoint.id)).toMatchObject([{ kind: 'test', due: log.now }]);
+    expect(calls).toEqual(['deliveries.putTask', 'leases.ask']);
+    expect(tasks(endpoint.id)).toMatchObject([{ kind: 'test', due: log.now }]);
     expect(id).toMatch(/^msg_\d{13}_test_[A-Za-z0-9]+$/);
     expect(woken).toEqual([endpoint.id]);
   });
 
-  test('the owner gives a test the very name that was told', async () => {
+  test('the delivery of a test has the id that the caller received', async () => {
     const world = webhookWorld({ random: () => 0.5 });
     const { log, endpoints, deliveries, leases, received, time } = world;
     const { managing } = managingWorld();
     const wake = async (id: string) => world.wake(id);
-    const desk = { ...managing, log, endpoints, deliveries, leases, clock: () => log.now, wake };
+    const inWorld = { ...managing, log, endpoints, deliveries, leases, clock: () => log.now, wake };
     await time.until(
       (async () => {
         const endpoint = await world.endpoint();
-        const id = await sendTest(desk, endpoint);
+        const id = await sendTest(inWorld, endpoint);
         await world.quiet();
-        expect(received.map((letter) => letter.id)).toEqual([id]);
-        expect(await readDelivery(desk, endpoint, id)).toMatchObject({ kind: 'test', status: 'delivered' });
+        expect(received.map((request) => request.id)).toEqual([id]);
+        expect(await readDelivery(inWorld, endpoint, id)).toMatchObject({
+          kind: 'test',
+          status: 'delivered',
+        });
       })(),
     );
   });
 
-  test('an owner who will look once more is not woken', async () => {
+  test('no wake is sent while an owner will look once more', async () => {
     const { managing, endpoint, stores, log, woken } = await worldWith();
     await stores.leases.take(endpoint.id, { owner: 'owner', until: log.now + 1_000 }, log.now);
     await sendTest(managing, endpoint);
@@ -93,20 +96,20 @@ describe('errands', () => {
     expect(woken).toEqual([endpoint.id]);
   });
 
-  test('a recovery is of what was so when it was asked for', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('a recovery concerns the deliveries at the moment of the request', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     await recover(managing, endpoint, log.now - DAY_MS);
-    expect(errands(endpoint.id)).toMatchObject([
+    expect(tasks(endpoint.id)).toMatchObject([
       { kind: 'recover', since: log.now - DAY_MS, until: log.now, due: log.now, after: '' },
     ]);
   });
 
-  test('one attempt more of a delivery that there is', async () => {
+  test('one more attempt needs a delivery that exists', async () => {
     const world = await worldWith();
     const { managing, endpoint } = world;
     await delivered(world, endpoint, { status: 'sending' });
     await retryDelivery(managing, endpoint, 'msg_1');
-    expect(world.errands(endpoint.id)).toMatchObject([{ kind: 'once', delivery: 'msg_1' }]);
+    expect(world.tasks(endpoint.id)).toMatchObject([{ kind: 'once', delivery: 'msg_1' }]);
     expect(await codeOf(retryDelivery(managing, endpoint, 'msg_2'))).toBe('delivery_not_found');
     world.log.now += DELIVERIES_KEPT_MS;
     expect(await codeOf(retryDelivery(managing, endpoint, 'msg_1'))).toBe('delivery_not_found');
@@ -116,7 +119,7 @@ describe('errands', () => {
     ['enabled', 'done', 'webhook_conflict', 'done', 'done', 'done'],
     ['disabled', 'done', 'webhook_conflict', 'done', 'webhook_conflict', 'webhook_conflict'],
     ['pending', 'webhook_conflict', 'done', 'webhook_conflict', 'webhook_conflict', 'webhook_conflict'],
-  ] as const)('of an endpoint that is %s', async (status, ...codes) => {
+  ] as const)('for an endpoint that is %s are allowed or refused', async (status, ...codes) => {
     const world = await worldWith({ status });
     const { managing, endpoint } = world;
     await delivered(world, endpoint, {});
@@ -129,44 +132,44 @@ describe('errands', () => {
       recover(managing, endpoint, 0),
     ];
     expect(await Promise.all(asked.map(codeOf))).toEqual(codes);
-    expect(world.errands(endpoint.id)).toHaveLength(codes.filter((code) => code === 'done').length);
+    expect(world.tasks(endpoint.id)).toHaveLength(codes.filter((code) => code === 'done').length);
   });
 });
 
 describe('replay', () => {
-  test('from an offset, to the end at this moment', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('goes from an offset to the end at this moment', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     const from = await publish(log, 1);
     const to = await publish(log, 2, 3);
     await replay(managing, endpoint, CHANNEL, from);
     await publish(log, 4);
-    const [errand] = errands(endpoint.id);
-    expect(errand).toMatchObject({ kind: 'range', channel: CHANNEL, from, to, since: 0, due: log.now });
-    expect(errand).toMatchObject({ run: expect.stringMatching(/./) });
+    const [task] = tasks(endpoint.id);
+    expect(task).toMatchObject({ kind: 'range', channel: CHANNEL, from, to, since: 0, due: log.now });
+    expect(task).toMatchObject({ run: expect.stringMatching(/./) });
   });
 
-  test('two of the same are two', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('twice from the same offset makes two runs', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     await publish(log, 1);
     await replay(managing, endpoint, CHANNEL, 'beginning');
     await replay(managing, endpoint, CHANNEL, BEGINNING);
-    const [one, other] = errands(endpoint.id).map((errand) => (errand.kind === 'range' ? errand : undefined));
+    const [one, other] = tasks(endpoint.id).map((task) => (task.kind === 'range' ? task : undefined));
     expect(one?.from).toEqual(other?.from);
     expect(one?.run).not.toBe(other?.run);
   });
 
-  test('since a moment, from the first that is not older', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('since a moment begins at the first message that is not older', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     await publish(log, 1);
     log.now += DAY_MS;
     const since = log.now;
     await publish(log, 2);
     await replay(managing, endpoint, CHANNEL, { since });
-    expect(errands(endpoint.id)).toMatchObject([{ from: { entry: 2, index: 0 }, since }]);
+    expect(tasks(endpoint.id)).toMatchObject([{ from: { entry: 2, index: 0 }, since }]);
   });
 
-  test('what has left the log is refused by its offset, and left out of what is asked for by time', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('from an offset that left the log is refused, and by time begins at the oldest message', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     await publish(log, 1);
     log.now += 6 * DAY_MS;
     await publish(log, 2);
@@ -175,11 +178,11 @@ describe('replay', () => {
     await replay(managing, endpoint, CHANNEL, { since: 0 });
     await replay(managing, endpoint, CHANNEL, 'beginning');
     const from = { entry: 2, index: 0 };
-    expect(errands(endpoint.id)).toMatchObject([{ from }, { from }]);
+    expect(tasks(endpoint.id)).toMatchObject([{ from }, { from }]);
   });
 
   test.each([[{ entry: 2, index: 1 }], [{ entry: 3, index: 0 }]])(
-    'an offset past the end is of another life: %j',
+    'from an offset past the end is refused, since it is of another life: %j',
     async (from) => {
       const { managing, endpoint, log } = await worldWith();
       await publish(log, 1);
@@ -187,33 +190,33 @@ describe('replay', () => {
     },
   );
 
-  test('a publish on its way is not of it: it comes as what is new', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('leaves out a publish that is under way, which comes as a new message', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     const to = await publish(log, 1);
     await losePublish(log);
     await replay(managing, endpoint, CHANNEL, 'beginning');
-    expect(errands(endpoint.id)).toMatchObject([{ to }]);
+    expect(tasks(endpoint.id)).toMatchObject([{ to }]);
   });
 
-  test('of nothing there is nothing to do', async () => {
-    const { managing, endpoint, log, errands, woken } = await worldWith();
+  test('of an empty range leaves no task', async () => {
+    const { managing, endpoint, log, tasks, woken } = await worldWith();
     await replay(managing, endpoint, 'chat/unborn', 'beginning');
     await replay(managing, endpoint, 'chat/unborn', { since: 0 });
     const end = await publish(log, 1);
     await replay(managing, endpoint, CHANNEL, end);
-    expect([errands(endpoint.id), woken]).toEqual([[], []]);
+    expect([tasks(endpoint.id), woken]).toEqual([[], []]);
   });
 
-  test('only of channels that the endpoint gets', async () => {
-    const { managing, endpoint, log, errands } = await worldWith();
+  test('is refused for channels that the endpoint does not listen to', async () => {
+    const { managing, endpoint, log, tasks } = await worldWith();
     await append(log, requestOf([1], { channel: 'secret' }));
     await append(log, requestOf([1], { channel: 'chat' }));
     for (const channel of ['secret', 'chat', 'other/1'])
       expect(await codeOf(replay(managing, endpoint, channel, 'beginning'))).toBe('bad_request');
-    expect(errands(endpoint.id)).toEqual([]);
+    expect(tasks(endpoint.id)).toEqual([]);
   });
 
-  test('in explicit mode a channel that nobody made is unknown', async () => {
+  test('in explicit mode is refused for a channel that was not created', async () => {
     const { managing, endpoint, log } = await worldWith();
     const explicit = { ...managing, log: { ...log, channelCreation: 'explicit' as const } };
     expect(await codeOf(replay(explicit, endpoint, CHANNEL, 'beginning'))).toBe('channel_not_found');
@@ -221,7 +224,7 @@ describe('replay', () => {
 });
 
 describe('the log of deliveries', () => {
-  test('pages from the latest, and leaves out what has expired', async () => {
+  test('has pages from the latest delivery on, without expired ones', async () => {
     const world = await worldWith();
     const { managing, endpoint, log } = world;
     await delivered(world, endpoint, { id: 'msg_0', expiresAt: log.now });
@@ -234,7 +237,7 @@ describe('the log of deliveries', () => {
     expect(await codeOf(readDelivery(managing, endpoint, 'msg_0'))).toBe('delivery_not_found');
   });
 
-  test('looks on for what is rare, and gives up with a place to go on from', async () => {
+  test('reads several pages for a rare status, and then answers where to continue', async () => {
     const world = await worldWith();
     const { managing, endpoint } = world;
     await delivered(world, endpoint, { id: 'msg_100', status: 'delivered' });

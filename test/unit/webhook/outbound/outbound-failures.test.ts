@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type SenderSettings, senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
-import { keeping, letterTo } from '../../../support/webhooks/webhook-request.ts';
+import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts';
 import { certificateFor } from '../../../support/wire/certificate.ts';
 import {
   closedPort,
@@ -37,7 +37,7 @@ const onceAsked = (act: (socket: Socket) => void) =>
 const saying = (text: string | Uint8Array) => onceAsked((socket) => void socket.end(text));
 
 const postTo = async ({ port }: { port: number }, scheme = 'http', from = sender()) =>
-  await from.post(letterTo(`${scheme}://localhost:${port}/`));
+  await from.post(requestTo(`${scheme}://localhost:${port}/`));
 
 describe('dns_error', () => {
   test.each(['ENOTFOUND', 'ENODATA', 'EAI_AGAIN', 'ESERVFAIL', 'ETIMEOUT', 'ETIMEDOUT', 'ECONNREFUSED'])(
@@ -47,14 +47,14 @@ describe('dns_error', () => {
       const from = sender({
         resolve: () => Promise.reject(Object.assign(new Error(code), { code, syscall: 'queryA' })),
       });
-      expect(await from.post(letterTo('http://hooks.example/'))).toEqual(error('dns_error'));
+      expect(await from.post(requestTo('http://hooks.example/'))).toEqual(error('dns_error'));
       expect(dials()).toBe(0);
     },
   );
 
   test('it has no address, or fails in a way of its own', async () => {
     for (const resolve of [async () => [], () => Promise.reject('what?')]) {
-      expect(await sender({ resolve }).post(letterTo('http://hooks.example/'))).toEqual(error('dns_error'));
+      expect(await sender({ resolve }).post(requestTo('http://hooks.example/'))).toEqual(error('dns_error'));
     }
   });
 });
@@ -62,7 +62,7 @@ describe('dns_error', () => {
 describe('connection_refused', () => {
   test('nobody listens, at one address or two', async () => {
     const port = await closedPort();
-    expect(await sender().post(letterTo(`http://127.0.0.1:${port}/`))).toEqual(error('connection_refused'));
+    expect(await sender().post(requestTo(`http://127.0.0.1:${port}/`))).toEqual(error('connection_refused'));
     expect(await postTo({ port })).toEqual(error('connection_refused'));
     expect(await postTo({ port }, 'https')).toEqual(error('connection_refused'));
   });
@@ -163,7 +163,7 @@ describe('timeout', () => {
 
   test('its name server does not answer, and nobody is dialled', async () => {
     const dials = countDials();
-    const outcome = await hurried({ resolve: never }).post(letterTo('http://hooks.example/'));
+    const outcome = await hurried({ resolve: never }).post(requestTo('http://hooks.example/'));
     expect(outcome).toEqual(error('timeout'));
     expect(outcome.ms).toSatisfy(isInTime);
     expect(dials()).toBe(0);
@@ -293,7 +293,7 @@ describe('the status decides, however odd the rest of the answer is', () => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'));
     });
     const url = `http://127.0.0.1:${server.port}/`;
-    const outcome = await sender().post(letterTo(url, { body: 'a'.repeat(4 * 1024 * 1024) }));
+    const outcome = await sender().post(requestTo(url, { body: 'a'.repeat(4 * 1024 * 1024) }));
     expect(outcome).toMatchObject({ kind: 'answer', status: 200 });
   });
 

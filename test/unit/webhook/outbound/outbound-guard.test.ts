@@ -11,7 +11,7 @@ import { guardedAgents } from '../../../../lambda/webhook/outbound/guard.ts';
 import type { Resolve } from '../../../../lambda/webhook/outbound/resolve.ts';
 import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
 import type { SendResult } from '../../../../lambda/webhook/webhook-ports.ts';
-import { keeping, letterTo } from '../../../support/webhooks/webhook-request.ts';
+import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts';
 import { HOSTILE } from '../../../support/wire/addresses.ts';
 import { countDials, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
 
@@ -42,9 +42,9 @@ describe('a hostile address', () => {
     const dials = countDials();
     const { resolve } = nameServer([address]);
     const sender = deployed(port, resolve);
-    expect(await sender.post(letterTo(`https://${host}:${port}/`))).toEqual(blocked);
-    expect(await sender.post(letterTo(`https://hooks.example:${port}/`))).toEqual(blocked);
-    expect(await sender.ask(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
+    expect(await sender.post(requestTo(`https://${host}:${port}/`))).toEqual(blocked);
+    expect(await sender.post(requestTo(`https://hooks.example:${port}/`))).toEqual(blocked);
+    expect(await sender.askHandshake(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 
@@ -55,8 +55,8 @@ describe('a hostile address', () => {
       const dials = countDials();
       const sender = local(nameServer([address]).resolve);
       const literal = isIPv6(address) ? `[${address}]` : address;
-      expect(await sender.post(letterTo(`http://hooks.example:${port}/`))).toEqual(blocked);
-      expect(await sender.post(letterTo(`http://${literal}:${port}/`))).toEqual(blocked);
+      expect(await sender.post(requestTo(`http://hooks.example:${port}/`))).toEqual(blocked);
+      expect(await sender.post(requestTo(`http://${literal}:${port}/`))).toEqual(blocked);
       expect([accepts(), dials()]).toEqual([0, 0]);
     },
   );
@@ -75,7 +75,7 @@ describe('a hostile address', () => {
       const refused = new Promise((answered, failed) => {
         call.on('response', answered).on('error', failed).end();
       });
-      await expect(refused, host).rejects.toMatchObject({ name: 'DialFailure', kind: 'blocked' });
+      await expect(refused, host).rejects.toMatchObject({ name: 'OutboundFailure', kind: 'blocked' });
     }
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
@@ -84,7 +84,7 @@ describe('a hostile address', () => {
     const { port, accepts } = await httpLoopback(keeping().listener);
     const dials = countDials();
     const { resolve, asked } = nameServer(['127.0.0.1']);
-    const outcome = await local(resolve).post(letterTo(`http://hooks.example:${port}/`));
+    const outcome = await local(resolve).post(requestTo(`http://hooks.example:${port}/`));
     expect(outcome).toMatchObject({ kind: 'answer', status: 200 });
     expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
   });
@@ -100,10 +100,10 @@ describe('a name that changes its mind', () => {
     const { resolve, asked } = nameServer(['127.0.0.1'], ['10.0.0.1'], ['127.0.0.1', '10.0.0.1']);
     const sender = local(resolve);
     const url = `http://hooks.example:${port}/`;
-    expect(await sender.post(letterTo(url))).toMatchObject({ kind: 'answer', status: 204 });
+    expect(await sender.post(requestTo(url))).toMatchObject({ kind: 'answer', status: 204 });
     expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
-    expect(await sender.post(letterTo(url))).toEqual(blocked);
-    expect(await sender.post(letterTo(url))).toEqual(blocked);
+    expect(await sender.post(requestTo(url))).toEqual(blocked);
+    expect(await sender.post(requestTo(url))).toEqual(blocked);
     expect([accepts(), dials(), asked()]).toEqual([1, 1, 3]);
   });
 
@@ -118,7 +118,7 @@ describe('a name that changes its mind', () => {
     const { port, accepts } = await loopback();
     const dials = countDials();
     const sender = deployed(port, nameServer(addresses).resolve);
-    expect(await sender.post(letterTo(`https://hooks.example:${port}/`))).toEqual(blocked);
+    expect(await sender.post(requestTo(`https://hooks.example:${port}/`))).toEqual(blocked);
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 
@@ -126,7 +126,7 @@ describe('a name that changes its mind', () => {
     const { port } = await loopback((socket) => socket.destroy());
     const dials = countDials();
     const many = Array.from({ length: 4_000 }, (_, n) => `127.0.${n >> 8}.${n & 255}`).slice(2);
-    await local(nameServer(many).resolve).post(letterTo(`http://hooks.example:${port}/`));
+    await local(nameServer(many).resolve).post(requestTo(`http://hooks.example:${port}/`));
     expect(dials()).toBe(8);
   });
 });
@@ -139,11 +139,11 @@ describe('a redirect is an answer like any other', () => {
       (_request, response) => void response.writeHead(status, { location }).end(),
     );
     const sender = local();
-    expect(await sender.post(letterTo(`http://127.0.0.1:${door.port}/`))).toMatchObject({
+    expect(await sender.post(requestTo(`http://127.0.0.1:${door.port}/`))).toMatchObject({
       kind: 'answer',
       status,
     });
-    expect(await sender.ask(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
+    expect(await sender.askHandshake(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
       kind: 'answer',
       status,
     });
@@ -156,7 +156,7 @@ describe('the hub does not call itself', () => {
     const { port, accepts } = await loopback();
     const dials = countDials();
     const sender = local(undefined, [`localhost:${port}`]);
-    expect(await sender.post(letterTo(`http://${host}:${port}/channels/a`))).toEqual(blocked);
+    expect(await sender.post(requestTo(`http://${host}:${port}/channels/a`))).toEqual(blocked);
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 });
@@ -164,7 +164,7 @@ describe('the hub does not call itself', () => {
 test.each(['', ' ', 'https://hub.example/', 'hub.example/ws', 'hub.example:x', 'u@hub.example'])(
   'a host of its own that guards nothing is a defect, told at start: %j',
   (own) => {
-    expect(() => local(undefined, ['localhost:1', own])).toThrow('is no host of the hub');
+    expect(() => local(undefined, ['localhost:1', own])).toThrow('is not a host of the hub');
   },
 );
 
@@ -178,6 +178,6 @@ test.each([
   const dials = countDials();
   const { resolve, asked } = nameServer(['1.1.1.1']);
   const sender = senderTo({ rules: { isInsecureAllowed: false, ownHosts: [] }, resolve, deadlineMs: 500 });
-  expect(await sender.post(letterTo(url))).toEqual(blocked);
+  expect(await sender.post(requestTo(url))).toEqual(blocked);
   expect([dials(), asked()]).toEqual([0, 0]);
 });

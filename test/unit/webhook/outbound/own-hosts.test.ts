@@ -3,7 +3,7 @@
  */
 import { expect, test } from 'vitest';
 import { hostsOfRuntime } from '../../../../lambda/webhook/outbound/own-hosts.ts';
-import { ownPlace, parseTarget } from '../../../../lambda/webhook/outbound/target.ts';
+import { parseOwnHost, parseTarget } from '../../../../lambda/webhook/outbound/target.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 
 test.each([
@@ -16,7 +16,7 @@ test.each([
   [{ AWS_ENDPOINT_URL: 'not a URL' }, []],
 ])('%j', (env, hosts) => {
   expect(hostsOfRuntime(env)).toEqual(hosts);
-  for (const host of hosts) expect(() => ownPlace(host)).not.toThrow();
+  for (const host of hosts) expect(() => parseOwnHost(host)).not.toThrow();
 });
 
 test.each(['127.0.0.1', 'localhost', '127.1.2.3', '[::1]', '2130706433', 'app.localhost'])(

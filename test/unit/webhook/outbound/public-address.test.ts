@@ -1,8 +1,9 @@
 /**
- * What is public: tables of what is known to be special, and rules that hold for every address.
+ * Which addresses are public: tables of special addresses, rules that hold for every address, and a foreign library.
  * @module
  */
 import fc from 'fast-check';
+import ipaddr from 'ipaddr.js';
 import { describe, expect, test } from 'vitest';
 import { isLoopback, isPublic } from '../../../../lambda/webhook/outbound/public-address.ts';
 import { GOOD, HOSTILE } from '../../../support/wire/addresses.ts';
@@ -57,6 +58,30 @@ describe('isPublic', () => {
       else if (first >= 224 || [0, 10, 127].includes(first))
         expect(seen).toEqual([false, false, false, false]);
     }
+  });
+});
+
+describe('ipaddr.js', () => {
+  test.each([
+    ['::127.0.0.1', 'ipv4Mapped'],
+    ['::ffff:127.0.0.1', 'ipv4Mapped'],
+    ['::7f00:1', 'unicast'],
+  ])('calls %s %s, and isPublic refuses it', (address, range) => {
+    expect(ipaddr.parse(address).range()).toBe(range);
+    expect(isPublic(address)).toBe(false);
+  });
+
+  test('knows another spelling of an IPv4-compatible address than URLs have', () => {
+    expect(new URL('https://[::127.0.0.1]/').hostname).toBe('[::7f00:1]');
+  });
+
+  test('calls every address unicast that isPublic accepts', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (address) => {
+        if (isPublic(address)) expect(ipaddr.parse(address).range(), address).toBe('unicast');
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });
 

@@ -14,7 +14,7 @@ const NEXT = Buffer.from('the key that comes after it, as long');
 const OTHER = Buffer.from('a key of another hub, somewhere else');
 const SECRETS: Secrets = { current: SECRET, previous: undefined };
 
-const vault = (...keys: readonly Uint8Array[]) => secretSealer(async () => keys);
+const sealer = (...keys: readonly Uint8Array[]) => secretSealer(async () => keys);
 
 const secrets = fc.record({
   current: fc.string({ minLength: 1 }),
@@ -24,15 +24,15 @@ const secrets = fc.record({
 test('what was sealed is opened, whatever it is', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string(), secrets, fc.uint8Array({ minLength: 32 }), async (endpoint, kept, key) => {
-      const sealed = await vault(key).seal(endpoint, kept);
+      const sealed = await sealer(key).seal(endpoint, kept);
       expect(sealed).toMatch(/^v1\.[A-Za-z0-9_-]+$/);
-      expect(await vault(key).open(endpoint, sealed)).toEqual(kept);
+      expect(await sealer(key).open(endpoint, sealed)).toEqual(kept);
     }),
   );
 });
 
 test('nothing of it shows, and it is another text each time', async () => {
-  const { seal } = vault(KEY);
+  const { seal } = sealer(KEY);
   const seals = await Promise.all(Array.from({ length: 20 }, () => seal('ep_1', SECRETS)));
   expect(new Set(seals).size).toBe(20);
   const shown = seals.map((sealed) => Buffer.from(sealed.slice(3), 'base64url').toString('latin1')).join();
@@ -41,12 +41,12 @@ test('nothing of it shows, and it is another text each time', async () => {
 });
 
 test('a key that was replaced still opens, and no longer seals', async () => {
-  const before = await vault(KEY).seal('ep_1', SECRETS);
-  const rotated = vault(NEXT, KEY);
+  const before = await sealer(KEY).seal('ep_1', SECRETS);
+  const rotated = sealer(NEXT, KEY);
   expect(await rotated.open('ep_1', before)).toEqual(SECRETS);
   const after = await rotated.seal('ep_1', SECRETS);
-  expect(await vault(NEXT).open('ep_1', after)).toEqual(SECRETS);
-  await expect(vault(KEY).open('ep_1', after)).rejects.toThrow('cannot be opened');
+  expect(await sealer(NEXT).open('ep_1', after)).toEqual(SECRETS);
+  await expect(sealer(KEY).open('ep_1', after)).rejects.toThrow('cannot be opened');
 });
 
 test('what another process sealed with a newer key is opened, and what nobody did is looked for once', async () => {
@@ -56,10 +56,10 @@ test('what another process sealed with a newer key is opened, and what nobody di
     looks.push(isMissed);
     return isMissed ? after : before;
   });
-  expect(await behind.open('ep_1', await vault(KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
+  expect(await behind.open('ep_1', await sealer(KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
   expect(looks).toEqual([false]);
-  expect(await behind.open('ep_1', await vault(NEXT, KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
-  await expect(behind.open('ep_1', await vault(OTHER).seal('ep_1', SECRETS))).rejects.toThrow(
+  expect(await behind.open('ep_1', await sealer(NEXT, KEY).seal('ep_1', SECRETS))).toEqual(SECRETS);
+  await expect(behind.open('ep_1', await sealer(OTHER).seal('ep_1', SECRETS))).rejects.toThrow(
     'cannot be opened',
   );
   expect(looks).toEqual([false, false, true, false, true]);
@@ -69,7 +69,7 @@ test('what another process sealed with a newer key is opened, and what nobody di
 
 describe('is not opened', () => {
   const refused = async (sealed: string, endpoint = 'ep_1', keys: readonly Uint8Array[] = [KEY]) => {
-    const error: unknown = await vault(...keys)
+    const error: unknown = await sealer(...keys)
       .open(endpoint, sealed)
       .catch((failure: unknown) => failure);
     expect(error).toBeInstanceOf(Error);
@@ -77,17 +77,17 @@ describe('is not opened', () => {
   };
 
   test('for another endpoint', async () => {
-    await refused(await vault(KEY).seal('ep_2', SECRETS));
+    await refused(await sealer(KEY).seal('ep_2', SECRETS));
   });
 
   test('with other keys, or none', async () => {
-    const sealed = await vault(KEY).seal('ep_1', SECRETS);
+    const sealed = await sealer(KEY).seal('ep_1', SECRETS);
     await refused(sealed, 'ep_1', [OTHER, NEXT]);
     await refused(sealed, 'ep_1', []);
   });
 
   test('with any one bit of it flipped', async () => {
-    const sealed = Buffer.from((await vault(KEY).seal('ep_1', SECRETS)).slice(3), 'base64url');
+    const sealed = Buffer.from((await sealer(KEY).seal('ep_1', SECRETS)).slice(3), 'base64url');
     for (let bit = 0; bit < sealed.byteLength * 8; bit++) {
       const changed = Buffer.from(sealed);
       changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
@@ -96,7 +96,7 @@ describe('is not opened', () => {
   });
 
   test('cut short at any place, or of another form', async () => {
-    const sealed = await vault(KEY).seal('ep_1', SECRETS);
+    const sealed = await sealer(KEY).seal('ep_1', SECRETS);
     for (let length = 0; length < sealed.length; length++) await refused(sealed.slice(0, length));
     for (const text of [`v2.${sealed.slice(3)}`, `${sealed}AAAA`, sealed.slice(3), SECRET])
       await refused(text);
@@ -104,12 +104,12 @@ describe('is not opened', () => {
 });
 
 test('there has to be a key to seal with, and what fails to find it is told', async () => {
-  await expect(vault().seal('ep_1', SECRETS)).rejects.toThrow('no key to seal with');
+  await expect(sealer().seal('ep_1', SECRETS)).rejects.toThrow('no key to seal with');
   const broken = secretSealer(() => Promise.reject(new Error('throttled')));
   await expect(broken.seal('ep_1', SECRETS)).rejects.toThrow('throttled');
-  await expect(broken.open('ep_1', await vault(KEY).seal('ep_1', SECRETS))).rejects.toThrow('throttled');
+  await expect(broken.open('ep_1', await sealer(KEY).seal('ep_1', SECRETS))).rejects.toThrow('throttled');
 });
 
 test('new secrets are good ones', () => {
-  expect(isSecret(vault(KEY).newSecret())).toBe(true);
+  expect(isSecret(sealer(KEY).newSecret())).toBe(true);
 });

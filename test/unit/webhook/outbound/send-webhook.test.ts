@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
 import { newSecret } from '../../../../lambda/webhook/outbound/standard-webhooks.ts';
 import { KEPT_ANSWER_BYTES, MAX_ANSWER_BYTES } from '../../../../protocol/limits.ts';
-import { keeping, letterTo, SECRET } from '../../../support/webhooks/webhook-request.ts';
+import { keeping, requestTo, SECRET } from '../../../support/webhooks/webhook-request.ts';
 import { httpLoopback, type Loopback, loopback } from '../../../support/wire/loopback.ts';
 
 const DEADLINE_MS = 2_000;
@@ -22,15 +22,15 @@ const urlOf = ({ port }: Loopback, path = '/hooks?a=1') => `http://127.0.0.1:${p
 
 /** What the hub makes of an answer. */
 async function outcomeOf(answer: RequestListener) {
-  return await sender().post(letterTo(urlOf(await httpLoopback(answer))));
+  return await sender().post(requestTo(urlOf(await httpLoopback(answer))));
 }
 
 describe('a post', () => {
   test('is what §13.2 says, and nothing more', async () => {
     const { received, listener } = keeping();
     const at = 1_674_087_231_999;
-    const { body, ...letter } = letterTo(urlOf(await httpLoopback(listener)), { at });
-    expect(await sender().post({ ...letter, body })).toMatchObject({
+    const { body, ...request } = requestTo(urlOf(await httpLoopback(listener)), { at });
+    expect(await sender().post({ ...request, body })).toMatchObject({
       kind: 'answer',
       status: 200,
       answer: 'ok',
@@ -38,7 +38,7 @@ describe('a post', () => {
     const [post] = received;
     expect(post).toMatchObject({ method: 'POST', path: '/hooks?a=1', body });
     expect(post?.headers).toEqual({
-      host: new URL(letter.url).host,
+      host: new URL(request.url).host,
       connection: 'keep-alive',
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
@@ -57,7 +57,7 @@ describe('a post', () => {
         if (wire.includes('}')) socket.end('HTTP/1.1 204 No Content\r\n\r\n');
       });
     });
-    await sender().post(letterTo(urlOf(server)));
+    await sender().post(requestTo(urlOf(server)));
     const [head = ''] = wire.split('\r\n\r\n');
     const names = head
       .split('\r\n')
@@ -76,7 +76,7 @@ describe('a post', () => {
     await fc.assert(
       fc.asyncProperty(text, async (body) => {
         received.length = 0;
-        await post(letterTo(url, { body, secrets }));
+        await post(requestTo(url, { body, secrets }));
         const [taken] = received;
         for (const secret of secrets) {
           const verify = () =>
@@ -95,13 +95,13 @@ describe('a post', () => {
     const server = await httpLoopback(listener);
     const { post } = sender();
     for (const body of ['{"n":1}', '{"n":2}', '{"n":3}']) {
-      await post(letterTo(urlOf(server), { body }));
+      await post(requestTo(urlOf(server), { body }));
       // undici frees a connection a turn after its answer.
       await turn();
     }
     expect([received.length, server.accepts()]).toEqual([3, 1]);
     const many = Array.from({ length: 50 }, (_, n) => JSON.stringify({ n }));
-    const outcomes = await Promise.all(many.map((body) => post(letterTo(urlOf(server), { body }))));
+    const outcomes = await Promise.all(many.map((body) => post(requestTo(urlOf(server), { body }))));
     expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['answer']));
     expect(new Set(received.slice(3).map(({ body }) => body))).toEqual(new Set(many));
   });
@@ -112,7 +112,7 @@ describe('a post', () => {
       (request, response) => void response.end(request.headers['webhook-id']),
     );
     const ids = Array.from({ length: 50 }, (_, n) => `msg_${n}`);
-    const outcomes = await Promise.all(ids.map((id) => post(letterTo(urlOf(server), { id }))));
+    const outcomes = await Promise.all(ids.map((id) => post(requestTo(urlOf(server), { id }))));
     expect(outcomes.map((outcome) => outcome.kind === 'answer' && outcome.answer)).toEqual(ids);
   });
 });
@@ -125,7 +125,7 @@ describe('to ask', () => {
         .end();
     });
     const url = urlOf(await httpLoopback(listener));
-    expect(await sender().ask(url, 'hub.example')).toMatchObject({
+    expect(await sender().askHandshake(url, 'hub.example')).toMatchObject({
       kind: 'answer',
       status: 200,
       allowedOrigin: 'hub.example',
@@ -199,7 +199,7 @@ describe('of an answer', () => {
     for (const _ of [1, 2]) {
       await turn();
       const answer = 'a'.repeat(KEPT_ANSWER_BYTES);
-      expect(await post(letterTo(urlOf(server)))).toMatchObject({ kind: 'answer', status: 200, answer });
+      expect(await post(requestTo(urlOf(server)))).toMatchObject({ kind: 'answer', status: 200, answer });
     }
     expect(server.accepts()).toBe(1);
   });

@@ -1,9 +1,11 @@
 /**
- * What tests of webhooks in trouble share: a world of their own in virtual time, and whoever manages and serves its
- * endpoints by hand.
+ * What tests of webhooks share: a world in virtual time, views of it, and the dependencies of code that manages or serves
+ * its endpoints.
  * @module
  */
+import { expect } from 'vitest';
 import type { Delivery, DeliveryStatus } from '../../../lambda/webhook/delivery/delivery.ts';
+import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import type { Delivering, Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { seededRandom } from '../domain/random.ts';
@@ -14,7 +16,7 @@ export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** Has a world live until the work in it is done. */
+/** Runs the work in a new world, until the work is done. */
 export async function inWorld(
   work: (w: WebhookWorld) => Promise<void>,
   more: Omit<WebhookWorldOptions, 'random'> = {},
@@ -23,30 +25,48 @@ export async function inWorld(
   await w.time.until(work(w));
 }
 
+/** The requests that arrived at a URL. */
 export const at = (w: WebhookWorld, url: string): Received[] =>
-  w.received.filter((letter) => letter.url === url);
+  w.received.filter((request) => request.url === url);
 
-/** What the messages say that arrived at a URL, in that order. */
-export const saidTo = (w: WebhookWorld, url: string): unknown[] =>
+/** The messages that arrived at a URL, in the order of their arrival. */
+export const messagesAt = (w: WebhookWorld, url: string): unknown[] =>
   at(w, url).map(({ body }) => JSON.parse(body).data);
 
+/** Returns the numbers from 0 to `count - 1`. */
 export const numbers = (count: number): number[] => Array.from({ length: count }, (_, nth) => nth);
 
+/** The statuses of an endpoint's deliveries. */
 export const statuses = (w: WebhookWorld, id: string): DeliveryStatus[] =>
   w.listed(id).map(({ status }) => status);
 
-/** How each attempt ended, by its status or error. */
+/** The status or the error of each attempt. */
 export const ends = ({ attempts }: Delivery): unknown[] =>
   attempts.map(({ status, error }) => status ?? error);
 
-/** The endpoint as it is now. */
+/** Returns the endpoint as it is now. @throws Error if it was removed */
 export async function present({ endpoints }: WebhookWorld, { id }: Endpoint): Promise<Endpoint> {
   const endpoint = await endpoints.get(id);
   if (!endpoint) throw new Error(`${id} was removed`);
   return endpoint;
 }
 
-/** What the door of the world has. */
+/** Replaces an endpoint's row by a version with other attributes. */
+export async function changeRow(w: WebhookWorld, endpoint: Endpoint, to: Partial<Endpoint>): Promise<void> {
+  const now = await present(w, endpoint);
+  expect(await w.endpoints.replace({ ...now, ...to, version: now.version + 1 })).toBe(true);
+}
+
+type NewTask<T = DeliveryTask> = T extends DeliveryTask ? Omit<T, 'id' | 'due'> : never;
+
+/** Returns a task that is due now. */
+export const taskNow = (w: WebhookWorld, task: NewTask): DeliveryTask => ({
+  ...task,
+  id: `asked-${w.time.now()}`,
+  due: w.log.now,
+});
+
+/** Returns the dependencies of code that manages the world's endpoints. */
 export function managingOf(w: WebhookWorld, more: Partial<Managing> = {}): Managing {
   const { endpoints, deliveries, leases, log } = w;
   const clock = () => log.now;
@@ -62,14 +82,14 @@ export function managingOf(w: WebhookWorld, more: Partial<Managing> = {}): Manag
   }).managing;
 }
 
-/** What a process has that serves an endpoint to which nothing is to be sent. */
+/** Returns the dependencies of a process that serves an endpoint and must not send anything. */
 export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): Delivering {
   const unexpected = async (): Promise<never> => {
-    throw new Error('nothing was to be sent');
+    throw new Error('nothing may be sent here');
   };
   return {
     ...managingOf(w),
-    sender: { post: unexpected, ask: unexpected },
+    sender: { post: unexpected, askHandshake: unexpected },
     timer: w.time,
     random: () => 0.5,
     deadLetter: unexpected,

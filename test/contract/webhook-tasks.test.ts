@@ -42,50 +42,50 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       deliveries,
       endpoint,
       due: async (now: number, most = 10) => {
-        const { tasks: errands, next } = await deliveries.due(endpoint, now, most);
-        return [idsOf(errands), next];
+        const { tasks, next } = await deliveries.dueTasks(endpoint, now, most);
+        return [idsOf(tasks), next];
       },
     };
   }
 
-  describe('errands', () => {
+  describe('tasks', () => {
     test('are found as they were left, those that somebody waits for first', async () => {
       const { deliveries, endpoint } = anew();
-      for (const errand of ERRANDS) await deliveries.leave(endpoint, errand);
-      const { tasks: errands } = await deliveries.due(endpoint, NOW + 9, 10);
-      expect(errands).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
+      for (const task of ERRANDS) await deliveries.putTask(endpoint, task);
+      const { tasks } = await deliveries.dueTasks(endpoint, NOW + 9, 10);
+      expect(tasks).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
     });
 
     test('are due from their moment on, and it is said when the next is', async () => {
       const { deliveries, endpoint, due } = anew();
       expect(await due(NOW)).toEqual(['', undefined]);
-      await deliveries.leave(endpoint, retry('late', NOW + 10));
-      await deliveries.leave(endpoint, retry('later', NOW + 11));
+      await deliveries.putTask(endpoint, retry('late', NOW + 10));
+      await deliveries.putTask(endpoint, retry('later', NOW + 11));
       expect(await due(NOW)).toEqual(['', NOW + 10]);
       expect(await due(NOW + 9)).toEqual(['', NOW + 10]);
       expect(await due(NOW + 10)).toEqual(['late', NOW + 11]);
       expect(await due(NOW + 11)).toEqual(['late later', undefined]);
       // What somebody waits for is due whatever the clock of another process says.
-      await deliveries.leave(endpoint, asked('asked', NOW + 99));
+      await deliveries.putTask(endpoint, asked('asked', NOW + 99));
       expect(await due(NOW)).toEqual(['asked', NOW + 10]);
     });
 
     test('come longest due first, however long ago that is', async () => {
       const { deliveries, endpoint, due } = anew();
       for (const moment of [NOW, 999, 0, NOW - 1, 1_000])
-        await deliveries.leave(endpoint, retry(`at${moment}`, moment));
+        await deliveries.putTask(endpoint, retry(`at${moment}`, moment));
       expect(await due(NOW)).toEqual([`at0 at999 at1000 at${NOW - 1} at${NOW}`, undefined]);
     });
 
     test('come as many as are wanted, and then nothing is said of the next', async () => {
       const { deliveries, endpoint, due } = anew();
-      for (const at of [1, 2, 3]) await deliveries.leave(endpoint, retry(`r${at}`, NOW + at));
+      for (const at of [1, 2, 3]) await deliveries.putTask(endpoint, retry(`r${at}`, NOW + at));
       expect(await due(NOW + 3, 2)).toEqual(['r1 r2', undefined]);
       expect(await due(NOW + 3, 3)).toEqual(['r1 r2 r3', undefined]);
       // No more than these are due.
       expect(await due(NOW + 2, 2)).toEqual(['r1 r2', NOW + 3]);
       expect(await due(NOW + 1, 2)).toEqual(['r1', NOW + 2]);
-      await deliveries.leave(endpoint, asked('a', NOW));
+      await deliveries.putTask(endpoint, asked('a', NOW));
       expect(await due(NOW + 1, 1)).toEqual(['a', undefined]);
       expect(await due(NOW, 1)).toEqual(['a', NOW + 1]);
     });
@@ -94,28 +94,28 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       const { deliveries, endpoint, due } = anew();
       const [range] = ERRANDS;
       if (range?.kind !== 'range') throw new Error('no range');
-      await deliveries.leave(endpoint, range);
+      await deliveries.putTask(endpoint, range);
       const left = { ...range, from: { entry: 8, index: 0 } };
-      await deliveries.leave(endpoint, left);
-      await deliveries.leave(endpoint, { ...left, id: 'another' });
-      await deliveries.leave(endpoint, { ...left, due: NOW + 1 });
-      const { tasks: errands } = await deliveries.due(endpoint, NOW, 10);
-      expect(errands).toStrictEqual([{ ...left, id: 'another' }, left]);
-      await deliveries.done(endpoint, range);
-      await deliveries.done(endpoint, range);
+      await deliveries.putTask(endpoint, left);
+      await deliveries.putTask(endpoint, { ...left, id: 'another' });
+      await deliveries.putTask(endpoint, { ...left, due: NOW + 1 });
+      const { tasks } = await deliveries.dueTasks(endpoint, NOW, 10);
+      expect(tasks).toStrictEqual([{ ...left, id: 'another' }, left]);
+      await deliveries.removeTask(endpoint, range);
+      await deliveries.removeTask(endpoint, range);
       expect(await due(NOW)).toEqual(['another', NOW + 1]);
       const person = asked('asked', NOW);
-      await deliveries.leave(endpoint, person);
-      await deliveries.done(endpoint, person);
+      await deliveries.putTask(endpoint, person);
+      await deliveries.removeTask(endpoint, person);
       expect(await due(NOW)).toEqual(['another', NOW + 1]);
     });
 
     test('are nobody else’s', async () => {
       const { deliveries, endpoint, due } = anew();
-      await deliveries.leave(`${endpoint}2`, retry('r', NOW));
-      await deliveries.done(endpoint, retry('r', NOW));
+      await deliveries.putTask(`${endpoint}2`, retry('r', NOW));
+      await deliveries.removeTask(endpoint, retry('r', NOW));
       expect(await due(NOW)).toEqual(['', undefined]);
-      expect((await deliveries.due(`${endpoint}2`, NOW, 1)).tasks).toHaveLength(1);
+      expect((await deliveries.dueTasks(`${endpoint}2`, NOW, 1)).tasks).toHaveLength(1);
     });
   });
 });
@@ -123,14 +123,14 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
 test('whatever is left and done, both stores say the same is due', async () => {
   const [, openMemory] = memory;
   const [, openDynamo] = dynamo;
-  const errand = fc
+  const task = fc
     .record({
       id: fc.constantFrom('a', 'b', 'b#', '~'),
       due: fc.constantFrom(0, 999, 1_000, NOW - 1, NOW, NOW + 1, NOW + 10),
       isAsked: fc.boolean(),
     })
     .map(({ id, due, isAsked }) => (isAsked ? asked(id, due) : retry(id, due)));
-  const steps = fc.array(fc.record({ act: fc.constantFrom('leave', 'leave', 'done'), errand }), {
+  const steps = fc.array(fc.record({ act: fc.constantFrom('leave', 'leave', 'done'), task }), {
     maxLength: 15,
   });
   const now = fc.constantFrom(0, 999, NOW - 1, NOW, NOW + 1, NOW + 10);
@@ -143,10 +143,10 @@ test('whatever is left and done, both stores say the same is due', async () => {
       const stores = [openMemory().deliveries, openDynamo().deliveries];
       const endpoint = newId();
       const answers = stores.map(async (store) => {
-        for (const { act, errand: one } of done)
-          await (act === 'leave' ? store.leave(endpoint, one) : store.done(endpoint, one));
+        for (const { act, task: one } of done)
+          await (act === 'leave' ? store.putTask(endpoint, one) : store.removeTask(endpoint, one));
         const said: unknown[] = [];
-        for (const { now: then, most } of questions) said.push(await store.due(endpoint, then, most));
+        for (const { now: then, most } of questions) said.push(await store.dueTasks(endpoint, then, most));
         return said;
       });
       const [one, other] = await Promise.all(answers);
