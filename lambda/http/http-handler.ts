@@ -7,6 +7,7 @@ import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS, TOO_MANY_RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
 import type { Origins } from '../access/origins.ts';
 import { refuseTicketAmong, refuseTokenAmong } from '../access/url-identity.ts';
+import type { LogDefect } from '../hub/defects.ts';
 import { withBrowserHeaders } from './browser-headers.ts';
 import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './gateway-event.ts';
 
@@ -16,7 +17,7 @@ type AboutRequest = { readonly method: string; readonly path: string };
 /** Where a handler reports what it did not do. */
 export interface HandlerLog {
   /** Reports a fault of the hub itself. */
-  readonly logDefect: (error: unknown, request: AboutRequest) => void;
+  readonly logDefect: LogDefect;
   /** Reports a request that was refused. */
   readonly logRefusal: (refusal: Refusal, request: AboutRequest) => void;
 }

@@ -8,6 +8,7 @@ import { MAX_MESSAGES_PER_SECOND } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
+import type { LogDefect } from '../hub/defects.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
@@ -23,7 +24,7 @@ type About = Readonly<Record<string, unknown>>;
 export interface Sockets extends Subscribing {
   readonly log: Publishing;
   readonly access: Access;
-  readonly logDefect: (error: unknown, about: About) => void;
+  readonly logDefect: LogDefect;
   readonly logRefusal: (refusal: Refusal, about: About) => void;
   /** Counts messages that were appended. */
   readonly published: (count: number) => void;

@@ -4,9 +4,9 @@
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
+import type { LogDefect } from '../../hub/defects.ts';
 
 type About = Readonly<Record<string, unknown>>;
-export type LogDefect = (error: unknown, about: About) => void;
 
 /** What a queue carries, and which of its messages are as one. */
 export interface Carried<W> {
@@ -45,7 +45,7 @@ export function queueHandler<W extends object>({ carries, lastMs, work, logDefec
   const { keyOf, merge, about } = carries;
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, lastMs);
-    const messages = parseMessages(event, carries.parse, logDefect);
+    const messages = parseRecords(event, carries.parse, logDefect);
     const groups = Map.groupBy(messages, ({ id, work }) => (work === undefined ? id : keyOf(work)));
     const failed = [...groups.values()].map(async (group): Promise<readonly Message<W>[]> => {
       const [first, ...others] = group.flatMap((message) =>
@@ -77,7 +77,7 @@ export const failing = (ids: readonly string[]): BatchAnswer => ({
 });
 
 /** A message that cannot be read fails by itself, ends in the dead-letter queue, and holds up no other. */
-export function parseMessages<W>(
+export function parseRecords<W>(
   event: unknown,
   parse: (body: string) => W,
   logDefect: LogDefect,

@@ -7,6 +7,7 @@ import { parseOffset } from '../../../protocol/offset.ts';
 import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
+import type { LogDefect } from '../../hub/defects.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
 export interface WakeSocketOptions {
@@ -15,7 +16,7 @@ export interface WakeSocketOptions {
   readonly audience: string;
   /** Milliseconds since 1970: it goes on while Lambda has frozen the process, whatever a monotonic clock does. */
   readonly clock: () => number;
-  readonly logDefect: (error: unknown, about: Readonly<Record<string, unknown>>) => void;
+  readonly logDefect: LogDefect;
 }
 
 /**
