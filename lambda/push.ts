@@ -27,7 +27,7 @@ const push = pushInAws(
 const LAST_ROUND_MS = 15_000;
 
 const take = queueHandler({
-  carries: pushQueue,
+  format: pushQueue,
   lastMs: LAST_ROUND_MS,
   logDefect,
   async work(work, until) {

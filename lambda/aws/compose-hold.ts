@@ -18,6 +18,7 @@ import { wakeSocketTo } from './sockets/wake-socket.ts';
 import { logDefect } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
+/** The variables of `logEnv`, `accessEnv`, `listenersEnv` and `wakeEnv` (lambda/env.ts). */
 export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly SOCKET_URL: string;

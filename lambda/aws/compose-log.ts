@@ -9,6 +9,7 @@ import { documentClient } from './dynamodb/document-client.ts';
 import { entriesInDynamoDb } from './dynamodb/entries-table.ts';
 import { keysInDynamoDb } from './dynamodb/keys-table.ts';
 
+/** The variables of `logEnv` (lambda/env.ts). */
 export interface LogSettings {
   readonly CHANNELS_TABLE: string;
   readonly ENTRIES_TABLE: string;
@@ -20,7 +21,7 @@ export interface LogSettings {
 
 const DAY_MS = 24 * 3_600_000;
 
-/** @param client the connections to DynamoDB, for who has other stores to share them with */
+/** Returns the log. @param client the DynamoDB client, to share its connections with other stores */
 export function logInAws(settings: LogSettings, client = documentClient()): Log {
   return {
     channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),

@@ -16,6 +16,7 @@ import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
 import { count, note } from './telemetry/telemetry.ts';
 
+/** The variables of `logEnv`, `listenersEnv`, `hintEnv`, `jobEnv` and `pushEnv` (lambda/env.ts). */
 export interface PushSettings extends LogSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly CURSORS_TABLE: string;
@@ -26,7 +27,7 @@ export interface PushSettings extends LogSettings {
   readonly POSTS_PER_SECOND: number;
 }
 
-/** @param environment where Lambda puts the credentials and the region */
+/** Returns the parts of the push. @param environment of the process, in which Lambda puts the credentials and the region */
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
@@ -74,7 +75,10 @@ function counting(poster: SocketPoster): SocketPoster {
   };
 }
 
-/** They stay the same for the life of an environment. */
+/**
+ * Returns the region and the credentials of a function. They do not change while a process lives.
+ * @throws Error if Lambda gave none
+ */
 export function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
   if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)

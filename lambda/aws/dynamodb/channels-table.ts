@@ -1,6 +1,6 @@
 /**
- * The Channels table: one item per channel, key `channel`. A reservation is ONE UpdateItem, so the 1,000 write units a
- * second of a partition are about 1,000 publishes a second on one channel.
+ * The Channels table: one item for each channel, key `channel`. A reservation is one UpdateItem. A partition allows 1,000 write
+ * units a second, so one channel allows about 1,000 publishes a second.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  * @module
  */
@@ -16,14 +16,15 @@ import { numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
 
 /**
- * How long after its end an expired item stays, in seconds, before DynamoDB may remove it. The hub itself never
- * trusts the removal: it compares `aliveUntil` on every read.
+ * How long an expired item stays before DynamoDB may remove it, in seconds. The hub does not rely on the removal: it compares
+ * `aliveUntil` on every read.
  */
 const CLEAN_UP_AFTER_SECONDS = 24 * 3_600;
 
-/** No live channel has the name: there is no item, or one that has expired. */
+/** The condition that no live channel has the name: there is no item, or an expired one. */
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
 
+/** Returns the store of channels. */
 export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string): ChannelStore {
   const update = updatesOf(client, table);
   return {

@@ -1,5 +1,5 @@
 /**
- * The Keys table: one item per Idempotency-Key in use, key `key`.
+ * The Keys table: one item for each Idempotency-Key in use, key `key`. used-tickets.ts also writes to it.
  * @module
  */
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
@@ -9,6 +9,7 @@ import { callIf, expiryOf } from './document-client.ts';
 import { numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
 
+/** Returns the store of Idempotency-Keys. */
 export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): KeyStore {
   const update = updatesOf(client, table);
   const itemOf = async (key: string) => {
@@ -35,7 +36,7 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
         ExpressionAttributeValues: { ':now': now },
       });
       if (await callIf(() => client.send(put))) return true;
-      // Ours after all, if the first answer was lost inside the SDK.
+      // The condition also fails if this very write was carried out, but its first answer was lost inside the SDK.
       const there = await this.get(key, now);
       return there?.slot === record.slot && there.streamId === record.streamId;
     },
@@ -47,7 +48,7 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
         values: { ':from': from, ':to': to },
       };
       if (await update({ key: { key }, ...change })) return true;
-      // Ours after all, if the first answer was lost inside the SDK. Nobody else has claimed that slot.
+      // The same as in `put`. No other publish can have claimed that slot.
       return (await itemOf(key))?.slot === to;
     },
   };

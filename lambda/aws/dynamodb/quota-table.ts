@@ -1,12 +1,11 @@
 /**
- * Bookings in the Subscribers table (lambda/hub/hold/caller-quota.ts): for each caller and kind, rows with a set of texts, one text for
- * each booking. `ADD` and `DELETE` of a text do the same thing however often and however late DynamoDB does them, so
- * the SDK may repeat each of these writes.
+ * Bookings of quota slots in the Subscribers table (lambda/hub/hold/caller-quota.ts). Each caller and kind has rows with a set of
+ * texts, one text for each booking. `ADD` and `DELETE` of a text have the same result however often and however late DynamoDB
+ * carries them out, so the SDK may repeat these writes.
  *
- * A row of 50 bookings is about 1 KB, which is what one write unit pays for. Where a caller may have more, the bookings
- * are spread over as many rows as that takes.
+ * A row of 50 bookings is about 1 KB, the size that one write unit pays for. A caller with a larger quota has several rows.
  *
- * The name of a caller is hashed: it is as long as a token makes it, and a key has 2,048 bytes.
+ * The name of a caller is hashed, because a token may make it long, and a key has at most 2,048 bytes.
  * @module
  */
 import { createHash } from 'node:crypto';
@@ -25,19 +24,20 @@ import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 import { type Update, updatesOf } from './update-item.ts';
 
-const ROW_SEATS = 50;
+/** The most bookings in a row. */
+const ROW_SLOTS = 50;
 
-/** Rows that are looked at where the own row is full: with up to 1,000 seats these are all rows. */
-const ROWS_IN_SIGHT = 20;
+/** The most rows that are read if the own row is full. With a quota of up to 1,000 these are all rows. */
+const ROWS_READ = 20;
 
-/** Attempts to get a seat that others take at the same moment. */
+/** Attempts to book a slot while others book at the same moment. */
 const ATTEMPTS = 3;
 
-/** Longer than any booking, in milliseconds: then DynamoDB may remove the row. */
+/** When DynamoDB may remove a row, in milliseconds after its last change: longer than any booking. */
 const ROW_LIFE_MS = 3 * 3_600_000;
 
-/** How old a booking is before it is doubted, and how long a row is not doubted again, in milliseconds. */
-const DOUBT_MS = 60_000;
+/** The age at which a booking is verified, and the pause until its row is verified again, in milliseconds. */
+const VERIFY_AFTER_MS = 60_000;
 
 /** The row holds its bookings as a set of texts in `seats`. */
 const ADD = { change: 'ADD #seats :text SET #expiry = :expiry' };
@@ -56,8 +56,9 @@ interface Row {
 }
 
 /**
- * @param isThere says whether the holder of a booking is there. Where it can be known, a booking without a holder (its
- * opening failed after it was booked, or its end was never told) makes room after a minute, not at its end
+ * Returns the store of bookings of one kind.
+ * @param isThere returns true if the holder of a booking exists. With it, a booking without a holder is removed after a minute
+ * and not at its end. A holder is missing if its opening failed after the booking, or if its end was never reported
  */
 export function quotaInDynamoDb(
   client: DynamoDBDocumentClient,
@@ -97,21 +98,21 @@ export function quotaInDynamoDb(
   const drop = (caller: Counted, row: number, gone: readonly Booking[]) =>
     change({ caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
 
-  /** Asks for the holders of the bookings in a row. True if some were gone, and have made room. */
-  async function doubt(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
+  /** Removes the bookings of a row whose holders are gone. Returns true if there were any. */
+  async function verify(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
     if (!isThere) return false;
     await change({ caller, row: number }, MARK_CHECKED, { ':now': now });
-    const old = bookings.filter(({ since }) => now - since >= DOUBT_MS);
+    const old = bookings.filter(({ since }) => now - since >= VERIFY_AFTER_MS);
     const there = await Promise.all(old.map(({ id }) => isThere(id)));
     const gone = old.filter((_, at) => !there[at]);
     if (gone.length > 0) await drop(caller, number, gone);
     return gone.length > 0;
   }
 
-  /** A row that has room now, among those in sight of the own one. */
+  /** Returns the number of a row that has room, among those near the own row. */
   async function findRoom(caller: Counted, own: number, { most }: Quota, now: number) {
     const rows = rowsOf(most);
-    const count = Math.min(rows, ROWS_IN_SIGHT);
+    const count = Math.min(rows, ROWS_READ);
     const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
     const left = seen.map((row) => ({ ...row, bookings: alive(row.bookings, now) }));
     await Promise.all(
@@ -121,11 +122,11 @@ export function quotaInDynamoDb(
       }),
     );
     const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
-    // Callers that come at the same moment go to different rows.
+    // Requests at the same moment go to different rows.
     if (open.length > 0) return open[own % open.length]?.number;
-    const [doubtful] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
-    if (!doubtful || now - doubtful.checkedAt < DOUBT_MS) return undefined;
-    return (await doubt(caller, doubtful, now)) ? doubtful.number : undefined;
+    const [oldest] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
+    if (!oldest || now - oldest.checkedAt < VERIFY_AFTER_MS) return undefined;
+    return (await verify(caller, oldest, now)) ? oldest.number : undefined;
   }
 
   return {
@@ -167,15 +168,15 @@ export function quotaInDynamoDb(
   };
 }
 
-const rowsOf = (most: number): number => Math.ceil(most / ROW_SEATS);
+const rowsOf = (most: number): number => Math.ceil(most / ROW_SLOTS);
 
-/** The seats are shared out evenly, so that all rows together have as many as the quota. */
+/** The slots are divided evenly, so that all rows together have as many as the quota. */
 const roomOf = (row: number, most: number): number => {
   const rows = rowsOf(most);
   return Math.floor(most / rows) + (row < most % rows ? 1 : 0);
 };
 
-/** Sorts as the numbers do; there are never more than a million rows. */
+/** Sorts like the number. There are never more than a million rows. */
 const sortKeyOf = (row: number): string => `#${String(row).padStart(6, '0')}`;
 
 function rowOf(number: number, item: Item | undefined): Row {
@@ -188,7 +189,7 @@ function rowOf(number: number, item: Item | undefined): Row {
   };
 }
 
-/** Numbers to the base of 36, since each byte counts. An id may have any character but a space. */
+/** The base of the stored numbers: a high base saves bytes. An id may have any character but a space. */
 const BASE = 36;
 
 const stored = ({ id, since, until }: Booking): string =>
@@ -200,6 +201,6 @@ function bookingOf(text: string): Booking {
   return { id, since, until: since + Number.parseInt(time, BASE) };
 }
 
-/** All callers without a name are one caller, and no name is like theirs. */
+/** All anonymous callers are one caller, with a key that no hash equals. */
 const hashOf = (caller: Counted): string =>
   caller === undefined ? '' : createHash('sha256').update(caller).digest('base64url');

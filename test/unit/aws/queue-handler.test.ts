@@ -18,7 +18,7 @@ async function run(event: unknown, failing = (_work: PushWork) => false) {
   const done: PushWork[] = [];
   const logged: unknown[] = [];
   const handler = queueHandler({
-    carries: pushQueue,
+    format: pushQueue,
     lastMs: 20_000,
     async work(work) {
       if (failing(work)) throw new Error('busy');
