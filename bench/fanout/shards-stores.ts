@@ -49,7 +49,7 @@ export function logOf(name: string): Published {
       get: async () => channel,
       create: uncalled,
       reserve: uncalled,
-      beginEra: uncalled,
+      beginEpoch: uncalled,
       forgetProducer: uncalled,
       touch: uncalled,
       remove: uncalled,

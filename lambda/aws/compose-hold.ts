@@ -47,7 +47,7 @@ export const heldQuotaInAws = (
   kind: 'hold' | 'stream',
   quota: Quota | undefined,
 ): QuotaParts => ({
-  tally: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, kind),
+  store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, kind),
   quota,
   clock: log.clock,
   timer,

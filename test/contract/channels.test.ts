@@ -121,9 +121,9 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     await channels.reserve(claim(channel));
     const later = claim(channel, { now: NOW + 9, silentSince: NOW });
     expect(await channels.reserve(later)).toBeUndefined();
-    await channels.beginEra({ ...channel, claimedAt: NOW - 1 }, NOW + 8, NOW + 88);
+    await channels.beginEpoch({ ...channel, claimedAt: NOW - 1 }, NOW + 8, NOW + 88);
     expect(await channels.reserve(later)).toBeUndefined();
-    await channels.beginEra(channel, NOW + 9, NOW + 99);
+    await channels.beginEpoch(channel, NOW + 9, NOW + 99);
     const floor = channel.origin + 1;
     expect(await channels.reserve(later)).toMatchObject({
       floor,

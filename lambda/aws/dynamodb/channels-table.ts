@@ -55,7 +55,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
       return item && channelOf(item);
     },
 
-    async beginEra(channel, now, keptUntil) {
+    async beginEpoch(channel, now, keptUntil) {
       await update({
         key: { channel: channel.name },
         change: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',

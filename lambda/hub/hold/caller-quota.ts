@@ -1,9 +1,9 @@
 /**
- * Counts what each caller has at a time, so that one caller cannot have all of it (PROTOCOL.md §8).
+ * The quota of one caller: how many held requests or connections it may have at a time (PROTOCOL.md §8).
  *
- * A seat is booked under a name and for a time, so nothing is added up: a booking that is written twice, or late, is one
- * booking, and taking one back that is not there changes nothing. The end of a process or of a connection may never be
- * told. Such a seat is free when its time is over.
+ * A slot of the quota is booked by an id and for a time, and nothing is added up. So a booking that is written twice, or late, is one
+ * booking, and giving back a slot that is not booked changes nothing. A process or a connection may end without a word. Its slot is
+ * free when the time of the booking is over.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -11,47 +11,54 @@ import { isBusy, type LogDefect } from '../defects.ts';
 import type { Clock, NewId } from '../log/log-ports.ts';
 import type { Timer, Wake } from './held-read.ts';
 
-/** The `sub` of a token; undefined for all callers together who have none. */
+/** The caller that is counted: the `sub` of its token; undefined for all callers without one together. */
 export type Counted = string | undefined;
 
-/** A seat by name. Times are in milliseconds since 1970. */
+/** One booked slot. Times are in milliseconds since 1970. */
 export interface Booking {
+  /** Unique among the bookings of its caller. */
   readonly id: string;
+  /** Time of the booking. */
   readonly since: number;
-  /** The seat is free from then on, unless its holder books it for longer. */
+  /** Time from which the slot is free, unless its holder renews the booking. */
   readonly until: number;
 }
 
+/** Limits of one caller. */
 export interface Quota {
-  /** Seats that one caller may have at a time. */
+  /** Slots that one caller may have at a time. */
   readonly most: number;
-  /** Seats beyond these for a moment, until the oldest have given way; 0 where a caller with `most` seats is refused. */
+  /** Slots beyond these for a moment, until the oldest have given way; 0 if a caller with `most` slots is refused. */
   readonly over: number;
 }
 
-/** A booking and where the store has it. */
+/** A booking, and the row in which it is stored. */
 export interface StoredBooking {
+  /** The caller that is counted. */
   readonly caller: Counted;
   readonly booking: Booking;
+  /** Number of the row. */
   readonly row: number;
-  /** How many of the bookings in that row may stay. */
+  /** Highest number of bookings that may stay in the row. */
   readonly room: number;
 }
 
+/** Store of bookings. Every write may be carried out twice, and late, without harm. @throws Refusal unavailable */
 export interface QuotaStore {
-  /** Books a seat. Doing it again is the same booking. Undefined if the caller has all the seats that the quota allows. */
+  /** Books a slot. A repetition is the same booking. Returns undefined if the caller has as many as the quota allows. */
   take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<StoredBooking | undefined>;
-  /** The bookings of the row, as of some moments ago; its own may be missing. */
-  look(kept: StoredBooking): Promise<readonly Booking[]>;
-  /** Books the same seat for longer. */
-  renew(kept: StoredBooking, until: number): Promise<StoredBooking>;
-  /** Takes a booking back, if it is there. */
-  giveBack(kept: Pick<StoredBooking, 'caller' | 'booking' | 'row'>): Promise<void>;
+  /** Returns the bookings of the row, as of some moments ago: the given one may be missing. */
+  look(stored: StoredBooking): Promise<readonly Booking[]>;
+  /** Books the same slot until that time. */
+  renew(stored: StoredBooking, until: number): Promise<StoredBooking>;
+  /** Removes a booking, if it is there. */
+  giveBack(stored: Pick<StoredBooking, 'caller' | 'booking' | 'row'>): Promise<void>;
 }
 
+/** Everything that counts held requests of one kind. */
 export interface QuotaParts {
-  readonly tally: QuotaStore;
-  /** Undefined if nobody is counted. */
+  readonly store: QuotaStore;
+  /** Undefined if callers are not counted. */
   readonly quota: Quota | undefined;
   readonly clock: Clock;
   readonly timer: Timer;
@@ -59,96 +66,96 @@ export interface QuotaParts {
   readonly logDefect: LogDefect;
 }
 
-/** The seat of one request that is held. */
+/** The slot of one held request. */
 export interface QuotaSlot {
-  /** Takes the seat, unless it was taken. @throws Refusal too_many_requests, unavailable */
+  /** Takes a slot, unless the request has one. @throws Refusal too_many_requests, unavailable */
   take(): Promise<void>;
-  /** Gives the seat back, if it was taken. */
+  /** Gives the slot back, if the request has one. It never fails. */
   leave(): Promise<void>;
-  /** Is aborted when the caller has taken so many seats since that this one must be given up. */
+  /** Is aborted when the caller has taken so many newer slots that this one must be given up. */
   readonly lost: AbortSignal;
 }
 
-/** For how long a seat is booked, in milliseconds. After a crash nobody is kept out for longer. */
+/** Length of a booking, in milliseconds. After a crash a slot is taken for that long at most. */
 const BOOKED_MS = 60_000;
 
-/** With the millisecond in which it was booked, this many characters tell a seat from the others of its caller. */
+/** Characters of an id. Together with the millisecond of the booking they tell the bookings of a caller apart. */
 const ID_LENGTH = 8;
 
-/** How long before its end a booking is renewed, in milliseconds: several looks, so that one may fail. */
+/** Time before its end at which a booking is renewed, in milliseconds: that is several looks, so one of them may fail. */
 const RENEW_MS = 20_000;
 
 /**
- * When a holder looks whether it must give way, in milliseconds: the fewer newer seats it takes for that, the sooner. So
- * the oldest seats of a caller that opens ten a second are given up in time. A look costs half a read unit. A stream that is
- * alone under a quota of 25 looks every 2.5 s, which is 1 % of the price of the stream.
+ * Pause before a request looks whether it must give way, in milliseconds: 100 for each newer slot that is still allowed. So the
+ * oldest slots of a caller that opens ten a second are given up in time. A look costs half a read unit. A single stream under a
+ * quota of 25 looks every 2.5 s, which is 1 % of the price of the stream.
  */
-const LOOK_PER_SEAT_MS = 100;
+const LOOK_PER_SLOT_MS = 100;
 const SOONEST_LOOK_MS = 250;
 const LATEST_LOOK_MS = 5_000;
 
-/** How many seats beyond its quota a caller may have, as a part of the quota, while older ones give way. */
+/** Slots beyond its quota that a caller may have while older ones give way: one fifth of the quota. */
 const OVER_PART = 5;
 
-/** A quota under which the oldest seats give way to new ones. @param most 0 if nobody is counted */
+/** Returns a quota under which the oldest slots give way to new ones. @param most 0 if callers are not counted */
 export const givingWay = (most: number): Quota | undefined =>
   most === 0 ? undefined : { most, over: Math.ceil(most / OVER_PART) };
 
-/** A quota under which a caller that has all of it is refused. @param most 0 if nobody is counted */
+/** Returns a quota under which a caller that has all slots is refused. @param most 0 if callers are not counted */
 export const refusing = (most: number): Quota | undefined => (most === 0 ? undefined : { most, over: 0 });
 
-/** @param endsAt when the request ends by itself, in milliseconds since 1970 */
-export function quotaSlotOf(seats: QuotaParts, caller: Counted, endsAt: number): QuotaSlot {
-  const { tally, quota, clock, newId } = seats;
+/** Returns the slot of a request, not yet taken. @param endsAt time at which the request ends, in milliseconds since 1970 */
+export function quotaSlotOf(parts: QuotaParts, caller: Counted, endsAt: number): QuotaSlot {
+  const { store, quota, clock, newId } = parts;
   const left = new AbortController();
   const lost = new AbortController();
-  let kept: StoredBooking | undefined;
+  let current: StoredBooking | undefined;
   return {
     lost: lost.signal,
     async take() {
-      if (!quota || kept) return;
+      if (!quota || current) return;
       const now = clock();
       const id = newId().slice(0, ID_LENGTH);
       const booking = { id, since: now, until: Math.min(endsAt, now + BOOKED_MS) };
-      kept = await tally.take(caller, booking, quota, now);
-      if (!kept) throw tooMany(`${quota.most} held requests of this kind at a time`);
+      current = await store.take(caller, booking, quota, now);
+      if (!current) throw tooMany(`${quota.most} held requests of this kind at a time`);
       if (quota.over === 0) return;
-      void watch(seats, kept, endsAt, left.signal, (renewed) => {
-        kept = renewed;
+      void watch(parts, current, endsAt, left.signal, (renewed) => {
+        current = renewed;
       }).then((isLost) => isLost && lost.abort());
     },
     async leave() {
-      const last = kept;
-      kept = undefined;
+      const last = current;
+      current = undefined;
       left.abort();
-      // What the reader waited for is worth more than the count: the booking ends by itself.
-      if (last) await tally.giveBack(last).catch(unlessBusy(seats.logDefect));
+      // The answer goes out in any case: the booking ends by itself.
+      if (last) await store.giveBack(last).catch(unlessBusy(parts.logDefect));
     },
   };
 }
 
-/** Ends when the holder has left: false, or must give way: true. Renews the booking until then. */
+/** Renews the booking until the holder has left. Returns true if the holder must give way before that. */
 async function watch(
-  { tally, clock, timer, logDefect }: QuotaParts,
+  { store, clock, timer, logDefect }: QuotaParts,
   first: StoredBooking,
   endsAt: number,
   left: AbortSignal,
-  renewed: (kept: StoredBooking) => void,
+  renewed: (booking: StoredBooking) => void,
 ): Promise<boolean> {
-  let kept = first;
-  let pause = pauseOf(kept.room);
+  let current = first;
+  let pause = pauseOf(current.room);
   for (;;) {
     await timer.sleep(pause, left);
     if (left.aborted) return false;
     try {
       const now = clock();
-      const spare = kept.room - countNewer(kept.booking, alive(await tally.look(kept), now));
+      const spare = current.room - countNewer(current.booking, alive(await store.look(current), now));
       if (spare <= 0) return true;
       pause = pauseOf(spare);
-      const { until } = kept.booking;
+      const { until } = current.booking;
       if (until < endsAt && until - now < RENEW_MS) {
-        kept = await tally.renew(kept, Math.min(endsAt, now + BOOKED_MS));
-        if (!left.aborted) renewed(kept);
+        current = await store.renew(current, Math.min(endsAt, now + BOOKED_MS));
+        if (!left.aborted) renewed(current);
       }
     } catch (error) {
       // The next look is soon enough.
@@ -162,28 +169,29 @@ const unlessBusy = (logDefect: LogDefect) => (error: unknown) => {
   if (!isBusy(error)) logDefect(error, { counting: 'held requests' });
 };
 
-/** @param spare how many newer seats it takes until this one must be given up */
+/** @param spare how many newer slots may be taken before this one must be given up */
 const pauseOf = (spare: number): number =>
-  Math.min(Math.max(spare * LOOK_PER_SEAT_MS, SOONEST_LOOK_MS), LATEST_LOOK_MS);
+  Math.min(Math.max(spare * LOOK_PER_SLOT_MS, SOONEST_LOOK_MS), LATEST_LOOK_MS);
 
-/** How many seats are newer than that one. Two of one moment are told apart by name. */
-function countNewer(booking: Booking, there: readonly Booking[]): number {
+/** Returns how many bookings are newer than that one. Two of the same millisecond are ordered by id. */
+function countNewer(booking: Booking, stored: readonly Booking[]): number {
   const isNewer = ({ id, since }: Booking): boolean =>
     since > booking.since || (since === booking.since && id > booking.id);
-  return new Set(there.filter(isNewer).map(({ id }) => id)).size;
+  return new Set(stored.filter(isNewer).map(({ id }) => id)).size;
 }
 
-/** Those whose time is not over. */
+/** Returns the bookings whose time is not over. @param now milliseconds since 1970 */
 export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
   bookings.filter(({ until }) => until > now);
 
-/** A wake that takes a seat before the wait: a request that is answered at once takes none, and costs no write. */
-export const withQuotaSlot = (seat: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
+/** Returns a wake that takes a slot before the wait: a request that is answered at once takes none, and costs no write. */
+export const withQuotaSlot = (slot: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
   async wait(seen, ms, signal) {
-    await seat.take();
+    await slot.take();
     await wake.wait(seen, ms, signal);
   },
 });
 
+/** Returns the refusal for a caller that has used up a quota. @param limit what it may have */
 export const tooMany = (limit: string): Refusal =>
   new Refusal('too_many_requests', `a caller may have ${limit}, and has them; come again later`);

@@ -1,5 +1,5 @@
 /**
- * Follow: what a stream of events says, one batch after another, until its life ends (PROTOCOL.md §5.2).
+ * Follow: reads a channel batch by batch for a stream of events, until the lifetime of the stream ends (PROTOCOL.md §5.2).
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -7,15 +7,17 @@ import type { From } from '../log/read-log.ts';
 import { type Held, type Hold, holdRead } from './held-read.ts';
 
 export interface FollowOptions {
+  /** Lifetime of the stream, in milliseconds. */
   readonly lifetimeMs: number;
-  /** How long nothing may happen before a batch without messages says that the stream is alive, in milliseconds. */
+  /** Pause after which a batch without messages shows that the stream is alive, in milliseconds. */
   readonly heartbeatMs: number;
+  /** Is aborted when the reader has left, or must be answered now. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Batches from a position on; the first at once, with or without messages. Ends with the life of the stream, or when a
- * closed channel has been read to its end.
+ * Yields batches from a position on; the first at once, with or without messages. It ends with the lifetime of the stream, or when
+ * a closed channel has been read to its end.
  * @throws Refusal as `catchUp`, also in the middle
  */
 export async function* follow(
@@ -35,17 +37,19 @@ export async function* follow(
   }
 }
 
-/** A batch; or that what was asked for is gone; or, where the channel still does not exist, neither. */
+/** A batch; or the refusal that what was asked for is gone; or neither, while the channel does not exist. */
 export interface Followed {
+  /** The batch. */
   readonly held?: Held;
+  /** The refusal offset_gone or channel_not_found; the next batch starts at the beginning. */
   readonly gone?: Refusal;
 }
 
 /**
- * Follows a channel beyond its end: where what was asked for is gone (the channel was deleted, or the messages are no
- * longer kept), it says so once and goes on from the beginning of what is there. So no message of a new channel of that
- * name is skipped. A channel that does not exist is looked for at every heartbeat.
- * @throws Refusal as `catchUp`, but offset_gone never, and channel_not_found only for a reader that never was in the channel
+ * Follows a channel beyond its end. If what was asked for is gone (the channel was deleted, or the messages are no longer kept), it
+ * says so once, and goes on from the beginning of what is there. So no message of a new channel of that name is skipped. A channel
+ * that does not exist is looked up at every heartbeat.
+ * @throws Refusal as `catchUp`, but never offset_gone, and channel_not_found only for a reader that never was in the channel
  */
 export async function* followOn(
   hold: Hold,
@@ -81,18 +85,18 @@ export async function* followOn(
 const GONE: ReadonlySet<string> = new Set(['offset_gone', 'channel_not_found']);
 
 /**
- * Several streams as one: whatever comes, with the number of the stream that it comes from.
+ * Merges several streams. Yields each step with the number of its stream.
  * @throws Refusal as any of them
  */
 export async function* merged<T>(
   streams: readonly AsyncGenerator<T>[],
 ): AsyncGenerator<{ readonly at: number; readonly step: T }> {
-  const step = async (stream: AsyncGenerator<T>, at: number) => ({
+  const nextOf = async (stream: AsyncGenerator<T>, at: number) => ({
     at,
     stream,
     result: await stream.next(),
   });
-  const pending = new Map(streams.map((stream, at) => [at, step(stream, at)]));
+  const pending = new Map(streams.map((stream, at) => [at, nextOf(stream, at)]));
   try {
     while (pending.size > 0) {
       const { at, stream, result } = await Promise.race(pending.values());
@@ -100,7 +104,7 @@ export async function* merged<T>(
         pending.delete(at);
       } else {
         yield { at, step: result.value };
-        pending.set(at, step(stream, at));
+        pending.set(at, nextOf(stream, at));
       }
     }
   } finally {

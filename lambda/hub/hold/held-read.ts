@@ -1,6 +1,6 @@
 /**
- * Hold: wait for a channel to grow (PROTOCOL.md §5.1, §5.2). One loop for long polling and streams, behind two ports:
- * the log, which is the truth, and the wake, which is a hint.
+ * Hold: waits for a channel to grow (PROTOCOL.md §5.1, §5.2). One loop serves long polling and streams. It uses two ports: the log,
+ * which is the truth, and the wake, which is a hint.
  * @module
  */
 
@@ -11,54 +11,58 @@ import { find } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
 import { type From, type ReadResult, read } from '../log/read-log.ts';
 
-/** Time as it passes, whatever the clock on the wall is set to. */
+/** Monotonic time: setting the clock does not change it. */
 export interface Timer {
-  /** Milliseconds since some moment; never goes back. */
+  /** Returns milliseconds since some moment. It never goes back. */
   readonly now: () => number;
   /** Ends after `ms`, or at once when the signal is aborted. Never rejects. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** Wakes readers of a channel. */
 export interface Wake {
   /**
-   * Ends when the channel may differ from what `seen` was read from, or after `ms`, or when the signal is aborted. It
-   * is a hint: it may end early or late, and costs latency then, never a message.
+   * Ends when the channel may differ from `seen`, or after `ms`, or when the signal is aborted. It is a hint: if it ends early or
+   * late, that costs latency, never a message.
    */
   wait(seen: Channel, ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Everything that a held request needs. */
 export interface Hold {
   readonly log: Log;
   readonly wake: Wake;
   readonly timer: Timer;
 }
 
-/** The longest that a held reader relies on the wake, in milliseconds: then it looks for itself. */
+/** Longest time for which a held reader relies on the wake, in milliseconds. Then it reads for itself. */
 const SAFETY_READ_MS = 5_000;
 
 /**
- * How soon a reader that stands before a claimed but unwritten slot looks again, in milliseconds. Nothing but the write
- * itself would tell it, and that is single milliseconds away, or a gap to be sealed after the grace.
+ * Pause of a reader before a slot that is claimed but not written, in milliseconds. No wake comes for the write. It follows within
+ * milliseconds, or the slot is a gap that is sealed after the grace.
  */
 const PENDING_READ_MS = 50;
 
-/** Between two looks at a gap, in milliseconds: most are filled at once, since their publish is under way. */
+/** First and longest pause between two reads at a gap, in milliseconds. Most gaps are filled at once: their publish is under way. */
 const FIRST_LOOK_MS = 20;
 const SLOWEST_LOOK_MS = 300;
 
-/** How long a read waits at gaps altogether, in milliseconds: until one of them can be sealed, and a look more. */
+/** Longest time for which a read waits at gaps, in milliseconds: until a gap can be sealed, and one read more. */
 const LONGEST_WAIT_MS = GAP_GRACE_MS + SLOWEST_LOOK_MS;
 
 const never = new AbortController().signal;
 
+/** The result of a held request. */
 export interface Held {
+  /** The channel as it was when it was read. */
   readonly channel: Channel;
   readonly result: ReadResult;
 }
 
 /**
- * Reads from a position, and if there is nothing yet waits for something, until `untilMs` of the timer: then the empty
- * result is the answer. A position that is known only now (`now`, `beginning`) is taken once, before the wait.
+ * Reads from a position. If there is nothing yet, it waits for something until `untilMs` of the timer, and then returns an empty
+ * result. `now` and `beginning` are turned into a position once, before the wait.
  * @throws Refusal as `catchUp`
  */
 export async function holdRead(
@@ -81,8 +85,8 @@ export async function holdRead(
 }
 
 /**
- * Reads what is there, and waits at a gap that is too young to be sealed: what was acknowledged beyond it is found by
- * every later read (PROTOCOL.md §11). What stands before the gap is returned at once.
+ * Reads what is there. If it begins at a gap that is too young to be sealed, it waits: every read must find what was acknowledged
+ * before (PROTOCOL.md §11). Messages before a gap are returned at once.
  * @throws Refusal as `catchUp`
  */
 export async function readPastGaps(
@@ -101,15 +105,15 @@ export async function readPastGaps(
   }
 }
 
-/** True if the channel is no more what a reader saw. One that nobody has made yet was seen as one without a stream. */
+/** Returns true if the channel differs from what a reader saw. A channel that does not exist was seen without a stream. */
 export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
   const { streamId = 'none', next = 0, closed = false } = now ?? {};
   return streamId !== seen.streamId || next !== seen.next || closed !== seen.closed;
 }
 
-/** How long to rely on the wake. A channel with a TTL lives as long as someone holds on to it, so it is touched in time. */
+/** Returns how long to rely on the wake, in milliseconds. A channel with a TTL stays alive while it is read, so it is read in time. */
 function patience(channel: Channel, result: ReadResult, now: number): number {
-  // A slot that stays empty past the grace is a lost publish: what comes after it wakes as usual, and seals it.
+  // A slot that is empty after the grace is a lost publish: the next publish wakes as usual, and its readers seal the slot.
   const isPending =
     result.next.entry < channel.next && now - channel.claimedAt <= GAP_GRACE_MS + PENDING_READ_MS;
   if (isPending) return PENDING_READ_MS;

@@ -1,13 +1,13 @@
 /**
- * A wake by re-reading, for where there is no push: one loop per channel and process, however many wait on it. It looks at the channel's item
- * alone, soon after somebody comes and less often the longer nothing happens.
+ * A wake by re-reading, for the time without a wake socket. Each channel has one loop in a process, however many requests wait on it.
+ * The loop reads only the item of the channel: soon after a request comes, and less often the longer nothing happens.
  * @module
  */
 import type { Channel } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
-/** Milliseconds before the first look, and between looks at the most; each pause is half as long again as the last. */
+/** First and longest pause between two looks, in milliseconds. Each pause is 1.5 times as long as the last. */
 const FIRST_LOOK_MS = 100;
 const SLOWEST_LOOK_MS = 1_000;
 const SLOWER = 1.5;
@@ -19,17 +19,19 @@ interface Waiter {
 
 interface Watch {
   readonly waiters: Set<Waiter>;
-  /** When the next look is due, by the timer; brought forward by whoever comes. */
+  /** Time of the next look, by the timer. A new waiter brings it forward. */
   lookAt: number;
   /** Ends the current pause, to look sooner. */
   pause: AbortController;
 }
 
+/** Everything that a wake by re-reading needs. */
 export interface RereadOptions {
   readonly log: Pick<Log, 'channels'>;
   readonly timer: Timer;
 }
 
+/** Returns a wake that reads the channel again and again. */
 export function rereading(options: RereadOptions): Wake {
   const { timer } = options;
   const watches = new Map<string, Watch>();
@@ -41,7 +43,7 @@ export function rereading(options: RereadOptions): Wake {
       watch.waiters.add(waiter);
       lookSoon(watch, timer);
       await timer.sleep(ms, AbortSignal.any([signal, woken.signal]));
-      // The watch goes on until its next look is due: a reader that looks for itself comes back before that.
+      // The watch goes on until its next look: a reader that reads for itself comes back before that.
       watch.waiters.delete(waiter);
     },
   };
@@ -60,7 +62,8 @@ function begin(options: RereadOptions, watches: Map<string, Watch>, name: string
   watches.set(name, watch);
   const end = (): void => {
     watches.delete(name);
-    // A look failed, or somebody came as the loop ended: they read for themselves, and wait anew.
+    // A look failed, or a waiter came as the loop ended. The waiters read for themselves: what failed here fails for them, and is
+    // answered and logged there. Then they wait again.
     for (const { wake } of watch.waiters) wake();
   };
   run(options, watch, name).then(end, end);
@@ -69,11 +72,11 @@ function begin(options: RereadOptions, watches: Map<string, Watch>, name: string
 
 async function run({ log, timer }: RereadOptions, watch: Watch, name: string): Promise<void> {
   let pause = FIRST_LOOK_MS;
-  // Whoever began the watch joins it in the same breath, before the first pause ends.
+  // The waiter that began the watch is in it before the first pause ends.
   do {
     await untilDue(watch, timer);
     if (watch.waiters.size === 0) return;
-    // Whoever comes during the look brings the next one forward.
+    // A waiter that comes during the look brings the next one forward.
     watch.lookAt = Number.POSITIVE_INFINITY;
     const isYoung = wakeIfChanged(watch, await log.channels.get(name));
     pause = isYoung ? FIRST_LOOK_MS : Math.min(pause * SLOWER, SLOWEST_LOOK_MS);
@@ -81,7 +84,7 @@ async function run({ log, timer }: RereadOptions, watch: Watch, name: string): P
   } while (watch.waiters.size > 0);
 }
 
-/** Ends when a look is due. */
+/** Waits until a look is due. */
 async function untilDue(watch: Watch, timer: Timer): Promise<void> {
   for (let left = watch.lookAt - timer.now(); left > 0; left = watch.lookAt - timer.now()) {
     watch.pause = new AbortController();
@@ -89,14 +92,14 @@ async function untilDue(watch: Watch, timer: Timer): Promise<void> {
   }
 }
 
-/** Wakes those who saw another state of the channel; says whether there were any. */
+/** Wakes the waiters that saw another state of the channel. Returns true if there were any. */
 function wakeIfChanged(watch: Watch, now: Channel | undefined): boolean {
-  let woke = false;
+  let hasWoken = false;
   for (const waiter of watch.waiters) {
     if (!hasChanged(waiter.seen, now)) continue;
     watch.waiters.delete(waiter);
     waiter.wake();
-    woke = true;
+    hasWoken = true;
   }
-  return woke;
+  return hasWoken;
 }

@@ -1,13 +1,13 @@
 /**
- * Shares reads of the store among those who ask at the same moment: five hundred readers that one publish wakes ask for
- * the same page, and it is read once.
+ * Shares reads of the store among requests that ask at the same moment. If one publish wakes five hundred readers of a page, the page
+ * is read once.
  * @module
  */
 import type { Log } from '../log/log-ports.ts';
 
 /**
- * The same log, of whose readers those join who come before a read is sent, never those who come after.
- * @param turn ends when everything that is due at this moment has happened, timers that end together among it
+ * Returns the same log. A read that is not yet sent serves every request that asks for it; a read that is sent serves no other.
+ * @param turn ends when everything that is due at this moment has happened, such as timers that end together
  */
 export function sharingReads(log: Log, turn: () => Promise<void>): Log {
   const get = shared(log.channels.get, turn);
@@ -16,8 +16,8 @@ export function sharingReads(log: Log, turn: () => Promise<void>): Log {
 }
 
 /**
- * The read is sent a turn after the first asked for it. Whoever joins has asked before it was sent, so it shows them
- * every write that was acknowledged before they asked: a read that is under way already could be older than that.
+ * The read is sent one turn after the first request asked for it. Each request that joins has asked before it was sent, so the read
+ * shows every write that was answered before. A read that is under way could miss such a write.
  */
 function shared<A extends readonly (string | number)[], R>(
   read: (...args: A) => Promise<R>,

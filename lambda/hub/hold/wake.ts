@@ -1,37 +1,37 @@
 /**
- * A wake by push: a socket from this process to the hub itself, on which the push says that a channel has grown. It is
- * shared by all who wait here. Where there is no such socket, readers are woken by re-reading.
+ * A wake by push: a socket from this process to the hub itself, on which the push says that a channel has grown. All requests that
+ * wait in this process share it. Without such a socket, readers are woken by re-reading.
  * @module
  */
-
 import { isBusy, type LogDefect } from '../defects.ts';
 import type { Channel } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 import type { WaitStore } from '../push/push-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
-/** The socket. */
+/** The wake socket of this process. */
 export interface WakeSocket {
-  /** Who it is while it is open and known to be alive. While it is not, each call is a reason to open or check it. */
+  /** Returns its connection id while it is open and known to be alive. Otherwise the call opens or checks it. */
   connection(): string | undefined;
-  /** Calls back for each announcement: a channel, and the number of its next entry. */
+  /** Calls back for each announcement: a channel, and the slot of its next entry. */
   listen(heard: (channel: string, next: number) => void): void;
 }
 
+/** Everything that a wake by push needs. */
 export interface WakeOptions {
   readonly log: Pick<Log, 'channels' | 'clock'>;
   readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;
   readonly timer: Timer;
   readonly wakeSocket: WakeSocket;
-  /** Wakes those who wait while the socket is not there. */
+  /** Wakes the readers while there is no socket. */
   readonly fallback: Wake;
   readonly logDefect: LogDefect;
 }
 
-/** One row of the table of subscribers, from when it is asked for. */
-interface Showing {
+/** One row of the store of waits, from its write on. */
+interface Row {
   readonly connection: string;
-  /** By the timer. */
+  /** Time until which it need not be written again, by the timer. */
   readonly until: number;
   readonly written: Promise<void>;
   isWritten: boolean;
@@ -39,11 +39,12 @@ interface Showing {
 
 interface Watch {
   readonly waiters: Set<() => void>;
-  showing: Showing | undefined;
-  /** The latest announcement that nobody who came since was told of. */
+  row: Row | undefined;
+  /** The slot of the latest announcement, which a waiter that came later has not seen; 0 for none. */
   latest: number;
 }
 
+/** Returns a wake that ends when the push says that the channel has grown. */
 export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: WakeOptions): Wake {
   const watches = new Map<string, Watch>();
   let lastDefect: unknown;
@@ -54,34 +55,34 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     for (const wake of watch.waiters) wake();
   });
 
-  /** Logs a defect. All that share a write get the same error, which is logged for the first of them. */
+  /** Logs a defect. All waiters that share a write get the same error, which is logged once. */
   function logOnce(defect: unknown, channel: string): void {
     if (defect === lastDefect) return;
     lastDefect = defect;
     logDefect(defect, { waiting: channel });
   }
 
-  /** Shows that this process waits, well before an earlier row ends: whoever pushes may look at any moment. */
-  function begin(seen: Channel, connection: string): Showing {
+  /** Writes the row well before the earlier one ends: the push may read it at any moment. */
+  function begin(seen: Channel, connection: string): Row {
     const written = waits.show(seen.name, connection, log.clock());
-    const showing = { connection, until: timer.now() + waits.shownForMs / 2, written, isWritten: false };
+    const row = { connection, until: timer.now() + waits.shownForMs / 2, written, isWritten: false };
     written.then(
       () => {
-        showing.isWritten = true;
+        row.isWritten = true;
       },
       () => {
-        showing.until = 0;
+        row.until = 0;
       },
     );
-    return showing;
+    return row;
   }
 
-  /** Makes sure that this process is shown as waiting; false if the channel changed before it was. */
+  /** Makes sure that this process is shown as waiting. Returns false if the channel has changed before. */
   async function show(watch: Watch, seen: Channel, connection: string): Promise<boolean> {
-    const { showing } = watch;
-    const isShown = showing?.connection === connection && timer.now() < showing.until;
-    const current = isShown ? showing : begin(seen, connection);
-    watch.showing = current;
+    const { row } = watch;
+    const isShown = row?.connection === connection && timer.now() < row.until;
+    const current = isShown ? row : begin(seen, connection);
+    watch.row = current;
     if (current.isWritten) return true;
     await current.written;
     return !hasChanged(seen, await log.channels.get(seen.name));
@@ -97,7 +98,7 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
       const end = timer.now() + ms;
       const woken = new AbortController();
       const wake = (): void => woken.abort();
-      // Before it is shown: what is announced from then on is for this waiter, too.
+      // Before the row is written: an announcement that comes from then on wakes this waiter, too.
       watch.waiters.add(wake);
       try {
         if (watch.latest > seen.next) {
@@ -117,9 +118,9 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
   };
 }
 
-const newWatch = (): Watch => ({ waiters: new Set(), showing: undefined, latest: 0 });
+const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, latest: 0 });
 
 function forgetIdle(watches: Map<string, Watch>, now: number): void {
-  for (const [channel, { waiters, showing }] of watches)
-    if (waiters.size === 0 && (showing?.until ?? 0) < now) watches.delete(channel);
+  for (const [channel, { waiters, row }] of watches)
+    if (waiters.size === 0 && (row?.until ?? 0) < now) watches.delete(channel);
 }

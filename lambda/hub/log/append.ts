@@ -1,11 +1,18 @@
 /**
- * Append: reserve, then write (PROTOCOL.md §4). Two writes and a hint, and no read when nothing is in the way.
+ * Append: reserves a slot, then writes the entry (PROTOCOL.md §4). It costs two writes and a hint, and reads only after a refusal.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { type Channel, tailOffset } from './channel.ts';
-import { type Claimed, claim, claimAgain, type Identified, sequenceRegression, type Wish } from './claim.ts';
+import {
+  type AppendRequest,
+  type Claimed,
+  claim,
+  claimAgain,
+  type IdentifiedRequest,
+  sequenceRegression,
+} from './claim.ts';
 import type { Entry, Messages } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { Log, Publishing } from './log-ports.ts';
@@ -13,73 +20,76 @@ import { parseMessages } from './messages.ts';
 import { entryIdOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
-export type AppendRequest = Wish;
+export type { AppendRequest } from './claim.ts';
 
+/** The result of a publish. */
 export interface Appended {
   /** The offset after the last message of the request. */
   readonly nextOffset: string;
+  /** True if the channel is closed now. */
   readonly closed: boolean;
   /** The highest sequence number that was accepted from the producer, for requests that have one. */
   readonly lastSeq: number | undefined;
-  /** How many messages were appended; none if they had been before, or the request only closes the channel. */
+  /** Number of messages that were appended; 0 for a repetition, and for a request that only closes the channel. */
   readonly count: number;
 }
 
-export type Content = Pick<Entry, 'messages' | 'id'>;
+/** What a publish writes into its slot. */
+export type EntryContent = Pick<Entry, 'messages' | 'id'>;
 
 /**
- * Appends the messages of one request and answers the offset after them. Once it has answered, the messages are
- * durable; until then nobody has seen them in front of a later message.
+ * Appends the messages of one request and returns the offset after them. Then the messages are durable. No reader sees a later
+ * message before them.
  * @throws Refusal empty_body, bad_json, too_large, and those of `claim`
  */
 export async function append(log: Publishing, request: AppendRequest): Promise<Appended> {
-  const messages = messagesOf(request);
-  // Without a producer the id is this request's own: it still tells the SDK's second attempt from a stranger's.
+  const messages = messagesOfRequest(request);
+  // Without a producer the id is new: it tells a second attempt of the SDK from another request.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
-  const wish = { ...request, id };
-  const claimed = await claim(log, wish);
+  const identified = { ...request, id };
+  const claimed = await claim(log, identified);
   const { kind, channel, slot } = claimed;
   const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
   await keepAlive(log, channel);
   const isEmpty = slot === undefined || messages.length === 0;
   const nextOffset = isEmpty
     ? tailOffset(channel)
-    : formatOffset({ entry: (await settle(log, wish, claimed, slot, { messages, id })) + 1, index: 0 });
-  // Also for a repeat: its first attempt may have failed on this very step.
+    : formatOffset({ entry: (await settle(log, identified, claimed, slot, { messages, id })) + 1, index: 0 });
+  // Also for a repetition: the first attempt may have failed at this very step.
   await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed });
   const count = isEmpty || kind === 'repeat' ? 0 : messages.length;
   return { closed: channel.closed, lastSeq, count, nextOffset };
 }
 
-/** Writes what was claimed, and completes what an earlier attempt may have left undone. */
+/** Writes the entry into its slot, and completes what an earlier attempt may have left undone. Returns the slot. */
 async function settle(
   log: Log,
-  wish: Identified,
+  request: IdentifiedRequest,
   claimed: Claimed,
   slot: number,
-  content: Content,
+  content: EntryContent,
 ): Promise<number> {
   const { kind, channel } = claimed;
-  const again = (): Promise<number> => claimAgain(log, wish, channel, slot);
-  // If the answers came so late that readers have sealed the slot, the publish takes another.
+  const again = (): Promise<number> => claimAgain(log, request, channel, slot);
+  // `again`: the answers may come so late that readers have sealed the slot. Then the publish takes another one.
   if (kind === 'granted') return await complete(log, channel, slot, content, again);
-  if (kind === 'contested') return await contest(log, wish, channel, slot, content);
-  // A publish that is older than anything is kept has left the log; to write it again would bring it back from the dead.
-  const lastPublish = wish.producer
-    ? (channel.producers[timeMark(wish.producer.id)] ?? 0)
+  if (kind === 'contested') return await contest(log, request, channel, slot, content);
+  // A publish that is older than the retention has left the log. To write it again would bring it back.
+  const lastPublish = request.producer
+    ? (channel.producers[timeMark(request.producer.id)] ?? 0)
     : channel.claimedAt;
   if (log.clock() - lastPublish >= log.retentionMs) return slot;
-  // What was accepted before is not held against the sequence again.
+  // Its Stream-Seq was accepted before, and is not compared again.
   return await complete(log, channel, slot, content, () =>
-    claimAgain(log, { ...wish, seq: undefined }, channel, slot),
+    claimAgain(log, { ...request, seq: undefined }, channel, slot),
   );
 }
 
 /**
- * The messages of a publish; none if it closes the channel and says nothing more.
+ * Returns the messages of a publish; none if it only closes the channel.
  * @throws Refusal empty_body, bad_json, too_large
  */
-export function messagesOf({ body, contentType, close }: AppendRequest): Messages {
+export function messagesOfRequest({ body, contentType, close }: AppendRequest): Messages {
   if (contentType === undefined && close) return [];
   const messages = parseMessages(contentType ?? '', body);
   if (messages.length === 0) throw new Refusal('empty_body', 'the body holds no message');
@@ -87,16 +97,16 @@ export function messagesOf({ body, contentType, close }: AppendRequest): Message
 }
 
 /**
- * Writes the entry into its slot.
+ * Writes the entry into its slot, and returns the slot.
  * @throws Refusal unavailable if the slot was sealed, because the write came after the grace
  */
-async function write(log: Log, channel: Channel, slot: number, content: Content): Promise<number> {
+async function write(log: Log, channel: Channel, slot: number, content: EntryContent): Promise<number> {
   if (await put(log, channel, slot, content)) return slot;
   throw new Refusal('unavailable', 'the write came too late and its slot was sealed; retry');
 }
 
-async function put(log: Log, channel: Channel, slot: number, content: Content): Promise<boolean> {
-  // Read after the claim was granted: readers take it as proof that every earlier claim is at least as old.
+async function put(log: Log, channel: Channel, slot: number, content: EntryContent): Promise<boolean> {
+  // The clock is read after the claim was granted: for readers it is the proof that every earlier claim is at least as old.
   const time = log.clock();
   return await log.entries.put(channel.streamId, {
     slot,
@@ -107,15 +117,15 @@ async function put(log: Log, channel: Channel, slot: number, content: Content): 
 }
 
 /**
- * Makes sure that a publish which was claimed before is in the log: finds its entry, writes it if a crash left the slot
- * empty, or takes another slot if that one was sealed.
- * @param again claims the other slot
+ * Makes sure that a publish which was claimed before is in the log. It finds the entry, writes it if a crash left the slot empty,
+ * or takes another slot if that one was sealed. Returns the slot.
+ * @param again claims another slot
  */
 export async function complete(
   log: Log,
   channel: Channel,
   slot: number,
-  content: Content,
+  content: EntryContent,
   again: () => Promise<number>,
 ): Promise<number> {
   if (await put(log, channel, slot, content)) return slot;
@@ -123,16 +133,17 @@ export async function complete(
 }
 
 /**
- * A Stream-Seq that equals the last one. If the slot that was claimed with it is empty or sealed, its publish failed, and
- * the number is for the next who comes with it; if an entry stands there, or stood and has left, another writer was first.
+ * Handles a Stream-Seq that equals the last one. If the slot that was claimed with it is empty or sealed, that publish failed, and
+ * this request may have the number. If there is an entry, or was one that has left the log, another writer was first.
+ * @throws Refusal sequence_regression, unavailable
  */
 export async function contest(
   log: Log,
-  wish: Identified,
+  request: IdentifiedRequest,
   channel: Channel,
   slot: number,
-  content: Content,
+  content: EntryContent,
 ): Promise<number> {
-  if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(wish.seq);
-  return await complete(log, channel, slot, content, () => claimAgain(log, wish, channel, slot));
+  if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(request.seq);
+  return await complete(log, channel, slot, content, () => claimAgain(log, request, channel, slot));
 }

@@ -1,10 +1,12 @@
 /**
- * A bounded map in memory: it keeps the entries that were set most recently.
+ * Bounded map in memory. It keeps the entries that were set most recently.
  * @module
  */
 
 export interface Recent<T> {
+  /** Returns the value, or undefined if it was never set or was deleted. */
   get(name: string): T | undefined;
+  /** Sets a value, which becomes the most recent. */
   set(name: string, value: T): void;
 }
 

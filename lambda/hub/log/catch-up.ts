@@ -1,5 +1,5 @@
 /**
- * Catch up: one read of a channel by its name, as short polling does it (PROTOCOL.md §5).
+ * Catch up: one read of a channel by its name, as for short polling (PROTOCOL.md §5).
  * @module
  */
 import type { Channel } from './channel.ts';
@@ -7,7 +7,10 @@ import { find, keepAlive } from './lifecycle.ts';
 import type { Log } from './log-ports.ts';
 import { type From, type ReadResult, read } from './read-log.ts';
 
-/** @throws Refusal channel_not_found, offset_gone, bad_offset, unavailable */
+/**
+ * Reads a page of a channel, and restarts its idle time.
+ * @throws Refusal channel_not_found, offset_gone, bad_offset, unavailable
+ */
 export async function catchUp(
   log: Log,
   name: string,

@@ -1,62 +1,67 @@
 /**
- * A channel: the head of a log, and when it is alive.
+ * The state of a channel, and for how long the channel lives.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { ProducerMarks } from './producer.ts';
 
+/** The media type whose messages are JSON texts. */
 export const JSON_MEDIA_TYPE = 'application/json';
-/** What a channel is whose creator did not say (Durable Streams §5.1). */
+/** The content type of a channel whose creator named none (Durable Streams §5.1). */
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
+/** The stored state of a channel. */
 export interface Channel {
+  /** The name by which callers know it. */
   readonly name: string;
-  /** A new one each time that the name is created, so that no entry of a former life can show up. */
+  /** New each time that a channel of the name is created, so that no entry of a former channel can appear. */
   readonly streamId: string;
-  /** As its creator wrote it; compared by media type. */
+  /** As its creator wrote it. Comparisons use the media type. */
   readonly contentType: string;
   /** The first slot that no publish has claimed. */
   readonly next: number;
-  /** The first slot of this life of the name. */
+  /** The first slot of this life of the channel. */
   readonly origin: number;
-  /** The first slot of the current era: nothing below it can be read any more (retention.ts). */
+  /** The first slot of the current epoch: nothing below it can be read (retention.ts). */
   readonly floor: number;
-  /** When the era began, in milliseconds. */
+  /** Time at which the epoch began, in milliseconds since 1970. */
   readonly floorAt: number;
-  /** Until when nothing of the era can have left the log, by the retention when it began, in milliseconds. */
+  /** Time until which nothing of the epoch has left the log, by the retention when it began, in milliseconds since 1970. */
   readonly keptUntil: number;
-  /** When the last slot was claimed, in milliseconds; creation if none was. */
+  /** Time at which the last slot was claimed, or else the channel was created, in milliseconds since 1970. */
   readonly claimedAt: number;
   /** The last Stream-Seq that was accepted, and the slot that its publish claimed. */
   readonly lastSeq: string | undefined;
   readonly lastSeqSlot: number | undefined;
-  /** True once nothing can be appended any more. */
+  /** True if nothing can be appended any more. */
   readonly closed: boolean;
   /** The id of the publish that closed the channel. */
   readonly closedBy: string | undefined;
-  /** What is remembered of idempotent producers. */
+  /** The state of idempotent producers (producer.ts). */
   readonly producers: ProducerMarks;
-  /** Sliding: seconds without a read or write after which the channel expires. */
+  /** Seconds without a read or a write after which the channel expires. */
   readonly ttlSeconds: number | undefined;
-  /** Fixed: the RFC 3339 time at which the channel expires, as its creator wrote it. */
+  /** The fixed time at which the channel expires, in RFC 3339 as its creator wrote it. */
   readonly expiresAt: string | undefined;
-  /** The instant from which the channel is no more, in milliseconds; undefined for one that stays. */
+  /** Time at which the channel expires, in milliseconds since 1970; undefined if it does not. */
   readonly aliveUntil: number | undefined;
 }
 
+/** Returns true if the channel has not expired. */
 export function isAlive(channel: Channel, now: number): boolean {
   return channel.aliveUntil === undefined || channel.aliveUntil > now;
 }
 
-/** `Application/JSON; charset=utf-8` → `application/json`: what decides whether two content types are the same. */
+/** Returns the media type, by which content types are compared: `Application/JSON; charset=utf-8` → `application/json`. */
 export function mediaType(contentType: string): string {
   return (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
 }
 
+/** Returns true if messages of the content type are JSON. */
 export const isJson = (contentType: string): boolean => mediaType(contentType) === JSON_MEDIA_TYPE;
 
-/** A channel as it is at its creation. */
+/** Returns a channel as it is at its creation. @param now milliseconds since 1970 */
 export function newChannel(
   { newId, retentionMs }: { readonly newId: () => string; readonly retentionMs: number },
   wanted: Pick<Channel, 'name' | 'contentType' | 'ttlSeconds' | 'expiresAt'>,
@@ -85,18 +90,18 @@ export function newChannel(
   };
 }
 
-/** Slot numbers of a new life begin at its age of the hub's era in milliseconds: twelve digits last until 2051. */
+/** Slot numbers of a new channel begin with the milliseconds since then. They have twelve digits until 2051. */
 const FIRST_YEAR = Date.UTC(2020, 0, 1);
 
 /**
- * The first slot of a life that begins now. A channel cannot take a publish every millisecond, so it is above every
- * slot of a former life of the name, and an offset of that life is known as such instead of skipping messages of this.
+ * Returns the first slot of a channel that is created now. A channel takes less than one publish each millisecond, so this is above
+ * every slot of a former channel of the name. An offset of a former channel is known as such, and skips no message of this one.
  */
 function originAt(now: number): number {
   return Math.max(1, now - FIRST_YEAR);
 }
 
-/** When a channel of that lifetime ends, in milliseconds, if nobody uses it after `now`; undefined for never. */
+/** Returns the time at which a channel expires if it is not used after `now`, in milliseconds since 1970; undefined for never. */
 export function aliveUntil(
   lifetime: Pick<Channel, 'ttlSeconds' | 'expiresAt'>,
   now: number,
@@ -105,11 +110,12 @@ export function aliveUntil(
   return lifetime.expiresAt === undefined ? undefined : Date.parse(lifetime.expiresAt);
 }
 
-/** The offset after everything that was ever claimed in the channel. */
+/** Returns the offset after every slot that was claimed in the channel. */
 export function tailOffset(channel: Channel): string {
   return formatOffset({ entry: channel.next, index: 0 });
 }
 
+/** Returns the refusal for a channel that does not exist. */
 export function channelNotFound(): Refusal {
   return new Refusal('channel_not_found', 'no such channel');
 }

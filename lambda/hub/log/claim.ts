@@ -1,6 +1,6 @@
 /**
- * Claim: the first of the two writes of an append (PROTOCOL.md §4). One conditional write checks everything; only when
- * it is refused does anybody read, to find out why.
+ * Claim: the first of the two writes of an append (PROTOCOL.md §4). One conditional write checks everything. Only if it is refused,
+ * the channel is read to find out why.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -19,50 +19,57 @@ import {
 } from './producer.ts';
 import { isSilent, silentSince } from './retention.ts';
 
-/** What a publish asks of its channel. */
-export interface Wish {
+/** A request to append messages to a channel, to close it, or both. */
+export interface AppendRequest {
+  /** Name of the channel. */
   readonly channel: string;
-  /** Undefined for closing without a message, which fits every channel. */
+  /** Undefined for closing without a message, which every channel accepts. */
   readonly contentType: string | undefined;
+  /** The Stream-Seq. */
   readonly seq: string | undefined;
+  /** True to close the channel after the messages. */
   readonly close: boolean;
+  /** The idempotent producer, if the caller named one. */
   readonly producer: Producer | undefined;
+  /** The body as it came, up to MAX_REQUEST_BYTES. */
   readonly body: Uint8Array;
 }
 
-/** A wish, and the id of its entry: the same for every attempt at the same publish, where it can be known. */
-export type Identified = Wish & { readonly id: string };
+/** A request with the id of its entry. The id is the same for every attempt at the same publish, where that can be known. */
+export type IdentifiedRequest = AppendRequest & { readonly id: string };
 
+/** A claim that was granted, now or to an earlier attempt. */
 export interface Claimed {
-  /** `repeat`: an earlier attempt claimed it. `contested`: someone claimed the Stream-Seq, perhaps an earlier attempt. */
+  /** `repeat`: an earlier attempt claimed the slot. `contested`: the Stream-Seq was claimed, perhaps by an earlier attempt. */
   readonly kind: 'granted' | 'repeat' | 'contested';
+  /** The channel after the claim. */
   readonly channel: Channel;
-  /** Undefined if only the closing was asked for, or if it is too long ago to be remembered. */
+  /** Undefined for a request that only closes, and for a repetition whose slot is no longer remembered. */
   readonly slot: number | undefined;
-  /** The last sequence number of the producer, for a repeat. */
+  /** The last sequence number of the producer, for a repetition. */
   readonly lastSeq: number | undefined;
 }
 
 /**
- * A claim is refused for a reason that can be gone by the time it is looked up (the channel was created, or expired, or
- * began an era). Each further attempt needs another such accident.
+ * The reason for a refusal can be gone when the channel is read: it was created, has expired, or has begun an epoch. Each further
+ * attempt needs another such accident.
  */
 const MAX_ATTEMPTS = 4;
 
 /**
- * What `curl -d` and HTML forms send unless told otherwise. A first publish makes the channel in implicit mode, so
- * without this a forgotten header would make a byte channel for good.
+ * The type that `curl -d` and HTML forms send by default. In implicit mode the first publish creates the channel. So a forgotten
+ * header would create a channel of bytes, and that cannot be changed.
  */
 const FORM = 'application/x-www-form-urlencoded';
 
 /**
- * Claims the next slot, or with no content type only closes.
+ * Claims the next slot; without a content type it only closes the channel.
  * @throws Refusal channel_not_found, channel_closed, content_type_mismatch, sequence_regression, stale_producer,
  *   producer_gap, too_many_producers, bad_request, unavailable
  */
-export async function claim(log: Log, wish: Identified): Promise<Claimed> {
+export async function claim(log: Log, request: IdentifiedRequest): Promise<Claimed> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const wanted = { ...claimOf(log, wish), fresh: freshFor(log, wish) };
+    const wanted = { ...claimOf(log, request), fresh: freshFor(log, request) };
     const channel = await log.channels.reserve(wanted);
     if (channel) {
       const slot = wanted.slots === 0 ? undefined : channel.next - 1;
@@ -75,37 +82,44 @@ export async function claim(log: Log, wish: Identified): Promise<Claimed> {
 }
 
 /**
- * Claims another slot for a publish whose own was sealed before it was written.
+ * Claims another slot for a publish whose slot was sealed before the entry was written. Returns the slot.
  * @throws Refusal sequence_regression if another publish with the same Stream-Seq was written into the slot,
  *   channel_closed, unavailable
  */
 export async function claimAgain(
   log: Log,
-  wish: Identified,
+  request: IdentifiedRequest,
   channel: Channel,
   sealed: number,
 ): Promise<number> {
   const { entries } = await log.entries.page(channel.streamId, sealed);
   const [there] = entries;
-  if (there?.slot !== sealed || !isTombstone(there)) throw sequenceRegression(wish.seq);
+  if (there?.slot !== sealed || !isTombstone(there)) throw sequenceRegression(request.seq);
   if (channel.closed) throw channelClosed(channel);
-  const claimed = await log.channels.reserve({ ...claimOf(log, wish), slots: 1, replaces: sealed });
+  const claimed = await log.channels.reserve({ ...claimOf(log, request), slots: 1, replaces: sealed });
   if (!claimed) throw tooMuchChange();
   return claimed.next - 1;
 }
 
-function claimOf(log: Log, wish: Identified): Claim {
+function claimOf(log: Log, request: IdentifiedRequest): Claim {
   const now = log.clock();
-  const slots = wish.contentType === undefined ? 0 : 1;
-  return { ...wish, slots, now, silentSince: silentSince(log, now), fresh: undefined, replaces: undefined };
+  const slots = request.contentType === undefined ? 0 : 1;
+  return {
+    ...request,
+    slots,
+    now,
+    silentSince: silentSince(log, now),
+    fresh: undefined,
+    replaces: undefined,
+  };
 }
 
 function tooMuchChange(): Refusal {
   return new Refusal('unavailable', 'the channel changed while it was being written to; retry');
 }
 
-/** The channel that the first publish makes in implicit mode. */
-function freshFor(log: Log, { channel: name, contentType, body }: Wish): Channel | undefined {
+/** Returns the channel that the first publish creates in implicit mode. */
+function freshFor(log: Log, { channel: name, contentType, body }: AppendRequest): Channel | undefined {
   if (log.channelCreation === 'explicit' || contentType === undefined) return undefined;
   if (isForm(contentType) || isMislabelled(contentType, body)) return undefined;
   return newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, log.clock());
@@ -114,15 +128,15 @@ function freshFor(log: Log, { channel: name, contentType, body }: Wish): Channel
 const isForm = (contentType: string): boolean => mediaType(contentType) === FORM;
 
 /**
- * What libraries send with a body when their user named no type: the first is what fetch, .NET, Dart and aiohttp send with a
- * string, the second what aiohttp and others send with bytes.
+ * The types that libraries send when their user named none: fetch, .NET, Dart and aiohttp send the first with a string, aiohttp and
+ * others the second with bytes.
  * https://fetch.spec.whatwg.org/#concept-bodyinit-extract
  */
 const UNCHOSEN: ReadonlySet<string> = new Set(['text/plain', 'application/octet-stream']);
 
 /**
- * True for a JSON object or list that comes as a type which nobody may have chosen. A number or a word is a JSON text, too, but
- * just as well a line of text.
+ * Returns true for a JSON object or array with a content type that a library may have added. A number or a word is a JSON text,
+ * too, but it may be a line of text as well.
  */
 function isMislabelled(contentType: string, body: Uint8Array): boolean {
   if (!UNCHOSEN.has(mediaType(contentType))) return false;
@@ -136,7 +150,7 @@ function isMislabelled(contentType: string, body: Uint8Array): boolean {
   }
 }
 
-/** Throws the reason why a claim was refused, or returns the earlier attempt, or nothing if another may be granted. */
+/** Throws the reason why a claim was refused, or returns the earlier attempt; undefined if the next claim may be granted. */
 async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
   const channel = await log.channels.get(claim.channel);
   if (!channel || !isAlive(channel, claim.now)) {
@@ -150,14 +164,14 @@ async function explain(log: Log, claim: Claim): Promise<Claimed | undefined> {
     throw new Refusal('content_type_mismatch', message);
   }
   if (claim.producer) {
-    const standing = producerStateOf(claim.producer, channel.producers);
-    if (standing.kind === 'repeat') return { ...standing, channel };
+    const state = producerStateOf(claim.producer, channel.producers);
+    if (state.kind === 'repeat') return { ...state, channel };
     await makeRoom(log, channel, claim.producer, claim.now);
   }
-  const contested = standingOfSeq(channel, claim);
+  const contested = contestedSeq(channel, claim);
   if (contested) return contested;
   if (isSilent(log, channel, claim.now)) {
-    await log.channels.beginEra(channel, claim.now, claim.now + log.retentionMs);
+    await log.channels.beginEpoch(channel, claim.now, claim.now + log.retentionMs);
   }
   return undefined;
 }
@@ -169,20 +183,21 @@ function noChannel(log: Log, { contentType }: Claim): Refusal {
   return new Refusal('content_type_mismatch', `a publish of ${what} makes no channel; ${advice}`);
 }
 
-/** A Stream-Seq that equals the last one may be that very publish, tried again after its write failed. */
-function standingOfSeq(channel: Channel, { seq, producer }: Claim): Claimed | undefined {
+/** Returns the claim of a Stream-Seq that equals the last one: it may be the same publish, tried again after its write failed. */
+function contestedSeq(channel: Channel, { seq, producer }: Claim): Claimed | undefined {
   const { lastSeq, lastSeqSlot: slot } = channel;
   if (seq === undefined || lastSeq === undefined || seq > lastSeq) return undefined;
   if (seq < lastSeq || producer || slot === undefined) throw sequenceRegression(seq);
   return { kind: 'contested', channel, slot, lastSeq: undefined };
 }
 
+/** Returns the refusal for a Stream-Seq that is not above the last one. */
 export function sequenceRegression(seq: string | undefined): Refusal {
   const which = seq === undefined ? 'the Stream-Seq' : `Stream-Seq "${seq}"`;
   return new Refusal('sequence_regression', `${which} is not above the last one accepted`);
 }
 
-/** A closed channel still confirms what it accepted while it was open, its closing among it, and closing as such. */
+/** Returns the earlier attempt. A closed channel still confirms what it accepted while it was open, and its closing. */
 function repeatOnClosed(channel: Channel, { id, producer, slots }: Claim): Claimed {
   if (channel.closedBy === id) {
     const slot = slots === 1 ? channel.next - 1 : undefined;
@@ -200,7 +215,7 @@ function channelClosed(channel: Channel): Refusal {
   return new Refusal('channel_closed', 'the channel is closed', headers);
 }
 
-/** A producer that is new to a channel full of them takes the place of the one that has been silent the longest. */
+/** Forgets the producer that has been silent the longest, if a new one comes to a channel that has as many as it may have. */
 async function makeRoom(log: Log, channel: Channel, { id }: Producer, now: number): Promise<void> {
   const isFull = Object.keys(channel.producers).length >= MAX_PRODUCERS * MARKS_PER_PRODUCER;
   if (!isFull || channel.producers[epochMark(id)] !== undefined) return;

@@ -1,29 +1,38 @@
 /**
  * Idempotency-Key: a publish that may be retried without being appended twice (PROTOCOL.md §4.4).
  *
- * The key's record says which slot its publish claimed, and is written between the claim and the entry. So a retry
- * finds the slot and completes or confirms it, whatever crashed. It costs one read and one write more than a plain
- * publish.
+ * The record of the key says which slot its publish claimed. It is written between the claim and the entry. So a retry finds the
+ * slot, and completes or confirms the publish, wherever the first attempt crashed. It costs one read and one write more than a
+ * publish without a key.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../../protocol/limits.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
-import { type Appended, type AppendRequest, type Content, complete, contest, messagesOf } from './append.ts';
+import {
+  type Appended,
+  type AppendRequest,
+  complete,
+  contest,
+  type EntryContent,
+  messagesOfRequest,
+} from './append.ts';
 import { type Channel, isAlive, tailOffset } from './channel.ts';
-import { claim, claimAgain, type Identified } from './claim.ts';
+import { claim, claimAgain, type IdentifiedRequest } from './claim.ts';
 import { tombstone } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { KeyRecord, Log, Publishing } from './log-ports.ts';
 
+/** The Idempotency-Key of a request. */
 export interface Once {
+  /** The key as the caller chose it. */
   readonly key: string;
-  /** The same for the same request; another for any other. */
+  /** Hash of the request: another request with the same key is refused. */
   readonly fingerprint: string;
 }
 
 /**
- * Appends unless a request with the key was here in the last 24 hours; then confirms that one.
+ * Appends the messages, unless a request with the key came in the last 24 hours. Then it confirms that one.
  * @throws Refusal key_reused if that was another request, and those of `append`
  */
 export async function appendOnce(log: Publishing, request: AppendRequest, once: Once): Promise<Appended> {
@@ -33,31 +42,33 @@ export async function appendOnce(log: Publishing, request: AppendRequest, once: 
 }
 
 async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
-  const messages = messagesOf(request);
+  const messages = messagesOfRequest(request);
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
-  const content: Content = { messages, id: `key:${once.fingerprint}:${once.key}` };
-  const wish = { ...request, id: content.id };
+  const content: EntryContent = { messages, id: `key:${once.fingerprint}:${once.key}` };
+  const identified = { ...request, id: content.id };
   const earlier = await log.keys.get(key, log.clock());
-  if (earlier) return await confirm(log, wish, once, key, earlier, content);
+  if (earlier) return await confirm(log, identified, once, key, earlier, content);
 
-  const { kind, channel, slot } = await claim(log, wish);
+  const { kind, channel, slot } = await claim(log, identified);
   await keepAlive(log, channel);
   if (slot === undefined) return appended(channel, tailOffset(channel), 0);
   if (kind === 'contested') {
     // An earlier attempt may have claimed the Stream-Seq and died before it could record the key.
-    const written = await contest(log, wish, channel, slot, content);
+    const written = await contest(log, identified, channel, slot, content);
     await record(log, once, key, channel, written);
     return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
   }
   if (!(await record(log, once, key, channel, slot))) {
     if (kind === 'granted') await abandon(log, channel, slot);
     const first = await log.keys.get(key, log.clock());
-    if (first) return await confirm(log, wish, once, key, first, content);
+    if (first) return await confirm(log, identified, once, key, first, content);
     throw new Refusal('unavailable', 'the key was recorded and expired meanwhile; retry');
   }
-  // Granted, or the closing publish of an attempt that died before it could record the key.
-  const written = await complete(log, channel, slot, content, () => moveOn(log, wish, channel, key, slot));
+  // The claim was granted; or an earlier attempt closed the channel, and died before it could record the key.
+  const written = await complete(log, channel, slot, content, () =>
+    moveOn(log, identified, channel, key, slot),
+  );
   return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
 }
 
@@ -79,44 +90,44 @@ async function record(
 
 async function confirm(
   log: Log,
-  wish: Identified,
+  request: IdentifiedRequest,
   { fingerprint }: Once,
   key: string,
   earlier: KeyRecord,
-  content: Content,
+  content: EntryContent,
 ): Promise<Appended> {
   if (earlier.fingerprint !== fingerprint) {
     throw new Refusal('key_reused', 'the Idempotency-Key came with another request before');
   }
-  const channel = await log.channels.get(wish.channel);
+  const channel = await log.channels.get(request.channel);
   if (channel?.streamId !== earlier.streamId || !isAlive(channel, log.clock())) {
     throw new Refusal('key_reused', 'the Idempotency-Key was used in a former life of the channel');
   }
   await keepAlive(log, channel);
-  // A key is kept no longer than the shortest retention keeps an entry, so what is not there never was.
-  // What was accepted before is not held against the sequence again.
-  const again = { ...wish, seq: undefined };
+  // The shortest retention keeps an entry longer than a key is kept. So an entry that is missing was never written. Its
+  // Stream-Seq was accepted before, and is not compared again.
+  const again = { ...request, seq: undefined };
   const slot = await complete(log, channel, earlier.slot, content, () =>
     moveOn(log, again, channel, key, earlier.slot),
   );
   return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), 0);
 }
 
-/** Claims another slot for the key, whose own was sealed. */
+/** Claims another slot for a key whose slot was sealed, and returns it. */
 async function moveOn(
   log: Log,
-  wish: Identified,
+  request: IdentifiedRequest,
   channel: Channel,
   key: string,
   sealed: number,
 ): Promise<number> {
-  const other = await claimAgain(log, wish, channel, sealed);
+  const other = await claimAgain(log, request, channel, sealed);
   if (await log.keys.move(key, sealed, other)) return other;
   await abandon(log, channel, other);
   throw new Refusal('unavailable', 'another retry of the same publish is at work; retry');
 }
 
-/** Seals one's own slot at once, rather than let readers wait out the grace for it. */
+/** Seals a slot that this request has claimed. Otherwise readers would wait for the grace. */
 async function abandon(log: Log, channel: Channel, slot: number): Promise<void> {
   const time = log.clock();
   await log.entries.put(channel.streamId, tombstone(slot, { time, expiresAt: time + log.retentionMs }));

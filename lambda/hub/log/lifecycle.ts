@@ -16,36 +16,43 @@ import {
 import type { Log, Publishing } from './log-ports.ts';
 import { parseMessages } from './messages.ts';
 
+/** A request to create a channel. */
 export interface CreateRequest {
+  /** Name of the channel. */
   readonly channel: string;
+  /** Content type of its messages. */
   readonly contentType: string;
+  /** Seconds without a read or a write after which it expires; undefined for no such limit. */
   readonly ttlSeconds: number | undefined;
+  /** Fixed time at which it expires, in RFC 3339; undefined for none. */
   readonly expiresAt: string | undefined;
-  /** True for a channel that is complete with its first messages. */
+  /** True for a channel that is closed after its first messages. */
   readonly close: boolean;
-  /** The first messages, if any. */
+  /** The first messages; empty for none. */
   readonly body: Uint8Array;
 }
 
+/** The result of a creation. */
 export interface Created {
-  /** False if the channel was there already, as asked for. Its content is then untouched. */
+  /** False if the channel existed already with the same configuration. Then its content is not changed. */
   readonly created: boolean;
+  /** The channel as it is stored. */
   readonly channel: Channel;
-  /** How many messages it was created with. */
+  /** Number of messages that it was created with. */
   readonly count: number;
 }
 
 /**
- * Creates the channel with its first messages, or finds it there with the same configuration.
+ * Creates the channel with its first messages, or finds it with the same configuration.
  *
- * The messages are written BEFORE the channel that makes them reachable: a crash between the two leaves an entry that
- * nobody can see, where the other order would leave a channel whose retried creation answers 200 without its content.
+ * The messages are written before the channel that makes them reachable. A crash between the two leaves an entry that no reader
+ * sees. In the other order it would leave an empty channel, and a retry would answer 200 without the messages.
  * @throws Refusal channel_exists, bad_json, too_large, unavailable
  */
 export async function create(log: Publishing, request: CreateRequest): Promise<Created> {
   const created = await createOrFind(log, request);
   const { channel } = created;
-  // Somebody may have subscribed before there was a channel; nobody is told of an empty one.
+  // A subscriber may have come before the channel. A channel that is empty and open has nothing to say.
   if (channel.next > channel.origin || channel.closed)
     await log.hint({ channel: channel.name, offset: tailOffset(channel), isClosing: channel.closed });
   return created;
@@ -95,8 +102,8 @@ const instant = (time: string | undefined): number | undefined =>
   time === undefined ? undefined : Date.parse(time);
 
 /**
- * The channel that a reader sees under a name. In implicit mode a name that nobody has published to yet reads as an
- * empty JSON channel, so that a subscriber may come before the publisher.
+ * Returns the channel of a name. In implicit mode, a name without a channel reads as an empty JSON channel, so that a subscriber may
+ * come before the publisher.
  * @throws Refusal channel_not_found in explicit mode
  */
 export async function find(log: Log, name: string): Promise<Channel> {
@@ -105,8 +112,12 @@ export async function find(log: Log, name: string): Promise<Channel> {
   if (channel && isAlive(channel, now)) return channel;
   if (log.channelCreation === 'explicit') throw channelNotFound();
   const contentType = JSON_MEDIA_TYPE;
-  const nobodys = newChannel(log, { name, contentType, ttlSeconds: undefined, expiresAt: undefined }, now);
-  return { ...nobodys, streamId: 'none', next: 0, origin: 0, floor: 0 };
+  const unpublished = newChannel(
+    log,
+    { name, contentType, ttlSeconds: undefined, expiresAt: undefined },
+    now,
+  );
+  return { ...unpublished, streamId: 'none', next: 0, origin: 0, floor: 0 };
 }
 
 /** Restarts the idle time of a channel with a TTL. For other channels it writes nothing. */
@@ -117,10 +128,10 @@ export async function keepAlive(log: Log, channel: Channel): Promise<void> {
   if (until !== undefined) await log.channels.touch(channel, until, now);
 }
 
-/** @throws Refusal channel_not_found */
+/** Deletes the channel. @throws Refusal channel_not_found */
 export async function remove(log: Log, name: string): Promise<void> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) throw channelNotFound();
-  // By its stream: a deletion that is carried out late must not take a new channel of the name along.
+  // The store compares the stream: a deletion that is carried out late must not delete a new channel of the name.
   await log.channels.remove(channel);
 }

@@ -1,5 +1,5 @@
 /**
- * What the domain needs from the world. The domain knows no AWS, no clock and no randomness of its own.
+ * The ports of the log: stores, clock and ids. The domain has no clock and no randomness of its own, and knows nothing of AWS.
  * @module
  */
 import type { Channel } from './channel.ts';
@@ -9,100 +9,106 @@ import type { Producer, SilentProducer } from './producer.ts';
 /** Milliseconds since 1970. */
 export type Clock = () => number;
 
-/** Unguessable, unique text; used for stream ids and to recognise one's own write. */
+/** Returns a unique text that cannot be guessed, for streams and entries. */
 export type NewId = () => string;
 
-/** A claim on the next slot of a channel, and all that must hold for it to be granted. */
+/** A claim on the next slot of a channel, with all conditions under which it is granted. */
 export interface Claim {
+  /** Name of the channel. */
   readonly channel: string;
-  /** Of the entry that is to be written; remembered as who closed the channel. */
+  /** Id of the entry that is to be written. The channel remembers the id of the claim that closed it. */
   readonly id: string;
-  /** Must be the channel's; undefined fits every channel. */
+  /** Granted only if its media type is that of the channel; undefined fits every channel. */
   readonly contentType: string | undefined;
-  /** Granted only if above the last one granted, by bytes. */
+  /** Granted only if it is above the last one, compared by bytes. */
   readonly seq: string | undefined;
-  /** Closes the channel. Every claim is granted only while it is open. */
+  /** True to close the channel. Every claim is granted only while the channel is open. */
   readonly close: boolean;
-  /** Granted only as the next publish of its producer, which it then is. */
+  /** Granted only if this is the next publish of the producer. */
   readonly producer: Producer | undefined;
   /**
-   * The sealed slot of an earlier attempt at the same publish, which this one takes the place of: then neither `seq` nor
-   * `producer` must be the next, but both must still stand at that slot.
+   * The sealed slot of an earlier attempt at the same publish, which this claim replaces. Then `seq` and `producer` need not be the
+   * next: both must still be those of that slot.
    */
   readonly replaces: number | undefined;
-  /** 1, or 0 to close without a message. */
+  /** 1; 0 to close without a message. */
   readonly slots: 0 | 1;
+  /** Time of the claim, in milliseconds since 1970. */
   readonly now: number;
-  /** Granted only if something was claimed after this time: else an era must begin first (retention.ts). */
+  /** Granted only if a slot was claimed after this time: otherwise an epoch must begin first (retention.ts). */
   readonly silentSince: number;
-  /** The channel to make if there is none; undefined in explicit mode, where that is a refusal. */
+  /** The channel to create if there is none; undefined in explicit mode, where the claim is refused then. */
   readonly fresh: Channel | undefined;
 }
 
+/** Store of channels, one item each. @throws Refusal unavailable */
 export interface ChannelStore {
-  /** The channel, expired or not, as of every write acknowledged before. */
+  /** Returns the channel, also an expired one, as of every write that was answered before. */
   get(name: string): Promise<Channel | undefined>;
-  /** Creates the channel unless a live one has the name; says whether it did. Never repeated (see `reserve`). */
+  /** Creates the channel, and returns true, unless a live one has the name. It is sent once, as `reserve`. */
   create(channel: Channel, now: number): Promise<boolean>;
   /**
-   * ONE write that checks the claim and takes the slot `next - 1`; undefined when a condition did not hold. A claim that
-   * was carried out twice would take two slots for one publish. So it is sent once: a caller that gets no answer in time
-   * does not know whether the slot was taken.
+   * Checks the claim and takes the slot `next - 1` of the channel that it returns, in one write; undefined if a condition does not
+   * hold. It is sent once: if it was carried out twice, it would take two slots for one publish. A caller that gets no answer in
+   * time does not know whether the slot was taken.
    * @throws Refusal unavailable
    */
   reserve(claim: Claim): Promise<Channel | undefined>;
-  /** Begins an era at `next`, if nothing has been claimed since the channel was read. */
-  beginEra(channel: Channel, now: number, keptUntil: number): Promise<void>;
-  /** Forgets a producer to make room for another, unless it has published since the channel was read. */
+  /** Begins an epoch at `next`, if no slot has been claimed since the channel was read. */
+  beginEpoch(channel: Channel, now: number, keptUntil: number): Promise<void>;
+  /** Removes a producer to make room for another, unless it has published since the channel was read. */
   forgetProducer(channel: Channel, producer: SilentProducer): Promise<void>;
-  /** Moves the end of a channel's idle time, if it still is the same stream and alive. */
+  /** Sets the time at which the channel expires, if it is the same stream and has not expired. */
   touch(channel: Channel, aliveUntil: number, now: number): Promise<void>;
-  /** Deletes the channel, if it still is the same stream. */
+  /** Deletes the channel, if it is the same stream. */
   remove(channel: Channel): Promise<void>;
 }
 
-/** Entries in slot order. `more` says that the store stopped at its page size, not at the end. */
+/** Entries in the order of their slots. `more`: the page is full, and the store may have more entries. */
 export interface EntryPage {
   readonly entries: readonly Entry[];
   readonly more: boolean;
 }
 
-/** What tells how long an entry is kept, without its messages. */
+/** How long an entry is kept, without its messages. */
 export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 
+/** Store of entries. @throws Refusal unavailable */
 export interface EntryStore {
   /**
-   * Puts the entry into its slot if that is empty: the durable moment. False when the slot is taken by another;
-   * true also when it holds this very entry (a retry inside the SDK whose first answer was lost).
+   * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry; true also if it
+   * has this very entry (the SDK repeats a call whose answer was lost).
    */
   put(streamId: string, entry: Entry): Promise<boolean>;
-  /** Entries from `slot` on, expired ones included, as of every write acknowledged before. */
+  /** Returns entries from `slot` on, also expired ones, as of every write that was answered before. */
   page(streamId: string, slot: number): Promise<EntryPage>;
-  /** The age of the entry nearest to `slot`: below it, or from it on. Undefined if there is none on that side. */
+  /** Returns the age of the entry nearest to `slot`: below it, or from it on; undefined if there is none on that side. */
   nearest(streamId: string, slot: number, side: 'below' | 'from'): Promise<Age | undefined>;
 }
 
-/** Where the publish of an Idempotency-Key went. */
+/** The slot of the publish that came with an Idempotency-Key. */
 export interface KeyRecord {
-  /** Of the request that came first with the key. */
+  /** Fingerprint of the first request with the key. */
   readonly fingerprint: string;
+  /** Stream of the channel at that time. */
   readonly streamId: string;
+  /** The slot that the publish claimed. */
   readonly slot: number;
 }
 
+/** Store of Idempotency-Keys. @throws Refusal unavailable */
 export interface KeyStore {
-  /** The record of a key that has not expired, as of every write acknowledged before. */
+  /** Returns the record of a key that has not expired, as of every write that was answered before. */
   get(key: string, now: number): Promise<KeyRecord | undefined>;
-  /** Records the key unless it is, unexpired; says whether it did. */
+  /** Records the key and returns true, unless there is a record that has not expired. */
   put(key: string, record: KeyRecord, now: number, expiresAt: number): Promise<boolean>;
-  /** Points the key from one slot to another; says whether it did. */
+  /** Moves the key from one slot to another. Returns false if it is at neither. */
   move(key: string, from: number, to: number): Promise<boolean>;
 }
 
 /**
- * Says to whoever pushes that a channel has grown, or was closed. Sent after the write that it is about, so that whoever
- * gets it finds that.
- * @throws Refusal unavailable if it could not be handed over for sure
+ * Sends the hint that a channel has grown, or was closed. It is sent after the write, so that its receiver finds what was written.
+ * @throws Refusal unavailable if it is not certain that the hint was accepted
  */
 export type SendHint = (hint: {
   readonly channel: string;
@@ -110,7 +116,7 @@ export type SendHint = (hint: {
   readonly isClosing: boolean;
 }) => Promise<void>;
 
-/** What a publish needs. */
+/** Everything that a publish needs. */
 export interface Publishing extends Log {
   readonly hint: SendHint;
 }
@@ -122,8 +128,8 @@ export interface Log {
   readonly keys: KeyStore;
   readonly clock: Clock;
   readonly newId: NewId;
-  /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
+  /** `implicit`: the first publish creates a channel. `explicit`: only PUT creates one. */
   readonly channelCreation: 'implicit' | 'explicit';
-  /** How long an entry is kept, in milliseconds. */
+  /** Time for which an entry is kept, in milliseconds. */
   readonly retentionMs: number;
 }

@@ -1,6 +1,6 @@
 /**
- * From a request body to messages (PROTOCOL.md §4). JSON is checked but never re-serialised: a message is kept as the
- * text it was published as, so that large numbers, key order and escapes survive.
+ * Splits a request body into messages (PROTOCOL.md §4). JSON is checked but not written again: a message is kept as the text that
+ * was published, so that large numbers, the order of keys and escapes survive.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -9,7 +9,7 @@ import { isJson, mediaType } from './channel.ts';
 import type { Messages } from './entry.ts';
 
 /**
- * The messages of a body, none if it is empty (or `[]` in JSON).
+ * Returns the messages of a body; none if it is empty, or `[]` in JSON.
  * @throws Refusal too_large, bad_json
  */
 export function parseMessages(contentType: string, body: Uint8Array): Messages {
@@ -28,7 +28,7 @@ export function parseMessages(contentType: string, body: Uint8Array): Messages {
       `a request may hold ${MAX_MESSAGES_PER_REQUEST} messages, got ${messages.length}`,
     );
   }
-  // The whole body bounds each part, so the bytes are counted only where it could matter.
+  // No message is larger than the body, so the bytes of each are counted only for a large body.
   if (body.byteLength > MAX_MESSAGE_BYTES) {
     const encoder = new TextEncoder();
     for (const message of messages) refuseLarge(encoder.encode(message).byteLength);
@@ -50,19 +50,19 @@ function decode(body: Uint8Array): string {
   }
 }
 
-/** One level of a top-level array is a batch (Durable Streams §9.1.2); anything else is one message. */
+/** Returns the elements of a top-level array, which is a batch (Durable Streams §9.1.2). Any other JSON is one message. */
 function splitJson(text: string): string[] {
   try {
     JSON.parse(text);
   } catch {
-    // The parser's own sentence quotes the body; the caller has it, the log should not.
+    // The message of the parser quotes the body, which must not get into the log.
     throw new Refusal('bad_json', 'the body is not valid JSON');
   }
   const trimmed = text.trim();
   return trimmed.startsWith('[') ? elementsOf(trimmed) : [trimmed];
 }
 
-/** The raw text of each element of a JSON array that is known to be valid. */
+/** Returns the raw text of each element of a valid JSON array. */
 function elementsOf(array: string): string[] {
   const elements: string[] = [];
   let depth = 0;
@@ -81,8 +81,8 @@ function elementsOf(array: string): string[] {
 }
 
 /**
- * The raw text of a member of a JSON object that is known to be valid; of the last one of that name, which is the one that
- * parsers keep.
+ * Returns the raw text of a member of a valid JSON object; `''` if there is none. Of members with the same name it takes the last, as
+ * parsers do.
  */
 export function memberText(object: string, name: string): string {
   // A member is a string, a colon and a value: the elements of the object without its braces, at the same commas.
@@ -103,18 +103,18 @@ function endOfString(text: string, start: number): number {
   return at;
 }
 
-/** How messages of a content type are said inside JSON: as what they are, as text, or as bytes in base64. */
-export function kindOf(contentType: string): 'messages' | 'text' | 'base64' {
+/** Returns the name of the JSON member that holds messages of a content type: JSON as it is, text, or bytes in base64. */
+export function bodyKindOf(contentType: string): 'messages' | 'text' | 'base64' {
   if (isJson(contentType)) return 'messages';
   return mediaType(contentType).startsWith('text/') ? 'text' : 'base64';
 }
 
-/** A byte order mark at the beginning of a message is part of it. */
+/** Keeps a byte order mark at the beginning, which is part of the message. */
 const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** A message as the JSON text that stands for it. */
+/** Returns the JSON text of a message, as frames and answers contain it. */
 export function wireText(contentType: string, message: string | Uint8Array): string {
   if (typeof message === 'string') return message;
-  if (kindOf(contentType) === 'text') return JSON.stringify(TEXT.decode(message));
+  if (bodyKindOf(contentType) === 'text') return JSON.stringify(TEXT.decode(message));
   return `"${btoa(Array.from(message, (byte) => String.fromCharCode(byte)).join(''))}"`;
 }

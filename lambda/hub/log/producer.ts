@@ -1,44 +1,49 @@
 /**
- * Idempotent producers (PROTOCOL.md §4.3): what a channel remembers of them, and what that means for a publish.
+ * Idempotent producers (PROTOCOL.md §4.3): what a channel stores of them, and whether a publish is the next one.
  *
- * The state lies flat in one map on the channel's item, so that a single write can check it, move it on and claim the
- * slot. Per producer: its epoch, its last sequence number, when that was, and the slots of its last few publishes, so
- * that a retry can find its own slot and complete what a crash left undone.
+ * The state of all producers is one flat map on the item of the channel, so that one write can check it, change it and claim the
+ * slot. For each producer it has the epoch, the last sequence number, its time, and the slots of the last few publishes. So a retry
+ * can find its own slot and complete what a crash left undone.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { PRODUCER_EPOCH, PRODUCER_EXPECTED_SEQ, PRODUCER_RECEIVED_SEQ } from '../../../protocol/headers.ts';
 import { PRODUCER_WINDOW } from '../../../protocol/limits.ts';
 
-/** Who publishes, and the number of this publish; all three from the caller. */
+/** A producer and the number of its publish. All three values come from the caller. */
 export interface Producer {
+  /** Id of the producer, the same for all its publishes. */
   readonly id: string;
+  /** Epoch of the producer: a new one begins when it restarts. */
   readonly epoch: number;
+  /** Number of the publish in its epoch, from 0 on. */
   readonly seq: number;
 }
 
+/** The flat map of all producers of a channel. */
 export type ProducerMarks = Readonly<Record<string, number>>;
 
-/** The names of a producer's marks. The prefixes keep an id such as `__proto__` from being anything but a name. */
+/** Return the keys of a producer in the map. With the prefixes, an id such as `__proto__` is a key as any other. */
 export const epochMark = (id: string): string => `e:${id}`;
 export const seqMark = (id: string): string => `q:${id}`;
 export const timeMark = (id: string): string => `t:${id}`;
 export const slotMark = (id: string, seq: number): string => `s${seq % PRODUCER_WINDOW}:${id}`;
 
-/** Marks of one producer at most. */
+/** Highest number of keys of one producer. */
 export const MARKS_PER_PRODUCER = 3 + PRODUCER_WINDOW;
 
-/** Tells the entry of this publish from any other that wants its slot; the same for every retry. */
+/** Returns the id of the entry, by which a retry recognizes it in its slot. */
 export const entryIdOf = ({ id, epoch, seq }: Producer): string => `producer:${epoch}:${seq}:${id}`;
 
+/** A publish compared with the stored state of its producer. */
 export type ProducerState =
-  /** Nothing of the producer speaks against the publish. */
+  /** The publish is the next one of its producer. */
   | { readonly kind: 'next' }
-  /** It was claimed before; `slot` is where, if that is recent enough to be remembered. */
+  /** The publish claimed `slot` before; undefined if that is too long ago to be remembered. */
   | { readonly kind: 'repeat'; readonly lastSeq: number; readonly slot: number | undefined };
 
 /**
- * Where a publish stands with its producer's state.
+ * Compares a publish with the stored state of its producer.
  * @throws Refusal stale_producer, producer_gap, bad_request
  */
 export function producerStateOf({ id, epoch, seq }: Producer, marks: ProducerMarks): ProducerState {
@@ -59,7 +64,7 @@ export function producerStateOf({ id, epoch, seq }: Producer, marks: ProducerMar
   return repeatOf({ id, epoch, seq }, marks) ?? { kind: 'next' };
 }
 
-/** The earlier attempt at a publish, if there was one. */
+/** Returns the earlier attempt at a publish, if there was one. */
 export function repeatOf(
   { id, epoch, seq }: Producer,
   marks: ProducerMarks,
@@ -70,14 +75,16 @@ export function repeatOf(
   return { kind: 'repeat', lastSeq, slot };
 }
 
+/** A producer that may be removed. */
 export interface SilentProducer {
   readonly id: string;
-  /** When it last published, in milliseconds. */
+  /** Time of its last publish, in milliseconds since 1970. */
   readonly since: number;
+  /** Its keys in the map. */
   readonly marks: readonly string[];
 }
 
-/** The producer that has published least recently. */
+/** Returns the producer whose last publish is the oldest; undefined if there is no producer. */
 export function longestSilent(marks: ProducerMarks): SilentProducer | undefined {
   const times = Object.entries(marks).filter(([mark]) => mark.startsWith('t:'));
   const [oldest] = times.sort(([, a], [, b]) => a - b);

@@ -1,5 +1,5 @@
 /**
- * Read: the contiguous prefix of the log from a position on (PROTOCOL.md §5).
+ * Reads the log from a position on, without a gap (PROTOCOL.md §5).
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -10,29 +10,32 @@ import { type Entry, type Messages, tombstone } from './entry.ts';
 import type { EntryPage, Log } from './log-ports.ts';
 import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.ts';
 
-/** Where a read starts: `beginning` is whatever is still kept, `now` is after all that was published. */
+/** Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. */
 export type From = 'beginning' | 'now' | Position;
 
+/** The result of one read. */
 export interface ReadResult {
+  /** Position at which the read started. */
   readonly from: Position;
+  /** Position from which the next read goes on. */
   readonly next: Position;
-  /** What was read, by slot; `first` is the index of the first message that was asked for. */
+  /** The entries by slot; `first` is the index of their first message in the whole entry. */
   readonly entries: readonly (Pick<Entry, 'slot' | 'messages' | 'time'> & { readonly first: number })[];
-  /** The messages of all of them. */
+  /** The messages of all entries. */
   readonly messages: Messages;
-  /** True when this was all there is at the moment. False before a gap: what was acknowledged beyond it is still to come. */
+  /** True if nothing more is stored. False before a gap: messages beyond it were acknowledged. */
   readonly upToDate: boolean;
-  /** True when this was all there ever will be. */
+  /** True if nothing will follow. */
   readonly closed: boolean;
-  /** True if it ends before a gap that something stands beyond, and that is too young to be sealed. */
+  /** True if it ends before a gap that is too young to be sealed. */
   readonly isGap: boolean;
 }
 
-/** Gaps that one read mends before it answers with what it has; each costs a write and a new look. */
+/** Gaps that one read seals before it returns what it has. Each costs a write and a read. */
 const MAX_SEALS_PER_READ = 20;
 
 /**
- * Reads at most one page of the store. Never returns a message while an earlier one may still appear.
+ * Reads at most one page of the store. It returns no message before which another may still appear.
  * @throws Refusal offset_gone if part of what was asked for has left the log, or never was in it; bad_offset
  */
 export async function read(log: Log, channel: Channel, from: From): Promise<ReadResult> {
@@ -60,7 +63,7 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
       await seal(log, channel, end, beyond);
       continue;
     }
-    // A gap that is still young is the end for now, however much the store has beyond it.
+    // A young gap is the end for now, however much the store has beyond it.
     const isGap = beyond !== undefined && !isLost;
     const upToDate = beyond === undefined && !page.more;
     const closed = channel.closed && end === channel.next;
@@ -82,7 +85,7 @@ async function seal(
   await log.entries.put(channel.streamId, tombstone(slot, beyond));
 }
 
-/** Holds a caller's offset against the life of the channel. The zero offset is the beginning of every life. */
+/** Checks that an offset is of this channel, not of a former one. The zero offset is the beginning of every channel. */
 function positionIn(channel: Channel, from: Position): Position {
   const isZero = from.entry === BEGINNING.entry && from.index === BEGINNING.index;
   const position = isZero ? { entry: channel.origin, index: 0 } : from;
@@ -99,8 +102,8 @@ function gone(from: Position, why: string): Refusal {
 }
 
 /**
- * A page of the store. It removes what is past its retention days later, so a read from the beginning may meet whole
- * pages of that: then the oldest entry that still counts is searched for.
+ * Reads a page of the store. The store deletes an expired entry up to days later, so a read from the beginning may find pages that
+ * have only such entries. Then it searches for the oldest entry that is retained.
  */
 async function pageFrom(
   log: Log,
@@ -115,7 +118,7 @@ async function pageFrom(
   return await log.entries.page(channel.streamId, await oldestRetained(log, channel, now));
 }
 
-/** The position that the read really starts at. */
+/** Returns the position at which the read starts in fact. */
 async function startOf(
   log: Log,
   channel: Channel,
@@ -123,18 +126,18 @@ async function startOf(
   { entries }: EntryPage,
   now: number,
 ): Promise<Position> {
-  const kept = entries.find((entry) => isRetained(log, entry, now));
+  const oldest = entries.find((entry) => isRetained(log, entry, now));
   if (from === 'beginning') {
     if (nothingHasLeft(log, channel, now)) return { entry: channel.floor, index: 0 };
-    // A publish that has just claimed the last slot may still write it, also when nothing before it is left to show.
+    // A publish that has just claimed the last slot may still write it, also if nothing before it is left.
     const isLate = now - channel.claimedAt < LATEST_WRITE_MS && channel.next > channel.floor;
-    return { entry: kept?.slot ?? (isLate ? channel.next - 1 : channel.next), index: 0 };
+    return { entry: oldest?.slot ?? (isLate ? channel.next - 1 : channel.next), index: 0 };
   }
-  if (kept?.slot === from.entry) {
-    if (from.index === 0 || from.index < kept.messages.length) return from;
+  if (oldest?.slot === from.entry) {
+    if (from.index === 0 || from.index < oldest.messages.length) return from;
     throw new Refusal('bad_offset', `no message was ever at offset ${formatOffset(from)}`);
   }
-  // Nothing in the slot itself: it is the end, a publish on its way, or history that has been dropped.
+  // The slot is empty: it is the end, a publish that is under way, or history that has left the log.
   if (from.entry === channel.next || (await isHole(log, channel, from.entry, now))) {
     if (from.index > 0) throw new Refusal('bad_offset', `no message is at offset ${formatOffset(from)} yet`);
     return from;
@@ -142,7 +145,7 @@ async function startOf(
   throw gone(from, 'is no longer kept');
 }
 
-/** The entries from `slot` on with no slot missing between them. */
+/** Returns the entries from `slot` on up to the first slot that is missing. */
 function contiguous(entries: readonly Entry[], slot: number): readonly Entry[] {
   const rest = entries.filter((entry) => entry.slot >= slot);
   const end = rest.findIndex((entry, index) => entry.slot !== slot + index);
@@ -150,8 +153,8 @@ function contiguous(entries: readonly Entry[], slot: number): readonly Entry[] {
 }
 
 /**
- * What stands beyond a gap at the end of a closed channel, where no later entry ever will: the closing itself. Without
- * it a publisher that closed the channel and died would keep its readers waiting for good.
+ * Returns the closing of a channel as what stands beyond a gap at its end, where no later entry can. Without this, the readers of a
+ * publisher that closed the channel and died would wait for ever.
  */
 function closingOf(
   log: Log,

@@ -1,24 +1,24 @@
 /**
- * What has left the log with age, and what was never in it (PROTOCOL.md §3, §4.2).
+ * Retention: tells an entry that has left the log with age from one that was never written (PROTOCOL.md §3, §4.2).
  *
- * An empty slot is one or the other, and to confuse them is to lose a message or to wait for one that will never come.
- * So a channel has eras. An era begins with the channel, and with the first claim after so long a silence that
- * everything before must have left; from its floor on nothing leaves for a whole retention. Within that time every
- * empty slot is a hole. After it, an empty slot is a hole if its predecessor is still kept, since entries leave in the
- * order they came; and whatever was claimed too recently for its publisher to have given up has such a predecessor,
- * because a silence long enough to lose it begins a new era.
+ * Both leave an empty slot. A reader that confused them would lose a message, or wait for one that never comes. So a channel has
+ * epochs. (The epoch of a producer is another thing, see producer.ts.) An epoch begins with the channel, and with the first claim
+ * after a silence in which everything before must have left the log. From the first slot of an epoch on, nothing leaves the log for
+ * a whole retention. Within that time every empty slot is a hole: its entry was never written. After that time, an empty slot is a
+ * hole if the entry before it is retained, since entries leave in the order of their slots. A slot whose publisher may still be at
+ * work always has such an entry before it, because a silence that is long enough to lose that entry begins a new epoch.
  * @module
  */
 import { LATEST_WRITE_MS } from '../../../protocol/limits.ts';
 import type { Channel } from './channel.ts';
 import type { Age, Log } from './log-ports.ts';
 
-/** The entry still counts, both by the retention when it was written and by today's. */
+/** Returns true if the entry is kept, both by the retention when it was written and by the present one. */
 export function isRetained(log: Pick<Log, 'retentionMs'>, { time, expiresAt }: Age, now: number): boolean {
   return Math.min(expiresAt, time + log.retentionMs) > now;
 }
 
-/** True while nothing that the era of the channel brought can have left the log. */
+/** Returns true while no entry of the epoch can have left the log. */
 export function nothingHasLeft(
   log: Pick<Log, 'retentionMs'>,
   { floorAt, keptUntil }: Channel,
@@ -27,17 +27,17 @@ export function nothingHasLeft(
   return Math.min(keptUntil, floorAt + log.retentionMs) > now;
 }
 
-/** True if the channel has been silent for so long that its next claim must begin an era. */
+/** Returns true if the channel has been silent for so long that an epoch must begin before the next claim. */
 export function isSilent(log: Log, channel: Channel, now: number): boolean {
   return channel.claimedAt <= silentSince(log, now);
 }
 
-/** A channel whose last claim is not after this time is silent. */
+/** Returns the time, in milliseconds since 1970, after which a channel must have had a claim in order not to be silent. */
 export function silentSince(log: Log, now: number): number {
   return now - log.retentionMs + LATEST_WRITE_MS;
 }
 
-/** Tells an empty slot that was never written from one whose entry has left with age. */
+/** Returns true for an empty slot that was never written; false if its entry has left the log with age. */
 export async function isHole(
   log: Pick<Log, 'entries' | 'retentionMs'>,
   channel: Channel,
@@ -50,15 +50,15 @@ export async function isHole(
   return predecessor !== undefined && isRetained(log, predecessor, now);
 }
 
-/** The first slot whose entry is still kept, by bisection: entries leave in the order they came. */
+/** Returns the first slot whose entry is retained, by bisection: entries leave the log in the order of their slots. */
 export async function oldestRetained(log: Log, channel: Channel, now: number): Promise<number> {
-  let dropped = channel.floor;
-  let kept = channel.next;
-  while (dropped < kept) {
-    const middle = Math.floor((dropped + kept) / 2);
+  let low = channel.floor;
+  let high = channel.next;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
     const entry = await log.entries.nearest(channel.streamId, middle, 'from');
-    if (entry && !isRetained(log, entry, now)) dropped = entry.slot + 1;
-    else kept = middle;
+    if (entry && !isRetained(log, entry, now)) low = entry.slot + 1;
+    else high = middle;
   }
-  return kept;
+  return high;
 }

@@ -17,6 +17,7 @@ import type {
 } from './push-ports.ts';
 import { forget } from './subscribe.ts';
 
+/** Everything that ends connections. */
 export interface Disconnecting {
   readonly log: Pick<Log, 'clock'>;
   readonly connections: ConnectionStore;
@@ -80,6 +81,7 @@ export async function noteOpening(
   }
 }
 
+/** Everything that requests the end of connections. */
 export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'disconnects'> {
   readonly connections: Pick<ConnectionStore, 'ofPrincipal'>;
 }

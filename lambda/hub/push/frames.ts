@@ -6,9 +6,10 @@
 import { FRAME_BYTES, MAX_POST_BYTES } from '../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
-import { kindOf, wireText } from '../log/messages.ts';
+import { bodyKindOf, wireText } from '../log/messages.ts';
 import type { ReadResult } from '../log/read-log.ts';
 
+/** One WebSocket message with messages of a channel. */
 export interface Frame {
   /** Position of the first message. */
   readonly from: Position;
@@ -20,6 +21,7 @@ export interface Frame {
   readonly count: number;
 }
 
+/** How messages are packed into frames. */
 export interface Packing {
   /** The pattern of the subscription. The frame names it if it is not the channel itself. */
   readonly pattern: string;
@@ -31,7 +33,9 @@ export interface Packing {
   readonly most: number;
 }
 
+/** The frames that were packed. */
 export interface Packed {
+  /** In the order of their positions. */
   readonly frames: readonly Frame[];
   /** Position after the last frame; without a frame, the position at which the first would begin. */
   readonly end: Position;
@@ -112,6 +116,6 @@ function frameText(
   batch: string | undefined,
 ): string {
   const by = pattern === name ? '' : `,"pattern":"${pattern}"`;
-  const messages = batch === undefined ? '"omitted":true' : `"${kindOf(contentType)}":[${batch}]`;
+  const messages = batch === undefined ? '"omitted":true' : `"${bodyKindOf(contentType)}":[${batch}]`;
   return `{"type":"messages","channel":"${name}"${by},"from":"${formatOffset(from)}","next":"${formatOffset(next)}",${messages}}`;
 }

@@ -12,6 +12,7 @@ import { pushShard } from './push-shard.ts';
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
 export interface Hint {
   readonly channel: string;
+  /** The end of the channel when the hint was sent, or a later one. */
   readonly offset: Position;
   /** True if the channel was closed there. */
   readonly isClosing: boolean;

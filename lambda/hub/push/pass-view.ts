@@ -24,6 +24,7 @@ const MAX_PAGES = 16;
 /** The shard of an owner, with what it keeps from one pass to the next. */
 export interface Ownership {
   readonly shard: Shard;
+  /** The cursor as it was committed last. */
   readonly cursor: Cursor;
   /** True in the first pass after an owner that did not let go: its last writes may still be under way. */
   readonly isTakeover: boolean;
@@ -33,6 +34,7 @@ export interface Ownership {
   readonly postUntil: number;
 }
 
+/** A member that is not at the head. */
 export interface MemberWithCursor {
   readonly member: Subscriber;
   readonly own: OwnCursor;
@@ -48,6 +50,7 @@ interface Members {
   readonly inBackoff: readonly MemberWithCursor[];
 }
 
+/** The members of the shard, and what is owed to the head. */
 export interface PassView extends Members {
   /** What the head has not had; undefined if there is no member to post to, or if the head must begin first. */
   readonly page: ReadResult | undefined;

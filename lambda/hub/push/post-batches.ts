@@ -25,12 +25,14 @@ const MAX_OWN_CURSORS = 100;
 /** A member, with its own cursor if it has one. */
 export interface Recipient {
   readonly member: Subscriber;
+  /** Undefined for a member at the head. */
   readonly own: OwnCursor | undefined;
 }
 
 /** Frames for the members at one position. */
 export interface Batch {
   readonly recipients: readonly Recipient[];
+  /** The frames, the same for all recipients. */
   readonly packed: Packed;
   /** True if an earlier attempt at these frames may have arrived. */
   readonly isUnsure: boolean;
@@ -38,6 +40,7 @@ export interface Batch {
   readonly isEnd: boolean;
 }
 
+/** What all batches of a pass have in common. */
 export interface PostTask {
   /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
   readonly postUntil: number;

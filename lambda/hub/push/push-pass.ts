@@ -22,6 +22,7 @@ const FRAMES_PER_PASS = 4;
 /** Positions of own cursors that are read from in one pass. */
 const POSITIONS_PER_PASS = 50;
 
+/** The result of a pass. */
 export interface PushPass {
   /** Position of the head now; undefined if it has not moved because no member is there. */
   readonly head: Position | undefined;

@@ -1,5 +1,5 @@
 /**
- * The ports of the push (PROTOCOL.md §12): the stores that say who listens and who pushes, and what the push can do to a socket.
+ * The ports of the push (PROTOCOL.md §12): stores of subscribers and of owners, and what the push does to a socket.
  *
  * The SDK gives a write up after 800 ms and repeats it, and the first attempt may still be under way. So every write of these
  * stores may be carried out twice, and late. A write that is carried out again after its answer changes nothing, and a
@@ -18,9 +18,11 @@ import type { Log } from '../log/log-ports.ts';
 
 /** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
 export interface Connection {
+  /** Id that API Gateway gave. */
   readonly id: string;
   /** The `sub` of the token, if it has one. Connections are counted and ended by it. */
   readonly principal: string | undefined;
+  /** The rights of the caller. */
   readonly capability: Capability;
   /** Time at which it was opened. */
   readonly since: number;
@@ -34,6 +36,7 @@ export interface Connection {
 
 /** The position of one member that is not at the head of its shard. */
 export interface OwnCursor {
+  /** Position of the next message for the member. */
   readonly at: Position;
   /** True if the frame that began there may have arrived after all. */
   readonly isUnsure: boolean;
@@ -49,6 +52,7 @@ export interface OwnCursor {
 export interface Subscriber {
   /** Tells it from an earlier subscription of the same connection to the same pattern. */
   readonly id: string;
+  /** Id of the connection. */
   readonly connection: string;
   /** Time at which it began. */
   readonly since: number;
@@ -68,15 +72,19 @@ export const ownCursorIn = ({ ownCursors }: Subscriber, channel: string): OwnCur
 
 /** A part of the subscriptions of a pattern. Several processes can push to one pattern, each to its shard. */
 export interface PatternShard {
+  /** Name of a channel, or a pattern that ends with `*`. */
   readonly pattern: string;
+  /** Number of the shard, from 0 on. */
   readonly shard: number;
 }
 
 /** The unit of order: only the owner of a shard posts messages of the channel to its members. */
 export interface Shard extends PatternShard {
+  /** A channel that the pattern matches. */
   readonly channel: string;
 }
 
+/** Store of connections and of the notes of their subscriptions. @throws Refusal unavailable */
 export interface ConnectionStore {
   /** Adds a connection, unless its principal has `most` of them. Returns false if it has. */
   add(connection: Connection, most: number): Promise<boolean>;
@@ -95,6 +103,7 @@ export interface ConnectionStore {
   unnote(id: string, pattern: string): Promise<void>;
 }
 
+/** Store of subscriptions, and of the number of shards of each pattern. @throws Refusal unavailable */
 export interface SubscriptionStore {
   /**
    * Makes a pattern known until that time. Returns its number of shards, and how many have joined it within the life of a
@@ -170,16 +179,20 @@ export interface Cursor {
   readonly fence: number;
 }
 
+/** What an owner commits. */
 export type Progress = Omit<Cursor, 'asks' | 'term'>;
 
 /** The right to push to a shard, as it was taken or renewed last. */
 export interface Lease {
+  /** Id of the process that has the lease. */
   readonly owner: string;
   /** Time at which it ends. Each renewal ends later than the one before, so a late write of an earlier one is known as such. */
   readonly until: number;
 }
 
+/** Store of the cursors and leases of shards. @throws Refusal unavailable */
 export interface CursorStore {
+  /** Returns the cursor, as of every write that was answered before. */
   get(shard: Shard): Promise<Cursor | undefined>;
   /**
    * Takes the lease if it is free or has run out, unless it was let go after `now`. Returns the cursor as it was left;
@@ -216,6 +229,7 @@ export type Posted = 'sent' | 'gone' | 'busy' | 'unsure';
 /** The result of closing a connection. `busy`: it may still be open. */
 export type Closed = 'closed' | 'gone' | 'busy';
 
+/** Posts to sockets and closes them. */
 export interface SocketPoster {
   /**
    * Posts a frame to a connection. Posts that are under way together may overtake each other, so a caller that needs an order
@@ -234,6 +248,7 @@ export interface Job extends Shard {
   readonly isGuard?: boolean;
 }
 
+/** Queue of jobs. @throws Refusal unavailable */
 export interface Jobs {
   /** Sends one job for each shard, which arrives after that many milliseconds. */
   send(jobs: readonly Job[], delayMs: number): Promise<void>;
@@ -244,6 +259,7 @@ export type DisconnectRequest =
   | { readonly kind: 'expired'; readonly connection: string; readonly at: number }
   | { readonly kind: 'kicked'; readonly principal: string; readonly at: number };
 
+/** Queue of disconnect requests. @throws Refusal unavailable */
 export interface DisconnectQueue {
   /**
    * Sends a request that arrives after `delayMs`, or earlier: a queue delays by 15 minutes at most. Its receiver sends a

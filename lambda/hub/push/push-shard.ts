@@ -19,10 +19,12 @@ import { BACKOFF_MS } from './post-batches.ts';
 import { type PushPass, runPass } from './push-pass.ts';
 import type { Cursor, Lease, Progress, Push, Shard } from './push-ports.ts';
 
+/** A shard to push to, and why. */
 export interface PushTask {
   readonly shard: Shard;
   /** The end of the channel as the hint says; undefined to look at the shard in any case. */
   readonly offset: Position | undefined;
+  /** True if the hint says that the channel was closed at `offset`. */
   readonly isClosing: boolean;
   /** True if there is nothing to do unless the owner of the shard has died. */
   readonly isGuard?: boolean;

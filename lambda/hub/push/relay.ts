@@ -16,11 +16,13 @@ export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
   readonly tries: number;
 }
 
+/** Queue of relays. */
 export interface Relays {
   /** Sends the relay with a delay, in milliseconds. */
   send(relay: Relay, delayMs: number): Promise<void>;
 }
 
+/** Everything that relays need. */
 export interface Relaying {
   readonly log: Pick<Log, 'channels' | 'entries' | 'clock'>;
   /** Throws Refusal unavailable while the topic is busy. */

@@ -20,6 +20,7 @@ import type {
   SubscriptionStore,
 } from './push-ports.ts';
 
+/** Everything that subscriptions need. */
 export interface Subscribing {
   readonly log: Log;
   readonly connections: ConnectionStore;
@@ -27,6 +28,7 @@ export interface Subscribing {
   readonly jobs: Jobs;
 }
 
+/** The result of a subscription. */
 export interface Subscribed {
   /** Position of the first message that comes; undefined for a pattern, and for a subscription that was there already. */
   readonly offset: Position | undefined;

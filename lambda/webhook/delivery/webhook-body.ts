@@ -7,7 +7,7 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { MAX_TYPE_LENGTH } from '../../../protocol/limits.ts';
 import { formatOffset, type Position } from '../../../protocol/offset.ts';
 import { isJson } from '../../hub/log/channel.ts';
-import { kindOf, wireText } from '../../hub/log/messages.ts';
+import { bodyKindOf, wireText } from '../../hub/log/messages.ts';
 import type { Endpoint, Format } from '../endpoint.ts';
 import type { MessageRef } from './delivery.ts';
 
@@ -51,7 +51,7 @@ interface Body {
 /** Returns the body of a delivery and its content type. */
 export function bodyFor(format: Format, id: string, of: MessageRef, content: MessageContent): Body {
   const { contentType, message } = content;
-  const kind = kindOf(contentType);
+  const kind = bodyKindOf(contentType);
   const fields = {
     type: typeOf(content),
     time: new Date(of.time).toISOString(),
@@ -70,7 +70,7 @@ interface BodyFields {
   readonly value: string;
 }
 
-function standard({ channel }: MessageRef, kind: ReturnType<typeof kindOf>, fields: BodyFields): Body {
+function standard({ channel }: MessageRef, kind: ReturnType<typeof bodyKindOf>, fields: BodyFields): Body {
   const { type, time, offset, value } = fields;
   const head = JSON.stringify({ type, timestamp: time }).slice(0, -1);
   const tail = JSON.stringify({ channel, offset }).slice(1);
@@ -90,7 +90,7 @@ function cloudEvent(id: string, { channel }: MessageRef, contentType: string, fi
     datacontenttype: isJson(contentType) ? 'application/json' : contentType,
     tidingsoffset: offset,
   };
-  const name = kindOf(contentType) === 'base64' ? 'data_base64' : 'data';
+  const name = bodyKindOf(contentType) === 'base64' ? 'data_base64' : 'data';
   return {
     contentType: 'application/cloudevents+json; charset=utf-8',
     text: `${JSON.stringify(event).slice(0, -1)},"${name}":${value}}`,

@@ -102,7 +102,7 @@ function channelStore(): ChannelStore {
       if (channel?.streamId === streamId && isAlive(channel, now) && aliveUntil > (channel.aliveUntil ?? 0))
         channels.set(name, { ...channel, aliveUntil });
     },
-    async beginEra({ name, streamId, claimedAt }, now, keptUntil) {
+    async beginEpoch({ name, streamId, claimedAt }, now, keptUntil) {
       const channel = channels.get(name);
       if (channel?.streamId !== streamId || channel.claimedAt !== claimedAt) return;
       channels.set(name, { ...channel, floor: channel.next, floorAt: now, claimedAt: now, keptUntil });

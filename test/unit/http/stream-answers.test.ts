@@ -16,7 +16,7 @@ import { virtualTime } from '../../support/domain/virtual-time.ts';
 
 const LIFETIME_MS = 60_000;
 
-function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
+function world(quota: Quota, store: QuotaStore = memoryQuota()) {
   const log = memoryLog();
   const time = virtualTime();
   const start = log.now;
@@ -33,7 +33,7 @@ function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
   const answers = streamAnswers({
     hold: { log, timer: time, wake: rereading({ log, timer: time }) },
     access,
-    quota: { tally, quota, clock: log.clock, timer: time, newId, logDefect() {} },
+    quota: { store, quota, clock: log.clock, timer: time, newId, logDefect() {} },
     lifetimeMs: LIFETIME_MS,
     random: () => 0.5,
     logDefect: (error) => {

@@ -41,7 +41,7 @@ function roomFor(quota: Quota | undefined, tally: QuotaStore = memoryQuota()): R
   const newId = () => String(++ids).padStart(8, '0');
   const defects: unknown[] = [];
   const logDefect = (error: unknown) => void defects.push(error);
-  return { tally, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
+  return { store: tally, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
 }
 const held = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + HELD_MS);
 const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + STREAM_MS);
