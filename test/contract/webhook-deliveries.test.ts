@@ -1,5 +1,5 @@
 /**
- * What became of each message for each endpoint (lambda/webhook/webhook-ports.ts).
+ * The deliveries of the store of deliveries (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const idsOf = (all: readonly { readonly id: string }[]) => all.map(({ id }) => id).join(' ');
 
-// A record, so that the compiler misses none.
+// A record, so that the compiler finds a missing one.
 const ERRORS: Readonly<Record<ErrorClass, Attempt>> = {
   blocked: { number: 1, at: NOW, ms: 0, error: 'blocked' },
   dns_error: { number: 2, at: NOW, ms: 1, error: 'dns_error' },
@@ -50,19 +50,19 @@ const delivery = (more: Partial<Delivery> = {}): Delivery => ({
   ...more,
 });
 
-/** With nothing that may be missing. */
+/** A delivery without its optional members. */
 function bare(more: Partial<Delivery>): Delivery {
   const { to: _, ...rest } = delivery({ attempts: [], run: '' });
   return { ...rest, sendingSince: undefined, due: undefined, before: undefined, ...more };
 }
 
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
-  /** Of an endpoint that nothing is known of yet. */
-  const anew = () => ({ deliveries: open().deliveries, endpoint: newId() });
+  /** The stores, and an endpoint that they do not know yet. */
+  const newEndpoint = () => ({ deliveries: open().deliveries, endpoint: newId() });
 
   describe('a delivery', () => {
-    test('is found as it was put', async () => {
-      const { deliveries, endpoint } = anew();
+    test('is read as it was stored', async () => {
+      const { deliveries, endpoint } = newEndpoint();
       const statuses = DELIVERY_STATUSES.map((status) =>
         delivery({ status, before: { status, due: undefined } }),
       );
@@ -76,7 +76,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     });
 
     test('is changed version by version', async () => {
-      const { deliveries, endpoint } = anew();
+      const { deliveries, endpoint } = newEndpoint();
       const first = delivery();
       const second = bare({ id: first.id, version: 2, writer: 'other' });
       expect(await deliveries.put(endpoint, second)).toBe(false);
@@ -88,8 +88,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await deliveries.get(endpoint, first.id)).toStrictEqual(second);
     });
 
-    test('that was put before is known again, as long as it is the last change', async () => {
-      const { deliveries, endpoint } = anew();
+    test('that is stored twice by the same writer is accepted while it is the last change', async () => {
+      const { deliveries, endpoint } = newEndpoint();
       const first = delivery();
       expect(await deliveries.put(endpoint, first)).toBe(true);
       expect(await deliveries.put(endpoint, first)).toBe(true);
@@ -100,15 +100,18 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await deliveries.put(endpoint, first)).toBe(false);
     });
 
-    test.each([1, 2])('of puts at the same time takes exactly one (version %d)', async (version) => {
-      const { deliveries, endpoint } = anew();
-      const first = delivery();
-      if (version === 2) await deliveries.put(endpoint, first);
-      const rivals = Array.from({ length: 10 }, (_, at) => ({ ...first, version, writer: `w${at}` }));
-      const made = await Promise.all(rivals.map((rival) => deliveries.put(endpoint, rival)));
-      expect(made.filter(Boolean)).toHaveLength(1);
-      expect(await deliveries.get(endpoint, first.id)).toStrictEqual(rivals[made.indexOf(true)]);
-    });
+    test.each([1, 2])(
+      'takes exactly one of several writes at the same time (version %d)',
+      async (version) => {
+        const { deliveries, endpoint } = newEndpoint();
+        const first = delivery();
+        if (version === 2) await deliveries.put(endpoint, first);
+        const rivals = Array.from({ length: 10 }, (_, at) => ({ ...first, version, writer: `w${at}` }));
+        const made = await Promise.all(rivals.map((rival) => deliveries.put(endpoint, rival)));
+        expect(made.filter(Boolean)).toHaveLength(1);
+        expect(await deliveries.get(endpoint, first.id)).toStrictEqual(rivals[made.indexOf(true)]);
+      },
+    );
   });
 
   describe('the log of deliveries', () => {
@@ -116,14 +119,14 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     const all: Query = { after: '', direction: 'forward', status: undefined, most: 100 };
 
     async function filled() {
-      const { deliveries, endpoint } = anew();
+      const { deliveries, endpoint } = newEndpoint();
       for (const id of ['c', 'a', 'e', 'b', 'd'])
         await deliveries.put(endpoint, bare({ id, status: 'ace'.includes(id) ? 'failed' : 'delivered' }));
       await deliveries.put(`${endpoint}2`, bare({ id: 'bb' }));
       await deliveries.putTask(endpoint, { id: 'a', due: NOW, kind: 'retry', delivery: 'a' });
       await deliveries.putTask(endpoint, { id: 'a', due: NOW, kind: 'test' });
       await open().leases.ask(endpoint, NOW);
-      /** The ids of all pages, one after another. */
+      /** The ids of all pages in a row. */
       const walk = async (query: Partial<Query>) => {
         const pages: string[] = [];
         for (let after: string | undefined = query.after ?? ''; after !== undefined; ) {
@@ -131,13 +134,13 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
           pages.push(idsOf(page.deliveries));
           after = page.last;
         }
-        // Whether an end is seen before or after an empty page is left open.
+        // The last page may be empty.
         return pages.join('|').replace(/\|$/, '');
       };
       return { deliveries, endpoint, walk };
     }
 
-    test('is read in both directions, from anywhere', async () => {
+    test('is read in both directions, from any id', async () => {
       const { walk } = await filled();
       expect(await walk({})).toBe('a b c d e');
       expect(await walk({ direction: 'back' })).toBe('e d c b a');
@@ -157,7 +160,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await deliveries.page(endpoint, all)).toMatchObject({ last: undefined });
     });
 
-    test('is read by status, in pages of those that were looked at', async () => {
+    test('is read by status, in pages that count all deliveries', async () => {
       const { walk, deliveries, endpoint } = await filled();
       expect(await walk({ status: 'failed' })).toBe('a c e');
       expect(await walk({ status: 'delivered', direction: 'back' })).toBe('d b');
@@ -168,7 +171,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(page).toEqual({ deliveries: [], last: 'c' });
     });
 
-    test('has them as they were put', async () => {
+    test('has the deliveries as they were stored', async () => {
       const { deliveries, endpoint } = await filled();
       const one = delivery({ id: 'f' });
       await deliveries.put(endpoint, one);

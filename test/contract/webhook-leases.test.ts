@@ -1,5 +1,5 @@
 /**
- * What keeps an endpoint to one owner at a time (lambda/webhook/webhook-ports.ts).
+ * The leases of endpoints: one owner at a time (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { EndpointState, Health } from '../../lambda/webhook/webhook-ports.t
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 60_000;
-const SICK: Health = {
+const FAILING: Health = {
   failures: 3,
   failingSince: NOW - 9,
   failedAt: NOW - 1,
@@ -18,12 +18,12 @@ const SICK: Health = {
   nextStartAt: NOW + 11,
 };
 const FRESH: EndpointState = { health: HEALTHY, wakeAt: 0, wakeBy: '' };
-const WORN: EndpointState = { health: SICK, wakeAt: NOW + 12, wakeBy: 'wake' };
+const USED: EndpointState = { health: FAILING, wakeAt: NOW + 12, wakeBy: 'wake' };
 
-// How much an ask counts is left open: the SDK may repeat one. So counts are compared with what was answered before.
+// A request may count more than once, since the SDK may repeat it. So counts are compared with earlier answers.
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
-  /** Of an endpoint that nothing is known of yet. */
-  function anew() {
+  /** The stores, and an endpoint that they do not know yet. */
+  function newEndpoint() {
     const { leases } = open();
     const endpoint = newId();
     /** When the lease of each owner ends, as that owner knows it. */
@@ -33,94 +33,94 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     return {
       leases,
       endpoint,
-      /** Whether there is an owner who will look. */
+      /** Returns true if there is an owner, which will look once more. */
       ask: async (now = NOW) => (await leases.ask(endpoint, now)) !== undefined,
       held: (now = NOW) => leases.ask(endpoint, now),
       take: (owner: string, now = NOW, until = LATER) => {
         ends.set(owner, until);
         return leases.take(endpoint, { owner, until }, now);
       },
-      async commit(owner: string, state = WORN, until = LATER + ++commits) {
+      async commit(owner: string, state = USED, until = LATER + ++commits) {
         const asks = await leases.commit(endpoint, leaseOf(owner), state, until);
         if (asks !== undefined) ends.set(owner, until);
         return asks;
       },
-      release: (owner: string, asks: number | undefined, state = WORN, now = NOW) =>
+      release: (owner: string, asks: number | undefined, state = USED, now = NOW) =>
         leases.release(endpoint, leaseOf(owner), state, asks, now),
       health: () => leases.health(endpoint),
     };
   }
 
   test('a lease has one holder until it ends', async () => {
-    const { take, commit, release } = anew();
+    const { take, commit, release } = newEndpoint();
     expect(await take('one', NOW, NOW + 1_000)).toStrictEqual({ ...FRESH, asks: 0 });
     expect(await take('two', NOW + 999)).toBeUndefined();
     expect(await commit('two')).toBeUndefined();
     expect(await release('two', undefined)).toBe('lost');
-    expect(await commit('one', WORN, NOW + 2_000)).toBe(0);
+    expect(await commit('one', USED, NOW + 2_000)).toBe(0);
     expect(await take('two', NOW + 1_999)).toBeUndefined();
-    expect(await take('two', NOW + 2_000)).toStrictEqual({ ...WORN, asks: 0 });
+    expect(await take('two', NOW + 2_000)).toStrictEqual({ ...USED, asks: 0 });
     expect(await commit('one', FRESH)).toBeUndefined();
     expect(await release('one', 0, FRESH)).toBe('lost');
     expect(await take('one', NOW + 2_001)).toBeUndefined();
     expect(await release('two', 0)).toBe('released');
-    expect(await take('one')).toStrictEqual({ ...WORN, asks: 0 });
+    expect(await take('one')).toStrictEqual({ ...USED, asks: 0 });
   });
 
-  test('to take it again is to take it once, and leaves what was renewed since', async () => {
-    const { take, commit } = anew();
+  test('a repeated take has no further effect, and keeps a later renewal', async () => {
+    const { take, commit } = newEndpoint();
     await take('one', NOW, NOW + 1_000);
     expect(await take('one', NOW, NOW + 1_000)).toBeDefined();
-    expect(await commit('one', WORN, NOW + 2_000)).toBe(0);
+    expect(await commit('one', USED, NOW + 2_000)).toBe(0);
     expect(await take('one', NOW, NOW + 1_000)).toBeUndefined();
     expect(await take('two', NOW + 1_999)).toBeUndefined();
   });
 
-  test('a commit or a release that comes late changes nothing', async () => {
-    const { leases, endpoint, take, health } = anew();
+  test('a late commit or release changes nothing', async () => {
+    const { leases, endpoint, take, health } = newEndpoint();
     const [first, second, third] = [1, 2, 3].map((n) => ({ owner: 'one', until: NOW + n * 1_000 }));
     if (!first || !second || !third) throw new Error('three leases');
     await take('one', NOW, first.until);
     expect(await leases.commit(endpoint, first, FRESH, second.until)).toBe(0);
-    expect(await leases.commit(endpoint, second, WORN, third.until)).toBe(0);
+    expect(await leases.commit(endpoint, second, USED, third.until)).toBe(0);
     expect(await leases.commit(endpoint, first, FRESH, second.until)).toBeUndefined();
     expect(await leases.release(endpoint, second, FRESH, 0, NOW)).toBe('lost');
-    expect(await health()).toStrictEqual(SICK);
+    expect(await health()).toStrictEqual(FAILING);
     expect(await take('two', NOW + 2_999)).toBeUndefined();
   });
 
-  test('a call to take it that comes long after others have come and gone takes nothing', async () => {
-    const { take, release } = anew();
+  test('a take that arrives after other owners has no effect', async () => {
+    const { take, release } = newEndpoint();
     await take('one');
-    await release('one', 0, WORN, NOW + 900);
+    await release('one', 0, USED, NOW + 900);
     await take('two', NOW + 900, LATER + 1);
-    await release('two', 0, WORN, NOW + 950);
+    await release('two', 0, USED, NOW + 950);
     expect(await take('one')).toBeUndefined();
     expect(await take('three', NOW + 950)).toBeDefined();
   });
 
-  test('an owner that has let go does not take it again: a call that was given up may come late', async () => {
-    const { take, release } = anew();
+  test('an owner that released the lease cannot take it again, since its first call may arrive late', async () => {
+    const { take, release } = newEndpoint();
     const taken = await take('one');
     expect(await release('one', taken?.asks)).toBe('released');
     expect(await take('one')).toBeUndefined();
     expect(await take('two')).toBeDefined();
   });
 
-  test('whoever asks is told who has it, until when, and which wake it was left', async () => {
-    const { held, take, commit, release } = anew();
+  test('a request returns the owner, the end of its lease, and the postponed wake', async () => {
+    const { held, take, commit, release } = newEndpoint();
     expect(await held()).toBeUndefined();
     const taken = await take('one');
     expect(await held()).toStrictEqual({ owner: 'one', until: LATER, wakeBy: '' });
-    await commit('one', WORN, LATER + 1);
+    await commit('one', USED, LATER + 1);
     expect(await held()).toStrictEqual({ owner: 'one', until: LATER + 1, wakeBy: 'wake' });
     expect(taken).toBeDefined();
     expect(await release('one', undefined)).toBe('released');
     expect(await held()).toBeUndefined();
   });
 
-  test('of many who take it at the same time exactly one has it', async () => {
-    const { take, commit } = anew();
+  test('exactly one of many takes at the same time succeeds', async () => {
+    const { take, commit } = newEndpoint();
     const owners = Array.from({ length: 20 }, (_, at) => `owner${at}`);
     const taken = await Promise.all(owners.map((owner) => take(owner)));
     expect(taken.filter((one) => one !== undefined)).toHaveLength(1);
@@ -128,8 +128,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(commits.map((one) => one !== undefined)).toEqual(taken.map((one) => one !== undefined));
   });
 
-  test('what was committed is what the next one finds, whoever lets go how', async () => {
-    const { take, commit, release } = anew();
+  test('the next owner finds the state that was committed or released last', async () => {
+    const { take, commit, release } = newEndpoint();
     await take('one');
     await commit('one');
     expect(await release('one', undefined, FRESH)).toBe('released');
@@ -143,20 +143,20 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     });
   });
 
-  test('what was taken may be passed on as it is', async () => {
-    const { take, commit, release } = anew();
+  test('a state that was taken can be released as it is', async () => {
+    const { take, commit, release } = newEndpoint();
     await take('one');
-    await commit('one', WORN, NOW);
+    await commit('one', USED, NOW);
     const taken = await take('two');
     if (!taken) throw new Error('not taken');
     expect(await commit('two', taken)).toBe(0);
     expect(await take('three')).toBeUndefined();
     expect(await release('two', 0, taken)).toBe('released');
-    expect(await take('three')).toStrictEqual({ ...WORN, asks: 0 });
+    expect(await take('three')).toStrictEqual({ ...USED, asks: 0 });
   });
 
-  test('who asks is heard before the owner lets go', async () => {
-    const { ask, take, commit, release } = anew();
+  test('a request keeps the owner from releasing the lease', async () => {
+    const { ask, take, commit, release } = newEndpoint();
     await take('one');
     expect(await ask()).toBe(true);
     expect(await release('one', 0)).toBe('asked');
@@ -173,8 +173,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await release('two', undefined)).toBe('released');
   });
 
-  test('who asks where nobody is, or not any more, must send for somebody', async () => {
-    const { ask, take, release } = anew();
+  test('a request without an owner, or after its lease ended, returns nothing', async () => {
+    const { ask, take, release } = newEndpoint();
     expect(await ask()).toBe(false);
     const taken = await take('one', NOW, NOW + 1_000);
     expect(taken?.asks).toBeGreaterThan(0);
@@ -186,17 +186,17 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await ask()).toBe(false);
   });
 
-  test('who asks and who lets go at the same time do not miss each other', async () => {
+  test('a request and a release at the same time never miss each other', async () => {
     for (let round = 0; round < 10; round++) {
-      const { ask, take, release } = anew();
+      const { ask, take, release } = newEndpoint();
       await take('one');
       const [isHeard, end] = await Promise.all([ask(), release('one', 0)]);
       expect([isHeard, end]).toEqual(isHeard ? [true, 'asked'] : [false, 'released']);
     }
   });
 
-  test('a lease that was let go before is known to be', async () => {
-    const { take, release } = anew();
+  test('a repeated release is recognized', async () => {
+    const { take, release } = newEndpoint();
     await take('one');
     expect(await release('one', 0)).toBe('released');
     expect(await release('one', 0)).toBe('released');
@@ -205,24 +205,24 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await take('three')).toBeUndefined();
   });
 
-  test('how an endpoint is doing is what was said last, by whoever had the lease', async () => {
-    const { ask, take, commit, release, health } = anew();
+  test('the health is the one that the last owner stored', async () => {
+    const { ask, take, commit, release, health } = newEndpoint();
     expect(await health()).toStrictEqual(HEALTHY);
     await ask();
     await take('one');
     expect(await health()).toStrictEqual(HEALTHY);
-    await commit('one', WORN);
+    await commit('one', USED);
     await commit('two', FRESH);
-    expect(await health()).toStrictEqual(SICK);
-    await release('one', undefined, { ...WORN, health: { ...SICK, failures: 4 } });
-    expect(await health()).toStrictEqual({ ...SICK, failures: 4 });
+    expect(await health()).toStrictEqual(FAILING);
+    await release('one', undefined, { ...USED, health: { ...FAILING, failures: 4 } });
+    expect(await health()).toStrictEqual({ ...FAILING, failures: 4 });
     await take('two');
     await release('two', undefined, FRESH);
     expect(await health()).toStrictEqual(HEALTHY);
   });
 
-  test('each endpoint has its own', async () => {
-    const [one, other] = [anew(), anew()];
+  test('each endpoint has its own lease', async () => {
+    const [one, other] = [newEndpoint(), newEndpoint()];
     await one.take('one');
     expect(await other.take('two')).toStrictEqual({ ...FRESH, asks: 0 });
     expect(await one.commit('two')).toBeUndefined();

@@ -1,5 +1,5 @@
 /**
- * What DynamoDB's stores of webhooks promise beyond the ports: rows go away, defects are seen, a busy table is waited for.
+ * What the stores of webhooks in DynamoDB promise beyond the ports: names of attributes, expiry, and the detection of defects.
  * @module
  */
 import { PutCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
@@ -77,10 +77,62 @@ const RANGE: DeliveryTask = {
 const RECOVER: DeliveryTask = { id: 'recover', due: NOW, kind: 'recover', since: NOW, until: NOW, after: '' };
 const RETRY: DeliveryTask = { id: 'retry', due: NOW, kind: 'retry', delivery: 'msg' };
 
-const STANDING = { health: { ...HEALTHY, failingSince: NOW }, wakeAt: NOW, wakeBy: 'wake' };
+const STATE = { health: { ...HEALTHY, failingSince: NOW }, wakeAt: NOW, wakeBy: 'wake' };
 
-describe('every row of an endpoint goes away by itself', () => {
-  /** Days from now on until the only row of an endpoint is deleted. */
+describe('stored attributes keep their names', () => {
+  const rowOf = async (endpoint: string): Promise<Item> => {
+    const [row = {}] = (await rowsOf('deliveries')).filter((one) => one.endpoint === endpoint);
+    return row;
+  };
+  const namesOf = (item: unknown): readonly string[] => Object.keys(Object(item)).toSorted();
+
+  test.each<[DeliveryTask, string]>([
+    [RANGE, `due#${NOW}#range`],
+    [RECOVER, `due#${NOW}#recover`],
+    [RETRY, `due#${NOW}#retry`],
+    [{ id: 'test', due: NOW, kind: 'test' }, `asked#${NOW}#test`],
+  ])('of a task: %j', async (task, row) => {
+    const endpoint = newId();
+    await open().deliveries.putTask(endpoint, task);
+    const stored = await rowOf(endpoint);
+    expect(stored.row).toBe(row);
+    expect(namesOf(stored)).toEqual([...Object.keys(task), 'endpoint', 'row', 'expiry'].toSorted());
+  });
+
+  test('of a delivery', async () => {
+    const endpoint = newId();
+    await open().deliveries.put(endpoint, { ...DELIVERY, failures: 3 });
+    const stored = await rowOf(endpoint);
+    expect(stored).toMatchObject({ row: 'message#msg', rung: 3, before: { status: 'failed', due: NOW } });
+    const { failures: _failures, ...others } = DELIVERY;
+    expect(namesOf(stored)).toEqual([...Object.keys(others), 'rung', 'endpoint', 'row', 'expiry'].toSorted());
+  });
+
+  test('of a lease', async () => {
+    const { leases } = open();
+    const endpoint = newId();
+    await leases.ask(endpoint, NOW);
+    await leases.take(endpoint, { owner: 'one', until: NOW }, NOW);
+    const health = { ...HEALTHY, failingSince: NOW, backoffUntil: 1, isNotified: true, nextStartAt: 2 };
+    await leases.commit(endpoint, { owner: 'one', until: NOW }, { ...STATE, health }, LATER);
+    const stored = await rowOf(endpoint);
+    expect(stored.health).toEqual({
+      failures: 0,
+      failingSince: NOW,
+      failedAt: 0,
+      opens: 0,
+      restsUntil: 1,
+      isTold: true,
+      pacedUntil: 2,
+    });
+    expect(namesOf(stored)).toEqual(
+      ['asks', 'endpoint', 'expiry', 'health', 'owner', 'row', 'until', 'wakeAt', 'wakeBy'].toSorted(),
+    );
+  });
+});
+
+describe('rows of an endpoint expire', () => {
+  /** The days until each row of an endpoint expires. */
   const days = async (table: string, key: string, value: string) => {
     const rows = (await rowsOf(table)).filter((row) => row[key] === value);
     return rows.map(({ expiry }) => (Number(expiry) * 1_000 - NOW) / DAY_MS);
@@ -92,28 +144,28 @@ describe('every row of an endpoint goes away by itself', () => {
     await deliveries.putTask(one, { ...RETRY, due: NOW + DAY_MS });
     expect(await days('deliveries', 'endpoint', one)).toEqual([1 + 400]);
     await deliveries.put(other, DELIVERY);
-    // Never before its time, to the second.
+    // DynamoDB counts seconds. The expiry is rounded up, so that the row never expires early.
     expect(await days('deliveries', 'endpoint', other)).toEqual([2_000 / DAY_MS]);
   });
 
-  test('a lease, which is kept by being used', async () => {
+  test('a lease, whose use extends it', async () => {
     const { leases } = open();
     const endpoint = newId();
-    const kept = () => days('deliveries', 'endpoint', endpoint);
+    const left = () => days('deliveries', 'endpoint', endpoint);
     await leases.health(endpoint);
-    expect(await kept()).toEqual([]);
+    expect(await left()).toEqual([]);
     await leases.ask(endpoint, NOW);
-    expect(await kept()).toEqual([90]);
+    expect(await left()).toEqual([90]);
     await leases.take(endpoint, { owner: 'one', until: NOW + DAY_MS }, NOW);
-    await leases.commit(endpoint, { owner: 'one', until: NOW + DAY_MS }, STANDING, LATER);
-    expect(await kept()).toEqual([91]);
-    await leases.release(endpoint, { owner: 'one', until: LATER }, STANDING, undefined, NOW);
-    expect(await kept()).toEqual([91]);
+    await leases.commit(endpoint, { owner: 'one', until: NOW + DAY_MS }, STATE, LATER);
+    expect(await left()).toEqual([91]);
+    await leases.release(endpoint, { owner: 'one', until: LATER }, STATE, undefined, NOW);
+    expect(await left()).toEqual([91]);
     await leases.ask(endpoint, NOW + 2 * DAY_MS);
-    expect(await kept()).toEqual([92]);
+    expect(await left()).toEqual([92]);
   });
 
-  test('a cursor, after the last message that it may stand before', async () => {
+  test('a cursor, after the messages behind it', async () => {
     const { dispatchCursors } = open();
     const channel = newId();
     const move = (now: number) => dispatchCursors.move(channel, { streamId: 'one', at: BEGINNING }, now);
@@ -122,7 +174,7 @@ describe('every row of an endpoint goes away by itself', () => {
     expect(await days('endpoints', 'kind', `channel#${channel}`)).toEqual([401]);
   });
 
-  test('but an endpoint and its listening stay', async () => {
+  test('except an endpoint and its registrations', async () => {
     const { endpoints } = open();
     const id = newId();
     await endpoints.create({ ...ENDPOINT, id });
@@ -136,7 +188,7 @@ describe('every row of an endpoint goes away by itself', () => {
   });
 });
 
-test('an endpoint that the SDK creates once more, and late, stays what it has become', async () => {
+test('a late repetition of a creation does not overwrite a later change', async () => {
   const { endpoints } = open();
   const first = { ...ENDPOINT, id: newId() };
   await endpoints.create(first);
@@ -146,15 +198,15 @@ test('an endpoint that the SDK creates once more, and late, stays what it has be
   expect(await endpoints.get(first.id)).toStrictEqual(second);
 });
 
-describe('what the hub cannot have stored is a defect', () => {
-  /** Breaks one attribute of a row after the other. */
+describe('an attribute that the hub cannot have stored is a defect', () => {
+  /** Breaks the attributes of a row one by one. Returns their names. */
   async function breakEach(
     table: string,
     key: Item,
     read: () => Promise<unknown>,
   ): Promise<readonly string[]> {
-    const isMeant = (row: Item) => Object.entries(key).every(([name, value]) => row[name] === value);
-    const row = (await rowsOf(table)).find(isMeant) ?? {};
+    const isKey = (row: Item) => Object.entries(key).every(([name, value]) => row[name] === value);
+    const row = (await rowsOf(table)).find(isKey) ?? {};
     const names = Object.keys(row).filter((name) => name !== 'expiry' && !(name in key));
     for (const name of names) {
       await put(table, { ...row, [name]: null });
@@ -173,7 +225,7 @@ describe('what the hub cannot have stored is a defect', () => {
     expect(broken).toHaveLength(Object.keys(ENDPOINT).length - 1);
   });
 
-  test('in what is known of a pattern and of a channel', async () => {
+  test('in the row of a pattern, and in that of a channel', async () => {
     const { endpoints, dispatchCursors } = open();
     await endpoints.listen('one', 'a/*', NOW);
     const pattern = { kind: 'pattern#a/*', id: '-' };
@@ -209,7 +261,7 @@ describe('what the hub cannot have stored is a defect', () => {
     const endpoint = newId();
     await leases.ask(endpoint, NOW);
     await leases.take(endpoint, { owner: 'one', until: LATER }, NOW);
-    await leases.commit(endpoint, { owner: 'one', until: LATER }, STANDING, LATER);
+    await leases.commit(endpoint, { owner: 'one', until: LATER }, STATE, LATER);
     const row = { owner: 'one', until: LATER };
     const take = () => leases.take(endpoint, { owner: 'one', until: LATER }, NOW);
     const broken = await breakEach('deliveries', { endpoint, row: 'lease', ...row }, take);
@@ -218,7 +270,7 @@ describe('what the hub cannot have stored is a defect', () => {
 });
 
 describe('rows of patterns larger than one answer', () => {
-  /** Almost as much as an item may have: names of attributes may be of 64 KB. */
+  /** Stores items near the size limit: the name of an attribute may have 64 KB. */
   async function large(patterns: readonly string[]): Promise<void> {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => letter.repeat(64_000));
     const listening = Object.fromEntries(ids.map((id) => [id, NOW]));
@@ -233,7 +285,7 @@ describe('rows of patterns larger than one answer', () => {
     expect([...listeners.keys()]).toEqual(expect.arrayContaining(patterns));
   });
 
-  test('are waited for only so long', async () => {
+  test('are unavailable after too many answers', async () => {
     const patterns = Array.from({ length: 20 }, newId);
     await large(patterns);
     await expect(open().endpoints.listeners(patterns)).rejects.toMatchObject({ code: 'unavailable' });

@@ -1,5 +1,5 @@
 /**
- * What is to be done for each endpoint, and when (lambda/webhook/webhook-ports.ts).
+ * The tasks of the store of deliveries (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { DeliveryTask } from '../../lambda/webhook/delivery/delivery-task.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
-const ERRANDS: readonly DeliveryTask[] = [
+const TASKS: readonly DeliveryTask[] = [
   {
     id: 'stream#1#2',
     due: NOW,
@@ -34,8 +34,8 @@ const idsOf = (all: readonly { readonly id: string }[]) => all.map(({ id }) => i
 const [memory, dynamo] = storesUnderTest();
 
 describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
-  /** Of an endpoint that nothing is known of yet. */
-  function anew() {
+  /** The stores, and an endpoint that they do not know yet. */
+  function newEndpoint() {
     const { deliveries } = open();
     const endpoint = newId();
     return {
@@ -49,15 +49,15 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
   }
 
   describe('tasks', () => {
-    test('are found as they were left, those that somebody waits for first', async () => {
-      const { deliveries, endpoint } = anew();
-      for (const task of ERRANDS) await deliveries.putTask(endpoint, task);
+    test('are read as they were stored, those that a person waits for first', async () => {
+      const { deliveries, endpoint } = newEndpoint();
+      for (const task of TASKS) await deliveries.putTask(endpoint, task);
       const { tasks } = await deliveries.dueTasks(endpoint, NOW + 9, 10);
-      expect(tasks).toStrictEqual([...ERRANDS.slice(4), ...ERRANDS.slice(0, 4)]);
+      expect(tasks).toStrictEqual([...TASKS.slice(4), ...TASKS.slice(0, 4)]);
     });
 
-    test('are due from their moment on, and it is said when the next is', async () => {
-      const { deliveries, endpoint, due } = anew();
+    test('are due from their moment on, and the moment of the next task is known', async () => {
+      const { deliveries, endpoint, due } = newEndpoint();
       expect(await due(NOW)).toEqual(['', undefined]);
       await deliveries.putTask(endpoint, retry('late', NOW + 10));
       await deliveries.putTask(endpoint, retry('later', NOW + 11));
@@ -65,24 +65,24 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       expect(await due(NOW + 9)).toEqual(['', NOW + 10]);
       expect(await due(NOW + 10)).toEqual(['late', NOW + 11]);
       expect(await due(NOW + 11)).toEqual(['late later', undefined]);
-      // What somebody waits for is due whatever the clock of another process says.
+      // A task that a person waits for is due in any case: clocks of processes differ.
       await deliveries.putTask(endpoint, asked('asked', NOW + 99));
       expect(await due(NOW)).toEqual(['asked', NOW + 10]);
     });
 
-    test('come longest due first, however long ago that is', async () => {
-      const { deliveries, endpoint, due } = anew();
+    test('are read in the order of their moments', async () => {
+      const { deliveries, endpoint, due } = newEndpoint();
       for (const moment of [NOW, 999, 0, NOW - 1, 1_000])
         await deliveries.putTask(endpoint, retry(`at${moment}`, moment));
       expect(await due(NOW)).toEqual([`at0 at999 at1000 at${NOW - 1} at${NOW}`, undefined]);
     });
 
-    test('come as many as are wanted, and then nothing is said of the next', async () => {
-      const { deliveries, endpoint, due } = anew();
+    test('are read up to a number, and then the moment of the next task is unknown', async () => {
+      const { deliveries, endpoint, due } = newEndpoint();
       for (const at of [1, 2, 3]) await deliveries.putTask(endpoint, retry(`r${at}`, NOW + at));
       expect(await due(NOW + 3, 2)).toEqual(['r1 r2', undefined]);
       expect(await due(NOW + 3, 3)).toEqual(['r1 r2 r3', undefined]);
-      // No more than these are due.
+      // No further task is due.
       expect(await due(NOW + 2, 2)).toEqual(['r1 r2', NOW + 3]);
       expect(await due(NOW + 1, 2)).toEqual(['r1', NOW + 2]);
       await deliveries.putTask(endpoint, asked('a', NOW));
@@ -90,9 +90,9 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       expect(await due(NOW, 1)).toEqual(['a', NOW + 1]);
     });
 
-    test('take the place of one with their id and moment, and are removed', async () => {
-      const { deliveries, endpoint, due } = anew();
-      const [range] = ERRANDS;
+    test('replace a task with the same id and moment, and are removed', async () => {
+      const { deliveries, endpoint, due } = newEndpoint();
+      const [range] = TASKS;
       if (range?.kind !== 'range') throw new Error('no range');
       await deliveries.putTask(endpoint, range);
       const left = { ...range, from: { entry: 8, index: 0 } };
@@ -110,8 +110,8 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
       expect(await due(NOW)).toEqual(['another', NOW + 1]);
     });
 
-    test('are nobody else’s', async () => {
-      const { deliveries, endpoint, due } = anew();
+    test('belong to one endpoint', async () => {
+      const { deliveries, endpoint, due } = newEndpoint();
       await deliveries.putTask(`${endpoint}2`, retry('r', NOW));
       await deliveries.removeTask(endpoint, retry('r', NOW));
       expect(await due(NOW)).toEqual(['', undefined]);
@@ -120,7 +120,7 @@ describe.each([memory, dynamo, hardOfHearing])('%s', (_name, open) => {
   });
 });
 
-test('whatever is left and done, both stores say the same is due', async () => {
+test('after any writes and removals, both stores have the same due tasks', async () => {
   const [, openMemory] = memory;
   const [, openDynamo] = dynamo;
   const task = fc

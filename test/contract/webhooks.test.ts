@@ -1,6 +1,5 @@
 /**
- * What webhooks rely on: the endpoints, who listens to what, and how far channels were handed to them
- * (lambda/webhook/webhook-ports.ts).
+ * The endpoints, their registrations, and the dispatch cursors of channels (lambda/webhook/webhook-ports.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -38,7 +37,7 @@ const BARE: Partial<Endpoint> = {
   principal: undefined,
 };
 
-// A record, so that the compiler misses none.
+// A record, so that the compiler finds a missing one.
 const KINDS: Readonly<Record<EndpointStatus | DisabledReason, Partial<Endpoint>>> = {
   enabled: { status: 'enabled', reason: undefined },
   pending: { status: 'pending', reason: undefined },
@@ -50,7 +49,7 @@ const KINDS: Readonly<Record<EndpointStatus | DisabledReason, Partial<Endpoint>>
 
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
   describe('an endpoint', () => {
-    test('is found as it was created, until it is removed', async () => {
+    test('is read as it was created, until it is removed', async () => {
       const { endpoints } = open();
       const all = [endpoint(), endpoint(BARE), ...Object.values(KINDS).map(endpoint)];
       for (const one of all) {
@@ -78,7 +77,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await endpoints.get(first.id)).toStrictEqual({ ...first, version: 3 });
     });
 
-    test('that is gone or never was is not changed', async () => {
+    test('that was removed or never existed is not changed', async () => {
       const { endpoints } = open();
       const first = endpoint();
       expect(await endpoints.replace({ ...first, version: 2 })).toBe(false);
@@ -88,7 +87,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await endpoints.get(first.id)).toBeUndefined();
     });
 
-    test('of changes at the same time takes exactly one', async () => {
+    test('takes exactly one of several changes at the same time', async () => {
       const { endpoints } = open();
       const first = endpoint();
       await endpoints.create(first);
@@ -101,7 +100,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
 
   test('endpoints are listed page by page in the order of their ids', async () => {
     const { endpoints } = open();
-    // After those of other tests.
+    // Their ids sort after those of other tests.
     const prefix = `z${newId()}`;
     const all = ['c', 'a', 'e', 'b', 'd'].map((letter) => endpoint({ id: `${prefix}-${letter}` }));
     for (const one of all) await endpoints.create(one);
@@ -122,8 +121,8 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
     expect(await page(prefix, 2)).toEqual(['', false]);
   });
 
-  describe('who listens', () => {
-    test('is found by any of the patterns, since the earliest moment', async () => {
+  describe('a registration', () => {
+    test('is found by any of the patterns, with the earliest moment', async () => {
       const { endpoints } = open();
       const [one, two, three] = [newId(), newId(), newId()];
       const patterns = patternsOf(`${newId()}/b/c`);
@@ -143,7 +142,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await endpoints.listeners([name])).toEqual(new Map([[one, NOW + 2]]));
     });
 
-    test('has listened since the earlier of two moments, and no more when he stopped', async () => {
+    test('keeps the earlier of two moments, and ends when it is removed', async () => {
       const { endpoints } = open();
       const [one, two, pattern] = [newId(), newId(), newId()];
       const listeners = async () => Object.fromEntries(await endpoints.listeners([pattern]));
@@ -160,7 +159,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await listeners()).toEqual({ [one]: NOW + 9, [two]: NOW + 6 });
     });
 
-    test('may be many, by as many patterns as a channel has', async () => {
+    test('is found among many, by as many patterns as a channel has', async () => {
       const { endpoints } = open();
       const patterns = patternsOf([newId(), ...'bcdefgh'].join('/')).slice(0, -1);
       const pairs = patterns.flatMap((pattern) =>
@@ -175,7 +174,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
   describe('a cursor of a channel', () => {
     const at = (entry: number, index = 0) => ({ entry, index });
 
-    test('moves on, and never back', async () => {
+    test('never moves back', async () => {
       const { dispatchCursors } = open();
       const [channel, streamId] = [newId(), newId()];
       const moved = async (entry: number, index: number) => {
@@ -193,7 +192,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await dispatchCursors.get(`${channel}/other`)).toBeUndefined();
     });
 
-    test('begins anew with another stream', async () => {
+    test('begins again with another stream', async () => {
       const { dispatchCursors } = open();
       const channel = newId();
       await dispatchCursors.move(channel, { streamId: 'one', at: at(9) }, NOW);
@@ -201,7 +200,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       expect(await dispatchCursors.get(channel)).toStrictEqual({ streamId: 'two', at: at(1) });
     });
 
-    test('ends where the farthest of many moves put it', async () => {
+    test('ends at the farthest of many moves', async () => {
       const { dispatchCursors } = open();
       const channel = newId();
       const moves = [5, 9, 2, 7, 8, 1].map((entry) =>

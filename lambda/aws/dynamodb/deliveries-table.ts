@@ -167,7 +167,7 @@ function taskOf(item: Item): DeliveryTask {
         after: textOf(item, 'after'),
       };
     default:
-      throw new Error(`the stored task has an unknown kind: ${kind}`);
+      throw new Error(`stored task of an unknown kind: ${kind}`);
   }
 }
 

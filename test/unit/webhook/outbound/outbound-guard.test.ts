@@ -1,6 +1,6 @@
 /**
- * Nobody is called who may not be: not an error only, but no connection. Servers on the loopback count who comes, and
- * every attempt of the process to connect by TCP is counted, wherever it goes.
+ * The hub does not connect to an address that is not allowed. Servers on the loopback count their connections, and the test
+ * counts every attempt of the process to connect by TCP.
  * @module
  */
 import type { LookupAddress } from 'node:dns';
@@ -15,13 +15,13 @@ import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts
 import { HOSTILE } from '../../../support/wire/addresses.ts';
 import { countDials, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
 
-/** In what was once the 6bone: public by every list. Nothing here dials it. */
+/** An address of the former 6bone: public by every list. No test connects to it. */
 const NOWHERE = '3ffe::1';
 
 const addressesOf = (...addresses: readonly string[]): LookupAddress[] =>
   addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
 
-/** Gives its answers in turn, the last one for ever, and counts. */
+/** Returns its answers in turn, then the last one again and again, and counts the questions. */
 function nameServer(...answers: readonly (readonly string[])[]) {
   let asked = 0;
   const resolve: Resolve = async () => addressesOf(...(answers[asked++] ?? answers.at(-1) ?? []));
@@ -49,7 +49,7 @@ describe('a hostile address', () => {
   });
 
   test.each(['0.0.0.0', '::', '::ffff:127.0.0.1', '::127.0.0.1', '169.254.169.254', '10.0.0.1'])(
-    'is none on a local stack either: %s',
+    'is refused on a local stack too: %s',
     async (address) => {
       const { port, accepts } = await loopback();
       const dials = countDials();
@@ -61,7 +61,7 @@ describe('a hostile address', () => {
     },
   );
 
-  test('is refused by the guard alone, whoever forgot to look before', async () => {
+  test('is refused by the guard alone, without an earlier check', async () => {
     const { port, accepts } = await loopback();
     const dials = countDials();
     const rules = { isInsecureAllowed: false, ownHosts: [], ports: [port] };
@@ -80,7 +80,7 @@ describe('a hostile address', () => {
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 
-  test('and the counters do count', async () => {
+  test('would be counted by these counters', async () => {
     const { port, accepts } = await httpLoopback(keeping().listener);
     const dials = countDials();
     const { resolve, asked } = nameServer(['127.0.0.1']);
@@ -91,12 +91,12 @@ describe('a hostile address', () => {
 });
 
 describe('a name that changes its mind', () => {
-  test('is asked once for each socket: what was checked is what is dialled', async () => {
+  test('is looked up once for each socket, which connects to the address that was checked', async () => {
     const { port, accepts } = await httpLoopback(
       (_request, response) => void response.writeHead(204, { connection: 'close' }).end(),
     );
     const dials = countDials();
-    // The loopback stands for what is allowed: a test calls nobody else.
+    // The loopback stands for an allowed address: a test calls no other.
     const { resolve, asked } = nameServer(['127.0.0.1'], ['10.0.0.1'], ['127.0.0.1', '10.0.0.1']);
     const sender = local(resolve);
     const url = `http://hooks.example:${port}/`;
@@ -114,7 +114,7 @@ describe('a name that changes its mind', () => {
     [['1.1.1.1', NOWHERE, '169.254.169.254']],
     [[...Array.from({ length: 50 }, () => NOWHERE), '::ffff:127.0.0.1']],
     [['not an address']],
-  ])('is condemned by one bad address: %j', async (addresses) => {
+  ])('is refused because of one bad address: %j', async (addresses) => {
     const { port, accepts } = await loopback();
     const dials = countDials();
     const sender = deployed(port, nameServer(addresses).resolve);
@@ -122,7 +122,7 @@ describe('a name that changes its mind', () => {
     expect([accepts(), dials()]).toEqual([0, 0]);
   });
 
-  test('does not have thousands of addresses tried', async () => {
+  test('with thousands of addresses has only some of them tried', async () => {
     const { port } = await loopback((socket) => socket.destroy());
     const dials = countDials();
     const many = Array.from({ length: 4_000 }, (_, n) => `127.0.${n >> 8}.${n & 255}`).slice(2);
@@ -135,19 +135,19 @@ describe('a redirect is an answer like any other', () => {
   test.each([301, 302, 303, 307, 308])('%i', async (status) => {
     const secret = await httpLoopback(keeping().listener);
     const location = `http://127.0.0.1:${secret.port}/`;
-    const door = await httpLoopback(
+    const redirecting = await httpLoopback(
       (_request, response) => void response.writeHead(status, { location }).end(),
     );
     const sender = local();
-    expect(await sender.post(requestTo(`http://127.0.0.1:${door.port}/`))).toMatchObject({
+    expect(await sender.post(requestTo(`http://127.0.0.1:${redirecting.port}/`))).toMatchObject({
       kind: 'answer',
       status,
     });
-    expect(await sender.askHandshake(`http://127.0.0.1:${door.port}/`, 'hub')).toMatchObject({
+    expect(await sender.askHandshake(`http://127.0.0.1:${redirecting.port}/`, 'hub')).toMatchObject({
       kind: 'answer',
       status,
     });
-    expect([door.accepts() > 0, secret.accepts()]).toEqual([true, 0]);
+    expect([redirecting.accepts() > 0, secret.accepts()]).toEqual([true, 0]);
   });
 });
 
@@ -174,7 +174,7 @@ test.each([
   'https://hooks.example:22/',
   'hooks.example',
   '',
-])('what could not have been written is not dialled: %j', async (url) => {
+])('a URL that cannot be stored is not called: %j', async (url) => {
   const dials = countDials();
   const { resolve, asked } = nameServer(['1.1.1.1']);
   const sender = senderTo({ rules: { isInsecureAllowed: false, ownHosts: [] }, resolve, deadlineMs: 500 });

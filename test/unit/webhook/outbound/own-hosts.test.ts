@@ -14,7 +14,7 @@ test.each([
     ['127.0.0.1:4001', '127.0.0.1:4002'],
   ],
   [{ AWS_ENDPOINT_URL: 'not a URL' }, []],
-])('%j', (env, hosts) => {
+])('the environment %j has the hosts %j', (env, hosts) => {
   expect(hostsOfRuntime(env)).toEqual(hosts);
   for (const host of hosts) expect(() => parseOwnHost(host)).not.toThrow();
 });

@@ -9,22 +9,22 @@ import { isLoopback, isPublic } from '../../../../lambda/webhook/outbound/public
 import { GOOD, HOSTILE } from '../../../support/wire/addresses.ts';
 
 describe('isPublic', () => {
-  test.each(HOSTILE)('not %s: %s', (_what, _host, address) => {
+  test.each(HOSTILE)('refuses %s: %s', (_what, _host, address) => {
     expect(isPublic(address)).toBe(false);
   });
 
-  test.each(GOOD)('%s: %s', (_what, _host, address) => {
+  test.each(GOOD)('accepts %s: %s', (_what, _host, address) => {
     expect(isPublic(address)).toBe(true);
   });
 
   test.each(['', 'localhost', '127.1', '2130706433', '1.1.1.1:443', '[2606:4700::1]', '2606:4700::1%eth0'])(
-    'not what is no address: %j',
+    'refuses text that is not an address: %j',
     (text) => {
       expect(isPublic(text)).toBe(false);
     },
   );
 
-  test('no IPv4 address becomes public by being wrapped', () => {
+  test('refuses every IPv4 address that is wrapped in an IPv6 address', () => {
     fc.assert(
       fc.property(fc.ipV4(), (address) => {
         const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
@@ -37,7 +37,7 @@ describe('isPublic', () => {
     );
   });
 
-  test('no IPv6 address outside of 2000::/3', () => {
+  test('refuses every IPv6 address outside of 2000::/3', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         const first = Number.parseInt(address.split(':')[0] || '0', 16);
@@ -47,7 +47,7 @@ describe('isPublic', () => {
     );
   });
 
-  test('of all /8, exactly those without a special range are public throughout', () => {
+  test('accepts exactly those /8 as a whole that have no special range', () => {
     const special = [0, 10, 100, 127, 169, 172, 192, 198, 203];
     for (let first = 0; first < 256; first++) {
       const isWhole = first < 224 && !special.includes(first);
@@ -85,7 +85,7 @@ describe('ipaddr.js', () => {
   });
 });
 
-test('isLoopback knows the plain spellings, and nothing else', () => {
+test('isLoopback accepts only the plain spellings', () => {
   expect(['127.0.0.1', '127.9.9.9', '::1', '0:0:0:0:0:0:0:1'].map(isLoopback)).toEqual([
     true,
     true,

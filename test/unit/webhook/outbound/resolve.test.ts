@@ -1,5 +1,5 @@
 /**
- * Names are looked up with name servers, both families at once; here with one on the loopback that knows a few names.
+ * Names are looked up with name servers, both families at once. Here a name server on the loopback knows a few names.
  * @module
  */
 import { createSocket } from 'node:dgram';
@@ -10,7 +10,7 @@ const A = 1;
 const AAAA = 28;
 const NO_SUCH_NAME = 3;
 
-/** What there is, by name and type: addresses as bytes. Two names have one family each. */
+/** The records by name and type: addresses as bytes. Two names have one family each. */
 const RECORDS: Readonly<Record<string, Readonly<Record<number, readonly number[][]>>>> = {
   'both.example': {
     [A]: [
@@ -24,7 +24,7 @@ const RECORDS: Readonly<Record<string, Readonly<Record<number, readonly number[]
   'mail.example': {},
 };
 
-/** Answers by RFC 1035, each answer pointing back at the question for its name. */
+/** Answers by RFC 1035. Each answer refers to the question for its name. */
 async function nameServer(): Promise<{ readonly servers: string[]; readonly asked: string[] }> {
   const asked: string[] = [];
   const socket = createSocket('udp4', (query, { port, address }) => {
@@ -61,7 +61,7 @@ test.each([
   ['both.example', ['192.0.2.1', '127.0.0.1', '2001:db8::1']],
   ['old.example', ['192.0.2.7']],
   ['new.example', ['2001:db8::7']],
-])('%s', async (name, expected) => {
+])('%s has its addresses of both families', async (name, expected) => {
   const { servers } = await nameServer();
   const found = await resolverBy(servers)(name);
   expect(found.map(({ address }) => address)).toEqual(expected);
@@ -77,7 +77,7 @@ test.each([
   await expect(resolverBy(servers)(name)).rejects.toMatchObject({ code });
 });
 
-test('localhost is the loopback, and nobody is asked', async () => {
+test('localhost is the loopback, and no name server is asked', async () => {
   const { servers, asked } = await nameServer();
   for (const name of ['localhost', 'hub.localhost']) {
     const [first, second] = await resolverBy(servers)(name);

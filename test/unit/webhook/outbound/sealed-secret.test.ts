@@ -1,5 +1,5 @@
 /**
- * Sealed secrets open for their endpoint and with a key of the hub, and tell nothing to anybody else.
+ * Sealed secrets open only for their endpoint and with a key of the hub.
  * @module
  */
 import fc from 'fast-check';
@@ -21,7 +21,7 @@ const secrets = fc.record({
   previous: fc.option(fc.record({ secret: fc.string(), until: fc.nat() }), { nil: undefined }),
 });
 
-test('what was sealed is opened, whatever it is', async () => {
+test('all sealed secrets can be opened', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string(), secrets, fc.uint8Array({ minLength: 32 }), async (endpoint, kept, key) => {
       const sealed = await sealer(key).seal(endpoint, kept);
@@ -31,7 +31,7 @@ test('what was sealed is opened, whatever it is', async () => {
   );
 });
 
-test('nothing of it shows, and it is another text each time', async () => {
+test('the sealed text shows nothing of the secret, and differs each time', async () => {
   const { seal } = sealer(KEY);
   const seals = await Promise.all(Array.from({ length: 20 }, () => seal('ep_1', SECRETS)));
   expect(new Set(seals).size).toBe(20);
@@ -40,7 +40,7 @@ test('nothing of it shows, and it is another text each time', async () => {
   expect(seals.join()).not.toContain(Buffer.from(SECRET).toString('base64url'));
 });
 
-test('a key that was replaced still opens, and no longer seals', async () => {
+test('the previous key still opens, but does not seal', async () => {
   const before = await sealer(KEY).seal('ep_1', SECRETS);
   const rotated = sealer(NEXT, KEY);
   expect(await rotated.open('ep_1', before)).toEqual(SECRETS);
@@ -49,7 +49,7 @@ test('a key that was replaced still opens, and no longer seals', async () => {
   await expect(sealer(KEY).open('ep_1', after)).rejects.toThrow('cannot be opened');
 });
 
-test('what another process sealed with a newer key is opened, and what nobody did is looked for once', async () => {
+test('a secret that was sealed with a newer key is opened, and newer keys are read at most once', async () => {
   const [before, after] = [[KEY], [NEXT, KEY]];
   const looks: boolean[] = [];
   const behind = secretSealer(async (isMissed = false) => {
@@ -67,7 +67,7 @@ test('what another process sealed with a newer key is opened, and what nobody di
   expect(looks).toHaveLength(5);
 });
 
-describe('is not opened', () => {
+describe('a sealed secret is not opened', () => {
   const refused = async (sealed: string, endpoint = 'ep_1', keys: readonly Uint8Array[] = [KEY]) => {
     const error: unknown = await sealer(...keys)
       .open(endpoint, sealed)
@@ -95,7 +95,7 @@ describe('is not opened', () => {
     }
   });
 
-  test('cut short at any place, or of another form', async () => {
+  test('cut short at any position, or in another format', async () => {
     const sealed = await sealer(KEY).seal('ep_1', SECRETS);
     for (let length = 0; length < sealed.length; length++) await refused(sealed.slice(0, length));
     for (const text of [`v2.${sealed.slice(3)}`, `${sealed}AAAA`, sealed.slice(3), SECRET])
@@ -103,13 +103,13 @@ describe('is not opened', () => {
   });
 });
 
-test('there has to be a key to seal with, and what fails to find it is told', async () => {
+test('without a key nothing is sealed, and an error of the key store is thrown', async () => {
   await expect(sealer().seal('ep_1', SECRETS)).rejects.toThrow('no key to seal with');
   const broken = secretSealer(() => Promise.reject(new Error('throttled')));
   await expect(broken.seal('ep_1', SECRETS)).rejects.toThrow('throttled');
   await expect(broken.open('ep_1', await sealer(KEY).seal('ep_1', SECRETS))).rejects.toThrow('throttled');
 });
 
-test('new secrets are good ones', () => {
+test('new secrets are valid', () => {
   expect(isSecret(sealer(KEY).newSecret())).toBe(true);
 });

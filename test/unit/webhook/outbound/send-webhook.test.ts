@@ -1,5 +1,5 @@
 /**
- * What is sent, and what is kept of the answer.
+ * Which request is sent, and which parts of the answer are kept.
  * @module
  */
 import type { RequestListener } from 'node:http';
@@ -20,13 +20,13 @@ const sender = () => senderTo({ rules: { isInsecureAllowed: true, ownHosts: [] }
 
 const urlOf = ({ port }: Loopback, path = '/hooks?a=1') => `http://127.0.0.1:${port}${path}`;
 
-/** What the hub makes of an answer. */
+/** The result of a request to a server with this answer. */
 async function outcomeOf(answer: RequestListener) {
   return await sender().post(requestTo(urlOf(await httpLoopback(answer))));
 }
 
 describe('a post', () => {
-  test('is what §13.2 says, and nothing more', async () => {
+  test('is exactly the request of §13.2', async () => {
     const { received, listener } = keeping();
     const at = 1_674_087_231_999;
     const { body, ...request } = requestTo(urlOf(await httpLoopback(listener)), { at });
@@ -67,7 +67,7 @@ describe('a post', () => {
     expect(names).toContain('webhook-signature');
   });
 
-  test('verifies with the library of receivers, whatever its body, and by both secrets of a rotation', async () => {
+  test('is verified by the library of receivers, with any body, and by both secrets of a rotation', async () => {
     const { received, listener } = keeping();
     const url = urlOf(await httpLoopback(listener));
     const { post } = sender();
@@ -90,13 +90,13 @@ describe('a post', () => {
     );
   });
 
-  test('shares a connection with the one before, and none with one that is under way', async () => {
+  test('shares a connection with the previous post, but not with one that is under way', async () => {
     const { received, listener } = keeping();
     const server = await httpLoopback(listener);
     const { post } = sender();
     for (const body of ['{"n":1}', '{"n":2}', '{"n":3}']) {
       await post(requestTo(urlOf(server), { body }));
-      // undici frees a connection a turn after its answer.
+      // A connection is freed one turn of the event loop after its answer.
       await turn();
     }
     expect([received.length, server.accepts()]).toEqual([3, 1]);
@@ -106,7 +106,7 @@ describe('a post', () => {
     expect(new Set(received.slice(3).map(({ body }) => body))).toEqual(new Set(many));
   });
 
-  test('and its answer belong together, however many are under way', async () => {
+  test('has its own answer among many posts at the same time', async () => {
     const { post } = sender();
     const server = await httpLoopback(
       (request, response) => void response.end(request.headers['webhook-id']),
@@ -117,7 +117,7 @@ describe('a post', () => {
   });
 });
 
-describe('to ask', () => {
+describe('a handshake', () => {
   test('is an OPTIONS with the origin, and no body', async () => {
     const { received, listener } = keeping((_request, response) => {
       response
@@ -168,12 +168,12 @@ describe('of an answer', () => {
     });
   });
 
-  test('the first KiB is kept, and characters whole', async () => {
+  test('the first KiB is kept, without half a character', async () => {
     const outcome = await outcomeOf((_request, response) => void response.end('☃'.repeat(1_000)));
     expect(outcome).toMatchObject({ answer: '☃'.repeat(Math.floor(KEPT_ANSWER_BYTES / 3)) });
   });
 
-  test('nothing is kept that would not show', async () => {
+  test('control characters are replaced', async () => {
     const bytes = Buffer.concat([
       Buffer.from('a\u001b[2Jb\u0000\tc\r\nd\ne\u007f\u009b'),
       Buffer.of(0xff, 0xfe, 0x41),
@@ -182,7 +182,7 @@ describe('of an answer', () => {
     expect(outcome).toMatchObject({ answer: 'a\ufffd[2Jb\ufffd\tc\nd\ne\ufffd\ufffd\ufffd\ufffdA' });
   });
 
-  test('nothing is unpacked', async () => {
+  test('a compressed body is not unpacked', async () => {
     const packed = gzipSync(Buffer.alloc(1024 * 1024));
     const outcome = await outcomeOf((_request, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed);
@@ -191,7 +191,7 @@ describe('of an answer', () => {
     expect(outcome.kind === 'answer' && outcome.answer).not.toContain('\0');
   });
 
-  test('as much as may be is read, and the connection goes on', async () => {
+  test('the largest allowed body is read, and the connection stays', async () => {
     const server = await httpLoopback(
       (_request, response) => void response.end(Buffer.alloc(MAX_ANSWER_BYTES, 'a')),
     );
@@ -224,7 +224,7 @@ describe('of an answer', () => {
     });
     expect(outcome).toMatchObject({ kind: 'answer', status: 200, answer: 'a'.repeat(KEPT_ANSWER_BYTES) });
     expect(await cut.promise).toBe(true);
-    // What fits the buffers of two sockets, and not what was to come.
+    // At most the bytes that fit into the buffers of two sockets were sent.
     expect(written).toBeLessThan(16 * 1024 ** 2);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Our signatures are those of Standard Webhooks: by the vectors of others, and by the library that receivers use.
+ * The hub's signatures follow Standard Webhooks, by foreign test vectors and by the library that receivers use.
  * @module
  */
 import { createPublicKey, verify } from 'node:crypto';
@@ -14,7 +14,7 @@ const secretOf = (bytes: Uint8Array) => `whsec_${Buffer.from(bytes).toString('ba
 
 const now = () => Math.floor(Date.now() / 1_000);
 
-/** As a receiver does it. */
+/** Verifies a signature as a receiver does. */
 const accepts = (secret: string, id: string, seconds: number, signature: string, body: string): boolean => {
   const headers = { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': signature };
   try {
@@ -58,7 +58,7 @@ describe('the vectors', () => {
     expect(signatureOf([secret], id, seconds, Buffer.from(body))).toBe(expected);
   });
 
-  test('C, of ed25519, which the hub does not make: beside it receivers still find ours', () => {
+  test("C, of ed25519, which the hub does not use: receivers still find the hub's signature beside it", () => {
     const v1a = 'hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==';
     const x = Buffer.from('1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=', 'base64').toString('base64url');
     const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
@@ -78,7 +78,7 @@ const id = fc.stringMatching(/^msg_[A-Za-z0-9]{1,30}$/);
 const body = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 });
 
 describe('receivers', () => {
-  test('verify whatever is signed, with the secret that it was signed with', () => {
+  test('verify every message with the secret that signed it', () => {
     fc.assert(
       fc.property(secret, id, body, (key, message, text) => {
         const seconds = now();
@@ -88,7 +88,7 @@ describe('receivers', () => {
     );
   });
 
-  test('verify by either secret while one replaces the other, and by no third', () => {
+  test('verify with either secret of a rotation, and with no other', () => {
     fc.assert(
       fc.property(secret, secret, secret, body, (current, previous, other, text) => {
         fc.pre(new Set([current, previous, other]).size === 3);
@@ -115,7 +115,7 @@ describe('receivers', () => {
         const text = '{"type":"order.paid","data":{"amount":100}}';
         const signature = signatureOf([key], message, seconds, text);
         expect(accepts(key, flipped(message, at), seconds, signature, text)).toBe(false);
-        // Seconds before and after, within what is tolerated.
+        // Seconds before and after, within the tolerance.
         expect(accepts(key, message, seconds - 1, signature, text)).toBe(false);
         expect(accepts(key, message, seconds ^ 1, signature, text)).toBe(false);
         expect(accepts(key, message, seconds, signature, flipped(text, at))).toBe(false);
@@ -125,14 +125,14 @@ describe('receivers', () => {
 });
 
 describe('secrets', () => {
-  test('are made good, and each a new one', () => {
+  test('that the hub makes are valid and all different', () => {
     const made = Array.from({ length: 100 }, newSecret);
     expect(made.filter((text) => !isSecret(text))).toEqual([]);
     expect(new Set(made).size).toBe(100);
     expect(made[0]).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
   });
 
-  test('are good from 24 to 64 bytes', () => {
+  test('are valid from 24 to 64 bytes', () => {
     const good = Array.from({ length: 100 }, (_, size) => size).filter((size) =>
       isSecret(secretOf(new Uint8Array(size))),
     );
@@ -151,11 +151,11 @@ describe('secrets', () => {
     ['a line in it', `${SECRET.slice(0, 20)}\n${SECRET.slice(20)}`],
     ['in the alphabet of URLs', secretOf(new Uint8Array(32).fill(0xff)).replaceAll('/', '_')],
     ['bits that nothing stands for', `whsec_${'A'.repeat(42)}B=`],
-  ])('are not: %s', (_what, text) => {
+  ])('are not valid: %s', (_what, text) => {
     expect(isSecret(text)).toBe(false);
   });
 
-  test('of any other text: only what is written back the same', () => {
+  test('are valid only if their base64 is canonical', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String({ maxLength: 120 })), (text) => {
         const isGood = isSecret(`whsec_${text}`);

@@ -1,5 +1,5 @@
 /**
- * What is known of a URL before anybody is asked: which are taken, and what the others are refused with.
+ * The rules for URLs that need no look-up: which URLs are accepted, and how the others are refused.
  * @module
  */
 import fc from 'fast-check';
@@ -28,7 +28,7 @@ function refusalOf(url: string, rules = DEPLOYED): Refusal {
 
 const codeOf = (url: string, rules = DEPLOYED) => refusalOf(url, rules).code;
 
-describe('taken', () => {
+describe('accepted', () => {
   test.each([
     ['https://example.com', 'https://example.com/'],
     ['https://example.com:443/hooks?a=1&b=%20', 'https://example.com/hooks?a=1&b=%20'],
@@ -45,12 +45,12 @@ describe('taken', () => {
     expect(parseTarget(`https://${host}/`, DEPLOYED).hostname).toBe(host);
   });
 
-  test('as long as may be, and no longer', () => {
+  test('up to the largest length', () => {
     const base = 'https://example.com/';
     const url = base + 'a'.repeat(MAX_WEBHOOK_URL_LENGTH - base.length);
     expect(parseTarget(url, DEPLOYED).href).toBe(url);
     expect(codeOf(`${url}a`)).toBe('bad_webhook_url');
-    // Escaped it would be too long.
+    // Escaping makes it too long.
     expect(codeOf(`${url.slice(0, -1)}ä`)).toBe('bad_webhook_url');
   });
 });
@@ -113,7 +113,7 @@ describe('address_not_allowed', () => {
     expect(message).toContain('is the hub itself');
   });
 
-  test('a port of its own, if there is one', () => {
+  test('the hub itself, on its own port if it has one', () => {
     const rules = { ...DEPLOYED, ownHosts: ['Hub.Example.com.:8443', 'tidings.example.com:443'] };
     expect(codeOf('https://hub.example.com:8443/', rules)).toBe('address_not_allowed');
     expect(codeOf('https://tidings.example.com/', rules)).toBe('address_not_allowed');
@@ -131,16 +131,16 @@ describe('on a local stack', () => {
     'http://app.localhost:3000/hooks',
     'https://localhost/',
     'http://example.com:81/',
-  ])('%s is taken', (url) => {
+  ])('%s is accepted', (url) => {
     expect(parseTarget(url, LOCAL).href).toBe(url);
   });
 
-  test.each(HOSTILE.filter(([, , address]) => !isLoopback(address)))('not %s', (_what, host) => {
+  test.each(HOSTILE.filter(([, , address]) => !isLoopback(address)))('refused is %s', (_what, host) => {
     expect(codeOf(`http://${host}:8080/`, LOCAL)).toBe('address_not_allowed');
   });
 
   test.each(['127.0.0.1', '127.0.0.2', 'localhost', 'hub.localhost', '[::1]', '2130706433'])(
-    'not the hub itself, as %s',
+    'refused is the hub itself, as %s',
     (host) => {
       expect(refusalOf(`http://${host}:4321/channels/a`, LOCAL).message).toContain('is the hub itself');
       expect(parseTarget(`http://${host}:4322/`, LOCAL).port).toBe('4322');
@@ -152,8 +152,8 @@ describe('on a local stack', () => {
   });
 });
 
-describe('whatever is said', () => {
-  test('is taken in a canonical form, which is taken again, or refused with a sentence', () => {
+describe('every text', () => {
+  test('is accepted in a canonical form, which is accepted again, or refused with a sentence', () => {
     const part = fc.constantFrom(
       'https://',
       'http:',
