@@ -17,7 +17,7 @@ export interface Caller {
 }
 
 /** A caller without a token. */
-export const NOBODY: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
+export const ANONYMOUS: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
 
 /** Returns the checks that every token must pass. @param now milliseconds since 1970 */
 export const checksAt = (audience: string, now: number) => ({

@@ -6,7 +6,7 @@ import { allows, type Capability, type Operation } from '../../protocol/capabili
 import { Refusal } from '../../protocol/errors.ts';
 import { EDGE_TOKEN } from '../../protocol/headers.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
-import { type Caller, NOBODY } from './caller.ts';
+import { ANONYMOUS, type Caller } from './caller.ts';
 import { type OwnKeys, ownCaller } from './hub-tokens.ts';
 import { issuedCaller, type TrustedIssuer } from './issuer-tokens.ts';
 import { unverifiedClaims } from './token-form.ts';
@@ -62,7 +62,7 @@ export function accessTo(options: AccessOptions): Access {
       ),
     async identify(headers) {
       const authorization = authorizationIn(headers);
-      if (authorization === null) return NOBODY;
+      if (authorization === null) return ANONYMOUS;
       const [scheme, token, ...rest] = authorization.split(' ');
       if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
         throw new Refusal('unauthorized', 'the Authorization header must be "Bearer <token>"');

@@ -6,7 +6,7 @@ import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import { TICKET } from '../../protocol/url.ts';
-import { type Caller, NOBODY } from '../access/caller.ts';
+import { ANONYMOUS, type Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url-identity.ts';
@@ -91,5 +91,5 @@ async function callerOf(
   if (typeof ticket === 'string') return await tickets.redeem(ticket);
   if (!access.isOpen)
     throw new Refusal('unauthorized', 'a token is needed: as a header, subprotocol or ticket');
-  return NOBODY;
+  return ANONYMOUS;
 }

@@ -133,20 +133,20 @@ export function quotaInDynamoDb(
     async take(caller, booking, quota, now) {
       const own = shardOf(booking.id, rowsOf(quota.most));
       const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
-        const kept = { caller, booking, row, room: roomOf(row, quota.most) };
+        const booked = { caller, booking, row, room: roomOf(row, quota.most) };
         const text = stored(booking);
-        const isBooked = await change(kept, ADD_IF_ROOM, {
+        const isBooked = await change(booked, ADD_IF_ROOM, {
           ':text': new Set([text]),
           ':seat': text,
-          ':room': kept.room + over,
+          ':room': booked.room + over,
           ':expiry': expiryOf(now + ROW_LIFE_MS),
         });
-        return isBooked ? kept : undefined;
+        return isBooked ? booked : undefined;
       };
       let row: number | undefined = own;
       for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
-        const kept = await book(row, 0);
-        if (kept) return kept;
+        const booked = await book(row, 0);
+        if (booked) return booked;
         row = await findRoom(caller, own, quota, now);
       }
       return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
@@ -155,12 +155,12 @@ export function quotaInDynamoDb(
       const [seen] = await rowsFrom(caller, row, 1, false);
       return seen?.bookings ?? [];
     },
-    async renew(kept, until) {
-      const booking = { ...kept.booking, until };
+    async renew(booked, until) {
+      const booking = { ...booked.booking, until };
       const text = new Set([stored(booking)]);
-      await change(kept, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
-      await drop(kept.caller, kept.row, [kept.booking]);
-      return { ...kept, booking };
+      await change(booked, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+      await drop(booked.caller, booked.row, [booked.booking]);
+      return { ...booked, booking };
     },
     async giveBack({ caller, row, booking }) {
       await drop(caller, row, [booking]);

@@ -103,11 +103,11 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): SocketPo
     });
   return {
     post: (connection, frame, by) => send('POST', connection, frameOf(frame), by),
-    close: async (connection) => CLOSED[await send('DELETE', connection, NOTHING)],
+    close: async (connection) => CLOSED[await send('DELETE', connection, EMPTY)],
   };
 }
 
-const NOTHING: Frame = { body: Buffer.alloc(0), hash: hashOf(Buffer.alloc(0)) };
+const EMPTY: Frame = { body: Buffer.alloc(0), hash: hashOf(Buffer.alloc(0)) };
 
 /** A connection that may have ended is not closed for sure: it must be tried again. */
 const CLOSED: Readonly<Record<Posted, Closed>> = {

@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { NOBODY } from '../../../lambda/access/caller.ts';
+import { ANONYMOUS } from '../../../lambda/access/caller.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
 import type { Quota, QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
@@ -46,9 +46,10 @@ function world(quota: Quota, store: QuotaStore = memoryQuota()) {
   const ask = (query: string) => {
     const headers = query.includes('live') ? {} : { Accept: 'text/event-stream' };
     const raw = new Request(`http://hub.example/channels/${CHANNEL}?${query}`, { headers });
-    return answers.channel({ channel: CHANNEL, caller: NOBODY, raw, arrivedAt: undefined });
+    return answers.channel({ channel: CHANNEL, caller: ANONYMOUS, raw, arrivedAt: undefined });
   };
-  const askEvents = () => answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), NOBODY);
+  const askEvents = () =>
+    answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), ANONYMOUS);
   return { log, time, refusals, ask, askEvents };
 }
 
