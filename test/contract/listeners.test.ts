@@ -1,5 +1,5 @@
 /**
- * What the push relies on: who listens, and who owns what (lambda/hub/push/push-ports.ts).
+ * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions, waits and cursors.
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -51,7 +51,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     };
   });
 
-  test('a connection is what it was told to be, until it is forgotten', async () => {
+  test('a connection is stored as it was given, until it is removed', async () => {
     expect(await connections.add(connection, 9)).toBe(true);
     expect(await connections.get(connection.id)).toEqual(connection);
     const anonymous = { ...connection, id: `${newId()}=`, principal: undefined, allowedUntil: undefined };
@@ -61,7 +61,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await connections.get(connection.id)).toBeUndefined();
   });
 
-  test('the connections of a principal are those that it had opened by then, and that may still be there', async () => {
+  test('the connections of a principal are those that it had opened by then, and that may still be open', async () => {
     const principal = `p ${newId()}`;
     const of = async (by: number) => (await connections.ofPrincipal(principal, by)).toSorted();
     expect(await of(NOW)).toEqual([]);
@@ -83,7 +83,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await connections.get(two.id)).toEqual(two);
   });
 
-  test('a principal has so many connections and no more; one that ends makes room for one, however often it is told', async () => {
+  test('a principal has as many connections as its quota; one that ends makes room for one, however often it is removed', async () => {
     const another = () => ({ ...connection, id: `${newId()}=` });
     const [second, third] = [another(), another()];
     expect(await connections.add(connection, 2)).toBe(true);
@@ -123,13 +123,13 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(Object.entries(noted?.subscriptions ?? {})).toEqual([[name, 4]]);
     await connections.unnote(connection.id, name);
     expect(await connections.get(connection.id)).toEqual(connection);
-    const place = { at: at(7), isUnsure: true, backoffs: 1, backoffUntil: NOW, term: 1 };
-    await subscriptions.add(shard, { ...subscriber, ownCursors: Object.fromEntries([[name, place]]) }, true);
+    const own = { at: at(7), isUnsure: true, backoffs: 1, backoffUntil: NOW, term: 1 };
+    await subscriptions.add(shard, { ...subscriber, ownCursors: Object.fromEntries([[name, own]]) }, true);
     const there = async (): Promise<Subscriber> =>
       (await subscriptions.member(shard, subscriber.connection)) ?? subscriber;
-    expect(Object.entries((await there()).ownCursors)).toEqual([[name, place]]);
-    expect(await subscriptions.move(shard, await there(), name, { ...place, at: at(8) })).toBe(true);
-    expect(Object.entries((await there()).ownCursors)).toEqual([[name, { ...place, at: at(8) }]]);
+    expect(Object.entries((await there()).ownCursors)).toEqual([[name, own]]);
+    expect(await subscriptions.move(shard, await there(), name, { ...own, at: at(8) })).toBe(true);
+    expect(Object.entries((await there()).ownCursors)).toEqual([[name, { ...own, at: at(8) }]]);
     expect(await subscriptions.move(shard, await there(), name, undefined)).toBe(true);
     expect((await there()).ownCursors).toEqual({});
   });
@@ -143,7 +143,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     await subscriptions.split(pattern, 1);
     await subscriptions.split(pattern, 1);
     expect(await open(NOW + CONNECTION_LIFE_MS)).toEqual({ shards: 2, joined: 2 });
-    // Those who joined a connection's life ago are not counted any more.
+    // Those that joined a connection's life ago are not counted.
     expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toEqual({ shards: 2, joined: 1 });
     expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toEqual({ shards: 2, joined: 2 });
     expect(await subscriptions.shardsOf([pattern], LATER)).toEqual(new Map());
@@ -155,29 +155,29 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscriptions.members(shard)).toEqual([subscriber]);
     expect(await subscriptions.member(shard, subscriber.connection)).toEqual(subscriber);
     expect(await subscriptions.members({ ...shard, shard: 4 })).toEqual([]);
-    const place = { at: at(9), isUnsure: true, backoffs: 3, backoffUntil: LATER, term: 2 };
-    expect(await subscriptions.move(shard, subscriber, 'x.y/z', place)).toBe(true);
+    const own = { at: at(9), isUnsure: true, backoffs: 3, backoffUntil: LATER, term: 2 };
+    expect(await subscriptions.move(shard, subscriber, 'x.y/z', own)).toBe(true);
     const another = { ...subscriber, id: 'another' };
     expect(await subscriptions.move(shard, another, shard.channel, undefined)).toBe(false);
     const [moved] = await subscriptions.members(shard);
-    expect(moved?.ownCursors).toEqual({ ...subscriber.ownCursors, 'x.y/z': place });
+    expect(moved?.ownCursors).toEqual({ ...subscriber.ownCursors, 'x.y/z': own });
     expect(await subscriptions.move(shard, subscriber, shard.channel, undefined)).toBe(true);
     expect(await subscriptions.members(shard)).toEqual([
-      { ...subscriber, joins: 1, ownCursors: { 'x.y/z': place } },
+      { ...subscriber, joins: 1, ownCursors: { 'x.y/z': own } },
     ]);
     await subscriptions.remove(shard, subscriber.connection);
-    expect(await subscriptions.move(shard, subscriber, shard.channel, place)).toBe(false);
+    expect(await subscriptions.move(shard, subscriber, shard.channel, own)).toBe(false);
     expect(await subscriptions.member(shard, subscriber.connection)).toBeUndefined();
   });
 
-  test('a member is moved from where it was seen, and from nowhere else', async () => {
+  test('a member is moved from the position where it was seen, and from no other', async () => {
     await subscriptions.add(shard, subscriber, true);
     const { channel } = shard;
     const first = { at: at(7, 2), isUnsure: false, backoffs: 0, backoffUntil: 0, term: 0 };
-    const standing = (place: typeof first | undefined, joins = 0) => ({
+    const memberAt = (own: typeof first | undefined, joins = 0) => ({
       ...subscriber,
       joins,
-      ownCursors: place ? { [channel]: place } : {},
+      ownCursors: own ? { [channel]: own } : {},
     });
     const others = [
       undefined,
@@ -187,24 +187,24 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       { ...first, backoffs: 1, backoffUntil: LATER },
     ];
     for (const other of others)
-      expect(await subscriptions.move(shard, standing(other), channel, undefined)).toBe(false);
+      expect(await subscriptions.move(shard, memberAt(other), channel, undefined)).toBe(false);
     let was: typeof first | undefined = first;
     let joins = 0;
     for (const next of [...others.slice(1), first, undefined]) {
-      expect(await subscriptions.move(shard, standing(was, joins), channel, next)).toBe(true);
+      expect(await subscriptions.move(shard, memberAt(was, joins), channel, next)).toBe(true);
       was = next;
       if (next === undefined) joins++;
     }
-    // Late: away from the others. The member has left and joined them meanwhile.
-    expect(await subscriptions.move(shard, standing(undefined, 0), channel, first)).toBe(false);
+    // Late: away from the head. The member has left and joined it meanwhile.
+    expect(await subscriptions.move(shard, memberAt(undefined, 0), channel, first)).toBe(false);
     const last = { ...first, at: at(20) };
-    expect(await subscriptions.move(shard, standing(undefined, joins), channel, last)).toBe(true);
-    // Late: to the others, from a place that the member has left.
-    expect(await subscriptions.move(shard, standing(first), channel, undefined)).toBe(false);
-    expect(await subscriptions.member(shard, subscriber.connection)).toEqual(standing(last, joins));
+    expect(await subscriptions.move(shard, memberAt(undefined, joins), channel, last)).toBe(true);
+    // Late: to the head, from a position that the member has left.
+    expect(await subscriptions.move(shard, memberAt(first), channel, undefined)).toBe(false);
+    expect(await subscriptions.member(shard, subscriber.connection)).toEqual(memberAt(last, joins));
   });
 
-  test('a new subscription takes the place of an older one that was left, never of a newer one', async () => {
+  test('a new subscription replaces an older one that was left, never a newer one', async () => {
     await subscriptions.add(shard, subscriber, true);
     const newer = { ...subscriber, id: newId(), since: NOW + 5, ownCursors: {} };
     expect(await subscriptions.add(shard, newer, true)).toBe(true);
@@ -212,7 +212,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscriptions.members(shard)).toEqual([newer]);
   });
 
-  test('one that ends is removed, and a late removal leaves the one that came after', async () => {
+  test('a subscription that ends is removed, and a late removal leaves the next one', async () => {
     await subscriptions.add(shard, subscriber, true);
     await subscriptions.remove(shard, subscriber.connection, { by: NOW - 1 });
     await subscriptions.remove(shard, subscriber.connection, { id: 'another' });
@@ -228,14 +228,14 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscriptions.members(shard)).toEqual([]);
   });
 
-  test('a connection that is noted late keeps what was noted since', async () => {
+  test('a connection that is added late keeps the notes that were written since', async () => {
     await connections.add(connection, 9);
     await connections.note(connection.id, { pattern: 'a/b', shard: 1 }, 9);
     await connections.add(connection, 9);
     expect((await connections.get(connection.id))?.subscriptions).toEqual({ 'a/b': 1 });
   });
 
-  test('a subscription can be ended before its time, and remembers nothing then', async () => {
+  test('a subscription can be ended before its time, and has no own cursor then', async () => {
     await subscriptions.add(shard, subscriber, true);
     await subscriptions.expire(shard, { ...subscriber, id: 'another' });
     expect(await subscriptions.members(shard)).toEqual([subscriber]);
@@ -243,7 +243,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await subscriptions.members(shard)).toEqual([{ ...subscriber, allowedUntil: 0, ownCursors: {} }]);
   });
 
-  test('a set may have more members than one page', async () => {
+  test('a shard may have more members than one page', async () => {
     const members = Array.from({ length: 40 }, (_, n) => ({
       ...subscriber,
       connection: `c${n}=`,
@@ -275,7 +275,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
 
   const held = (owner: string, until = LATER) => ({ owner, until });
 
-  test('a lease has one holder until it ends, and commits only that holder’s', async () => {
+  test('a lease has one owner until it ends, and only that owner commits', async () => {
     const take = (owner: string, now: number) => cursors.take(shard, held(owner, now + 1_000), now);
     const one = held('one', NOW + 1_000);
     expect(await cursors.get(shard)).toBeUndefined();
@@ -312,7 +312,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.ask(shard, NOW)).toBe(0);
   });
 
-  test('an owner that has let go does not take the lease again: nobody would be at it', async () => {
+  test('an owner that has let go does not take the lease again: no process would be at work', async () => {
     const [one, two] = [held('one'), held('two', LATER + 1)];
     await cursors.take(shard, one, NOW);
     expect(await cursors.take(shard, one, NOW)).toBeDefined();
@@ -320,7 +320,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.take(shard, one, NOW)).toBeUndefined();
     expect(await cursors.take(shard, two, NOW + 900)).toMatchObject({ isUnclean: false });
     await cursors.release(shard, two, progress(6), 0, NOW + 950);
-    // Another was the last that let go. But that was long after this call was made.
+    // Another owner was the last that let go, but long after this call was made.
     expect(await cursors.take(shard, one, NOW)).toBeUndefined();
     expect(await cursors.get(shard)).toMatchObject({ delivered: at(6), isUnclean: false });
     await cursors.take(shard, held('three'), NOW + 950);
@@ -328,7 +328,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.take(shard, held('three'), NOW + 950)).toBeUndefined();
   });
 
-  test('who asks is heard before the owner lets go', async () => {
+  test('an ask is answered before the owner lets go', async () => {
     let lease = held('one', NOW + 1_000);
     const renew = async (entry: number) => {
       const until = lease.until + 1;
@@ -345,14 +345,14 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.ask(shard, NOW)).toBe(0);
     expect(await cursors.release(shard, lease, progress(6), 1, NOW)).toBe(false);
     expect(await cursors.release(shard, lease, progress(6), 2, NOW)).toBe(true);
-    await cursors.take(shard, held('hasty'), NOW);
+    await cursors.take(shard, held('brief'), NOW);
     await cursors.ask(shard, NOW);
-    expect(await cursors.release(shard, held('hasty'), progress(7), undefined, NOW)).toBe(true);
+    expect(await cursors.release(shard, held('brief'), progress(7), undefined, NOW)).toBe(true);
     expect(await cursors.ask(shard, NOW)).toBeUndefined();
     expect(await cursors.take(shard, held('two'), NOW)).toMatchObject({ asks: 3, isUnclean: false });
   });
 
-  test('who asks learns whether a guard is on its way', async () => {
+  test('a process that asks learns whether a guard is under way', async () => {
     await cursors.guard(shard, NOW + 5);
     expect(await cursors.get(shard)).toBeUndefined();
     await cursors.take(shard, held('one'), NOW);
@@ -362,7 +362,7 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.ask(shard, NOW)).toBe(NOW + 7);
   });
 
-  test('what was abandoned is unclean', async () => {
+  test('a shard that was abandoned is unclean', async () => {
     await cursors.take(shard, held('one'), NOW);
     await cursors.abandon(shard, 'one', NOW);
     expect(await cursors.get(shard)).toMatchObject({ delivered: undefined, isUnclean: true });

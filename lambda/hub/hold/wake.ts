@@ -9,7 +9,7 @@ import type { Log } from '../log/log-ports.ts';
 import type { WaitStore } from '../push/push-ports.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
 
-/** The wake socket of this process. */
+/** The wake socket. All held requests of a process share it. */
 export interface WakeSocket {
   /** Returns its connection id while it is open and known to be alive. Otherwise the call opens or checks it. */
   connection(): string | undefined;

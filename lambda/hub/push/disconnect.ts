@@ -4,6 +4,7 @@
  * @module
  */
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
+import { isBusy } from '../defects.ts';
 import type { Log } from '../log/log-ports.ts';
 import { settleAll } from '../settle-all.ts';
 import { BACKOFF_MS } from './post-batches.ts';
@@ -73,12 +74,21 @@ export async function noteOpening(
     return true;
   } catch (error) {
     // The connection is not opened, so no $disconnect comes for it: its row would keep a slot of the quota for two hours.
-    await connections.remove(connection).catch(() => {});
+    const removed = connections.remove(connection).catch(ignoreBusy);
+    await Promise.allSettled([removed]);
     // A write that comes late stores the connection after that. The request removes it then.
     const at = log.clock() + LATE_MS;
-    await disconnects.send({ kind: 'expired', connection: connection.id, at }, LATE_MS).catch(() => {});
+    const sent = disconnects
+      .send({ kind: 'expired', connection: connection.id, at }, LATE_MS)
+      .catch(ignoreBusy);
+    await settleAll([removed, sent]);
     throw error;
   }
+}
+
+/** A store that is busy is no news where another call has failed already. A defect is thrown, so that it is logged. */
+function ignoreBusy(error: unknown): void {
+  if (!isBusy(error)) throw error;
 }
 
 /** Everything that requests the end of connections. */

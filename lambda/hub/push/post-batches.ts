@@ -56,26 +56,42 @@ export interface PostTask {
  * changed. `gone`: its subscription has ended. `backsOff`: nothing is posted to it until that time.
  */
 export type PostOutcome =
-  | { readonly kind: 'joins'; readonly member: Subscriber }
-  | { readonly kind: 'advanced' | 'stays' | 'gone' }
+  | { readonly kind: 'joins' | 'advanced' | 'stays' | 'gone' }
   | { readonly kind: 'backsOff'; readonly until: number };
 
-/** Posts a batch and writes the own cursors that follow from it. Returns the outcomes in the order of the recipients. */
-export async function postBatch(push: Push, task: PostTask, batch: Batch): Promise<PostOutcome[]> {
+/** A member with its outcome. */
+export interface PostResult {
+  /** The member as it was before the post. */
+  readonly recipient: Recipient;
+  readonly outcome: PostOutcome;
+}
+
+/** Posts a batch and writes the own cursors that follow from it. Returns a result for each recipient. */
+export async function postBatch(push: Push, task: PostTask, batch: Batch): Promise<PostResult[]> {
   return await settleAll(
-    batch.recipients.map(async ({ member, own }): Promise<PostOutcome> => {
-      const { packed, isUnsure, isEnd } = batch;
-      const { shard, head, term } = task;
-      const missed = await postFrames(push, task, member, batch);
-      if (missed === 'gone') return { kind: 'gone' };
-      if (missed) return await backOff(push, task, member, own, missed);
-      if (!own) return { kind: 'stays' };
-      if (isEnd || isSame(packed.end, head)) return { kind: 'joins', member };
-      if (packed.frames.length === 0) return { kind: 'stays' };
-      const isThere = await moveTo(push, shard, member, { ...ownCursorAt(packed.end), isUnsure, term }, term);
-      return { kind: isThere ? 'advanced' : 'gone' };
-    }),
+    batch.recipients.map(async (recipient) => ({
+      recipient,
+      outcome: await postTo(push, task, batch, recipient),
+    })),
   );
+}
+
+async function postTo(
+  push: Push,
+  task: PostTask,
+  batch: Batch,
+  { member, own }: Recipient,
+): Promise<PostOutcome> {
+  const { packed, isUnsure, isEnd } = batch;
+  const { shard, head, term } = task;
+  const missed = await postFrames(push, task, member, batch);
+  if (missed === 'gone') return { kind: 'gone' };
+  if (missed) return await backOff(push, task, member, own, missed);
+  if (!own) return { kind: 'stays' };
+  if (isEnd || isSame(packed.end, head)) return { kind: 'joins' };
+  if (packed.frames.length === 0) return { kind: 'stays' };
+  const isThere = await moveTo(push, shard, member, { ...ownCursorAt(packed.end), isUnsure, term }, term);
+  return { kind: isThere ? 'advanced' : 'gone' };
 }
 
 /** Posts frame after frame as long as they arrive. Returns the position of the member if one did not. */

@@ -13,7 +13,7 @@ import { settleAll } from '../settle-all.ts';
 import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
 import { cacheUnposted, type MemberWithCursor, type Ownership, readFrom, viewOf } from './pass-view.ts';
 import { fence } from './positions.ts';
-import { type Batch, type PostOutcome, postBatch, type Recipient } from './post-batches.ts';
+import { type Batch, type PostResult, postBatch, type Recipient } from './post-batches.ts';
 import type { Cursor, OwnCursor, Push, Subscriber } from './push-ports.ts';
 
 /** Frames to each member in one pass: limits how long a member that reads a long history delays the others. */
@@ -47,7 +47,6 @@ interface PassBatch extends Batch {
 
 /** Posts a few frames to every member. The caller commits the result. */
 export async function runPass(push: Push, channel: Channel, ownership: Ownership): Promise<PushPass> {
-  const { shard, cursor, postUntil } = ownership;
   const readAt = push.log.clock();
   const { page, begin, atHead, behind, inBackoff } = await viewOf(push, channel, ownership);
   const backoffEnds = inBackoff.map(({ own }) => own.backoffUntil);
@@ -57,71 +56,79 @@ export async function runPass(push: Push, channel: Channel, ownership: Ownership
   // A new beginning is committed before anything is posted: if this owner dies, the next must not choose another.
   if (begin) return { ...nothing(backoffEnds), head: begin, readAt: owedSince, isDone: false };
   if (!page) return nothing(backoffEnds);
-  const packed = packFor(channel, ownership, page, undefined, cursor.isUnclean);
-  const isClosed = packed.isAll && page.closed;
-  const headBatch: PassBatch = {
-    recipients: atHead.map((member) => ({ member, own: undefined })),
-    packed: isClosed && !isTold(cursor, packed.end) ? closing(channel, shard.pattern, packed) : packed,
-    isUnsure: cursor.isUnclean,
-    isEnd: isClosed,
-    page,
-  };
+  const headBatch = headBatchOf(channel, ownership, page, atHead);
+  const { isEnd: isClosed, packed } = headBatch;
   const groups = groupByPosition(behind);
-  const behindBatches = await batchesBehind(
-    push,
-    channel,
-    ownership,
-    groups.slice(0, POSITIONS_PER_PASS),
-    packed.end,
-  );
-  const ended = behindBatches.map((batch) =>
-    isClosed && (!isBefore(batch.packed.end, packed.end) || (batch.packed.isAll && batch.page?.closed))
-      ? { ...batch, packed: closing(channel, shard.pattern, batch.packed), isEnd: true }
-      : batch,
-  );
-  const task = { shard, postUntil, term: cursor.term, head: packed.end };
-  const posted = [headBatch, ...ended];
-  const each = await settleAll(posted.map(async (batch) => await postBatch(push, task, batch)));
-  for (const [at, batch] of posted.entries()) reportLag(push, batch, each[at] ?? []);
-  const outcomes = each.flat();
-  const stayed = posted.flatMap(({ recipients }, at) =>
-    recipients.filter((_, nth) => each[at]?.[nth]?.kind === 'stays').filter(hasOwnCursor),
-  );
+  const served = groups.slice(0, POSITIONS_PER_PASS);
   const leftOut = groups.slice(POSITIONS_PER_PASS).flatMap(({ recipients }) => recipients);
-  await fenceAfterTakeover(push, ownership, [...stayed, ...leftOut, ...inBackoff]);
-  cacheUnposted(ownership, [headBatch, ...behindBatches], packed.end);
+  const batches = [headBatch, ...(await batchesBehind(push, channel, ownership, served, headBatch))];
+  const results = await postAll(push, ownership, batches, packed.end);
+  const stayed = results.filter(({ outcome }) => outcome.kind === 'stays').map(({ recipient }) => recipient);
+  await fenceAfterTakeover(push, ownership, [...stayed.filter(hasOwnCursor), ...leftOut, ...inBackoff]);
+  cacheUnposted(ownership, batches, packed.end);
   const isBehind =
     leftOut.some(({ own }) => isBefore(own.at, packed.end)) ||
-    outcomes.some(({ kind }) => kind === 'advanced');
-  const newBackoffs = outcomes.flatMap((outcome) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
+    results.some(({ outcome }) => outcome.kind === 'advanced');
+  const newBackoffs = results.flatMap(({ outcome }) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
   return {
     head: packed.end,
     readAt: owedSince,
     isClosed,
     isDone: packed.isAll && (page.upToDate || page.isGap) && !isBehind,
-    isGap: [headBatch, ...behindBatches].some((batch) => batch.page?.isGap),
+    isGap: batches.some((batch) => batch.page?.isGap),
     backoffUntil: Math.min(...backoffEnds, ...newBackoffs),
-    joining: outcomes.flatMap((outcome) => (outcome.kind === 'joins' ? [outcome.member] : [])),
+    joining: results.flatMap(({ recipient, outcome }) =>
+      outcome.kind === 'joins' ? [recipient.member] : [],
+    ),
   };
+}
+
+/** Posts all batches in parallel, and reports their lag. */
+async function postAll(
+  push: Push,
+  { shard, postUntil, cursor }: Ownership,
+  batches: readonly PassBatch[],
+  head: Position,
+): Promise<PostResult[]> {
+  const task = { shard, postUntil, term: cursor.term, head };
+  const posted = await settleAll(
+    batches.map(async (batch) => ({ batch, results: await postBatch(push, task, batch) })),
+  );
+  for (const { batch, results } of posted) reportLag(push, batch, results);
+  return posted.flatMap(({ results }) => results);
 }
 
 const hasOwnCursor = (recipient: Recipient): recipient is MemberWithCursor => recipient.own !== undefined;
 
 /** Reports the lag of live members. A member that reads history, or comes out of a backoff, is late by its own doing. */
-function reportLag(
-  { watch, log }: Push,
-  { recipients, packed, page }: PassBatch,
-  outcomes: readonly PostOutcome[],
-): void {
+function reportLag({ watch, log }: Push, { packed, page }: PassBatch, results: readonly PostResult[]): void {
   const [oldest] = page?.entries ?? [];
   if (!oldest || packed.frames.length === 0) return;
   const isLive = ({ member, own }: Recipient): boolean =>
     member.since <= oldest.time && (own?.backoffs ?? 0) === 0;
-  const hasLiveOutcome = recipients.some((recipient, at) => {
-    const { kind = 'gone' } = outcomes[at] ?? {};
-    return kind !== 'gone' && kind !== 'backsOff' && isLive(recipient);
-  });
-  if (hasLiveOutcome) watch.lag(log.clock() - oldest.time);
+  const hasLiveMember = results.some(
+    ({ recipient, outcome }) => outcome.kind !== 'gone' && outcome.kind !== 'backsOff' && isLive(recipient),
+  );
+  if (hasLiveMember) watch.lag(log.clock() - oldest.time);
+}
+
+/** Returns the batch of the members at the head. It has the end of a closed channel once, unless the head was told before. */
+function headBatchOf(
+  channel: Channel,
+  ownership: Ownership,
+  page: ReadResult,
+  atHead: readonly Subscriber[],
+): PassBatch {
+  const { shard, cursor } = ownership;
+  const packed = packFor(channel, ownership, page, undefined, cursor.isUnclean);
+  const isEnd = packed.isAll && page.closed;
+  return {
+    recipients: atHead.map((member) => ({ member, own: undefined })),
+    packed: isEnd && !isTold(cursor, packed.end) ? closing(channel, shard.pattern, packed) : packed,
+    isUnsure: cursor.isUnclean,
+    isEnd,
+    page,
+  };
 }
 
 /** Returns true if the head was told of this very end: an earlier life of the channel had another. */
@@ -190,7 +197,7 @@ async function batchesBehind(
   channel: Channel,
   ownership: Ownership,
   groups: readonly Group[],
-  head: Position,
+  { packed: { end: head }, isEnd: isClosed }: PassBatch,
 ): Promise<PassBatch[]> {
   return await settleAll(
     groups.map(async ({ own: { at, isUnsure }, recipients }) => {
@@ -199,7 +206,14 @@ async function batchesBehind(
       const packed = page
         ? packFor(channel, ownership, page, head, isByEntry)
         : { frames: [], end: at, isAll: true };
-      return { recipients, packed, isUnsure: isByEntry, isEnd: false, page };
+      const isEnd = isClosed && (!isBefore(packed.end, head) || (packed.isAll && page?.closed === true));
+      return {
+        recipients,
+        packed: isEnd ? closing(channel, ownership.shard.pattern, packed) : packed,
+        isUnsure: isByEntry,
+        isEnd,
+        page,
+      };
     }),
   );
 }

@@ -43,14 +43,14 @@ const CHANNELS_REMEMBERED = 10_000;
 
 /** Returns a function that handles a relay. It remembers what it has published, and which relays are under way. */
 export function relaying({ log, topic, relays, random }: Relaying): (relay: Relay) => Promise<void> {
-  const told = recent<Hint>(CHANNELS_REMEMBERED);
+  const published = recent<Hint>(CHANNELS_REMEMBERED);
   const due = relaysDue();
   return async (relay) => {
     const { channel } = relay;
     if (isUnderWay(due, channel, log.clock())) return;
     // Also if its own offset was published already: publishers rely on it to read what is stored now.
     const hint = await newest(log, relay);
-    const last = told.get(channel);
+    const last = published.get(channel);
     if (!hint || (last && covers(last, hint))) return;
     try {
       await topic({ ...hint, offset: formatOffset(hint.offset) });
@@ -62,7 +62,7 @@ export function relaying({ log, topic, relays, random }: Relaying): (relay: Rela
       due.set(channel, dueAt);
       return;
     }
-    told.set(channel, hint);
+    published.set(channel, hint);
   };
 }
 
@@ -73,8 +73,8 @@ export const relaysDue = (): Recent<number> => recent(CHANNELS_REMEMBERED);
 export const isUnderWay = (due: Recent<number>, channel: string, now: number): boolean =>
   (due.get(channel) ?? 0) > now;
 
-const covers = (told: Hint, { offset, isClosing }: Hint): boolean =>
-  !isBefore(told.offset, offset) && (told.isClosing || !isClosing);
+const covers = (published: Hint, { offset, isClosing }: Hint): boolean =>
+  !isBefore(published.offset, offset) && (published.isClosing || !isClosing);
 
 /** Returns the hint for the channel as it is now; undefined if the channel no longer exists. */
 async function newest(log: Relaying['log'], { channel: name, offset }: Relay): Promise<Hint | undefined> {

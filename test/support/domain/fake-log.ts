@@ -42,12 +42,12 @@ export interface FakeLog {
    * @throws Refused offset_gone
    */
   readonly start: (name: string, offset: string) => number;
-  /** Answers the offset after them, and appends them unless the key was here. */
+  /** Appends the messages unless the key came before, and returns the offset after them. */
   readonly append: (name: string, key: string | undefined, messages: readonly unknown[]) => string;
   readonly frame: (name: string, topic: string, from: number, to: number) => FakeFrame;
 }
 
-/** @param onGrowth told of every append */
+/** Returns a log in memory. @param onGrowth is called after every append */
 export function fakeLog(onGrowth: (name: string, from: number, to: number) => void): FakeLog {
   const channels = new Map<string, FakeChannel>();
   const keys = new Map<string, string>();

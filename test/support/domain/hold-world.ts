@@ -25,7 +25,7 @@ export function world(channelCreation: Log['channelCreation'] = 'implicit'): Wor
   const log = memoryLog({ channelCreation });
   const time = virtualTime();
   const start = log.now;
-  // The wall clock goes with the timer, unless a test sets it.
+  // The clock follows the timer, unless a test sets it.
   let set = 0;
   Object.defineProperty(log, 'now', {
     get: () => start + set + time.now(),
@@ -40,5 +40,5 @@ export function world(channelCreation: Log['channelCreation'] = 'implicit'): Wor
   return { log, time, hold, later };
 }
 
-/** Of a stream as it is deployed by default. */
+/** Options of a stream as deployed by default. */
 export const options: FollowOptions = { lifetimeMs: 60_000, heartbeatMs: 15_000, signal: never };

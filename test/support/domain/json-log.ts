@@ -12,7 +12,7 @@ import type { MemoryLog } from './memory-log.ts';
 
 export const CHANNEL = 'chat/room1';
 
-/** A request to publish the messages, as the door would hand it over. */
+/** A request to publish the messages, as a handler parses it. */
 export function requestOf(messages: readonly unknown[], more: Partial<AppendRequest> = {}): AppendRequest {
   const body = Buffer.from(messages.length === 0 ? '' : JSON.stringify(messages));
   const contentType = messages.length === 0 ? undefined : 'application/json';
@@ -33,7 +33,7 @@ export async function readFrom(log: Publishing, from: From): Promise<ReadResult>
 export const values = (result: ReadResult): unknown[] =>
   result.messages.map((message) => JSON.parse(String(message)));
 
-/** A publish that dies between its two writes. */
+/** Publishes, and dies between the two writes. */
 export async function losePublish(log: MemoryLog): Promise<void> {
   log.hook = (moment) => {
     if (moment === 'before entries.put') throw new Error('crash');
@@ -42,7 +42,7 @@ export async function losePublish(log: MemoryLog): Promise<void> {
   log.hook = () => {};
 }
 
-/** The code of the refusal that a promise ends in, 'done' if it does not. */
+/** Returns the code of the refusal with which a promise ends; 'done' without one. */
 export async function codeOf(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(
     () => 'done',

@@ -1,26 +1,26 @@
 /**
- * A store that answers late, as the SDK meets it: it gives an attempt up after 800 ms and repeats it, and what was given
- * up may still be carried out, before the repetition or seconds after it.
+ * A store that answers late. The SDK gives an attempt up after 800 ms and repeats it, and the first attempt may still be carried out,
+ * before the repetition or seconds after it.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-/** After so long the SDK gives an attempt up (lambda/aws/aws-client.ts), and so much later it may be carried out, in milliseconds. */
+/** Time after which the SDK gives an attempt up (lambda/aws/aws-client.ts), and the longest time until it is carried out. In milliseconds. */
 const SDK_TIMEOUT_MS = 800;
 const MOST_LATE_MS = 4_000;
 
 const never = new AbortController().signal;
 
-/** What becomes of writes; each a part of them, 0 to 1. */
+/** Parts of the writes that are late, each 0 to 1. */
 export interface Lateness {
-  /** Made twice: the first one is carried out late, or its answer is lost. */
+  /** Sent twice: the first attempt is carried out late, or its answer is lost. */
   slow: number;
-  /** Refused, and carried out all the same some seconds later. */
+  /** Refused, and still carried out seconds later. */
   unanswered: number;
 }
 
-/** The store, with the writes that are named carried out late by chance. */
+/** Returns the store, whose named writes are late at random. */
 export function lateWrites<T extends object>(
   store: T,
   writes: readonly string[],

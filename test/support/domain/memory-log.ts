@@ -1,6 +1,6 @@
 /**
- * The log in memory, for tests of the domain: the ports' promises in the fewest lines, a clock that stands still until
- * it is told otherwise, and a hook before and after every store call for whoever wants to crash there.
+ * The log in memory, for tests of the domain: the promises of the ports in few lines, a clock that stands still until a test sets it,
+ * and a hook before and after every store call, where a test can crash.
  * @module
  */
 import { type Channel, isAlive, mediaType } from '../../../lambda/hub/log/channel.ts';
@@ -41,7 +41,7 @@ const PAGE_ENTRIES = 50;
 export function memoryLog(options: Partial<Pick<Log, 'channelCreation' | 'retentionMs'>> = {}): MemoryLog {
   let ids = 0;
   const log: MemoryLog = {
-    // So early that slots begin at 1, which is easier on the eye.
+    // So early that slots begin at 1, which is easy to read.
     now: Date.UTC(2020, 0, 1),
     hook: () => {},
     clock: () => log.now,
@@ -110,8 +110,8 @@ function channelStore(): ChannelStore {
     async forgetProducer({ name, streamId }, { id, since, marks }) {
       const channel = channels.get(name);
       if (channel?.streamId !== streamId || channel.producers[timeMark(id)] !== since) return;
-      const kept = Object.entries(channel.producers).filter(([mark]) => !marks.includes(mark));
-      channels.set(name, { ...channel, producers: Object.fromEntries(kept) });
+      const others = Object.entries(channel.producers).filter(([mark]) => !marks.includes(mark));
+      channels.set(name, { ...channel, producers: Object.fromEntries(others) });
     },
     async remove({ name, streamId }) {
       if (channels.get(name)?.streamId === streamId) channels.delete(name);
@@ -201,7 +201,7 @@ function entryStore(slotsOf: MemoryLog['slots']): EntryStore {
   };
 }
 
-/** Every method of a store, with the hook around it. */
+/** Returns the store with the hook around every method. */
 export function hooked<T extends object>(name: string, store: T, hook: () => Hook): T {
   return new Proxy(store, {
     get(target, method, receiver) {

@@ -1,10 +1,10 @@
 /**
- * Tallies in memory: what they promise in the fewest lines.
+ * Quotas in memory: the promises of the port in few lines.
  * @module
  */
 import { alive, type Booking, type Counted, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
 
-/** @param isThere as tallyInDynamoDb takes it */
+/** @param isThere as for quotaInDynamoDb */
 export function memoryQuota(isThere: (id: string) => Promise<boolean> = async () => true): QuotaStore {
   const callers = new Map<Counted, Map<string, Booking>>();
   const of = (caller: Counted) => {
@@ -23,10 +23,10 @@ export function memoryQuota(isThere: (id: string) => Promise<boolean> = async ()
       return { caller, booking, row: 0, room: most };
     },
     look: async ({ caller }) => [...of(caller).values()],
-    async renew(kept, until) {
-      const booking = { ...kept.booking, until };
-      of(kept.caller).set(booking.id, booking);
-      return { ...kept, booking };
+    async renew(stored, until) {
+      const booking = { ...stored.booking, until };
+      of(stored.caller).set(booking.id, booking);
+      return { ...stored, booking };
     },
     giveBack: async ({ caller, booking }) => void of(caller).delete(booking.id),
   };

@@ -1,5 +1,5 @@
 /**
- * Subscribers and cursors in memory: the ports' promises in the fewest lines, with a hook around every call.
+ * The stores of the push in memory: the promises of the ports in few lines, with a hook around every call.
  * @module
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -25,7 +25,7 @@ export interface MemoryListeners {
   readonly subscriptions: SubscriptionStore;
   readonly waits: WaitStore;
   readonly cursors: CursorStore;
-  /** All rows there are, for tests that count what is left. */
+  /** Returns all subscriptions, for tests that count what is left. */
   readonly subscriptionRows: () => readonly Subscriber[];
   readonly connectionRows: ReadonlyMap<string, Connection>;
 }
@@ -43,7 +43,7 @@ export function memoryListeners(hook: () => Hook): MemoryListeners {
   };
 }
 
-/** As in lambda/aws/dynamodb/stored-attributes.ts: a call to take a lease that is so much older than its last release comes late. */
+/** In milliseconds, as in lambda/aws/dynamodb/stored-attributes.ts: a take that is that much older than the last release is late. */
 export const LATE_MS = 500;
 
 const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
@@ -116,14 +116,16 @@ function subscriptionStore(sets: Map<string, Map<string, Subscriber>>): Subscrip
     },
     members: async (set) => [...setOf(set).values()],
     member: async (set, connection) => setOf(set).get(connection),
-    async move(set, subscriber, channel, place) {
+    async move(set, subscriber, channel, cursor) {
       const { id, connection } = subscriber;
       const row = setOf(set).get(connection);
       const was = ownCursorIn(subscriber, channel);
       if (row?.id !== id || !isDeepStrictEqual(ownCursorIn(row, channel), was)) return false;
       if (!was && row.joins !== subscriber.joins) return false;
       const { [channel]: _, ...rest } = row.ownCursors;
-      const [ownCursors, joins] = place ? [{ ...rest, [channel]: place }, row.joins] : [rest, row.joins + 1];
+      const [ownCursors, joins] = cursor
+        ? [{ ...rest, [channel]: cursor }, row.joins]
+        : [rest, row.joins + 1];
       setOf(set).set(connection, { ...row, ownCursors, joins });
       return true;
     },
@@ -159,7 +161,7 @@ function waitStore(): WaitStore {
 function cursorStore(): CursorStore {
   interface Row extends Cursor, Partial<Lease> {
     readonly freedAt: number;
-    /** The last that let go. */
+    /** The last owner that let go. */
     readonly left?: string | undefined;
     readonly guardedUntil: number;
   }

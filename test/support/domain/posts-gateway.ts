@@ -1,5 +1,5 @@
 /**
- * A gateway on the loopback that takes posts, remembers them, and answers as it is told.
+ * A gateway on the loopback that takes posts, records them, and answers as the test wants.
  * @module
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,7 +14,7 @@ export interface TakenPost {
   readonly body: string;
 }
 
-/** A status, or none: `hang` says nothing, `reset` cuts the connection. */
+/** A status, or no answer: `hang` sends nothing, `reset` cuts the connection. */
 export type Answer = number | 'hang' | 'reset';
 
 export interface PostsGateway {
@@ -22,11 +22,11 @@ export interface PostsGateway {
   /** Whole posts, in the order in which they came. */
   readonly posts: readonly TakenPost[];
   readonly sockets: () => number;
-  /** The most that were being answered at one time. */
+  /** Returns the highest number of posts that were answered at the same time. */
   readonly mostAtOnce: () => number;
 }
 
-/** @param answer for the post and how many came before it; the gateway ends with the test */
+/** Starts a gateway that ends with the test. @param answer gets the post, and how many came before it */
 export async function postsGateway(
   answer: (post: TakenPost, before: number) => Answer | Promise<Answer>,
   closesEach = false,
@@ -39,14 +39,14 @@ export async function postsGateway(
     mostAtOnce = Math.max(mostAtOnce, ++atOnce);
     const { method, url: path, headers } = request;
     const post = { method, path, headers, body: await text(request) };
-    const said = await answer(post, posts.push(post) - 1);
+    const answered = await answer(post, posts.push(post) - 1);
     atOnce--;
-    if (said === 'reset') request.socket.resetAndDestroy();
-    if (typeof said !== 'number') return;
+    if (answered === 'reset') request.socket.resetAndDestroy();
+    if (typeof answered !== 'number') return;
     if (closesEach) response.setHeader('Connection', 'close');
-    response.writeHead(said).end(said === 200 ? '' : JSON.stringify({ message: 'as told' }));
+    response.writeHead(answered).end(answered === 200 ? '' : JSON.stringify({ message: 'as told' }));
   };
-  // What the client cut off has no one to be told of.
+  // An error means that the client has cut the connection, so there is no one to answer.
   const server = createServer((request, response) => void serve(request, response).catch(() => {}));
   server.on('connection', (socket) => sockets.add(socket));
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));

@@ -1,5 +1,5 @@
 /**
- * What tests of the push in trouble share: stores that can be wrapped, and publishes that die.
+ * Shared by tests of the push under failures: stores that can be wrapped, and publishes that die.
  * @module
  */
 import type { ConnectionStore, CursorStore, SubscriptionStore } from '../../../lambda/hub/push/push-ports.ts';
@@ -12,7 +12,7 @@ export const worldOf = (options: Partial<WorldOptions> = {}): World =>
 export const run = async (world: World, work: () => Promise<void>) => await world.time.until(work());
 export const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
-/** Puts something around a method of a store. */
+/** Wraps a method of a store. */
 export function around<S extends object, K extends keyof S>(
   store: S,
   name: K,
@@ -48,7 +48,7 @@ export async function lose(w: World): Promise<void> {
   w.log.hook = hook;
 }
 
-/** How long the longest owner held a shard so far, by its attempts to let go, in milliseconds. */
+/** Returns a function that returns the longest time for which an owner held a shard so far, in milliseconds. */
 export function longestOwnership(w: World): () => number {
   const since = new Map<string, number>();
   let longest = 0;

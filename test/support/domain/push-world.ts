@@ -1,6 +1,6 @@
 /**
- * The push and all around it in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at
- * a chosen call, and clients that hold every frame against the gap rule (PROTOCOL.md §12.3).
+ * The push and its surroundings in virtual time: a queue that doubles and reorders, sockets that fail, processes that die at a chosen
+ * call, and clients that check every frame by the gap rule (PROTOCOL.md §12.3).
  * @module
  */
 
@@ -27,15 +27,15 @@ import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
 
-/** The writes that a push relies on. */
+/** Writes that may be carried out late. */
 const CONNECTION_WRITES = ['note', 'unnote'];
 const SUBSCRIPTION_WRITES = ['add', 'move', 'remove', 'expire'];
 const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 
-/** What a visibility timeout is on AWS, in milliseconds. */
+/** Visibility timeout of the queue on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
 const PROCESS_MS = 10_000;
-/** The longest that a queue delays a message, in milliseconds. */
+/** Longest delay of a queue, in milliseconds. */
 const MAX_DELAY_MS = 900_000;
 
 export interface WorldOptions {
@@ -44,27 +44,27 @@ export interface WorldOptions {
   readonly latencyMs?: number;
   /** Part of the messages that the queue delivers twice. */
   readonly duplicates?: number;
-  /** What becomes of a post; 'unsure' arrives every other time. */
+  /** Returns the result of a post; 'unsure' arrives every other time. */
   readonly posted?: () => Posted;
 }
 
-/** A client that follows the gap rule, and keeps what breaks it. */
+/** A client that follows the gap rule, and records what breaks it. */
 export interface Client {
   readonly id: string;
   readonly connection: Connection;
-  /** Messages by channel, as they were taken. */
+  /** Messages by channel, in the order in which they came. */
   readonly taken: Map<string, unknown[]>;
   readonly next: Map<string, string>;
   readonly frames: Record<string, unknown>[];
-  /** Frames that did not follow from the one before. */
+  /** Frames that did not follow the one before. */
   readonly breaks: string[];
   dropped: number;
   isGone: boolean;
-  /** When the hub ended it, by the clock of the world. */
+  /** Time at which the hub ended it, by the clock of the world. */
   closedAt?: number;
-  /** What is used in place of the world's `posted` for this client. */
+  /** Replaces the world's `posted` for this client. */
   posted?: (() => Posted) | undefined;
-  /** How long its next post takes longer than others, in milliseconds. */
+  /** Additional time of its next post, in milliseconds. */
   slowMs?: number;
 }
 
@@ -75,21 +75,21 @@ export interface World extends Lateness {
   readonly clients: Map<string, Client>;
   readonly client: (more?: Partial<Connection>) => Promise<Client>;
   readonly subscribe: (client: Client, pattern: string, from: From) => Promise<Subscribed>;
-  /** Ends when the queue is empty and everybody idle, or after that much virtual time. */
+  /** Ends when the queue is empty and no process is at work, or after that much virtual time. */
   readonly idle: (mostMs?: number) => Promise<void>;
   readonly sleep: (ms: number) => Promise<void>;
-  /** Has the nth call of the next process be its last. */
+  /** The process that makes the nth call from now on dies at it. */
   crashAt: number | undefined;
-  /** Calls that processes made since `crashAt` was last set. */
+  /** Number of calls since `crashAt` was set. */
   calls: number;
   posts: number;
-  /** Goodbyes that were left. */
-  words: number;
+  /** Number of disconnect requests that were sent. */
+  requests: number;
   readonly disconnects: DisconnectQueue;
   failures: unknown[];
-  /** Part of the calls that are refused, since what is called is busy. 0 to 1. */
+  /** Part of the calls that are refused as busy, 0 to 1. */
   throttle: number;
-  /** What pushes tell of themselves. */
+  /** Gets what pushes report. */
   watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
@@ -142,7 +142,7 @@ export function pushWorld({
   };
   const disconnects = {
     async send(request: DisconnectRequest, delayMs: number) {
-      world.words++;
+      world.requests++;
       enqueue(request, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
     },
   };
@@ -172,7 +172,7 @@ export function pushWorld({
     return result;
   };
 
-  /** One invocation: dead from the call on that it was to die at. */
+  /** Returns the parts of one invocation. All its calls fail from the one at which it dies. */
   const process = (): Push & Disconnecting => {
     let isDead = false;
     const hook = async (): Promise<void> => {
@@ -222,7 +222,7 @@ export function pushWorld({
     crashAt: undefined,
     calls: 0,
     posts: 0,
-    words: 0,
+    requests: 0,
     disconnects,
     failures: [],
     throttle: 0,
@@ -297,13 +297,13 @@ function receive(client: Client, text: string): void {
   client.frames.push(frame);
   if (frame.type !== 'messages') return;
   const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
-  const mine = client.next.get(key);
-  if (mine !== undefined && frame.next <= mine && frame.from !== mine) {
+  const last = client.next.get(key);
+  if (last !== undefined && frame.next <= last && frame.from !== last) {
     client.dropped++;
     return;
   }
-  if (mine !== undefined && frame.from !== mine) {
-    client.breaks.push(`${key} has ${mine}, got ${frame.from} to ${frame.next}`);
+  if (last !== undefined && frame.from !== last) {
+    client.breaks.push(`${key} has ${last}, got ${frame.from} to ${frame.next}`);
     return;
   }
   client.next.set(key, frame.next);

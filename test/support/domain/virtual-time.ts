@@ -1,13 +1,13 @@
 /**
- * Time that passes only when everybody waits: a run of hours takes milliseconds, and takes the same course every time.
+ * Time that passes only when all work waits. A run of hours takes milliseconds, and is the same every time.
  * @module
  */
 import type { Timer } from '../../../lambda/hub/hold/held-read.ts';
 
 export interface VirtualTime extends Timer {
-  /** Ends when all that is due now has happened. */
+  /** Waits until all that is due now has happened. */
   readonly turn: () => Promise<void>;
-  /** Lets time pass until the promise has settled. */
+  /** Lets time pass until the promise has settled, and returns its result. */
   readonly until: <T>(promise: Promise<T>) => Promise<T>;
 }
 
@@ -16,7 +16,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** A run in which this many pauses pass without an end has none. */
+/** A run that has not ended after this many pauses never ends. */
 const MAX_PAUSES = 1_000_000;
 
 export function virtualTime(): VirtualTime {
@@ -59,7 +59,7 @@ export function virtualTime(): VirtualTime {
         await settle();
         if (isSettled) return await promise;
         const [next] = [...sleepers].sort((a, b) => a.at - b.at);
-        if (!next) throw new Error('everybody waits, and nobody for time to pass');
+        if (!next) throw new Error('all work waits, and none of it for time to pass');
         now = Math.max(now, next.at);
         for (const { at, wake } of sleepers) if (at <= now) wake();
       }

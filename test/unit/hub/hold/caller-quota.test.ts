@@ -1,6 +1,6 @@
 /**
- * The seat of a request that is held: taken when it waits, given back once, given up for a newer one, and in nobody's way
- * (lambda/hub/hold/caller-quota.ts). In virtual time.
+ * The quota slot of a held request (lambda/hub/hold/caller-quota.ts): it is taken when the request waits, given back once, and given up
+ * for a newer one. In virtual time.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -35,22 +35,22 @@ interface Room extends QuotaParts {
   readonly time: VirtualTime;
 }
 
-function roomFor(quota: Quota | undefined, tally: QuotaStore = memoryQuota()): Room {
+function roomFor(quota: Quota | undefined, store: QuotaStore = memoryQuota()): Room {
   const time = virtualTime();
   let ids = 0;
   const newId = () => String(++ids).padStart(8, '0');
   const defects: unknown[] = [];
   const logDefect = (error: unknown) => void defects.push(error);
-  return { store: tally, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
+  return { store, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
 }
 const held = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + HELD_MS);
 const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + STREAM_MS);
 
-describe('a seat', () => {
-  test('is taken once, and there are so many for each caller', async () => {
+describe('a quota slot', () => {
+  test('is taken once, and each caller has as many as its quota', async () => {
     const room = roomFor(refusing(2));
     const [first, second, third] = [held(room), held(room), held(room)];
-    for (const seat of [first, first, second, second]) await seat.take();
+    for (const slot of [first, first, second, second]) await slot.take();
     await expect(third.take()).rejects.toMatchObject(refused);
     await held(room, 'b').take();
     await first.leave();
@@ -75,13 +75,13 @@ describe('a seat', () => {
     await expect(held(room).take()).rejects.toMatchObject(refused);
   });
 
-  test('counts nobody where there is no limit', async () => {
+  test('is not counted without a limit', async () => {
     const asked = () => Promise.reject(new Error('asked'));
-    const tally = { take: asked, look: asked, renew: asked, giveBack: asked };
+    const store = { take: asked, look: asked, renew: asked, giveBack: asked };
     for (const quota of [refusing(0), givingWay(0)]) {
-      const seat = held(roomFor(quota, tally));
-      await seat.take();
-      await seat.leave();
+      const slot = held(roomFor(quota, store));
+      await slot.take();
+      await slot.leave();
     }
   });
 
@@ -89,13 +89,13 @@ describe('a seat', () => {
     ['a table that is busy', busy, []],
     ['a defect, which is logged', missing, [missing]],
   ])(
-    'that cannot be given back for %s keeps no answer from going out, and is free when its request had to end',
+    'that cannot be given back because of %s keeps no answer from going out, and is free when its request had to end',
     async (_name, error, logged) => {
-      const tally = { ...memoryQuota(), giveBack: () => Promise.reject(error) };
-      const room = roomFor(refusing(1), tally);
-      const seat = held(room);
-      await seat.take();
-      await seat.leave();
+      const store = { ...memoryQuota(), giveBack: () => Promise.reject(error) };
+      const room = roomFor(refusing(1), store);
+      const slot = held(room);
+      await slot.take();
+      await slot.leave();
       expect(room.defects).toEqual(logged);
       await expect(held(room).take()).rejects.toMatchObject(refused);
       await room.time.until(room.time.sleep(HELD_MS, never));
@@ -103,7 +103,7 @@ describe('a seat', () => {
     },
   );
 
-  test('is taken before the wait and not before that, once for all waits of a request', async () => {
+  test('is taken when the request waits and not before, once for all its waits', async () => {
     const room = roomFor(refusing(1));
     const waits: number[] = [];
     const wake: Wake = { wait: async (_seen, ms) => void waits.push(ms) };
@@ -112,8 +112,8 @@ describe('a seat', () => {
       { name: 'c', contentType: 'application/json', ttlSeconds: undefined, expiresAt: undefined },
       0,
     );
-    const seat = held(room);
-    const waiting = withQuotaSlot(seat, wake);
+    const slot = held(room);
+    const waiting = withQuotaSlot(slot, wake);
     await held(room).leave();
     await waiting.wait(seen, 1, never);
     await waiting.wait(seen, 2, never);
@@ -122,36 +122,36 @@ describe('a seat', () => {
   });
 });
 
-/** Streams as Lambda runs them: nobody tells one that its reader has left. It ends with its life, or when its seat is lost. */
+/** Streams as Lambda runs them: no stream is told that its reader has left. It ends with its lifetime, or when its slot is lost. */
 function streams(room: Room) {
   const open = new Set<QuotaSlot>();
   const at = new Map<QuotaSlot, number>();
-  const run = async (seat: QuotaSlot): Promise<void> => {
-    await room.time.sleep(STREAM_MS, seat.lost);
-    open.delete(seat);
-    await seat.leave();
+  const run = async (slot: QuotaSlot): Promise<void> => {
+    await room.time.sleep(STREAM_MS, slot.lost);
+    open.delete(slot);
+    await slot.leave();
   };
   return {
     open,
-    /** When each was opened. */
+    /** Time at which each was opened. */
     at,
-    /** Says whether it was let in. */
+    /** Returns true if the stream got a slot. */
     async begin(caller = 'a'): Promise<boolean> {
-      const seat = stream(room, caller);
-      const isIn = await seat.take().then(
+      const slot = stream(room, caller);
+      const isAccepted = await slot.take().then(
         () => true,
         () => false,
       );
-      if (!isIn) return false;
-      open.add(seat);
-      at.set(seat, room.clock());
-      void run(seat);
+      if (!isAccepted) return false;
+      open.add(slot);
+      at.set(slot, room.clock());
+      void run(slot);
       return true;
     },
   };
 }
 
-describe('the seats of a caller whose oldest give way', () => {
+describe('the slots of a caller whose oldest give way', () => {
   const MOST = 25;
   const OVER = 5;
 
@@ -159,7 +159,7 @@ describe('the seats of a caller whose oldest give way', () => {
     ['ten a second', 100, 200],
     ['five in two seconds', 400, 52],
     ['one a second', 1_000, 200],
-  ])('who reloads %s is never refused', async (_name, everyMs, times) => {
+  ])('a caller that reloads %s is never refused', async (_name, everyMs, times) => {
     const room = roomFor(givingWay(MOST));
     const world = streams(room);
     const reload = async () => {
@@ -174,28 +174,28 @@ describe('the seats of a caller whose oldest give way', () => {
     await room.time.until(reload());
   });
 
-  test('who reloads faster has a few more for a moment, not more; it is the newest that stay', async () => {
+  test('a caller that reloads faster has a few more for a moment, and the newest stay', async () => {
     const room = roomFor(givingWay(MOST));
     const world = streams(room);
     const reload = async () => {
-      let isIn = 0;
+      let isAccepted = 0;
       for (let n = 0; n < 1_000; n++) {
-        if (await world.begin()) isIn++;
+        if (await world.begin()) isAccepted++;
         expect(world.open.size).toBeLessThanOrEqual(MOST + OVER);
         await room.time.sleep(10, never);
       }
-      expect(isIn).toBeGreaterThan(MOST + 2 * OVER);
+      expect(isAccepted).toBeGreaterThan(MOST + 2 * OVER);
       expect(await world.begin('another caller')).toBe(true);
       await room.time.sleep(2_000, never);
       const newest = [...world.at.values()].toSorted((a, b) => b - a).slice(1, MOST + 1);
-      expect([...world.open].map((seat) => world.at.get(seat)).toSorted()).toEqual(
+      expect([...world.open].map((slot) => world.at.get(slot)).toSorted()).toEqual(
         expect.arrayContaining(newest),
       );
     };
     await room.time.until(reload());
   });
 
-  test('nobody gives way to a caller who has room', async () => {
+  test('no slot gives way while the caller is within its quota', async () => {
     const room = roomFor(givingWay(MOST));
     const world = streams(room);
     const stay = async () => {
@@ -208,19 +208,19 @@ describe('the seats of a caller whose oldest give way', () => {
     await room.time.until(stay());
   });
 
-  test('a seat that its holder needs for longer is renewed, and free a minute after a crash at the latest', async () => {
-    const tally = memoryQuota();
-    const room = roomFor(givingWay(1), tally);
+  test('a slot that its holder needs for longer is renewed, and is free a minute after a crash at the latest', async () => {
+    const store = memoryQuota();
+    const room = roomFor(givingWay(1), store);
     const long = quotaSlotOf(room, 'a', room.clock() + 840_000);
     const run = async () => {
       await long.take();
       await room.time.sleep(600_000, never);
       expect(long.lost.aborted).toBe(false);
-      const kept = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 };
-      const [booking] = alive(await tally.look(kept), room.clock());
+      const stored = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 };
+      const [booking] = alive(await store.look(stored), room.clock());
       expect(booking?.until).toBeLessThanOrEqual(room.clock() + 60_000);
       await long.leave();
-      expect(await tally.look(kept)).toEqual([]);
+      expect(await store.look(stored)).toEqual([]);
     };
     await room.time.until(run());
   });
@@ -228,11 +228,11 @@ describe('the seats of a caller whose oldest give way', () => {
   test.each([
     ['a table that is busy', busy],
     ['a defect, which is logged,', missing],
-  ])('%s for a while makes nobody give way, and keeps nobody from it afterwards', async (_name, error) => {
-    const tally = memoryQuota();
+  ])('%s for a while makes no slot give way, and keeps none from it afterwards', async (_name, error) => {
+    const store = memoryQuota();
     let isFailing = false;
-    const look: QuotaStore['look'] = (kept) => (isFailing ? Promise.reject(error) : tally.look(kept));
-    const room = roomFor(givingWay(1), { ...tally, look });
+    const look: QuotaStore['look'] = (stored) => (isFailing ? Promise.reject(error) : store.look(stored));
+    const room = roomFor(givingWay(1), { ...store, look });
     const [first, second] = [stream(room), stream(room)];
     const run = async () => {
       await first.take();

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §5.2: a stream of several channels outlives each of them. In virtual time.
+ * PROTOCOL.md §5.2: a stream of several channels goes on when one of them ends. In virtual time.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { never, options, type World, world } from '../../../support/domain/hold-
 import { CHANNEL, codeOf, publish, readFrom, values } from '../../../support/domain/json-log.ts';
 
 describe('a stream that goes on beyond the end of a channel', () => {
-  /** What the stream said: messages, and codes of what is gone, each with the second in which it was said. */
+  /** What the stream yielded: messages, and codes of refusals, each with its second. */
   async function sayings(w: World, from: From): Promise<[number, unknown][]> {
     const said: [number, unknown][] = [];
     for await (const { held, gone } of followOn(w.hold, CHANNEL, from, options)) {
@@ -44,7 +44,7 @@ describe('a stream that goes on beyond the end of a channel', () => {
     expect(said.map(([, what]) => what)).toEqual(['last', 'offset_gone', 'new', 'newer']);
   });
 
-  test('that begins at an offset of a former channel: the same, at once', async () => {
+  test('that begins at an offset of a former channel does the same at once', async () => {
     const w = world();
     await publish(w.log, 'old');
     w.log.now += 10_000;
@@ -59,7 +59,7 @@ describe('a stream that goes on beyond the end of a channel', () => {
     ]);
   });
 
-  test('whose messages are no longer kept goes on with the oldest that is', async () => {
+  test('whose messages are no longer kept goes on with the oldest that is kept', async () => {
     const w = world();
     await publish(w.log, 'gone');
     const { next } = await readFrom(w.log, 'now');
@@ -70,7 +70,7 @@ describe('a stream that goes on beyond the end of a channel', () => {
     expect((await w.time.until(sayings(w, next))).map(([, what]) => what)).toEqual(['offset_gone', 'kept']);
   });
 
-  test('where only PUT makes channels: looks for the next one at every heartbeat', async () => {
+  test('looks for the next channel at every heartbeat, if only PUT creates channels', async () => {
     const w = world('explicit');
     await createChannel(w);
     const end = await publish(w.log, 'old');
@@ -88,7 +88,7 @@ describe('a stream that goes on beyond the end of a channel', () => {
     expect(w.time.now()).toBe(60_000);
   });
 
-  test('says something at every heartbeat, and ends in time, where there never is another channel', async () => {
+  test('yields something at every heartbeat, and ends in time, if no other channel comes', async () => {
     const w = world('explicit');
     await createChannel(w);
     const end = await publish(w.log, 'old');
@@ -105,7 +105,7 @@ describe('a stream that goes on beyond the end of a channel', () => {
     expect(w.time.now()).toBe(50_000);
   });
 
-  test('still refuses who never was in the channel, and an offset that never was', async () => {
+  test('still refuses a reader that never was in the channel, and an offset that never was', async () => {
     const w = world('explicit');
     for (const from of ['beginning', 'now'] as const)
       expect(await codeOf(w.time.until(sayings(w, from)))).toBe('channel_not_found');

@@ -43,7 +43,7 @@ describe('a held read', () => {
     expect(w.time.now()).toBe(0);
   });
 
-  test('answers soon after the publish, wherever it began', async () => {
+  test('answers soon after the publish, from whatever position it reads', async () => {
     for (const from of ['beginning', 'now'] as const) {
       const w = world();
       const [held] = await w.time.until(Promise.all([poll(w, from), w.later(10_000, 'news')]));
@@ -52,13 +52,13 @@ describe('a held read', () => {
     }
   });
 
-  test('a publish right after the wait began is seen within the first look', async () => {
+  test('sees a publish right after the wait began with its first look', async () => {
     const w = world();
     await w.time.until(Promise.all([poll(w, 'now'), w.later(1, 'news')]));
     expect(w.time.now()).toBeLessThanOrEqual(200);
   });
 
-  test('ends without anything at its time, however the clock on the wall is set', async () => {
+  test('ends without a message at its time, however the clock is set', async () => {
     for (const jump of [-3_600_000, 0, 3_600_000]) {
       const w = world();
       await publish(w.log, 1);
@@ -102,20 +102,20 @@ describe('a held read', () => {
     expect(w.time.now()).toBeLessThan(GAP_GRACE_MS + 1_100);
   });
 
-  test('is refused where the channel is made anew, and offsets of the old one mean nothing', async () => {
+  test('is refused when the channel is created again, and so are offsets of the old one', async () => {
     const w = world();
     await publish(w.log, 1);
-    const anew = async () => {
+    const createAgain = async () => {
       await w.time.sleep(500, never);
       await remove(w.log, CHANNEL);
       await publish(w.log, 'new');
     };
-    const [code] = await w.time.until(Promise.all([codeOf(poll(w, 'now')), anew()]));
+    const [code] = await w.time.until(Promise.all([codeOf(poll(w, 'now')), createAgain()]));
     expect(code).toBe('offset_gone');
   });
 });
 
-test('a publish that was lost at the end does not keep those who wait behind it busy', async () => {
+test('a publish that was lost at the end does not keep the readers behind it busy', async () => {
   const w = world();
   await publish(w.log, 'first');
   const { next } = await readFrom(w.log, 'now');
@@ -127,7 +127,7 @@ test('a publish that was lost at the end does not keep those who wait behind it 
 });
 
 describe('many held reads of one channel in one process', () => {
-  test('look at the store no more often than one', async () => {
+  test('read the store no more often than one', async () => {
     const looksOf = async (readers: number): Promise<[number, number]> => {
       const w = world();
       await publish(w.log, 1);
@@ -142,13 +142,13 @@ describe('many held reads of one channel in one process', () => {
     };
     const [one, pagesOfOne] = await looksOf(1);
     const [many, pagesOfMany] = await looksOf(500);
-    // A look a second, one read for safety every five, and the first looks in quick succession.
+    // One look a second, one safety read every five seconds, and the first looks in quick succession.
     expect(one).toBeLessThan(50);
     expect(many).toBeLessThanOrEqual(one);
     expect(pagesOfMany).toBeLessThanOrEqual(pagesOfOne);
   });
 
-  test('go on when a look fails: with a read of their own', async () => {
+  test('go on with reads of their own when a look fails', async () => {
     const w = world();
     let gets = 0;
     w.log.hook = (moment) => {
@@ -159,7 +159,7 @@ describe('many held reads of one channel in one process', () => {
   });
 });
 
-test('reads that join share what was written before they asked', async () => {
+test('a shared read shows everything that was written before each of its requests', async () => {
   const log = memoryLog();
   const { turn } = virtualTime();
   const shared = sharingReads(log, turn);
@@ -186,7 +186,7 @@ describe('a stream', () => {
     return batches;
   }
 
-  test('begins at once, says what comes, shows that it lives, and ends with its life', async () => {
+  test('begins at once, yields what comes, shows that it lives, and ends with its lifetime', async () => {
     const w = world();
     const [batches] = await w.time.until(
       Promise.all([batchesOf(w, 'now'), w.later(20_000, 'a'), w.later(40_000, 'b', 'c')]),
@@ -210,7 +210,7 @@ describe('a stream', () => {
     expect(leaving.time.now()).toBe(2_000);
   });
 
-  test('of several channels says which, and goes on when one is closed', async () => {
+  test('of several channels names the channel, and goes on when one is closed', async () => {
     const w = world();
     const seen: [number, unknown[]][] = [];
     const reading = (async () => {
@@ -236,7 +236,7 @@ describe('a stream', () => {
   });
 });
 
-/** The three ways to follow a channel, each until it has seen so many messages. */
+/** The three ways to follow a channel, each until it has seen that many messages. */
 const MODES: Readonly<Record<string, (w: World, from: From, wanted: number) => Promise<unknown[]>>> = {
   async 'short polling'({ hold, time }, from, wanted) {
     const seen: unknown[] = [];

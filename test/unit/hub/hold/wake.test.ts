@@ -24,13 +24,13 @@ interface World {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly hold: Hold;
-  /** Who was shown as waiting, and for which connection. */
+  /** Channels and connections that were shown as waiting. */
   readonly shown: string[];
-  /** The socket: undefined while it is not there. */
+  /** The wake socket: undefined while there is none. */
   connection: string | undefined;
-  /** What becomes of an announcement: milliseconds until it arrives, undefined if it does not. */
+  /** Milliseconds until an announcement arrives; undefined if it does not. */
   delay: () => number | undefined;
-  /** Why the table cannot show that somebody waits. */
+  /** Error with which the store of waits fails. */
   trouble: (() => Error) | undefined;
   /** Errors that were logged for the operator. */
   readonly defects: unknown[];
@@ -72,7 +72,7 @@ function world(): World {
     time,
     hold: { log: shared, timer: time, wake },
     shown: [],
-    connection: 'ear=',
+    connection: 'wake=',
     delay: () => 20,
     trouble: undefined,
     defects: [],
@@ -83,7 +83,7 @@ function world(): World {
 const poll = ({ hold, time }: World, from: From, ms = 25_000) =>
   holdRead(hold, CHANNEL, from, time.now() + ms, never);
 
-/** How long after its publish a message is answered. */
+/** Returns how long after its publish a message is answered, in milliseconds. */
 async function latency(w: World, publishAt: number): Promise<number> {
   const publishing = w.time.sleep(publishAt, never).then(() => publish(w.log, 'news'));
   const [held] = await w.time.until(Promise.all([poll(w, 'now'), publishing]));
@@ -92,26 +92,26 @@ async function latency(w: World, publishAt: number): Promise<number> {
 }
 
 describe('a held read', () => {
-  test('is woken as fast as the announcement comes, whenever that is', async () => {
+  test('is woken by the announcement, whenever it comes', async () => {
     for (const at of [1, 400, 1_000, 10_000, 24_000])
       expect(await latency(world(), at)).toBeLessThanOrEqual(25);
   });
 
-  test('looks for itself within five seconds if the announcement never comes', async () => {
+  test('reads for itself within five seconds if the announcement never comes', async () => {
     const w = world();
     w.delay = () => undefined;
     expect(await latency(w, 7_000)).toBeLessThanOrEqual(5_000);
   });
 
   test('is woken by re-reading while there is no socket, or the table cannot show that it waits', async () => {
-    const deaf = world();
-    deaf.connection = undefined;
-    expect(await latency(deaf, 10_000)).toBeLessThanOrEqual(1_100);
-    expect(deaf.shown).toEqual([]);
+    const unconnected = world();
+    unconnected.connection = undefined;
+    expect(await latency(unconnected, 10_000)).toBeLessThanOrEqual(1_100);
+    expect(unconnected.shown).toEqual([]);
     const busy = world();
     busy.trouble = () => new Refusal('unavailable', 'the store is busy; retry');
     expect(await latency(busy, 10_000)).toBeLessThanOrEqual(1_100);
-    expect([deaf.defects, busy.defects]).toEqual([[], []]);
+    expect([unconnected.defects, busy.defects]).toEqual([[], []]);
   });
 
   test.each([
@@ -128,10 +128,10 @@ describe('a held read', () => {
     expect(w.defects).toEqual([trouble()]);
   });
 
-  test('shows once who waits, again before it is forgotten, and anew for a new socket', async () => {
+  test('is shown once for all that wait, again before the row ends, and again for a new socket', async () => {
     const w = world();
     await w.time.until(Promise.all([poll(w, 'now'), poll(w, 'now'), poll(w, 'now')]));
-    expect(w.shown).toEqual([`${CHANNEL} ear=`]);
+    expect(w.shown).toEqual([`${CHANNEL} wake=`]);
     await w.time.until(poll(w, 'now', 100_000));
     expect(w.shown.length).toBe(5);
     w.connection = 'other=';
@@ -147,7 +147,7 @@ describe('a held read', () => {
       if (moment === 'before channels.get') gets++;
     };
     await w.time.until(Promise.all(Array.from({ length: 200 }, () => poll(w, 'now'))));
-    // A safety read each five seconds, and one when it was shown; for all of them together.
+    // For all readers together: a safety read every five seconds, and one when the row was written.
     expect(gets).toBeLessThanOrEqual(14);
   });
 
@@ -159,7 +159,7 @@ describe('a held read', () => {
     expect([held.result.closed, w.time.now() <= 3_050]).toEqual([true, true]);
   });
 
-  test('an announcement that nobody can find anything by does not keep it busy', async () => {
+  test('is not kept busy by an announcement of a channel that was deleted', async () => {
     const w = world();
     await w.time.until(Promise.all([publish(w.log, 1), poll(w, 'now')]));
     await remove(w.log, CHANNEL);
@@ -172,7 +172,7 @@ describe('a held read', () => {
   });
 });
 
-test('a thousand schedules of publishes, lost announcements and sockets that come and go: nothing lost or doubled', async () => {
+test('in a thousand schedules of publishes, lost announcements and sockets that come and go, nothing is lost or doubled', async () => {
   const random = seededRandom(SEED);
   for (let at = 0; at < 1_000; at++) {
     const w = world();
@@ -181,7 +181,7 @@ test('a thousand schedules of publishes, lost announcements and sockets that com
     const publishing = async () => {
       for (let n = 0; n < 8; n++) {
         await w.time.sleep(random() * 3_000, never);
-        w.connection = random() < 0.2 ? undefined : `ear-${Math.floor(random() * 2)}=`;
+        w.connection = random() < 0.2 ? undefined : `wake-${Math.floor(random() * 2)}=`;
         await publish(w.log, n);
       }
     };

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §4.3 to §4.5: a publish that is retried is there once, whatever crashed before; and closing.
+ * PROTOCOL.md §4.3 to §4.5: a publish that is retried is in the log once, wherever an attempt crashed; and closing.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -17,14 +17,14 @@ const sendOnce = (log: MemoryLog, message: unknown, key: string, more: Partial<A
 
 const all = async (log: MemoryLog) => values(await readFrom(log, 'beginning'));
 
-/** Every way to publish that may be retried. */
+/** The ways to publish so that a retry is safe. */
 const WAYS = {
   producer: (log: MemoryLog, message: unknown, n: number) => send(log, message, n),
   key: (log: MemoryLog, message: unknown, n: number) => sendOnce(log, message, `key-${n}`),
 };
 
 describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
-  /** The moments of one publish, each a place to crash. */
+  /** The moments of one publish. It can crash at each. */
   async function momentsOf(log: MemoryLog): Promise<string[]> {
     const moments: string[] = [];
     log.hook = (moment) => void moments.push(moment);
@@ -52,7 +52,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     return moments.map((_moment, at) => at);
   }
 
-  test('a crash at every await, then a retry: there once, and in its own slot if that was claimed', async () => {
+  test('a crash at any await, then a retry: the message is in the log once, in its own slot if that was claimed', async () => {
     for (const at of await crashPoints()) {
       const log = await crashedAt(at);
       await publishOnce(log, 'message', 0);
@@ -64,7 +64,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     }
   });
 
-  test('the same, when readers sealed the slot before the retry', async () => {
+  test('the same if readers sealed the slot before the retry', async () => {
     for (const at of await crashPoints()) {
       const log = await crashedAt(at);
       await publish(log, 'other');
@@ -79,7 +79,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     }
   });
 
-  test('retries that run at once: there once', async () => {
+  test('retries that run at the same time: the message is in the log once', async () => {
     for (const at of await crashPoints()) {
       const log = await crashedAt(at);
       await publish(log, 'other');
@@ -97,7 +97,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     }
   });
 
-  test('a repetition is answered with the offset of the first', async () => {
+  test('a repetition gets the offset of the first attempt', async () => {
     const log = memoryLog();
     const first = await publishOnce(log, 'message', 0);
     await publish(log, 'after');
@@ -107,7 +107,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     });
   });
 
-  test('a retry after what was before it has left with age: written all the same', async () => {
+  test('a retry after all earlier entries have left the log is written', async () => {
     for (const at of await crashPoints()) {
       const log = memoryLog();
       await publish(log, 'before');
@@ -124,7 +124,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     }
   });
 
-  test('a retry of the closing publish, whatever crashed: there, and closed', async () => {
+  test('a retry of the closing publish, after a crash at any await: the message is in the log, and the channel is closed', async () => {
     for (const at of await crashPoints()) {
       const log = memoryLog();
       await publish(log, 'before');
@@ -141,7 +141,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
     }
   });
 
-  test('what has left with age is not brought back', async () => {
+  test('a retry does not bring back an entry that has left the log with age', async () => {
     const log = memoryLog({ retentionMs: 3_600_000 });
     await publishOnce(log, 'message', 0);
     log.now += 3_600_000;
@@ -152,7 +152,7 @@ describe.each(Object.entries(WAYS))('by %s', (way, publishOnce) => {
 });
 
 test.each(['alone', 'with a Stream-Seq'])(
-  'a key whose slot was sealed before it was written takes another, %s',
+  'a key whose slot was sealed before the write takes another slot, %s',
   async (way) => {
     const log = memoryLog();
     await publish(log, 'before');
@@ -186,7 +186,7 @@ describe('Stream-Seq', () => {
     return log;
   }
 
-  test('a retry after a write that failed is accepted, sealed meanwhile or not', async () => {
+  test('a retry after a write that failed is accepted, whether or not its slot was sealed', async () => {
     for (const sealed of [false, true]) {
       const log = await crashedAt('before entries.put');
       await publish(log, 'other');
@@ -200,7 +200,7 @@ describe('Stream-Seq', () => {
     }
   });
 
-  test('the same number from a stranger is refused, also when what came with it has left', async () => {
+  test('the same number from another writer is refused, also if the entry with it has left the log', async () => {
     const log = memoryLog();
     await sequenced(log, 'mine', '5');
     log.now += 8 * 86_400_000;
@@ -210,7 +210,7 @@ describe('Stream-Seq', () => {
     expect(await all(log)).toEqual([]);
   });
 
-  test('of two writers with the same number one is accepted', async () => {
+  test('of two writers with the same number, one is accepted', async () => {
     const log = memoryLog();
     const codes = await Promise.all(['a', 'b', 'c'].map((message) => codeOf(sequenced(log, message, '1'))));
     expect(codes.filter((code) => code === 'done')).toHaveLength(1);
@@ -218,7 +218,7 @@ describe('Stream-Seq', () => {
   });
 
   test.each(['alone', 'with a key'])(
-    'a retry that overtakes its first attempt is there once: the number %s',
+    'a retry that overtakes its first attempt is in the log once: the number %s',
     async (way) => {
       const log = memoryLog();
       await sequenced(log, 'first', '1');
@@ -239,7 +239,7 @@ describe('Stream-Seq', () => {
     },
   );
 
-  test('a write that was answered too late for its client is not repeated', async () => {
+  test('a write whose answer came too late for its client is not repeated', async () => {
     const log = await crashedAt('after entries.put');
     expect(await codeOf(sequenced(log, 'message', '2'))).toBe('sequence_regression');
     expect(await all(log)).toEqual(['first', 'message']);
@@ -247,7 +247,7 @@ describe('Stream-Seq', () => {
 });
 
 describe('producers', () => {
-  test('a pipeline whose first publish crashed completes it after the later ones', async () => {
+  test('a pipeline of publishes whose first one crashed completes it after the others', async () => {
     const log = memoryLog();
     await publish(log, 'before');
     log.hook = (moment) => {
@@ -274,7 +274,7 @@ describe('producers', () => {
     expect(await codeOf(append(log, requestOf([1], { producer: next })))).toBe(code);
   });
 
-  test('the first publish of a producer may make the channel in implicit mode', async () => {
+  test('the first publish of a producer may create the channel in implicit mode', async () => {
     const log = memoryLog();
     await send(log, 'first', 0);
     expect(await all(log)).toEqual(['first']);
@@ -299,7 +299,7 @@ describe('keys', () => {
     expect(await all(log)).toEqual(['one']);
   });
 
-  test('a key is forgotten after a day, and each channel has its own', async () => {
+  test('a key is forgotten after a day, and each channel has its own keys', async () => {
     const log = memoryLog();
     await sendOnce(log, 'one', 'k');
     await sendOnce(log, 'one', 'k', { channel: 'elsewhere' });
@@ -316,7 +316,7 @@ describe('closing', () => {
   const close = (log: MemoryLog, messages: unknown[], more: Partial<AppendRequest> = {}) =>
     append(log, requestOf(messages, { close: true, ...more }));
 
-  test('with a last message or without: readers reach the end of it', async () => {
+  test('with a last message or without one, readers reach the end', async () => {
     for (const messages of [[], ['last']]) {
       const log = memoryLog();
       await publish(log, 'first');
@@ -329,7 +329,7 @@ describe('closing', () => {
     }
   });
 
-  test('again without a message is fine, with one it is refused', async () => {
+  test('a second time is accepted without a message, and refused with one', async () => {
     const log = memoryLog();
     await publish(log, 'first');
     await close(log, []);
@@ -337,20 +337,20 @@ describe('closing', () => {
     expect(await codeOf(close(log, ['more']))).toBe('channel_closed');
   });
 
-  test('by a producer is repeated for that publish only', async () => {
+  test('by a producer is confirmed again for that publish only', async () => {
     const log = memoryLog();
     await send(log, 'first', 0);
     const closing = () => close(log, ['last'], { producer: producer(1) });
     const { nextOffset } = await closing();
     expect(await closing()).toMatchObject({ nextOffset, count: 0, closed: true });
-    // What was accepted while it was open is still confirmed.
+    // A closed channel confirms what it accepted while it was open.
     expect(await send(log, 'first', 0)).toMatchObject({ count: 0 });
     expect(await codeOf(send(log, 'more', 2))).toBe('channel_closed');
     expect(await codeOf(close(log, [], { producer: producer(2) }))).toBe('channel_closed');
     expect(await all(log)).toEqual(['first', 'last']);
   });
 
-  test('a last message that never arrived does not keep readers from the end', async () => {
+  test('with a last message that never arrived does not keep readers from the end', async () => {
     const log = memoryLog();
     await publish(log, 'first');
     log.hook = (moment) => {
@@ -364,7 +364,7 @@ describe('closing', () => {
     expect(await readFrom(log, 'beginning')).toMatchObject({ closed: true, next: { entry: 3, index: 0 } });
   });
 
-  test('a closing publish of a producer that crashed is completed by its retry, or refused once sealed', async () => {
+  test('by a producer that crashed is completed by its retry, or refused if the slot was sealed', async () => {
     for (const sealed of [false, true]) {
       const log = memoryLog();
       await send(log, 'first', 0);

@@ -8,7 +8,7 @@ import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts
 
 const HOUR_MS = 3_600_000;
 
-/** Loses the entry in a slot, as a publisher that crashed between its two writes would have. */
+/** Removes the entry in a slot, as if its publisher had crashed between its two writes. */
 async function lose(log: MemoryLog, nth: number): Promise<void> {
   const { streamId, origin } = await find(log, CHANNEL);
   expect(log.slots(streamId).delete(origin + nth)).toBe(true);
@@ -55,7 +55,7 @@ describe('what was published is read back', () => {
 });
 
 describe('gaps', () => {
-  test('hold readers back for the grace, and are then sealed for good', async () => {
+  test('hold readers back for the grace, and are then sealed for ever', async () => {
     const log = memoryLog();
     for (const n of [0, 1, 2, 3]) await publish(log, n);
     await lose(log, 1);
@@ -76,7 +76,7 @@ describe('gaps', () => {
     expect(values(await readFrom(log, first.next))).toEqual([39]);
   });
 
-  test('that are young are the end for now, however much is beyond them', async () => {
+  test('that are young end a read, however much is beyond them', async () => {
     const log = memoryLog();
     for (let n = 0; n < 120; n++) await publish(log, n);
     await lose(log, 0);
@@ -84,7 +84,7 @@ describe('gaps', () => {
     expect([values(result), result.upToDate, result.isGap]).toEqual([[], false, true]);
   });
 
-  test('a publisher that comes after the seal takes another slot, and its message is there once', async () => {
+  test('a publisher that comes after the seal takes another slot, and its message is in the log once', async () => {
     const log = memoryLog();
     await publish(log, 'first');
     const late = Promise.withResolvers<void>();
@@ -127,7 +127,7 @@ test('a crash at every await of append loses nothing acknowledged and repeats no
   expect([...seenMoments].sort()).toEqual([...moments].sort());
 });
 
-test('whatever the interleaving, a reader that follows sees every acknowledged message once, in one order', async () => {
+test('in every interleaving, a reader that follows sees every acknowledged message once, in one order', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 6 }), async (scheduler, writers) => {
       const log = memoryLog();
@@ -171,7 +171,7 @@ describe('retention', () => {
     await expect.poll(async () => (await find(log, CHANNEL)).next).toBe(next);
   }
 
-  test('history that is gone is announced, and the beginning is what is still kept', async () => {
+  test('history that is gone is announced, and the beginning is the oldest message that is kept', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     const afterOld = await publish(log, 'old');
     const old = { entry: afterOld.entry - 1, index: 0 };
@@ -179,7 +179,7 @@ describe('retention', () => {
     await publish(log, 'young');
     log.now += HOUR_MS / 2;
     const { streamId } = await find(log, CHANNEL);
-    // DynamoDB removes what has expired some days later; nothing may change by it.
+    // DynamoDB deletes an expired item up to days later. That must change nothing.
     for (const remove of [() => {}, () => log.slots(streamId).delete(old.entry)]) {
       remove();
       expect(await codeOf(readFrom(log, old))).toBe('offset_gone');
@@ -189,7 +189,7 @@ describe('retention', () => {
     }
   });
 
-  test('a channel of which nothing is left begins at its end', async () => {
+  test('a channel without a message that is kept begins at its end', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     const end = await publish(log, 'old');
     log.now += HOUR_MS;
@@ -198,7 +198,7 @@ describe('retention', () => {
     expect(await readFrom(log, end)).toMatchObject(empty);
   });
 
-  test('pages of expired entries that the store still has are skipped', async () => {
+  test('pages of expired entries that the store has not deleted are skipped', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     for (let n = 0; n < 130; n++) await publish(log, n);
     log.now += HOUR_MS / 2;
@@ -209,11 +209,11 @@ describe('retention', () => {
 
   test.each([
     ['a channel whose last message has expired', HOUR_MS, 1],
-    ['one that lost it long ago', 100 * HOUR_MS, 1],
+    ['a channel whose last message expired long ago', 100 * HOUR_MS, 1],
     ['one that was about to', HOUR_MS - 1, 1],
     ['one that never had any', 2 * HOUR_MS, 0],
   ])(
-    'after %s: publishers at once, one of them slow, and no reader misses either',
+    'to %s two publishers come at once, one of them slow, and no reader misses either message',
     async (_name, silence, old) => {
       for (const slowness of [0, GAP_GRACE_MS - 1]) {
         const log = memoryLog({ retentionMs: HOUR_MS, channelCreation: 'explicit' });
@@ -243,7 +243,7 @@ describe('retention', () => {
     },
   );
 
-  test('after the retention was shortened, who starts at the beginning reads on from there to the end', async () => {
+  test('after the retention was shortened, a reader that starts at the beginning reads on to the end', async () => {
     const log = memoryLog({ retentionMs: 24 * HOUR_MS });
     await publish(log, 'long');
     const short = { ...log, clock: () => log.now, retentionMs: HOUR_MS };
@@ -261,7 +261,7 @@ describe('retention', () => {
     }
   });
 
-  test('after the retention was lengthened, what left early is announced and not taken for a gap', async () => {
+  test('after the retention was lengthened, an entry that left before is announced, and is no gap', async () => {
     const log = memoryLog({ retentionMs: HOUR_MS });
     await publish(log, 'short');
     const { streamId, origin } = await find(log, CHANNEL);
@@ -278,13 +278,13 @@ describe('retention', () => {
 describe('lives of a channel', () => {
   const request = { channel: CHANNEL, contentType: 'application/json', close: false, body: Buffer.from('') };
 
-  test('deleted and made anew, nothing of the former life shows, and its offsets are refused', async () => {
+  test('a channel that is created again shows nothing of the deleted one, and refuses its offsets', async () => {
     const log = memoryLog();
     await publish(log, 1);
     const end = await publish(log, 2);
     await remove(log, CHANNEL);
     expect(values(await readFrom(log, 'beginning'))).toEqual([]);
-    // A channel takes less than a publish each millisecond.
+    // A channel takes less than one publish each millisecond.
     log.now += 10;
     for (let n = 0; n < 5; n++) await publish(log, n);
     expect(values(await readFrom(log, 'beginning'))).toEqual([0, 1, 2, 3, 4]);
@@ -292,7 +292,7 @@ describe('lives of a channel', () => {
     expect(await codeOf(readFrom(log, end))).toBe('offset_gone');
   });
 
-  test('a TTL slides with reads and writes; the channel then is gone, and an implicit publish begins a new one', async () => {
+  test('a TTL restarts with reads and writes; then the channel is gone, and an implicit publish creates a new one', async () => {
     const log = memoryLog();
     await create(log, { ...request, ttlSeconds: 10, expiresAt: undefined });
     log.now += 9_999;
@@ -305,7 +305,7 @@ describe('lives of a channel', () => {
     expect(values(await readFrom(log, 'beginning'))).toEqual([2]);
   });
 
-  test('Expires-At does not slide', async () => {
+  test('Expires-At does not restart', async () => {
     const log = memoryLog({ channelCreation: 'explicit' });
     const expiresAt = new Date(log.now + 10_000).toISOString();
     await create(log, { ...request, ttlSeconds: undefined, expiresAt });
@@ -316,7 +316,7 @@ describe('lives of a channel', () => {
     expect(await codeOf(readFrom(log, 'beginning'))).toBe('channel_not_found');
   });
 
-  test('creation with content is all or nothing, whatever crashes', async () => {
+  test('a creation with messages is all or nothing, wherever it crashes', async () => {
     for (const moment of ['before entries.put', 'after entries.put', 'before channels.create']) {
       const log = memoryLog({ channelCreation: 'explicit' });
       const wanted = {
@@ -336,7 +336,7 @@ describe('lives of a channel', () => {
     }
   });
 
-  test('of two that create at once, one does and the other finds it', async () => {
+  test('of two requests that create a channel at once, one creates it and the other finds it', async () => {
     const log = memoryLog({ channelCreation: 'explicit' });
     const wanted = { ...request, ttlSeconds: undefined, expiresAt: undefined };
     const both = await Promise.all([create(log, wanted), create(log, wanted)]);

@@ -36,12 +36,12 @@ describe('JSON bodies', () => {
     expect(parse(text)).toEqual(messages);
   });
 
-  test('a message is kept as the text that it was published as', () => {
+  test('a message is kept as the text that was published', () => {
     const exact = '{"id":12345678901234567890,"price":1.10,"b":0,"a":"\\u00e9\\ud800"}';
     expect(parse(`[${exact}]`)).toEqual([exact]);
   });
 
-  test('any array comes apart into its elements', () => {
+  test('an array is split into its elements', () => {
     fc.assert(
       fc.property(
         fc.array(fc.jsonValue(), { maxLength: 20 }),

@@ -19,7 +19,7 @@ function world(): { readonly log: MemoryLog; readonly time: VirtualTime } {
   return { log, time };
 }
 
-/** A publish that writes its entry so many milliseconds after its claim. */
+/** Publishes, and writes the entry `ms` milliseconds after the claim. */
 async function publishSlowly({ log, time }: ReturnType<typeof world>, ms: number): Promise<void> {
   log.hook = async (moment) => {
     if (moment !== 'before entries.put') return;
@@ -32,7 +32,7 @@ async function publishSlowly({ log, time }: ReturnType<typeof world>, ms: number
   void done;
 }
 
-test('what was acknowledged is found by a read that starts then, also behind a publish that is under way', async () => {
+test('a read finds every message that was acknowledged before it, also behind a publish that is under way', async () => {
   const w = world();
   await w.time.until(
     (async () => {
@@ -45,7 +45,7 @@ test('what was acknowledged is found by a read that starts then, also behind a p
   );
 });
 
-test('behind one that has died it is found when the gap is sealed', async () => {
+test('behind a publish that has died, a message is found when the gap is sealed', async () => {
   const w = world();
   await w.time.until(
     (async () => {
@@ -60,7 +60,7 @@ test('behind one that has died it is found when the gap is sealed', async () => 
   );
 });
 
-test('what stands before a gap is answered at once, and never as all there is', async () => {
+test('messages before a gap are answered at once, and never as up to date', async () => {
   const w = world();
   await w.time.until(
     (async () => {
@@ -74,7 +74,7 @@ test('what stands before a gap is answered at once, and never as all there is', 
   );
 });
 
-test('a claim that nothing stands beyond holds up nobody', async () => {
+test('a claim at the end of the log delays no reader', async () => {
   const w = world();
   await w.time.until(
     (async () => {
@@ -85,7 +85,7 @@ test('a claim that nothing stands beyond holds up nobody', async () => {
   );
 });
 
-test('many gaps in a row are waited for only so long', async () => {
+test('the wait for many gaps in a row is limited', async () => {
   const w = world();
   await w.time.until(
     (async () => {

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12.6 in virtual time: sockets end with their token, and when somebody asks for it.
+ * PROTOCOL.md §12.6 in virtual time: sockets end with their token, and when a caller requests it.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -24,20 +24,20 @@ const MINUTE_MS = 60_000;
 const worldOf = (more: { readonly seed?: number; readonly duplicates?: number } = {}): World =>
   pushWorld({ random: seededRandom(more.seed ?? 1), duplicates: more.duplicates ?? 0 });
 
-const partingOf = (w: World) => ({
+const disconnectingOf = (w: World) => ({
   log: { clock: () => w.log.now },
   ...w.listeners,
   disconnects: w.disconnects,
 });
 
-/** A client that was let in as $connect does it, with a token that has so long to its `exp`. */
+/** Connects a client as $connect does it, with a token whose `exp` is that many milliseconds away. */
 async function letIn(w: World, ttlMs: number, more: Partial<Connection> = {}): Promise<Client> {
   const client = await w.client({ allowedUntil: w.log.now + ttlMs + LEEWAY_MS, ...more });
-  await endWithToken(partingOf(w), client.connection);
+  await endWithToken(disconnectingOf(w), client.connection);
   return client;
 }
 
-const told = ({ frames }: Client) => frames.filter(({ type, channel }) => type === 'error' && !channel);
+const errorsOf = ({ frames }: Client) => frames.filter(({ type, channel }) => type === 'error' && !channel);
 const EXPIRED = { type: 'error', code: 'unauthorized', message: 'the token of this connection has ended' };
 const KICKED = { type: 'error', code: 'unauthorized', message: 'the hub was told to end this connection' };
 
@@ -52,12 +52,12 @@ describe('a socket whose token ends', () => {
         const client = await letIn(w, ttlMs);
         await w.subscribe(client, 'chat/a', 'now');
         await w.sleep(3 * HOUR_MS);
-        expect(told(client)).toEqual([EXPIRED]);
+        expect(errorsOf(client)).toEqual([EXPIRED]);
         expect(client.closedAt).toBeGreaterThanOrEqual(ends);
         expect(client.closedAt).toBeLessThanOrEqual(ends + LEEWAY_MS);
         expect([...w.listeners.subscriptionRows(), ...w.listeners.connectionRows.keys()]).toEqual([]);
-        // A word when it was opened, and one each time that a queue lets go of it.
-        expect(w.words).toBe(Math.ceil((disconnectAt(client.connection) - opened) / (15 * MINUTE_MS)));
+        // One request when it was opened, and one each time that a request came too early.
+        expect(w.requests).toBe(Math.ceil((disconnectAt(client.connection) - opened) / (15 * MINUTE_MS)));
         expect(w.failures).toEqual([]);
       });
     },
@@ -76,29 +76,29 @@ describe('a socket whose token ends', () => {
     });
   });
 
-  test('that API Gateway ends first, or that has none, is left alone', async () => {
+  test('after API Gateway has ended the socket, or that has no token, costs nothing', async () => {
     const w = worldOf();
     await run(w, async () => {
       const late = await letIn(w, 3 * HOUR_MS);
       const anonymous = await letIn(w, 0, { allowedUntil: undefined });
       await w.sleep(4 * HOUR_MS);
-      expect([w.words, late.frames, anonymous.frames]).toEqual([0, [], []]);
+      expect([w.requests, late.frames, anonymous.frames]).toEqual([0, [], []]);
       expect(disconnectAt(anonymous.connection)).toBe(Number.POSITIVE_INFINITY);
     });
   });
 
-  test('that has left before is spoken of no more', async () => {
+  test('after the client has left causes no further request', async () => {
     const w = worldOf();
     await run(w, async () => {
       const client = await letIn(w, HOUR_MS);
       await w.sleep(20 * MINUTE_MS);
       await w.listeners.connections.remove(client.connection);
       await w.sleep(2 * HOUR_MS);
-      expect([w.words, client.frames]).toEqual([2, []]);
+      expect([w.requests, client.frames]).toEqual([2, []]);
     });
   });
 
-  test('is ended however long it cannot take anything', async () => {
+  test('is ended, however long it cannot take anything', async () => {
     const w = worldOf();
     await run(w, async () => {
       const client = await letIn(w, MINUTE_MS);
@@ -110,7 +110,7 @@ describe('a socket whose token ends', () => {
     });
   });
 
-  test('is ended whichever call of the hub is its last, in a queue that doubles and reorders', async () => {
+  test('is ended, whichever call of a process is its last, with a queue that doubles and reorders', async () => {
     for (let crashAt = 1; crashAt <= 12; crashAt++) {
       const w = worldOf({ seed: crashAt, duplicates: 0.5 });
       await run(w, async () => {
@@ -130,34 +130,34 @@ describe('a socket whose token ends', () => {
 });
 
 describe('sockets of a principal', () => {
-  test('are told and ended, and nobody else’s', async () => {
+  test('are told and ended, and no others', async () => {
     const w = worldOf({ duplicates: 1 });
     await run(w, async () => {
       const mine = [await w.client({ principal: 'mallory' }), await w.client({ principal: 'mallory' })];
       const others = [await w.client({ principal: 'alice' }), await w.client()];
       for (const client of [...mine, ...others]) await w.subscribe(client, CHANNEL, 'now');
-      expect(await requestDisconnect(partingOf(w), 'mallory')).toBe(2);
+      expect(await requestDisconnect(disconnectingOf(w), 'mallory')).toBe(2);
       await w.idle();
       await publish(w.log, 'after');
       await w.idle();
       for (const client of mine) {
-        expect([told(client)[0], client.isGone, client.taken.size]).toEqual([KICKED, true, 0]);
+        expect([errorsOf(client)[0], client.isGone, client.taken.size]).toEqual([KICKED, true, 0]);
       }
-      expect(others.map((client) => [told(client).length, client.isGone])).toEqual([
+      expect(others.map((client) => [errorsOf(client).length, client.isGone])).toEqual([
         [0, false],
         [0, false],
       ]);
       expect(others.map(({ taken }) => [...taken.values()].flat())).toEqual([['after'], ['after']]);
-      expect(await requestDisconnect(partingOf(w), 'mallory')).toBe(0);
+      expect(await requestDisconnect(disconnectingOf(w), 'mallory')).toBe(0);
     });
   });
 
-  test('may be opened again, however often the word of the last ones comes', async () => {
+  test('may be opened again, however often a request for the earlier ones comes', async () => {
     const w = worldOf();
     await run(w, async () => {
       const old = await w.client({ principal: 'mallory' });
       const at = w.log.now;
-      await requestDisconnect(partingOf(w), 'mallory');
+      await requestDisconnect(disconnectingOf(w), 'mallory');
       await w.idle();
       await w.sleep(1_000);
       const again = await w.client({ principal: 'mallory' });
@@ -167,11 +167,11 @@ describe('sockets of a principal', () => {
     });
   });
 
-  test('nobody’s cost no word', async () => {
+  test('cost no request if there are none', async () => {
     const w = worldOf();
     await run(w, async () => {
       await w.client({ principal: 'alice' });
-      expect([await requestDisconnect(partingOf(w), 'mallory'), w.words]).toEqual([0, 0]);
+      expect([await requestDisconnect(disconnectingOf(w), 'mallory'), w.requests]).toEqual([0, 0]);
     });
   });
 
@@ -180,13 +180,13 @@ describe('sockets of a principal', () => {
     await run(w, async () => {
       const clients: Client[] = [];
       for (let n = 0; n < 1_200; n++) clients.push(await w.client({ principal: 'bot' }));
-      // Each takes so long that a process has time for some of them only.
+      // Each post is so slow that a process has time for some of them only.
       for (const client of clients) client.slowMs = 6_000;
-      expect(await requestDisconnect(partingOf(w), 'bot')).toBe(1_200);
+      expect(await requestDisconnect(disconnectingOf(w), 'bot')).toBe(1_200);
       await w.idle();
       expect(clients.every(({ isGone }) => isGone)).toBe(true);
       expect([...w.listeners.connectionRows.keys()]).toEqual([]);
-      expect(w.words).toBeGreaterThan(1);
+      expect(w.requests).toBeGreaterThan(1);
     });
   });
 
@@ -196,20 +196,20 @@ describe('sockets of a principal', () => {
       const client = await w.client({ principal: 'bot' });
       let refusals = 5;
       client.posted = () => (refusals-- > 0 ? 'unsure' : 'sent');
-      await requestDisconnect(partingOf(w), 'bot');
+      await requestDisconnect(disconnectingOf(w), 'bot');
       await w.idle();
-      expect([client.isGone, w.words > 1]).toEqual([true, true]);
+      expect([client.isGone, w.requests > 1]).toEqual([true, true]);
     });
   });
 
-  test('are ended whichever call of the hub is its last', async () => {
+  test('are ended, whichever call of a process is its last', async () => {
     for (let crashAt = 1; crashAt <= 14; crashAt++) {
       const w = worldOf({ seed: crashAt, duplicates: 0.3 });
       await run(w, async () => {
         const clients = [await w.client({ principal: 'bot' }), await w.client({ principal: 'bot' })];
         for (const client of clients) await w.subscribe(client, 'chat/*', 'now');
         w.crashAt = crashAt;
-        await requestDisconnect(partingOf(w), 'bot');
+        await requestDisconnect(disconnectingOf(w), 'bot');
         await w.idle();
         expect(
           clients.map(({ isGone }) => isGone),
@@ -221,7 +221,7 @@ describe('sockets of a principal', () => {
   });
 });
 
-test('an opening that is not answered leaves no connection behind, however late it is noted', async () => {
+test('an opening that is not answered leaves no connection behind, however late it is stored', async () => {
   const w = worldOf();
   await run(w, async () => {
     around(storesOf(w).connections, 'add', (original) => async (...args) => {
@@ -238,11 +238,29 @@ test('an opening that is not answered leaves no connection behind, however late 
       until: w.log.now + 2 * HOUR_MS,
       subscriptions: {},
     };
-    expect(await codeOf(noteOpening(partingOf(w), opening, 1))).toBe('unavailable');
+    expect(await codeOf(noteOpening(disconnectingOf(w), opening, 1))).toBe('unavailable');
     await w.sleep(3_000);
     expect([...w.listeners.connectionRows.keys()]).toEqual(['late=']);
     await w.sleep(MINUTE_MS);
     expect([...w.listeners.connectionRows.keys()]).toEqual([]);
     expect(w.failures).toEqual([]);
   });
+});
+
+test('an opening that fails hides no defect of its clean-up, and tries all of it', async () => {
+  const w = worldOf();
+  const missing = new Error('AccessDeniedException: not authorized');
+  let sent = 0;
+  const parts = {
+    ...disconnectingOf(w),
+    connections: {
+      ...w.listeners.connections,
+      add: () => Promise.reject(new Refusal('unavailable', 'not answered')),
+      remove: () => Promise.reject(missing),
+    },
+    disconnects: { send: async () => void sent++ },
+  };
+  const client = await w.client();
+  await expect(noteOpening(parts, client.connection, 9)).rejects.toBe(missing);
+  expect(sent).toBe(1);
 });

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12.1 and §12.2: the raw text of messages, on the way in and out of frames.
+ * PROTOCOL.md §12.1 and §12.2: the raw text of messages, in requests and in frames.
  * @module
  */
 import fc from 'fast-check';
@@ -15,7 +15,7 @@ import {
   parseOffset,
 } from '../../../../protocol/offset.ts';
 
-test('the text of a member is what stands there, whatever stands around it', () => {
+test('the text of a member is its raw text, whatever is around it', () => {
   const spaced = (value: unknown, pad: string) => JSON.stringify(value, null, pad);
   fc.assert(
     fc.property(
@@ -47,7 +47,7 @@ interface Parsed {
   readonly messages: readonly unknown[];
 }
 
-/** Packs everything, in as many calls as it takes, as rounds do. */
+/** Packs everything, in as many calls as it takes, as passes do. */
 function packed(
   sizes: readonly (readonly number[])[],
   isByEntry: boolean,
@@ -121,13 +121,13 @@ test('frames are contiguous, hold every message once and in order, and none is l
   );
 });
 
-test('frames by entry fall between those of any other packing: whoever had some of either can tell the rest', () => {
+test('a packing by entry cuts wherever another packing cuts: a client that had frames of either can tell the rest', () => {
   fc.assert(
     fc.property(sizes, fc.integer({ min: 1, max: 5 }), fc.nat(30), (entries, most, taken) => {
       const before = packed(entries, false, most, BEGINNING).slice(0, taken);
       const mine = before.at(-1)?.next ?? BEGINNING;
       for (const { from, next } of packed(entries, true, most, BEGINNING)) {
-        // Dropped whole, or it follows: never across.
+        // A frame is either known as a whole or contiguous: it never overlaps.
         expect(isBefore(from, mine) && isBefore(mine, next)).toBe(false);
       }
     }),

@@ -1,6 +1,6 @@
 /**
- * Random days of a hub: who subscribes, publishes, closes and dies is left to chance, and so is what fails. When all is
- * well again everyone must have everything, in frames that follow one another, and silence must cost nothing
+ * Random days of a hub: clients subscribe, publishers publish, close and die, and calls fail, all at random. When the failures are
+ * over, every subscriber must have every message, in contiguous frames, and a silent hub must cost nothing
  * (PROTOCOL.md §12.3, §12.4). FUZZ_SEED repeats a run, FUZZ_DAYS makes it longer.
  * @module
  */
@@ -18,7 +18,7 @@ const DAYS = Number(process.env.FUZZ_DAYS ?? 150);
 
 const CHANNELS = ['chat/a', 'chat/b'];
 const PATTERNS = [...CHANNELS, 'chat/*'];
-/** How a client takes its posts for a while; undefined is well. */
+/** The result of posts to a client for a while; undefined for no failures. */
 const MOODS: readonly (readonly Posted[] | undefined)[] = [
   ['busy'],
   ['unsure'],
@@ -32,7 +32,7 @@ interface Day {
   readonly w: World;
   readonly random: () => number;
   readonly clients: readonly Client[];
-  /** Client and pattern, and when the subscription was confirmed. */
+  /** Client and pattern → time at which the subscription was confirmed. */
   readonly subscribed: Map<string, { client: Client; pattern: string; at: number }>;
   readonly offsets: Map<string, string[]>;
   published: number;
@@ -66,12 +66,12 @@ async function subscribeSomeone({ w, random, clients, subscribed, offsets }: Day
   else subscribed.delete(`${client.id} ${pattern}`);
 }
 
-/** Refusals are part of life; anything else is a defect. */
+/** Ignores refusals: they are expected. Any other error is a defect. */
 function refused(error: unknown): undefined {
   if (!(error instanceof Error && 'code' in error)) throw error;
 }
 
-/** A publish that dies between its two writes. */
+/** Publishes, and dies between the two writes. */
 async function loseSome({ w, random }: Day): Promise<void> {
   const put = () => Promise.reject(new Error('crash'));
   const log = { ...w.log, clock: () => w.log.now, entries: { ...w.log.entries, put } };
@@ -116,13 +116,13 @@ async function live(day: Day): Promise<void> {
   w.unanswered = 0;
   w.crashAt = undefined;
   await w.idle(1_200_000);
-  // What was late is carried out by now. Whoever stands in the wrong place for it misses something of this.
+  // All late writes have been carried out. A member that one of them moved to a wrong position misses something of this.
   await w.sleep(10_000);
   for (const channel of CHANNELS) await append(w.log, requestOf(['last'], { channel })).catch(refused);
   await w.idle(1_200_000);
 }
 
-/** Entries that a subscriber should have and has not. */
+/** Returns the entries that a subscriber should have and does not have. */
 async function missing({ w, subscribed }: Day): Promise<string[]> {
   const found: string[] = [];
   for (const { client, pattern, at } of subscribed.values()) {

@@ -1,6 +1,6 @@
 /**
- * Owners of a shard that are behind the times: they go on after their lease, or do not learn that they let go
- * (PROTOCOL.md §12.4, docs/adr/0011).
+ * Owners of a shard that are late: they go on after their lease, or do not learn that they have let go (PROTOCOL.md §12.4,
+ * docs/adr/0011).
  * @module
  */
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ async function leave(w: World, { id, connection }: Client, clock = () => w.log.n
   await unsubscribe({ connections, subscriptions, log: { ...w.log, clock } }, seen, CHANNEL);
 }
 
-test('an owner whose lease has ended does not write over the place that the next owner wrote', async () => {
+test('an owner whose lease has ended does not write over an own cursor of the next owner', async () => {
   const w = worldOf();
   await run(w, async () => {
     const fine = await w.client();
@@ -27,14 +27,14 @@ test('an owner whose lease has ended does not write over the place that the next
     await w.idle();
     const slow = await w.client();
     let isHeldUp = false;
-    around(storesOf(w).subscriptions, 'move', (original) => async (set, member, channel, place) => {
-      if (!isHeldUp && place && member.connection === slow.id) {
+    around(storesOf(w).subscriptions, 'move', (original) => async (set, member, channel, cursor) => {
+      if (!isHeldUp && cursor && member.connection === slow.id) {
         isHeldUp = true;
-        // The next owner finds a client that takes nothing, and leaves it alone for a time.
+        // The next owner finds a client that takes nothing, and puts it into backoff.
         slow.posted = () => 'busy';
         await w.sleep(14_000);
       }
-      return await original(set, member, channel, place);
+      return await original(set, member, channel, cursor);
     });
     await w.subscribe(slow, CHANNEL, 'beginning');
     await w.sleep(12_000);
@@ -50,12 +50,12 @@ test('an owner whose lease has ended does not write over the place that the next
   });
 });
 
-test('an owner that is out of time looks no more, whatever it is told of its letting go', async () => {
+test('an owner that is out of time runs no other pass, whatever answer its release gets', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const n of numbers(0, 4)) await append(w.log, requestOf([n]));
     await w.idle();
-    // `lost` from when it was let go, and the answer was lost, until somebody takes it.
+    // `lost` from the release whose answer was lost until another process takes the lease.
     let state: 'held' | 'lost' | 'taken' = 'held';
     let looksWithout = 0;
     around(storesOf(w).cursors, 'take', (original) => async (...args) => {
@@ -66,7 +66,7 @@ test('an owner that is out of time looks no more, whatever it is told of its let
     around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       if (state === 'lost') looksWithout++;
       const members = await original(set);
-      // In its third round the owner is out of time, and leads the third client to the front.
+      // In its third pass the owner is out of time, and the third client reaches the head.
       if (state === 'held') await w.sleep(3_400);
       return members;
     });
@@ -86,18 +86,18 @@ test('an owner that is out of time looks no more, whatever it is told of its let
   });
 });
 
-test('what an owner that was out of time was asked for is sent, also if it dies when it has let go', async () => {
+test('an ask of an owner that is out of time is served, also if it dies when it has let go', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'now');
     await publish(w.log, 0);
     await w.idle();
-    let rounds = 0;
+    let passes = 0;
     around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       const members = await original(set);
-      // In its third round the owner is out of time.
-      if (rounds++ < 3) await w.sleep(3_400);
+      // In its third pass the owner is out of time.
+      if (passes++ < 3) await w.sleep(3_400);
       return members;
     });
     let isDead = false;
@@ -120,7 +120,7 @@ test('what an owner that was out of time was asked for is sent, also if it dies 
   });
 });
 
-test('what fills a gap while kept pages are posted is not waited for', async () => {
+test('an entry that fills a gap while cached pages are posted is sent without a wait', async () => {
   for (const pause of numbers(0, 40).map((step) => step * 5)) {
     const w = worldOf();
     await run(w, async () => {
@@ -130,7 +130,7 @@ test('what fills a gap while kept pages are posted is not waited for', async () 
       await w.idle();
       const silent = { ...w.log, hint: async () => {} };
       for (const n of numbers(0, 7)) await append(silent, requestOf([n, BIG]));
-      // A publish that is slow between its two writes, and one beyond it.
+      // A publish that is slow between its two writes, and one behind it.
       let isClaimed = false;
       const slow = append(
         {
@@ -158,7 +158,7 @@ test('what fills a gap while kept pages are posted is not waited for', async () 
   }
 });
 
-test('whoever has unsubscribed gets nothing more, also if an earlier unsubscribe came late and took the note away', async () => {
+test('a client that has unsubscribed gets nothing more, also if an earlier unsubscribe came late and removed the note', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -186,7 +186,7 @@ test('whoever has unsubscribed gets nothing more, also if an earlier unsubscribe
   });
 });
 
-test('an unsubscribe ends what was begun just before, where another clock was a little ahead', async () => {
+test('an unsubscribe ends a subscription that began just before it by a clock that is a little ahead', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();

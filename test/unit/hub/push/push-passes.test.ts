@@ -1,5 +1,5 @@
 /**
- * Rounds of the push that follow one another closely: what one leaves to the next, and who comes in between
+ * Passes of the push that follow one another closely: what one leaves to the next, and clients that come in between
  * (PROTOCOL.md §12.4).
  * @module
  */
@@ -21,7 +21,7 @@ import {
 
 const BIG = 'x'.repeat(25_000);
 
-test('what is published while kept pages are posted is not forgotten', async () => {
+test('messages that are published while cached pages are posted are not forgotten', async () => {
   for (const pause of numbers(0, 40).map((step) => step * 5)) {
     const w = worldOf();
     await run(w, async () => {
@@ -45,7 +45,7 @@ test('what is published while kept pages are posted is not forgotten', async () 
   }
 });
 
-test('a client that is slow, and takes everything, does not keep the others waiting', async () => {
+test('a slow client that takes everything does not delay the others', async () => {
   const w = worldOf();
   await run(w, async () => {
     const [fine, slow] = [await w.client(), await w.client()];
@@ -69,7 +69,7 @@ test('a client that is slow, and takes everything, does not keep the others wait
   });
 });
 
-test('everyone is told that a channel is closed, also across slots that hold nothing', async () => {
+test('every client is told that a channel is closed, also behind sealed slots', async () => {
   const empty = {
     channel: CHANNEL,
     contentType: 'application/json',
@@ -100,7 +100,7 @@ test('everyone is told that a channel is closed, also across slots that hold not
   }
 });
 
-test('a channel that is made anew under its name can be closed again', async () => {
+test('a channel that is created again under its name can be closed again', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -118,7 +118,7 @@ test('a channel that is made anew under its name can be closed again', async () 
   });
 });
 
-test('an owner to whom people come all the time hands on in time', async () => {
+test('an owner that new subscribers keep busy hands over in time', async () => {
   const w = worldOf();
   const longest = longestOwnership(w);
   await run(w, async () => {
@@ -135,7 +135,7 @@ test('an owner to whom people come all the time hands on in time', async () => {
   });
 }, 60_000);
 
-test('who subscribes anew when he is told that his subscription has ended is subscribed', async () => {
+test('a client that subscribes again when it is told that its subscription has ended is subscribed', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -145,7 +145,7 @@ test('who subscribes anew when he is told that his subscription has ended is sub
     await w.sleep(10_000);
     client.posted = undefined;
     let again: Promise<unknown> | undefined;
-    // He answers the error at once, and what removes the old subscription takes its time.
+    // The client answers the error at once, and the removal of the old subscription is slow.
     around(storesOf(w).subscriptions, 'remove', (original) => async (...args) => {
       again ??= w.subscribe(client, 'many/*', 'now');
       await w.sleep(300);
@@ -162,7 +162,7 @@ test('who subscribes anew when he is told that his subscription has ended is sub
   });
 });
 
-test('a table that is busy twice in a row delays a message by seconds, not until it comes back', async () => {
+test('a table that is busy twice in a row delays a message by seconds, not by the visibility timeout', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -191,7 +191,7 @@ test('a table that is busy twice in a row delays a message by seconds, not until
   });
 });
 
-test('sixty clients that take nothing are looked at together', async () => {
+test('sixty clients that take nothing share their looks', async () => {
   const w = worldOf();
   await run(w, async () => {
     const clients = await Promise.all(numbers(0, 60).map(() => w.client()));

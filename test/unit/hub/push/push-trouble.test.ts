@@ -1,6 +1,6 @@
 /**
- * The push in trouble: busy tables, slow sockets, lost answers, callers who make things up. None of it may cost anybody
- * else a message, or go on for ever (PROTOCOL.md §12.4).
+ * The push under failures: busy tables, slow sockets, lost answers, callers with invented offsets. None of it may cost another
+ * client a message, or go on for ever (PROTOCOL.md §12.4).
  * @module
  */
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ import {
   worldOf,
 } from '../../../support/domain/push-trouble.ts';
 
-test('more than a thousand subscribers are split once, not again with each message', async () => {
+test('a pattern with more than a thousand subscribers is split once, not again with each message', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const _ of numbers(0, 1_001)) await w.subscribe(await w.client(), CHANNEL, 'now');
@@ -32,7 +32,7 @@ test('more than a thousand subscribers are split once, not again with each messa
   });
 }, 60_000);
 
-test('an offset that nobody was given is refused, also in a slot that is still empty', async () => {
+test('an offset that the hub never gave is refused, also in a slot that is still empty', async () => {
   const w = worldOf();
   await run(w, async () => {
     const honest = await w.client();
@@ -54,7 +54,7 @@ test('an offset that nobody was given is refused, also in a slot that is still e
   });
 });
 
-test('a place that is none stops nobody else', async () => {
+test('an own cursor at an offset that never was stops no other member', async () => {
   const w = worldOf();
   await run(w, async () => {
     const [honest, odd] = [await w.client(), await w.client()];
@@ -65,7 +65,7 @@ test('a place that is none stops nobody else', async () => {
     const members = await w.listeners.subscriptions.members(set);
     const row = members.find(({ connection }) => connection === odd.id);
     const { next = 0 } = (await w.log.channels.get(CHANNEL)) ?? {};
-    const place = {
+    const own = {
       at: { entry: next - 1, index: 777 },
       isUnsure: false,
       backoffs: 0,
@@ -73,21 +73,21 @@ test('a place that is none stops nobody else', async () => {
       term: 0,
     };
     if (!row) throw new Error('the subscription is not there');
-    await w.listeners.subscriptions.move(set, row, CHANNEL, place);
+    await w.listeners.subscriptions.move(set, row, CHANNEL, own);
     await publish(w.log, 2);
     await w.idle();
     expect([honest.taken.get(CHANNEL), w.failures]).toEqual([[1, 2], []]);
   });
 });
 
-test('the owner of a channel that is never quiet hands it on in time, and nobody waits for that', async () => {
+test('the owner of a channel that is never quiet hands over in time, and no client waits for that', async () => {
   for (const [rate, memberMs] of [
     [100, 15],
     [30, 150],
   ] as const) {
     const w = worldOf();
     const longest = longestOwnership(w);
-    // As long as a large set takes to post to.
+    // As long as posts to a large shard take.
     around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       await w.sleep(memberMs);
       return await original(set);
@@ -116,7 +116,7 @@ test('the owner of a channel that is never quiet hands it on in time, and nobody
   }
 }, 60_000);
 
-test('a gap that cannot be sealed yet costs a look now and then, not a loop', async () => {
+test('a gap that cannot be sealed yet costs a few looks, not a loop', async () => {
   const w = worldOf();
   await run(w, async () => {
     await publish(w.log, 1);
@@ -134,7 +134,7 @@ test('a gap that cannot be sealed yet costs a look now and then, not a loop', as
   });
 });
 
-test('an owner that fails has stopped posting before anybody else begins', async () => {
+test('an owner that fails has stopped posting before another process begins', async () => {
   for (const late of numbers(2, 80).map((step) => step * 5)) {
     const w = worldOf();
     await run(w, async () => {
@@ -142,7 +142,7 @@ test('an owner that fails has stopped posting before anybody else begins', async
       for (const client of [a, b]) await w.subscribe(client, CHANNEL, 'now');
       await publish(w.log, 0);
       await w.idle();
-      // One cannot take a frame, the table is busy when that is noted, and a post to the other takes its time.
+      // One client cannot take a frame, the table is busy when the backoff is written, and a post to the other client is slow.
       a.posted = () => {
         a.posted = undefined;
         return 'busy';
@@ -153,7 +153,7 @@ test('an owner that fails has stopped posting before anybody else begins', async
         if (refusals-- > 0) throw new Error('throttled');
         return await original(...args);
       });
-      // Six at once for the owner that fails, and one more for whoever comes after it.
+      // Six at once for the owner that fails, and one more for the owner that follows.
       const withheld: Parameters<typeof w.log.hint>[0][] = [];
       const { hint } = w.log;
       const silent = { ...w.log, hint: async (one: (typeof withheld)[0]) => void withheld.push(one) };
@@ -168,7 +168,7 @@ test('an owner that fails has stopped posting before anybody else begins', async
   }
 });
 
-test('who subscribed where the clock is ahead loses nothing behind a gap', async () => {
+test('a client whose subscription has a clock that is ahead loses nothing behind a gap', async () => {
   const w = worldOf();
   await run(w, async () => {
     await publish(w.log, 1);
@@ -188,7 +188,7 @@ test('who subscribed where the clock is ahead loses nothing behind a gap', async
   });
 });
 
-test('an owner whose letting go was answered too late for the SDK has left word all the same', async () => {
+test('an owner whose release was answered too late for the SDK has sent its job all the same', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const n of numbers(0, 200)) await append(w.log, requestOf([n, 'x'.repeat(30_000)]));
@@ -212,7 +212,7 @@ test('an owner whose letting go was answered too late for the SDK has left word 
   });
 });
 
-test('a client that takes nothing is tried less and less often, and does not slow the others down', async () => {
+test('a client that takes nothing is tried less and less often, and does not delay the others', async () => {
   const w = worldOf();
   await run(w, async () => {
     const [stuck, fine] = [await w.client(), await w.client()];
@@ -239,7 +239,7 @@ test('a client that takes nothing is tried less and less often, and does not slo
   });
 });
 
-test('who is behind in too many channels of a pattern is told to read them himself', async () => {
+test('a client that is behind in too many channels of a pattern is told to read them itself', async () => {
   const w = worldOf();
   await run(w, async () => {
     const client = await w.client();
@@ -278,7 +278,7 @@ test('an unsubscribe that failed can be repeated', async () => {
   });
 });
 
-test('who stands past a slot that was lost is told once that the channel is closed', async () => {
+test('a client whose offset is behind a lost slot is told once that the channel is closed', async () => {
   const w = worldOf();
   await run(w, async () => {
     const old = await w.client();
@@ -295,7 +295,7 @@ test('who stands past a slot that was lost is told once that the channel is clos
   });
 });
 
-test('a long history is read about once for a replay', async () => {
+test('a long history is read about once for one subscriber', async () => {
   const w = worldOf();
   await run(w, async () => {
     for (const n of numbers(0, 100)) await append(w.log, requestOf([n, 'x'.repeat(25_000)]));
@@ -308,7 +308,7 @@ test('a long history is read about once for a replay', async () => {
     await w.idle();
     w.log.hook = hook;
     expect(client.taken.get(CHANNEL)).toHaveLength(200);
-    // Fifty entries a page in memory: two for the way, and one look at the end for each owner.
+    // The store in memory has fifty entries a page: two pages of history, and one look at the end for each owner.
     expect(pages).toBeLessThan(12);
   });
 });

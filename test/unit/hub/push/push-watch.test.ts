@@ -1,5 +1,5 @@
 /**
- * What a push tells of itself: how many messages arrived, and how late they were.
+ * What a push reports: how many messages have arrived, and how late they were.
  * @module
  */
 import { expect, test } from 'vitest';
@@ -7,8 +7,8 @@ import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
 import { run, worldOf } from '../../../support/domain/push-trouble.ts';
 import type { World } from '../../../support/domain/push-world.ts';
 
-/** Notes what is told. */
-function told(w: World): { delivered: number; readonly lags: number[] } {
+/** Records what is reported. */
+function reportsOf(w: World): { delivered: number; readonly lags: number[] } {
   const notes = { delivered: 0, lags: [] as number[] };
   w.watch = {
     delivered: (count) => {
@@ -19,10 +19,10 @@ function told(w: World): { delivered: number; readonly lags: number[] } {
   return notes;
 }
 
-test('messages are counted once for each who gets them, however many are in a frame', async () => {
+test('messages are counted once for each client that gets them, however many are in a frame', async () => {
   const w = worldOf();
   await run(w, async () => {
-    const notes = told(w);
+    const notes = reportsOf(w);
     for (const client of [await w.client(), await w.client()]) await w.subscribe(client, CHANNEL, 'now');
     await publish(w.log, 1, 2, 3);
     await w.idle();
@@ -32,10 +32,10 @@ test('messages are counted once for each who gets them, however many are in a fr
   });
 });
 
-test('the lag is from the write to the last who takes it, also for the first message after a subscription', async () => {
+test('the lag lasts from the write to the last client that takes it, also for the first message after a subscription', async () => {
   const w = worldOf();
   await run(w, async () => {
-    const notes = told(w);
+    const notes = reportsOf(w);
     const [one, slow] = [await w.client(), await w.client()];
     for (const client of [one, slow]) await w.subscribe(client, CHANNEL, 'now');
     await publish(w.log, 'first');
@@ -52,12 +52,12 @@ test('the lag is from the write to the last who takes it, also for the first mes
   });
 });
 
-test('a replay is delivered and has no lag, and neither has who could take nothing', async () => {
+test('history is delivered and has no lag, and neither has a client that could take nothing', async () => {
   const w = worldOf();
   await run(w, async () => {
     await publish(w.log, 1, 2);
     await w.sleep(60_000);
-    const notes = told(w);
+    const notes = reportsOf(w);
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'beginning');
     await w.idle();

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12.3 and §12.4: everyone on a socket gets everything once and in order, in virtual time.
+ * PROTOCOL.md §12.3 and §12.4: every subscriber on a socket gets every message once and in order. In virtual time.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ const run = async (world: World, work: () => Promise<void>) => await world.time.
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
 describe('a subscriber', () => {
-  test('with an offset gets what was there, then what comes, contiguously', async () => {
+  test('with an offset gets the history, then live messages, contiguously', async () => {
     const w = worldOf();
     await run(w, async () => {
       for (const n of numbers(0, 10)) await publish(w.log, n);
@@ -31,7 +31,7 @@ describe('a subscriber', () => {
     });
   });
 
-  test('from now on gets what comes and nothing else', async () => {
+  test('from now on gets live messages and no history', async () => {
     const w = worldOf();
     await run(w, async () => {
       await publish(w.log, 'before');
@@ -45,7 +45,7 @@ describe('a subscriber', () => {
     });
   });
 
-  test('may come before the channel', async () => {
+  test('may come before the channel exists', async () => {
     for (const from of ['now', 'beginning', BEGINNING] as const) {
       const w = worldOf();
       await run(w, async () => {
@@ -79,7 +79,7 @@ describe('a subscriber', () => {
     }
   });
 
-  test('is told nothing after it unsubscribed, and subscribing twice changes nothing', async () => {
+  test('gets nothing after it unsubscribed, and a second subscription changes nothing', async () => {
     const w = worldOf();
     await run(w, async () => {
       const client = await w.client();
@@ -121,7 +121,7 @@ describe('a subscriber', () => {
     });
   });
 
-  test('whose connection is gone is forgotten with all its subscriptions at the next message', async () => {
+  test('whose connection is gone is removed with all its subscriptions at the next message', async () => {
     const w = worldOf();
     await run(w, async () => {
       const stays = await w.client();
@@ -160,7 +160,7 @@ describe('a subscriber', () => {
     });
   });
 
-  test('learns that the channel is closed, with the last message or without, once', async () => {
+  test('is told once that the channel is closed, with the last message or without it', async () => {
     for (const last of [[], ['bye']]) {
       const w = worldOf();
       await run(w, async () => {
@@ -183,7 +183,7 @@ describe('a subscriber', () => {
     }
   });
 
-  test('behind a gap gets what is beyond it when the gap is sealed, without another publish', async () => {
+  test('before a gap gets what is beyond it when the gap is sealed, without another publish', async () => {
     const w = worldOf();
     await run(w, async () => {
       const client = await w.client();
@@ -201,7 +201,7 @@ describe('a subscriber', () => {
     });
   });
 
-  test('of a channel that was deleted and made anew is told by a from that is not the last next', async () => {
+  test('of a channel that was deleted and created again sees it by a `from` that is not the last `next`', async () => {
     const w = worldOf();
     await run(w, async () => {
       const client = await w.client();
@@ -210,16 +210,16 @@ describe('a subscriber', () => {
       await w.idle();
       await w.sleep(1_000);
       await remove(w.log, CHANNEL);
-      await publish(w.log, 'anew');
+      await publish(w.log, 'again');
       await w.idle();
       expect(client.breaks).toHaveLength(1);
-      expect(client.frames.at(-1)).toMatchObject({ messages: ['anew'] });
+      expect(client.frames.at(-1)).toMatchObject({ messages: ['again'] });
     });
   });
 });
 
-describe('what a frame carries', () => {
-  test('text and bytes of channels that are not JSON, and an announcement of what is too large', async () => {
+describe('a frame has', () => {
+  test('text and bytes of channels that are not JSON, and an announcement of a message that is too large', async () => {
     const w = worldOf();
     const make = async (channel: string, contentType: string, body: Buffer) =>
       await create(w.log, {
@@ -246,7 +246,7 @@ describe('what a frame carries', () => {
     });
   });
 
-  test('the very text that was published', async () => {
+  test('the text of a message as it was published', async () => {
     const w = worldOf();
     await run(w, async () => {
       const texts: string[] = [];
@@ -261,7 +261,7 @@ describe('what a frame carries', () => {
     });
   });
 
-  test('many small messages in one, 32 KB at most', async () => {
+  test('many small messages, up to 32 KB', async () => {
     const w = worldOf();
     await run(w, async () => {
       for (const n of numbers(0, 300)) await publish(w.log, { n, pad: 'x'.repeat(500) });
@@ -278,7 +278,7 @@ describe('what a frame carries', () => {
 });
 
 describe('under load', () => {
-  test('a thousand who join at random moments all get contiguous frames, without repair', async () => {
+  test('a thousand clients that join at random moments get contiguous frames, without a repair', async () => {
     const random = seededRandom(SEED);
     for (let at = 0; at < 50; at++) {
       const w = pushWorld({ random, latencyMs: 1 + Math.floor(random() * 20), duplicates: 0.2 });
@@ -309,7 +309,7 @@ describe('under load', () => {
     }
   });
 
-  test('a burst becomes few frames once the owner is behind', async () => {
+  test('a burst becomes few frames when the owner is behind', async () => {
     const w = worldOf({ latencyMs: 40 });
     await run(w, async () => {
       const client = await w.client();
@@ -323,7 +323,7 @@ describe('under load', () => {
     });
   });
 
-  test('who cannot take frames is not waited for, and goes on from where it was', async () => {
+  test('a client that cannot take frames delays no other, and goes on from its own cursor', async () => {
     const w = worldOf();
     await run(w, async () => {
       const [slow, fast] = [await w.client(), await w.client()];
@@ -340,7 +340,7 @@ describe('under load', () => {
     });
   });
 
-  test('posts that fail at random, hints doubled and late: everything arrives, and no frame breaks the rule', async () => {
+  test('with posts that fail at random, and hints that are doubled and late, everything arrives, and no frame breaks the rule', async () => {
     const random = seededRandom(SEED);
     for (let at = 0; at < 40; at++) {
       const posted = () => (random() < 0.1 ? (random() < 0.5 ? 'busy' : 'unsure') : 'sent');
@@ -363,7 +363,7 @@ describe('under load', () => {
 });
 
 describe('an owner that dies', () => {
-  test('at any of its calls: another takes over, everything arrives, and no frame breaks the rule', async () => {
+  test('at any of its calls is followed by another; everything arrives, and no frame breaks the rule', async () => {
     let calls = 1;
     let dropped = 0;
     for (let crashAt = 1; crashAt <= calls; crashAt++) {
@@ -394,7 +394,7 @@ describe('an owner that dies', () => {
     expect(dropped).toBeGreaterThan(0);
   }, 60_000);
 
-  test('or only sleeps past its lease commits nothing', async () => {
+  test('or only sleeps past the end of its lease commits nothing', async () => {
     const w = worldOf();
     await run(w, async () => {
       const shard = { channel: CHANNEL, pattern: CHANNEL, shard: 0 };

@@ -1,6 +1,6 @@
 /**
- * Relays by many processes at once, in virtual time. Whichever calls the topic refuses, and whichever process gets a message, the
- * topic gets a hint of the last publish in the end (docs/adr/0012).
+ * Relays by many processes at once, in virtual time. The topic may refuse any call, and any process may get a message: in the end the
+ * topic gets a hint of the last publish (docs/adr/0012).
  * @module
  */
 import fc from 'fast-check';
@@ -11,14 +11,14 @@ import { formatOffset, type Position } from '../../../../protocol/offset.ts';
 import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
 import { memoryLog } from '../../../support/domain/memory-log.ts';
 
-/** Publishes of so many processes, within so many milliseconds. */
+/** Number of processes that publish, and the time within which they do, in milliseconds. */
 const PUBLISHERS = 3;
 const WITHIN_MS = 20_000;
 const PUSHES = 3;
 
 interface Message {
   readonly relay: Relay;
-  /** When it can be received at the earliest. */
+  /** Earliest time at which it can be received. */
   readonly at: number;
 }
 
@@ -27,7 +27,7 @@ const run = fc.record({
     fc.record({ at: fc.nat(WITHIN_MS), publisher: fc.nat(PUBLISHERS - 1), isRefused: fc.boolean() }),
     { minLength: 1, maxLength: 40 },
   ),
-  /** By the order in which relays are received: which process, whether the topic is busy, whether it comes twice. */
+  /** For each relay that is received, in order: its process, whether the topic is busy, whether the relay comes twice. */
   receives: fc.infiniteStream(
     fc.record({
       push: fc.nat(PUSHES - 1),
@@ -44,7 +44,7 @@ test('the topic gets a hint of the last publish in the end', async () => {
       const log = memoryLog();
       const start = log.now;
       const queue: Message[] = [];
-      let told = '';
+      let published = '';
       let isBusy = false;
       const draw = () => random.next().value ?? 0;
       const pushes = Array.from({ length: PUSHES }, () =>
@@ -53,7 +53,7 @@ test('the topic gets a hint of the last publish in the end', async () => {
           random: draw,
           async topic({ offset }) {
             if (isBusy) throw new Refusal('unavailable', 'busy');
-            if (offset > told) told = offset;
+            if (offset > published) published = offset;
           },
           relays: {
             send: async (relay, delayMs) => void queue.push({ relay, at: log.now + delayMs }),
@@ -65,7 +65,7 @@ test('the topic gets a hint of the last publish in the end', async () => {
       const publishOne = async (publisher: number, isRefused: boolean): Promise<void> => {
         last = await publish(log, 'x');
         const due = publishers[publisher] ?? relaysDue();
-        if (!isRefused) told = formatOffset(last);
+        if (!isRefused) published = formatOffset(last);
         else if (!isUnderWay(due, CHANNEL, log.now)) {
           queue.push({ relay: { channel: CHANNEL, offset: last, tries: 0 }, at: log.now + RELAY_MS });
           due.set(CHANNEL, log.now + RELAY_MS);
@@ -89,11 +89,11 @@ test('the topic gets a hint of the last publish in the end', async () => {
         } else if (message) {
           queue.shift();
           log.now = Math.max(log.now, message.at);
-          // After so many attempts the topic has time.
+          // After that many attempts the topic accepts.
           await receive(message, steps > 300);
         }
       }
-      expect(told).toBe(last && formatOffset(last));
+      expect(published).toBe(last && formatOffset(last));
     }),
     { numRuns: 500 },
   );
