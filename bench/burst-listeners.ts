@@ -22,8 +22,12 @@ export interface Listener {
   readonly close: () => void;
 }
 
-/** Subscribes to the channel from now on. */
-export async function listen({ socketUrl, token }: BenchedHub, channel: string): Promise<Listener> {
+/** Subscribes to the channel from now on. @param arrived takes each frame as it comes */
+export async function listen(
+  { socketUrl, token }: BenchedHub,
+  channel: string,
+  arrived: (arrival: Arrival) => void = () => {},
+): Promise<Listener> {
   const socket = new WebSocket(socketUrl, ['tidings.v1', `bearer.${token}`]);
   let mine = '';
   let arrivals: Arrival[] = [];
@@ -43,7 +47,9 @@ export async function listen({ socketUrl, token }: BenchedHub, channel: string):
       if (said?.kind !== 'messages') return;
       const verdict = decideByOffset(mine, said.frame);
       if (verdict === 'next') mine = said.frame.next;
-      arrivals.push({ at, bytes: Buffer.byteLength(text), verdict, messages: said.frame.messages });
+      const arrival = { at, bytes: Buffer.byteLength(text), verdict, messages: said.frame.messages };
+      arrivals.push(arrival);
+      arrived(arrival);
     });
   });
   return {

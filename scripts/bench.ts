@@ -13,18 +13,20 @@ import { flood, sayFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, sayHop } from '../bench/hop.ts';
 import type { BenchedHub } from '../bench/hub.ts';
+import { path } from '../bench/path.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosDay, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './local-hub.ts';
 
-const HELP = `usage: npm run bench -- append | quota | hold | burst | hop | webhooks | flood | environments |
+const HELP = `usage: npm run bench -- path | append | quota | hold | burst | hop | webhooks | flood | environments |
                              fanout | shards
 
-Measures on this machine, the first eight on local stacks of their own, and prints medians and raw rounds. Compare the
+Measures on this machine, the first nine on local stacks of their own, and prints medians and raw rounds. Compare the
 ratios within a run, not the numbers of two runs.
 
+  path      one event to each transport: AWS calls, calls in a row, delay, dollars a million
   append    appends a second, p50 and p99, and AWS calls per append
   quota     publishes a second, p50 and p95 at the SNS quota of 300 a second, compared with a Region of 30,000 a second
   hold      500 held long polls: time from publish to answers, DynamoDB reads while they wait, memory
@@ -47,6 +49,7 @@ const FLOOD = { seconds: 20, publishesPerSecond: 20, maxHolds: 6 };
 const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 10_000 };
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
+  path: pathOfAnEvent,
   append: () => onHub(append),
   quota: onTwoRegions,
   hold: () => onHub(hold),
@@ -90,6 +93,22 @@ async function hopOnHarshHub(): Promise<void> {
     // A stream goes on for its whole life after its reader has hopped on, as on Lambda.
     { 'tidings:streamSeconds': 5 },
   );
+}
+
+async function pathOfAnEvent(): Promise<void> {
+  const hub = await startHub({ context: UNTHROTTLED });
+  const { control } = hub.stack;
+  const late = (delayMs: number): string =>
+    JSON.stringify({ function: '', at: 'before', effect: { delayMs }, times: Number.MAX_SAFE_INTEGER });
+  const delay = async (ms: number): Promise<void> => {
+    if (ms > 0) await fetch(`${control}/faults`, { method: 'POST', body: late(ms) });
+    else await fetch(`${control}/faults`, { method: 'DELETE' });
+  };
+  try {
+    await path({ ...benched(hub), delay });
+  } finally {
+    await hub.close();
+  }
 }
 
 async function onTwoRegions(): Promise<void> {

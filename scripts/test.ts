@@ -2,136 +2,174 @@
  * `npm test`: everything, ending in one line. `npm run check` and `npm run format` are its first step alone.
  * @module
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { createReadStream, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { checkWords } from './prose/find-words.ts';
 import { judgeConformance, type TestCounts } from './verdicts/conformance.ts';
 import { unusedGrants } from './verdicts/grants.ts';
 import { judgeThreats } from './verdicts/threats.ts';
 
-const HELP = `usage: npm test [-- PROJECT…]
+const HELP = `usage: npm test [-- PROJECT…] [--thorough]
 
-Formats and lint, types, then all tests: unit, contract, infra, local, flow, faults, commands, the Durable Streams
-conformance suite, and at last whether every grant of every role was used, and every threat of SECURITY.md tried. Named
-projects run alone, without the rest.
+Checks format, lint, types and plain words, then runs all tests: unit, contract, infra, local, flow, faults, commands, and
+the Durable Streams conformance suite. At the end it checks that every grant of every role was used, and every threat of
+SECURITY.md tested. Named projects run alone.
 
+  --thorough                        runs all cases of the random tests; without it a tenth of them runs
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
 
 /** The projects of vitest.config.ts, and what else can be named. */
 const PROJECTS = ['unit', 'contract', 'infra', 'local', 'flow', 'faults', 'commands'];
 
+/** Starts whole hubs on one port, one after the other, and mostly waits for them. So it runs beside all other tests. */
+const BESIDE = 'commands';
+
 const RESULTS = resolve('.tidings/test');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const args = process.argv.slice(2);
-if (args.includes('--help')) say(HELP);
-else if (args[0] === 'format') process.exitCode = run('biome', 'check', '--write', '.') ? 0 : 1;
-else if (args[0] === 'check') finish(check());
-else if (args.length > 0) finish(...some(args));
-else finish(check(), tests([]), conformance(), grants(), threats());
+const names = process.argv.slice(2).filter((arg) => arg !== '--thorough');
+if (process.argv.includes('--thorough')) process.env.THOROUGH = 'true';
+if (names.includes('--help')) say(HELP);
+else if (names[0] === 'format') process.exitCode = (await run('biome', ['check', '--write', '.'])) ? 0 : 1;
+else if (names[0] === 'check') finish(await check());
+else if (names.length > 0) finish(...(await some()));
+else finish(await check(), ...(await everything()), await grants(), await threats());
 
-function some(names: readonly string[]): TestCounts[] {
+async function some(): Promise<TestCounts[]> {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
   if (unknown !== undefined) {
     say(`tidings: no tests are named ${unknown}; there are ${PROJECTS.join(', ')} and conformance`);
     return [{ passed: 0, failed: 1 }];
   }
+  forgetResults();
   const projects = names.filter((name) => name !== 'conformance');
   return [
-    ...(projects.length > 0 ? [tests(projects)] : []),
-    ...(names.includes('conformance') ? [conformance()] : []),
+    ...(projects.length > 0 ? [await tests('tests', projects)] : []),
+    ...(names.includes('conformance') ? [await conformance()] : []),
   ];
 }
 
-function check(): TestCounts {
+/** Two vitest processes beside each other. The output of the second one is printed when both have ended. */
+async function everything(): Promise<TestCounts[]> {
+  forgetResults();
+  const log = resolve(RESULTS, `${BESIDE}.log`);
+  const output = openSync(log, 'w');
+  const others = PROJECTS.filter((name) => name !== BESIDE);
+  const counts = await Promise.all([
+    tests('tests', others),
+    tests(BESIDE, [BESIDE], output).then(async (first) => add(first, await conformance(output))),
+  ]);
+  for await (const chunk of createReadStream(log)) process.stdout.write(chunk);
+  return counts;
+}
+
+async function check(): Promise<TestCounts> {
   return add(
-    step('format and lint', () => tallyOf(run('biome', 'ci', '--error-on-warnings', '.'))),
-    step('types', () => tallyOf(run('tsc'))),
+    await step('format and lint', () => passes('biome', ['ci', '--error-on-warnings', '.'])),
+    await step('types', () => passes('tsc', [])),
+    await step('plain words', async () => checkWords(resolve('.'))),
   );
 }
 
-function tests(projects: readonly string[]): TestCounts {
-  rmSync(resolve('.tidings/grants'), { recursive: true, force: true });
-  return step('tests', () => vitest('tests', ...projects.flatMap((name) => ['--project', name])).tally);
+function tests(name: string, projects: readonly string[], output?: number): Promise<TestCounts> {
+  const selected = projects.flatMap((project) => ['--project', project]);
+  const options = ['--reporter=default', '--reporter=json', ...selected];
+  return step(name, async () => (await vitest(name, options, output)).counts);
 }
 
 /** What fails in the foreign suite must be what is listed, no more and no less. */
-function conformance(): TestCounts {
-  return step('Durable Streams conformance', () => {
-    const { report } = vitest('conformance', '--config', 'test/conformance/vitest.config.ts', '--silent');
+function conformance(output?: number): Promise<TestCounts> {
+  return step('Durable Streams conformance', async () => {
+    // Failures are expected in this suite. So people get the summary of the judge, and not that of vitest.
+    const options = ['--reporter=json', '--config', 'test/conformance/vitest.config.ts', '--silent'];
+    const { report } = await vitest('conformance', options, output);
     const { tally, lines } = judgeConformance(report);
     for (const line of lines) say(line);
     return tally;
   });
 }
 
-function grants(): TestCounts {
-  return step('grants', () => {
+function grants(): Promise<TestCounts> {
+  return step('grants', async () => {
     const { used, unused } = unusedGrants();
     for (const grant of unused) say(`never used in the whole run: ${grant}`);
     return { passed: used, failed: unused.length + (used === 0 ? 1 : 0) };
   });
 }
 
-function threats(): TestCounts {
-  return step('threats', () => {
-    const file = resolve(RESULTS, 'tests.json');
-    const { tally, lines } = judgeThreats(
-      existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined,
-    );
+function threats(): Promise<TestCounts> {
+  return step('threats', async () => {
+    const { tally, lines } = judgeThreats(['tests', BESIDE].map(reportOf));
     for (const line of lines) say(line);
     return tally;
   });
 }
 
-function vitest(
+async function vitest(
   name: string,
-  ...more: readonly string[]
-): { readonly report: unknown; readonly tally: TestCounts } {
-  const file = resolve(RESULTS, `${name}.json`);
-  // A suite in which failures are expected is judged by its report; people get the summary of the judge.
-  const reporters = name === 'tests' ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
-  mkdirSync(RESULTS, { recursive: true });
-  rmSync(file, { force: true });
-  const ok = run('vitest', 'run', ...reporters, `--outputFile.json=${file}`, ...more);
-  if (!existsSync(file)) return { report: undefined, tally: { passed: 0, failed: 1 } };
-  const report: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  options: readonly string[],
+  output?: number,
+): Promise<{ readonly report: unknown; readonly counts: TestCounts }> {
+  const ok = await run('vitest', ['run', `--outputFile.json=${fileOf(name)}`, ...options], output);
+  const report = reportOf(name);
+  if (report === undefined) return { report, counts: { passed: 0, failed: 1 } };
   const counts = typeof report === 'object' && report !== null ? report : {};
   const { numPassedTests, numFailedTests } = { numPassedTests: 0, numFailedTests: 0, ...counts };
   // A run can also fail outside its tests: an unhandled rejection, a file that does not load.
   return {
     report,
-    tally: { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests) },
+    counts: { passed: numPassedTests, failed: ok ? numFailedTests : Math.max(1, numFailedTests) },
   };
 }
 
-function run(program: string, ...programArgs: readonly string[]): boolean {
-  return spawnSync(program, programArgs, { stdio: 'inherit' }).status === 0;
+function fileOf(name: string): string {
+  return resolve(RESULTS, `${name}.json`);
 }
 
-function step(name: string, work: () => TestCounts): TestCounts {
+/** Returns what vitest wrote of a run; undefined if it wrote nothing. */
+function reportOf(name: string): unknown {
+  return existsSync(fileOf(name)) ? JSON.parse(readFileSync(fileOf(name), 'utf8')) : undefined;
+}
+
+/** An earlier run proves nothing for this one. */
+function forgetResults(): void {
+  for (const directory of [RESULTS, resolve('.tidings/grants')])
+    rmSync(directory, { recursive: true, force: true });
+  mkdirSync(RESULTS, { recursive: true });
+}
+
+/** Returns true if the program succeeds. @param output where it writes; by default the terminal */
+function run(program: string, args: readonly string[], output: number | 'inherit' = 'inherit') {
+  const child = spawn(program, args, { stdio: ['inherit', output, output] });
+  return new Promise<boolean>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve(status === 0));
+  });
+}
+
+async function passes(program: string, args: readonly string[]): Promise<TestCounts> {
+  return (await run(program, args)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+async function step(name: string, work: () => Promise<TestCounts>): Promise<TestCounts> {
   say(`\n── ${name}`);
   const started = performance.now();
-  const tally = work();
-  say(
-    `── ${name}: ${tally.passed} passed, ${tally.failed} failed, ${((performance.now() - started) / 1_000).toFixed(1)} s`,
-  );
-  return tally;
+  const { passed, failed } = await work();
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+  say(`── ${name}: ${passed} passed, ${failed} failed, ${seconds} s`);
+  return { passed, failed };
 }
 
-function tallyOf(ok: boolean): TestCounts {
-  return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-}
-
-function add(...tallies: readonly TestCounts[]): TestCounts {
+function add(...counts: readonly TestCounts[]): TestCounts {
   return {
-    passed: tallies.reduce((sum, { passed }) => sum + passed, 0),
-    failed: tallies.reduce((sum, { failed }) => sum + failed, 0),
+    passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+    failed: counts.reduce((sum, { failed }) => sum + failed, 0),
   };
 }
 
-function finish(...tallies: readonly TestCounts[]): void {
-  const { passed, failed } = add(...tallies);
+function finish(...counts: readonly TestCounts[]): void {
+  const { passed, failed } = add(...counts);
   process.exitCode = failed === 0 ? 0 : 1;
   say(`\n${passed} passed, ${failed} failed`);
 }

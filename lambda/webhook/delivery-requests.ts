@@ -129,7 +129,9 @@ export async function readDelivery(
 export const deliveryNotFound = (): Refusal =>
   new Refusal('delivery_not_found', 'the endpoint has no such delivery, or not any more');
 
-/** Returns at most `limit` deliveries, the latest published first, and the `after` of the next page if there may be more. */
+/**
+ * Returns at most `limit` deliveries, the latest published first, and the `after` of the next page if there may be more.
+ */
 export async function listDeliveries(
   { deliveries, clock }: Managing,
   endpoint: Endpoint,
@@ -173,7 +175,10 @@ async function endOf({ log }: Managing, { streamId, next, floor }: Channel): Pro
   return { entry: last ? last.slot + 1 : floor, index: 0 };
 }
 
-/** Returns where a replay begins. @throws Refusal offset_gone for an offset that left the log, or of another life of the channel */
+/**
+ * Returns where a replay begins.
+ * @throws Refusal offset_gone for an offset that left the log, or of another life of the channel
+ */
 async function startOf(
   { log }: Managing,
   channel: Channel,

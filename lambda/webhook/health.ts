@@ -3,7 +3,7 @@
  * (PROTOCOL.md §13.4). All times are milliseconds since 1970.
  * @module
  */
-import type { Health } from './webhook-ports.ts';
+import type { Health } from './webhook-stores.ts';
 
 /** The health of an endpoint that has never failed. */
 export const HEALTHY: Health = {

@@ -11,7 +11,8 @@ import { settleAll } from '../hub/settle-all.ts';
 import { askHandshake, wakeOwner } from './delivery-requests.ts';
 import type { Endpoint } from './endpoint.ts';
 import { healthSince } from './health.ts';
-import type { Health, Managing } from './webhook-ports.ts';
+import type { Managing } from './webhook-ports.ts';
+import type { Health } from './webhook-stores.ts';
 
 /** What the caller decides about an endpoint. */
 export type Settings = Pick<
@@ -27,6 +28,7 @@ export interface Change extends Partial<Settings> {
 
 /** An endpoint and its secret, for the only two answers that show it: to creation and to rotation. */
 export interface WithSecret {
+  /** The endpoint after the change. */
   readonly endpoint: Endpoint;
   /** `whsec_` and base64. */
   readonly secret: string;
@@ -125,7 +127,10 @@ export async function readEndpoint({ endpoints }: Managing, id: string, sees: Se
   throw notFound();
 }
 
-/** Returns the refusal for an endpoint that does not exist or is not visible. Both read alike, so that ids cannot be tested. */
+/**
+ * Returns the refusal for an endpoint that does not exist or is not visible. Both read alike, so that ids cannot be
+ * tested.
+ */
 export const notFound = (): Refusal =>
   new Refusal('webhook_not_found', 'no such endpoint, or not one of yours');
 

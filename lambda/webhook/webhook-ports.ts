@@ -1,168 +1,17 @@
 /**
- * The ports of the webhook domain: what it needs from AWS, the clock, the network and the source of randomness.
- * All times are milliseconds since 1970. All reads of the stores see every write that was answered before.
- * Every method of a store may throw a Refusal `unavailable` when the store is busy.
+ * The other ports of the webhook domain, and the dependencies of each of its parts: what it needs from AWS, the clock, the
+ * network and the source of randomness. All times are milliseconds since 1970.
  * @module
  */
-import type { Position } from '../../protocol/offset.ts';
 import type { Timer } from '../hub/hold/held-read.ts';
 import type { Clock, Log, NewId } from '../hub/log/log-ports.ts';
-import type { Lease } from '../hub/push/push-ports.ts';
-import type { Delivery, DeliveryStatus, ErrorClass } from './delivery/delivery.ts';
-import type { DeliveryTask } from './delivery/delivery-task.ts';
-import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
-
-/** The endpoints, and the patterns by which they are registered. */
-export interface EndpointStore {
-  /** Stores a new endpoint. */
-  create(endpoint: Endpoint): Promise<void>;
-  /** Returns the endpoint; undefined if there is none with this id. */
-  get(id: string): Promise<Endpoint | undefined>;
-  /** Returns at most `most` endpoints whose id is after `after`, in the order of their ids. */
-  page(
-    after: string,
-    most: number,
-  ): Promise<{ readonly endpoints: readonly Endpoint[]; readonly more: boolean }>;
-  /** Replaces the previous version (`version - 1`). Returns false if another change came first, or the endpoint is gone. */
-  replace(endpoint: Endpoint): Promise<boolean>;
-  /** Removes the endpoint. Does nothing if there is none. */
-  remove(id: string): Promise<void>;
-  /** Registers the endpoint for channels that match the pattern, from `since` on. An earlier moment stays. */
-  listen(id: string, pattern: string, since: number): Promise<void>;
-  /** Removes a registration that was made at or before `by`. A late write therefore keeps a newer registration. */
-  unlisten(id: string, pattern: string, by: number): Promise<void>;
-  /** Returns the endpoints that are registered for any of the patterns, each with its earliest `since`. */
-  listeners(patterns: readonly string[]): Promise<ReadonlyMap<string, number>>;
-}
-
-/** How far the messages of a channel were handed to the endpoints that listen to it. */
-export interface DispatchCursor {
-  /** The life of the channel that the position belongs to. */
-  readonly streamId: string;
-  /** The position of the first message that was not handed over yet. */
-  readonly at: Position;
-}
-
-/** The dispatch cursors, one for each channel. */
-export interface DispatchCursorStore {
-  /** Returns the cursor of the channel; undefined if there is none. */
-  get(channel: string): Promise<DispatchCursor | undefined>;
-  /** Moves the cursor. Within one stream it never moves back. */
-  move(channel: string, cursor: DispatchCursor, now: number): Promise<void>;
-}
-
-/** One page of the log of deliveries. */
-export interface DeliveryPage {
-  readonly deliveries: readonly Delivery[];
-  /** The id of the last delivery that was read; undefined if there are no more. */
-  readonly last: string | undefined;
-}
-
-/** The tasks and the deliveries of each endpoint. */
-export interface DeliveryStore {
-  /** Adds a task, or replaces the one with the same `id` and `due` to note its progress. */
-  putTask(endpoint: string, task: DeliveryTask): Promise<void>;
-  /** Removes the task. Does nothing if it is not there. */
-  removeTask(endpoint: string, task: DeliveryTask): Promise<void>;
-  /**
-   * Returns at most `most` tasks that are due: first those that a person waits for, then the others, the longest due first.
-   * `next` is when the next task falls due; undefined if there is none, or if more tasks are due now.
-   */
-  dueTasks(
-    endpoint: string,
-    now: number,
-    most: number,
-  ): Promise<{ readonly tasks: readonly DeliveryTask[]; readonly next: number | undefined }>;
-  /** Returns the delivery; undefined if there is none with this id. */
-  get(endpoint: string, id: string): Promise<Delivery | undefined>;
-  /**
-   * Replaces the previous version (`version - 1`) of a delivery, or creates it (version 1). Returns false if another change
-   * came first; true also if this very change (`version` and `writer`) was made before.
-   */
-  put(endpoint: string, delivery: Delivery): Promise<boolean>;
-  /**
-   * Reads at most `most` deliveries in the order of their ids: those after `after` (forward) or before it (back). With
-   * `status`, returns only deliveries in this status, so that a page may hold fewer than `most`.
-   */
-  page(
-    endpoint: string,
-    query: {
-      readonly after: string;
-      readonly direction: 'forward' | 'back';
-      readonly status: DeliveryStatus | undefined;
-      readonly most: number;
-    },
-  ): Promise<DeliveryPage>;
-}
-
-/** How an endpoint is doing. Its owner stores it from one delivery pass to the next. */
-export interface Health {
-  /** Failures since the last success. */
-  readonly failures: number;
-  /** The moment of the first of them; undefined if there are none. */
-  readonly failingSince: number | undefined;
-  /** The moment of the last of them; 0 if there are none. */
-  readonly failedAt: number;
-  /** How often the circuit opened without a success between. */
-  readonly opens: number;
-  /** Until this moment nothing is sent, and no attempt is spent. */
-  readonly backoffUntil: number;
-  /** True if a notice said that the endpoint is failing. */
-  readonly isNotified: boolean;
-  /** The earliest start of the next delivery by the endpoint's own rate. */
-  readonly nextStartAt: number;
-}
-
-/** What an owner of an endpoint hands to the next one. */
-export interface EndpointState {
-  readonly health: Health;
-  /** When the postponed wake of the endpoint arrives; 0 if there is none. */
-  readonly wakeAt: number;
-  /** The id of this wake; empty if there is none. */
-  readonly wakeBy: string;
-}
-
-/** A lease that an owner holds now. */
-export interface HeldLease {
-  readonly owner: string;
-  /** The end of the lease. */
-  readonly until: number;
-  /** The id of the postponed wake, as the owner found it; empty if there is none. */
-  readonly wakeBy: string;
-}
-
-/** The leases of endpoints: one owner at a time serves an endpoint. */
-export interface LeaseStore {
-  /**
-   * Counts a request to look at the tasks of the endpoint. Returns the lease of the owner, which looks once more before it
-   * releases the lease; undefined if the endpoint has no owner.
-   */
-  ask(endpoint: string, now: number): Promise<HeldLease | undefined>;
-  /** Takes the lease if it is free or has run out. Returns undefined if another owner has it, or this owner released it. */
-  take(
-    endpoint: string,
-    lease: Lease,
-    now: number,
-  ): Promise<(EndpointState & { readonly asks: number }) | undefined>;
-  /** Stores the state and extends the lease to `until`. Returns the count of requests; undefined if the lease was lost. */
-  commit(endpoint: string, lease: Lease, state: EndpointState, until: number): Promise<number | undefined>;
-  /**
-   * Stores the state and releases the lease, unless the count of requests differs from `asks`. Without `asks` it is
-   * released in any case.
-   */
-  release(
-    endpoint: string,
-    lease: Lease,
-    state: EndpointState,
-    asks: number | undefined,
-    now: number,
-  ): Promise<'released' | 'asked' | 'lost'>;
-  /** Returns the health of the endpoint; HEALTHY if nothing was sent to it yet. */
-  health(endpoint: string): Promise<Health>;
-}
+import type { Delivery, ErrorClass } from './delivery/delivery.ts';
+import type { DisabledReason, Secrets } from './endpoint.ts';
+import type { DeliveryStore, DispatchCursorStore, EndpointStore, LeaseStore } from './webhook-stores.ts';
 
 /** One webhook request. The sender signs it. */
 export interface WebhookRequest {
+  /** The URL of the endpoint. */
   readonly url: string;
   /** The `webhook-id`. */
   readonly id: string;
@@ -170,7 +19,9 @@ export interface WebhookRequest {
   readonly at: number;
   /** The current secret, and during a rotation the previous one too. Each is `whsec_` and base64. */
   readonly secrets: readonly string[];
+  /** The content type of the body. */
   readonly contentType: string;
+  /** The body as text, which the signature covers. */
   readonly body: string;
 }
 
@@ -216,6 +67,7 @@ export type SendWake = (endpoint: string) => Promise<void>;
 
 /** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
 export interface Notice {
+  /** What happened. */
   readonly type: 'webhook.failing' | 'webhook.recovered' | 'webhook.disabled' | 'webhook.exhausted';
   /** The id of the endpoint. */
   readonly endpoint: string;
@@ -229,40 +81,55 @@ export interface Notice {
   readonly delivery?: string;
 }
 
-/** The dependencies of the functions that manage endpoints and leave tasks for them. */
-export interface Managing {
+/** The stores of endpoints, of their tasks and deliveries, and of their leases. */
+interface WebhookStores {
+  /** The endpoints and their registrations. */
   readonly endpoints: EndpointStore;
+  /** The tasks and the deliveries. */
   readonly deliveries: DeliveryStore;
+  /** The leases of owners. */
   readonly leases: LeaseStore;
+}
+
+/** The dependencies of the functions that manage endpoints and leave tasks for them. */
+export interface Managing extends WebhookStores {
+  /** Seals and opens secrets. */
   readonly sealer: SecretSealer;
+  /** The log, in which replays begin and end. */
   readonly log: Log;
+  /** Returns the time. */
   readonly clock: Clock;
+  /** Returns a new random id. */
   readonly newId: NewId;
+  /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
 }
 
 /** The dependencies of dispatch, which hands messages to endpoints. */
-export interface Dispatching {
-  readonly endpoints: EndpointStore;
+export interface Dispatching extends WebhookStores {
+  /** How far each channel was handed over. */
   readonly cursors: DispatchCursorStore;
-  readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+  /** The log, whose new messages are handed over. */
   readonly log: Log;
+  /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
   /** Sends dispatch back to the channel after `delayMs` milliseconds. */
   readonly lookAgain: (channel: string, delayMs: number) => Promise<void>;
 }
 
 /** The dependencies of the owner of an endpoint. */
-export interface Delivering {
-  readonly endpoints: EndpointStore;
-  readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+export interface Delivering extends WebhookStores {
+  /** Opens the secrets that sign. */
   readonly sealer: SecretSealer;
+  /** Sends requests to endpoints. */
   readonly sender: Sender;
+  /** The part of the log from which messages are read. */
   readonly log: Pick<Log, 'channels' | 'entries' | 'retentionMs'>;
+  /** Returns the time. */
   readonly clock: Clock;
+  /** Waits for an endpoint's rate. */
   readonly timer: Timer;
+  /** Returns a new random id. */
   readonly newId: NewId;
   /** Returns a number from 0 to 1, for the jitter of the retry schedule. */
   readonly random: () => number;

@@ -25,12 +25,12 @@ interface Ran {
   readonly passed: boolean;
 }
 
-/** @param report what vitest wrote of the run */
-export function judgeThreats(report: unknown): {
+/** @param reports what vitest wrote of its runs */
+export function judgeThreats(reports: readonly unknown[]): {
   readonly tally: TestCounts;
   readonly lines: readonly string[];
 } {
-  const ran = testsOf(report);
+  const ran = reports.flatMap(testsOf);
   const verdicts = threatsOf(JSON.parse(readFileSync(FILE, 'utf8'))).map((threat) => verdictOf(threat, ran));
   return {
     tally: {

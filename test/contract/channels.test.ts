@@ -25,7 +25,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await channels.create(next, NOW + 1_000)).toBe(true);
   });
 
-  test('claims are granted one slot each, however many come at once', async () => {
+  test('each claim is granted a slot of its own, however many come at once', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -36,7 +36,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(granted[0]).toEqual({ ...channel, next: granted[0]?.next });
   });
 
-  test('a claim that brings a channel makes it, and joins it when it is there', async () => {
+  test('a claim that may create its channel creates it once, and uses it when it exists', async () => {
     const { channels } = open();
     const channel = fresh();
     expect(await channels.reserve(claim(channel))).toBeUndefined();
@@ -66,7 +66,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect((await channels.reserve(claim(channel, { ...more, fresh: channel }))) !== undefined).toBe(granted);
   });
 
-  test('a sequence must rise by bytes', async () => {
+  test('a sequence must rise, compared by bytes', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -77,7 +77,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await channels.reserve(claim(channel))).toBeDefined();
   });
 
-  test('a closed channel grants nothing more, and remembers who closed it', async () => {
+  test('a closed channel grants no claim, and remembers the publish that closed it', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -90,7 +90,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await channels.get(channel.name)).toMatchObject({ closed: true, closedBy: 'publish' });
   });
 
-  test('closing without a message fits any content type and claims nothing', async () => {
+  test('closing without a message is accepted for any content type and claims no slot', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -102,7 +102,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     });
   });
 
-  test('the idle time restarts for the same stream only, and while it lasts', async () => {
+  test('the idle time restarts only for the same stream, and only before it has passed', async () => {
     const { channels } = open();
     const channel = fresh({ ttlSeconds: 1 });
     await channels.create(channel, NOW);
@@ -114,7 +114,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await end()).toBe(NOW + 5_000);
   });
 
-  test('a silent channel grants nothing until an era begins, once', async () => {
+  test('a silent channel grants no claim until its next epoch begins, once', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -133,7 +133,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     });
   });
 
-  test('a Stream-Seq remembers its slot, and moves from the one it names', async () => {
+  test('a Stream-Seq remembers its slot, and moves only from the slot that the caller names', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);
@@ -147,7 +147,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     });
   });
 
-  test('a channel is removed, and a late removal leaves the next one of its name', async () => {
+  test('a channel is removed, and a late removal does not remove the next channel of its name', async () => {
     const { channels } = open();
     const channel = fresh();
     await channels.create(channel, NOW);

@@ -16,7 +16,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     ...more,
   });
 
-  test('a key is recorded once until it expires, and moved from where it is', async () => {
+  test('a key is recorded once until it expires, and moves only from its present slot', async () => {
     const { keys } = open();
     const key = newId();
     const record = { fingerprint: 'f', streamId: 's', slot: 3 };
@@ -30,7 +30,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await keys.put(key, record, NOW + 10, NOW + 20)).toBe(true);
   });
 
-  test('a slot is taken once; its owner may find itself in it', async () => {
+  test('a slot is written once; the publish that wrote it may write it again', async () => {
     const { entries } = open();
     const streamId = newId();
     const first = entry(0, { messages: [Buffer.from([0, 255, 128])] });
@@ -41,7 +41,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(found.map(({ messages }) => Buffer.from(messages[0] ?? ''))).toEqual([first.messages[0]]);
   });
 
-  test('entries come in slot order from a slot on, and from one stream only', async () => {
+  test('entries are read in slot order from a slot on, and from one stream only', async () => {
     const { entries } = open();
     const streamId = newId();
     for (const slot of [10, 2, 9, 1]) await entries.put(streamId, entry(slot));

@@ -27,7 +27,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       return { channels, channel, tries };
     }
 
-    test('is granted its publishes in a row, and each once', async () => {
+    test('gets its publishes granted in sequence, each once', async () => {
       const { tries } = await opened();
       expect(await tries(as(1), as(0), as(0), as(2), as(1), as(1))).toEqual([
         undefined,
@@ -39,7 +39,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       ]);
     });
 
-    test('begins a higher epoch at 0, and then not a lower one', async () => {
+    test('begins a higher epoch at 0, and no lower epoch after that', async () => {
       const { tries } = await opened();
       expect(await tries(as(0), as(1, 1), as(0, 1), as(1, 0), as(0, 0), as(1, 1))).toEqual([
         0,
@@ -51,7 +51,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       ]);
     });
 
-    test('is nobody else, whatever its name', async () => {
+    test('is not mistaken for another producer, whatever its name', async () => {
       const { tries, channels, channel } = await opened();
       const names = ['p', 'q', '__proto__', 'constructor', 'a.b', '#x', ':y', ' '];
       expect(await tries(...names.map((id) => as(0, 0, id)))).toEqual(names.map((_id, slot) => slot));
@@ -62,7 +62,7 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       expect(Object.keys(found?.producers ?? {})).toHaveLength(names.length * 5);
     });
 
-    test('finds the slots of its last publishes, and may move the one it names', async () => {
+    test('finds the slots of its last publishes, and may move the slot that it names', async () => {
       const { tries, channels, channel } = await opened();
       await tries(...Array.from({ length: 10 }, (_, seq) => as(seq)));
       const marks = (await channels.get(channel.name))?.producers ?? {};
@@ -77,13 +77,13 @@ describe.each(storesUnderTest())('%s', (_, open) => {
       expect(await tries(as(10))).toEqual([11]);
     });
 
-    test('does not make its channel', async () => {
+    test('does not create its channel', async () => {
       const { channels } = open();
       const channel = fresh();
       expect(await channels.reserve(claim(channel, { ...as(0), fresh: channel }))).toBeUndefined();
     });
 
-    test('is refused when there are too many, until some are forgotten', async () => {
+    test('is refused when the channel has too many, until some have expired', async () => {
       const { tries, channels, channel } = await opened();
       const filler = Array.from({ length: MAX_PRODUCERS * MARKS_PER_PRODUCER }, (_, seq) =>
         as(0, 0, `filler${seq}`),

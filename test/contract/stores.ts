@@ -1,5 +1,5 @@
 /**
- * The stores that the contract is held against: the memory that the domain is tested with, and DynamoDB's API.
+ * The stores that the contract tests run against: the memory that the domain is tested with, and DynamoDB's API.
  * @module
  */
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -31,7 +31,7 @@ import type {
   DispatchCursorStore,
   EndpointStore,
   LeaseStore,
-} from '../../lambda/webhook/webhook-ports.ts';
+} from '../../lambda/webhook/webhook-stores.ts';
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
 import { memoryListeners } from '../support/domain/memory-subscribers.ts';
@@ -45,8 +45,8 @@ export interface Stores {
   readonly subscriptions: SubscriptionStore;
   readonly waits: WaitStore;
   readonly cursors: CursorStore;
-  readonly tally: QuotaStore;
-  /** Ids of bookings in the tally whose holder is not there. */
+  readonly quota: QuotaStore;
+  /** Ids of quota entries whose connection or request no longer exists. */
   readonly absent: Set<string>;
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
@@ -60,7 +60,7 @@ export const newId = () => `id-${++ids}`;
 
 type Named = [name: string, open: () => Stores];
 
-/** Each kind of stores by name; DynamoDB's are there for the time of the calling file's tests. */
+/** Each kind of stores by name. Those of DynamoDB exist while the tests of the calling file run. */
 export function storesUnderTest(): [Named, Named] {
   serveDynamoDb();
   return [
@@ -69,7 +69,7 @@ export function storesUnderTest(): [Named, Named] {
   ];
 }
 
-/** DynamoDB behind an SDK that hears only the second answer to each call, and so makes every call twice. */
+/** DynamoDB behind an SDK that loses the first answer to each call, and so makes every call twice. */
 export const hardOfHearing: Named = [
   'DynamoDB, each call made twice',
   () => {
@@ -91,7 +91,7 @@ function inMemory(): Stores {
     ...memoryListeners(() => () => {}),
     ...webhooks,
     dispatchCursors,
-    tally: memoryQuota(async (id) => !absent.has(id)),
+    quota: memoryQuota(async (id) => !absent.has(id)),
     absent,
   };
 }
@@ -142,7 +142,7 @@ function inDynamoDb(client = documentClient()): Stores {
     subscriptions: subscriptionsInDynamoDb(client, 'subscribers'),
     waits: waitsInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
-    tally: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
+    quota: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
@@ -151,7 +151,7 @@ function inDynamoDb(client = documentClient()): Stores {
   };
 }
 
-/** A channel that is not in any store yet. */
+/** Returns a channel that is not in any store yet. */
 export const fresh = (
   more: Partial<Pick<Channel, 'ttlSeconds' | 'expiresAt' | 'contentType'>> = {},
 ): Channel =>
@@ -167,7 +167,7 @@ export const fresh = (
     NOW,
   );
 
-/** A claim on it that nothing speaks against. */
+/** Returns a claim on it that has no condition. */
 export const claim = (channel: Channel, more: Partial<Claim> = {}): Claim => ({
   channel: channel.name,
   id: 'publish',

@@ -1,5 +1,5 @@
 /**
- * The deliveries of the store of deliveries (lambda/webhook/webhook-ports.ts).
+ * The deliveries of the store of deliveries (lambda/webhook/webhook-stores.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import {
   type Delivery,
   type ErrorClass,
 } from '../../lambda/webhook/delivery/delivery.ts';
-import type { DeliveryStore } from '../../lambda/webhook/webhook-ports.ts';
+import type { DeliveryStore } from '../../lambda/webhook/webhook-stores.ts';
 import { DELIVERIES_KEPT_MS } from '../../protocol/limits.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 

@@ -1,10 +1,10 @@
 /**
- * The leases of endpoints: one owner at a time (lambda/webhook/webhook-ports.ts).
+ * The leases of endpoints: one owner at a time (lambda/webhook/webhook-stores.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
 import { HEALTHY } from '../../lambda/webhook/health.ts';
-import type { EndpointState, Health } from '../../lambda/webhook/webhook-ports.ts';
+import type { EndpointState, Health } from '../../lambda/webhook/webhook-stores.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 60_000;

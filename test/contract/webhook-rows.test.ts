@@ -34,7 +34,7 @@ const ENDPOINT: Endpoint = {
   status: 'disabled',
   reason: 'gone',
   handshake: false,
-  principal: 'somebody',
+  principal: 'someone',
   createdAt: NOW,
   enabledAt: NOW + 1,
   sealed: 'c2VjcmV0',

@@ -1,5 +1,5 @@
 /**
- * The tasks of the store of deliveries (lambda/webhook/webhook-ports.ts).
+ * The tasks of the store of deliveries (lambda/webhook/webhook-stores.ts).
  * @module
  */
 import fc from 'fast-check';

@@ -1,5 +1,5 @@
 /**
- * The endpoints, their registrations, and the dispatch cursors of channels (lambda/webhook/webhook-ports.ts).
+ * The endpoints, their registrations, and the dispatch cursors of channels (lambda/webhook/webhook-stores.ts).
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ const endpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
   status: 'disabled',
   reason: 'asked',
   handshake: true,
-  principal: 'somebody',
+  principal: 'someone',
   createdAt: NOW,
   enabledAt: NOW + 1,
   sealed: 'c2VjcmV0',

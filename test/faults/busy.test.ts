@@ -10,7 +10,7 @@ import { sumsOf } from '../support/wire/measured.ts';
 import { openSocket, statusOf } from '../support/wire/socket.ts';
 import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
-/** As often as the SDK tries. */
+/** As many attempts as the SDK makes. */
 const ATTEMPTS = 3;
 const SECONDS = { timeout: 20_000, interval: 50 };
 
@@ -23,15 +23,15 @@ beforeAll(async () => {
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => await running.close());
 
-type Door = Fault['function'];
+type Handler = Fault['function'];
 
 const effectOf = (status: number, type: string): Fault['effect'] => ({ status, type, message: 'CANARY' });
 const opening = () => ({
   url: running.stack.socketUrl ?? '',
   headers: { Authorization: `Bearer ${running.token}` },
 });
-const arm = (door: Door, action: string, effect: Fault['effect']) =>
-  inject(running.stack.control, { function: door, action, effect, at: 'before', times: ATTEMPTS });
+const arm = (handler: Handler, action: string, effect: Fault['effect']) =>
+  inject(running.stack.control, { function: handler, action, effect, at: 'before', times: ATTEMPTS });
 
 async function expectUnavailable(response: Response): Promise<void> {
   expect(response.headers.get('Retry-After')).toBe('1');
@@ -39,18 +39,18 @@ async function expectUnavailable(response: Response): Promise<void> {
   expect(await refusalOf(response)).toEqual([503, 'unavailable']);
 }
 
-/** That the door found a store busy since then, and has no defect. A machine with other work makes stores busy, too. */
-const expectBusy = (door: Door, before = 0) =>
+/** Asserts that the handler found a store busy since then, and logged no defect. A machine with other work makes stores busy, too. */
+const expectBusy = (handler: Handler, before = 0) =>
   expect
     .poll(async () => {
-      const [unavailable, defects] = await counts(door);
+      const [unavailable, defects] = await counts(handler);
       return [unavailable > before, defects];
     }, SECONDS)
     .toEqual([true, 0]);
 
-async function counts(door: Door): Promise<readonly [unavailable: number, defects: number]> {
+async function counts(handler: Handler): Promise<readonly [unavailable: number, defects: number]> {
   const sums = await sumsOf(running.stack.control);
-  return [sums[`Unavailable ${door}`] ?? 0, sums[`Defects ${door}`] ?? 0];
+  return [sums[`Unavailable ${handler}`] ?? 0, sums[`Defects ${handler}`] ?? 0];
 }
 
 const WAYS: readonly (readonly [string, Fault['effect']])[] = [
@@ -58,11 +58,11 @@ const WAYS: readonly (readonly [string, Fault['effect']])[] = [
   ['fails', effectOf(500, 'InternalFailure')],
   ['is unavailable', effectOf(503, 'ServiceUnavailable')],
   ['is throttled', effectOf(400, 'ThrottlingException')],
-  ['has no request left', effectOf(400, 'RequestLimitExceeded')],
+  ['has used up its requests', effectOf(400, 'RequestLimitExceeded')],
 ];
 
-/** First, while no process knows a key: they are kept for minutes. */
-describe('the keys of tokens cannot be had', () => {
+/** This runs first, while no process knows a key: processes cache keys for minutes. */
+describe('the keys of tokens cannot be fetched', () => {
   const secrets = 'secretsmanager:GetSecretValue';
 
   test.each([
@@ -70,10 +70,10 @@ describe('the keys of tokens cannot be had', () => {
     ['Read', () => hub.read(newChannel())],
     ['Hold', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
     ['Webhooks', () => hub.request('/webhooks')],
-  ] as const)('by %s', async (door, ask) => {
-    await arm(door, secrets, effectOf(500, 'InternalServiceError'));
+  ] as const)('by %s', async (handler, ask) => {
+    await arm(handler, secrets, effectOf(500, 'InternalServiceError'));
     await expectUnavailable(await ask());
-    await expectBusy(door);
+    await expectBusy(handler);
   });
 
   test('by Socket', async () => {
@@ -90,16 +90,16 @@ describe.each(WAYS)('a store that %s', (_name, effect) => {
     ['Read', 'dynamodb:GetItem', () => hub.read(newChannel())],
     ['Hold', 'dynamodb:GetItem', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
     ['Webhooks', 'dynamodb:GetItem', () => hub.request('/webhooks/ep_00000000000000000000000000000000')],
-  ] as const)('is %s’s to say, at %s', async (door, action, ask) => {
-    const [before] = await counts(door);
-    await arm(door, action, effect);
+  ] as const)('is answered by %s, at %s', async (handler, action, ask) => {
+    const [before] = await counts(handler);
+    await arm(handler, action, effect);
     await expectUnavailable(await ask());
     await clearFaults(running.stack.control);
     await expect.poll(async () => (await ask()).status, SECONDS).not.toBe(503);
-    await expectBusy(door, before);
+    await expectBusy(handler, before);
   });
 
-  test('is said on a socket', async () => {
+  test('is answered on a socket', async () => {
     const socket = await openSocket(opening());
     await arm('Socket', 'dynamodb:GetItem', effect);
     const said = { action: 'subscribe', channel: newChannel(), offset: 'now' };
@@ -109,7 +109,7 @@ describe.each(WAYS)('a store that %s', (_name, effect) => {
     await socket.close();
   });
 
-  test('delays a hint, and does not lose it: it is no defect', async () => {
+  test('delays a hint, does not lose it, and is no defect', async () => {
     const [before] = await counts('Push');
     await arm('Push', 'dynamodb:BatchGetItem', effect);
     expect((await hub.publish(newChannel(), 1)).status).toBe(204);

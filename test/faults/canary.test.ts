@@ -1,6 +1,6 @@
 /**
- * What is secret stays out of what is kept: a token, tickets and a payload go through every door, well and badly, while the
- * hub fails, and none of them is in a log line, a record or a refusal (PROTOCOL.md §7, §12.5).
+ * Secrets are not recorded: a token, tickets and a payload go through every handler, in good and bad requests, while the hub works and
+ * while it fails. None of them is in a log line, a record or a refusal (PROTOCOL.md §7, §12.5).
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const PAYLOAD = 'PAYLOAD-CANARY-4f9d2c';
-/** It must be found: else nothing is looked at. */
+/** A text that must be found: otherwise the test searches nothing. */
 const LOGGED = 'LOGGED-CANARY-81b3ae';
 const BROWSER = { Accept: 'text/event-stream' };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => await running.close());
 
-/** A part that is enough to be of use must not be there either: the signature of a JWT. */
+/** A useful part must not be there either: the signature of a JWT. */
 function keep(secret: string): string {
   secrets.add(secret);
   const signature = secret.split('.').at(-1);
@@ -48,7 +48,7 @@ async function ask(
   bearer: string | undefined = token,
 ): Promise<string> {
   const headers = bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` };
-  // A process that is killed may leave nothing but a closed connection.
+  // If the process is killed, the answer may be a closed connection.
   const answer = await callerAt(running.stack.url, headers).request(path, init).catch(String);
   if (typeof answer === 'string') return answer;
   const text = await answer.text().catch(String);
@@ -61,7 +61,7 @@ async function newTicket(): Promise<string> {
   return keep(String(ticket));
 }
 
-/** Opens a socket, says all of it, and closes it when each was answered, or when it ends. */
+/** Opens a socket, sends all frames, and closes it when each was answered, or when the connection ends. */
 async function say(query: string, protocols: readonly string[], ...said: readonly string[]): Promise<void> {
   const wire = new WebSocket(`${running.stack.socketUrl}${query}`, [...protocols]);
   await new Promise<void>((resolve) => {
@@ -86,7 +86,7 @@ const post = (body: string, more: Record<string, string> = {}): RequestInit => (
   body,
 });
 
-/** Each door, by each way that a secret can come by it. */
+/** Each handler, with each place of a request that can carry a secret. */
 async function goRound(channel: string): Promise<void> {
   const path = `/channels/${channel}`;
   const message = JSON.stringify([PAYLOAD]);
@@ -108,8 +108,12 @@ async function goRound(channel: string): Promise<void> {
   await ask('/connections?principal=nobody', { method: 'DELETE' });
   for (const bearer of [`${token}x`, token.slice(1)]) await ask(path, {}, keep(bearer));
   for (const name of ['token', 'access_token']) {
-    for (const door of [path, `/events?channel=${channel}`, '/webhooks', '/tickets', '/ws']) {
-      await ask(`${door}${door.includes('?') ? '&' : '?'}${name}=${token}`, { headers: BROWSER }, undefined);
+    for (const target of [path, `/events?channel=${channel}`, '/webhooks', '/tickets', '/ws']) {
+      await ask(
+        `${target}${target.includes('?') ? '&' : '?'}${name}=${token}`,
+        { headers: BROWSER },
+        undefined,
+      );
     }
     await say(`?${name}=${token}`, []);
   }

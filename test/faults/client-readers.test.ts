@@ -1,5 +1,5 @@
 /**
- * The client reads a real hub through fronts that answer in its place, slow lines and proxies that hold answers back.
+ * The client reads a real hub behind proxies that answer instead of the hub, on slow lines, and behind proxies that buffer answers.
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -55,7 +55,7 @@ const json = (body: unknown) => ({
 const FRONTS: Readonly<Record<string, (path: string) => FrontAnswer>> = {
   '403 of a firewall': () => ({ status: 403, headers: HTML, body: '<h1>Blocked</h1>' }),
   '401 of a captive portal': () => ({ status: 401, headers: HTML, body: '<h1>Sign in</h1>' }),
-  '404 of a front': () => ({ status: 404, headers: HTML, body: '<h1>Not found</h1>' }),
+  '404 of a proxy': () => ({ status: 404, headers: HTML, body: '<h1>Not found</h1>' }),
   '200 html': () => ({ status: 200, headers: HTML, body: '<h1>Welcome</h1>' }),
   '200 JSON without an offset': () => ({ status: 200, ...json([]) }),
   '404 JSON of another form': () => ({ status: 404, ...json({ message: 'Not Found' }) }),
@@ -63,14 +63,14 @@ const FRONTS: Readonly<Record<string, (path: string) => FrontAnswer>> = {
     path.startsWith('/login')
       ? { status: 200, headers: HTML, body: '<form>Name</form>' }
       : { status: 302, headers: { Location: '/login' } },
-  'an event stream that is none of the hub': () => ({
+  'an event stream that is not the hub’s': () => ({
     status: 200,
     headers: { 'Content-Type': 'text/event-stream' },
     body: 'data: maintenance\n\n',
   }),
 };
 
-test('what a front answers ends no subscription, by no transport', async () => {
+test('an answer of a proxy ends no subscription, on any transport', async () => {
   const readings = await Promise.all(
     Object.entries(FRONTS).flatMap(([name, front]) =>
       READERS.map(async (transport) => {
@@ -93,7 +93,7 @@ test('what a front answers ends no subscription, by no transport', async () => {
     return proxy.came.length;
   });
   await publish('meanwhile');
-  // Each meets its front some times, which takes about ten seconds, and does not hammer it.
+  // Each gets such an answer a few times, which takes about ten seconds, and does not retry without pause.
   const met = () => readings.map(({ proxy }, at) => proxy.came.length - (fronted[at] ?? 0));
   const began = performance.now();
   await expect.poll(() => Math.min(...met()), { timeout: 40_000 }).toBeGreaterThanOrEqual(3);
@@ -120,13 +120,13 @@ test.each(READERS)('by %s, 60 messages of 20 KB on a line of 15 KB/s arrive', as
   await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
   const seconds = (host.now() - began) / 1_000;
   expect(seen).toMatchObject({ messages, errors: [] });
-  // The line needs 80 s for them, so they did not pass in another way.
+  // The line needs 80 s for them, so they did not take another way.
   expect(seconds).toBeGreaterThan(75);
   client.close();
   await proxy.close();
 });
 
-test('by one socket, which a publish that waits behind them does not end', async () => {
+test('by one socket, which stays open although a publish waits behind them', async () => {
   const channel = newChannel();
   const messages = Array.from({ length: 60 }, (_, at) => `${at}:${'x'.repeat(20_000)}`);
   for (const message of messages) await hub.publish(channel, message);
@@ -136,7 +136,7 @@ test('by one socket, which a publish that waits behind them does not end', async
   const client = connectOver(host, { url: proxy.url, token: running.token, transports: ['websocket'] });
   const seen = see(client, channel);
   await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
-  // Its answer, and the pong that is asked for then, come after 80 s.
+  // Its answer, and the pong of the ping that follows, come after 80 s.
   await client.publish(newChannel(), ['x']);
   await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
   expect(seen).toMatchObject({ messages, errors: [] });
@@ -146,7 +146,7 @@ test('by one socket, which a publish that waits behind them does not end', async
 }, 60_000);
 
 describe('eight channels', () => {
-  test('by one stream, which is cut again and again', async () => {
+  test('by one stream, which is cut several times', async () => {
     const channels = Array.from({ length: 8 }, () => newChannel());
     const proxy = await startProxy(running.stack.url);
     const client = clientAt(proxy, ['sse']);
@@ -160,13 +160,13 @@ describe('eight channels', () => {
         .toEqual(channels.map(() => round));
     }
     expect(all.map(({ messages, errors }) => [messages, errors])).toEqual(channels.map(() => [rounds, []]));
-    // Three were cut, and one or two begin before all have come.
+    // Three streams were cut, and one or two more begin before all messages have arrived.
     expect(proxy.came.filter((request) => request.startsWith('GET /events')).length).toBeLessThan(8);
     client.close();
     await proxy.close();
   });
 
-  test('of which one is forbidden, one is deleted and one is closed: the others go on', async () => {
+  test('of which one is forbidden, one is deleted and one is closed: the others continue', async () => {
     const channels = Array.from({ length: 8 }, () => newChannel());
     const [forbidden = '', deleted = '', closed = '', ...others] = channels;
     const keys = await keysOfLocalHub(running.stack);
@@ -198,7 +198,7 @@ describe('eight channels', () => {
     client.close();
   });
 
-  test('text, bytes and JSON on one stream are what was published', async () => {
+  test('text, bytes and JSON on one stream arrive as they were published', async () => {
     const [text, bytes, json] = [newChannel(), newChannel(), newChannel()];
     const create = (channel: string, type: string) =>
       hub.request(`/channels/${channel}`, { method: 'PUT', headers: { 'Content-Type': type } });
@@ -226,7 +226,7 @@ describe('eight channels', () => {
     client.close();
   });
 
-  test('behind a proxy that holds streams back: by long polls and short ones', async () => {
+  test('behind a proxy that buffers streams: by long polling and short polling', async () => {
     const channels = Array.from({ length: 8 }, () => newChannel());
     const proxy = await startProxy(running.stack.url);
     proxy.isBuffering = true;

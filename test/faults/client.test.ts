@@ -1,5 +1,5 @@
 /**
- * The client against a hub on a harsh day, whose sockets are cut now and then: from Node, and in a real browser.
+ * The client against a hub in chaos mode, whose sockets are cut now and then: from Node, and in a real browser.
  * @module
  */
 import chromium from '@sparticuz/chromium';
@@ -29,7 +29,7 @@ afterAll(async () => {
 
 const cutSockets = () => fetch(`${running.stack.control}/connections`, { method: 'DELETE' });
 
-test('in Node gets everything once and in order, while its sockets are cut', async () => {
+test('in Node gets every message once and in order, while its sockets are cut', async () => {
   const channel = newChannel();
   const client = connect({ url: running.stack.url, token: running.token });
   const taken: unknown[] = [];
@@ -65,7 +65,7 @@ test.each(['websocket', 'sse', 'long-poll', 'poll'] as const)('in Node by %s alo
   client.close();
 });
 
-/** A client that publishes on its socket, and one that has none. */
+/** Makes a client that publishes on its socket, and one that has no socket. */
 async function bothWays(channel: string) {
   const [socket, http] = [[], ['poll'] as const].map((transports) =>
     connect({
@@ -81,7 +81,7 @@ async function bothWays(channel: string) {
   return { socket, http, close: () => [socket, http].map((client) => client.close()) };
 }
 
-test('in Node stores the same by a socket and by HTTP, once under one key', async () => {
+test('in Node stores the same on a socket and over HTTP, once for one key', async () => {
   const channel = newChannel();
   const { socket, http, close } = await bothWays(channel);
   const messages = ['a\ufffdb', { 'k\ufffd': ['ü', '\ud83d\ude00', '\ud800', 1e21, null] }];
@@ -107,17 +107,20 @@ test('in Node stores what is published without waiting in the order of the calls
   close();
 });
 
-test.each(['chat/*', 'chat/room1'])('in Node says of a bad token, on %s, what it is', async (channel) => {
-  const client = connect({ url: running.stack.url, token: `${running.token}x` });
-  const error = await new Promise<{ readonly code: string }>((resolve) => {
-    client.subscribe(channel, {
-      onMessages() {},
-      onError: (each) => each.code !== 'unavailable' && resolve(each),
+test.each(['chat/*', 'chat/room1'])(
+  'in Node reports a bad token, on %s, as unauthorized',
+  async (channel) => {
+    const client = connect({ url: running.stack.url, token: `${running.token}x` });
+    const error = await new Promise<{ readonly code: string }>((resolve) => {
+      client.subscribe(channel, {
+        onMessages() {},
+        onError: (each) => each.code !== 'unavailable' && resolve(each),
+      });
     });
-  });
-  expect(error.code).toBe('unauthorized');
-  client.close();
-});
+    expect(error.code).toBe('unauthorized');
+    client.close();
+  },
+);
 
 describe('in a real browser', () => {
   let browser: Browser;
@@ -140,7 +143,7 @@ describe('in a real browser', () => {
   }, 60_000);
   afterAll(async () => await browser?.close());
 
-  /** A page with the client in it, and what runs a script there. */
+  /** Opens a page with the client, and returns a function that runs a script in it. */
   async function pageWithClient() {
     const page = await browser.newPage();
     await page.setContent('<html><body></body></html>');
@@ -149,7 +152,7 @@ describe('in a real browser', () => {
   }
   const options = (more = {}) => JSON.stringify({ url: running.stack.url, token: running.token, ...more });
 
-  test('a front that answers for the hub acknowledges nothing, with or without CORS', async () => {
+  test('a proxy that answers instead of the hub acknowledges no publish, with or without CORS', async () => {
     const proxy = await startProxy(running.stack.url);
     const cors = { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': '*' };
     const answers: FrontAnswer[] = [
@@ -173,7 +176,7 @@ describe('in a real browser', () => {
     await proxy.close();
   }, 60_000);
 
-  test('closes and connects again at once, and says of a bad token on a pattern what it is', async () => {
+  test('closes and connects again at once, and reports a bad token on a pattern as unauthorized', async () => {
     const channel = newChannel();
     const run = await pageWithClient();
     await run(`
@@ -211,7 +214,7 @@ describe('in a real browser', () => {
   test.each([
     ['by WebSocket, cut twice', '', 'websocket'],
     [
-      'by streams, where a proxy lets no socket through',
+      'by streams, behind a proxy that blocks sockets',
       'window.WebSocket = class { constructor() { throw new Error() } };',
       'sse',
     ],

@@ -1,6 +1,6 @@
 /**
- * The store throttles, answers late or not at all, and functions die at every await: what was acknowledged is there
- * once, in order, and what failed says so.
+ * The store throttles, answers late or not at all, and functions crash at every await: every acknowledged message is stored
+ * once, in order, and a failed publish gets an error.
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wi
 let running: RunningHub;
 let hub: Caller;
 const lines: string[] = [];
-/** Longer than the grace of three seconds after which a gap is sealed. */
+/** Longer than the three seconds after which a gap is sealed. */
 const SEALED = { timeout: 15_000, interval: 100 };
 const CANARY = 'canary-payload-7f3a';
 
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const arm = (fault: Fault) => inject(running.stack.control, fault);
 
-test('a kill at every await of append, then a retry: nothing acknowledged is lost, repeated or out of order', async () => {
+test('a crash at every await of append, then a retry: no acknowledged message is lost, repeated or out of order', async () => {
   const points: readonly Fault[] = [
     { function: 'Publish', at: 'invoke', effect: 'kill' },
     { function: 'Publish', at: 'before', action: 'dynamodb:UpdateItem', effect: 'kill' },
@@ -58,7 +58,7 @@ test('a kill at every await of append, then a retry: nothing acknowledged is los
   );
 });
 
-test('a gap holds readers back and is then sealed: a reader that follows sees a row of offsets without a hole', async () => {
+test('a gap stops readers and is then sealed: a reader that follows sees contiguous offsets', async () => {
   const channel = newChannel();
   await hub.publish(channel, 0);
   await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
@@ -76,7 +76,7 @@ test('a gap holds readers back and is then sealed: a reader that follows sees a 
   await expect.poll(follow, SEALED).toEqual([0, 1]);
 });
 
-test('a kill at every await of a creation with content: all of it or nothing', async () => {
+test('a crash at every await of a creation with content: everything is stored or nothing', async () => {
   for (const at of ['before', 'after'] as const) {
     for (const call of [1, 2]) {
       const channel = newChannel();
@@ -89,7 +89,7 @@ test('a kill at every await of a creation with content: all of it or nothing', a
   }
 });
 
-test('a keyed publish that crashed at any of its awaits is there once after its retry, sealed meanwhile or not', async () => {
+test('a publish with a key that crashed at any await is stored once after its retry, whether its slot was sealed or not', async () => {
   const points: readonly Fault[] = (
     ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:PutItem'] as const
   ).flatMap((action) =>
@@ -117,7 +117,7 @@ test('a keyed publish that crashed at any of its awaits is there once after its 
   await Promise.all(
     runs.map(async ({ channel, keyed, point }, n) => {
       const read = async () => (await hub.readAll(channel)).messages;
-      // Every other one is retried only after readers have sealed whatever slot it left empty.
+      // Every second one is retried only after readers have sealed the slot that it left empty.
       if (n % 2 === 0) await expect.poll(read, SEALED).toContain('other');
       expect((await keyed()).status, JSON.stringify(point)).toBe(204);
       expect((await keyed()).status).toBe(204);
@@ -135,12 +135,13 @@ describe('a store that is throttled', () => {
     ['Read', 'dynamodb:GetItem'],
     ['Read', 'dynamodb:Query'],
   ] as const)(
-    '%s, %s: 503 with Retry-After, nothing half-written, and it works again after',
-    async (door, action) => {
+    '%s, %s: 503 with Retry-After, nothing is written in part, and it works again afterwards',
+    async (handler, action) => {
       const channel = newChannel();
       await hub.publish(channel, 'before');
-      await arm({ function: door, at: 'before', action, effect: throttle, times: 3 });
-      const response = door === 'Publish' ? await hub.publish(channel, 'refused') : await hub.read(channel);
+      await arm({ function: handler, at: 'before', action, effect: throttle, times: 3 });
+      const response =
+        handler === 'Publish' ? await hub.publish(channel, 'refused') : await hub.read(channel);
       expect(response.headers.get('Retry-After')).toBe('1');
       expect(await refusalOf(response)).toEqual([503, 'unavailable']);
       await clearFaults(running.stack.control);
@@ -150,7 +151,7 @@ describe('a store that is throttled', () => {
     },
   );
 
-  test('once or twice is not the caller’s concern', async () => {
+  test('once or twice is hidden from the caller', async () => {
     const channel = newChannel();
     await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: throttle, times: 2 });
     expect((await hub.publish(channel, 1)).status).toBe(204);
@@ -158,18 +159,18 @@ describe('a store that is throttled', () => {
   });
 });
 
-describe('an answer of the store that comes too late', () => {
-  /** Longer than the client waits for one attempt: it tries again, and meets its own write. */
+describe('a late answer of the store', () => {
+  /** Longer than the SDK waits for one attempt: it tries again, and finds its own write. In milliseconds. */
   const late = { delayMs: 1_200 };
 
-  test('to a publisher: acknowledged, and there once', async () => {
+  test('to a publisher: the publish is acknowledged, and stored once', async () => {
     const channel = newChannel();
     await arm({ function: 'Publish', at: 'after', action: 'dynamodb:PutItem', effect: late });
     expect((await hub.publish(channel, 'once')).status).toBe(204);
     expect((await hub.readAll(channel)).messages).toEqual(['once']);
   });
 
-  test('to a reader that seals a gap: sealed all the same', async () => {
+  test('to a reader that seals a gap: the gap is sealed', async () => {
     const channel = newChannel();
     await hub.publish(channel, 0);
     await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
@@ -180,7 +181,7 @@ describe('an answer of the store that comes too late', () => {
   });
 });
 
-test('a defect is answered without a word of what it was, and logged for the operator', async () => {
+test('the answer to a defect says nothing about it, and the log has it for the operator', async () => {
   const fault = { status: 400, type: 'ValidationException', message: 'CANARY table tidings-secret' };
   await arm({ function: 'Read', at: 'before', action: 'dynamodb:GetItem', effect: fault });
   const response = await hub.read(newChannel());
@@ -190,7 +191,7 @@ test('a defect is answered without a word of what it was, and logged for the ope
   await expect.poll(() => lines.some((line) => line.includes('CANARY table')), { timeout: 5_000 }).toBe(true);
 });
 
-test('logs hold neither tokens nor messages', async () => {
+test('logs contain neither tokens nor messages', async () => {
   const channel = newChannel();
   await hub.publish(channel, CANARY);
   await hub.request(`/channels/${channel}`, {

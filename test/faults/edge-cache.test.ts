@@ -1,5 +1,5 @@
 /**
- * The cache of the front door over the wire (PROTOCOL.md §5, docs/adr/0013): what callers share, and what they never share. The local
+ * The cache of the front door over the wire (PROTOCOL.md §5, docs/adr/0013): which answers callers share, and which they never share. The local
  * edge does what CloudFront documents, and the worse case where the documentation is unclear.
  * @module
  */
@@ -28,7 +28,7 @@ const outcomeOf = (response: Response): string | undefined =>
 
 const QUERY = 'dynamodb:Query';
 
-/** How often the function that reads has asked for a page. */
+/** Returns how often the read function has read a page of the channel. */
 async function queries(): Promise<number> {
   const calls: unknown = await (await fetch(`${running.stack.control}/calls`)).json();
   if (!Array.isArray(calls)) throw new Error(`not a list: ${JSON.stringify(calls)}`);
@@ -38,7 +38,7 @@ async function queries(): Promise<number> {
   return own.reduce((sum, { count }) => sum + Number(count), 0);
 }
 
-/** More than one page. Returns the offset after each message. */
+/** Publishes more than one page. Returns the offset after each message. */
 async function publishPages(channel: string): Promise<string[]> {
   const large = 'x'.repeat(100_000);
   const offsets: string[] = [];
@@ -54,7 +54,7 @@ const failing = (handler: Fault['function']): Fault => ({
 });
 
 describe('a page that is followed by more', () => {
-  test('is one request to the hub in a minute, however many callers without a token read it', async () => {
+  test('is requested from the hub once in a minute, however many callers without a token read it', async () => {
     const channel = newChannel('public');
     await publishPages(channel);
     const first = await anonymous.read(channel);
@@ -73,7 +73,7 @@ describe('a page that is followed by more', () => {
     expect(await queries()).toBe(before);
   });
 
-  test('is one request to the hub for each caller with a token', async () => {
+  test('is requested from the hub by each caller with a token', async () => {
     const channel = newChannel('public');
     await publishPages(channel);
     const outcomes = await Promise.all(
@@ -88,14 +88,14 @@ describe('a page that is followed by more', () => {
 
 describe('a read that starts after a publish was answered', () => {
   test.each(['-1', 'the end'])(
-    'sees it, although one that started before is under way (from %s)',
+    'sees it, although a read that started before is in flight (from %s)',
     async (from) => {
       for (let round = 0; round < 5; round++) {
         const channel = newChannel('public');
         const end = nextOf(await hub.publish(channel, 'before'));
         const offset = from === '-1' ? '-1' : end;
         const before = await queries();
-        // It has read, and its answer is late.
+        // The earlier read has read the store, and its answer is late.
         await inject(running.stack.control, {
           function: 'Read',
           at: 'after',
@@ -112,7 +112,7 @@ describe('a read that starts after a publish was answered', () => {
     },
   );
 
-  test('sees it in every one of many rounds, among readers that never stop', async () => {
+  test('sees it each time, among readers that never stop', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, -1);
     let isOver = false;
@@ -130,7 +130,7 @@ describe('a read that starts after a publish was answered', () => {
     await Promise.all(readers);
   });
 
-  test('does not get Stream-Up-To-Date before a gap, although it gets the same messages as before (§4.2)', async () => {
+  test('gets no Stream-Up-To-Date before a gap, although it gets the same messages as before (§4.2)', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 'one');
     const all = await anonymous.read(channel);
@@ -204,7 +204,7 @@ describe('long polls without a token', () => {
     return own.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
   };
 
-  test('at one offset are one request to the hub, whether something comes or nothing does', async () => {
+  test('at one offset are one request to the hub, whether a message comes or not', async () => {
     const channel = newChannel('public');
     const end = nextOf(await hub.publish(channel, 'old'));
     for (const news of [['new'], []]) {
@@ -221,7 +221,7 @@ describe('long polls without a token', () => {
     }
   });
 
-  test.each(['now', '-1'])('from %s are each for itself', async (offset) => {
+  test.each(['now', '-1'])('from %s are one request to the hub each', async (offset) => {
     const channel = newChannel('public');
     const polls = Array.from({ length: 3 }, () => hold(channel, offset, 20));
     await expect.poll(holding, { timeout: 20_000 }).toBe(3);
@@ -229,14 +229,14 @@ describe('long polls without a token', () => {
     const answers = Promise.all(polls).finally(() => {
       isOver = true;
     });
-    // A request that is with the hub may not have looked yet where the end is.
+    // A request that has reached the hub may not have read yet where the end is.
     while (!isOver) await hub.publish(channel, 'new');
     for (const answer of await answers)
       expect([outcomeOf(answer), await answer.json()]).toEqual(['Miss', expect.arrayContaining(['new'])]);
   });
 });
 
-test('the header that the edge writes is nothing when a client sends it to the edge, and a token where there is no edge', async () => {
+test('the header that the edge writes is removed when a client sends it to the edge, and is a token without the edge', async () => {
   const token = `Bearer ${running.token}`;
   const bad = 'Bearer no.to.ken';
   const channel = newChannel();
@@ -257,7 +257,7 @@ test('the header that the edge writes is nothing when a client sends it to the e
   expect(await statusAt(apiUrl, { [header]: bad, Authorization: token })).toBe(401);
 });
 
-test('no caller gets an answer of another: each is what the hub says to that caller alone', async () => {
+test('no caller gets an answer of another: each answer is the one that the hub gives to that caller alone', async () => {
   const random = seededRandom(7);
   const pick = <T>(...values: readonly [T, ...T[]]): T =>
     values[Math.floor(random() * values.length)] ?? values[0];
@@ -273,14 +273,14 @@ test('no caller gets an answer of another: each is what the hub says to that cal
     places.map(async (place) => (await hub.read(open, place)).headers.get('ETag') ?? ''),
   );
 
-  /** What was said, without what differs from one answer to the next. */
+  /** Returns an answer without the parts that differ from one answer to the next. */
   async function said(response: Response): Promise<unknown> {
     const names = ['stream-next-offset', 'stream-up-to-date', 'etag', 'content-type', 'cache-control'];
     const headers = Object.fromEntries(names.map((name) => [name, response.headers.get(name)]));
     return { status: response.status, headers, text: await response.text() };
   }
 
-  /** Half of the requests of a round are for one page, of which the cache has no copy before the round. */
+  /** Half of the requests of a batch are for one page, of which the cache has no copy before the batch. */
   async function compare(round: number): Promise<void> {
     const isHot = random() < 0.5;
     const token = pick<string | undefined>(undefined, undefined, ann, bob, 'Bearer no.to.ken', 'Basic x');
@@ -300,7 +300,7 @@ test('no caller gets an answer of another: each is what the hub says to that cal
     const through = callerAt(running.stack.url, { ...own, ...spoofed }).request(path, { method });
     const around = callerAt(running.stack.apiUrl, own).request(path, { method });
     const [got, expected] = [await said(await through), await said(await around)];
-    // Streams are refused by two handlers, in words of their own.
+    // Streams are refused by two handlers, each with its own message.
     if (live === '&live=sse&x=1' && method === 'GET') expect(Object(got).status).toBeGreaterThanOrEqual(400);
     else expect({ path, method, own, spoofed, got }).toEqual({ path, method, own, spoofed, got: expected });
   }

@@ -1,5 +1,5 @@
 /**
- * One client that says 5,000 messages a second on its socket takes nothing from the others for long (PROTOCOL.md §8, §12.2).
+ * One client that sends 5,000 messages a second on its socket does not delay the others for long (PROTOCOL.md §8, §12.2).
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -22,7 +22,7 @@ const opening = () => ({
   headers: { Authorization: `Bearer ${running.token}` },
 });
 
-/** A socket that takes whatever comes, the refusals of the gateway too. */
+/** Opens a socket that accepts every frame, the refusals of the gateway too. */
 async function openWire(): Promise<WebSocket> {
   const { url, headers } = opening();
   const wire = new WebSocket(url, { headers });
@@ -30,7 +30,7 @@ async function openWire(): Promise<WebSocket> {
   return wire;
 }
 
-/** Says 5,000 pings a second until the connection ends. */
+/** Sends 5,000 pings a second until the connection ends. */
 function flood(wire: WebSocket): void {
   let n = 0;
   const timer = setInterval(() => {
@@ -40,14 +40,14 @@ function flood(wire: WebSocket): void {
   wire.on('close', () => clearInterval(timer));
 }
 
-test('what is less than the rate goes on, and a burst of 500 is answered in full', async () => {
+test('a client below the rate is answered, and so is a whole burst of 500', async () => {
   const socket = await openSocket(opening());
   const answers = await Promise.all(Array.from({ length: 500 }, () => socket.ask({ action: 'ping' })));
   expect(answers.every(({ type }) => type === 'pong')).toBe(true);
   await socket.close();
 });
 
-test('it is refused, then disconnected, and the others are served', async () => {
+test('a client that floods is refused, then disconnected, and the others are served', async () => {
   const other = await openSocket(opening());
   expect(await other.ask({ action: 'ping' })).toMatchObject({ type: 'pong' });
   const caller = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
@@ -58,12 +58,12 @@ test('it is refused, then disconnected, and the others are served', async () => 
   const channel = newChannel();
   expect((await caller.publish(channel, 'before')).status).toBe(204);
   flood(wire);
-  // Publishes have a rate of their own, and go through meanwhile.
+  // Publishes have their own rate, and succeed meanwhile.
   expect((await caller.publish(channel, 'during')).status).toBe(204);
   expect(await ended).toBe(1000);
   expect(heard.some((frame) => frame.includes('"too_many_requests"') && frame.includes('"id"'))).toBe(true);
 
-  // The rate of all sockets is back after a second, and nothing of the flood is left to do.
+  // After a second the rate of all sockets is available again, and no work of the flood is left.
   const probe = await openWire();
   let pongs = 0;
   probe.on('message', (data) => {

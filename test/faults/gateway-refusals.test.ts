@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §8 and §10 over the wire: a page can read what the gateway refuses before any door hears of it.
+ * PROTOCOL.md §8 and §10 over the wire: a page can read the refusals of the gateway, which no handler sees.
  * @module
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ const TOO_MUCH_HEAD = 10_241;
 
 let running: RunningHub;
 beforeAll(async () => {
-  // A twentieth of it is the rate of /tickets: one a second.
+  // The rate of /tickets is a twentieth of it: one a second.
   running = await startHub({ context: { 'tidings:origins': OURS, 'tidings:requestsPerSecond': 20 } });
 }, 60_000);
 afterAll(async () => await running.close());
@@ -23,7 +23,7 @@ afterAll(async () => await running.close());
 const hub = () =>
   callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }, { comesAgain: false });
 
-/** Asks until the answer has that status, and says what a page would be told. */
+/** Repeats the request until the answer has that status, and returns what a page could read. */
 async function refusedWith(status: number, origin: string, path: string, init: RequestInit) {
   let answer: Response | undefined;
   const ask = async () => {
@@ -48,14 +48,14 @@ const REFUSALS: readonly (readonly [number, string, RequestInit])[] = [
 ];
 
 test.each(REFUSALS)(
-  '%i of the gateway itself is for pages of ours, and for no others',
+  '%i of the gateway itself is readable for allowed pages, and for no others',
   async (status, path, init) => {
     const ours = await refusedWith(status, OURS, path, init);
     expect(ours.cors).toEqual([
       ['access-control-allow-origin', OURS],
       ['access-control-expose-headers', 'Retry-After'],
     ]);
-    // It is the gateway's, and not the hub's.
+    // The answer is the gateway's, and not the hub's.
     expect(JSON.parse(ours.body ?? '')).toEqual({ message: expect.any(String) });
     expect((await refusedWith(status, FOREIGN, path, init)).cors).toEqual([]);
   },

@@ -1,5 +1,5 @@
 /**
- * A grant that is missing in the template fails here as it would fail on AWS.
+ * A grant that the template lacks fails here as it would fail on AWS.
  * @module
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(assembly, { recursive: true, force: true }));
 
-test('a publish without dynamodb:PutItem fails with the words of AWS in its log', async () => {
+test('a publish without dynamodb:PutItem fails, and its log has the message of AWS', async () => {
   const stack = await startLocalStack({ assembly, log: (line) => lines.push(line) });
   try {
     const hub = callerAt(stack.url);

@@ -1,5 +1,5 @@
 /**
- * Held reads when things break, and when there are more of them than there is room for.
+ * Held reads when processes crash, and when all concurrency is used.
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -34,13 +34,13 @@ const hold = (channel: string, offset: string) =>
   hub.request(`/channels/${channel}?live=long-poll&offset=${offset}`);
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
-test('full holds are refused by an error that passes; publishing and short polling go on, and room is found again', async () => {
+test('a long poll without concurrency gets a transient error; publishing and short polling work, and long polls work again later', async () => {
   const channel = newChannel();
   const end = nextOf(await hub.publish(channel, 'first'));
   const held = Array.from({ length: MAX_HOLDS }, () => hold(channel, end));
   const path = `/channels/${channel}?live=long-poll&offset=${end}`;
   const status = async () => (await hub.request(path, { headers: { Prefer: 'wait=0' } })).status;
-  // Which error API Gateway makes of it is not documented (PROTOCOL.md §8).
+  // AWS does not document the error of API Gateway (PROTOCOL.md §8).
   await expect.poll(status, { timeout: 10_000 }).toSatisfy((code) => code === 429 || code >= 500);
   for (let n = 0; n < 20; n++) expect((await hub.publish(newChannel(), n)).status).toBe(204);
   expect((await hub.readAll(channel)).messages).toEqual(['first']);
@@ -49,7 +49,7 @@ test('full holds are refused by an error that passes; publishing and short polli
   expect((await hold(channel, end)).status).toBe(200);
 });
 
-test('a function that dies while it holds gives its callers an error to retry, and the next request goes on exactly there', async () => {
+test('a function that crashes while it holds requests gives a transient error, and the next request continues from the same offset', async () => {
   const channel = newChannel();
   const end = nextOf(await hub.publish(channel, 'first'));
   await inject(running.stack.control, {
@@ -65,7 +65,7 @@ test('a function that dies while it holds gives its callers an error to retry, a
   expect(await (await hold(channel, end)).json()).toEqual(['second']);
 });
 
-test('a stream ends with its life, and one that dies is cut; either way its reader goes on from its offset', async () => {
+test('a stream ends after its lifetime, and a crash cuts it; both times its reader continues from its offset', async () => {
   const channel = newChannel();
   await hub.publish(channel, 0);
   const seen: string[] = [];
@@ -95,8 +95,8 @@ test('a stream ends with its life, and one that dies is cut; either way its read
   expect(seen.slice(0, 6)).toEqual(['0', '1', '2', '3', '4', '5']);
 }, 60_000);
 
-/** The two doors that hold, each reading once from a position. */
-const DOORS = {
+/** The two handlers that hold requests. Each reads once from an offset. */
+const HANDLERS = {
   Hold: async (channel: string, offset: string) => {
     const response = await hold(channel, offset);
     return {
@@ -112,24 +112,24 @@ const DOORS = {
   },
 } as const;
 
-describe.each(Object.entries(DOORS))('the door %s', (door, readOnce) => {
-  const name = door === 'Hold' ? 'Hold' : 'Stream';
+describe.each(Object.entries(HANDLERS))('the handler %s', (handler, readOnce) => {
+  const name = handler === 'Hold' ? 'Hold' : 'Stream';
 
-  test('seals the gap that it meets, though the store answers late', async () => {
+  test('seals a gap, although the store answers late', async () => {
     const channel = newChannel();
     const end = nextOf(await hub.publish(channel, 'first'));
     const { control } = running.stack;
     await inject(control, { function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
     await hub.publish(channel, 'lost');
     await hub.publish(channel, 'after');
-    // The seal is tried again, meets itself, and is taken for what it is.
+    // The SDK repeats the write of the seal, which finds the first one, and recognizes it.
     const seal = { function: name, action: 'dynamodb:PutItem', resource: 'Entries' } as const;
     await inject(control, { ...seal, at: 'after', effect: { delayMs: 1_200 } });
     const read = async () => (await readOnce(channel, end)).messages;
     await expect.poll(read, { timeout: 20_000, interval: 100 }).toEqual(['after']);
   });
 
-  test('keeps a channel alive that it reads from', async () => {
+  test('keeps alive a channel that it reads', async () => {
     const channel = newChannel();
     const headers = { 'Content-Type': 'application/json', 'Stream-TTL': '60' };
     await hub.request(`/channels/${channel}`, { method: 'PUT', headers, body: '[1]' });
@@ -142,7 +142,7 @@ describe.each(Object.entries(DOORS))('the door %s', (door, readOnce) => {
     expect(calls).toEqual(expect.arrayContaining([touched]));
   });
 
-  test('answers a defect without a word of what it was, and logs it', async () => {
+  test('answers a defect without details, and logs it', async () => {
     const fault = { status: 400, type: 'ValidationException', message: `CANARY of ${name}` };
     await inject(running.stack.control, {
       function: name,
@@ -159,7 +159,7 @@ describe.each(Object.entries(DOORS))('the door %s', (door, readOnce) => {
   });
 });
 
-test('without a front door: long polls are redirected to where they are held, streams have a URL of their own', async () => {
+test('without a front door: long polls are redirected to the hold function, and streams have a URL of their own', async () => {
   const authorization = { Authorization: `Bearer ${bare.token}` };
   const caller = callerAt(bare.stack.url, authorization);
   const channel = newChannel();
@@ -183,14 +183,14 @@ test('without a front door: long polls are redirected to where they are held, st
   await stream.close();
 });
 
-test('with a front door the streaming URL answers to nobody else', async () => {
+test('with a front door the streaming URL refuses every other caller', async () => {
   const [streamUrl = ''] = Object.values(running.stack.functionUrls);
   const path = `/channels/${newChannel()}?live=sse&offset=-1`;
   const bearer = `Bearer ${running.token}`;
   for (const headers of [{}, { Authorization: bearer }, { 'X-Tidings-Authorization': bearer }]) {
     expect((await fetch(`${streamUrl}${path}`, { headers })).status).toBe(403);
   }
-  // And a caller cannot speak in the header that the door speaks in.
+  // A caller cannot send the header that only the front door may send.
   const forged = await fetch(`${running.stack.url}${path}`, {
     headers: { 'X-Tidings-Authorization': bearer },
   });

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §7.1 over the wire: an identity provider that is down, and what a hub makes of it.
+ * PROTOCOL.md §7.1 over the wire: how a hub answers while its identity provider is down.
  * @module
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -20,7 +20,7 @@ let running: RunningHub;
 let key: IssuerKey;
 const lines: string[] = [];
 
-/** What the provider answers. */
+/** The answer of the provider. */
 let answer: RequestListener;
 const withStatus =
   (status: number, body: string, headers: Record<string, string> = {}): RequestListener =>
@@ -59,7 +59,7 @@ const tokenOf = async (header: object = {}) => {
 const caller = async (header: object = {}) =>
   callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(header)}` });
 
-/** One request to each door that lets somebody in. */
+/** One request to each handler that verifies tokens. */
 const REQUESTS: Readonly<Record<string, () => readonly [string, RequestInit?]>> = {
   publish: () => [
     `/channels/${newChannel()}`,
@@ -71,24 +71,24 @@ const REQUESTS: Readonly<Record<string, () => readonly [string, RequestInit?]>> 
   webhooks: () => ['/webhooks'],
 };
 
-describe('before its keys were ever known', () => {
+describe('before its keys are known', () => {
   const KEYS = () => JSON.stringify({ keys: [key.jwk] });
   test.each<[string, () => RequestListener]>([
     ['fails', () => withStatus(500, KEYS())],
-    ['leads elsewhere', () => withStatus(302, '', { Location: `${url}/elsewhere` })],
-    ['says something else', () => withStatus(200, '<html>')],
-    ['says too much', () => withStatus(200, `{"keys":[${' '.repeat(300_000)}]}`)],
-    ['hangs up', () => (request) => void request.socket.destroy()],
-  ])('a provider that %s makes its tokens 503, and those of the hub go on', async (_name, make) => {
+    ['redirects', () => withStatus(302, '', { Location: `${url}/elsewhere` })],
+    ['answers something else', () => withStatus(200, '<html>')],
+    ['answers too much', () => withStatus(200, `{"keys":[${' '.repeat(300_000)}]}`)],
+    ['closes the connection', () => (request) => void request.socket.destroy()],
+  ])('a provider that %s makes its tokens 503, and tokens of the hub work', async (_name, make) => {
     answer = make();
-    for (const [door, request] of Object.entries(REQUESTS)) {
+    for (const [handler, request] of Object.entries(REQUESTS)) {
       const response = await (await caller()).request(...request());
-      expect(response.headers.get('Retry-After'), door).toBe('1');
-      expect(await refusalOf(response), door).toEqual([503, 'unavailable']);
+      expect(response.headers.get('Retry-After'), handler).toBe('1');
+      expect(await refusalOf(response), handler).toEqual([503, 'unavailable']);
       const own = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
       const { status, body } = await own.request(...request());
       await body?.cancel();
-      expect(status, door).toBeLessThan(300);
+      expect(status, handler).toBeLessThan(300);
     }
     const opening = {
       url: running.stack.socketUrl ?? '',
@@ -99,18 +99,18 @@ describe('before its keys were ever known', () => {
   });
 });
 
-test('and then: tokens are good as soon as it answers, and stay good while it does not, where its keys are known', async () => {
+test('later: its tokens work as soon as it answers, and keep working while it does not, in processes that know its keys', async () => {
   answer = withStatus(200, JSON.stringify({ keys: [key.jwk] }));
-  for (const [door, request] of Object.entries(REQUESTS)) {
+  for (const [handler, request] of Object.entries(REQUESTS)) {
     const status = async () => {
       const response = await (await caller()).request(...request());
       await response.body?.cancel();
       return response.status;
     };
-    await expect.poll(status, { timeout: 5_000, message: door }).toBeLessThan(300);
+    await expect.poll(status, { timeout: 5_000, message: handler }).toBeLessThan(300);
   }
   answer = withStatus(500, '');
-  // A stream goes on when its reader has left, so the next one begins in another process, which has never known the keys.
+  // A stream continues after its reader has left, so the next one begins in another process, which has never known the keys.
   const { stream, ...others } = REQUESTS;
   expect(await refusalOf(await (await caller()).request(...(stream?.() ?? [''])))).toEqual([
     503,
@@ -126,6 +126,6 @@ test('and then: tokens are good as soon as it answers, and stay good while it do
       expect(response.status).toBeLessThan(300);
     }
   }
-  // Once for each process that met a key that it does not know, however often it did.
+  // One request for each process that saw an unknown key, however often it saw it.
   expect(fetched - before).toBeLessThanOrEqual(2 * Object.keys(others).length);
 });

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §10 on a hub that lists origins: what foreign pages get, and those that look like ours.
+ * PROTOCOL.md §10 on a hub that lists origins: what pages of other origins get, and pages whose origin looks similar.
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 const OURS = 'https://app.example.com';
 const ALSO_OURS = 'http://localhost:5173';
 
-/** Over the wire a header is bytes: what is not ASCII goes as UTF-8. */
+/** On the wire a header is bytes: other characters than ASCII are sent as UTF-8. */
 const asBytes = (text: string): string => Buffer.from(text).toString('latin1');
 
 const FOREIGN = [
@@ -75,7 +75,7 @@ describe('a socket', () => {
   });
 });
 
-/** One request to each door, and to each kind of answer. */
+/** One request to each handler, and for each kind of answer. */
 const REQUESTS: [method: string, path: string, headers?: Record<string, string>][] = [
   ['GET', '/channels/public/a'],
   ['GET', '/channels/private/a'],
@@ -98,7 +98,7 @@ describe.each(REQUESTS)('%s %s', (method, path, headers = {}) => {
     return callerAt(running.stack.url).request(path, { method, headers: { ...headers, ...more } });
   };
 
-  test('is for pages of ours, by name, and never with credentials', async () => {
+  test('is readable for allowed pages, by name, and never with credentials', async () => {
     for (const origin of [OURS, ALSO_OURS]) {
       const answer = await ask(origin);
       expect(answer.headers.get('Access-Control-Allow-Origin')).toBe(origin);
@@ -109,7 +109,7 @@ describe.each(REQUESTS)('%s %s', (method, path, headers = {}) => {
     }
   });
 
-  test('says nothing to others that a browser would let them read by', async () => {
+  test('has no header for other pages by which a browser would let them read it', async () => {
     for (const origin of [...FOREIGN, undefined]) {
       const answer = await ask(origin);
       expect(corsOf(answer), origin).toEqual([]);
@@ -128,7 +128,7 @@ describe('a preflight', () => {
     });
 
   test.each(['/channels/a', '/v1/stream/a', '/events', '/tickets', '/webhooks', '/connections'])(
-    '%s lets pages of ours go on, and no others',
+    '%s allows our pages, and no others',
     async (path) => {
       const ours = await preflight(path, OURS);
       expect([ours.status, ours.headers.get('Access-Control-Allow-Origin')]).toEqual([204, OURS]);
@@ -138,7 +138,7 @@ describe('a preflight', () => {
   );
 });
 
-test('the hub’s own socket, by which held reads are woken, is no page’s', async () => {
+test('the hub’s own wake socket is refused to pages', async () => {
   const held = hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`, {
     headers: { Prefer: 'wait=2' },
   });

@@ -1,6 +1,6 @@
 /**
- * The push when things break: processes that die, posts that fail, connections whose end nobody hears of, the table that
- * is late (PROTOCOL.md §12.4).
+ * The push when things break: processes that crash, posts that fail, connections whose end is not reported, and a table that answers
+ * late (PROTOCOL.md §12.4).
  * @module
  */
 
@@ -40,7 +40,7 @@ const arm = (fault: Fault) => inject(running.stack.control, fault);
 const subscribed = (channel: string, offset?: string): Promise<Listener> =>
   listen(running.stack.socketUrl ?? '', running.token, channel, offset);
 
-/** All rows of the table of subscribers, by what kind of row they are. */
+/** Returns all rows of the table of subscribers, by their kind. */
 async function rows(): Promise<{ pattern: string; connection: string }[]> {
   const { endpoint, region, accessKeyId, secretAccessKey } = running.stack.aws;
   const client = new DynamoDBClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
@@ -56,8 +56,8 @@ async function rows(): Promise<{ pattern: string; connection: string }[]> {
   }));
 }
 
-describe('a push that dies', () => {
-  test('at whatever call: another takes over, everything arrives, and no frame breaks the rule', async () => {
+describe('a push that crashes', () => {
+  test('at any call: another process takes over, every message arrives, and no frame breaks the gap rule', async () => {
     const calls: Pick<Fault, 'at' | 'action' | 'resource'>[] = [
       { at: 'after', action: 'dynamodb:UpdateItem', resource: 'Cursors' },
       { at: 'after', action: 'execute-api:ManageConnections' },
@@ -65,14 +65,14 @@ describe('a push that dies', () => {
     ];
     const channels = calls.map(() => newChannel());
     const listeners = await Promise.all(channels.map((channel) => subscribed(channel)));
-    // One after the other: each fault is to hit the push of its own channel.
+    // One after the other, so that each fault hits the push of its own channel.
     for (const [at, call] of calls.entries()) {
       const channel = channels[at] ?? '';
       const nth = call.at === 'before' ? { call: 2 } : {};
       await arm({ function: 'Push', effect: 'kill', ...call, ...nth });
       for (const n of numbers(5)) await hub.publish(channel, n);
     }
-    // Whoever publishes next after the lease has run out wakes the one who takes over.
+    // The next publish after the end of the lease wakes the process that takes over.
     let published = 5;
     const isAll = async () => {
       for (const channel of channels) await hub.publish(channel, published);
@@ -88,7 +88,7 @@ describe('a push that dies', () => {
   }, 90_000);
 });
 
-test('a push that fails leaves its message in the queue and a line in its log, and the next one makes up for it', async () => {
+test('a push that fails leaves its message in the queue and a line in its log, and the next push delivers', async () => {
   const channel = newChannel();
   const listener = await subscribed(channel);
   const effect = { status: 400, type: 'ValidationException', message: 'CANARY' };
@@ -107,10 +107,10 @@ test('a push that fails leaves its message in the queue and a line in its log, a
 describe('posts that fail', () => {
   test.each([
     [
-      '429: nothing was sent, and it is tried again',
+      '429: nothing was sent, and the post is repeated',
       { status: 429, type: 'LimitExceededException', message: 'x' },
     ],
-    ['500: it may have been sent', { status: 500, type: 'InternalServerException', message: 'x' }],
+    ['500: the frame may have been sent', { status: 500, type: 'InternalServerException', message: 'x' }],
   ])('%s', async (_name, effect) => {
     const channel = newChannel();
     const listener = await subscribed(channel);
@@ -121,7 +121,7 @@ describe('posts that fail', () => {
     await listener.close();
   });
 
-  test('after they arrived: the frame comes again, and the rule drops it', async () => {
+  test('after they arrived: the frame comes again, and the gap rule drops it', async () => {
     const channel = newChannel();
     const listener = await subscribed(channel);
     const effect = { status: 500, type: 'InternalServerException', message: 'x' };
@@ -134,14 +134,14 @@ describe('posts that fail', () => {
   });
 });
 
-test('connections whose end nobody heard of leave no row behind after the next publish to them', async () => {
+test('connections whose end was not reported leave no row after the next publish to them', async () => {
   const channel = newChannel();
   const listeners = await Promise.all(numbers(40).map(() => subscribed(channel)));
   const before = await rows();
   const ours = before.filter(({ pattern }) => pattern === `${channel}#0`).map(({ connection }) => connection);
   expect(ours).toHaveLength(40);
   await Promise.all(listeners.map((listener) => listener.close()));
-  // Those that AWS told of go by themselves; some stay until somebody posts to them.
+  // The rows of reported connections are removed at once. The others stay until the next post to them.
   await expect
     .poll(async () => (await rows()).filter(({ pattern }) => pattern === `${channel}#0`).length, {
       timeout: 10_000,
@@ -156,14 +156,14 @@ test('connections whose end nobody heard of leave no row behind after the next p
     .toEqual([]);
 });
 
-/** About as long as is published meanwhile. */
+/** About as long as the publishes take, in milliseconds. */
 const JOIN_WITHIN_MS = 8_000;
 
-/** Attempts at what a busy store refuses, and the longest pause between two, in milliseconds. */
+/** Attempts at a request that a busy store refuses, and the longest pause between two, in milliseconds. */
 const ATTEMPTS = 12;
 const LONGEST_PAUSE_MS = 8_000;
 
-/** A store that is too busy refuses. What is refused comes again as clients do: later each time, and not all at once. */
+/** A busy store refuses requests. They are repeated as clients do it: after a longer pause each time, and not all at once. */
 async function untilTaken<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -184,7 +184,7 @@ async function publishOnce(channel: string, n: number): Promise<void> {
   if (!response.ok) throw new Error(`publish answered ${response.status}: ${await response.text()}`);
 }
 
-test('two hundred who join at random moments under load get contiguous frames', async () => {
+test('two hundred sockets that subscribe at random moments under load get contiguous frames', async () => {
   const channel = newChannel();
   const random = seededRandom(SEED);
   const published = 150;
@@ -204,7 +204,7 @@ test('two hundred who join at random moments under load get contiguous frames', 
   const last = published - 1;
   const late = () => listeners.filter(({ taken }) => taken.length > 0 && taken.at(-1) !== last).length;
   await expect.poll(late, { timeout: 60_000 }).toBe(0);
-  // A frame may come twice where the machine is so busy that a post or a call of the store is not answered in time.
+  // A frame may come twice if the machine is so busy that a post or a call of the store is not answered in time.
   for (const { taken, breaks } of listeners) {
     expect(breaks, `seed ${SEED}`).toEqual([]);
     expect(taken, `seed ${SEED}`).toEqual(numbers(published).slice(published - taken.length));
@@ -212,15 +212,15 @@ test('two hundred who join at random moments under load get contiguous frames', 
   await Promise.all(listeners.map((listener) => listener.close()));
 }, 180_000);
 
-describe('a gap in front of subscribers', () => {
-  test('is sealed by the push, without another publish', async () => {
+describe('a gap before new messages', () => {
+  test('is sealed by the push, without another publish to the channel', async () => {
     const channel = newChannel();
     const listener = await subscribed(channel);
     await hub.publish(channel, 0);
     await arm({ function: 'Publish', at: 'before', action: 'dynamodb:PutItem', effect: 'kill' });
     await hub.publish(channel, 'lost');
     await hub.publish(channel, 1);
-    // The answer to the tombstone comes late: it is written again, and met.
+    // The answer to the write of the tombstone is late: the SDK repeats the write, which finds the first one.
     await arm({ function: 'Push', at: 'after', action: 'dynamodb:PutItem', effect: { delayMs: 1_200 } });
     await expect.poll(() => listener.taken, { timeout: 20_000 }).toEqual([0, 1]);
     expect(listener.breaks).toEqual([]);
@@ -228,8 +228,8 @@ describe('a gap in front of subscribers', () => {
   });
 });
 
-describe('the door of sockets', () => {
-  /** A socket that says one thing at a time. */
+describe('the socket handler', () => {
+  /** Opens a socket that sends one frame at a time. */
   async function talk(): Promise<{ say: (frame: object) => Promise<unknown>; close: () => void }> {
     const socket = new WebSocket(running.stack.socketUrl ?? '', ['tidings.v1', `bearer.${running.token}`]);
     await new Promise((resolve, reject) => {
@@ -246,7 +246,7 @@ describe('the door of sockets', () => {
     };
   }
 
-  test('that dies between claim and write: the retry with the key is there once, sealed meanwhile or not', async () => {
+  test('crashes between claim and write: the retry with the key is stored once, whether the slot was sealed or not', async () => {
     for (const isSealed of [false, true]) {
       const channel = newChannel();
       const { say, close } = await talk();
@@ -273,7 +273,7 @@ describe('the door of sockets', () => {
     }
   });
 
-  test('whose write is answered too late: acknowledged, and there once', async () => {
+  test('gets the answer to a write too late: the publish is acknowledged, and stored once', async () => {
     const channel = newChannel();
     const { say, close } = await talk();
     await arm({
@@ -288,21 +288,21 @@ describe('the door of sockets', () => {
     close();
   });
 
-  test('that fails says so without a word of what it was, stays open, and logs it without the token', async () => {
+  test('answers a defect without details, keeps the socket open, and logs the defect without the token', async () => {
     const { say, close } = await talk();
-    const effect = { status: 400, type: 'ValidationException', message: 'CANARY of the door' };
+    const effect = { status: 400, type: 'ValidationException', message: 'CANARY of the handler' };
     await arm({ function: 'Socket', at: 'before', action: 'dynamodb:GetItem', effect });
     const answer = await say({ action: 'subscribe', channel: newChannel(), id: 'a' });
     expect(answer).toMatchObject({ type: 'error', id: 'a', code: 'internal' });
     expect(JSON.stringify(answer)).not.toMatch(/CANARY|Validation|dynamodb/i);
-    const logged = () => lines.filter((line) => line.includes('CANARY of the door'));
+    const logged = () => lines.filter((line) => line.includes('CANARY of the handler'));
     await expect.poll(() => logged().length, { timeout: 5_000 }).toBe(1);
     expect(lines.filter((line) => line.includes(running.token))).toEqual([]);
     expect(await say({ action: 'ping' })).toMatchObject({ type: 'pong' });
     close();
   });
 
-  test('that cannot tell of a publish says so, and the retry makes up for it', async () => {
+  test('answers an error if it cannot send a hint, and the retry sends it', async () => {
     const channel = newChannel();
     const listener = await subscribed(channel);
     const { say, close } = await talk();

@@ -15,7 +15,7 @@ import { dataOf, type Receiver, startReceiver } from '../support/wire/receiver.t
 import { openSocket } from '../support/wire/socket.ts';
 import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';
 
-/** 300 messages a second. */
+/** The quota: 300 messages a second. */
 const REGION = 'eu-west-3';
 const RATE_EXCEEDED = { status: 400, type: 'ThrottlingException', message: 'Rate exceeded' };
 const SECONDS = { timeout: 20_000, interval: 100 };
@@ -44,9 +44,9 @@ const offsetOf = (response: Response): string => {
   expect(response.status).toBe(204);
   return response.headers.get('Stream-Next-Offset') ?? '';
 };
-const throttle = (door: Fault['function'], times = 1) =>
+const throttle = (handler: Fault['function'], times = 1) =>
   inject(running.stack.control, {
-    function: door,
+    function: handler,
     action: 'sns:Publish',
     at: 'before',
     effect: RATE_EXCEEDED,
@@ -64,7 +64,7 @@ async function publishSurely(channel: string, message: unknown): Promise<string>
   }
 }
 
-/** One request for each process is as deployed; many are as `npm start` has it. */
+/** One request in a process is as deployed; many are as in `npm start`. */
 describe.each([1, 64])('with %i requests in a process', (concurrency) => {
   beforeAll(async () => {
     running = await startHub({ concurrency, region: REGION });
@@ -84,7 +84,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
     await receiver.close();
   });
 
-  test('many publishes at a time all succeed, and every subscriber gets them', async () => {
+  test('many publishes at the same time all succeed, and every subscriber gets them', async () => {
     const channels = Array.from({ length: CHANNELS }, () => newChannel('busy'));
     const heard = await Promise.all(channels.map(subscribed));
     await webhooks.create(receiver.url, channels);
@@ -176,7 +176,7 @@ describe.each([1, 64])('with %i requests in a process', (concurrency) => {
   });
 
   test.each(['HintsPush', 'WebhookQueuesDispatch'])(
-    'where the queue %s cannot be reached either, the publish says that it is stored and not told',
+    'if the queue %s cannot be reached either, the publish says that it is stored and not announced',
     async (resource) => {
       const channel = newChannel('busy');
       await throttle('Publish');

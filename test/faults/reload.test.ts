@@ -1,6 +1,6 @@
 /**
- * Readers who leave and come again (PROTOCOL.md §5.2, §8): Lambda tells no function that its reader has left, so what was
- * left goes on, and must neither keep its own caller out nor anybody else.
+ * Readers that disconnect and come again (PROTOCOL.md §5.2, §8): Lambda does not tell a function that its reader has disconnected, so
+ * the old requests continue. They must not lock out their own caller or any other.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -12,16 +12,16 @@ import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
 const RELOADS = 120;
-/** The default, as PROTOCOL.md §8 says it. */
+/** The default of PROTOCOL.md §8. */
 const HELD_PER_CALLER = 25;
-/** How long a page stays that is reloaded at once, in milliseconds. */
+/** How long a page stays before its next reload, in milliseconds. */
 const STAY_MS = 20;
 const SSE = { Accept: 'text/event-stream' };
 
 let running: RunningHub;
 let hubOf: (sub: string) => Promise<Caller>;
 beforeAll(async () => {
-  // With the defaults of the template: they are what is promised.
+  // With the defaults of the template, because PROTOCOL.md promises those.
   running = await startHub();
   const { key, audience } = await keysOfLocalHub(running.stack);
   hubOf = async (sub) => {
@@ -38,7 +38,7 @@ afterAll(async () => {
   await running.close();
 });
 
-/** Opens and leaves, again and again. */
+/** Opens and disconnects, again and again. */
 async function reload(caller: Caller, path: string, headers: Record<string, string> = {}): Promise<void> {
   for (let n = 0; n < RELOADS; n++)
     await caller.request(path, { headers, signal: AbortSignal.timeout(STAY_MS) }).then(
@@ -55,23 +55,23 @@ async function underWay(name: string): Promise<number> {
     .reduce((sum, row) => sum + Number(row.inFlight), 0);
 }
 
-test('two callers reload their streams 120 times each: a third opens one at once, and is told what comes', async () => {
+test('two callers reload their streams 120 times each: a third opens one at once, and gets new messages', async () => {
   const [one, two, third] = await Promise.all([hubOf('one'), hubOf('two'), hubOf('third')]);
   const channel = newChannel();
   const path = `/channels/${channel}`;
-  await (await openStream(one, path, SSE)).close(); // until then the process has to start, which is not what is tried
+  await (await openStream(one, path, SSE)).close(); // Before that the process has to start, which this test does not measure.
   await Promise.all([reload(one, path, SSE), reload(two, path, SSE)]);
   process.stdout.write(`streams under way: ${await underWay('Stream')}\n`);
   const stream = await openStream(third, path, SSE);
   expect((await third.publish(channel, 'news')).status).toBe(204);
   expect((await stream.next())?.data).toBe('"news"');
   await stream.close();
-  // What gave way has ended, and has made room for others.
+  // The replaced streams have ended, and have made room for others.
   const most = 2 * HELD_PER_CALLER + 1;
   await expect.poll(() => underWay('Stream'), { timeout: 10_000 }).toBeLessThanOrEqual(most);
 }, 60_000);
 
-test('two callers reload their long polls 120 times each: a third is held at once, and is told what comes', async () => {
+test('two callers reload their long polls 120 times each: a third is held at once, and gets new messages', async () => {
   const [one, two, third] = await Promise.all([hubOf('one'), hubOf('two'), hubOf('third')]);
   const channel = newChannel();
   const end = (await third.read(channel)).headers.get('Stream-Next-Offset') ?? '';

@@ -1,6 +1,6 @@
 /**
- * Each call to a store or queue is late once, in turn: the SDK repeats it, and what was late is carried out as well. A
- * publish still takes one place, a read finds what was acknowledged, and sockets and endpoints get all of it within
+ * Each call to a store or queue is late once, one after the other: the SDK repeats it, and the late call is carried out too. A
+ * publish still takes one slot, a read finds every acknowledged message, and sockets and endpoints get all of them within
  * seconds (PROTOCOL.md §4, §11, §12.4).
  * @module
  */
@@ -15,18 +15,18 @@ import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wi
 
 /** Longer than the SDK waits for one attempt (800 ms), in milliseconds. */
 const LATE_MS = 1_100;
-/** Longer than a claim waits, which is not repeated (5 s), in milliseconds. */
+/** Longer than the hub waits for a claim (5 s), which it does not repeat, in milliseconds. */
 const TOO_LATE_MS = 5_500;
-/** How long what was acknowledged may be on its way, in milliseconds. */
+/** How long an acknowledged message may take to arrive, in milliseconds. */
 const SOME_SECONDS = { timeout: 12_000, interval: 50 };
-/** Calls that a function makes for an event, at least: those beyond are of events that follow. */
+/** Calls that a function makes at least for an event. Later calls belong to the following events. */
 const CALLS = 10;
 
-/** Publishes at once. */
+/** Publishes at the same time. */
 const MANY = 60;
 
-type Door = Fault['function'];
-const DOORS: readonly Door[] = ['Publish', 'Push', 'Dispatch', 'Deliver', 'Read'];
+type Handler = Fault['function'];
+const HANDLERS: readonly Handler[] = ['Publish', 'Push', 'Dispatch', 'Deliver', 'Read'];
 
 let running: RunningHub;
 let hub: Caller;
@@ -43,12 +43,12 @@ afterAll(async () => {
   await receiver.close();
 });
 
-const late = (door: Door, at: 'before' | 'after', call: number): Promise<void> =>
-  inject(running.stack.control, { function: door, at, call, effect: { delayMs: LATE_MS } });
+const late = (handler: Handler, at: 'before' | 'after', call: number): Promise<void> =>
+  inject(running.stack.control, { function: handler, at, call, effect: { delayMs: LATE_MS } });
 const subscribed = (channel: string): Promise<Listener> =>
   listen(running.stack.socketUrl ?? '', running.token, channel);
 
-/** The number of the entry that a publish made: offsets begin with twelve digits of it (docs/adr/0001). */
+/** Returns the number of the entry of a publish: an offset begins with its twelve digits (docs/adr/0001). */
 function slotOf(response: Response): number {
   expect(response.status).toBe(204);
   const offset = response.headers.get('Stream-Next-Offset') ?? '';
@@ -78,7 +78,7 @@ describe.each(['before', 'after'] as const)('a call that is late %s it is carrie
         await subscribed(`${pattern}/*`),
       ];
       slotOf(await hub.publish(channel, 0));
-      for (const door of DOORS) await late(door, at, nth);
+      for (const handler of HANDLERS) await late(handler, at, nth);
       const slots: number[] = [];
       for (const n of [1, 2, 3]) {
         slots.push(slotOf(await hub.publish(channel, n)));
@@ -89,7 +89,7 @@ describe.each(['before', 'after'] as const)('a call that is late %s it is carrie
       const everyone = () => listeners.map(({ taken }) => taken);
       await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3]));
       await expect.poll(delivered, SOME_SECONDS).toEqual([0, 1, 2, 3]);
-      // What was late is carried out by now. A member that it put in a wrong place would miss something of this.
+      // The late call is carried out by now. If it had moved a member back or forth, the member would miss one of these messages.
       await wait(LATE_MS);
       slotOf(await hub.publish(channel, 4));
       await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3, 4]));
@@ -102,7 +102,7 @@ describe.each(['before', 'after'] as const)('a call that is late %s it is carrie
 
 describe('a claim that is too late', () => {
   test.each(['before', 'after'] as const)(
-    '%s it is carried out: said to be unknown, and nothing else is lost',
+    '%s it is carried out: the publish is answered 503, and nothing else is lost',
     async (at) => {
       const channel = newChannel('slow');
       const listener = await subscribed(channel);
@@ -118,7 +118,7 @@ describe('a claim that is too late', () => {
       expect(await refusalOf(response)).toEqual([503, 'unavailable']);
       await wait(at === 'before' ? TOO_LATE_MS : 0);
       slotOf(await hub.publish(channel, 'last'));
-      // A read that starts now finds it, however long the claim leaves a gap.
+      // A read that starts now finds it, although the claim leaves a gap.
       expect((await hub.readAll(channel)).messages).toEqual(['first', 'last']);
       await expect.poll(() => listener.taken, SOME_SECONDS).toEqual(['first', 'last']);
       expect(listener.breaks).toEqual([]);
@@ -128,12 +128,12 @@ describe('a claim that is too late', () => {
   );
 });
 
-test('many publishes at once take one place each, and each is found when it is answered', async () => {
+test('many publishes at once take one slot each, and each is found when it is answered', async () => {
   const channel = newChannel('slow');
   const first = slotOf(await hub.publish(channel, 'first'));
   const publishes = Array.from({ length: MANY }, async (_, n) => {
     const response = await hub.publish(channel, n);
-    // Where the machine is busy the store may be, too: then nothing was promised.
+    // On a busy machine the store may be busy too: then the publish was not acknowledged.
     if (response.status === 503) return [];
     const slot = slotOf(response);
     const { messages } = await hub.readAll(channel);

@@ -11,7 +11,7 @@ import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
-/** More than the buffers of all connections on the way hold: what the function writes has to wait. */
+/** More than the buffers of all connections on the way hold, so that the function has to wait for its reader. */
 const MESSAGES = 400;
 const MESSAGE = 'x'.repeat(120_000);
 const AT_ONCE = 2;
@@ -20,7 +20,7 @@ let running: RunningHub;
 let hub: Caller;
 const lines: string[] = [];
 beforeAll(async () => {
-  // Two streams at a time: the oldest of them gives way.
+  // Two streams at the same time: a third replaces the oldest.
   const context = { 'tidings:heldPerCaller': 1, 'tidings:edge': false };
   running = await startHub({ context, log: (line) => lines.push(line) });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
@@ -30,7 +30,7 @@ afterAll(async () => {
   await running.close();
 });
 
-/** A stream from the beginning, of which nothing is read yet. */
+/** Opens a stream from the beginning, and reads nothing of it yet. */
 async function open(channel: string): Promise<IncomingMessage> {
   const [url = ''] = Object.values(running.stack.functionUrls);
   const headers = { Authorization: `Bearer ${running.token}` };
@@ -39,7 +39,7 @@ async function open(channel: string): Promise<IncomingMessage> {
   return response;
 }
 
-/** How often streams have looked into a channel. */
+/** Returns how often streams have read a channel. */
 async function looks(): Promise<number> {
   const calls: unknown = await (await fetch(`${running.stack.control}/calls`)).json();
   if (!Array.isArray(calls)) throw new Error(`no list: ${JSON.stringify(calls)}`);
@@ -49,7 +49,7 @@ async function looks(): Promise<number> {
   return Number(found?.count ?? 0);
 }
 
-/** Waits until the stream no longer reads its channel: what it has read waits for the reader. */
+/** Waits until the stream no longer reads its channel: the messages that it has read wait for the reader. */
 async function untilStuck(): Promise<void> {
   let before = -1;
   const isStuck = async () => {
@@ -80,7 +80,7 @@ test('the stream of a reader that reads nothing ends long before its lifetime, a
   expect(performance.now() - began).toBeLessThan(45_000);
   second.destroy();
 
-  // It reads again: what it is sent ends properly, with a whole event.
+  // The reader reads again: the stream ends properly, with a whole event.
   // A function that Lambda ends cuts its stream, and this rejects.
   const said = await text(stuck);
   expect(said.endsWith('\n\n')).toBe(true);

@@ -1,5 +1,5 @@
 /**
- * Denial of wallet over the wire (PROTOCOL.md §8): whoever asks for too much is refused, and that alone.
+ * Denial of wallet over the wire (PROTOCOL.md §8): requests beyond a limit are refused, and only those.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -28,7 +28,7 @@ beforeAll(async () => {
       'tidings:maxStreams': MAX_HELD,
       'tidings:heldPerCaller': HELD_PER_CALLER,
       'tidings:connectionsPerCaller': CONNECTIONS_PER_CALLER,
-      // Which the local stack understands, and does nothing about.
+      // The local stack accepts this, and does not enforce it.
       'tidings:monthlyBudget': 1,
       'tidings:budgetEmail': 'team@example.com',
     },
@@ -63,7 +63,7 @@ const floodedHub = (): FloodedHub => ({
   },
 });
 
-test('ten times the rate: what is over it is 429, functions stay at their caps, and other routes never notice', async () => {
+test('ten times the rate: requests over it are 429, functions stay within their concurrency, and other routes are not affected', async () => {
   const flooded = await flood(floodedHub(), {
     seconds: SECONDS,
     publishesPerSecond: PUBLISHES_PER_SECOND,
@@ -73,28 +73,28 @@ test('ten times the rate: what is over it is 429, functions stay at their caps, 
   const { publishes, holds, others, mostAtATime, elapsedMs } = flooded;
   const { '204': published = 0, '429': refused = 0 } = publishes;
   const letIn = Object.values(publishes).reduce((sum, count) => sum + count, 0) - refused;
-  // A full bucket to begin with, and what it is filled with; the gateway's clock started later and stopped earlier.
+  // A full bucket, and its refill. The gateway's clock started later and stopped earlier than ours.
   expect(letIn).toBeLessThanOrEqual(PUBLISHES_PER_SECOND * (1 + elapsedMs / 1_000));
   expect(refused).toBeGreaterThan(letIn);
   expect(published).toBeGreaterThan(0);
-  // A machine that is busy with other tests may be late for some of them; none is refused for what others do.
+  // On a busy machine some of these may be late. None is refused because of the other routes.
   const { '200': read = 0, '204': publishedByOthers = 0, '429': refusedToOthers = 0 } = others;
   expect([read > 0, publishedByOthers > 0, refusedToOthers]).toEqual([true, true, 0]);
-  // One caller has two of the four places, and who finds all four taken is told to poll.
+  // One caller has two of the four places. A caller that finds all four in use is told to poll.
   expect(holds['204']).toBeGreaterThan(0);
   expect(holds['429']).toBeGreaterThan(0);
   expect(mostAtATime.Hold).toBeLessThanOrEqual(MAX_HELD);
-  // And when it is over it is over.
+  // After the flood everything works again.
   const hub = await hubOf('an honest publisher');
   await expect.poll(async () => (await hub.publish(newChannel(), 1)).status, { timeout: 5_000 }).toBe(204);
 }, 60_000);
 
-test('a caller has so many long polls at a time; another has his own, and what is answered makes room', async () => {
+test('a caller has a quota of long polls; another caller has its own, and an answered long poll makes room', async () => {
   const [greedy, honest] = await Promise.all([hubOf('greedy'), hubOf('honest')]);
   const channel = newChannel();
   const end = (await honest.read(channel)).headers.get('Stream-Next-Offset') ?? '';
   const hold = (hub: typeof greedy) => hub.request(`/channels/${channel}?live=long-poll&offset=${end}`);
-  // One more than he may, at the same moment: one of them is refused at once, and the others wait.
+  // One more than the quota, at the same moment: one of them is refused at once, and the others wait.
   const asked = Array.from({ length: HELD_PER_CALLER + 1 }, () => hold(greedy));
   const refused = await Promise.race(asked);
   expect(refused.headers.get('Retry-After')).toBe('5');
@@ -107,7 +107,7 @@ test('a caller has so many long polls at a time; another has his own, and what i
   expect((await hold(greedy)).status).toBe(200);
 });
 
-test('a caller has so many streams at a time: the oldest gives way, and goes on from where it was', async () => {
+test('a caller has a quota of streams: a new one replaces the oldest, whose reader continues from its offset', async () => {
   const [greedy, honest] = await Promise.all([hubOf('greedy'), hubOf('honest')]);
   const channel = newChannel();
   const path = `/channels/${channel}`;
@@ -133,7 +133,7 @@ test('a caller has so many streams at a time: the oldest gives way, and goes on 
   }
 }, 30_000);
 
-test('a caller has so many connections; another has his own, and one that ends makes room', async () => {
+test('a caller has a quota of connections; another caller has its own, and one that ends makes room', async () => {
   const [greedy, honest] = await Promise.all([tokenOf('greedy'), tokenOf('honest')]);
   const url = running.stack.socketUrl ?? '';
   const as = (token: string) => ({ url, headers: { Authorization: `Bearer ${token}` } });

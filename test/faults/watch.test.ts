@@ -1,5 +1,5 @@
 /**
- * What an operator sees of a hub that runs: metrics of all that was handed over, and lines about what was not.
+ * What an operator sees of a running hub: metrics of all messages that were delivered, and log lines about those that were not.
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -22,7 +22,7 @@ const lines: string[] = [];
 
 beforeAll(async () => {
   running = await startHub({
-    // The local stack sends no mail, and says yes to the template all the same.
+    // The local stack accepts the alarm address, and sends no e-mail.
     context: { 'tidings:alarmEmail': 'ops@example.com', 'tidings:streamSeconds': 2 },
     log: (line) => lines.push(line),
   });
@@ -36,14 +36,14 @@ afterAll(async () => {
 
 const sums = (): Promise<Record<string, number>> => sumsOf(running.stack.control);
 
-/** What functions have logged about what went wrong. */
+/** Returns the log lines of functions about errors. */
 const logged = (): Record<string, unknown>[] =>
   lines.flatMap((line) => {
     const [, text = ''] = /^\[[\w/]+\] (\{"level".*)$/.exec(line) ?? [];
     return text === '' ? [] : [JSON.parse(text)];
   });
 
-test('everything that is handed over is measured, by transport, and none of it is printed', async () => {
+test('every delivered message is measured, by transport, and none is printed', async () => {
   const channel = newChannel();
   const receiver = await startReceiver();
   onTestFinished(receiver.close);
@@ -75,7 +75,7 @@ test('everything that is handed over is measured, by transport, and none of it i
   expect(lines.filter((line) => line.includes('_aws'))).toEqual([]);
 });
 
-test('a busy store is a line with the request and the channel, and is measured; what callers do wrong is only measured', async () => {
+test('a busy store is logged with the request and the channel, and measured; mistakes of callers are only measured', async () => {
   const channel = newChannel();
   const from = lines.length;
   const before = await sums();
@@ -110,7 +110,7 @@ test('a busy store is a line with the request and the channel, and is measured; 
   for (const secret of [SECRET_QUERY, SECRET_MESSAGE, running.token]) expect(printed).not.toContain(secret);
 });
 
-test('defects of requests that one process serves at once are each under the id of their own', async () => {
+test('defects of requests that one process serves at once are logged with the id of their own request', async () => {
   const channels = Array.from({ length: 8 }, () => newChannel());
   const broken = { status: 400, type: 'ValidationException', message: 'on purpose' };
   for (const _ of channels)

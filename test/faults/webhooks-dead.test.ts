@@ -1,6 +1,6 @@
 /**
- * Webhooks that come to nothing: the end of the retry schedule, dead letters and their way back, endpoints that answer nothing and
- * messages that nobody can read, which hold up nobody else; and what can be found out about secrets (PROTOCOL.md §13.4).
+ * Webhooks that fail for good: the end of the retry schedule, dead letters and their redrive, endpoints that never answer and
+ * messages that cannot be read, which do not delay others; and where secrets must not appear (PROTOCOL.md §13.4).
  * @module
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -40,9 +40,9 @@ afterAll(async () => {
 const deadLetters = async () => (await tables.queue('Deliver/DeadLetters')).visible;
 const numbers = (to: number) => Array.from({ length: to }, (_, at) => at);
 
-// First, while nothing else is hidden in the queues.
-describe('held up is nobody', () => {
-  test('by messages that nobody can read', async () => {
+// These tests come first, while no other message is hidden in the queues.
+describe('other endpoints are not delayed', () => {
+  test('by messages that cannot be read', async () => {
     const channels = numbers(5).map(() => newChannel());
     await webhooks.create(receiver.url, channels);
     const poison = ['not JSON', '{}', '[]', 'null', '{"endpoint":""}', '{"endpoint":7}'];
@@ -51,7 +51,7 @@ describe('held up is nobody', () => {
       await tables.send('Dispatch/Queue', body);
       await hub.publish(channels[at % channels.length] ?? '', at);
     }
-    // Endpoints and channels that are not there are no defect: they were there when somebody wrote that.
+    // An unknown endpoint or channel is no defect: it may have been removed after the message was sent.
     await tables.send('Deliver/Queue', '{"endpoint":"ep_none"}');
     await tables.send('Deliver/Queue', '{"endpoint":"ep_none","delivery":"msg_none"}');
     await tables.send('Dispatch/Queue', '{"channel":"none/at-all"}');
@@ -62,39 +62,41 @@ describe('held up is nobody', () => {
         const { visible, inFlight } = await tables.queue(`${part}/Queue`);
         return [visible, inFlight];
       };
-      // They stay, hidden for a while, and come again until they are set aside.
+      // They stay hidden for a while, and come again until they are dead letters.
       await expect.poll(states, { timeout: 15_000, message: part }).toEqual([0, poison.length]);
-      const told = logged.filter((line) => line.startsWith(`[${part}/`) && line.includes('request failed'));
-      expect(told.length, part).toBe(poison.length);
+      const defects = logged.filter(
+        (line) => line.startsWith(`[${part}/`) && line.includes('request failed'),
+      );
+      expect(defects.length, part).toBe(poison.length);
     }
   });
 
-  test('by an endpoint that answers nothing', async () => {
+  test('by an endpoint that never answers', async () => {
     const channel = newChannel();
-    const hole = await startReceiver();
-    hole.reply = () => ({ status: undefined });
-    const { id } = await webhooks.create(hole.url, [channel]);
+    const silent = await startReceiver();
+    silent.reply = () => ({ status: undefined });
+    const { id } = await webhooks.create(silent.url, [channel]);
     await hub.publish(channel, ...numbers(50));
-    await arrived(hole, 10);
+    await arrived(silent, 10);
     await webhooks.create(receiver.url, [channel]);
     const began = Date.now();
     for (const n of numbers(10)) await hub.publish(channel, n);
     await arrived(receiver, 10);
     expect(Date.now() - began).toBeLessThan(15_000);
-    // It holds its own ten, and no more.
+    // It has its ten attempts under way, and no more.
     const read = async () =>
       (await webhooks.deliveries(id, '?status=waiting')).map(({ attempts }) => attempts);
     const timeout = [expect.objectContaining({ number: 1, error: 'timeout' })];
     await expect.poll(read, { timeout: 30_000 }).toEqual(numbers(10).map(() => timeout));
     await webhooks.ask('DELETE', `/${id}`);
-    await hole.close();
+    await silent.close();
   }, 60_000);
 });
 
 describe('a dead letter', () => {
-  test('is what has failed to the end of the retry schedule, is told of, and comes back by a redrive', async () => {
+  test('is a delivery that failed to the end of the retry schedule, causes a notice, and comes back by a redrive', async () => {
     const channel = newChannel();
-    // The next attempt is a minute away at the least: time to let time pass.
+    // After 502 the next attempt is at least a minute away, so that the test can move the time.
     receiver.reply = () => ({ status: 502 });
     const { id, secret } = await webhooks.create(receiver.url, [channel]);
     await hub.publish(channel, 'important');
@@ -125,7 +127,7 @@ describe('a dead letter', () => {
     });
     const last = { number: 3, status: 502 };
     expect(await tables.deadLetters(id)).toMatchObject([{ delivery, channel, offset: failed.offset, last }]);
-    // What is dead is left alone, whatever else comes.
+    // Other messages do not change a dead letter.
     receiver.reply = () => ({ status: 204 });
     await hub.publish(channel, 'other');
     await arrived(receiver, 4);
@@ -137,7 +139,7 @@ describe('a dead letter', () => {
     expect((await tables.redrive()).moved).toBe(1);
     await arrived(receiver, 5);
     const again = receiver.received[4];
-    if (!again) throw new Error('nothing came');
+    if (!again) throw new Error('no request arrived');
     expect([again.id, again.body.data]).toEqual([delivery, 'important']);
     for (const one of [secret, String(rotated)]) verify(one, again);
     const settled = await webhooks.settled(id, delivery, 'delivered');
@@ -150,32 +152,32 @@ describe('a dead letter', () => {
     expect([await deadLetters(), (await tables.redrive()).moved]).toEqual([0, 0]);
   }, 60_000);
 
-  test('of what was delivered meanwhile is harmless', async () => {
+  test('of a delivery that succeeded meanwhile is harmless', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
-    // The hub itself, which it calls by no means: that is the end at once.
+    // The hub does not call itself, so the delivery fails for good at once.
     await tables.changeEndpoint(id, { url: `${running.stack.url}/channels/${channel}` });
-    await hub.publish(channel, 'to whom?');
+    await hub.publish(channel, 'blocked');
     await expect.poll(() => tables.deadLetters(id), { timeout: 15_000 }).toHaveLength(1);
     const [{ id: delivery = '' } = {}] = await webhooks.deliveries(id, '?status=failed');
     const dead = await webhooks.settled(id, String(delivery), 'failed');
     expect(dead.attempts).toMatchObject([{ number: 1, error: 'blocked' }]);
-    expect((await hub.readAll(channel)).messages).toEqual(['to whom?']);
+    expect((await hub.readAll(channel)).messages).toEqual(['blocked']);
     await webhooks.ask('PATCH', `/${id}`, { url: receiver.url });
     await webhooks.ask('POST', `/${id}/deliveries/${delivery}/retry`);
     await arrived(receiver, 1);
     await webhooks.settled(id, String(delivery), 'delivered');
     expect((await tables.redrive()).moved).toBe(1);
     await expect.poll(deadLetters, { timeout: 15_000 }).toBe(0);
-    // The redrive has been done, once what was left later is.
+    // The redrive is done when a later task is done.
     const { body } = await webhooks.ask('POST', `/${id}/test`);
     await webhooks.settled(id, String(body.delivery), 'delivered');
     await hub.publish(channel, 'last');
     await arrived(receiver, 3);
-    expect(dataOf(receiver)).toEqual(['to whom?', { type: 'tidings.test', endpoint: id }, 'last']);
+    expect(dataOf(receiver)).toEqual(['blocked', { type: 'tidings.test', endpoint: id }, 'last']);
   });
 
-  test('of an endpoint that was mended is delivered by a redrive, with the id that it had', async () => {
+  test('of an endpoint that was repaired is delivered by a redrive, with its original id', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
     await tables.changeEndpoint(id, { url: running.stack.url });
@@ -192,10 +194,10 @@ describe('a dead letter', () => {
   });
 });
 
-test('a notice is a message like any other, but not to the endpoint that it is about', async () => {
+test('a notice is sent like any other message, except to the endpoint that it concerns', async () => {
   const channel = newChannel();
   const witness = await startReceiver();
-  // Of the other types there may be some of a moment ago.
+  // Notices of other types may come from earlier tests.
   const types = ['message', 'webhook.disabled'];
   await webhooks.create(witness.url, ['tidings/webhooks'], { types });
   receiver.reply = () => ({ status: 410 });
@@ -207,7 +209,7 @@ test('a notice is a message like any other, but not to the endpoint that it is a
     channel: 'tidings/webhooks',
     data: { endpoint: id, reason: 'gone' },
   });
-  // What comes after the notice is in the log, and the notice is not.
+  // The log of deliveries has the later message, but not the notice.
   await hub.publish(channel, 'still gone?');
   const logOf = async () => (await webhooks.everyDelivery(id)).map((one) => [one.channel, one.status]);
   await expect.poll(logOf, { timeout: 15_000 }).toEqual([
@@ -228,7 +230,7 @@ test('secrets are in no table, no queue, and no line of a log', async () => {
   await arrived(receiver, 2);
   await webhooks.ask('POST', '', { url: receiver.url, channels: [channel], secret: `${given}!` });
   await tables.changeEndpoint(id, { sealed: 'v1.broken' });
-  await hub.publish(channel, 'nobody can sign this');
+  await hub.publish(channel, 'cannot be signed');
   await expect
     .poll(() => logged.some((line) => line.includes('sealed secrets cannot be opened')), { timeout: 10_000 })
     .toBe(true);

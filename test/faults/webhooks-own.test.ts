@@ -1,6 +1,7 @@
 /**
- * A hub on one machine calls receivers of the loopback, where the local stack has its own services. None of those is a
- * receiver: not at the door, and not past it (PROTOCOL.md §13.1).
+ * A hub on one machine calls receivers on the loopback, where the local stack has its own services. The hub does not call
+ * those, whether the API receives their URL or the table has it (PROTOCOL.md §13.1).
+ * @module
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
@@ -34,7 +35,7 @@ const own = () => {
   return [...spelled, `${control}/queues/redrive`, `${control}/faults`];
 };
 
-test('the AWS endpoint and the control endpoint are refused when they are written', async () => {
+test('the API refuses the AWS endpoint and the control endpoint', async () => {
   const { id } = await webhooks.create('http://127.0.0.1:9/', [newChannel()]);
   for (const url of own()) {
     const refused = [403, 'address_not_allowed'];
@@ -43,7 +44,7 @@ test('the AWS endpoint and the control endpoint are refused when they are writte
   }
 });
 
-test('and are not dialled where they were written past the door', async () => {
+test('the hub does not call them if their URL is written into the table', async () => {
   const tables = tablesOf(running);
   for (const url of own()) {
     const { id } = await webhooks.create('http://127.0.0.1:9/', [newChannel()]);

@@ -1,7 +1,7 @@
 /**
- * Whoever may name a URL has the hub call it. So a hub as it is deployed calls nothing that is not on the public internet,
- * neither by what is written at its door nor by what is written past it (PROTOCOL.md §13.1, §13.4). Everything that is
- * dialled here, should the guard fail, is on this machine.
+ * A caller that may create endpoints decides which URLs the hub calls. So a deployed hub calls only the public internet, both
+ * for URLs that the API receives and for URLs that are written into the table (PROTOCOL.md §13.1, §13.4). If the guard fails,
+ * these tests call only this machine.
  * @module
  */
 import { createServer, type Server } from 'node:net';
@@ -18,8 +18,8 @@ import { HOSTILE } from '../support/wire/addresses.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 
-/** Nobody is there, and nothing is sent there: endpoints are turned elsewhere before anything is published. */
-const URL_OF_NOBODY = 'https://receiver.example/hooks';
+/** No server is there, and nothing is sent there: the endpoints have another URL before a message is published. */
+const UNUSED_URL = 'https://receiver.example/hooks';
 const CANARY = 'canary-payload-5e1d';
 
 let running: RunningHub;
@@ -45,7 +45,7 @@ let accepts = 0;
 let port = 0;
 const servers: Server[] = [];
 
-/** Counts who comes. Where somebody else has the port already there is nothing to count, and `blocked` must do. */
+/** Counts connections. If another process has the port there is nothing to count, and the error `blocked` must be enough. */
 async function count(on: number, host: string): Promise<number> {
   const server = createServer((socket) => {
     accepts++;
@@ -61,7 +61,7 @@ async function count(on: number, host: string): Promise<number> {
 beforeAll(async () => {
   port = await count(0, '127.0.0.1');
   await count(port, '::1');
-  // A port that the hub would call: there the address alone is what is wrong.
+  // A port that the hub may call, so that only the address is wrong.
   for (const host of ['127.0.0.1', '::1']) await count(8_443, host);
 });
 afterAll(async () => {
@@ -73,9 +73,9 @@ const REFUSED = [
   [403, 'address_not_allowed'],
 ];
 
-describe('at the door', () => {
-  test('no address is taken that is not public, in whatever spelling, new or in the place of another', async () => {
-    const { id } = await webhooks.create(URL_OF_NOBODY, [newChannel()]);
+describe('the API', () => {
+  test('refuses every address that is not public, in every spelling, in a creation and in a change', async () => {
+    const { id } = await webhooks.create(UNUSED_URL, [newChannel()]);
     const channels = [newChannel()];
     for (const [what, host] of HOSTILE)
       for (const url of [`https://${host}/hooks`, `https://${host}:8443/`]) {
@@ -86,7 +86,7 @@ describe('at the door', () => {
         for (const one of refused) expect(REFUSED, `${what}: ${url}`).toContainEqual(one);
       }
     const { body } = await webhooks.ask('GET', '');
-    expect(body).toMatchObject({ endpoints: [{ id, url: URL_OF_NOBODY }] });
+    expect(body).toMatchObject({ endpoints: [{ id, url: UNUSED_URL }] });
     await webhooks.ask('DELETE', `/${id}`);
   });
 
@@ -96,25 +96,25 @@ describe('at the door', () => {
     ['the port of HTTP', 'https://receiver.example:80/', 'bad_webhook_url'],
     ['localhost', 'https://localhost/', 'address_not_allowed'],
     ['a name below localhost', 'https://app.localhost/', 'address_not_allowed'],
-  ])('%s is not taken', async (_name, url, code) => {
+  ])('refuses %s', async (_name, url, code) => {
     const [, refused] = await webhooks.refusal('POST', '', { url, channels: [newChannel()] });
     expect(refused).toBe(code);
   });
 
-  test('the hub itself is not taken', async () => {
+  test('refuses the hub itself', async () => {
     const url = running.stack.url.replace('http:', 'https:');
     expect(REFUSED).toContainEqual(await webhooks.refusal('POST', '', { url, channels: [newChannel()] }));
   });
 });
 
-/** What would lead to this machine. Nothing else may be tried: with a guard that fails it would be called. */
+/** Hosts that lead to this machine. The test tries no others, since a guard that fails would call them. */
 const TO_LOOPBACK = HOSTILE.filter(([, , address]) =>
   ['127.0.0.1', '127.255.255.254', '0.0.0.0', '::', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'].includes(
     address,
   ),
 ).map(([, host]) => host);
 
-describe('past the door', () => {
+describe('a URL that is written into the table', () => {
   const hostile = () => [
     ...TO_LOOPBACK.map((host) => `https://${host}:8443/`),
     'https://127.0.0.1/',
@@ -128,11 +128,11 @@ describe('past the door', () => {
     'not even a URL',
   ];
 
-  test('a URL that was written into the table is dialled by nothing that the hub does', async () => {
+  test('is not called for a message, a test, a retry or a replay', async () => {
     const ends = await Promise.all(
       hostile().map(async (url) => {
         const channel = newChannel();
-        const { id } = await webhooks.create(URL_OF_NOBODY, [channel]);
+        const { id } = await webhooks.create(UNUSED_URL, [channel]);
         await tables.changeEndpoint(id, { url });
         return { id, channel, url };
       }),
@@ -161,26 +161,26 @@ describe('past the door', () => {
         expect((await listed()).map(({ status }) => status)).toEqual(['failed', 'failed']);
       }),
     );
-    // One for the message, and one for its replay: who asks for one attempt sees himself what comes of it.
+    // One dead letter for the message, and one for its replay. A single attempt causes none.
     await expect
       .poll(async () => (await tables.queue('Deliver/DeadLetters')).visible - dead, { timeout: 60_000 })
       .toBe(2 * ends.length);
     expect(accepts).toBe(0);
-    // What is told of it, set aside and logged says which delivery, and nothing of the message.
+    // Notices, dead letters and log lines name the delivery, and contain nothing of the message.
     const exhausted = async () => {
-      const told = await Promise.all(ends.map(({ id }) => webhooks.notices(id)));
-      return told.map((notices) => notices.some(({ type }) => type === 'webhook.exhausted'));
+      const noticesOfAll = await Promise.all(ends.map(({ id }) => webhooks.notices(id)));
+      return noticesOfAll.map((notices) => notices.some(({ type }) => type === 'webhook.exhausted'));
     };
     await expect.poll(exhausted, { timeout: 60_000 }).toEqual(ends.map(() => true));
-    const { messages: told } = await hub.readAll('tidings/webhooks');
+    const { messages: notices } = await hub.readAll('tidings/webhooks');
     const { bodies } = await tables.queue('Deliver/DeadLetters');
-    expect(JSON.stringify([told, bodies, lines])).not.toContain(CANARY);
+    expect(JSON.stringify([notices, bodies, lines])).not.toContain(CANARY);
   }, 300_000);
 
-  test('neither is one that is to be asked whether it wants anything', async () => {
+  test('is not called for a handshake', async () => {
     const ends = await Promise.all(
       hostile().map(async (url) => {
-        const { id } = await webhooks.create(URL_OF_NOBODY, [newChannel()]);
+        const { id } = await webhooks.create(UNUSED_URL, [newChannel()]);
         await tables.changeEndpoint(id, { url, status: 'pending', handshake: true });
         return { id, url };
       }),

@@ -1,6 +1,7 @@
 /**
- * Webhooks when the store is busy, late or silent, and when publishers and the door of webhooks die: everything arrives,
- * what failed says so, and what was done halfway can be mended (PROTOCOL.md §13).
+ * Webhooks when the store is busy, late or silent, and when the processes of publishers and of the webhooks handler die.
+ * Every message arrives, a failed request is refused, and a request that a crash interrupted can be completed
+ * (PROTOCOL.md §13).
  * @module
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -41,10 +42,10 @@ afterAll(async () => {
 const arm = (fault: Fault) => inject(running.stack.control, fault);
 const throttled = { status: 400, type: 'ProvisionedThroughputExceededException', message: 'x' };
 const busy = { status: 400, type: 'ThrottlingException', message: 'x' };
-/** Longer than the client waits for one attempt: it tries again, and meets its own write. */
+/** Longer than the SDK waits for one attempt. It then tries again, and finds its own write. */
 const late = { delayMs: 1_200 };
 
-/** What the two ask of others on the way of a message. */
+/** The AWS calls of dispatch and deliver for one message. */
 const CALLS = (
   [
     ['Dispatch', 'dynamodb:BatchGetItem', 'WebhooksEndpoints'],
@@ -63,7 +64,7 @@ const CALLS = (
     ['Deliver', 'dynamodb:PutItem', 'WebhooksDeliveries'],
     ['Deliver', 'dynamodb:DeleteItem', 'WebhooksDeliveries'],
   ] as const
-).map(([door, action, resource]) => ({ function: door, action, resource }));
+).map(([handler, action, resource]) => ({ function: handler, action, resource }));
 
 describe('a store that is', () => {
   let lines: Lines;
@@ -71,20 +72,20 @@ describe('a store that is', () => {
   beforeEach(async () => {
     lines = new Lines(hub, receiver);
     open = await Promise.all(
-      CALLS.map(({ function: door, action, resource }) => lines.open(`${door} ${action} ${resource}`)),
+      CALLS.map(({ function: handler, action, resource }) => lines.open(`${handler} ${action} ${resource}`)),
     );
     return () => lines.webhooks.removeAll();
   });
   const effectOn = ({ action }: (typeof CALLS)[number]) => (action.startsWith('sqs:') ? busy : throttled);
 
-  test('busy once or twice is nobody’s concern', async () => {
+  test('busy once or twice has no effect', async () => {
     for (const call of CALLS) await arm({ ...call, at: 'before', effect: effectOn(call), times: 2 });
     for (const line of open) await lines.publish(line);
     await lines.settle(open, 'busy twice');
     console.info(`busy twice: ${await lines.judge(open)}`);
   }, 120_000);
 
-  test('busy for longer holds messages up, and loses none', async () => {
+  test('busy for longer delays messages, and loses none', async () => {
     for (const [at, call] of CALLS.entries()) {
       await arm({ ...call, at: 'before', effect: effectOn(call), times: 5 });
       const line = open[at];
@@ -94,7 +95,7 @@ describe('a store that is', () => {
     console.info(`busy for longer: ${await lines.judge(open)}`);
   }, 120_000);
 
-  test('late is met again by the same call, which knows its own', async () => {
+  test('late is called again by the SDK, and recognizes the repeated write', async () => {
     for (const call of CALLS) await arm({ ...call, at: 'after', effect: late });
     for (const line of open) await lines.publish(line);
     await lines.settle(open, 'late');
@@ -102,7 +103,7 @@ describe('a store that is', () => {
   }, 120_000);
 });
 
-test('a gap in front of an endpoint is sealed, without another publish', async () => {
+test('a gap before the next message of an endpoint is sealed without another publish', async () => {
   const channel = newChannel();
   await webhooks.create(receiver.url, [channel]);
   await hub.publish(channel, 0);
@@ -114,7 +115,7 @@ test('a gap in front of an endpoint is sealed, without another publish', async (
   expect(dataOf(receiver)).toEqual([0, 1]);
 });
 
-test('a notice whose write was answered with a failure is there once', async () => {
+test('a notice whose write was answered with an error is published once', async () => {
   receiver.reply = () => ({ status: 410 });
   const channel = newChannel();
   const { id } = await webhooks.create(receiver.url, [channel]);
@@ -127,14 +128,14 @@ test('a notice whose write was answered with a failure is there once', async () 
     effect,
   });
   await hub.publish(channel, 'gone?');
-  const told = { type: 'webhook.disabled', endpoint: id, reason: 'gone' };
-  await expect.poll(() => webhooks.notices(id), { timeout: 15_000 }).toMatchObject([told]);
+  const notice = { type: 'webhook.disabled', endpoint: id, reason: 'gone' };
+  await expect.poll(() => webhooks.notices(id), { timeout: 15_000 }).toMatchObject([notice]);
 });
 
-describe('the door of webhooks', () => {
+describe('the webhooks handler', () => {
   const KILLS = ['before', 'after'] as const;
 
-  test('that dies in a creation leaves nothing that gets messages, or what its creator can find and mend', async () => {
+  test('that dies during a creation leaves nothing, or an endpoint that its caller can find and complete', async () => {
     const points = ['dynamodb:PutItem', 'dynamodb:UpdateItem'].flatMap((action) =>
       KILLS.map((at) => ({ at, action, resource: 'WebhooksEndpoints' })),
     );
@@ -152,11 +153,11 @@ describe('the door of webhooks', () => {
     }
     const endpoints = await webhooks.endpoints();
     const found = tried.map(({ path }) => endpoints.find(({ url }) => url === `${receiver.url}${path}`));
-    // Before the row was written there is nothing: all the others have one.
+    // Only the first crash is before the row was written.
     expect(found.map((one) => one !== undefined)).toEqual([false, true, true, true, true]);
     for (const [at, { channel }] of tried.entries()) {
-      const mended = await webhooks.ask('PATCH', `/${found[at]?.id}`, { channels: [channel] });
-      expect(mended.status).toBe(found[at] ? 200 : 404);
+      const completed = await webhooks.ask('PATCH', `/${found[at]?.id}`, { channels: [channel] });
+      expect(completed.status).toBe(found[at] ? 200 : 404);
       await hub.publish(channel, at);
     }
     await arrived(receiver, 4);
@@ -164,7 +165,7 @@ describe('the door of webhooks', () => {
     for (const one of found) if (one) await webhooks.ask('DELETE', `/${one.id}`);
   });
 
-  test('that dies in a removal has it done by the next, and nothing comes any more', async () => {
+  test('that dies during a removal completes it at the next request, and nothing more arrives', async () => {
     const points = ['dynamodb:UpdateItem', 'dynamodb:DeleteItem'].flatMap((action) =>
       KILLS.map((at) => ({ at, action, resource: 'WebhooksEndpoints' })),
     );
@@ -187,7 +188,7 @@ describe('the door of webhooks', () => {
     await witness.close();
   });
 
-  test('that dies in a change leaves a registration at the most, which goes with the next message', async () => {
+  test('that dies during a change leaves at most a registration, which the next message removes', async () => {
     const channel = newChannel();
     const witness = await startReceiver();
     await webhooks.create(witness.url, [`${channel}/*`]);
@@ -207,7 +208,7 @@ describe('the door of webhooks', () => {
     await witness.close();
   });
 
-  test('that fails says so without a word of what it was, and logs it without the secret', async () => {
+  test('that fails answers without the reason, and logs the reason without the secret', async () => {
     const effect = { status: 400, type: 'ValidationException', message: 'CANARY of webhooks' };
     const secret = `whsec_${Buffer.alloc(32, 'z').toString('base64')}`;
     const creation = { url: receiver.url, channels: [newChannel()], secret };

@@ -1,6 +1,6 @@
 /**
  * Webhooks when processes die: Dispatch and Deliver are killed at every call that they make, while hints and wakes come
- * twice and out of order. What was acknowledged is delivered. FUZZ_SEED repeats what the queues do.
+ * twice and out of order. Every acknowledged message is delivered. FUZZ_SEED repeats the behaviour of the queues.
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import { callerAt } from '../support/wire/wire.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 
-type Door = 'Dispatch' | 'Deliver';
+type HandlerName = 'Dispatch' | 'Deliver';
 type Point = Pick<Fault, 'at' | 'action' | 'resource' | 'call'>;
 
 let running: RunningHub;
@@ -44,31 +44,31 @@ const around = (action: string, resource: string, ...calls: readonly number[]): 
   );
 const EDGES: readonly Point[] = [{ at: 'invoke' }, { at: 'response' }];
 
-const deathsOf = (door: Door): number =>
-  logged.filter((line) => line.includes(`/${door}/Queue keeps`) && line.includes('killed')).length;
+const deathsOf = (handler: HandlerName): number =>
+  logged.filter((line) => line.includes(`/${handler}/Queue keeps`) && line.includes('killed')).length;
 
-/** Publishes on a line of its own for each point, and has the process killed there, one after the other. */
+/** Kills the process at each point, one after the other, while it handles a message of a new line. */
 async function killAt(
-  door: Door,
+  handler: HandlerName,
   points: readonly Point[],
   refusals: readonly Answer[] = [],
 ): Promise<Line[]> {
   const hit: Line[] = [];
   for (const point of points) {
-    const line = await lines.open(`${door} killed ${JSON.stringify(point)}`, refusals);
-    const deaths = deathsOf(door);
-    await inject(running.stack.control, { function: door, effect: 'kill', ...point });
+    const line = await lines.open(`${handler} killed ${JSON.stringify(point)}`, refusals);
+    const deaths = deathsOf(handler);
+    await inject(running.stack.control, { function: handler, effect: 'kill', ...point });
     await lines.publish(line);
     const message = `${line.name}, FUZZ_SEED=${SEED}`;
-    await expect.poll(() => deathsOf(door), { timeout: 20_000, message }).toBeGreaterThan(deaths);
+    await expect.poll(() => deathsOf(handler), { timeout: 20_000, message }).toBeGreaterThan(deaths);
     hit.push(line);
   }
   return hit;
 }
 
-test('whatever call Deliver and Dispatch die at: everything arrives, and each attempt is counted once', async () => {
+test('every message arrives, and each attempt is counted once, at whatever call Deliver and Dispatch die', async () => {
   const hit = [
-    // First of all the key, which a process asks for once in its life.
+    // The key comes first, since a process reads it only once.
     ...(await killAt('Deliver', [
       ...around('secretsmanager:GetSecretValue', 'WebhookKey'),
       ...EDGES,
@@ -80,7 +80,7 @@ test('whatever call Deliver and Dispatch die at: everything arrives, and each at
       ...around('dynamodb:PutItem', 'WebhooksDeliveries', 1, 2),
       ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
     ])),
-    // Of a delivery that fails: its task, its next step, the lease that goes on, the wake that is put off, the next try.
+    // The calls of a delivery that fails: its task, its state, the renewed lease, the postponed wake, the next attempt.
     ...(await killAt(
       'Deliver',
       [
@@ -107,8 +107,8 @@ test('whatever call Deliver and Dispatch die at: everything arrives, and each at
   console.info(`killed ${hit.length} times: ${await lines.judge(hit)}; FUZZ_SEED=${SEED}`);
 }, 240_000);
 
-test('a wake that comes twice does not take the next attempt along when it goes', async () => {
-  // As slow as a wake may be late for the second time: its owner is still at it then.
+test('a wake that comes twice does not delete the wake of the next attempt', async () => {
+  // Slow enough that the owner still serves the endpoint when the second copy comes.
   const failing: Answer = { status: 500, afterMs: 600 };
   const open = await Promise.all(
     Array.from({ length: 20 }, (_, n) => lines.open(`the endpoint ${n}`, [failing])),

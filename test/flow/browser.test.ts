@@ -56,11 +56,11 @@ test('fetch: publishes and long-polls across origins, and may see the offset', a
   expect(answer).toEqual([200, expect.stringMatching(/^\d{16}$/), [{ from: 'a page' }]]);
 });
 
-test('EventSource with a ticket: ends with its token, stops at the used ticket, and goes on with a new one', async () => {
+test('EventSource with a ticket: ends with its token, stops at the used ticket, and continues with a new one', async () => {
   const channel = newChannel();
   const url = `${inject('hub').url}/channels/${channel}`;
   await hub.publish(channel, 1);
-  // 30 s are forgiven (§7), the last five of them are for the end: this token has nine to ten left for a stream.
+  // The hub allows for 30 s of clock difference (§7) and uses the last five of them to end things: this token has nine to ten left.
   const first = await newTicket(EVERYTHING, -15);
   await run(`
     window.seen = [];
@@ -81,7 +81,7 @@ test('EventSource with a ticket: ends with its token, stops at the used ticket, 
 }, 60_000);
 
 test.each(['sse', 'long-poll'])(
-  'the client hears eight channels by %s over HTTP/1.1, and publishes at once',
+  'the client follows eight channels by %s over HTTP/1.1, and can publish at the same time',
   async (transport) => {
     const { outputFiles } = await build({
       entryPoints: ['client/index.ts'],
@@ -93,7 +93,7 @@ test.each(['sse', 'long-poll'])(
     });
     const channels = Array.from({ length: 8 }, () => newChannel());
     const options = { url: inject('hub').url, token: await token(EVERYTHING), transports: [transport] };
-    // A page, and a context, of its own: what other tests left open is not counted among its six connections.
+    // A page and a context of its own: connections that other tests left open do not count among its six.
     const tab = await browser.newPage();
     const inTab = <T>(script: string): Promise<T> => tab.evaluate<T>(`(async () => { ${script} })()`);
     await tab.setContent('<html><body></body></html>');
@@ -113,7 +113,7 @@ test.each(['sse', 'long-poll'])(
     await expect
       .poll(() => inTab<string[]>('return [...live].sort();'), { timeout: 10_000 })
       .toEqual(channels.map((channel) => `${channel} ${transport}`).toSorted());
-    // From within the page, so that each publish needs a connection beside those that are held.
+    // From within the page, so that each publish needs a connection in addition to those that are held.
     const took = await inTab<number[]>(`
     const times = [];
     for (const channel of ${JSON.stringify(channels)}) {

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §2 over the wire: a content type that nobody chose makes no channel for life.
+ * PROTOCOL.md §2 over the wire: a content type that nobody chose does not create a channel that keeps it.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ describe('a first publish of JSON as another type', () => {
     ['application/octet-stream', '{"a":1}'],
     ['application/x-www-form-urlencoded', '{"a":1}'],
     ['application/x-www-form-urlencoded', 'a=1'],
-  ])('%s %j is refused with a hint, and the correct publisher is not in its way', async (type, body) => {
+  ])('%s %j is refused with a hint, and a correct publish then succeeds', async (type, body) => {
     const channel = newChannel();
     const response = await send(channel, type, body);
     const text = await response.clone().text();
@@ -40,7 +40,7 @@ describe('a first publish of JSON as another type', () => {
     expect((await hub.readAll(channel)).messages).toEqual([{ a: 1 }]);
   });
 
-  test('is refused with a key as well, which may be used again', async () => {
+  test('is refused with a key too, and the key may be used again', async () => {
     const channel = newChannel();
     const headers = { 'Content-Type': FETCH_TYPE, 'Idempotency-Key': 'k' };
     const init = { method: 'POST', body: '{"a":1}' };
@@ -51,7 +51,7 @@ describe('a first publish of JSON as another type', () => {
   });
 });
 
-describe('a first publish of text makes a text channel', () => {
+describe('a first publish of text creates a text channel', () => {
   test.each([
     ['text/plain', '42'],
     ['text/plain', 'hello'],
@@ -72,14 +72,14 @@ describe('a first publish of text makes a text channel', () => {
   });
 });
 
-test('PUT makes a channel of text of anything, and there JSON is text as any other', async () => {
+test('PUT creates a text channel with any body, and JSON is plain text in it', async () => {
   const channel = newChannel();
   expect((await send(channel, 'text/plain', '{"a":1}', 'PUT')).status).toBe(201);
   expect((await send(channel, FETCH_TYPE, '{"a":2}')).status).toBe(204);
   expect(await (await hub.request(`/channels/${channel}`)).text()).toBe('{"a":1}{"a":2}');
 });
 
-test('a text channel that was made by its first publish takes JSON as text', async () => {
+test('a text channel that its first publish created accepts JSON as text', async () => {
   const channel = newChannel();
   expect((await send(channel, 'text/plain', 'log:')).status).toBe(204);
   expect((await send(channel, 'text/plain', '{"a":1}')).status).toBe(204);

@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §12.6 and §5 over the wire: nothing that was let in by a token outlives it, and history is not for who comes
- * back without one.
+ * PROTOCOL.md §12.6 and §5 over the wire: nothing that a token opened outlives it, and a client that comes back without a token gets no
+ * history.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -20,7 +20,7 @@ import {
   token,
 } from '../support/wire/wire.ts';
 
-/** 30 s are forgiven (§7), and the last five of them are for the end: such a token opens things for nine to ten more. */
+/** The hub allows for 30 s of clock difference (§7) and uses the last five to end things: such a token opens things for nine to ten. */
 const BRIEF_SECONDS = -15;
 const FORGIVEN_MS = 30_000;
 const BROWSER = { Accept: 'text/event-stream' };
@@ -33,7 +33,7 @@ beforeAll(async () => {
 const bearing = (bearer: string): Caller =>
   callerAt(inject('hub').url, { Authorization: `Bearer ${bearer}` });
 
-/** When everything is over, by the clock. */
+/** When everything has ended, in milliseconds since 1970. */
 async function overAt(ends: readonly Promise<unknown>[]): Promise<number> {
   await Promise.all(ends);
   return Date.now();
@@ -43,7 +43,7 @@ async function drained(stream: EventStream): Promise<void> {
   while (await stream.next());
 }
 
-test('within 30 s of the end of a token its sockets, streams and long polls are over, though nothing is published', async () => {
+test('within 30 s of the end of a token its sockets, streams and long polls end, although nothing is published', async () => {
   const channel = newChannel();
   await hub.publish(channel, 'old');
   const ends = Date.now() + BRIEF_SECONDS * 1_000;
@@ -85,7 +85,7 @@ test('within 30 s of the end of a token its sockets, streams and long polls are 
   }
 });
 
-test('whoever comes back after the end of the token gets nothing old, by whatever way', async () => {
+test('a client that comes back after the end of its token gets no history, on any transport', async () => {
   const channel = newChannel();
   const response = await hub.publish(channel, 'CANARY');
   const offset = '0000000000000000';
@@ -108,7 +108,7 @@ test('whoever comes back after the end of the token gets nothing old, by whateve
   expect(await statusOf({ headers: { Authorization: `Bearer ${ended}` } })).toBe(401);
 });
 
-test('whoever comes back with less gets nothing of what he may not read any more', async () => {
+test('a client that comes back with a weaker token gets nothing that it may no longer read', async () => {
   const channel = newChannel();
   await hub.publish(channel, 'CANARY');
   const before = await socketWith({ [channel]: ['subscribe'] });
@@ -146,7 +146,7 @@ test('DELETE /connections ends every socket of a principal and no other, and say
   for (const socket of mine) await subscribe(socket, channel);
   await mine[2]?.close();
   const query = `?principal=${encodeURIComponent(mallory)}`;
-  // The end of a connection is told to the hub a moment after it.
+  // The hub learns of the end of a connection a moment later.
   const first = await kick(hub, query);
   expect([first.status, first.headers.get('Cache-Control')]).toEqual([200, 'no-store']);
   const { ended } = Object(await first.json());
@@ -158,7 +158,7 @@ test('DELETE /connections ends every socket of a principal and no other, and say
     ]);
   }
   for (const other of others) expect((await other.ask({ action: 'ping' })).type).toBe('pong');
-  // Whose token is still good may come back (§12.6).
+  // A client whose token is still valid may come back (§12.6).
   const back = await socketOf(mallory);
   expect((await back.ask({ action: 'ping' })).type).toBe('pong');
   const again = async () => Object(await (await kick(hub, query)).json()).ended;
@@ -174,7 +174,7 @@ test.each([
   ['a byte order mark', '\ufeff'],
   ['a control character', '\u0000\u0001\u000b\u007f\u0085'],
   ['line separators', '\u2028\u2029'],
-  ['the last character that there is', '\u{10ffff}'],
+  ['the last code point of Unicode', '\u{10ffff}'],
 ])('DELETE /connections ends the socket of a principal with %s in its name', async (_name, text) => {
   const principal = `${text}${newChannel()}${text}`;
   const socket = await socketOf(principal);
@@ -185,7 +185,7 @@ test.each([
   expect((await other.ask({ action: 'ping' })).type).toBe('pong');
 });
 
-test('a sub that is no text of Unicode makes a bad token, on every way', async () => {
+test('a sub that is not well-formed Unicode makes a bad token, on every transport', async () => {
   const principal = `\ud800${newChannel()}`;
   const bearer = { Authorization: `Bearer ${await token(EVERYTHING, 600, principal)}` };
   expect(await statusOf({ headers: bearer })).toBe(401);
@@ -196,7 +196,7 @@ test('a sub that is no text of Unicode makes a bad token, on every way', async (
     ]);
 });
 
-test('DELETE /connections is for who may manage everything, and wants one principal', async () => {
+test('DELETE /connections needs manage on everything, and exactly one principal', async () => {
   const nobodys = `?principal=${newChannel()}`;
   expect(await (await kick(hub, nobodys)).json()).toEqual({ ended: 0 });
   const nobody = await callerWith(undefined);
@@ -214,9 +214,9 @@ test('DELETE /connections is for who may manage everything, and wants one princi
   }
 });
 
-test('the sub of a token that opens a socket may be as long as OpenID Connect lets it be', async () => {
+test('the sub of a token that opens a socket may be as long as OpenID Connect allows', async () => {
   const statusWith = async (length: number) => {
-    // Not by mint(), which refuses the longer one itself.
+    // mint() is not used, because it refuses the longer one itself.
     const { key, audience } = inject('hub');
     const bearer = await new SignJWT({ capability: EVERYTHING, sub: 'é'.repeat(length) })
       .setProtectedHeader({ alg: 'HS256' })

@@ -35,7 +35,7 @@ describe('/events', () => {
     await again.close();
   });
 
-  test('several channels that are all closed and read do not want their browser back', async () => {
+  test('several channels that are all closed and read tell the browser not to come back', async () => {
     const [a, b] = [newChannel(), newChannel()];
     for (const channel of [a, b]) {
       await hub.publish(channel, 1);
@@ -55,7 +55,7 @@ describe('/events', () => {
     expect((await hub.request(path, { headers: { 'Last-Event-ID': last?.id ?? '' } })).status).toBe(204);
   });
 
-  test('of several channels one is closed: it is announced by name, once for each stream, and the others go on', async () => {
+  test('of several channels one is closed: it is announced by name, once for each stream, and the others continue', async () => {
     const [a, b] = [newChannel(), newChannel()];
     const path = `/events?channel=${a}&channel=${b}`;
     const stream = await openStream(hub, path);
@@ -75,7 +75,7 @@ describe('/events', () => {
     await again.close();
   });
 
-  test('of several channels one is deleted: it is announced by name, and the others go on', async () => {
+  test('of several channels one is deleted: it is announced by name, and the others continue', async () => {
     const [a, b] = [newChannel(), newChannel()];
     const path = `/events?channel=${a}&channel=${b}`;
     const stream = await openStream(hub, path);
@@ -89,7 +89,7 @@ describe('/events', () => {
     expect(JSON.parse((await stream.next())?.data ?? '')).toEqual({ channel: b, message: 'b1' });
     await stream.close();
 
-    // A reader that was away when it happened is told as well.
+    // A reader that was away at that moment is told too.
     const again = await openStream(hub, path, { 'Last-Event-ID': last?.id ?? '' });
     const first = await again.next();
     expect([first?.event, JSON.parse(first?.data ?? '')]).toEqual(['gone', announced]);
@@ -97,7 +97,7 @@ describe('/events', () => {
     expect(JSON.parse(second?.data ?? '')).toEqual({ channel: b, message: 'b1' });
     await again.close();
 
-    // One that was told is not told again, and gets the next channel of that name from its first message.
+    // A reader that was told is not told again. It gets the next channel of that name from its first message.
     await hub.publish(a, 'a1 of the next');
     const third = await openStream(hub, path, { 'Last-Event-ID': second?.id ?? '' });
     const next = await third.next();
@@ -146,7 +146,7 @@ describe('refusals of /events', () => {
     expect(await refusalOf(await hub.request(path))).toEqual([status, code]);
   });
 
-  test('/events knows GET only', async () => {
+  test('/events allows GET only', async () => {
     const response = await hub.request('/events?channel=a', { method: 'POST', body: '1' });
     expect(response.headers.get('Allow')).toBe('GET, OPTIONS');
     expect(await refusalOf(response)).toEqual([405, 'method_not_allowed']);

@@ -49,7 +49,7 @@ describe('@durable-streams/client', () => {
   );
 });
 
-test('npm eventsource: opens before anything happens, and comes back to where it was', async () => {
+test('npm eventsource: opens before anything is published, and resumes where it was', async () => {
   const channel = newChannel();
   const source = new EventSource(urlOf(channel), {
     fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, Authorization: bearer } }),
@@ -65,7 +65,7 @@ test('npm eventsource: opens before anything happens, and comes back to where it
     headers: { 'Content-Type': 'application/json', 'Stream-Closed': 'true' },
     body: '"last"',
   });
-  // The stream ends with its channel; the source comes again, is told that it is over, and stays away.
+  // The stream ends with its channel. The source connects again, gets 204, and does not come back.
   await expect.poll(() => source.readyState, { timeout: 10_000 }).toBe(EventSource.CLOSED);
   expect(seen).toEqual(['one', 'two', 'last']);
 });

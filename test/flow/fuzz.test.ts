@@ -1,17 +1,18 @@
 /**
- * Thousands of requests of all kinds: never a 5xx that means a defect, always the form of §9, and the hub goes on.
+ * Thousands of requests of all kinds: never a 5xx that means a defect, always the form of §9, and the hub keeps working.
  * @module
  */
 import { Agent, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
 import fc from 'fast-check';
 import { expect, inject, test } from 'vitest';
 import { ERRORS } from '../../protocol/errors.ts';
+import { share } from '../support/thorough.ts';
 import { callerWith, EVERYTHING, newChannel, token } from '../support/wire/wire.ts';
 
-const RUNS = 2_000;
+const RUNS = share(2_000);
 const AT_ONCE = 8;
 
-/** Answers that may say that the store is busy: on a machine with other work it is late now and then. */
+/** Answers that may say that the store is busy: on a machine with other work it is sometimes late. */
 const MOST_BUSY = RUNS / 100;
 
 const text = fc.string({ maxLength: 30 });
@@ -20,7 +21,7 @@ const segment = fc.oneof(
   text.map(encodeURIComponent),
   fc.constantFrom('..', '%00', '%', '*', ''),
 );
-/** Names that the hub accepts come often, and few enough that requests meet on them. */
+/** Valid names are frequent, and few, so that requests use the same channels. */
 const goodName = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 2 });
 const name = fc.oneof({ weight: 3, arbitrary: goodName }, fc.array(segment, { maxLength: 9 }));
 const path = fc.oneof(
@@ -109,7 +110,7 @@ test(`${RUNS} random requests`, async () => {
     );
     const { answer } = response;
     seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
-    // Unknown paths have a low rate, which the gateway keeps in words of its own (PROTOCOL.md §8).
+    // Unknown paths have a low rate, which the gateway enforces with its own body (PROTOCOL.md §8).
     if (response.status < 400 || (response.status === 429 && answer.includes('Too Many Requests'))) return;
     const code = one.method === 'HEAD' ? 'internal' : codeIn(answer);
     if (code === 'unavailable' && ++busy <= MOST_BUSY) return;
@@ -138,7 +139,7 @@ interface Answer {
   readonly answer: string;
 }
 
-/** Sends a path as it is; fetch would tidy it up first. */
+/** Sends a path unchanged; fetch would normalize it first. */
 async function rawRequest(
   url: string,
   method: string,
@@ -153,7 +154,7 @@ async function rawRequest(
     const request = httpRequest({ hostname, port, method, path, headers: framed, agent }, (response) => {
       const { statusCode: status = 0 } = response;
       if (response.headers['content-type'] === 'text/event-stream') {
-        // It goes on for a minute; that it began is all there is to see.
+        // A stream lasts a minute. The test only checks that it began.
         request.destroy();
         return resolve({ status, answer: '' });
       }

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §6 and §10 over the wire: create, describe, expire, delete; and what browsers are told.
+ * PROTOCOL.md §6 and §10 over the wire: create, describe, expire, delete, and the headers for browsers.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -34,12 +34,12 @@ test('create with content, find it again, and describe it', async () => {
   ]);
 });
 
-test('a channel without a content type is bytes', async () => {
+test('a channel that is created without a content type is bytes', async () => {
   const channel = newChannel();
   expect((await put(channel)).headers.get('Content-Type')).toBe('application/octet-stream');
 });
 
-test('deleted, it begins anew, and its old offsets are refused', async () => {
+test('a channel that is deleted and created again starts at the beginning, and refuses the old offsets', async () => {
   const channel = newChannel();
   await hub.publish(channel, 1);
   const { next } = await hub.readAll(channel);
@@ -53,7 +53,7 @@ test('deleted, it begins anew, and its old offsets are refused', async () => {
 });
 
 describe('browsers', () => {
-  test('may call from anywhere with a header, and never with ambient credentials', async () => {
+  test('may call from any origin with a header, and never with ambient credentials', async () => {
     const response = await hub.request(`/channels/${newChannel()}`, {
       method: 'OPTIONS',
       headers: { Origin: 'https://app.example', 'Access-Control-Request-Method': 'POST' },
@@ -92,7 +92,7 @@ describe('browsers', () => {
     expect(allowed).not.toContain('*');
   });
 
-  test('are allowed no header that is none', async () => {
+  test('are not allowed a header whose name is malformed', async () => {
     const headers = {
       'Access-Control-Request-Method': 'POST',
       'Access-Control-Request-Headers': 'x-fine, a b,,x@y, "q", x-fine',
@@ -101,7 +101,7 @@ describe('browsers', () => {
     expect(response.headers.get('Access-Control-Allow-Headers')).toMatch(/, x-fine$/);
   });
 
-  test('may see the offset, and must take content as data', async () => {
+  test('may see the offset, and must treat content as data', async () => {
     const channel = newChannel();
     const headers = { 'Content-Type': 'text/html' };
     await hub.request(`/channels/${channel}`, { method: 'POST', headers, body: '<script>1</script>' });

@@ -17,7 +17,7 @@ const hold = (channel: string, query: string, headers: Record<string, string> = 
   hub.request(`/channels/${channel}?live=long-poll&${query}`, { headers });
 
 describe('long polling', () => {
-  test('is held until the publish, and answers it with a cursor', async () => {
+  test('is held until a publish, and answers with its message and a cursor', async () => {
     const channel = newChannel();
     const { next } = await hub.readAll(channel);
     const held = hold(channel, `offset=${next}`);
@@ -25,7 +25,7 @@ describe('long polling', () => {
     void held.then(() => {
       isAnswered = true;
     });
-    // Silence first: another channel's news is none of ours.
+    // A publish to another channel does not answer it.
     await hub.publish(newChannel(), 'elsewhere');
     await hub.readAll(channel);
     expect(isAnswered).toBe(false);
@@ -36,7 +36,7 @@ describe('long polling', () => {
     expect(response.headers.get('Cache-Control')).toBe('private, no-cache');
   });
 
-  test('ends with 204 at the time that the caller prefers, and says where the end is', async () => {
+  test('ends with 204 after the time that the caller prefers, with the offset of the end', async () => {
     const channel = newChannel();
     const end = nextOf(await hub.publish(channel, 1));
     const response = await hold(channel, `offset=${end}`, { Prefer: 'respond-async, wait=1' });
@@ -48,7 +48,7 @@ describe('long polling', () => {
     expect(response.headers.get('Cache-Control')).toBe('no-store');
   });
 
-  test('answers at once what is there, and the end of a closed channel', async () => {
+  test('answers existing messages at once, and also the end of a closed channel', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
     const there = await hold(channel, 'offset=-1');
@@ -58,7 +58,7 @@ describe('long polling', () => {
     expect([closed.status, closed.headers.get('Stream-Closed')]).toEqual([204, 'true']);
   });
 
-  test('never sends a client in a circle: its cursor goes on', async () => {
+  test('never keeps a client at one cached answer: its cursor changes', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
     const first = await hold(channel, 'offset=-1');
@@ -81,7 +81,7 @@ describe('Server-Sent Events', () => {
     await stream.close();
   });
 
-  test('for browsers: open before anything happens, one event per message, resumed by its id', async () => {
+  test('for browsers: open before anything is published, one event per message, resumed by its id', async () => {
     const channel = newChannel();
     const accept = { Accept: 'text/event-stream' };
     const stream = await openStream(hub, `/channels/${channel}`, accept);
@@ -119,7 +119,7 @@ describe('Server-Sent Events', () => {
     expect(await refusalOf(wrong)).toEqual([400, 'bad_offset']);
   });
 
-  test('says that nothing may buffer it, and when to come again: not all at one moment', async () => {
+  test('tells proxies not to buffer it, and readers to come back at different moments', async () => {
     const channel = newChannel();
     const retryOf = async (path: string) => {
       const response = await hub.request(path, { headers: { Accept: 'text/event-stream' } });
@@ -159,7 +159,7 @@ describe('Server-Sent Events', () => {
     await stream.close();
   });
 
-  test('bytes come as base64, and are announced so', async () => {
+  test('bytes are sent as base64, and the header says so', async () => {
     const channel = newChannel();
     const bytes = Buffer.from([0, 10, 13, 255]);
     await hub.request(`/channels/${channel}`, {
@@ -190,7 +190,7 @@ describe('Server-Sent Events', () => {
     await again.close();
   });
 
-  test('a closed channel ends its stream, and does not want its browser back', async () => {
+  test('a closed channel ends its stream, and tells the browser not to come back', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
     await hub.request(`/channels/${channel}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
@@ -206,7 +206,7 @@ describe('Server-Sent Events', () => {
   });
 });
 
-describe('refusals come before anything is held', () => {
+describe('refusals come before the request is held', () => {
   test.each([
     ['an unknown mode', '?offset=-1&live=forever', 400, 'bad_request'],
     ['two modes', '?offset=-1&live=sse&live=sse', 400, 'bad_request'],

@@ -23,7 +23,7 @@ describe.each(INHERITED)('%s', (name) => {
     const published = await socket.ask({ action: 'publish', channel: name, messages: [1] });
     expect(published).toMatchObject({ type: 'published', channel: name });
     expect((await follow(socket, { channel: name, from }, 1)).messages).toEqual([1]);
-    // A second subscription by the same name is the first one.
+    // A second subscription with the same name is the same subscription.
     expect(await subscribe(socket, name)).toBe('');
     expect(await socket.ask({ action: 'unsubscribe', channel: name })).toMatchObject({
       type: 'unsubscribed',
@@ -31,7 +31,7 @@ describe.each(INHERITED)('%s', (name) => {
     expect(await subscribe(socket, name)).toMatch(/^\d{16}$/);
   });
 
-  test('is the first part of a pattern', async () => {
+  test('can be the first part of a pattern', async () => {
     const socket = await socketWith(EVERYTHING);
     const pattern = `${name}/*`;
     const channel = `${name}/${newChannel()}/${name}`;
@@ -43,7 +43,7 @@ describe.each(INHERITED)('%s', (name) => {
     });
   });
 
-  test('is published to and read over HTTP, by a token that allows it and nothing else', async () => {
+  test('is published to and read over HTTP, with a token that allows it and nothing else', async () => {
     const caller = await callerWith({ [name]: ['publish', 'subscribe', 'manage'] });
     await caller.request(`/channels/${name}`, { method: 'DELETE' });
     const { headers } = await caller.publish(name, { name });
@@ -64,7 +64,7 @@ describe.each(INHERITED)('%s', (name) => {
     expect([ds.status, await ds.text()]).toEqual([200, '[]']);
   });
 
-  test('is a pattern of a webhook', async () => {
+  test('can be a pattern of a webhook', async () => {
     const answer = await hub.request('/webhooks', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },

@@ -14,7 +14,7 @@ beforeAll(async () => {
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
 describe('JSON', () => {
-  test('a subscriber may come before the publisher, and polls from where it stopped', async () => {
+  test('a subscriber may come before the publisher, and polls again from its last offset', async () => {
     const channel = newChannel();
     const early = await hub.readAll(channel);
     expect(early.messages).toEqual([]);
@@ -26,7 +26,7 @@ describe('JSON', () => {
     expect((await hub.readAll(channel, first.next)).messages).toEqual([{ n: 3 }]);
   });
 
-  test('text is kept to the letter', async () => {
+  test('JSON text is kept exactly as it was published', async () => {
     const channel = newChannel();
     const exact = '{"big":12345678901234567890, "price":1.10,"text":"\\u00e9é☃\\n"}';
     const headers = { 'Content-Type': 'application/json; charset=utf-8' };
@@ -41,7 +41,7 @@ describe('JSON', () => {
     expect((await hub.readAll(channel)).messages).toEqual(batch);
   });
 
-  test('a long history comes page by page', async () => {
+  test('a long history is read page by page', async () => {
     const channel = newChannel();
     const large = 'x'.repeat(60_000);
     for (let n = 0; n < 12; n++) await hub.publish(channel, [n, large], [n, large]);
@@ -89,7 +89,7 @@ describe('offsets', () => {
     expect((await hub.readAll(channel, offsets[0])).messages).toEqual([2, 2, 3, 3]);
   });
 
-  test('now is the end, without a message, not to be cached', async () => {
+  test('now is the end: no message, and no-store', async () => {
     const channel = newChannel();
     const end = nextOf(await hub.publish(channel, 1));
     const now = await hub.read(channel, 'now');
@@ -107,7 +107,7 @@ describe('offsets', () => {
 });
 
 describe('polling is cheap', () => {
-  test('who has seen it gets 304, until there is more', async () => {
+  test('a client that has seen the answer gets 304, until there is more', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
     const first = await hub.read(channel);
@@ -122,7 +122,7 @@ describe('polling is cheap', () => {
     expect((await again(etag)).status).toBe(200);
   });
 
-  test('what everyone may read, shared caches may keep', async () => {
+  test('shared caches may keep an answer that everyone may read', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 1);
     const anonymous = await callerWith(undefined);
@@ -132,10 +132,10 @@ describe('polling is cheap', () => {
   });
 });
 
-/** Between two reads of one that polls, in milliseconds. */
+/** The pause between two polls, in milliseconds. */
 const POLL_MS = 50;
 
-/** With a key, so that it may be sent again where the store is too busy to answer. */
+/** Has a key, so that it may be sent again if the store is too busy to answer. */
 const publishOnce = (client: Caller, channel: string, message: string): Promise<Response> =>
   throughBusy(() =>
     client.request(`/channels/${channel}`, {
@@ -145,7 +145,7 @@ const publishOnce = (client: Caller, channel: string, message: string): Promise<
     }),
   );
 
-test('200 appends of 20 clients at once: an offset each, and no reader sees a hole or another order meanwhile', async () => {
+test('200 appends of 20 clients at once: each gets its own offset, and no reader sees a hole or another order meanwhile', async () => {
   const channel = newChannel();
   const clients = await Promise.all(Array.from({ length: 20 }, () => callerWith(EVERYTHING)));
   let writing = true;
@@ -170,7 +170,7 @@ test('200 appends of 20 clients at once: an offset each, and no reader sees a ho
   );
   writing = false;
   expect(new Set(offsets.flat()).size).toBe(200);
-  // In a row only where the store answers in time: a claim that it answered too late is repeated, and its slot sealed.
+  // Offsets are contiguous only if the store answers in time: a publish whose claim is answered too late is repeated, and its slot sealed.
   const { messages: log } = await hub.readAll(channel);
   expect(log).toHaveLength(200);
   for (const seen of await Promise.all(followers)) expect(seen).toEqual(log);

@@ -28,7 +28,7 @@ const onWebhook = (method: string, below: string): Route => ({
   init: method === 'PATCH' ? { headers: JSON_TYPE, body: '{}' } : {},
 });
 
-/** Every route, with what it needs to be answered well. CHANNEL is one that is there. */
+/** Every route, with what a good answer needs. CHANNEL is a channel that exists. */
 const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/channels/CHANNEL' },
   { method: 'HEAD', path: '/channels/CHANNEL' },
@@ -50,7 +50,7 @@ const ROUTES: readonly Route[] = [
   ...['/deliveries', '/deliveries/none'].map((below) => onWebhook('GET', below)),
 ];
 
-/** The answer, however many others use the route at this moment: the gateway counts them all together (§8). */
+/** Returns the answer, although other tests use the route at this moment: the gateway counts all callers together (§8). */
 async function answerOf({ method, path, init = {} }: Route, parameter?: string): Promise<Response> {
   const plain = path.replace('CHANNEL', channel);
   const mark = plain.includes('?') ? '&' : '?';
@@ -73,11 +73,11 @@ async function expectRefused(route: Route, parameter: string): Promise<void> {
 }
 
 describe.each(ROUTES)('$method $path', (route) => {
-  test('with a parameter that is not known is refused by its name', async () => {
+  test('refuses a parameter that it does not know, and names it', async () => {
     await expectRefused(route, 'foo=1');
   });
 
-  test('with _, which is there against caches, is answered as without', async () => {
+  test('ignores _, which libraries add against caches', async () => {
     const statusOfAnswer = async (parameter?: string) => {
       const response = await answerOf(route, parameter);
       await response.body?.cancel();
@@ -88,21 +88,21 @@ describe.each(ROUTES)('$method $path', (route) => {
 });
 
 test.each(['offest=now', 'Offset=now', '__proto__=1', 'constructor', 'a%20b=1', 'utm_source=x', '=', '__=1'])(
-  '%s is refused by its name',
+  '%s is refused, and named',
   async (parameter) => {
     await expectRefused({ method: 'GET', path: '/channels/CHANNEL' }, parameter);
     await expectRefused({ method: 'GET', path: '/events?channel=CHANNEL' }, parameter);
   },
 );
 
-test('nothing is written by what is refused', async () => {
+test('a refused request writes nothing', async () => {
   const other = newChannel();
   const init = { method: 'POST', headers: JSON_TYPE, body: '1' };
   expect((await hub.request(`/channels/${other}?key=1`, init)).status).toBe(400);
   expect((await hub.readAll(other)).messages).toEqual([]);
 });
 
-test('the path of Durable Streams ignores them, as that protocol has it, but for tokens', async () => {
+test('the path of Durable Streams ignores unknown parameters, as that protocol demands, except tokens', async () => {
   const own = newChannel();
   await hub.publish(own, 'first');
   const response = await hub.request(`/v1/stream/${own}?offset=-1&foo=bar&baz=qux`);
@@ -125,13 +125,13 @@ test.each([
   await response.body?.cancel();
 });
 
-test('a path that is none is said to be none, and a preflight is answered whatever it asks for', async () => {
+test('an unknown path is 404, and a preflight is answered whatever it asks for', async () => {
   expect(await refusalOf(await hub.request('/nowhere?foo=1'))).toEqual([404, 'route_not_found']);
   const preflight = { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'GET' } };
   expect((await hub.request(`/channels/${channel}?foo=1`, preflight)).status).toBe(204);
 });
 
-test('a socket is not opened with one', async () => {
+test('a socket is not opened with an unknown parameter', async () => {
   const { socketUrl } = inject('hub');
   const headers = { Authorization: `Bearer ${await token(EVERYTHING)}` };
   expect(await statusOf({ url: `${socketUrl}?foo=1`, headers })).toBe(400);

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await hub.publish(channel, 'first');
 });
 
-describe('of what is asked for', () => {
+describe('of the request', () => {
   const post = (headers: Record<string, string>, body: string | Buffer) => ({
     method: 'POST',
     headers,
@@ -117,7 +117,7 @@ describe('of what is asked for', () => {
       'bad_request',
     ],
     [
-      'a date that is none',
+      'a malformed date',
       (c) => [`/channels/${c}`, put({ 'Stream-Expires-At': '2030-13-01T00:00:00Z' })],
       400,
       'bad_request',
@@ -197,7 +197,7 @@ describe('of what is asked for', () => {
   });
 });
 
-describe('of who asks', () => {
+describe('of the caller', () => {
   const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'] as const;
 
   async function attempt(caller: Caller, method: string, name: string): Promise<[number, string]> {
@@ -207,7 +207,7 @@ describe('of who asks', () => {
     return method === 'HEAD' ? [response.status, ''] : await refusalOf(response);
   }
 
-  test.each(METHODS)('%s without a token is 401, and says how', async (method) => {
+  test.each(METHODS)('%s without a token is 401, and says how to authenticate', async (method) => {
     const [status, code] = await attempt(await callerWith(undefined), method, channel);
     expect([status, code || 'unauthorized']).toEqual([401, 'unauthorized']);
   });
@@ -243,9 +243,9 @@ describe('of who asks', () => {
     expect((await callerWith({}).then((caller) => caller.readAll(open))).messages).toEqual(['news']);
   });
 
-  /** AWS gives the header another name on the way from a function URL, and may do so on the way from an HTTP API. */
+  /** AWS renames the header in answers of a function URL, and may do so in answers of an HTTP API. */
   test.each(['application/json', 'text/event-stream'])(
-    '401 to %s has a challenge, under its own name or the one that AWS gives it',
+    '401 to %s has a challenge, under its own name or the name that AWS gives it',
     async (accept) => {
       const { headers, status } = await (await callerWith(undefined)).request(`/channels/${channel}`, {
         headers: { Accept: accept },
@@ -257,7 +257,7 @@ describe('of who asks', () => {
     },
   );
 
-  test('a bad token is refused even where none is needed', async () => {
+  test('a bad token is refused even if no token is needed', async () => {
     const open = newChannel('public');
     const good = await token(EVERYTHING);
     const [header = '', payload = ''] = good.split('.');

@@ -18,7 +18,7 @@ const post = (channel: string, headers: Record<string, string>, body = '') =>
 const headersOf = (response: Response, ...names: string[]) => names.map((name) => response.headers.get(name));
 
 describe('Idempotency-Key', () => {
-  test('twenty retries at once append once, and all are told where', async () => {
+  test('twenty retries at once append once, and all get the same offset', async () => {
     const channel = newChannel();
     const headers = { ...JSON_TYPE, 'Idempotency-Key': 'order-17' };
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(channel, headers, '{"n":1}')));
@@ -41,7 +41,7 @@ describe('Idempotency-Key', () => {
   });
 });
 
-test('an idempotent producer is told what was new and how far it has come', async () => {
+test('an idempotent producer is told whether a publish was new, and its last sequence number', async () => {
   const channel = newChannel();
   const producer = (epoch: number, seq: number) => ({
     ...JSON_TYPE,
@@ -71,7 +71,7 @@ test('an idempotent producer is told what was new and how far it has come', asyn
 });
 
 describe('closing', () => {
-  test('is told on every read that reaches the end, and changes the ETag', async () => {
+  test('is in every read that reaches the end, and changes the ETag', async () => {
     const channel = newChannel();
     await hub.publish(channel, 1);
     const open = await hub.read(channel);
@@ -88,7 +88,7 @@ describe('closing', () => {
     expect(headersOf(head, 'Stream-Closed')).toEqual(['true']);
   });
 
-  test('refuses what comes after, and says where the end is', async () => {
+  test('refuses later appends, with the offset of the end', async () => {
     const channel = newChannel();
     const last = await post(channel, { ...JSON_TYPE, 'Stream-Closed': 'TRUE' }, '1');
     const end = last.headers.get('Stream-Next-Offset');
@@ -98,7 +98,7 @@ describe('closing', () => {
     expect((await hub.readAll(channel)).messages).toEqual([1]);
   });
 
-  test('only "true" closes', async () => {
+  test('only the value "true" closes', async () => {
     const channel = newChannel();
     for (const value of ['false', 'yes', '1'])
       await post(channel, { ...JSON_TYPE, 'Stream-Closed': value }, '1');

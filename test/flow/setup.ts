@@ -12,12 +12,12 @@ import { type IssuerUnderTest, startIssuer } from '../support/wire/issuer.ts';
 
 export interface HubUnderTest {
   readonly url: string;
-  /** Where sockets are opened: by way of the front door, if there is one, and at the API itself. */
+  /** Where sockets are opened: through the front door, if there is one, and at the API itself. */
   readonly socketUrl: string;
   readonly apiSocketUrl: string;
   readonly key: string;
   readonly audience: string;
-  /** The identity provider that it trusts; undefined for a deployed hub, to which nothing on this machine can be one. */
+  /** The identity provider that the hub trusts; undefined for a deployed hub, which cannot reach one on this machine. */
   readonly issuer: IssuerUnderTest | undefined;
 }
 
@@ -30,8 +30,8 @@ declare module 'vitest' {
 export const ANONYMOUS = { 'public/*': ['subscribe'] };
 
 /**
- * Callers without a `sub` are one caller, and so are all tests that run at a time. With the default of 25 the streams of one
- * test take the places of another's, which then end.
+ * All callers without a `sub` are one caller, and so are all tests that run at the same time. With the default of 25 the streams of
+ * one test would replace, and so end, the streams of another.
  */
 const HELD_PER_CALLER = 1_000;
 

@@ -1,15 +1,16 @@
 /**
  * A thousand frames of all kinds on a few sockets: each is answered by a frame that docs/asyncapi.yaml knows, none by a
- * defect, and the hub goes on.
+ * defect, and the hub keeps working.
  * @module
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { share } from '../support/thorough.ts';
 import { follow, subscribe } from '../support/wire/follow.ts';
 import { type Heard, socketWith } from '../support/wire/socket.ts';
 import { callerWith, EVERYTHING, newChannel } from '../support/wire/wire.ts';
 
-const RUNS = 1_000;
+const RUNS = share(1_000);
 const SOCKETS = 4;
 const AT_ONCE = 5;
 
@@ -19,7 +20,7 @@ const junk = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom(null, '', 0, -1, 1e308, [], {}, ['a'], { a: 1 }),
 );
-/** Of names that the hub accepts there are few, so that frames meet on them. */
+/** Valid names are few, so that frames use the same channels. */
 const channel = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('a', 'b', 'a/b', '*').map((name) => `${prefix}/${name}`) },
   { weight: 1, arbitrary: fc.constantFrom('*', '..', 'a//b', 'a#0', '@a', '/*', 'x'.repeat(300)) },
@@ -41,7 +42,7 @@ const producer = fc.oneof(
   { weight: 1, arbitrary: fc.record({ id: junk, epoch: number, seq: number }, { requiredKeys: [] }) },
   { weight: 1, arbitrary: junk },
 );
-/** Publishes that are sound, but for what they meet. */
+/** Valid publishes. The hub may still refuse one for the state of its channel. */
 const publish = fc.record(
   {
     action: fc.constant('publish'),
@@ -74,7 +75,7 @@ const frame = fc.record(
   },
   { requiredKeys: ['action'] },
 );
-/** What no JSON.stringify writes. */
+/** Texts that JSON.stringify never writes. */
 const odd = fc.constantFrom(
   '{"action":"publish","channel":"a","messages":[1],"messages":"x"}',
   `{"action":"publish","channel":"${prefix}/a","messages":"x","messages":[1]}`,
@@ -94,7 +95,7 @@ const text = fc.oneof(
   { weight: 1, arbitrary: fc.oneof(fc.json(), fc.string({ minLength: 1, maxLength: 60 })) },
 );
 
-/** Everything but what a subscription brings: there is one to each frame. */
+/** All frames but messages of a subscription: there is one for each frame sent. */
 const isAnswer = ({ type }: Heard): boolean => type !== 'messages';
 
 test(`${RUNS} random frames`, async () => {

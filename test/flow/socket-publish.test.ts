@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12.1 over the wire: publishing on a socket, which is publishing over HTTP by another way.
+ * PROTOCOL.md §12.1 over the wire: publishing on a socket has the guarantees of publishing over HTTP.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -34,8 +34,8 @@ const post = (channel: string, headers: Record<string, string>, body: string) =>
   });
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
-describe('what was published', () => {
-  test('is there for every read that begins after the answer, up to the offset of the answer', async () => {
+describe('a published message', () => {
+  test('is found by every read that begins after the answer, up to the offset of the answer', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     const first = await published(publish(socket, channel, [{ n: 1 }, [2, 3], null]));
@@ -44,7 +44,7 @@ describe('what was published', () => {
     expect(await hub.readAll(channel, first)).toEqual({ messages: ['more'], next: second });
   });
 
-  // Written by hand: what JSON.stringify writes has lost what is to be kept.
+  // Written by hand: JSON.stringify would lose the details that the hub must keep.
   const TEXTS = [
     '12345678901234567890',
     '1.10',
@@ -82,7 +82,7 @@ describe('what was published', () => {
     ],
   ];
 
-  test.each(FRAMES)('is the very text, whatever the frame looks like: %s', async (_name, frameOf) => {
+  test.each(FRAMES)('has exactly the text of the frame, whatever its form: %s', async (_name, frameOf) => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     socket.sayAnything(frameOf(channel, `[${TEXTS.join(' , ')}]`));
@@ -90,7 +90,7 @@ describe('what was published', () => {
     expect(await (await hub.read(channel)).text()).toBe(`[${TEXTS.join(',')}]`);
   });
 
-  test('comes to a subscriber as it was said', async () => {
+  test('reaches a subscriber exactly as it was sent', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     const from = await subscribe(socket, channel);
@@ -99,13 +99,13 @@ describe('what was published', () => {
     expect((await follow(socket, { channel, from }, 3)).messages).toEqual(messages);
   });
 
-  test('may be a thousand messages, or nearly as much as a socket takes', async () => {
+  test('may be one of a thousand, or nearly as large as a socket accepts', async () => {
     const [many, large] = [newChannel(), newChannel()];
     const socket = await socketWith(EVERYTHING);
     const numbers = Array.from({ length: 1_000 }, (_, n) => n);
     await published(publish(socket, many, numbers));
     expect((await hub.readAll(many)).messages).toEqual(numbers);
-    // In four parts, cut within characters.
+    // In four frames, cut within characters.
     const text = '☃'.repeat(43_000);
     await published(publish(socket, large, [text]));
     expect((await hub.readAll(large)).messages).toEqual([text]);
@@ -113,7 +113,7 @@ describe('what was published', () => {
 });
 
 describe('a key', () => {
-  test('makes it once, on whichever socket it is said again', async () => {
+  test('publishes once, on whichever socket it is sent again', async () => {
     const channel = newChannel();
     const sockets = await Promise.all(Array.from({ length: 4 }, () => socketWith(EVERYTHING)));
     const answers = sockets.flatMap((socket) =>
@@ -126,7 +126,7 @@ describe('a key', () => {
     expect((await hub.readAll(channel, end)).messages).toEqual([]);
   });
 
-  test('with other messages is refused', async () => {
+  test('is refused with other messages', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     await published(publish(socket, channel, [1], { key: 'k' }));
@@ -152,7 +152,7 @@ describe('a key', () => {
 describe('a producer', () => {
   const by = (epoch: number, seq: number) => ({ producer: { id: 'p', epoch, seq } });
 
-  test('is confirmed what it repeats, on a socket or over HTTP', async () => {
+  test('gets a repetition confirmed, on a socket or over HTTP', async () => {
     const channel = newChannel();
     const [socket, other] = [await socketWith(EVERYTHING), await socketWith(EVERYTHING)];
     const first = await published(publish(socket, channel, ['0:0'], by(0, 0)));
@@ -165,7 +165,7 @@ describe('a producer', () => {
     expect((await hub.readAll(channel)).messages).toEqual(['0:0', '0:1', '1:0']);
   });
 
-  test('is refused a gap, and an epoch that is over', async () => {
+  test('is refused for a gap, and for an old epoch', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     await published(publish(socket, channel, ['1:0'], by(1, 0)));
@@ -180,7 +180,7 @@ describe('a producer', () => {
     expect((await hub.readAll(channel)).messages).toEqual(['1:0']);
   });
 
-  test('keeps its order: 200 messages, five under way at a time, arrive at another socket as they were numbered', async () => {
+  test('keeps its order: 200 messages, five in flight at a time, arrive at another socket in the order of their numbers', async () => {
     const channel = newChannel();
     const [publisher, reader] = [await socketWith(EVERYTHING), await socketWith(EVERYTHING)];
     const from = await subscribe(reader, channel);

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12.2 over the wire: what a socket refuses, with which code. The connection stays open, and nothing was
+ * PROTOCOL.md §12.2 over the wire: which frames a socket refuses, with which code. The connection stays open, and nothing is
  * written.
  * @module
  */
@@ -16,30 +16,30 @@ beforeAll(async () => {
   await hub.publish(channel, 'first');
 });
 
-/** Still there, and still good for something. */
+/** The connection is open, and still answers. */
 async function expectOpen(socket: Socket): Promise<void> {
   expect((await socket.ask({ action: 'ping' })).type).toBe('pong');
   expect(socket.unread()).toEqual([]);
   expect((await hub.readAll(channel)).messages).toEqual(['first']);
 }
 
-describe('what is no frame', () => {
+describe('a malformed frame', () => {
   test.each([
     ['half a frame', '{"action":"ping"', 'bad_json'],
     ['a word', 'ping', 'bad_json'],
     ['white space', '  ', 'bad_json'],
-    ['a comma too many', '{"action":"ping",}', 'bad_json'],
+    ['an extra comma', '{"action":"ping",}', 'bad_json'],
     ['two frames', '{"action":"ping"}{"action":"ping"}', 'bad_json'],
     ['a list', '[{"action":"ping"}]', 'bad_request'],
     ['text', '"ping"', 'bad_request'],
     ['a number', '1', 'bad_request'],
     ['null', 'null', 'bad_request'],
     ['nothing', '{}', 'unknown_action'],
-    ['an action of another case', '{"action":"Ping"}', 'unknown_action'],
-    ['an action that is no text', '{"action":["ping"]}', 'unknown_action'],
+    ['an action in upper case', '{"action":"Ping"}', 'unknown_action'],
+    ['an action that is not text', '{"action":["ping"]}', 'unknown_action'],
     ['the gateway’s own route', '{"action":"$connect"}', 'unknown_action'],
-    ['what every object has', '{"action":"constructor"}', 'unknown_action'],
-    ['an action by way of the prototype', '{"__proto__":{"action":"ping"}}', 'unknown_action'],
+    ['a member that every object has', '{"action":"constructor"}', 'unknown_action'],
+    ['an action from the prototype', '{"__proto__":{"action":"ping"}}', 'unknown_action'],
   ])('%s', async (_name, text, code) => {
     const socket = await socketWith(EVERYTHING);
     socket.sayAnything(text);
@@ -62,7 +62,7 @@ describe('what is no frame', () => {
     await expectOpen(socket);
   });
 
-  test('an id of 64 characters is one', async () => {
+  test('an id of 64 characters is accepted', async () => {
     const socket = await socketWith(EVERYTHING);
     const id = '"\\é☃'.repeat(16);
     socket.say({ action: 'ping', id });
@@ -70,7 +70,7 @@ describe('what is no frame', () => {
   });
 });
 
-describe('a frame that asks for what cannot be', () => {
+describe('a frame with a bad request', () => {
   const producer = (members: object) => ({
     action: 'publish',
     messages: [1],
@@ -80,13 +80,13 @@ describe('a frame that asks for what cannot be', () => {
   const subscribing = (members: object) => ({ action: 'subscribe', ...members });
   const MALFORMED: readonly (readonly [string, object, string])[] = [
     ['subscribe: no channel', subscribing({ channel: undefined }), 'bad_channel'],
-    ['subscribe: a channel that is no text', subscribing({ channel: ['a'] }), 'bad_channel'],
+    ['subscribe: a channel that is not text', subscribing({ channel: ['a'] }), 'bad_channel'],
     ['subscribe: an empty channel', subscribing({ channel: '' }), 'bad_channel'],
     ['subscribe: a * within a segment', subscribing({ channel: 'a*' }), 'bad_channel'],
     ['subscribe: a * that is not the last segment', subscribing({ channel: '*/a' }), 'bad_channel'],
     ['subscribe: nothing before the /*', subscribing({ channel: '/*' }), 'bad_channel'],
     ['subscribe: a ninth segment', subscribing({ channel: 'a/b/c/d/e/f/g/h/i' }), 'bad_channel'],
-    ['subscribe: a segment that is none', subscribing({ channel: 'a/../b' }), 'bad_channel'],
+    ['subscribe: a segment that is not allowed', subscribing({ channel: 'a/../b' }), 'bad_channel'],
     ['subscribe: a row of the hub’s own', subscribing({ channel: 'a#0' }), 'bad_channel'],
     ['subscribe: an offset of 12 digits', subscribing({ offset: '000000000001' }), 'bad_offset'],
     ['subscribe: an offset that is a number', subscribing({ offset: -1 }), 'bad_offset'],
@@ -132,14 +132,14 @@ describe('a frame that asks for what cannot be', () => {
     await expectOpen(socket);
   });
 
-  test('a name as long as a message: the refusal does not grow with it', async () => {
+  test('a name as long as a message: the refusal stays short', async () => {
     const socket = await socketWith(EVERYTHING);
     socket.sayAnything(JSON.stringify({ action: 'subscribe', channel: 'x'.repeat(131_000), id: 'mine' }));
     expect(await socket.next()).toMatchObject({ type: 'error', code: 'bad_channel', id: 'mine' });
     await expectOpen(socket);
   });
 
-  test('a channel of another type, or one that is closed', async () => {
+  test('a channel of another type, or a closed channel', async () => {
     const [text, closed] = [newChannel(), newChannel()];
     const request = { method: 'POST', body: '1' };
     await hub.request(`/channels/${text}`, { ...request, headers: { 'Content-Type': 'text/plain' } });
@@ -153,7 +153,7 @@ describe('a frame that asks for what cannot be', () => {
     expect((await hub.readAll(closed)).messages).toEqual([1]);
   });
 
-  test('an offset of a former life', async () => {
+  test('an offset of a deleted channel of the same name', async () => {
     const name = newChannel();
     await hub.publish(name, 1, 2);
     const { next } = await hub.readAll(name);
@@ -166,7 +166,7 @@ describe('a frame that asks for what cannot be', () => {
   });
 });
 
-describe('who may not', () => {
+describe('a caller without the grant', () => {
   const ASKED = [
     { action: 'subscribe' },
     { action: 'subscribe', offset: '0000000099990000' },
@@ -190,7 +190,7 @@ describe('who may not', () => {
     await expectOpen(socket);
   });
 
-  test('each operation needs its own grant', async () => {
+  test('needs a grant for each operation', async () => {
     const own = newChannel();
     const publisher = await socketWith({ [own]: ['publish'] });
     expect(await publisher.ask({ action: 'subscribe', channel: own })).toMatchObject({ code: 'forbidden' });
@@ -202,7 +202,7 @@ describe('who may not', () => {
     expect((await hub.readAll(own)).messages).toEqual([1]);
   });
 
-  test('a pattern needs a grant for all that it matches', async () => {
+  test('needs a grant for everything that a pattern matches', async () => {
     const prefix = newChannel();
     const socket = await socketWith({ [`${prefix}/*`]: ['subscribe'], [prefix]: ['subscribe'] });
     const refused = ['*', `${prefix.slice(0, prefix.lastIndexOf('/'))}/*`, `${prefix}x/*`];
@@ -213,7 +213,7 @@ describe('who may not', () => {
     for (const pattern of [`${prefix}/*`, `${prefix}/below/*`, prefix]) await subscribe(socket, pattern);
   });
 
-  test('without a token: what everyone may, and no more', async () => {
+  test('without a token: may do what everyone may, and no more', async () => {
     const open = newChannel('public');
     const socket = await socketWith(undefined);
     await subscribe(socket, open);
@@ -228,7 +228,7 @@ describe('who may not', () => {
   });
 });
 
-describe('what API Gateway ends the connection for', () => {
+describe('API Gateway ends the connection for', () => {
   const frame = (bytes: number) =>
     JSON.stringify({ action: 'publish', channel, messages: ['x'.repeat(bytes)] });
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 const framesIn = (frames: readonly Heard[]) => frames.filter(({ type }) => type === 'messages');
 
-test('made twice is one, and goes on as it was', async () => {
+test('a subscription that is made twice is one, and does not change', async () => {
   const channel = newChannel();
   await hub.publish(channel, 'old');
   const socket = await socketWith(EVERYTHING);
@@ -30,7 +30,7 @@ test('made twice is one, and goes on as it was', async () => {
   expect(framesIn(socket.unread())).toEqual([]);
 });
 
-test('ends when asked to, and may be made again', async () => {
+test('a subscription ends on request, and may be made again', async () => {
   const channel = newChannel();
   const [socket, witness] = [await socketWith(EVERYTHING), await socketWith(EVERYTHING)];
   const seen = { channel, from: await subscribe(witness, channel) };
@@ -45,18 +45,18 @@ test('ends when asked to, and may be made again', async () => {
   const { next } = await follow(witness, seen, 1);
   const from = await subscribe(socket, channel);
   await hub.publish(channel, 2);
-  // Whoever posts a second time has long ended the first.
+  // The process that posts the second time has long ended the first pass.
   await follow(witness, { channel, from: next }, 1);
   expect((await follow(socket, { channel, from }, 1)).messages).toEqual([2]);
   expect(framesIn(socket.unread())).toEqual([]);
 });
 
-test('lasts as long as its connection, which lasts as long as the token', async () => {
+test('a subscription lasts as long as its connection, which lasts as long as its token', async () => {
   const channel = newChannel();
   const pattern = `${channel.slice(0, channel.lastIndexOf('/'))}/*`;
   const witness = await socketWith(EVERYTHING);
   const seen = { channel, from: await subscribe(witness, channel) };
-  // 30 s are forgiven (§7), the last five of them are for the end: this token has nine to ten left.
+  // The hub allows for 30 s of clock difference (§7) and uses the last five of them to end things: this token has nine to ten left.
   const socket = await socketWith(EVERYTHING, {}, -15);
   const course = { channel, from: await subscribe(socket, channel) };
   await subscribe(socket, pattern);
@@ -75,7 +75,7 @@ test('lasts as long as its connection, which lasts as long as the token', async 
   expect((await hub.readAll(channel)).messages).toHaveLength(count);
 });
 
-test('there are a hundred to a connection, and another when one has ended', async () => {
+test('a connection has at most a hundred subscriptions, and one that ends makes room', async () => {
   const socket = await socketWith(EVERYTHING);
   const prefix = newChannel();
   await Promise.all(range(100).map((n) => subscribe(socket, `${prefix}-${n}`)));

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12 over the wire: what comes to a subscriber, of channels of all kinds.
+ * PROTOCOL.md §12 over the wire: the frames that a subscriber gets, of channels of all kinds.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const range = (count: number, first = 0): number[] => Array.from({ length: count
 const framesIn = (frames: readonly Heard[]) => frames.filter(({ type }) => type === 'messages');
 
 describe('a channel', () => {
-  test('from -1: several hundred messages of history, then what comes, without a gap or a doubling', async () => {
+  test('from -1: several hundred messages of history, then new messages, without a gap or a duplicate', async () => {
     const channel = newChannel();
     for (let n = 0; n < 600; n += 100) await hub.publish(channel, ...range(100, n));
     const socket = await socketWith(EVERYTHING);
@@ -35,7 +35,7 @@ describe('a channel', () => {
   test.each([
     ['now', 'now'],
     ['no offset', undefined],
-  ])('%s: nothing of what was, all of what comes', async (_name, offset) => {
+  ])('%s: no old messages, all new messages', async (_name, offset) => {
     const channel = newChannel();
     const end = nextOf(await hub.publish(channel, 'old'));
     const socket = await socketWith(EVERYTHING);
@@ -45,7 +45,7 @@ describe('a channel', () => {
     expect((await follow(socket, { channel, from }, 2)).messages).toEqual(['new', 'newer']);
   });
 
-  test('from an offset in the middle of an entry, and on from there over HTTP', async () => {
+  test('from an offset in the middle of an entry, and from there over HTTP', async () => {
     const channel = newChannel();
     const large = range(12).map((n) => [n, 'x'.repeat(10_000)]);
     await hub.publish(channel, ...large);
@@ -62,7 +62,7 @@ describe('a channel', () => {
     expect(await hub.readAll(channel, middle)).toEqual({ messages: large.slice(taken), next: rest.next });
   });
 
-  test('that is not there yet, and becomes one of text', async () => {
+  test('that does not exist yet, and becomes a text channel', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     const from = await subscribe(socket, channel, '-1');
@@ -74,7 +74,7 @@ describe('a channel', () => {
     expect(frames.every(({ text }) => text)).toBe(true);
   });
 
-  test('of bytes: every one of them, in base64', async () => {
+  test('of bytes: every byte, in base64', async () => {
     const channel = newChannel();
     const bytes = [Buffer.from(range(256)), Buffer.from([0, 255])];
     const init = { method: 'POST', headers: { 'Content-Type': 'image/png' } };
@@ -86,7 +86,7 @@ describe('a channel', () => {
     expect(frames.every(({ base64 }) => base64)).toBe(true);
   });
 
-  test('as many as one likes on one socket, each in its own order', async () => {
+  test('many on one socket, each in its own order', async () => {
     const channels = range(20).map(() => newChannel());
     const socket = await socketWith(EVERYTHING);
     const froms = await Promise.all(channels.map((channel) => subscribe(socket, channel)));
@@ -98,7 +98,7 @@ describe('a channel', () => {
     }
   });
 
-  test('deleted and begun anew: what comes does not pretend to follow', async () => {
+  test('deleted and created again: new frames do not claim to follow the old ones', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     const from = await subscribe(socket, channel);
@@ -114,7 +114,7 @@ describe('a channel', () => {
 });
 
 describe('a pattern', () => {
-  test('brings every channel below it and no other, each in its own order, and says by what', async () => {
+  test('brings every channel below it and no other, each in its own order, and names the pattern', async () => {
     const prefix = newChannel();
     const pattern = `${prefix}/*`;
     const socket = await socketWith(EVERYTHING);
@@ -128,7 +128,7 @@ describe('a pattern', () => {
     expect(framesIn(socket.unread())).toEqual([]);
   });
 
-  test('* is everything, and a channel that is subscribed by name as well comes by both', async () => {
+  test('* brings everything, and a channel that is also subscribed by name comes by both', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     await subscribe(socket, '*');
@@ -140,7 +140,7 @@ describe('a pattern', () => {
 });
 
 describe('a message too large for a socket', () => {
-  test('is announced in its place, and read over HTTP from there', async () => {
+  test('is announced as omitted, and read over HTTP from there', async () => {
     const channel = newChannel();
     const largest = 'x'.repeat(128 * 1024 - 2);
     const socket = await socketWith(EVERYTHING);
@@ -156,7 +156,7 @@ describe('a message too large for a socket', () => {
     expect(await hub.readAll(channel, omitted?.from)).toEqual({ messages: [largest, 'after'], next });
   });
 
-  test('one that just fits comes alone', async () => {
+  test('that just fits comes alone', async () => {
     const channel = newChannel();
     const large = 'x'.repeat(100 * 1024);
     await hub.publish(channel, 'before', large, 'after');
@@ -174,7 +174,7 @@ describe('a closed channel', () => {
       body,
     });
 
-  test('says so with its last message', async () => {
+  test('is announced with its last message', async () => {
     const channel = newChannel();
     const socket = await socketWith(EVERYTHING);
     const from = await subscribe(socket, channel);
@@ -185,7 +185,7 @@ describe('a closed channel', () => {
   test.each([
     ['a subscriber who has had messages', 1],
     ['a subscriber who has had none', 0],
-  ])('says so without a message, to %s', async (_name, count) => {
+  ])('is announced without a message, to %s', async (_name, count) => {
     const channel = newChannel();
     await hub.publish(channel, 'old');
     const socket = await socketWith(EVERYTHING);
@@ -197,7 +197,7 @@ describe('a closed channel', () => {
     expect(last).toMatchObject({ from: next, next, messages: [], closed: true });
   });
 
-  test('says so to whoever comes later: with its history, or at once at its end', async () => {
+  test('is announced to a later subscriber: with its history, or at once at its end', async () => {
     const channel = newChannel();
     await hub.publish(channel, 'first');
     const end = nextOf(await close(channel, '"last"'));

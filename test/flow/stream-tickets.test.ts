@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §5.2 and §12.5 over the wire: streams that are opened with a ticket, and tokens that must not be in a URL.
+ * PROTOCOL.md §5.2 and §12.5 over the wire: streams opened with a ticket, and tokens that must not be in a URL.
  * @module
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
@@ -29,7 +29,7 @@ describe.each([
   ['an EventSource', (channel: string) => `/channels/${channel}?`, BROWSER],
   ['/events', (channel: string) => `/events?channel=${channel}&`, {}],
 ])('%s', (_name, pathOf, headers) => {
-  test('opens with a ticket, once, however many come with it at a time, and is kept by nobody', async () => {
+  test('opens with a ticket, once, however many use it at the same time, and no cache keeps the answer', async () => {
     const channel = newChannel();
     await hub.publish(channel, 'CANARY');
     const path = `${pathOf(channel)}ticket=${await newTicket({ [channel]: ['subscribe'] })}`;
@@ -44,7 +44,7 @@ describe.each([
     }
   });
 
-  test('says what there is to the holder of a ticket', async () => {
+  test('gives the holder of a ticket the existing messages', async () => {
     const channel = newChannel();
     await hub.publish(channel, 'CANARY');
     const ticket = await newTicket({ [channel]: ['subscribe'] });
@@ -64,7 +64,7 @@ describe.each([
     ]);
   });
 
-  test('is unauthorized with a token in the place of a ticket, with none, and with several it is a mistake', async () => {
+  test('is 401 with a token instead of a ticket and without one, and 400 with several', async () => {
     const path = pathOf(newChannel());
     const ask = async (query: string) =>
       await refusalOf(await nobody.request(path + query, { headers: { ...headers } }));
@@ -74,7 +74,7 @@ describe.each([
     expect(await ask(two)).toEqual([400, 'bad_request']);
   });
 
-  test('goes by the header if there is one, which leaves the ticket unused', async () => {
+  test('uses the header if there is one, and leaves the ticket unused', async () => {
     const path = `${pathOf(newChannel())}ticket=${await newTicket(EVERYTHING)}`;
     const forged = callerAt(inject('hub').url, { Authorization: 'Bearer x' });
     expect((await forged.request(path, { headers: { ...headers } })).status).toBe(401);
@@ -96,7 +96,7 @@ describe('a token in a URL', () => {
     'jwt',
     't%6Fken',
   ];
-  const DOORS: [method: string, path: string, headers?: Record<string, string>][] = [
+  const HANDLERS: [method: string, path: string, headers?: Record<string, string>][] = [
     ['POST', '/channels/C'],
     ['PUT', '/channels/C'],
     ['DELETE', '/channels/C'],
@@ -112,29 +112,32 @@ describe('a token in a URL', () => {
   ];
   const at = (path: string, query: string) => `${path}${path.includes('?') ? '&' : '?'}${query}`;
 
-  test.each(DOORS)('%s %s refuses it, whoever comes with it', async (method, path, headers = {}) => {
-    const bearer = await token(EVERYTHING);
-    for (const caller of [nobody, hub]) {
-      for (const name of NAMES) {
-        const target = at(path.replace('C', newChannel('public')), `${name}=${bearer}`);
-        const answer = await caller.request(target, { method, headers: { ...headers } });
-        const text = await answer.clone().text();
-        expect(await refusalOf(answer), name).toEqual([400, 'bad_request']);
-        expect(text).not.toContain(bearer.slice(0, 32));
+  test.each(HANDLERS)(
+    '%s %s refuses it, whatever else the request has',
+    async (method, path, headers = {}) => {
+      const bearer = await token(EVERYTHING);
+      for (const caller of [nobody, hub]) {
+        for (const name of NAMES) {
+          const target = at(path.replace('C', newChannel('public')), `${name}=${bearer}`);
+          const answer = await caller.request(target, { method, headers: { ...headers } });
+          const text = await answer.clone().text();
+          expect(await refusalOf(answer), name).toEqual([400, 'bad_request']);
+          expect(text).not.toContain(bearer.slice(0, 32));
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('a HEAD is refused without a word, and a preflight is answered, so that a page can read the refusal', async () => {
+  test('a HEAD is refused without a body, and a preflight is answered, so that a page can read the refusal', async () => {
     const path = `/channels/${newChannel('public')}?token=x`;
     expect((await nobody.request(path, { method: 'HEAD' })).status).toBe(400);
     const headers = { Origin: 'https://app.example', 'Access-Control-Request-Method': 'GET' };
     expect((await nobody.request(path, { method: 'OPTIONS', headers })).status).toBe(204);
   });
 
-  test('a ticket is refused where nobody looks at it, and is not used up by that', async () => {
+  test('a ticket is refused on a route that takes none, and is not used up by that', async () => {
     const ticket = await newTicket(EVERYTHING);
-    const plain = DOORS.filter(([, path, headers]) => !/sse|events/.test(path) && !headers);
+    const plain = HANDLERS.filter(([, path, headers]) => !/sse|events/.test(path) && !headers);
     for (const [method, path] of plain) {
       const target = at(path.replace('C', newChannel('public')), `ticket=${ticket}`);
       expect(await refusalOf(await nobody.request(target, { method })), path).toEqual([400, 'bad_request']);
@@ -143,7 +146,7 @@ describe('a token in a URL', () => {
     await stream.close();
   });
 
-  test('names that only look alike are not taken for one', async () => {
+  test('similar names are not mistaken for a token', async () => {
     const path = `/v1/stream/${newChannel('public')}?offset=-1&tokens=1&tok=1&author=1`;
     expect((await nobody.request(path)).status).toBe(200);
   });

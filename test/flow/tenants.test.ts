@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §7 and §7.1 over the wire: tenants of one hub do not meet, whichever way they come in.
+ * PROTOCOL.md §7 and §7.1 over the wire: tenants of one hub do not reach each other, on any route.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -19,7 +19,7 @@ import {
 const { url, socketUrl, key, audience, issuer } = inject('hub');
 const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };
 
-/** A token of the tenant that may do everything, by who signed it. */
+/** Tokens of a tenant that may do everything, by their signer. */
 const SIGNERS: Readonly<Record<string, (tenant: string) => Promise<string>>> = {
   'the hub': async (tenant) =>
     await new SignJWT({
@@ -58,7 +58,7 @@ describe.each(Object.entries(SIGNERS))('with a token of %s', (_name, sign) => {
     expect((await acme.request(`/channels/${own}`, { method: 'DELETE' })).status).toBe(204);
   });
 
-  test('nothing of another is there for it, in the same words as what nobody has', async () => {
+  test('for it, what another tenant has does not exist: the answer is the same as for what no tenant has', async () => {
     const ask = async (channel: string) => {
       const answers = [await acme.read(channel), await acme.publish(channel, 1)];
       answers.push(await acme.request(`/channels/${channel}`, { method: 'DELETE' }));
@@ -72,7 +72,7 @@ describe.each(Object.entries(SIGNERS))('with a token of %s', (_name, sign) => {
       expect(await ask(channel)).toEqual(answers);
   });
 
-  test('nor by a socket, a pattern, a ticket or a webhook', async () => {
+  test('a socket, a pattern, a ticket and a webhook reach nothing of another tenant', async () => {
     const { ticket } = Object(await (await acme.request('/tickets', { method: 'POST' })).json());
     const byHeader = await openSocket({ url: socketUrl, headers: { Authorization: `Bearer ${token}` } });
     for (const socket of [byHeader, await openSocket({ url: `${socketUrl}?ticket=${ticket}` })]) {
@@ -92,13 +92,13 @@ describe.each(Object.entries(SIGNERS))('with a token of %s', (_name, sign) => {
     }
   });
 
-  test('and a tenant of another name has all of that below its own', async () => {
+  test('a tenant of another name may do all of that below its own name', async () => {
     const own = newChannel('other');
     expect((await withToken(await sign('other')).publish(own, 1)).status).toBe(204);
   });
 });
 
-test('who is of a group of the provider may what its group may, and no more', async () => {
+test('a member of a group of the provider may do what the group may, and no more', async () => {
   if (!issuer) return;
   const trader = withToken(
     await issue(issuer.keys[1], { ...issuedClaims(hub, issuer), groups: ['trader', 'x'] }),

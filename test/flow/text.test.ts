@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §5.2, §12.2 and §13.3 over the wire: what becomes of a byte order mark and of line ends in text.
+ * PROTOCOL.md §5.2, §12.2 and §13.3 over the wire: byte order marks and line ends in text.
  * @module
  */
 import { beforeAll, expect, inject, test } from 'vitest';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 const TEXT = '\ufeffone\r\ntwo\rthree\n\r\n four\ufeff';
-/** All that Server-Sent Events can say of it: they have no way to write a return. */
+/** The part that Server-Sent Events can represent: they cannot write a carriage return. */
 const WITH_LINE_FEEDS = TEXT.replace(/\r\n?/g, '\n');
 
 async function published(): Promise<string> {
@@ -50,7 +50,7 @@ test.each([
   ['an EventSource', '', { Accept: 'text/event-stream' }],
   ['live=sse', '?offset=-1&live=sse', {}],
 ])(
-  'text on a stream for %s has line feeds for returns, and keeps the rest',
+  'text on a stream for %s has line feeds for carriage returns, and keeps the rest',
   async (_name, query, headers) => {
     const stream = await openStream(hub, `/channels/${await published()}${query}`, headers);
     expect((await stream.next())?.data).toBe(WITH_LINE_FEEDS);
@@ -88,7 +88,7 @@ test.each([
   client.close();
 });
 
-test('a byte order mark before JSON is no part of a message, and within it one is', async () => {
+test('a byte order mark before JSON is not part of a message, and one within a string is', async () => {
   const channel = newChannel();
   const headers = { 'Content-Type': 'application/json' };
   const body = Buffer.from('\ufeff ["\ufeff"]');

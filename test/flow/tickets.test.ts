@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §12 and §12.5 over the wire: who is let in, by which way of the token.
+ * PROTOCOL.md §12 and §12.5 over the wire: which tokens and tickets open a socket.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -32,7 +32,7 @@ async function newTicket(
   return { ticket: String(ticket), expiresAt: String(expiresAt) };
 }
 
-/** Made as the hub makes them, with its own key. */
+/** A ticket as the hub makes it, with the hub's own key. */
 async function ticketOf(
   claims: object,
   ttlSeconds: number,
@@ -58,14 +58,14 @@ async function expectToPublish(socket: Socket): Promise<void> {
 describe.each([
   ['through the front door', () => inject('hub').socketUrl],
   ['at the API itself', () => inject('hub').apiSocketUrl],
-])('%s, a token is taken', (_name, urlOf) => {
+])('%s, a token is accepted', (_name, urlOf) => {
   test('as a header', async () => {
     const socket = await openSocket({ url: urlOf(), ...asHeader(bearer) });
     expect(socket.protocol).toBe('');
     await expectToPublish(socket);
   });
 
-  test('as a subprotocol, and is not said back', async () => {
+  test('as a subprotocol, and is not in the answer', async () => {
     const socket = await openSocket({ url: urlOf(), ...asSubprotocol(bearer) });
     expect(socket.protocol).toBe(VERSION);
     await expectToPublish(socket);
@@ -82,7 +82,7 @@ describe.each([
   });
 });
 
-test('nobody needs a token where anyone may do something', async () => {
+test('a socket needs no token if anonymous callers may do something', async () => {
   expect(await statusOf({})).toBe(101);
   expect(await statusOf({ protocols: [VERSION] })).toBe(101);
 });
@@ -107,7 +107,7 @@ describe('401 instead of the upgrade', () => {
       await ticketOf({}, 60, { ...inject('hub'), audience: 'tidings:another' }),
     'a ticket that has ended': async () => await ticketOf({}, -60),
     'a ticket without an id': async () => await ticketOf({ jti: undefined }, 60),
-    'a ticket without an end of the token': async () => await ticketOf({ allowedUntil: undefined }, 60),
+    'a ticket without the end of its token': async () => await ticketOf({ allowedUntil: undefined }, 60),
   };
   const minted = async (other: object) =>
     await mint({ ...inject('hub'), capability: EVERYTHING, ttlSeconds: 600, ...other });
@@ -118,11 +118,11 @@ describe('401 instead of the upgrade', () => {
     });
   });
 
-  test('the tickets made here are as the hub makes them, but for what is wrong with them', async () => {
+  test('the tickets of this test are accepted if nothing is wrong with them', async () => {
     expect(await statusOf(asTicket(await ticketOf({}, 60)))).toBe(101);
   });
 
-  test('a ticket in the place of a token, and a token in the place of a ticket', async () => {
+  test('a ticket instead of a token, and a token instead of a ticket', async () => {
     const { ticket } = await newTicket();
     expect(await statusOf(asHeader(ticket))).toBe(401);
     expect(await statusOf(asSubprotocol(ticket))).toBe(401);
@@ -133,7 +133,7 @@ describe('401 instead of the upgrade', () => {
       401,
       'unauthorized',
     ]);
-    // None of that has used it up.
+    // None of these requests has used up the ticket.
     expect(await statusOf(asTicket(ticket))).toBe(101);
   });
 
@@ -145,7 +145,7 @@ describe('401 instead of the upgrade', () => {
 });
 
 test.each(['token', 'access_token', 'Authorization', 'auth', 'jwt', 'id-token'])(
-  '400 for a token in the query, as %s, whatever comes beside it',
+  '400 for a token in the query, as %s, whatever else the request has',
   async (name) => {
     const url = `${inject('hub').socketUrl}?${name}=${bearer}`;
     expect(await statusOf({ url })).toBe(400);
@@ -164,14 +164,14 @@ describe('400 for subprotocols', () => {
 });
 
 describe('a ticket', () => {
-  test('is good once, however many come with it at a time', async () => {
+  test('is valid once, however many use it at the same time', async () => {
     const { ticket } = await newTicket();
     const statuses = await Promise.all(Array.from({ length: 8 }, () => statusOf(asTicket(ticket))));
     expect(statuses.toSorted()).toEqual([101, ...Array(7).fill(401)]);
     expect(await statusOf(asTicket(ticket))).toBe(401);
   });
 
-  test('is good for a minute from when it was made', async () => {
+  test('is valid for a minute after it was issued', async () => {
     const before = Date.now();
     const { expiresAt } = await newTicket();
     expect(expiresAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -188,7 +188,7 @@ describe('a ticket', () => {
     expect((await socket.ask({ action: 'subscribe', channel: newChannel() })).code).toBe('forbidden');
   });
 
-  test('lets in for as long as its token lasts', async () => {
+  test('opens a socket for as long as its token lasts', async () => {
     const url = inject('hub').url;
     const brief = callerAt(url, { Authorization: `Bearer ${await token(EVERYTHING, -15)}` });
     const response = await brief.request('/tickets', { method: 'POST' });
@@ -199,7 +199,7 @@ describe('a ticket', () => {
     await socket.ended;
   });
 
-  test('is for who has a token', async () => {
+  test('is issued only for a token', async () => {
     const post = async (headers: Record<string, string>) =>
       await refusalOf(await callerAt(inject('hub').url, headers).request('/tickets', { method: 'POST' }));
     expect(await post({})).toEqual([401, 'unauthorized']);
@@ -208,7 +208,7 @@ describe('a ticket', () => {
     expect(await post({ Authorization: `Bearer ${ended}` })).toEqual([401, 'unauthorized']);
   });
 
-  test('is made by POST alone, and by pages of any origin', async () => {
+  test('is issued only for POST, and to pages of any origin', async () => {
     const caller = await callerWith(EVERYTHING);
     for (const method of ['GET', 'PUT', 'DELETE']) {
       const response = await caller.request('/tickets', { method });

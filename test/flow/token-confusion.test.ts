@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §7 over the wire: what confuses those who verify tokens is 401 at every door, and each answers all of it
- * in the same words. test/support/wire/confusion.ts has the tokens.
+ * PROTOCOL.md §7 over the wire: a token that could confuse a verifier is 401 at every handler. The answer is the same for all of
+ * them. test/support/wire/confusion.ts has the tokens.
  * @module
  */
 import { beforeAll, describe, expect, inject, test } from 'vitest';
@@ -13,20 +13,23 @@ const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };
 
 /** Everyone may read it: a bad token is refused even there. */
 const OPEN = newChannel('public');
-/** Of the tenant that the provider's tokens are of. */
+/** Of the same tenant as the provider's tokens. */
 const CHANNEL = newChannel('acme');
 const body = { headers: { 'Content-Type': 'application/json' }, body: '1' };
 
-/** What is asked over HTTP, by door. */
+/** A request over HTTP for each handler. */
 const REQUESTS: Readonly<Record<string, readonly [string, RequestInit?]>> = {
   publish: [`/channels/${CHANNEL}`, { method: 'POST', ...body }],
-  'publish, where there is nothing': [`/channels/${newChannel('nowhere')}`, { method: 'POST', ...body }],
+  'publish to a channel that does not exist': [
+    `/channels/${newChannel('nowhere')}`,
+    { method: 'POST', ...body },
+  ],
   create: [`/v1/stream/${CHANNEL}`, { method: 'PUT', ...body }],
   delete: [`/channels/${newChannel('acme')}`, { method: 'DELETE' }],
   tickets: ['/tickets', { method: 'POST' }],
   read: [`/channels/${CHANNEL}`],
-  'read what is open': [`/channels/${OPEN}`],
-  'read by its other path': [`/v1/stream/${CHANNEL}`],
+  'read a public channel': [`/channels/${OPEN}`],
+  'read it by its other path': [`/v1/stream/${CHANNEL}`],
   hold: [`/channels/${CHANNEL}?live=long-poll&offset=now`, { headers: { Prefer: 'wait=0' } }],
   stream: [`/channels/${CHANNEL}?live=sse&offset=now`],
   EventSource: [`/channels/${OPEN}?offset=now`, { headers: { Accept: 'text/event-stream' } }],
@@ -37,12 +40,12 @@ const REQUESTS: Readonly<Record<string, readonly [string, RequestInit?]>> = {
 };
 
 const header = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
-// As it would be on the wire: the client has rules of its own for its list.
+// As on the wire: the client of this test would check the list by its own rules.
 const subprotocol = (token: string) => ({
   headers: { 'Sec-WebSocket-Protocol': `tidings.v1, bearer.${token}` },
 });
 
-/** How a socket is opened with a token, by way and door. */
+/** How a socket is opened with a token: in which form, and at which address. */
 const OPENINGS: Readonly<Record<string, (token: string) => Opening>> = {
   'a header, at the front door': (token) => ({ url: socketUrl, ...header(token) }),
   'a header, at the API': (token) => ({ url: apiSocketUrl, ...header(token) }),
@@ -52,7 +55,7 @@ const OPENINGS: Readonly<Record<string, (token: string) => Opening>> = {
   'a ticket, at the API': (token) => ({ url: `${apiSocketUrl}?ticket=${encodeURIComponent(token)}` }),
 };
 
-/** Everything of an answer that could tell which check failed. Streams that were let in are left. */
+/** Everything in an answer that could tell which check failed. A stream that was accepted is closed. */
 async function answerTo(token: string, [path, init]: readonly [string, RequestInit?]) {
   const response = await callerAt(url, header(token).headers).request(path, init);
   const isRefused = response.status === 401;
@@ -66,7 +69,7 @@ type Answers = Readonly<Record<string, Awaited<ReturnType<typeof answerTo>>>>;
 
 async function answersTo(token: string): Promise<Answers> {
   const answers = Object.entries(REQUESTS).map(
-    async ([door, request]) => [door, await answerTo(token, request)] as const,
+    async ([handler, request]) => [handler, await answerTo(token, request)] as const,
   );
   return Object.fromEntries(await Promise.all(answers));
 }
@@ -78,19 +81,19 @@ async function statusesOf(token: string): Promise<Readonly<Record<string, number
   return Object.fromEntries(await Promise.all(statuses));
 }
 
-/** What HTTP itself lets be the name of a subprotocol. https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
+/** The characters that HTTP allows in the name of a subprotocol. https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** More does not fit beside the path, in what API Gateway takes for the line of a request, escaped. */
+/** A longer token, escaped, does not fit with the path into the request line that API Gateway accepts. */
 const LONGEST_TICKET = 4_000;
 
-/** 401 of the hub, or the platform's own refusal of what cannot be said in that way: it never came to the hub. */
+/** 401 of the hub, or the platform's own refusal of a token that cannot be sent in this form: it never reaches the hub. */
 function refusalOf(way: string, token: string): number {
   if (way.startsWith('a subprotocol') && !NAME.test(token)) return 400;
   return way.startsWith('a ticket') && token.length > LONGEST_TICKET ? 414 : 401;
 }
 
-describe('a bad token is refused at every door, and is not told why', () => {
+describe('a bad token is refused by every handler, without a reason', () => {
   let usual: Answers;
   beforeAll(async () => {
     usual = await answersTo('x');
@@ -108,7 +111,7 @@ describe('a bad token is refused at every door, and is not told why', () => {
   });
 });
 
-describe('a good token is let in at every door', () => {
+describe('a good token is accepted by every handler', () => {
   test.each(Object.entries(goodTokens(hub)))('%s', async (_name, make) => {
     const token = await make();
     const statuses = Object.values(await answersTo(token)).map(({ status }) => status);

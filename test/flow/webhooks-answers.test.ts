@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §13.4 and §13.6 over the wire: what an endpoint answers has its consequences, and one that was to be asked
- * gets nothing before it has agreed.
+ * PROTOCOL.md §13.4 and §13.6 over the wire: the effects of an endpoint's answers. An endpoint with a handshake receives
+ * nothing before it has agreed.
  * @module
  */
 import { createServer } from 'node:net';
@@ -26,7 +26,7 @@ const statusesOf = async (id: string) => (await webhooks.everyDelivery(id)).map(
 const endpoint = async (id: string) => (await webhooks.ask('GET', `/${id}`)).body;
 
 describe.runIf(isHubLocal)('an endpoint that answers', () => {
-  test('a failure gets the message again, signed anew, and fails until then', async () => {
+  test('a failure receives the message again with a new signature, and is shown as failing until then', async () => {
     const channel = newChannel();
     receiver.reply = (_one, nth) => (nth === 1 ? { status: 500, body: 'not\u0007 now' } : { status: 200 });
     const { id, secret } = await webhooks.create(receiver.url, [channel]);
@@ -50,7 +50,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     await expect.poll(read).not.toHaveProperty('failingSince');
   });
 
-  test('503 with Retry-After is left alone for so long, and its other messages spend no attempt', async () => {
+  test('503 with Retry-After receives nothing during that time, and its other messages spend no attempt', async () => {
     const channel = newChannel();
     receiver.reply = (_one, nth) => ({
       status: receiver.received.length === 1 && nth === 1 ? 503 : 204,
@@ -69,7 +69,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     expect(counts).toEqual([1, 2]);
   });
 
-  test('with a redirect is not followed: that is a failure, and nobody comes to the other place', async () => {
+  test('a redirect has failed: the hub does not follow it, and sends nothing to the other URL', async () => {
     const other = await startReceiver();
     const { id } = await webhooks.create(receiver.url, [newChannel()]);
     for (const status of [301, 302, 303, 307, 308]) {
@@ -84,13 +84,13 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
 
   test.each([
     [
-      '100 Continue that nobody asked for',
+      '100 Continue without a request for it',
       'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n',
     ],
     ['a folded header', 'HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 0\r\n\r\n'],
     ['lines that end with LF alone', 'HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
     ['a body that is cut short', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthat was'],
-  ])('%s, and 200: it is delivered', async (_what, answer) => {
+  ])('%s, then 200, has received the message', async (_what, answer) => {
     let asked = 0;
     const server = createServer((socket) => {
       socket.on('error', () => {});
@@ -109,7 +109,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     expect(asked).toBe(1);
   });
 
-  test('410 is disabled and told of, gets nothing, and gets it all once it is well again', async () => {
+  test('410 is disabled with a notice, and receives everything by a recovery after it is enabled again', async () => {
     const channel = newChannel();
     const since = new Date().toISOString();
     receiver.reply = () => ({ status: 410 });
@@ -134,11 +134,11 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
   });
 });
 
-describe.runIf(isHubLocal)('an endpoint that has to agree', () => {
+describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
   const isQuestion = (one: { readonly headers: Readonly<Record<string, string>> }) =>
     one.headers['webhook-request-origin'] !== undefined;
 
-  test('is asked by the book, gets nothing until it agrees, and then what comes after', async () => {
+  test('is asked as CloudEvents says, receives nothing until it agrees, and then only later messages', async () => {
     const channel = newChannel();
     const witness = await startReceiver();
     await webhooks.create(witness.url, [channel]);
@@ -174,7 +174,7 @@ describe.runIf(isHubLocal)('an endpoint that has to agree', () => {
     ['no origin', {}, 200],
     ['a refusal', { 'webhook-allowed-origin': '*' }, 403],
     ['a redirect', { 'webhook-allowed-origin': '*', location: '/other' }, 307],
-  ])('and answers with %s, has not', async (_name, headers, status) => {
+  ])('that answers with %s has not agreed', async (_name, headers, status) => {
     receiver.reply = () => ({ status, headers });
     const { id } = await webhooks.create(receiver.url, [newChannel()], { handshake: true });
     await expect.poll(() => statusesOf(id), { timeout: 10_000 }).toEqual(['failed']);
@@ -182,7 +182,7 @@ describe.runIf(isHubLocal)('an endpoint that has to agree', () => {
     expect(receiver.asked).toHaveLength(1);
   });
 
-  test('is asked again after it was stopped, and where it moves to', async () => {
+  test('is asked again after it was disabled, and at its new URL', async () => {
     const channel = newChannel();
     const moved = await startReceiver();
     const agree = () => ({ status: 204, headers: { 'webhook-allowed-origin': '*' } });

@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §13.2 and §13.3 over the wire: what is published reaches a URL, signed, in the format that was asked for,
- * and nothing else does.
+ * PROTOCOL.md §13.2 and §13.3 over the wire: published messages reach a URL, signed and in the chosen format. Nothing else
+ * does.
  * @module
  */
 import { CloudEvent, HTTP } from 'cloudevents';
@@ -34,7 +34,7 @@ const publishAs = (channel: string, contentType: string, body: string | Uint8Arr
 const statusesOf = async (id: string) => (await webhooks.everyDelivery(id)).map(({ status }) => status);
 
 describe.runIf(isHubLocal)('a delivery', () => {
-  test('is signed by the standard, has the very text, and is in the log', async () => {
+  test('is signed by the standard, has the published text, and is in the log', async () => {
     const channel = newChannel('orders');
     const { id, secret } = await webhooks.create(receiver.url, [channel]);
     await publishAs(
@@ -56,7 +56,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
       channel,
       offset: expect.stringMatching(/^\d{16}$/),
     });
-    // No number of JavaScript has so many digits.
+    // A number of JavaScript cannot hold so many digits.
     expect(first?.raw).toContain('"data":{"type":"order.paid","sum":12345678901234567890.10},');
     await expect
       .poll(() => webhooks.deliveries(id))
@@ -64,11 +64,11 @@ describe.runIf(isHubLocal)('a delivery', () => {
         { channel, status: 'delivered', attempts: [{ number: 1, status: 204, ms: expect.any(Number) }] },
         { channel, status: 'delivered' },
       ]);
-    // One cursor: from the offset of a delivery on, a reader gets what comes after it.
+    // One cursor: a reader continues from the offset of a delivery.
     expect((await hub.readAll(channel, String(first?.body.offset))).messages).toEqual(['two']);
   });
 
-  test('is made of the types that were asked for, and of no others', async () => {
+  test('exists for the types of the endpoint, and for no others', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel], { types: ['order.*', 'invoice'] });
     const others = [
@@ -83,12 +83,12 @@ describe.runIf(isHubLocal)('a delivery', () => {
     await hub.publish(channel, ...others, ...wanted);
     await arrived(receiver, 3);
     expect(dataOf(receiver)).toEqual(expect.arrayContaining(wanted));
-    // Whatever is in the log was to be sent: nothing else ever will be.
+    // The log shows all deliveries, so no other message will be sent.
     await expect.poll(() => statusesOf(id)).toEqual(['delivered', 'delivered', 'delivered']);
     expect(receiver.received).toHaveLength(3);
   });
 
-  test('is made of the channels that were asked for, and of no others', async () => {
+  test('exists for the channels of the endpoint, and for no others', async () => {
     const channel = newChannel();
     const witness = await startReceiver();
     const { id } = await webhooks.create(receiver.url, [`${channel}/*`, `${channel}-b`]);
@@ -96,7 +96,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     const published = [channel, `${channel}x`, `${channel}-b/c`, newChannel(), ...wanted];
     await webhooks.create(witness.url, published);
     for (const name of published) await hub.publish(name, name);
-    // All have been handed out once somebody else has them all.
+    // When the witness has all messages, all were dispatched.
     await expect.poll(() => dataOf(witness)).toEqual(expect.arrayContaining(published));
     await arrived(receiver, 3);
     expect(dataOf(receiver)).toEqual(expect.arrayContaining(wanted));
@@ -104,7 +104,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     await witness.close();
   });
 
-  test('of text and of bytes has them under other names', async () => {
+  test('of text or of bytes has a member of another name', async () => {
     const prefix = newChannel();
     await webhooks.create(receiver.url, [`${prefix}/*`]);
     await publishAs(`${prefix}/text`, 'text/plain; charset=utf-8', 'é☃ "quoted"\n');
@@ -118,7 +118,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
     expect(bytes?.body).toEqual({ ...common, channel: `${prefix}/bytes`, base64: 'AP+A' });
   });
 
-  test('is signed with both secrets while one takes over from the other, and with no third', async () => {
+  test('is signed with both secrets of a rotation, and with no other', async () => {
     const channel = newChannel();
     const { id, secret } = await webhooks.create(receiver.url, [channel]);
     const rotate = async () => String((await webhooks.ask('POST', `/${id}/rotate`)).body.secret);
@@ -133,14 +133,14 @@ describe.runIf(isHubLocal)('a delivery', () => {
       [1, [second, third], secret],
     ] as const) {
       const one = receiver.received[at];
-      if (!one) throw new Error('nothing came');
+      if (!one) throw new Error('no request arrived');
       expect(one.headers['webhook-signature']?.split(' ')).toHaveLength(2);
       for (const key of good) verify(key, one);
       expect(() => verify(bad, one)).toThrow();
     }
   });
 
-  test('goes to where the endpoint is now, and by its rate', async () => {
+  test('goes to the present URL of the endpoint, at its rate', async () => {
     const channel = newChannel();
     const moved = await startReceiver();
     const { id } = await webhooks.create(receiver.url, [channel], { rate: 120 });
@@ -151,19 +151,19 @@ describe.runIf(isHubLocal)('a delivery', () => {
     await hub.publish(channel, 1, 2, 3, 4);
     await arrived(moved, 4);
     expect(dataOf(receiver)).toEqual(['before']);
-    // Half a second from each to the next; timers may be a moment early.
+    // Half a second between two deliveries. Timers may be a moment early.
     expect(Math.max(...moved.received.map(({ at }) => at)) - publishedAt).toBeGreaterThan(1_490);
     await moved.close();
   });
 
-  test('is one of ten at the most that are under way to an endpoint', async () => {
+  test('is one of at most ten that are under way to an endpoint', async () => {
     const channel = newChannel();
     let open = 0;
     let most = 0;
     const answers: (() => void)[] = [];
     receiver.reply = async () => {
       most = Math.max(most, ++open);
-      // The first ten wait for each other; then everything is answered at once.
+      // The first ten wait for each other. Then all are answered at once.
       if (most >= 10) for (const answer of answers) answer();
       else await new Promise<void>((answer) => answers.push(answer));
       open--;
@@ -178,7 +178,7 @@ describe.runIf(isHubLocal)('a delivery', () => {
 });
 
 describe.runIf(isHubLocal)('a CloudEvent', () => {
-  /** By the SDK for CloudEvents, strictly. */
+  /** Parses and validates an event with the SDK of CloudEvents. */
   function eventOf({ headers, raw }: Delivered): CloudEvent<unknown> {
     expect(headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
     const event = HTTP.toEvent<unknown>({ headers, body: raw });
@@ -186,7 +186,7 @@ describe.runIf(isHubLocal)('a CloudEvent', () => {
     return new CloudEvent(event);
   }
 
-  test('is one for its SDK, whatever the content type, and signed like everything else', async () => {
+  test('is valid for the SDK of CloudEvents with every content type, and is signed', async () => {
     const prefix = newChannel();
     const more = { format: 'cloudevents', types: ['order.paid', 'message'] };
     const { secret } = await webhooks.create(receiver.url, [`${prefix}/*`], more);
@@ -204,7 +204,7 @@ describe.runIf(isHubLocal)('a CloudEvent', () => {
       ['bytes', { type: 'message', datacontenttype: 'application/octet-stream', data_base64: 'AP+A' }],
     ] as const) {
       const one = events.get(`/channels/${prefix}/${kind}`);
-      if (!one) throw new Error(`nothing came of ${kind}`);
+      if (!one) throw new Error(`no request arrived of ${kind}`);
       verify(secret, one);
       expect(eventOf(one)).toMatchObject({ specversion: '1.0', id: one.id });
       expect(one.body).toEqual({

@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §13.5 over the wire: the log of deliveries, and what is sent again from it; and that an endpoint that is
- * stopped or removed gets nothing more.
+ * PROTOCOL.md §13.5 over the wire: the log of deliveries, and requests to send again. An endpoint that is disabled or removed
+ * receives nothing more.
  * @module
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -29,7 +29,7 @@ const byId = ({ received }: Receiver): Map<string, number> => {
   return counts;
 };
 
-/** Has the messages delivered one by one, and answers the ids by message. */
+/** Publishes messages and waits until they are delivered. Returns the ids of the deliveries in the order of the messages. */
 async function deliver(channel: string, endpoint: string, count: number): Promise<string[]> {
   for (const n of numbers(count)) await hub.publish(channel, n);
   await arrived(receiver, count);
@@ -38,7 +38,7 @@ async function deliver(channel: string, endpoint: string, count: number): Promis
 }
 
 describe.runIf(isHubLocal)('the log of deliveries', () => {
-  test('has the latest published first, in pages, and by status', async () => {
+  test('is read from the latest publication on, in pages, and by status', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
     const ids = await deliver(channel, id, 5);
@@ -79,7 +79,7 @@ describe.runIf(isHubLocal)('the log of deliveries', () => {
     });
   });
 
-  test('is of that endpoint alone, and knows its statuses', async () => {
+  test('belongs to one endpoint, and refuses unknown statuses', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
     const other = await webhooks.create(receiver.url, [newChannel()]);
@@ -92,21 +92,21 @@ describe.runIf(isHubLocal)('the log of deliveries', () => {
   });
 });
 
-describe.runIf(isHubLocal)('sent again is', () => {
-  test('a test event: one attempt, whoever is disabled, and signed', async () => {
+describe.runIf(isHubLocal)('on request', () => {
+  test('a test event is sent, signed and in one attempt, also to a disabled endpoint', async () => {
     const { id, secret } = await webhooks.create(receiver.url, [newChannel()]);
     await webhooks.ask('PATCH', `/${id}`, { enabled: false });
     const { status, body } = await webhooks.ask('POST', `/${id}/test`);
     expect(status).toBe(202);
     await webhooks.settled(id, String(body.delivery), 'delivered');
     const [one] = receiver.received;
-    if (!one) throw new Error('nothing came');
+    if (!one) throw new Error('no request arrived');
     verify(secret, one);
     expect(one).toMatchObject({ id: body.delivery, body: { type: 'tidings.test', data: { endpoint: id } } });
     expect(receiver.received).toHaveLength(1);
   });
 
-  test('a single delivery, now, and what had been due for it is not', async () => {
+  test('a single delivery is sent at once, and its scheduled attempt does not follow', async () => {
     const channel = newChannel();
     receiver.reply = () => ({ status: 500 });
     const { id } = await webhooks.create(receiver.url, [channel]);
@@ -120,7 +120,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
       [1, 500],
       [2, 204],
     ]);
-    // Long after it would have been due, what is published meanwhile comes, and this does not come again.
+    // The test waits until the attempt would have been due. Other messages arrive meanwhile, but not this one.
     let published = 0;
     const isLongAgo = async () => {
       await hub.publish(channel, ++published);
@@ -131,7 +131,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
     expect(byId(receiver).get(String(delivery))).toBe(2);
   });
 
-  test('a single delivery that fails once more stays what it was', async () => {
+  test('a single delivery that fails keeps its state', async () => {
     const channel = newChannel();
     const { id } = await webhooks.create(receiver.url, [channel]);
     const [delivery = ''] = await deliver(channel, id, 1);
@@ -143,7 +143,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
     expect((await webhooks.ask('GET', `/${id}`)).body).not.toHaveProperty('failingSince');
   });
 
-  test('a channel from an offset on, or from a time on: each once, with the ids that they had', async () => {
+  test('a channel is replayed from an offset or a time on, each message once and with its original id', async () => {
     const channel = newChannel();
     const since = new Date().toISOString();
     const { id } = await webhooks.create(receiver.url, [channel]);
@@ -158,7 +158,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
     expect((await replay({ offset: '-1' })).status).toBe(202);
     await arrived(receiver, 18);
     expect([...byId(receiver)].toSorted()).toEqual(ids.map((one, n) => [one, n < 2 ? 3 : 4]).toSorted());
-    // Nothing is there from now on: an empty replay, and what is new comes once.
+    // A replay from a future time is empty, and a new message arrives once.
     const later = new Date(Date.now() + 60_000).toISOString();
     expect((await replay({ since: later })).status).toBe(202);
     await hub.publish(channel, 'new');
@@ -176,7 +176,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
     ]);
   });
 
-  test('no channel that the endpoint does not get, and nothing that is not there', async () => {
+  test('no foreign channel is replayed, and no offset that does not exist', async () => {
     const prefix = newChannel();
     const { id } = await webhooks.create(receiver.url, [`${prefix}/*`]);
     const stranger = newChannel();
@@ -185,7 +185,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
     await arrived(receiver, 1);
     const refusal = (body: object) => webhooks.refusal('POST', `/${id}/replay`, body);
     expect(await refusal({ channel: stranger, offset: '-1' })).toEqual([400, 'bad_request']);
-    // Channels appear on first use, so that one is empty.
+    // Channels are created on first use, so this one is empty.
     expect(await refusal({ channel: `${prefix}/none`, offset: '-1' })).toEqual([202, undefined]);
     const beyond = { channel: `${prefix}/a`, offset: '0000000000990000' };
     expect(await refusal(beyond)).toEqual([410, 'offset_gone']);
@@ -198,7 +198,7 @@ describe.runIf(isHubLocal)('sent again is', () => {
 });
 
 describe.runIf(isHubLocal)('an endpoint', () => {
-  test('that is stopped gets nothing, and what it missed once it is recovered', async () => {
+  test('that is disabled receives nothing, and receives the missed messages by a recovery', async () => {
     const channel = newChannel();
     const since = new Date().toISOString();
     const { id } = await webhooks.create(receiver.url, [channel]);
@@ -223,22 +223,22 @@ describe.runIf(isHubLocal)('an endpoint', () => {
     await expect.poll(() => statusesOf(id)).toEqual(numbers(4).map(() => 'delivered'));
   });
 
-  test('that is removed, or no longer listens, gets nothing more', async () => {
+  test('that is removed, or has other patterns, receives nothing more', async () => {
     const channel = newChannel();
     const others = await Promise.all([startReceiver(), startReceiver()]);
-    const [removed, deaf] = others;
+    const [removed, changed] = others;
     await webhooks.create(receiver.url, [channel]);
     const gone = await webhooks.create(removed.url, [channel]);
-    const turned = await webhooks.create(deaf.url, [channel]);
+    const moved = await webhooks.create(changed.url, [channel]);
     await hub.publish(channel, 'before');
     for (const one of [receiver, ...others]) await arrived(one, 1);
     expect((await webhooks.ask('DELETE', `/${gone.id}`)).status).toBe(204);
-    await webhooks.ask('PATCH', `/${turned.id}`, { channels: [`${channel}/elsewhere`] });
+    await webhooks.ask('PATCH', `/${moved.id}`, { channels: [`${channel}/elsewhere`] });
     for (const n of numbers(3)) await hub.publish(channel, n);
     await arrived(receiver, 4);
     await hub.publish(`${channel}/elsewhere`, 'elsewhere');
-    await arrived(deaf, 2);
-    expect(dataOf(deaf)).toEqual(['before', 'elsewhere']);
+    await arrived(changed, 2);
+    expect(dataOf(changed)).toEqual(['before', 'elsewhere']);
     expect(dataOf(removed)).toEqual(['before']);
     for (const one of others) await one.close();
   });

@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md §13.1 over the wire: endpoints are managed by those who may have what they get, and are nothing to anybody
- * else. Nothing is sent here, so that any hub can be asked; what is sent is in webhooks-deliver.test.ts.
+ * PROTOCOL.md §13.1 over the wire: a caller manages endpoints if it has the right to all of their channels. To other callers
+ * they do not exist. These tests send nothing, so that they run against any hub; webhooks-deliver.test.ts sends.
  * @module
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -10,8 +10,8 @@ import { ENDPOINT_ROUTES } from '../support/webhooks/webhook-handler.ts';
 import { socketWith } from '../support/wire/socket.ts';
 import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
 
-/** Nobody is there, and nobody publishes what these endpoints listen to. */
-const URL_OF_NOBODY = 'https://receiver.example/hooks';
+/** No server is there, and nothing is published on the channels of these endpoints. */
+const UNUSED_URL = 'https://receiver.example/hooks';
 const GIVEN = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
 
 let hub: Caller;
@@ -26,14 +26,14 @@ const idsOf = (endpoints: unknown): unknown[] =>
   Array.isArray(endpoints) ? endpoints.map((endpoint) => fieldsOf(endpoint).id) : [];
 
 describe('an endpoint', () => {
-  test('is created, read, changed, rotated, stopped, enabled and removed, and its secret is told twice', async () => {
+  test('is created, read, changed, rotated, disabled, enabled and removed, and its secret is shown twice', async () => {
     const channel = newChannel();
-    const created = await webhooks.ask('POST', '', { url: URL_OF_NOBODY, channels: [channel] });
+    const created = await webhooks.ask('POST', '', { url: UNUSED_URL, channels: [channel] });
     expect(created.status).toBe(201);
     const { secret, ...endpoint } = created.body;
     expect(endpoint).toEqual({
       id: expect.stringMatching(/^ep_/),
-      url: URL_OF_NOBODY,
+      url: UNUSED_URL,
       channels: [channel],
       types: [],
       format: 'standard',
@@ -59,12 +59,12 @@ describe('an endpoint', () => {
       await webhooks.ask('POST', `${path}/enable`),
       await webhooks.ask('GET', `${path}/deliveries`),
     ];
-    const { rate: _rate, ...kept } = change;
+    const { rate: _rate, ...expected } = change;
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
     expect(answers[0]?.body).toEqual(endpoint);
     expect(answers[2]?.body).toEqual({ ...endpoint, ...change, status: 'disabled', reason: 'asked' });
-    expect(answers[3]?.body).toEqual({ ...endpoint, ...kept, status: 'disabled', reason: 'asked' });
-    expect(answers[4]?.body).toEqual({ ...endpoint, ...kept });
+    expect(answers[3]?.body).toEqual({ ...endpoint, ...expected, status: 'disabled', reason: 'asked' });
+    expect(answers[4]?.body).toEqual({ ...endpoint, ...expected });
     expect(answers[5]?.body).toEqual({ deliveries: [] });
     const rotated = await webhooks.ask('POST', `${path}/rotate`);
     const given = await webhooks.ask('POST', `${path}/rotate`, { secret: GIVEN });
@@ -83,13 +83,13 @@ describe('an endpoint', () => {
       expect(await webhooks.refusal(method, `${path}${below}`, body)).toEqual([404, 'webhook_not_found']);
   });
 
-  test('is listed in pages, in which others are not even counted', async () => {
+  test('is listed in pages that do not count the endpoints of others', async () => {
     const prefix = newChannel('pages');
     const own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
     const made: string[] = [];
     for (const nth of [1, 2, 3, 4, 5]) {
-      await webhooks.create(URL_OF_NOBODY, [prefix]);
-      made.push((await own.create(URL_OF_NOBODY, [`${prefix}/${nth}`])).id);
+      await webhooks.create(UNUSED_URL, [prefix]);
+      made.push((await own.create(UNUSED_URL, [`${prefix}/${nth}`])).id);
     }
     const listed: unknown[] = [];
     const sizes: number[] = [];
@@ -113,9 +113,9 @@ describe('an endpoint', () => {
     expect((await own.ask('GET', '')).body).toEqual({ endpoints: [] });
   });
 
-  test('that is disabled has tests and single attempts, and neither replays nor recoveries', async () => {
+  test('that is disabled accepts tests and single attempts, but neither replays nor recoveries', async () => {
     const channel = newChannel();
-    const { id } = await webhooks.create(URL_OF_NOBODY, [channel]);
+    const { id } = await webhooks.create(UNUSED_URL, [channel]);
     await webhooks.ask('PATCH', `/${id}`, { enabled: false });
     const since = new Date().toISOString();
     const conflict = [409, 'webhook_conflict'];
@@ -128,31 +128,34 @@ describe('an endpoint', () => {
   });
 });
 
-describe('who may', () => {
+describe('a caller', () => {
   let channel: string;
   let id: string;
   beforeAll(async () => {
     channel = newChannel('orders');
-    ({ id } = await webhooks.create(URL_OF_NOBODY, [channel, `${channel}/*`]));
+    ({ id } = await webhooks.create(UNUSED_URL, [channel, `${channel}/*`]));
   });
 
-  test('nobody without a token, whether there is such an endpoint or not', async () => {
-    const nobody = webhooksOf(await callerWith(undefined));
+  test('without a token is refused alike for endpoints that exist and for others', async () => {
+    const anonymous = webhooksOf(await callerWith(undefined));
     const answers = [
-      await nobody.ask('GET', ''),
-      await nobody.ask('POST', '', { url: URL_OF_NOBODY, channels: ['public/news'] }),
+      await anonymous.ask('GET', ''),
+      await anonymous.ask('POST', '', { url: UNUSED_URL, channels: ['public/news'] }),
     ];
     for (const [method, below, body] of ENDPOINT_ROUTES)
-      for (const one of [id, 'ep_0']) answers.push(await nobody.ask(method, `/${one}${below}`, body));
+      for (const one of [id, 'ep_0']) answers.push(await anonymous.ask(method, `/${one}${below}`, body));
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1);
     expect([answers[0]?.status, answers[0]?.code]).toEqual([401, 'unauthorized']);
   });
 
   test.each([
-    ['who may have one of its channels and do all else', () => ({ [channel]: ['webhook'] as const })],
-    ['who may read', () => ({ '*': ['subscribe'] as const })],
-    ['who may do everything else', () => ({ '*': ['subscribe', 'publish', 'manage'] as const })],
-  ])('to %s it is as one that does not exist, word for word', async (_name, capability) => {
+    [
+      'the right to one of its channels only, and all other rights',
+      () => ({ [channel]: ['webhook'] as const }),
+    ],
+    ['the right to read', () => ({ '*': ['subscribe'] as const })],
+    ['all rights but `webhook`', () => ({ '*': ['subscribe', 'publish', 'manage'] as const })],
+  ])('with %s gets the same answers as for an endpoint that does not exist', async (_name, capability) => {
     const stranger = webhooksOf(await callerWith(capability()));
     for (const [method, below, body] of ENDPOINT_ROUTES) {
       const there = await stranger.ask(method, `/${id}${below}`, body);
@@ -161,12 +164,12 @@ describe('who may', () => {
       expect([there.status, there.code]).toEqual([404, 'webhook_not_found']);
     }
     expect((await stranger.ask('GET', '')).body).toEqual({ endpoints: [] });
-    const creation = { url: URL_OF_NOBODY, channels: [channel, `${channel}/*`] };
+    const creation = { url: UNUSED_URL, channels: [channel, `${channel}/*`] };
     expect(await stranger.refusal('POST', '', creation)).toEqual([403, 'forbidden']);
     expect((await webhooks.ask('GET', `/${id}`)).body).toMatchObject({ id, status: 'enabled' });
   });
 
-  test('whoever may have all of it, but nobody gives an endpoint what he may not have himself', async () => {
+  test('with the right to all of its channels manages an endpoint, but cannot add other channels', async () => {
     const owner = webhooksOf(await callerWith({ [channel]: ['webhook'], [`${channel}/*`]: ['webhook'] }));
     expect((await owner.ask('GET', `/${id}`)).status).toBe(200);
     for (const channels of [['*'], [channel, `${channel}-of-others`], [`${channel}-of-others/*`]])
@@ -174,7 +177,7 @@ describe('who may', () => {
     expect((await webhooks.ask('GET', `/${id}`)).body.channels).toEqual([channel, `${channel}/*`]);
   });
 
-  test.each(['tidings/webhooks', 'tidings/anything'])('only the hub publishes on %s', async (own) => {
+  test.each(['tidings/webhooks', 'tidings/anything'])('cannot publish on %s', async (own) => {
     const headers = { 'Content-Type': 'application/json' };
     for (const [method, path] of [
       ['POST', `/channels/${own}`],
@@ -194,31 +197,27 @@ describe('who may', () => {
 
 describe('refused is', () => {
   const prefix = newChannel('refused');
-  const good = () => ({ url: URL_OF_NOBODY, channels: [newChannel(prefix)] });
+  const good = () => ({ url: UNUSED_URL, channels: [newChannel(prefix)] });
   let own: WebhookCaller;
   let id: string;
   beforeAll(async () => {
     own = webhooksOf(await callerWith({ [`${prefix}/*`]: ['webhook'] }));
-    ({ id } = await own.create(URL_OF_NOBODY, [newChannel(prefix)]));
+    ({ id } = await own.create(UNUSED_URL, [newChannel(prefix)]));
     return () => own.removeAll();
   });
-  /** It is as it was, and it is the only one. */
+  /** Expects that the caller's only endpoint is unchanged. */
   const expectUnchanged = async () =>
-    expect((await own.ask('GET', '')).body).toMatchObject({ endpoints: [{ id, url: URL_OF_NOBODY }] });
+    expect((await own.ask('GET', '')).body).toMatchObject({ endpoints: [{ id, url: UNUSED_URL }] });
 
   test.each([
-    ['no URL', 'hooks', 'bad_webhook_url'],
-    ['nothing', '', 'bad_webhook_url'],
+    ['malformed', 'hooks', 'bad_webhook_url'],
+    ['empty', '', 'bad_webhook_url'],
     ['one without a scheme', 'receiver.example/hooks', 'bad_webhook_url'],
     ['one of FTP', 'ftp://receiver.example/', 'bad_webhook_url'],
     ['a file', 'file:///etc/passwd', 'bad_webhook_url'],
     ['a script', 'javascript:alert(1)', 'bad_webhook_url'],
     ['one with a password', 'https://user:canary@receiver.example/', 'bad_webhook_url'],
-    [
-      'one of 2,049 characters',
-      `${URL_OF_NOBODY}?${'a'.repeat(2_048 - URL_OF_NOBODY.length)}`,
-      'bad_webhook_url',
-    ],
+    ['one of 2,049 characters', `${UNUSED_URL}?${'a'.repeat(2_048 - UNUSED_URL.length)}`, 'bad_webhook_url'],
     ['a private address', 'https://10.0.0.1/', 'address_not_allowed'],
     ['the metadata of a machine', 'https://169.254.169.254/latest/meta-data/', 'address_not_allowed'],
     ['the same by IPv6', 'https://[fd00:ec2::254]/', 'address_not_allowed'],
@@ -236,7 +235,7 @@ describe('refused is', () => {
     await expectUnchanged();
   });
 
-  test('the hub itself, by whatever name it was called', async () => {
+  test('the hub itself, by every name of it', async () => {
     const { url } = inject('hub');
     const others = new URL(url).hostname === '127.0.0.1' ? [url.replace('127.0.0.1', 'localhost')] : [];
     for (const itself of [url, `${url}/channels/x`, ...others])
@@ -244,19 +243,19 @@ describe('refused is', () => {
   });
 
   test.each([
-    ['a member that nobody knows', { ...good(), typos: [] }, 'bad_request'],
+    ['an unknown member', { ...good(), typos: [] }, 'bad_request'],
     ['a secret that is too short', { ...good(), secret: 'whsec_Y2FuYXJ5' }, 'bad_request'],
     ['a secret of another kind', { ...good(), secret: 'canary' }, 'bad_request'],
     ['no channel', { ...good(), channels: [] }, 'bad_request'],
-    ['no channels', { url: URL_OF_NOBODY }, 'bad_request'],
+    ['no channels', { url: UNUSED_URL }, 'bad_request'],
     ['no URL', { channels: ['x'] }, 'bad_request'],
-    ['a URL that is no text', { ...good(), url: 1 }, 'bad_request'],
-    ['a channel that is none', { ...good(), channels: ['a//b'] }, 'bad_channel'],
+    ['a URL that is not text', { ...good(), url: 1 }, 'bad_request'],
+    ['an invalid channel', { ...good(), channels: ['a//b'] }, 'bad_channel'],
     ['21 channels', { ...good(), channels: Array.from({ length: 21 }, (_, n) => `c${n}`) }, 'bad_request'],
     ['a rate of 0', { ...good(), rate: 0 }, 'bad_request'],
     ['a rate of 60,001', { ...good(), rate: 60_001 }, 'bad_request'],
-    ['a type that is none', { ...good(), types: ['order.'] }, 'bad_request'],
-    ['a format that is none', { ...good(), format: 'xml' }, 'bad_request'],
+    ['an invalid type', { ...good(), types: ['order.'] }, 'bad_request'],
+    ['an unknown format', { ...good(), format: 'xml' }, 'bad_request'],
     ['a list', [good()], 'bad_request'],
     ['half a body', '{"url":"https://rec', 'bad_json'],
   ])('a creation with %s', async (_name, body, code) => {
@@ -266,7 +265,7 @@ describe('refused is', () => {
     await expectUnchanged();
   });
 
-  test('a member that nobody knows, wherever there is a body', async () => {
+  test('an unknown member in every body', async () => {
     for (const [method, below] of [
       ['PATCH', ''],
       ['POST', '/enable'],
@@ -279,7 +278,7 @@ describe('refused is', () => {
     expect((await own.ask('GET', `/${id}/deliveries`)).body).toEqual({ deliveries: [] });
   });
 
-  test('a body of more than 16 KB, and a method that there is not', async () => {
+  test('a body of more than 16 KB, and an unknown method', async () => {
     const description = 'a'.repeat(16 * 1_024);
     expect(await own.refusal('POST', '', { ...good(), description })).toEqual([413, 'too_large']);
     expect(await own.refusal('PUT', '', good())).toEqual([405, 'method_not_allowed']);

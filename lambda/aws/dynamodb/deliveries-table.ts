@@ -30,7 +30,7 @@ import {
 } from '../../webhook/delivery/delivery.ts';
 import { type DeliveryTask, isAwaited } from '../../webhook/delivery/delivery-task.ts';
 import { timeKey } from '../../webhook/delivery/due-delivery.ts';
-import type { DeliveryStore } from '../../webhook/webhook-ports.ts';
+import type { DeliveryStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { type Item, ifThere, listOf, numberOf, oneOf, positionOf, textOf } from './stored-attributes.ts';
@@ -54,7 +54,10 @@ const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSA
  */
 const TASKS_KEPT_MS = 400 * 24 * 3_600_000;
 
-/** Returns the store of tasks and deliveries in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
+/**
+ * Returns the store of tasks and deliveries in DynamoDB. Its methods throw Refusal unavailable if the table is
+ * throttled.
+ */
 export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: string): DeliveryStore {
   const TableName = table;
   const get = async (endpoint: string, id: string): Promise<Delivery | undefined> => {
@@ -102,7 +105,7 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
       });
       if (await callIf(() => client.send(put))) return true;
-      // The stored version may be this very change: the answer to the first try may have been lost inside the SDK or with
+      // The stored version may be this change: the answer to the first try may have been lost inside the SDK or with
       // the process that waited for it.
       const stored = await get(endpoint, id);
       return stored?.version === version && stored.writer === writer;

@@ -21,7 +21,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
-import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-ports.ts';
+import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { batchGet, callIf, expiryOf } from './document-client.ts';
 import {
@@ -93,7 +93,7 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
         ExpressionAttributeValues: { ':was': endpoint.version - 1 },
       });
       if (await callIf(() => client.send(put))) return true;
-      // The stored version may be this very change: the answer to the first try may have been lost inside the SDK.
+      // The stored version may be this change: the answer to the first try may have been lost inside the SDK.
       return isDeepStrictEqual(await get(endpoint.id), endpoint);
     },
     async remove(id) {
@@ -122,7 +122,9 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
   };
 }
 
-/** Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
+/**
+ * Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled.
+ */
 export function dispatchCursorsInDynamoDb(
   client: DynamoDBDocumentClient,
   table: string,

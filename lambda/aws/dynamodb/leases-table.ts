@@ -7,7 +7,7 @@
 import { type DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
-import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-ports.ts';
+import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { expiryOf } from './document-client.ts';
 import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';

@@ -25,6 +25,7 @@ const MAX_HIDDEN_SECONDS = 12 * 3_600 - 120;
 const OLD_AFTER_MS = 24 * 3_600_000;
 const OLD_AFTER_RECEIVES = 50;
 
+/** The parts of deliver's handler. */
 export interface WakeHandlerOptions {
   /** The URL of deliver's queue. */
   readonly queueUrl: string;
@@ -34,6 +35,7 @@ export interface WakeHandlerOptions {
   readonly serve: (work: WakeRequest, wake: WakeMessage, until: number) => Promise<WakeOutcome>;
   /** Sends a new wake in the place of an old one. */
   readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
+  /** Logs an error that is not expected, with the endpoint. */
   readonly logDefect: LogDefect;
 }
 

@@ -11,7 +11,9 @@ import type { Delivering, Dispatching } from '../../webhook/webhook-ports.ts';
 import { sendingTo } from './push-queue.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
-/** Returns the function that sends a wake, which arrives after `delayMs` milliseconds (at most 15 minutes, SQS's limit). */
+/**
+ * Returns the function that sends a wake, which arrives after `delayMs` milliseconds (at most 15 minutes, SQS's limit).
+ */
 export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {
   const send = sendingTo(queueUrl);
   return async (endpoint, delayMs = 0) => await send({ endpoint }, delayMs, endpoint);

@@ -6,7 +6,7 @@
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { Attempt, Delivery } from '../../webhook/delivery/delivery.ts';
 import type { Endpoint } from '../../webhook/endpoint.ts';
-import type { Health } from '../../webhook/webhook-ports.ts';
+import type { Health } from '../../webhook/webhook-stores.ts';
 
 const iso = (time: number): string => new Date(time).toISOString();
 

@@ -81,7 +81,9 @@ async function write(
   return 'open';
 }
 
-/** Ends the attempt of a process that died. Only the owner sends, so a stored `sending` is never another live attempt. */
+/**
+ * Ends the attempt of a process that died. Only the owner sends, so a stored `sending` is never another live attempt.
+ */
 function endInterrupted(stored: Delivery, now: number): Delivery {
   if (stored.status !== 'sending') return stored;
   const at = stored.sendingSince ?? now;

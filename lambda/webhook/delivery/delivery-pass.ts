@@ -143,7 +143,9 @@ async function attemptAll(
   return states;
 }
 
-/** Waits for the endpoint's rate. Returns false if that takes too long, or if nothing may be sent to the endpoint now. */
+/**
+ * Waits for the endpoint's rate. Returns false if that takes too long, or if nothing may be sent to the endpoint now.
+ */
 async function mayBegin(pass: DeliveryPass, { isOnce }: DueDelivery): Promise<boolean> {
   const { clock, timer } = pass.delivering;
   const { status, rate } = pass.endpoint;

@@ -11,6 +11,7 @@ import type { Position } from '../../../protocol/offset.ts';
  * was sent.
  */
 export const DELIVERY_STATUSES = ['sending', 'waiting', 'delivered', 'failed', 'skipped', 'expired'] as const;
+/** One of DELIVERY_STATUSES. */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** Why there was no answer. `interrupted`: the process died, and the request may have arrived. */
@@ -24,10 +25,12 @@ export const ERROR_CLASSES = [
   'bad_response',
   'interrupted',
 ] as const;
+/** One of ERROR_CLASSES. */
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 /** What is delivered: a message of a channel, a test event, or the question whether the endpoint wants events. */
 export const DELIVERY_KINDS = ['message', 'test', 'handshake'] as const;
+/** One of DELIVERY_KINDS. */
 export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
 
 /** One attempt that has ended. It has a `status` or an `error`. */
@@ -48,6 +51,7 @@ export interface Attempt {
 
 /** Names a message in the log. The message itself stays there. */
 export interface MessageRef {
+  /** The channel, or `tidings/test` for a message of the hub's own. */
   readonly channel: string;
   /** The life of the channel. */
   readonly streamId: string;
@@ -61,7 +65,9 @@ export interface MessageRef {
 export interface Delivery extends MessageRef {
   /** The `webhook-id`: the same for every attempt and every endpoint. Sorts by the time of publishing. */
   readonly id: string;
+  /** What is delivered. */
   readonly kind: DeliveryKind;
+  /** The present state. */
   readonly status: DeliveryStatus;
   /** The attempts that have ended; of many, only the last ones. */
   readonly attempts: readonly Attempt[];

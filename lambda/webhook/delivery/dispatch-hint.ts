@@ -14,7 +14,8 @@ import { type Channel, isAlive } from '../../hub/log/channel.ts';
 import { type From, type ReadResult, read } from '../../hub/log/read-log.ts';
 import { CLOCK_SKEW_MS, startSince } from '../../hub/push/pattern-start.ts';
 import { settleAll } from '../../hub/settle-all.ts';
-import type { DispatchCursor, Dispatching } from '../webhook-ports.ts';
+import type { Dispatching } from '../webhook-ports.ts';
+import type { DispatchCursor } from '../webhook-stores.ts';
 
 /** The grace of a gap, and a second more, so that the entry beyond the gap is old enough, in milliseconds. */
 const LOOK_AGAIN_MS = GAP_GRACE_MS + 1_000;

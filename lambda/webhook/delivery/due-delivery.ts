@@ -15,6 +15,7 @@ export type Payload =
   | { readonly kind: 'handshake' }
   | { readonly kind: 'expired' };
 
+/** A delivery that a task asks for now, and how to send it. */
 export interface DueDelivery {
   /** The delivery as it is created if the store has none yet. */
   readonly fresh: Delivery;

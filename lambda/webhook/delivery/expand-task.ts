@@ -24,7 +24,9 @@ import { typeOf, wants } from './webhook-body.ts';
 
 /** The deliveries of a task in this pass. */
 export interface ExpandedTask {
+  /** The task as it was stored. */
   readonly task: DeliveryTask;
+  /** The deliveries in the order of the log. */
   readonly batch: readonly DueDelivery[];
   /**
    * Returns what is left of the task when all deliveries before the one with this index are settled; with undefined, when

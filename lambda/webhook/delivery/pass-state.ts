@@ -5,17 +5,22 @@
 import { MAX_WEBHOOK_RATE } from '../../../protocol/limits.ts';
 import { type DisabledReason, type Endpoint, hostOf, type Secrets } from '../endpoint.ts';
 import { afterFailure, afterSuccess, hasFailedTooLong } from '../health.ts';
-import type { Delivering, Health, Notice, SendResult } from '../webhook-ports.ts';
+import type { Delivering, Notice, SendResult } from '../webhook-ports.ts';
+import type { Health } from '../webhook-stores.ts';
 import type { AttemptOutcome } from './attempt-outcome.ts';
 import type { Delivery } from './delivery.ts';
 
+/** The state of one delivery pass. */
 export interface DeliveryPass {
+  /** The dependencies of the owner. */
   readonly delivering: Delivering;
   /** The owner of the lease, which is the `writer` of every change. */
   readonly owner: string;
   /** Changes when the endpoint is disabled or agrees during the pass. */
   endpoint: Endpoint;
+  /** The opened secrets of the endpoint. */
   readonly secrets: Secrets;
+  /** Changes with each outcome. */
   health: Health;
   /** True after the first failure of the pass. A failed delivery comes again later. */
   hasFailed: boolean;

@@ -23,7 +23,9 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   10 * HOUR,
 ];
 
-/** The part of a pause by which it is made shorter or longer. Deliveries that failed together are not retried together. */
+/**
+ * The part of a pause by which it is made shorter or longer. Deliveries that failed together are not retried together.
+ */
 export const JITTER = 0.2;
 
 /**

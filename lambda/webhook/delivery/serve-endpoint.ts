@@ -13,13 +13,15 @@ import type { Lease } from '../../hub/push/push-ports.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
-import type { Delivering, EndpointState } from '../webhook-ports.ts';
+import type { Delivering } from '../webhook-ports.ts';
+import type { EndpointState } from '../webhook-stores.ts';
 import { LONGEST_PAUSE_MS, runDeliveryPass } from './delivery-pass.ts';
 import { type DeliveryTask, isAwaited } from './delivery-task.ts';
 import { beginPass } from './pass-state.ts';
 
 /** The wake that started the owner: a message of the queue, which can be postponed and then comes again. */
 export interface WakeMessage {
+  /** The message id of SQS. Copies of a message have the same one. */
   readonly id: string;
   /** True if it was postponed so often that a new wake must replace it: a queue deletes a message after some days. */
   readonly isOld: boolean;
@@ -66,7 +68,9 @@ interface Ownership {
   state: EndpointState;
   asks: number;
   lease: Lease;
-  /** The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970. */
+  /**
+   * The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970.
+   */
   renewedUntil: number;
 }
 
@@ -116,7 +120,7 @@ async function takeLease(
       return { endpoint, wake, state, asks, lease, renewedUntil: lease.until };
     }
     const held = await leases.ask(endpoint, now);
-    // The owner serves this very message by another copy, or it counts on this wake, which came early. Without this wake
+    // The owner serves this message by another copy, or it counts on this wake, which came early. Without this wake
     // the endpoint would then be forgotten.
     if (held && (held.owner.startsWith(ownerOf(wake, '')) || held.wakeBy === wake.id))
       return { kind: 'later', at: held.until };

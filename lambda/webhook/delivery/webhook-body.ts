@@ -1,6 +1,6 @@
 /**
- * The body of a webhook request (PROTOCOL.md §13.3). The JSON around the message is concatenated, so that the message stays
- * the very text that was published.
+ * The body of a webhook request (PROTOCOL.md §13.3). The JSON is concatenated around the message, so that the message stays
+ * exactly the text that was published.
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -21,7 +21,9 @@ export interface MessageContent {
   readonly next: Position;
 }
 
-/** The type of a message that has no valid type of its own. Valid are letters, digits, `_` and `.` (Standard Webhooks). */
+/**
+ * The type of a message that has no valid type of its own. Valid are letters, digits, `_` and `.` (Standard Webhooks).
+ */
 const NO_TYPE = 'message';
 const TYPE = new RegExp(`^(?=.{1,${MAX_TYPE_LENGTH}}$)[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*$`);
 

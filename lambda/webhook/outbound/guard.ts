@@ -15,8 +15,11 @@ import { OutboundFailure, outboundFailure } from './outbound-failure.ts';
 import type { Resolve } from './resolve.ts';
 import { isAllowedTarget, parseTarget, type TargetRules } from './target.ts';
 
+/** The settings of the guard. */
 export interface GuardSettings {
+  /** Which addresses are allowed. */
   readonly rules: TargetRules;
+  /** Resolves names. */
   readonly resolve: Resolve;
   /** The time limit for connecting, from the look-up on, in milliseconds. It may take up to a second longer. */
   readonly timeoutMs: number;
@@ -60,7 +63,9 @@ export function guardedAgents(settings: GuardSettings): GuardedAgents {
 
 type Connector = buildConnector.connector;
 
-/** A host that is an address is never looked up. So the check in the look-up alone would let `http://127.0.0.1/` pass. */
+/**
+ * A host that is an address is never looked up. So the check in the look-up alone would let `http://127.0.0.1/` pass.
+ */
 function guardedConnector({ rules, resolve, timeoutMs, ca }: GuardSettings): Connector {
   const connect = buildConnector({
     lookup: guardedLookup(rules, resolve),
@@ -86,7 +91,10 @@ function guardedConnector({ rules, resolve, timeoutMs, ca }: GuardSettings): Con
   };
 }
 
-/** The function that an agent of Node calls for a socket. https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback */
+/**
+ * The function that an agent of Node calls for a socket.
+ * https://nodejs.org/api/http.html#agentcreateconnectionoptions-callback
+ */
 type CreateConnection = (
   options: ClientRequestArgs,
   connected: (error: Error | null, socket?: Duplex) => void,
@@ -118,7 +126,9 @@ function guardedLookup(rules: TargetRules, resolve: Resolve): LookupFunction {
   };
 }
 
-/** Returns the failure if any address is not allowed: a socket tries all of them, so the other addresses prove nothing. */
+/**
+ * Returns the failure if any address is not allowed: a socket tries all of them, so the other addresses prove nothing.
+ */
 function failureOf(
   name: string,
   addresses: readonly LookupAddress[],

@@ -69,7 +69,9 @@ export function isPublic(address: string): boolean {
   return family === 6 && publicIpv6.check(address, 'ipv6') && !specialIpv6.check(address, 'ipv6');
 }
 
-/** Returns true for a loopback address in its plain spelling. Wrapped ones, such as `::ffff:127.0.0.1`, are not needed. */
+/**
+ * Returns true for a loopback address in its plain spelling. Wrapped ones, such as `::ffff:127.0.0.1`, are not needed.
+ */
 export function isLoopback(address: string): boolean {
   const family = familyOf(address);
   if (family === 4) return loopbackIpv4.check(address, 'ipv4');

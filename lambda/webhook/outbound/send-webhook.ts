@@ -29,7 +29,9 @@ import { excerpt } from './response-excerpt.ts';
 import { signatureOf } from './standard-webhooks.ts';
 import { parseOwnHost, parseTarget, type TargetRules } from './target.ts';
 
+/** The settings of the sender. */
 export interface SenderSettings {
+  /** Which URLs are allowed. */
   readonly rules: TargetRules;
   /** Resolves names; by default asks the name servers of the machine. */
   readonly resolve?: Resolve;

@@ -7,6 +7,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { MAX_WEBHOOK_URL_LENGTH } from '../../../protocol/limits.ts';
 import { isLoopback, isPublic } from './public-address.ts';
 
+/** The rules for URLs and addresses. */
 export interface TargetRules {
   /** True only for the local stack: allows http, any port, and the loopback. Other private addresses stay refused. */
   readonly isInsecureAllowed: boolean;

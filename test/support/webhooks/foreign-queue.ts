@@ -1,6 +1,6 @@
 /**
- * Resources of a team in the account of the hub: a queue that is subscribed to the hub's topic, and another topic, to
- * which it publishes up to the quota of the account.
+ * Resources of a team in the account of the hub: a queue that is subscribed to the hub's topic, and another topic on which
+ * the team publishes up to the quota of the account.
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
@@ -19,22 +19,23 @@ import {
 } from '@aws-sdk/client-sqs';
 import { fieldsOf } from '../../../protocol/fields.ts';
 
+/** The team's resources in the account of the hub. */
 export interface Account {
-  /** The last offset that the queue heard of, by channel. Takes what has come since. */
+  /** Receives the new messages of the queue. Returns the last offset of each channel. */
   readonly heard: () => Promise<ReadonlyMap<string, string>>;
-  /** Publishes elsewhere until the quota of the account is used up, and goes on until the end. */
+  /** Publishes on the other topic until the quota of the account is used up, and continues until `end`. */
   readonly useUpQuota: () => Promise<{ readonly end: () => Promise<void> }>;
 }
 
 const BATCH = 10;
-/** Batches at once until one is refused: twice what a Region of 300 has for a second. */
+/** Batches at a time until one is refused: twice the quota of one second in a Region with 300. */
 const AT_ONCE = 60;
-/** Then, each of so many publishers sends batches of these sizes in turn, and pauses, in milliseconds. */
+/** Then each publisher sends batches of these sizes one after the other, and pauses (milliseconds). */
 const PUBLISHERS = 3;
 const SIZES = [BATCH, 5, 2, 1];
 const PAUSE_MS = 3;
 
-/** As the local stack gives it. */
+/** Credentials of the local stack. */
 interface Identity {
   readonly endpoint: string;
   readonly region: string;
@@ -42,7 +43,7 @@ interface Identity {
   readonly secretAccessKey: string;
 }
 
-/** @param aws endpoint and credentials for which no policy is checked */
+/** Creates the resources. @param aws endpoint and credentials for which no policy is checked */
 export async function accountOf(aws: Identity): Promise<Account> {
   const { endpoint, region, accessKeyId, secretAccessKey } = aws;
   const settings = { endpoint, region, maxAttempts: 1, credentials: { accessKeyId, secretAccessKey } };

@@ -1,5 +1,5 @@
 /**
- * What those need who manage webhooks, in memory: a log, the stores, and a sealer whose sealing can be seen through.
+ * The dependencies of code that manages webhooks, in memory: a log, the stores, and a sealer that does not encrypt.
  * @module
  */
 import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
@@ -7,16 +7,18 @@ import type { Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
 
+/** The dependencies, and views of what they did. */
 export interface ManagingWorld {
   readonly log: MemoryLog;
   readonly stores: MemoryWebhooks;
   readonly managing: Managing;
-  /** Endpoints that somebody was woken for. */
+  /** The endpoints for which a wake was sent. */
   readonly woken: string[];
-  /** What is left to do for an endpoint. */
+  /** The tasks of an endpoint. */
   readonly tasks: (endpoint: string) => DeliveryTask[];
 }
 
+/** Returns new dependencies. @param more replacements of some of them */
 export function managingWorld(more: Partial<Managing> = {}): ManagingWorld {
   const log = memoryLog();
   const stores = memoryWebhooks(() => log.hook);

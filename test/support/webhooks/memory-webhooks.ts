@@ -1,6 +1,5 @@
 /**
- * Endpoints, their tasks, deliveries and leases in memory: the ports' promises in the fewest lines, with a hook around
- * every call.
+ * The stores of webhooks in memory: the promises of the ports in few lines, with a hook around every call.
  * @module
  */
 import type { Lease } from '../../../lambda/hub/push/push-ports.ts';
@@ -15,22 +14,24 @@ import type {
   EndpointState,
   EndpointStore,
   LeaseStore,
-} from '../../../lambda/webhook/webhook-ports.ts';
+} from '../../../lambda/webhook/webhook-stores.ts';
 import { isBefore } from '../../../protocol/offset.ts';
 import { type Hook, hooked } from '../domain/memory-log.ts';
 import { LATE_MS } from '../domain/memory-subscribers.ts';
 
+/** The stores, and views of their contents. */
 export interface MemoryWebhooks {
   readonly endpoints: EndpointStore;
   readonly cursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
   readonly leases: LeaseStore;
-  /** The tasks of an endpoint that are not done, for tests that count what is left. */
+  /** The tasks of an endpoint that are not done. */
   readonly tasksOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
   /** The deliveries of an endpoint by their ids. */
   readonly deliveriesOf: (endpoint: string) => ReadonlyMap<string, Delivery>;
 }
 
+/** Returns empty stores. @param hook returns the hook that is called around every call */
 export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
   const tasksOf = mapsByName<DeliveryTask>();
   const deliveriesOf = mapsByName<Delivery>();
@@ -44,7 +45,7 @@ export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
   };
 }
 
-/** A map for each name, made when it is first asked for. */
+/** Returns a map for each name, which is created at first use. */
 function mapsByName<T>(): (name: string) => Map<string, T> {
   const maps = new Map<string, Map<string, T>>();
   return (name) => {
@@ -81,7 +82,7 @@ function endpointStore(): EndpointStore {
     },
     async listeners(patterns) {
       const all = patterns.flatMap((pattern) => [...sinceOf(pattern)]);
-      // The last of a name wins.
+      // For equal names the last entry counts.
       return new Map(all.sort(([, one], [, other]) => other - one));
     },
   };
@@ -99,7 +100,7 @@ function cursorStore(): DispatchCursorStore {
   };
 }
 
-/** What somebody waits for first, then by the time. */
+/** Sorts the tasks that a person waits for first, then by the time. */
 const rank = (task: DeliveryTask) =>
   `${isAwaited(task) ? 0 : 1}#${String(task.due).padStart(13, '0')}#${task.id}`;
 
@@ -142,13 +143,13 @@ function deliveryStore(
   };
 }
 
-/** Nothing else: whoever passes on what he took must not bring back its old owner. */
+/** Only the state. A caller may pass a taken row, which must not bring back its old owner. */
 const stateOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
 
 function leaseStore(): LeaseStore {
   interface Row extends EndpointState {
     readonly owner?: string;
-    /** The last that let go. */
+    /** The last owner that released the lease. */
     readonly left?: string;
     readonly freedAt: number;
     readonly until: number;

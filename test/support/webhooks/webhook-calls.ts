@@ -1,5 +1,5 @@
 /**
- * Managing webhooks over HTTP as their owners do, and looking at what came of deliveries.
+ * Calls the API of webhooks over HTTP as their owners do, and reads the outcomes of deliveries.
  * @module
  */
 import { expect } from 'vitest';
@@ -7,42 +7,50 @@ import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import type { Caller } from '../wire/wire.ts';
 
 /**
- * Receivers of these tests are on this machine. A deployed hub calls nobody here, so what needs a receiver runs against
- * the local stack alone.
+ * True for the local stack. The receivers of these tests are on this machine, which a deployed hub does not call. So tests
+ * that need a receiver run only against the local stack.
  */
 export const isHubLocal = process.env.HUB_STAGE === undefined;
 
-/** Context of a hub that is asked of webhooks more often in a second than anybody has reason to. */
+/** The context of a hub that allows more requests per second than the default. */
 export const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000 };
 
+/** An answer of the API. */
 export interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** Empty if the answer is no object. */
+  /** The body as an object; empty if it is not JSON. */
   readonly body: Fields;
-  /** Of a refusal. */
+  /** The code of a refusal. */
   readonly code: unknown;
 }
 
+/** A new endpoint. */
 export interface CreatedEndpoint {
   readonly id: string;
   readonly secret: string;
 }
 
+/** The calls of one caller. */
 export type WebhookCaller = ReturnType<typeof webhooksOf>;
 
+/** Returns the calls of one caller. */
 export function webhooksOf(hub: Caller) {
   const made: string[] = [];
-  /** @param path below /webhooks. A body that is text is sent as it is. */
+  /**
+   * Sends a request.
+   * @param path below /webhooks
+   * @param body sent as it is if it is text
+   */
   const ask = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const init = { method, ...(text === undefined ? {} : { body: text }) };
     const response = await hub.request(`/webhooks${path}`, init);
     const { status, headers } = response;
-    const said = await response.text();
-    const parsed = said.startsWith('{') ? fieldsOf(JSON.parse(said)) : {};
-    return { status, headers, text: said, body: parsed, code: fieldsOf(parsed.error).code };
+    const answer = await response.text();
+    const parsed = answer.startsWith('{') ? fieldsOf(JSON.parse(answer)) : {};
+    return { status, headers, text: answer, body: parsed, code: fieldsOf(parsed.error).code };
   };
   const deliveries = async (id: string, query = ''): Promise<readonly Fields[]> => {
     const { body } = await ask('GET', `/${id}/deliveries${query}`);
@@ -52,7 +60,7 @@ export function webhooksOf(hub: Caller) {
   return {
     ask,
     deliveries,
-    /** The first hundred that the caller sees. */
+    /** The first hundred endpoints that the caller may see. */
     async endpoints(): Promise<readonly Fields[]> {
       const { body } = await ask('GET', '?limit=100');
       return Array.isArray(body.endpoints) ? body.endpoints.map(fieldsOf) : [];
@@ -67,7 +75,7 @@ export function webhooksOf(hub: Caller) {
       made.push(String(body.id));
       return { id: String(body.id), secret: String(body.secret) };
     },
-    /** All of them, page by page, the latest published first. */
+    /** All deliveries of an endpoint, the latest published first. */
     async everyDelivery(id: string): Promise<readonly Fields[]> {
       const all: Fields[] = [];
       for (let query = '?limit=100'; ; ) {
@@ -77,18 +85,18 @@ export function webhooksOf(hub: Caller) {
         query = `?limit=100&after=${body.next}`;
       }
     },
-    /** The delivery, once it has that status. */
+    /** Waits until the delivery has the status, and returns it. */
     async settled(id: string, delivery: string, status: string): Promise<Fields> {
       const read = async () => (await ask('GET', `/${id}/deliveries/${delivery}`)).body;
       await expect.poll(read, { timeout: 15_000 }).toMatchObject({ id: delivery, status });
       return await read();
     },
-    /** What was told of an endpoint, on the hub's own channel. */
+    /** The notices about an endpoint. */
     async notices(id: string): Promise<readonly Fields[]> {
       const { messages } = await hub.readAll('tidings/webhooks');
       return messages.map(fieldsOf).filter(({ endpoint }) => endpoint === id);
     },
-    /** Removes what was created here. */
+    /** Removes the endpoints that were created here. */
     async removeAll(): Promise<void> {
       for (const id of made) await ask('DELETE', `/${id}`);
     },

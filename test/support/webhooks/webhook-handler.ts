@@ -1,5 +1,5 @@
 /**
- * The door of webhooks over stores in memory, and callers who come as the gateway hands them over.
+ * The webhooks handler with stores in memory, and callers whose requests look as API Gateway sends them.
  * @module
  */
 import { SignJWT } from 'jose';
@@ -18,7 +18,9 @@ import { type ManagingWorld, managingWorld } from './managing.ts';
 
 const KEY = Buffer.alloc(64, 'k');
 const NOW = Date.UTC(2020, 0, 1);
+/** The host by which requests call the hub. */
 export const HUB_HOST = 'hub.example.com';
+/** The URL of new endpoints. */
 export const RECEIVER = 'https://receiver.example.com/hooks';
 
 async function bearer(capability: Capability, sub = 'someone'): Promise<Record<string, string>> {
@@ -30,16 +32,17 @@ async function bearer(capability: Capability, sub = 'someone'): Promise<Record<s
   return { authorization: `Bearer ${text}` };
 }
 
-/** Who calls, by the headers that he sends. */
+/** Callers, by the headers that they send. */
 export const callers = {
   owner: await bearer({ 'orders/*': ['webhook'] }),
   admin: await bearer({ '*': ['webhook'] }, 'another'),
-  /** May have one of the channels, and do everything else on all of them. */
+  /** Has the right to one of the channels, and all rights but `webhook` on all of them. */
   stranger: await bearer({ 'orders/1': ['webhook'], '*': ['publish', 'subscribe', 'manage'] }),
   reader: await bearer({ '*': ['subscribe'] }),
-  nobody: {},
+  anonymous: {},
 };
 
+/** An answer of the handler. */
 export interface Answered {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -50,16 +53,21 @@ export interface Answered {
 
 type Request = [method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>];
 
+/** The handler, its stores, and its calls. */
 export interface HandlerWorld extends ManagingWorld {
+  /** The errors that the handler logged. */
   readonly defects: unknown[];
-  /** A request of the owner, unless it says whose it is. A body that is text is sent as it is. */
+  /** Sends a request, by default of the owner. A body that is text is sent as it is. */
   readonly ask: (...request: Request) => Promise<Answered>;
+  /** Sends a request. Returns the status and the code of the refusal. */
   readonly refusal: (...request: Request) => Promise<[number, unknown]>;
-  /** The id of a new endpoint of the owner. */
+  /** Creates an endpoint of the owner. Returns its id. */
   readonly created: (more?: object) => Promise<string>;
+  /** Returns the endpoint as it is stored. */
   readonly stored: (id: string) => Promise<Endpoint>;
 }
 
+/** Returns a new handler. @param anonymous the rights of callers without a token */
 export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
   const world = managingWorld({ sealer: secretSealer(async () => [KEY]) });
   const defects: unknown[] = [];
@@ -89,9 +97,9 @@ export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
     expect(result.headers['cache-control']).toBe('no-store');
     expect(result.headers['access-control-allow-origin']).toBe('*');
     expect(result.headers['x-content-type-options']).toBe('nosniff');
-    const said = fieldsOf(result.body === '' ? {} : JSON.parse(result.body));
+    const fields = fieldsOf(result.body === '' ? {} : JSON.parse(result.body));
     const { statusCode: status, headers: sent, body: all } = result;
-    return { status, headers: sent, text: all, body: said, code: fieldsOf(said.error).code };
+    return { status, headers: sent, text: all, body: fields, code: fieldsOf(fields.error).code };
   };
   return {
     ...world,
@@ -118,7 +126,7 @@ export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
   };
 }
 
-/** All that can be asked of one endpoint: method, what stands below its path, and a body that is right. */
+/** All requests about one endpoint: the method, the path below it, and a valid body. */
 export const ENDPOINT_ROUTES: readonly (readonly [string, string, object | undefined])[] = [
   ['GET', '', undefined],
   ['PATCH', '', {}],

@@ -1,6 +1,6 @@
 /**
- * Lines: channels with one endpoint each, and Jepsen's rule of a queue for every one of them. What was acknowledged comes
- * (lost 0), nothing else does (unexpected 0); doubles are allowed, and counted.
+ * Lines: channels with one endpoint each, and Jepsen's rule of a queue for each of them. Every acknowledged message arrives
+ * (lost 0), nothing else arrives (unexpected 0), and doubles are allowed and counted.
  * @see https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
  * @module
  */
@@ -10,29 +10,29 @@ import type { Answer, Delivered, Receiver } from '../wire/receiver.ts';
 import { type Caller, newChannel } from '../wire/wire.ts';
 import { attemptsOf, type WebhookCaller, webhooksOf } from './webhook-calls.ts';
 
-/** An endpoint with a path of its own on the receiver, and a channel that nobody else listens to. */
+/** An endpoint with its own path on the receiver, and a channel to which no other endpoint listens. */
 export interface Line {
   readonly name: string;
   readonly id: string;
   readonly channel: string;
   readonly path: string;
-  /** What the hub has acknowledged. */
+  /** The acknowledged messages. */
   readonly published: string[];
 }
 
 /** The first pause of the retry schedule (6 s), and time to deliver on a busy machine. */
 const SETTLED = { timeout: 40_000, interval: 500 };
-/** The lease of an owner that died (25 s), and processes that start. */
+/** The lease of an owner that died (25 s), and the start of processes. */
 const RECOVERED = { timeout: 90_000, interval: 1_000 };
 
-/** All lines that lead to a receiver, whose answers are theirs from now on. */
+/** All lines of one receiver. They decide its answers. */
 export class Lines {
   readonly webhooks: WebhookCaller;
   readonly #hub: Caller;
   readonly #receiver: Receiver;
-  /** By path, what is answered at first. */
+  /** The first answers by path. */
   readonly #answers = new Map<string, Answer[]>();
-  /** What was not taken, and has to come again. */
+  /** The requests that were refused, and must come again. */
   readonly #refused = new Set<Delivered>();
 
   constructor(hub: Caller, receiver: Receiver) {
@@ -46,7 +46,7 @@ export class Lines {
     };
   }
 
-  /** @param refusals what the endpoint answers at first; then it takes everything */
+  /** Opens a line. @param refusals the first answers of the endpoint; then it accepts everything */
   async open(name: string, refusals: readonly Answer[] = []): Promise<Line> {
     const channel = newChannel();
     const url = `${this.#receiver.url}/${encodeURIComponent(channel)}`;
@@ -56,32 +56,33 @@ export class Lines {
     return { name, id, channel, path, published: [] };
   }
 
+  /** Publishes the next message of a line. */
   async publish(line: Line): Promise<void> {
     const message = `${line.channel} ${line.published.length}`;
     expect((await this.#hub.publish(line.channel, message)).status, line.name).toBe(204);
     line.published.push(message);
   }
 
-  /** Names of the lines on which something is still to be delivered, or not known to have been. */
+  /** Returns the lines with a message that is not delivered, or not known to be delivered. */
   async behind(lines: readonly Line[]): Promise<readonly Line[]> {
     const behind: Line[] = [];
     for (const line of lines) {
       const settled = await this.webhooks.deliveries(line.id, '?status=delivered&limit=100');
-      const isAll = this.#tally(line).lost.length === 0 && settled.length >= line.published.length;
+      const isAll = this.#compare(line).lost.length === 0 && settled.length >= line.published.length;
       if (!isAll) behind.push(line);
     }
     return behind;
   }
 
-  /** Ends when all has been delivered, without anybody's help. */
+  /** Waits until everything is delivered, without further messages. */
   async settle(lines: readonly Line[], message: string): Promise<void> {
     const names = async () => (await this.behind(lines)).map(({ name }) => name);
     await expect.poll(names, { ...SETTLED, message }).toEqual([]);
   }
 
   /**
-   * The same, with help: whoever publishes next, after a lease has run out, wakes the one who takes over. That is so for
-   * each, since a message that had arrived when its process died is not known to have.
+   * Waits until everything is delivered, and publishes meanwhile. After a lease has run out, the next message wakes a new
+   * owner. Every line needs this, since a message may have arrived although its process died.
    */
   async recover(lines: readonly Line[], message: string): Promise<void> {
     const names = async () => {
@@ -92,11 +93,11 @@ export class Lines {
     await expect.poll(names, { ...RECOVERED, message }).toEqual([]);
   }
 
-  /** Holds the lines to the rule. Answers what came and what came twice, in a sentence. */
+  /** Checks the rule for the lines. Returns the numbers as a sentence. */
   async judge(lines: readonly Line[]): Promise<string> {
     let doubled = 0;
     for (const line of lines) {
-      const { lost, unexpected, twice } = this.#tally(line);
+      const { lost, unexpected, twice } = this.#compare(line);
       expect([lost, unexpected], line.name).toEqual([[], []]);
       const deliveries = await this.webhooks.everyDelivery(line.id);
       expect(deliveries, line.name).toHaveLength(line.published.length);
@@ -110,7 +111,7 @@ export class Lines {
     return `${lines.length} endpoints, ${all} messages: lost 0, unexpected 0, ${doubled} twice`;
   }
 
-  #tally({ path, published }: Line) {
+  #compare({ path, published }: Line) {
     const came = this.#receiver.received.filter((one) => one.path === path);
     const textsOf = (some: readonly Delivered[]) => some.map(({ body }) => String(body.data));
     const taken = textsOf(came.filter((one) => !this.#refused.has(one)));
@@ -123,8 +124,8 @@ export class Lines {
   }
 
   /**
-   * True if the attempts are what came: numbered 1, 2, 3 …, each written once, and whatever came is one of them. One that
-   * was cut off may have come, or not.
+   * True if the attempts match the requests: they are numbered 1, 2, 3 …, each is stored once, and each request is one of
+   * them. An interrupted attempt may have arrived or not.
    */
   #isCounted({ path }: Line, delivery: Fields): boolean {
     const attempts = attemptsOf(delivery);

@@ -13,6 +13,7 @@ const AGAIN_MS = { dispatch: 120_000, deliver: 360_000 };
 /** The death of a process. */
 export class Crash extends Error {}
 
+/** The queues, and how many messages they have. */
 export interface WebhookQueues {
   /** Messages in each queue, hidden ones included. */
   readonly counts: { dispatch: number; deliver: number };
@@ -27,6 +28,7 @@ export interface WebhookQueues {
   ) => void;
 }
 
+/** Returns empty queues. */
 export function webhookQueues(options: {
   readonly time: VirtualTime;
   readonly random: () => number;

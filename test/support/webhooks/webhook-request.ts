@@ -1,13 +1,14 @@
 /**
- * A request to send, and how its receiver reads it.
+ * A webhook request, and a receiver that keeps the requests that arrive.
  * @module
  */
 import type { RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 
+/** The secret of the example in Standard Webhooks. */
 export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
-/** As `Letter` of lambda/webhook/webhook-ports.ts. */
+/** Returns a `WebhookRequest` of lambda/webhook/webhook-ports.ts. */
 export const requestTo = (url: string, more: object = {}) => ({
   url,
   id: 'msg_1',
@@ -18,6 +19,7 @@ export const requestTo = (url: string, more: object = {}) => ({
   ...more,
 });
 
+/** A request as it arrived. */
 export interface Received {
   readonly method: string | undefined;
   readonly path: string | undefined;
@@ -25,7 +27,7 @@ export interface Received {
   readonly body: string;
 }
 
-/** Keeps what comes, and answers it. */
+/** Returns a listener that keeps the requests and answers them. */
 export function keeping(answer: RequestListener = (_request, response) => void response.end('ok')) {
   const received: Received[] = [];
   const listener: RequestListener = (request, response) => {

@@ -1,6 +1,6 @@
 /**
- * The rows and queues behind webhooks of the local stack, read and written past every door: for what no door would do,
- * and for time that no test can wait for.
+ * The rows and queues of webhooks in the local stack, read and written directly: for states that no handler would store, and
+ * for times that no test can wait for.
  * @module
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -16,18 +16,21 @@ import { expect } from 'vitest';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import type { RunningHub } from '../../../scripts/local-hub.ts';
 
+/** A queue as the control endpoint of the local stack shows it. */
 export interface QueueState {
   readonly queue: string;
   readonly name: string;
   readonly visible: number;
   readonly inFlight: number;
   readonly delayed: number;
-  /** Of the first ten that are visible. */
+  /** The bodies of the first ten visible messages. */
   readonly bodies: readonly string[];
 }
 
+/** The tables and queues of one hub. */
 export type WebhookTables = ReturnType<typeof tablesOf>;
 
+/** Returns the tables and queues of a running hub. */
 export function tablesOf({ stack }: RunningHub) {
   const { endpoint, region, accessKeyId, secretAccessKey } = stack.aws;
   const settings = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
@@ -44,7 +47,7 @@ export function tablesOf({ stack }: RunningHub) {
       TableName: table,
       Key,
       UpdateExpression: `SET ${names.map((name) => `#${name} = :${name}`).join(', ')}`,
-      // Never makes a row.
+      // The update must not create a row.
       ConditionExpression: names.map((name) => `attribute_exists(#${name})`).join(' AND '),
       ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
       ExpressionAttributeValues: Object.fromEntries(names.map((name) => [`:${name}`, change[name]])),
@@ -80,14 +83,14 @@ export function tablesOf({ stack }: RunningHub) {
     rows,
     queue,
     send,
-    /** Changes the row of an endpoint: what the door would not write. */
+    /** Changes the row of an endpoint to values that the handler would refuse. */
     changeEndpoint: (id: string, change: Fields) =>
       update(tableOf('Endpoints'), { kind: 'endpoint', id }, change),
     /**
-     * Lets time pass for a delivery that waits: so often it has failed by now, and its next attempt is due.
-     * Its endpoint must not be in anybody's hands meanwhile.
+     * Moves the time for a waiting delivery: it has failed this often, and its next attempt is due.
+     * The endpoint must have no owner meanwhile.
      */
-    async age(id: string, delivery: string, rung: number): Promise<void> {
+    async age(id: string, delivery: string, failures: number): Promise<void> {
       const retry = (await rows('Deliveries')).find(
         (row) => row.endpoint === id && row.kind === 'retry' && row.delivery === delivery,
       );
@@ -95,16 +98,17 @@ export function tablesOf({ stack }: RunningHub) {
       const TableName = tableOf('Deliveries');
       const due = Date.now();
       const row = `due#${due}#${retry.id}`;
-      await update(TableName, { endpoint: id, row: `message#${delivery}` }, { due, rung });
+      await update(TableName, { endpoint: id, row: `message#${delivery}` }, { due, rung: failures });
       await client.send(new PutCommand({ TableName, Item: { ...retry, row, due } }));
       await client.send(new DeleteCommand({ TableName, Key: { endpoint: id, row: retry.row } }));
       await send('Deliver/Queue', JSON.stringify({ endpoint: id }));
     },
-    /** The dead letters of an endpoint, among the first ten. */
+    /** The dead letters of an endpoint among the first ten. */
     async deadLetters(id: string): Promise<readonly Fields[]> {
       const { bodies } = await queue('Deliver/DeadLetters');
       return bodies.map((body) => fieldsOf(JSON.parse(body))).filter((one) => one.endpoint === id);
     },
+    /** Moves all dead letters back into the queue. Returns the answer of the local stack. */
     async redrive(): Promise<Fields> {
       const response = await fetch(`${stack.control}/queues/redrive`, {
         method: 'POST',

@@ -24,6 +24,7 @@ import { hooked, type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type VirtualTime, virtualTime } from '../domain/virtual-time.ts';
 import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
 import { Crash, webhookQueues } from './webhook-queues.ts';
+import { SECRET } from './webhook-request.ts';
 
 const never = new AbortController().signal;
 
@@ -32,19 +33,19 @@ const PROCESS_MS = 30_000;
 const MAX_HIDDEN_MS = 12 * 3_600_000 - 120_000;
 const OLD_AFTER_MS = 24 * 3_600_000;
 
-export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-
 /** Returns what an endpoint answers to a request; by default 200 after 10 ms. `nth` counts the attempts from 1 on. */
 export type Answers = (
   request: WebhookRequest,
   nth: number,
 ) => Partial<SendResult> & { readonly afterMs?: number };
 
+/** A message that arrived at an endpoint. */
 export interface Received extends WebhookRequest {
   /** When it arrived, in milliseconds since 1970. */
   readonly time: number;
 }
 
+/** The settings of a world. */
 export interface WebhookWorldOptions {
   readonly random: () => number;
   /** Longest latency of a store call, in milliseconds. */
@@ -53,6 +54,7 @@ export interface WebhookWorldOptions {
   readonly duplicates?: number;
 }
 
+/** The stores, the queues, the endpoints, and the faults of a world. */
 export interface WebhookWorld extends MemoryWebhooks, Lateness {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
@@ -98,6 +100,7 @@ const openSealer: SecretSealer = {
   newSecret: () => SECRET,
 };
 
+/** Returns a new world. */
 export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookWorldOptions): WebhookWorld {
   const time = virtualTime();
   const log = memoryLog();

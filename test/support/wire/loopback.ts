@@ -55,7 +55,7 @@ export async function closedPort(): Promise<number> {
 }
 
 /** Counts attempts of this process to connect by TCP, to whatever address: from here to the end of the test. */
-export function countDials(): () => number {
+export function countConnects(): () => number {
   let dials = 0;
   const hook = createHook({
     init(_id, type) {

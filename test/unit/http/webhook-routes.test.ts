@@ -16,7 +16,7 @@ import {
 } from '../../support/webhooks/webhook-handler.ts';
 
 const SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
-const { admin, stranger, reader, nobody } = callers;
+const { admin, stranger, reader, anonymous: nobody } = callers;
 
 let world: HandlerWorld;
 beforeEach(() => {

@@ -15,7 +15,7 @@ import {
   statuses,
   taskNow,
 } from '../../support/webhooks/in-world.ts';
-import { SECRET } from '../../support/webhooks/webhook-world.ts';
+import { SECRET } from '../../support/webhooks/webhook-request.ts';
 
 describe('the circuit', () => {
   test('opens after five failures: an endpoint that never answers uses few attempts and few messages of the queue', async () => {

@@ -29,7 +29,7 @@ const content = (message: string | Uint8Array, contentType = JSON_TYPE) => ({
 });
 
 describe('a body', () => {
-  test('contains the very text that was published', () => {
+  test('contains the published text unchanged', () => {
     const text = '{ "big":12345678901234567890, "type": "a.b", "u":"\\u00e9" }';
     expect(bodyFor('standard', 'msg_1', of, content(text))).toEqual({
       contentType: JSON_TYPE,

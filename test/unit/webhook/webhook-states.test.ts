@@ -6,7 +6,7 @@
 import { describe, expect, test } from 'vitest';
 import { askHandshake, recover, replay, retryDelivery } from '../../../lambda/webhook/delivery-requests.ts';
 import { changeEndpoint, removeEndpoint } from '../../../lambda/webhook/manage-endpoints.ts';
-import type { EndpointStore } from '../../../lambda/webhook/webhook-ports.ts';
+import type { EndpointStore } from '../../../lambda/webhook/webhook-stores.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import {
   at,

@@ -19,7 +19,7 @@ import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts
 import { certificateFor } from '../../../support/wire/certificate.ts';
 import {
   closedPort,
-  countDials,
+  countConnects,
   httpLoopback,
   httpsLoopback,
   loopback,
@@ -31,12 +31,12 @@ describe('dns_error', () => {
   test.each(['ENOTFOUND', 'ENODATA', 'EAI_AGAIN', 'ESERVFAIL', 'ETIMEOUT', 'ETIMEDOUT', 'ECONNREFUSED'])(
     'the name server answers %s',
     async (code) => {
-      const dials = countDials();
+      const connects = countConnects();
       const from = sender({
         resolve: () => Promise.reject(Object.assign(new Error(code), { code, syscall: 'queryA' })),
       });
       expect(await from.post(requestTo('http://hooks.example/'))).toEqual(error('dns_error'));
-      expect(dials()).toBe(0);
+      expect(connects()).toBe(0);
     },
   );
 
@@ -150,11 +150,11 @@ describe('timeout', () => {
   });
 
   test('the name server does not answer, and no connection is made', async () => {
-    const dials = countDials();
+    const connects = countConnects();
     const outcome = await hurried({ resolve: never }).post(requestTo('http://hooks.example/'));
     expect(outcome).toEqual(error('timeout'));
     expect(outcome.ms).toSatisfy(isInTime);
-    expect(dials()).toBe(0);
+    expect(connects()).toBe(0);
   });
 
   test('nothing is sent on a connection that is made too late', async () => {

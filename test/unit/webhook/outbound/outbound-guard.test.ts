@@ -13,7 +13,7 @@ import { senderTo } from '../../../../lambda/webhook/outbound/send-webhook.ts';
 import type { SendResult } from '../../../../lambda/webhook/webhook-ports.ts';
 import { keeping, requestTo } from '../../../support/webhooks/webhook-request.ts';
 import { HOSTILE } from '../../../support/wire/addresses.ts';
-import { countDials, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
+import { countConnects, httpLoopback, loopback } from '../../../support/wire/loopback.ts';
 
 /** An address of the former 6bone: public by every list. No test connects to it. */
 const NOWHERE = '3ffe::1';
@@ -39,31 +39,31 @@ const blocked: SendResult = { kind: 'error', error: 'blocked', ms: expect.any(Nu
 describe('a hostile address', () => {
   test.each(HOSTILE)('%s: %s', async (_what, host, address) => {
     const { port, accepts } = await loopback();
-    const dials = countDials();
+    const connects = countConnects();
     const { resolve } = nameServer([address]);
     const sender = deployed(port, resolve);
     expect(await sender.post(requestTo(`https://${host}:${port}/`))).toEqual(blocked);
     expect(await sender.post(requestTo(`https://hooks.example:${port}/`))).toEqual(blocked);
     expect(await sender.askHandshake(`https://hooks.example:${port}/`, 'hub.example')).toEqual(blocked);
-    expect([accepts(), dials()]).toEqual([0, 0]);
+    expect([accepts(), connects()]).toEqual([0, 0]);
   });
 
   test.each(['0.0.0.0', '::', '::ffff:127.0.0.1', '::127.0.0.1', '169.254.169.254', '10.0.0.1'])(
     'is refused on a local stack too: %s',
     async (address) => {
       const { port, accepts } = await loopback();
-      const dials = countDials();
+      const connects = countConnects();
       const sender = local(nameServer([address]).resolve);
       const literal = isIPv6(address) ? `[${address}]` : address;
       expect(await sender.post(requestTo(`http://hooks.example:${port}/`))).toEqual(blocked);
       expect(await sender.post(requestTo(`http://${literal}:${port}/`))).toEqual(blocked);
-      expect([accepts(), dials()]).toEqual([0, 0]);
+      expect([accepts(), connects()]).toEqual([0, 0]);
     },
   );
 
   test('is refused by the guard alone, without an earlier check', async () => {
     const { port, accepts } = await loopback();
-    const dials = countDials();
+    const connects = countConnects();
     const rules = { isInsecureAllowed: false, ownHosts: [], ports: [port] };
     const { https: agent } = guardedAgents({
       rules,
@@ -77,16 +77,16 @@ describe('a hostile address', () => {
       });
       await expect(refused, host).rejects.toMatchObject({ name: 'OutboundFailure', kind: 'blocked' });
     }
-    expect([accepts(), dials()]).toEqual([0, 0]);
+    expect([accepts(), connects()]).toEqual([0, 0]);
   });
 
   test('would be counted by these counters', async () => {
     const { port, accepts } = await httpLoopback(keeping().listener);
-    const dials = countDials();
+    const connects = countConnects();
     const { resolve, asked } = nameServer(['127.0.0.1']);
     const outcome = await local(resolve).post(requestTo(`http://hooks.example:${port}/`));
     expect(outcome).toMatchObject({ kind: 'answer', status: 200 });
-    expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
+    expect([accepts(), connects(), asked()]).toEqual([1, 1, 1]);
   });
 });
 
@@ -95,16 +95,16 @@ describe('a name that changes its mind', () => {
     const { port, accepts } = await httpLoopback(
       (_request, response) => void response.writeHead(204, { connection: 'close' }).end(),
     );
-    const dials = countDials();
+    const connects = countConnects();
     // The loopback stands for an allowed address: a test calls no other.
     const { resolve, asked } = nameServer(['127.0.0.1'], ['10.0.0.1'], ['127.0.0.1', '10.0.0.1']);
     const sender = local(resolve);
     const url = `http://hooks.example:${port}/`;
     expect(await sender.post(requestTo(url))).toMatchObject({ kind: 'answer', status: 204 });
-    expect([accepts(), dials(), asked()]).toEqual([1, 1, 1]);
+    expect([accepts(), connects(), asked()]).toEqual([1, 1, 1]);
     expect(await sender.post(requestTo(url))).toEqual(blocked);
     expect(await sender.post(requestTo(url))).toEqual(blocked);
-    expect([accepts(), dials(), asked()]).toEqual([1, 1, 3]);
+    expect([accepts(), connects(), asked()]).toEqual([1, 1, 3]);
   });
 
   test.each([
@@ -116,18 +116,18 @@ describe('a name that changes its mind', () => {
     [['not an address']],
   ])('is refused because of one bad address: %j', async (addresses) => {
     const { port, accepts } = await loopback();
-    const dials = countDials();
+    const connects = countConnects();
     const sender = deployed(port, nameServer(addresses).resolve);
     expect(await sender.post(requestTo(`https://hooks.example:${port}/`))).toEqual(blocked);
-    expect([accepts(), dials()]).toEqual([0, 0]);
+    expect([accepts(), connects()]).toEqual([0, 0]);
   });
 
   test('with thousands of addresses has only some of them tried', async () => {
     const { port } = await loopback((socket) => socket.destroy());
-    const dials = countDials();
+    const connects = countConnects();
     const many = Array.from({ length: 4_000 }, (_, n) => `127.0.${n >> 8}.${n & 255}`).slice(2);
     await local(nameServer(many).resolve).post(requestTo(`http://hooks.example:${port}/`));
-    expect(dials()).toBe(8);
+    expect(connects()).toBe(8);
   });
 });
 
@@ -154,10 +154,10 @@ describe('a redirect is an answer like any other', () => {
 describe('the hub does not call itself', () => {
   test.each(['127.0.0.1', 'localhost', '[::1]', '127.9.9.9'])('as %s', async (host) => {
     const { port, accepts } = await loopback();
-    const dials = countDials();
+    const connects = countConnects();
     const sender = local(undefined, [`localhost:${port}`]);
     expect(await sender.post(requestTo(`http://${host}:${port}/channels/a`))).toEqual(blocked);
-    expect([accepts(), dials()]).toEqual([0, 0]);
+    expect([accepts(), connects()]).toEqual([0, 0]);
   });
 });
 
@@ -175,9 +175,9 @@ test.each([
   'hooks.example',
   '',
 ])('a URL that cannot be stored is not called: %j', async (url) => {
-  const dials = countDials();
+  const connects = countConnects();
   const { resolve, asked } = nameServer(['1.1.1.1']);
   const sender = senderTo({ rules: { isInsecureAllowed: false, ownHosts: [] }, resolve, deadlineMs: 500 });
   expect(await sender.post(requestTo(url))).toEqual(blocked);
-  expect([dials(), asked()]).toEqual([0, 0]);
+  expect([connects(), asked()]).toEqual([0, 0]);
 });

@@ -23,11 +23,16 @@ const secrets = fc.record({
 
 test('all sealed secrets can be opened', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.string(), secrets, fc.uint8Array({ minLength: 32 }), async (endpoint, kept, key) => {
-      const sealed = await sealer(key).seal(endpoint, kept);
-      expect(sealed).toMatch(/^v1\.[A-Za-z0-9_-]+$/);
-      expect(await sealer(key).open(endpoint, sealed)).toEqual(kept);
-    }),
+    fc.asyncProperty(
+      fc.string(),
+      secrets,
+      fc.uint8Array({ minLength: 32 }),
+      async (endpoint, stored, key) => {
+        const sealed = await sealer(key).seal(endpoint, stored);
+        expect(sealed).toMatch(/^v1\.[A-Za-z0-9_-]+$/);
+        expect(await sealer(key).open(endpoint, sealed)).toEqual(stored);
+      },
+    ),
   );
 });
 

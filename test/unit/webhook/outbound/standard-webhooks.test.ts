@@ -94,10 +94,10 @@ describe('receivers', () => {
         fc.pre(new Set([current, previous, other]).size === 3);
         const seconds = now();
         const signature = signatureOf([current, previous], 'msg_1', seconds, text);
-        const verdicts = [current, previous, other].map((key) =>
+        const results = [current, previous, other].map((key) =>
           accepts(key, 'msg_1', seconds, signature, text),
         );
-        expect(verdicts).toEqual([true, true, false]);
+        expect(results).toEqual([true, true, false]);
       }),
     );
   });

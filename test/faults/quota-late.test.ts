@@ -1,6 +1,6 @@
 /**
- * Seats of callers when the store is slow (PROTOCOL.md §8): the SDK gives up on a write after 800 ms and sends it once more,
- * and the first is carried out all the same, before that or after.
+ * The quota of callers when the store is slow (PROTOCOL.md §8): the SDK gives up on a write after 800 ms and sends it once more. The
+ * store also carries out the first write, earlier or later than the second.
  * @module
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -35,7 +35,7 @@ beforeAll(async () => {
 }, 60_000);
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
-  await saveGrants('seats-late', running.stack.control);
+  await saveGrants('quota-late', running.stack.control);
   await running.close();
 });
 
@@ -49,10 +49,10 @@ const tokenOf = (sub: string): Promise<string> =>
 const hubOf = async (sub: string) =>
   callerAt(running.stack.url, { Authorization: `Bearer ${await tokenOf(sub)}` });
 
-/** Delays the nth write to a table of the door, once: before it is carried out, or its answer alone. */
-const delay = (door: Fault['function'], at: 'before' | 'after', action: string, call = 1) =>
+/** Delays the nth write of the handler to a table, once: the write itself, or only its answer. */
+const delay = (handler: Fault['function'], at: 'before' | 'after', action: string, call = 1) =>
   inject(running.stack.control, {
-    function: door,
+    function: handler,
     at,
     action: `dynamodb:${action}`,
     resource: 'Subscribers',
@@ -61,13 +61,13 @@ const delay = (door: Fault['function'], at: 'before' | 'after', action: string, 
   });
 
 describe.each(['before', 'after'] as const)('a write that is late (delayed %s it is carried out)', (at) => {
-  // The first three writes book, those after them give back.
+  // The first three writes book a place. The next three give it back.
   test.each([1, 4])(
     'counts each long poll once: write %i',
     async (call) => {
       const hub = await hubOf(`held ${at} ${call}`);
       const channel = newChannel();
-      /** One more than may be held, all at once; those that are held are answered when the last has been refused. */
+      /** Sends one more long poll than may be held, all at once. Those that are held are answered when the last one has been refused. */
       const hold = async () => {
         const end = (await hub.readAll(channel)).next;
         const path = `/channels/${channel}?live=long-poll&offset=${end}`;
@@ -110,13 +110,13 @@ describe.each(['before', 'after'] as const)('a write that is late (delayed %s it
   }, 60_000);
 });
 
-test('a connection that could not be opened after it was noted takes no place', async () => {
+test('a connection that could not be opened after its booking uses no place', async () => {
   const as = {
     url: running.stack.socketUrl ?? '',
     headers: { Authorization: `Bearer ${await tokenOf('unlucky')}` },
   };
   const { control } = running.stack;
-  // The token ends before the connection would, of which word is left in a queue.
+  // The token ends before the connection would, so the hub sends a message about it to a queue, which fails here.
   const busy = { status: 503, type: 'ServiceUnavailable', message: 'busy' };
   const fault = { function: 'Socket', at: 'before', action: 'sqs:SendMessage', effect: busy } as const;
   for (let n = 0; n < 3; n++) {
@@ -130,7 +130,7 @@ test('a connection that could not be opened after it was noted takes no place', 
   await Promise.all(open.map((socket) => socket.close()));
 }, 60_000);
 
-test('the places of streams that were open when the hub was stopped are free when those would have ended', async () => {
+test('the places of streams that were open when the hub was stopped are free when the streams would have ended', async () => {
   const data = mkdtempSync(join(tmpdir(), 'tidings-seats-'));
   const context = {
     'tidings:streamSeconds': 4,

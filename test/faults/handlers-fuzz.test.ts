@@ -1,9 +1,9 @@
 /**
- * Ten thousand requests and frames over all doors, with random tokens: never a 5xx, never a message to someone who is
- * not allowed to have it, and no memory that grows with them. FUZZ_SEED repeats a run.
+ * Ten thousand requests and frames to all handlers, with random tokens: never a 5xx, never a message to a caller that may not
+ * have it, and no memory that grows with them. FUZZ_SEED repeats a run.
  *
- * What may be is known by a model: each message names its channel, so whoever has one shows where it comes from, whichever
- * way it came: by poll, long poll, stream, socket or webhook.
+ * A model says what is allowed. Each message names its channel, so a message shows where it comes from on every transport: poll, long
+ * poll, stream, socket or webhook.
  * @module
  */
 import { execFileSync } from 'node:child_process';
@@ -13,18 +13,19 @@ import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
 import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { seededRandom } from '../support/domain/random.ts';
+import { isThorough, share } from '../support/thorough.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Receiver, startReceiver } from '../support/wire/receiver.ts';
 
-const RUNS = 10_000;
+const RUNS = share(10_000);
 const AT_ONCE = 16;
 const CALLERS = 40;
 const SOCKETS = 12;
-/** Endpoints that are made: from then on there is as much to do for each message as before. */
+/** Endpoints to create. After them each message causes as much work as before. */
 const ENDPOINTS = 30;
 /**
- * Growth of a process in the third quarter and in the fourth, in MB. Garbage waits to be collected, and a heap grows in one
- * step for it; what leaks does so in both.
+ * Growth of a process in the third quarter and in the fourth, in MB. A heap may grow in one step before garbage is collected; a leak
+ * grows in both.
  */
 const MOST_GROWTH_MB = 48;
 
@@ -47,7 +48,7 @@ const PATTERNS = [
 const OPERATIONS = ['publish', 'subscribe', 'webhook', 'manage'] as const;
 type Operation = (typeof OPERATIONS)[number];
 
-/** The rule of PROTOCOL.md §2 and §7, written once more: the hub's own code must not be its own judge. */
+/** The rule of PROTOCOL.md §2 and §7, written once more: the hub's code must not be tested with itself. */
 const matches = (pattern: string, channel: string): boolean =>
   pattern === channel ||
   pattern === '*' ||
@@ -62,12 +63,12 @@ interface Caller {
 let running: RunningHub;
 let receiver: Receiver;
 beforeAll(async () => {
-  // Whether memory grows is seen in processes that serve thousands of requests each.
+  // Growth of memory shows only in processes that serve thousands of requests each.
   running = await startHub({ concurrency: 64, context: { 'tidings:streamSeconds': 2 } });
   receiver = await startReceiver();
 }, 60_000);
 afterAll(async () => {
-  await saveGrants('doors-fuzz', running.stack.control);
+  await saveGrants('handlers-fuzz', running.stack.control);
   await running.close();
   await receiver.close();
 });
@@ -91,7 +92,7 @@ async function makeCaller(nth: number): Promise<Caller> {
   return { token, isGood: true, may };
 }
 
-/** What went wrong, for the one assertion at the end. */
+/** What went wrong, for the assertion at the end. */
 const wrong: unknown[] = [];
 const seen = new Map<string, number>();
 const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
@@ -119,7 +120,7 @@ async function request(
   return { status: response.status, text };
 }
 
-/** Holds an answer against the model. */
+/** Compares an answer with the model. */
 function judge(
   caller: Caller,
   isAllowed: boolean,
@@ -131,7 +132,7 @@ function judge(
   if (isAllowed === isRefused) wrong.push({ about, isAllowed, status, text: text.slice(0, 200) });
 }
 
-/** Every message in what somebody was given must be of a channel that he may have. */
+/** Every message that a caller receives must be of a channel that the caller may read. */
 function inspect(caller: Caller, operation: Operation, text: string, about: object): void {
   for (const [, channel = ''] of text.matchAll(/"from-channel":"([^"]+)"/g))
     if (!caller.may(operation, channel)) wrong.push({ leaked: channel, about });
@@ -178,7 +179,7 @@ const ACTIONS: readonly ((caller: Caller) => Promise<void>)[] = [
       judge(caller, caller.may('subscribe', channel), answer, { read: channel, live });
   },
   async (caller) => {
-    // Of several channels all must be allowed.
+    // If a request names several channels, all must be allowed.
     const channels = [pick(CHANNELS), pick(CHANNELS)].filter((one, at, all) => all.indexOf(one) === at);
     const path = `/events?${channels.map((channel) => `channel=${channel}`).join('&')}`;
     const answer = await request(caller, { method: 'GET', path, more: { Accept: 'text/event-stream' } });
@@ -221,7 +222,7 @@ const ACTIONS: readonly ((caller: Caller) => Promise<void>)[] = [
   },
 ];
 
-/** A socket whose every frame is held against the model of its caller. */
+/** Opens a socket and compares each of its frames with the model of its caller. */
 function openSocket(caller: Caller): Promise<WebSocket | undefined> {
   const wire = new WebSocket(running.stack.socketUrl ?? '', {
     headers: caller.token === undefined ? {} : { Authorization: `Bearer ${caller.token}` },
@@ -268,7 +269,7 @@ async function residentMb(): Promise<Map<number, number>> {
   );
 }
 
-/** Of each process that was there all the time, from one measurement to the next. */
+/** Returns the growth of each process that existed all the time, from one measurement to the next. */
 function growthOf([first = new Map(), ...later]: readonly Map<number, number>[]): number[][] {
   return [...first].flatMap(([pid, start]) => {
     const sizes = [start, ...later.map((sizes) => sizes.get(pid))];
@@ -281,7 +282,7 @@ test(`${RUNS} requests and frames by ${CALLERS} callers (FUZZ_SEED=${SEED})`, as
   const callers = await Promise.all(Array.from({ length: CALLERS }, (_, nth) => makeCaller(nth)));
   const opened = await Promise.all(callers.slice(0, SOCKETS).map(openSocket));
   const sockets = opened.filter((wire) => wire !== undefined);
-  // Of the twelve, those without a good token were not let in.
+  // Of the twelve, those without a good token were refused.
   expect(sockets.length).toBe(callers.slice(0, SOCKETS).filter(({ isGood }) => isGood).length);
   const measured: Map<number, number>[] = [];
   for (let done = 0; done < RUNS; done += AT_ONCE) {
@@ -296,16 +297,18 @@ test(`${RUNS} requests and frames by ${CALLERS} callers (FUZZ_SEED=${SEED})`, as
   }
   measured.push(await residentMb());
   for (const wire of sockets) wire.close();
-  // A webhook carries what its pattern matches, and nothing else: it is in the URL.
+  // A webhook carries only messages that match its pattern, which is in the URL.
   for (const { path, body } of receiver.received) {
     const pattern = decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
     if (!matches(pattern, String(body.channel))) wrong.push({ leakedByWebhook: body.channel, pattern });
   }
   const growth = growthOf(measured);
   console.log(
-    `doors fuzz FUZZ_SEED=${SEED}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}; webhooks ${receiver.received.length}; growth ${growth.map((quarters) => quarters.join('+')).join(', ')} MB`,
+    `handlers fuzz FUZZ_SEED=${SEED}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}; webhooks ${receiver.received.length}; growth ${growth.map((quarters) => quarters.join('+')).join(', ')} MB`,
   );
   expect(wrong.slice(0, 10)).toEqual([]);
   expect(receiver.received.length).toBeGreaterThan(0);
-  expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);
+  // A process that is warming up grows in the first thousand requests, too: only a long run can tell.
+  if (isThorough)
+    expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);
 }, 240_000);

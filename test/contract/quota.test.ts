@@ -1,6 +1,6 @@
 /**
- * What the caps of callers rely on: so many at a time, however often and however late a write is carried out, and nobody
- * locked out for longer than a booking lasts (lambda/hub/hold/caller-quota.ts).
+ * The quota of callers: a limited number at a time, however often and however late a write is carried out. No caller is locked out for
+ * longer than a booking lasts (lambda/hub/hold/caller-quota.ts).
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -12,38 +12,38 @@ const OVER = 2;
 const LASTS_MS = 60_000;
 
 describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
-  let tally: QuotaStore;
+  let quota: QuotaStore;
   let absent: Set<string>;
   let caller: string;
   beforeEach(() => {
-    ({ tally, absent } = make());
+    ({ quota, absent } = make());
     caller = `caller-${newId()}`;
   });
   const booked = (now: number): Booking => ({ id: newId(), since: now, until: now + LASTS_MS });
   const take = (now = NOW, { who = caller, most = MOST, over = 0 }: Partial<Asked> = {}) =>
-    tally.take(who, booked(now), { most, over }, now);
-  /** Those who are let in, one after another. */
+    quota.take(who, booked(now), { most, over }, now);
+  /** Returns the bookings that were accepted, made one after another. */
   const takeMany = async (times: number, now = NOW, asked: Partial<Asked> = {}): Promise<StoredBooking[]> => {
     const all: StoredBooking[] = [];
     for (let n = 0; n < times; n++) {
-      const kept = await take(now, asked);
-      if (kept) all.push(kept);
+      const accepted = await take(now, asked);
+      if (accepted) all.push(accepted);
     }
     return all;
   };
 
-  test('a caller takes as many as the quota allows, and another caller its own', async () => {
+  test('a caller may book as many as its quota allows, and another caller has a quota of its own', async () => {
     expect(await takeMany(MOST + 2)).toHaveLength(MOST);
     expect(await take(NOW, { who: `${caller}, a relative` })).toBeDefined();
     expect(await take(NOW, { who: `${caller}${'x'.repeat(4_000)}` })).toBeDefined();
   });
 
-  test('all without a name are one caller, and no name is like theirs', async () => {
-    const nameless = await tally.take(undefined, booked(NOW), { most: 1_000, over: 0 }, NOW);
-    const empty = await tally.take('', booked(NOW), { most: 1, over: 0 }, NOW);
+  test('all callers without a name are one caller, and no name equals it', async () => {
+    const nameless = await quota.take(undefined, booked(NOW), { most: 1_000, over: 0 }, NOW);
+    const empty = await quota.take('', booked(NOW), { most: 1, over: 0 }, NOW);
     expect([nameless, empty]).not.toContain(undefined);
-    expect(await tally.take('', booked(NOW), { most: 1, over: 0 }, NOW)).toBeUndefined();
-    for (const kept of [nameless, empty]) if (kept) await tally.giveBack(kept);
+    expect(await quota.take('', booked(NOW), { most: 1, over: 0 }, NOW)).toBeUndefined();
+    for (const accepted of [nameless, empty]) if (accepted) await quota.giveBack(accepted);
   });
 
   test('however many come at the same moment', async () => {
@@ -52,31 +52,31 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     expect(await take()).toBeUndefined();
   });
 
-  test('what is given back is free for one more, once', async () => {
+  test('a booking that is given back makes room for one more, once', async () => {
     const [first] = await takeMany(MOST);
-    for (let n = 0; n < 3; n++) if (first) await tally.giveBack(first);
+    for (let n = 0; n < 3; n++) if (first) await quota.giveBack(first);
     expect(await takeMany(3)).toHaveLength(1);
   });
 
-  test('a booking is one, however often and however late it is written', async () => {
+  test('a booking counts once, however often and however late it is written', async () => {
     const booking = booked(NOW);
-    const again = () => tally.take(caller, booking, { most: MOST, over: 0 }, NOW);
+    const again = () => quota.take(caller, booking, { most: MOST, over: 0 }, NOW);
     for (let n = 0; n < 3; n++) expect(await again()).toBeDefined();
     expect(await takeMany(MOST)).toHaveLength(MOST - 1);
     expect(await again()).toBeDefined();
     expect(await take()).toBeUndefined();
   });
 
-  test('a booking that is written after it was given back costs its place until it ends, not longer', async () => {
-    const kept = await take();
-    if (!kept) throw new Error('refused');
-    await tally.giveBack(kept);
-    await tally.take(caller, kept.booking, { most: MOST, over: 0 }, NOW);
+  test('a booking that is written after it was given back uses a place until it expires, not longer', async () => {
+    const accepted = await take();
+    if (!accepted) throw new Error('refused');
+    await quota.giveBack(accepted);
+    await quota.take(caller, accepted.booking, { most: MOST, over: 0 }, NOW);
     expect(await takeMany(MOST)).toHaveLength(MOST - 1);
     expect(await takeMany(MOST, NOW + LASTS_MS)).toHaveLength(MOST);
   });
 
-  test('what nobody gives back is free when its time is over, and only that', async () => {
+  test('a booking that is not given back is free when it has expired, and no other is', async () => {
     expect(await takeMany(3)).toHaveLength(3);
     const later = NOW + LASTS_MS / 2;
     expect(await takeMany(9, later)).toHaveLength(2);
@@ -85,30 +85,30 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     expect(await takeMany(9, later + LASTS_MS)).toHaveLength(2);
   });
 
-  test('a booking that is renewed stays, once, and can be given back', async () => {
+  test('a booking that is renewed counts once, and can be given back', async () => {
     const [first] = await takeMany(MOST);
     if (!first) throw new Error('refused');
-    const renewed = await tally.renew(first, NOW + 2 * LASTS_MS);
-    expect((await tally.look(renewed)).filter(({ id }) => id === first.booking.id)).toEqual([
+    const renewed = await quota.renew(first, NOW + 2 * LASTS_MS);
+    expect((await quota.look(renewed)).filter(({ id }) => id === first.booking.id)).toEqual([
       renewed.booking,
     ]);
     expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(MOST - 1);
-    await tally.giveBack(renewed);
+    await quota.giveBack(renewed);
     expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(1);
   });
 
-  test('a caller has some more for a moment where older ones give way', async () => {
+  test('a caller may have some more for a moment if older ones are about to end', async () => {
     const all = await takeMany(9, NOW, { over: OVER });
     expect(all).toHaveLength(MOST + OVER);
     const [first] = all;
     if (!first) throw new Error('refused');
-    const seen = (await tally.look(first)).map(({ id }) => id).sort();
+    const seen = (await quota.look(first)).map(({ id }) => id).sort();
     expect(seen).toEqual(all.map(({ booking }) => booking.id).sort());
-    await tally.giveBack(first);
+    await quota.giveBack(first);
     expect(await takeMany(9, NOW, { over: OVER })).toHaveLength(1);
   });
 
-  test('a thousand are counted one by one, and so is what makes room among them', async () => {
+  test('a thousand bookings are counted one by one, and so are those that make room among them', async () => {
     const asked = { most: 1_000 };
     const all: (StoredBooking | undefined)[] = [];
     while (all.length < 990)
@@ -117,14 +117,14 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     const last = await takeMany(12, NOW, asked);
     expect(last).toHaveLength(10);
     const [some, more] = [all[100], all[900]];
-    for (const kept of [some, more]) if (kept) await tally.giveBack(kept);
+    for (const accepted of [some, more]) if (accepted) await quota.giveBack(accepted);
     expect(await takeMany(4, NOW, asked)).toHaveLength(2);
     expect(await takeMany(4, NOW + LASTS_MS, asked)).toHaveLength(4);
   }, 60_000);
 
-  test('a booking whose holder is not there makes room after a minute, before its time is over', async () => {
+  test('a booking whose connection no longer exists makes room after a minute, before it expires', async () => {
     const lasting = (now: number): Booking => ({ ...booked(now), until: now + 100 * LASTS_MS });
-    const open = (now: number) => tally.take(caller, lasting(now), { most: MOST, over: 0 }, now);
+    const open = (now: number) => quota.take(caller, lasting(now), { most: MOST, over: 0 }, now);
     const all = [];
     for (let n = 0; n < MOST; n++) all.push(await open(NOW));
     const [lost] = all;

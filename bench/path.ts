@@ -1,0 +1,290 @@
+/**
+ * What one event costs on its way: AWS calls, calls in a row, delay and dollars, for each transport.
+ *
+ * Method: for each transport one reader listens to a channel, and EVENTS events are published, one each PACE_MS, in phases:
+ * as it is, then with every AWS call of a function DELAY_MS late, and so on, ROUNDS times. Calls are counted in the phases
+ * without delay. The calls of a reader to whom nothing is sent are counted for IDLE_MS, and subtracted. A delay is the time
+ * from the request of an event to its answer, or to its arrival at the reader. `in a row` is how much the median grows in
+ * the phases with delay, divided by DELAY_MS: so many calls wait for the one before.
+ *
+ * Dollars are those of calls (bench/prices.ts) and of the request at the HTTP API. Running time of functions is not included.
+ * @module
+ */
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listen } from './burst-listeners.ts';
+import type { BenchedHub } from './hub.ts';
+import { median, quantile, sorted, sum } from './numbers.ts';
+import { HTTP_REQUEST, priceOf } from './prices.ts';
+
+const EVENTS = 25;
+const ROUNDS = 2;
+const PACE_MS = 200;
+const DELAY_MS = 5;
+const IDLE_MS = 5_000;
+
+/** An event that has not arrived after this time is missing, in milliseconds. */
+const TIMEOUT_MS = 15_000;
+
+/** After the last arrival, functions have so long to finish what they do for it, in milliseconds. */
+const SETTLE_MS = 1_000;
+
+const LOOK_MS = 20;
+
+/** A hub whose AWS calls can be delayed. */
+export interface DelayedHub extends BenchedHub {
+  /** Delays each AWS call of each function from now on, in milliseconds; 0 for no delay. */
+  readonly delay: (ms: number) => Promise<void>;
+}
+
+/** Something that gets events. */
+interface Reader {
+  /** Number of the event → when it arrived, by performance.now(). */
+  readonly seen: ReadonlyMap<number, number>;
+  readonly close: () => void;
+}
+
+type Open = (hub: BenchedHub, channel: string) => Promise<Reader>;
+
+const READERS: Readonly<Record<string, Open | undefined>> = {
+  nobody: undefined,
+  'a WebSocket': openSocket,
+  'an EventSource': openStream,
+  'a long poll': openLongPoll,
+  'a webhook': openWebhook,
+};
+
+interface Phase {
+  readonly answered: readonly number[];
+  /** Empty if nobody reads. */
+  readonly arrived: readonly number[];
+}
+
+type Calls = ReadonlyMap<string, number>;
+
+interface Result {
+  readonly calls: Calls;
+  readonly idlePerMinute: number;
+  readonly plain: Phase;
+  readonly delayed: Phase;
+}
+
+export async function path(hub: DelayedHub): Promise<void> {
+  hub.say(`path: ${ROUNDS} times ${EVENTS} events, one each ${PACE_MS} ms, to one reader of each transport`);
+  const results = new Map<string, Result>();
+  for (const [name, open] of Object.entries(READERS)) {
+    hub.say(`measuring an event to ${name} …`);
+    results.set(name, await measured(hub, `bench/path/${results.size}`, open));
+  }
+  report(hub.say, results);
+}
+
+async function measured(hub: DelayedHub, channel: string, open: Open | undefined): Promise<Result> {
+  await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
+  const reader = await open?.(hub, channel);
+  let next = 0;
+  const events = async (): Promise<Phase> => {
+    const phase = await phaseOf(hub, channel, next, reader);
+    next += EVENTS;
+    return phase;
+  };
+  try {
+    await events(); // starts the functions
+    const idle = await countedIn(hub, () => sleep(IDLE_MS));
+    const plain: Phase[] = [];
+    const delayed: Phase[] = [];
+    const calls: Calls[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const began = performance.now();
+      const counted = await countedIn(hub, async () => void plain.push(await events()));
+      calls.push(perEvent(counted, idle, performance.now() - began));
+      await hub.delay(DELAY_MS);
+      delayed.push(await events());
+      await hub.delay(0);
+    }
+    const idlePerMinute = (sum([...idle.values()]) / IDLE_MS) * 60_000;
+    return { calls: average(calls), idlePerMinute, plain: joined(plain), delayed: joined(delayed) };
+  } finally {
+    reader?.close();
+  }
+}
+
+async function phaseOf(
+  hub: BenchedHub,
+  channel: string,
+  first: number,
+  reader: Reader | undefined,
+): Promise<Phase> {
+  const sent: number[] = [];
+  const answering: Promise<number>[] = [];
+  const began = performance.now();
+  for (let n = 0; n < EVENTS; n++) {
+    await sleep(Math.max(0, began + n * PACE_MS - performance.now()));
+    const at = performance.now();
+    sent.push(at);
+    answering.push(publish(hub, channel, first + n).then(() => performance.now() - at));
+  }
+  const answered = await Promise.all(answering);
+  const arrived = reader ? await arrivals(reader, sent, first) : [];
+  await sleep(SETTLE_MS);
+  return { answered, arrived };
+}
+
+async function arrivals({ seen }: Reader, sent: readonly number[], first: number): Promise<number[]> {
+  const end = performance.now() + TIMEOUT_MS;
+  const isMissing = (_at: number, n: number): boolean => !seen.has(first + n);
+  while (sent.some(isMissing)) {
+    if (performance.now() > end) throw new Error(`${sent.filter(isMissing).length} events did not arrive`);
+    await sleep(LOOK_MS);
+  }
+  return sent.map((at, n) => (seen.get(first + n) ?? Number.NaN) - at);
+}
+
+/** Returns the calls that functions made meanwhile, by function and action. */
+async function countedIn(hub: BenchedHub, work: () => Promise<void>): Promise<Calls> {
+  await hub.forgetCalls();
+  await work();
+  return new Map((await hub.calls()).map(({ who, action, count }) => [`${who} ${action}`, count]));
+}
+
+function perEvent(counted: Calls, idle: Calls, ms: number): Calls {
+  const ofReader = (call: string): number => ((idle.get(call) ?? 0) / IDLE_MS) * ms;
+  return new Map([...counted].map(([call, count]) => [call, Math.max(0, count - ofReader(call)) / EVENTS]));
+}
+
+function average(rounds: readonly Calls[]): Calls {
+  const names = new Set(rounds.flatMap((calls) => [...calls.keys()]));
+  return new Map(
+    [...names].map((name) => [name, sum(rounds.map((calls) => calls.get(name) ?? 0)) / rounds.length]),
+  );
+}
+
+const joined = (phases: readonly Phase[]): Phase => ({
+  answered: phases.flatMap(({ answered }) => answered),
+  arrived: phases.flatMap(({ arrived }) => arrived),
+});
+
+function report(say: (line: string) => void, results: ReadonlyMap<string, Result>): void {
+  say('\nan event to     calls  in a row     p50     p95  $ a million  calls of an idle reader');
+  for (const [name, { calls, idlePerMinute, plain, delayed }] of results) {
+    const of = ({ answered, arrived }: Phase) => sorted(arrived.length > 0 ? arrived : answered);
+    const inRow = (median(of(delayed)) - median(of(plain))) / DELAY_MS;
+    const dollars = HTTP_REQUEST + sum([...calls].map(([call, count]) => count * priceOf(actionIn(call))));
+    say(
+      [
+        name.padEnd(15),
+        sum([...calls.values()])
+          .toFixed(1)
+          .padStart(5),
+        inRow.toFixed(1).padStart(9),
+        `${quantile(of(plain), 0.5).toFixed(0)} ms`.padStart(7),
+        `${quantile(of(plain), 0.95).toFixed(0)} ms`.padStart(7),
+        dollars.toFixed(2).padStart(12),
+        `${idlePerMinute.toFixed(0)} a minute`.padStart(13),
+      ].join(' '),
+    );
+  }
+  say('\nTo nobody: up to the answer of the publish. To others: up to the arrival at the reader.');
+  for (const [name, { calls }] of results) {
+    say(`\nan event to ${name}`);
+    for (const [call, count] of [...calls].sort(([, one], [, other]) => other - one))
+      if (count >= LEAST_SHOWN) say(`  ${count.toFixed(2).padStart(6)}  ${call}`);
+  }
+}
+
+/** Calls that are rarer than one in fifty events are not listed, but counted. */
+const LEAST_SHOWN = 0.02;
+
+const actionIn = (call: string): string => call.split(' ')[1] ?? '';
+
+async function publish({ url, token }: BenchedHub, channel: string, n: number): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const init = { method: 'POST', headers, body: JSON.stringify({ n }) };
+  const response = await fetch(`${url}/channels/${channel}`, init);
+  if (!response.ok) throw new Error(`a publish was answered ${response.status}`);
+}
+
+async function openSocket(hub: BenchedHub, channel: string): Promise<Reader> {
+  const seen = new Map<number, number>();
+  const listener = await listen(hub, channel, ({ at, messages }) => note(seen, messages, at));
+  return { seen, close: listener.close };
+}
+
+async function openStream({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+  const seen = new Map<number, number>();
+  const ending = new AbortController();
+  const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
+  const init = { headers, signal: ending.signal };
+  const { body } = await fetch(`${url}/channels/${channel}?offset=-1`, init);
+  if (!body) throw new Error('the stream has no body');
+  void (async () => {
+    let text = '';
+    for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const events = text.split('\n\n');
+      text = events.pop() ?? '';
+      for (const event of events) {
+        const data = /^data: ?(.*)$/m.exec(event)?.[1];
+        if (data?.startsWith('{')) note(seen, [JSON.parse(data)], performance.now());
+      }
+    }
+  })().catch(() => {}); // it is aborted at the end
+  return { seen, close: () => ending.abort() };
+}
+
+async function openLongPoll({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+  const seen = new Map<number, number>();
+  const ending = new AbortController();
+  const init = { headers: { Authorization: `Bearer ${token}` }, signal: ending.signal };
+  let offset = '-1';
+  void (async () => {
+    while (!ending.signal.aborted) {
+      const response = await fetch(`${url}/channels/${channel}?live=long-poll&offset=${offset}`, init);
+      const messages: unknown = response.status === 200 ? await response.json() : [];
+      note(seen, messages, performance.now());
+      offset = response.headers.get('Stream-Next-Offset') ?? offset;
+    }
+  })().catch(() => {}); // it is aborted at the end
+  return { seen, close: () => ending.abort() };
+}
+
+async function openWebhook({ url, token }: BenchedHub, channel: string): Promise<Reader> {
+  const seen = new Map<number, number>();
+  const server = createServer((request, response) => {
+    const at = performance.now();
+    let text = '';
+    request.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    request.on('end', () => {
+      response.writeHead(204).end();
+      note(seen, [dataIn(JSON.parse(text))], at);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ url: `http://127.0.0.1:${port}/`, channels: [channel] });
+  const response = await fetch(`${url}/webhooks`, { method: 'POST', headers, body });
+  if (!response.ok) throw new Error(`an endpoint was answered ${response.status}`);
+  return {
+    seen,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const dataIn = (body: unknown): unknown =>
+  typeof body === 'object' && body !== null && 'data' in body ? body.data : undefined;
+
+/** The first arrival counts. */
+function note(seen: Map<number, number>, messages: unknown, at: number): void {
+  for (const message of Array.isArray(messages) ? messages : []) {
+    const n =
+      typeof message === 'object' && message !== null && 'n' in message ? Number(message.n) : Number.NaN;
+    if (!seen.has(n)) seen.set(n, at);
+  }
+}
