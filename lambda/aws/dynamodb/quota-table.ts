@@ -39,15 +39,16 @@ const ROW_LIFE_MS = 3 * 3_600_000;
 /** The age at which a booking is verified, and the pause until its row is verified again, in milliseconds. */
 const VERIFY_AFTER_MS = 60_000;
 
-/** The row holds its bookings as a set of texts in `seats`. */
-const ADD = { change: 'ADD #seats :text SET #expiry = :expiry' };
+/** The set of bookings in a row. */
+const names = { '#bookings': 'seats' };
+const IF_THERE = 'attribute_exists(#bookings)';
+const ADD = { change: 'ADD #bookings :text SET #expiry = :expiry', names };
 const ADD_IF_ROOM = {
   ...ADD,
-  condition: 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)',
+  condition: 'attribute_not_exists(#bookings) OR size(#bookings) < :room OR contains(#bookings, :booking)',
 };
-const IF_THERE = { condition: 'attribute_exists(#seats)' };
-const DROP = { change: 'DELETE #seats :gone', ...IF_THERE };
-const MARK_CHECKED = { change: 'SET #checkedAt = :now', ...IF_THERE };
+const DROP = { change: 'DELETE #bookings :gone', condition: IF_THERE, names };
+const MARK_CHECKED = { change: 'SET #checkedAt = :now', condition: IF_THERE, names };
 
 interface Row {
   readonly number: number;
@@ -71,7 +72,7 @@ export function quotaInDynamoDb(
 
   async function change(
     { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
-    expressions: Pick<Update, 'change' | 'condition'>,
+    expressions: Pick<Update, 'change' | 'condition' | 'names'>,
     values: Item,
   ): Promise<boolean> {
     const key = { pattern: partitionOf(caller), connection: sortKeyOf(row) };
@@ -137,7 +138,7 @@ export function quotaInDynamoDb(
         const text = stored(booking);
         const isBooked = await change(booked, ADD_IF_ROOM, {
           ':text': new Set([text]),
-          ':seat': text,
+          ':booking': text,
           ':room': booked.room + over,
           ':expiry': expiryOf(now + ROW_LIFE_MS),
         });
@@ -180,8 +181,8 @@ const roomOf = (row: number, most: number): number => {
 const sortKeyOf = (row: number): string => `#${String(row).padStart(6, '0')}`;
 
 function rowOf(number: number, item: Item | undefined): Row {
-  const seats = item?.seats;
-  const texts = seats instanceof Set ? [...seats].map(String) : [];
+  const stored = item?.[names['#bookings']];
+  const texts = stored instanceof Set ? [...stored].map(String) : [];
   return {
     number,
     bookings: texts.map(bookingOf),

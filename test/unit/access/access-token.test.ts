@@ -49,7 +49,7 @@ test.each([
   ['a space at its end', `${tokenOf('{}')} `],
   ['a line break at its end', `${tokenOf('{}')}\n`],
   ['a line break inside', tokenOf('{}').replace('.', '\n.')],
-  ['a letter of another alphabet', tokenOf('{}').replace(/.$/, 'е')],
+  ['a character of another alphabet', tokenOf('{}').replace(/.$/, 'е')],
   ['standard base64', tokenOf('{}').replace(/.$/, '+')],
   ['JSON form', '{"protected":"e30","payload":"e30","signature":"c2ln"}'],
   ['critical extensions', tokenOf('{}', '{"alg":"HS256","crit":["b64"],"b64":true}')],
