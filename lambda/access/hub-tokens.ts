@@ -13,6 +13,7 @@ export type KeySource = Cached<readonly Uint8Array[]>;
 
 /** What is needed to verify tokens of the hub. */
 export interface OwnKeys {
+  /** Returns the keys of the hub. */
   readonly keys: KeySource;
   /** The name of this hub and stage. A token for another audience is refused. */
   readonly audience: string;

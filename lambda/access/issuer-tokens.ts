@@ -13,6 +13,7 @@ import { movedBelow } from './tenant.ts';
 
 /** An identity provider and its public keys. */
 export interface TrustedIssuer extends Issuer {
+  /** Returns the public keys of the issuer. */
   readonly keys: Cached<KeySet>;
 }
 

@@ -8,7 +8,9 @@ import type { KeySource } from './hub-tokens.ts';
 
 /** The contents of a token. */
 export interface Signed {
+  /** The audience, the only one that may accept the token. */
   readonly audience: string;
+  /** What the holder may do on which channels. */
   readonly capability: Capability;
   /** The end of the token, in milliseconds since 1970. */
   readonly until: number;

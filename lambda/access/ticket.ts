@@ -20,6 +20,7 @@ export interface Tickets {
 
 /** What is needed to sign and verify tickets. */
 export interface TicketOptions extends OwnKeys {
+  /** Returns a new unique id. */
   readonly newId: () => string;
   /** Remembers an id until a time, in milliseconds since 1970. Returns false if it was remembered before. */
   readonly use: (id: string, until: number) => Promise<boolean>;

@@ -16,21 +16,31 @@ import { tokenKeysInSecretsManager } from './token-keys.ts';
 
 /** The variables of `accessEnv` (lambda/env.ts). */
 export interface AccessSettings {
+  /** The secret with the signing keys. */
   readonly TOKEN_SECRET_ARN: string;
+  /** The audience of tokens for this hub and stage. */
   readonly TOKEN_AUDIENCE: string;
+  /** The capability of callers without a token, in JSON. */
   readonly ANONYMOUS: string;
+  /** The identity provider, in JSON; `null` if there is none. */
   readonly ISSUER: string;
 }
 
+/** The variables of `accessEnv` and `originsEnv` (lambda/env.ts). */
 export interface CallerSettings extends AccessSettings {
+  /** The pages that may call: `*`, or exact origins separated by commas. */
   readonly ORIGINS: string;
 }
 
 /** The parts that every handler for callers has. */
 export interface CallerParts {
+  /** Identifies callers and checks their permissions. */
   readonly access: Access;
+  /** Pages that may call. */
   readonly origins: Origins;
+  /** Reports a fault of the hub itself. */
   readonly logDefect: typeof logDefect;
+  /** Reports a request that was refused. */
   readonly logRefusal: typeof logRefusal;
 }
 

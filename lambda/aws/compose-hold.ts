@@ -20,7 +20,9 @@ import { tokenKeysInSecretsManager } from './token-keys.ts';
 
 /** The variables of `logEnv`, `accessEnv`, `listenersEnv` and `wakeEnv` (lambda/env.ts). */
 export interface HoldSettings extends LogSettings, AccessSettings {
+  /** Name of the Subscribers table. */
   readonly SUBSCRIBERS_TABLE: string;
+  /** URL of the WebSocket API, for the wake socket. */
   readonly SOCKET_URL: string;
 }
 

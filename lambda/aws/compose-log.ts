@@ -11,11 +11,15 @@ import { keysInDynamoDb } from './dynamodb/keys-table.ts';
 
 /** The variables of `logEnv` (lambda/env.ts). */
 export interface LogSettings {
+  /** Name of the Channels table. */
   readonly CHANNELS_TABLE: string;
+  /** Name of the Entries table. */
   readonly ENTRIES_TABLE: string;
+  /** Name of the Keys table. */
   readonly KEYS_TABLE: string;
   /** Whole days, at least 1. */
   readonly RETENTION_DAYS: number;
+  /** Whether a publish creates a channel that does not exist. */
   readonly CHANNEL_CREATION: Log['channelCreation'];
 }
 

@@ -16,16 +16,23 @@ import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
 
 /** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv` and `listenersEnv` (lambda/env.ts). */
 export interface PublishingSettings extends LogSettings, AccessSettings, HintSettings {
+  /** Name of the Subscribers table. */
   readonly SUBSCRIBERS_TABLE: string;
 }
 
 /** What publishing for callers needs, and subscribing over a socket. */
 export interface PublishingParts {
+  /** The log, and the sender of hints. */
   readonly log: Publishing;
+  /** Issues and redeems tickets. */
   readonly tickets: Tickets;
+  /** The store of connections. */
   readonly connections: ConnectionStore;
+  /** The store of subscriptions. */
   readonly subscriptions: SubscriptionStore;
+  /** Sends jobs to the push. */
   readonly jobs: Jobs;
+  /** Sends requests to disconnect sockets. */
   readonly disconnects: DisconnectQueue;
 }
 

@@ -18,12 +18,19 @@ import { count, note } from './telemetry/telemetry.ts';
 
 /** The variables of `logEnv`, `listenersEnv`, `hintEnv`, `jobEnv` and `pushEnv` (lambda/env.ts). */
 export interface PushSettings extends LogSettings {
+  /** Name of the Subscribers table. */
   readonly SUBSCRIBERS_TABLE: string;
+  /** Name of the Cursors table. */
   readonly CURSORS_TABLE: string;
+  /** The topic of hints. */
   readonly HINTS_TOPIC_ARN: string;
+  /** The push queue. */
   readonly PUSH_QUEUE_URL: string;
+  /** URL of the WebSocket stage, for posts. */
   readonly SOCKET_ENDPOINT: string;
+  /** The most posts in flight. */
   readonly POSTS_IN_FLIGHT: number;
+  /** The most posts in a second. */
   readonly POSTS_PER_SECOND: number;
 }
 

@@ -67,12 +67,15 @@ export function answerHead(channel: Channel): Response {
 
 /** The result of a read, and the parts of its request that decide how it may be cached. */
 export interface ReadAnswer {
+  /** The channel that was read. */
   readonly channel: Channel;
   /** Where the caller asked to begin. */
   readonly asked: From;
+  /** The messages, and where they begin and end. */
   readonly result: ReadResult;
   /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
   readonly isPublic: boolean;
+  /** The header If-None-Match; null if there is none. */
   readonly ifNoneMatch: string | null;
 }
 

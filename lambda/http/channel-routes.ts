@@ -22,8 +22,11 @@ import { EVENTS_PARAMETERS, isDurableStreamsPath, refuseUnknown } from './query.
 
 /** An authenticated and authorized request that names a channel. */
 export interface ChannelRequest {
+  /** The name of the channel, which is valid. */
   readonly channel: string;
+  /** The caller, who is allowed the operation of the route. */
   readonly caller: Caller;
+  /** The web Request. */
   readonly raw: Request;
   /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
@@ -35,12 +38,15 @@ export interface ChannelRoute {
   readonly operation: Operation;
   /** The names that the query may have. */
   readonly parameters: readonly string[];
+  /** Answers the request. A Refusal that it throws becomes the answer. */
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
 /** The parts of a handler over channels. */
 export interface ChannelRouteOptions extends HandlerLog {
+  /** Identifies callers and checks their permissions. */
   readonly access: Access;
+  /** Pages that may call. */
   readonly origins: Origins;
   /** Routes by method. The gateway sends the other CHANNEL_METHODS to another handler. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;

@@ -12,12 +12,19 @@ import { isJson } from '../hub/log/channel.ts';
 
 /** The members of the event that the hub reads. */
 export interface HttpEvent {
+  /** The path. API Gateway has decoded it, a function URL has not. */
   readonly rawPath: string;
+  /** The query as it was sent, without `?`. */
   readonly rawQueryString: string;
+  /** The headers, with names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The body as text or base64; undefined if there is none. */
   readonly body: string | undefined;
+  /** True if the body is base64. */
   readonly isBase64Encoded: boolean;
+  /** The method in upper case. */
   readonly method: string;
+  /** The domain of the gateway or function URL. */
   readonly domainName: string;
   /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
@@ -25,9 +32,13 @@ export interface HttpEvent {
 
 /** The result in payload 2.0. */
 export interface HttpResult {
+  /** The status. */
   readonly statusCode: number;
+  /** The headers. */
   readonly headers: Record<string, string>;
+  /** The body as text or base64. */
   readonly body: string;
+  /** True if the body is base64. */
   readonly isBase64Encoded: boolean;
 }
 

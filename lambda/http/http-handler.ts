@@ -24,6 +24,7 @@ export interface HandlerLog {
 
 /** The routes of one HTTP handler, and the rules that hold before any route is chosen. */
 export interface HttpRoutes extends HandlerLog {
+  /** The routes. */
   readonly app: HandlerApp;
   /** Methods that the handler knows on any of its paths. */
   readonly methods: readonly string[];

@@ -43,7 +43,9 @@ const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$
 
 /** A publish, and its Idempotency-Key if it has one. */
 export interface PublishRequest {
+  /** The messages, and the conditions under which they are appended. */
   readonly append: AppendRequest;
+  /** The key, and a hash of the request. Undefined: no key was sent. */
   readonly once: Once | undefined;
 }
 

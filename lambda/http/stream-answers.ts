@@ -30,7 +30,9 @@ import { cursorAfter } from './stream-cursor.ts';
 
 /** The log also gets the errors that happen after the headers were sent. */
 export interface StreamOptions extends HandlerLog {
+  /** Reads the log, and waits for news on it. */
   readonly hold: Hold;
+  /** Checks the permissions of callers. */
   readonly access: Access;
   /** Bounds the streams of one caller. */
   readonly quota: QuotaParts;

@@ -20,15 +20,21 @@ const LATE_MS = 60_000;
 
 /** The request that opens a socket. */
 export interface Upgrade {
+  /** The id of the new connection. */
   readonly connection: string;
+  /** The headers of the request. */
   readonly headers: Headers;
+  /** The query of the request, by name. */
   readonly query: Readonly<Record<string, unknown>>;
 }
 
 /** The parts that decide which sockets may open. */
 export interface Admission {
+  /** Verifies tokens. */
   readonly access: Access;
+  /** Redeems tickets. */
   readonly tickets: Tickets;
+  /** Pages that may open sockets. */
   readonly origins: Origins;
 }
 

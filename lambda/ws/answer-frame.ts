@@ -22,9 +22,13 @@ type About = Readonly<Record<string, unknown>>;
 
 /** The parts that carry out the requests on sockets. */
 export interface Sockets extends Subscribing {
+  /** The log, and the sender of hints. */
   readonly log: Publishing;
+  /** Checks the permissions of callers. */
   readonly access: Access;
+  /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
+  /** Reports a request that was refused. */
   readonly logRefusal: (refusal: Refusal, about: About) => void;
   /** Counts messages that were appended. */
   readonly published: (count: number) => void;

@@ -16,6 +16,7 @@ const EXPIRES_AFTER_MS = 24 * 3_600_000;
 
 const keyOf = ({ channel, pattern, shard }: Shard) => ({ channel, shard: `${pattern}#${shard}` });
 
+/** Returns the store of cursors. */
 export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string): CursorStore {
   const update = updatesOf(client, table);
   const get = async (shard: Shard): Promise<Item | undefined> => {

@@ -8,12 +8,17 @@ import type { Item } from './stored-attributes.ts';
 
 /** One UpdateItem. In its expressions `#name` stands for the attribute `name`, unless `names` says otherwise. */
 export interface Update {
+  /** The key of the item. An item that does not exist is created, unless a condition prevents it. */
   readonly key: Item;
+  /** The UpdateExpression. */
   readonly change: string;
+  /** The ConditionExpression. */
   readonly condition?: string;
+  /** The values of the expressions, by names with a colon. */
   readonly values?: Item;
   /** Attributes whose names come from a caller. */
   readonly names?: Readonly<Record<string, string>>;
+  /** Which attributes to return: those before the update, or those after it. None by default. */
   readonly returns?: 'ALL_OLD' | 'ALL_NEW';
   /** True for a change that the SDK must not repeat (`once` in document-client.ts). */
   readonly isOnce?: boolean;

@@ -22,24 +22,31 @@ export interface QueueFormat<W> {
 
 /** The parts of a handler behind a queue. */
 export interface QueueHandlerOptions<W> {
+  /** How messages are parsed and merged. */
   readonly format: QueueFormat<W>;
   /** How long work may take that was begun in time, in milliseconds. It must begin this long before the function's timeout. */
   readonly lastMs: number;
   /** Does the work. `until`: when it must begin nothing new, in milliseconds since 1970. */
   readonly work: (work: W, until: number) => Promise<void>;
+  /** Reports work that failed, and bodies that cannot be parsed. */
   readonly logDefect: LogDefect;
 }
 
 /** The answer to Lambda: the messages that must come again. */
 export interface BatchAnswer {
+  /** The ids of messages that must come again. Lambda deletes the others. */
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-/** A message of a batch. `work` is undefined if the body cannot be parsed. */
+/** A message of a batch. */
 export interface Message<W> {
+  /** The id in SQS. */
   readonly id: string;
+  /** Names this receipt of the message, to hide or delete it. */
   readonly receiptHandle: string;
+  /** The attributes of SQS, such as the number of receipts. */
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** The parsed body; undefined if it cannot be parsed. */
   readonly work: W | undefined;
 }
 

@@ -19,8 +19,11 @@ import { asciiJson, groupOf, relayMessage, sendBatch } from './push-queue.ts';
 
 /** The variables of `hintEnv`, `jobEnv` and `dispatchEnv` (lambda/env.ts). */
 export interface HintSettings {
+  /** The topic of hints. */
   readonly HINTS_TOPIC_ARN: string;
+  /** The push queue. */
   readonly PUSH_QUEUE_URL: string;
+  /** The dispatch queue. */
   readonly DISPATCH_QUEUE_URL: string;
 }
 

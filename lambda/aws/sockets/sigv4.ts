@@ -8,14 +8,19 @@ import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
 /** The credentials of a function's role, from the environment of Lambda. They are valid while the process lives. */
 export interface Credentials {
+  /** Names the key. It is part of the signature. */
   readonly accessKeyId: string;
+  /** The key that signs. */
   readonly secretAccessKey: string;
+  /** Sent with each request. Lambda's credentials always have one. */
   readonly sessionToken?: string | undefined;
 }
 
 /** What a signature depends on, beside the request. */
 export interface Signing {
+  /** The credentials that sign. */
   readonly credentials: Credentials;
+  /** The Region of the service, such as `eu-west-1`. */
   readonly region: string;
   /** The name of the service in signatures, such as `execute-api`. */
   readonly service: string;

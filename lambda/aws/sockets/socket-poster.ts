@@ -14,7 +14,9 @@ import { type Credentials, encodeSegment, hashOf, type Method, type Sign, signer
 export interface ConnectionsSettings {
   /** The URL of the stage, such as `https://abc.execute-api.eu-west-1.amazonaws.com/ws`. */
   readonly endpoint: string;
+  /** The Region of the API, for signatures. */
   readonly region: string;
+  /** Credentials that may post to the connections of the stage. */
   readonly credentials: Credentials;
   /** The most posts in flight, each on a socket of its own. The others wait in order. */
   readonly inFlight: number;
@@ -24,6 +26,7 @@ export interface ConnectionsSettings {
   readonly clock?: () => number;
   /** At least 0, below 1. */
   readonly random?: () => number;
+  /** Monotonic time. The default is that of this machine. */
   readonly time?: Time;
   /** As POST_TIMEOUT_MS, its default. */
   readonly timeoutMs?: number;

@@ -15,10 +15,13 @@ import type { WakeSocket } from '../../hub/hold/wake.ts';
 export interface WakeSocketOptions {
   /** The URL of the WebSocket API. */
   readonly url: string;
+  /** Returns the key that signs the token of the socket. */
   readonly keys: KeySource;
+  /** The audience of the token: this hub and stage. */
   readonly audience: string;
   /** Milliseconds since 1970. Unlike a monotonic clock, it surely advances while Lambda has frozen the process. */
   readonly clock: () => number;
+  /** Reports that the socket cannot be opened. */
   readonly logDefect: LogDefect;
 }
 

@@ -12,7 +12,9 @@ const iso = (time: number): string => new Date(time).toISOString();
 
 /** An endpoint and its health. A new endpoint has no health yet. */
 export interface EndpointView {
+  /** The endpoint, secrets included. They are not shown. */
   readonly endpoint: Endpoint;
+  /** Undefined for a new endpoint. */
   readonly health?: Health;
 }
 

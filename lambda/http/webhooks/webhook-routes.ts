@@ -70,8 +70,11 @@ import {
 
 /** The parts of the handler that manages endpoints. */
 export interface WebhookRouteOptions extends HandlerLog {
+  /** Identifies callers and checks their permissions. */
   readonly access: Access;
+  /** Pages that may call. */
   readonly origins: Origins;
+  /** The stores of webhooks, and what managing them needs. */
   readonly managing: Managing;
   /**
    * Returns the URL as it is stored.
@@ -79,6 +82,7 @@ export interface WebhookRouteOptions extends HandlerLog {
    * @throws Refusal bad_webhook_url, address_not_allowed
    */
   readonly checkUrl: (url: string, requestHost: string) => string;
+  /** Returns true for text that can be a secret. */
   readonly isSecret: IsSecret;
 }
 
