@@ -62,86 +62,94 @@ const LATER_MS = 5_000;
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['too_many_requests', 'unavailable']);
 
 /** Returns the answers to GET of one channel, and to GET /events. */
-export function streamAnswers(options: StreamOptions) {
-  const { hold, access, quota, lifetimeMs, random, delivered } = options;
-  /** Returns the parts of a new stream: its quota slot, how to follow the log, and the abort for a reader that has gone. */
-  const opened = (caller: Caller) => {
-    const gone = new AbortController();
-    const now = hold.log.clock();
-    // No stream outlives the token of its caller.
-    const lastsMs = Math.min(lifetimeMs, disconnectAt(caller) - now);
-    const slot = quotaSlotOf(quota, caller.principal, now + lastsMs);
-    // A stream that loses its slot to a newer stream of its caller ends as at the end of its life, and its reader reconnects.
-    const signal = AbortSignal.any([gone.signal, slot.lost, options.stopping]);
-    const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
-    return { gone, slot, following };
-  };
-
-  /**
-   * Answers an EventSource. In place of a refusal that passes with time it returns a stream that ends at once and says when to
-   * reconnect. After another status the EventSource would stay closed.
-   * https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
-   */
-  async function toEventSource(raw: Request, answer: () => Promise<Response>): Promise<Response> {
-    try {
-      return await answer();
-    } catch (error) {
-      if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
-      options.logRefusal(error, aboutOf(raw));
-      const retry = Math.round(LATER_MS * (1 + random()));
-      return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
-    }
-  }
-
-  async function channel(request: ChannelRequest): Promise<Response> {
+export const streamAnswers = (options: StreamOptions) => ({
+  async channel(request: ChannelRequest): Promise<Response> {
     const mode = parseMode(request.raw);
-    const answer = () => oneChannel(request, mode);
-    return mode === 'sse' ? await answer() : await toEventSource(request.raw, answer);
-  }
+    const answer = () => oneChannel(options, request, mode);
+    return mode === 'sse' ? await answer() : await toEventSource(options, request.raw, answer);
+  },
+  events: (raw: Request, caller: Caller): Promise<Response> =>
+    toEventSource(options, raw, () => severalChannels(options, raw, caller)),
+});
 
-  async function oneChannel({ channel: name, caller, raw }: ChannelRequest, mode: Mode): Promise<Response> {
-    const from = parseFrom(raw, mode);
-    const { gone, slot, following } = opened(caller);
-    const batches = follow(hold, name, from, following);
-    // The first batch is read before the headers are sent, so that an error of the request becomes a status.
-    const { value: first } = await batches.next();
-    if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
-    await slot.take();
-    const asText = isText(first.channel.contentType);
-    const cursor = parameterOf(raw, 'cursor');
-    const framesOf = (held: Held): string => {
-      delivered(held.result.messages.length);
-      if (mode !== 'sse') return browserFrames(held);
-      return protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random));
-    };
-    const frames = async function* (): AsyncGenerator<string> {
-      yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from), random)) +
-        framesOf(first);
-      let last = first;
-      for await (const held of batches) {
-        // The channel was created meanwhile, with a type that does not fit the headers that were sent: the reader reconnects.
-        if (isText(held.channel.contentType) !== asText) return;
-        yield (saysMore(last, held) && framesOf(held)) || HEARTBEAT;
-        last = held;
-      }
-    };
-    const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), { gone, slot, log: options, raw }), { headers });
-  }
+/** Returns the parts of a new stream: its quota slot, how to follow the log, and the abort for a reader that has gone. */
+function newStream({ hold, quota, lifetimeMs, stopping }: StreamOptions, caller: Caller) {
+  const gone = new AbortController();
+  const now = hold.log.clock();
+  // No stream outlives the token of its caller.
+  const lastsMs = Math.min(lifetimeMs, disconnectAt(caller) - now);
+  const slot = quotaSlotOf(quota, caller.principal, now + lastsMs);
+  // A stream that loses its slot to a newer stream of its caller ends as at the end of its life, and its reader reconnects.
+  const signal = AbortSignal.any([gone.signal, slot.lost, stopping]);
+  const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
+  return { gone, slot, following };
+}
 
-  async function events(raw: Request, caller: Caller): Promise<Response> {
-    const { names, from } = parseEvents(raw);
-    for (const name of names) access.require('subscribe', name, caller);
-    const { gone, slot, following } = opened(caller);
-    const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
-    const firsts = await firstOf(streams, gone);
-    if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
-    await slot.take();
-    const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
-    return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
+/**
+ * Answers an EventSource. In place of a refusal that passes with time it returns a stream that ends at once and says when to
+ * reconnect. After another status the EventSource would stay closed.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
+ */
+async function toEventSource(
+  { logRefusal, random }: StreamOptions,
+  raw: Request,
+  answer: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
+    logRefusal(error, aboutOf(raw));
+    const retry = Math.round(LATER_MS * (1 + random()));
+    return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
   }
+}
 
-  return { channel, events: (raw: Request, caller: Caller) => toEventSource(raw, () => events(raw, caller)) };
+async function oneChannel(
+  options: StreamOptions,
+  { channel: name, caller, raw }: ChannelRequest,
+  mode: Mode,
+): Promise<Response> {
+  const { hold, random, delivered } = options;
+  const from = parseFrom(raw, mode);
+  const { gone, slot, following } = newStream(options, caller);
+  const batches = follow(hold, name, from, following);
+  // The first batch is read before the headers are sent, so that an error of the request becomes a status.
+  const { value: first } = await batches.next();
+  if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
+  await slot.take();
+  const asText = isText(first.channel.contentType);
+  const cursor = parameterOf(raw, 'cursor');
+  const framesOf = (held: Held): string => {
+    delivered(held.result.messages.length);
+    if (mode !== 'sse') return browserFrames(held);
+    return protocolFrames(held, cursorAfter(cursor, hold.log.clock(), random));
+  };
+  const frames = async function* (): AsyncGenerator<string> {
+    yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from), random)) + framesOf(first);
+    let last = first;
+    for await (const held of batches) {
+      // The channel was created meanwhile, with a type that does not fit the headers that were sent: the reader reconnects.
+      if (isText(held.channel.contentType) !== asText) return;
+      yield (saysMore(last, held) && framesOf(held)) || HEARTBEAT;
+      last = held;
+    }
+  };
+  const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
+  return new Response(bytesOf(frames(), { gone, slot, log: options, raw }), { headers });
+}
+
+async function severalChannels(options: StreamOptions, raw: Request, caller: Caller): Promise<Response> {
+  const { hold, access, random, delivered } = options;
+  const { names, from } = parseEvents(raw);
+  for (const name of names) access.require('subscribe', name, caller);
+  const { gone, slot, following } = newStream(options, caller);
+  const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
+  const firsts = await firstOf(streams, gone);
+  if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
+  await slot.take();
+  const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
+  return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
 }
 
 /** Returns true for a closed channel that was read to its end. Then 204 tells an EventSource not to reconnect. */
