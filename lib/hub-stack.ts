@@ -1,6 +1,5 @@
 /**
- * The way of an event, in the order it travels: published through a door into the log, hinted at, pushed to
- * sockets, read through other doors, and delivered to the URLs of others.
+ * The stack around the log, in the order in which an event travels: publish, push to sockets, read, deliver to webhooks.
  * @module
  */
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
@@ -24,9 +23,10 @@ import type { LogStack } from './storage/log-stack.ts';
 import { Budget } from './watch/budget.ts';
 import { Watch } from './watch/watch.ts';
 
+/** Everything of a hub that holds no data: functions, APIs, queues, the front door, alarms. A deployment may replace it. */
 export class HubStack extends Stack {
   constructor(scope: Construct, id: string, config: HubConfig, stores: LogStack) {
-    super(scope, id, { description: 'Tidings: the doors through which events are published and read' });
+    super(scope, id, { description: 'Tidings: the functions and APIs that publish and read events' });
     const hints = new Hints(this, 'Hints');
     const webhookQueues = new WebhookQueues(this, 'WebhookQueues', hints);
     const { log, tokenKeys, subscribers, endpoints } = stores;
@@ -44,10 +44,10 @@ export class HubStack extends Stack {
     const webhooks = new Webhooks(this, 'Webhooks', common);
     const http = new HttpApi(this, 'Http', {
       config,
-      publish: publish.door,
-      read: read.door,
-      hold: hold.door,
-      webhooks: webhooks.door,
+      publish: publish.handler,
+      read: read.handler,
+      hold: hold.handler,
+      webhooks: webhooks.handler,
     });
     const dispatch = new Dispatch(this, 'Dispatch', common);
     const ownUrls = [http.url, socket.stage.url, stream.url.url];
@@ -65,24 +65,24 @@ export class HubStack extends Stack {
       });
     }
     const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
-    const doors = {
-      Publish: publish.door,
-      Socket: socket.door,
-      Push: push.door,
-      Read: read.door,
-      Hold: hold.door,
-      Stream: stream.door,
-      Webhooks: webhooks.door,
-      Dispatch: dispatch.door,
-      Deliver: deliver.door,
+    const handlers = {
+      Publish: publish.handler,
+      Socket: socket.handler,
+      Push: push.handler,
+      Read: read.handler,
+      Hold: hold.handler,
+      Stream: stream.handler,
+      Webhooks: webhooks.handler,
+      Dispatch: dispatch.handler,
+      Deliver: deliver.handler,
     };
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });
-    new Watch(this, 'Watch', { config, doors, stores, hints, webhookQueues, http, socket });
+    new Watch(this, 'Watch', { config, handlers, stores, hints, webhookQueues, http, socket });
     this.#output(http, socket, stream);
   }
 
-  /** Where each door is by itself, with or without a front door. */
+  /** Adds the URLs of the APIs as outputs. They work with and without the front door. */
   #output(http: HttpApi, socket: Socket, stream: Stream): void {
     new CfnOutput(this, 'HttpUrl', {
       value: http.url,
@@ -93,5 +93,5 @@ export class HubStack extends Stack {
   }
 }
 
-/** `https://host/` → `host`, where the URL is known only when it is deployed. */
+/** Returns the host of `https://host/`, at deployment: before that the URL is not known. */
 const hostOf = (url: string): string => Fn.select(2, Fn.split('/', url));

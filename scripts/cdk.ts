@@ -24,7 +24,7 @@ Runs the pinned AWS CDK CLI over the stacks of the hub, with your AWS credential
   destroy    deletes the hub; prints which data stays, and the command that deletes it
 
   --stage NAME              the stage (default: dev): each stage is a separate hub; short for -c tidings:stage=NAME
-  -c tidings:edge=false     an option of the template; lib/config/config.ts explains them, cdk.json has their values
+  -c tidings:edge=false     an option of the template; docs/configuration.md explains all of them
   -c tidings:throwAway=true a hub whose data is deleted with it
   --require-approval never  deploys without a question about IAM changes, for pipelines
 

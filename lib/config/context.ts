@@ -1,25 +1,69 @@
 /**
- * Context keys `tidings:*`: how each is read, and in which words it is refused.
+ * Context keys `tidings:*`, from cdk.json or from `-c` on the command line. `-c` gives every value as text.
  * @module
  */
+import { z } from 'zod';
 
+/** The context of a construct tree: all keys, also those of the CDK. */
 export type Context = Readonly<Record<string, unknown>>;
 
-export type Parser<T> = (value: unknown) => T;
-
+/** The first part of every context key of the hub. */
 export const PREFIX = 'tidings:';
 
-/** @throws Error with one sentence that names the key, the value received and the values allowed */
-export function readOption<T>(context: Context, name: string, fallback: unknown, parse: Parser<T>): T {
-  const value = context[PREFIX + name] ?? fallback;
-  try {
-    return parse(value);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`context key "${PREFIX}${name}" is ${JSON.stringify(value)}: ${reason}`);
-  }
+/**
+ * Reads the context keys `tidings:*` by a schema whose members are the options.
+ * @throws Error with a sentence for each key that is wrong: the key, the value received, and the values allowed
+ */
+export function readOptions<S extends z.ZodRawShape>(
+  schema: z.ZodObject<S>,
+  context: Context,
+): z.output<z.ZodObject<S>> {
+  const given: Context = Object.fromEntries(
+    Object.entries(context)
+      .filter(([key, value]) => key.startsWith(PREFIX) && value !== null)
+      .map(([key, value]) => [key.slice(PREFIX.length), value]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const known = Object.keys(schema.shape).map((name) => PREFIX + name);
+  const sentences = result.error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map(
+        (name) => `unknown context key "${PREFIX}${name}"; known are ${known.join(', ')}`,
+      );
+    const name = String(issue.path[0]);
+    return [`context key "${PREFIX}${name}" is ${JSON.stringify(given[name])}: ${issue.message}`];
+  });
+  throw new Error([...new Set(sentences)].join('\n'));
 }
 
-export function refuse(allowed: string): never {
-  throw new Error(`it must be ${allowed}`);
+/** Returns the message of a schema: the values that it allows. */
+export const allowed = (values: string) => ({ error: `it must be ${values}` });
+
+/** Returns the schema of a whole number in a range, both ends included. */
+export function wholeNumber(least: number, most: number) {
+  const message = allowed(`a whole number from ${least} to ${most}`);
+  return z.preprocess(numberFrom, z.int(message).min(least, message).max(most, message));
 }
+
+/** Returns the number that a text is; other values, and texts that are no number, stay as they are. */
+export const numberFrom = (value: unknown): unknown =>
+  typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value)) ? Number(value) : value;
+
+/** Returns the schema of a switch. */
+export const trueOrFalse = () =>
+  z.preprocess(
+    (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
+    z.boolean(allowed('true or false')),
+  );
+
+/** Returns the schema of a JSON value that a function of protocol/ checks. Its message is that of the error. */
+export const jsonBy = <T>(parse: (value: unknown) => T) =>
+  z.unknown().transform((value, { addIssue }): T => {
+    try {
+      return parse(typeof value === 'string' ? JSON.parse(value) : value);
+    } catch (error) {
+      addIssue(error instanceof Error ? error.message : String(error));
+      return z.NEVER;
+    }
+  });

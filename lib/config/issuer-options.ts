@@ -2,32 +2,50 @@
  * The identity provider of a hub, from the four context keys that describe it (PROTOCOL.md §7.1).
  * @module
  */
-import { type ClaimRules, type Issuer, parseClaimRules } from '../../protocol/issuer.ts';
-import { type Context, PREFIX, readOption, refuse } from './context.ts';
+import { z } from 'zod';
+import { type Issuer, parseClaimRules } from '../../protocol/issuer.ts';
+import { allowed, jsonBy, PREFIX } from './context.ts';
 
-export const ISSUER_OPTIONS = ['issuer', 'issuerAudience', 'jwksUrl', 'claims'] as const;
+const SAFE_URL = allowed(
+  'an https URL without user name and fragment (http on 127.0.0.1 and localhost alone)',
+);
 
-/** What `-c tidings:claims=…` and cdk.json say for none. */
-const NONE = '';
+/** TLS is required, because an attacker on the network could replace keys that come without it. */
+const safeUrl = z.string(SAFE_URL).refine(isSafeUrl, SAFE_URL);
+
+/** Returns the schema of an option that is left out, or empty as in cdk.json, for none. */
+const optional = <S extends z.ZodType>(schema: S) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional()).optional();
+
+/** The options of the identity provider. All are undefined if there is none. */
+export const ISSUER_OPTIONS = {
+  /** `iss` of the tokens, byte for byte. RFC 8414 §2 has it without a query, because paths are appended to it. */
+  issuer: optional(safeUrl.refine((url) => !url.includes('?'), allowed('a URL without a query'))),
+  /** `aud` of the tokens for this hub. */
+  issuerAudience: optional(z.string(allowed('a text'))),
+  /** Where the public keys of the provider are. */
+  jwksUrl: optional(safeUrl),
+  /** What tokens may do. */
+  claims: optional(jsonBy(parseClaimRules)),
+};
+
+type IssuerOptions = z.output<z.ZodObject<typeof ISSUER_OPTIONS>>;
 
 /**
- * Undefined where none is configured.
- * @throws Error with one sentence that names the key, the value received and the values allowed
+ * Returns the identity provider, or undefined if none is configured.
+ * @throws Error if an option is missing that the others need
  */
-export function parseIssuerOptions(context: Context): Issuer | undefined {
-  const url = readOption(context, 'issuer', NONE, optional(issuerUrl));
-  const audience = readOption(context, 'issuerAudience', NONE, optional(text));
-  const jwksUrl = readOption(context, 'jwksUrl', NONE, optional(safeUrl));
-  const claims = readOption(context, 'claims', NONE, optional(claimRules));
+export function issuerOf(options: IssuerOptions): Issuer | undefined {
+  const { issuer: url, issuerAudience: audience, claims, jwksUrl } = options;
   if (url === undefined) {
-    const stray = ISSUER_OPTIONS.find((name) => isGiven(context[PREFIX + name]));
-    if (stray === undefined) return undefined;
+    const [useless] = Object.entries(options).find(([, value]) => value !== undefined) ?? [];
+    if (useless === undefined) return undefined;
     throw missing(
       'issuer',
-      `the https URL of an identity provider, since "${PREFIX}${stray}" is of no use without`,
+      `the https URL of an identity provider, since "${PREFIX}${useless}" has no effect without it`,
     );
   }
-  // Without it, every token of the provider would be good here, whatever service it was made for.
+  // Without an audience the hub would accept every token of the provider, whichever service it was made for.
   if (audience === undefined)
     throw missing('issuerAudience', `the "aud" that tokens of ${url} have for this hub`);
   if (claims === undefined)
@@ -38,34 +56,13 @@ export function parseIssuerOptions(context: Context): Issuer | undefined {
   return { url, audience, claims, jwksUrl: jwksUrl ?? `${url.replace(/\/$/, '')}/.well-known/jwks.json` };
 }
 
-const isGiven = (value: unknown): boolean => value !== undefined && value !== NONE;
+const missing = (name: string, values: string): Error =>
+  new Error(`context key "${PREFIX}${name}" is missing: it must be ${values}`);
 
-const optional =
-  <T>(parse: (value: unknown) => T) =>
-  (value: unknown): T | undefined =>
-    isGiven(value) ? parse(value) : undefined;
-
-const missing = (name: string, allowed: string): Error =>
-  new Error(`context key "${PREFIX}${name}" is missing: it must be ${allowed}`);
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : refuse('a text'));
-
-/** As it was written: `iss` is compared to the letter. RFC 8414 §2 has it without a query, to which nothing can be appended. */
-function issuerUrl(value: unknown): string {
-  const url = safeUrl(value);
-  return url.includes('?') ? refuse('a URL without a query') : url;
-}
-
-/** Keys that came without TLS could be anybody's. */
-function safeUrl(value: unknown): string {
-  const url = typeof value === 'string' ? URL.parse(value) : null;
+function isSafeUrl(text: string): boolean {
+  const url = URL.parse(text);
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
-  if (typeof value !== 'string' || !url || !isSafe || `${url.username}${url.password}${url.hash}` !== '')
-    return refuse('an https URL without user name and fragment (http on 127.0.0.1 and localhost alone)');
-  return value;
+  return isSafe && `${url.username}${url.password}${url.hash}` === '';
 }
 
 const isLoopback = (host: string): boolean => ['127.0.0.1', '[::1]', 'localhost'].includes(host);
-
-const claimRules = (value: unknown): ClaimRules =>
-  parseClaimRules(typeof value === 'string' ? JSON.parse(value) : value);

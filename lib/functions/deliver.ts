@@ -1,6 +1,6 @@
 /**
- * What delivers to webhook endpoints: the only function that dials strangers. It may read messages, do errands, and leave
- * word with dispatch; of the hub it may change nothing else.
+ * The function that delivers to webhook endpoints: the only one that calls URLs of others. It may read messages, do delivery
+ * tasks, and send messages to dispatch. It may change nothing else.
  * @module
  */
 import { Construct } from 'constructs';
@@ -9,29 +9,32 @@ import { DELIVER_TIMEOUT } from '../messaging/webhook-queues.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
+/** The common parts, and the hosts that deliveries may not go to. */
 export interface DeliverProps extends FunctionProps {
-  /** Hosts of the hub itself, which it never dials; the one that it introduces itself by first. */
+  /** Hosts of the hub itself, which are never called. The first one is in the User-Agent. */
   readonly ownHosts: readonly string[];
 }
 
+/** The deliver function. */
 export class Deliver extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/deliver.ts. */
+  readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: DeliverProps) {
     super(scope, id);
     const { config, log, endpoints, webhookQueues, ownHosts } = props;
-    this.door = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Door', {
       handler: 'deliver',
       logRetention: config.logRetentionDays,
       timeout: DELIVER_TIMEOUT,
-      // A wake that is put off comes again, and what it finds is told to dispatch, which may send another.
+      // A postponed wake is received again, and its notices go to dispatch, which may send another wake.
       callsItself: true,
     });
-    log.grantFind(this.door);
-    endpoints.grantDeliver(this.door);
-    webhookQueues.grantPutOff(this.door, ownHosts);
-    webhookQueues.grantDispatch(this.door);
-    webhookQueues.deliver.feed(this.door, config.maxDeliveries);
-    this.door.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
+    log.grantReadOnly(this.handler);
+    endpoints.grantDeliver(this.handler);
+    webhookQueues.grantPostpone(this.handler, ownHosts);
+    webhookQueues.grantDispatch(this.handler);
+    webhookQueues.deliver.feed(this.handler, config.maxDeliveries);
+    this.handler.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
   }
 }

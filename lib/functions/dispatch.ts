@@ -1,6 +1,6 @@
 /**
- * What hands messages to webhook endpoints: a function behind a queue on the topic of hints. It may read the log, leave
- * errands, and tell on the hub's own channel what happens to endpoints. It dials nobody.
+ * The function that adds delivery tasks for webhook endpoints, behind a queue on the topic of hints. It may read the log, add
+ * tasks, and publish on the hub's own channel what happens to endpoints. It calls no endpoint.
  * @module
  */
 import { Construct } from 'constructs';
@@ -8,27 +8,29 @@ import { DISPATCH_TIMEOUT } from '../messaging/webhook-queues.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
-/** Batches at a time: each is ten hints, and those of one channel are one look. */
-const AT_A_TIME = 20;
+/** Batches at a time, of ten hints each. The hints of one channel are handled together. */
+const CONCURRENCY = 20;
 
+/** The dispatch function. */
 export class Dispatch extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/dispatch.ts. */
+  readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, { config, log, hints, endpoints, webhookQueues }: FunctionProps) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Door', {
       handler: 'dispatch',
       logRetention: config.logRetentionDays,
       timeout: DISPATCH_TIMEOUT,
-      // A long backlog is handed on every few seconds.
+      // It sends itself a message every few seconds of a long backlog.
       callsItself: true,
     });
-    log.grantTell(this.door);
-    hints.grantHint(this.door);
-    hints.grantJob(this.door);
-    endpoints.grantDispatch(this.door);
-    webhookQueues.grantWake(this.door);
-    webhookQueues.grantDispatch(this.door);
-    webhookQueues.dispatch.feed(this.door, AT_A_TIME);
+    log.grantNotices(this.handler);
+    hints.grantHint(this.handler);
+    hints.grantJob(this.handler);
+    endpoints.grantDispatch(this.handler);
+    webhookQueues.grantWake(this.handler);
+    webhookQueues.grantDispatch(this.handler);
+    webhookQueues.dispatch.feed(this.handler, CONCURRENCY);
   }
 }

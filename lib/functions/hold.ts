@@ -1,5 +1,5 @@
 /**
- * What long pollers reach: a function of its own.
+ * The function that holds long polls.
  * @module
  */
 import { Construct } from 'constructs';
@@ -7,20 +7,22 @@ import { holdEnv } from '../../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
 import { type WakingProps, waitingFunction } from './waiting-function.ts';
 
-/** For the cold start and the last read; the HTTP API gives up after 30 s. */
+/** Seconds for the cold start and the last read. The HTTP API ends a request after 30 s. */
 const MARGIN_SECONDS = 4;
 
+/** The hold function. */
 export class Hold extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/hold.ts. */
+  readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: WakingProps) {
     super(scope, id);
     const { holdSeconds, maxHolds } = props.config;
-    this.door = waitingFunction(this, {
+    this.handler = waitingFunction(this, {
       ...props,
-      door: 'hold',
+      handler: 'hold',
       timeoutSeconds: holdSeconds + MARGIN_SECONDS,
-      atATime: maxHolds,
+      reserved: maxHolds,
       environment: holdEnv.write({ HOLD_SECONDS: String(holdSeconds) }),
     });
   }

@@ -1,5 +1,5 @@
 /**
- * The one place that says how a function of the hub runs: runtime, architecture, bundle, role, logs.
+ * A Lambda function of the hub: runtime, architecture, bundle, role, logs.
  * @module
  */
 import { fileURLToPath } from 'node:url';
@@ -10,22 +10,24 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
 
+/** What differs between the functions. */
 export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;
+  /** How long its log is kept. */
   readonly logRetention: logs.RetentionDays;
   /** @default - 10 seconds */
   readonly timeout?: Duration;
   /** @default - 512 MB */
   readonly memoryMb?: number;
   /**
-   * Requests at a time, at most and guaranteed.
-   * @default - whatever the account has left
+   * Requests at a time: reserved for the function, and its maximum.
+   * @default - no reservation
    */
   readonly reservedConcurrency?: number;
   /**
-   * True for a function whose messages lead to itself again, as often as there is work left. Lambda would take that for a
-   * loop after 16 times, and drop the message.
+   * True for a function whose messages lead to itself again while there is work left. Otherwise Lambda drops such a message after
+   * 16 times, because it takes it for a loop.
    * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
    * @default - false
    */
@@ -33,20 +35,22 @@ export interface HubFunctionProps {
 }
 
 /**
- * Longest run of a door that does not hold requests, of which single milliseconds are usual. A store that answers
- * every attempt late can use it up; a sixth of LATEST_WRITE_MS, so that no write outlives what readers reckon with.
+ * Most handlers run for milliseconds; one whose store answers every attempt late can run this long. It is a sixth of
+ * LATEST_WRITE_MS, because readers treat a slot as lost after that time.
  */
 const TIMEOUT = Duration.seconds(10);
 
 /**
- * Memory buys CPU: at 512 MB a publish is bound by DynamoDB, not by its own parsing and signing.
+ * CPU grows with memory. At 512 MB a publish waits for DynamoDB longer than it parses and signs.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
  */
 const MEMORY_MB = 512;
 
-/** A function whose role holds what was granted to it and nothing else. */
+/** A function with its log group, and with a role that has only what was granted to it. */
 export class HubFunction extends Construct {
+  /** The Lambda function. */
   readonly function: lambda.Function;
+  /** Its role, with the actions that were granted and no others. */
   readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: HubFunctionProps) {
@@ -55,7 +59,7 @@ export class HubFunction extends Construct {
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    // Not the managed basic role: that may write to every log group of the account.
+    // The managed basic role may write to every log group of the account.
     this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(this.role);
     this.function = new lambda.Function(this, 'Function', {
@@ -71,7 +75,7 @@ export class HubFunction extends Construct {
       ...(props.callsItself ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
       role: this.role,
       logGroup,
-      // The lines of the runtime itself, too: what timed out, what was not caught.
+      // The lines of the runtime itself are JSON then, too: timeouts, uncaught errors.
       loggingFormat: lambda.LoggingFormat.JSON,
       // Adds the two actions to the role. Lambda takes the first request of a second and 5 % of the others.
       // https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
@@ -79,12 +83,11 @@ export class HubFunction extends Construct {
     });
     Validations.of(this).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
-      reason:
-        'xray:PutTraceSegments and xray:PutTelemetryRecords are of no resource, so IAM takes them for all or not at all',
+      reason: 'IAM knows no resources for xray:PutTraceSegments and xray:PutTelemetryRecords',
     });
   }
 
-  /** Allows the actions on that one resource, and supplies the environment that their code reads. */
+  /** Allows the actions on one resource, and sets the environment variables that the code needs for them. */
   grant(
     actions: readonly string[],
     resourceArn: string,
@@ -96,22 +99,22 @@ export class HubFunction extends Construct {
     this.configure(environment);
   }
 
-  /** Adds to the environment. */
+  /** Adds environment variables. */
   configure(environment: Readonly<Record<string, string>>): void {
     for (const [name, value] of Object.entries(environment)) this.function.addEnvironment(name, value);
   }
 }
 
 /**
- * The door with everything that it imports, the SDK included: AWS recommends to ship the SDK that was tested.
- * Built in process, so that synthesis needs no Docker; the hash is that of the result.
+ * Bundles a handler with everything that it imports. AWS recommends to bundle the SDK too, in the version that was tested.
+ * esbuild runs in this process, so that synthesis needs no Docker. The asset hash is that of the result.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html
  */
-function bundle(door: string): lambda.Code {
+function bundle(handler: string): lambda.Code {
   const root = fileURLToPath(new URL('../../lambda', import.meta.url));
   const tryBundle = (outputDir: string): boolean => {
     buildSync({
-      entryPoints: [`${root}/${door}.ts`],
+      entryPoints: [`${root}/${handler}.ts`],
       outfile: `${outputDir}/index.mjs`,
       bundle: true,
       platform: 'node',
@@ -119,7 +122,7 @@ function bundle(door: string): lambda.Code {
       format: 'esm',
       mainFields: ['module', 'main'],
       alias: { 'node:http': fileURLToPath(new URL('node-http.cjs', import.meta.url)) },
-      // Some of the SDK's dependencies are CommonJS and call require at run time.
+      // Some dependencies of the SDK are CommonJS, and call require at run time.
       banner: {
         js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
       },
@@ -130,7 +133,7 @@ function bundle(door: string): lambda.Code {
   };
   return lambda.Code.fromAsset(root, {
     assetHashType: AssetHashType.OUTPUT,
-    // The command is never run: it tells this bundle from another door's in the CDK's cache of built assets.
-    bundling: { image: DockerImage.fromRegistry('never-used'), command: [door], local: { tryBundle } },
+    // The command is never run. The CDK's cache of built assets uses it as a key, and each handler needs its own.
+    bundling: { image: DockerImage.fromRegistry('never-used'), command: [handler], local: { tryBundle } },
   });
 }

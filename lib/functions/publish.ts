@@ -1,15 +1,17 @@
 /**
- * What publishers reach: the function behind POST, PUT and DELETE. It may write the log, send hints to the topic or to the
- * queues behind it, verify tokens, and find the sockets of a principal and ask the push function to end them.
+ * The function behind POST, PUT and DELETE. It may write the log, send hints to the topic or to the queues behind it, verify
+ * tokens, and find the sockets of a principal and ask the push function to end them.
  * @module
  */
 import { Construct } from 'constructs';
-import { admitOrigins } from '../gateways/origins.ts';
+import { allowOrigins } from '../gateways/origins.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
+/** The publish function. */
 export class Publish extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/publish.ts. */
+  readonly handler: HubFunction;
 
   constructor(
     scope: Construct,
@@ -17,13 +19,16 @@ export class Publish extends Construct {
     { config, log, tokenKeys, hints, webhookQueues, subscribers }: FunctionProps,
   ) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', { handler: 'publish', logRetention: config.logRetentionDays });
-    log.grantWrite(this.door);
-    tokenKeys.grantVerify(this.door);
-    admitOrigins(this.door, config);
-    hints.grantHint(this.door);
-    hints.grantJob(this.door);
-    webhookQueues.grantDispatch(this.door);
-    subscribers.grantKick(this.door);
+    this.handler = new HubFunction(this, 'Door', {
+      handler: 'publish',
+      logRetention: config.logRetentionDays,
+    });
+    log.grantWrite(this.handler);
+    tokenKeys.grantVerify(this.handler);
+    allowOrigins(this.handler, config);
+    hints.grantHint(this.handler);
+    hints.grantJob(this.handler);
+    webhookQueues.grantDispatch(this.handler);
+    subscribers.grantDisconnect(this.handler);
   }
 }

@@ -1,45 +1,46 @@
 /**
- * What pushes to sockets: a function behind the queue of hints. It may read the log, seal its gaps, post, end sockets
- * whose time has come, and publish the hints that the topic was too busy for.
+ * The function that pushes to sockets, behind the queue of hints. It may read the log, seal gaps, post to sockets, end sockets
+ * whose token has ended, and publish the hints for which the topic was too busy.
  * @module
  */
-import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { pushEnv } from '../../lambda/env.ts';
+import { PUSH_TIMEOUT } from '../messaging/hints.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 import type { Socket } from './socket.ts';
 
-/** Room for one round of the slowest kind (15 s, LAST_ROUND_MS in lambda/push.ts), and some seconds to begin others in. */
-export const PUSH_TIMEOUT = Duration.seconds(25);
-
-/** One whole CPU: signing and sending posts is all that it does. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
+/** One whole CPU, because the function only signs and sends posts. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
 const MEMORY_MB = 1_769;
 
+/** The common parts, and the API of the sockets. */
 export interface PushProps extends FunctionProps {
+  /** The API that the function posts to. */
   readonly socket: Socket;
 }
 
+/** The push function. */
 export class Push extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/push.ts. */
+  readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, { config, log, subscribers, hints, socket }: PushProps) {
     super(scope, id);
-    this.door = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Door', {
       handler: 'push',
       logRetention: config.logRetentionDays,
       timeout: PUSH_TIMEOUT,
       memoryMb: MEMORY_MB,
-      // A long replay is handed on every few seconds, and who cannot take his frames is tried again, each time later.
+      // It sends itself jobs: every few seconds of a long replay, and for members that could not take a frame.
       callsItself: true,
     });
-    log.grantFollow(this.door);
-    subscribers.grantPush(this.door);
-    hints.grantHint(this.door);
-    hints.grantJob(this.door);
-    socket.grantPost(this.door);
-    socket.grantEnd(this.door);
-    this.door.configure(
+    log.grantFollow(this.handler);
+    subscribers.grantPush(this.handler);
+    hints.grantHint(this.handler);
+    hints.grantJob(this.handler);
+    socket.grantPost(this.handler);
+    socket.grantEnd(this.handler);
+    this.handler.configure(
       pushEnv.write({
         CURSORS_TABLE: subscribers.cursors.tableName,
         SOCKET_ENDPOINT: socket.stage.callbackUrl,
@@ -47,6 +48,6 @@ export class Push extends Construct {
         POSTS_PER_SECOND: String(config.postsPerSecond),
       }),
     );
-    hints.push.feed(this.door, config.maxPushes);
+    hints.push.feed(this.handler, config.maxPushes);
   }
 }

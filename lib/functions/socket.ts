@@ -1,5 +1,5 @@
 /**
- * What sockets reach: a WebSocket API before one function. It may note who listens, publish, and verify tokens.
+ * The WebSocket API and its function. The function may note connections and subscriptions, publish, and verify tokens.
  * @module
  */
 import { Stack, Validations } from 'aws-cdk-lib';
@@ -9,12 +9,12 @@ import { Construct } from 'constructs';
 import { connectionsEnv, endsEnv, wakeEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import { accessLogs } from '../gateways/access-logs.ts';
-import { admitOrigins } from '../gateways/origins.ts';
+import { allowOrigins } from '../gateways/origins.ts';
 import { ratesOf, throttle } from '../gateways/throttle.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
-/** The path of the front door, too: API Gateway takes a connection at the name of its stage and nowhere else. */
+/** The stage of the WebSocket API, and the path at the front door: API Gateway accepts connections only at the name of a stage. */
 export const SOCKET_PATH = 'ws';
 
 const ACCESS_LOG = {
@@ -25,32 +25,39 @@ const ACCESS_LOG = {
   integrationError: '$context.integration.error',
 };
 
+/** The API of sockets and its function. */
 export class Socket extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/socket.ts. */
+  readonly handler: HubFunction;
+  /** The WebSocket API. */
   readonly api: apigateway.WebSocketApi;
+  /** Its only stage. */
   readonly stage: apigateway.WebSocketStage;
 
   constructor(scope: Construct, id: string, props: FunctionProps) {
     super(scope, id);
     const { config, log, tokenKeys, subscribers, hints, webhookQueues } = props;
-    this.door = new HubFunction(this, 'Door', { handler: 'socket', logRetention: config.logRetentionDays });
-    log.grantAppend(this.door);
-    tokenKeys.grantVerify(this.door);
-    admitOrigins(this.door, config);
-    subscribers.grantSubscribe(this.door);
-    hints.grantHint(this.door);
-    hints.grantJob(this.door);
-    webhookQueues.grantDispatch(this.door);
-    this.door.configure(
+    this.handler = new HubFunction(this, 'Door', {
+      handler: 'socket',
+      logRetention: config.logRetentionDays,
+    });
+    log.grantAppend(this.handler);
+    tokenKeys.grantVerify(this.handler);
+    allowOrigins(this.handler, config);
+    subscribers.grantSubscribe(this.handler);
+    hints.grantHint(this.handler);
+    hints.grantJob(this.handler);
+    webhookQueues.grantDispatch(this.handler);
+    this.handler.configure(
       connectionsEnv.write({ CONNECTIONS_PER_CALLER: String(config.connectionsPerCaller) }),
     );
 
-    const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.door.function) });
+    const route = () => ({ integration: new WebSocketLambdaIntegration('Socket', this.handler.function) });
     this.api = new apigateway.WebSocketApi(this, 'Api', {
       apiName: `${Stack.of(this).stackName}-sockets`,
       connectRouteOptions: route(),
       disconnectRouteOptions: route(),
-      // What the function answers is sent to the client, which saves a call for each answer.
+      // API Gateway sends the answer of the function to the client, which saves a call for each answer.
       defaultRouteOptions: { ...route(), returnResponse: true },
     });
     this.stage = new apigateway.WebSocketStage(this, 'Stage', {
@@ -60,41 +67,41 @@ export class Socket extends Construct {
       ...(config.socketLogs ? { accessLogSettings: accessLogs(this, 'sockets', config, ACCESS_LOG) } : {}),
     });
     this.#throttle(config);
-    // Who says too much for too long is disconnected.
-    this.grantEnd(this.door);
-    this.door.configure(endsEnv.write({ SOCKET_ENDPOINT: this.stage.callbackUrl }));
+    // The function ends a connection that exceeds its rate for too long.
+    this.grantEnd(this.handler);
+    this.handler.configure(endsEnv.write({ SOCKET_ENDPOINT: this.stage.callbackUrl }));
     if (!config.socketLogs) {
       Validations.of(this.stage).acknowledge({
         id: 'AwsSolutions-APIG1',
         reason:
-          'access logs of WebSocket APIs need a role that is a setting of the whole account, without which nothing deploys: tidings:socketLogs turns them on where it is set',
+          'access logs of WebSocket APIs need a role in the settings of the account, and the deployment fails without it: tidings:socketLogs turns them on',
       });
     }
     Validations.of(this.api).acknowledge({
       id: 'AwsSolutions-APIG4',
       reason:
-        'a WebSocket API can authorize $connect only, and there the function itself verifies the token, by three ways that no authorizer has at once',
+        'a WebSocket API can authorize $connect only, and there the function verifies the token, which can come in three ways',
     });
   }
 
   #throttle(config: HubConfig): void {
     const { connect, publish, read } = ratesOf(config);
     const routes = this.api.node.findAll().filter((node) => node instanceof apigateway.WebSocketRoute);
-    // An end that nobody is told of leaves rows behind for hours: no end may wait for a token that a beginning took.
+    // A lost $disconnect leaves rows for hours. So it has the rate of reads, and does not share the bucket of $connect.
     throttle(this.stage, read, { $connect: connect, $default: publish }, routes);
   }
 
-  /** Lets a door post to the connections. */
-  grantPost(door: HubFunction): void {
-    this.#grantConnections(door, 'POST');
+  /** Allows a handler to post to connections. */
+  grantPost(handler: HubFunction): void {
+    this.#grantConnections(handler, 'POST');
   }
 
-  /** Lets a door end connections. */
-  grantEnd(door: HubFunction): void {
-    this.#grantConnections(door, 'DELETE');
+  /** Allows a handler to end connections. */
+  grantEnd(handler: HubFunction): void {
+    this.#grantConnections(handler, 'DELETE');
   }
 
-  #grantConnections(door: HubFunction, method: 'POST' | 'DELETE'): void {
+  #grantConnections(handler: HubFunction, method: 'POST' | 'DELETE'): void {
     const { api, stage } = this;
     const path = `${stage.stageName}/${method}/@connections/*`;
     const connections = Stack.of(this).formatArn({
@@ -102,16 +109,16 @@ export class Socket extends Construct {
       resource: api.apiId,
       resourceName: path,
     });
-    door.grant(['execute-api:ManageConnections'], connections, {});
+    handler.grant(['execute-api:ManageConnections'], connections, {});
     const { Ref } = Stack.of(this).resolve(api.apiId);
-    Validations.of(door).acknowledge({
+    Validations.of(handler).acknowledge({
       id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${Ref}>/${path}]`,
       reason: 'the ids of connections are not known before they connect',
     });
   }
 
-  /** Tells a door where to be woken: it connects as anyone does, with a token that it makes for itself. */
-  grantWake(door: HubFunction): void {
-    door.configure(wakeEnv.write({ SOCKET_URL: this.stage.url }));
+  /** Sets the URL of the wake socket. The process connects like any client, with a token that it mints itself. */
+  grantWake(handler: HubFunction): void {
+    handler.configure(wakeEnv.write({ SOCKET_URL: this.stage.url }));
   }
 }

@@ -1,6 +1,5 @@
 /**
- * What an EventSource reaches: a function that streams its answer, behind a function URL, since API Gateway's HTTP APIs
- * do not stream.
+ * The function of Server-Sent Events. It has a function URL, because HTTP APIs of API Gateway cannot stream answers.
  * @module
  */
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -9,30 +8,37 @@ import { streamEnv } from '../../lambda/env.ts';
 import type { HubFunction } from './hub-function.ts';
 import { type WakingProps, waitingFunction } from './waiting-function.ts';
 
-/** For the cold start and the last event. */
+/** Seconds for the cold start and the last event. */
 const MARGIN_SECONDS = 10;
 
+/** The common parts, and the protection of the URL. */
 export interface StreamProps extends WakingProps {
-  /** Who may call the URL: with a front door nobody but that. */
+  /** AWS_IAM with a front door, so that only CloudFront can call the URL; otherwise NONE. */
   readonly authType: lambda.FunctionUrlAuthType;
 }
 
+/** The stream function and its URL. */
 export class Stream extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/stream.ts. */
+  readonly handler: HubFunction;
+  /** The function URL, which streams. */
   readonly url: lambda.FunctionUrl;
 
   constructor(scope: Construct, id: string, props: StreamProps) {
     super(scope, id);
     const { streamSeconds, maxStreams } = props.config;
-    this.door = waitingFunction(this, {
+    this.handler = waitingFunction(this, {
       ...props,
-      door: 'stream',
+      handler: 'stream',
       timeoutSeconds: streamSeconds + MARGIN_SECONDS,
-      atATime: maxStreams,
+      reserved: maxStreams,
       environment: streamEnv.write({ STREAM_SECONDS: String(streamSeconds) }),
     });
-    props.log.grantRedeem(this.door);
+    props.log.grantRedeem(this.handler);
     const { authType } = props;
-    this.url = this.door.function.addFunctionUrl({ authType, invokeMode: lambda.InvokeMode.RESPONSE_STREAM });
+    this.url = this.handler.function.addFunctionUrl({
+      authType,
+      invokeMode: lambda.InvokeMode.RESPONSE_STREAM,
+    });
   }
 }

@@ -1,48 +1,54 @@
 /**
- * A function that waits for readers' sake: long polls and streams are made alike.
+ * A function that holds requests, for long polls or for streams.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { heldEnv } from '../../lambda/env.ts';
-import { admitOrigins } from '../gateways/origins.ts';
+import { allowOrigins } from '../gateways/origins.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 import type { Socket } from './socket.ts';
 
-/** What a door that waits is made with. */
+/** The common parts, and the API of the wake sockets. */
 export interface WakingProps extends FunctionProps {
+  /** The API that the wake socket connects to. */
   readonly socket: Socket;
 }
 
-/** A held read waits, and pays for the memory that it waits with. */
+/** Half of the others, because a held request pays for its memory while it waits. */
 const WAITING_MEMORY_MB = 256;
 
+/** What differs between long polls and streams. */
 export interface WaitingFunctionProps extends WakingProps {
-  readonly door: string;
+  /** The file under lambda/ that is this function, without its suffix. */
+  readonly handler: string;
+  /** Seconds that the function may run. */
   readonly timeoutSeconds: number;
-  /** Concurrency to reserve for readers, so that they leave room for publishers and pollers. 0 reserves nothing. */
-  readonly atATime: number;
+  /** Concurrency to reserve for readers, so that they leave some for publishers and pollers. 0 reserves nothing. */
+  readonly reserved: number;
+  /** Environment variables of this kind of function. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** Adds a function that holds requests. */
 export function waitingFunction(scope: Construct, props: WaitingFunctionProps): HubFunction {
   const { config, log, tokenKeys, subscribers, socket } = props;
-  const door = new HubFunction(scope, 'Door', {
-    handler: props.door,
+  const handler = new HubFunction(scope, 'Door', {
+    handler: props.handler,
     logRetention: config.logRetentionDays,
     timeout: Duration.seconds(props.timeoutSeconds),
     memoryMb: WAITING_MEMORY_MB,
-    ...(props.atATime > 0 ? { reservedConcurrency: props.atATime } : {}),
+    ...(props.reserved > 0 ? { reservedConcurrency: props.reserved } : {}),
   });
-  log.grantRead(door);
-  tokenKeys.grantVerify(door);
-  admitOrigins(door, config);
-  subscribers.grantWait(door);
-  socket.grantWake(door);
+  log.grantRead(handler);
+  tokenKeys.grantVerify(handler);
+  allowOrigins(handler, config);
+  subscribers.grantWait(handler);
+  socket.grantWake(handler);
   // If one caller may use the whole reservation, callers need not be counted. Without a reservation this quota bounds each caller.
-  const isAll = props.atATime > 0 && config.heldPerCaller >= props.atATime;
+  const isAll = props.reserved > 0 && config.heldPerCaller >= props.reserved;
   const perCaller = isAll ? 0 : config.heldPerCaller;
-  door.configure({ ...props.environment, ...heldEnv.write({ HELD_PER_CALLER: String(perCaller) }) });
-  return door;
+  handler.configure({ ...props.environment, ...heldEnv.write({ HELD_PER_CALLER: String(perCaller) }) });
+  return handler;
 }

@@ -1,25 +1,30 @@
 /**
- * What manages webhooks: the function behind /webhooks. It may change endpoints and leave errands; it dials nobody.
+ * The function behind /webhooks. It may change endpoints and add delivery tasks. It calls no endpoint.
  * @module
  */
 import { Construct } from 'constructs';
 import { outboundEnv } from '../../lambda/env.ts';
-import { admitOrigins } from '../gateways/origins.ts';
+import { allowOrigins } from '../gateways/origins.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
 
+/** The webhooks function. */
 export class Webhooks extends Construct {
-  readonly door: HubFunction;
+  /** The function that runs lambda/webhooks.ts. */
+  readonly handler: HubFunction;
 
   constructor(scope: Construct, id: string, props: FunctionProps) {
     super(scope, id);
     const { config, log, tokenKeys, endpoints, webhookQueues } = props;
-    this.door = new HubFunction(this, 'Door', { handler: 'webhooks', logRetention: config.logRetentionDays });
-    log.grantFind(this.door);
-    tokenKeys.grantVerify(this.door);
-    admitOrigins(this.door, config);
-    endpoints.grantManage(this.door);
-    webhookQueues.grantWake(this.door);
-    this.door.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
+    this.handler = new HubFunction(this, 'Door', {
+      handler: 'webhooks',
+      logRetention: config.logRetentionDays,
+    });
+    log.grantReadOnly(this.handler);
+    tokenKeys.grantVerify(this.handler);
+    allowOrigins(this.handler, config);
+    endpoints.grantManage(this.handler);
+    webhookQueues.grantWake(this.handler);
+    this.handler.configure(outboundEnv.write({ INSECURE_WEBHOOKS: String(config.allowInsecureWebhooks) }));
   }
 }

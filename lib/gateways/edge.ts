@@ -14,36 +14,37 @@ import { TICKET } from '../../protocol/url.ts';
 import type { HubConfig } from '../config/config.ts';
 import { SOCKET_PATH } from '../functions/socket.ts';
 
+/** The origins, and the pages that may call. */
 export interface EdgeProps {
-  /** Answers everything that is not streamed; its default stage is the one behind the door. */
+  /** Answers everything that is not streamed, by its default stage. */
   readonly api: apigateway.HttpApi;
-  /** Streams. Its auth type must be AWS_IAM: then it answers to the distribution and to nobody else. */
+  /** Streams. Its auth type must be AWS_IAM, so that only the distribution can call it. */
   readonly streamUrl: lambda.FunctionUrl;
+  /** Takes WebSocket connections. */
   readonly socket: apigateway.WebSocketApi;
-  /** The pages that may call; answers depend on the page where they are listed. */
+  /** The origins whose pages may call. If they are listed, answers depend on the Origin header. */
   readonly origins: HubConfig['origins'];
 }
 
 /**
- * One, where three is the default: CloudFront repeats a GET whose origin stays silent, and a held GET would be held
- * twice.
+ * The default is three. CloudFront repeats a GET if the origin is silent, and a held GET would then be held twice.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
  */
 const CONNECTION_ATTEMPTS = 1;
 
 /**
- * Longest silence of an origin, before its answer and between two packets of it. A held read is silent for 25 s and the
- * HTTP API cuts at 30 s; a stream says something each 15 s. Quota: 120 s.
+ * Longest silence of an origin, before its answer and between two packets. A held read is silent for 25 s, the HTTP API ends
+ * requests after 30 s, and a stream sends something every 15 s. Quota: 120 s.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html
  */
 const READ_TIMEOUT = Duration.seconds(35);
 
-/** As long as the doors let anything be kept (PROTOCOL.md §5). It bounds how long a deleted channel can be read here. */
+/** The longest that handlers let anything be cached (PROTOCOL.md §5). So a deleted channel can be read here for a minute at most. */
 const MAX_TTL = Duration.seconds(60);
 
 /**
- * All statuses that can be set. CloudFront keeps an error for 10 s, and most of them even against `no-store`: a moment
- * without room would last ten seconds, and one caller's bad request would answer the next.
+ * All statuses that can be set. By default CloudFront caches an error for 10 s, most of them even with `no-store`: a short
+ * throttle would last ten seconds, and one caller would get the answer to another caller's bad request.
  * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
  */
 const ERRORS = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
@@ -57,7 +58,9 @@ const KEY_HEADERS = ['Accept', 'Last-Event-ID', 'Prefer', 'x-tidings-alone', EDG
 
 const ROUTE = fileURLToPath(new URL('edge-function/route.js', import.meta.url));
 
+/** The distribution, its function and its policies. */
 export class Edge extends Construct {
+  /** The CloudFront distribution. */
   readonly distribution: cloudfront.Distribution;
   /** Without a trailing slash. */
   readonly url: string;
@@ -65,7 +68,7 @@ export class Edge extends Construct {
   constructor(scope: Construct, id: string, { api, streamUrl, socket, origins }: EdgeProps) {
     super(scope, id);
     const timing = { connectionAttempts: CONNECTION_ATTEMPTS, readTimeout: READ_TIMEOUT };
-    // The ids are those that the function selects by.
+    // The function selects origins by these ids.
     const toApi = new HttpOrigin(Fn.select(2, Fn.split('/', api.apiEndpoint)), {
       originId: 'api',
       protocolPolicy: cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
@@ -86,7 +89,7 @@ export class Edge extends Construct {
       comment: 'Tidings: the front door',
       defaultBehavior: { ...behavior, origin: toApi, cachePolicy: this.#cachePolicy(origins !== '*') },
       additionalBehaviors: {
-        // CloudFront hands the upgrade on by itself; the path is the name of the stage.
+        // CloudFront forwards the upgrade by itself. The path is the name of the stage.
         [`/${SOCKET_PATH}`]: {
           origin: toSocket,
           cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
@@ -102,7 +105,7 @@ export class Edge extends Construct {
     this.#acknowledge();
   }
 
-  /** What both behaviors share: the function picks the origin after the behavior was picked, so any may stream. */
+  /** Returns what both behaviors share. The function can select the streaming origin in each of them. */
   #behavior(origins: HubConfig['origins']): Omit<cloudfront.BehaviorOptions, 'origin'> {
     const route = new cloudfront.Function(this, 'Route', {
       comment: 'Tidings: picks the origin of a request',
@@ -111,7 +114,7 @@ export class Edge extends Construct {
     });
     return {
       allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL,
-      // Compressing would gather events until there are enough of them.
+      // Compression would hold events back until there are enough bytes.
       compress: false,
       functionAssociations: [{ function: route, eventType: cloudfront.FunctionEventType.VIEWER_REQUEST }],
       originRequestPolicy: this.#originRequestPolicy(),
@@ -121,15 +124,15 @@ export class Edge extends Construct {
   }
 
   /**
-   * The doors say themselves what pages may read (docs/adr/0003), and with one header of theirs CloudFront adds none. Without this
-   * a page could not tell a refusal that API Gateway or Lambda gives before any door (429, 413, 431) from a lost network.
+   * Handlers set the CORS headers themselves (docs/adr/0003), and CloudFront then adds none. API Gateway and Lambda refuse some
+   * requests before a handler runs (429, 413, 431). Without this policy a page could not tell such a refusal from a network error.
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/understanding-response-headers-policies.html
    */
   #refusalPolicy(origins: HubConfig['origins']): cloudfront.ResponseHeadersPolicy {
     const { stackName, region } = Stack.of(this);
     return new cloudfront.ResponseHeadersPolicy(this, 'RefusalPolicy', {
       comment: 'Tidings: lets pages read what the gateway refuses',
-      // The account's, and the CDK's own would be the same in every region.
+      // Such names are unique in the account, and the CDK's default would be the same in every Region.
       responseHeadersPolicyName: `${stackName}-${region}`,
       corsBehavior: {
         accessControlAllowCredentials: false,
@@ -144,8 +147,8 @@ export class Edge extends Construct {
 
   /**
    * Both origins route by their own host name, so CloudFront must not forward the viewer's Host. It must not forward the viewer's
-   * Authorization to an origin that it signs requests for: in public reports the signature is then missing or wrong, and
-   * Lambda answers 403. The edge function moves that header; this policy makes sure of it. No answer depends on a
+   * Authorization to an origin for which it signs requests: in public reports the signature is then missing or wrong, and
+   * Lambda answers 403. The edge function moves that header, and this policy excludes it. No answer depends on a
    * cookie, and CloudFront does not revalidate if it forwards cookies:
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#RequestCustomConditionalGETs
    */
@@ -160,7 +163,7 @@ export class Edge extends Construct {
     });
   }
 
-  /** Named by stack and region: such names are the account's, and the CDK's own would be the same in every region. */
+  /** Returns the access to the streaming URL. Its name is unique in the account, and the CDK's default would be the same in every Region. */
   #access(): cloudfront.FunctionUrlOriginAccessControl {
     const { stackName, region } = Stack.of(this);
     return new cloudfront.FunctionUrlOriginAccessControl(this, 'Access', {
@@ -169,7 +172,7 @@ export class Edge extends Construct {
     });
   }
 
-  /** Keeps only what the doors allow to be kept. */
+  /** Returns the policy that caches only as the origin says. */
   #cachePolicy(variesByOrigin: boolean): cloudfront.CachePolicy {
     const headers = variesByOrigin ? [...KEY_HEADERS, 'Origin'] : KEY_HEADERS;
     return new cloudfront.CachePolicy(this, 'CachePolicy', {
@@ -177,7 +180,7 @@ export class Edge extends Construct {
       minTtl: Duration.seconds(0),
       defaultTtl: Duration.seconds(0),
       maxTtl: MAX_TTL,
-      // A ticket is as secret as a token, and no answer depends on it that could be shared.
+      // A ticket is as secret as a token, and no answer that depends on it is shared.
       queryStringBehavior: cloudfront.CacheQueryStringBehavior.denyList(TICKET),
       headerBehavior: cloudfront.CacheHeaderBehavior.allowList(...headers),
       cookieBehavior: cloudfront.CacheCookieBehavior.none(),
@@ -186,10 +189,10 @@ export class Edge extends Construct {
 
   #acknowledge(): void {
     const findings = {
-      CFR1: 'who may use a hub is decided by tokens and not by country',
-      CFR2: 'a web ACL costs a fee each month and per request: the operator who wants one attaches it to this distribution',
-      CFR3: 'the API and the functions log every request, and a log of CloudFront would hold query strings, in which tickets travel',
-      CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net admits no newer minimum',
+      CFR1: 'tokens decide who may use a hub, and not the country',
+      CFR2: 'a web ACL costs a fee each month and per request: an operator can attach one to this distribution',
+      CFR3: 'the API and the functions log every request, and a log of CloudFront would hold query strings, which contain tickets',
+      CFR4: 'the distribution has no domain of its own, and the certificate of cloudfront.net allows no newer minimum',
     };
     for (const [rule, reason] of Object.entries(findings)) {
       Validations.of(this.distribution).acknowledge({ id: `AwsSolutions-${rule}`, reason });

@@ -1,5 +1,5 @@
 /**
- * The HTTP API: which request goes to which door.
+ * The HTTP API: the routes, and the function of each.
  * @module
  */
 import { Stack, Validations } from 'aws-cdk-lib';
@@ -12,24 +12,30 @@ import type { HubFunction } from '../functions/hub-function.ts';
 import { accessLogs } from './access-logs.ts';
 import { ratesOf, throttle } from './throttle.ts';
 
+/** The functions behind the API. */
 export interface HttpApiProps {
+  /** Rates, and the retention of access logs. */
   readonly config: HubConfig;
+  /** Answers everything that no other function answers. */
   readonly publish: HubFunction;
+  /** Answers GET and HEAD of channels. */
   readonly read: HubFunction;
+  /** Holds long polls. */
   readonly hold: HubFunction;
+  /** Answers /webhooks. */
   readonly webhooks: HubFunction;
 }
 
 /** The second is the path that the Durable Streams clients and conformance suite use. */
 const CHANNEL_PATHS = ['/channels/{channel+}', '/v1/stream/{channel+}'];
 
-/** Of its own, so that a flood of nonsense, which takes the default route, keeps nobody from a ticket. */
+/** A route of its own, so that a flood of requests to unknown paths, which use the default route, does not block tickets. */
 const TICKETS_PATH = '/tickets';
 
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
 const ACCESS_LOG = {
-  // What the lines of the function are under: `function_request_id`.
+  // The same id as `function_request_id` in the log of the function.
   functionRequestId: '$context.awsEndpointRequestId',
   method: '$context.httpMethod',
   path: '$context.path',
@@ -44,8 +50,11 @@ const ACCESS_LOG = {
  */
 const BEHIND_EDGE = { client: '$context.identity.userAgent' };
 
+/** The API and its default stage. */
 export class HttpApi extends Construct {
+  /** The HTTP API. */
   readonly api: apigateway.HttpApi;
+  /** The URL of its default stage, with a slash at the end. */
   readonly url: string;
 
   constructor(scope: Construct, id: string, props: HttpApiProps) {
@@ -74,9 +83,9 @@ export class HttpApi extends Construct {
     const routes = [
       ...CHANNEL_PATHS.flatMap((path) => [
         ...api.addRoutes({ path, methods: [GET, HEAD], integration: toRead }),
-        // An HTTP API cannot route by query: the front door, or else a redirect, tells held reads by their path.
+        // An HTTP API cannot route by query, so the front door, or else a redirect, gives held reads a path of their own.
         ...api.addRoutes({ path: `/hold${path}`, methods: [ANY], integration: toHold }),
-        // ANY, so that unknown methods and preflights are answered by a door, in JSON, and not by the gateway.
+        // ANY, so that a handler answers unknown methods and preflights, in JSON, and not API Gateway.
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
       ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
@@ -95,12 +104,12 @@ export class HttpApi extends Construct {
       [`ANY ${path}`, rates.publish],
     ]);
     throttle(stage, rates.rare, Object.fromEntries(byRoute), routes);
-    sayWhenToComeBack(routes);
+    addRetryAfter(routes);
     for (const route of routes) {
       Validations.of(route).acknowledge({
         id: 'AwsSolutions-APIG4',
         reason:
-          'the door verifies the token itself, since an authorizer could neither let configured anonymous capabilities through nor authorize by channel name and operation',
+          'the handler verifies the token itself, because an authorizer can neither allow configured anonymous requests nor authorize by channel and operation',
       });
     }
   }
@@ -111,7 +120,7 @@ export class HttpApi extends Construct {
  * in a 503 of the hub. AWS documents it only for answers of functions, so nothing relies on it.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html
  */
-function sayWhenToComeBack(routes: readonly Construct[]): void {
+function addRetryAfter(routes: readonly Construct[]): void {
   const retryAfter = { Destination: 'overwrite:header.Retry-After', Source: String(RETRY_AFTER_SECONDS) };
   for (const node of routes.flatMap((route) => route.node.findAll())) {
     if (!(node instanceof apigateway.CfnIntegration)) continue;

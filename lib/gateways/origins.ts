@@ -1,11 +1,12 @@
 /**
- * Tells the doors which pages may talk to them.
+ * The origins whose pages may use the hub, as environment of the handlers. lambda/access/origins.ts reads it.
  * @module
  */
 import { originsEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 
-export function admitOrigins(door: HubFunction, { origins }: HubConfig): void {
-  door.configure(originsEnv.write({ ORIGINS: origins === '*' ? origins : origins.join(',') }));
+/** Sets the origins that a handler allows. */
+export function allowOrigins(handler: HubFunction, { origins }: HubConfig): void {
+  handler.configure(originsEnv.write({ ORIGINS: origins === '*' ? origins : origins.join(',') }));
 }

@@ -1,6 +1,6 @@
 /**
- * What the gateways refuse before a function runs, and before anything is paid for it: each route has a bucket of its own,
- * that fills at its rate and holds a second of it, 1,250 at the most. API Gateway calls that a target, not a ceiling.
+ * The limits of API Gateway, which refuses requests before a function runs and costs anything. Each route has a token bucket. It
+ * fills at the rate of the route and holds one second of it, at most 1,250. API Gateway calls this a target, not a ceiling.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html
  * @module
  */
@@ -8,24 +8,26 @@ import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Construct } from 'constructs';
 import type { HubConfig } from '../config/config.ts';
 
-/** Requests a second, by what a route is for. */
+/** Requests a second, by the purpose of a route. */
 export interface Rates {
+  /** Routes that read. */
   readonly read: number;
+  /** Routes that publish. */
   readonly publish: number;
-  /** Openings of sockets. An account takes 500 a second, for all of its APIs together. */
+  /** Openings of sockets. The quota of an account is 500 a second for all of its APIs together. */
   readonly connect: number;
-  /** What people and servers do now and then: webhooks, tickets, and paths that do not exist. */
+  /** Routes that are used rarely: webhooks, tickets, and paths that do not exist. */
   readonly rare: number;
 }
 
 /**
- * Everyone comes again when the gateway ends connections that began together: ten thousand are back within the minute.
- * More could open sockets faster than the quota of the account (500 a second) lets honest ones in elsewhere.
+ * A quarter. Connections that began together end together, and reconnect together: ten thousand do so within a minute. A higher
+ * rate could use up the quota of the account (500 a second), so that clients of other APIs cannot connect.
  */
-const CONNECTS_IN = 4;
+const CONNECT_DIVISOR = 4;
 
-/** A listing of endpoints reads them all, and a ticket is followed by a connection: neither is anyone's daily bread. */
-const RARE_IN = 20;
+/** A twentieth. A list of endpoints reads all of them, and a ticket is needed once for a connection. */
+const RARE_DIVISOR = 20;
 
 /**
  * The largest burst. The bucket of an account, for all of its APIs, holds 5,000, and in 13 Regions 1,250 (with a rate of 2,500 a
@@ -36,18 +38,20 @@ const MAX_BURST = 1_250;
 
 const bucketOf = (rate: number) => ({ rate, burst: Math.min(rate, MAX_BURST) });
 
+/** Returns the rates of all kinds of routes from the two that are configured. */
 export function ratesOf({ requestsPerSecond, publishesPerSecond }: HubConfig): Rates {
   return {
     read: requestsPerSecond,
     publish: publishesPerSecond,
-    connect: Math.ceil(requestsPerSecond / CONNECTS_IN),
-    rare: Math.ceil(requestsPerSecond / RARE_IN),
+    connect: Math.ceil(requestsPerSecond / CONNECT_DIVISOR),
+    rare: Math.ceil(requestsPerSecond / RARE_DIVISOR),
   };
 }
 
 /**
- * Throttles the routes of a stage, and every route that is not named at `others`.
- * @param routes the constructs of the routes: a stage cannot speak of a route that is not there yet
+ * Sets the limits of the routes of a stage.
+ * @param others requests a second of every route that `byRoute` does not name
+ * @param routes the constructs of the routes: CloudFormation must create them before the stage that names them
  */
 export function throttle(
   stage: apigateway.HttpStage | apigateway.WebSocketStage,
@@ -56,10 +60,10 @@ export function throttle(
   routes: readonly Construct[],
 ): void {
   const resource = stage.node.defaultChild;
-  if (!(resource instanceof apigateway.CfnStage)) throw new Error(`${stage.node.path} is no stage`);
+  if (!(resource instanceof apigateway.CfnStage)) throw new Error(`${stage.node.path} is not a stage`);
   const { rate, burst } = bucketOf(others);
   resource.defaultRouteSettings = { throttlingRateLimit: rate, throttlingBurstLimit: burst };
-  // As API Gateway spells it: CloudFormation hands this one on as it is.
+  // Capital letters, because CloudFormation passes this property to API Gateway unchanged.
   resource.routeSettings = Object.fromEntries(
     Object.entries(byRoute).map(([key, requested]) => {
       const { rate, burst } = bucketOf(requested);

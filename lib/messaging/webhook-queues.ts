@@ -1,5 +1,5 @@
 /**
- * The queues of webhooks: one to dispatch, that channels have grown; one to deliver, that endpoints are to be served.
+ * The queues of webhooks. `dispatch` has hints: a channel has grown. `deliver` has wakes: an endpoint has tasks that are due.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -10,76 +10,79 @@ import type { HubFunction } from '../functions/hub-function.ts';
 import type { Hints } from './hints.ts';
 import { WorkQueue } from './work-queue.ts';
 
-/** Room for a page of the log with an errand for each endpoint (10 s, LAST_PAGE_MS in lambda/dispatch.ts), and to begin some. */
+/** Time for the last page of the log (10 s, lambda/dispatch.ts), and for others before it. */
 export const DISPATCH_TIMEOUT = Duration.seconds(20);
 
-/** Room for a turn (25 s, LEASE_MS in lambda/webhook/delivery/serve-endpoint.ts), and as much to begin others in. */
+/** Time for one lease of an endpoint (25 s, lambda/webhook/delivery/serve-endpoint.ts), and as much to begin others in. */
 export const DELIVER_TIMEOUT = Duration.seconds(60);
 
-/** The most that there is: what waits here is a message that somebody was promised. */
-const KEPT = Duration.days(14);
+/** The maximum of SQS, because a dropped message here is a delivery that is lost. */
+const RETENTION = Duration.days(14);
 
-/** A hint that fails so often, over some twenty minutes, fails for a reason. */
+/** About twenty minutes. A hint that fails for so long fails for a reason that does not pass. */
 const MAX_DISPATCHES = 10;
 
 /**
- * Wakes are put off and come again, so they are received often with nothing wrong: they are replaced at half of this
+ * Wakes are postponed and received again, so many receives are normal. They are replaced at half of this number
  * (OLD_AFTER_RECEIVES in lambda/aws/queues/wake-handler.ts).
  */
 const MAX_WAKES = 100;
 
+/** Both queues. The first one is subscribed to the topic of hints. */
 export class WebhookQueues extends Construct {
+  /** Has hints, for the dispatch function. */
   readonly dispatch: WorkQueue;
+  /** Has wakes of endpoints, for the deliver function. */
   readonly deliver: WorkQueue;
 
   constructor(scope: Construct, id: string, { topic }: Hints) {
     super(scope, id);
     this.dispatch = new WorkQueue(this, 'Dispatch', {
       timeout: DISPATCH_TIMEOUT,
-      kept: KEPT,
+      retention: RETENTION,
       maxReceives: MAX_DISPATCHES,
-      means: 'Messages could not be handed to webhook endpoints.',
+      means: 'Messages could not be dispatched to webhook endpoints.',
       heading: 'Messages in WebhookQueues/Dispatch/DeadLetters',
     });
     topic.addSubscription(new SqsSubscription(this.dispatch.queue, { rawMessageDelivery: true }));
     this.deliver = new WorkQueue(this, 'Deliver', {
       timeout: DELIVER_TIMEOUT,
-      kept: KEPT,
+      retention: RETENTION,
       maxReceives: MAX_WAKES,
       means: 'Deliveries to webhook endpoints have failed for good.',
       heading: 'Messages in WebhookQueues/Deliver/DeadLetters',
     });
   }
 
-  /** Lets a door have an endpoint served. */
-  grantWake(door: HubFunction): void {
+  /** Allows a handler to send wakes for endpoints. */
+  grantWake(handler: HubFunction): void {
     const { queue } = this.deliver;
-    door.grant(
+    handler.grant(
       ['sqs:SendMessage'],
       queue.queueArn,
       endpointWakeEnv.write({ DELIVERIES_QUEUE_URL: queue.queueUrl }),
     );
   }
 
-  /** Lets a door leave work for dispatch. */
-  grantDispatch(door: HubFunction): void {
+  /** Allows a handler to send hints to dispatch. */
+  grantDispatch(handler: HubFunction): void {
     const { queue } = this.dispatch;
-    door.grant(
+    handler.grant(
       ['sqs:SendMessage'],
       queue.queueArn,
       dispatchEnv.write({ DISPATCH_QUEUE_URL: queue.queueUrl }),
     );
   }
 
-  /** Lets a door put wakes off, and set deliveries aside that failed. @param ownHosts of the hub, which it never dials */
-  grantPutOff(door: HubFunction, ownHosts: readonly string[]): void {
+  /** Allows a handler to postpone wakes, and to send dead letters. @param ownHosts hosts of the hub, which are never called */
+  grantPostpone(handler: HubFunction, ownHosts: readonly string[]): void {
     const { queue, deadLetters } = this.deliver;
-    door.grant(
+    handler.grant(
       ['sqs:ChangeMessageVisibility'],
       queue.queueArn,
       endpointWakeEnv.write({ DELIVERIES_QUEUE_URL: queue.queueUrl }),
     );
-    door.grant(
+    handler.grant(
       ['sqs:SendMessage'],
       deadLetters.queueArn,
       deliverEnv.write({ DEAD_LETTERS_URL: deadLetters.queueUrl, OWN_HOSTS: ownHosts.join(',') }),

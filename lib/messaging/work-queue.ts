@@ -1,5 +1,5 @@
 /**
- * What Lambda takes from a queue, and what a queue of the hub is: encrypted in transit, and with an end for what fails.
+ * A queue that a function works off: encrypted, with a queue of dead letters and an alarm for it.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -9,50 +9,53 @@ import { Construct } from 'constructs';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { runbookAlarm } from '../watch/alarm.ts';
 
+/** What differs between the queues. */
 export interface WorkQueueProps {
-  /** Of the function that takes from the queue. */
+  /** The timeout of the function that works the queue off. */
   readonly timeout: Duration;
-  /** How long a message waits to be taken, before it is dropped. */
-  readonly kept: Duration;
-  /** Deliveries before a message is set aside: at least five as AWS advises, since throttling alone can use up some. */
+  /** How long a message waits before it is dropped. */
+  readonly retention: Duration;
+  /** Receives before a message becomes a dead letter. AWS advises at least five, because throttling uses some up. */
   readonly maxReceives: number;
-  /** What it means that something was set aside, in a sentence for the alarm. */
+  /** The meaning of a dead letter, in a sentence for the alarm. */
   readonly means: string;
-  /** The heading of docs/runbook.md that says what to do then. */
+  /** The heading of docs/runbook.md that says what to do. */
   readonly heading: string;
 }
 
 /**
- * A batch that waits for room must not be delivered twice: six times the timeout of the function, as AWS advises.
+ * A batch that waits for a free function must not be received twice. AWS advises six times the timeout of the function.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
  */
 const VISIBILITY_TIMEOUTS = 6;
 
-/** Long enough for somebody to come back from a long weekend and look. */
-const DEAD_LETTERS_KEPT = Duration.days(14);
+/** The maximum, so that an operator can look after a long weekend. */
+const DEAD_LETTER_RETENTION = Duration.days(14);
 
-/** Messages that one invocation takes: the most without waiting for more. */
+/** Messages for one invocation. 10 is the maximum without a batching window, in which messages would wait. */
 const BATCH_SIZE = 10;
 
-/** Nothing in plain text, neither on its way nor at rest; the key is SQS's own, which costs nothing. */
+/** Encrypted in transit and at rest. The key of SQS costs nothing. */
 const SAFE = { enforceSSL: true, encryption: sqs.QueueEncryption.SQS_MANAGED };
 
-/** A queue, its dead letters, and the alarm that rings when there are any. */
+/** A queue, its dead letters, and the alarm for them. */
 export class WorkQueue extends Construct {
+  /** The queue itself. */
   readonly queue: sqs.Queue;
+  /** Messages that failed too often, for 14 days. */
   readonly deadLetters: sqs.Queue;
 
   constructor(scope: Construct, id: string, props: WorkQueueProps) {
     super(scope, id);
-    const { timeout, kept, maxReceives, means, heading } = props;
+    const { timeout, retention, maxReceives, means, heading } = props;
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
       ...SAFE,
-      retentionPeriod: DEAD_LETTERS_KEPT,
+      retentionPeriod: DEAD_LETTER_RETENTION,
     });
     this.queue = new sqs.Queue(this, 'Queue', {
       ...SAFE,
       visibilityTimeout: Duration.seconds(VISIBILITY_TIMEOUTS * timeout.toSeconds()),
-      retentionPeriod: kept,
+      retentionPeriod: retention,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },
     });
     runbookAlarm(this, 'HasDeadLetters', {
@@ -67,22 +70,22 @@ export class WorkQueue extends Construct {
     });
   }
 
-  /** Has a door take what is in the queue, in so many batches at a time. */
-  feed(door: HubFunction, maxConcurrency: number): void {
-    // Not SqsEventSource: that grants more than Lambda needs.
-    door.grant(
+  /** Lets a handler work the queue off, in at most so many batches at a time. */
+  feed(handler: HubFunction, maxConcurrency: number): void {
+    // SqsEventSource grants more than Lambda needs.
+    handler.grant(
       ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
       this.queue.queueArn,
       {},
     );
     const source = new lambda.EventSourceMapping(this, 'Source', {
-      target: door.function,
+      target: handler.function,
       eventSourceArn: this.queue.queueArn,
       batchSize: BATCH_SIZE,
       reportBatchItemFailures: true,
       maxConcurrency,
     });
-    // The mapping is refused by AWS while the role may not read the queue yet.
-    source.node.addDependency(door.role);
+    // Lambda refuses the mapping while the role may not read the queue yet.
+    source.node.addDependency(handler.role);
   }
 }

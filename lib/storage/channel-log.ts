@@ -1,5 +1,5 @@
 /**
- * The log: who reads or writes it gets exactly the actions for that, and the environment to find it.
+ * The tables of the log. Each handler gets exactly the actions that it needs, and the names of the tables.
  * @module
  */
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
@@ -7,11 +7,15 @@ import { Construct } from 'constructs';
 import { logEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
-import { grantTable, lastingTable } from './table.ts';
+import { durableTable, grantTable } from './table.ts';
 
+/** The channels, their entries, and the Idempotency-Keys and tickets that were used. */
 export class ChannelLog extends Construct {
+  /** An item for each channel: its stream, and its first unclaimed slot. */
   readonly channels: dynamodb.TableV2;
+  /** The messages of each publish, or a tombstone, by slot. */
   readonly entries: dynamodb.TableV2;
+  /** Idempotency-Keys and used tickets. */
   readonly keys: dynamodb.TableV2;
   readonly #environment: Record<string, string>;
 
@@ -19,10 +23,10 @@ export class ChannelLog extends Construct {
     super(scope, id);
     const { STRING, NUMBER } = dynamodb.AttributeType;
     const keyed = (name: string) => ({ partitionKey: { name, type: STRING } });
-    this.channels = lastingTable(this, 'Channels', keyed('channel'), config);
+    this.channels = durableTable(this, 'Channels', keyed('channel'), config);
     const slots = { ...keyed('streamId'), sortKey: { name: 'slot', type: NUMBER } };
-    this.entries = lastingTable(this, 'Entries', slots, config);
-    this.keys = lastingTable(this, 'Keys', keyed('key'), config);
+    this.entries = durableTable(this, 'Entries', slots, config);
+    this.keys = durableTable(this, 'Keys', keyed('key'), config);
     this.#environment = logEnv.write({
       CHANNELS_TABLE: this.channels.tableName,
       ENTRIES_TABLE: this.entries.tableName,
@@ -33,52 +37,52 @@ export class ChannelLog extends Construct {
   }
 
   /**
-   * Append, create and delete. On entries, GetItem is for telling one's own retried write from a tombstone, and Query for
-   * telling a slot that a crash left empty from one that has left with age.
+   * Allows append, create and delete. On entries, GetItem tells the handler's own retried write from a tombstone, and Query tells
+   * an empty slot after a crash from an expired one.
    */
-  grantWrite(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
-    this.#grant(door, this.entries, 'PutItem', 'GetItem', 'Query');
-    this.#grant(door, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
+  grantWrite(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem', 'DeleteItem');
+    this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
+    this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
-  /** Append: what publishes on a socket needs, and enough to read by as well. */
-  grantAppend(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
-    this.#grant(door, this.entries, 'PutItem', 'GetItem', 'Query');
-    this.#grant(door, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
+  /** Allows append, for messages that come by a socket. It also suffices to read. */
+  grantAppend(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem', 'PutItem', 'UpdateItem');
+    this.#grant(handler, this.entries, 'PutItem', 'GetItem', 'Query');
+    this.#grant(handler, this.keys, 'GetItem', 'PutItem', 'UpdateItem');
   }
 
-  /** Read, and seal the gaps that are met; the idle time of channels is none of a follower's business. */
-  grantFollow(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem');
-    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  /** Allows a handler to read, and to seal gaps. The push does not restart the idle time of channels. */
+  grantFollow(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem');
+    this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
-  /** Read, seal the gaps that are met (PutItem, GetItem), and restart the idle time of channels (UpdateItem). */
-  grantRead(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem', 'UpdateItem');
-    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  /** Allows a handler to read, to seal gaps (PutItem, GetItem), and to restart the idle time of channels (UpdateItem). */
+  grantRead(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem', 'UpdateItem');
+    this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
-  /** Remember tickets that were used. */
-  grantRedeem(door: HubFunction): void {
-    this.#grant(door, this.keys, 'PutItem');
+  /** Allows a handler to remember used tickets. */
+  grantRedeem(handler: HubFunction): void {
+    this.#grant(handler, this.keys, 'PutItem');
   }
 
-  /** Read what is in the log, and leave its gaps to others. */
-  grantFind(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem');
-    this.#grant(door, this.entries, 'Query');
+  /** Allows a handler to read, without sealing gaps. */
+  grantReadOnly(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem');
+    this.#grant(handler, this.entries, 'Query');
   }
 
-  /** Follow, and publish what is the hub's own to say: without Idempotency-Key, on a channel that is there or appears. */
-  grantTell(door: HubFunction): void {
-    this.#grant(door, this.channels, 'GetItem', 'UpdateItem');
-    this.#grant(door, this.entries, 'Query', 'PutItem', 'GetItem');
+  /** Allows a handler to read, to seal gaps, and to publish the hub's own notices: without Idempotency-Key, on any channel. */
+  grantNotices(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'GetItem', 'UpdateItem');
+    this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
-  #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
-    grantTable(door, table, actions, this.#environment);
+  #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
+    grantTable(handler, table, actions, this.#environment);
   }
 }

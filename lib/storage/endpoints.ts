@@ -1,6 +1,6 @@
 /**
- * The tables of webhooks, and the key that seals the secrets of endpoints: who needs them gets exactly the actions for
- * that, and the environment to find them.
+ * The tables of webhooks, and the key that seals the secrets of endpoints. Each handler gets exactly the actions that it needs,
+ * and the names of the tables.
  * @module
  */
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
@@ -10,57 +10,61 @@ import { deliveriesEnv, endpointsEnv, sealingEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { rotatedKey } from './rotated-key.ts';
-import { grantTable, lastingTable, textKey } from './table.ts';
+import { durableTable, grantTable, textKey } from './table.ts';
 
+/** The endpoints, their deliveries, and the sealing key. */
 export class Endpoints extends Construct {
+  /** The endpoints, and which of them subscribe to a pattern. */
   readonly endpoints: dynamodb.TableV2;
+  /** Tasks by due time, deliveries with their attempts, and the lease of each endpoint. */
   readonly deliveries: dynamodb.TableV2;
+  /** Seals the secrets of endpoints: `current` and `previous`. */
   readonly key: secretsmanager.Secret;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
-    this.endpoints = lastingTable(this, 'Endpoints', textKey('kind', 'id'), config);
-    this.deliveries = lastingTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
+    this.endpoints = durableTable(this, 'Endpoints', textKey('kind', 'id'), config);
+    this.deliveries = durableTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
     this.key = rotatedKey(this, 'WebhookKey', config, {
       description: `seals the secrets of webhook endpoints of tidings:${config.stage}`,
       unscheduled:
-        'what was sealed stays sealed with the key of its day: a new one takes over as the operator moves the current key to previous (docs/runbook.md)',
+        'sealed secrets need the key that sealed them: the operator moves the current key to previous, and sets a new one (docs/runbook.md)',
     });
   }
 
-  /** Lets a door create and change endpoints, read what was delivered, and leave errands. */
-  grantManage(door: HubFunction): void {
-    this.#grantEndpoints(door, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
-    this.#grantDeliveries(door, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
-    this.#grantKey(door);
+  /** Allows a handler to create and change endpoints, to read deliveries, and to add delivery tasks. */
+  grantManage(handler: HubFunction): void {
+    this.#grantEndpoints(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
+    this.#grantDeliveries(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
+    this.#grantKey(handler);
   }
 
-  /** Lets a door find out who listens to a channel, and leave them errands. */
-  grantDispatch(door: HubFunction): void {
-    this.#grantEndpoints(door, 'BatchGetItem', 'GetItem', 'UpdateItem');
-    this.#grantDeliveries(door, 'PutItem', 'UpdateItem');
+  /** Allows a handler to find the endpoints of a channel, and to add delivery tasks for them. */
+  grantDispatch(handler: HubFunction): void {
+    this.#grantEndpoints(handler, 'BatchGetItem', 'GetItem', 'UpdateItem');
+    this.#grantDeliveries(handler, 'PutItem', 'UpdateItem');
   }
 
-  /** Lets a door do the errands of endpoints, and disable those that are no more. */
-  grantDeliver(door: HubFunction): void {
-    this.#grantEndpoints(door, 'GetItem', 'PutItem', 'UpdateItem');
-    this.#grantDeliveries(door, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
-    this.#grantKey(door);
+  /** Allows a handler to do delivery tasks, and to disable endpoints that fail or are gone. */
+  grantDeliver(handler: HubFunction): void {
+    this.#grantEndpoints(handler, 'GetItem', 'PutItem', 'UpdateItem');
+    this.#grantDeliveries(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
+    this.#grantKey(handler);
   }
 
-  #grantEndpoints(door: HubFunction, ...actions: readonly string[]): void {
+  #grantEndpoints(handler: HubFunction, ...actions: readonly string[]): void {
     const { tableName } = this.endpoints;
-    grantTable(door, this.endpoints, actions, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
+    grantTable(handler, this.endpoints, actions, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
   }
 
-  #grantDeliveries(door: HubFunction, ...actions: readonly string[]): void {
+  #grantDeliveries(handler: HubFunction, ...actions: readonly string[]): void {
     const { tableName } = this.deliveries;
-    grantTable(door, this.deliveries, actions, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
+    grantTable(handler, this.deliveries, actions, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
   }
 
-  #grantKey(door: HubFunction): void {
+  #grantKey(handler: HubFunction): void {
     const { secretArn } = this.key;
-    door.grant(
+    handler.grant(
       ['secretsmanager:GetSecretValue'],
       secretArn,
       sealingEnv.write({ WEBHOOK_KEY_ARN: secretArn }),

@@ -1,5 +1,5 @@
 /**
- * What must outlive a deployment: the log and the keys. A stack of its own, so that the hub around it can be replaced.
+ * The stack with the data: the log, the endpoints, the keys. It is separate, so that the hub around it can be replaced.
  * @module
  */
 import { CfnOutput, Stack } from 'aws-cdk-lib';
@@ -10,10 +10,15 @@ import { Endpoints } from './endpoints.ts';
 import { Subscribers } from './subscribers.ts';
 import { TokenKeys } from './token-keys.ts';
 
+/** The tables and keys of a hub. It cannot be deleted by accident, unless `tidings:throwAway` is set. */
 export class LogStack extends Stack {
+  /** The tables of the log. */
   readonly log: ChannelLog;
+  /** The keys that sign tokens. */
   readonly tokenKeys: TokenKeys;
+  /** The tables of subscribers and cursors. */
   readonly subscribers: Subscribers;
+  /** The tables of webhooks. */
   readonly endpoints: Endpoints;
 
   constructor(scope: Construct, id: string, config: HubConfig) {

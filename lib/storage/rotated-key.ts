@@ -1,5 +1,5 @@
 /**
- * A key that Secrets Manager makes and nobody knows, and that the operator rotates: what the one before it made stays good.
+ * A key that Secrets Manager generates and the operator rotates. The key before it stays valid.
  * @module
  */
 import { RemovalPolicy, Validations } from 'aws-cdk-lib';
@@ -10,7 +10,7 @@ import type { HubConfig } from '../config/config.ts';
 /** 64 of 62 characters: 380 bits, where HS256 and AES-256 need 256. */
 const KEY_LENGTH = 64;
 
-/** @param unscheduled why Secrets Manager does not rotate it by itself, as cdk-nag is told */
+/** Adds a key. @param unscheduled the reason for cdk-nag why Secrets Manager does not rotate it on a schedule */
 export function rotatedKey(
   scope: Construct,
   id: string,

@@ -1,46 +1,49 @@
 /**
- * The tables of who listens, and how far they were pushed to: rows live for seconds to hours, and the log does not depend
- * on them.
+ * The tables of subscribers, and of the cursors of the push. Rows live for seconds to hours, and the log does not depend on
+ * them.
  * @module
  */
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { listenersEnv } from '../../lambda/env.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
-import { grantTable, passingTable, textKey } from './table.ts';
+import { grantTable, temporaryTable, textKey } from './table.ts';
 
+/** The connections with their subscriptions, the waiting processes, the quotas of callers, and the cursors of shards. */
 export class Subscribers extends Construct {
+  /** Connections, subscriptions, waiting processes, and the bookings of callers. */
   readonly table: dynamodb.TableV2;
+  /** The cursor and the lease of each shard. */
   readonly cursors: dynamodb.TableV2;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
-    this.table = passingTable(this, 'Subscribers', textKey('pattern', 'connection'));
-    this.cursors = passingTable(this, 'Cursors', textKey('channel', 'shard'));
+    this.table = temporaryTable(this, 'Subscribers', textKey('pattern', 'connection'));
+    this.cursors = temporaryTable(this, 'Cursors', textKey('channel', 'shard'));
   }
 
-  /** Lets a door show that it holds readers (PutItem), and count them by caller (Query, UpdateItem). */
-  grantWait(door: HubFunction): void {
-    this.#grant(door, this.table, 'PutItem', 'Query', 'UpdateItem');
+  /** Allows a handler to say which channels a process waits on (PutItem), and to count its requests by caller (Query, UpdateItem). */
+  grantWait(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'PutItem', 'Query', 'UpdateItem');
   }
 
-  /** Lets a door note connections and what they subscribe to, and count them by caller (Query). */
-  grantSubscribe(door: HubFunction): void {
-    this.#grant(door, this.table, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
+  /** Allows a handler to note connections and their subscriptions, and to count them by caller (Query). */
+  grantSubscribe(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
   }
 
-  /** Lets a door find the connections of a principal. */
-  grantKick(door: HubFunction): void {
-    this.#grant(door, this.table, 'Query');
+  /** Allows a handler to find the connections of a principal. */
+  grantDisconnect(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'Query');
   }
 
-  /** Lets a door find out who listens, move them along, and forget those who are gone. */
-  grantPush(door: HubFunction): void {
-    this.#grant(door, this.table, 'Query', 'BatchGetItem', 'GetItem', 'UpdateItem', 'DeleteItem');
-    this.#grant(door, this.cursors, 'GetItem', 'UpdateItem');
+  /** Allows a handler to find the subscribers of a channel, to move their cursors, and to remove the rows of ended connections. */
+  grantPush(handler: HubFunction): void {
+    this.#grant(handler, this.table, 'Query', 'BatchGetItem', 'GetItem', 'UpdateItem', 'DeleteItem');
+    this.#grant(handler, this.cursors, 'GetItem', 'UpdateItem');
   }
 
-  #grant(door: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
-    grantTable(door, table, actions, listenersEnv.write({ SUBSCRIBERS_TABLE: this.table.tableName }));
+  #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {
+    grantTable(handler, table, actions, listenersEnv.write({ SUBSCRIBERS_TABLE: this.table.tableName }));
   }
 }

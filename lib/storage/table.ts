@@ -1,5 +1,5 @@
 /**
- * What every table of the hub has, and how doors get at it.
+ * The properties of every table, and the grant of actions on it.
  * @module
  */
 import { RemovalPolicy } from 'aws-cdk-lib';
@@ -8,9 +8,10 @@ import type { Construct } from 'constructs';
 import type { HubConfig } from '../config/config.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 
+/** The partition key, and the sort key if there is one. */
 export type TableKey = Pick<dynamodb.TablePropsV2, 'partitionKey' | 'sortKey'>;
 
-/** A key of two texts. */
+/** Returns a key of two strings. */
 export const textKey = (partition: string, sort: string): TableKey => ({
   partitionKey: { name: partition, type: dynamodb.AttributeType.STRING },
   sortKey: { name: sort, type: dynamodb.AttributeType.STRING },
@@ -18,14 +19,14 @@ export const textKey = (partition: string, sort: string): TableKey => ({
 
 const EVERY_TABLE = {
   billing: dynamodb.Billing.onDemand(),
-  // In seconds since 1970: DynamoDB removes what has expired.
+  // In seconds since 1970: DynamoDB removes expired items.
   timeToLiveAttribute: 'expiry',
-  // Encrypted at rest with a key that AWS owns: a KMS key would add its price to every request.
+  // The key that AWS owns. A KMS key would add its price to every request.
   encryption: dynamodb.TableEncryptionV2.dynamoOwnedKey(),
 };
 
-/** A table of what must not be lost. */
-export function lastingTable(scope: Construct, id: string, key: TableKey, { throwAway }: HubConfig) {
+/** Adds a table whose data must not be lost: restorable, protected, and retained when its stack is deleted. */
+export function durableTable(scope: Construct, id: string, key: TableKey, { throwAway }: HubConfig) {
   return new dynamodb.TableV2(scope, id, {
     ...key,
     ...EVERY_TABLE,
@@ -35,18 +36,18 @@ export function lastingTable(scope: Construct, id: string, key: TableKey, { thro
   });
 }
 
-/** A table in which nothing outlives the connections and requests that it is about, so there is nothing to restore. */
-export const passingTable = (scope: Construct, id: string, key: TableKey) =>
+/** Adds a table whose rows live no longer than the connections and requests that they describe, so there is nothing to restore. */
+export const temporaryTable = (scope: Construct, id: string, key: TableKey) =>
   new dynamodb.TableV2(scope, id, { ...key, ...EVERY_TABLE, removalPolicy: RemovalPolicy.DESTROY });
 
-/** Lets a door do exactly these actions on a table, and tells it what it needs to find it. */
+/** Allows a handler exactly these actions on a table, such as `GetItem`, and sets the environment variables by which it finds the table. */
 export function grantTable(
-  door: HubFunction,
+  handler: HubFunction,
   { tableArn }: dynamodb.TableV2,
   actions: readonly string[],
   environment: Record<string, string>,
 ): void {
-  door.grant(
+  handler.grant(
     actions.map((action) => `dynamodb:${action}`),
     tableArn,
     environment,

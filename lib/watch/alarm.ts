@@ -1,6 +1,6 @@
 /**
- * What an alarm of the hub is: it has a name that says where, and a description that says what it means and which heading
- * of the runbook says what to do.
+ * An alarm of the hub: its name says where, its description says what it means, and which heading of the runbook says what
+ * to do.
  * @module
  */
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -8,29 +8,32 @@ import type { Construct } from 'constructs';
 
 const RUNBOOK = 'docs/runbook.md';
 
+/** What differs between the alarms. */
 export interface RunbookAlarmProps {
+  /** The measured value. */
   readonly metric: cloudwatch.IMetric;
-  /** Rings above it. */
+  /** The alarm rings above this value of the metric. */
   readonly above: number;
-  /** How many periods in a row. */
+  /** Periods of the metric in a row that must be above it. */
   readonly periods: number;
-  /** What it means that it rings, in a sentence. */
+  /** The meaning of the alarm, in a sentence. */
   readonly means: string;
-  /** The heading of docs/runbook.md that says what to do then. */
+  /** The heading of docs/runbook.md that says what to do. */
   readonly heading: string;
 }
 
+/** Adds an alarm. */
 export function runbookAlarm(scope: Construct, id: string, props: RunbookAlarmProps): cloudwatch.Alarm {
   const { metric, above, periods, means, heading } = props;
   return new cloudwatch.Alarm(scope, id, {
-    // What the message says that wakes somebody; the stack's name is in it, and so the stage.
+    // Messages about the alarm have this name. It contains the stack's name, and so the stage.
     alarmName: `${scope.node.path}/${id}`,
     alarmDescription: `${means} See ${RUNBOOK}, "${heading}".`,
     metric,
     threshold: above,
     comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
     evaluationPeriods: periods,
-    // Nothing is measured where nothing happens, and nobody is there to say that there are no dead letters.
+    // An idle hub emits no metrics, and AWS/SQS none for idle queues.
     treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
   });
 }

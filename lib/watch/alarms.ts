@@ -1,5 +1,5 @@
 /**
- * When somebody should look. Those about dead letters are made with their queues (work-queue.ts).
+ * The alarms of the hub, except those about dead letters, which are added with their queues (messaging/work-queue.ts).
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -8,31 +8,31 @@ import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 import type { WorkQueue } from '../messaging/work-queue.ts';
 import { runbookAlarm } from './alarm.ts';
-import { FIVE_MINUTES, handlersOf, type OwnMetrics } from './metrics.ts';
-import type { Watched } from './watch.ts';
+import { FIVE_MINUTES, type OwnMetrics } from './metrics.ts';
+import { handlersOf, tablesOf, type Watched } from './watched.ts';
 
-/** Of the publishes of a minute, in percent. A store that is throttled for a moment refuses fewer. */
+/** Percent of the publishes of a minute. A table that is throttled for a moment refuses fewer. */
 const FAILED_PUBLISHES_PERCENT = 1;
 
-/** Fewer publishes in a minute are no sample: with them a single one that fails is the other alarm's. */
+/** Publishes in a minute. With fewer, one failure is more than a percent; the alarm of the function reports it. */
 const FEW_PUBLISHES = 20;
 
-/** Whoever holds a poll looks for himself after so long (SAFETY_READ_MS in lambda/hub/hold/held-read.ts): a push is of no use then. */
+/** Milliseconds. A held request reads again after this time without a push (lambda/hub/hold/held-read.ts), so a later push does not help it. */
 const LATE_PUSH_MS = 5_000;
 
 /**
- * In seconds. A look at who rests is put off for a minute (MOST_REST_MS in lambda/hub/push/post-batches.ts) and nothing is wrong; a
- * message that failed comes back after 150, and should be seen.
+ * Seconds. A job for members that could not take a frame waits for up to a minute (lambda/hub/push/post-batches.ts), which is
+ * normal. A message that failed is received again after 150 s, and must make the alarm ring.
  */
 const OLD_MESSAGE_SECONDS = 120;
 
-/** Posts in five minutes. A client that does not read makes five to ten of them: hundreds of such, or the account's quota. */
+/** Posts in five minutes. A client that does not read causes five to ten. More mean hundreds of such clients, or the account's quota. */
 const MANY_PUT_OFF = 1_000;
 
-/** In five minutes. What is taken from a queue is tried again, so a few at a moment of growth do no harm. */
+/** Throttles in five minutes. Messages of queues are tried again, so a few during growth do no harm. */
 const MANY_THROTTLES = 10;
 
-/** In five minutes. A table that grows beyond twice its last peak throttles for moments, and the SDK tries again. */
+/** Throttles in five minutes. A table above twice its last peak throttles for moments, and the SDK tries again. */
 const MANY_TABLE_THROTTLES = 100;
 
 /** Percent of the account's concurrent executions that are in use or reserved. */
@@ -40,52 +40,43 @@ const NEARLY_ALL_CONCURRENCY_PERCENT = 80;
 
 const MINUTE = Duration.minutes(1);
 
+/** Adds the alarms about functions, publishing, the push, concurrency, tables and webhooks. */
 export function addAlarms(scope: Construct, watched: Watched, own: OwnMetrics): void {
-  ofFunctions(scope, watched, own);
-  ofPublishing(scope, watched, own);
-  ofPushing(scope, watched, own);
-  ofRoom(scope, watched);
-  for (const [name, table] of Object.entries(tablesOf(watched))) ofTable(scope, name, table);
-  isOld(scope, 'WebhooksWait', watched.webhookQueues.dispatch, {
-    means: 'Messages wait to be handed to webhook endpoints.',
+  addFunctionAlarms(scope, watched, own);
+  addPublishAlarm(scope, watched, own);
+  addPushAlarms(scope, watched, own);
+  addConcurrencyAlarms(scope, watched);
+  for (const [name, table] of Object.entries(tablesOf(watched))) addTableAlarm(scope, name, table);
+  addAgeAlarm(scope, 'WebhooksWait', watched.webhookQueues.dispatch, {
+    means: 'Messages wait to be dispatched to webhook endpoints.',
     heading: 'Webhooks are late',
   });
 }
 
-export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>> => ({
-  Channels: stores.log.channels,
-  Entries: stores.log.entries,
-  Keys: stores.log.keys,
-  Subscribers: stores.subscribers.table,
-  Cursors: stores.subscribers.cursors,
-  Endpoints: stores.endpoints.endpoints,
-  Deliveries: stores.endpoints.deliveries,
-});
-
-/** One for each, so that its name says which. A single defect is worth a look: nothing that callers do should make one. */
-function ofFunctions(scope: Construct, { doors }: Watched, own: OwnMetrics): void {
-  for (const [name, door] of handlersOf(doors)) {
+/** Adds one alarm for each function, so that its name says which. It rings at one defect, because no request of a caller should cause one. */
+function addFunctionAlarms(scope: Construct, { handlers }: Watched, own: OwnMetrics): void {
+  for (const [name, handler] of handlersOf(handlers)) {
     runbookAlarm(scope, `${name}Fails`, {
       metric: sum('failures', {
-        errors: door.function.metricErrors({ period: FIVE_MINUTES }),
-        defects: own.ofDoor('Defects', name, { period: FIVE_MINUTES }),
+        errors: handler.function.metricErrors({ period: FIVE_MINUTES }),
+        defects: own.ofHandler('Defects', name, { period: FIVE_MINUTES }),
       }),
       above: 0,
       periods: 1,
-      means: `${name} failed by a fault of the hub's own, crashed, or ran out of time.`,
+      means: `${name} failed by a defect of the hub, crashed, or timed out.`,
       heading: 'A function fails',
     });
   }
 }
 
-function ofPublishing(scope: Construct, { doors }: Watched, own: OwnMetrics): void {
+function addPublishAlarm(scope: Construct, { handlers }: Watched, own: OwnMetrics): void {
   const period = MINUTE;
-  const { function: publish } = doors.Publish;
+  const { function: publish } = handlers.Publish;
   const failed = {
     errors: publish.metricErrors({ period }),
     throttles: publish.metricThrottles({ period }),
-    defects: own.ofDoor('Defects', 'Publish', { period }),
-    unavailable: own.ofDoor('Unavailable', 'Publish', { period }),
+    defects: own.ofHandler('Defects', 'Publish', { period }),
+    unavailable: own.ofHandler('Unavailable', 'Publish', { period }),
   };
   const all = `(invocations + FILL(throttles, 0))`;
   runbookAlarm(scope, 'PublishesFail', {
@@ -97,12 +88,12 @@ function ofPublishing(scope: Construct, { doors }: Watched, own: OwnMetrics): vo
     }),
     above: FAILED_PUBLISHES_PERCENT,
     periods: 3,
-    means: 'Publishers are answered 5xx.',
+    means: 'Publishes are answered 5xx.',
     heading: 'Publishes fail',
   });
 }
 
-function ofPushing(scope: Construct, { hints }: Watched, own: OwnMetrics): void {
+function addPushAlarms(scope: Construct, { hints }: Watched, own: OwnMetrics): void {
   runbookAlarm(scope, 'PushIsLate', {
     metric: own.ofStage('PushLag', { period: FIVE_MINUTES, statistic: cloudwatch.Stats.percentile(90) }),
     above: LATE_PUSH_MS,
@@ -110,7 +101,7 @@ function ofPushing(scope: Construct, { hints }: Watched, own: OwnMetrics): void 
     means: 'Sockets get messages seconds after they were published.',
     heading: 'Sockets are behind',
   });
-  isOld(scope, 'HintsWait', hints.push, {
+  addAgeAlarm(scope, 'HintsWait', hints.push, {
     means: 'Hints wait to be pushed to sockets.',
     heading: 'Sockets are behind',
   });
@@ -123,29 +114,29 @@ function ofPushing(scope: Construct, { hints }: Watched, own: OwnMetrics): void 
   });
 }
 
-function ofRoom(scope: Construct, { doors }: Watched): void {
-  const { Hold, Stream, ...others } = doors;
+function addConcurrencyAlarms(scope: Construct, { handlers }: Watched): void {
+  const { Hold, Stream, ...others } = handlers;
   const period = FIVE_MINUTES;
-  const throttlesOf = (some: Partial<typeof doors>) =>
+  const throttlesOf = (some: Partial<typeof handlers>) =>
     Object.fromEntries(
-      Object.entries(some).map(([name, door]) => [
+      Object.entries(some).map(([name, handler]) => [
         name.toLowerCase(),
-        door.function.metricThrottles({ period }),
+        handler.function.metricThrottles({ period }),
       ]),
     );
   runbookAlarm(scope, 'FunctionsAreThrottled', {
     metric: sum('throttles', throttlesOf(others)),
     above: MANY_THROTTLES,
     periods: 1,
-    means: 'Lambda has no room for the functions of the hub.',
+    means: 'Lambda throttles functions of the hub, because no concurrency is left.',
     heading: 'Functions are throttled',
   });
   runbookAlarm(scope, 'HoldsAreFull', {
-    metric: sum('readers turned away', throttlesOf({ Hold, Stream })),
+    metric: sum('readers refused', throttlesOf({ Hold, Stream })),
     above: 0,
-    // To be full for a moment is what the limit is for.
+    // The limit may be reached for a moment.
     periods: 3,
-    means: 'Long polls or streams are turned away all the time.',
+    means: 'Long polls or streams are refused all the time.',
     heading: 'Holds are full',
   });
   runbookAlarm(scope, 'ConcurrencyIsNearlyUsedUp', {
@@ -181,7 +172,7 @@ function partOfConcurrency(): cloudwatch.MathExpression {
   });
 }
 
-function ofTable(scope: Construct, name: string, table: TableV2): void {
+function addTableAlarm(scope: Construct, name: string, table: TableV2): void {
   const ofEvents = (metricName: string) =>
     table.metric(metricName, { statistic: cloudwatch.Stats.SUM, period: FIVE_MINUTES });
   runbookAlarm(scope, `${name}IsThrottled`, {
@@ -196,7 +187,7 @@ function ofTable(scope: Construct, name: string, table: TableV2): void {
   });
 }
 
-function isOld(
+function addAgeAlarm(
   scope: Construct,
   id: string,
   { queue }: WorkQueue,
@@ -210,7 +201,7 @@ function isOld(
   });
 }
 
-/** What nobody has emitted counts as none. */
+/** Returns an expression for the sum. A metric that was not emitted counts as 0; otherwise the whole sum would have no value. */
 const filled = (metrics: Readonly<Record<string, cloudwatch.IMetric>>): string =>
   Object.keys(metrics)
     .map((id) => `FILL(${id}, 0)`)

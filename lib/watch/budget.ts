@@ -1,9 +1,9 @@
 /**
- * A letter when the month becomes dearer than planned. Nothing is stopped: AWS counts costs some times a day, so what is
- * fast is stopped by throttles and caps, and this tells of what is slow, or was configured so.
+ * An e-mail when the month costs more than planned. It stops nothing. AWS adds up costs a few times a day, so throttles and
+ * quotas bound fast growth, and the budget reports slow growth and expensive options.
  *
- * It is about the whole account. A budget for the resources of one stack goes by a cost allocation tag, which somebody with
- * access to billing has to activate first, and until then it adds up nothing and says so to nobody.
+ * The budget covers the whole account. A budget for one stack needs a cost allocation tag, and somebody with access to billing
+ * must activate that tag first. Until then such a budget counts nothing, and says nothing about it.
  * https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activate-built-in-tags.html
  * @module
  */
@@ -11,33 +11,35 @@ import { Stack } from 'aws-cdk-lib';
 import * as budgets from 'aws-cdk-lib/aws-budgets';
 import { Construct } from 'constructs';
 
+/** The amount and the address. */
 export interface BudgetProps {
-  /** US dollars. */
+  /** US dollars a month. */
   readonly monthly: number;
-  /** Who gets the letters. */
+  /** The address that gets the e-mails. */
   readonly email: string;
 }
 
-/** Percent of the budget. A forecast is the earliest word that there is, and what is spent the surest. */
-const LETTERS = [
+/** Thresholds in percent of the budget. A forecast comes earliest, the actual costs are certain. */
+const NOTIFICATIONS = [
   { notificationType: 'FORECASTED', threshold: 100 },
   { notificationType: 'ACTUAL', threshold: 80 },
   { notificationType: 'ACTUAL', threshold: 100 },
 ];
 
+/** The budget of the account, with its e-mails. */
 export class Budget extends Construct {
   constructor(scope: Construct, id: string, { monthly, email }: BudgetProps) {
     super(scope, id);
     new budgets.CfnBudget(this, 'Monthly', {
       budget: {
-        // Names are the account's, not a region's.
+        // Names of budgets are unique in the account, not in a Region.
         budgetName: `${Stack.of(this).stackName}-${Stack.of(this).region}`,
         budgetType: 'COST',
         timeUnit: 'MONTHLY',
         budgetLimit: { amount: monthly, unit: 'USD' },
       },
-      notificationsWithSubscribers: LETTERS.map((letter) => ({
-        notification: { ...letter, comparisonOperator: 'GREATER_THAN' },
+      notificationsWithSubscribers: NOTIFICATIONS.map((one) => ({
+        notification: { ...one, comparisonOperator: 'GREATER_THAN' },
         subscribers: [{ subscriptionType: 'EMAIL', address: email }],
       })),
     });

@@ -5,15 +5,15 @@
 import { Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { tablesOf } from './alarms.ts';
-import { type Handlers, handlersOf, type OwnMetrics } from './metrics.ts';
-import type { Watched } from './watch.ts';
+import type { OwnMetrics } from './metrics.ts';
+import { type Handlers, handlersOf, tablesOf, type Watched } from './watched.ts';
 
-/** Of a graph: four to a row of 24. */
+/** Columns of a graph: a row has 24, and so four graphs. */
 const WIDTH = 6;
 
 type Metrics = readonly cloudwatch.IMetric[];
 
+/** Adds the dashboard, with the state of all alarms at its top. */
 export function addDashboard(
   scope: Construct,
   watched: Watched,
@@ -51,12 +51,12 @@ function rowsOf(watched: Watched, own: OwnMetrics): Rows {
   };
 }
 
-function publishing({ doors, http }: Watched, own: OwnMetrics) {
+function publishing({ handlers, http }: Watched, own: OwnMetrics) {
   const refused = ['RefusedAccess', 'RefusedTooMany', 'RefusedRequests'] as const;
   return {
     'messages published': [own.ofStage('Published')],
-    'ms of a publish': durationsOf(doors, 'Publish'),
-    'requests refused, all doors': refused.map((name) => own.ofStage(name)),
+    'ms of a publish': durationsOf(handlers, 'Publish'),
+    'requests refused, all functions': refused.map((name) => own.ofStage(name)),
     'answers of the HTTP API': [
       http.api.metricCount(),
       http.api.metricClientError(),
@@ -77,57 +77,60 @@ function storing(watched: Watched) {
   };
 }
 
-function pushing({ doors, hints, socket }: Watched, own: OwnMetrics) {
+function pushing({ handlers, hints, socket }: Watched, own: OwnMetrics) {
   return {
     'ms from publish to frame': ['p50', 'p90', 'p99'].map((statistic) =>
       own.ofStage('PushLag', { statistic, label: statistic }),
     ),
-    'messages to sockets': [own.ofDoor('Delivered', 'Push', { label: 'delivered' })],
+    'messages to sockets': [own.ofHandler('Delivered', 'Push', { label: 'delivered' })],
     'posts to sockets that did not arrive': [own.ofStage('PostsGone'), own.ofStage('PostsPutOff')],
-    'sockets opened, and what they said': [
+    'sockets opened, and their messages': [
       socket.api.metric('ConnectCount', { statistic: cloudwatch.Stats.SUM }),
       socket.api.metric('MessageCount', { statistic: cloudwatch.Stats.SUM }),
-      doors.Push.function.metricInvocations({ label: 'pushes' }),
+      handlers.Push.function.metricInvocations({ label: 'pushes' }),
       hints.topic.metricNumberOfMessagesPublished({ label: 'hints' }),
       own.ofStage('HintsDiverted', { label: 'hints that the topic was too busy for' }),
     ],
   };
 }
 
-/** Who is held at a moment is who is counted by Lambda: where it has one request in a process, and where it has many. */
-function reading({ doors, config }: Watched, own: OwnMetrics) {
+/** Held requests are counted by Lambda, as executions that run at the same time. */
+function reading({ handlers, config }: Watched, own: OwnMetrics) {
   const now = (name: 'Hold' | 'Stream') =>
-    doors[name].function.metric('ConcurrentExecutions', { statistic: cloudwatch.Stats.MAXIMUM, label: name });
+    handlers[name].function.metric('ConcurrentExecutions', {
+      statistic: cloudwatch.Stats.MAXIMUM,
+      label: name,
+    });
   return {
-    'messages handed over': (['Read', 'Hold', 'Stream'] as const).map((name) =>
-      own.ofDoor('Delivered', name),
+    'messages delivered': (['Read', 'Hold', 'Stream'] as const).map((name) =>
+      own.ofHandler('Delivered', name),
     ),
     [`held polls under way${ofReserved(config.maxHolds)}`]: [now('Hold')],
     [`streams under way${ofReserved(config.maxStreams)}`]: [now('Stream')],
-    'ms of a read': durationsOf(doors, 'Read'),
+    'ms of a read': durationsOf(handlers, 'Read'),
   };
 }
 
-const ofReserved = (places: number): string => (places > 0 ? `, of ${places}` : '');
+const ofReserved = (reserved: number): string => (reserved > 0 ? `, of ${reserved}` : '');
 
-function webhooks({ doors, webhookQueues }: Watched, own: OwnMetrics) {
+function webhooks({ handlers, webhookQueues }: Watched, own: OwnMetrics) {
   return {
     deliveries: [
-      own.ofDoor('Delivered', 'Deliver', { label: 'delivered' }),
+      own.ofHandler('Delivered', 'Deliver', { label: 'delivered' }),
       own.ofStage('WebhooksFailed'),
       own.ofStage('WebhooksBlocked'),
       own.ofStage('WebhooksExhausted'),
     ],
-    'seconds until handed to endpoints': [
+    'seconds until dispatched to endpoints': [
       webhookQueues.dispatch.queue.metricApproximateAgeOfOldestMessage({ label: 'oldest message' }),
     ],
     'endpoints waiting to be served': [
       webhookQueues.deliver.queue.metricApproximateNumberOfMessagesVisible({ label: 'due' }),
       webhookQueues.deliver.queue.metricApproximateNumberOfMessagesNotVisible({
-        label: 'put off, or served now',
+        label: 'postponed, or being served',
       }),
     ],
-    'ms of a turn': durationsOf(doors, 'Deliver'),
+    'ms of a delivery run': durationsOf(handlers, 'Deliver'),
   };
 }
 
@@ -140,55 +143,50 @@ function queues({ hints, webhookQueues }: Watched) {
     'seconds that the oldest has waited': each(({ queue }, label) =>
       queue.metricApproximateAgeOfOldestMessage({ label }),
     ),
-    'messages taken': each(({ queue }, label) => queue.metricNumberOfMessagesReceived({ label })),
+    'messages received': each(({ queue }, label) => queue.metricNumberOfMessagesReceived({ label })),
     'dead letters': each(({ deadLetters }, label) =>
       deadLetters.metricApproximateNumberOfMessagesVisible({ label, statistic: cloudwatch.Stats.MAXIMUM }),
     ),
   };
 }
 
-function failures({ doors }: Watched, own: OwnMetrics) {
-  const all = handlersOf(doors);
+function failures({ handlers }: Watched, own: OwnMetrics) {
+  const all = handlersOf(handlers);
   return {
-    defects: all.map(([name]) => own.ofDoor('Defects', name)),
-    'busy stores': all.map(([name]) => own.ofDoor('Unavailable', name)),
-    'crashes and timeouts': all.map(([label, door]) => door.function.metricErrors({ label })),
-    throttles: all.map(([label, door]) => door.function.metricThrottles({ label })),
+    defects: all.map(([name]) => own.ofHandler('Defects', name)),
+    'busy stores': all.map(([name]) => own.ofHandler('Unavailable', name)),
+    'crashes and timeouts': all.map(([label, handler]) => handler.function.metricErrors({ label })),
+    throttles: all.map(([label, handler]) => handler.function.metricThrottles({ label })),
   };
 }
 
-function costs({ doors, http, socket, hints }: Watched) {
-  const all = handlersOf(doors);
+function costs({ handlers, http, socket, hints }: Watched) {
+  const all = handlersOf(handlers);
   const sum = { statistic: cloudwatch.Stats.SUM };
   return {
-    'Lambda: invocations': all.map(([label, door]) => door.function.metricInvocations({ label })),
-    'Lambda: ms that were paid for': all.map(([label, door]) =>
-      door.function.metricDuration({ ...sum, label }),
+    'Lambda: invocations': all.map(([label, handler]) => handler.function.metricInvocations({ label })),
+    'Lambda: ms that were paid for': all.map(([label, handler]) =>
+      handler.function.metricDuration({ ...sum, label }),
     ),
     'requests, frames and hints': [
       http.api.metricCount({ label: 'HTTP requests' }),
-      socket.api.metric('MessageCount', { ...sum, label: 'frames, both ways' }),
+      socket.api.metric('MessageCount', { ...sum, label: 'frames, both directions' }),
       hints.topic.metricNumberOfMessagesPublished({ label: 'hints' }),
     ],
-    'bytes of logs': all.map(
-      ([
+    'bytes of logs': all.map(([label, handler]) => {
+      const dimensionsMap = { LogGroupName: handler.function.logGroup.logGroupName };
+      return new cloudwatch.Metric({
+        namespace: 'AWS/Logs',
+        metricName: 'IncomingBytes',
+        dimensionsMap,
+        ...sum,
         label,
-        {
-          function: { logGroup },
-        },
-      ]) =>
-        new cloudwatch.Metric({
-          namespace: 'AWS/Logs',
-          metricName: 'IncomingBytes',
-          dimensionsMap: { LogGroupName: logGroup.logGroupName },
-          ...sum,
-          label,
-        }),
-    ),
+      });
+    }),
   };
 }
 
-const durationsOf = (doors: Handlers, name: keyof Handlers): Metrics =>
+const durationsOf = (handlers: Handlers, name: keyof Handlers): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
-    doors[name].function.metricDuration({ statistic, label: statistic }),
+    handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

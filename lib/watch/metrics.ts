@@ -1,5 +1,5 @@
 /**
- * The hub's own metrics, as the dashboard and the alarms ask CloudWatch for them.
+ * The hub's own metrics, for the dashboard and the alarms.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -12,32 +12,12 @@ import {
   type MetricName,
   STAGE,
 } from '../../protocol/metrics.ts';
-import type { HubFunction } from '../functions/hub-function.ts';
+import type { HandlerName } from './watched.ts';
 
-/** In the order in which an event passes them. */
-const DOOR_NAMES = [
-  'Publish',
-  'Socket',
-  'Push',
-  'Read',
-  'Hold',
-  'Stream',
-  'Webhooks',
-  'Dispatch',
-  'Deliver',
-] as const;
-
-export type HandlerName = (typeof DOOR_NAMES)[number];
-
-/** The functions, by the names that their metrics are under: the keys of `doorNames` in lambda/env.ts. */
-export type Handlers = Readonly<Record<HandlerName, HubFunction>>;
-
-export const handlersOf = (doors: Handlers): readonly (readonly [HandlerName, HubFunction])[] =>
-  DOOR_NAMES.map((name) => [name, doors[name]] as const);
-
-/** What alarms look at, where nothing needs them to be sooner: one sum for five minutes. */
+/** The period of an alarm that need not ring earlier. */
 export const FIVE_MINUTES = Duration.minutes(5);
 
+/** The metrics of one stage. */
 export class OwnMetrics {
   readonly #stage: string;
 
@@ -45,14 +25,18 @@ export class OwnMetrics {
     this.#stage = stage;
   }
 
-  /** What is measured of the whole stage. */
+  /** Returns a metric that has the whole stage as dimension. @throws Error if the metric has other dimensions */
   ofStage(name: MetricName, options: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
     return this.#metric(name, { [STAGE]: this.#stage }, options);
   }
 
-  /** What is measured of each function. */
-  ofDoor(name: MetricName, door: HandlerName, options: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
-    return this.#metric(name, { [STAGE]: this.#stage, [FUNCTION]: door }, { label: door, ...options });
+  /** Returns a metric that has the stage and the function as dimensions. @throws Error if the metric has other dimensions */
+  ofHandler(
+    name: MetricName,
+    handler: HandlerName,
+    options: cloudwatch.MetricOptions = {},
+  ): cloudwatch.Metric {
+    return this.#metric(name, { [STAGE]: this.#stage, [FUNCTION]: handler }, { label: handler, ...options });
   }
 
   #metric(
@@ -62,7 +46,7 @@ export class OwnMetrics {
   ): cloudwatch.Metric {
     const { dimensions }: MetricDefinition = METRICS[metricName];
     const asked = Object.keys(dimensionsMap);
-    // A metric that nobody emits is no error of CloudWatch's: its alarm would never ring.
+    // CloudWatch accepts metrics that do not exist. Their alarms never ring.
     if (dimensions.join() !== asked.join())
       throw new Error(`${metricName} is measured by ${dimensions.join()}, not by ${asked.join()}`);
     return new cloudwatch.Metric({

@@ -1,5 +1,5 @@
 /**
- * What an operator needs: metrics that say whose they are, alarms that lead to the runbook, and one dashboard.
+ * Metrics, alarms and the dashboard of the hub.
  * @module
  */
 import { Stack } from 'aws-cdk-lib';
@@ -10,46 +10,30 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import { telemetryEnv } from '../../lambda/env.ts';
-import type { HubConfig } from '../config/config.ts';
-import type { Socket } from '../functions/socket.ts';
-import type { HttpApi } from '../gateways/http-api.ts';
-import type { Hints } from '../messaging/hints.ts';
-import type { WebhookQueues } from '../messaging/webhook-queues.ts';
-import type { LogStack } from '../storage/log-stack.ts';
 import { addAlarms } from './alarms.ts';
 import { addDashboard } from './dashboard.ts';
-import { type Handlers, handlersOf, OwnMetrics } from './metrics.ts';
+import { OwnMetrics } from './metrics.ts';
+import { handlersOf, type Watched } from './watched.ts';
 
-/** What is watched: the whole hub. */
-export interface Watched {
-  readonly config: HubConfig;
-  readonly doors: Handlers;
-  readonly stores: LogStack;
-  readonly hints: Hints;
-  readonly webhookQueues: WebhookQueues;
-  readonly http: HttpApi;
-  readonly socket: Socket;
-}
-
-/** Made last, since it looks at everything else. */
+/** Tells the functions how to name their metrics, and adds the alarms and the dashboard. It comes last, because it needs all other parts. */
 export class Watch extends Construct {
   constructor(scope: Construct, id: string, watched: Watched) {
     super(scope, id);
-    const { config, doors } = watched;
-    for (const [name, door] of handlersOf(doors))
-      door.configure(telemetryEnv.write({ STAGE: config.stage, FUNCTION: name }));
+    const { config, handlers } = watched;
+    for (const [name, handler] of handlersOf(handlers))
+      handler.configure(telemetryEnv.write({ STAGE: config.stage, FUNCTION: name }));
     const own = new OwnMetrics(config.stage);
     addAlarms(this, watched, own);
     const alarms = Stack.of(this)
       .node.findAll()
       .filter((one) => one instanceof cloudwatch.Alarm);
-    if (config.alarmEmail !== '') this.#tell(config.alarmEmail, alarms);
+    if (config.alarmEmail !== '') this.#notify(config.alarmEmail, alarms);
     addDashboard(this, watched, own, alarms);
   }
 
-  /** Alarms and all-clears, by e-mail, once the owner of the address has agreed to it. */
-  #tell(address: string, alarms: readonly cloudwatch.Alarm[]): void {
-    // Not encrypted with the key that AWS manages: CloudWatch may not use that, and its messages would be lost.
+  /** Sends alarms, and their ends, by e-mail after the owner of the address has confirmed the subscription. */
+  #notify(address: string, alarms: readonly cloudwatch.Alarm[]): void {
+    // Without encryption, because CloudWatch may not use the key that AWS manages, and its messages would be lost.
     // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
     const topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
     topic.addSubscription(new EmailSubscription(address));

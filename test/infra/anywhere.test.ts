@@ -15,29 +15,31 @@ const OF_ONE_PARTITION = /arn:aws(-[a-z-]+)?:|amazonaws\.com|api\.aws\b/g;
 /** Principals of services have the same name in every partition: IAM translates them. */
 const PRINCIPAL = /"(?:Service|Principal)":"[a-z.]+\.amazonaws\.com"/g;
 
-test('no template names a partition or its suffix', () => {
-  const everything = {
-    'tidings:socketLogs': true,
-    'tidings:monthlyBudget': 50,
-    'tidings:budgetEmail': 'a@example.com',
-    'tidings:alarmEmail': 'a@example.com',
-  };
-  for (const context of [{}, everything, { 'tidings:edge': false }]) {
+const EVERYTHING = {
+  'tidings:socketLogs': true,
+  'tidings:monthlyBudget': 50,
+  'tidings:budgetEmail': 'a@example.com',
+  'tidings:alarmEmail': 'a@example.com',
+};
+
+test.each([{}, EVERYTHING, { 'tidings:edge': false }])(
+  'the templates contain no partition and no suffix of one: %j',
+  (context) => {
     for (const template of Object.values(templatesOf(context))) {
       const text = JSON.stringify(template.toJSON());
       expect(text.replace(PRINCIPAL, '').match(OF_ONE_PARTITION) ?? []).toEqual([]);
     }
-  }
-});
+  },
+);
 
-test('no source of what is deployed names them, beside the principals of services and comments', () => {
+test('no deployed source contains them, except in principals of services and comments', () => {
   const files = globSync('{bin,lib,lambda,protocol}/**/*.{ts,js}', { cwd: ROOT });
   expect(files.length).toBeGreaterThan(100);
-  const strays = files.flatMap((file) => {
+  const found = files.flatMap((file) => {
     const code = readFileSync(resolve(ROOT, file), 'utf8')
       .replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '')
       .replace(/new iam\.ServicePrincipal\('[a-z.]+'\)/g, '');
-    return [...code.matchAll(OF_ONE_PARTITION)].map(([stray]) => `${file}: ${stray}`);
+    return [...code.matchAll(OF_ONE_PARTITION)].map(([text]) => `${file}: ${text}`);
   });
-  expect(strays).toEqual([]);
+  expect(found).toEqual([]);
 });

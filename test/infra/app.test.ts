@@ -47,7 +47,7 @@ describe('a Region that lacks a service', () => {
       { 'tidings:monthlyBudget': 5, 'tidings:budgetEmail': 'a@example.com' },
       ['AWS::Lambda::Url', 'AWS::CloudFront::Function', 'AWS::Budgets::Budget'],
     ],
-  ])('is refused before anything is built, by sentences alone: %s', (_name, regions, context, words) => {
+  ])('is refused before anything is built, without a stack trace: %s', (_name, regions, context, words) => {
     const { status, stderr } = run(regions, context);
     expect(status).toBe(1);
     const sentences = stderr.trim().split('\n');
@@ -58,7 +58,7 @@ describe('a Region that lacks a service', () => {
   });
 });
 
-test('an option that is wrong is refused in the same way', () => {
+test('a wrong option is refused in the same way', () => {
   const { status, stderr } = run({}, { 'tidings:stage': 'Prod' });
   expect({ status, stderr }).toEqual({
     status: 1,
@@ -66,7 +66,7 @@ test('an option that is wrong is refused in the same way', () => {
   });
 });
 
-test('stacks are for any Region, whatever the environment says', () => {
+test('stacks are independent of the Region in the environment', () => {
   expect(run({ CDK_DEFAULT_REGION: 'cn-north-1' }, { 'tidings:edge': false })).toEqual({
     status: 0,
     stderr: '',

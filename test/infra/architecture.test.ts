@@ -3,11 +3,11 @@
  * @module
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { importsOf, ROOT } from './imports.ts';
 import { templatesOf } from './synthesized.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const page = read('docs/architecture.md');
 
@@ -25,25 +25,6 @@ function tableOf(heading: string): string[][] {
 }
 
 const codeIn = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
-
-interface Import {
-  /** A path from the root of the project, or a package. */
-  readonly target: string;
-  readonly isTypeOnly: boolean;
-}
-
-function importsOf(file: string): Import[] {
-  const statements = read(file).matchAll(
-    /(?:^|\n)\s*(?:import|export)\s(type\s)?[^'";]*?\bfrom\s*'([^']+)'|\bimport\(?\s*'([^']+)'/g,
-  );
-  return [...statements].map(([, type, from, bare]) => {
-    const target = from ?? bare ?? '';
-    return {
-      target: target.startsWith('.') ? normalize(join(dirname(file), target)) : target,
-      isTypeOnly: type !== undefined,
-    };
-  });
-}
 
 const imports = (file: string, target: string): boolean =>
   importsOf(file).some((one) => one.target === target);

@@ -1,5 +1,5 @@
 /**
- * What the documents list is what there is.
+ * The lists in the documents are those of the code.
  * @module
  */
 import { globSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../lib/config/config.ts';
-import { ISSUER_OPTIONS } from '../../lib/config/issuer-options.ts';
+import { OPTIONS } from '../../lib/config/options.ts';
 import { ratesOf } from '../../lib/gateways/throttle.ts';
 import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
 import { ERRORS } from '../../protocol/errors.ts';
@@ -39,7 +39,7 @@ import { MEANINGS } from '../../protocol/meanings.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
 
-test('PROTOCOL.md §9 lists exactly the codes, their status and their meaning', () => {
+test('PROTOCOL.md §9 lists exactly the codes, with status and meaning', () => {
   const rows = [...read('PROTOCOL.md').matchAll(/^\| `([a-z_]+)` \| (\d{3}) \| (.+) \|$/gm)];
   const documented = rows.map(([, code, status, meaning]) => ({ code, status: Number(status), meaning }));
   expect(documented).toEqual(
@@ -51,7 +51,7 @@ test('PROTOCOL.md §9 lists exactly the codes, their status and their meaning', 
   );
 });
 
-test('PROTOCOL.md §8 says the limits that hold', () => {
+test('PROTOCOL.md §8 has the limits of the code', () => {
   const protocol = read('PROTOCOL.md');
   const defaults = parseConfig({});
   const whole = (number: number) => number.toLocaleString('en');
@@ -97,7 +97,7 @@ test('every section of PROTOCOL.md that is cited exists', () => {
   expect(cited.filter(({ section }) => !sections.has(section))).toEqual([]);
 });
 
-/** The sections of our own protocol that a file cites: "PROTOCOL.md §4.2, §5", or §n where no other is meant. */
+/** Returns the sections of PROTOCOL.md that a file cites: "PROTOCOL.md §4.2, §5", or §n in PROTOCOL.md itself. */
 function citationsIn(file: string, text: string): string[] {
   const own = text.replace(/(?:Durable Streams|DS|RFC \d+|Protocol) §[\d.]+\d|DS §[\d.]+\d/g, '');
   const places =
@@ -113,7 +113,11 @@ test('cdk.json and docs/configuration.md have every option, with the defaults of
   const context: Readonly<Record<string, unknown>> = JSON.parse(read('cdk.json')).context;
   expect(parseConfig(context)).toEqual(parseConfig({}));
   const keys = Object.keys(context).filter((key) => key.startsWith('tidings:'));
-  expect(keys).toHaveLength(Object.keys(parseConfig({})).length - 1 + ISSUER_OPTIONS.length);
+  expect(keys.sort()).toEqual(
+    Object.keys(OPTIONS.shape)
+      .map((name) => `tidings:${name}`)
+      .sort(),
+  );
   const rows = [...read('docs/configuration.md').matchAll(/^\| `(tidings:\w+)` \| (.+?) \| .+ \|$/gm)];
   const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
   expect(rows.map(([, key, value]) => [key, value]).sort()).toEqual(
@@ -121,7 +125,7 @@ test('cdk.json and docs/configuration.md have every option, with the defaults of
   );
 });
 
-/** The names of the first column of the tables of a page, and the rows that say nothing about them. */
+/** Returns the names in the first column of the tables of a page, and the rows without a text. */
 function tableOf(page: string): { readonly names: string[]; readonly empty: string[] } {
   const rows = [...read(page).matchAll(/^\| (`.+?`) \|(.*)\|$/gm)];
   return {
@@ -172,8 +176,8 @@ describe('docs/asyncapi.yaml', () => {
   const ajv = new Ajv({ strict: false }).addSchema(document, 'asyncapi');
   const checkOf = (pointer: string) => ajv.compile({ $ref: `asyncapi#${pointer}` });
 
-  test('is AsyncAPI 3.0, by a schema that can say no', () => {
-    // The schema brings its own copy of JSON Schema, and ajv takes no second one.
+  test('is valid AsyncAPI 3.0, by a schema that refuses an invalid document', () => {
+    // The schema has its own copy of JSON Schema, and ajv accepts no second one.
     const lenient = { strict: false, validateFormats: false, meta: false, validateSchema: false };
     // Its types and those of ajv differ in what may be undefined.
     const isAsyncApi = new Ajv(lenient).compile(Object(specs.schemas['3.0.0']));
@@ -182,7 +186,7 @@ describe('docs/asyncapi.yaml', () => {
     expect(isAsyncApi({ ...document, operations: { subscribe: { action: 'hear' } } })).toBe(false);
   });
 
-  test('refers to nothing that is not there', () => {
+  test('has no reference without a target', () => {
     const pointers = [...read('docs/asyncapi.yaml').matchAll(/\$ref: '#([^']+)'/g)].map(([, at]) => at ?? '');
     expect(pointers.length).toBeGreaterThan(50);
     const find = (pointer: string) =>
@@ -193,7 +197,7 @@ describe('docs/asyncapi.yaml', () => {
     expect(pointers.filter((pointer) => find(pointer) === undefined)).toEqual([]);
   });
 
-  test('has examples, and they are what it says', () => {
+  test('has examples that match their schemas', () => {
     for (const [name, { examples }] of Object.entries(messages)) {
       const isOne = checkOf(`/components/messages/${name}/payload`);
       const wrong = examples.filter(({ payload }) => !isOne(payload));
@@ -201,11 +205,11 @@ describe('docs/asyncapi.yaml', () => {
     }
   });
 
-  test('knows the codes of §9', () => {
+  test('has the codes of §9', () => {
     expect(schemas.code?.enum).toEqual(Object.keys(ERRORS));
   });
 
-  test('knows the actions of §12.1 with their members and answers, and the types of §12.2', () => {
+  test('has the actions of §12.1 with their members and answers, and the types of §12.2', () => {
     const namesOf = (operations: readonly Pick<Operation, 'messages'>[]) =>
       operations.flatMap(({ messages }) => messages.map(({ $ref }) => $ref.slice($ref.lastIndexOf('/') + 1)));
     const operations = Object.values(document.operations);
@@ -233,7 +237,7 @@ describe('docs/asyncapi.yaml', () => {
       expect(schemas[name]?.properties?.type).toEqual({ const: name });
   });
 
-  /** The cells of the table of a section, the first without its back-ticks. */
+  /** Returns the cells of the table of a section, the first one without its back-ticks. */
   const rowsOf = (section: string): string[][] => {
     const [, text = ''] = read('PROTOCOL.md').split(`\n### ${section} `);
     const [own = ''] = text.split('\n### ', 1);
@@ -241,7 +245,7 @@ describe('docs/asyncapi.yaml', () => {
     return rows.map(([, name = '', rest = '']) => [name, ...rest.split(' | ').map((cell) => cell.trim())]);
   };
 
-  test('has the limits that hold, and takes the names that the hub takes', () => {
+  test('has the limits of the code, and accepts the same channel names', () => {
     expect(schemas.id).toMatchObject({ minLength: 1, maxLength: MAX_REQUEST_ID_LENGTH });
     expect(schemas.publish?.properties).toMatchObject({
       messages: { minItems: 1, maxItems: MAX_MESSAGES_PER_REQUEST },

@@ -1,9 +1,7 @@
 /**
- * The front door: what the distribution must say, and where its function sends each request.
+ * The front door: the distribution and its policies.
  * @module
  */
-import { readFileSync } from 'node:fs';
-import { createContext, Script } from 'node:vm';
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
@@ -76,7 +74,7 @@ describe('the distribution', () => {
     });
   });
 
-  test('is the only one that may call the streaming URL', () => {
+  test('is the only caller that the streaming URL allows', () => {
     template.hasResourceProperties('AWS::CloudFront::OriginAccessControl', {
       OriginAccessControlConfig: {
         OriginAccessControlOriginType: 'lambda',
@@ -94,7 +92,7 @@ describe('the distribution', () => {
     expect(actions.sort()).toEqual(['lambda:InvokeFunction', 'lambda:InvokeFunctionUrl']);
   });
 
-  test('lets the function see every request, compresses nothing, and takes all methods, by HTTPS', () => {
+  test('runs the function for every request, compresses nothing, and accepts all methods, by HTTPS', () => {
     const [functionId] = Object.keys(template.findResources('AWS::CloudFront::Function'));
     const [originRequestPolicyId] = Object.keys(
       template.findResources('AWS::CloudFront::OriginRequestPolicy'),
@@ -132,14 +130,14 @@ describe('the distribution', () => {
     });
   });
 
-  test('keeps an answer only if its origin says so, for callers that differ in nothing', () => {
+  test('caches an answer only if its origin says so, and only for equal requests', () => {
     template.hasResourceProperties('AWS::CloudFront::CachePolicy', {
       CachePolicyConfig: {
         MinTTL: 0,
         DefaultTTL: 0,
         MaxTTL: 60,
         ParametersInCacheKeyAndForwardedToOrigin: {
-          // A ticket is a secret, which no cache is to know.
+          // A ticket is a secret, so it is in no cache key.
           QueryStringsConfig: { QueryStringBehavior: 'allExcept', QueryStrings: ['ticket'] },
           HeadersConfig: {
             HeaderBehavior: 'whitelist',
@@ -151,10 +149,10 @@ describe('the distribution', () => {
     });
   });
 
-  test('forwards no Authorization to an origin that it signs for, and no cookie', () => {
+  test('forwards no Authorization to an origin for which it signs requests, and no cookie', () => {
     template.hasResourceProperties('AWS::CloudFront::OriginRequestPolicy', {
       OriginRequestPolicyConfig: {
-        // Such names are the account's: the same stage in another region must have another.
+        // Such names are unique in the account, so the same stage in another Region needs another name.
         Name: { 'Fn::Join': ['', ['Stack-', { Ref: 'AWS::Region' }]] },
         HeadersConfig: { HeaderBehavior: 'allExcept', Headers: ['host', 'authorization'] },
         QueryStringsConfig: { QueryStringBehavior: 'all' },
@@ -163,7 +161,7 @@ describe('the distribution', () => {
     });
   });
 
-  test('keeps what it answers one page from others, where pages are told apart', () => {
+  test('caches answers by Origin if origins are listed', () => {
     const headersOf = (origins: HubConfig['origins']): unknown => {
       const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), origins);
       const [policy] = Object.values(Template.fromStack(other).findResources('AWS::CloudFront::CachePolicy'));
@@ -174,7 +172,7 @@ describe('the distribution', () => {
     expect(headersOf('*')).not.toContain('Origin');
   });
 
-  test('lets the pages that may call read what the gateway refuses, and leaves the headers of the doors alone', () => {
+  test('adds CORS headers to refusals of API Gateway, and does not replace the headers of handlers', () => {
     for (const origins of ['*', LISTED] as const) {
       const { stack: other } = stackWithEdge(new App({ analyticsReporting: false }), origins);
       const made = Template.fromStack(other);
@@ -200,7 +198,7 @@ describe('the distribution', () => {
     }
   });
 
-  test('keeps no error', () => {
+  test('caches no error', () => {
     const codes = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
     configLike({
       CustomErrorResponses: codes.map((ErrorCode) => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
@@ -212,186 +210,4 @@ describe('the distribution', () => {
       'Fn::Join': ['', ['https://', stack.resolve(edge.distribution.distributionDomainName)]],
     });
   });
-});
-
-const ROUTE = new URL('../../lib/gateways/edge-function/route.js', import.meta.url);
-/** https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
-const MAX_CODE_BYTES = 10 * 1024;
-
-const VIEWER = '203.0.113.7';
-
-type Values = Record<string, { value: string; multiValue?: { value: string }[] }>;
-
-/** What becomes of a request: the origin if one was selected, the path, and the headers as pairs. */
-function route(method: string, target: string, headers: Values = {}) {
-  const [uri = '', query] = target.split('?');
-  const source = readFileSync(ROUTE, 'utf8').replace(/^import cf from 'cloudfront';/, '');
-  const selected: string[] = [];
-  const request = { method, uri, headers: structuredClone(headers), rawQueryString: () => query };
-  const event = { context: { requestId: 'request-1' }, viewer: { ip: VIEWER }, request };
-  const cf = { selectRequestOriginById: (id: string) => selected.push(id) };
-  const returned: unknown = new Script(`'use strict';${source};handler(event)`).runInContext(
-    createContext({ cf, event }),
-  );
-  expect(returned).toBe(request);
-  const sent = Object.entries(request.headers).map(([name, { value }]) => [name, value]);
-  const { 'user-agent': client, ...others } = Object.fromEntries(sent);
-  return { origin: selected, uri: request.uri, headers: others, client };
-}
-
-const accept = (...values: string[]): Values => ({
-  accept: { value: values[0] ?? '', multiValue: values.map((value) => ({ value })) },
-});
-/** A long poll from a place in the log. */
-const HELD = '/channels/a?live=long-poll&offset=0000000000000001';
-const EVENTS = { accept: { value: 'text/event-stream' } };
-
-describe('the function', () => {
-  test('fits what CloudFront takes', () => {
-    expect(readFileSync(ROUTE).byteLength).toBeLessThan(MAX_CODE_BYTES);
-  });
-
-  test.each<[string, string, Values?]>([
-    ['GET', '/events?channel=a&channel=b'],
-    ['HEAD', '/events'],
-    ['OPTIONS', '/events'],
-    ['GET', '/channels/a/b?live=sse'],
-    ['GET', '/v1/stream/a?offset=-1&live=sse'],
-    ['GET', '/channels/a?live=sse&live=long-poll'],
-    ['GET', '/channels/a?l%69ve=%73se'],
-    ['GET', '/channels/a%zz?live=sse'],
-    ['GET', '/channels/a', EVENTS],
-    ['GET', '/channels/a?Live=long-poll', EVENTS],
-    ['GET', '/channels/a?x=live=long-poll', EVENTS],
-    ['GET', '/channels/a', accept('text/html, Text/Event-Stream;q=0.5')],
-    ['GET', '/channels/a', accept('text/html', 'text/event-stream')],
-  ])('streams %s %s %j', (method, target, headers) => {
-    expect(route(method, target, headers)).toMatchObject({ origin: ['stream'], uri: target.split('?')[0] });
-  });
-
-  test.each([
-    ['/%63hannels/a?live=sse', '/channels/a'],
-    ['/channels/a%2Fb?live=sse', '/channels/a/b'],
-    ['/%65vents?channel=a%2Fb', '/events'],
-    // No name of a channel: it stays as it is, for a handler to refuse.
-    ['/channels/a%20b?live=sse', '/channels/a%20b'],
-    ['/channels/a%252Fb?live=sse', '/channels/a%252Fb'],
-  ])('has no percent-encoding in a path that is signed: %s', (target, uri) => {
-    expect(route('GET', target)).toMatchObject({ origin: ['stream'], uri });
-  });
-
-  test.each([
-    ['/channels/a/b?live=long-poll', '/hold/channels/a/b'],
-    ['/v1/stream/a?live=long-poll&offset=-1', '/hold/v1/stream/a'],
-    ['/channels/a%2Fb?offset=x&live=long%2Dpoll', '/hold/channels/a%2Fb'],
-    ['/channels/a?live=long-poll&live=sse', '/hold/channels/a'],
-  ])('holds GET %s', (target, uri) => {
-    expect(route('GET', target)).toMatchObject({ origin: [], uri });
-    expect(route('GET', target, EVENTS)).toMatchObject({ origin: [], uri });
-  });
-
-  test.each<[string, string, Values?]>([
-    ['GET', '/channels/a'],
-    ['GET', '/channels/a?'],
-    ['GET', '/channels/a?live'],
-    ['GET', '/channels/a?live=', EVENTS],
-    ['GET', '/channels/a?live=SSE', EVENTS],
-    ['GET', '/channels/a?live=%zz', EVENTS],
-    ['GET', '/channels/a?Live=sse'],
-    ['GET', '/channels/a?xlive=sse'],
-    ['GET', '/channels/a', accept('text/event-streams', 'application/text/event-stream', '*/*')],
-    ['HEAD', '/channels/a?live=sse'],
-    ['HEAD', '/channels/a?live=long-poll', EVENTS],
-    ['POST', '/channels/a?live=sse', EVENTS],
-    ['PUT', '/channels/a?live=long-poll'],
-    ['DELETE', '/channels/a'],
-    ['GET', '/?live=sse', EVENTS],
-    ['GET', '/channels?live=sse'],
-    ['GET', '/x/channels/a?live=long-poll'],
-    ['GET', '/hold/channels/a?live=long-poll'],
-    ['GET', '/events/?live=sse', EVENTS],
-    ['GET', '/eventsx'],
-  ])('leaves %s %s %j to the API as it is', (method, target, headers) => {
-    expect(route(method, target, headers)).toMatchObject({ origin: [], uri: target.split('?')[0] });
-  });
-
-  test.each(['POST', 'PUT', 'PATCH', 'DELETE'])('has %s /events refused by the API', (method) => {
-    const token = { authorization: { value: 'Bearer a' } };
-    expect(route(method, '/events', token)).toMatchObject({
-      origin: ['api'],
-      uri: '/events',
-      headers: { 'x-tidings-authorization': 'Bearer a' },
-    });
-  });
-
-  test.each(['/events', '/channels/a', '/channels/a?live=long-poll'])(
-    'says to the log of the API who asks for %s, whatever the caller says',
-    (target) => {
-      const headers = { 'user-agent': { value: '198.51.100.1', multiValue: [{ value: '198.51.100.1' }] } };
-      expect(route('GET', target, headers).client).toBe(VIEWER);
-      expect(route('GET', target).client).toBe(VIEWER);
-    },
-  );
-
-  const spoofed = {
-    'x-tidings-authorization': { value: 'Bearer spoofed' },
-    'x-tidings-alone': { value: '' },
-  };
-
-  test.each([
-    ['GET', '/events'],
-    ['GET', '/channels/a?live=sse'],
-    ['GET', '/channels/a?live=long-poll&offset=0000000000000001'],
-    ['GET', '/channels/a'],
-    ['POST', '/channels/a'],
-    ['POST', '/tickets'],
-    ['OPTIONS', '/nowhere'],
-  ])('moves the token of %s %s: an origin may be signed for in its place', (method, target) => {
-    const { headers } = route(method, target, { ...spoofed, authorization: { value: 'Bearer a' } });
-    expect(headers).toEqual({ 'x-tidings-authorization': 'Bearer a', 'x-tidings-alone': 'request-1' });
-  });
-
-  test.each(['/events', '/channels/a?live=sse', '/channels/a?live=long-poll', '/channels/a', '/'])(
-    'takes from a caller what only it may say (%s)',
-    (target) => {
-      const { headers } = route('GET', target, spoofed);
-      expect(headers).not.toHaveProperty('x-tidings-authorization');
-      expect(['request-1', undefined]).toContain(headers['x-tidings-alone']);
-    },
-  );
-
-  test('lets only callers without a token or a ticket share an answer', () => {
-    for (const target of ['/channels/a?ticket=x', '/channels/a?live=long-poll&t%69cket=', '/?ticket']) {
-      expect(route('GET', target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
-    }
-    expect(route('GET', '/channels/a?tickets=x').headers).toEqual({});
-    for (const target of ['/channels/a', HELD]) {
-      const token = { authorization: { value: 'Bearer a' } };
-      expect(route('GET', target, token).headers).toEqual({
-        'x-tidings-authorization': 'Bearer a',
-        'x-tidings-alone': 'request-1',
-      });
-    }
-    for (const target of ['/channels/a', HELD]) expect(route('GET', target, spoofed).headers).toEqual({});
-  });
-
-  test.each([
-    ['HEAD', '/channels/a'],
-    ['GET', '/channels/a?offset=now'],
-    ['GET', '/channels/a?off%73et=now&offset=-1'],
-    ['GET', '/channels/a?live=long-poll'],
-    ['GET', '/channels/a?live=long-poll&offset=-1'],
-    ['GET', '/channels/a?live=long-poll&offset=now'],
-  ])('lets no other request wait for what means something else a moment later: %s %s', (method, target) => {
-    expect(route(method, target).headers).toEqual({ 'x-tidings-alone': 'request-1' });
-  });
-
-  test.each(['if-none-match', 'if-modified-since', 'range'])(
-    'lets no other request have what was answered to a caller with %s',
-    (name) => {
-      expect(route('GET', '/channels/a', { [name]: { value: 'x' } }).headers).toMatchObject({
-        'x-tidings-alone': 'request-1',
-      });
-    },
-  );
 });

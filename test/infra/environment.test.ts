@@ -5,27 +5,26 @@
  */
 import { describe, expect, test } from 'vitest';
 import { handlerContracts } from '../../lambda/env.ts';
-import { parseConfig } from '../../lib/config/config.ts';
-import { MAX_TEXT_BYTES } from '../../lib/config/config-checks.ts';
+import { MAX_TEXT_BYTES, parseConfig } from '../../lib/config/config.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_ENVIRONMENT_BYTES = 4_096;
 
-/** The longest there are: of the partitions, of the Regions, of the suffixes. */
+/** The longest name of a partition, a Region and a suffix. */
 const PARTITION = 'aws-us-gov';
 const REGION = 'us-isof-south-1';
 const SUFFIX = 'amazonaws.com.cn';
 const ACCOUNT = '000000000000';
 
-/** What CloudFormation appends to names that it makes. */
+/** CloudFormation appends such a text to names that it generates. */
 const RANDOM = 'ABCDEFGHIJKLM';
 const MAX_QUEUE_NAME = 80;
 
 const LONGEST_STAGE = 'a-stage-of-20-letter';
 
-/** Texts as long as they may be together, most of them in JSON, which is escaped once more. */
+/** Returns texts of the maximum length together. Most of them are JSON, which is escaped once more. */
 function longestTexts(): Context {
   const patterns = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, n) => [`public/${n}/*`, ['subscribe']]));
@@ -75,7 +74,7 @@ const SMALLEST: Context = {
   'tidings:maxStreams': 1,
 };
 
-/** The value of an attribute or reference that is as long as it gets. */
+/** Returns the longest possible value of an attribute or reference. */
 function longest(id: string, type: string, attribute: string): string {
   const stack = `tidings-${LONGEST_STAGE}-hub`;
   const named = `${stack}-${id}-${RANDOM}`;
@@ -89,7 +88,7 @@ function longest(id: string, type: string, attribute: string): string {
   if (attribute === 'ApiEndpoint') return `https://${'a'.repeat(10)}.execute-api.${REGION}.${SUFFIX}`;
   if (type === 'AWS::ApiGatewayV2::Api') return 'a'.repeat(10);
   if (type === 'AWS::CloudFront::Distribution') return `d${'a'.repeat(13)}.cloudfront.net`;
-  throw new Error(`nobody has said how long ${attribute} of ${type} can be`);
+  throw new Error(`the maximum length of ${attribute} of ${type} is not known here`);
 }
 
 const PSEUDO: Readonly<Record<string, string>> = {
@@ -99,7 +98,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::AccountId': ACCOUNT,
 };
 
-/** Evaluates the intrinsic functions that environments have. */
+/** Evaluates the intrinsic functions in environments. */
 function evaluate(value: unknown, typeOf: (id: string) => string): string {
   if (typeof value === 'string') return value;
   const list = (items: unknown): string[] =>
@@ -131,7 +130,7 @@ function evaluate(value: unknown, typeOf: (id: string) => string): string {
 
 const pairOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** The environment of each function, as Lambda would have it. */
+/** Returns the environment of each function, as Lambda would have it. */
 function environmentsOf(context: Context): Record<string, Record<string, string>> {
   const { log, hub } = templatesOf(context);
   const resources = { ...fieldsOf(log.toJSON().Resources), ...fieldsOf(hub.toJSON().Resources) };
@@ -146,7 +145,7 @@ function environmentsOf(context: Context): Record<string, Record<string, string>
   );
 }
 
-/** As Lambda measures it: "String measured" in its error is JSON. */
+/** Returns the size of each environment as Lambda measures it: "String measured" in its error is JSON. */
 const sizesOf = (context: Context): Record<string, number> =>
   Object.fromEntries(
     Object.entries(environmentsOf(context)).map(([name, environment]) => [
@@ -160,7 +159,7 @@ describe('the environment of every function', () => {
     const sizes = sizesOf({ ...LARGEST, ...longestTexts() });
     expect(Object.keys(sizes)).toHaveLength(9);
     for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
-    // The texts are as long as they may be, or this shows nothing.
+    // Without the longest texts this test would show nothing.
     expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
   });
 

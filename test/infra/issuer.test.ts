@@ -1,5 +1,5 @@
 /**
- * The identity provider of a hub: what reaches its doors, and what is refused before anything is deployed.
+ * The options of the identity provider: what the functions get, and which values are refused.
  * @module
  */
 import { Match } from 'aws-cdk-lib/assertions';
@@ -13,11 +13,11 @@ const ISSUER = {
   'tidings:claims': '{"claim":"scope","grants":{"reader":{"*":["subscribe"]}}}',
 };
 
-test('reaches every door that lets somebody in', () => {
+test('reaches every function that checks tokens', () => {
   const { hub } = templatesOf(ISSUER);
   const has = (ISSUER: unknown) =>
     hub.findResources('AWS::Lambda::Function', { Properties: { Environment: { Variables: { ISSUER } } } });
-  const doors = has(
+  const configured = has(
     JSON.stringify({
       url: 'https://idp.example/',
       audience: 'hub',
@@ -25,14 +25,14 @@ test('reaches every door that lets somebody in', () => {
       jwksUrl: 'https://idp.example/.well-known/jwks.json',
     }),
   );
-  const admitting = hub.findResources('AWS::Lambda::Function', {
+  const checking = hub.findResources('AWS::Lambda::Function', {
     Properties: { Environment: { Variables: { ANONYMOUS: Match.anyValue() } } },
   });
-  expect(Object.keys(doors)).toHaveLength(6);
-  expect(Object.keys(doors)).toEqual(Object.keys(admitting));
+  expect(Object.keys(configured)).toHaveLength(6);
+  expect(Object.keys(configured)).toEqual(Object.keys(checking));
 });
 
-test('is configured whole or not at all', () => {
+test('is configured completely or not at all', () => {
   expect(parseConfig({}).issuer).toBeUndefined();
   expect(parseConfig({ 'tidings:issuer': '', 'tidings:claims': '' }).issuer).toBeUndefined();
   for (const key of Object.keys(ISSUER))
@@ -42,7 +42,7 @@ test('is configured whole or not at all', () => {
   );
 });
 
-test('may have its keys elsewhere, and be on this machine', () => {
+test('may have its keys on another host, and be on this machine', () => {
   const context = { 'tidings:issuer': 'http://localhost:1', 'tidings:jwksUrl': 'https://keys.example/a?p=b' };
   expect(parseConfig({ ...ISSUER, ...context }).issuer).toMatchObject({
     url: 'http://localhost:1',

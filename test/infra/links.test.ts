@@ -1,5 +1,5 @@
 /**
- * A newcomer finds every page: the README is short, the index has all pages, every link leads to something, and lines can be pasted.
+ * The documents as a newcomer uses them: the README is short, the index has all pages, links work, and commands can be pasted.
  * @module
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
@@ -8,19 +8,19 @@ import { describe, expect, test } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const PAGES = globSync(['*.md', '{docs,client,examples,.github}/**/*.md'], { cwd: ROOT }).sort();
-/** Bytes. A page that a newcomer reads whole. */
+/** Bytes. Newcomers read a page of this size to its end. */
 const MAX_README = 8_192;
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
-/** The page without its code, in which brackets mean other things. */
+/** Returns a page without its code blocks, in which brackets are no links. */
 const proseOf = (file: string): string => read(file).replace(/^```[\s\S]*?^```/gm, '');
 
-/** The targets of the links and pictures of a page. */
+/** Returns the targets of the links and pictures of a page. */
 const linksOf = (file: string): string[] =>
   [...proseOf(file).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target = '']) => target);
 
-/** The anchors that GitHub gives to the headings of a page. */
+/** Returns the anchors that GitHub gives to the headings of a page. */
 const anchorsOf = (file: string): Set<string> =>
   new Set(
     [...proseOf(file).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) =>
@@ -31,8 +31,8 @@ const anchorsOf = (file: string): Set<string> =>
     ),
   );
 
-/** Whether a relative link of a page leads to a file of the project, and to a heading in it. */
-function leads(from: string, target: string): boolean {
+/** Returns true if a relative link of a page leads to a file of the project, and to a heading in it. */
+function isValid(from: string, target: string): boolean {
   const [path = '', anchor] = target.split('#');
   const file = path === '' ? from : normalize(join(dirname(from), path));
   if (file.startsWith('..') || !existsSync(join(ROOT, file))) return false;
@@ -50,7 +50,7 @@ test('docs/README.md has every page of docs/', () => {
   expect(pages.filter((page) => !listed.includes(page))).toEqual([]);
 });
 
-// In an interactive zsh, the shell of macOS, `#` begins no comment: the words after it would be arguments of the command.
+// In an interactive zsh, the shell of macOS, `#` does not begin a comment, and the words after it would be arguments of the command.
 test.each(PAGES.filter((page) => /^(README\.md|docs|client|examples)/.test(page)))(
   '%s: no command to paste ends with a comment',
   (page) => {
@@ -63,13 +63,13 @@ test.each(PAGES.filter((page) => /^(README\.md|docs|client|examples)/.test(page)
 describe('every link leads to a file, and to a heading', () => {
   test.each(PAGES)('%s', (page) => {
     const links = linksOf(page).filter((target) => !/^[a-z]+:/.test(target));
-    expect(links.filter((target) => !leads(page, target))).toEqual([]);
+    expect(links.filter((target) => !isValid(page, target))).toEqual([]);
   });
 
-  test('the check finds links that lead nowhere', () => {
+  test('the check finds broken links', () => {
     expect(linksOf('README.md').length).toBeGreaterThan(20);
-    expect(leads('docs/README.md', '../PROTOCOL.md#8-limits')).toBe(true);
-    expect(leads('docs/README.md', '../PROTOCOL.md#no-such-heading')).toBe(false);
-    expect(leads('docs/README.md', 'no-such-page.md')).toBe(false);
+    expect(isValid('docs/README.md', '../PROTOCOL.md#8-limits')).toBe(true);
+    expect(isValid('docs/README.md', '../PROTOCOL.md#no-such-heading')).toBe(false);
+    expect(isValid('docs/README.md', 'no-such-page.md')).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Least privilege: what each resource of both stacks lets in, and what it is kept with. Lists in this file are whole: what
- * comes new fails until somebody has thought about it.
+ * Least privilege: the callers that each resource of both stacks allows, and its protection. The lists in this file are complete, so
+ * a new resource fails here until it has been checked.
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -35,7 +35,7 @@ const fieldsOf = (value: unknown): Fields =>
   typeof value === 'object' && value !== null ? { ...value } : {};
 const all = (type: string, among = resources) => among.filter((each) => each.type === type);
 const text = (value: unknown): string => JSON.stringify(value) ?? '';
-/** Without the hash that CloudFormation ids end with. */
+/** Returns a logical id without the hash at its end. */
 const nameOf = (id: string): string => id.replace(/[0-9A-F]{8}$/, '');
 
 function statementsOf(document: unknown): Statement[] {
@@ -44,14 +44,14 @@ function statementsOf(document: unknown): Statement[] {
 }
 
 let resources: Resource[];
-/** Without a front door, where the streaming URL is open to all. */
+/** A hub without a front door. Its streaming URL is open to all callers. */
 let bare: Resource[];
 beforeAll(() => {
   resources = synthesize();
   bare = synthesize({ 'tidings:edge': false });
 });
 
-test('there is no kind of resource that this file has not thought about', () => {
+test('there is no type of resource that this file does not check', () => {
   expect([...new Set(resources.map(({ type }) => type))].sort()).toEqual([
     'AWS::ApiGatewayV2::Api',
     'AWS::ApiGatewayV2::Integration',
@@ -83,13 +83,13 @@ test('there is no kind of resource that this file has not thought about', () => 
   ]);
 });
 
-/** Traces are of no resource: IAM takes these two for all or not at all. */
+/** IAM knows no resources for these two actions. */
 const TRACES = text(['xray:PutTraceSegments', 'xray:PutTelemetryRecords']);
 
-const IN_PLAIN_TEXT = { Bool: { 'aws:SecureTransport': 'false' } };
-const everybody = (principal: unknown) => principal === '*' || text(principal) === '{"AWS":"*"}';
+const WITHOUT_TLS = { Bool: { 'aws:SecureTransport': 'false' } };
+const isEveryone = (principal: unknown) => principal === '*' || text(principal) === '{"AWS":"*"}';
 
-/** The statements about a topic or queue, of the policies that are attached to it. */
+/** Returns the statements of the policies that are attached to a topic or queue. */
 function policyOf({ id, type }: Resource): Statement[] {
   const [policy, attached] =
     type === 'AWS::SNS::Topic'
@@ -99,10 +99,10 @@ function policyOf({ id, type }: Resource): Statement[] {
   return own.flatMap(({ properties }) => statementsOf(properties.PolicyDocument));
 }
 
-describe('every topic and every queue, dead letters too', () => {
+describe('every topic and every queue, including dead letters', () => {
   const each = () => [...all('AWS::SNS::Topic'), ...all('AWS::SQS::Queue')];
 
-  test('is there, with a policy of its own', () => {
+  test('exists, with a policy of its own', () => {
     expect(each().map(({ id }) => nameOf(id))).toEqual([
       'HintsTopic',
       'HintsPushDeadLetters',
@@ -115,21 +115,21 @@ describe('every topic and every queue, dead letters too', () => {
     for (const one of each()) expect(policyOf(one).length, one.id).toBeGreaterThan(0);
   });
 
-  test('denies everybody who speaks in plain text', () => {
+  test('denies all requests without TLS', () => {
     for (const one of each()) {
       const action = one.type === 'AWS::SNS::Topic' ? 'sns:Publish' : 'sqs:*';
       const denies = policyOf(one).filter(
         ({ Effect, Action, Principal, Condition }) =>
           Effect === 'Deny' &&
           Action === action &&
-          everybody(Principal) &&
-          text(Condition) === text(IN_PLAIN_TEXT),
+          isEveryone(Principal) &&
+          text(Condition) === text(WITHOUT_TLS),
       );
       expect(denies, one.id).toHaveLength(1);
     }
   });
 
-  test('lets nobody in by its policy but the topic that it is subscribed to', () => {
+  test('allows by its policy only the topic that it is subscribed to', () => {
     const subscribed = all('AWS::SNS::Subscription').map(({ properties }) => text(properties.Endpoint));
     for (const one of each()) {
       const allows = policyOf(one).filter(({ Effect }) => Effect === 'Allow');
@@ -143,37 +143,44 @@ describe('every topic and every queue, dead letters too', () => {
     }
   });
 
-  test('is encrypted at rest, but for the topic, which carries names of channels and offsets and no content', () => {
+  test('is encrypted at rest, except the topic, whose messages have channel names and offsets and no content', () => {
     for (const { properties } of all('AWS::SQS::Queue')) expect(properties.SqsManagedSseEnabled).toBe(true);
     expect(all('AWS::SNS::Topic').map(({ properties }) => properties)).toEqual([{}]);
   });
 });
 
 describe('every table', () => {
-  /** Nothing in them outlives the connections and leases that it is about. */
-  const PASSING = ['ListenersSubscribers', 'ListenersCursors'];
+  /** Rows that live no longer than the connections and leases that they describe. */
+  const TEMPORARY = ['ListenersSubscribers', 'ListenersCursors'];
 
-  test('is encrypted, and restorable and protected if it holds what must not be lost', () => {
+  test('is encrypted, and restorable and protected if its data must not be lost', () => {
     const tables = all('AWS::DynamoDB::GlobalTable');
     expect(tables.map(({ id }) => nameOf(id)).sort()).toEqual(
-      ['LogChannels', 'LogEntries', 'LogKeys', 'WebhooksDeliveries', 'WebhooksEndpoints', ...PASSING].sort(),
+      [
+        'LogChannels',
+        'LogEntries',
+        'LogKeys',
+        'WebhooksDeliveries',
+        'WebhooksEndpoints',
+        ...TEMPORARY,
+      ].sort(),
     );
     for (const { id, properties } of tables) {
-      // `false` is the key that DynamoDB owns: always encrypted, never billed.
+      // `false` means the key that DynamoDB owns, which costs nothing.
       expect(properties.SSESpecification, id).toEqual({ SSEEnabled: false });
-      const kept = [
+      const protection = [
         {
           DeletionProtectionEnabled: true,
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
         },
       ];
-      if (!PASSING.includes(nameOf(id))) expect(properties.Replicas, id).toMatchObject(kept);
+      if (!TEMPORARY.includes(nameOf(id))) expect(properties.Replicas, id).toMatchObject(protection);
     }
   });
 });
 
 describe('every log group', () => {
-  test('has an end, and whoever writes has one of the template', () => {
+  test('has a retention, and every function and stage writes to one of the template', () => {
     const groups = all('AWS::Logs::LogGroup');
     for (const { id, properties } of groups) expect(properties.RetentionInDays, id).toBe(30);
     const used = [
@@ -190,7 +197,7 @@ describe('every log group', () => {
 });
 
 describe('every secret', () => {
-  test('is made by Secrets Manager, and stands nowhere in the templates', () => {
+  test('is generated by Secrets Manager, and is nowhere in the templates', () => {
     const secrets = all('AWS::SecretsManager::Secret');
     expect(secrets).toHaveLength(2);
     for (const { properties } of secrets) {
@@ -202,7 +209,7 @@ describe('every secret', () => {
 });
 
 describe('every role', () => {
-  test('is of one function, for Lambda alone, with no policy but its own', () => {
+  test('belongs to one function, can be used by Lambda alone, and has one policy', () => {
     const roles = all('AWS::IAM::Role');
     const functions = all('AWS::Lambda::Function');
     expect(new Set(functions.map(({ properties }) => text(properties.Role))).size).toBe(roles.length);
@@ -216,10 +223,10 @@ describe('every role', () => {
     expect(attached.sort()).toEqual(roles.map(({ id }) => text([{ Ref: id }])).sort());
   });
 
-  /** Ids of connections are not known before they connect; a Deny may reach as far as it likes. */
+  /** The ids of connections are not known before they connect. */
   const OPEN = ['/ws/POST/@connections/*', '/ws/DELETE/@connections/*'];
 
-  test('names its actions and its resources: no star outside this list', () => {
+  test('names its actions and its resources, without a star outside this list', () => {
     for (const { id, properties } of all('AWS::IAM::Policy')) {
       for (const { Action, Resource, Effect } of statementsOf(properties.PolicyDocument)) {
         expect(Effect).toBe('Allow');
@@ -227,7 +234,7 @@ describe('every role', () => {
         if (text(Action) === TRACES) continue;
         const resource = OPEN.reduce((left, open) => left.replace(open, ''), text(Resource));
         expect(resource, id).not.toContain('*');
-        // Of ours: it refers to a resource of the templates and spells no account's.
+        // It refers to a resource of the templates.
         expect(resource, id).toMatch(/"Ref"|Fn::GetAtt|Fn::ImportValue/);
       }
     }
@@ -239,7 +246,7 @@ describe('every role', () => {
   });
 });
 
-describe('who may invoke a function', () => {
+describe('the caller of a function', () => {
   const permissions = (among: Resource[]) => all('AWS::Lambda::Permission', among);
   const joined = (value: unknown): string => {
     const [, parts] = Array.isArray(fieldsOf(value)['Fn::Join']) ? [...Object(value)['Fn::Join']] : [];
@@ -258,7 +265,7 @@ describe('who may invoke a function', () => {
       const { Ref: api } = fieldsOf(properties.ApiId);
       const key = String(properties.RouteKey);
       const path = key === '$default' ? '' : key.replace(/^[A-Z]+ /, '');
-      // A route of a WebSocket API is its key; the default route of an HTTP API is reached by any path of it.
+      // The ARN of a WebSocket route has its key. The default route of an HTTP API allows every path.
       return apis[String(api)] === 'HTTP' ? `${START}{${api}}/*/*${path}` : `${START}{${api}}/*${key}`;
     });
     const [distribution] = all('AWS::CloudFront::Distribution');
@@ -276,7 +283,7 @@ describe('who may invoke a function', () => {
     expect(all('AWS::Lambda::Url').map(({ properties }) => properties.AuthType)).toEqual(['AWS_IAM']);
   });
 
-  test('is everybody, without a front door, for the streaming URL alone', () => {
+  test('can be anyone without a front door, for the streaming URL alone', () => {
     const open = permissions(bare).filter(
       ({ properties }) => properties.Principal !== 'apigateway.amazonaws.com',
     );

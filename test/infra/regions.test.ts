@@ -14,9 +14,9 @@ describe('a Region', () => {
     ['eu-west-1', EVERYTHING],
     ['cn-north-1', LEAST],
     ['eu-north-1', { edge: true, monthlyBudget: 0 }],
-    // One that opens tomorrow may have everything.
+    // A new Region may have everything.
     ['eu-north-9', EVERYTHING],
-  ])('is taken if nothing is missing: %s with %j', (region, config) => {
+  ])('is accepted if nothing is missing: %s with %j', (region, config) => {
     expect(regionProblems(config, region)).toEqual([]);
   });
 

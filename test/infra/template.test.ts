@@ -1,14 +1,13 @@
 /**
- * What the template must say, whoever changes it: intent, not a copy of the output.
+ * The intent of the template: functions, routes, queues, logs, outputs.
  * @module
  */
 import { CfnResource, type Stack } from 'aws-cdk-lib';
-import { Match, type Template } from 'aws-cdk-lib/assertions';
+import type { Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { handlerNames } from '../../lambda/env.ts';
-import { parseConfig } from '../../lib/config/config.ts';
-import { strictHubOf, templatesOf } from './synthesized.ts';
+import { propertiesOf, strictHubOf, templatesOf } from './synthesized.ts';
 
 let log: Template;
 let hub: Template;
@@ -16,7 +15,7 @@ beforeAll(() => {
   ({ log, hub } = templatesOf());
 });
 
-/** The routes of the API of that protocol. */
+/** Returns the routes of the API with that protocol. */
 function routesOf(protocol: string): Record<string, unknown>[] {
   const apis = Object.entries(hub.findResources('AWS::ApiGatewayV2::Api'));
   const [id] = apis.find(([, { Properties }]) => Properties?.ProtocolType === protocol) ?? [];
@@ -24,9 +23,6 @@ function routesOf(protocol: string): Record<string, unknown>[] {
     ({ ApiId }) => JSON.stringify(ApiId) === `{"Ref":"${id}"}`,
   );
 }
-
-const propertiesOf = (template: Template, type: string): Record<string, unknown>[] =>
-  Object.values(template.findResources(type)).map((resource) => resource.Properties ?? {});
 
 describe('the template', () => {
   test.each([
@@ -37,13 +33,13 @@ describe('the template', () => {
       (scope: Stack) =>
         new CfnResource(scope, 'Misspelt', { type: 'AWS::SQS::Queue', properties: { Delay: 1 } }),
     ],
-  ])('would fail %s if there were something to find', (_name, finding, addFault) => {
+  ])('fails %s if it has a fault', (_name, finding, addFault) => {
     const { app, hub } = strictHubOf();
     addFault(hub);
     expect(() => app.synth()).toThrow(finding);
   });
 
-  test('gives every function Node 24 on arm64, its own role, its own log group with an end, and traces', () => {
+  test('gives every function Node 24 on arm64, its own role, its own log group with a retention, and traces', () => {
     const functions = propertiesOf(hub, 'AWS::Lambda::Function');
     expect(functions).toHaveLength(9);
     for (const one of functions) {
@@ -66,115 +62,11 @@ describe('the template', () => {
         Object.keys(Properties?.Environment?.Variables ?? {}).sort(),
       ]),
     );
-    const sorted = Object.entries(handlerNames).map(([door, names]) => [door, [...names].sort()]);
+    const sorted = Object.entries(handlerNames).map(([handler, names]) => [handler, [...names].sort()]);
     expect(environments).toEqual(Object.fromEntries(sorted));
   });
 
-  test('allows each function its exact actions on exact resources', () => {
-    const grants = Object.fromEntries(
-      Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
-        const statements = statementsOf(policy.Properties?.PolicyDocument);
-        // Ids of connections are not known at synthesis, and traces are of no resource; nothing else may be open.
-        const traces = statements.filter(({ Resource }) => Resource === '*').map(({ Action }) => Action);
-        expect(traces).toEqual([['xray:PutTraceSegments', 'xray:PutTelemetryRecords']]);
-        const named = statements.filter(({ Resource }) => Resource !== '*');
-        const resources = JSON.stringify(named.map(({ Resource }) => Resource));
-        expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
-        const lines = named.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
-        return [id.replace(/Door.*/, ''), lines.sort()];
-      }),
-    );
-    const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
-    const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
-    const hinting = [
-      'Topic: sns:Publish',
-      'HintsPushQueue: sqs:SendMessage',
-      'DispatchQueue: sqs:SendMessage',
-    ];
-    const telling = [
-      'Channels: dynamodb:GetItem dynamodb:UpdateItem',
-      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-      ...hinting,
-    ];
-    const taking = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
-    const finding = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
-    const key = 'WebhookKey: secretsmanager:GetSecretValue';
-    const waiting = [
-      'Channels: dynamodb:GetItem dynamodb:UpdateItem',
-      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-      ...common,
-      'Subscribers: dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
-    ];
-    expect(grants).toEqual({
-      Publish: [
-        'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
-        'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
-        'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
-        ...common,
-        ...hinting,
-        'Subscribers: dynamodb:Query',
-      ].sort(),
-      Read: [
-        'Channels: dynamodb:GetItem dynamodb:UpdateItem',
-        'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-        ...common,
-      ],
-      Hold: waiting,
-      // It remembers the tickets that it has taken.
-      Stream: [...waiting, 'Keys: dynamodb:PutItem'].sort(),
-      Socket: [
-        'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
-        'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
-        'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
-        ...common,
-        ...hinting,
-        'SocketApi/DELETE: execute-api:ManageConnections',
-        'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
-      ].sort(),
-      Push: [
-        'Channels: dynamodb:GetItem',
-        'Cursors: dynamodb:GetItem dynamodb:UpdateItem',
-        'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
-        logs,
-        taking('HintsPushQueue'),
-        'HintsPushQueue: sqs:SendMessage',
-        'SocketApi/DELETE: execute-api:ManageConnections',
-        'SocketApi/POST: execute-api:ManageConnections',
-        'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
-        'Topic: sns:Publish',
-      ].sort(),
-      Webhooks: [
-        ...finding,
-        ...common,
-        'Endpoints: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
-        'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem',
-        'DeliverQueue: sqs:SendMessage',
-        key,
-      ].sort(),
-      Dispatch: [
-        ...telling,
-        logs,
-        'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
-        'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
-        'DeliverQueue: sqs:SendMessage',
-        taking('DispatchQueue'),
-      ].sort(),
-      // It dials strangers: of the log it may read, of the hub it may change nothing but what is its own.
-      Deliver: [
-        ...finding,
-        logs,
-        'Endpoints: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
-        'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
-        'DeliverQueue: sqs:ChangeMessageVisibility',
-        taking('DeliverQueue'),
-        'DeliverDeadLetters: sqs:SendMessage',
-        'DispatchQueue: sqs:SendMessage',
-        key,
-      ].sort(),
-    });
-  });
-
-  test('sends reads to one function and everything else to the other', () => {
+  test('has a route for each kind of request, and a default route', () => {
     const keys = routesOf('HTTP').map(({ RouteKey }) => RouteKey);
     expect(keys.sort()).toEqual([
       '$default',
@@ -192,7 +84,7 @@ describe('the template', () => {
     ]);
   });
 
-  test('sends everything that happens on a socket to one function, which answers', () => {
+  test('sends every event of a socket to one function, whose answer goes to the client', () => {
     const routes = routesOf('WEBSOCKET').map(({ RouteKey, RouteResponseSelectionExpression }) => [
       RouteKey,
       RouteResponseSelectionExpression,
@@ -204,7 +96,7 @@ describe('the template', () => {
     ]);
   });
 
-  test('carries work by queues that set aside what fails, ring for it, and are reached by TLS only', () => {
+  test('has queues with dead letters, an alarm for them, and access by TLS only', () => {
     const queues = propertiesOf(hub, 'AWS::SQS::Queue');
     const dead = queues.filter((queue) => !('RedrivePolicy' in queue));
     expect(queues.filter((queue) => 'RedrivePolicy' in queue)).toMatchObject([
@@ -230,7 +122,7 @@ describe('the template', () => {
     for (const policy of policies) expect(JSON.stringify(policy)).toContain('"aws:SecureTransport":"false"');
   });
 
-  test('gives the push and webhooks what has changed, and lets each take so much at a time', () => {
+  test('gives hints to the push and to dispatch, and bounds how many batches run at a time', () => {
     const subscriptions = propertiesOf(hub, 'AWS::SNS::Subscription');
     expect(subscriptions).toMatchObject(Array(2).fill({ Protocol: 'sqs', RawMessageDelivery: true }));
     const sources = propertiesOf(hub, 'AWS::Lambda::EventSourceMapping');
@@ -241,7 +133,7 @@ describe('the template', () => {
         ScalingConfig: { MaximumConcurrency },
       })),
     );
-    // A batch must not come back while its function may still be at it.
+    // A batch must not be received again while its function may still work on it.
     const timed = (seconds: number) =>
       propertiesOf(hub, 'AWS::Lambda::Function').filter(({ Timeout }) => Timeout === seconds);
     expect(timed(25)).toMatchObject([
@@ -256,7 +148,7 @@ describe('the template', () => {
     ]);
   });
 
-  test('never calls an own address, and strangers over TLS only, unless that is asked for', () => {
+  test('never calls its own hosts, and calls others by TLS only, unless an option allows more', () => {
     const deliver = (template: Template) =>
       JSON.stringify(
         propertiesOf(template, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 60)?.Environment,
@@ -269,10 +161,10 @@ describe('the template', () => {
     );
   });
 
-  test('logs requests without what is secret in them', () => {
+  test('logs requests without tokens, tickets and query strings', () => {
     const logged = (template: Template) =>
       propertiesOf(template, 'AWS::ApiGatewayV2::Stage').filter((stage) => 'AccessLogSettings' in stage);
-    // Those of sockets need a setting of the account, so they are asked for.
+    // Access logs of sockets need a setting of the account, so an option turns them on.
     const withSockets = templatesOf({ 'tidings:socketLogs': true, 'tidings:edge': false }).hub;
     const all = logged(withSockets);
     expect([logged(hub).length, all.length]).toEqual([1, 2]);
@@ -280,7 +172,7 @@ describe('the template', () => {
       expect(stage).toMatchObject({ AccessLogSettings: { Format: expect.stringContaining('requestId') } });
       expect(JSON.stringify(stage)).not.toMatch(/querystring|authorization|header/i);
     }
-    // Who asks: behind the front door API Gateway sees CloudFront, which says it in this one place.
+    // Behind the front door API Gateway sees the address of CloudFront. This variable has the address of the caller.
     const client = '"client":"$context.identity.userAgent"';
     const formatOf = (template: Template) =>
       JSON.stringify(logged(template).map(Object)).replaceAll('\\', '');
@@ -289,7 +181,7 @@ describe('the template', () => {
   });
 
   // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
-  test('logs requests to groups of the prefix that a full resource policy still allows, named after this very stack', () => {
+  test('logs requests to groups below /aws/vendedlogs/, which a full resource policy still allows, with the id of the stack', () => {
     const { hub: all } = templatesOf({ 'tidings:socketLogs': true });
     const names = propertiesOf(all, 'AWS::Logs::LogGroup').flatMap(({ LogGroupName }) =>
       LogGroupName === undefined ? [] : [LogGroupName],
@@ -302,94 +194,29 @@ describe('the template', () => {
     );
   });
 
-  test('outputs every URL, and what mints tokens', () => {
+  test('outputs its URL, and the secret and the audience of tokens', () => {
     expect(Object.keys(hub.findOutputs('*', {}))).toContain('HttpUrl');
     expect(Object.keys(log.findOutputs('*', {}))).toEqual(
       expect.arrayContaining(['TokenSecretArn', 'TokenAudience']),
     );
   });
-});
 
-describe('what holds data', () => {
-  const tables = (template: Template) => Object.values(template.findResources('AWS::DynamoDB::GlobalTable'));
-
-  test('is encrypted, restorable, protected, and stays when its stack goes', () => {
-    const kept = tables(log).filter((table) => table.DeletionPolicy !== 'Delete');
-    expect(kept).toHaveLength(5);
-    for (const table of kept) {
-      expect(table).toMatchObject({
-        DeletionPolicy: 'Retain',
-        Properties: {
-          BillingMode: 'PAY_PER_REQUEST',
-          SSESpecification: { SSEEnabled: false }, // false is the key that AWS owns: always encrypted, never billed
-          TimeToLiveSpecification: { AttributeName: 'expiry', Enabled: true },
-          Replicas: [
-            {
-              DeletionProtectionEnabled: true,
-              PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
-            },
-          ],
-        },
-      });
-    }
-    log.hasResource('AWS::SecretsManager::Secret', { DeletionPolicy: 'Retain' });
-    expect(Object.keys(hub.findResources('AWS::DynamoDB::GlobalTable'))).toEqual([]);
-  });
-
-  test('goes with a throw-away hub', () => {
-    const throwAway = templatesOf({ 'tidings:throwAway': 'true' }).log;
-    for (const table of tables(throwAway)) {
-      expect(table).toMatchObject({ DeletionPolicy: 'Delete' });
-      expect(JSON.stringify(table)).not.toContain('"DeletionProtectionEnabled":true');
-    }
-    throwAway.hasResource('AWS::SecretsManager::Secret', { DeletionPolicy: 'Delete' });
-  });
-
-  test('has a generated key of at least 256 bits', () => {
-    log.hasResourceProperties('AWS::SecretsManager::Secret', {
-      GenerateSecretString: Match.objectLike({
-        GenerateStringKey: 'current',
-        PasswordLength: 64,
-        ExcludePunctuation: true,
-      }),
-    });
-  });
-});
-
-describe('the configuration', () => {
-  test.each([
-    [undefined, '*'],
-    ['*', '*'],
-    ['https://app.example.com', ['https://app.example.com']],
-    ['https://a.example, http://localhost:5173', ['https://a.example', 'http://localhost:5173']],
-    [
-      '["https://a.example","https://xn--pp-8kc.example"]',
-      ['https://a.example', 'https://xn--pp-8kc.example'],
-    ],
-    [
-      ['https://a.example:8443', 'http://[::1]:3000'],
-      ['https://a.example:8443', 'http://[::1]:3000'],
-    ],
-  ])('takes origins %j for %j', (value, expected) => {
-    expect(parseConfig(value === undefined ? {} : { 'tidings:origins': value }).origins).toEqual(expected);
-  });
-
-  test('says to every door that pages reach which pages may', () => {
-    const told = (template: Template) =>
+  test('gives the allowed origins to every function that pages can reach', () => {
+    const originsOf = (template: Template) =>
       propertiesOf(template, 'AWS::Lambda::Function')
         .map(({ Environment }) => Object(Environment).Variables)
         .filter(({ ANONYMOUS }) => ANONYMOUS !== undefined)
         .map(({ ORIGINS }) => ORIGINS);
-    expect(told(hub)).toEqual(Array(6).fill('*'));
+    expect(originsOf(hub)).toEqual(Array(6).fill('*'));
     const origins = ['https://a.example', 'http://localhost:5173'];
     const listing = templatesOf({ 'tidings:origins': origins }).hub;
-    expect(told(listing)).toEqual(Array(6).fill(origins.join(',')));
+    expect(originsOf(listing)).toEqual(Array(6).fill(origins.join(',')));
     const keys = (template: Template) =>
       JSON.stringify(propertiesOf(template, 'AWS::CloudFront::CachePolicy'));
     expect([keys(hub).includes('"Origin"'), keys(listing).includes('"Origin"')]).toEqual([false, true]);
   });
 
-  test('reaches the functions', () => {
+  test('gives the configuration to the functions', () => {
     const context = {
       'tidings:stage': 'prod',
       'tidings:channelCreation': 'explicit',
@@ -398,7 +225,7 @@ describe('the configuration', () => {
     };
     const stage = templatesOf(context);
     for (const one of propertiesOf(stage.hub, 'AWS::Lambda::Function')) {
-      // What takes from a queue lets nobody in, so it knows of no token.
+      // Functions behind queues have no callers, so they have no access to token keys.
       if ([20, 25, 60].includes(Number(one.Timeout))) continue;
       expect(one).toMatchObject({
         Environment: {
@@ -412,67 +239,4 @@ describe('the configuration', () => {
       });
     }
   });
-
-  test.each([
-    ['tidings:stage', 'Prod', '1 to 20 of a-z'],
-    ['tidings:stage', 7, '1 to 20 of a-z'],
-    ['tidings:channelCreation', 'maybe', '"implicit" or "explicit"'],
-    ['tidings:holdSeconds', 26, 'from 1 to 25'],
-    ['tidings:streamSeconds', 0, 'from 1 to 840'],
-    ['tidings:maxHolds', 'many', 'from 0 to 10000'],
-    ['tidings:retentionDays', 0, 'from 1 to 365'],
-    ['tidings:retentionDays', '7 days', 'from 1 to 365'],
-    ['tidings:logRetentionDays', 2, 'a step that CloudWatch knows'],
-    ['tidings:alarmEmail', 'the ops team', 'an e-mail address, or empty'],
-    ['tidings:throwAway', 'yes', 'true or false'],
-    ['tidings:anonymous', '{"a*":["publish"]}', '"a*" is not a channel name'],
-    ['tidings:anonymous', 'everyone', 'JSON'],
-    ['tidings:retention', 7, 'known are tidings:stage'],
-  ])('refuses %s = %j with a sentence that names it', (key, value, allowed) => {
-    expect(() => parseConfig({ [key]: value })).toThrow(key);
-    expect(() => parseConfig({ [key]: value })).toThrow(allowed);
-  });
-
-  test.each([
-    '',
-    '[]',
-    'null',
-    'app.example.com',
-    'https://app.example.com/',
-    'https://app.example.com/path',
-    'https://App.example.com',
-    'https://app.example.com:443',
-    'https://app.example.com.',
-    'https://*.example.com',
-    'https://me@app.example.com',
-    'https://\u0430pp.example.com',
-    'ftp://app.example.com',
-    'chrome-extension://abc',
-    'https://app.example.com,*',
-    'https://a.example https://b.example',
-    7,
-    [7],
-    [],
-  ])('refuses %j, which is no exact origin and no list of them', (value) => {
-    expect(() => parseConfig({ 'tidings:origins': value })).toThrow(
-      /"tidings:origins" is .*: it must be "\*" or (exact origins such as|a list of origins)/,
-    );
-  });
 });
-
-function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
-  const { Statement } = { Statement: [], ...(typeof document === 'object' ? document : {}) };
-  return Array.isArray(Statement)
-    ? Statement.map(({ Action, Resource }) => ({ Action: [Action].flat().map(String), Resource }))
-    : [];
-}
-
-/** Which of our resources an ARN in the template is of. */
-function nameIn(resource: unknown): string {
-  const [name = JSON.stringify(resource)] =
-    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
-      JSON.stringify(resource).replace('TokenKeys', ''),
-    ) ?? [];
-  const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];
-  return name + method;
-}

@@ -1,5 +1,5 @@
 /**
- * Denial of wallet: what every way in lets through at the most, and what that is held by.
+ * Denial of wallet: the limits of every API and function.
  * @module
  */
 import type { Template } from 'aws-cdk-lib/assertions';
@@ -27,7 +27,7 @@ const stageNamed = (template: Template, name: string) => {
 };
 
 describe('the gateways', () => {
-  test('are asked to say when to come back, whichever function has no room left', () => {
+  test('add Retry-After to a 503, for every function', () => {
     const integrations = Object.values(hub.findResources('AWS::ApiGatewayV2::Integration'))
       .map(({ Properties }) => Properties ?? {})
       .filter(({ PayloadFormatVersion }) => PayloadFormatVersion === '2.0');
@@ -39,7 +39,7 @@ describe('the gateways', () => {
     }
   });
 
-  test('let so much through on each route, and the least on what is not named', () => {
+  test('limit each route, and most of all the default route', () => {
     const read = ['/channels/{channel+}', '/v1/stream/{channel+}'].flatMap((path) =>
       [`GET ${path}`, `HEAD ${path}`, `ANY /hold${path}`].map((key) => [key, bucket(1_000)] as const),
     );
@@ -70,7 +70,7 @@ describe('the gateways', () => {
   });
 
   // https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-  test('have bursts that fit in the bucket of the account, in every Region', () => {
+  test('have bursts that fit into the bucket of the account, in every Region', () => {
     const fast = hubWith({ 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPerSecond': 1_251 });
     expect(stageNamed(fast, '$default')?.Properties).toMatchObject({
       DefaultRouteSettings: bucket(500),
@@ -85,9 +85,9 @@ describe('the gateways', () => {
     });
   });
 
-  // CloudFormation would make the stage first: "Unable to find Route by key … within the provided RouteSettings".
+  // Otherwise CloudFormation could create the stage first: "Unable to find Route by key … within the provided RouteSettings".
   // https://github.com/terraform-aws-modules/terraform-aws-apigateway-v2/pull/80
-  test('are told of rates only after their routes are there', () => {
+  test('get their limits after their routes exist', () => {
     const routes = Object.entries(hub.findResources('AWS::ApiGatewayV2::Route'));
     const stages = Object.values(hub.findResources('AWS::ApiGatewayV2::Stage'));
     for (const [id, { Properties }] of routes) {
@@ -100,8 +100,8 @@ describe('the gateways', () => {
   });
 });
 
-describe('the caps of callers', () => {
-  /** A variable of each function that has it, by the name of its construct. */
+describe('the quotas of callers', () => {
+  /** Returns a variable of each function that has it, by the name of its construct. */
   const settingOf = (template: Template, name: string) =>
     Object.fromEntries(
       Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(([id, { Properties }]) => {
@@ -110,23 +110,23 @@ describe('the caps of callers', () => {
       }),
     );
 
-  test('reach those who count', () => {
+  test('reach the functions that count', () => {
     expect(settingOf(hub, 'CONNECTIONS_PER_CALLER')).toEqual({ Socket: '1000' });
     expect(settingOf(hub, 'HELD_PER_CALLER')).toEqual({ Hold: '25', Stream: '25' });
   });
 
-  test('count nobody where one caller may have all that there is', () => {
+  test('are off if one caller may use the whole reservation', () => {
     const few = hubWith({ 'tidings:maxHolds': 25, 'tidings:maxStreams': 26 });
     expect(settingOf(few, 'HELD_PER_CALLER')).toEqual({ Hold: '0', Stream: '25' });
   });
 
   test.each([
     [{ 'tidings:maxHolds': 600, 'tidings:maxStreams': 401 }, 1_001],
-    // Where nothing is reserved, one caller alone is to be woken.
+    // If nothing is reserved, the held requests of one caller must be woken.
     [{ 'tidings:maxHolds': 980 }, 1_005],
     [{ 'tidings:connectionsPerCaller': 49 }, 50],
     [{ 'tidings:connectionsPerCaller': 999, 'tidings:heldPerCaller': 10_000 }, 1_000],
-  ])('leave room for the sockets of the hub itself: with %j %i connections', (context, least) => {
+  ])('leave connections for the wake sockets of the hub: %j needs %i', (context, least) => {
     expect(() => parseConfig(context)).toThrow(`it must be at least ${least}, since the hub's own sockets`);
     expect(() => parseConfig({ ...context, 'tidings:connectionsPerCaller': least })).not.toThrow();
   });
@@ -141,16 +141,16 @@ const reservedIn = (template: Template) =>
     ),
   );
 
-// Lambda refuses every reservation in an account with the quota of new ones, and so every deployment with one.
-test('nothing is reserved unless it is asked for, and then only what waits', () => {
+// In a new account Lambda refuses every reservation, so a deployment with one would fail.
+test('only functions that hold requests reserve concurrency, and only if an option says so', () => {
   expect(reservedIn(hub)).toEqual({});
   expect(reservedIn(hubWith({ 'tidings:maxHolds': 0, 'tidings:maxStreams': 7 }))).toEqual({ Stream: 7 });
   expect(reservedIn(hubWith({ 'tidings:maxHolds': '100' }))).toEqual({ Hold: 100 });
 });
 
-test('every function is held by the rate of a gateway, by its queue, or by the quota of its callers', () => {
+test('every function is limited by an API, by its queue, or by the quotas of callers', () => {
   const sources = Object.values(hub.findResources('AWS::Lambda::EventSourceMapping'));
-  const fed = sources.map(({ Properties }) => {
+  const behindQueue = sources.map(({ Properties }) => {
     expect(Properties?.ScalingConfig?.MaximumConcurrency).toBeGreaterThan(1);
     return String(Properties?.FunctionName?.Ref).replace(/Door.*/, '');
   });
@@ -158,16 +158,16 @@ test('every function is held by the rate of a gateway, by its queue, or by the q
     JSON.stringify(Properties?.IntegrationUri),
   );
   const behindGateway = ['Publish', 'Read', 'Hold', 'Webhooks', 'Socket'];
-  for (const door of behindGateway) expect(routed.some((uri) => uri.includes(`"${door}Door`))).toBe(true);
+  for (const name of behindGateway) expect(routed.some((uri) => uri.includes(`"${name}Door`))).toBe(true);
   const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) => id.replace(/Door.*/, ''));
-  expect(all.sort()).toEqual([...behindGateway, ...fed, 'Stream'].sort());
+  expect(all.sort()).toEqual([...behindGateway, ...behindQueue, 'Stream'].sort());
 });
 
 describe('a budget', () => {
-  test('is there only where somebody is to be told', () => {
+  test('exists only if an option sets it', () => {
     expect(hub.findResources('AWS::Budgets::Budget')).toEqual({});
-    const told = hubWith({ 'tidings:monthlyBudget': '50', 'tidings:budgetEmail': 'team@example.com' });
-    told.hasResourceProperties('AWS::Budgets::Budget', {
+    const withBudget = hubWith({ 'tidings:monthlyBudget': '50', 'tidings:budgetEmail': 'team@example.com' });
+    withBudget.hasResourceProperties('AWS::Budgets::Budget', {
       Budget: { BudgetType: 'COST', TimeUnit: 'MONTHLY', BudgetLimit: { Amount: 50, Unit: 'USD' } },
       NotificationsWithSubscribers: [
         ['FORECASTED', 100],
@@ -185,7 +185,7 @@ describe('a budget', () => {
     [{ 'tidings:budgetEmail': 'team@example.com' }, '"tidings:monthlyBudget" is needed'],
     [{ 'tidings:monthlyBudget': 50, 'tidings:budgetEmail': 'team' }, 'an e-mail address, or empty'],
     [{ 'tidings:monthlyBudget': -1 }, 'from 0 to'],
-  ])('refuses %j', (context, sentence) => {
+  ])('%j is refused', (context, sentence) => {
     expect(() => parseConfig(context)).toThrow(sentence);
   });
 });

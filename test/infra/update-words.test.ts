@@ -58,14 +58,14 @@ test.each<[string, Context, Context, readonly RegExp[]]>([
     [/^AWS::Logs::LogGroup \w+ of tidings-dev-hub is deleted: its logs are deleted$/],
   ],
   [
-    'a hub that becomes throw-away is protected no more',
+    'a hub that becomes throw-away loses its protection',
     {},
     { 'tidings:throwAway': true },
     [/^7 tables and keys of tidings-dev-log lose their protection: npm run destroy then deletes them$/],
   ],
-  ['one that is kept from now on loses nothing', { 'tidings:throwAway': true }, {}, []],
+  ['a hub that is no longer throw-away loses nothing', { 'tidings:throwAway': true }, {}, []],
   [
-    'a change of numbers ends nothing',
+    'a change of numbers removes nothing',
     {},
     { 'tidings:retentionDays': 30, 'tidings:maxHolds': 50, 'tidings:channelCreation': 'explicit' },
     [],

@@ -5,15 +5,14 @@
  */
 import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { HubConfig } from '../../lib/config/config.ts';
-import type { ISSUER_OPTIONS } from '../../lib/config/issuer-options.ts';
+import type { OPTIONS } from '../../lib/config/options.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, hubOf, templatesOf } from './synthesized.ts';
 
-type Key = Exclude<keyof HubConfig, 'issuer'> | (typeof ISSUER_OPTIONS)[number];
+type Key = keyof typeof OPTIONS.shape;
 
-/** Makes resources come and go, or changes how they are kept: each is looked at by itself. */
-const APART = [
+/** These options add or remove resources, or change their protection. Each has a test of its own. */
+const SEPARATE = [
   'stage',
   'edge',
   'alarmEmail',
@@ -23,8 +22,8 @@ const APART = [
   'throwAway',
 ] as const;
 
-/** Another value than the default, for every other key. */
-const OTHER: Readonly<Record<Exclude<Key, (typeof APART)[number]>, unknown>> = {
+/** A value that is not the default, for every other key. */
+const OTHER: Readonly<Record<Exclude<Key, (typeof SEPARATE)[number]>, unknown>> = {
   channelCreation: 'explicit',
   anonymous: { 'public/*': ['subscribe'] },
   issuer: 'https://idp.example',
@@ -69,7 +68,7 @@ const LOST: readonly string[] = [
   ResourceImpact.WILL_ORPHAN,
 ];
 
-/** These hold no data and no client knows them: permissions and subscriptions are created again as they were. */
+/** These hold no data, and no client knows them. CloudFormation creates the same permissions and subscriptions again. */
 const PLUMBING = [
   'AWS::Lambda::Permission',
   'AWS::IAM::Policy',
@@ -77,7 +76,7 @@ const PLUMBING = [
   'AWS::SNS::Subscription',
 ];
 
-/** What an update replaces or removes, beside plumbing: `WILL_DESTROY AWS::SNS::Topic`. */
+/** Returns what an update replaces or removes, except permissions and subscriptions: `WILL_DESTROY AWS::SNS::Topic`. */
 const lostBetween = (before: Snapshot, after: Snapshot): string[] =>
   [diffTemplate(before.log, after.log), diffTemplate(before.hub, after.hub)]
     .flatMap(({ resources }) => Object.values(resources.changes))
@@ -86,7 +85,7 @@ const lostBetween = (before: Snapshot, after: Snapshot): string[] =>
     .filter((line) => !PLUMBING.some((type) => line.endsWith(` ${type}`)))
     .sort();
 
-/** What the stack of the log exports: CloudFormation removes none that the deployed hub still imports, and fails the update. */
+/** Returns the exports of the stack of the log. The update fails if it removes one that the deployed hub imports. */
 const exportsOf = ({ log }: Snapshot): string[] =>
   Object.keys(fieldsOf(log.Outputs)).filter((name) => name.startsWith('ExportsOutput'));
 
@@ -97,7 +96,7 @@ beforeAll(() => {
 
 describe('a change of the configuration', () => {
   // All options at once: if all of them together replace nothing, no single one does.
-  test('replaces nothing, and removes nothing, whatever other options it is', () => {
+  test('replaces and removes nothing, if it is about any other option', () => {
     const other = snapshotOf(OTHER);
     expect(diffTemplate(deployed.hub, other.hub).resources.differenceCount).toBeGreaterThan(10);
     expect(lostBetween(deployed, other)).toEqual([]);
@@ -107,7 +106,7 @@ describe('a change of the configuration', () => {
   });
 
   test.each([
-    // Its URL goes with it, and a new front door has a new one; the URLs of the APIs and of streams stay.
+    // A new front door has a new URL. The URLs of the APIs and of streams stay.
     [
       { edge: false },
       [
@@ -124,7 +123,7 @@ describe('a change of the configuration', () => {
     [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
     [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
     [{ throwAway: true }, [], []],
-  ])('to %j removes what it is about, and nothing else', (values, going, coming) => {
+  ])('to %j removes only what the option is about', (values, going, coming) => {
     const other = snapshotOf(values);
     const lost = (types: readonly string[]) => types.map((type) => `WILL_DESTROY ${type}`);
     expect(lostBetween(deployed, other)).toEqual(lost(going));
@@ -145,7 +144,7 @@ describe('a change of the configuration', () => {
     expect(lostBetween(deployed, { ...deployed, log })).toEqual(['WILL_REPLACE AWS::DynamoDB::GlobalTable']);
   });
 
-  test('of the stage is no update: it creates a second hub', () => {
+  test('of the stage is not an update: it creates a second hub', () => {
     const names = ['dev', 'prod'].map((stage) => {
       const { log, hub } = hubOf({ 'tidings:stage': stage });
       return [log.stackName, hub.stackName];
@@ -157,7 +156,7 @@ describe('a change of the configuration', () => {
   });
 });
 
-// An update of nothing but a DeletionPolicy might be taken for none.
+// CloudFormation may ignore an update that changes only a DeletionPolicy.
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 test('one deployment can turn on throwAway: the update also changes properties', () => {
   const { resources } = diffTemplate(deployed.log, snapshotOf({ throwAway: true }).log);

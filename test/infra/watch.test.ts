@@ -1,6 +1,5 @@
 /**
- * What an operator finds on day one: alarms that say what they mean and what to do, and one dashboard. Both look at
- * metrics that there are.
+ * Alarms and the dashboard. They use only metrics that exist, and each alarm names a heading of the runbook.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -8,7 +7,8 @@ import { join } from 'node:path';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
 import { handlerNames } from '../../lambda/env.ts';
-import { type Handlers, OwnMetrics } from '../../lib/watch/metrics.ts';
+import { OwnMetrics } from '../../lib/watch/metrics.ts';
+import type { Handlers } from '../../lib/watch/watched.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../protocol/metrics.ts';
 import { templatesOf } from './synthesized.ts';
@@ -27,10 +27,10 @@ interface Asked {
   readonly name: string;
   readonly dimensions: readonly string[];
   readonly stage: unknown;
-  readonly door: unknown;
+  readonly handler: unknown;
 }
 
-/** The hub's own metrics that alarms ask for: `{Namespace, MetricName, Dimensions: [{Name, Value}]}`, at any depth. */
+/** The hub's own metrics in alarms: `{Namespace, MetricName, Dimensions: [{Name, Value}]}`, at any depth. */
 function askedByAlarms(value: unknown): Asked[] {
   const { Namespace, MetricName, Dimensions } = fieldsOf(value);
   const below = Object.values(fieldsOf(value)).flatMap(askedByAlarms);
@@ -43,15 +43,15 @@ const asked = (name: string, values: Readonly<Record<string, unknown>>): Asked =
   name,
   dimensions: Object.keys(values).sort(),
   stage: values.Stage,
-  door: values.Function,
+  handler: values.Function,
 });
 
-/** The body of the dashboard, with something in place of what is known only when it is deployed. */
-function dashboard(of = hub): {
+/** The body of the dashboard, with a placeholder for each value that is known only at deployment. */
+function dashboard(template = hub): {
   readonly widgets: readonly Record<string, unknown>[];
   readonly text: string;
 } {
-  const [{ DashboardBody } = {}] = propertiesOf(of, 'AWS::CloudWatch::Dashboard');
+  const [{ DashboardBody } = {}] = propertiesOf(template, 'AWS::CloudWatch::Dashboard');
   const { 'Fn::Join': joined } = fieldsOf(DashboardBody);
   const parts: unknown[] = Array.isArray(joined) && Array.isArray(joined[1]) ? joined[1] : [];
   const text = parts.map((part) => (typeof part === 'string' ? part : 'later')).join('');
@@ -83,13 +83,13 @@ describe('every alarm', () => {
       const own = article.split('\n## ')[0] ?? '';
       expect(own, `${String(AlarmName)}: ${heading}`).toContain('**What it means.**');
       expect(own, `${String(AlarmName)}: ${heading}`).toContain('**Look.**');
-      expect(own, `${String(AlarmName)}: ${heading}`).toMatch(/\*\*Mend[^*]*\.\*\*/);
+      expect(own, `${String(AlarmName)}: ${heading}`).toMatch(/\*\*Fix[^*]*\.\*\*/);
     }
   });
 
-  test('is quiet where nothing happens', () => {
+  test('does not ring while the hub is idle', () => {
     for (const alarm of alarms) expect(alarm).toMatchObject({ TreatMissingData: 'notBreaching' });
-    // In a sum, what nobody has emitted would make the whole of it nothing.
+    // In a sum, a metric without values would leave the whole sum without a value.
     const sums = alarms.flatMap(({ Metrics }) => (Array.isArray(Metrics) ? Metrics : []));
     for (const { Expression } of sums.filter((one) => 'Expression' in one))
       expect(Expression.replace(/FILL\(\w+, 0\)/g, '')).not.toMatch(
@@ -97,7 +97,7 @@ describe('every alarm', () => {
       );
   });
 
-  test('about the concurrency of the account goes by its quota, whatever that is', () => {
+  test('about the concurrency of the account is relative to the quota of the account', () => {
     const [alarm] = alarms.filter(({ AlarmName }) =>
       String(AlarmName).endsWith('/ConcurrencyIsNearlyUsedUp'),
     );
@@ -111,11 +111,11 @@ describe('every alarm', () => {
         MetricStat: { Metric: { Namespace: 'AWS/Lambda', MetricName: 'ConcurrentExecutions' } },
       },
     ]);
-    // The account's, not those of a function.
+    // Metrics of the account have no dimensions.
     for (const { MetricStat } of metrics) expect(MetricStat?.Metric ?? {}).not.toHaveProperty('Dimensions');
   });
 
-  test('tells nobody, unless there is an address; then it tells of its end, too', () => {
+  test('sends e-mails only if there is an address, and then also when it ends', () => {
     expect(alarms.some((alarm) => 'AlarmActions' in alarm || 'OKActions' in alarm)).toBe(false);
     expect(propertiesOf(hub, 'AWS::SNS::Topic')).toHaveLength(1);
     for (const alarm of propertiesOf(mailing, 'AWS::CloudWatch::Alarm'))
@@ -135,14 +135,14 @@ describe('every alarm', () => {
 });
 
 describe('the hub’s own metrics', () => {
-  test('are asked for as they are emitted: each name under its dimensions, of this stage, of a function that there is', () => {
+  test('are used with the dimensions that they are emitted with: this stage, and a function that exists', () => {
     const { widgets } = dashboard();
     const all = [...alarms.flatMap(askedByAlarms), ...askedByDashboard(widgets)];
     expect(all.length).toBeGreaterThan(30);
-    for (const { name, dimensions, stage, door } of all) {
+    for (const { name, dimensions, stage, handler } of all) {
       expect(dimensions, name).toEqual([...(definitionOf(name)?.dimensions ?? [])].sort());
       expect(stage).toBe('dev');
-      if (door !== undefined) expect(Object.keys(handlerNames)).toContain(door);
+      if (handler !== undefined) expect(Object.keys(handlerNames)).toContain(handler);
     }
   });
 
@@ -151,17 +151,17 @@ describe('the hub’s own metrics', () => {
     expect([...shown].sort()).toEqual(Object.keys(METRICS).sort());
   });
 
-  test('cannot be asked for by what they are not measured by', () => {
+  test('cannot be used with other dimensions', () => {
     const own = new OwnMetrics('dev');
     expect(() => own.ofStage('Delivered')).toThrow('by Stage,Function');
-    expect(() => own.ofDoor('Published', 'Publish')).toThrow('by Stage, not');
+    expect(() => own.ofHandler('Published', 'Publish')).toThrow('by Stage, not');
   });
 
   test('cost what docs/cost.md says', () => {
-    const doors = Object.keys(handlerNames).length;
+    const handlers = Object.keys(handlerNames).length;
     const most = Object.entries(METRICS).reduce((sum, [name, { dimensions }]: [string, MetricDefinition]) => {
       // Delivered has one function for each of the five transports.
-      const functions = name === 'Delivered' ? 5 : doors;
+      const functions = name === 'Delivered' ? 5 : handlers;
       return sum + (dimensions.includes('Function') ? functions : 1);
     }, 0);
     const metricsOf = (alarm: Record<string, unknown>): number =>
@@ -174,13 +174,13 @@ describe('the hub’s own metrics', () => {
   });
 });
 
-// A dashboard is the account's: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+// Names of dashboards are unique in the account: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 test('the dashboard is named after the stack and the Region', () => {
   const [{ DashboardName } = {}] = propertiesOf(hub, 'AWS::CloudWatch::Dashboard');
   expect(DashboardName).toEqual({ 'Fn::Join': ['', ['tidings-dev-hub-', { Ref: 'AWS::Region' }]] });
 });
 
-test('the dashboard says of how many places, where some are reserved', () => {
+test('the dashboard shows the reserved concurrency, if there is one', () => {
   expect(dashboard().text).toContain('"held polls under way"');
   const { text } = dashboard(templatesOf({ 'tidings:maxHolds': 90, 'tidings:maxStreams': 80 }).hub);
   expect(text).toContain('"held polls under way, of 90"');
@@ -203,7 +203,7 @@ test('the dashboard has its rows in the order in which an event travels', () => 
   ]);
 });
 
-test('the functions have the names that doors are watched by', () => {
+test('the functions emit metrics under the names that alarms and the dashboard use', () => {
   const names: readonly (keyof Handlers)[] = [
     'Publish',
     'Socket',

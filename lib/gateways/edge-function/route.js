@@ -11,37 +11,37 @@ import cf from 'cloudfront';
 /* Carries the caller's Authorization: CloudFront signs its requests to the stream origin in that header itself. */
 const AUTHORIZATION = 'x-tidings-authorization';
 
-/* Part of the cache key: a request that has it shares no answer, and waits for none, with another one. */
+/* Part of the cache key. A request with this header shares its answer with no other request, and waits for none. */
 const ALONE = 'x-tidings-alone';
 
-/* The host that the caller asked, for links back to it: an origin sees its own. */
+/* The host of the viewer's request, for links in answers. An origin sees its own host. */
 const HOST = 'x-tidings-host';
 
-/* The parameter that stands in for a token (PROTOCOL.md §12.5). */
+/* The parameter that replaces a token (PROTOCOL.md §12.5). */
 const TICKET = 'ticket';
 
-/* Where the API keeps the routes of the function that may hold a request. */
+/* The path before the routes of the function that holds requests. */
 const HOLD = '/hold';
 
 // biome-ignore lint/correctness/noUnusedVariables: CloudFront calls it by this name
 function handler(event) {
   const request = event.request;
   const headers = request.headers;
-  // Only this function may say these: a caller that could would choose its identity, or its place in the cache.
+  // Only this function may set these headers. Otherwise a caller could choose its identity, or its cache key.
   delete headers[AUTHORIZATION];
   delete headers[ALONE];
   delete headers[HOST];
   if (headers.host) headers[HOST] = { value: headers.host.value };
   // The address of the caller. An access log of an HTTP API can contain this header and no other (lib/gateways/http-api.ts).
   headers['user-agent'] = { value: event.viewer.ip };
-  // All values, if there are several: the handler refuses those.
+  // With several values all are moved, and the handler refuses them.
   if (headers.authorization) headers[AUTHORIZATION] = headers.authorization;
   delete headers.authorization;
   const path = decode(request.uri);
   const live = paramOf(request, 'live');
   if (isAlone(request, live)) headers[ALONE] = { value: event.context.requestId };
   if (path === '/events') {
-    // A body for a function URL would have to come with its SHA-256, so other methods are refused by a handler of the API.
+    // A request with a body to a function URL needs the SHA-256 of the body. So a handler of the API refuses other methods.
     if (isOneOf(request.method, ['GET', 'HEAD', 'OPTIONS'])) toStream(event, path);
     else cf.selectRequestOriginById('api');
   } else if (request.method === 'GET' && isChannel(path)) {
@@ -77,7 +77,7 @@ function isChannel(path) {
   return path.indexOf('/channels/') === 0 || path.indexOf('/v1/stream/') === 0;
 }
 
-/* The first parameter of the query by that name, as the handlers read it: decoded, its case kept. Undefined where there is none. */
+/* Returns the first query parameter with that name, decoded as the handlers decode it, or undefined. */
 function paramOf(request, name) {
   const pairs = (request.rawQueryString() || '').split('&');
   for (let index = 0; index < pairs.length; index += 1) {
@@ -87,7 +87,7 @@ function paramOf(request, name) {
   return undefined;
 }
 
-/* True if one of the media types of Accept, which may be sent several times, is that of event streams. */
+/* True if Accept, which may be sent several times, has the media type of event streams. */
 function acceptsEvents(accept) {
   if (!accept) return false;
   const lines = accept.multiValue || [accept];
@@ -105,7 +105,7 @@ function decodeQuery(text) {
   return decode(text.replace(/\+/g, ' '));
 }
 
-/* What cannot be decoded stays as it is: the handler refuses it. */
+/* Returns text that cannot be decoded unchanged, and the handler refuses it. */
 function decode(text) {
   try {
     return decodeURIComponent(text);

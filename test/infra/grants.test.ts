@@ -1,0 +1,128 @@
+/**
+ * The exact actions of each function, on exact resources.
+ * @module
+ */
+import { expect, test } from 'vitest';
+import { templatesOf } from './synthesized.ts';
+
+test('each function may do exactly its actions on exact resources', () => {
+  const { hub } = templatesOf();
+  const grants = Object.fromEntries(
+    Object.entries(hub.findResources('AWS::IAM::Policy')).map(([id, policy]) => {
+      const statements = statementsOf(policy.Properties?.PolicyDocument);
+      // Ids of connections are not known at synthesis, and IAM knows no resources for traces. Nothing else may be open.
+      const traces = statements.filter(({ Resource }) => Resource === '*').map(({ Action }) => Action);
+      expect(traces).toEqual([['xray:PutTraceSegments', 'xray:PutTelemetryRecords']]);
+      const named = statements.filter(({ Resource }) => Resource !== '*');
+      const resources = JSON.stringify(named.map(({ Resource }) => Resource));
+      expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
+      const lines = named.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
+      return [id.replace(/Door.*/, ''), lines.sort()];
+    }),
+  );
+  const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';
+  const common = [logs, 'Secret: secretsmanager:GetSecretValue'];
+  const sendHints = [
+    'Topic: sns:Publish',
+    'HintsPushQueue: sqs:SendMessage',
+    'DispatchQueue: sqs:SendMessage',
+  ];
+  const notices = [
+    'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+    'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+    ...sendHints,
+  ];
+  const workOff = (queue: string) => `${queue}: sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes`;
+  const readOnly = ['Channels: dynamodb:GetItem', 'Entries: dynamodb:Query'];
+  const key = 'WebhookKey: secretsmanager:GetSecretValue';
+  const holding = [
+    'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+    'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+    ...common,
+    'Subscribers: dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+  ];
+  expect(grants).toEqual({
+    Publish: [
+      'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
+      'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      ...common,
+      ...sendHints,
+      'Subscribers: dynamodb:Query',
+    ].sort(),
+    Read: [
+      'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+      ...common,
+    ],
+    Hold: holding,
+    // It remembers used tickets.
+    Stream: [...holding, 'Keys: dynamodb:PutItem'].sort(),
+    Socket: [
+      'Channels: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'Entries: dynamodb:PutItem dynamodb:GetItem dynamodb:Query',
+      'Keys: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      ...common,
+      ...sendHints,
+      'SocketApi/DELETE: execute-api:ManageConnections',
+      'Subscribers: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+    ].sort(),
+    Push: [
+      'Channels: dynamodb:GetItem',
+      'Cursors: dynamodb:GetItem dynamodb:UpdateItem',
+      'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
+      logs,
+      workOff('HintsPushQueue'),
+      'HintsPushQueue: sqs:SendMessage',
+      'SocketApi/DELETE: execute-api:ManageConnections',
+      'SocketApi/POST: execute-api:ManageConnections',
+      'Subscribers: dynamodb:Query dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      'Topic: sns:Publish',
+    ].sort(),
+    Webhooks: [
+      ...readOnly,
+      ...common,
+      'Endpoints: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem',
+      'DeliverQueue: sqs:SendMessage',
+      key,
+    ].sort(),
+    Dispatch: [
+      ...notices,
+      logs,
+      'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
+      'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
+      'DeliverQueue: sqs:SendMessage',
+      workOff('DispatchQueue'),
+    ].sort(),
+    // It calls URLs of others, so it may only read the log, and change only endpoints and deliveries.
+    Deliver: [
+      ...readOnly,
+      logs,
+      'Endpoints: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
+      'DeliverQueue: sqs:ChangeMessageVisibility',
+      workOff('DeliverQueue'),
+      'DeliverDeadLetters: sqs:SendMessage',
+      'DispatchQueue: sqs:SendMessage',
+      key,
+    ].sort(),
+  });
+});
+
+function statementsOf(document: unknown): { Action: string[]; Resource: unknown }[] {
+  const { Statement } = { Statement: [], ...(typeof document === 'object' ? document : {}) };
+  return Array.isArray(Statement)
+    ? Statement.map(({ Action, Resource }) => ({ Action: [Action].flat().map(String), Resource }))
+    : [];
+}
+
+/** Returns the name of the resource that an ARN in the template belongs to. */
+function nameIn(resource: unknown): string {
+  const [name = JSON.stringify(resource)] =
+    /Channels|Entries|Keys(?=[0-9A-F]{8})|Subscribers|Cursors|WebhookKey|Secret|Logs|Topic|HintsPushQueue|(?:Dispatch|Deliver)(?:Queue|DeadLetters)|Endpoints|Deliveries|SocketApi/.exec(
+      JSON.stringify(resource).replace('TokenKeys', ''),
+    ) ?? [];
+  const [, method = ''] = /\/ws(\/[A-Z]+)\/@connections\//.exec(JSON.stringify(resource)) ?? [];
+  return name + method;
+}
