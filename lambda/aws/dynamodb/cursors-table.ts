@@ -9,7 +9,7 @@ import type { Cursor, CursorStore, Progress, Shard } from '../../hub/push/push-p
 import { call } from '../aws-client.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, numberOf, textOf } from './stored-attributes.ts';
-import { LET_GO, MAY_TAKE, updatesOf, valuesOfTake } from './update-item.ts';
+import { MARK_RELEASED, MAY_TAKE, updatesOf, valuesOfTake } from './update-item.ts';
 
 /** How long an unused cursor is stored, in milliseconds: far longer than any connection lives. */
 const EXPIRES_AFTER_MS = 24 * 3_600_000;
@@ -86,7 +86,7 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
       const held = '#owner = :owner AND #until = :until';
       const released = await update({
         key: keyOf(shard),
-        change: `${change}, ${LET_GO} REMOVE #owner, #until`,
+        change: `${change}, ${MARK_RELEASED} REMOVE #owner, #until`,
         condition: asks === undefined ? held : `${held} AND ${unasked}`,
         values: {
           ...values,
@@ -101,7 +101,7 @@ export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string)
     async abandon(shard, owner, now) {
       await update({
         key: keyOf(shard),
-        change: `SET #isUnclean = :true, ${LET_GO} REMOVE #owner, #until`,
+        change: `SET #isUnclean = :true, ${MARK_RELEASED} REMOVE #owner, #until`,
         condition: '#owner = :owner',
         values: { ':true': true, ':owner': owner, ':now': now },
       });

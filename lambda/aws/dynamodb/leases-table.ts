@@ -11,7 +11,7 @@ import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-st
 import { call } from '../aws-client.ts';
 import { expiryOf } from './document-client.ts';
 import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
-import { LET_GO, MAY_TAKE, updatesOf, valuesOfTake } from './update-item.ts';
+import { MARK_RELEASED, MAY_TAKE, updatesOf, valuesOfTake } from './update-item.ts';
 
 /** How long an unused lease is kept, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -72,7 +72,7 @@ export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string):
       const held = { ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) };
       const released = await update({
         key: keyOf(endpoint),
-        change: `${SET_STATE}, ${LET_GO} REMOVE #owner, #until`,
+        change: `${SET_STATE}, ${MARK_RELEASED} REMOVE #owner, #until`,
         condition: `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`,
         values: { ...valuesOf(state), ...held },
       });

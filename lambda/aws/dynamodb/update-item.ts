@@ -16,7 +16,7 @@ export interface Update {
   readonly condition?: string;
   /** The values of the expressions, by names with a colon. */
   readonly values?: Item;
-  /** Attributes whose names come from a caller. */
+  /** Attributes that have another name than in the expressions, such as a name that a caller chose. */
   readonly names?: Readonly<Record<string, string>>;
   /** Which attributes to return: those before the update, or those after it. None by default. */
   readonly returns?: 'ALL_OLD' | 'ALL_NEW';
@@ -71,7 +71,7 @@ export const MAY_TAKE =
   'AND (attribute_not_exists(#freedAt) OR #freedAt <= :latest) AND (attribute_not_exists(#left) OR #left <> :owner)';
 
 /** Set when a lease is released. By these two attributes MAY_TAKE recognizes a late call. */
-export const LET_GO = '#freedAt = :now, #left = :owner';
+export const MARK_RELEASED = '#freedAt = :now, #left = :owner';
 
 /** Returns the values of MAY_TAKE. @param lease the new owner, and the end of its lease in milliseconds since 1970 */
 export const valuesOfTake = (
