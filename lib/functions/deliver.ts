@@ -23,7 +23,7 @@ export class Deliver extends Construct {
   constructor(scope: Construct, id: string, props: DeliverProps) {
     super(scope, id);
     const { config, log, endpoints, webhookQueues, ownHosts } = props;
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'deliver',
       logRetention: config.logRetentionDays,
       timeout: DELIVER_TIMEOUT,

@@ -18,7 +18,7 @@ export class Dispatch extends Construct {
 
   constructor(scope: Construct, id: string, { config, log, hints, endpoints, webhookQueues }: FunctionProps) {
     super(scope, id);
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'dispatch',
       logRetention: config.logRetentionDays,
       timeout: DISPATCH_TIMEOUT,

@@ -19,7 +19,7 @@ export class Publish extends Construct {
     { config, log, tokenKeys, hints, webhookQueues, subscribers }: FunctionProps,
   ) {
     super(scope, id);
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'publish',
       logRetention: config.logRetentionDays,
     });

@@ -26,7 +26,7 @@ export class Push extends Construct {
 
   constructor(scope: Construct, id: string, { config, log, subscribers, hints, socket }: PushProps) {
     super(scope, id);
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'push',
       logRetention: config.logRetentionDays,
       timeout: PUSH_TIMEOUT,

@@ -37,7 +37,7 @@ export class Socket extends Construct {
   constructor(scope: Construct, id: string, props: FunctionProps) {
     super(scope, id);
     const { config, log, tokenKeys, subscribers, hints, webhookQueues } = props;
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'socket',
       logRetention: config.logRetentionDays,
     });

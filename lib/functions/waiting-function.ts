@@ -34,7 +34,7 @@ export interface WaitingFunctionProps extends WakingProps {
 /** Adds a function that holds requests. */
 export function waitingFunction(scope: Construct, props: WaitingFunctionProps): HubFunction {
   const { config, log, tokenKeys, subscribers, socket } = props;
-  const handler = new HubFunction(scope, 'Door', {
+  const handler = new HubFunction(scope, 'Handler', {
     handler: props.handler,
     logRetention: config.logRetentionDays,
     timeout: Duration.seconds(props.timeoutSeconds),

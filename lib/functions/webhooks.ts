@@ -16,7 +16,7 @@ export class Webhooks extends Construct {
   constructor(scope: Construct, id: string, props: FunctionProps) {
     super(scope, id);
     const { config, log, tokenKeys, endpoints, webhookQueues } = props;
-    this.handler = new HubFunction(this, 'Door', {
+    this.handler = new HubFunction(this, 'Handler', {
       handler: 'webhooks',
       logRetention: config.logRetentionDays,
     });

@@ -19,7 +19,7 @@ const record = (name: string, sum: number) => ({
   most: 1,
 });
 const lineOf = (level: string, message: string, more: object = {}): string =>
-  `[Publish/Door/Function] ${JSON.stringify({ level, message, timestamp: crypto.randomUUID(), ...more })}`;
+  `[Publish/Handler/Function] ${JSON.stringify({ level, message, timestamp: crypto.randomUUID(), ...more })}`;
 const refused = (path = '/channels/a') =>
   lineOf('WARN', 'request refused', { path, code: 'unavailable', reason: 'the store is busy; retry' });
 

@@ -14,10 +14,10 @@ const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string
   // No hub with sockets can be without these three: routes of sockets, and connections that are not known yet.
   ['APIG4', /^Socket\/Api$/, 'a WebSocket API can authorize $connect only', 1],
   // The push posts and ends; the socket ends a connection that floods it.
-  ['IAM5', /^Push\/Door$/, 'the ids of connections are not known before they connect', 2],
-  ['IAM5', /^Socket\/Door$/, 'the ids of connections are not known before they connect', 1],
+  ['IAM5', /^Push\/Handler$/, 'the ids of connections are not known before they connect', 2],
+  ['IAM5', /^Socket\/Handler$/, 'the ids of connections are not known before they connect', 1],
   // Every function is traced.
-  ['IAM5[Resource::*]', /\/Door$/, 'IAM knows no resources for', 9],
+  ['IAM5[Resource::*]', /\/Handler$/, 'IAM knows no resources for', 9],
   // Handlers verify tokens, so that a hub can be open to anonymous readers of some channels. One for each route, so that a new
   // route needs an acknowledgement of its own.
   ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the handler verifies the token itself', 12],

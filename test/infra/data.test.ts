@@ -87,8 +87,8 @@ const HUB_STACK: Readonly<Record<string, string>> = {
   HttpStageD1D6DBD6: 'stage $default',
   SocketApiF12253BF: 'WEBSOCKET API',
   SocketStage04D5B438: 'stage ws',
-  StreamDoorFunctionD7B8DA28: 'function with a URL',
-  StreamDoorFunctionFunctionUrl3F4FA928: 'function URL',
+  StreamHandlerFunction0610A0C9: 'function with a URL',
+  StreamHandlerFunctionFunctionUrlCC671092: 'function URL',
   EdgeDistribution0060737B: 'distribution',
 };
 

@@ -140,7 +140,7 @@ function environmentsOf(context: Context): Record<string, Record<string, string>
     functions.map(([id, { Properties }]) => {
       const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
       const evaluated = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
-      return [id.replace(/Door.*/, ''), Object.fromEntries(evaluated)];
+      return [id.replace(/Handler.*/, ''), Object.fromEntries(evaluated)];
     }),
   );
 }

@@ -17,7 +17,7 @@ test('each function may do exactly its actions on exact resources', () => {
       const resources = JSON.stringify(named.map(({ Resource }) => Resource));
       expect(resources.replace(/\/ws\/(POST|DELETE)\/@connections\/\*/g, '')).not.toContain('*');
       const lines = named.map(({ Action, Resource }) => `${nameIn(Resource)}: ${Action.join(' ')}`);
-      return [id.replace(/Door.*/, ''), lines.sort()];
+      return [id.replace(/Handler.*/, ''), lines.sort()];
     }),
   );
   const logs = 'Logs: logs:CreateLogStream logs:PutLogEvents';

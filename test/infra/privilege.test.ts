@@ -299,6 +299,6 @@ describe('the caller of a function', () => {
         InvokedViaFunctionUrl: true,
       }),
     ]);
-    for (const { properties } of open) expect(text(properties.FunctionName)).toContain('StreamDoor');
+    for (const { properties } of open) expect(text(properties.FunctionName)).toContain('StreamHandler');
   });
 });

@@ -58,7 +58,7 @@ describe('the template', () => {
   test('gives every function the environment of its contract and nothing else', () => {
     const environments = Object.fromEntries(
       Object.entries(hub.findResources('AWS::Lambda::Function')).map(([id, { Properties }]) => [
-        id.replace(/Door.*/, ''),
+        id.replace(/Handler.*/, ''),
         Object.keys(Properties?.Environment?.Variables ?? {}).sort(),
       ]),
     );

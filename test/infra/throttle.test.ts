@@ -106,7 +106,7 @@ describe('the quotas of callers', () => {
     Object.fromEntries(
       Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(([id, { Properties }]) => {
         const value: unknown = Properties?.Environment?.Variables?.[name];
-        return value === undefined ? [] : [[id.replace(/Door.*/, ''), value]];
+        return value === undefined ? [] : [[id.replace(/Handler.*/, ''), value]];
       }),
     );
 
@@ -136,7 +136,7 @@ const reservedIn = (template: Template) =>
   Object.fromEntries(
     Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(([id, { Properties }]) =>
       Properties && 'ReservedConcurrentExecutions' in Properties
-        ? [[id.replace(/Door.*/, ''), Properties.ReservedConcurrentExecutions]]
+        ? [[id.replace(/Handler.*/, ''), Properties.ReservedConcurrentExecutions]]
         : [],
     ),
   );
@@ -152,14 +152,16 @@ test('every function is limited by an API, by its queue, or by the quotas of cal
   const sources = Object.values(hub.findResources('AWS::Lambda::EventSourceMapping'));
   const behindQueue = sources.map(({ Properties }) => {
     expect(Properties?.ScalingConfig?.MaximumConcurrency).toBeGreaterThan(1);
-    return String(Properties?.FunctionName?.Ref).replace(/Door.*/, '');
+    return String(Properties?.FunctionName?.Ref).replace(/Handler.*/, '');
   });
   const routed = Object.values(hub.findResources('AWS::ApiGatewayV2::Integration')).map(({ Properties }) =>
     JSON.stringify(Properties?.IntegrationUri),
   );
   const behindGateway = ['Publish', 'Read', 'Hold', 'Webhooks', 'Socket'];
-  for (const name of behindGateway) expect(routed.some((uri) => uri.includes(`"${name}Door`))).toBe(true);
-  const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) => id.replace(/Door.*/, ''));
+  for (const name of behindGateway) expect(routed.some((uri) => uri.includes(`"${name}Handler`))).toBe(true);
+  const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) =>
+    id.replace(/Handler.*/, ''),
+  );
   expect(all.sort()).toEqual([...behindGateway, ...behindQueue, 'Stream'].sort());
 });
 

@@ -218,6 +218,6 @@ test('the functions emit metrics under the names that alarms and the dashboard u
   expect([...names].sort()).toEqual(Object.keys(handlerNames).sort());
   for (const [id, { Properties }] of Object.entries(hub.findResources('AWS::Lambda::Function'))) {
     const { FUNCTION, STAGE } = Properties?.Environment?.Variables ?? {};
-    expect([FUNCTION, STAGE]).toEqual([id.replace(/Door.*/, ''), 'dev']);
+    expect([FUNCTION, STAGE]).toEqual([id.replace(/Handler.*/, ''), 'dev']);
   }
 });
