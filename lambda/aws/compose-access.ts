@@ -1,5 +1,6 @@
 /**
- * Who may, in a deployed hub: keys from Secrets Manager and from the identity provider, the rest from the configuration.
+ * Admission of callers in a deployed hub: keys from Secrets Manager and from the identity provider, the rest from the
+ * configuration.
  * @module
  */
 import { parseCapability } from '../../protocol/capability.ts';
@@ -8,20 +9,56 @@ import { type Issuer, parseIssuer } from '../../protocol/issuer.ts';
 import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
+import { type Origins, parseOrigins } from '../access/origins.ts';
 import { type Access, accessTo } from '../access/verify.ts';
-import { logDefect } from './telemetry/telemetry.ts';
+import { logDefect, logRefusal } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
+/** The variables of `accessEnv` (lambda/env.ts). */
 export interface AccessSettings {
+  /** The secret with the signing keys. */
   readonly TOKEN_SECRET_ARN: string;
+  /** The audience of tokens for this hub and stage. */
   readonly TOKEN_AUDIENCE: string;
+  /** The capability of callers without a token, in JSON. */
   readonly ANONYMOUS: string;
+  /** The identity provider, in JSON; `null` if there is none. */
   readonly ISSUER: string;
 }
 
-/** How long keys of an identity provider are used before they are looked up again, in milliseconds. */
-const KEYS_KEPT_MS = 10 * 60_000;
+/** The variables of `accessEnv` and `originsEnv` (lambda/env.ts). */
+export interface CallerSettings extends AccessSettings {
+  /** The pages that may call: `*`, or exact origins separated by commas. */
+  readonly ORIGINS: string;
+}
 
+/** The parts that every handler for callers has. */
+export interface CallerParts {
+  /** Identifies callers and checks their permissions. */
+  readonly access: Access;
+  /** Pages that may call. */
+  readonly origins: Origins;
+  /** Reports a fault of the hub itself. */
+  readonly logDefect: typeof logDefect;
+  /** Reports a request that was refused. */
+  readonly logRefusal: typeof logRefusal;
+}
+
+/** Returns the parts that every handler for callers has. */
+export const callersInAws = (settings: CallerSettings): CallerParts => ({
+  access: accessInAws(settings),
+  origins: parseOrigins(settings.ORIGINS),
+  logDefect,
+  logRefusal,
+});
+
+/** How long keys of an identity provider are used before they are looked up again, in milliseconds. */
+const CACHED_MS = 10 * 60_000;
+
+/**
+ * Returns the verifier of tokens.
+ * @throws Error if ANONYMOUS or ISSUER is not what lib/config wrote
+ */
 export function accessInAws(settings: AccessSettings): Access {
   const issuer = parseIssuer(JSON.parse(settings.ISSUER));
   return accessTo({
@@ -38,10 +75,10 @@ function trusted(issuer: Issuer): TrustedIssuer {
     try {
       return await fetchKeySet(issuer.jwksUrl);
     } catch (error) {
-      // The operator may have to do something. The caller can only wait.
+      // The operator may have to act, so it is logged. The caller can only wait.
       logDefect(error, { fetching: issuer.jwksUrl });
-      throw new Refusal('unavailable', 'the keys of the identity provider cannot be had; retry');
+      throw new Refusal('unavailable', 'the keys of the identity provider are unavailable; retry');
     }
   };
-  return { ...issuer, keys: cached({ lookUp, keptMs: KEYS_KEPT_MS, clock: Date.now }) };
+  return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
+import { handlerContracts } from '../../lambda/env.ts';
 import { MAX_TEXT_BYTES, parseConfig } from '../../lib/config/config.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
@@ -58,6 +59,19 @@ const LARGEST: Context = {
   'tidings:connectionsPerCaller': 3_600_000,
   'tidings:heldPerCaller': 10_000,
   'tidings:allowInsecureWebhooks': true,
+};
+
+/** The smallest numbers, and as many held requests as one caller may have: callers are then not counted. */
+const SMALLEST: Context = {
+  'tidings:retentionDays': 1,
+  'tidings:holdSeconds': 1,
+  'tidings:streamSeconds': 1,
+  'tidings:postsInFlight': 1,
+  'tidings:postsPerSecond': 1,
+  'tidings:connectionsPerCaller': 2,
+  'tidings:heldPerCaller': 1,
+  'tidings:maxHolds': 1,
+  'tidings:maxStreams': 1,
 };
 
 /** Returns the longest possible value of an attribute or reference. */
@@ -116,8 +130,8 @@ function evaluate(value: unknown, typeOf: (id: string) => string): string {
 
 const pairOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Returns the size of each function's environment as Lambda measures it: "String measured" in its error is JSON. */
-function sizesOf(context: Context): Record<string, number> {
+/** Returns the environment of each function, as Lambda would have it. */
+function environmentsOf(context: Context): Record<string, Record<string, string>> {
   const { log, hub } = templatesOf(context);
   const resources = { ...fieldsOf(log.toJSON().Resources), ...fieldsOf(hub.toJSON().Resources) };
   const typeOf = (id: string): string => String(fieldsOf(resources[id]).Type);
@@ -125,11 +139,20 @@ function sizesOf(context: Context): Record<string, number> {
   return Object.fromEntries(
     functions.map(([id, { Properties }]) => {
       const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
-      const measured = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
-      return [id.replace(/Handler.*/, ''), Buffer.byteLength(JSON.stringify(Object.fromEntries(measured)))];
+      const evaluated = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
+      return [id.replace(/Handler.*/, ''), Object.fromEntries(evaluated)];
     }),
   );
 }
+
+/** Returns the size of each environment as Lambda measures it: "String measured" in its error is JSON. */
+const sizesOf = (context: Context): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(environmentsOf(context)).map(([name, environment]) => [
+      name,
+      Buffer.byteLength(JSON.stringify(environment)),
+    ]),
+  );
 
 describe('the environment of every function', () => {
   test('fits the limit of Lambda with the longest values', () => {
@@ -138,6 +161,18 @@ describe('the environment of every function', () => {
     for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
     // Without the longest texts this test would show nothing.
     expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
+  });
+
+  test.each([
+    ['largest', LARGEST],
+    ['default', {}],
+    ['smallest', SMALLEST],
+  ])('is one that the function accepts with the %s numbers', (_, context) => {
+    const environments = environmentsOf(context);
+    expect(Object.keys(environments).sort()).toEqual(Object.keys(handlerContracts).sort());
+    for (const [name, environment] of Object.entries(environments))
+      for (const contract of handlerContracts[name] ?? [])
+        expect(() => contract.read(environment), name).not.toThrow();
   });
 
   test('is refused before the build if its texts are too long together, although each alone is valid', () => {
