@@ -18,7 +18,7 @@ import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
-import { type RunningHub, startHub } from './local-hub.ts';
+import { type RunningHub, startHub } from './hub/local-hub.ts';
 
 const HELP = `usage: npm run bench -- path | append | quota | hold | burst | hop | webhooks | flood | environments |
                              fanout | shards

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect } from '../client/index.ts';
 import { isTransport, TRANSPORTS } from '../client/transports/failover.ts';
 import { command, UsageError } from './cli.ts';
-import { readLocalHub } from './local-file.ts';
+import { readLocalHub } from './hub/local-file.ts';
 
 const HELP = `usage: npm run listen -- --channel NAME [OPTIONS]
 

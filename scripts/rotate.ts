@@ -3,8 +3,8 @@
  * @module
  */
 import { command } from './cli.ts';
-import { rotate, storeFor } from './hub-keys.ts';
-import { LOCAL_TOKEN, renewLocalToken } from './local-file.ts';
+import { rotate, storeFor } from './hub/hub-keys.ts';
+import { LOCAL_TOKEN, renewLocalToken } from './hub/local-file.ts';
 import { mint } from './mint.ts';
 
 const HELP = `usage: npm run rotate [-- --stage NAME]

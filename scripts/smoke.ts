@@ -5,9 +5,9 @@
 import { isChannelName } from '../protocol/channel-name.ts';
 import { command, UsageError } from './cli.ts';
 import { type Check, type Outcome, outcomeOf, type Result } from './smoke/check.ts';
+import { RATE_SECONDS } from './smoke/checks/rate.ts';
 import { CHECKS, LONG } from './smoke/checks.ts';
 import { findHub } from './smoke/hub.ts';
-import { RATE_SECONDS } from './smoke/rate.ts';
 import { type Choices, startSession } from './smoke/session.ts';
 
 /** Publishes per second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */

@@ -11,9 +11,9 @@ import { chaosMode } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
-import { hubLog } from './hub-log.ts';
-import { removeLocalHub, writeLocalHub } from './local-file.ts';
-import { type HubOptions, type RunningHub, startHub } from './local-hub.ts';
+import { hubLog } from './hub/hub-log.ts';
+import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
+import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
 
 const HELP = `usage: npm start [-- OPTIONS]
 

@@ -5,7 +5,7 @@
 import { type Capability, isTenant, parseCapability } from '../protocol/capability.ts';
 import { MAX_PRINCIPAL_LENGTH } from '../protocol/limits.ts';
 import { command, UsageError } from './cli.ts';
-import { keysIn, storeFor } from './hub-keys.ts';
+import { keysIn, storeFor } from './hub/hub-keys.ts';
 import { mint } from './mint.ts';
 
 const HELP = `usage: npm run token -- [OPTIONS]

@@ -3,18 +3,18 @@
  * @module
  */
 import { head, largestMessage } from './answers.ts';
-import { bareUrls } from './bare-urls.ts';
-import { preflights } from './browsers.ts';
-import { freshReads, sharedPolls } from './cache.ts';
 import type { Check } from './check.ts';
-import { encodedNames } from './encoded-names.ts';
-import { afterFreeze, noRoom } from './long-polls.ts';
-import { publishingFast } from './rate.ts';
-import { gatewayRefusal, unauthorized } from './refusals.ts';
-import { socketsByEachWay } from './sockets.ts';
-import { abandonedStream, streamsWithToken } from './streams.ts';
-import { allTransports } from './transports.ts';
-import { webhookByName } from './webhooks.ts';
+import { bareUrls } from './checks/bare-urls.ts';
+import { preflights } from './checks/browsers.ts';
+import { freshReads, sharedPolls } from './checks/cache.ts';
+import { encodedNames } from './checks/encoded-names.ts';
+import { afterFreeze, noRoom } from './checks/long-polls.ts';
+import { publishingFast } from './checks/rate.ts';
+import { gatewayRefusal, unauthorized } from './checks/refusals.ts';
+import { socketsByEachWay } from './checks/sockets.ts';
+import { abandonedStream, streamsWithToken } from './checks/streams.ts';
+import { allTransports } from './checks/transports.ts';
+import { webhookByName } from './checks/webhooks.ts';
 
 /** All checks, in the order in which they run. */
 export const CHECKS: readonly Check[] = [

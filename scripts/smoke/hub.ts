@@ -3,8 +3,8 @@
  * @module
  */
 import { UsageError } from '../cli.ts';
-import { keysIn, type Outputs, outputsOfDeployedHub, storeFor } from '../hub-keys.ts';
-import { readLocalHub } from '../local-file.ts';
+import { keysIn, type Outputs, outputsOfDeployedHub, storeFor } from '../hub/hub-keys.ts';
+import { readLocalHub } from '../hub/local-file.ts';
 import { mint } from '../mint.ts';
 
 /** The prefix of all channels of a run. */

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cachedAssembly } from '../../scripts/cached-assembly.ts';
+import { cachedAssembly } from '../../scripts/hub/cached-assembly.ts';
 
 /** A project whose app counts how often it ran, and refuses one context. */
 const APP = `

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { type HubLog, hubLog } from '../../scripts/hub-log.ts';
+import { type HubLog, hubLog } from '../../scripts/hub/hub-log.ts';
 import { callerAt } from '../support/wire/wire.ts';
 import { run, temporaryDirectory } from './support.ts';
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { TestProject } from 'vitest/node';
-import { startHub } from '../../scripts/local-hub.ts';
+import { startHub } from '../../scripts/hub/local-hub.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 
 declare module 'vitest' {

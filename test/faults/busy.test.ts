@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { sumsOf } from '../support/wire/measured.ts';
 import { openSocket, statusOf } from '../support/wire/socket.ts';

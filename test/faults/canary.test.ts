@@ -5,8 +5,8 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { callerAt, newChannel } from '../support/wire/wire.ts';

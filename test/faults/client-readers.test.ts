@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectOver } from '../../client/connect.ts';
 import { connect, type Hub, type Transport } from '../../client/index.ts';
-import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { type FrontAnswer, startProxy, type TestProxy } from '../support/client/proxy.ts';
 import { scaledHost } from '../support/client/scaled-host.ts';

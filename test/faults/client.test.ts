@@ -8,7 +8,7 @@ import { type Browser, chromium as playwright } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../client/index.ts';
 import { chaosMode } from '../../local/faults/chaos.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { type FrontAnswer, startProxy } from '../support/client/proxy.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';

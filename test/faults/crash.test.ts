@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wire.ts';

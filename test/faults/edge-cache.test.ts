@@ -4,8 +4,8 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';

@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { openSocket } from '../support/wire/socket.ts';
 import { callerAt, newChannel } from '../support/wire/wire.ts';

@@ -3,7 +3,7 @@
  * @module
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { callerAt, newChannel } from '../support/wire/wire.ts';
 
 const OURS = 'https://app.example';

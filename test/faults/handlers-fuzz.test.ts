@@ -9,8 +9,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { mint } from '../../scripts/mint.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { isThorough, share } from '../support/thorough.ts';

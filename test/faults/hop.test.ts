@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hop } from '../../bench/hop.ts';
 import { chaosMode } from '../../local/faults/chaos.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { isThorough } from '../support/thorough.ts';
 import { saveGrants } from '../support/wire/grants.ts';

@@ -3,7 +3,7 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { statusOf } from '../support/wire/socket.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';
 

@@ -9,7 +9,7 @@ import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { CALM } from '../../local/faults/chaos.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { seededRandom } from '../support/domain/random.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { saveGrants } from '../support/wire/grants.ts';

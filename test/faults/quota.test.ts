@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { type Account, accountOf } from '../support/webhooks/foreign-queue.ts';
 import { type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';

@@ -5,8 +5,8 @@
  */
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keysOfLocalHub } from '../../scripts/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { openStream } from '../support/wire/event-stream.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../support/wire/wire.ts';

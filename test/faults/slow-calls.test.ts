@@ -6,7 +6,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type Listener, listen } from '../support/wire/listener.ts';

@@ -3,7 +3,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { openStream } from '../support/wire/event-stream.ts';
 import { clearFaults, inject } from '../support/wire/faults.ts';
 import { saveGrants } from '../support/wire/grants.ts';

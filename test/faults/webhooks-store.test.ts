@@ -5,7 +5,7 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { UNTHROTTLED, type WebhookCaller, webhooksOf } from '../support/webhooks/webhook-calls.ts';
 import { type Line, Lines } from '../support/webhooks/webhook-lines.ts';
 import { tablesOf, type WebhookTables } from '../support/webhooks/webhook-tables.ts';

@@ -5,7 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CALM } from '../../local/faults/chaos.ts';
-import { type RunningHub, startHub } from '../../scripts/local-hub.ts';
+import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
 import { UNTHROTTLED } from '../support/webhooks/webhook-calls.ts';
 import { type Line, Lines } from '../support/webhooks/webhook-lines.ts';
 import { clearFaults, type Fault, inject } from '../support/wire/faults.ts';

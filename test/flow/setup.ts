@@ -5,8 +5,8 @@
  */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import type { TestProject } from 'vitest/node';
-import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub-keys.ts';
-import { startHub } from '../../scripts/local-hub.ts';
+import { keysOfDeployedHub, keysOfLocalHub, urlOfDeployedHub } from '../../scripts/hub/hub-keys.ts';
+import { startHub } from '../../scripts/hub/local-hub.ts';
 import { saveGrants } from '../support/wire/grants.ts';
 import { type IssuerUnderTest, startIssuer } from '../support/wire/issuer.ts';
 

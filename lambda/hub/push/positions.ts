@@ -2,7 +2,7 @@
  * Moves the members of a shard between own cursors and the head (PROTOCOL.md §12.4). Only the owner of the shard does so.
  *
  * The SDK may give a write up, and DynamoDB may carry it out seconds later, when the member has another position. So each write
- * names the position that it was decided upon. If a write fails, the owner reads the member and decides again. Without this, a
+ * names the position that the decision started from. If a write fails, the owner reads the member and decides again. Without this, a
  * member could count as being at the head by mistake, and would never be sent what lies between.
  * @module
  */

@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { expect } from 'vitest';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
-import type { RunningHub } from '../../../scripts/local-hub.ts';
+import type { RunningHub } from '../../../scripts/hub/local-hub.ts';
 
 /** A queue as the control endpoint of the local stack shows it. */
 export interface QueueState {

@@ -75,7 +75,7 @@ export async function startReceiver(): Promise<Receiver> {
 
 async function take(receiver: Receiver, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = headersOf(request);
-  // Whoever sent it may die in the middle of it: then nothing has come.
+  // The sender may die in the middle of the request. Then nothing has arrived.
   const raw = await text(request).catch(() => undefined);
   if (raw === undefined) return;
   const id = headers['webhook-id'] ?? '';

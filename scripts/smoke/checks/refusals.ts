@@ -2,8 +2,8 @@
  * Refusals of the hub, and refusals of the gateway that the hub never sees (PROTOCOL.md §7, §8, §9).
  * @module
  */
-import { type Check, expectThat, unseen } from './check.ts';
-import { codeIn } from './wire.ts';
+import { type Check, expectThat, unseen } from '../check.ts';
+import { codeIn } from '../wire.ts';
 
 const CHALLENGES = ['WWW-Authenticate', 'x-amzn-Remapped-www-authenticate'];
 

@@ -3,9 +3,9 @@
  * warnings.
  * @module
  */
-import type { LocalStack } from '../local/stack.ts';
-import { fieldsOf } from '../protocol/fields.ts';
-import { METRICS, type MetricName } from '../protocol/metrics.ts';
+import type { LocalStack } from '../../local/stack.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { METRICS, type MetricName } from '../../protocol/metrics.ts';
 
 /** The time between two lines of counts, in milliseconds. Nothing is printed while nothing happens. */
 const COUNT_MS = 5_000;

@@ -15,7 +15,7 @@ import {
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { synth } from '../local/synth.ts';
+import { synth } from '../../local/synth.ts';
 
 /** Everything that the assembly is made of, relative to the project. */
 const SOURCES = ['{bin,lib,lambda,protocol}/**/*', 'cdk.json', 'package-lock.json'];

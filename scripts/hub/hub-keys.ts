@@ -10,10 +10,10 @@ import {
   SecretsManagerClient,
   type SecretsManagerClientConfig,
 } from '@aws-sdk/client-secrets-manager';
-import { fieldsOf } from '../protocol/fields.ts';
-import { UsageError } from './cli.ts';
-import { describeStack } from './doctor/deployed.ts';
-import { readIdentity } from './doctor/identity.ts';
+import { fieldsOf } from '../../protocol/fields.ts';
+import { UsageError } from '../cli.ts';
+import { describeStack } from '../doctor/deployed.ts';
+import { readIdentity } from '../doctor/identity.ts';
 import { type LocalHub, readLocalHub } from './local-file.ts';
 
 /** The same length and characters as the key that Secrets Manager generates for the template. */

@@ -3,11 +3,11 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { TRANSPORTS } from '../../client/transports/failover.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { type Check, expectThat } from './check.ts';
-import { follow } from './follow.ts';
-import type { Session } from './session.ts';
+import { TRANSPORTS } from '../../../client/transports/failover.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { type Check, expectThat } from '../check.ts';
+import { follow } from '../follow.ts';
+import type { Session } from '../session.ts';
 import { createEndpoint, withReceiver } from './webhooks.ts';
 
 const MESSAGES = 100;

@@ -4,9 +4,9 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Check, expectThat } from './check.ts';
-import { follow } from './follow.ts';
-import type { Session } from './session.ts';
+import { type Check, expectThat } from '../check.ts';
+import { follow } from '../follow.ts';
+import type { Session } from '../session.ts';
 
 /** How long messages are published, in seconds. */
 export const RATE_SECONDS = 5;

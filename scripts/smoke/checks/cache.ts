@@ -2,7 +2,7 @@
  * The cache of the edge: an answer for one anonymous caller must not reach another with a different request.
  * @module
  */
-import { type Check, expectThat, type Unseen, unseen } from './check.ts';
+import { type Check, expectThat, type Unseen, unseen } from '../check.ts';
 
 const skipUnlessPublic = (status: number, open: string): Unseen | undefined =>
   status === 401

@@ -2,9 +2,9 @@
  * The URLs behind the front door, and what they answer with a front door and without one.
  * @module
  */
-import { subprotocolsFor } from '../../protocol/subprotocol.ts';
-import { type Check, expectThat } from './check.ts';
-import { eventWith, openSocket } from './wire.ts';
+import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
+import { type Check, expectThat } from '../check.ts';
+import { eventWith, openSocket } from '../wire.ts';
 
 /** With a front door, the function URL must not be callable without it. */
 export const bareUrls: Check = {

@@ -2,7 +2,7 @@
  * CORS preflights of browsers (PROTOCOL.md §10).
  * @module
  */
-import { type Check, expectThat, unseen } from './check.ts';
+import { type Check, expectThat, unseen } from '../check.ts';
 import { listsOrigins } from './refusals.ts';
 
 const METHODS = ['POST', 'PUT', 'DELETE'];

@@ -3,10 +3,10 @@
  * @module
  */
 
-import { fieldsOf } from '../../protocol/fields.ts';
-import { subprotocolsFor } from '../../protocol/subprotocol.ts';
-import { type Check, expectThat } from './check.ts';
-import { describe, openSocket } from './wire.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
+import { type Check, expectThat } from '../check.ts';
+import { describe, openSocket } from '../wire.ts';
 
 /** A socket must open with each way to send the token. */
 export const socketsByEachWay: Check = {

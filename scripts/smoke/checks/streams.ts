@@ -4,10 +4,10 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { STREAM_TTL } from '../../protocol/headers.ts';
-import { type Check, expectThat } from './check.ts';
-import type { Session } from './session.ts';
-import { eventWith } from './wire.ts';
+import { STREAM_TTL } from '../../../protocol/headers.ts';
+import { type Check, expectThat } from '../check.ts';
+import type { Session } from '../session.ts';
+import { eventWith } from '../wire.ts';
 
 /** Longer than any message takes (PROTOCOL.md §5.1), in milliseconds. A later message was buffered on the way. */
 const BUFFERED_MS = 10_000;

@@ -5,10 +5,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { type Check, expectThat, unseen } from './check.ts';
-import type { Session } from './session.ts';
-import { describe } from './wire.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { type Check, expectThat, unseen } from '../check.ts';
+import type { Session } from '../session.ts';
+import { describe } from '../wire.ts';
 
 /**
  * A public name for a run without a receiver. It accepts no webhooks, but any answer shows that the name was resolved.

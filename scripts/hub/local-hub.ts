@@ -4,14 +4,14 @@
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Chaos } from '../local/faults/chaos.ts';
-import { type LocalStack, startLocalStack } from '../local/stack.ts';
+import type { Chaos } from '../../local/faults/chaos.ts';
+import { type LocalStack, startLocalStack } from '../../local/stack.ts';
+import { mint } from '../mint.ts';
 import { cachedAssembly } from './cached-assembly.ts';
 import { keysOfLocalHub } from './hub-keys.ts';
 import { LOCAL_TOKEN, STATE_DIR } from './local-file.ts';
-import { mint } from './mint.ts';
 
-const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const ASSEMBLIES = join(STATE_DIR, 'assemblies');
 
 /** The receivers of webhooks are on this machine too, and have no certificate. */

@@ -3,9 +3,9 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Check, expectThat, unseen } from './check.ts';
-import type { Session } from './session.ts';
-import { codeIn } from './wire.ts';
+import { type Check, expectThat, unseen } from '../check.ts';
+import type { Session } from '../session.ts';
+import { codeIn } from '../wire.ts';
 
 /** The head start of the first long poll, in milliseconds. */
 const FIRST_MS = 2_000;

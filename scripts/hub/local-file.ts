@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { OPERATIONS } from '../protocol/capability.ts';
+import { OPERATIONS } from '../../protocol/capability.ts';
 
 /** The directory for files of the local hub. */
 export const STATE_DIR = resolve('.tidings');

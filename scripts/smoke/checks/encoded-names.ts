@@ -3,8 +3,8 @@
  * https://github.com/aws-samples/image-optimization/issues/44
  * @module
  */
-import type { Check } from './check.ts';
-import { describe, eventWith } from './wire.ts';
+import type { Check } from '../check.ts';
+import { describe, eventWith } from '../wire.ts';
 
 /** Encoded names must reach the hub on both origins. */
 export const encodedNames: Check = {
