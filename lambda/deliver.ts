@@ -45,7 +45,7 @@ const delivering = {
   sealer: secretSealer(tokenKeysInSecretsManager(sealingEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
   sender: watchedSender(
     senderTo({
-      rules: { isInsecureAllowed: outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true', ownHosts },
+      rules: { isInsecureAllowed: outboundEnv.read(process.env).INSECURE_WEBHOOKS, ownHosts },
     }),
   ),
   clock: log.clock,

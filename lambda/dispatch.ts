@@ -49,7 +49,7 @@ const dispatching = {
 const LAST_PAGE_MS = 10_000;
 
 const handleMessages = queueHandler({
-  carries: dispatchQueue,
+  format: dispatchQueue,
   lastMs: LAST_PAGE_MS,
   logDefect,
   async work(work, until) {

@@ -1,120 +1,199 @@
 /**
- * The environment of each function: one definition of its names, for the side that writes them (lib/), the side that
- * reads them (the doors), and the template test that compares the two. Imports nothing.
+ * The environment of each function: one definition of its names and values, for the side that writes them (lib/), the side
+ * that reads them (the handlers), and the template test that compares the two. Imports nothing.
  * @module
  */
 
-/** One function's environment. `read` runs once per cold start and throws a sentence that names what is missing. */
-const contract = <K extends string>(...names: readonly K[]) => ({
-  names,
-  write: (values: Record<K, string>): Record<K, string> => values,
-  read(source: Readonly<Record<string, string | undefined>>): Record<K, string> {
-    const missing = names.filter((name) => !source[name]);
+/** How one variable is read. */
+interface Format<T> {
+  /** The allowed values, for the message of an error. */
+  readonly allowed: string;
+  /** Returns the value, or undefined if the text is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+type Formats = Readonly<Record<string, Format<unknown>>>;
+type Values<F extends Formats> = { readonly [K in keyof F]: Exclude<ReturnType<F[K]['parse']>, undefined> };
+
+const text: Format<string> = { allowed: 'text', parse: (value) => value };
+
+const oneOf = <T extends string>(...values: readonly T[]): Format<T> => ({
+  allowed: values.map((value) => `"${value}"`).join(' or '),
+  parse: (value) => values.find((one) => one === value),
+});
+
+const flag: Format<boolean> = {
+  allowed: '"true" or "false"',
+  parse: (value) => (value === 'true' || value === 'false' ? value === 'true' : undefined),
+};
+
+/** Number() alone also takes "", " 1", "1e3", "0x10" and "1.5", and makes NaN of other text. */
+const wholeNumber = (least: number, most: number): Format<number> => ({
+  allowed: `a whole number from ${least} to ${most}`,
+  parse: (value) =>
+    /^(0|[1-9]\d*)$/.test(value) && Number(value) >= least && Number(value) <= most
+      ? Number(value)
+      : undefined,
+});
+
+/** Variables of an environment that belong together. */
+interface Contract<V> {
+  /** The names of the variables. */
+  readonly names: readonly string[];
+  /**
+   * Returns the values. A handler calls it once per cold start.
+   * @throws Error that names all variables that are missing; or one variable, its value and the allowed values
+   */
+  readonly read: (source: Readonly<Record<string, string | undefined>>) => V;
+}
+
+interface WritableContract<F extends Formats> extends Contract<Values<F>> {
+  /** Returns the variables for the template. Their values are not checked, since CDK knows many of them only later. */
+  readonly write: (values: Readonly<Record<keyof F, string>>) => Record<keyof F, string>;
+}
+
+const contract = <F extends Formats>(formats: F): WritableContract<F> => ({
+  names: Object.keys(formats),
+  write: (values) => values,
+  read(source) {
+    const missing = Object.keys(formats).filter((name) => !source[name]);
     if (missing.length > 0) throw new Error(`missing environment: ${missing.join(', ')}`);
-    // What was found for each of the names: fromEntries has forgotten which they are.
-    return Object.fromEntries(names.map((name) => [name, source[name]])) as Record<K, string>;
+    const values = Object.entries(formats).map(([name, format]) => [
+      name,
+      checked(name, source[name], format),
+    ]);
+    // TypeScript's type of fromEntries has no names; they are those of the formats.
+    return Object.fromEntries(values) as Values<F>;
   },
 });
 
-/** Where the log is. Both doors over the log have it. */
-export const logEnv = contract(
-  'CHANNELS_TABLE',
-  'ENTRIES_TABLE',
-  'KEYS_TABLE',
-  'RETENTION_DAYS',
-  'CHANNEL_CREATION',
-);
+function checked(name: string, value = '', { allowed, parse }: Format<unknown>): unknown {
+  const parsed = parse(value);
+  if (parsed === undefined)
+    throw new Error(`environment variable ${name} is "${value}": it must be ${allowed}`);
+  return parsed;
+}
 
-/** Whose metrics they are. Every function has it. */
-export const telemetryEnv = contract('STAGE', 'FUNCTION');
+/*
+ * The ranges below are those in which a function works. lib/config/config.ts may allow less, never more
+ * (test/infra/environment.test.ts).
+ */
 
-/** Whom to let in. Every door has it. In JSON: ANONYMOUS, a capability; ISSUER, an identity provider or null. */
-export const accessEnv = contract('TOKEN_SECRET_ARN', 'TOKEN_AUDIENCE', 'ANONYMOUS', 'ISSUER');
+/** Where the log is. RETENTION_DAYS: 1 to 3,650. */
+export const logEnv = contract({
+  CHANNELS_TABLE: text,
+  ENTRIES_TABLE: text,
+  KEYS_TABLE: text,
+  RETENTION_DAYS: wholeNumber(1, 3_650),
+  CHANNEL_CREATION: oneOf('implicit', 'explicit'),
+});
 
-/** Which pages to let in: ORIGINS is `*`, or exact origins joined by commas. */
-export const originsEnv = contract('ORIGINS');
+/** The dimensions of the metrics. Every function has them. */
+export const telemetryEnv = contract({ STAGE: text, FUNCTION: text });
 
-/** Where everyone who listens is noted. */
-export const listenersEnv = contract('SUBSCRIBERS_TABLE');
+/** Which callers to admit. Two are JSON: ANONYMOUS is a capability; ISSUER is an identity provider or null. */
+export const accessEnv = contract({
+  TOKEN_SECRET_ARN: text,
+  TOKEN_AUDIENCE: text,
+  ANONYMOUS: text,
+  ISSUER: text,
+});
 
-/** Where to say that a channel has grown. */
-export const hintEnv = contract('HINTS_TOPIC_ARN');
+/** Which pages to admit: ORIGINS is `*`, or exact origins separated by commas. */
+export const originsEnv = contract({ ORIGINS: text });
 
-/** Where work for the push is left. */
-export const jobEnv = contract('PUSH_QUEUE_URL');
+/** Where subscribers, connections and waiting processes are stored. */
+export const listenersEnv = contract({ SUBSCRIBERS_TABLE: text });
 
-/** How far was pushed, and how to post to sockets: POSTS_IN_FLIGHT at a time, POSTS_PER_SECOND at the most. */
-export const pushEnv = contract('CURSORS_TABLE', 'SOCKET_ENDPOINT', 'POSTS_IN_FLIGHT', 'POSTS_PER_SECOND');
+/** Where hints are published. */
+export const hintEnv = contract({ HINTS_TOPIC_ARN: text });
+
+/** Where jobs of the push are sent. */
+export const jobEnv = contract({ PUSH_QUEUE_URL: text });
+
+/**
+ * Where cursors are stored, and how to post to sockets. POSTS_IN_FLIGHT: posts at a time, fewer than the 1,024 files that an
+ * environment may have open. POSTS_PER_SECOND: the most posts in a second.
+ * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ */
+export const pushEnv = contract({
+  CURSORS_TABLE: text,
+  SOCKET_ENDPOINT: text,
+  POSTS_IN_FLIGHT: wholeNumber(1, 1_000),
+  POSTS_PER_SECOND: wholeNumber(1, 1_000_000),
+});
 
 /** How to end connections. */
-export const endsEnv = contract('SOCKET_ENDPOINT');
+export const endsEnv = contract({ SOCKET_ENDPOINT: text });
 
-/** How many connections a caller may have. */
-export const connectionsEnv = contract('CONNECTIONS_PER_CALLER');
+/** How many connections a caller may have. API Gateway holds 500 a second for two hours: 3,600,000. */
+export const connectionsEnv = contract({ CONNECTIONS_PER_CALLER: wholeNumber(1, 3_600_000) });
 
-/** How many requests of a caller are held at a time; 0: as many as there is room for. */
-export const heldEnv = contract('HELD_PER_CALLER');
+/** How many requests of a caller are held at a time. 0: callers are not counted. */
+export const heldEnv = contract({ HELD_PER_CALLER: wholeNumber(0, 1_000_000) });
 
-/** The hub's own socket, by which held reads are woken. */
-export const wakeEnv = contract('SOCKET_URL');
+/** The URL of the WebSocket API, by which held requests are woken. */
+export const wakeEnv = contract({ SOCKET_URL: text });
 
-/** How long a long poll is held. */
-export const holdEnv = contract('HOLD_SECONDS');
+/** How long a long poll is held, in seconds. The gateway gives up after 30. */
+export const holdEnv = contract({ HOLD_SECONDS: wholeNumber(1, 29) });
 
-/** How long a stream lives. */
-export const streamEnv = contract('STREAM_SECONDS');
+/** How long a stream lives, in seconds. A function may run for 900. */
+export const streamEnv = contract({ STREAM_SECONDS: wholeNumber(1, 900) });
 
-/** Where endpoints are kept, and who listens by which pattern. */
-export const endpointsEnv = contract('ENDPOINTS_TABLE');
+/** Where endpoints are stored, and the channels that they listen to. */
+export const endpointsEnv = contract({ ENDPOINTS_TABLE: text });
 
-/** Where the errands and the deliveries of endpoints are kept. */
-export const deliveriesEnv = contract('DELIVERIES_TABLE');
+/** Where the tasks and the deliveries of endpoints are stored. */
+export const deliveriesEnv = contract({ DELIVERIES_TABLE: text });
 
-/** The key that secrets of endpoints are sealed with. */
-export const sealingEnv = contract('WEBHOOK_KEY_ARN');
+/** The key that seals the secrets of endpoints. */
+export const sealingEnv = contract({ WEBHOOK_KEY_ARN: text });
 
-/** Where to say that an endpoint is to be served. */
-export const endpointWakeEnv = contract('DELIVERIES_QUEUE_URL');
+/** Where wakes of endpoints are sent. */
+export const endpointWakeEnv = contract({ DELIVERIES_QUEUE_URL: text });
 
-/** INSECURE_WEBHOOKS: `true` to call this machine, too, and without TLS, as a developer does; else `false`. */
-export const outboundEnv = contract('INSECURE_WEBHOOKS');
+/** INSECURE_WEBHOOKS: true if webhooks may go to this machine and without TLS, for development. */
+export const outboundEnv = contract({ INSECURE_WEBHOOKS: flag });
 
-/** Where work for dispatch is left. */
-export const dispatchEnv = contract('DISPATCH_QUEUE_URL');
+/** Where tasks of dispatch are sent. */
+export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 
-/** Where deliveries end that failed, and the hosts of the hub itself (joined by commas, the one it is known by first). */
-export const deliverEnv = contract('DEAD_LETTERS_URL', 'OWN_HOSTS');
+/** Where failed deliveries end, and the hosts of the hub itself, separated by commas: the first is its public name. */
+export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
-const every = [...logEnv.names, ...telemetryEnv.names];
-const common = [...every, ...accessEnv.names, ...originsEnv.names];
-/** The topic, and the queues that take hints when it is busy. */
-const hints = [...hintEnv.names, ...jobEnv.names, ...dispatchEnv.names];
+const every: readonly Contract<unknown>[] = [logEnv, telemetryEnv];
+const common: readonly Contract<unknown>[] = [...every, accessEnv, originsEnv];
+/** The topic, and the queues that take hints while it is busy. */
+const hints: readonly Contract<unknown>[] = [hintEnv, jobEnv, dispatchEnv];
+const held: readonly Contract<unknown>[] = [listenersEnv, wakeEnv, heldEnv];
 
-/** The environment of each door, for the template test. */
-export const handlerNames: Readonly<Record<string, readonly string[]>> = {
-  Publish: [...common, ...hints, ...listenersEnv.names],
+/** The environment of each handler, for the template tests. */
+export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
+  Publish: [...common, ...hints, listenersEnv],
   Read: common,
-  Hold: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...holdEnv.names],
-  Stream: [...common, ...listenersEnv.names, ...wakeEnv.names, ...heldEnv.names, ...streamEnv.names],
-  Socket: [...common, ...hints, ...listenersEnv.names, ...connectionsEnv.names, ...endsEnv.names],
-  Webhooks: [
-    ...common,
-    ...endpointsEnv.names,
-    ...deliveriesEnv.names,
-    ...sealingEnv.names,
-    ...endpointWakeEnv.names,
-    ...outboundEnv.names,
-  ],
-  Dispatch: [...every, ...hints, ...endpointsEnv.names, ...deliveriesEnv.names, ...endpointWakeEnv.names],
+  Hold: [...common, ...held, holdEnv],
+  Stream: [...common, ...held, streamEnv],
+  Socket: [...common, ...hints, listenersEnv, connectionsEnv, endsEnv],
+  Webhooks: [...common, endpointsEnv, deliveriesEnv, sealingEnv, endpointWakeEnv, outboundEnv],
+  Dispatch: [...every, ...hints, endpointsEnv, deliveriesEnv, endpointWakeEnv],
   Deliver: [
     ...every,
-    ...endpointsEnv.names,
-    ...deliveriesEnv.names,
-    ...sealingEnv.names,
-    ...endpointWakeEnv.names,
-    ...dispatchEnv.names,
-    ...outboundEnv.names,
-    ...deliverEnv.names,
+    endpointsEnv,
+    deliveriesEnv,
+    sealingEnv,
+    endpointWakeEnv,
+    dispatchEnv,
+    outboundEnv,
+    deliverEnv,
   ],
-  Push: [...every, ...listenersEnv.names, ...hintEnv.names, ...jobEnv.names, ...pushEnv.names],
+  Push: [...every, listenersEnv, hintEnv, jobEnv, pushEnv],
 };
+
+/** The names of the environment of each handler. */
+export const handlerNames: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(handlerContracts).map(([handler, contracts]) => [
+    handler,
+    contracts.flatMap(({ names }) => names),
+  ]),
+);

@@ -1,13 +1,11 @@
 /**
- * The door of long polling: GET that is held until there is something (PROTOCOL.md §5.1).
+ * The handler of long polling: a GET that is held until there is news (PROTOCOL.md §5.1).
  * @module
  */
-import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/compose-access.ts';
-import { holdInAws } from './aws/compose-hold.ts';
+import { callersInAws } from './aws/compose-access.ts';
+import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { quotaInDynamoDb } from './aws/dynamodb/quota-table.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
+import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   heldEnv,
@@ -19,7 +17,8 @@ import {
   wakeEnv,
 } from './env.ts';
 import { answerHeld } from './http/answer-channel.ts';
-import { httpHandler } from './http/channel-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
+import { httpHandler } from './http/http-handler.ts';
 import { holdMsOf, parseFrom } from './http/parse-channel.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
@@ -28,38 +27,28 @@ import { quotaSlotOf, refusing, withQuotaSlot } from './hub/hold/caller-quota.ts
 import { holdRead } from './hub/hold/held-read.ts';
 import { disconnectAt } from './hub/push/disconnect.ts';
 
+const { env } = process;
 const client = documentClient();
-const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
-const hold = holdInAws(
-  {
-    ...logEnv.read(process.env),
-    ...accessEnv.read(process.env),
-    ...wakeEnv.read(process.env),
-    SUBSCRIBERS_TABLE,
-  },
-  client,
-);
-const { clock, newId } = hold.log;
-const seats = {
-  store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'hold'),
-  // None gives way: it would come back at once and take the place of another. A caller that is refused polls.
-  quota: refusing(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
-  clock,
-  timer: hold.timer,
-  newId,
-  logDefect,
+const settings = {
+  ...logEnv.read(env),
+  ...accessEnv.read(env),
+  ...originsEnv.read(env),
+  ...wakeEnv.read(env),
+  ...listenersEnv.read(env),
 };
-const access = accessInAws(accessEnv.read(process.env));
-// Behind API Gateway nobody tells a function that its caller has gone: nothing else ends a hold but time.
+const callers = callersInAws(settings);
+const hold = holdInAws(settings, client);
+const { clock } = hold.log;
+// A new poll does not displace an older one: the older one would return at once and displace another. A refused caller polls.
+const perCaller = refusing(heldEnv.read(env).HELD_PER_CALLER);
+const quota = heldQuotaInAws(hold, settings, client, 'hold', perCaller);
+// Behind API Gateway a function is not told that its caller has gone: only time ends a hold.
 const signal = stopping();
-const longestMs = Number(holdEnv.read(process.env).HOLD_SECONDS) * 1_000;
+const longestMs = holdEnv.read(env).HOLD_SECONDS * 1_000;
 
-const answer = httpHandler({
-  access,
-  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-  logDefect,
-  logRefusal,
-  // The gateway cannot tell a held read by its query, so it comes by a path of its own.
+const routes = channelRoutes({
+  ...callers,
+  // The gateway cannot choose a function by the query, so a held read has a path of its own.
   prefix: '/hold',
   routes: {
     GET: {
@@ -70,16 +59,16 @@ const answer = httpHandler({
         const now = clock();
         const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), disconnectAt(caller) - now);
         const until = hold.timer.now() + ms;
-        const seat = quotaSlotOf(seats, caller.principal, clock() + ms);
-        const waiting = { ...hold, wake: withQuotaSlot(seat, hold.wake) };
-        const held = await holdRead(waiting, name, asked, until, signal).finally(() => seat.leave());
-        const answer = { ...held, asked, isPublic: access.isPublic('subscribe', name), ifNoneMatch: null };
+        const slot = quotaSlotOf(quota, caller.principal, clock() + ms);
+        const waiting = { ...hold, wake: withQuotaSlot(slot, hold.wake) };
+        const held = await holdRead(waiting, name, asked, until, signal).finally(() => slot.leave());
+        const isPublic = callers.access.isPublic('subscribe', name);
         count('Delivered', held.result.messages.length);
-        const cursor = parameterOf(raw, 'cursor');
-        return answerHeld(answer, cursorAfter(cursor, clock(), Math.random));
+        const cursor = cursorAfter(parameterOf(raw, 'cursor'), clock(), Math.random);
+        return answerHeld({ ...held, asked, isPublic, ifNoneMatch: null }, cursor);
       },
     },
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

@@ -1,17 +1,11 @@
 /**
- * The door of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). Tickets are issued here, and
- * sockets ended on request.
+ * The handler of publishers: POST appends, PUT creates, DELETE removes (PROTOCOL.md §4, §6). It also issues tickets, and
+ * ends sockets on request.
  * @module
  */
-import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/compose-access.ts';
-import { logInAws } from './aws/compose-log.ts';
-import { connectionsInDynamoDb } from './aws/dynamodb/connections-table.ts';
-import { documentClient } from './aws/dynamodb/document-client.ts';
-import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { disconnectsBySqs } from './aws/queues/push-queue.ts';
-import { hintsInAws } from './aws/queues/send-hints.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
+import { callersInAws } from './aws/compose-access.ts';
+import { publishingInAws } from './aws/compose-publishing.ts';
+import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   dispatchEnv,
@@ -23,33 +17,32 @@ import {
   telemetryEnv,
 } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
-import { httpHandler } from './http/channel-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections } from './http/end-connections.ts';
+import { httpHandler } from './http/http-handler.ts';
 import { parseAppend, parseCreate } from './http/parse-channel.ts';
 import { append } from './hub/log/append.ts';
 import { appendOnce } from './hub/log/idempotency-key.ts';
 import { create, remove } from './hub/log/lifecycle.ts';
 
-const client = documentClient();
-const settings = logEnv.read(process.env);
-const jobs = jobEnv.read(process.env);
-const who = accessEnv.read(process.env);
-const hint = hintsInAws({ ...hintEnv.read(process.env), ...jobs, ...dispatchEnv.read(process.env) });
-const log = { ...logInAws(settings, client), hint };
-const access = accessInAws(who);
-const tickets = ticketsInAws(who, settings.KEYS_TABLE, client);
-const kicking = {
-  log,
-  connections: connectionsInDynamoDb(client, listenersEnv.read(process.env).SUBSCRIBERS_TABLE),
-  disconnects: disconnectsBySqs(jobs.PUSH_QUEUE_URL),
+const { env } = process;
+const settings = {
+  ...logEnv.read(env),
+  ...accessEnv.read(env),
+  ...originsEnv.read(env),
+  ...hintEnv.read(env),
+  ...jobEnv.read(env),
+  ...dispatchEnv.read(env),
+  ...listenersEnv.read(env),
 };
+const callers = callersInAws(settings);
+const publishing = publishingInAws(settings);
+const { access } = callers;
+const { log, tickets } = publishing;
 
-const answer = httpHandler({
-  access,
-  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-  logDefect,
-  logRefusal,
-  connections: (raw, caller) => endConnections({ access }, kicking, raw, caller),
+const routes = channelRoutes({
+  ...callers,
+  connections: (raw, caller) => endConnections(access, publishing, raw, caller),
   tickets: async (raw) => answerTicket(await tickets.issue(await access.identify(raw.headers))),
   routes: {
     POST: {
@@ -82,4 +75,4 @@ const answer = httpHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

@@ -1,6 +1,6 @@
 /**
- * The door of the push: takes hints, jobs and goodbyes from the queue, posts to sockets and ends them (PROTOCOL.md §12.4,
- * §12.6), and publishes the hints that the topic was too busy for.
+ * The handler of the push queue. Hints and jobs become posts to sockets, disconnect requests end sockets (PROTOCOL.md §12.4,
+ * §12.6), and relays are published to the topic, which was too busy before.
  * @module
  */
 
@@ -12,23 +12,22 @@ import { hintEnv, jobEnv, listenersEnv, logEnv, pushEnv, telemetryEnv } from './
 import { onDisconnectRequest } from './hub/push/disconnect.ts';
 import { onHint, onJob } from './hub/push/on-hint.ts';
 
-const push = pushInAws(
-  {
-    ...logEnv.read(process.env),
-    ...listenersEnv.read(process.env),
-    ...hintEnv.read(process.env),
-    ...jobEnv.read(process.env),
-    ...pushEnv.read(process.env),
-  },
-  process.env,
-);
+const { env } = process;
+const settings = {
+  ...logEnv.read(env),
+  ...listenersEnv.read(env),
+  ...hintEnv.read(env),
+  ...jobEnv.read(env),
+  ...pushEnv.read(env),
+};
+const push = pushInAws(settings, env);
 
-/** A round of the slowest kind, in milliseconds: 10 s until the last post is over, then two writes of up to 2.6 s each. */
-const LAST_ROUND_MS = 15_000;
+/** The longest push pass, in milliseconds: 10 s until the last post is over, then two writes of up to 2.6 s each. */
+const LAST_PASS_MS = 15_000;
 
-const take = queueHandler({
-  carries: pushQueue,
-  lastMs: LAST_ROUND_MS,
+const handleBatch = queueHandler({
+  format: pushQueue,
+  lastMs: LAST_PASS_MS,
   logDefect,
   async work(work, until) {
     if (work.kind === 'hint') await onHint(push, work, until);
@@ -38,4 +37,4 @@ const take = queueHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), take);
+export const handler = watched(telemetryEnv.read(env), handleBatch);

@@ -1,21 +1,12 @@
 /**
- * The door of sockets: $connect, $disconnect and everything that is said in between (PROTOCOL.md §12).
+ * The handler of sockets: $connect, $disconnect and the frames between them (PROTOCOL.md §12).
  * @module
  */
-
-import { Refusal } from '../protocol/errors.ts';
-import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/compose-access.ts';
-import { logInAws } from './aws/compose-log.ts';
+import { callersInAws } from './aws/compose-access.ts';
+import { publishingInAws } from './aws/compose-publishing.ts';
 import { credentialsOf } from './aws/compose-push.ts';
-import { connectionsInDynamoDb } from './aws/dynamodb/connections-table.ts';
-import { documentClient } from './aws/dynamodb/document-client.ts';
-import { subscriptionsInDynamoDb } from './aws/dynamodb/subscriptions-table.ts';
-import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { disconnectsBySqs, jobsBySqs } from './aws/queues/push-queue.ts';
-import { hintsInAws } from './aws/queues/send-hints.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
-import { count, logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
+import { count, watched } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   connectionsEnv,
@@ -28,80 +19,36 @@ import {
   originsEnv,
   telemetryEnv,
 } from './env.ts';
-import { tooMany } from './hub/hold/caller-quota.ts';
-import { noteOpening } from './hub/push/disconnect.ts';
-import { forget } from './hub/push/subscribe.ts';
-import { admit, type Upgrade } from './ws/admit.ts';
-import { answerMessage } from './ws/answer-frame.ts';
-import { frameRates } from './ws/frame-rate.ts';
-import { parseSocketEvent, type SocketResult } from './ws/socket-event.ts';
+import { socketHandler } from './ws/socket-handler.ts';
 
-const client = documentClient();
-const settings = logEnv.read(process.env);
-const who = accessEnv.read(process.env);
-const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
-const connections = connectionsInDynamoDb(client, SUBSCRIBERS_TABLE);
-const subscriptions = subscriptionsInDynamoDb(client, SUBSCRIBERS_TABLE);
-const { PUSH_QUEUE_URL } = jobEnv.read(process.env);
-const hint = hintsInAws({ ...hintEnv.read(process.env), PUSH_QUEUE_URL, ...dispatchEnv.read(process.env) });
-const most = Number(connectionsEnv.read(process.env).CONNECTIONS_PER_CALLER);
-const sockets = {
-  log: { ...logInAws(settings, client), hint },
-  jobs: jobsBySqs(PUSH_QUEUE_URL),
-  access: accessInAws(who),
-  origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-  tickets: ticketsInAws(who, settings.KEYS_TABLE, client),
-  connections,
-  subscriptions,
-  disconnects: disconnectsBySqs(PUSH_QUEUE_URL),
-  logDefect,
-  logRefusal,
-  published: (messages: number) => count('Published', messages),
-};
-
-const pace = frameRates();
-/** Only who floods is ended from here: as many at a time are enough, and leave the posts of the push their share. */
+/**
+ * This handler ends only connections that flood it. This rate is enough for that, and leaves the account's quota of posts
+ * to the push.
+ */
 const ENDS_PER_SECOND = 10;
+
+const { env } = process;
+const settings = {
+  ...logEnv.read(env),
+  ...accessEnv.read(env),
+  ...originsEnv.read(env),
+  ...hintEnv.read(env),
+  ...jobEnv.read(env),
+  ...dispatchEnv.read(env),
+  ...listenersEnv.read(env),
+};
 const poster = connectionsInApiGateway({
-  endpoint: endsEnv.read(process.env).SOCKET_ENDPOINT,
+  endpoint: endsEnv.read(env).SOCKET_ENDPOINT,
   inFlight: ENDS_PER_SECOND,
   perSecond: ENDS_PER_SECOND,
-  ...credentialsOf(process.env),
+  ...credentialsOf(env),
+});
+const answer = socketHandler({
+  ...callersInAws(settings),
+  ...publishingInAws(settings),
+  published: (messages) => count('Published', messages),
+  connectionsPerCaller: connectionsEnv.read(env).CONNECTIONS_PER_CALLER,
+  close: poster.close,
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
-
-async function answer(event: unknown): Promise<SocketResult> {
-  const said = parseSocketEvent(event);
-  switch (said.kind) {
-    case 'connect':
-      return await open(said);
-    case 'message':
-      return { statusCode: 200, body: await reply(said.connection, said.body) };
-    case 'disconnect':
-      await forget({ connections, subscriptions }, said.connection);
-      return { statusCode: 200 };
-  }
-}
-
-/** Who goes on although it is refused is ended: the rate of the gateway is for all sockets, and it would take the most of it. */
-async function reply(connection: string, body: string): Promise<string> {
-  const verdict = pace(connection, Date.now());
-  if (verdict === 'flooding') await poster.close(connection);
-  return await answerMessage(sockets, connection, body, verdict !== 'fine');
-}
-
-async function open(upgrade: Upgrade): Promise<SocketResult> {
-  try {
-    const { connection, subprotocol } = await admit(sockets, upgrade, Date.now());
-    if (!(await noteOpening(sockets, connection, most))) throw tooMany(`${most} connections at a time`);
-    return {
-      statusCode: 200,
-      ...(subprotocol ? { headers: { 'Sec-WebSocket-Protocol': subprotocol } } : {}),
-    };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    logRefusal(error, { connection: upgrade.connection });
-    return { statusCode: error.status, body: JSON.stringify(error) };
-  }
-}
+export const handler = watched(telemetryEnv.read(env), answer);

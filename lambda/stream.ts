@@ -1,14 +1,12 @@
 /**
- * The door of Server-Sent Events, over Lambda response streaming (PROTOCOL.md §5.2).
+ * The handler of Server-Sent Events, over Lambda response streaming (PROTOCOL.md §5.2).
  * @module
  */
-import { parseOrigins } from './access/origins.ts';
-import { accessInAws } from './aws/compose-access.ts';
-import { holdInAws } from './aws/compose-hold.ts';
+import { callersInAws } from './aws/compose-access.ts';
+import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { quotaInDynamoDb } from './aws/dynamodb/quota-table.ts';
 import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
-import { count, logDefect, logRefusal, watching } from './aws/telemetry/telemetry.ts';
+import { count, watching } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
   heldEnv,
@@ -19,48 +17,41 @@ import {
   telemetryEnv,
   wakeEnv,
 } from './env.ts';
+import { channelRoutes } from './http/channel-routes.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { streamAnswers } from './http/stream-answers.ts';
 import { streamHandler } from './http/stream-handler.ts';
 import { givingWay } from './hub/hold/caller-quota.ts';
 
+const { env } = process;
 const client = documentClient();
-const settings = logEnv.read(process.env);
-const who = accessEnv.read(process.env);
-const { SUBSCRIBERS_TABLE } = listenersEnv.read(process.env);
-const hold = holdInAws({ ...settings, ...who, ...wakeEnv.read(process.env), SUBSCRIBERS_TABLE }, client);
-const { STREAM_SECONDS } = streamEnv.read(process.env);
-const access = accessInAws(who);
-const { redeem } = ticketsInAws(who, settings.KEYS_TABLE, client);
+const settings = {
+  ...logEnv.read(env),
+  ...accessEnv.read(env),
+  ...originsEnv.read(env),
+  ...wakeEnv.read(env),
+  ...listenersEnv.read(env),
+};
+const callers = callersInAws(settings);
+const { redeem } = ticketsInAws(settings, settings.KEYS_TABLE, client);
+const hold = holdInAws(settings, client);
+const perCaller = givingWay(heldEnv.read(env).HELD_PER_CALLER);
 const { channel, events } = streamAnswers({
+  ...callers,
   hold,
-  access,
-  seats: {
-    store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, 'stream'),
-    quota: givingWay(Number(heldEnv.read(process.env).HELD_PER_CALLER)),
-    clock: hold.log.clock,
-    timer: hold.timer,
-    newId: hold.log.newId,
-    logDefect,
-  },
-  lifetimeMs: Number(STREAM_SECONDS) * 1_000,
+  quota: heldQuotaInAws(hold, settings, client, 'stream', perCaller),
+  lifetimeMs: streamEnv.read(env).STREAM_SECONDS * 1_000,
   stopping: stopping(),
   random: Math.random,
-  logDefect,
-  logRefusal,
   delivered: (messages) => count('Delivered', messages),
 });
 
-export const handler = streamHandler(
-  {
-    access,
-    origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
-    redeem,
-    logDefect,
-    logRefusal,
-    routes: { GET: { operation: 'subscribe', parameters: STREAM_PARAMETERS, answer: channel } },
-    events,
-  },
-  watching(telemetryEnv.read(process.env)),
-);
+const routes = channelRoutes({
+  ...callers,
+  redeem,
+  routes: { GET: { operation: 'subscribe', parameters: STREAM_PARAMETERS, answer: channel } },
+  events,
+});
+
+export const handler = streamHandler(routes, watching(telemetryEnv.read(env)));

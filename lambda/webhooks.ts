@@ -24,7 +24,8 @@ import {
   sealingEnv,
   telemetryEnv,
 } from './env.ts';
-import { webhookHandler } from './http/webhooks/webhook-routes.ts';
+import { httpHandler } from './http/http-handler.ts';
+import { webhookRoutes } from './http/webhooks/webhook-routes.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
 import { secretSealer } from './webhook/outbound/sealed-secret.ts';
 import { isSecret } from './webhook/outbound/standard-webhooks.ts';
@@ -35,9 +36,9 @@ const log = logInAws(logEnv.read(process.env), client);
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { WEBHOOK_KEY_ARN } = sealingEnv.read(process.env);
 const runtimeHosts = hostsOfRuntime(process.env);
-const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS === 'true';
+const isInsecureAllowed = outboundEnv.read(process.env).INSECURE_WEBHOOKS;
 
-const answer = webhookHandler({
+const routes = webhookRoutes({
   access: accessInAws(accessEnv.read(process.env)),
   origins: parseOrigins(originsEnv.read(process.env).ORIGINS),
   logDefect,
@@ -57,4 +58,4 @@ const answer = webhookHandler({
   },
 });
 
-export const handler = watched(telemetryEnv.read(process.env), answer);
+export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

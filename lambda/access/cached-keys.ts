@@ -1,44 +1,46 @@
 /**
- * Keys that are looked up elsewhere and kept for a while: those of the hub and those of an identity provider.
+ * A cache for signing keys, those of the hub and those of an identity provider.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
 
 /**
- * What is kept, looked up if need be. `isMissed` says that what was answered did not do: a key may be newer than that.
- * The very same value comes back where there is nothing newer.
+ * Returns the cached value, and looks it up if needed. `isMissed` means that the last value did not help, because a key may be
+ * newer. If there is no newer value, the same object comes back.
  */
 export type Cached<T> = (isMissed?: boolean) => Promise<T>;
 
+/** How a value is looked up and cached. */
 export interface CachedOptions<T> {
-  /** @throws Refusal where it cannot be had for now; whatever else is thrown is a defect, and is not papered over */
+  /** Looks the value up. @throws Refusal if it is unavailable for now. Any other error is a defect and passes through */
   readonly lookUp: () => Promise<T>;
-  /** How long it is used before it is looked up again, in milliseconds. */
-  readonly keptMs: number;
+  /** How long a value is used before it is looked up again, in milliseconds. */
+  readonly maxAgeMs: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
 
-/** How long what could not be looked up again is still trusted, in milliseconds. */
+/** How long a value is trusted while it cannot be looked up again, in milliseconds. */
 const TRUSTED_MS = 60 * 60_000;
 
 /**
- * Between look-ups that nobody can be sure will help, after a miss or a failure, in milliseconds: whoever sends forged
- * tokens must not be able to run up calls that are paid for, or to flood an identity provider in the hub's name.
+ * The pause between two look-ups after a miss or a failure, in milliseconds. Without it an attacker with forged tokens could
+ * cause calls that cost money, or flood an identity provider through the hub.
  */
 const PAUSE_MS = 30_000;
 
-/** Between failed look-ups while there is nothing to go on with, in milliseconds: as long as a 503 tells to wait. */
+/** The pause between failed look-ups while no value is cached, in milliseconds: the time that a 503 asks clients to wait. */
 const BRIEF_PAUSE_MS = 1_000;
 
-interface Known<T> {
+interface CachedValue<T> {
   readonly value: T;
+  /** When it was looked up, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** Callers that come together share one look-up. */
-export function cached<T>({ lookUp, keptMs, clock }: CachedOptions<T>): Cached<T> {
-  let known: Known<T> | undefined;
+/** Returns a cached look-up. Calls at the same time share one look-up. */
+export function cached<T>({ lookUp, maxAgeMs, clock }: CachedOptions<T>): Cached<T> {
+  let known: CachedValue<T> | undefined;
   let pending: Promise<T> | undefined;
   let failed: { readonly refusal: Refusal; readonly at: number } | undefined;
   let pausedUntil = 0;
@@ -48,13 +50,13 @@ export function cached<T>({ lookUp, keptMs, clock }: CachedOptions<T>): Cached<T
     known = { value, at: clock() };
     return value;
   };
-  /** What goes on while there is nothing better. */
+  /** Returns the value that may still be used if the look-up fails. */
   const trusted = (now: number) => (known && now - known.at < TRUSTED_MS ? known : undefined);
 
   return async (isMissed = false) => {
     const now = clock();
     const before = trusted(now);
-    if (before && !isMissed && now - before.at < keptMs) return before.value;
+    if (before && !isMissed && now - before.at < maxAgeMs) return before.value;
     if (before && !pending && now < pausedUntil) return before.value;
     if (!before && failed && now - failed.at < BRIEF_PAUSE_MS) throw failed.refusal;
     if (isMissed) pausedUntil = now + PAUSE_MS;

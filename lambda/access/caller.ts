@@ -1,23 +1,25 @@
 /**
- * Who is calling, as a verified token tells.
+ * The caller of a request, according to a verified token.
  * @module
  */
 import type { JWTPayload } from 'jose';
 import type { Capability } from '../../protocol/capability.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
 
-/** What a token says of its holder. */
+/** The holder of a token. */
 export interface Caller {
+  /** What the caller may do on which channels. */
   readonly capability: Capability;
-  /** Who the token was made for (`sub`), if it says so. */
+  /** The `sub` of the token; undefined if it has none. */
   readonly principal: string | undefined;
-  /** When the token ends, leeway and all, in milliseconds. Undefined for a caller without a token. */
+  /** When the token ends, leeway included, in milliseconds since 1970. Undefined for a caller without a token. */
   readonly allowedUntil: number | undefined;
 }
 
-export const NOBODY: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
+/** A caller without a token. */
+export const ANONYMOUS: Caller = { capability: {}, principal: undefined, allowedUntil: undefined };
 
-/** What every token must pass, whoever signed it. */
+/** Returns the checks that every token must pass. @param now milliseconds since 1970 */
 export const checksAt = (audience: string, now: number) => ({
   audience,
   requiredClaims: ['exp'],
@@ -25,12 +27,15 @@ export const checksAt = (audience: string, now: number) => ({
   currentDate: new Date(now),
 });
 
-/** Undefined where `exp` is no time: `1e999` is valid JSON, later than any, and would be stored as nothing. */
+/**
+ * Returns when a token ends, leeway included, in milliseconds since 1970. Returns undefined if `exp` is no time: `1e999` is
+ * valid JSON, would be later than any time, and could not be stored.
+ */
 export function endOf({ exp }: JWTPayload): number | undefined {
   const end = (Number(exp) + TOKEN_LEEWAY_SECONDS) * 1_000;
   return Number.isSafeInteger(Math.ceil(end)) ? end : undefined;
 }
 
-/** Signed is not checked: a subject may be anything that JSON can say. */
+/** Returns the subject if it is text. A signature says nothing about the type of a claim. */
 export const subjectOf = ({ sub }: JWTPayload): string | undefined =>
   typeof sub === 'string' ? sub : undefined;

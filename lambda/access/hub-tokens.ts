@@ -1,5 +1,5 @@
 /**
- * Tokens of the hub's own: signed with its own key, which operators mint by, and the hub its tickets.
+ * Tokens that are signed with the hub's own key: those that operators mint, and the tickets of the hub.
  * @module
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
@@ -8,23 +8,24 @@ import type { Cached } from './cached-keys.ts';
 import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import { confinedTo } from './tenant.ts';
 
-/** The keys that a token may be signed with, the current one first. */
+/** Returns the keys that may sign a token, the current key first. */
 export type KeySource = Cached<readonly Uint8Array[]>;
 
+/** What is needed to verify tokens of the hub. */
 export interface OwnKeys {
   readonly keys: KeySource;
-  /** This hub and stage: a token for another one is refused. */
+  /** The name of this hub and stage. A token for another audience is refused. */
   readonly audience: string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
 
-/** Pinned: the token's own header must never choose the algorithm (CVE-2026-22817 and its kind). */
+/** Fixed, because the header of a token must never choose the algorithm (as in CVE-2026-22817). */
 const ALGORITHMS = ['HS256'];
 
 type Verified = JWTPayload | 'refused' | 'no key fits';
 
-/** Undefined for a token that the hub's own key did not sign as it is, for this hub and this time. */
+/** Returns the holder of a token that the hub's own key signed for this hub and that is valid now; else undefined. */
 export async function ownCaller(token: string, own: OwnKeys): Promise<Caller | undefined> {
   const claims = await ownClaims(token, own);
   const allowedUntil = claims && endOf(claims);
@@ -34,7 +35,7 @@ export async function ownCaller(token: string, own: OwnKeys): Promise<Caller | u
     : undefined;
 }
 
-/** What a token says that the hub's own key signed for the audience; undefined for every other one. */
+/** Returns the claims of a token that the hub's own key signed for the audience and that is valid now; else undefined. */
 export async function ownClaims(
   token: string,
   { keys, audience, clock }: OwnKeys,
@@ -42,14 +43,14 @@ export async function ownClaims(
   const known = await keys();
   let verified = await verify(token, known, audience, clock());
   if (verified === 'no key fits') {
-    // The keys may have been rotated since. Where they were not, a forged token has cost nothing more.
+    // The keys may have been rotated. If they were not, a forged token costs no further check.
     const newer = await keys(true);
     if (newer !== known) verified = await verify(token, newer, audience, clock());
   }
   return typeof verified === 'string' ? undefined : verified;
 }
 
-/** Only what the tenant may have, where the token names one; undefined if either is not what it should be. */
+/** Returns the capability, confined to the tenant if the token names one. Returns undefined if either claim is malformed. */
 export function capabilityIn({ capability, tenant }: JWTPayload): Capability | undefined {
   const granted = parsed(capability);
   if (tenant === undefined || !granted) return granted;
@@ -75,7 +76,7 @@ async function verify(
       const { payload } = await jwtVerify(token, key, { ...checksAt(audience, now), algorithms: ALGORITHMS });
       return payload;
     } catch (error) {
-      // Which check failed is no help to an honest caller and much to another.
+      // The reason would help an attacker more than an honest caller.
       if (!(error instanceof errors.JWSSignatureVerificationFailed)) return 'refused';
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Tokens of an identity provider: verified with its public keys, and allowed what the configuration makes of their claims.
+ * Tokens of an identity provider. Its public keys verify them, and the configuration maps their claims to capabilities.
  * @module
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
@@ -11,6 +11,7 @@ import { type Caller, checksAt, endOf, subjectOf } from './caller.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
 import { movedBelow } from './tenant.ts';
 
+/** An identity provider and its public keys. */
 export interface TrustedIssuer extends Issuer {
   readonly keys: Cached<KeySet>;
 }
@@ -18,8 +19,8 @@ export interface TrustedIssuer extends Issuer {
 type Verified = JWTPayload | 'refused' | 'no key fits';
 
 /**
- * Undefined for a token that the issuer did not sign as it is, for this hub and this time.
- * @throws Refusal unavailable where its keys cannot be had
+ * Returns the holder of a token that the issuer signed for this hub and that is valid now; else undefined.
+ * @throws Refusal unavailable if the keys of the issuer are unavailable
  */
 export async function issuedCaller(
   token: string,
@@ -31,7 +32,8 @@ export async function issuedCaller(
   const capability = claims && capabilityBy(issuer.claims, claims);
   if (!capability || allowedUntil === undefined) return undefined;
   const subject = subjectOf(claims);
-  // A subject is unique to its issuer: it is not to pass for one of the hub's own, whose limits and names it would have.
+  // A subject is unique only within its issuer. With the prefix it cannot be mistaken for a principal of the hub, whose quotas
+  // and connections it would share.
   return { capability, principal: subject && `${issuer.url}#${subject}`, allowedUntil };
 }
 
@@ -63,7 +65,7 @@ async function verify(
   }
 }
 
-/** Undefined where a tenant is needed and there is none. */
+/** Returns what the configuration grants for the claims; undefined if it demands a tenant and the token has none. */
 export function capabilityBy(
   { claim, grants, tenant: tenantClaim }: ClaimRules,
   claims: Readonly<Record<string, unknown>>,
@@ -74,7 +76,7 @@ export function capabilityBy(
   return isTenant(tenant) ? movedBelow(tenant, granted) : undefined;
 }
 
-/** The members of a list; the words of a text, since that is the form of `scope` (RFC 8693 §4.2). */
+/** Returns the members of a list, or the words of a text, which is the form of `scope` (RFC 8693 §4.2). */
 function valuesOf(claim: unknown): string[] {
   if (typeof claim === 'string') return claim.split(' ');
   return Array.isArray(claim) ? claim.filter((value) => typeof value === 'string') : [];

@@ -1,16 +1,16 @@
 /**
- * The public keys of an identity provider, each pinned to one algorithm before any token is seen.
+ * The public keys of an identity provider. Each key is bound to one algorithm before any token is read.
  * @module
  */
 import { createLocalJWKSet, type JWK } from 'jose';
 import { fieldsOf } from '../../protocol/fields.ts';
 
-/** Finds the key that a token is to be verified with, by its `kid` and `alg`. */
+/** Finds the key for a token, by its `kid` and `alg`. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
 /**
- * Type and curve of a key → what it may sign by; first what it is pinned to where it does not say itself, as those of
- * Microsoft Entra do not. No HMAC: whoever has read a public key could sign with it.
+ * Type and curve of a key → the algorithms that it may use. The first one is bound to a key that names none, such as the keys
+ * of Microsoft Entra. HMAC is not listed: anyone who has read the public key could sign with it.
  */
 const BY_TYPE: ReadonlyMap<string, readonly string[]> = new Map([
   ['RSA', ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']],
@@ -20,37 +20,37 @@ const BY_TYPE: ReadonlyMap<string, readonly string[]> = new Map([
   ['OKP Ed25519', ['EdDSA', 'Ed25519']],
 ]);
 
-/** All that a token of an identity provider may be signed by. */
+/** All algorithms that may sign a token of an identity provider. */
 export const ALGORITHMS: readonly string[] = [...BY_TYPE.values()].flat();
 
-/** What makes a public key. What else a JWK may have is not read: private parts, certificates, addresses of others. */
+/** The members of a public key. Other members of a JWK are not read: private parts, certificates, URLs. */
 const PARTS = ['n', 'e', 'x', 'y'];
 
-/** How long an identity provider may take to answer, in milliseconds: a door has ten seconds for the whole request. */
+/** How long an identity provider may take to answer, in milliseconds. A handler has ten seconds for the whole request. */
 const TIMEOUT_MS = 3_000;
 
-/** In bytes. A key is about 2 KB, with the certificates that some have. */
+/** The most bytes of a key set. A key is about 2 KB if it has certificates. */
 const MAX_KEY_SET_BYTES = 256 * 1024;
 
-/** @throws Error whatever the reason why there are none */
+/** Fetches a key set. @throws Error if it cannot be fetched, for any reason */
 export async function fetchKeySet(url: string): Promise<KeySet> {
   const response = await fetch(url, {
     headers: { Accept: 'application/jwk-set+json, application/json' },
-    // The configuration names one place. Whoever can redirect from there could be anybody.
+    // The configuration names one place. A redirect could lead to a key set of an attacker.
     redirect: 'error',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new Error(`the keys at ${url} were answered with ${response.status}`);
+    throw new Error(`the keys at ${url} were answered with status ${response.status}`);
   }
   return keySetOf(JSON.parse(await textOf(response, url)));
 }
 
-/** @throws Error for what is no JWK Set. Keys that are of no use here are left out. */
+/** Returns the usable keys of a JWK Set. @throws Error for a value that is no JWK Set */
 export function keySetOf(value: unknown): KeySet {
   const { keys } = fieldsOf(value);
-  if (!Array.isArray(keys)) throw new Error('what was answered is no JWK Set');
+  if (!Array.isArray(keys)) throw new Error('the answer is no JWK Set');
   return createLocalJWKSet({ keys: keys.flatMap((key) => pinned(key) ?? []) });
 }
 
@@ -70,7 +70,7 @@ function pinned(value: unknown): JWK | undefined {
   };
 }
 
-/** As much as a set of keys can be, and no more: whoever answers must not be able to use up the memory of a door. */
+/** Reads at most MAX_KEY_SET_BYTES, so that an answer cannot use up the memory of a handler. */
 async function textOf({ body }: Response, url: string): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

@@ -1,17 +1,18 @@
 /**
- * Which pages may talk to the hub (PROTOCOL.md §10). Nothing is ambient here, so a foreign page has no more than anyone;
- * the list keeps a token that such a page has come by from working there.
+ * Which pages may call the hub (PROTOCOL.md §10). The hub uses no cookies, so a foreign page has no more rights than any other
+ * client. The list prevents that such a page can use a token that it has obtained.
  * @module
  */
 
+/** The origins that may call. */
 export interface Origins {
-  /** True if pages of any origin may. */
+  /** True if pages of any origin may call. */
   readonly isOpen: boolean;
-  /** True for one that is listed, byte for byte: whoever compares more kindly lets look-alikes in. */
+  /** Returns true for a listed origin. Compares byte for byte: a looser comparison would admit similar origins. */
   readonly has: (origin: string) => boolean;
 }
 
-/** Reads what lib/gateways/origins.ts wrote: `*`, or exact origins joined by commas. */
+/** Parses the value of lib/gateways/origins.ts: `*`, or exact origins separated by commas. */
 export function parseOrigins(text: string): Origins {
   const listed = new Set(text.split(','));
   return { isOpen: text === '*', has: (origin) => text === '*' || listed.has(origin) };

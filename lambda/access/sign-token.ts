@@ -1,21 +1,22 @@
 /**
- * What the hub signs itself, with the key that it verifies by: tickets, and the token of its own socket.
+ * Signs the hub's own tokens: tickets, and the token of its wake sockets.
  * @module
  */
 import { SignJWT } from 'jose';
 import type { Capability } from '../../protocol/capability.ts';
 import type { KeySource } from './hub-tokens.ts';
 
+/** The contents of a token. */
 export interface Signed {
   readonly audience: string;
   readonly capability: Capability;
-  /** In milliseconds since 1970. */
+  /** The end of the token, in milliseconds since 1970. */
   readonly until: number;
-  /** `sub` and `jti`, and whatever else is to be carried. */
+  /** `sub`, `jti` and any other claims. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** A token in JWT form, signed with the current key. */
+/** Returns a JWT that is signed with the current key. @throws Error if there is no key; Refusal as `keys` */
 export async function sign(
   keys: KeySource,
   { audience, capability, until, claims }: Signed,

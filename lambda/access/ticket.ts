@@ -1,6 +1,6 @@
 /**
- * Tickets: what goes into a URL in place of a token (PROTOCOL.md §12.5). A URL ends up in logs and histories, so a ticket
- * is good once and for a minute. It is signed as tokens are, for an audience of its own: neither passes for the other.
+ * Tickets stand in a URL in place of a token (PROTOCOL.md §12.5). URLs get into logs and histories, so a ticket works once and
+ * for a minute. It is signed like a token, but for another audience, so that neither is accepted in place of the other.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -10,21 +10,25 @@ import { capabilityIn, type OwnKeys, ownClaims } from './hub-tokens.ts';
 import { sign } from './sign-token.ts';
 import { unverifiedClaims } from './token-form.ts';
 
+/** Issues and redeems tickets. */
 export interface Tickets {
+  /** Returns a ticket for the holder of a token. @throws Refusal unauthorized for a caller without one */
   readonly issue: (caller: Caller) => Promise<{ readonly ticket: string; readonly expiresAt: string }>;
-  /** @throws Refusal unauthorized for one that is not the hub's, too old, or used before */
+  /** Returns the caller that got the ticket. @throws Refusal unauthorized if it is forged, too old, or used */
   readonly redeem: (ticket: string) => Promise<Caller>;
 }
 
+/** What is needed to sign and verify tickets. */
 export interface TicketOptions extends OwnKeys {
   readonly newId: () => string;
-  /** Remembers an id until then; false if it was remembered already. */
+  /** Remembers an id until a time, in milliseconds since 1970. Returns false if it was remembered before. */
   readonly use: (id: string, until: number) => Promise<boolean>;
 }
 
-/** Longer than a ticket may live, clocks and all, in milliseconds: forgotten earlier, it could be used again. */
+/** How long a used ticket is remembered, in milliseconds: longer than it lives on any clock, or it could be used again. */
 const REMEMBERED_MS = 5 * TICKET_LIFE_MS;
 
+/** Makes the part that issues and redeems tickets. */
 export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions): Tickets {
   const own = { keys, audience: `${audience}:ticket`, clock };
   return {
@@ -44,7 +48,7 @@ export function ticketsOf({ keys, audience, clock, newId, use }: TicketOptions):
       const capability = claims && capabilityIn(claims);
       const { jti, allowedUntil } = claims ?? {};
       const isTicket = capability && typeof jti === 'string' && typeof allowedUntil === 'number';
-      // It outlives a token that was about to end, and must not be good for what that is not any more.
+      // A ticket may outlive its token, and must not work after the token has ended.
       const isStillGood = isTicket && allowedUntil > clock();
       if (isStillGood && (await use(jti, clock() + REMEMBERED_MS)))
         return { capability, principal: subjectOf(claims), allowedUntil };

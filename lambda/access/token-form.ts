@@ -1,20 +1,20 @@
 /**
- * The form of a token, before anybody has verified it.
+ * The form of a token, before it is verified.
  * @module
  */
 import { base64url } from 'jose';
 import { type Fields, fieldsOf } from '../../protocol/fields.ts';
 
-/** Three parts in base64url, each with something in it: a JWS in its compact form, signed (RFC 7515 §7.1). */
+/** Three parts in base64url, none of them empty: a signed JWS in compact form (RFC 7515 §7.1). */
 const FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** A text in JSON, and the colon that makes a name of it. */
+/** A string in JSON, and the colon after it if it is a name. */
 const TEXT_OR_NAME = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 
 /**
- * What a token claims: good for choosing who is to verify it, and for nothing else. Undefined for what no verifier needs
- * to see: `crit`, since the hub understands no extension, and a name that is there twice, of which two parsers may believe
- * one each (RFC 7519 §4).
+ * Returns the claims of a token. They are not verified: use them only to choose the verifier. Returns undefined for a token
+ * that is refused in any case: malformed; with `crit`, since the hub knows no extension; or with a name that occurs twice,
+ * because two parsers may each use another one of the values (RFC 7519 §4).
  */
 export function unverifiedClaims(token: string): Fields | undefined {
   if (!FORM.test(token)) return undefined;
@@ -36,7 +36,7 @@ function objectIn(part: string): Fields | undefined {
 const namesIn = (json: string): number =>
   [...json.matchAll(TEXT_OR_NAME)].filter(([, colon]) => colon !== undefined).length;
 
-/** Members of the value and of all that is in it. */
+/** Returns the number of members of a value, at all depths. */
 function membersOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const inside: unknown[] = Object.values(value);

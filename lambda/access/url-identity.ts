@@ -1,5 +1,6 @@
 /**
- * Who says in a URL who he is (PROTOCOL.md §7, §12.5). It ends up in logs and histories, so what works there is good once.
+ * Callers that identify themselves in a URL (PROTOCOL.md §7, §12.5). URLs get into logs and histories, so only tickets work
+ * there, and each of them once.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
@@ -9,7 +10,8 @@ import type { Tickets } from './ticket.ts';
 import type { Access } from './verify.ts';
 
 /**
- * To ignore a token there would be to teach its holder that it belongs there.
+ * Refuses tokens in a query. If the hub ignored them, callers would learn to put their tokens into URLs.
+ * @param names of the query
  * @throws Refusal bad_request
  */
 export function refuseTokenAmong(names: Iterable<string>): void {
@@ -20,15 +22,15 @@ export function refuseTokenAmong(names: Iterable<string>): void {
   );
 }
 
-/** What is not looked at must not be sent: it would be good for whoever finds it. @throws Refusal bad_request */
+/** Refuses tickets where none is used. An unused ticket in a log could be redeemed by an attacker. @throws Refusal bad_request */
 export function refuseTicketAmong(names: Iterable<string>): void {
   if (![...names].includes(TICKET)) return;
   throw new Refusal('bad_request', 'a ticket opens sockets and streams, and nothing else');
 }
 
 /**
- * Who a request comes from, where a ticket will do: the header counts if there is one, as on a socket, and the ticket
- * stays unused.
+ * Returns the caller of a request that may have a ticket. If it also has a token in its header, the token counts, as on a
+ * socket, and the ticket stays unused.
  * @throws Refusal unauthorized, bad_request
  */
 export async function identifyByTicket(

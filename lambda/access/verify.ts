@@ -1,51 +1,53 @@
 /**
- * Who is calling, and what may they do (PROTOCOL.md §7). The one place that verifies tokens, for every door.
+ * Identifies callers and checks their permissions (PROTOCOL.md §7). All handlers verify tokens here.
  * @module
  */
 import { allows, type Capability, type Operation } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { EDGE_TOKEN } from '../../protocol/headers.ts';
 import { isOwnChannel } from '../../protocol/webhooks.ts';
-import { type Caller, NOBODY } from './caller.ts';
+import { ANONYMOUS, type Caller } from './caller.ts';
 import { type OwnKeys, ownCaller } from './hub-tokens.ts';
 import { issuedCaller, type TrustedIssuer } from './issuer-tokens.ts';
 import { unverifiedClaims } from './token-form.ts';
 
+/** What is needed to verify tokens. */
 export interface AccessOptions extends OwnKeys {
-  /** What callers may do without a token. */
+  /** The capability of callers without a token. Callers with a token have it, too. */
   readonly anonymous: Capability;
-  /** The identity provider whose tokens are taken beside the hub's own, if there is one. */
+  /** The identity provider whose tokens are accepted beside those of the hub. */
   readonly issuer?: TrustedIssuer;
 }
 
+/** Identifies callers and checks their permissions. */
 export interface Access {
   /**
-   * Who a request comes from. A caller with a token may do what anonymous callers may, too; a bad token is refused
-   * even where none is needed, so that its holder learns of it.
-   * @throws Refusal unauthorized; unavailable where the keys to verify it with cannot be had
+   * Returns the caller of a request. A bad token is refused even where none is needed, so that its holder learns of it.
+   * @throws Refusal unauthorized; unavailable if the keys that verify the token are unavailable
    */
   readonly identify: (headers: Headers) => Promise<Caller>;
-  /** Who a token was made for. @throws Refusal as `identify` does */
+  /** Returns the holder of a token. @throws Refusal as `identify` does */
   readonly verify: (token: string) => Promise<Caller>;
   /**
-   * Also of a pattern: then it must be allowed on all that the pattern matches.
-   * @throws Refusal unauthorized without a token, forbidden with one: never depending on whether the channel exists
+   * Checks a permission on a channel, or on all channels of a pattern. The result does not depend on whether a channel exists.
+   * @throws Refusal unauthorized without a token, forbidden with one
    */
   readonly require: (
     operation: Operation,
     channel: string,
     caller: Pick<Caller, 'capability' | 'allowedUntil'>,
   ) => void;
-  /** True if `require` would let it pass. */
+  /** Returns true if `require` would not throw. */
   readonly may: (operation: Operation, channel: string, caller: Pick<Caller, 'capability'>) => boolean;
-  /** True if there is any channel that the caller may do it on. */
+  /** Returns true if the caller is allowed the operation on any channel. */
   readonly mayAnywhere: (operation: Operation, caller: Pick<Caller, 'capability'>) => boolean;
   /** True if callers without a token may do anything at all. */
   readonly isOpen: boolean;
-  /** True if everyone may, so that shared caches may keep the answer. */
+  /** Returns true if every caller is allowed the operation, so that shared caches may store the answer. */
   readonly isPublic: (operation: Operation, channel: string) => boolean;
 }
 
+/** Makes the part that identifies callers and checks their permissions. */
 export function accessTo(options: AccessOptions): Access {
   const { anonymous } = options;
   const verify = (token: string) => callerOf(token, options);
@@ -60,7 +62,7 @@ export function accessTo(options: AccessOptions): Access {
       ),
     async identify(headers) {
       const authorization = authorizationIn(headers);
-      if (authorization === null) return NOBODY;
+      if (authorization === null) return ANONYMOUS;
       const [scheme, token, ...rest] = authorization.split(' ');
       if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) {
         throw new Refusal('unauthorized', 'the Authorization header must be "Bearer <token>"');
@@ -69,7 +71,7 @@ export function accessTo(options: AccessOptions): Access {
     },
     require(operation, channel, { capability, allowedUntil }) {
       if (may(operation, channel, { capability })) return;
-      // A token would not help who has all the rights that there are.
+      // Below "tidings/" no token helps, so the refusal does not ask for one.
       const isGranted = allows(operation, channel, capability, anonymous);
       if (isGranted) throw new Refusal('forbidden', `${operation} below "tidings/" is for the hub alone`);
       if (allowedUntil === undefined)
@@ -97,22 +99,23 @@ export function authorizationIn(headers: Headers): string | null {
 }
 
 /**
- * True for what is the hub's own, whatever a token allows: who could publish there could tell the owner of an endpoint
- * lies about it, in the hub's name.
+ * Returns true for channels that only the hub may write, whatever a token allows. A caller that could publish there could send
+ * the owner of an endpoint false notices in the hub's name.
  */
 const isReserved = (operation: Operation, channel: string): boolean =>
   (operation === 'publish' || operation === 'manage') && isOwnChannel(channel);
 
-/** @throws Refusal unauthorized, in the same words whatever is wrong */
+/** @throws Refusal unauthorized, always with the same message */
 async function callerOf(token: string, options: AccessOptions): Promise<Caller> {
   const claims = unverifiedClaims(token);
   const caller = claims && (await verified(token, claims.iss, options));
-  // JSON can write half of a surrogate pair, which no store keeps and no URL can name: its sockets could not be ended.
+  // JSON can contain half of a surrogate pair. No store keeps it and no URL can name it, so the connections of such a principal
+  // could not be ended.
   if (caller && (caller.principal ?? '').isWellFormed()) return caller;
   throw new Refusal('unauthorized', 'the token is expired, not yet valid, forged, or for another hub');
 }
 
-/** The one who is said to have signed it is asked, and nobody else: a token of one never passes for another's. */
+/** Only the named issuer verifies a token, so that a token of one issuer never counts as a token of another. */
 async function verified(token: string, issuer: unknown, options: AccessOptions): Promise<Caller | undefined> {
   if (issuer === undefined) return await ownCaller(token, options);
   if (options.issuer?.url !== issuer) return undefined;

@@ -1,5 +1,6 @@
 /**
- * Who may, in a deployed hub: keys from Secrets Manager and from the identity provider, the rest from the configuration.
+ * Admission of callers in a deployed hub: keys from Secrets Manager and from the identity provider, the rest from the
+ * configuration.
  * @module
  */
 import { parseCapability } from '../../protocol/capability.ts';
@@ -8,10 +9,12 @@ import { type Issuer, parseIssuer } from '../../protocol/issuer.ts';
 import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
+import { type Origins, parseOrigins } from '../access/origins.ts';
 import { type Access, accessTo } from '../access/verify.ts';
-import { logDefect } from './telemetry/telemetry.ts';
+import { logDefect, logRefusal } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
+/** The variables of `accessEnv` (lambda/env.ts). */
 export interface AccessSettings {
   readonly TOKEN_SECRET_ARN: string;
   readonly TOKEN_AUDIENCE: string;
@@ -19,9 +22,33 @@ export interface AccessSettings {
   readonly ISSUER: string;
 }
 
-/** How long keys of an identity provider are used before they are looked up again, in milliseconds. */
-const KEYS_KEPT_MS = 10 * 60_000;
+export interface CallerSettings extends AccessSettings {
+  readonly ORIGINS: string;
+}
 
+/** The parts that every handler for callers has. */
+export interface CallerParts {
+  readonly access: Access;
+  readonly origins: Origins;
+  readonly logDefect: typeof logDefect;
+  readonly logRefusal: typeof logRefusal;
+}
+
+/** Returns the parts that every handler for callers has. */
+export const callersInAws = (settings: CallerSettings): CallerParts => ({
+  access: accessInAws(settings),
+  origins: parseOrigins(settings.ORIGINS),
+  logDefect,
+  logRefusal,
+});
+
+/** How long keys of an identity provider are used before they are looked up again, in milliseconds. */
+const CACHED_MS = 10 * 60_000;
+
+/**
+ * Returns the verifier of tokens.
+ * @throws Error if ANONYMOUS or ISSUER is not what lib/config wrote
+ */
 export function accessInAws(settings: AccessSettings): Access {
   const issuer = parseIssuer(JSON.parse(settings.ISSUER));
   return accessTo({
@@ -38,10 +65,10 @@ function trusted(issuer: Issuer): TrustedIssuer {
     try {
       return await fetchKeySet(issuer.jwksUrl);
     } catch (error) {
-      // The operator may have to do something. The caller can only wait.
+      // The operator may have to act, so it is logged. The caller can only wait.
       logDefect(error, { fetching: issuer.jwksUrl });
-      throw new Refusal('unavailable', 'the keys of the identity provider cannot be had; retry');
+      throw new Refusal('unavailable', 'the keys of the identity provider are unavailable; retry');
     }
   };
-  return { ...issuer, keys: cached({ lookUp, keptMs: KEYS_KEPT_MS, clock: Date.now }) };
+  return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }

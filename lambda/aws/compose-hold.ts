@@ -1,28 +1,32 @@
 /**
- * Holding in a deployed hub: the log, woken by push, timed by the machine's monotonic clock.
+ * Held requests in a deployed hub: the log, the push that wakes them, the machine's monotonic clock, and a quota per caller.
  * @module
  */
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { Quota, QuotaParts } from '../hub/hold/caller-quota.ts';
 import type { Hold } from '../hub/hold/held-read.ts';
 import { rereading } from '../hub/hold/reread.ts';
 import { sharingReads } from '../hub/hold/shared-reads.ts';
 import { pushed } from '../hub/hold/wake.ts';
 import type { AccessSettings } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
+import { quotaInDynamoDb } from './dynamodb/quota-table.ts';
 import { waitsInDynamoDb } from './dynamodb/waits-table.ts';
 import { timerOfMachine as timer } from './machine-timer.ts';
 import { wakeSocketTo } from './sockets/wake-socket.ts';
 import { logDefect } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
+/** The variables of `logEnv`, `accessEnv`, `listenersEnv` and `wakeEnv` (lambda/env.ts). */
 export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly SOCKET_URL: string;
 }
 
+/** Returns what a held request needs: the log, how to wait for news on it, and the clock of the wait. */
 export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
-  const log = sharingReads(logInAws(settings, client), turn);
+  const log = sharingReads(logInAws(settings, client), nextTurn);
   const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
     keys: tokenKeysInSecretsManager(settings.TOKEN_SECRET_ARN, Date.now),
@@ -34,3 +38,19 @@ export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient
   const fallback = rereading({ log, timer });
   return { log, timer, wake: pushed({ log, waits, timer, wakeSocket, fallback, logDefect }) };
 }
+
+/** Returns the quota of held requests. @param kind the requests that are counted together; each kind has rows of its own */
+export const heldQuotaInAws = (
+  { log, timer }: Hold,
+  { SUBSCRIBERS_TABLE }: HoldSettings,
+  client: DynamoDBDocumentClient,
+  kind: 'hold' | 'stream',
+  quota: Quota | undefined,
+): QuotaParts => ({
+  store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, kind),
+  quota,
+  clock: log.clock,
+  timer,
+  newId: log.newId,
+  logDefect,
+});

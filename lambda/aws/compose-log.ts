@@ -9,17 +9,19 @@ import { documentClient } from './dynamodb/document-client.ts';
 import { entriesInDynamoDb } from './dynamodb/entries-table.ts';
 import { keysInDynamoDb } from './dynamodb/keys-table.ts';
 
+/** The variables of `logEnv` (lambda/env.ts). */
 export interface LogSettings {
   readonly CHANNELS_TABLE: string;
   readonly ENTRIES_TABLE: string;
   readonly KEYS_TABLE: string;
-  readonly RETENTION_DAYS: string;
-  readonly CHANNEL_CREATION: string;
+  /** Whole days, at least 1. */
+  readonly RETENTION_DAYS: number;
+  readonly CHANNEL_CREATION: Log['channelCreation'];
 }
 
 const DAY_MS = 24 * 3_600_000;
 
-/** @param client the connections to DynamoDB, for who has other stores to share them with */
+/** Returns the log. @param client the DynamoDB client, to share its connections with other stores */
 export function logInAws(settings: LogSettings, client = documentClient()): Log {
   return {
     channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),
@@ -27,7 +29,7 @@ export function logInAws(settings: LogSettings, client = documentClient()): Log 
     keys: keysInDynamoDb(client, settings.KEYS_TABLE),
     clock: Date.now,
     newId: randomUUID,
-    channelCreation: settings.CHANNEL_CREATION === 'explicit' ? 'explicit' : 'implicit',
-    retentionMs: Number(settings.RETENTION_DAYS) * DAY_MS,
+    channelCreation: settings.CHANNEL_CREATION,
+    retentionMs: settings.RETENTION_DAYS * DAY_MS,
   };
 }

@@ -16,17 +16,18 @@ import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
 import { count, note } from './telemetry/telemetry.ts';
 
+/** The variables of `logEnv`, `listenersEnv`, `hintEnv`, `jobEnv` and `pushEnv` (lambda/env.ts). */
 export interface PushSettings extends LogSettings {
   readonly SUBSCRIBERS_TABLE: string;
   readonly CURSORS_TABLE: string;
   readonly HINTS_TOPIC_ARN: string;
   readonly PUSH_QUEUE_URL: string;
   readonly SOCKET_ENDPOINT: string;
-  readonly POSTS_IN_FLIGHT: string;
-  readonly POSTS_PER_SECOND: string;
+  readonly POSTS_IN_FLIGHT: number;
+  readonly POSTS_PER_SECOND: number;
 }
 
-/** @param environment where Lambda puts the credentials and the region */
+/** Returns the parts of the push. @param environment of the process, in which Lambda puts the credentials and the region */
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
@@ -50,8 +51,8 @@ export function pushInAws(
     poster: counting(
       connectionsInApiGateway({
         endpoint: settings.SOCKET_ENDPOINT,
-        inFlight: Number(settings.POSTS_IN_FLIGHT),
-        perSecond: Number(settings.POSTS_PER_SECOND),
+        inFlight: settings.POSTS_IN_FLIGHT,
+        perSecond: settings.POSTS_PER_SECOND,
         ...credentialsOf(environment),
       }),
     ),
@@ -74,7 +75,10 @@ function counting(poster: SocketPoster): SocketPoster {
   };
 }
 
-/** They stay the same for the life of an environment. */
+/**
+ * Returns the region and the credentials of a function. They do not change while a process lives.
+ * @throws Error if Lambda gave none
+ */
 export function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
   if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)

@@ -1,11 +1,11 @@
 /**
- * Time as it passes on this machine.
+ * The timer of this machine.
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Timer } from '../hub/hold/held-read.ts';
 
-/** Immune to a clock that is set: a wait must neither end nor go on because of that. */
+/** A monotonic timer. A change of the wall clock must not end or prolong a wait. */
 export const timerOfMachine: Timer = {
   now: () => performance.now(),
   sleep: async (ms, signal) => {

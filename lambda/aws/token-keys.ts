@@ -7,20 +7,23 @@ import { cached } from '../access/cached-keys.ts';
 import type { KeySource } from '../access/hub-tokens.ts';
 import { call, clientSettings } from './aws-client.ts';
 
-/** How long an environment uses a key before it looks again, in milliseconds: how long one that is no more is taken. */
-const KEYS_KEPT_MS = 5 * 60_000;
+/** How long a process caches the keys, in milliseconds. A key that was removed is accepted for this time. */
+const CACHED_MS = 5 * 60_000;
 
-/** Shortest key that HS256 may have, in bytes. https://www.rfc-editor.org/rfc/rfc7518#section-3.2 */
+/** The shortest key that HS256 allows, in bytes. https://www.rfc-editor.org/rfc/rfc7518#section-3.2 */
 const MIN_KEY_BYTES = 32;
 
-/** Reads the secret on the first token, not at start: anonymous calls need none. */
+/**
+ * Returns the keys in a secret. The secret is read for the first token, not at start, because anonymous calls need no key.
+ * @param clock milliseconds since 1970
+ */
 export function tokenKeysInSecretsManager(secretArn: string, clock: () => number): KeySource {
   const source = sources.get(secretArn) ?? lookingUp(secretArn, clock);
   sources.set(secretArn, source);
   return source;
 }
 
-/** One for all in the process who verify and sign. */
+/** One source for all parts of the process that verify and sign. */
 const sources = new Map<string, KeySource>();
 
 function lookingUp(secretArn: string, clock: () => number): KeySource {
@@ -31,17 +34,17 @@ function lookingUp(secretArn: string, clock: () => number): KeySource {
     );
     return parseKeys(SecretString);
   };
-  return cached({ lookUp, keptMs: KEYS_KEPT_MS, clock });
+  return cached({ lookUp, maxAgeMs: CACHED_MS, clock });
 }
 
-/** `{"current":"…","previous":"…"}`, the current one first; `previous` is empty until the first rotation. */
+/** Parses `{"current":"…","previous":"…"}`: the current key first. `previous` is empty until the first rotation. */
 function parseKeys(secret: string | undefined): readonly Uint8Array[] {
   const parsed: unknown = JSON.parse(secret ?? 'null');
   if (typeof parsed !== 'object' || parsed === null) throw new Error('the token secret is not a JSON object');
   const { current, previous } = { current: undefined, previous: undefined, ...parsed };
   const keys = [current, previous].filter((key) => typeof key === 'string' && key !== '').map(encode);
   if (keys.length === 0 || keys.some((key) => key.byteLength < MIN_KEY_BYTES)) {
-    // An empty or short key would let anyone sign.
+    // With an empty or short key an attacker could sign tokens.
     throw new Error(`the token secret holds no key of at least ${MIN_KEY_BYTES} bytes`);
   }
   return keys;

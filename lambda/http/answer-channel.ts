@@ -1,5 +1,5 @@
 /**
- * From what the domain says to protocol headers and bodies (PROTOCOL.md §5, §6).
+ * Turns results of the domain into headers and bodies of the protocol (PROTOCOL.md §5, §6).
  * @module
  */
 
@@ -22,8 +22,9 @@ import type { Created } from '../hub/log/lifecycle.ts';
 import type { From, ReadResult } from '../hub/log/read-log.ts';
 
 /**
- * 204 with the offset after the messages. A producer is told more (Durable Streams §5.2.1): 200 for what is new and 204
- * for a repetition, and how far the hub has come with it.
+ * Returns 204 with the offset after the messages. A producer gets more (Durable Streams §5.2.1): 200 for new messages and 204
+ * for a repetition, with its epoch and its last sequence number.
+ * @param epoch of the producer; undefined if the request names no producer
  */
 export function answerAppended(
   { nextOffset, closed, lastSeq, count }: Appended,
@@ -37,8 +38,10 @@ export function answerAppended(
   return new Response(null, { status: count > 0 ? 200 : 204, headers });
 }
 
+/** Returns the answer to DELETE of a channel. */
 export const answerRemoved = (): Response => new Response(null, { status: 204 });
 
+/** Returns 201 with the address of a new channel, or 200 if it was there. */
 export function answerCreated({ created, channel }: Created, url: string): Response {
   const headers = new Headers({
     'Content-Type': channel.contentType,
@@ -49,6 +52,7 @@ export function answerCreated({ created, channel }: Created, url: string): Respo
   return new Response(null, { status: created ? 201 : 200, headers });
 }
 
+/** Returns the answer to HEAD, which describes a channel. */
 export function answerHead(channel: Channel): Response {
   const headers = new Headers({
     'Content-Type': channel.contentType,
@@ -61,8 +65,10 @@ export function answerHead(channel: Channel): Response {
   return new Response(null, { status: 200, headers });
 }
 
+/** The result of a read, and the parts of its request that decide how it may be cached. */
 export interface ReadAnswer {
   readonly channel: Channel;
+  /** Where the caller asked to begin. */
   readonly asked: From;
   readonly result: ReadResult;
   /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
@@ -70,20 +76,20 @@ export interface ReadAnswer {
   readonly ifNoneMatch: string | null;
 }
 
-/** 200 with the messages, or 304 when the caller has them. */
+/** Returns 200 with the messages, or 304 if the caller has them. */
 export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: ReadAnswer): Response {
   const headers = new Headers({
     'Content-Type': channel.contentType,
     [STREAM_NEXT_OFFSET]: formatOffset(result.next),
     'Cache-Control': asked === 'now' ? 'no-store' : cacheControl(isPublic, isFinal(result)),
-    // A cache must not hand one caller's answer to another: not even a browser's, after a change of user.
+    // A cache must not give one caller's answer to another. That includes the cache of a browser after a change of user.
     Vary: 'Authorization, Accept',
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
   if (asked !== 'now') {
-    // Closing the channel, or a gap after the page, changes the answer without a new message. With the same tag a 304 would hide
-    // that: a cache keeps a header that the 304 does not have, such as Stream-Up-To-Date.
+    // Closing the channel, or a gap after the page, changes the answer without a new message. If the tag stayed the same, a
+    // 304 would hide the change: a cache keeps a header that the 304 lacks, such as Stream-Up-To-Date.
     const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
     const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
     const etag = `"${channel.streamId}:${range}${mark}"`;
@@ -94,8 +100,8 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
 }
 
 /**
- * Where the gateway is reached without the front door, which would have chosen by the query: to the path of the
- * function that holds. The method stays, and so does the token, since it is the same origin.
+ * Returns a redirect to the path of the function that holds. CloudFront chooses that function by the query; a client that
+ * calls the gateway directly needs the redirect. The client keeps its method and its token, because the origin is the same.
  */
 export function redirectToHold(raw: Request): Response {
   const { pathname, search } = new URL(raw.url);
@@ -105,14 +111,15 @@ export function redirectToHold(raw: Request): Response {
   });
 }
 
+/** Returns the refusal of a stream by a function that cannot stream. */
 export function streamsAreElsewhere(): Refusal {
   return new Refusal(
     'not_supported',
-    'Server-Sent Events come from the front door or the streaming URL, not from this one',
+    'Server-Sent Events are served by CloudFront or the streaming URL, not by this URL',
   );
 }
 
-/** Answers a held read: the messages, or 204 with the offset of the end. */
+/** Returns the answer to a held read: the messages, or 204 with the offset of the end. @param cursor of `cursorAfter` */
 export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   const { result } = answer;
   const isEmpty = result.messages.length === 0;
@@ -143,7 +150,7 @@ function cacheControl(isPublic: boolean, isFinal: boolean): string {
   return `public, ${isFinal ? 'max-age=60' : 'no-cache'}, stale-if-error=0`;
 }
 
-/** True for a page that is followed by more: it never changes. */
+/** Returns true for a full page, with more messages after it: such a page never changes. */
 function isFinal(result: ReadResult): boolean {
   const isFull = !result.upToDate && !result.isGap;
   return isFull && formatOffset(result.next) > formatOffset(result.from);
@@ -163,13 +170,14 @@ function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
   return isPublic ? EMPTY_ANSWER : 'no-store';
 }
 
-/** https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
+/** Compares tags: https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2 (weak comparison: proxies may weaken a tag) */
 function matches(ifNoneMatch: string | null, etag: string): boolean {
   if (ifNoneMatch === null) return false;
   if (ifNoneMatch.trim() === '*') return true;
   return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
+/** Returns messages as a body: a JSON array, or the bytes joined. */
 export function bodyOf(channel: Channel, messages: Messages): string | Uint8Array<ArrayBuffer> {
   if (isJson(channel.contentType)) return `[${messages.join(',')}]`;
   return Buffer.concat(
@@ -177,7 +185,7 @@ export function bodyOf(channel: Channel, messages: Messages): string | Uint8Arra
   );
 }
 
-/** A ticket is as secret as the token that it came for. */
+/** Returns 201 with a ticket. No cache may keep it: a ticket is as secret as the token for which it was issued. */
 export function answerTicket(ticket: object): Response {
   return Response.json(ticket, { status: 201, headers: { 'Cache-Control': 'no-store' } });
 }

@@ -1,8 +1,8 @@
 /**
- * What browsers need to be told (PROTOCOL.md §10): cross-origin rules, and that published content is data.
+ * Headers for browsers (PROTOCOL.md §10): cross-origin rules, and a policy by which published content is data.
  *
- * The doors say it, not API Gateway's own CORS setting: that would replace theirs, exists once per gateway, and would
- * have to be kept the same on the streaming URL.
+ * The handlers set them. API Gateway's own CORS setting would replace these headers, exists once per gateway, and would have
+ * to be repeated on the streaming URL.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
  * @module
  */
@@ -62,8 +62,8 @@ const PREFLIGHT_SECONDS = 7_200;
 const ALLOW_ORIGIN = 'Access-Control-Allow-Origin';
 
 /**
- * Nothing is ambient: no cookie is read, the token is a header that a page must hold. So there is no
- * Access-Control-Allow-Credentials, ever, and any origin may call unless the operator lists some.
+ * The hub reads no cookie: a page must have the token and send it as a header. So Access-Control-Allow-Credentials is never
+ * sent, and any origin may call unless the operator lists origins.
  */
 const ON_EVERY_ANSWER: Readonly<Record<string, string>> = {
   'Access-Control-Expose-Headers': RESPONSE_HEADERS.join(', '),
@@ -73,7 +73,10 @@ const ON_EVERY_ANSWER: Readonly<Record<string, string>> = {
   'Content-Security-Policy': "default-src 'none'; sandbox",
 };
 
-/** @param origin of the page that asks; none for who is no page, or one of the hub's own origin */
+/**
+ * Adds the headers to an answer, and returns it.
+ * @param origin of the page that calls; undefined for a client that is no page, and for a page of the hub's own origin
+ */
 export function withBrowserHeaders(
   response: Response,
   origins: Origins,
@@ -83,7 +86,7 @@ export function withBrowserHeaders(
   for (const [name, value] of Object.entries(ON_EVERY_ANSWER)) headers.set(name, value);
   if (origins.isOpen) headers.set(ALLOW_ORIGIN, '*');
   else {
-    // A cache must not tell one page what another was allowed.
+    // A cache must not give one page the answer that allows another.
     headers.append('Vary', 'Origin');
     if (origin !== undefined && origins.has(origin)) headers.set(ALLOW_ORIGIN, origin);
     else for (const name of [...headers.keys()]) if (name.startsWith('access-control-')) headers.delete(name);
@@ -95,23 +98,25 @@ export function withBrowserHeaders(
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /**
- * The headers that a page means to send, beside those that the hub reads: tracing libraries add theirs to every request, and a
- * list of them would never be complete. To allow them gives nothing away, since the hub goes by none of them. `*` would not do:
- * it does not stand for Authorization, and older browsers take it for a name.
+ * Returns the headers that a page announces beside those that the hub reads. Tracing libraries add headers to every request,
+ * and no list of them is complete. Allowing them is no risk, because the hub ignores them. `*` is not enough: it does not
+ * include Authorization, and older browsers read it as a name.
  * https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
  */
-function askedHeaders({ headers }: Request): readonly string[] {
+function announcedHeaders({ headers }: Request): readonly string[] {
   const known = new Set(REQUEST_HEADERS.map((name) => name.toLowerCase()));
-  const asked = (headers.get('access-control-request-headers') ?? '').split(',').map((name) => name.trim());
-  return [...new Set(asked)].filter((name) => TOKEN.test(name) && !known.has(name.toLowerCase()));
+  const announced = (headers.get('access-control-request-headers') ?? '')
+    .split(',')
+    .map((name) => name.trim());
+  return [...new Set(announced)].filter((name) => TOKEN.test(name) && !known.has(name.toLowerCase()));
 }
 
-/** OPTIONS on a channel: the answer to a preflight, and the list of methods to anyone else. */
+/** Returns the answer to OPTIONS: the methods, and for a preflight the headers that a page may send. */
 export function answerPreflight(request: Request, methods: readonly string[]): Response {
   const headers: Record<string, string> = { Allow: methods.join(', '), 'Cache-Control': 'no-store' };
   if (request.headers.has('access-control-request-method')) {
     headers['Access-Control-Allow-Methods'] = methods.join(', ');
-    headers['Access-Control-Allow-Headers'] = [...REQUEST_HEADERS, ...askedHeaders(request)].join(', ');
+    headers['Access-Control-Allow-Headers'] = [...REQUEST_HEADERS, ...announcedHeaders(request)].join(', ');
     headers['Access-Control-Max-Age'] = String(PREFLIGHT_SECONDS);
   }
   return new Response(null, { status: 204, headers });

@@ -1,5 +1,5 @@
 /**
- * The HTTP doors over channels: the two paths of a channel, who may, and what else stands beside them.
+ * The HTTP routes over channels: the two paths of a channel, the permissions on them, and the routes beside them.
  * @module
  */
 import type { Operation } from '../../protocol/capability.ts';
@@ -11,19 +11,16 @@ import { identifyByTicket } from '../access/url-identity.ts';
 import type { Access } from '../access/verify.ts';
 import { answerPreflight } from './browser-headers.ts';
 import {
-  type Books,
   baseApp,
   type HandlerApp,
-  type HttpHandler,
-  handlerOf,
+  type HandlerLog,
+  type HttpRoutes,
   methodNotAllowed,
-  type Responder,
-  responderOf,
 } from './http-handler.ts';
 import { refuseBadName } from './parse-channel.ts';
 import { EVENTS_PARAMETERS, isDurableStreamsPath, refuseUnknown } from './query.ts';
 
-/** A request that is authenticated, authorized, and names a channel. */
+/** An authenticated and authorized request that names a channel. */
 export interface ChannelRequest {
   readonly channel: string;
   readonly caller: Caller;
@@ -32,28 +29,30 @@ export interface ChannelRequest {
   readonly arrivedAt: number | undefined;
 }
 
+/** One method of a channel. */
 export interface ChannelRoute {
-  /** What the caller must be allowed to do on the channel. */
+  /** The operation that the caller must be allowed on the channel. */
   readonly operation: Operation;
-  /** What its query may have. */
+  /** The names that the query may have. */
   readonly parameters: readonly string[];
   readonly answer: (request: ChannelRequest) => Promise<Response>;
 }
 
-export interface ChannelHandlerOptions extends Books {
+/** The parts of a handler over channels. */
+export interface ChannelRouteOptions extends HandlerLog {
   readonly access: Access;
   readonly origins: Origins;
-  /** By method. Others of CHANNEL_METHODS are another door's, and the gateway sends them there. */
+  /** Routes by method. The gateway sends the other CHANNEL_METHODS to another handler. */
   readonly routes: Readonly<Record<string, ChannelRoute>>;
-  /** What stands before the paths of channels, for a door that the gateway tells apart by that. */
+  /** Prefix of the channel paths, for a handler that the gateway chooses by it. */
   readonly prefix?: string;
-  /** Answers GET /events, in the door that streams. */
+  /** Answers GET /events, in the handler that streams. */
   readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
   /** Answers DELETE /connections. */
   readonly connections?: (raw: Request, caller: Caller) => Promise<Response>;
-  /** Opens tickets, in the door that takes them. */
+  /** Redeems tickets, in the handler that takes them. */
   readonly redeem?: Tickets['redeem'];
 }
 
@@ -64,31 +63,28 @@ const CONNECTIONS_PARAMETERS = ['principal'];
 const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
 const CHANNEL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'];
 
-/** Answers every request of a door; throws only for events that are not HTTP. */
-export const responder = (door: ChannelHandlerOptions): Responder =>
-  responderOf(channelApp(door), door, {
-    methods: CHANNEL_METHODS,
-    takesTickets: door.redeem !== undefined,
-    origins: door.origins,
-  });
+/** Returns the routes of a handler over channels. */
+export const channelRoutes = (options: ChannelRouteOptions): HttpRoutes => ({
+  ...options,
+  app: channelApp(options),
+  methods: CHANNEL_METHODS,
+  takesTickets: options.redeem !== undefined,
+});
 
-/** The Lambda handler of a door whose answers are whole when they are sent. */
-export const httpHandler = (door: ChannelHandlerOptions): HttpHandler => handlerOf(responder(door));
-
-function channelApp(door: ChannelHandlerOptions): HandlerApp {
-  const app = baseApp(door, 'channels are at /channels/{channel}');
-  const { events, tickets, connections, prefix = '' } = door;
+function channelApp(options: ChannelRouteOptions): HandlerApp {
+  const app = baseApp(options, 'channels are at /channels/{channel}');
+  const { events, tickets, connections, prefix = '' } = options;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => {
-      return await serve(door, c.req.raw, c.req.param('channel') ?? '', c.env.arrivedAt);
+      return await serve(options, c.req.raw, c.req.param('channel') ?? '', c.env.arrivedAt);
     });
   }
   app.options('/events', (c) => answerPreflight(c.req.raw, EVENTS_METHODS));
   if (events) {
     app.get('/events', async (c) => {
       refuseUnknown(c.req.raw, EVENTS_PARAMETERS);
-      return await events(c.req.raw, await callerOf(door, c.req.raw));
+      return await events(c.req.raw, await callerOf(options, c.req.raw));
     });
   }
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
@@ -104,14 +100,14 @@ function channelApp(door: ChannelHandlerOptions): HandlerApp {
   if (connections) {
     app.delete('/connections', async (c) => {
       refuseUnknown(c.req.raw, CONNECTIONS_PARAMETERS);
-      return await connections(c.req.raw, await callerOf(door, c.req.raw));
+      return await connections(c.req.raw, await callerOf(options, c.req.raw));
     });
     refuseOthers(app, '/connections', CONNECTIONS_METHODS);
   }
   return app;
 }
 
-/** Answers what a path has no route for. */
+/** Answers OPTIONS on a path, and refuses the methods that have no route. */
 function refuseOthers(app: HandlerApp, path: string, methods: readonly string[]): void {
   app.options(path, (c) => answerPreflight(c.req.raw, methods));
   app.all(path, (c) => {
@@ -120,20 +116,20 @@ function refuseOthers(app: HandlerApp, path: string, methods: readonly string[])
 }
 
 async function serve(
-  door: ChannelHandlerOptions,
+  options: ChannelRouteOptions,
   raw: Request,
   channel: string,
   arrivedAt: number | undefined,
 ): Promise<Response> {
-  const route = ownValue(door.routes, raw.method);
+  const route = ownValue(options.routes, raw.method);
   if (!route) throw methodNotAllowed(raw.method, CHANNEL_METHODS);
   if (!isDurableStreamsPath(raw)) refuseUnknown(raw, route.parameters);
-  const caller = await callerOf(door, raw);
+  const caller = await callerOf(options, raw);
   refuseBadName(channel);
-  door.access.require(route.operation, channel, caller);
+  options.access.require(route.operation, channel, caller);
   return await route.answer({ channel, caller, raw, arrivedAt });
 }
 
-async function callerOf({ access, redeem }: ChannelHandlerOptions, raw: Request): Promise<Caller> {
+async function callerOf({ access, redeem }: ChannelRouteOptions, raw: Request): Promise<Caller> {
   return redeem ? await identifyByTicket(access, { redeem }, raw) : await access.identify(raw.headers);
 }

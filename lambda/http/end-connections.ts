@@ -5,20 +5,23 @@
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import type { Caller } from '../access/caller.ts';
+import type { Access } from '../access/verify.ts';
 import { type DisconnectRequesting, requestDisconnect } from '../hub/push/disconnect.ts';
-import type { ChannelHandlerOptions } from './channel-routes.ts';
 import { parameterOf } from './query.ts';
 
-/** @throws Refusal unauthorized, forbidden, bad_request */
+/**
+ * Answers DELETE /connections with the number of sockets that it ends.
+ * @throws Refusal unauthorized, forbidden, bad_request
+ */
 export async function endConnections(
-  { access }: Pick<ChannelHandlerOptions, 'access'>,
-  kicking: DisconnectRequesting,
+  access: Pick<Access, 'require'>,
+  disconnecting: DisconnectRequesting,
   raw: Request,
   caller: Caller,
 ): Promise<Response> {
-  // They may listen to whatever they like, so it takes the right over all channels.
+  // The sockets may be subscribed to any channel, so the caller needs the right over all channels.
   access.require('manage', '*', caller);
-  const ended = await requestDisconnect(kicking, principalOf(raw));
+  const ended = await requestDisconnect(disconnecting, principalOf(raw));
   return Response.json({ ended }, { headers: { 'Cache-Control': 'no-store' } });
 }
 

@@ -1,14 +1,16 @@
 /**
- * The edge of every HTTP door: API Gateway's payload 2.0, which function URLs share, to a web Request and back.
+ * The edge of every HTTP handler: turns API Gateway's payload 2.0, which function URLs also use, into a web Request, and an
+ * answer into the result.
  *
- * Ours, because hono's own adapter is deprecated and answers some requests itself in plain text (GET with a body,
- * TRACE), where every refusal of the hub is JSON.
+ * Not hono's own adapter: that is deprecated, and answers some requests itself in plain text (GET with a body, TRACE). Every
+ * refusal of the hub is JSON.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { isJson } from '../hub/log/channel.ts';
 
+/** The members of the event that the hub reads. */
 export interface HttpEvent {
   readonly rawPath: string;
   readonly rawQueryString: string;
@@ -21,6 +23,7 @@ export interface HttpEvent {
   readonly arrivedAt: number | undefined;
 }
 
+/** The result in payload 2.0. */
 export interface HttpResult {
   readonly statusCode: number;
   readonly headers: Record<string, string>;
@@ -31,7 +34,7 @@ export interface HttpResult {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
-/** Narrows what Lambda hands over. Anything else is a wiring mistake, not a caller's. */
+/** Narrows the event of Lambda. @throws Error for another event: that is a mistake in the template, not of the caller */
 export function parseEvent(event: unknown): HttpEvent {
   const context = isRecord(event) ? event.requestContext : undefined;
   const http = isRecord(context) ? context.http : undefined;
@@ -54,33 +57,34 @@ export function parseEvent(event: unknown): HttpEvent {
 const BODILESS = new Set(['GET', 'HEAD']);
 
 /**
+ * Returns the event as a web Request.
  * @throws TypeError for a header that no web request can have
- * @throws Refusal bad_channel for a path that would not arrive as it was sent, bad_request for text that did not
+ * @throws Refusal bad_channel for a path that a URL would change; bad_request for a text body that was not UTF-8
  */
 export function toRequest(event: HttpEvent): Request {
   const scheme = event.headers['x-forwarded-proto'] === 'http' ? 'http' : 'https';
-  // The front door says which host was asked; a caller without one who says it only changes links to himself.
+  // CloudFront names the requested host in this header. A caller that sends it only changes the links in its own answers.
   const host = event.headers['x-tidings-host'] ?? event.headers.host ?? event.domainName;
   const url = new URL(
     URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}` : `https://${event.domainName}`,
   );
   const path = plainPath(event.rawPath);
   url.pathname = path;
-  // URLs fold "..", "." and empty host tricks away: what was authorized would not be what was asked for.
+  // A URL removes "." and "..". Then the path that is authorized would differ from the path of the request.
   if (url.pathname !== path) throw oddPath();
   url.search = event.rawQueryString;
   const bytes = bodyOf(event);
   const body = BODILESS.has(event.method) || bytes.byteLength === 0 ? null : bytes;
   const request = new Request(url, { method: event.method, headers: event.headers, body });
-  // A Request invents a content type for some bodies; what the caller did not say must stay unsaid.
+  // A Request adds a content type to some bodies. A missing content type must stay missing.
   if (event.headers['content-type'] === undefined) request.headers.delete('content-type');
   return request;
 }
 
-/** Printable ASCII, but nothing that URLs give a meaning or rewrite: no channel name needs any of it. */
+/** Returns true for printable ASCII without the characters that URLs interpret or rewrite. No channel name has those. */
 const isPlain = (path: string): boolean => /^\/[!-~]*$/.test(path) && !/[\\%?#]/.test(path);
 
-/** The path decoded: API Gateway has done so, a function URL hands it on as it was sent. */
+/** Returns the decoded path. API Gateway decodes it before; a function URL passes it on as it was sent. */
 function plainPath(rawPath: string): string {
   let path = rawPath;
   try {
@@ -100,9 +104,8 @@ function oddPath(): Refusal {
 }
 
 /**
- * The bytes that the caller sent. The gateway hands text types over as a string, in which whatever was not UTF-8 has
- * become U+FFFD, and to store that would be to corrupt a message silently. So that character is refused; JSON can
- * write it as \ufffd.
+ * Returns the bytes that the caller sent. The gateway passes text types on as a string, in which bytes that are not UTF-8 have
+ * become U+FFFD. Storing that would corrupt a message silently, so the character is refused. JSON can write it as \ufffd.
  */
 function bodyOf(event: HttpEvent): Buffer {
   if (event.isBase64Encoded) return Buffer.from(event.body ?? '', 'base64');
@@ -115,7 +118,7 @@ function bodyOf(event: HttpEvent): Buffer {
   return Buffer.from(event.body ?? '');
 }
 
-/** JSON is sent as text; everything else as base64, since no other type promises to be UTF-8. */
+/** Returns an answer as the result of Lambda. JSON is sent as text. Other types are sent as base64, since they may not be UTF-8. */
 export async function toResult(response: Response): Promise<HttpResult> {
   const bytes = Buffer.from(await response.arrayBuffer());
   const isText = isJson(response.headers.get('content-type') ?? '') || bytes.byteLength === 0;

@@ -1,5 +1,5 @@
 /**
- * What all HTTP doors share: refusals as JSON, events to requests and answers back, and the headers that browsers need.
+ * The parts that all HTTP handlers share: events become requests, refusals become JSON, answers get the headers of browsers.
  * @module
  */
 import { Hono } from 'hono';
@@ -7,34 +7,39 @@ import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
 import { RETRY_AFTER_SECONDS, TOO_MANY_RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
 import type { Origins } from '../access/origins.ts';
 import { refuseTicketAmong, refuseTokenAmong } from '../access/url-identity.ts';
+import type { LogDefect } from '../hub/defects.ts';
 import { withBrowserHeaders } from './browser-headers.ts';
 import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from './gateway-event.ts';
 
-/** What whoever operates the hub may look for a request by. */
+/** The facts about a request that a log line may have. */
 type AboutRequest = { readonly method: string; readonly path: string };
 
-/** Told of what is the hub's own fault. */
-export type LogDefect = (error: unknown, request: AboutRequest) => void;
-
-/** Told of what was refused. */
-export type LogRefusal = (refusal: Refusal, request: AboutRequest) => void;
-
-/** Who keeps the books on what a door does not do. */
-export interface Books {
+/** Where a handler reports what it did not do. */
+export interface HandlerLog {
+  /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
-  readonly logRefusal: LogRefusal;
+  /** Reports a request that was refused. */
+  readonly logRefusal: (refusal: Refusal, request: AboutRequest) => void;
 }
 
-/** Answers every request of a door; throws only for events that are not HTTP. */
-export type Responder = (event: unknown) => Promise<Response>;
+/** The routes of one HTTP handler, and the rules that hold before any route is chosen. */
+export interface HttpRoutes extends HandlerLog {
+  readonly app: HandlerApp;
+  /** Methods that the handler knows on any of its paths. */
+  readonly methods: readonly string[];
+  /** True for a handler that accepts tickets. Another handler refuses them. */
+  readonly takesTickets: boolean;
+  /** Pages that may call. */
+  readonly origins: Origins;
+}
 
-/** The Lambda handler of a door whose answers are whole when they are sent. */
+/** The Lambda handler of routes whose answers are complete when they are sent. */
 export type HttpHandler = (event: unknown) => Promise<HttpResult>;
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
-/** What is cured by waiting, and for how long, in seconds. */
+/** Refusals that pass with time, and after how many seconds a client may retry. */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   unavailable: RETRY_AFTER_SECONDS,
   too_many_requests: TOO_MANY_RETRY_AFTER_SECONDS,
@@ -43,61 +48,56 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
 /** The Hono app of a handler. Its bindings carry the arrival time of the request. */
 export type HandlerApp = Hono<{ Bindings: Pick<HttpEvent, 'arrivedAt'> }>;
 
-/** An app without routes, in which everything that is thrown becomes a refusal. */
-export function baseApp(books: Books, whereToLook: string): HandlerApp {
+/**
+ * Returns an app without routes, in which every error becomes a refusal.
+ * @param whereToLook the paths that exist, for the message of `route_not_found`
+ */
+export function baseApp(log: HandlerLog, whereToLook: string): HandlerApp {
   const app: HandlerApp = new Hono();
-  app.notFound(({ req }) =>
-    refuse(books, new Refusal('route_not_found', `no such path; ${whereToLook}`), req),
-  );
+  app.notFound(({ req }) => refuse(log, new Refusal('route_not_found', `no such path; ${whereToLook}`), req));
   app.onError((error, { req }) => {
-    if (error instanceof Refusal) return refuse(books, error, req);
-    books.logDefect(error, { method: req.method, path: req.path });
+    if (error instanceof Refusal) return refuse(log, error, req);
+    log.logDefect(error, { method: req.method, path: req.path });
     return answerOf(new Refusal('internal', 'the hub failed on this request'));
   });
   return app;
 }
 
-/** What stands before all paths of a door. */
-export interface Front {
-  /** Methods that the door knows on any of its paths. */
-  readonly methods: readonly string[];
-  /** True for a door that looks at tickets. */
-  readonly takesTickets: boolean;
-  /** Pages that may call. */
-  readonly origins: Origins;
+/** Makes the Lambda handler of routes whose answers are complete when they are sent. */
+export const httpHandler =
+  (routes: HttpRoutes): HttpHandler =>
+  async (event) =>
+    await toResult(await answerEvent(routes, event));
+
+/**
+ * Answers an event of Lambda with a web Response, refusals included.
+ * @throws Error for an event that is not HTTP
+ */
+export async function answerEvent(routes: HttpRoutes, event: unknown): Promise<Response> {
+  const http = parseEvent(event);
+  const response = await respond(routes, http);
+  return withBrowserHeaders(response, routes.origins, http.headers.origin);
 }
 
-export function responderOf(app: HandlerApp, books: Books, front: Front): Responder {
-  return async (event) => {
-    const http = parseEvent(event);
-    return withBrowserHeaders(await respond(app, books, front, http), front.origins, http.headers.origin);
-  };
-}
-
-export function handlerOf(respondTo: Responder): HttpHandler {
-  return async (event) => await toResult(await respondTo(event));
-}
-
-async function respond(
-  app: HandlerApp,
-  books: Books,
-  { methods, takesTickets }: Front,
-  http: HttpEvent,
-): Promise<Response> {
+async function respond(routes: HttpRoutes, http: HttpEvent): Promise<Response> {
   const about = { method: http.method, path: http.rawPath };
-  // TRACE and its kind can be no web request, so they are refused before there is one.
-  if (NO_REQUEST.has(http.method)) return refuse(books, methodNotAllowed(http.method, methods), about);
+  // A web Request cannot have these methods, so they are refused before one is made.
+  if (NO_REQUEST.has(http.method))
+    return refuse(routes, methodNotAllowed(http.method, routes.methods), about);
   try {
     const request = toRequest(http);
-    refuseSecrets(request, takesTickets);
-    return await app.fetch(request, { arrivedAt: http.arrivedAt });
+    refuseSecrets(request, routes.takesTickets);
+    return await routes.app.fetch(request, { arrivedAt: http.arrivedAt });
   } catch (error) {
-    if (error instanceof Refusal) return refuse(books, error, about);
-    return refuse(books, new Refusal('bad_request', 'a header cannot be part of an HTTP request'), about);
+    if (error instanceof Refusal) return refuse(routes, error, about);
+    return refuse(routes, new Refusal('bad_request', 'a header cannot be part of an HTTP request'), about);
   }
 }
 
-/** A preflight is answered all the same: a page can read the refusal of what it meant to ask, not of the preflight. */
+/**
+ * Refuses tokens in the query, and tickets where the handler takes none. A preflight is exempt: a page can read the refusal
+ * of its request, but not the refusal of the preflight.
+ */
 function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
   if (method === 'OPTIONS') return;
   const names = [...new URL(url).searchParams.keys()];
@@ -105,18 +105,19 @@ function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
   if (!takesTickets) refuseTicketAmong(names);
 }
 
+/** Returns the refusal of a method, with the `Allow` header. @param known methods of the path */
 export function methodNotAllowed(method: string, known: readonly string[]): Refusal {
   return new Refusal('method_not_allowed', `the methods here are ${known.join(', ')}, got ${method}`, {
     Allow: known.join(', '),
   });
 }
 
-function refuse(books: Books, refusal: Refusal, { method, path }: AboutRequest): Response {
-  books.logRefusal(refusal, { method, path });
+function refuse(log: HandlerLog, refusal: Refusal, { method, path }: AboutRequest): Response {
+  log.logRefusal(refusal, { method, path });
   return answerOf(refusal);
 }
 
-/** The answer of a refusal: `{"error":{"code","message"}}`, never cached. */
+/** Returns the answer of a refusal: `{"error":{"code","message"}}`, never cached. */
 function answerOf(refusal: Refusal): Response {
   const headers: Record<string, string> = { ...refusal.headers, 'Cache-Control': 'no-store' };
   const retryAfter = RETRY_AFTER[refusal.code];

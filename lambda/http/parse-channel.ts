@@ -1,5 +1,5 @@
 /**
- * From headers and query to what the domain asks for. Everything in here is untrusted.
+ * Parses headers, queries and bodies into requests of the domain. All input is untrusted.
  * @module
  */
 import { isChannelName } from '../../protocol/channel-name.ts';
@@ -33,7 +33,7 @@ import type { Producer } from '../hub/log/producer.ts';
 import type { From } from '../hub/log/read-log.ts';
 import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
 
-/** `type/subtype` and parameters, printable ASCII only: it is stored, and sent back as a header. */
+/** `type/subtype` and parameters, printable ASCII only, because it is stored and sent back as a header. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
 /** ASCII, so that every store and language agrees on its order. */
 const PRINTABLE = /^[\x20-\x7e]+$/;
@@ -41,12 +41,13 @@ const DECIMAL = /^(0|[1-9]\d*)$/;
 /** https://www.rfc-editor.org/rfc/rfc3339#section-5.6 */
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-/** A publish, and the key that its caller wants it to happen once by, if any. */
+/** A publish, and its Idempotency-Key if it has one. */
 export interface PublishRequest {
   readonly append: AppendRequest;
   readonly once: Once | undefined;
 }
 
+/** Parses POST. @throws Refusal bad_request, bad_content_type, empty_body, not_supported */
 export async function parseAppend(channel: string, raw: Request): Promise<PublishRequest> {
   refuseUnsupported(raw);
   const body = await raw.bytes();
@@ -66,7 +67,7 @@ export async function parseAppend(channel: string, raw: Request): Promise<Publis
   return { append, once: { key, fingerprint: await fingerprintOf(append) } };
 }
 
-/** A request that only closes needs no content type, and one that it has says nothing (Durable Streams §5.2). */
+/** A request that only closes needs no content type. If it has one, the hub ignores it (Durable Streams §5.2). */
 function appendedType(raw: Request, body: Uint8Array, close: boolean): string | undefined {
   if (body.byteLength === 0 && close) return undefined;
   if (body.byteLength === 0) throw new Refusal('empty_body', 'the body is empty');
@@ -86,7 +87,7 @@ function textHeader(raw: Request, name: string, longest: number): string | undef
   );
 }
 
-/** Only "true" in any case counts; whatever else is there counts as absent (Durable Streams §4.1). */
+/** Returns true for "true" in any case. Any other value counts as absent (Durable Streams §4.1). */
 const isTrue = (raw: Request, name: string): boolean =>
   raw.headers.get(name)?.trim().toLowerCase() === 'true';
 
@@ -110,18 +111,19 @@ function numberHeader(raw: Request, name: string): number {
   );
 }
 
-/** What makes two requests the same one: everything that decides what is appended. */
+/** Returns a hash of all that decides what is appended. Two requests with the same hash are the same request. */
 export async function fingerprintOf({
   contentType = '',
   seq = '',
   close,
   body,
 }: AppendRequest): Promise<string> {
-  const said = JSON.stringify([contentType, seq, close]);
-  const hash = await crypto.subtle.digest('SHA-256', Buffer.concat([Buffer.from(said), body]));
+  const settings = JSON.stringify([contentType, seq, close]);
+  const hash = await crypto.subtle.digest('SHA-256', Buffer.concat([Buffer.from(settings), body]));
   return Buffer.from(hash).toString('base64url');
 }
 
+/** Parses PUT. @throws Refusal bad_request, bad_content_type, not_supported */
 export async function parseCreate(channel: string, raw: Request): Promise<CreateRequest> {
   refuseUnsupported(raw);
   const ttl = raw.headers.get(STREAM_TTL) ?? undefined;
@@ -148,7 +150,7 @@ export async function parseCreate(channel: string, raw: Request): Promise<Create
   };
 }
 
-/** An RFC 3339 time of a day that exists: Date.parse takes 30 February for 2 March. */
+/** Returns true for an RFC 3339 time of a day that exists. Date.parse alone would read 30 February as 2 March. */
 export function isTime(text: string): boolean {
   const [, year, month, day] = RFC3339.exec(text)?.map(Number) ?? [];
   if (year === undefined || month === undefined || day === undefined) return false;
@@ -156,9 +158,10 @@ export function isTime(text: string): boolean {
   return date.getUTCMonth() === month - 1 && Number.isFinite(Date.parse(text));
 }
 
-/** How a GET wants to be answered. `browser` is the framing that an EventSource understands without help. */
+/** The form of answer that a GET asks for. `browser` is the framing that an EventSource can read. */
 export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
 
+/** Returns the form of answer, by the `live` parameter and the `Accept` header. @throws Refusal bad_request */
 export function parseMode(raw: Request): Mode {
   const live = parameterOf(raw, 'live');
   if (live === 'long-poll' || live === 'sse') return live;
@@ -168,8 +171,8 @@ export function parseMode(raw: Request): Mode {
 }
 
 /**
- * Where an EventSource that comes again wants to go on, while its URL still has the offset that it began with. Polyfills say it
- * in the query, since a header of its own would cost them a preflight.
+ * Returns the offset at which an EventSource continues after a reconnect. Its URL still has its first offset. Polyfills send
+ * the offset in the query, because a header would cost them a preflight.
  * https://github.com/Yaffle/EventSource#custom-query-parameter-name-for-the-last-event-id
  * @throws Refusal bad_request
  */
@@ -178,7 +181,10 @@ function lastEventIdOf(raw: Request): string | undefined {
   return raw.headers.get('last-event-id') || inQuery || undefined;
 }
 
-/** Where a GET starts: from the beginning if it does not say, which it must to be held. */
+/**
+ * Returns where a GET begins: at the offset, or at the beginning if there is none. A live read needs an offset.
+ * @throws Refusal bad_offset, bad_request
+ */
 export function parseFrom(raw: Request, mode: Mode): From {
   const offsets = new URL(raw.url).searchParams.getAll('offset');
   if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
@@ -215,7 +221,10 @@ export function holdMsOf(raw: Request, longestMs: number, lateMs: number): numbe
   return seconds === undefined ? leftMs : Math.min(leftMs, Number(seconds) * 1_000);
 }
 
-/** The channels of /events, and where each of them starts: one offset for all, or the id of the last event. */
+/**
+ * Returns the channels of /events, and where each of them begins: at one offset for all, or at the id of the last event.
+ * @throws Refusal bad_request, bad_channel, bad_offset
+ */
 export function parseEvents(raw: Request): {
   readonly names: readonly string[];
   readonly from: readonly From[];
@@ -241,7 +250,7 @@ export function parseEvents(raw: Request): {
   return { names, from: names.map((_name, at) => fromOf(offsets[at] ?? offsets[0] ?? '-1')) };
 }
 
-/** @throws Refusal bad_channel */
+/** Checks the name of a channel. @throws Refusal bad_channel */
 export function refuseBadName(name: string): void {
   if (isChannelName(name)) return;
   throw new Refusal(
@@ -262,7 +271,7 @@ function contentTypeOf(raw: Request): string | undefined {
   return contentType;
 }
 
-/** To ignore these would be to lose what they mean: a close that does not close, a retry that appends twice. */
+/** These headers change what a request means. A hub that ignored them would not close, or would append twice. */
 function refuseUnsupported(raw: Request): void {
   const name = UNSUPPORTED_HEADERS.find((header) => raw.headers.has(header));
   if (name) throw new Refusal('not_supported', `${name} is not offered`);

@@ -1,32 +1,32 @@
 /**
- * Query parameters (PROTOCOL.md §1): which there are, and that there are no others.
+ * Query parameters (PROTOCOL.md §1). A parameter that the hub does not know is refused.
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { TICKET } from '../../protocol/url.ts';
 
-/** What jQuery and others add to get past caches. It means nothing to the hub. */
+/** Added by jQuery and others to bypass caches. The hub ignores it. */
 const CACHE_BUSTER = '_';
 
-/** Of every read of a channel. `live` and `cursor` are of Durable Streams. */
+/** The parameters of every read of a channel. `live` and `cursor` come from Durable Streams. */
 export const READ_PARAMETERS = ['offset', 'live', 'cursor'];
 
-/** What an EventSource sends in the header `Last-Event-ID`, where a polyfill says it in the query. */
+/** Sent by EventSource polyfills in place of the header `Last-Event-ID`. */
 export const LAST_EVENT_ID = 'lastEventId';
 
-/** Of a read that is answered by a stream. */
+/** The parameters of a read that is answered by a stream. */
 export const STREAM_PARAMETERS = [...READ_PARAMETERS, LAST_EVENT_ID, TICKET];
 
-/** Of a stream of several channels. */
+/** The parameters of a stream of several channels. */
 export const EVENTS_PARAMETERS = ['channel', 'offset', LAST_EVENT_ID, TICKET];
 
-/** Where the suite of Durable Streams demands that parameters that the server does not know are ignored. */
+/** Returns true on the paths where Durable Streams demands that a server ignores parameters that it does not know. */
 export const isDurableStreamsPath = ({ url }: Pick<Request, 'url'>): boolean =>
   /^(\/hold)?\/v1\/stream\//.test(new URL(url).pathname);
 
 /**
- * A parameter that was ignored in silence would be taken for one that works: `offest=now` for `offset=now`.
- * @throws Refusal bad_request that names the first one that is not known
+ * Refuses unknown parameters. If they were ignored, a caller would not notice a mistake such as `offest=now`.
+ * @throws Refusal bad_request that names the first unknown one
  */
 export function refuseUnknownAmong(names: Iterable<string>, known: readonly string[]): void {
   const unknown = [...names].find((name) => name !== CACHE_BUSTER && !known.includes(name));
@@ -35,19 +35,19 @@ export function refuseUnknownAmong(names: Iterable<string>, known: readonly stri
   throw new Refusal('bad_request', `unknown query parameter ${shown(unknown)}: this route takes ${allowed}`);
 }
 
-/** @throws Refusal bad_request as `refuseUnknownAmong` */
+/** Refuses unknown parameters of a request. @throws Refusal bad_request, as `refuseUnknownAmong` */
 export function refuseUnknown({ url }: Pick<Request, 'url'>, known: readonly string[]): void {
   refuseUnknownAmong(new URL(url).searchParams.keys(), known);
 }
 
-/** The one value of a parameter. @throws Refusal bad_request where there are several */
+/** Returns the value of a parameter; undefined if it is missing. @throws Refusal bad_request if it is there twice */
 export function parameterOf({ url }: Pick<Request, 'url'>, name: string): string | undefined {
   const [value, ...more] = new URL(url).searchParams.getAll(name);
   if (more.length > 0) throw new Refusal('bad_request', `send one ${name}, got ${more.length + 1}`);
   return value;
 }
 
-/** Characters of a name that a refusal repeats. */
+/** How many characters of a name a refusal repeats. */
 const SHOWN = 32;
 const shown = (name: string): string =>
   JSON.stringify(name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name);

@@ -1,11 +1,11 @@
 /**
- * The end of a process, as far as it is told: SIGTERM.
+ * The end of a process: SIGTERM.
  * @module
  */
 
 /**
- * Aborted when the process is told to end, so that what is held is answered and gives back its place. The local stack says
- * so when it stops; Lambda does where an extension is registered.
+ * Returns a signal that is aborted when the process gets SIGTERM. Held requests are then answered and release their quota
+ * slots. The local stack sends SIGTERM when it stops; Lambda sends it if an extension is registered.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
  */
 export function stopping(): AbortSignal {

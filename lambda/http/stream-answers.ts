@@ -1,5 +1,5 @@
 /**
- * The answers of the door that streams: one channel in either framing, or several for browsers (PROTOCOL.md §5.2).
+ * The answers of the handler that streams: one channel in either framing, or several channels for browsers (PROTOCOL.md §5.2).
  * @module
  */
 import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
@@ -14,7 +14,7 @@ import type { Held, Hold } from '../hub/hold/held-read.ts';
 import type { From } from '../hub/log/read-log.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
-import type { Books } from './http-handler.ts';
+import type { HandlerLog } from './http-handler.ts';
 import { type Mode, parseEvents, parseFrom, parseMode } from './parse-channel.ts';
 import { parameterOf } from './query.ts';
 import {
@@ -22,58 +22,62 @@ import {
   browserPreamble,
   HEARTBEAT,
   isText,
-  messagesOf,
+  messagesWithOffsets,
   messageText,
   protocolFrames,
 } from './sse-format.ts';
 import { cursorAfter } from './stream-cursor.ts';
 
-/** Its books are told of what went wrong after the headers were out, too. */
-export interface StreamOptions extends Books {
+/** The log also gets the errors that happen after the headers were sent. */
+export interface StreamOptions extends HandlerLog {
   readonly hold: Hold;
   readonly access: Access;
-  readonly seats: QuotaParts;
+  /** Bounds the streams of one caller. */
+  readonly quota: QuotaParts;
+  /** The longest life of a stream, in milliseconds. */
   readonly lifetimeMs: number;
   /** Ends all streams. */
   readonly stopping: AbortSignal;
+  /** At least 0 and less than 1. */
   readonly random: () => number;
-  /** Told how many messages go out. */
+  /** Counts messages that are sent. */
   readonly delivered: (count: number) => void;
 }
 
 const EVENT_STREAM = {
   'Content-Type': 'text/event-stream',
-  // Its address may hold a ticket, so it must not be stored; `no-cache` is what Durable Streams §5.8 wants.
+  // The URL may contain a ticket, so the answer must not be stored. `no-cache` is required by Durable Streams §5.8.
   'Cache-Control': 'no-cache, no-store, no-transform',
   Vary: 'Authorization, Accept',
   // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
   'X-Accel-Buffering': 'no',
 };
 
-/** When an EventSource comes again that found no room, at the earliest and scattered over as long, in milliseconds. */
+/** The least delay until a refused EventSource reconnects, in milliseconds. A random part of up to as much is added. */
 const LATER_MS = 5_000;
 
-/** Refusals that pass. To an EventSource any status but 200 is the end for good. */
+/** Refusals that pass with time. An EventSource never reconnects after a status other than 200. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['too_many_requests', 'unavailable']);
 
-export function streamAnswers(door: StreamOptions) {
-  const { hold, access, seats, lifetimeMs, random, delivered } = door;
-  /** What a stream of the caller is made of: how it goes on, its seat, and what ends it when its reader has gone. */
+/** Returns the answers to GET of one channel, and to GET /events. */
+export function streamAnswers(options: StreamOptions) {
+  const { hold, access, quota, lifetimeMs, random, delivered } = options;
+  /** Returns the parts of a new stream: its quota slot, how to follow the log, and the abort for a reader that has gone. */
   const opened = (caller: Caller) => {
     const gone = new AbortController();
     const now = hold.log.clock();
-    // No stream outlives the token that it was opened by.
+    // No stream outlives the token of its caller.
     const lastsMs = Math.min(lifetimeMs, disconnectAt(caller) - now);
-    const seat = quotaSlotOf(seats, caller.principal, now + lastsMs);
-    // A stream that loses its seat to a newer one of its caller ends as by itself, and its reader comes again.
-    const signal = AbortSignal.any([gone.signal, seat.lost, door.stopping]);
+    const slot = quotaSlotOf(quota, caller.principal, now + lastsMs);
+    // A stream that loses its slot to a newer stream of its caller ends as at the end of its life, and its reader reconnects.
+    const signal = AbortSignal.any([gone.signal, slot.lost, options.stopping]);
     const following: FollowOptions = { lifetimeMs: lastsMs, heartbeatMs: HEARTBEAT_MS, signal };
-    return { gone, seat, following };
+    return { gone, slot, following };
   };
 
   /**
-   * What an EventSource is answered. In place of a refusal that passes this is a stream that ends at once and says when to
-   * come again, since an EventSource that is answered with another status is closed and stays so.
+   * Answers an EventSource. In place of a refusal that passes with time it returns a stream that ends at once and says when to
+   * reconnect. After another status the EventSource would stay closed.
    * https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model
    */
   async function toEventSource(raw: Request, answer: () => Promise<Response>): Promise<Response> {
@@ -81,7 +85,7 @@ export function streamAnswers(door: StreamOptions) {
       return await answer();
     } catch (error) {
       if (!(error instanceof Refusal) || !PASSING.has(error.code)) throw error;
-      door.logRefusal(error, aboutOf(raw));
+      options.logRefusal(error, aboutOf(raw));
       const retry = Math.round(LATER_MS * (1 + random()));
       return new Response(`: ${error.code}\nretry: ${retry}\n\n`, { headers: EVENT_STREAM });
     }
@@ -95,12 +99,12 @@ export function streamAnswers(door: StreamOptions) {
 
   async function oneChannel({ channel: name, caller, raw }: ChannelRequest, mode: Mode): Promise<Response> {
     const from = parseFrom(raw, mode);
-    const { gone, seat, following } = opened(caller);
+    const { gone, slot, following } = opened(caller);
     const batches = follow(hold, name, from, following);
-    // The first batch before the headers: what is wrong with the request is a status, not a broken stream.
+    // The first batch is read before the headers are sent, so that an error of the request becomes a status.
     const { value: first } = await batches.next();
     if (!first || (mode !== 'sse' && isOver(first))) return new Response(null, { status: 204 });
-    await seat.take();
+    await slot.take();
     const asText = isText(first.channel.contentType);
     const cursor = parameterOf(raw, 'cursor');
     const framesOf = (held: Held): string => {
@@ -113,41 +117,41 @@ export function streamAnswers(door: StreamOptions) {
         framesOf(first);
       let last = first;
       for await (const held of batches) {
-        // A channel that appeared meanwhile, as other than the text that was announced: the reader comes again.
+        // The channel was created meanwhile, with a type that does not fit the headers that were sent: the reader reconnects.
         if (isText(held.channel.contentType) !== asText) return;
         yield (saysMore(last, held) && framesOf(held)) || HEARTBEAT;
         last = held;
       }
     };
     const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
-    return new Response(bytesOf(frames(), { gone, seat, books: door, raw }), { headers });
+    return new Response(bytesOf(frames(), { gone, slot, log: options, raw }), { headers });
   }
 
   async function events(raw: Request, caller: Caller): Promise<Response> {
     const { names, from } = parseEvents(raw);
     for (const name of names) access.require('subscribe', name, caller);
-    const { gone, seat, following } = opened(caller);
+    const { gone, slot, following } = opened(caller);
     const streams = names.map((name, at) => followOn(hold, name, from[at] ?? 'beginning', following));
     const firsts = await firstOf(streams, gone);
     if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
-    await seat.take();
+    await slot.take();
     const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
-    return new Response(bytesOf(frames, { gone, seat, books: door, raw }), { headers: EVENT_STREAM });
+    return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
   }
 
   return { channel, events: (raw: Request, caller: Caller) => toEventSource(raw, () => events(raw, caller)) };
 }
 
-/** A closed channel that has been read to its end: 204 tells an EventSource not to come again. */
+/** Returns true for a closed channel that was read to its end. Then 204 tells an EventSource not to reconnect. */
 const isOver = ({ result }: Held): boolean => result.closed && result.messages.length === 0;
 
-/** False for a batch that would only repeat what the reader knows. */
+/** Returns false for a batch without news for the reader. */
 function saysMore({ result: last }: Held, { result }: Held): boolean {
   const moved = formatOffset(result.next) !== formatOffset(last.next);
   return moved || result.closed || result.upToDate !== last.upToDate;
 }
 
-/** The first step of each stream: what is wrong with the request is the status of all. */
+/** Returns the first step of each stream. An error of one is the status of the whole answer. */
 async function firstOf(
   streams: readonly AsyncGenerator<Followed>[],
   gone: AbortController,
@@ -161,31 +165,31 @@ async function firstOf(
   }
 }
 
-/** What a stream of several channels was asked for. */
-interface Asked extends Pick<StreamOptions, 'delivered' | 'random'> {
+/** The request for a stream of several channels. */
+interface EventsRequest extends Pick<StreamOptions, 'delivered' | 'random'> {
   readonly names: readonly string[];
   readonly from: readonly From[];
 }
 
-/** Each event names its channel, and its id holds the offsets of all of them, in the order of the request. */
+/** Yields the events of several channels. Each event names its channel. Its id has the offsets of all, in request order. */
 async function* mergedFrames(
-  { names, from, delivered, random }: Asked,
+  { names, from, delivered, random }: EventsRequest,
   firsts: readonly Followed[],
-  rest: AsyncIterable<{ readonly at: number; readonly step: Followed }>,
+  following: AsyncIterable<{ readonly at: number; readonly step: Followed }>,
 ): AsyncGenerator<string> {
-  // A channel that is gone keeps its old offset in the first id: a reader that is cut off there must still be told.
+  // In the first id a deleted channel keeps its old offset, so that a reader which loses that answer is still told.
   const offsets = firsts.map(({ held }, at) => offsetOf(held?.result.from ?? from[at]));
   const framesOf = (at: number, { held, gone }: Followed): string => {
     const channel = names[at] ?? '';
     if (gone) {
-      // The zero offset is the beginning of every life of a channel, so the next one is read from its first message.
+      // The zero offset is the beginning of every channel. If the name is created again, it is read from its first message.
       offsets[at] = offsetOf(BEGINNING);
-      const said = JSON.stringify({ channel, ...gone.toJSON() });
-      return `event: ${GONE_EVENT}\nid: ${offsets.join('.')}\ndata: ${said}\n\n`;
+      const data = JSON.stringify({ channel, ...gone.toJSON() });
+      return `event: ${GONE_EVENT}\nid: ${offsets.join('.')}\ndata: ${data}\n\n`;
     }
     if (!held) return '';
     delivered(held.result.messages.length);
-    const frames = messagesOf(held.result).map(({ message, next }) => {
+    const frames = messagesWithOffsets(held.result).map(({ message, next }) => {
       offsets[at] = offsetOf(next);
       return eventOf(channel, held, message, offsets);
     });
@@ -197,13 +201,13 @@ async function* mergedFrames(
     return frames.join('');
   };
   yield browserPreamble(offsets.join('.'), random) + firsts.map((step, at) => framesOf(at, step)).join('');
-  for await (const { at, step } of rest) yield framesOf(at, step) || HEARTBEAT;
+  for await (const { at, step } of following) yield framesOf(at, step) || HEARTBEAT;
 }
 
-/** Says in a stream of several channels that one of them is gone. */
+/** The event for a channel of the stream that was deleted. */
 const GONE_EVENT = 'gone';
 
-/** Says in such a stream that one of them has been read to its end for good: the others go on. */
+/** The event for a closed channel that was read to its end. The others go on. */
 const CLOSED_EVENT = 'closed';
 
 const offsetOf = (from: From | undefined): string =>
@@ -225,18 +229,18 @@ function eventOf(
 
 const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).pathname });
 
-/** What ends with a stream, and who is told if it ends badly. */
+/** What must end with a stream, and where its errors are logged. */
 interface StreamEnd {
   readonly gone: AbortController;
-  readonly seat: QuotaSlot;
-  readonly books: Books;
+  readonly slot: QuotaSlot;
+  readonly log: HandlerLog;
   readonly raw: Request;
 }
 
-/** The frames as bytes, until the reader goes or an error ends the stream: whoever reads resumes from its offset. */
+/** Returns the frames as bytes, until the reader goes or an error ends the stream. The reader then resumes at its offset. */
 function bytesOf(
   frames: AsyncGenerator<string>,
-  { gone, seat, books, raw }: StreamEnd,
+  { gone, slot, log, raw }: StreamEnd,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -246,16 +250,16 @@ function bytesOf(
         if (!done) return controller.enqueue(encoder.encode(value));
       } catch (error) {
         gone.abort();
-        if (error instanceof Refusal) books.logRefusal(error, aboutOf(raw));
-        else books.logDefect(error, aboutOf(raw));
+        if (error instanceof Refusal) log.logRefusal(error, aboutOf(raw));
+        else log.logDefect(error, aboutOf(raw));
       }
-      // Before the end: after it the process may be frozen.
-      await seat.leave();
+      // Before the end of the stream: after it Lambda may freeze the process.
+      await slot.leave();
       controller.close();
     },
     async cancel() {
       gone.abort();
-      await Promise.all([frames.return(undefined), seat.leave()]);
+      await Promise.all([frames.return(undefined), slot.leave()]);
     },
   });
 }

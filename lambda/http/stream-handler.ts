@@ -1,11 +1,11 @@
 /**
- * The edge of the door that streams: a web Response to Lambda's response stream.
+ * The edge of the handler that streams: writes a web Response to Lambda's response stream.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  * @module
  */
-import { type ChannelHandlerOptions, responder } from './channel-routes.ts';
+import { answerEvent, type HttpRoutes } from './http-handler.ts';
 
-/** The part of a Node stream that is needed; the runtime hands one over. */
+/** The members of a Node stream that are used. Lambda's runtime passes a stream. */
 interface ResponseStream {
   write(chunk: Uint8Array | string): boolean;
   end(): void;
@@ -16,7 +16,7 @@ interface ResponseStream {
 
 type StreamHandler = (event: unknown, stream: ResponseStream, context: unknown) => Promise<void>;
 
-/** What the runtime puts into the global scope of a function that streams. */
+/** Lambda's runtime adds this object to the global scope of a function that streams. */
 declare const awslambda: {
   streamifyResponse(handler: StreamHandler): (event: unknown) => Promise<unknown>;
   readonly HttpResponseStream: {
@@ -38,20 +38,20 @@ const UNREAD_MS = 15_000;
 /** No write waits when less than this is left until the timeout of the function, in milliseconds. */
 const END_MARGIN_MS = 5_000;
 
-/** Bytes of one write. Even a slow reader takes so many within UNREAD_MS. */
+/** Bytes of one write. Even a slow reader takes them within UNREAD_MS. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Runs the work of one request, of which that is the context. */
-export type During = (context: unknown, work: () => Promise<void>) => Promise<void>;
-
+/**
+ * Makes the Lambda handler of routes whose answers are streamed.
+ * @param during runs the work of one request, whose Lambda context it gets
+ */
 export function streamHandler(
-  door: ChannelHandlerOptions,
-  during: During,
+  routes: HttpRoutes,
+  during: (context: unknown, work: () => Promise<void>) => Promise<void>,
 ): (event: unknown) => Promise<unknown> {
-  const respondTo = responder(door);
   return awslambda.streamifyResponse(async (event, stream, context) => {
     await during(context, async () => {
-      const response = await respondTo(event);
+      const response = await answerEvent(routes, event);
       const headers = Object.fromEntries(response.headers);
       const head = { statusCode: response.status, headers };
       await pipe(response, awslambda.HttpResponseStream.from(stream, head), () => maxWaitMs(context));
@@ -72,13 +72,13 @@ const isTimed = (context: unknown): context is { getRemainingTimeInMillis(): unk
 
 /** Writes the body until it ends, or the reader disconnects or takes no more data. A reader then reconnects. */
 async function pipe(response: Response, stream: ResponseStream, maxWait: () => number): Promise<void> {
-  // Status and headers go out with the first write, be it an empty one.
+  // The runtime sends the status and the headers with the first write, even with an empty one.
   if (!response.body) stream.write('');
   const reader = response.body?.getReader();
   for (let step = await reader?.read(); step?.value && !stream.destroyed; step = await reader?.read()) {
     if (!(await writeAll(step.value, stream, maxWait))) break;
   }
-  // Releases the place of the caller.
+  // Releases the quota slot of the caller.
   await reader?.cancel();
   stream.end();
 }

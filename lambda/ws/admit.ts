@@ -1,12 +1,12 @@
 /**
- * Who opens a socket: the token by one of its three ways (PROTOCOL.md §12).
+ * Admits a new socket: its token comes in one of three ways (PROTOCOL.md §12).
  * @module
  */
 import { Refusal } from '../../protocol/errors.ts';
 import { CONNECTION_LIFE_MS, MAX_PRINCIPAL_LENGTH } from '../../protocol/limits.ts';
 import { SUBPROTOCOL, tokenIn } from '../../protocol/subprotocol.ts';
 import { TICKET } from '../../protocol/url.ts';
-import { type Caller, NOBODY } from '../access/caller.ts';
+import { ANONYMOUS, type Caller } from '../access/caller.ts';
 import type { Origins } from '../access/origins.ts';
 import type { Tickets } from '../access/ticket.ts';
 import { refuseTokenAmong } from '../access/url-identity.ts';
@@ -15,15 +15,17 @@ import { refuseUnknownAmong } from '../http/query.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 
-/** How much later than promised API Gateway may end a connection, in milliseconds. */
+/** How late API Gateway may end a connection, in milliseconds after CONNECTION_LIFE_MS. */
 const LATE_MS = 60_000;
 
+/** The request that opens a socket. */
 export interface Upgrade {
   readonly connection: string;
   readonly headers: Headers;
   readonly query: Readonly<Record<string, unknown>>;
 }
 
+/** The parts that decide which sockets may open. */
 export interface Admission {
   readonly access: Access;
   readonly tickets: Tickets;
@@ -31,7 +33,8 @@ export interface Admission {
 }
 
 /**
- * The connection that is to be, and the subprotocol to answer.
+ * Returns the connection, which is not stored yet, and the subprotocol of the answer.
+ * @param now milliseconds since 1970
  * @throws Refusal forbidden, bad_request, unauthorized
  */
 export async function admit(
@@ -47,8 +50,8 @@ export async function admit(
   if (protocols.length > 0 && !protocols.includes(SUBPROTOCOL))
     throw new Refusal('bad_request', `the subprotocol of this hub is ${SUBPROTOCOL}`);
   const caller = await callerOf(admission, headers, protocols, query.ticket);
-  refuseBrief(caller, now);
-  refuseLong(caller);
+  refuseExpiring(caller, now);
+  refuseLongPrincipal(caller);
   return {
     connection: { id, ...caller, since: now, until: now + CONNECTION_LIFE_MS + LATE_MS, subscriptions: {} },
     subprotocol: protocols.length > 0 ? SUBPROTOCOL : undefined,
@@ -56,22 +59,22 @@ export async function admit(
 }
 
 /**
- * Browsers ask nobody before they open a socket, and always say for which page; CORS does not hold for it. Whoever says
- * nothing is no browser, and no page has sent him.
+ * CORS does not apply to sockets: a browser opens one without a preflight, and always sends the origin of the page. A request
+ * without an origin does not come from a browser, so no page is behind it.
  */
 function refuseOrigin(origins: Origins, origin: string | null): void {
   if (origin === null || origins.has(origin)) return;
   throw new Refusal('forbidden', 'pages of this origin may not open sockets here');
 }
 
-/** Who would have to leave before he is let in could not be told: nothing can be posted to a socket that is not open yet. */
-function refuseBrief(caller: Caller, now: number): void {
+/** The hub could not tell such a client why it is disconnected: nothing can be posted to a socket that is not open yet. */
+function refuseExpiring(caller: Caller, now: number): void {
   if (disconnectAt(caller) > now) return;
   throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');
 }
 
-/** Its sockets could not be noted as its own. */
-function refuseLong({ principal = '' }: Caller): void {
+/** The principal becomes a key in the Subscribers table, which has a limit. */
+function refuseLongPrincipal({ principal = '' }: Caller): void {
   if (principal.length <= MAX_PRINCIPAL_LENGTH) return;
   throw new Refusal('bad_request', `the sub of a token may have ${MAX_PRINCIPAL_LENGTH} characters here`);
 }
@@ -88,5 +91,5 @@ async function callerOf(
   if (typeof ticket === 'string') return await tickets.redeem(ticket);
   if (!access.isOpen)
     throw new Refusal('unauthorized', 'a token is needed: as a header, subprotocol or ticket');
-  return NOBODY;
+  return ANONYMOUS;
 }

@@ -1,5 +1,5 @@
 /**
- * Does what a client said on a socket, and answers one frame (PROTOCOL.md §12.2).
+ * Carries out one request on a socket, and answers with one frame (PROTOCOL.md §12.2).
  * @module
  */
 import { isPattern } from '../../protocol/channel-name.ts';
@@ -8,6 +8,7 @@ import { MAX_MESSAGES_PER_SECOND } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
+import type { LogDefect } from '../hub/defects.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
@@ -15,22 +16,23 @@ import type { Connection } from '../hub/push/push-ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/push/subscribe.ts';
 import { type ClientRequest, parseClientRequest, parseFrame, requestIdOf } from './parse-frame.ts';
 
-const TOO_FAST = `a connection may say ${MAX_MESSAGES_PER_SECOND} messages a second: wait a second`;
+const TOO_FAST = `a connection may send ${MAX_MESSAGES_PER_SECOND} messages a second: wait a second`;
 
 type About = Readonly<Record<string, unknown>>;
 
+/** The parts that carry out the requests on sockets. */
 export interface Sockets extends Subscribing {
   readonly log: Publishing;
   readonly access: Access;
-  readonly logDefect: (error: unknown, about: About) => void;
+  readonly logDefect: LogDefect;
   readonly logRefusal: (refusal: Refusal, about: About) => void;
-  /** Told how many messages were appended. */
+  /** Counts messages that were appended. */
   readonly published: (count: number) => void;
 }
 
 /**
- * The frame that answers a message: an error if it was refused, never an exception.
- * @param isTooFast true if the connection says more than it may
+ * Returns the frame that answers a message. It never throws: a refusal becomes an error frame.
+ * @param isTooFast true if the connection exceeds its rate: then the message is refused
  */
 export async function answerMessage(
   sockets: Sockets,
@@ -44,8 +46,7 @@ export async function answerMessage(
     const id = requestIdOf(fields);
     about = { ...(id === undefined ? {} : { id }), ...channelOf(fields) };
     if (isTooFast) throw new Refusal('too_many_requests', TOO_FAST);
-    const said = parseClientRequest(fields, body);
-    const answer = await answerTo(sockets, connectionId, said);
+    const answer = await answerTo(sockets, connectionId, parseClientRequest(fields, body));
     return JSON.stringify({ ...answer, ...(id === undefined ? {} : { id }) });
   } catch (error) {
     const refusal = refusalOf(sockets, error, { connection: connectionId, ...about });
@@ -62,37 +63,39 @@ function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: Ab
   return new Refusal('internal', 'the hub failed on this message');
 }
 
-/** What is no name is not repeated: with the rest of the answer around it, it could be more than a socket takes. */
+/** Text that is no pattern is not repeated: the answer could become larger than a frame may be. */
 const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 
-async function answerTo(sockets: Sockets, connectionId: string, said: ClientRequest): Promise<object> {
-  // A ping says nothing of the caller, so it costs no look at who that is.
-  if (said.action === 'ping') return { type: 'pong', connection: connectionId };
+async function answerTo(sockets: Sockets, connectionId: string, request: ClientRequest): Promise<object> {
+  // A ping needs no permission, so it costs no read of the connection.
+  if (request.action === 'ping') return { type: 'pong', connection: connectionId };
   const connection = await sockets.connections.get(connectionId);
   if (!connection) throw new Refusal('unauthorized', 'the hub does not know this connection; open another');
   refuseExpired(connection, sockets.log.clock());
-  switch (said.action) {
+  switch (request.action) {
     case 'subscribe': {
-      sockets.access.require('subscribe', said.pattern, connection);
-      const { offset, isClosed } = await subscribe(sockets, connection, said.pattern, said.from);
+      sockets.access.require('subscribe', request.pattern, connection);
+      const { offset, isClosed } = await subscribe(sockets, connection, request.pattern, request.from);
       return {
         type: 'subscribed',
-        channel: said.pattern,
+        channel: request.pattern,
         ...(offset ? { offset: formatOffset(offset) } : {}),
         ...(isClosed ? { closed: true } : {}),
       };
     }
     case 'unsubscribe':
-      await unsubscribe(sockets, connection, said.pattern);
-      return { type: 'unsubscribed', channel: said.pattern };
+      await unsubscribe(sockets, connection, request.pattern);
+      return { type: 'unsubscribed', channel: request.pattern };
     case 'publish': {
-      const { append: request, key } = said;
-      sockets.access.require('publish', request.channel, connection);
-      const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(request) };
-      const done = once ? await appendOnce(sockets.log, request, once) : await append(sockets.log, request);
+      const { append: appendRequest, key } = request;
+      sockets.access.require('publish', appendRequest.channel, connection);
+      const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(appendRequest) };
+      const done = once
+        ? await appendOnce(sockets.log, appendRequest, once)
+        : await append(sockets.log, appendRequest);
       sockets.published(done.count);
-      return { type: 'published', channel: request.channel, offset: done.nextOffset };
+      return { type: 'published', channel: appendRequest.channel, offset: done.nextOffset };
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a client says on a socket (PROTOCOL.md §12.1): parsed, or refused with the member and the value allowed.
+ * Parses the frames of clients (PROTOCOL.md §12.1). A refusal names the member and the values allowed.
  * @module
  */
 import { isPattern } from '../../protocol/channel-name.ts';
@@ -18,6 +18,7 @@ import { memberText } from '../hub/log/messages.ts';
 import type { Producer } from '../hub/log/producer.ts';
 import type { From } from '../hub/log/read-log.ts';
 
+/** The request in a frame. */
 export type ClientRequest =
   | { readonly action: 'subscribe'; readonly pattern: string; readonly from: From }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
@@ -26,7 +27,7 @@ export type ClientRequest =
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
-/** The members of a frame. @throws Refusal bad_json, bad_request */
+/** Returns the members of a frame. @throws Refusal bad_json, bad_request */
 export function parseFrame(body: string): Fields {
   let value: unknown;
   try {
@@ -39,14 +40,18 @@ export function parseFrame(body: string): Fields {
   return { ...value };
 }
 
-/** The `id` that the answer repeats, if it can be one. @throws Refusal bad_request */
+/** Returns the `id` that the answer repeats, if the frame has one. @throws Refusal bad_request */
 export function requestIdOf({ id }: Fields): string | undefined {
   if (id === undefined) return undefined;
   if (typeof id === 'string' && id.length >= 1 && id.length <= MAX_REQUEST_ID_LENGTH) return id;
   throw new Refusal('bad_request', `id must be text of 1 to ${MAX_REQUEST_ID_LENGTH} characters`);
 }
 
-/** @throws Refusal unknown_action, bad_request, bad_channel, bad_offset */
+/**
+ * Returns the request in a frame.
+ * @param body the text of the frame, from which messages are taken as they were written
+ * @throws Refusal unknown_action, bad_request, bad_channel, bad_offset
+ */
 export function parseClientRequest(fields: Fields, body: string): ClientRequest {
   switch (fields.action) {
     case 'subscribe':
@@ -88,7 +93,7 @@ function publishOf(fields: Fields, body: string): ClientRequest {
     seq: undefined,
     close: false,
     producer: producer === undefined ? undefined : producerOf(producer),
-    // The very text: what was parsed has lost long numbers and the order of members.
+    // The original text: parsing loses long numbers and the order of members.
     body: new TextEncoder().encode(memberText(body, 'messages')),
   };
   return {

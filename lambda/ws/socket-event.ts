@@ -1,11 +1,12 @@
 /**
- * The edge of the door of sockets: what API Gateway hands over for a WebSocket, narrowed.
+ * The edge of the handler of sockets: narrows the events of a WebSocket API.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
  * @module
  */
 
 import { fieldsOf } from '../../protocol/fields.ts';
 
+/** An event of a WebSocket API. */
 export type SocketEvent =
   | {
       readonly kind: 'connect';
@@ -16,13 +17,14 @@ export type SocketEvent =
   | { readonly kind: 'message'; readonly connection: string; readonly body: string }
   | { readonly kind: 'disconnect'; readonly connection: string };
 
+/** The answer to an event of a WebSocket API. */
 export interface SocketResult {
   readonly statusCode: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
-/** Anything else than one of the three is a wiring mistake, not a caller's. */
+/** Narrows an event. @throws Error for another event: that is a mistake in the template, not of the caller */
 export function parseSocketEvent(event: unknown): SocketEvent {
   const { requestContext, headers, queryStringParameters, body, isBase64Encoded } = fieldsOf(event);
   const { connectionId: connection, eventType } = fieldsOf(requestContext);
@@ -41,7 +43,7 @@ export function parseSocketEvent(event: unknown): SocketEvent {
       };
     }
     case 'MESSAGE':
-      // A body that is not text cannot be one of ours: the gateway closes the connection on binary frames.
+      // The gateway closes a connection that sends a binary frame, so a body that is not text cannot be a request.
       return { kind: 'message', connection, body: isBase64Encoded === true ? '' : String(body ?? '') };
     case 'DISCONNECT':
       return { kind: 'disconnect', connection };

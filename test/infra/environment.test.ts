@@ -4,6 +4,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
+import { handlerContracts } from '../../lambda/env.ts';
 import { MAX_TEXT_BYTES, parseConfig } from '../../lib/config/config.ts';
 import { fieldsOf } from '../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
@@ -11,19 +12,19 @@ import { type Context, templatesOf } from './synthesized.ts';
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_ENVIRONMENT_BYTES = 4_096;
 
-/** The longest name of a partition, a Region and a suffix. */
+/** The longest there are: of the partitions, of the Regions, of the suffixes. */
 const PARTITION = 'aws-us-gov';
 const REGION = 'us-isof-south-1';
 const SUFFIX = 'amazonaws.com.cn';
 const ACCOUNT = '000000000000';
 
-/** CloudFormation appends such a text to names that it generates. */
+/** What CloudFormation appends to names that it makes. */
 const RANDOM = 'ABCDEFGHIJKLM';
 const MAX_QUEUE_NAME = 80;
 
 const LONGEST_STAGE = 'a-stage-of-20-letter';
 
-/** Returns texts of the maximum length together. Most of them are JSON, which is escaped once more. */
+/** Texts as long as they may be together, most of them in JSON, which is escaped once more. */
 function longestTexts(): Context {
   const patterns = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, n) => [`public/${n}/*`, ['subscribe']]));
@@ -60,7 +61,20 @@ const LARGEST: Context = {
   'tidings:allowInsecureWebhooks': true,
 };
 
-/** Returns the longest possible value of an attribute or reference. */
+/** The smallest numbers, and as many held requests as one caller may have: callers are then not counted. */
+const SMALLEST: Context = {
+  'tidings:retentionDays': 1,
+  'tidings:holdSeconds': 1,
+  'tidings:streamSeconds': 1,
+  'tidings:postsInFlight': 1,
+  'tidings:postsPerSecond': 1,
+  'tidings:connectionsPerCaller': 2,
+  'tidings:heldPerCaller': 1,
+  'tidings:maxHolds': 1,
+  'tidings:maxStreams': 1,
+};
+
+/** The value of an attribute or reference that is as long as it gets. */
 function longest(id: string, type: string, attribute: string): string {
   const stack = `tidings-${LONGEST_STAGE}-hub`;
   const named = `${stack}-${id}-${RANDOM}`;
@@ -74,7 +88,7 @@ function longest(id: string, type: string, attribute: string): string {
   if (attribute === 'ApiEndpoint') return `https://${'a'.repeat(10)}.execute-api.${REGION}.${SUFFIX}`;
   if (type === 'AWS::ApiGatewayV2::Api') return 'a'.repeat(10);
   if (type === 'AWS::CloudFront::Distribution') return `d${'a'.repeat(13)}.cloudfront.net`;
-  throw new Error(`the maximum length of ${attribute} of ${type} is not known here`);
+  throw new Error(`nobody has said how long ${attribute} of ${type} can be`);
 }
 
 const PSEUDO: Readonly<Record<string, string>> = {
@@ -84,7 +98,7 @@ const PSEUDO: Readonly<Record<string, string>> = {
   'AWS::AccountId': ACCOUNT,
 };
 
-/** Evaluates the intrinsic functions in environments. */
+/** Evaluates the intrinsic functions that environments have. */
 function evaluate(value: unknown, typeOf: (id: string) => string): string {
   if (typeof value === 'string') return value;
   const list = (items: unknown): string[] =>
@@ -116,8 +130,8 @@ function evaluate(value: unknown, typeOf: (id: string) => string): string {
 
 const pairOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
-/** Returns the size of each function's environment as Lambda measures it: "String measured" in its error is JSON. */
-function sizesOf(context: Context): Record<string, number> {
+/** The environment of each function, as Lambda would have it. */
+function environmentsOf(context: Context): Record<string, Record<string, string>> {
   const { log, hub } = templatesOf(context);
   const resources = { ...fieldsOf(log.toJSON().Resources), ...fieldsOf(hub.toJSON().Resources) };
   const typeOf = (id: string): string => String(fieldsOf(resources[id]).Type);
@@ -125,19 +139,40 @@ function sizesOf(context: Context): Record<string, number> {
   return Object.fromEntries(
     functions.map(([id, { Properties }]) => {
       const variables = Object.entries(fieldsOf(fieldsOf(Properties?.Environment).Variables));
-      const measured = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
-      return [id.replace(/Handler.*/, ''), Buffer.byteLength(JSON.stringify(Object.fromEntries(measured)))];
+      const evaluated = variables.map(([name, value]) => [name, evaluate(value, typeOf)]);
+      return [id.replace(/Handler.*/, ''), Object.fromEntries(evaluated)];
     }),
   );
 }
+
+/** As Lambda measures it: "String measured" in its error is JSON. */
+const sizesOf = (context: Context): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(environmentsOf(context)).map(([name, environment]) => [
+      name,
+      Buffer.byteLength(JSON.stringify(environment)),
+    ]),
+  );
 
 describe('the environment of every function', () => {
   test('fits the limit of Lambda with the longest values', () => {
     const sizes = sizesOf({ ...LARGEST, ...longestTexts() });
     expect(Object.keys(sizes)).toHaveLength(9);
     for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
-    // Without the longest texts this test would show nothing.
+    // The texts are as long as they may be, or this shows nothing.
     expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
+  });
+
+  test.each([
+    ['largest', LARGEST],
+    ['default', {}],
+    ['smallest', SMALLEST],
+  ])('is one that the function accepts with the %s numbers', (_, context) => {
+    const environments = environmentsOf(context);
+    expect(Object.keys(environments).sort()).toEqual(Object.keys(handlerContracts).sort());
+    for (const [name, environment] of Object.entries(environments))
+      for (const contract of handlerContracts[name] ?? [])
+        expect(() => contract.read(environment), name).not.toThrow();
   });
 
   test('is refused before the build if its texts are too long together, although each alone is valid', () => {

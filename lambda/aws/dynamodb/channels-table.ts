@@ -1,34 +1,32 @@
 /**
- * The Channels table: one item per channel, key `channel`. A reservation is ONE UpdateItem, so the 1,000 write units a
- * second of a partition are about 1,000 publishes a second on one channel.
+ * The Channels table: one item for each channel, key `channel`. A reservation is one UpdateItem. A partition allows 1,000 write
+ * units a second, so one channel allows about 1,000 publishes a second.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  * @module
  */
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { type Channel, mediaType } from '../../hub/log/channel.ts';
 import type { ChannelStore } from '../../hub/log/log-ports.ts';
 import { type ProducerMarks, timeMark } from '../../hub/log/producer.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, once, textOf } from './document-client.ts';
+import { callIf, expiryOf, once } from './document-client.ts';
 import { reservation } from './reservation.ts';
+import { numberOf, textOf } from './stored-attributes.ts';
+import { updatesOf } from './update-item.ts';
 
 /**
- * How long after its end an expired item stays, in seconds, before DynamoDB may remove it. The hub itself never
- * trusts the removal: it compares `aliveUntil` on every read.
+ * How long an expired item stays before DynamoDB may remove it, in seconds. The hub does not rely on the removal: it compares
+ * `aliveUntil` on every read.
  */
 const CLEAN_UP_AFTER_SECONDS = 24 * 3_600;
 
-/** No live channel has the name: there is no item, or one that has expired. */
+/** The condition that no live channel has the name: there is no item, or an expired one. */
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
 
+/** Returns the store of channels. */
 export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string): ChannelStore {
+  const update = updatesOf(client, table);
   return {
     async get(name) {
       const { Item } = await call(() =>
@@ -48,63 +46,56 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
     },
 
     async reserve(claim) {
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: { channel: claim.channel },
+      const item = await update({
+        key: { channel: claim.channel },
         ...reservation(claim),
+        returns: 'ALL_NEW',
+        isOnce: true,
       });
-      const answer = await callIf(() => once((options) => client.send(update, options)));
-      return answer?.Attributes && channelOf(answer.Attributes);
+      return item && channelOf(item);
     },
 
     async beginEpoch(channel, now, keptUntil) {
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: { channel: channel.name },
-        UpdateExpression: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
-        ConditionExpression: 'streamId = :streamId AND claimedAt = :claimedAt',
-        ExpressionAttributeNames: { '#next': 'next', '#floor': 'floor' },
-        ExpressionAttributeValues: {
+      await update({
+        key: { channel: channel.name },
+        change: 'SET #floor = #next, floorAt = :now, claimedAt = :now, keptUntil = :keptUntil',
+        condition: 'streamId = :streamId AND claimedAt = :claimedAt',
+        values: {
           ':now': now,
           ':keptUntil': keptUntil,
           ':streamId': channel.streamId,
           ':claimedAt': channel.claimedAt,
         },
       });
-      await callIf(() => client.send(update));
     },
 
     async forgetProducer(channel, { id, since, marks }) {
-      // One at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
+      // One producer at a time: an expression may have 4 KB, which the marks of two dozen producers exceed.
       const names = Object.fromEntries(marks.map((mark, at) => [`#${at}`, mark]));
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: { channel: channel.name },
-        UpdateExpression: `REMOVE ${Object.keys(names)
+      await update({
+        key: { channel: channel.name },
+        change: `REMOVE ${Object.keys(names)
           .map((name) => `producers.${name}`)
           .join(', ')}`,
-        ConditionExpression: 'streamId = :streamId AND producers.#since = :since',
-        ExpressionAttributeNames: { ...names, '#since': timeMark(id) },
-        ExpressionAttributeValues: { ':streamId': channel.streamId, ':since': since },
+        condition: 'streamId = :streamId AND producers.#since = :since',
+        names: { ...names, '#since': timeMark(id) },
+        values: { ':streamId': channel.streamId, ':since': since },
       });
-      await callIf(() => client.send(update));
     },
 
     async touch(channel, aliveUntil, now) {
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: { channel: channel.name },
-        UpdateExpression: 'SET aliveUntil = :until, expiry = :expiry',
+      await update({
+        key: { channel: channel.name },
+        change: 'SET aliveUntil = :until, expiry = :expiry',
         // Nothing to do if the channel was deleted, has expired, was created again in between, or lives longer already.
-        ConditionExpression: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
-        ExpressionAttributeValues: {
+        condition: 'streamId = :streamId AND aliveUntil > :now AND aliveUntil < :until',
+        values: {
           ':until': aliveUntil,
           ':expiry': cleanUpAt(aliveUntil),
           ':streamId': channel.streamId,
           ':now': now,
         },
       });
-      await callIf(() => client.send(update));
     },
 
     async remove({ name, streamId }) {

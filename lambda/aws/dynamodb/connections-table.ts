@@ -2,24 +2,20 @@
  * Connections in the Subscribers table, each with the notes of its subscriptions.
  * @module
  */
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../../protocol/capability.ts';
 import type { Connection, ConnectionStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { callIf, expiryOf } from './document-client.ts';
 import { quotaInDynamoDb } from './quota-table.ts';
-import { type Item, ifThere, keyOf, namesIn } from './stored-attributes.ts';
+import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
 import { connectionKey, mapOf, principalKey, rowsOf } from './subscribers-table.ts';
+import { namesIn, updatesOf } from './update-item.ts';
 
 /** Returns the store of connections. It also counts the connections of each caller (quota-table.ts). */
 export function connectionsInDynamoDb(client: DynamoDBDocumentClient, table: string): ConnectionStore {
   const TableName = table;
+  const update = updatesOf(client, table);
   /** A late repetition must not remove the notes that were written to the row since. */
   const putNew = (Item: Item) => {
     const ConditionExpression = 'attribute_not_exists(#pattern)';
@@ -67,29 +63,26 @@ export function connectionsInDynamoDb(client: DynamoDBDocumentClient, table: str
       return open.map((row) => textOf(row, 'connection'));
     },
     async note(id, { pattern, shard }, most) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: connectionKey(id),
-        UpdateExpression: 'SET subscriptions.#pattern = :shard',
-        ConditionExpression:
+      const noted = await update({
+        key: connectionKey(id),
+        change: 'SET subscriptions.#pattern = :shard',
+        condition:
           'attribute_exists(subscriptions) AND attribute_not_exists(subscriptions.#pattern) AND size(subscriptions) < :most',
-        ExpressionAttributeNames: { '#pattern': keyOf(pattern) },
-        ExpressionAttributeValues: { ':shard': shard, ':most': most },
+        names: { '#pattern': keyOf(pattern) },
+        values: { ':shard': shard, ':most': most },
       });
-      if (await callIf(() => client.send(update))) return 'noted';
+      if (noted) return 'noted';
       const connection = await get(id);
       if (!connection) return 'gone';
       return Object.hasOwn(connection.subscriptions, pattern) ? 'there' : 'full';
     },
     async unnote(id, pattern) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: connectionKey(id),
-        UpdateExpression: 'REMOVE subscriptions.#pattern',
-        ConditionExpression: 'attribute_exists(subscriptions)',
-        ExpressionAttributeNames: { '#pattern': keyOf(pattern) },
+      await update({
+        key: connectionKey(id),
+        change: 'REMOVE subscriptions.#pattern',
+        condition: 'attribute_exists(subscriptions)',
+        names: { '#pattern': keyOf(pattern) },
       });
-      await callIf(() => client.send(update));
     },
   };
 }

@@ -32,8 +32,9 @@ import { type DeliveryTask, isAwaited } from '../../webhook/delivery/delivery-ta
 import { timeKey } from '../../webhook/delivery/due-delivery.ts';
 import type { DeliveryStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored-attributes.ts';
+import { callIf, expiryOf } from './document-client.ts';
+import { type Item, ifThere, listOf, numberOf, oneOf, positionOf, textOf } from './stored-attributes.ts';
+import { namesIn } from './update-item.ts';
 
 /** All tasks lie between these: `~` sorts after every digit. */
 const FIRST_TASK = 'asked#';

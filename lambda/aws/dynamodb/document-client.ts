@@ -1,5 +1,5 @@
 /**
- * The DynamoDB client of the stores, and how they read what is stored.
+ * The DynamoDB client of the tables, and how they call it.
  * @module
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -7,23 +7,23 @@ import { BatchGetCommand, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Refusal } from '../../../protocol/errors.ts';
 import { call, clientSettings, nameOf } from '../aws-client.ts';
 
+/** Returns a new client. The stores of one process share it, and with it its connections. */
 export function documentClient(): DynamoDBDocumentClient {
   const client = new DynamoDBClient(clientSettings);
   return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
 }
 
 /**
- * How long a write that must not be repeated waits for its answer, in milliseconds. A publish whose slot readers have
- * sealed meanwhile (GAP_GRACE_MS) takes another, so this may be longer than that. It is shorter than the timeout of any
- * function.
+ * How long a write that must not be repeated waits for its answer, in milliseconds. This may be longer than GAP_GRACE_MS: a
+ * publish takes another slot if readers have sealed its slot meanwhile. It is shorter than the timeout of every function.
  */
 const ONCE_MS = 5_000;
 
 /**
- * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then both may be
- * carried out. This one waits longer, and is not repeated after that. The SDK still repeats a call that DynamoDB refused, and
- * one whose connection broke: mostly that was closed while the process was frozen, and nothing was carried out.
- * @throws Refusal unavailable if no answer came: then it is unknown whether the write was carried out, or will be
+ * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then DynamoDB may carry out
+ * both. This write waits longer, and is not repeated after that. The SDK still repeats a call that DynamoDB refused, and a call
+ * whose connection broke. Mostly such a connection was closed while the process was frozen, and nothing was carried out.
+ * @throws Refusal unavailable if no answer came: the write may have been carried out, or may be later
  */
 export async function once<T>(
   send: (options: { readonly abortSignal: AbortSignal; readonly requestTimeout: number }) => Promise<T>,
@@ -36,7 +36,7 @@ export async function once<T>(
   }
 }
 
-/** As `call`, with undefined for a condition that did not hold. */
+/** Runs one call of DynamoDB, as `call`. Returns undefined if its condition did not hold. */
 export async function callIf<T>(send: () => Promise<T>): Promise<T | undefined> {
   try {
     return await call(send);
@@ -46,23 +46,14 @@ export async function callIf<T>(send: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** Narrows one attribute of a stored item. A wrong type is a defect of the hub, not of the caller. */
-export function numberOf(item: Readonly<Record<string, unknown>>, name: string): number {
-  const value = item[name];
-  if (typeof value !== 'number') throw new Error(`stored item has no number ${name}`);
-  return value;
-}
-
-export function textOf(item: Readonly<Record<string, unknown>>, name: string): string {
-  const value = item[name];
-  if (typeof value !== 'string') throw new Error(`stored item has no text ${name}`);
-  return value;
-}
-
-/** Attempts at what a batch left out because the table was busy; the SDK itself waits between attempts at a call. */
+/** Attempts to get the items that a busy table left out of a batch. Between attempts at a call the SDK itself waits. */
 const BATCH_ATTEMPTS = 3;
 
-/** The items of those keys that are there, as of every write answered before. At most a hundred. */
+/**
+ * Returns the items of the keys, without those that do not exist. The read is consistent.
+ * @param keys at most 100
+ * @throws Refusal unavailable if the table stays busy
+ */
 export async function batchGet(
   client: DynamoDBDocumentClient,
   table: string,
@@ -81,7 +72,7 @@ export async function batchGet(
 }
 
 /**
- * The attribute by which DynamoDB removes a row some time after that moment, in whole seconds.
+ * Returns the value of the attribute `expiry`, in whole seconds since 1970. DynamoDB removes an item some time after it.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
  *
  * @param until milliseconds since 1970

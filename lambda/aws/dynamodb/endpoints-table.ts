@@ -18,14 +18,23 @@ import {
   GetCommand,
   PutCommand,
   QueryCommand,
-  UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { booleanOf, type Item, ifThere, listOf, namesIn, oneOf, positionOf } from './stored-attributes.ts';
+import { batchGet, callIf, expiryOf } from './document-client.ts';
+import {
+  booleanOf,
+  type Item,
+  ifThere,
+  listOf,
+  numberOf,
+  oneOf,
+  positionOf,
+  textOf,
+} from './stored-attributes.ts';
+import { namesIn, updatesOf } from './update-item.ts';
 
 /**
  * How long the cursor of a channel is kept after the last message, in milliseconds: 400 days, longer than any message stays
@@ -41,6 +50,7 @@ const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' }
 /** Returns the store of endpoints in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: string): EndpointStore {
   const TableName = table;
+  const update = updatesOf(client, table);
   const get = async (id: string): Promise<Endpoint | undefined> => {
     const command = new GetCommand({ TableName, Key: endpointKey(id), ConsistentRead: true });
     const { Item } = await call(() => client.send(command));
@@ -90,27 +100,23 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
       await call(() => client.send(new DeleteCommand({ TableName, Key: endpointKey(id) })));
     },
     async listen(id, pattern, since) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: patternKey(pattern),
-        UpdateExpression: 'SET #endpoint = :since',
-        ConditionExpression: 'attribute_not_exists(#endpoint) OR #endpoint > :since',
-        ExpressionAttributeNames: { '#endpoint': id },
-        ExpressionAttributeValues: { ':since': since },
+      await update({
+        key: patternKey(pattern),
+        change: 'SET #endpoint = :since',
+        condition: 'attribute_not_exists(#endpoint) OR #endpoint > :since',
+        names: { '#endpoint': id },
+        values: { ':since': since },
       });
-      await callIf(() => client.send(update));
     },
     async unlisten(id, pattern, by) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: patternKey(pattern),
-        UpdateExpression: 'REMOVE #endpoint',
+      await update({
+        key: patternKey(pattern),
+        change: 'REMOVE #endpoint',
         // Without the condition the update would create an empty row.
-        ConditionExpression: '#endpoint <= :by',
-        ExpressionAttributeNames: { '#endpoint': id },
-        ExpressionAttributeValues: { ':by': by },
+        condition: '#endpoint <= :by',
+        names: { '#endpoint': id },
+        values: { ':by': by },
       });
-      await callIf(() => client.send(update));
     },
     listeners: async (patterns) => earliest(await batchGet(client, table, patterns.map(patternKey))),
   };
@@ -123,6 +129,7 @@ export function dispatchCursorsInDynamoDb(
   client: DynamoDBDocumentClient,
   table: string,
 ): DispatchCursorStore {
+  const update = updatesOf(client, table);
   return {
     async get(channel) {
       const get = new GetCommand({ TableName: table, Key: channelKey(channel), ConsistentRead: true });
@@ -130,22 +137,16 @@ export function dispatchCursorsInDynamoDb(
       return Item && { streamId: textOf(Item, 'streamId'), at: positionOf(Item, 'offset') };
     },
     async move(channel, { streamId, at }, now) {
-      const UpdateExpression = 'SET #streamId = :streamId, #offset = :offset, #expiry = :expiry';
-      const ConditionExpression =
-        'attribute_not_exists(#streamId) OR #streamId <> :streamId OR #offset <= :offset';
-      const update = new UpdateCommand({
-        TableName: table,
-        Key: channelKey(channel),
-        UpdateExpression,
-        ConditionExpression,
-        ExpressionAttributeNames: namesIn(UpdateExpression, ConditionExpression),
-        ExpressionAttributeValues: {
+      await update({
+        key: channelKey(channel),
+        change: 'SET #streamId = :streamId, #offset = :offset, #expiry = :expiry',
+        condition: 'attribute_not_exists(#streamId) OR #streamId <> :streamId OR #offset <= :offset',
+        values: {
           ':streamId': streamId,
           ':offset': formatOffset(at),
           ':expiry': expiryOf(now + CURSOR_KEPT_MS),
         },
       });
-      await callIf(() => client.send(update));
     },
   };
 }

@@ -1,14 +1,16 @@
 /**
- * The Entries table: one item per publish, key `streamId` and `slot`. All reads are consistent: who has been answered
- * must find the message.
+ * The Entries table: one item for each publish, key `streamId` and `slot`. All reads are consistent, because a publisher that
+ * has its answer must find its message.
  * @module
  */
 import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import type { Entry } from '../../hub/log/entry.ts';
 import type { Age, EntryStore } from '../../hub/log/log-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
+import { callIf, expiryOf } from './document-client.ts';
+import { numberOf, textOf } from './stored-attributes.ts';
 
+/** Returns the store of entries. */
 export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
   return {
     async put(streamId, entry) {
@@ -66,7 +68,7 @@ function ageOf(item: Readonly<Record<string, unknown>>): Age {
 }
 
 function itemOf(streamId: string, entry: Entry): Record<string, unknown> {
-  // `expiry` is what DynamoDB deletes by, in whole seconds, some days late; `expiresAt` is what the hub goes by.
+  // DynamoDB removes the item by `expiry`, some days late. The hub itself compares `expiresAt`.
   return { streamId, ...entry, expiry: expiryOf(entry.expiresAt) };
 }
 

@@ -4,21 +4,14 @@
  * and `nextStartAt` as `pacedUntil`.
  * @module
  */
-import { type DynamoDBDocumentClient, GetCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
 import type { EndpointState, Health, LeaseStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import {
-  booleanOf,
-  type Item,
-  ifThere,
-  LET_GO,
-  MAY_TAKE,
-  namesIn,
-  valuesOfTake,
-} from './stored-attributes.ts';
+import { expiryOf } from './document-client.ts';
+import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
+import { LET_GO, MAY_TAKE, updatesOf, valuesOfTake } from './update-item.ts';
 
 /** How long an unused lease is kept, in milliseconds: 90 days, longer than any delivery. */
 const KEPT_MS = 90 * 24 * 3_600_000;
@@ -35,55 +28,55 @@ const valuesOf = ({ health, wakeAt, wakeBy }: EndpointState) => ({
 
 /** Returns the store of leases in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
 export function leasesInDynamoDb(client: DynamoDBDocumentClient, table: string): LeaseStore {
-  /** Returns the row after the update; undefined if the condition did not hold. */
-  const update = async (endpoint: string, change: string, condition: string, values: Item) => {
-    const command = new UpdateCommand({
-      TableName: table,
-      Key: keyOf(endpoint),
-      UpdateExpression: change,
-      ...(condition === '' ? {} : { ConditionExpression: condition }),
-      ExpressionAttributeNames: namesIn(change, condition),
-      ExpressionAttributeValues: values,
-      ReturnValues: 'ALL_NEW',
-    });
-    const updated = await callIf(() => client.send(command));
-    return updated && (updated.Attributes ?? {});
-  };
+  const update = updatesOf(client, table);
   const get = async (endpoint: string): Promise<Item> => {
     const command = new GetCommand({ TableName: table, Key: keyOf(endpoint), ConsistentRead: true });
     return (await call(() => client.send(command))).Item ?? {};
   };
   return {
     async ask(endpoint, now) {
-      const values = { ':one': 1, ':expiry': expiryAfter(now) };
-      // A request that the SDK counts twice only costs one more look at the tasks.
-      const row = (await update(endpoint, 'SET #expiry = :expiry ADD #asks :one', '', values)) ?? {};
+      const updated = await update({
+        key: keyOf(endpoint),
+        // A request that the SDK counts twice only costs one more look at the tasks.
+        change: 'SET #expiry = :expiry ADD #asks :one',
+        values: { ':one': 1, ':expiry': expiryAfter(now) },
+        returns: 'ALL_NEW',
+      });
+      const row = updated ?? {};
       if (row.owner === undefined || numberOf(row, 'until') <= now) return undefined;
       return { owner: textOf(row, 'owner'), until: numberOf(row, 'until'), wakeBy: stateOf(row).wakeBy };
     },
     async take(endpoint, lease, now) {
-      const values = { ...valuesOfTake(lease, now), ':expiry': expiryAfter(lease.until) };
-      const row = await update(
-        endpoint,
-        'SET #owner = :owner, #until = :until, #expiry = :expiry',
-        MAY_TAKE,
-        values,
-      );
+      const row = await update({
+        key: keyOf(endpoint),
+        change: 'SET #owner = :owner, #until = :until, #expiry = :expiry',
+        condition: MAY_TAKE,
+        values: { ...valuesOfTake(lease, now), ':expiry': expiryAfter(lease.until) },
+        returns: 'ALL_NEW',
+      });
       return row && { ...stateOf(row), asks: asksOf(row) };
     },
     async commit(endpoint, { owner, until: was }, state, until) {
-      const values = { ...valuesOf(state), ':owner': owner, ':was': was, ':until': until };
-      const condition = '#owner = :owner AND #until = :was';
-      const row =
-        (await update(endpoint, `${SET_STATE}, #until = :until`, condition, values)) ?? (await get(endpoint));
+      const committed = await update({
+        key: keyOf(endpoint),
+        change: `${SET_STATE}, #until = :until`,
+        condition: '#owner = :owner AND #until = :was',
+        values: { ...valuesOf(state), ':owner': owner, ':was': was, ':until': until },
+        returns: 'ALL_NEW',
+      });
+      const row = committed ?? (await get(endpoint));
       // The row also says so if this commit was made, but the answer to the first try of the SDK was lost.
       return row.owner === owner && row.until === until ? asksOf(row) : undefined;
     },
     async release(endpoint, { owner, until }, state, asks, now) {
-      const change = `${SET_STATE}, ${LET_GO} REMOVE #owner, #until`;
-      const condition = `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`;
       const held = { ':owner': owner, ':until': until, ':now': now, ...(asks ? { ':asks': asks } : {}) };
-      if (await update(endpoint, change, condition, { ...valuesOf(state), ...held })) return 'released';
+      const released = await update({
+        key: keyOf(endpoint),
+        change: `${SET_STATE}, ${LET_GO} REMOVE #owner, #until`,
+        condition: `#owner = :owner AND #until = :until${asks === undefined ? '' : unasked(asks)}`,
+        values: { ...valuesOf(state), ...held },
+      });
+      if (released) return 'released';
       const stored = await get(endpoint);
       // Without an owner, an earlier try of the SDK released the lease and its answer was lost.
       if (stored.owner === undefined) return 'released';

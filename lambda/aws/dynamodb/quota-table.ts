@@ -1,16 +1,15 @@
 /**
- * Bookings in the Subscribers table (lambda/hub/hold/caller-quota.ts): for each caller and kind, rows with a set of texts, one text for
- * each booking. `ADD` and `DELETE` of a text do the same thing however often and however late DynamoDB does them, so
- * the SDK may repeat each of these writes.
+ * Bookings of quota slots in the Subscribers table (lambda/hub/hold/caller-quota.ts). Each caller and kind has rows with a set of
+ * texts, one text for each booking. `ADD` and `DELETE` of a text have the same result however often and however late DynamoDB
+ * carries them out, so the SDK may repeat these writes.
  *
- * A row of 50 bookings is about 1 KB, which is what one write unit pays for. Where a caller may have more, the bookings
- * are spread over as many rows as that takes.
+ * A row of 50 bookings is about 1 KB, the size that one write unit pays for. A caller with a larger quota has several rows.
  *
- * The name of a caller is hashed: it is as long as a token makes it, and a key has 2,048 bytes.
+ * The name of a caller is hashed, because a token may make it long, and a key has at most 2,048 bytes.
  * @module
  */
 import { createHash } from 'node:crypto';
-import { type DynamoDBDocumentClient, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import {
   alive,
   type Booking,
@@ -21,28 +20,35 @@ import {
 } from '../../hub/hold/caller-quota.ts';
 import { shardOf } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { type Item, ifThere, namesIn } from './stored-attributes.ts';
+import { expiryOf } from './document-client.ts';
+import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
+import { type Update, updatesOf } from './update-item.ts';
 
-const ROW_SEATS = 50;
+/** The most bookings in a row. */
+const ROW_SLOTS = 50;
 
-/** Rows that are looked at where the own row is full: with up to 1,000 seats these are all rows. */
-const ROWS_IN_SIGHT = 20;
+/** The most rows that are read if the own row is full. With a quota of up to 1,000 these are all rows. */
+const ROWS_READ = 20;
 
-/** Attempts to get a seat that others take at the same moment. */
+/** Attempts to book a slot while others book at the same moment. */
 const ATTEMPTS = 3;
 
-/** Longer than any booking, in milliseconds: then DynamoDB may remove the row. */
+/** When DynamoDB may remove a row, in milliseconds after its last change: longer than any booking. */
 const ROW_LIFE_MS = 3 * 3_600_000;
 
-/** How old a booking is before it is doubted, and how long a row is not doubted again, in milliseconds. */
-const DOUBT_MS = 60_000;
+/** The age at which a booking is verified, and the pause until its row is verified again, in milliseconds. */
+const VERIFY_AFTER_MS = 60_000;
 
-const ADD = 'ADD #seats :text SET #expiry = :expiry';
-const HAS_ROOM = 'attribute_not_exists(#seats) OR size(#seats) < :room OR contains(#seats, :seat)';
-const DROP = 'DELETE #seats :gone';
-const CHECKED = 'SET #checkedAt = :now';
-const IS_THERE = 'attribute_exists(#seats)';
+/** The set of bookings in a row. */
+const names = { '#bookings': 'seats' };
+const IF_THERE = 'attribute_exists(#bookings)';
+const ADD = { change: 'ADD #bookings :text SET #expiry = :expiry', names };
+const ADD_IF_ROOM = {
+  ...ADD,
+  condition: 'attribute_not_exists(#bookings) OR size(#bookings) < :room OR contains(#bookings, :booking)',
+};
+const DROP = { change: 'DELETE #bookings :gone', condition: IF_THERE, names };
+const MARK_CHECKED = { change: 'SET #checkedAt = :now', condition: IF_THERE, names };
 
 interface Row {
   readonly number: number;
@@ -51,8 +57,9 @@ interface Row {
 }
 
 /**
- * @param isThere says whether the holder of a booking is there. Where it can be known, a booking without a holder (its
- * opening failed after it was booked, or its end was never told) makes room after a minute, not at its end
+ * Returns the store of bookings of one kind.
+ * @param isThere returns true if the holder of a booking exists. With it, a booking without a holder is removed after a minute
+ * and not at its end. A holder is missing if its opening failed after the booking, or if its end was never reported
  */
 export function quotaInDynamoDb(
   client: DynamoDBDocumentClient,
@@ -60,23 +67,16 @@ export function quotaInDynamoDb(
   kind: string,
   isThere?: (id: string) => Promise<boolean>,
 ): QuotaStore {
+  const update = updatesOf(client, table);
   const partitionOf = (caller: Counted) => `#${kind}:${hashOf(caller)}`;
 
   async function change(
     { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
-    update: string,
-    condition: string | undefined,
+    expressions: Pick<Update, 'change' | 'condition' | 'names'>,
     values: Item,
   ): Promise<boolean> {
-    const command = new UpdateCommand({
-      TableName: table,
-      Key: { pattern: partitionOf(caller), connection: sortKeyOf(row) },
-      UpdateExpression: update,
-      ...(condition ? { ConditionExpression: condition } : {}),
-      ExpressionAttributeNames: namesIn(update, condition ?? ''),
-      ExpressionAttributeValues: values,
-    });
-    return (await callIf(() => client.send(command))) !== undefined;
+    const key = { pattern: partitionOf(caller), connection: sortKeyOf(row) };
+    return (await update({ key, ...expressions, values })) !== undefined;
   }
 
   async function rowsFrom(caller: Counted, first: number, count: number, isNow: boolean): Promise<Row[]> {
@@ -97,23 +97,23 @@ export function quotaInDynamoDb(
   }
 
   const drop = (caller: Counted, row: number, gone: readonly Booking[]) =>
-    change({ caller, row }, DROP, IS_THERE, { ':gone': new Set(gone.map(stored)) });
+    change({ caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
 
-  /** Asks for the holders of the bookings in a row. True if some were gone, and have made room. */
-  async function doubt(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
+  /** Removes the bookings of a row whose holders are gone. Returns true if there were any. */
+  async function verify(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
     if (!isThere) return false;
-    await change({ caller, row: number }, CHECKED, IS_THERE, { ':now': now });
-    const old = bookings.filter(({ since }) => now - since >= DOUBT_MS);
+    await change({ caller, row: number }, MARK_CHECKED, { ':now': now });
+    const old = bookings.filter(({ since }) => now - since >= VERIFY_AFTER_MS);
     const there = await Promise.all(old.map(({ id }) => isThere(id)));
     const gone = old.filter((_, at) => !there[at]);
     if (gone.length > 0) await drop(caller, number, gone);
     return gone.length > 0;
   }
 
-  /** A row that has room now, among those in sight of the own one. */
+  /** Returns the number of a row that has room, among those near the own row. */
   async function findRoom(caller: Counted, own: number, { most }: Quota, now: number) {
     const rows = rowsOf(most);
-    const count = Math.min(rows, ROWS_IN_SIGHT);
+    const count = Math.min(rows, ROWS_READ);
     const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
     const left = seen.map((row) => ({ ...row, bookings: alive(row.bookings, now) }));
     await Promise.all(
@@ -123,31 +123,31 @@ export function quotaInDynamoDb(
       }),
     );
     const open = left.filter(({ number, bookings }) => bookings.length < roomOf(number, most));
-    // Callers that come at the same moment go to different rows.
+    // Requests at the same moment go to different rows.
     if (open.length > 0) return open[own % open.length]?.number;
-    const [doubtful] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
-    if (!doubtful || now - doubtful.checkedAt < DOUBT_MS) return undefined;
-    return (await doubt(caller, doubtful, now)) ? doubtful.number : undefined;
+    const [oldest] = left.toSorted((a, b) => a.checkedAt - b.checkedAt);
+    if (!oldest || now - oldest.checkedAt < VERIFY_AFTER_MS) return undefined;
+    return (await verify(caller, oldest, now)) ? oldest.number : undefined;
   }
 
   return {
     async take(caller, booking, quota, now) {
       const own = shardOf(booking.id, rowsOf(quota.most));
       const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
-        const kept = { caller, booking, row, room: roomOf(row, quota.most) };
+        const booked = { caller, booking, row, room: roomOf(row, quota.most) };
         const text = stored(booking);
-        const isBooked = await change(kept, ADD, HAS_ROOM, {
+        const isBooked = await change(booked, ADD_IF_ROOM, {
           ':text': new Set([text]),
-          ':seat': text,
-          ':room': kept.room + over,
+          ':booking': text,
+          ':room': booked.room + over,
           ':expiry': expiryOf(now + ROW_LIFE_MS),
         });
-        return isBooked ? kept : undefined;
+        return isBooked ? booked : undefined;
       };
       let row: number | undefined = own;
       for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
-        const kept = await book(row, 0);
-        if (kept) return kept;
+        const booked = await book(row, 0);
+        if (booked) return booked;
         row = await findRoom(caller, own, quota, now);
       }
       return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
@@ -156,12 +156,12 @@ export function quotaInDynamoDb(
       const [seen] = await rowsFrom(caller, row, 1, false);
       return seen?.bookings ?? [];
     },
-    async renew(kept, until) {
-      const booking = { ...kept.booking, until };
+    async renew(booked, until) {
+      const booking = { ...booked.booking, until };
       const text = new Set([stored(booking)]);
-      await change(kept, ADD, undefined, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
-      await drop(kept.caller, kept.row, [kept.booking]);
-      return { ...kept, booking };
+      await change(booked, ADD, { ':text': text, ':expiry': expiryOf(until + ROW_LIFE_MS) });
+      await drop(booked.caller, booked.row, [booked.booking]);
+      return { ...booked, booking };
     },
     async giveBack({ caller, row, booking }) {
       await drop(caller, row, [booking]);
@@ -169,20 +169,20 @@ export function quotaInDynamoDb(
   };
 }
 
-const rowsOf = (most: number): number => Math.ceil(most / ROW_SEATS);
+const rowsOf = (most: number): number => Math.ceil(most / ROW_SLOTS);
 
-/** The seats are shared out evenly, so that all rows together have as many as the quota. */
+/** The slots are divided evenly, so that all rows together have as many as the quota. */
 const roomOf = (row: number, most: number): number => {
   const rows = rowsOf(most);
   return Math.floor(most / rows) + (row < most % rows ? 1 : 0);
 };
 
-/** Sorts as the numbers do; there are never more than a million rows. */
+/** Sorts like the number. There are never more than a million rows. */
 const sortKeyOf = (row: number): string => `#${String(row).padStart(6, '0')}`;
 
 function rowOf(number: number, item: Item | undefined): Row {
-  const seats = item?.seats;
-  const texts = seats instanceof Set ? [...seats].map(String) : [];
+  const stored = item?.[names['#bookings']];
+  const texts = stored instanceof Set ? [...stored].map(String) : [];
   return {
     number,
     bookings: texts.map(bookingOf),
@@ -190,7 +190,7 @@ function rowOf(number: number, item: Item | undefined): Row {
   };
 }
 
-/** Numbers to the base of 36, since each byte counts. An id may have any character but a space. */
+/** The base of the stored numbers: a high base saves bytes. An id may have any character but a space. */
 const BASE = 36;
 
 const stored = ({ id, since, until }: Booking): string =>
@@ -202,6 +202,6 @@ function bookingOf(text: string): Booking {
   return { id, since, until: since + Number.parseInt(time, BASE) };
 }
 
-/** All callers without a name are one caller, and no name is like theirs. */
+/** All anonymous callers are one caller, with a key that no hash equals. */
 const hashOf = (caller: Counted): string =>
   caller === undefined ? '' : createHash('sha256').update(caller).digest('base64url');

@@ -1,5 +1,5 @@
 /**
- * The one write of a claim: everything that must hold, and everything that then changes, as DynamoDB expressions.
+ * The one write of a claim, as DynamoDB expressions: all conditions, and all changes.
  * @module
  */
 import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
@@ -13,15 +13,16 @@ import {
   slotMark,
   timeMark,
 } from '../../hub/log/producer.ts';
+import type { Update } from './update-item.ts';
 
-/** The channel has not expired at :now. */
+/** The condition that the channel has not expired at :now. */
 const ALIVE = '(attribute_not_exists(aliveUntil) OR aliveUntil > :now)';
 
-/** The expressions of a claim. In implicit mode the same write makes the channel if there is none. */
-export function reservation(claim: Claim) {
+/** Returns the update of a claim. In implicit mode the same write creates the channel if there is none. */
+export function reservation(claim: Claim): Omit<Update, 'key'> {
   const checks = ['closed = :open', 'claimedAt > :silentSince', ALIVE];
   const sets = ['claimedAt = :now'];
-  const names: Record<string, string> = { '#next': 'next' };
+  const names: Record<string, string> = {};
   const values: Record<string, unknown> = {
     ':slots': claim.slots,
     ':now': claim.now,
@@ -39,18 +40,17 @@ export function reservation(claim: Claim) {
   }
   if (claim.producer) addProducer(claim, claim.producer, { checks, sets, names, values });
   const granted = checks.join(' AND ');
-  // What refers to the channel's state needs it to be there, so such a publish does not make its channel itself.
-  const makes = claim.producer || claim.seq !== undefined ? undefined : claim.fresh;
-  if (makes) addFresh(makes, claim.close, { sets, values });
+  // A producer or a Stream-Seq refers to the state of a channel, so such a publish does not create its channel.
+  const created = claim.producer || claim.seq !== undefined ? undefined : claim.fresh;
+  if (created) addFresh(created, claim.close, { sets, values });
   else sets.push('#next = #next + :slots');
   return {
-    UpdateExpression: `SET ${sets.join(', ')}`,
-    ConditionExpression: makes
+    change: `SET ${sets.join(', ')}`,
+    condition: created
       ? `attribute_not_exists(channel) OR (${granted})`
       : `attribute_exists(channel) AND ${granted}`,
-    ExpressionAttributeNames: names,
-    ExpressionAttributeValues: values,
-    ReturnValues: 'ALL_NEW' as const,
+    names,
+    values,
   };
 }
 
@@ -61,7 +61,7 @@ interface Expressions {
   readonly values: Record<string, unknown>;
 }
 
-/** What the first publish of a channel brings along; on a channel that is there it changes nothing but `next`. */
+/** Adds the attributes of a new channel. On an existing channel they change only `next`. */
 function addFresh(
   fresh: Channel,
   close: boolean,
@@ -77,7 +77,7 @@ function addFresh(
   sets.push('#next = if_not_exists(#next, :fresh_origin) + :slots');
 }
 
-/** The Stream-Seq must be above the last one, or stand at the sealed slot that this claim takes the place of. */
+/** The Stream-Seq must be above the last one, or be that of the sealed slot which this claim replaces. */
 function addSeq(
   { replaces }: Claim,
   seq: string,
@@ -94,7 +94,7 @@ function addSeq(
   }
 }
 
-/** The publish must be the next of its producer (lambda/hub/log/producer.ts), or take the place of its own sealed slot. */
+/** The publish must be the next one of its producer (lambda/hub/log/producer.ts), or replace its own sealed slot. */
 function addProducer(
   { replaces, slots }: Claim,
   { id, epoch, seq }: Producer,

@@ -2,13 +2,7 @@
  * Subscriptions in the Subscribers table, and the number of shards of each pattern.
  * @module
  */
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  UpdateCommand,
-} from '@aws-sdk/lib-dynamodb';
+import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
 import {
@@ -20,13 +14,15 @@ import {
 } from '../../hub/push/push-ports.ts';
 import { EXPIRED } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf, numberOf, textOf } from './document-client.ts';
-import { type Item, ifThere, keyOf, namesIn } from './stored-attributes.ts';
+import { batchGet, callIf, expiryOf } from './document-client.ts';
+import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
 import { mapOf, patternKey, rowsOf, shardKey } from './subscribers-table.ts';
+import { namesIn, updatesOf } from './update-item.ts';
 
 /** Returns the store of subscriptions. */
 export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriptionStore {
   const TableName = table;
+  const update = updatesOf(client, table);
   const member = async (set: PatternShard, connection: string): Promise<Subscriber | undefined> => {
     const Key = { pattern: shardKey(set), connection };
     const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
@@ -34,32 +30,27 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
   };
   /** Begins to count from one again: those that joined a connection's life ago have left, or joined again. */
   const restartCount = async (pattern: string, since: number, now: number): Promise<void> => {
-    const update = new UpdateCommand({
-      TableName,
-      Key: patternKey(pattern),
-      UpdateExpression: 'SET joined = :one, #since = :now',
-      ConditionExpression: '#since = :since',
-      ExpressionAttributeNames: { '#since': 'since' },
-      ExpressionAttributeValues: { ':one': 1, ':now': now, ':since': since },
+    await update({
+      key: patternKey(pattern),
+      change: 'SET joined = :one, #since = :now',
+      condition: '#since = :since',
+      values: { ':one': 1, ':now': now, ':since': since },
     });
-    await callIf(() => client.send(update));
   };
   return {
     async open(pattern, now, until) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: patternKey(pattern),
-        UpdateExpression:
-          'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one',
-        ExpressionAttributeNames: { '#until': 'until', '#since': 'since' },
-        ExpressionAttributeValues: { ':one': 1, ':now': now, ':until': until, ':expiry': expiryOf(until) },
-        ReturnValues: 'ALL_NEW',
-      });
-      const { Attributes = {} } = await call(() => client.send(update));
-      const since = numberOf(Attributes, 'since');
+      const row =
+        (await update({
+          key: patternKey(pattern),
+          change:
+            'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one',
+          values: { ':one': 1, ':now': now, ':until': until, ':expiry': expiryOf(until) },
+          returns: 'ALL_NEW',
+        })) ?? {};
+      const since = numberOf(row, 'since');
       const isOld = now - since > CONNECTION_LIFE_MS;
       if (isOld) await restartCount(pattern, since, now);
-      return { shards: numberOf(Attributes, 'shards'), joined: isOld ? 1 : numberOf(Attributes, 'joined') };
+      return { shards: numberOf(row, 'shards'), joined: isOld ? 1 : numberOf(row, 'joined') };
     },
     async shardsOf(patterns, now) {
       const items = await batchGet(client, table, patterns.map(patternKey));
@@ -67,14 +58,12 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
       return new Map(known.map((item) => [textOf(item, 'pattern').slice(0, -1), numberOf(item, 'shards')]));
     },
     async split(pattern, shards) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: patternKey(pattern),
-        UpdateExpression: 'SET shards = :twice',
-        ConditionExpression: 'shards = :shards',
-        ExpressionAttributeValues: { ':shards': shards, ':twice': 2 * shards },
+      await update({
+        key: patternKey(pattern),
+        change: 'SET shards = :twice',
+        condition: 'shards = :shards',
+        values: { ':shards': shards, ':twice': 2 * shards },
       });
-      await callIf(() => client.send(update));
     },
     async add(set, { ownCursors, ...rest }, isNew) {
       const places = Object.entries(ownCursors).map(([channel, own]) => [keyOf(channel), cursorText(own)]);
@@ -99,29 +88,27 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
       const there = was
         ? 'places.#channel = :was'
         : 'attribute_not_exists(places.#channel) AND joins = :joins';
-      const update = new UpdateCommand({
-        TableName,
-        Key: { pattern: shardKey(set), connection },
-        UpdateExpression: cursor ? 'SET places.#channel = :place' : 'REMOVE places.#channel ADD joins :one',
-        ConditionExpression: `id = :id AND ${there}`,
-        ExpressionAttributeNames: { '#channel': keyOf(channel) },
-        ExpressionAttributeValues: {
-          ':id': id,
-          ...(was ? { ':was': cursorText(was) } : { ':joins': joins }),
-          ...(cursor ? { ':place': cursorText(cursor) } : { ':one': 1 }),
-        },
-      });
-      return (await callIf(() => client.send(update))) !== undefined;
+      return (
+        (await update({
+          key: { pattern: shardKey(set), connection },
+          change: cursor ? 'SET places.#channel = :place' : 'REMOVE places.#channel ADD joins :one',
+          condition: `id = :id AND ${there}`,
+          names: { '#channel': keyOf(channel) },
+          values: {
+            ':id': id,
+            ...(was ? { ':was': cursorText(was) } : { ':joins': joins }),
+            ...(cursor ? { ':place': cursorText(cursor) } : { ':one': 1 }),
+          },
+        })) !== undefined
+      );
     },
     async expire(set, { id, connection }) {
-      const update = new UpdateCommand({
-        TableName,
-        Key: { pattern: shardKey(set), connection },
-        UpdateExpression: 'SET allowedUntil = :expired, places = :none',
-        ConditionExpression: 'id = :id',
-        ExpressionAttributeValues: { ':id': id, ':expired': EXPIRED, ':none': {} },
+      await update({
+        key: { pattern: shardKey(set), connection },
+        change: 'SET allowedUntil = :expired, places = :none',
+        condition: 'id = :id',
+        values: { ':id': id, ':expired': EXPIRED, ':none': {} },
       });
-      await callIf(() => client.send(update));
     },
     async remove(set, connection, which) {
       const Key = { pattern: shardKey(set), connection };

@@ -1,5 +1,5 @@
 /**
- * Tickets of a deployed hub. Those that were used are remembered in the Keys table.
+ * Tickets of a deployed hub. The Keys table remembers the used ones.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -9,6 +9,7 @@ import type { AccessSettings } from '../compose-access.ts';
 import { tokenKeysInSecretsManager } from '../token-keys.ts';
 import { callIf, expiryOf, once } from './document-client.ts';
 
+/** Returns the part that issues and redeems tickets. @param table the Keys table */
 export function ticketsInAws(
   { TOKEN_SECRET_ARN, TOKEN_AUDIENCE }: AccessSettings,
   table: string,
@@ -22,12 +23,12 @@ export function ticketsInAws(
     async use(id, until) {
       const put = new PutCommand({
         TableName: table,
-        // No Idempotency-Key is kept under such a name: those begin with a channel.
+        // No Idempotency-Key is stored under such a key: those begin with a channel.
         Item: { key: `@ticket#${id}`, expiresAt: until, expiry: expiryOf(until) },
         ConditionExpression: 'attribute_not_exists(#key)',
         ExpressionAttributeNames: { '#key': 'key' },
       });
-      // Sent once: a repetition would find its own mark, and refuse a ticket that is good.
+      // Sent once: a repetition would find the item of its first try, and refuse a valid ticket.
       return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
     },
   });

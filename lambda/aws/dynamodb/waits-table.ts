@@ -5,7 +5,8 @@
 import { DeleteCommand, type DynamoDBDocumentClient, PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { WaitStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
-import { expiryOf, numberOf, textOf } from './document-client.ts';
+import { expiryOf } from './document-client.ts';
+import { numberOf, textOf } from './stored-attributes.ts';
 import { rowsOf, waitKey } from './subscribers-table.ts';
 
 /** In milliseconds: a row outlasts two holds. The process renews it while it waits, and a reader compares `until`. */

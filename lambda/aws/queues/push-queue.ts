@@ -1,6 +1,6 @@
 /**
  * The messages of the push queue: hints, relays (hints for the topic), jobs for one shard of a channel's subscribers, and
- * goodbyes (sockets to end). Only this module writes and reads them.
+ * requests to disconnect sockets. Only this module writes and reads them.
  * @module
  */
 import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -12,7 +12,7 @@ import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
 import type { Relay, Relays } from '../../hub/push/relay.ts';
 import { call, clientSettings } from '../aws-client.ts';
-import type { Carried } from './queue-handler.ts';
+import type { QueueFormat } from './queue-handler.ts';
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
 const BATCH = 10;
@@ -20,30 +20,34 @@ const MAX_DELAY_SECONDS = 900;
 
 const BUSY = 'the queue is busy; retry';
 
-/** Characters of a group id. It keeps one busy channel from delaying the others; a name that is longer shares its group. */
+/** The most characters of a group id. */
 const MAX_GROUP_ID_LENGTH = 128;
 
+/**
+ * Returns the message group of a channel. Groups keep a busy channel from delaying the others. Channels whose long names have
+ * the same beginning share a group.
+ */
 export const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
 
 /**
- * A body as JSON in ASCII. Queues refuse characters that callers may well have in their names, U+FFFE among them; JSON can escape
- * every one.
+ * Returns a body as JSON in ASCII. SQS refuses some characters, such as U+FFFE, that names of callers may have. JSON can escape
+ * every character.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
  */
-export const bodyOf = (body: object): string =>
+export const asciiJson = (body: object): string =>
   JSON.stringify(body).replace(
     /[^\x20-\x7e]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** A message as SQS takes it. */
+/** A message in the form of SQS. */
 interface Outgoing {
   readonly MessageBody: string;
   readonly MessageGroupId: string;
   readonly DelaySeconds?: number;
 }
 
-/** Sends at most ten messages. @throws Refusal unavailable if the queue did not take all of them */
+/** Sends at most ten messages. @throws Refusal unavailable if the queue did not accept all of them */
 export async function sendBatch(
   client: SQSClient,
   queueUrl: string,
@@ -52,16 +56,17 @@ export async function sendBatch(
   const Entries = messages.map((message, at) => ({ Id: String(at), ...message }));
   const batch = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries });
   const { Failed = [] } = await call(() => client.send(batch), BUSY);
-  if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not take every message; retry');
+  if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not accept every message; retry');
 }
 
+/** Returns the sender of jobs. */
 export function jobsBySqs(queueUrl: string): Jobs {
   const client = new SQSClient(clientSettings);
   return {
     async send(shards, delayMs) {
       const DelaySeconds = secondsOf(delayMs);
       const messages = shards.map((shard) => ({
-        MessageBody: bodyOf(shard),
+        MessageBody: asciiJson(shard),
         MessageGroupId: groupOf(shard.channel),
         DelaySeconds,
       }));
@@ -74,13 +79,17 @@ export function jobsBySqs(queueUrl: string): Jobs {
 const secondsOf = (delayMs: number): number =>
   Math.min(MAX_DELAY_SECONDS, Math.max(0, Math.ceil(delayMs / 1_000)));
 
-/** Sends a body. With a group no other group waits for those before it. */
+/**
+ * Returns a function that sends a body.
+ * `delayMs` delays the delivery, in milliseconds, at most 15 minutes. Messages of one `group` do not delay other groups.
+ * It throws Refusal unavailable if the queue is busy.
+ */
 export function sendingTo(queueUrl: string) {
   const client = new SQSClient(clientSettings);
   return async (body: object, delayMs = 0, group?: string): Promise<void> => {
     const send = new SendMessageCommand({
       QueueUrl: queueUrl,
-      MessageBody: bodyOf(body),
+      MessageBody: asciiJson(body),
       DelaySeconds: secondsOf(delayMs),
       ...(group === undefined ? {} : { MessageGroupId: group }),
     });
@@ -96,11 +105,12 @@ export const relayMessage = (
   { channel, offset, tries }: { readonly channel: string; readonly offset: string; readonly tries: number },
   delayMs: number,
 ): Outgoing => ({
-  MessageBody: bodyOf({ relay: channel, offset, tries }),
+  MessageBody: asciiJson({ relay: channel, offset, tries }),
   MessageGroupId: RELAYS,
   DelaySeconds: secondsOf(delayMs),
 });
 
+/** Returns the sender of relays. */
 export function relaysBySqs(queueUrl: string): Relays {
   const client = new SQSClient(clientSettings);
   return {
@@ -109,31 +119,32 @@ export function relaysBySqs(queueUrl: string): Relays {
   };
 }
 
-/** The group of all goodbyes, which is no channel's: those that come together must not delay what is published. */
-const GOODBYES = '@goodbyes';
+/** The message group of all disconnect requests. Many of them at once must not delay hints and jobs. */
+const DISCONNECTS = '@goodbyes';
 
 /**
- * Delayed and sent again, not received and hidden: a queue may have 120,000 messages that were received, and each socket
- * with a token that ends would be one of them for all of its life.
+ * Returns the sender of disconnect requests. A request that comes too early is sent again with a delay, and not hidden in the
+ * queue: a queue may have 120,000 messages in flight, and each socket with a token that ends would be one of them for its life.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
  */
 export function disconnectsBySqs(queueUrl: string): DisconnectQueue {
   const send = sendingTo(queueUrl);
   return {
-    send: async ({ kind, ...rest }, delayMs) => await send({ goodbye: kind, ...rest }, delayMs, GOODBYES),
+    send: async ({ kind, ...rest }, delayMs) => await send({ goodbye: kind, ...rest }, delayMs, DISCONNECTS),
   };
 }
 
-export type Work =
+/** A message of the push queue. */
+export type PushWork =
   | ({ readonly kind: 'hint' } & Hint)
   | ({ readonly kind: 'relay' } & Relay)
   | ({ readonly kind: 'job' } & Job)
   | DisconnectRequest;
 
-/** Reads the body of a message. @throws Error for one that nobody here wrote */
-export function parseWork(body: string): Work {
+/** Parses the body of a message. @throws Error for a body that the hub did not write */
+export function parsePushWork(body: string): PushWork {
   const fields = fieldsOf(JSON.parse(body));
-  if (fields.goodbye !== undefined) return goodbyeOf(fields);
+  if (fields.goodbye !== undefined) return disconnectOf(fields);
   if (fields.relay !== undefined) return relayOf(fields);
   const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
@@ -144,28 +155,28 @@ export function parseWork(body: string): Work {
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
 }
 
-function relayOf({ relay, offset, tries }: Fields): Work {
+function relayOf({ relay, offset, tries }: Fields): PushWork {
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
   if (typeof relay !== 'string' || !isChannelName(relay) || !position || typeof tries !== 'number')
     throw new Error('the relay names no channel, or no offset');
   return { kind: 'relay', channel: relay, offset: position, tries };
 }
 
-function goodbyeOf({ goodbye, connection, principal, at }: Fields): DisconnectRequest {
-  if (typeof at !== 'number') throw new Error('the goodbye has no time');
+function disconnectOf({ goodbye, connection, principal, at }: Fields): DisconnectRequest {
+  if (typeof at !== 'number') throw new Error('the disconnect request has no time');
   if (goodbye === 'expired' && typeof connection === 'string') return { kind: goodbye, connection, at };
   if (goodbye === 'kicked' && typeof principal === 'string') return { kind: goodbye, principal, at };
-  throw new Error('the goodbye is to nobody');
+  throw new Error('the disconnect request names no connection and no principal');
 }
 
-/** Two hints of a channel are as one to the later offset. */
-function keyOf(work: Work): string {
+/** Messages with the same key are merged: two hints of a channel become one with the later offset. */
+function keyOf(work: PushWork): string {
   switch (work.kind) {
     case 'hint':
       return work.channel;
     case 'job':
       return `${work.channel} ${work.pattern} ${work.shard}`;
-    // None of these begins as a channel does.
+    // No channel begins with "@".
     case 'relay':
       return `@relay ${work.channel}`;
     case 'expired':
@@ -175,8 +186,8 @@ function keyOf(work: Work): string {
   }
 }
 
-/** What whoever reads a log is told of it. Whose sockets are ended is a person's name to some. */
-function aboutOf(work: Work): Readonly<Record<string, unknown>> {
+/** Returns the facts for a log line. The principal is left out, because it may be the name of a person. */
+function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
   switch (work.kind) {
     case 'hint':
     case 'relay':
@@ -190,9 +201,9 @@ function aboutOf(work: Work): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The queue of the push. */
-export const pushQueue: Carried<Work> = {
-  parse: parseWork,
+/** How the messages of the push queue are parsed, merged and logged. */
+export const pushQueue: QueueFormat<PushWork> = {
+  parse: parsePushWork,
   keyOf,
   about: aboutOf,
   merge(one, other) {

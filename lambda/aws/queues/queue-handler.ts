@@ -1,38 +1,41 @@
 /**
- * The edge of a door behind a queue: batches of messages, each done or to come again.
+ * The edge of a handler behind a queue. It gets batches of messages, and reports which of them must come again.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
+import type { LogDefect } from '../../hub/defects.ts';
 
 type About = Readonly<Record<string, unknown>>;
-export type LogDefect = (error: unknown, about: About) => void;
 
-/** What a queue carries, and which of its messages are as one. */
-export interface Carried<W> {
-  /** @throws Error for a body that nobody of the hub wrote */
+/** How the messages of a queue are parsed and merged. */
+export interface QueueFormat<W> {
+  /** Parses a body. @throws Error for a body that the hub did not write */
   readonly parse: (body: string) => W;
-  /** Messages of the same key ask for the same. */
+  /** Returns a key. Messages of the same key are merged. */
   readonly keyOf: (work: W) => string;
-  /** What to look for in the log by. */
+  /** Returns facts for a log line, by which the message can be found. */
   readonly about: (work: W) => About;
-  /** What two of them ask for together. */
+  /** Merges two messages of the same key. */
   readonly merge: (one: W, other: W) => W;
 }
 
+/** The parts of a handler behind a queue. */
 export interface QueueHandlerOptions<W> {
-  readonly carries: Carried<W>;
-  /** How long the last that was begun in time may still take, in milliseconds: what is left beyond that is time to begin in. */
+  readonly format: QueueFormat<W>;
+  /** How long work may take that was begun in time, in milliseconds. It must begin this long before the function's timeout. */
   readonly lastMs: number;
+  /** Does the work. `until`: when it must begin nothing new, in milliseconds since 1970. */
   readonly work: (work: W, until: number) => Promise<void>;
   readonly logDefect: LogDefect;
 }
 
+/** The answer to Lambda: the messages that must come again. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
 }
 
-/** A message of a batch. `work` is undefined for one that cannot be read. */
+/** A message of a batch. `work` is undefined if the body cannot be parsed. */
 export interface Message<W> {
   readonly id: string;
   readonly receiptHandle: string;
@@ -40,12 +43,12 @@ export interface Message<W> {
   readonly work: W | undefined;
 }
 
-/** The Lambda handler. Messages that ask for the same are done once; those of what failed come again. */
-export function queueHandler<W extends object>({ carries, lastMs, work, logDefect }: QueueHandlerOptions<W>) {
-  const { keyOf, merge, about } = carries;
+/** Makes the Lambda handler. Messages of the same key are handled once. If that fails, all of them come again. */
+export function queueHandler<W extends object>({ format, lastMs, work, logDefect }: QueueHandlerOptions<W>) {
+  const { keyOf, merge, about } = format;
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, lastMs);
-    const messages = messagesOf(event, carries.parse, logDefect);
+    const messages = parseRecords(event, format.parse, logDefect);
     const groups = Map.groupBy(messages, ({ id, work }) => (work === undefined ? id : keyOf(work)));
     const failed = [...groups.values()].map(async (group): Promise<readonly Message<W>[]> => {
       const [first, ...others] = group.flatMap((message) =>
@@ -65,19 +68,26 @@ export function queueHandler<W extends object>({ carries, lastMs, work, logDefec
   };
 }
 
-/** When nothing new should be begun any more, by the clock. */
+/**
+ * Returns when an invocation must begin nothing new, in milliseconds since 1970.
+ * @throws Error if the context is not Lambda's
+ */
 export function untilOf(context: unknown, lastMs: number): number {
   const { getRemainingTimeInMillis } = fieldsOf(context);
   if (typeof getRemainingTimeInMillis !== 'function') throw new Error('not the context of an invocation');
   return Date.now() + Number(Reflect.apply(getRemainingTimeInMillis, context, [])) - lastMs;
 }
 
+/** Returns the answer that makes Lambda deliver messages again. @param ids of the messages */
 export const failing = (ids: readonly string[]): BatchAnswer => ({
   batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })),
 });
 
-/** A message that cannot be read fails by itself, ends in the dead-letter queue, and holds up no other. */
-export function messagesOf<W>(
+/**
+ * Returns the messages of a batch. A body that cannot be parsed is logged. Only that message fails, and ends in the dead-letter
+ * queue. @throws Error if the event is no batch
+ */
+export function parseRecords<W>(
   event: unknown,
   parse: (body: string) => W,
   logDefect: LogDefect,

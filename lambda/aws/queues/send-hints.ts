@@ -15,19 +15,21 @@ import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import { count } from '../telemetry/telemetry.ts';
-import { bodyOf, groupOf, relayMessage, sendBatch } from './push-queue.ts';
+import { asciiJson, groupOf, relayMessage, sendBatch } from './push-queue.ts';
 
+/** The variables of `hintEnv`, `jobEnv` and `dispatchEnv` (lambda/env.ts). */
 export interface HintSettings {
   readonly HINTS_TOPIC_ARN: string;
   readonly PUSH_QUEUE_URL: string;
   readonly DISPATCH_QUEUE_URL: string;
 }
 
-/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and relays need the quota. */
+/** How long a process does not call a busy topic, in milliseconds. A refused call delays the publisher, and relays need quota. */
 const BUSY_MS = 1_000;
 
 /**
- * Sends hints to the topic. If the topic is busy, to the push and dispatch queues now, and to the topic later.
+ * Returns a function that sends hints to the topic; if the topic is busy, to the push and dispatch queues now and to the topic
+ * later.
  * @throws Refusal unavailable if a queue is busy too
  */
 export function hintsInAws(settings: HintSettings): SendHint {
@@ -51,7 +53,7 @@ export function hintsInAws(settings: HintSettings): SendHint {
 }
 
 /**
- * Sends hints to the topic: the hub's queues and a team's own subscriptions get them. Makes one attempt, because the queues
+ * Returns a function that sends hints to the topic: the hub's queues and a team's own subscriptions get them. Makes one attempt, because the queues
  * can take the hint instead. @throws Refusal unavailable while the topic is busy
  */
 export function hintsBySns(topicArn: string, clock: () => number = Date.now): SendHint {
@@ -64,7 +66,7 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
     const publish = new PublishCommand({
       TopicArn: topicArn,
       Message: hintBody(hint),
-      // For filter policies of others.
+      // For the filter policies of a team's own subscriptions.
       MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
       MessageGroupId: groupOf(channel),
     });
@@ -77,7 +79,7 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
   };
 }
 
-/** Sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
+/** Returns a function that sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
 function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendHint {
   const client = new SQSClient(clientSettings);
   const due = relaysDue();
@@ -96,4 +98,4 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
 }
 
 const hintBody = ({ channel, offset, isClosing }: Parameters<SendHint>[0]): string =>
-  bodyOf({ channel, offset, ...(isClosing ? { closed: true } : {}) });
+  asciiJson({ channel, offset, ...(isClosing ? { closed: true } : {}) });

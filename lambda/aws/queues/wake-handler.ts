@@ -5,16 +5,10 @@
  * @module
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { LogDefect } from '../../hub/defects.ts';
 import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/serve-endpoint.ts';
 import { call, clientSettings } from '../aws-client.ts';
-import {
-  type BatchAnswer,
-  failing,
-  type LogDefect,
-  type Message,
-  messagesOf,
-  untilOf,
-} from './queue-handler.ts';
+import { type BatchAnswer, failing, type Message, parseRecords, untilOf } from './queue-handler.ts';
 import { parseDeliverWork, type WakeRequest } from './webhook-messages.ts';
 
 /**
@@ -58,7 +52,7 @@ export function wakeHandler(options: WakeHandlerOptions) {
   };
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, options.lastMs);
-    const messages = messagesOf(event, parseDeliverWork, options.logDefect);
+    const messages = parseRecords(event, parseDeliverWork, options.logDefect);
     const remaining = await Promise.all(
       messages.map(async (message) => ((await handle(options, hide, message, until)) ? [message.id] : [])),
     );

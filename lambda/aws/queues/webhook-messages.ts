@@ -9,7 +9,7 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { Delivering, Dispatching } from '../../webhook/webhook-ports.ts';
 import { sendingTo } from './push-queue.ts';
-import type { Carried } from './queue-handler.ts';
+import type { QueueFormat } from './queue-handler.ts';
 
 /**
  * Returns the function that sends a wake, which arrives after `delayMs` milliseconds (at most 15 minutes, SQS's limit).
@@ -69,7 +69,7 @@ export function parseDispatchWork(body: string): DispatchWork {
 }
 
 /** The queue of dispatch. All hints of a channel in one batch are done together. */
-export const dispatchQueue: Carried<DispatchWork> = {
+export const dispatchQueue: QueueFormat<DispatchWork> = {
   parse: parseDispatchWork,
   keyOf(work) {
     if (work.kind === 'channel') return work.channel;

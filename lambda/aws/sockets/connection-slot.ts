@@ -1,41 +1,42 @@
 /**
- * A lane: one keep-alive socket, one request on it at a time. Lanes side by side are a window that needs no counting.
+ * A connection slot: one keep-alive socket with one request at a time. The number of slots bounds the requests in flight.
  *
- * Each is a Client of undici of its own and not one Pool of many: a Pool frees a socket a turn of the event loop after
- * its answer, so that with every socket in use each post would queue in the Pool before it is sent.
+ * Each slot has an undici Client of its own. A Pool of undici would free a socket one turn of the event loop after its answer,
+ * so that with all sockets in use each post would wait in the Pool.
  * @module
  */
 import { createSecureContext } from 'node:tls';
 import { buildConnector, Client, type Dispatcher, errors } from 'undici';
 import type { Method } from './sigv4.ts';
 
-/** In place of a status: the connection was lost, or the answer did not come in time. */
+/** The status if the connection was lost, or if the answer did not come in time. */
 export const NO_ANSWER = 0;
 
 /**
- * How long an idle socket is kept, in milliseconds. One that the other side closed while Lambda had the environment
- * frozen is found closed in the first turn of the event loop after that, before there is anything to post.
+ * How long an idle socket stays open, in milliseconds. The gateway may close it while Lambda has frozen the process. Node
+ * notices that in the first turn of the event loop after the thaw, before the first post.
  */
 const KEEP_ALIVE_MS = 30_000;
 
-/** Sends one POST, unless it is another method. Its path is URL-encoded, its headers are name and value in turn. */
+/** Sends one request. The path is URL-encoded. The headers alternate between name and value. The default method is POST. */
 export type Send = (path: string, headers: string[], body: Buffer, method?: Method) => void;
 
 /**
- * Opens a lane, and its socket with the first POST.
- * @param answered gets the status of each POST, or NO_ANSWER, or the error of one that cannot be sent, such as with a
- *   malformed header. It may send the next at once, and must not throw.
+ * Opens a slot. Its socket opens with the first request.
+ * @param answered gets the status of each request, or NO_ANSWER, or the error of a request that cannot be sent, for example with
+ *   a malformed header. It may send the next request at once, and must not throw
  */
 export type OpenSlot = (answered: (answer: number | Error) => void) => Send;
 
 /**
+ * Returns a function that opens slots to a server.
  * @param origin protocol, host and port
- * @param timeoutMs how long to connect may take, and then how long the answer, in milliseconds
+ * @param timeoutMs how long connecting may take, and then how long the answer, in milliseconds
  */
 export function connectionSlotsTo(origin: string, timeoutMs: number): OpenSlot {
-  // One for all lanes: to make one for each is a quarter of the processor time of connecting, measured on Node 24.
+  // One for all slots: making one for each takes a quarter of the processor time of connecting, measured on Node 24.
   const secureContext = createSecureContext();
-  // Over HTTP/2 the posts would share one socket and its window; over HTTP/1.1 they fail one at a time.
+  // Over HTTP/2 the posts would share one socket and its flow control. Over HTTP/1.1 they fail one at a time.
   const connect = buildConnector({ secureContext, timeout: timeoutMs, allowH2: false });
   const timeouts = { headersTimeout: timeoutMs, bodyTimeout: timeoutMs, keepAliveTimeout: KEEP_ALIVE_MS };
   return (answered) => {
@@ -47,7 +48,7 @@ export function connectionSlotsTo(origin: string, timeoutMs: number): OpenSlot {
   };
 }
 
-/** One for all posts of a lane, which come one after the other. */
+/** One handler serves all requests of a slot, because they come one after the other. */
 function handlerOf(answered: (answer: number | Error) => void): Dispatcher.DispatchHandler {
   let status = NO_ANSWER;
   return {
@@ -55,13 +56,13 @@ function handlerOf(answered: (answer: number | Error) => void): Dispatcher.Dispa
     onResponseStart(_controller, code) {
       status = code;
     },
-    // What it says is not looked at; undici asks for the function all the same.
+    // The body is not needed, but undici requires the function.
     onResponseData() {},
     onResponseEnd: () => answered(status),
     onResponseError(_controller, error) {
       const answer = error instanceof errors.InvalidArgumentError ? error : NO_ANSWER;
-      // Later, since undici is in the middle of it: it fails all that waits when a connection fails, and whoever sends the
-      // next from here trips over that.
+      // Deferred: undici is still failing all requests of the lost connection, and a request that is sent now would fail with
+      // them.
       queueMicrotask(() => answered(answer));
     },
   };

@@ -1,30 +1,31 @@
 /**
- * A pace that is kept: so many a second, and after a pause a short burst.
+ * A rate limiter: a number of permits a second, and a short burst after a pause.
  * @module
  */
 
-/** Time as it passes, whatever the clock on the wall is set to. */
+/** Monotonic time, which does not depend on the wall clock. */
 export interface Time {
-  /** Milliseconds since some moment; never goes back. */
+  /** Returns milliseconds since some moment. Never goes back. */
   readonly now: () => number;
-  /** Calls back once, after so many milliseconds. */
+  /** Calls `then` once, after `ms` milliseconds. */
   readonly after: (ms: number, then: () => void) => void;
 }
 
+/** The time of this machine. */
 export const machineTime: Time = {
   now: () => performance.now(),
   after: (ms, then) => void setTimeout(then, ms),
 };
 
-/** What a pause saves up for a burst, in seconds of the pace. */
+/** The size of a burst, in seconds of the rate. */
 const BURST_SECONDS = 0.1;
 
-/** The shortest wait, in milliseconds: one timer then frees several. */
+/** The shortest wait, in milliseconds, so that one timer gives several permits. */
 const SHORTEST_WAIT_MS = 5;
 
 /**
- * Says whether one more may go now. After a `false`, `resume` is called once, when asking again is of use.
- * @param perSecond the most that may go in a second, above 0
+ * Returns a function that takes a permit. It returns false if there is none. Then `resume` is called once, when there is one.
+ * @param perSecond the most permits in a second, above 0
  */
 export function rateLimiter(perSecond: number, time: Time, resume: () => void): () => boolean {
   const most = Math.max(1, perSecond * BURST_SECONDS);

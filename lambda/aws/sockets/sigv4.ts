@@ -1,49 +1,53 @@
 /**
- * AWS Signature Version 4 for very many requests to one host: what is the same for a day or for a second is worked out once,
- * so that one signature costs two digests of node:crypto and nothing else.
+ * AWS Signature Version 4 for very many requests to one host. The parts that stay the same for a day or for a second are
+ * computed once, so that a signature costs two digests of node:crypto.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  * @module
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
-/** Of the role of a function, as the environment of Lambda has them: they last as long as that environment. */
+/** The credentials of a function's role, from the environment of Lambda. They are valid while the process lives. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
 }
 
+/** What a signature depends on, beside the request. */
 export interface Signing {
   readonly credentials: Credentials;
   readonly region: string;
-  /** The name that the service signs by, such as `execute-api`. */
+  /** The name of the service in signatures, such as `execute-api`. */
   readonly service: string;
-  /** What is sent as Host, with the port if it is not that of the protocol. */
+  /** The Host header, with the port if it is not the default of the protocol. */
   readonly host: string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
 
 /**
- * The headers of one request, in turn name and value, without Host and Content-Length.
- * @param path as it is sent, that is URL-encoded once, without a query
+ * Returns the headers of one request, alternating between name and value, without Host and Content-Length.
+ * @param path as it is sent: URL-encoded once, without a query
  * @param bodyHash from `hashOf`
  */
 export type Sign = (path: string, bodyHash: string, method?: Method) => string[];
 
+/** The methods that are signed. */
 export type Method = 'POST' | 'DELETE';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** What the SDK sends for a body of bytes. A content type that is sent must be signed. */
+/** The content type that the SDK sends for bytes. It must be signed, because it is sent. */
 const CONTENT_TYPE = 'application/octet-stream';
 
+/** Returns the hash of a body, for `Sign`. */
 export const hashOf = (body: Uint8Array): string => hash('sha256', body);
 
-/** URL-encodes what RFC 3986 does not call unreserved; encodeURIComponent leaves five more characters alone. */
+/** URL-encodes all but the unreserved characters of RFC 3986. encodeURIComponent also leaves five others unencoded. */
 export const encodeSegment = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 
+/** Returns a function that signs requests. */
 export function signer(signing: Signing): Sign {
   const dayKey = keyOfDay(signing);
   let second = Number.NaN;
@@ -63,10 +67,10 @@ export function signer(signing: Signing): Sign {
   };
 }
 
-/** Every service but S3 has the path encoded once more than it is sent. */
+/** Every service but S3 signs the path encoded once more than it is sent. */
 const canonicalPath = (path: string): string => encodeSegment(path).replaceAll('%2F', '/');
 
-/** All that changes with the second, and with nothing else. */
+/** Returns the parts that depend only on the second. */
 function dated({ credentials, region, service, host }: Signing, at: number) {
   const date = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
   const day = date.slice(0, 8);
@@ -85,7 +89,7 @@ function dated({ credentials, region, service, host }: Signing, at: number) {
   };
 }
 
-/** As a KeyObject: an HMAC over a raw key of 32 bytes takes five times as long, measured on Node 24. */
+/** Returns a KeyObject: an HMAC with a raw key of 32 bytes takes five times as long, measured on Node 24. */
 function keyOfDay({ credentials, region, service }: Signing): (day: string) => KeyObject {
   let known: { readonly day: string; readonly key: KeyObject } | undefined;
   return (day) => {

@@ -1,6 +1,6 @@
 /**
- * Posts to the WebSocket connections of API Gateway: one frame to very many of them, as fast as the account allows. And
- * ends them, which counts as a post.
+ * Posts to the WebSocket connections of API Gateway: one frame to very many of them, as fast as the account allows. It also ends
+ * connections, which counts as a post.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
  * @module
  */
@@ -10,83 +10,86 @@ import { connectionSlotsTo, NO_ANSWER, type Send } from './connection-slot.ts';
 import { machineTime, rateLimiter, type Time } from './rate-limiter.ts';
 import { type Credentials, encodeSegment, hashOf, type Method, type Sign, signer } from './sigv4.ts';
 
+/** The settings of the poster. */
 export interface ConnectionsSettings {
-  /** Of the stage, such as `https://abc.execute-api.eu-west-1.amazonaws.com/ws`. */
+  /** The URL of the stage, such as `https://abc.execute-api.eu-west-1.amazonaws.com/ws`. */
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: Credentials;
-  /** Posts under way at a time, each on a socket of its own. The others wait, first come first served. */
+  /** The most posts in flight, each on a socket of its own. The others wait in order. */
   readonly inFlight: number;
-  /** The most posts in a second, attempts counted; above 0 and finite. */
+  /** The most posts in a second, each attempt counted. Above 0 and finite. */
   readonly perSecond: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   /** At least 0, below 1. */
   readonly random?: () => number;
   readonly time?: Time;
+  /** As POST_TIMEOUT_MS, its default. */
   readonly timeoutMs?: number;
 }
 
-/** Posts under way at a time, unless configured: at 15 ms a post, 256 are 17,000 a second, more than one core sends. */
+/** The default of posts in flight. At 15 ms a post, 256 are 17,000 posts a second, more than one core sends. */
 export const DEFAULT_IN_FLIGHT = 256;
 
 /**
- * How long one attempt waits for its answer, in milliseconds, and up to a second more: undici looks twice a second. To
- * connect first may take as long.
+ * How long one attempt waits for its answer, in milliseconds. It may be up to a second more, because undici checks twice a
+ * second. Connecting before the first attempt may take as long.
  */
 export const POST_TIMEOUT_MS = 1_500;
 
-/** Attempts at one post, the first included. */
+/** The most attempts at one post. */
 const MAX_ATTEMPTS = 3;
 
 /**
- * An attempt that fails later than this after the first one began is the last, in milliseconds: the owner of a shard must
- * know when its last post is over (LEASE_MARGIN_MS in lambda/hub/push/push-shard.ts). With the pause before the last attempt and its
- * timeouts a post takes 5.3 s at the most.
+ * After an attempt that fails later than this no other follows, in milliseconds since the begin of the first attempt. The owner
+ * of a shard must know when its last post is over (LEASE_MARGIN_MS in lambda/hub/push/push-shard.ts). With the pause before the
+ * last attempt and its timeouts a post takes at most 5.3 s.
  */
 const RETRY_WITHIN_MS = 1_000;
 
-/** Between two attempts, in milliseconds, chosen evenly: those that were refused together do not come back together. */
+/** The pause between two attempts, in milliseconds. It is random, so that posts refused together do not return together. */
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 250;
 
-/** Frames whose bytes and hash are kept: as many as go out side by side, at MAX_POST_BYTES each. */
-const FRAMES_KEPT = 16;
+/** The most frames whose bytes and hash are cached, at MAX_POST_BYTES each: as many as are sent at the same time. */
+const CACHED_FRAMES = 16;
 
 interface Frame {
   readonly body: Buffer;
   readonly hash: string;
 }
 
-/** One post on its way. Those that wait form a list, so that taking the first of ten thousand costs nothing. */
+/** One post. Waiting posts form a linked list, because taking the first of ten thousand array members is slow. */
 interface Post {
   readonly method: Method;
   readonly path: string;
   readonly frame: Frame;
   readonly settle: (posted: Posted) => void;
   readonly fail: (error: Error) => void;
-  /** When it is too late to begin an attempt, by the clock. */
+  /** When no attempt may begin any more, in milliseconds since 1970. */
   readonly by: number;
   attempts: number;
-  /** When the first attempt began, by the time that passes. */
+  /** When the first attempt began, in monotonic time. */
   begun: number;
   mayHaveArrived: boolean;
   next: Post | undefined;
 }
 
-interface Lane {
+interface Slot {
   readonly send: Send;
-  /** What is under way on it. */
+  /** The post in flight. */
   post: Post | undefined;
 }
 
+/** Returns the poster to the connections of a stage. */
 export function connectionsInApiGateway(settings: ConnectionsSettings): SocketPoster {
   const { origin, host, pathname } = new URL(settings.endpoint);
   const base = `${pathname.replace(/\/$/, '')}/@connections/`;
   const { clock = Date.now, credentials, region } = settings;
   const sign = signer({ credentials, region, service: 'execute-api', host, clock });
   const start = startingInOrder(settings, origin, sign);
-  const frameOf = keepingFrames();
+  const frameOf = cachedFrames();
   const send = (
     method: Method,
     connection: string,
@@ -100,13 +103,13 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): SocketPo
     });
   return {
     post: (connection, frame, by) => send('POST', connection, frameOf(frame), by),
-    close: async (connection) => CLOSED[await send('DELETE', connection, NOTHING)],
+    close: async (connection) => CLOSED[await send('DELETE', connection, EMPTY)],
   };
 }
 
-const NOTHING: Frame = { body: Buffer.alloc(0), hash: hashOf(Buffer.alloc(0)) };
+const EMPTY: Frame = { body: Buffer.alloc(0), hash: hashOf(Buffer.alloc(0)) };
 
-/** That a connection may have ended is not enough. */
+/** A connection that may have ended is not closed for sure: it must be tried again. */
 const CLOSED: Readonly<Record<Posted, Closed>> = {
   sent: 'closed',
   gone: 'gone',
@@ -114,53 +117,53 @@ const CLOSED: Readonly<Record<Posted, Closed>> = {
   unsure: 'busy',
 };
 
-/** Starts posts in order, as lanes are free and the pace allows. */
+/** Returns a function that starts posts in order, as soon as a slot is free and the rate limiter allows. */
 function startingInOrder(settings: ConnectionsSettings, origin: string, sign: Sign): (post: Post) => void {
   const { inFlight, time = machineTime, random = Math.random, timeoutMs = POST_TIMEOUT_MS } = settings;
   const { clock = Date.now } = settings;
-  const openLane = connectionSlotsTo(origin, timeoutMs);
+  const openSlot = connectionSlotsTo(origin, timeoutMs);
   const waiting = waitingPosts();
-  const free: Lane[] = [];
-  let lanes = 0;
+  const free: Slot[] = [];
+  let slots = 0;
   const mayStart = rateLimiter(settings.perSecond, time, startAll);
 
-  function open(): Lane {
-    lanes++;
-    const send = openLane((answer) => answered(lane, answer));
-    const lane: Lane = { send, post: undefined };
-    return lane;
+  function open(): Slot {
+    slots++;
+    const send = openSlot((answer) => answered(slot, answer));
+    const slot: Slot = { send, post: undefined };
+    return slot;
   }
 
   function startAll(): void {
-    while (waiting.any() && (free.length > 0 || lanes < inFlight) && mayStart()) {
+    while (waiting.any() && (free.length > 0 || slots < inFlight) && mayStart()) {
       const post = waiting.take();
       if (!post) return;
-      // It waited for others, as where the gateway is slow. The lease that it was posted under may end.
+      // It waited too long, for example because the gateway is slow. The lease of its owner may end.
       if (clock() > post.by) {
         giveUp(post);
         continue;
       }
-      // The lane that was freed last: a small fan-out then stays on few sockets, which are warm.
-      const lane = free.pop() ?? open();
-      lane.post = post;
+      // The slot that was freed last: a small fan-out then stays on few sockets, which are warm.
+      const slot = free.pop() ?? open();
+      slot.post = post;
       if (post.attempts++ === 0) post.begun = time.now();
       const { method, path, frame } = post;
-      lane.send(path, sign(path, frame.hash, method), frame.body, method);
+      slot.send(path, sign(path, frame.hash, method), frame.body, method);
     }
   }
 
-  function answered(lane: Lane, answer: number | Error): void {
-    const { post } = lane;
+  function answered(slot: Slot, answer: number | Error): void {
+    const { post } = slot;
     if (!post) return;
-    lane.post = undefined;
-    free.push(lane);
+    slot.post = undefined;
+    free.push(slot);
     if (typeof answer !== 'number') post.fail(answer);
     else if (isWorthRetrying(post, answer, time.now())) retryLater(post);
     else conclude(post, answer);
     startAll();
   }
 
-  /** The lane goes on meanwhile: a 429 is as often one slow client as it is the whole account. */
+  /** The slot is used for others meanwhile: a 429 may concern one slow client or the whole account. */
   function retryLater(post: Post): void {
     time.after(MIN_BACKOFF_MS + random() * (MAX_BACKOFF_MS - MIN_BACKOFF_MS), () => {
       waiting.putFirst(post);
@@ -199,7 +202,7 @@ function waitingPosts() {
 }
 
 /**
- * LimitExceededException: too many requests, or the buffer of this one client is full.
+ * Returns true for a LimitExceededException: too many requests, or the buffer of this one client is full.
  * https://docs.aws.amazon.com/AWSJavaSDK/latest/javadoc/com/amazonaws/services/apigatewaymanagementapi/model/package-summary.html
  */
 const isBusy = (status: number): boolean => status === 429;
@@ -213,7 +216,7 @@ function isWorthRetrying(post: Post, status: number, now: number): boolean {
 
 function conclude(post: Post, status: number): void {
   if (status === 200 || status === 204) post.settle('sent');
-  // 400 is for an id that cannot be one: nobody is there either, and nobody ever will be.
+  // 400 means that no connection can have this id.
   // https://github.com/localstack/localstack/issues/4694
   else if (status === 410 || status === 400) post.settle('gone');
   else if (isBusy(status) || isUnsure(status)) giveUp(post);
@@ -232,17 +235,17 @@ function defectOf({ frame }: Post, status: number): string {
   return `posting to a connection was answered ${status}`;
 }
 
-/** The bytes of a frame and their hash, worked out once for all the connections that it goes to. */
-function keepingFrames(): (text: string) => Frame {
-  const kept = new Map<string, Frame>();
+/** Returns a function that gives the bytes of a frame and their hash. They are computed once for all its connections. */
+function cachedFrames(): (text: string) => Frame {
+  const cached = new Map<string, Frame>();
   return (text) => {
-    const known = kept.get(text);
+    const known = cached.get(text);
     if (known) return known;
     const body = Buffer.from(text);
     const frame = { body, hash: hashOf(body) };
-    kept.set(text, frame);
-    const oldest = kept.keys().next();
-    if (kept.size > FRAMES_KEPT && !oldest.done) kept.delete(oldest.value);
+    cached.set(text, frame);
+    const oldest = cached.keys().next();
+    if (cached.size > CACHED_FRAMES && !oldest.done) cached.delete(oldest.value);
     return frame;
   };
 }

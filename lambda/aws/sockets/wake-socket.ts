@@ -1,5 +1,6 @@
 /**
- * The hub's own socket in a process that holds readers: opened when somebody waits, checked after a pause.
+ * The wake socket: a WebSocket from a process with held requests to the hub itself. It opens for the first held request, and is
+ * checked after a pause.
  * @module
  */
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
@@ -7,47 +8,51 @@ import { parseOffset } from '../../../protocol/offset.ts';
 import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
+import type { LogDefect } from '../../hub/defects.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
+/** How the wake socket connects. */
 export interface WakeSocketOptions {
+  /** The URL of the WebSocket API. */
   readonly url: string;
   readonly keys: KeySource;
   readonly audience: string;
-  /** Milliseconds since 1970: it goes on while Lambda has frozen the process, whatever a monotonic clock does. */
+  /** Milliseconds since 1970. Unlike a monotonic clock, it surely advances while Lambda has frozen the process. */
   readonly clock: () => number;
-  readonly logDefect: (error: unknown, about: Readonly<Record<string, unknown>>) => void;
+  readonly logDefect: LogDefect;
 }
 
 /**
- * After so long without anybody waiting, in milliseconds, the process may have been frozen, and the other end may have
- * given up on the connection without a word that could be heard.
+ * After this time without a held request, in milliseconds, the process may have been frozen. The gateway may then have closed the
+ * connection, and the process may not have noticed it.
  */
 const FROZEN_MS = 5_000;
 
-/** How long a sign of life may take, in milliseconds; until then readers are woken otherwise. */
+/** How long the answer to a ping may take, in milliseconds. Until it comes, held requests are woken in another way. */
 const ALIVE_WITHIN_MS = 2_000;
 
-/** Between attempts to open it, in milliseconds: doubled up to a minute. */
+/** The pause between attempts to open the socket, in milliseconds: doubled up to a minute. */
 const RETRY_MS = 1_000;
-const MOST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 60_000;
 
 const PING = JSON.stringify({ action: 'ping' });
 
 interface State {
   socket: WebSocket | undefined;
-  /** Known from the answer to the first ping, and from then on. */
+  /** The id of the connection. It comes with the answer to the first ping. */
   connection: string | undefined;
-  /** When somebody last waited. */
+  /** When a request was last held. */
   usedAt: number;
-  /** Until when a sign of life is waited for; undefined if none is. */
+  /** When the answer to a ping must have come; undefined if none is expected. */
   aliveBy: number | undefined;
   failures: number;
   retryAt: number;
 }
 
+/** Returns the wake socket of a process. */
 export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   const { clock } = options;
-  let heard: (channel: string, next: number) => void = () => {};
+  let onNews: (channel: string, next: number) => void = () => {};
   const state: State = {
     socket: undefined,
     connection: undefined,
@@ -58,14 +63,14 @@ export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   };
   return {
     listen: (callback) => {
-      heard = callback;
+      onNews = callback;
     },
     connection() {
       const now = clock();
       const isFresh = now - state.usedAt < FROZEN_MS;
       state.usedAt = now;
       if (!state.socket) {
-        if (now >= state.retryAt) void open(options, state, (channel, next) => heard(channel, next));
+        if (now >= state.retryAt) void open(options, state, (channel, next) => onNews(channel, next));
         return undefined;
       }
       if (state.connection === undefined) return giveUpIfLate(state, now);
@@ -88,16 +93,16 @@ function drop(state: State, now: number): void {
   state.socket = undefined;
   state.connection = undefined;
   state.aliveBy = undefined;
-  state.retryAt = now + Math.min(RETRY_MS * 2 ** state.failures++, MOST_RETRY_MS);
+  state.retryAt = now + Math.min(RETRY_MS * 2 ** state.failures++, MAX_RETRY_MS);
 }
 
 async function open(
   options: WakeSocketOptions,
   state: State,
-  heard: (channel: string, next: number) => void,
+  onNews: (channel: string, next: number) => void,
 ): Promise<void> {
-  // So that nobody else opens one meanwhile.
-  state.retryAt = options.clock() + MOST_RETRY_MS;
+  // Other held requests must not open another socket meanwhile.
+  state.retryAt = options.clock() + MAX_RETRY_MS;
   try {
     const socket = new WebSocket(options.url, subprotocolsFor(await ownToken(options)));
     state.socket = socket;
@@ -109,28 +114,28 @@ async function open(
     socket.addEventListener('close', end);
     socket.addEventListener('error', end);
     socket.addEventListener('message', ({ data }) => {
-      if (state.socket === socket) hear(state, String(data), heard);
+      if (state.socket === socket) onFrame(state, String(data), onNews);
     });
   } catch (error) {
     drop(state, options.clock());
-    options.logDefect(error, { opening: 'the socket that wakes held reads' });
+    options.logDefect(error, { opening: 'the wake socket' });
   }
 }
 
-/** Whoever holds reads may sign for himself. This token may do nothing but connect. */
+/** Returns a token for this process. It allows nothing but to connect. */
 async function ownToken({ keys, audience, clock }: WakeSocketOptions): Promise<string> {
   const until = clock() + CONNECTION_LIFE_MS;
   return await sign(keys, { audience, capability: {}, until, claims: { sub: 'tidings:hold' } });
 }
 
-function hear(state: State, text: string, heard: (channel: string, next: number) => void): void {
+function onFrame(state: State, text: string, onNews: (channel: string, next: number) => void): void {
   const frame: Readonly<Record<string, unknown>> = JSON.parse(text);
   if (frame.type === 'pong' && typeof frame.connection === 'string') state.connection = frame.connection;
-  // The gateway itself says something, too, when the hub cannot be reached: that is no sign of life of the hub.
+  // The gateway itself also sends frames, for example if the socket function fails. They do not show that the hub is alive.
   if (frame.type === 'pong' || frame.type === 'messages') {
     state.aliveBy = undefined;
     state.failures = 0;
   }
   const next = typeof frame.next === 'string' ? parseOffset(frame.next) : undefined;
-  if (typeof frame.channel === 'string' && next) heard(frame.channel, next.entry);
+  if (typeof frame.channel === 'string' && next) onNews(frame.channel, next.entry);
 }

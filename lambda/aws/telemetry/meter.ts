@@ -1,35 +1,36 @@
 /**
- * Metrics as CloudWatch reads them out of a log: lines in its embedded metric format.
+ * Metrics in the embedded metric format, which CloudWatch reads from log lines.
  *
- * Ours and not @aws-lambda-powertools/metrics, since that cannot sum up for many requests at once: it keeps each value that
- * is added, up to 100 and then a line, and where Lambda has many requests in a process it keeps them for each request, and
- * a line for each. All metrics of a line also get the same dimensions there, so that what is of the whole stage would be a
- * metric of each function, and paid for as such.
+ * Not @aws-lambda-powertools/metrics, because that cannot sum up the counts of many requests. It stores each added value, up to
+ * 100 for a line. If a process has several requests at a time, it writes a line for each. All metrics of a line also have the
+ * same dimensions there, so a metric of the whole stage would become a metric of each function, and be paid for as such.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  * @module
  */
 import { FUNCTION, METRICS, METRICS_NAMESPACE, type MetricName, STAGE } from '../../../protocol/metrics.ts';
 
-/** Values of one metric that one line may have, by the specification. */
+/** The most values of one metric in a line, by the specification. */
 const MAX_VALUES = 100;
 
-/** Whose metrics they are. */
+/** The dimensions of the metrics. */
 export interface Emitter {
   readonly [STAGE]: string;
   readonly [FUNCTION]: string;
 }
 
+/** Collects metrics until they are written. */
 export interface Meter {
-  /** Adds to a count. Nothing is no news. */
+  /** Adds to a count. 0 or less changes nothing. */
   readonly count: (name: MetricName, more: number) => void;
-  /** Notes one of many values, of which CloudWatch makes percentiles. */
+  /** Adds one of many values, from which CloudWatch computes percentiles. */
   readonly note: (name: MetricName, value: number) => void;
-  /** The lines that say all of it, and begins anew. Mostly one; none if there is nothing to say. */
+  /** Returns the lines of all metrics since the last call. Mostly one line; none if there are no metrics. */
   readonly drain: (emitter: Emitter, now: number) => string[];
 }
 
 type Metric = readonly [MetricName, number | readonly number[] | undefined];
 
+/** Returns an empty meter. */
 export function newMeter(): Meter {
   let counts = new Map<MetricName, number>();
   let values = new Map<MetricName, number[]>();

@@ -1,9 +1,8 @@
 /**
- * What the functions say of themselves: lines of facts about requests, and metrics. Never tokens, tickets, secrets, URLs of
- * endpoints or messages.
+ * Logs and metrics of the functions. They never contain tokens, tickets, secrets, URLs of endpoints or messages.
  *
- * A process is one function and may serve many requests at a time. Whose line it is, is known by where it was written from;
- * what is counted is counted for all of them together.
+ * A process runs one function and may serve several requests at a time. A log line has the id of its request. Metrics are
+ * counted for all requests together.
  * @module
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -13,29 +12,31 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import { FUNCTION, refusedAs, STAGE } from '../../../protocol/metrics.ts';
 import { newMeter } from './meter.ts';
 
+/** Facts for a log line. */
 export type About = Readonly<Record<string, unknown>>;
 
-/** Runs the work of one request. */
-export type During = <T>(context: unknown, work: () => Promise<T>) => Promise<T>;
+/** Runs the work of one request. `context` is that of Lambda. */
+type During = <T>(context: unknown, work: () => Promise<T>) => Promise<T>;
 
 const logger = new Logger({ serviceName: 'tidings' });
 
 /**
- * The id of the request that runs. Not `logger.addContext`: that is for the one request that a process has, and where there
- * are many each would write the id of whoever came last.
+ * The id of the current request. Not `logger.addContext`: that stores one id for the process, so with several requests at a time
+ * each line would have the id of the last one.
  */
 const requests = new AsyncLocalStorage<string>();
 
 const meter = newMeter();
 
+/** Add to the metrics of this process (meter.ts). */
 export const { count, note } = meter;
 
-/** Between two lines of metrics while there is always a request under way, in milliseconds. */
+/** The pause between two lines of metrics while requests are running, in milliseconds. */
 const LINE_MS = 1_000;
 
 /**
- * Has metrics written as requests end: when none is left, since Lambda may then freeze the process for good, and otherwise
- * once a second.
+ * Returns a function that runs requests and writes the metrics when they end: when no request is left, because Lambda may then
+ * freeze the process forever, and else once a second.
  */
 export function watching(
   settings: { readonly STAGE: string; readonly FUNCTION: string },
@@ -43,16 +44,16 @@ export function watching(
   clock: () => number = Date.now,
 ): During {
   const emitter = { [STAGE]: settings.STAGE, [FUNCTION]: settings.FUNCTION };
-  let underWay = 0;
+  let running = 0;
   let writtenAt = 0;
   return async (context, work) => {
-    underWay++;
+    running++;
     try {
       return await requests.run(String(fieldsOf(context).awsRequestId), work);
     } finally {
-      underWay--;
+      running--;
       const now = clock();
-      if (underWay === 0 || now - writtenAt >= LINE_MS) {
+      if (running === 0 || now - writtenAt >= LINE_MS) {
         writtenAt = now;
         for (const line of meter.drain(emitter, now)) write(line);
       }
@@ -60,7 +61,7 @@ export function watching(
   };
 }
 
-/** The Lambda handler of a door, watched. */
+/** Returns a Lambda handler that also writes metrics. */
 export function watched<T>(
   settings: { readonly STAGE: string; readonly FUNCTION: string },
   handler: (event: unknown, context: unknown) => Promise<T>,
@@ -69,31 +70,31 @@ export function watched<T>(
   return async (event, context) => await during(context, async () => await handler(event, context));
 }
 
-/** Counts a refusal. Of what the caller is to mend he alone is told; an operator must see that a store is too busy. */
+/** Counts a refusal. Only a busy store is also logged, for the operator: the caller can correct all other refusals itself. */
 export function logRefusal(refusal: Refusal, about: About): void {
   count(refusedAs(refusal.status), 1);
   if (refusal.code !== 'unavailable') return;
   logger.warn('request refused', { ...about, ...ofRequest(), code: refusal.code, reason: refusal.message });
 }
 
-/** Logs and counts a defect with its stack, for the operator; the caller gets `internal`. */
+/** Logs a defect with its stack, and counts it. The caller gets only `internal`. */
 export function logDefect(error: unknown, about: About): void {
-  // Where nobody waits for an answer, a busy store comes here, too.
+  // Work without a caller also reports a busy store here.
   if (error instanceof Refusal) {
     logRefusal(error, about);
     return;
   }
   count('Defects', 1);
-  const seen = error instanceof Error ? error : String(error);
-  logger.error('request failed', { ...about, ...ofRequest(), error: seen });
+  const logged = error instanceof Error ? error : String(error);
+  logger.error('request failed', { ...about, ...ofRequest(), error: logged });
 }
 
-/** Logs what was given up, with how to find it. */
+/** Logs a delivery that was given up, with facts by which it can be found. */
 export function logGivenUp(about: About): void {
   logger.warn('delivery given up', { ...about, ...ofRequest() });
 }
 
-/** By the name that the logger itself uses. */
+/** Returns the id of the request, under the name that the logger itself uses. */
 function ofRequest(): About {
   const id = requests.getStore();
   return id === undefined ? {} : { function_request_id: id };

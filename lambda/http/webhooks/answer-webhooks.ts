@@ -1,6 +1,6 @@
 /**
- * From endpoints and deliveries to what their owners see of them (PROTOCOL.md §13.1, §13.5). Members are named one by
- * one: whatever is added to a row stays inside until somebody decides otherwise.
+ * Turns endpoints and deliveries into answers to their owners (PROTOCOL.md §13.1, §13.5). Members are named one by one, so
+ * that a new attribute of a row is not published by accident.
  * @module
  */
 import { formatOffset } from '../../../protocol/offset.ts';
@@ -10,17 +10,17 @@ import type { Health } from '../../webhook/webhook-stores.ts';
 
 const iso = (time: number): string => new Date(time).toISOString();
 
-/** An endpoint and how it is doing; of one that is new there is nothing to say. */
-export interface Shown {
+/** An endpoint and its health. A new endpoint has no health yet. */
+export interface EndpointView {
   readonly endpoint: Endpoint;
   readonly health?: Health;
 }
 
-/** Without its secrets, sealed or not, and without who else has to do with it. */
-function publicEndpoint({ endpoint, health }: Shown): object {
+/** Returns the public members. Secrets, sealed or not, and the principal stay inside. */
+function publicEndpoint({ endpoint, health }: EndpointView): object {
   const { id, url, channels, types, format, rate, handshake, description } = endpoint;
   const { status, reason, createdAt } = endpoint;
-  // What is undefined is no member of JSON.
+  // JSON leaves undefined members out.
   return {
     id,
     url,
@@ -61,28 +61,34 @@ const publicAttempt = ({ number, at, ms, status, error, answer }: Attempt): obje
   answer,
 });
 
-export const answerEndpoint = (shown: Shown): Response => Response.json(publicEndpoint(shown));
+/** Returns one endpoint. */
+export const answerEndpoint = (view: EndpointView): Response => Response.json(publicEndpoint(view));
 
-export const answerEndpoints = (shown: readonly Shown[], next: string | undefined): Response =>
-  Response.json({ endpoints: shown.map(publicEndpoint), next });
+/** Returns a page of endpoints. @param next the id to continue after; undefined on the last page */
+export const answerEndpoints = (views: readonly EndpointView[], next: string | undefined): Response =>
+  Response.json({ endpoints: views.map(publicEndpoint), next });
 
-/** This and the next are the only answers with a secret. */
-export const answerRotated = (shown: Shown, secret: string): Response =>
-  Response.json({ ...publicEndpoint(shown), secret });
+/** Returns an endpoint with its new secret. Only this answer and the next one have a secret. */
+export const answerRotated = (view: EndpointView, secret: string): Response =>
+  Response.json({ ...publicEndpoint(view), secret });
 
-export function answerCreatedEndpoint(shown: Shown, secret: string, raw: Request): Response {
+/** Returns 201 with a new endpoint, its address and its secret. */
+export function answerCreatedEndpoint(view: EndpointView, secret: string, raw: Request): Response {
   const { origin, pathname } = new URL(raw.url);
-  const headers = { Location: `${origin}${pathname}/${shown.endpoint.id}` };
-  return Response.json({ ...publicEndpoint(shown), secret }, { status: 201, headers });
+  const headers = { Location: `${origin}${pathname}/${view.endpoint.id}` };
+  return Response.json({ ...publicEndpoint(view), secret }, { status: 201, headers });
 }
 
+/** Returns one delivery. */
 export const answerDelivery = (delivery: Delivery): Response => Response.json(publicDelivery(delivery));
 
+/** Returns a page of deliveries. @param next the id to continue after; undefined on the last page */
 export const answerDeliveries = (deliveries: readonly Delivery[], next: string | undefined): Response =>
   Response.json({ deliveries: deliveries.map(publicDelivery), next });
 
-/** It will be done. With the id of the delivery that it will be, if it is one. */
+/** Returns 202: the hub will do it. @param delivery the id of the delivery that it becomes, if it becomes one */
 export const answerAccepted = (delivery?: string): Response =>
   delivery === undefined ? new Response(null, { status: 202 }) : Response.json({ delivery }, { status: 202 });
 
+/** Returns the answer to DELETE of an endpoint. */
 export const answerGone = (): Response => new Response(null, { status: 204 });

@@ -1,7 +1,7 @@
 /**
- * From bodies and queries to what is wanted of webhooks (PROTOCOL.md §13). Everything in here is untrusted.
+ * Parses requests about webhooks (PROTOCOL.md §13). All input is untrusted.
  *
- * A member that the hub does not know is refused, not ignored: who misspells `types` would be sent everything.
+ * An unknown member is refused, not ignored: an endpoint with a misspelled `types` would get every message.
  * @module
  */
 import { isPattern } from '../../../protocol/channel-name.ts';
@@ -28,10 +28,10 @@ import type { Change, Settings } from '../../webhook/manage-endpoints.ts';
 import { isTime, refuseBadName } from '../parse-channel.ts';
 import { parameterOf } from '../query.ts';
 
-/** True for text that can be a secret. */
+/** Returns true for text that can be a secret. */
 export type IsSecret = (text: string) => boolean;
 
-/** What the caller wants, with the URL as he wrote it. */
+/** A new endpoint. The URL is not checked yet. */
 export interface Creation {
   readonly settings: Settings;
   readonly secret: string | undefined;
@@ -39,12 +39,13 @@ export interface Creation {
 
 const SETTINGS = ['url', 'channels', 'types', 'format', 'rate', 'handshake', 'description'];
 
-/** Characters of an id. Those of the hub are shorter, and DynamoDB refuses a key of more than 1,024 bytes. */
+/** The most characters of an id. The ids of the hub are shorter, and DynamoDB refuses a key of more than 1,024 bytes. */
 export const MAX_ID_LENGTH = 128;
 
-/** Characters of a wrong value that a refusal repeats. */
+/** How many characters of a wrong value a refusal repeats. */
 const SHOWN = 32;
 
+/** Parses POST /webhooks. @throws Refusal too_large, bad_json, bad_request, bad_channel */
 export async function parseCreation(raw: Request, isSecret: IsSecret): Promise<Creation> {
   const body = await bodyOf(raw, [...SETTINGS, 'secret']);
   for (const name of ['url', 'channels'])
@@ -63,7 +64,7 @@ export async function parseCreation(raw: Request, isSecret: IsSecret): Promise<C
   return { settings, secret: secretOf(body, isSecret) };
 }
 
-/** Only what was sent: the rest stays as it is. */
+/** Parses PATCH: returns only the members that were sent. @throws Refusal as `parseCreation` */
 export async function parseChange(raw: Request): Promise<Change> {
   const body = await bodyOf(raw, [...SETTINGS, 'enabled']);
   return {
@@ -78,16 +79,17 @@ export async function parseChange(raw: Request): Promise<Change> {
   };
 }
 
-/** The secret that is to be, if the caller brings one. */
+/** Parses a rotation: returns the secret that the caller brings, if any. @throws Refusal as `parseCreation` */
 export async function parseRotation(raw: Request, isSecret: IsSecret): Promise<string | undefined> {
   return secretOf(await optionalBodyOf(raw, ['secret']), isSecret);
 }
 
-/** For a request that says all by its path. */
+/** Refuses a body with members, for a request that its path describes completely. @throws Refusal as `parseCreation` */
 export async function refuseMembers(raw: Request): Promise<void> {
   await optionalBodyOf(raw, []);
 }
 
+/** Parses a replay: a channel, and an offset or a time. @throws Refusal as `parseCreation`, bad_offset */
 export async function parseReplay(
   raw: Request,
 ): Promise<{ readonly channel: string; readonly from: ReplayFrom }> {
@@ -100,11 +102,13 @@ export async function parseReplay(
   return { channel, from: since === undefined ? offsetOf(offset) : { since: timeOf(since) } };
 }
 
+/** Parses a recovery: returns its `since`, in milliseconds since 1970. @throws Refusal as `parseCreation` */
 export async function parseRecovery(raw: Request): Promise<number> {
   const { since } = await bodyOf(raw, ['since']);
   return timeOf(since);
 }
 
+/** Parses a page of a list: the id to continue after (empty: from the first) and its size. @throws Refusal bad_request */
 export function parsePage(raw: Request): { readonly after: string; readonly limit: number } {
   const after = queried(raw, 'after') ?? '';
   if (after.length > MAX_ID_LENGTH)
@@ -115,6 +119,7 @@ export function parsePage(raw: Request): { readonly after: string; readonly limi
   return { after, limit: Number(limit) };
 }
 
+/** Parses the query of a list of deliveries. @throws Refusal bad_request */
 export function parseDeliveryQuery(raw: Request): DeliveryQuery {
   const status = queried(raw, 'status');
   return {
@@ -123,10 +128,10 @@ export function parseDeliveryQuery(raw: Request): DeliveryQuery {
   };
 }
 
-/** One value of the query; empty is as absent. */
+/** Returns a value of the query. An empty value counts as absent. */
 const queried = (raw: Request, name: string): string | undefined => parameterOf(raw, name) || undefined;
 
-/** The members of a JSON object. @throws Refusal too_large, bad_json, bad_request */
+/** Returns the members of a JSON object. @throws Refusal too_large, bad_json, bad_request */
 async function bodyOf(raw: Request, known: readonly string[]): Promise<Fields> {
   const bytes = await raw.bytes();
   if (bytes.byteLength > MAX_WEBHOOK_REQUEST_BYTES)
@@ -145,7 +150,7 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    // The parser's own sentence quotes the body, in which there may be a secret.
+    // The error of the parser quotes the body, which may contain a secret.
     throw new Refusal('bad_json', 'the body is not valid JSON in UTF-8');
   }
 }
@@ -161,14 +166,14 @@ function membersOf(value: unknown, known: readonly string[]): Fields {
   return { ...value };
 }
 
-/** Whatever is wrong with it beyond that is for who calls it to say. */
+/** The caller of this function checks the rest of the URL. */
 function urlOf(value: unknown): string {
   if (typeof value === 'string') return value;
   throw new Refusal('bad_request', `url must be text, got ${shown(value)}`);
 }
 
 function descriptionOf(value: unknown): string {
-  // Half of a surrogate pair is no text, and no store promises to keep it.
+  // Half of a surrogate pair is no text, and a store may change it.
   if (typeof value === 'string' && value.length <= MAX_DESCRIPTION_LENGTH && value.isWellFormed())
     return value;
   const got = typeof value === 'string' ? `${value.length}` : shown(value);
@@ -211,7 +216,7 @@ function listOf(name: string, value: unknown, fewest: number, most: number): rea
     throw new Refusal('bad_request', `${name} must be a list of ${fewest} to ${most}, got ${got}`);
   }
   if (new Set(value).size < value.length) throw new Refusal('bad_request', `${name} must each be there once`);
-  // JSON has no undefined: so nothing in it is taken for "not found".
+  // JSON has no undefined, so `find` returns undefined only for "not found".
   return value;
 }
 
@@ -221,7 +226,7 @@ function oneOf<T extends string>(name: string, value: unknown, known: readonly T
   throw new Refusal('bad_request', `${name} must be one of ${known.join(', ')}, got ${shown(value)}`);
 }
 
-/** `null` takes the limit away. */
+/** `null` removes the limit. */
 function rateOf(value: unknown): number | undefined {
   if (value === null) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_WEBHOOK_RATE)
@@ -237,7 +242,7 @@ function booleanOf(name: string, value: unknown): boolean {
   throw new Refusal('bad_request', `${name} must be true or false, got ${shown(value)}`);
 }
 
-/** The refusal does not repeat what may be a secret with a slip of the pen. */
+/** The refusal does not repeat the value: it may be a secret with a typing mistake. */
 function secretOf({ secret }: Fields, isSecret: IsSecret): string | undefined {
   if (secret === undefined) return undefined;
   if (typeof secret === 'string' && isSecret(secret)) return secret;

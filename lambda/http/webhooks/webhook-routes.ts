@@ -1,8 +1,8 @@
 /**
- * The HTTP door of webhooks: endpoints, their deliveries, and what people ask of them (PROTOCOL.md §13.1, §13.5).
+ * The HTTP routes of webhooks: endpoints, their deliveries, and requests about them (PROTOCOL.md §13.1, §13.5).
  *
- * An endpoint is a way for messages out of the hub. So whoever may not have all that it gets may not know of it: to him it
- * is as one that does not exist, word for word.
+ * Messages leave the hub through an endpoint. A caller who may not read all of them must not learn that the endpoint exists:
+ * the answer is the same, word for word, as for an endpoint that does not exist.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -37,13 +37,11 @@ import {
 import type { Managing } from '../../webhook/webhook-ports.ts';
 import { answerPreflight } from '../browser-headers.ts';
 import {
-  type Books,
   baseApp,
   type HandlerApp,
-  type HttpHandler,
-  handlerOf,
+  type HandlerLog,
+  type HttpRoutes,
   methodNotAllowed,
-  responderOf,
 } from '../http-handler.ts';
 import { refuseUnknown } from '../query.ts';
 import {
@@ -55,7 +53,7 @@ import {
   answerEndpoints,
   answerGone,
   answerRotated,
-  type Shown,
+  type EndpointView,
 } from './answer-webhooks.ts';
 import {
   type IsSecret,
@@ -70,35 +68,42 @@ import {
   refuseMembers,
 } from './parse-webhooks.ts';
 
-export interface WebhookHandlerOptions extends Books {
+/** The parts of the handler that manages endpoints. */
+export interface WebhookRouteOptions extends HandlerLog {
   readonly access: Access;
   readonly origins: Origins;
   readonly managing: Managing;
   /**
-   * The URL as it is to be kept.
-   * @param requestHost where the hub was asked: an endpoint must not be the hub itself
+   * Returns the URL as it is stored.
+   * @param requestHost the host of this request: an endpoint must not be the hub itself
    * @throws Refusal bad_webhook_url, address_not_allowed
    */
   readonly checkUrl: (url: string, requestHost: string) => string;
   readonly isSecret: IsSecret;
 }
 
-/** A request of somebody who may at least look. */
-interface Asked {
+/** An authenticated request. */
+interface WebhookRequest {
   readonly raw: Request;
   readonly caller: Caller;
+  /** True for an endpoint that the caller may know of. */
   readonly sees: Sees;
-  /** Of the path; empty where it names none. */
+  /** The id of the endpoint in the path; empty if the path has none. */
   readonly id: string;
+  /** The id of the delivery in the path; empty if the path has none. */
   readonly delivery: string;
 }
 
-type Answer = (door: WebhookHandlerOptions, asked: Asked) => Promise<Response>;
-type AnswerOn = (door: WebhookHandlerOptions, endpoint: Endpoint, asked: Asked) => Promise<Response>;
-/** By path, and then by method. */
+type Answer = (options: WebhookRouteOptions, request: WebhookRequest) => Promise<Response>;
+type AnswerOn = (
+  options: WebhookRouteOptions,
+  endpoint: Endpoint,
+  request: WebhookRequest,
+) => Promise<Response>;
+/** Answers by path, and then by method. */
 type Routes<A> = Readonly<Record<string, Readonly<Record<string, A>>>>;
 
-/** Of a GET, by path. All others take none. */
+/** The query parameters of a GET, by path. All other requests take none. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   '/webhooks': ['limit', 'after'],
   '/webhooks/:id/deliveries': ['status', 'limit', 'after'],
@@ -106,22 +111,16 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
 
 const METHODS = ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
 
-export function webhookHandler(door: WebhookHandlerOptions): HttpHandler {
-  const respondTo = responderOf(webhookApp(door), door, {
-    methods: METHODS,
-    takesTickets: false,
-    origins: door.origins,
-  });
-  return handlerOf(async (event) => {
-    const response = await respondTo(event);
-    // Secrets, and what is true only now.
-    response.headers.set('Cache-Control', 'no-store');
-    return response;
-  });
-}
+/** Returns the routes of the handler that manages endpoints. */
+export const webhookRoutes = (options: WebhookRouteOptions): HttpRoutes => ({
+  ...options,
+  app: webhookApp(options),
+  methods: METHODS,
+  takesTickets: false,
+});
 
-function webhookApp(door: WebhookHandlerOptions): HandlerApp {
-  const app = baseApp(door, 'endpoints are at /webhooks and /webhooks/{id}');
+function webhookApp(options: WebhookRouteOptions): HandlerApp {
+  const app = baseApp(options, 'endpoints are at /webhooks and /webhooks/{id}');
   for (const [path, answers] of Object.entries(ROUTES)) {
     const methods = [...Object.keys(answers), 'OPTIONS'];
     app.options(path, (c) => answerPreflight(c.req.raw, methods));
@@ -132,17 +131,23 @@ function webhookApp(door: WebhookHandlerOptions): HandlerApp {
       refuseUnknown(raw, (raw.method === 'GET' && PARAMETERS[path]) || []);
       const id = c.req.param('id') ?? '';
       const delivery = c.req.param('delivery') ?? '';
-      return await answer(door, { ...(await identify(door, raw)), id, delivery });
+      const response = await answer(options, { ...(await identify(options, raw)), id, delivery });
+      // An answer may have a secret, and is true only at this moment.
+      response.headers.set('Cache-Control', 'no-store');
+      return response;
     });
   }
   return app;
 }
 
-/** @throws Refusal unauthorized for who has no token, where nobody may without one: before anything is looked up */
+/**
+ * Identifies the caller before anything is read.
+ * @throws Refusal unauthorized for a caller without a token, if anonymous callers may manage no webhooks
+ */
 async function identify(
-  { access }: WebhookHandlerOptions,
+  { access }: WebhookRouteOptions,
   raw: Request,
-): Promise<Pick<Asked, 'raw' | 'caller' | 'sees'>> {
+): Promise<Pick<WebhookRequest, 'raw' | 'caller' | 'sees'>> {
   const caller = await access.identify(raw.headers);
   if (caller.allowedUntil === undefined && !access.mayAnywhere('webhook', caller))
     throw new Refusal('unauthorized', 'a token is needed: Authorization: Bearer <token>');
@@ -150,71 +155,75 @@ async function identify(
   return { raw, caller, sees };
 }
 
-/** Answers for an endpoint that the caller may know of. */
+/** Returns an answer for an endpoint that the caller may know of. */
 function on(answer: AnswerOn): Answer {
-  return async (door, asked) => await answer(door, await endpointOf(door, asked), asked);
+  return async (options, request) => await answer(options, await endpointOf(options, request), request);
 }
 
-async function endpointOf({ managing }: WebhookHandlerOptions, { id, sees }: Asked): Promise<Endpoint> {
+async function endpointOf(
+  { managing }: WebhookRouteOptions,
+  { id, sees }: WebhookRequest,
+): Promise<Endpoint> {
   if (id.length > MAX_ID_LENGTH) throw notFound();
   return await readEndpoint(managing, id, sees);
 }
 
-function deliveryId({ delivery }: Asked): string {
+function deliveryId({ delivery }: WebhookRequest): string {
   if (delivery.length > MAX_ID_LENGTH) throw deliveryNotFound();
   return delivery;
 }
 
 async function list(
-  { managing, access }: WebhookHandlerOptions,
-  { raw, caller, sees }: Asked,
+  { managing, access }: WebhookRouteOptions,
+  { raw, caller, sees }: WebhookRequest,
 ): Promise<Response> {
   const page = parsePage(raw);
-  // A token for readers costs the hub no look through all endpoints.
+  // A token without the right costs the hub no read of all endpoints.
   if (!access.mayAnywhere('webhook', caller)) return answerEndpoints([], undefined);
   const { endpoints, next } = await listEndpoints(managing, sees, page);
-  return answerEndpoints(await settleAll(endpoints.map((endpoint) => shown(managing, endpoint))), next);
+  return answerEndpoints(await settleAll(endpoints.map((endpoint) => viewOf(managing, endpoint))), next);
 }
 
-async function create(door: WebhookHandlerOptions, { raw, caller }: Asked): Promise<Response> {
-  const { settings, secret } = await parseCreation(raw, door.isSecret);
-  for (const pattern of settings.channels) door.access.require('webhook', pattern, caller);
-  const url = checked(door, raw, settings.url);
+async function create(options: WebhookRouteOptions, { raw, caller }: WebhookRequest): Promise<Response> {
+  const { settings, secret } = await parseCreation(raw, options.isSecret);
+  for (const pattern of settings.channels) options.access.require('webhook', pattern, caller);
+  const url = checked(options, raw, settings.url);
   const by = { principal: caller.principal, secret };
-  const created = await createEndpoint(door.managing, { ...settings, url }, by);
+  const created = await createEndpoint(options.managing, { ...settings, url }, by);
   return answerCreatedEndpoint(created, created.secret, raw);
 }
 
 async function change(
-  door: WebhookHandlerOptions,
+  options: WebhookRouteOptions,
   endpoint: Endpoint,
-  { raw, caller }: Asked,
+  { raw, caller }: WebhookRequest,
 ): Promise<Response> {
   const wanted = await parseChange(raw);
-  for (const pattern of wanted.channels ?? []) door.access.require('webhook', pattern, caller);
-  const url = wanted.url === undefined ? {} : { url: checked(door, raw, wanted.url) };
-  const changed = await changeEndpoint(door.managing, endpoint, { ...wanted, ...url });
-  return answerEndpoint(await shown(door.managing, changed));
+  for (const pattern of wanted.channels ?? []) options.access.require('webhook', pattern, caller);
+  const url = wanted.url === undefined ? {} : { url: checked(options, raw, wanted.url) };
+  const changed = await changeEndpoint(options.managing, endpoint, { ...wanted, ...url });
+  return answerEndpoint(await viewOf(options.managing, changed));
 }
 
-async function shown(managing: Managing, endpoint: Endpoint): Promise<Shown> {
+async function viewOf(managing: Managing, endpoint: Endpoint): Promise<EndpointView> {
   return { endpoint, health: await healthOf(managing, endpoint) };
 }
 
-const checked = ({ checkUrl }: WebhookHandlerOptions, raw: Request, url: string): string =>
+const checked = ({ checkUrl }: WebhookRouteOptions, raw: Request, url: string): string =>
   checkUrl(url, new URL(raw.url).host);
 
-const asking =
-  (ask: (managing: Managing, endpoint: Endpoint) => Promise<string>): AnswerOn =>
+/** Returns the answer of a request that has no body and becomes a delivery. */
+const requesting =
+  (send: (managing: Managing, endpoint: Endpoint) => Promise<string>): AnswerOn =>
   async ({ managing }, endpoint, { raw }) => {
     await refuseMembers(raw);
-    return answerAccepted(await ask(managing, endpoint));
+    return answerAccepted(await send(managing, endpoint));
   };
 
-/** What there is of one endpoint itself, below its path. */
+/** The routes of one endpoint, below its path. */
 const OF_ENDPOINT: Routes<AnswerOn> = {
   '': {
-    GET: async ({ managing }, endpoint) => answerEndpoint(await shown(managing, endpoint)),
+    GET: async ({ managing }, endpoint) => answerEndpoint(await viewOf(managing, endpoint)),
     PATCH: change,
     async DELETE({ managing }, endpoint) {
       await removeEndpoint(managing, endpoint);
@@ -224,21 +233,21 @@ const OF_ENDPOINT: Routes<AnswerOn> = {
   '/enable': {
     async POST({ managing }, endpoint, { raw }) {
       await refuseMembers(raw);
-      return answerEndpoint(await shown(managing, await enableEndpoint(managing, endpoint)));
+      return answerEndpoint(await viewOf(managing, await enableEndpoint(managing, endpoint)));
     },
   },
   '/rotate': {
     async POST({ managing, isSecret }, endpoint, { raw }) {
       const given = await parseRotation(raw, isSecret);
       const { endpoint: rotated, secret } = await rotateSecret(managing, endpoint, given);
-      return answerRotated(await shown(managing, rotated), secret);
+      return answerRotated(await viewOf(managing, rotated), secret);
     },
   },
-  '/test': { POST: asking(sendTest) },
-  '/handshake': { POST: asking(askHandshake) },
+  '/test': { POST: requesting(sendTest) },
+  '/handshake': { POST: requesting(askHandshake) },
 };
 
-/** What there is of its deliveries. */
+/** The routes of the deliveries of an endpoint, below its path. */
 const OF_DELIVERIES: Routes<AnswerOn> = {
   '/deliveries': {
     async GET({ managing }, endpoint, { raw }) {
@@ -247,13 +256,13 @@ const OF_DELIVERIES: Routes<AnswerOn> = {
     },
   },
   '/deliveries/:delivery': {
-    GET: async ({ managing }, endpoint, asked) =>
-      answerDelivery(await readDelivery(managing, endpoint, deliveryId(asked))),
+    GET: async ({ managing }, endpoint, request) =>
+      answerDelivery(await readDelivery(managing, endpoint, deliveryId(request))),
   },
   '/deliveries/:delivery/retry': {
-    async POST({ managing }, endpoint, asked) {
-      await refuseMembers(asked.raw);
-      await retryDelivery(managing, endpoint, deliveryId(asked));
+    async POST({ managing }, endpoint, request) {
+      await refuseMembers(request.raw);
+      await retryDelivery(managing, endpoint, deliveryId(request));
       return answerAccepted();
     },
   },

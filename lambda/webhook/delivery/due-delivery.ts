@@ -7,11 +7,11 @@ import { DELIVERIES_KEPT_MS } from '../../../protocol/limits.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
 import type { OwnTask } from './delivery-task.ts';
-import type { Content } from './webhook-body.ts';
+import type { MessageContent } from './webhook-body.ts';
 
 /** What is sent: a message, or the question whether the endpoint wants any. `expired`: the message left the log. */
 export type Payload =
-  | { readonly kind: 'message'; readonly content: Content }
+  | { readonly kind: 'message'; readonly content: MessageContent }
   | { readonly kind: 'handshake' }
   | { readonly kind: 'expired' };
 

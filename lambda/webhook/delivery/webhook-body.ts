@@ -12,7 +12,7 @@ import type { Endpoint, Format } from '../endpoint.ts';
 import type { MessageRef } from './delivery.ts';
 
 /** A message as it is in the log. */
-export interface Content {
+export interface MessageContent {
   /** The content type of the channel. */
   readonly contentType: string;
   /** JSON text in a channel of JSON, bytes in any other. */
@@ -31,7 +31,7 @@ const TYPE = new RegExp(`^(?=.{1,${MAX_TYPE_LENGTH}}$)[A-Za-z0-9_]+(\\.[A-Za-z0-
 export const isType = (type: string): boolean => TYPE.test(type);
 
 /** Returns the `type` of a message; `message` if it has no valid one. */
-export function typeOf({ contentType, message }: Pick<Content, 'contentType' | 'message'>): string {
+export function typeOf({ contentType, message }: Pick<MessageContent, 'contentType' | 'message'>): string {
   if (!isJson(contentType) || typeof message !== 'string' || !message.startsWith('{')) return NO_TYPE;
   const { type } = fieldsOf(JSON.parse(message));
   return typeof type === 'string' && isType(type) ? type : NO_TYPE;
@@ -51,7 +51,7 @@ interface Body {
 }
 
 /** Returns the body of a delivery and its content type. */
-export function bodyFor(format: Format, id: string, of: MessageRef, content: Content): Body {
+export function bodyFor(format: Format, id: string, of: MessageRef, content: MessageContent): Body {
   const { contentType, message } = content;
   const kind = bodyKindOf(contentType);
   const fields = {

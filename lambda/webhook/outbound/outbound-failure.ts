@@ -34,7 +34,7 @@ function kindOfConnectError(error: Error, isTls: boolean): ErrorClass {
 }
 
 /** Returns the class of a failed request. */
-export function kindOf(error: Error): ErrorClass {
+export function errorClassOf(error: Error): ErrorClass {
   if (error instanceof OutboundFailure) return error.kind;
   const [code = ''] = codesOf(error);
   // In TLS 1.3 a server refuses a client without a certificate only after the handshake.

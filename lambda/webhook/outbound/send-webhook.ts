@@ -23,7 +23,7 @@ import {
 import type { ErrorClass } from '../delivery/delivery.ts';
 import type { Sender, SendResult, WebhookRequest } from '../webhook-ports.ts';
 import { type GuardedAgents, guardedAgents } from './guard.ts';
-import { kindOf } from './outbound-failure.ts';
+import { errorClassOf } from './outbound-failure.ts';
 import { type Resolve, resolverBy } from './resolve.ts';
 import { excerpt } from './response-excerpt.ts';
 import { signatureOf } from './standard-webhooks.ts';
@@ -136,7 +136,7 @@ function exchange(request: ClientRequest, body: Buffer | undefined, deadlineMs: 
     const timer = setTimeout(cut, deadlineMs, 'timeout');
     request.on('error', (error) => {
       // After a status, "close" ends the request, with the part of the answer that was read.
-      if (answer === undefined) end(kindOf(error));
+      if (answer === undefined) end(errorClassOf(error));
     });
     request.on('upgrade', () => cut('bad_response'));
     request.on('response', (response) => {

@@ -6,7 +6,8 @@ import { SignJWT } from 'jose';
 import { expect } from 'vitest';
 import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
-import { webhookHandler } from '../../../lambda/http/webhooks/webhook-routes.ts';
+import { httpHandler } from '../../../lambda/http/http-handler.ts';
+import { webhookRoutes } from '../../../lambda/http/webhooks/webhook-routes.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import { secretSealer } from '../../../lambda/webhook/outbound/sealed-secret.ts';
 import { isSecret } from '../../../lambda/webhook/outbound/standard-webhooks.ts';
@@ -70,7 +71,7 @@ export interface HandlerWorld extends ManagingWorld {
 export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
   const world = managingWorld({ sealer: secretSealer(async () => [KEY]) });
   const defects: unknown[] = [];
-  const handler = webhookHandler({
+  const routes = webhookRoutes({
     access: accessTo({ keys: async () => [KEY], audience: 'a', anonymous, clock: () => NOW }),
     origins: parseOrigins('*'),
     logDefect: (error) => void defects.push(error),
@@ -80,6 +81,7 @@ export function handlerWorld(anonymous: Capability = {}): HandlerWorld {
     checkUrl: (url, requestHost) =>
       parseTarget(url, { isInsecureAllowed: false, ownHosts: [requestHost] }).href,
   });
+  const handler = httpHandler(routes);
   const ask = async (...[method, path, body, headers = callers.owner]: Request): Promise<Answered> => {
     const [rawPath, rawQueryString = ''] = path.split('?');
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);

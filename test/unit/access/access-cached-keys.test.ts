@@ -1,5 +1,5 @@
 /**
- * How long keys are kept, and what anybody can make the hub look up (PROTOCOL.md §7.1, §7.2).
+ * Cached keys: how long they are used, and how many look-ups an attacker can cause (PROTOCOL.md §7.1, §7.2).
  * @module
  */
 import { beforeEach, expect, test } from 'vitest';
@@ -22,14 +22,14 @@ beforeEach(() => {
       lookUps++;
       return source();
     },
-    keptMs: KEPT_MS,
+    maxAgeMs: KEPT_MS,
     clock: () => now,
   });
 });
 
 const isDown = () => Promise.reject(new Refusal('unavailable', 'down'));
 
-test('are looked up once, however many ask, and again when their time is over', async () => {
+test('are looked up once for all calls, and again when they are too old', async () => {
   const [first, ...others] = await Promise.all(Array.from({ length: 20 }, () => keys()));
   expect(others.every((value) => value === first)).toBe(true);
   now += KEPT_MS - 1;
@@ -39,7 +39,7 @@ test('are looked up once, however many ask, and again when their time is over', 
   expect(await keys()).toEqual({ version: 2 });
 });
 
-test('are looked up again after a miss, at once, and then not for 30 s', async () => {
+test('are looked up again at once after a miss, and then not for 30 s', async () => {
   const first = await keys();
   const missed = await Promise.all(Array.from({ length: 20 }, () => keys(true)));
   expect(missed).toEqual(Array(20).fill({ version: 2 }));
@@ -52,7 +52,7 @@ test('are looked up again after a miss, at once, and then not for 30 s', async (
   expect(first).toEqual({ version: 1 });
 });
 
-test('go on for an hour while they cannot be looked up, with an attempt every 30 s', async () => {
+test('stay in use for an hour while the look-up fails, with an attempt every 30 s', async () => {
   const first = await keys();
   const until = now + HOUR_MS;
   source = isDown;
@@ -64,7 +64,7 @@ test('go on for an hour while they cannot be looked up, with an attempt every 30
   expect(await keys()).toEqual({ version: 'new' });
 });
 
-test('a miss that cannot be looked up is answered with what is known', async () => {
+test('stay in use after a miss if the look-up fails', async () => {
   const first = await keys();
   source = isDown;
   expect(await keys(true)).toBe(first);
@@ -72,7 +72,7 @@ test('a miss that cannot be looked up is answered with what is known', async () 
   expect(lookUps).toBe(2);
 });
 
-test('where none were ever known, it is said, and tried again a second later', async () => {
+test('are unavailable if none were ever known, and are tried again a second later', async () => {
   source = isDown;
   const all = await Promise.allSettled(Array.from({ length: 20 }, () => keys()));
   expect(all.every(({ status }) => status === 'rejected')).toBe(true);
@@ -84,7 +84,7 @@ test('where none were ever known, it is said, and tried again a second later', a
   expect(await keys()).toEqual({ version: 2 });
 });
 
-test('a defect is no outage: it is told at once, and each time', async () => {
+test('do not hide a defect: it is thrown at once, and each time', async () => {
   const first = await keys();
   source = () => Promise.reject(new Error('not a JSON object'));
   now += KEPT_MS;

@@ -1,6 +1,6 @@
 /**
- * Tokens that confuse those who verify them are refused, all in the same words (PROTOCOL.md §7).
- * test/flow/token-confusion.test.ts shows the same of every door.
+ * Tokens that could confuse a verifier are refused, all with the same message (PROTOCOL.md §7).
+ * test/flow/token-confusion.test.ts shows the same for every handler.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -40,7 +40,7 @@ const REFUSED = {
   message: 'the token is expired, not yet valid, forged, or for another hub',
 };
 
-describe('are let in', () => {
+describe('are accepted', () => {
   test.each(Object.entries(goodTokens(hub)))('%s', async (_name, make) => {
     expect(await access.verify(await make())).toMatchObject({ allowedUntil: NOW + 630_000 });
   });

@@ -1,5 +1,5 @@
 /**
- * Tokens of an identity provider (PROTOCOL.md §7.1): what they allow, and what happens while its keys cannot be had.
+ * Tokens of an identity provider (PROTOCOL.md §7.1): what they allow, and what happens while its keys are unavailable.
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ import { type IssuerKey, issue, newIssuerKey } from '../../support/wire/issuer.t
 
 const [first, second] = [await newIssuerKey('ES256'), await newIssuerKey('ES256')];
 
-describe('what the values of the claim allow', () => {
+describe('the capability of the values of a claim', () => {
   const rules = parseClaimRules({
     claim: 'groups',
     grants: {
@@ -47,7 +47,7 @@ describe('what the values of the claim allow', () => {
     expect({ ...capabilityBy(rules, { groups, capability: { '*': ['manage'] } }) }).toEqual(expected);
   });
 
-  test('a claim that every object has is one of the token, or none', () => {
+  test('a claim named like a member of every object is read from the token only', () => {
     const odd = parseClaimRules({
       claim: 'constructor',
       tenant: '__proto__',
@@ -59,7 +59,7 @@ describe('what the values of the claim allow', () => {
   });
 });
 
-test('an issuer comes as it went through the environment, and nothing else is one', () => {
+test('an issuer is read from the environment unchanged, and other values are refused', () => {
   const issuer = {
     url: 'https://idp.example',
     audience: 'hub',
@@ -73,7 +73,7 @@ test('an issuer comes as it went through the environment, and nothing else is on
     expect(() => parseIssuer(odd)).toThrow();
 });
 
-describe('while keys change, and cannot be had', () => {
+describe('while keys change or are unavailable', () => {
   const MINUTE_MS = 60_000;
   let now: number;
   let fetched: number;
@@ -100,7 +100,7 @@ describe('while keys change, and cannot be had', () => {
         audience: 'hub',
         jwksUrl: '',
         claims: { claim: 'scope', grants: {}, tenant: undefined },
-        keys: cached({ lookUp, keptMs: 10 * MINUTE_MS, clock }),
+        keys: cached({ lookUp, maxAgeMs: 10 * MINUTE_MS, clock }),
       },
     });
     verify = async (key, header) => {
@@ -114,18 +114,18 @@ describe('while keys change, and cannot be had', () => {
 
   const IN = 'https://idp.example#a';
 
-  test('a caller is one of the provider, whatever a subject of the hub’s own is called', async () => {
+  test('a caller of the provider is never a principal of the hub with the same subject', async () => {
     expect(await verify(first)).toBe(IN);
   });
 
-  test('a token of a new key is good at once', async () => {
+  test('a token of a new key is accepted at once', async () => {
     expect(await verify(first)).toBe(IN);
     published = [first, second];
     expect(await verify(second)).toBe(IN);
     expect(fetched).toBe(2);
   });
 
-  test('unknown ids have them fetched once in 30 s, and forged ones of a known id never', async () => {
+  test('tokens with unknown key ids cause one fetch in 30 s, forged tokens with a known id none', async () => {
     expect(await verify(first)).toBe(IN);
     const until = now + MINUTE_MS;
     for (; now < until; now += 1_000) {
@@ -136,7 +136,7 @@ describe('while keys change, and cannot be had', () => {
     expect(fetched).toBe(3);
   });
 
-  test('a key that was taken back is good for ten minutes at the most', async () => {
+  test('a removed key is accepted for ten minutes at most', async () => {
     expect(await verify(first)).toBe(IN);
     published = [];
     now += 10 * MINUTE_MS - 1;
@@ -145,7 +145,7 @@ describe('while keys change, and cannot be had', () => {
     expect(await verify(first)).toBe('unauthorized');
   });
 
-  test('known keys go on for an hour, unknown ones are refused, and then nobody can tell', async () => {
+  test('known keys are used for an hour and unknown ones refused; after that all are unavailable', async () => {
     expect(await verify(first)).toBe(IN);
     published = 'down';
     const end = now + 60 * MINUTE_MS;
@@ -161,7 +161,7 @@ describe('while keys change, and cannot be had', () => {
     expect(await verify(second)).toBe(IN);
   });
 
-  test('where none were ever known, nobody is let in', async () => {
+  test('without any known key no token is accepted', async () => {
     published = 'down';
     expect(await verify(first)).toBe('unavailable');
     now += 1_000;

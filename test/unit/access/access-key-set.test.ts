@@ -1,5 +1,5 @@
 /**
- * Keys of an identity provider: which of them are of use, for which algorithm, and how they are fetched.
+ * Keys of an identity provider: which are used, for which algorithm, and how they are fetched.
  * @module
  */
 import type { RequestListener } from 'node:http';
@@ -13,7 +13,7 @@ const RSA = await newIssuerKey('RS256');
 const EC = await newIssuerKey('ES256');
 const ED = await newIssuerKey('EdDSA');
 
-/** True if a token of the key is verified by what was published, whatever algorithms a verifier lets pass. */
+/** Returns true if the published keys verify a token of the key, even if the verifier allows all algorithms. */
 async function isVerified(keys: unknown, key: IssuerKey): Promise<boolean> {
   const algorithms = [...ALGORITHMS, 'HS256'];
   return await jwtVerify(await issue(key, {}), keySetOf({ keys }), { algorithms }).then(
@@ -35,12 +35,12 @@ describe('a key verifies', () => {
     ['RS256', RSA],
     ['ES256', EC],
     ['EdDSA', ED],
-  ])('%s, if it says nothing and is of that type', async (_alg, key) => {
+  ])('%s, if it is of that type and names no algorithm', async (_alg, key) => {
     expect(await isVerified([{ ...key.jwk, alg: undefined }], key)).toBe(true);
     expect(await isVerified([bare(key).jwk], bare(key))).toBe(true);
   });
 
-  test('beside keys that are of no use', async () => {
+  test('beside unusable keys', async () => {
     const keys = [
       null,
       7,
@@ -58,7 +58,7 @@ describe('a key verifies', () => {
 });
 
 describe('a key verifies nothing', () => {
-  test.each(['RS384', 'RS512', 'PS256', 'PS512'])('of %s where it is for RS256, said or not', async (alg) => {
+  test.each(['RS384', 'RS512', 'PS256', 'PS512'])('of %s if it is for RS256, named or not', async (alg) => {
     const key = signingBy(RSA, alg);
     expect(await isVerified([{ ...RSA.jwk, alg }], key)).toBe(true);
     expect(await isVerified([RSA.jwk], key)).toBe(false);
@@ -85,7 +85,7 @@ describe('a key verifies nothing', () => {
     expect(await isVerified([short], RSA)).toBe(false);
   });
 
-  test('if several could be meant', async () => {
+  test('if several keys fit', async () => {
     const keys = [RSA, await newIssuerKey('RS256')].map((key) => bare(key).jwk);
     expect(await isVerified(keys, bare(RSA))).toBe(false);
   });
@@ -96,7 +96,7 @@ describe('are not fetched', () => {
     `http://127.0.0.1:${(await httpLoopback(answer)).port}/keys`;
   const good = JSON.stringify({ keys: [RSA.jwk] });
 
-  test('from where there are none, nor from where that leads', async () => {
+  test('from a place without keys, or from a redirect', async () => {
     const target = await httpLoopback((_request, response) => response.end(good));
     const redirecting = await serving((_request, response) => {
       response.writeHead(302, { Location: `http://127.0.0.1:${target.port}/keys` }).end();
@@ -118,7 +118,7 @@ describe('are not fetched', () => {
     await expect(fetchKeySet(url)).rejects.toThrow();
   });
 
-  test('for longer than it takes', async () => {
+  test('for longer than the timeout', async () => {
     const timeout = AbortSignal.timeout;
     onTestFinished(() => {
       AbortSignal.timeout = timeout;
@@ -128,7 +128,7 @@ describe('are not fetched', () => {
     await expect(fetchKeySet(url)).rejects.toThrow('timed out');
   });
 
-  test('unless they are a set, be it an empty one', async () => {
+  test('unless the answer is a set, which may be empty', async () => {
     const url = await serving((_request, response) => response.end(good));
     expect((await fetchKeySet(url)).jwks().keys).toHaveLength(1);
     expect(keySetOf({ keys: [] }).jwks().keys).toEqual([]);

@@ -1,5 +1,5 @@
 /**
- * A tenant's token leads to what is the tenant's, and nowhere else, whatever its capability (PROTOCOL.md §7, §7.1).
+ * A tenant's token allows nothing outside its tenant, whatever its capability (PROTOCOL.md §7, §7.1).
  * @module
  */
 import fc from 'fast-check';
@@ -15,7 +15,7 @@ const AUDIENCE = 'tidings:dev';
 const keys = async () => [Buffer.alloc(64, 'c')];
 const access = accessTo({ keys, audience: AUDIENCE, anonymous: {}, clock: () => NOW });
 
-/** Names that are easily taken for one another. */
+/** Names that are easily confused. */
 const segment = fc.constantFrom(
   'acme',
   'acme2',
@@ -46,7 +46,7 @@ async function callerOf(capability: Capability, tenant: string) {
 }
 
 describe('a token of the hub’s own', () => {
-  test('never leads out of its tenant, and within it to what it allows', async () => {
+  test('allows nothing outside its tenant, and inside only its capability', async () => {
     await fc.assert(
       fc.asyncProperty(capabilities, tenants, asked, async (capability, tenant, channel) => {
         const caller = await callerOf(capability, tenant);
@@ -86,7 +86,7 @@ describe('a token of the hub’s own', () => {
 describe('a token of the provider', () => {
   const rules = (grants: Readonly<Record<string, Capability>>) => ({ claim: 'scope', grants, tenant: 'org' });
 
-  test('may below its tenant what was granted to all, and nothing elsewhere', () => {
+  test('allows below its tenant what is granted to every tenant, and nothing outside', () => {
     fc.assert(
       fc.property(capabilities, tenants, asked, (granted, tenant, channel) => {
         const capability = capabilityBy(rules({ x: granted }), { scope: 'x', org: tenant }) ?? {};
@@ -115,7 +115,7 @@ describe('a token of the provider', () => {
   );
 });
 
-/** What the same grants would be below a name that is the hub's own to nobody. */
+/** Returns the same grants below another name, which is not reserved. */
 const prefixed = (capability: Capability): Capability =>
   Object.fromEntries(
     Object.entries(capability)

@@ -1,5 +1,5 @@
 /**
- * The form of a token, before anybody verifies it.
+ * The form of a token, before it is verified.
  * @module
  */
 import fc from 'fast-check';
@@ -10,7 +10,7 @@ const part = (text: string | Uint8Array): string => Buffer.from(text).toString('
 const tokenOf = (claims: string | Uint8Array, header: string | Uint8Array = '{"alg":"HS256"}'): string =>
   `${part(header)}.${part(claims)}.c2ln`;
 
-test('whatever is claimed is read as it is, with names that look like others and texts that look like names', () => {
+test('claims are read unchanged, with similar names and with texts that look like names', () => {
   const json = fc.dictionary(
     fc.oneof(fc.string(), fc.constantFrom('iss', '__proto__', 'constructor', '":', '\\":', 'a":"b')),
     fc.oneof(fc.jsonValue(), fc.constantFrom('":', '"a":', '\\', '","a":"')),
@@ -49,7 +49,7 @@ test.each([
   ['a space at its end', `${tokenOf('{}')} `],
   ['a line break at its end', `${tokenOf('{}')}\n`],
   ['a line break inside', tokenOf('{}').replace('.', '\n.')],
-  ['a letter of another alphabet', tokenOf('{}').replace(/.$/, 'е')],
+  ['a character of another alphabet', tokenOf('{}').replace(/.$/, 'е')],
   ['standard base64', tokenOf('{}').replace(/.$/, '+')],
   ['JSON form', '{"protected":"e30","payload":"e30","signature":"c2ln"}'],
   ['critical extensions', tokenOf('{}', '{"alg":"HS256","crit":["b64"],"b64":true}')],

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §7: which tokens are let in.
+ * PROTOCOL.md §7: which tokens are accepted.
  * @module
  */
 import { SignJWT, UnsecuredJWT } from 'jose';
@@ -36,10 +36,10 @@ async function outcome(authorization: string | undefined): Promise<unknown> {
   );
 }
 
-describe('let in', () => {
+describe('accepted', () => {
   test.each([
     ['the current key', GOOD, CURRENT],
-    ['the previous key, while tokens of it are about', GOOD, PREVIOUS],
+    ['the previous key, while its tokens are in use', GOOD, PREVIOUS],
     ['an end within the leeway', { ...GOOD, exp: SECONDS - 29 }, CURRENT],
     ['a begin within the leeway', { ...GOOD, nbf: SECONDS + 29 }, CURRENT],
     ['several audiences, this hub among them', { ...GOOD, aud: ['other', AUDIENCE] }, CURRENT],
@@ -49,7 +49,7 @@ describe('let in', () => {
   });
 });
 
-test('the header of the edge counts where Authorization is there, too', async () => {
+test('the header of the edge counts even if there is an Authorization header', async () => {
   const good = `Bearer ${await sign(GOOD)}`;
   const bad = 'Bearer no.to.ken';
   const asked = async (edge: string, authorization: string) => {
@@ -65,7 +65,7 @@ test('the header of the edge counts where Authorization is there, too', async ()
   expect(await asked(`${good}, ${good}`, good)).toBe('unauthorized');
 });
 
-test('a signature for AWS is no token', async () => {
+test('a signature of AWS is not read as a token', async () => {
   const signature = 'AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/lambda/aws4_request, Signature=0';
   expect(await outcome(signature)).toEqual({});
 });
@@ -107,7 +107,7 @@ describe('refused', () => {
 
 describe('while keys are rotated', () => {
   const NEXT = Buffer.alloc(64, 'n');
-  /** A door that knows the keys of before, and those of now as soon as it looks. */
+  /** A handler that has cached the old keys, and gets the new ones with its next look-up. */
   function rotated() {
     const [before, after] = [
       [CURRENT, PREVIOUS],
@@ -130,14 +130,14 @@ describe('while keys are rotated', () => {
     return { looks, isIn };
   }
 
-  test('a token of the new key is good at once, and one of the key before goes on', async () => {
+  test('a token of the new key is accepted at once, and one of the previous key still is', async () => {
     const { isIn, looks } = rotated();
     expect([await isIn(CURRENT), await isIn(PREVIOUS)]).toEqual([true, true]);
     expect(looks.again).toBe(0);
     expect([await isIn(NEXT), await isIn(CURRENT), await isIn(PREVIOUS)]).toEqual([true, true, false]);
   });
 
-  test('nothing is looked up for a token that a known key signed, nor for what is none', async () => {
+  test('a token of a known key causes no look-up, and neither does malformed text', async () => {
     const { isIn, looks } = rotated();
     expect(await isIn(CURRENT, { ...GOOD, exp: SECONDS - 60 })).toBe(false);
     expect(await isIn(NEXT, { ...GOOD, iss: 'https://idp.example' })).toBe(false);
@@ -145,7 +145,7 @@ describe('while keys are rotated', () => {
   });
 });
 
-test('a caller without a token may do what everyone may, and is asked for a token beyond it', async () => {
+test('a caller without a token may do what anonymous callers may, and needs a token for more', async () => {
   const nobody = await access.identify(new Headers());
   expect(() => access.require('subscribe', 'public/1', nobody)).not.toThrow();
   expect(() => access.require('publish', 'public/1', nobody)).toThrow(
@@ -158,7 +158,7 @@ test('a caller without a token may do what everyone may, and is asked for a toke
   );
 });
 
-describe('channels below tidings/ are the hub’s own', () => {
+describe('only the hub writes channels below tidings/', () => {
   const ALL = parseCapability({ '*': ['publish', 'subscribe', 'webhook', 'manage'] });
   const open = accessTo({
     keys: async () => [CURRENT],
@@ -184,17 +184,17 @@ describe('channels below tidings/ are the hub’s own', () => {
     ['publish', 'tidings', 'done', 'unauthorized'],
     ['publish', 'tidingsx/a', 'done', 'unauthorized'],
     ['publish', 'a/tidings/b', 'done', 'unauthorized'],
-  ] as const)('%s on %s, with all rights that there are: %s', async (operation, channel, code, nobodys) => {
+  ] as const)('%s on %s with all rights: %s', async (operation, channel, code, nobodys) => {
     expect(codeOf(() => access.require(operation, channel, admin))).toBe(code);
     expect(access.may(operation, channel, admin)).toBe(code === 'done');
     const nobody = await access.identify(new Headers());
     expect(codeOf(() => access.require(operation, channel, nobody))).toBe(nobodys);
-    // Where everyone may everything, a token would not help either.
+    // Anonymous callers with all rights get the same code: a token would not help them.
     expect(codeOf(() => open.require(operation, channel, nobody))).toBe(code);
   });
 });
 
-test('whoever may do something somewhere is told from who may nowhere', async () => {
+test('mayAnywhere tells whether a caller has the right on any channel', async () => {
   const nobody = await access.identify(new Headers());
   const someone = await access.identify(new Headers({ authorization: `Bearer ${await sign(GOOD)}` }));
   const operations = ['publish', 'subscribe', 'webhook'] as const;

@@ -33,7 +33,7 @@ const portOf = (listening: { address(): AddressInfo | string | null }): number =
   return address.port;
 };
 
-/** One attempt: what repetitions make of it is the SDK's. */
+/** One attempt: repetitions are the business of the SDK. */
 const settingsOf = (endpoint: string) => ({
   ...clientSettings,
   maxAttempts: 1,
@@ -58,7 +58,7 @@ const CALLS = {
 };
 type Service = keyof typeof CALLS;
 
-/** The error as each protocol writes it: JSON, or XML in the query protocol, which SNS speaks. */
+/** Returns the error in the form of each protocol: JSON, or XML in the query protocol of SNS. */
 function answer(service: Service, status: number, code: string): void {
   reply = (response) => {
     if (service === 'SNS') {
@@ -79,13 +79,13 @@ function answer(service: Service, status: number, code: string): void {
   };
 }
 
-/** SQS says in a header, too, what the error was called in its query protocol; the SDK reads it. */
+/** A header of SQS has the name of the error in the query protocol, which the SDK reads. */
 const QUERY_CODES: Readonly<Record<string, string>> = {
   'com.amazonaws.sqs#KmsThrottled': 'KMS.ThrottlingException',
   'com.amazonaws.sqs#QueueDoesNotExist': 'AWS.SimpleQueueService.NonExistentQueue',
 };
 
-/** What the SDK calls the error, and what the hub makes of it: the code of a refusal, or `defect`. */
+/** Returns the name of the error in the SDK, and the result in the hub: the code of a refusal, or `defect`. */
 async function outcomeOf(send: () => Promise<unknown>): Promise<readonly [name: string, outcome: string]> {
   let name = 'none';
   const watched = async () => {
@@ -153,19 +153,19 @@ const MISTAKES: readonly (readonly [Service, status: number, code: string, name:
 
 const nameIn = (code: string, name: string): string => name || code.replace(/^.*#/, '');
 
-describe('what an AWS service answers', () => {
+describe('the answer of an AWS service', () => {
   test.each(BUSY)('%s, %i %s is busy', async (service, status, code, name) => {
     answer(service, status, code);
     expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'unavailable']);
   });
 
-  test.each(MISTAKES)('%s, %i %s is the hub’s own mistake', async (service, status, code, name) => {
+  test.each(MISTAKES)('%s, %i %s is a defect of the hub', async (service, status, code, name) => {
     answer(service, status, code);
     expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'defect']);
   });
 });
 
-describe('what the network does', () => {
+describe('an error of the network is busy', () => {
   const services = Object.keys(CALLS).filter((name): name is Service => name in CALLS);
 
   test.each(services)('%s: a connection that is closed before the answer', async (service) => {
@@ -181,7 +181,7 @@ describe('what the network does', () => {
     expect((await outcomeOf(() => CALLS[service](url)))[1]).toBe('unavailable');
   });
 
-  test('nobody listens', async () => {
+  test('a closed port', async () => {
     const probe = createTcpServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => probe.once('listening', resolve));
     const port = portOf(probe);
@@ -210,7 +210,7 @@ describe('what the network does', () => {
     expect(await outcomeOf(() => CALLS.SQS(url))).toEqual(['TimeoutError', 'unavailable']);
   });
 
-  test('no answer in time to what is sent once', async () => {
+  test('no answer in time to a write that is sent once', async () => {
     reply = () => {};
     const client = new DynamoDBClient(settingsOf(url));
     const get = new GetItemCommand({ TableName: 't', Key: { channel: { S: 'c' } } });
@@ -219,7 +219,7 @@ describe('what the network does', () => {
   });
 });
 
-describe('what has nothing to do with AWS is a defect', () => {
+describe('an error that does not come from AWS is a defect', () => {
   test.each([
     new Error('a bug'),
     new TypeError('x is not a function'),

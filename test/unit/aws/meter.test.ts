@@ -8,7 +8,7 @@ import { METRICS, refusedAs } from '../../../protocol/metrics.ts';
 
 const EMITTER = { Stage: 'dev', Function: 'Push' };
 
-test('one line says everything that was counted, each name under its own dimensions', () => {
+test('one line has all counts, each name under its own dimensions', () => {
   const meter = newMeter();
   for (const more of [1, 999, 0]) meter.count('Published', more);
   meter.count('Delivered', 7);
@@ -47,7 +47,7 @@ test('one line says everything that was counted, each name under its own dimensi
   ]);
 });
 
-test('nothing is no line, and what was said is not said again', () => {
+test('no metrics make no line, and a metric is written once', () => {
   const meter = newMeter();
   meter.count('Published', 0);
   expect(meter.drain(EMITTER, 0)).toEqual([]);
@@ -56,7 +56,7 @@ test('nothing is no line, and what was said is not said again', () => {
   expect(meter.drain(EMITTER, 0)).toEqual([]);
 });
 
-test('a line has a hundred values at the most, and counts are in the first alone', () => {
+test('a line has at most a hundred values, and counts are only in the first one', () => {
   const meter = newMeter();
   meter.count('Delivered', 5);
   for (let ms = 0; ms < 250; ms++) meter.note('PushLag', ms);

@@ -1,9 +1,9 @@
 /**
- * The edge of the push: what becomes of a batch of messages, good and bad.
+ * The edge of a handler behind a queue: which messages of a batch are merged, and which come again.
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { parseWork, pushQueue, type Work } from '../../../lambda/aws/queues/push-queue.ts';
+import { type PushWork, parsePushWork, pushQueue } from '../../../lambda/aws/queues/push-queue.ts';
 import { queueHandler } from '../../../lambda/aws/queues/queue-handler.ts';
 
 const context = { getRemainingTimeInMillis: () => 25_000 };
@@ -14,11 +14,11 @@ const eventOf = (...bodies: string[]) => ({
   Records: bodies.map((body, at) => ({ messageId: `m${at}`, body })),
 });
 
-async function run(event: unknown, failing = (_work: Work) => false) {
-  const done: Work[] = [];
+async function run(event: unknown, failing = (_work: PushWork) => false) {
+  const done: PushWork[] = [];
   const logged: unknown[] = [];
   const handler = queueHandler({
-    carries: pushQueue,
+    format: pushQueue,
     lastMs: 20_000,
     async work(work) {
       if (failing(work)) throw new Error('busy');
@@ -35,7 +35,7 @@ async function run(event: unknown, failing = (_work: Work) => false) {
 }
 
 describe('a batch', () => {
-  test('does hints of one channel once, up to the last of them', async () => {
+  test('handles hints of one channel once, with the last offset', async () => {
     const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 9, { closed: true }), hint('a', 4));
     const { done, failed } = await run(event);
     expect(done).toEqual([
@@ -45,12 +45,12 @@ describe('a batch', () => {
     expect(failed).toEqual([]);
   });
 
-  test('does each shard for itself, and apart from hints', async () => {
+  test('handles each shard separately, and separately from hints', async () => {
     const { done } = await run(eventOf(job(0), job(1), job(0), hint('a', 1)));
     expect(done.map((work) => (work.kind === 'job' ? work.shard : work.kind))).toEqual([0, 1, 'hint']);
   });
 
-  test('does goodbyes apart from each other, and the same one once', async () => {
+  test('handles disconnect requests separately, and equal ones once', async () => {
     const expired = (connection: string) => JSON.stringify({ goodbye: 'expired', connection, at: 1 });
     const kicked = (at: number) => JSON.stringify({ goodbye: 'kicked', principal: 'a', at });
     const { done } = await run(
@@ -65,7 +65,7 @@ describe('a batch', () => {
     ]);
   });
 
-  test('does relays apart from hints, and those of one channel once, up to the last of them', async () => {
+  test('handles relays separately from hints, and those of one channel once, with the last offset', async () => {
     const relay = (channel: string, entry: number, tries: number) =>
       JSON.stringify({ relay: channel, offset: `${String(entry).padStart(12, '0')}0000`, tries });
     const { done } = await run(eventOf(relay('a', 9, 3), relay('a', 4, 1), relay('b', 1, 0), hint('a', 1)));
@@ -76,7 +76,7 @@ describe('a batch', () => {
     ]);
   });
 
-  test('fails what failed, with all messages that asked for it, and nothing else', async () => {
+  test('reports all messages of failed work, and no others', async () => {
     const event = eventOf(hint('a', 3), hint('b', 1), hint('a', 4));
     const { done, failed, logged } = await run(event, (work) => work.kind === 'hint' && work.channel === 'a');
     expect([done.length, failed.sort(), logged]).toEqual([1, ['m0', 'm2'], 1]);
@@ -97,17 +97,17 @@ describe('a batch', () => {
     '{"goodbye":"expired","principal":"c","at":1}',
     '{"goodbye":"kicked","connection":"c","at":1}',
     '{"goodbye":"waved","connection":"c","at":1}',
-  ])('fails a message that nobody here wrote (%j), and does its neighbours', async (body) => {
+  ])('reports a message that the hub did not write (%j), and handles the others', async (body) => {
     const { done, failed, logged } = await run(eventOf(body, hint('b', 1)));
     expect([done.length, failed, logged]).toEqual([1, ['m0'], 1]);
   });
 
-  test('that is none is a wiring mistake', async () => {
+  test('that is none is an error of the template', async () => {
     for (const event of [undefined, {}, { Records: 'x' }]) await expect(run(event)).rejects.toThrow('batch');
   });
 });
 
-test('what is sent is what is read', () => {
+test('a sent message is parsed to the same request', () => {
   const work = { channel: 'a/b', pattern: '*', shard: 7 };
-  expect(parseWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
+  expect(parsePushWork(JSON.stringify(work))).toEqual({ kind: 'job', ...work });
 });

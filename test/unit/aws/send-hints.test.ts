@@ -1,5 +1,5 @@
 /**
- * A busy topic is called once, and then not for a second: the publisher does not wait for retries of the SDK.
+ * A busy topic is called once, and then not for a second, so that the publisher does not wait for retries of the SDK.
  * @module
  */
 import { createServer, type Server } from 'node:http';

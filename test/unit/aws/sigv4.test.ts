@@ -1,5 +1,5 @@
 /**
- * Our signatures are those of the SDK's own signer, for whatever is posted.
+ * The signatures are equal to those of the SDK's signer, for random posts.
  * @module
  */
 import { Sha256 } from '@aws-crypto/sha256-js';
@@ -26,7 +26,7 @@ interface Post {
   readonly at: number;
 }
 
-/** The headers by the SDK, without Host, which undici sends by itself. */
+/** Returns the headers of the SDK without Host, which undici adds. */
 async function theirs(credentials: Credentials, { path, body, at }: Post): Promise<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   const keys = { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
@@ -58,7 +58,7 @@ describe.each([
   ['a role', ROLE],
   ['a user, without a session token', USER],
 ])('of %s', (_name, credentials) => {
-  test('any connection, frame and time, in any order of times', async () => {
+  test('random connections, frames and times, in any order', async () => {
     const ours = signing(credentials);
     await fc.assert(
       fc.asyncProperty(connection, body, moment, async (id, text, at) => {
@@ -69,7 +69,7 @@ describe.each([
     );
   });
 
-  test('over midnight, when the key of the day changes, and back', async () => {
+  test('at midnight, when the key of the day changes, and back', async () => {
     const ours = signing(credentials);
     for (const after of [-1_001, -1_000, -1, 0, 1, 999, 1_000, -1]) {
       const post = { path: pathOf('Zabc123='), body: '{}', at: MIDNIGHT + after };
@@ -87,6 +87,6 @@ describe.each([
   });
 });
 
-test('a connection id is encoded once for the wire', () => {
+test('a connection id is URL-encoded once in the path', () => {
   expect(pathOf("a=b+c/d e!'()*")).toBe('/ws/@connections/a%3Db%2Bc%2Fd%20e%21%27%28%29%2A');
 });

@@ -1,5 +1,5 @@
 /**
- * What a process says of the requests that it serves, one at a time and many at once.
+ * Log lines and metrics of a process that serves one or several requests at a time.
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -11,7 +11,8 @@ import {
   logRefusal,
   watching,
 } from '../../../lambda/aws/telemetry/telemetry.ts';
-import { httpHandler } from '../../../lambda/http/channel-routes.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
+import { httpHandler } from '../../../lambda/http/http-handler.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 
 const SETTINGS = { STAGE: 'dev', FUNCTION: 'Publish' };
@@ -26,18 +27,18 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** The lines of the log, metrics aside. */
+/** The lines of the log without those of metrics. */
 const logged = () => written.map((line) => JSON.parse(line)).filter((line) => !('_aws' in line));
 const measured = () => written.map((line) => JSON.parse(line)).filter((line) => '_aws' in line);
 
-/** Lets whoever waits at it through, all at the same moment. */
+/** Releases all that wait for it at the same moment. */
 function gate() {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { wait: () => promise, open: resolve };
 }
 
-describe('lines of requests that are served at once', () => {
-  test('carry the id of their own request, whatever it waited for and whoever came after it', async () => {
+describe('lines of requests that are served at the same time', () => {
+  test('have the id of their own request, also after waits and after other requests have begun', async () => {
     const during = watching(SETTINGS);
     const { wait, open } = gate();
     const serve = (id: string) =>
@@ -61,14 +62,14 @@ describe('lines of requests that are served at once', () => {
     logDefect(new Error('between requests'), {});
     expect(logged()).toMatchObject([{ level: 'ERROR', message: 'request failed' }]);
     expect(logged()[0]).not.toHaveProperty('function_request_id');
-    // Said with the next request, so that it is not lost.
+    // Written with the next request, so that it is not lost.
     await watching(SETTINGS)(contextOf('b'), async () => {});
     expect(measured()).toMatchObject([{ Defects: 1 }]);
   });
 });
 
 describe('metrics', () => {
-  test('are a line when the last request ends, with what all of them counted', async () => {
+  test('are one line when the last request ends, with the counts of all', async () => {
     const during = watching(SETTINGS, undefined, () => 0);
     const { wait, open } = gate();
     const first = during(contextOf('a'), async () => {
@@ -82,7 +83,7 @@ describe('metrics', () => {
     expect(measured()).toMatchObject([{ Stage: 'dev', Function: 'Publish', Published: 3 }]);
   });
 
-  test('are a line a second at the most while there is always a request under way', async () => {
+  test('are at most one line a second while requests are running', async () => {
     let now = 0;
     const lines: number[] = [];
     const write = (line: string): void => void lines.push(JSON.parse(line).Published);
@@ -90,14 +91,14 @@ describe('metrics', () => {
     const { wait, open } = gate();
     const holding = during(contextOf('a'), wait);
     for (now = 0; now < 3_000; now += 100) await during(contextOf('b'), async () => count('Published', 1));
-    // The first second ends with the request that comes at its end, and so on.
+    // Each second ends with the request that ends in it.
     expect(lines).toEqual([11, 10]);
     open();
     await holding;
     expect(lines).toEqual([11, 10, 9]);
   });
 
-  test('are said also of a request that fails', async () => {
+  test('are written also for a request that fails', async () => {
     const during = watching(SETTINGS);
     const fails = during(contextOf('a'), async () => {
       logDefect(new Error('no'), {});
@@ -109,7 +110,7 @@ describe('metrics', () => {
 });
 
 describe('a refusal', () => {
-  test('is counted by its kind, and no line unless the operator is to see it', async () => {
+  test('is counted by its kind, and logged only if the operator must see it', async () => {
     await watching(SETTINGS)(contextOf('a'), async () => {
       for (const code of ['forbidden', 'unauthorized', 'bad_json'] as const)
         logRefusal(new Refusal(code, 'no'), { path: '/channels/a' });
@@ -121,7 +122,7 @@ describe('a refusal', () => {
     expect(measured()).toMatchObject([{ RefusedAccess: 2, RefusedRequests: 1, Unavailable: 1 }]);
   });
 
-  test('is none of the hub’s defects where nobody waits for an answer', async () => {
+  test('is not a defect in work without a caller', async () => {
     await watching(SETTINGS)(contextOf('a'), async () =>
       logDefect(new Refusal('unavailable', 'busy'), { channel: 'a' }),
     );
@@ -130,8 +131,8 @@ describe('a refusal', () => {
   });
 });
 
-test('a line about a request holds neither its token, nor its query, nor its body', async () => {
-  const handler = httpHandler({
+test('a line about a request has neither its token, nor its query, nor its body', async () => {
+  const routes = channelRoutes({
     access: {
       isOpen: false,
       identify: async () => {
@@ -148,6 +149,7 @@ test('a line about a request holds neither its token, nor its query, nor its bod
     logRefusal,
     routes: { POST: { operation: 'publish', parameters: [], answer: async () => new Response() } },
   });
+  const handler = httpHandler(routes);
   await watching(SETTINGS)(contextOf('a'), () =>
     handler({
       version: '2.0',

@@ -1,5 +1,5 @@
 /**
- * The socket of a process that holds readers: opened when somebody waits, checked after a freeze, replaced when it is dead.
+ * The wake socket: opened for the first held request, checked after a freeze, replaced if it is dead.
  * @module
  */
 import { jwtVerify } from 'jose';
@@ -14,7 +14,7 @@ interface Hub {
   readonly sockets: WebSocket[];
   readonly pings: () => number;
   readonly tokens: string[];
-  /** False to say nothing any more, as a peer does who has forgotten the connection. */
+  /** False: the server does not answer any more, as if it had forgotten the connection. */
   answers: boolean;
 }
 
@@ -59,7 +59,7 @@ function earOf(url: string) {
   return { ear, time, defects };
 }
 
-test('opens when somebody waits, with a token that may do nothing, and hears announcements', async () => {
+test('opens for a held request, with a token without rights, and passes announcements on', async () => {
   const hub = await hubOf();
   const { ear } = earOf(hub.url);
   const heard: unknown[] = [];
@@ -75,7 +75,7 @@ test('opens when somebody waits, with a token that may do nothing, and hears ann
   expect([hub.sockets.length, hub.pings()]).toEqual([1, 1]);
 });
 
-test('is trusted without a word while somebody waits all the time', async () => {
+test('needs no ping while requests are held all the time', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
@@ -86,7 +86,7 @@ test('is trusted without a word while somebody waits all the time', async () => 
   expect(hub.pings()).toBe(1);
 });
 
-test('after a freeze is not trusted until it has answered', async () => {
+test('is not used after a freeze until it has answered', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
@@ -96,7 +96,7 @@ test('after a freeze is not trusted until it has answered', async () => {
   expect(hub.pings()).toBe(2);
 });
 
-test('that does not answer after a freeze is given up, and another opened', async () => {
+test('is replaced if it does not answer after a freeze', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
@@ -113,7 +113,7 @@ test('that does not answer after a freeze is given up, and another opened', asyn
   await expect.poll(next).toBe('connection-2=');
 });
 
-test('that is cut is opened again, not at once', async () => {
+test('is opened again after a pause if it is cut', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');

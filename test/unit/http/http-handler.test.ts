@@ -1,17 +1,18 @@
 /**
- * The edge of the HTTP doors, for what does not reach it through a front door.
+ * The edge of the HTTP handlers, with requests that CloudFront would not pass on.
  * @module
  */
 import { describe, expect, test } from 'vitest';
 import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
-import { httpHandler } from '../../../lambda/http/channel-routes.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
+import { httpHandler } from '../../../lambda/http/http-handler.ts';
 import { holdMsOf } from '../../../lambda/http/parse-channel.ts';
 import { cursorAfter } from '../../../lambda/http/stream-cursor.ts';
 
 const seen: string[] = [];
 const arrivals: unknown[] = [];
-const handler = httpHandler({
+const routes = channelRoutes({
   access: accessTo({
     keys: async () => [],
     audience: 'a',
@@ -33,6 +34,7 @@ const handler = httpHandler({
     },
   },
 });
+const handler = httpHandler(routes);
 
 const event = (method: string, rawPath: string, more: object = {}) => ({
   version: '2.0',
@@ -71,7 +73,7 @@ describe('paths', () => {
     '/channels/a#b',
     '/channels/ä',
     '/channels/%',
-  ])('%j is refused rather than folded into another', async (path) => {
+  ])('%j is refused, and not changed into another path', async (path) => {
     seen.length = 0;
     expect(await answerOf('GET', path)).toEqual([400, 'bad_channel']);
     expect(seen).toEqual([]);
@@ -81,18 +83,18 @@ describe('paths', () => {
     ['/channels/a/b', 'a/b'],
     ['/channels/a%2Fb', 'a/b'],
     ['/v1/stream/%7Ea', '~a'],
-  ])('%s is %s', async (path, channel) => {
+  ])('%s names the channel %s', async (path, channel) => {
     seen.length = 0;
     expect(await answerOf('GET', path)).toEqual([204, '']);
     expect(seen).toEqual([channel]);
   });
 });
 
-test('what is no HTTP event is a wiring mistake', async () => {
+test('an event that is not HTTP is an error of the template', async () => {
   await expect(handler({ Records: [] })).rejects.toThrow('not an HTTP event');
 });
 
-test('a header that no request can have is refused', async () => {
+test('a header that a web request cannot have is refused', async () => {
   expect(await answerOf('GET', '/channels/a', { headers: { 'x-odd': 'a\u2603' } })).toEqual([
     400,
     'bad_request',
@@ -122,7 +124,7 @@ test.each([
   expect(holdMsOf(new Request('http://a', { headers: { Prefer: prefer } }), 25_000, lateMs)).toBe(ms);
 });
 
-test('a route knows when the gateway took its request', async () => {
+test('a route gets the time at which the gateway received the request', async () => {
   const http = { method: 'GET' };
   await handler(event('GET', '/channels/a', { requestContext: { http, timeEpoch: 1_000 } }));
   expect(arrivals.at(-1)).toBe(1_000);
@@ -130,7 +132,7 @@ test('a route knows when the gateway took its request', async () => {
   expect(arrivals.at(-1)).toBeUndefined();
 });
 
-test('a cursor is of its time, and never of the client’s or before it', () => {
+test('a cursor is that of its time, or a later one than the client’s', () => {
   const now = Date.UTC(2024, 9, 9) + 1_000 * 20_000;
   expect(cursorAfter(undefined, now, () => 0)).toBe('1000');
   expect(cursorAfter('999', now, () => 0)).toBe('1000');

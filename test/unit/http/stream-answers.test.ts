@@ -1,9 +1,9 @@
 /**
- * What a stream is answered with where there is no room for it, and how it ends when it has to give way (PROTOCOL.md §5.2).
+ * Streams beyond the quota of their caller: how they are refused, and how an older stream ends for them (PROTOCOL.md §5.2).
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { NOBODY } from '../../../lambda/access/caller.ts';
+import { ANONYMOUS } from '../../../lambda/access/caller.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
 import type { Quota, QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
@@ -16,7 +16,7 @@ import { virtualTime } from '../../support/domain/virtual-time.ts';
 
 const LIFETIME_MS = 60_000;
 
-function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
+function world(quota: Quota, store: QuotaStore = memoryQuota()) {
   const log = memoryLog();
   const time = virtualTime();
   const start = log.now;
@@ -33,7 +33,7 @@ function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
   const answers = streamAnswers({
     hold: { log, timer: time, wake: rereading({ log, timer: time }) },
     access,
-    seats: { store: tally, quota, clock: log.clock, timer: time, newId, logDefect() {} },
+    quota: { store, quota, clock: log.clock, timer: time, newId, logDefect() {} },
     lifetimeMs: LIFETIME_MS,
     random: () => 0.5,
     logDefect: (error) => {
@@ -46,16 +46,17 @@ function world(quota: Quota, tally: QuotaStore = memoryQuota()) {
   const ask = (query: string) => {
     const headers = query.includes('live') ? {} : { Accept: 'text/event-stream' };
     const raw = new Request(`http://hub.example/channels/${CHANNEL}?${query}`, { headers });
-    return answers.channel({ channel: CHANNEL, caller: NOBODY, raw, arrivedAt: undefined });
+    return answers.channel({ channel: CHANNEL, caller: ANONYMOUS, raw, arrivedAt: undefined });
   };
-  const askEvents = () => answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), NOBODY);
+  const askEvents = () =>
+    answers.events(new Request(`http://hub.example/events?channel=${CHANNEL}`), ANONYMOUS);
   return { log, time, refusals, ask, askEvents };
 }
 
 const later = ': too_many_requests\nretry: 7500\n\n';
 
-describe('where a caller has all the streams that it may have', () => {
-  test('an EventSource is told when to come again, which a status would never let it do', async () => {
+describe('a caller that has used its quota of streams', () => {
+  test('an EventSource gets a delay for its reconnect, since a status would end it for good', async () => {
     const w = world({ most: 1, over: 0 });
     const one = await w.time.until(w.ask('offset=now'));
     for (const refused of [await w.time.until(w.ask('offset=now')), await w.time.until(w.askEvents())]) {
@@ -77,7 +78,7 @@ describe('where a caller has all the streams that it may have', () => {
     });
   });
 
-  test('a table that is busy closes no EventSource, and what is wrong with a request still does', async () => {
+  test('a busy table does not end an EventSource, but a bad request does', async () => {
     const busy = () => Promise.reject(new Refusal('unavailable', 'the table is busy'));
     const w = world({ most: 1, over: 0 }, { ...memoryQuota(), take: busy });
     const answer = await w.time.until(w.ask('offset=now'));
@@ -86,7 +87,7 @@ describe('where a caller has all the streams that it may have', () => {
   });
 });
 
-test('a stream that gives way ends as by itself, in any framing, and nothing that was sent is lost', async () => {
+test('a stream that is displaced ends normally in each framing, and no sent message is lost', async () => {
   const w = world({ most: 1, over: 1 });
   await publish(w.log, 'first');
   const framings = [

@@ -6,11 +6,12 @@ import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
+import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
 import { streamHandler } from '../../../lambda/http/stream-handler.ts';
 
 type Handler = (event: unknown, stream: unknown, context: unknown) => Promise<void>;
 
-/** More than is written at a time. */
+/** More bytes than one write has. */
 const CHUNK = new Uint8Array(200_000).fill(46);
 const EVENT = {
   version: '2.0',
@@ -21,7 +22,7 @@ const EVENT = {
   requestContext: { domainName: 'hub.example', http: { method: 'GET' } },
 };
 
-/** A reader that takes nothing until it is told to. */
+/** A reader that takes no data until `isFull` is false. */
 function reader() {
   const events = new EventEmitter();
   const reader = { bytes: 0, isFull: true, isEnded: false, destroyed: false };
@@ -66,23 +67,21 @@ beforeEach(() => {
     { highWaterMark: 0 },
   );
   const anyone = { '*': ['subscribe' as const] };
-  void streamHandler(
-    {
-      access: accessTo({ keys: async () => [], audience: 'a', anonymous: anyone, clock: () => 0 }),
-      origins: parseOrigins('*'),
-      logDefect: (error) => expect.unreachable(String(error)),
-      logRefusal: () => {},
-      routes: { GET: { operation: 'subscribe', parameters: [], answer: async () => new Response(chunks) } },
-    },
-    async (_context, work) => await work(),
-  );
+  const routes = channelRoutes({
+    access: accessTo({ keys: async () => [], audience: 'a', anonymous: anyone, clock: () => 0 }),
+    origins: parseOrigins('*'),
+    logDefect: (error) => expect.unreachable(String(error)),
+    logRefusal: () => {},
+    routes: { GET: { operation: 'subscribe', parameters: [], answer: async () => new Response(chunks) } },
+  });
+  void streamHandler(routes, async (_context, work) => await work());
 });
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
-/** Runs the door for that reader; `context` is as Lambda gives it. */
+/** Runs the handler for a reader. `context` is that of Lambda. */
 function serve(stream: unknown, context: unknown = { getRemainingTimeInMillis: () => left }) {
   const state = { hasReturned: false };
   void handler(EVENT, stream, context).then(() => {
@@ -91,7 +90,7 @@ function serve(stream: unknown, context: unknown = { getRemainingTimeInMillis: (
   return state;
 }
 
-test('the stream of a reader that takes nothing for 15 s ends after a whole chunk', async () => {
+test('the stream of a reader that takes no data for 15 s ends after a whole chunk', async () => {
   const { reader: r, stream } = reader();
   const served = serve(stream);
   await vi.advanceTimersByTimeAsync(14_900);
@@ -101,7 +100,7 @@ test('the stream of a reader that takes nothing for 15 s ends after a whole chun
   expect(r.bytes).toBe(CHUNK.length);
 });
 
-test('a write waits at most until 5 s before the timeout of the function', async () => {
+test('a write waits no longer than until 5 s before the timeout of the function', async () => {
   const { stream } = reader();
   left = 8_000;
   const served = serve(stream);
@@ -121,7 +120,7 @@ test.each([null, {}, { getRemainingTimeInMillis: 1 }])(
   },
 );
 
-test('a slow reader gets everything, however long that takes', async () => {
+test('a slow reader gets all chunks, however long that takes', async () => {
   const { reader: r, stream } = reader();
   const served = serve(stream);
   for (let waits = 0; !served.hasReturned; waits++) {

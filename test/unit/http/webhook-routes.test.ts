@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §13 at the door: what is answered, who may, and what is told to nobody.
+ * The routes of PROTOCOL.md §13: answers, permissions, and secrets that no answer has.
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -70,7 +70,7 @@ describe('an endpoint', () => {
     expect((await stored(id)).url).toBe('https://example.org/');
   });
 
-  test('says since when it fails, to who reads it and in the list', async () => {
+  test('has the time since which it fails, alone and in the list', async () => {
     const id = await created();
     const { leases } = world.stores;
     const lease = { owner: 'owner', until: 1 };
@@ -86,7 +86,7 @@ describe('an endpoint', () => {
     expect((await ask('POST', `/webhooks/${id}/enable`)).body).not.toHaveProperty('failingSince');
   });
 
-  test('is listed in pages, each caller his own', async () => {
+  test('is listed in pages, for each caller those that it may know of', async () => {
     const own: string[] = [];
     for (let nth = 0; nth < 5; nth++) {
       await ask('POST', '/webhooks', { url: RECEIVER, channels: ['private'] }, admin);
@@ -115,7 +115,7 @@ describe('an endpoint', () => {
 });
 
 describe('secrets', () => {
-  test('are told to who creates and who rotates, and kept sealed', async () => {
+  test('are in the answers to a creation and a rotation, and stored sealed', async () => {
     const { body } = await ask('POST', '/webhooks', {
       url: RECEIVER,
       channels: ['orders/*'],
@@ -133,7 +133,7 @@ describe('secrets', () => {
     expect(sealed).not.toContain(SECRET);
   });
 
-  test('are in no other answer, and neither is what only the hub should know', async () => {
+  test('are in no other answer, and internal members are in none', async () => {
     const id = await created({ secret: SECRET });
     const { sealed } = await stored(id);
     const requests = [
@@ -180,7 +180,7 @@ describe('secrets', () => {
   });
 });
 
-describe('who may', () => {
+describe('permissions', () => {
   test.each(ENDPOINT_ROUTES)(
     '%s …%s: to a stranger it is as one that does not exist',
     async (method, at, body) => {
@@ -200,17 +200,14 @@ describe('who may', () => {
     ['GET', '', undefined] as const,
     ['POST', '', { url: RECEIVER, channels: ['a'] }] as const,
     ...ENDPOINT_ROUTES.map(([method, at, body]) => [method, `/ep_0${at}`, body] as const),
-  ])(
-    '%s /webhooks%s without a token is asked for one, before anything is looked up',
-    async (method, at, body) => {
-      const calls: string[] = [];
-      world.log.hook = (moment) => void calls.push(moment);
-      const { status, code, headers } = await ask(method, `/webhooks${at}`, body, nobody);
-      expect([status, code]).toEqual([401, 'unauthorized']);
-      expect(headers['www-authenticate']).toMatch(/^Bearer/);
-      expect(calls).toEqual([]);
-    },
-  );
+  ])('%s /webhooks%s without a token is unauthorized, before anything is read', async (method, at, body) => {
+    const calls: string[] = [];
+    world.log.hook = (moment) => void calls.push(moment);
+    const { status, code, headers } = await ask(method, `/webhooks${at}`, body, nobody);
+    expect([status, code]).toEqual([401, 'unauthorized']);
+    expect(headers['www-authenticate']).toMatch(/^Bearer/);
+    expect(calls).toEqual([]);
+  });
 
   test('a bad token is refused', async () => {
     expect(await refusal('GET', '/webhooks', undefined, { authorization: 'Bearer x' })).toEqual([
@@ -219,7 +216,7 @@ describe('who may', () => {
     ]);
   });
 
-  test('whoever may not have all patterns creates nothing', async () => {
+  test('a caller that may not have all patterns cannot create an endpoint', async () => {
     const wanted = { url: RECEIVER, channels: ['orders/1', 'orders/*'] };
     expect(await refusal('POST', '/webhooks', wanted, stranger)).toEqual([403, 'forbidden']);
     expect(await refusal('POST', '/webhooks', { ...wanted, channels: ['*'] })).toEqual([403, 'forbidden']);
@@ -231,11 +228,11 @@ describe('who may', () => {
     const [path, channels] = [`/webhooks/${id}`, ['orders/1', 'private']];
     expect(await refusal('PATCH', path, { channels })).toEqual([403, 'forbidden']);
     expect((await ask('PATCH', path, { channels }, admin)).status).toBe(200);
-    // From then on it gets what its creator may not have.
+    // After the change it would get messages that its creator may not read.
     expect(await refusal('GET', path)).toEqual([404, 'webhook_not_found']);
   });
 
-  test('a token that is good for no webhook costs no look through all of them', async () => {
+  test('a token that allows no webhook costs no read of all endpoints', async () => {
     await created();
     const calls: string[] = [];
     world.log.hook = (moment) => void calls.push(moment);
@@ -243,7 +240,7 @@ describe('who may', () => {
     expect(calls).toEqual([]);
   });
 
-  test('what everyone may, who comes without a token may too, and no more', async () => {
+  test('a caller without a token may do what anonymous callers may, and no more', async () => {
     world = handlerWorld({ 'public/*': ['webhook'] });
     const { status, body } = await ask(
       'POST',

@@ -1,5 +1,5 @@
 /**
- * PROTOCOL.md §13 at the door: whatever is wrong with a request is a refusal that says so, and never a defect.
+ * Bad requests to the routes of PROTOCOL.md §13: each is a refusal that names the mistake, and never a defect.
  * @module
  */
 import fc from 'fast-check';
@@ -76,7 +76,7 @@ describe('members', () => {
     expect(await world.stored(id)).toEqual(before);
   });
 
-  test('as much as is allowed is taken', async () => {
+  test('the largest allowed values are accepted', async () => {
     const id = await world.created({
       url: `https://receiver.example.com/${'x'.repeat(MAX_WEBHOOK_URL_LENGTH - 29)}`,
       channels: many(MAX_WEBHOOK_CHANNELS),
@@ -100,7 +100,7 @@ describe('members', () => {
     ['POST', '/webhooks/{id}/deliveries/msg_1/retry', { at: 0 }],
     ['POST', '/webhooks/{id}/replay', { channel: 'orders/1', offset: '-1', to: '1' }],
     ['POST', '/webhooks/{id}/recover', { since: '2020-01-01T00:00:00Z', status: 'failed' }],
-  ])('%s %s does not know all of %j', async (method, path, body) => {
+  ])('%s %s refuses an unknown member of %j', async (method, path, body) => {
     const id = await world.created();
     const { status, code, text } = await world.ask(method, path.replace('{id}', id), body);
     expect([status, code]).toEqual([400, 'bad_request']);
@@ -118,13 +118,13 @@ describe('members', () => {
         ['POST', `/webhooks/${id}/recover`],
       ] as const)
         expect((await world.ask(method, path, body)).code).toMatch(/^bad_(json|request)$/);
-      // Where all is said by the path there may be none.
+      // A request that its path describes completely may have no body.
       if (body === '') return;
       expect((await world.ask('POST', `/webhooks/${id}/test`, body)).code).toMatch(/^bad_(json|request)$/);
     },
   );
 
-  test('a body is bounded before it is read', async () => {
+  test('a body that is too large is refused before it is parsed', async () => {
     const id = await world.created();
     const tooMuch = ' '.repeat(MAX_WEBHOOK_REQUEST_BYTES + 1);
     for (const [method, path] of [
@@ -156,7 +156,7 @@ describe('queries', () => {
     expect(await world.refusal('GET', `/webhooks/${id}/deliveries?${query}`)).toEqual([400, 'bad_request']);
   });
 
-  test('a status is one that there is', async () => {
+  test('a status must be a known one', async () => {
     const id = await world.created();
     expect(await world.refusal('GET', `/webhooks/${id}/deliveries?status=lost`)).toEqual([
       400,
@@ -178,7 +178,7 @@ describe('paths and methods', () => {
     ['/webhooks/ep_1/deliveries', 'GET, OPTIONS'],
     ['/webhooks/ep_1/deliveries/msg_1', 'GET, OPTIONS'],
     ['/webhooks/ep_1/deliveries/msg_1/retry', 'POST, OPTIONS'],
-  ])('%s knows %s', async (path, methods) => {
+  ])('%s allows %s', async (path, methods) => {
     for (const method of ['PUT', 'HEAD', 'PROPFIND', 'constructor', 'toString']) {
       const { status, headers } = await world.ask(method, path);
       expect([status, headers.allow]).toEqual([405, methods]);
@@ -188,7 +188,7 @@ describe('paths and methods', () => {
     expect([status, headers['access-control-allow-methods']]).toEqual([204, methods]);
   });
 
-  test.each(['TRACE', 'CONNECT'])('%s is a method that webhooks do not know', async (method) => {
+  test.each(['TRACE', 'CONNECT'])('%s is not a method of webhooks', async (method) => {
     expect(await world.refusal(method, '/webhooks')).toEqual([405, 'method_not_allowed']);
   });
 
@@ -200,7 +200,7 @@ describe('paths and methods', () => {
   );
 });
 
-test('a store that fails is a defect that is logged and not told', async () => {
+test('a failing store is a defect: it is logged, and the answer does not describe it', async () => {
   world.log.hook = () => {
     throw new Error('table of secrets');
   };
@@ -209,7 +209,7 @@ test('a store that fails is a defect that is logged and not told', async () => {
   expect(world.defects).toHaveLength(1);
 });
 
-test('whatever is sent, the hub answers with a refusal or does it', async () => {
+test('each random request is carried out or refused', async () => {
   const id = await world.created();
   const member = fc.constantFrom(
     'url',

@@ -1,5 +1,5 @@
 /**
- * How fast one connection may speak (PROTOCOL.md §8), in virtual time.
+ * The rate of messages of one connection (PROTOCOL.md §8), in virtual time.
  */
 import { expect, test } from 'vitest';
 import { type FrameRateState, frameRates } from '../../../lambda/ws/frame-rate.ts';
@@ -7,7 +7,7 @@ import { MAX_MESSAGE_BURST, MAX_MESSAGES_PER_SECOND } from '../../../protocol/li
 
 type Pace = ReturnType<typeof frameRates>;
 
-/** What becomes of messages that are said evenly over a time. */
+/** Returns the states of messages that are sent evenly over a time. */
 function saying(pace: Pace, connection: string, perSecond: number, fromMs: number, forMs: number) {
   const verdicts: Record<FrameRateState, number> = { fine: 0, fast: 0, flooding: 0 };
   const count = Math.round((perSecond * forMs) / 1_000);
@@ -15,12 +15,12 @@ function saying(pace: Pace, connection: string, perSecond: number, fromMs: numbe
   return verdicts;
 }
 
-test('the rate goes on for as long as it likes', () => {
+test('messages at the rate are never refused', () => {
   const pace = frameRates();
   expect(saying(pace, 'a', MAX_MESSAGES_PER_SECOND, 0, 600_000)).toMatchObject({ fast: 0, flooding: 0 });
 });
 
-test('a burst after silence is taken, and what is more is refused until time has passed', () => {
+test('a burst after silence is accepted, and more is refused until time has passed', () => {
   const pace = frameRates();
   for (let n = 0; n < MAX_MESSAGE_BURST; n++) expect(pace('a', 0)).toBe('fine');
   expect(pace('a', 0)).toBe('fast');
@@ -28,7 +28,7 @@ test('a burst after silence is taken, and what is more is refused until time has
   expect(saying(pace, 'a', 10, 1_000, 1_000)).toMatchObject({ fast: 0 });
 });
 
-test('one that floods is told so within a second of 5,000 messages, and one that is silent again is not', () => {
+test('a connection floods within a second of 5,000 messages, and no longer after silence', () => {
   const flood = saying(frameRates(), 'a', 5_000, 0, 1_000);
   expect(flood.fine).toBeLessThanOrEqual(MAX_MESSAGE_BURST + MAX_MESSAGES_PER_SECOND);
   expect(flood.flooding).toBeGreaterThan(0);
@@ -38,7 +38,7 @@ test('one that floods is told so within a second of 5,000 messages, and one that
   expect(pace('a', 20_000)).toBe('fine');
 });
 
-test('connections do not count for each other, and a crowd of them is forgotten in the order of their silence', () => {
+test('connections are counted separately, and the longest silent ones are forgotten first', () => {
   const pace = frameRates();
   saying(pace, 'loud', 1_000, 0, 1_000);
   expect(pace('other', 1_000)).toBe('fine');
@@ -49,7 +49,7 @@ test('connections do not count for each other, and a crowd of them is forgotten 
   expect(pace('loud', 1_000)).toBe('fine');
 });
 
-test('a clock that goes back gives nothing', () => {
+test('a clock that goes back allows no more messages', () => {
   const pace = frameRates();
   for (let n = 0; n < MAX_MESSAGE_BURST; n++) pace('a', 10_000);
   expect(pace('a', 0)).toBe('fast');

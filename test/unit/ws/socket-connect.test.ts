@@ -1,5 +1,5 @@
 /**
- * Who may open a socket (PROTOCOL.md §12), where the wire tests cannot see: on a hub that lets nobody in without a token.
+ * Admission of sockets (PROTOCOL.md §12), in cases that the wire tests lack: a hub that admits no anonymous callers.
  * @module
  */
 import { describe, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ const upgrade = (headers: Record<string, string> = {}, query: Record<string, unk
   query,
 });
 
-describe('a hub that lets nobody in without a token', () => {
+describe('a hub that admits no anonymous callers', () => {
   const closed = admission({});
 
   test.each([
@@ -45,7 +45,7 @@ describe('a hub that lets nobody in without a token', () => {
     await expect(admit(closed, asked, NOW)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
-  test('a token is let in, with what it may do and for as long as it may', async () => {
+  test('a token is admitted, with its capability and its end', async () => {
     const capability: Capability = { 'a/*': ['subscribe'] };
     const token = await sign(keys, { audience: AUDIENCE, capability, until: NOW + 60_000, claims: {} });
     const asked = upgrade({ 'Sec-WebSocket-Protocol': `tidings.v1,bearer.${token}` });
@@ -57,7 +57,7 @@ describe('a hub that lets nobody in without a token', () => {
   });
 });
 
-test('where anyone may do something, nobody needs a token, and a bad one is refused all the same', async () => {
+test('a hub that admits anonymous callers still refuses a bad token', async () => {
   const open = admission({ 'public/*': ['subscribe'] });
   const { connection, subprotocol } = await admit(open, upgrade(), NOW);
   expect([connection.capability, connection.allowedUntil, subprotocol]).toEqual([{}, undefined, undefined]);
@@ -84,11 +84,11 @@ describe('the page that opens a socket', () => {
     },
   );
 
-  test.each([OURS, 'http://localhost:5173', undefined])('is listed, or there is none: %s', async (one) => {
+  test.each([OURS, 'http://localhost:5173', undefined])('must be listed if there is one: %s', async (one) => {
     expect(await outcome(`${OURS},http://localhost:5173`, one)).toBe('in');
   });
 
-  test('is refused before anything is made of its token', async () => {
+  test('is refused before its token is verified', async () => {
     const closed = admission({}, OURS);
     const asked = upgrade({ Origin: 'https://evil.test', Authorization: 'Bearer x' }, { token: 'x' });
     await expect(admit(closed, asked, NOW)).rejects.toMatchObject({ code: 'forbidden' });

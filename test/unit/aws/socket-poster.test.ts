@@ -1,5 +1,5 @@
 /**
- * Posting to connections: what becomes of a post, and that no more are under way than may be.
+ * Posts to connections: their results, and the bound of posts in flight.
  * @module
  */
 import type { IncomingHttpHeaders } from 'node:http';
@@ -22,7 +22,7 @@ import { type Answer, type PostsGateway, postsGateway } from '../../support/doma
 const REGION = 'eu-west-1';
 const CREDENTIALS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret', sessionToken: 'token==' };
 
-/** Waits for nothing, and remembers what it was asked to wait for. */
+/** Does not wait, and records the requested waits. */
 function noTime(): Time & { readonly waits: number[] } {
   const waits: number[] = [];
   const after = (ms: number, then: () => void): void => {
@@ -32,7 +32,7 @@ function noTime(): Time & { readonly waits: number[] } {
   return { waits, now: () => 0, after };
 }
 
-/** Stands still until it is told to pass. */
+/** Time that stands still until the test advances it. */
 function handTime() {
   let now = 0;
   let timers: { readonly at: number; readonly then: () => void }[] = [];
@@ -64,7 +64,7 @@ const connectionsTo = ({ endpoint }: { endpoint: string }, more: Partial<Connect
 const idsOf = (count: number) => Array.from({ length: count }, (_, n) => `Zc${n}aFx=`);
 const inTurn = (...answers: readonly Answer[]) => postsGateway((_post, before) => answers[before] ?? 'reset');
 
-describe('what becomes of a post', () => {
+describe('the result of a post', () => {
   test.each<[Answer[], string]>([
     [[200], 'sent'],
     [[410], 'gone'],
@@ -86,7 +86,7 @@ describe('what becomes of a post', () => {
     expect(gateway.posts).toHaveLength(answers.length);
   });
 
-  test('that waits beyond its time: busy, and it is not sent', async () => {
+  test('that waits beyond its time is busy, and it is not sent', async () => {
     let now = 1_000;
     const gateway = await postsGateway(() => {
       now = 2_000;
@@ -98,7 +98,7 @@ describe('what becomes of a post', () => {
     expect(gateway.posts).toHaveLength(2);
   });
 
-  test('after the timeout, as if the connection had been lost', async () => {
+  test('without an answer in time is that of a lost connection', async () => {
     const cases: readonly (readonly [readonly Answer[], string])[] = [
       [['hang', 'hang', 'hang'], 'unsure'],
       [['hang', 200], 'sent'],
@@ -117,24 +117,24 @@ describe('what becomes of a post', () => {
     [413, `a frame of 3 bytes is too large to be posted: the limit is ${MAX_POST_BYTES}`],
     [404, 'was answered 404'],
     [302, 'was answered 302'],
-  ])('%i is a defect, and not tried again', async (status, sentence) => {
+  ])('%i is a defect, and is not tried again', async (status, sentence) => {
     const gateway = await inTurn(status, 200);
     const connections = connectionsTo(gateway);
     await expect(connections.post('Zabc=', 'abc')).rejects.toThrow(sentence);
     expect(await connections.post('Zabc=', 'abc')).toBe('sent');
   });
 
-  test('nobody listens: unsure', async () => {
+  test('to a closed port is unsure', async () => {
     expect(await connectionsTo({ endpoint: 'http://127.0.0.1:9/ws' }).post('Zabc=', '{}')).toBe('unsure');
   });
 
-  test('what cannot be sent is a defect, not unsure', async () => {
+  test('that cannot be sent is a defect, not unsure', async () => {
     const credentials = { ...CREDENTIALS, sessionToken: 'two\nlines' };
     const connections = connectionsTo(await inTurn(200), { credentials });
     await expect(connections.post('Zabc=', '{}')).rejects.toThrow('x-amz-security-token');
   });
 
-  test('attempts wait between 50 and 250 ms, by chance', async () => {
+  test('has random pauses of 50 to 250 ms between attempts', async () => {
     const time = noTime();
     for (const chance of [0, 0.5, 1]) {
       await connectionsTo(await inTurn(429, 503, 429), { time, random: () => chance }).post('Zabc=', '{}');
@@ -143,7 +143,7 @@ describe('what becomes of a post', () => {
   });
 });
 
-describe('what becomes of an end', () => {
+describe('the result of closing a connection', () => {
   test.each<[Answer[], string]>([
     [[204], 'closed'],
     [[410], 'gone'],
@@ -157,7 +157,7 @@ describe('what becomes of an end', () => {
     expect(gateway.posts).toHaveLength(answers.length);
   });
 
-  test('it is the connection’s, without a body, and signed as the SDK signs it', async () => {
+  test('comes from a DELETE without a body, signed as the SDK signs it', async () => {
     const at = Date.UTC(2026, 0, 1);
     const gateway = await inTurn(204, 200);
     const connections = connectionsTo(gateway, { clock: () => at });
@@ -168,17 +168,17 @@ describe('what becomes of an end', () => {
     expect(headers).toMatchObject({ authorization: await signatureOf('DELETE', path, headers, body, at) });
   });
 
-  test('403 is a defect', async () => {
+  test('of 403 is a defect', async () => {
     await expect(connectionsTo(await inTurn(403)).close('Zabc=')).rejects.toThrow(
       'execute-api:ManageConnections',
     );
   });
 });
 
-describe('the window', () => {
+describe('the connection slots', () => {
   const slowly = () => postsGateway(() => wait(3).then(() => 200));
 
-  test('is filled and never exceeded, on as many sockets, which are kept', async () => {
+  test('are all used and never exceeded, each with one socket that stays open', async () => {
     const gateway = await slowly();
     const connections = connectionsTo(gateway);
     for (let round = 0; round < 2; round++) {
@@ -189,7 +189,7 @@ describe('the window', () => {
     expect([gateway.mostAtOnce(), gateway.sockets()]).toEqual([8, 8]);
   });
 
-  test('takes posts in the order in which they are asked for', async () => {
+  test('take posts in the order of the calls', async () => {
     const gateway = await slowly();
     const connections = connectionsTo(gateway, { inFlight: 1 });
     await Promise.all(idsOf(50).map((id) => connections.post(id, id)));
@@ -197,7 +197,7 @@ describe('the window', () => {
     expect(gateway.sockets()).toBe(1);
   });
 
-  test('keeps the order of a connection for who waits for each post', async () => {
+  test('keep the order of a connection for a caller that awaits each post', async () => {
     const gateway = await postsGateway((_post, before) => (before % 5 === 3 ? 429 : 200));
     const connections = connectionsTo(gateway);
     const frames = ['0', '1', '2', '3', '4', '5'];
@@ -212,7 +212,7 @@ describe('the window', () => {
     }
   });
 
-  test('goes on while a connection that is busy waits for its next attempt', async () => {
+  test('go on while a busy connection waits for its next attempt', async () => {
     const time = handTime();
     const gateway = await postsGateway((post, before) => (before === 0 && post.body === 'slow' ? 429 : 200));
     const connections = connectionsTo(gateway, { inFlight: 1, time });
@@ -223,12 +223,12 @@ describe('the window', () => {
     expect(gateway.posts.map(({ body }) => body)).toEqual(['slow', 'fast', 'slow']);
   });
 
-  test('survives that nobody is there, with more to post than there are sockets', async () => {
+  test('survive a closed port, with more posts than slots', async () => {
     const { post } = connectionsTo({ endpoint: 'http://127.0.0.1:1/ws' }, { inFlight: 1 });
     expect(await Promise.all(idsOf(5).map((id) => post(id, 'x')))).toEqual(idsOf(5).map(() => 'unsure'));
   });
 
-  test('survives a server that closes each connection, and one that resets some', async () => {
+  test('survive a server that closes each connection, and one that resets some', async () => {
     const closing = await postsGateway(() => 200, true);
     const all = await Promise.all(idsOf(40).map((id) => connectionsTo(closing).post(id, '{}')));
     expect(new Set(all)).toEqual(new Set(['sent']));
@@ -241,8 +241,8 @@ describe('the window', () => {
   });
 });
 
-describe('the pace', () => {
-  test.each([3, 250, 9_000])('of %i a second is kept and used, whatever else waits', (perSecond) => {
+describe('the rate limiter', () => {
+  test.each([3, 250, 9_000])('of %i a second is used fully and never exceeded', (perSecond) => {
     const time = handTime();
     let started = 0;
     const mayStart = rateLimiter(perSecond, time, resume);
@@ -259,7 +259,7 @@ describe('the pace', () => {
     expect(started).toBeGreaterThanOrEqual(perSecond * 10 * 0.98);
   });
 
-  test('holds posts back, and attempts again too', async () => {
+  test('delays posts, repeated attempts included', async () => {
     const time = handTime();
     const gateway = await postsGateway((_post, before) => (before === 0 ? 429 : 200));
     const connections = connectionsTo(gateway, { perSecond: 20, time, random: () => 0 });
@@ -283,7 +283,7 @@ describe('on the wire', () => {
       return { method, path, body, host, type, length };
     });
 
-  test('a post is the one that the SDK sends', async () => {
+  test('a post is equal to that of the SDK', async () => {
     const gateway = await postsGateway(() => 200);
     const client = new ApiGatewayManagementApiClient({
       endpoint: gateway.endpoint,
@@ -301,7 +301,7 @@ describe('on the wire', () => {
     client.destroy();
   });
 
-  test('it is signed for the host, port and path that it goes to', async () => {
+  test('a post is signed for its host, port and path', async () => {
     const at = Date.UTC(2026, 0, 1);
     const gateway = await postsGateway(() => 200);
     for (const id of IDS) await connectionsTo(gateway, { clock: () => at }).post(id, '{}');
@@ -312,7 +312,7 @@ describe('on the wire', () => {
   });
 });
 
-/** What the SDK would send as Authorization. */
+/** Returns the Authorization header that the SDK would send. */
 async function signatureOf(
   method: string,
   path: string,

@@ -1,0 +1,43 @@
+/**
+ * The parts of a handler that publishes for callers: over HTTP, and over a socket.
+ * @module
+ */
+import type { Tickets } from '../access/ticket.ts';
+import type { Publishing } from '../hub/log/log-ports.ts';
+import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
+import type { AccessSettings } from './compose-access.ts';
+import { type LogSettings, logInAws } from './compose-log.ts';
+import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
+import { documentClient } from './dynamodb/document-client.ts';
+import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
+import { ticketsInAws } from './dynamodb/used-tickets.ts';
+import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
+import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
+
+/** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv` and `listenersEnv` (lambda/env.ts). */
+export interface PublishingSettings extends LogSettings, AccessSettings, HintSettings {
+  readonly SUBSCRIBERS_TABLE: string;
+}
+
+/** What publishing for callers needs, and subscribing over a socket. */
+export interface PublishingParts {
+  readonly log: Publishing;
+  readonly tickets: Tickets;
+  readonly connections: ConnectionStore;
+  readonly subscriptions: SubscriptionStore;
+  readonly jobs: Jobs;
+  readonly disconnects: DisconnectQueue;
+}
+
+/** Returns the parts. All stores share the connections of one DynamoDB client. */
+export function publishingInAws(settings: PublishingSettings): PublishingParts {
+  const client = documentClient();
+  return {
+    log: { ...logInAws(settings, client), hint: hintsInAws(settings) },
+    tickets: ticketsInAws(settings, settings.KEYS_TABLE, client),
+    connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
+    jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
+    disconnects: disconnectsBySqs(settings.PUSH_QUEUE_URL),
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * UpdateItem, as all tables send it, and the expressions of leases.
+ * @module
+ */
+import { type DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { callIf, once } from './document-client.ts';
+import type { Item } from './stored-attributes.ts';
+
+/** One UpdateItem. In its expressions `#name` stands for the attribute `name`, unless `names` says otherwise. */
+export interface Update {
+  readonly key: Item;
+  readonly change: string;
+  readonly condition?: string;
+  readonly values?: Item;
+  /** Attributes whose names come from a caller. */
+  readonly names?: Readonly<Record<string, string>>;
+  readonly returns?: 'ALL_OLD' | 'ALL_NEW';
+  /** True for a change that the SDK must not repeat (`once` in document-client.ts). */
+  readonly isOnce?: boolean;
+}
+
+/**
+ * Returns a function that sends updates to a table. It returns the attributes that `returns` asks for, `{}` if there are
+ * none, and undefined if the condition did not hold.
+ * @throws Refusal unavailable, as `call`
+ */
+export const updatesOf =
+  (client: DynamoDBDocumentClient, table: string) =>
+  async ({ key, change, condition, values, names, returns, isOnce }: Update): Promise<Item | undefined> => {
+    // DynamoDB refuses an empty map, and a name or value that no expression uses.
+    const allNames = { ...namesIn(change, condition ?? ''), ...names };
+    const update = new UpdateCommand({
+      TableName: table,
+      Key: key,
+      UpdateExpression: change,
+      ...(condition === undefined ? {} : { ConditionExpression: condition }),
+      ...(Object.keys(allNames).length === 0 ? {} : { ExpressionAttributeNames: allNames }),
+      ...(values === undefined ? {} : { ExpressionAttributeValues: values }),
+      ...(returns === undefined ? {} : { ReturnValues: returns }),
+    });
+    const updated = await callIf(() =>
+      isOnce === true ? once((options) => client.send(update, options)) : client.send(update),
+    );
+    return updated && (updated.Attributes ?? {});
+  };
+
+/**
+ * Returns `#name` for each attribute that the expressions name so. Many names are reserved, and DynamoDB refuses a name that
+ * is declared and not used. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html
+ */
+export const namesIn = (...expressions: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    expressions.flatMap((text) => [...text.matchAll(/#(\w+)/g)].map(([hash, name = '']) => [hash, name])),
+  );
+
+/**
+ * The SDK repeats a call without an answer after 800 ms, and DynamoDB may carry out the first try after the lease was
+ * released. That try has a moment this long, in milliseconds, before the release, and must not take the lease. The value is
+ * below 800 ms, and above the difference between the clocks of two machines.
+ */
+const LATE_TAKE_MS = 500;
+
+/** The condition for taking a lease (`#owner`, `#until`) that `#left` released at `#freedAt`. */
+export const MAY_TAKE =
+  '(attribute_not_exists(#owner) OR #until <= :now OR (#owner = :owner AND #until = :until)) ' +
+  'AND (attribute_not_exists(#freedAt) OR #freedAt <= :latest) AND (attribute_not_exists(#left) OR #left <> :owner)';
+
+/** Set when a lease is released. By these two attributes MAY_TAKE recognizes a late call. */
+export const LET_GO = '#freedAt = :now, #left = :owner';
+
+/** Returns the values of MAY_TAKE. @param lease the new owner, and the end of its lease in milliseconds since 1970 */
+export const valuesOfTake = (
+  { owner, until }: { readonly owner: string; readonly until: number },
+  now: number,
+): Item => ({ ':owner': owner, ':until': until, ':now': now, ':latest': now + LATE_TAKE_MS });
