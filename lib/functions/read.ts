@@ -14,7 +14,10 @@ export class Read extends Construct {
 
   constructor(scope: Construct, id: string, { config, log, tokenKeys }: FunctionProps) {
     super(scope, id);
-    this.handler = new HubFunction(this, 'Handler', { handler: 'read', logRetention: config.logRetentionDays });
+    this.handler = new HubFunction(this, 'Handler', {
+      handler: 'read',
+      logRetention: config.logRetentionDays,
+    });
     log.grantRead(this.handler);
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler, config);

@@ -159,7 +159,9 @@ test('every function is limited by an API, by its queue, or by the quotas of cal
   );
   const behindGateway = ['Publish', 'Read', 'Hold', 'Webhooks', 'Socket'];
   for (const name of behindGateway) expect(routed.some((uri) => uri.includes(`"${name}Handler`))).toBe(true);
-  const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) => id.replace(/Handler.*/, ''));
+  const all = Object.keys(hub.findResources('AWS::Lambda::Function')).map((id) =>
+    id.replace(/Handler.*/, ''),
+  );
   expect(all.sort()).toEqual([...behindGateway, ...behindQueue, 'Stream'].sort());
 });
 
