@@ -6,8 +6,8 @@
 import { logInAws } from './aws/compose-log.ts';
 import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
+import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
-import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { wakeHandler } from './aws/queues/wake-handler.ts';
 import { deadLettersBySqs, dispatchTasksBySqs } from './aws/queues/webhook-messages.ts';
@@ -41,7 +41,7 @@ const delivering = {
   log,
   endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
   deliveries,
-  leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+  leases: endpointLeasesInDynamoDb(client, DELIVERIES_TABLE),
   sealer: secretSealer(tokenKeysInSecretsManager(sealingEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),
   sender: watchedSender(
     senderTo({

@@ -7,8 +7,8 @@
 import { logInAws } from './aws/compose-log.ts';
 import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
+import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
-import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
 import { dispatchAgainBySqs, dispatchQueue, wakesBySqs } from './aws/queues/webhook-messages.ts';
@@ -40,7 +40,7 @@ const dispatching = {
   endpoints: endpointsInDynamoDb(client, ENDPOINTS_TABLE),
   cursors: dispatchCursorsInDynamoDb(client, ENDPOINTS_TABLE),
   deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
-  leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+  leases: endpointLeasesInDynamoDb(client, DELIVERIES_TABLE),
   wake,
   lookAgain: dispatchAgainBySqs(DISPATCH_QUEUE_URL),
 };

@@ -2,10 +2,9 @@
  * The handler of Server-Sent Events, over Lambda response streaming (PROTOCOL.md §5.2).
  * @module
  */
-import { callersInAws } from './aws/compose-access.ts';
+import { callersInAws, ticketsInAws } from './aws/compose-access.ts';
 import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { ticketsInAws } from './aws/dynamodb/used-tickets.ts';
 import { count, watching } from './aws/telemetry/telemetry.ts';
 import {
   accessEnv,
@@ -34,7 +33,7 @@ const settings = {
   ...listenersEnv.read(env),
 };
 const callers = callersInAws(settings);
-const { redeem } = ticketsInAws(settings, settings.KEYS_TABLE, client);
+const { redeem } = ticketsInAws(settings, client);
 const hold = holdInAws(settings, client);
 const perCaller = givingWay(heldEnv.read(env).HELD_PER_CALLER);
 const { channel, events } = streamAnswers({

@@ -8,8 +8,8 @@ import { accessInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
 import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
+import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
-import { leasesInDynamoDb } from './aws/dynamodb/leases-table.ts';
 import { wakesBySqs } from './aws/queues/webhook-messages.ts';
 import { logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './aws/token-keys.ts';
@@ -49,7 +49,7 @@ const routes = webhookRoutes({
   managing: {
     endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
     deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
-    leases: leasesInDynamoDb(client, DELIVERIES_TABLE),
+    leases: endpointLeasesInDynamoDb(client, DELIVERIES_TABLE),
     sealer: secretSealer(tokenKeysInSecretsManager(WEBHOOK_KEY_ARN, Date.now)),
     log,
     clock: log.clock,

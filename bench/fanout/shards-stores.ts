@@ -8,7 +8,7 @@ import { type Channel, JSON_MEDIA_TYPE, newChannel } from '../../lambda/hub/log/
 import type { Entry } from '../../lambda/hub/log/entry.ts';
 import type { Log } from '../../lambda/hub/log/log-ports.ts';
 import type {
-  Cursor,
+  CursorRow,
   CursorStore,
   Push,
   Subscriber,
@@ -109,7 +109,7 @@ export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
 
 /** Returns the cursor of one shard that has one owner at a time. */
 export function oneCursor(): CursorStore {
-  let cursor: Cursor = {
+  let cursor: CursorRow = {
     delivered: undefined,
     at: 0,
     isClosed: false,
@@ -118,6 +118,7 @@ export function oneCursor(): CursorStore {
     isUnclean: false,
     term: 0,
     fence: 0,
+    guardedUntil: 0,
   };
   return {
     get: async () => cursor,

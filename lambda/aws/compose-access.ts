@@ -3,6 +3,8 @@
  * configuration.
  * @module
  */
+import { randomUUID } from 'node:crypto';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { type Issuer, parseIssuer } from '../../protocol/issuer.ts';
@@ -10,7 +12,9 @@ import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
 import { type Origins, parseOrigins } from '../access/origins.ts';
+import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import { type Access, accessTo } from '../access/verify.ts';
+import { usedTicketsInDynamoDb } from './dynamodb/keys-table.ts';
 import { logDefect, logRefusal } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
 
@@ -82,3 +86,16 @@ function trusted(issuer: Issuer): TrustedIssuer {
   };
   return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }
+
+/** Returns the part that issues and redeems tickets. The Keys table remembers the used ones. */
+export const ticketsInAws = (
+  { TOKEN_SECRET_ARN, TOKEN_AUDIENCE, KEYS_TABLE }: AccessSettings & { readonly KEYS_TABLE: string },
+  client: DynamoDBDocumentClient,
+): Tickets =>
+  ticketsOf({
+    keys: tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now),
+    audience: TOKEN_AUDIENCE,
+    clock: Date.now,
+    newId: randomUUID,
+    use: usedTicketsInDynamoDb(client, KEYS_TABLE),
+  });

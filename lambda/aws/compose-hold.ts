@@ -12,7 +12,7 @@ import { pushed } from '../hub/hold/wake.ts';
 import type { AccessSettings } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { quotaInDynamoDb } from './dynamodb/quota-table.ts';
-import { waitsInDynamoDb } from './dynamodb/waits-table.ts';
+import { waitsInDynamoDb } from './dynamodb/subscribers-table.ts';
 import { timerOfMachine as timer } from './machine-timer.ts';
 import { wakeSocketTo } from './sockets/wake-socket.ts';
 import { logDefect } from './telemetry/telemetry.ts';

@@ -5,12 +5,11 @@
 import type { Tickets } from '../access/ticket.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
-import type { AccessSettings } from './compose-access.ts';
+import { type AccessSettings, ticketsInAws } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
-import { ticketsInAws } from './dynamodb/used-tickets.ts';
 import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
 import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
 
@@ -41,7 +40,7 @@ export function publishingInAws(settings: PublishingSettings): PublishingParts {
   const client = documentClient();
   return {
     log: { ...logInAws(settings, client), hint: hintsInAws(settings) },
-    tickets: ticketsInAws(settings, settings.KEYS_TABLE, client),
+    tickets: ticketsInAws(settings, client),
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),

@@ -10,7 +10,7 @@ import { MAX_WEBHOOKS, MAX_WEBHOOKS_PER_CALLER, SECRET_OVERLAP_MS } from '../../
 import { settleAll } from '../hub/settle-all.ts';
 import { askHandshake, wakeOwner } from './delivery-requests.ts';
 import type { Endpoint } from './endpoint.ts';
-import { healthSince } from './health.ts';
+import { HEALTHY, healthSince } from './health.ts';
 import type { Managing } from './webhook-ports.ts';
 import type { Health } from './webhook-stores.ts';
 
@@ -136,7 +136,7 @@ export const notFound = (): Refusal =>
 
 /** Returns the health of the endpoint, without the failures before it was enabled. */
 export const healthOf = async ({ leases }: Managing, { id, enabledAt }: Endpoint): Promise<Health> =>
-  healthSince(await leases.health(id), enabledAt);
+  healthSince((await leases.get(id))?.health ?? HEALTHY, enabledAt);
 
 /**
  * Changes an endpoint.

@@ -7,7 +7,12 @@ import type { Timer } from '../hub/hold/held-read.ts';
 import type { Clock, Log, NewId } from '../hub/log/log-ports.ts';
 import type { Delivery, ErrorClass } from './delivery/delivery.ts';
 import type { DisabledReason, Secrets } from './endpoint.ts';
-import type { DeliveryStore, DispatchCursorStore, EndpointStore, LeaseStore } from './webhook-stores.ts';
+import type {
+  DeliveryStore,
+  DispatchCursorStore,
+  EndpointLeaseStore,
+  EndpointStore,
+} from './webhook-stores.ts';
 
 /** One webhook request. The sender signs it. */
 export interface WebhookRequest {
@@ -88,7 +93,7 @@ interface WebhookStores {
   /** The tasks and the deliveries. */
   readonly deliveries: DeliveryStore;
   /** The leases of owners. */
-  readonly leases: LeaseStore;
+  readonly leases: EndpointLeaseStore;
 }
 
 /** The dependencies of the functions that manage endpoints and leave tasks for them. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Position } from '../../protocol/offset.ts';
-import type { Lease } from '../hub/push/push-ports.ts';
+import type { LeaseRow, LeaseStore } from '../hub/lease.ts';
 import type { Delivery, DeliveryStatus } from './delivery/delivery.ts';
 import type { DeliveryTask } from './delivery/delivery-task.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -124,46 +124,8 @@ export interface EndpointState {
   readonly wakeBy: string;
 }
 
-/** A lease that an owner holds now. */
-export interface HeldLease {
-  /** The name of the owner, which begins with the id of its wake. */
-  readonly owner: string;
-  /** The end of the lease. */
-  readonly until: number;
-  /** The id of the postponed wake, as the owner found it; empty if there is none. */
-  readonly wakeBy: string;
-}
+/** The state of an endpoint as it is stored. */
+export interface EndpointRow extends EndpointState, LeaseRow {}
 
-/** The leases of endpoints: one owner at a time serves an endpoint. */
-export interface LeaseStore {
-  /**
-   * Counts a request to look at the tasks of the endpoint. Returns the lease of the owner, which looks once more before it
-   * releases the lease; undefined if the endpoint has no owner.
-   */
-  ask(endpoint: string, now: number): Promise<HeldLease | undefined>;
-  /**
-   * Takes the lease if it is free or has run out. Returns undefined if another owner has it, or this owner released it.
-   */
-  take(
-    endpoint: string,
-    lease: Lease,
-    now: number,
-  ): Promise<(EndpointState & { readonly asks: number }) | undefined>;
-  /**
-   * Stores the state and extends the lease to `until`. Returns the count of requests; undefined if the lease was lost.
-   */
-  commit(endpoint: string, lease: Lease, state: EndpointState, until: number): Promise<number | undefined>;
-  /**
-   * Stores the state and releases the lease, unless the count of requests differs from `asks`. Without `asks` it is
-   * released in any case.
-   */
-  release(
-    endpoint: string,
-    lease: Lease,
-    state: EndpointState,
-    asks: number | undefined,
-    now: number,
-  ): Promise<'released' | 'asked' | 'lost'>;
-  /** Returns the health of the endpoint; HEALTHY if nothing was sent to it yet. */
-  health(endpoint: string): Promise<Health>;
-}
+/** The leases of endpoints: one owner at a time serves an endpoint. An owner's id begins with the id of its wake. */
+export type EndpointLeaseStore = LeaseStore<string, EndpointState, EndpointRow>;

@@ -2,7 +2,9 @@
  * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions, waits and cursors.
  * @module
  */
+import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
@@ -19,7 +21,9 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
   ...more,
 });
 
-describe.each(storesUnderTest())('%s', (_name, make) => {
+const stores = storesUnderTest();
+
+describe.each(stores)('%s', (_name, make) => {
   let { connections, subscriptions, waits, cursors }: Stores = make();
   let connection: Connection;
   let subscriber: Subscriber;
@@ -275,91 +279,41 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
 
   const held = (owner: string, until = LATER) => ({ owner, until });
 
-  test('a lease has one owner until it ends, and only that owner commits', async () => {
-    const take = (owner: string, now: number) => cursors.take(shard, held(owner, now + 1_000), now);
+  test('a shard is unclean while it has an owner, and if an owner did not release its lease', async () => {
     const one = held('one', NOW + 1_000);
-    expect(await cursors.get(shard)).toBeUndefined();
-    expect(await take('one', NOW)).toMatchObject({ delivered: undefined, asks: 0, isUnclean: false });
-    expect(await take('two', NOW + 999)).toBeUndefined();
-    expect(await cursors.commit(shard, held('two', one.until), progress(5), LATER)).toBeUndefined();
+    expect(await cursors.take(shard, one, NOW)).toMatchObject({ isUnclean: false });
+    expect(await cursors.get(shard)).toMatchObject({ isUnclean: true });
     expect(await cursors.commit(shard, one, progress(5), NOW + 2_000)).toBe(0);
-    expect(await take('two', NOW + 1_500)).toBeUndefined();
-    expect(await take('two', NOW + 2_000)).toMatchObject({ delivered: at(5), isUnclean: true });
-    expect(await cursors.commit(shard, held('one', NOW + 2_000), progress(9), LATER)).toBeUndefined();
-    expect(await cursors.release(shard, held('one', NOW + 2_000), progress(9), 0, NOW)).toBe(false);
-    await cursors.abandon(shard, 'one', NOW);
+    expect(await cursors.get(shard)).toMatchObject({ delivered: at(5), isUnclean: true });
     const two = held('two', NOW + 3_000);
-    const last = progress(6, { isClosed: true, lookAt: 8 });
-    expect(await cursors.release(shard, two, last, 0, NOW)).toBe(true);
-    expect(await cursors.get(shard)).toMatchObject({ ...last, asks: 0 });
-    expect(await take('three', NOW)).toMatchObject({ ...last, asks: 0 });
-  });
-
-  test('a commit or a release that comes late changes nothing', async () => {
-    const [first, second] = [held('one', NOW + 1_000), held('one', NOW + 2_000)];
-    await cursors.take(shard, first, NOW);
-    expect(await cursors.commit(shard, first, progress(5), second.until)).toBe(0);
-    expect(await cursors.commit(shard, first, progress(5), second.until)).toBe(0);
-    expect(await cursors.commit(shard, second, progress(6), NOW + 3_000)).toBe(0);
-    expect(await cursors.commit(shard, first, progress(5), second.until)).toBeUndefined();
-    expect(await cursors.release(shard, second, progress(5), 0, NOW)).toBe(false);
-    expect(await cursors.get(shard)).toMatchObject({ delivered: at(6), isUnclean: true });
-    expect(await cursors.take(shard, held('two'), NOW + 2_999)).toBeUndefined();
-    expect(await cursors.release(shard, held('one', NOW + 3_000), progress(7), 0, NOW)).toBe(true);
-    await cursors.take(shard, held('two'), NOW);
-    expect(await cursors.release(shard, held('one', NOW + 3_000), progress(7), 0, NOW)).toBe(false);
-    await cursors.abandon(shard, 'one', NOW);
-    expect(await cursors.ask(shard, NOW)).toBe(0);
-  });
-
-  test('an owner that has let go does not take the lease again: no process would be at work', async () => {
-    const [one, two] = [held('one'), held('two', LATER + 1)];
-    await cursors.take(shard, one, NOW);
-    expect(await cursors.take(shard, one, NOW)).toBeDefined();
-    await cursors.release(shard, one, progress(5), 0, NOW + 900);
-    expect(await cursors.take(shard, one, NOW)).toBeUndefined();
-    expect(await cursors.take(shard, two, NOW + 900)).toMatchObject({ isUnclean: false });
-    await cursors.release(shard, two, progress(6), 0, NOW + 950);
-    // Another owner was the last that let go, but long after this call was made.
-    expect(await cursors.take(shard, one, NOW)).toBeUndefined();
+    expect(await cursors.take(shard, two, NOW + 2_000)).toMatchObject({ isUnclean: true });
+    expect(await cursors.release(shard, two, progress(6), 0, NOW)).toBe(true);
     expect(await cursors.get(shard)).toMatchObject({ delivered: at(6), isUnclean: false });
-    await cursors.take(shard, held('three'), NOW + 950);
-    await cursors.abandon(shard, 'three', NOW + 1_900);
-    expect(await cursors.take(shard, held('three'), NOW + 950)).toBeUndefined();
+    expect(await cursors.take(shard, held('three'), NOW)).toMatchObject({ isUnclean: false });
+    const unfinished = progress(7, { isUnclean: true });
+    expect(await cursors.release(shard, held('three'), unfinished, 0, NOW)).toBe(true);
+    expect(await cursors.take(shard, held('four'), NOW)).toMatchObject({ isUnclean: true });
   });
 
-  test('an ask is answered before the owner lets go', async () => {
-    let lease = held('one', NOW + 1_000);
-    const renew = async (entry: number) => {
-      const until = lease.until + 1;
-      const asks = await cursors.commit(shard, lease, progress(entry), until);
-      lease = { ...lease, until };
-      return asks;
-    };
-    expect(await cursors.ask(shard, NOW)).toBeUndefined();
-    await cursors.take(shard, lease, NOW);
-    expect((await cursors.get(shard))?.isUnclean).toBe(true);
-    expect(await cursors.ask(shard, NOW)).toBe(0);
-    expect(await cursors.release(shard, lease, progress(5), 0, NOW)).toBe(false);
-    expect(await renew(5)).toBe(1);
-    expect(await cursors.ask(shard, NOW)).toBe(0);
-    expect(await cursors.release(shard, lease, progress(6), 1, NOW)).toBe(false);
-    expect(await cursors.release(shard, lease, progress(6), 2, NOW)).toBe(true);
-    await cursors.take(shard, held('brief'), NOW);
-    await cursors.ask(shard, NOW);
-    expect(await cursors.release(shard, held('brief'), progress(7), undefined, NOW)).toBe(true);
-    expect(await cursors.ask(shard, NOW)).toBeUndefined();
-    expect(await cursors.take(shard, held('two'), NOW)).toMatchObject({ asks: 3, isUnclean: false });
+  test('each owner has a later term', async () => {
+    const one = held('one', NOW + 1_000);
+    expect(await cursors.take(shard, one, NOW)).toMatchObject({ term: 1 });
+    expect(await cursors.take(shard, held('late'), NOW)).toBeUndefined();
+    expect(await cursors.commit(shard, one, progress(5), NOW + 2_000)).toBe(0);
+    expect(await cursors.take(shard, held('two'), NOW + 2_000)).toMatchObject({ term: 2 });
+    expect(await cursors.release(shard, held('two'), progress(5), 0, NOW)).toBe(true);
+    expect(await cursors.get(shard)).toMatchObject({ term: 2 });
+    expect(await cursors.take(shard, held('three'), NOW)).toMatchObject({ term: 3 });
   });
 
   test('a process that asks learns whether a guard is under way', async () => {
     await cursors.guard(shard, NOW + 5);
     expect(await cursors.get(shard)).toBeUndefined();
     await cursors.take(shard, held('one'), NOW);
-    expect(await cursors.ask(shard, NOW)).toBe(0);
+    expect(await cursors.ask(shard, NOW)).toMatchObject({ guardedUntil: 0 });
     await cursors.guard(shard, NOW + 7);
     await cursors.guard(shard, NOW + 6);
-    expect(await cursors.ask(shard, NOW)).toBe(NOW + 7);
+    expect(await cursors.ask(shard, NOW)).toMatchObject({ guardedUntil: NOW + 7 });
   });
 
   test('a shard that was abandoned is unclean', async () => {
@@ -370,4 +324,55 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     expect(await cursors.release(shard, held('two'), progress(5), 0, NOW)).toBe(true);
     expect(await cursors.get(shard)).toMatchObject({ delivered: at(5), isUnclean: false });
   });
+
+  test('only the owner abandons a shard, and it does not take the lease again', async () => {
+    const one = held('one', NOW + 1_000);
+    await cursors.take(shard, one, NOW);
+    await cursors.abandon(shard, 'other', NOW);
+    expect(await cursors.take(shard, held('two'), NOW)).toBeUndefined();
+    expect(await cursors.release(shard, one, progress(5), 0, NOW)).toBe(true);
+    await cursors.take(shard, held('two'), NOW);
+    // A late call of the owner before.
+    await cursors.abandon(shard, 'one', NOW);
+    expect(await cursors.ask(shard, NOW)).toMatchObject({ owner: 'two' });
+    await cursors.abandon(shard, 'two', NOW + 900);
+    expect(await cursors.take(shard, held('two'), NOW)).toBeUndefined();
+    expect(await cursors.take(shard, held('three', LATER + 1), NOW)).toBeUndefined();
+    expect(await cursors.take(shard, held('three', LATER + 1), NOW + 900)).toMatchObject({ isUnclean: true });
+  });
+});
+
+test('the stored attributes of a cursor keep their names', async () => {
+  const [, [, inDynamoDb]] = stores;
+  const { cursors } = inDynamoDb();
+  const shard = { channel: newId(), pattern: 'a/*', shard: 3 };
+  const lease = { owner: 'one', until: NOW + 1_000 };
+  const command = new GetCommand({
+    TableName: 'cursors',
+    Key: { channel: shard.channel, shard: 'a/*#3' },
+    ConsistentRead: true,
+  });
+  const stored = async () => (await documentClient().send(command)).Item;
+  await cursors.take(shard, lease, NOW);
+  await cursors.ask(shard, NOW);
+  await cursors.guard(shard, NOW + 5);
+  const last = progress(5, { isClosed: true, lookAt: 8, fence: 1 });
+  await cursors.commit(shard, lease, last, NOW + 2_000);
+  const row = {
+    channel: shard.channel,
+    shard: 'a/*#3',
+    delivered: '0000000000050000',
+    at: NOW,
+    isClosed: true,
+    lookAt: 8,
+    isUnclean: false,
+    fence: 1,
+    term: 1,
+    asks: 1,
+    guarded: NOW + 5,
+    expiry: (NOW + 1_000) / 1_000 + 24 * 3_600,
+  };
+  expect(await stored()).toStrictEqual({ ...row, owner: 'one', until: NOW + 2_000 });
+  await cursors.release(shard, { owner: 'one', until: NOW + 2_000 }, last, undefined, NOW + 9);
+  expect(await stored()).toStrictEqual({ ...row, left: 'one', freedAt: NOW + 9 });
 });

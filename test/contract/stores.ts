@@ -10,13 +10,13 @@ import { connectionsInDynamoDb } from '../../lambda/aws/dynamodb/connections-tab
 import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
 import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
+import { endpointLeasesInDynamoDb } from '../../lambda/aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/dynamodb/endpoints-table.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
-import { leasesInDynamoDb } from '../../lambda/aws/dynamodb/leases-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
+import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from '../../lambda/aws/dynamodb/subscriptions-table.ts';
-import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/waits-table.ts';
 import type { QuotaStore } from '../../lambda/hub/hold/caller-quota.ts';
 import { type Channel, newChannel } from '../../lambda/hub/log/channel.ts';
 import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub/log/log-ports.ts';
@@ -29,8 +29,8 @@ import type {
 import type {
   DeliveryStore,
   DispatchCursorStore,
+  EndpointLeaseStore,
   EndpointStore,
-  LeaseStore,
 } from '../../lambda/webhook/webhook-stores.ts';
 import { memoryLog } from '../support/domain/memory-log.ts';
 import { memoryQuota } from '../support/domain/memory-quota.ts';
@@ -51,7 +51,7 @@ export interface Stores {
   readonly endpoints: EndpointStore;
   readonly dispatchCursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+  readonly leases: EndpointLeaseStore;
 }
 
 export const NOW = Date.UTC(2026, 0, 1);
@@ -147,7 +147,7 @@ function inDynamoDb(client = documentClient()): Stores {
     endpoints: endpointsInDynamoDb(client, 'endpoints'),
     dispatchCursors: dispatchCursorsInDynamoDb(client, 'endpoints'),
     deliveries: deliveriesInDynamoDb(client, 'deliveries'),
-    leases: leasesInDynamoDb(client, 'deliveries'),
+    leases: endpointLeasesInDynamoDb(client, 'deliveries'),
   };
 }
 

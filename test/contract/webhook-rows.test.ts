@@ -111,10 +111,10 @@ describe('stored attributes keep their names', () => {
   test('of a lease', async () => {
     const { leases } = open();
     const endpoint = newId();
+    await leases.take(endpoint, { owner: 'one', until: NOW + 1 }, NOW);
     await leases.ask(endpoint, NOW);
-    await leases.take(endpoint, { owner: 'one', until: NOW }, NOW);
     const health = { ...HEALTHY, failingSince: NOW, backoffUntil: 1, isNotified: true, nextStartAt: 2 };
-    await leases.commit(endpoint, { owner: 'one', until: NOW }, { ...STATE, health }, LATER);
+    await leases.commit(endpoint, { owner: 'one', until: NOW + 1 }, { ...STATE, health }, LATER);
     const stored = await rowOf(endpoint);
     expect(stored.health).toEqual({
       failures: 0,
@@ -127,6 +127,10 @@ describe('stored attributes keep their names', () => {
     });
     expect(namesOf(stored)).toEqual(
       ['asks', 'endpoint', 'expiry', 'health', 'owner', 'row', 'until', 'wakeAt', 'wakeBy'].toSorted(),
+    );
+    await leases.release(endpoint, { owner: 'one', until: LATER }, STATE, undefined, NOW);
+    expect(namesOf(await rowOf(endpoint))).toEqual(
+      ['asks', 'endpoint', 'expiry', 'freedAt', 'health', 'left', 'row', 'wakeAt', 'wakeBy'].toSorted(),
     );
   });
 });
@@ -152,16 +156,18 @@ describe('rows of an endpoint expire', () => {
     const { leases } = open();
     const endpoint = newId();
     const left = () => days('deliveries', 'endpoint', endpoint);
-    await leases.health(endpoint);
-    expect(await left()).toEqual([]);
+    await leases.get(endpoint);
     await leases.ask(endpoint, NOW);
-    expect(await left()).toEqual([90]);
+    expect(await left()).toEqual([]);
     await leases.take(endpoint, { owner: 'one', until: NOW + DAY_MS }, NOW);
     await leases.commit(endpoint, { owner: 'one', until: NOW + DAY_MS }, STATE, LATER);
     expect(await left()).toEqual([91]);
     await leases.release(endpoint, { owner: 'one', until: LATER }, STATE, undefined, NOW);
     expect(await left()).toEqual([91]);
+    // A request without an owner stores nothing. The owner that comes next extends the expiry.
     await leases.ask(endpoint, NOW + 2 * DAY_MS);
+    expect(await left()).toEqual([91]);
+    await leases.take(endpoint, { owner: 'two', until: NOW + 2 * DAY_MS }, NOW + DAY_MS);
     expect(await left()).toEqual([92]);
   });
 
@@ -259,8 +265,8 @@ describe('an attribute that the hub cannot have stored is a defect', () => {
   test('in a lease', async () => {
     const { leases } = open();
     const endpoint = newId();
-    await leases.ask(endpoint, NOW);
     await leases.take(endpoint, { owner: 'one', until: LATER }, NOW);
+    await leases.ask(endpoint, NOW);
     await leases.commit(endpoint, { owner: 'one', until: LATER }, STATE, LATER);
     const row = { owner: 'one', until: LATER };
     const take = () => leases.take(endpoint, { owner: 'one', until: LATER }, NOW);

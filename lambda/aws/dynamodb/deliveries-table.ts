@@ -5,7 +5,7 @@
  * |---|---|
  * | `asked#{due}#{id}` | a task that a person waits for |
  * | `due#{due}#{id}` | any other task |
- * | `lease` | the lease of the endpoint's owner (leases-table.ts) |
+ * | `lease` | the lease of the endpoint's owner (endpoint-leases.ts) |
  * | `message#{id}` | a delivery |
  *
  * The tasks that are due are therefore the first rows of one Query. All reads are consistent.

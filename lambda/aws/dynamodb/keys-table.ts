@@ -1,11 +1,12 @@
 /**
- * The Keys table: one item for each Idempotency-Key in use, key `key`. used-tickets.ts also writes to it.
+ * The Keys table: what was used once, key `key`. One item for each Idempotency-Key in use, and for each used ticket.
  * @module
  */
 import { type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import type { TicketOptions } from '../../access/ticket.ts';
 import type { KeyStore } from '../../hub/log/log-ports.ts';
 import { call } from '../aws-client.ts';
-import { callIf, expiryOf } from './document-client.ts';
+import { callIf, expiryOf, once } from './document-client.ts';
 import { numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
 
@@ -53,3 +54,18 @@ export function keysInDynamoDb(client: DynamoDBDocumentClient, table: string): K
     },
   };
 }
+
+/** Returns the memory of used tickets. */
+export const usedTicketsInDynamoDb =
+  (client: DynamoDBDocumentClient, table: string): TicketOptions['use'] =>
+  async (id, until) => {
+    const put = new PutCommand({
+      TableName: table,
+      // No Idempotency-Key is stored under such a key: those begin with a channel.
+      Item: { key: `@ticket#${id}`, expiresAt: until, expiry: expiryOf(until) },
+      ConditionExpression: 'attribute_not_exists(#key)',
+      ExpressionAttributeNames: { '#key': 'key' },
+    });
+    // Sent once: a repetition would find the item of its first try, and refuse a valid ticket.
+    return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
+  };

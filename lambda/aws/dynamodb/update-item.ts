@@ -1,5 +1,5 @@
 /**
- * UpdateItem, as all tables send it, and the expressions of leases.
+ * UpdateItem, as all tables send it.
  * @module
  */
 import { type DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
@@ -57,24 +57,3 @@ export const namesIn = (...expressions: readonly string[]): Record<string, strin
   Object.fromEntries(
     expressions.flatMap((text) => [...text.matchAll(/#(\w+)/g)].map(([hash, name = '']) => [hash, name])),
   );
-
-/**
- * The SDK repeats a call without an answer after 800 ms, and DynamoDB may carry out the first try after the lease was
- * released. That try has a moment this long, in milliseconds, before the release, and must not take the lease. The value is
- * below 800 ms, and above the difference between the clocks of two machines.
- */
-const LATE_TAKE_MS = 500;
-
-/** The condition for taking a lease (`#owner`, `#until`) that `#left` released at `#freedAt`. */
-export const MAY_TAKE =
-  '(attribute_not_exists(#owner) OR #until <= :now OR (#owner = :owner AND #until = :until)) ' +
-  'AND (attribute_not_exists(#freedAt) OR #freedAt <= :latest) AND (attribute_not_exists(#left) OR #left <> :owner)';
-
-/** Set when a lease is released. By these two attributes MAY_TAKE recognizes a late call. */
-export const MARK_RELEASED = '#freedAt = :now, #left = :owner';
-
-/** Returns the values of MAY_TAKE. @param lease the new owner, and the end of its lease in milliseconds since 1970 */
-export const valuesOfTake = (
-  { owner, until }: { readonly owner: string; readonly until: number },
-  now: number,
-): Item => ({ ':owner': owner, ':until': until, ':now': now, ':latest': now + LATE_TAKE_MS });

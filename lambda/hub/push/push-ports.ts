@@ -3,10 +3,10 @@
  *
  * The SDK gives a write up after 800 ms and repeats it, and the first attempt may still be under way. So every write of these
  * stores may be carried out twice, and late. A write that is carried out again after its answer changes nothing, and a
- * repetition gets the answer of the first attempt (test/contract/listeners.test.ts). There are three exceptions. A late
- * `SubscriptionStore.add` may bring back a subscription that was removed. A late `note` may bring back a note, and a late
- * `unnote` may take away a newer note. Therefore `unsubscribe` also ends a subscription that has no note, and the next
- * `subscribe` completes a note that has no subscription.
+ * repetition gets the answer of the first attempt (test/contract/listeners.test.ts). Leases have their own rules (lease.ts).
+ * There are three exceptions. A late `SubscriptionStore.add` may bring back a subscription that was removed. A late `note`
+ * may bring back a note, and a late `unnote` may take away a newer note. Therefore `unsubscribe` also ends a subscription
+ * that has no note, and the next `subscribe` completes a note that has no subscription.
  *
  * All times are in milliseconds since 1970.
  * @module
@@ -14,6 +14,7 @@
 import type { Capability } from '../../../protocol/capability.ts';
 import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import type { LeaseStore } from '../lease.ts';
 import type { Log } from '../log/log-ports.ts';
 
 /** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
@@ -182,44 +183,17 @@ export interface Cursor {
 /** What an owner commits. */
 export type Progress = Omit<Cursor, 'asks' | 'term'>;
 
-/** The right to push to a shard, as it was taken or renewed last. */
-export interface Lease {
-  /** Id of the process that has the lease. */
-  readonly owner: string;
-  /** Time at which it ends. Each renewal ends later than the one before, so a late write of an earlier one is known as such. */
-  readonly until: number;
+/** A cursor as it is stored. */
+export interface CursorRow extends Cursor {
+  /** Time until which a guard is under way; 0 if none was sent. */
+  readonly guardedUntil: number;
 }
 
-/** Store of the cursors and leases of shards. @throws Refusal unavailable */
-export interface CursorStore {
-  /** Returns the cursor, as of every write that was answered before. */
-  get(shard: Shard): Promise<Cursor | undefined>;
-  /**
-   * Takes the lease if it is free or has run out, unless it was let go after `now`. Returns the cursor as it was left;
-   * undefined if another process has the lease.
-   */
-  take(shard: Shard, lease: Lease, now: number): Promise<Cursor | undefined>;
-  /**
-   * Asks the owner to look once more before it lets go. Returns the time until which a guard is under way; undefined if there
-   * is no owner.
-   */
-  ask(shard: Shard, now: number): Promise<number | undefined>;
+/** Store of the cursors of shards, with the lease of each shard's owner. @throws Refusal unavailable */
+export interface CursorStore extends LeaseStore<Shard, Progress, CursorRow> {
   /** Notes that a guard is under way until that time. */
   guard(shard: Shard, until: number): Promise<void>;
-  /** Commits, and keeps the lease until that time. Returns the count of asks; undefined if the lease was lost. */
-  commit(shard: Shard, lease: Lease, progress: Progress, until: number): Promise<number | undefined>;
-  /**
-   * Commits and lets go, unless a process has asked since (`asks` is the count that the owner knows; undefined: in any case).
-   * Returns false if it did not.
-   */
-  release(
-    shard: Shard,
-    lease: Lease,
-    progress: Progress,
-    asks: number | undefined,
-    now: number,
-  ): Promise<boolean>;
-  /** Lets go without a commit. The next owner must assume that any frame may have arrived. */
+  /** Releases the lease without a commit. The next owner must assume that any frame may have arrived. */
   abandon(shard: Shard, owner: string, now: number): Promise<void>;
 }
 

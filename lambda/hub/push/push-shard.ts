@@ -11,13 +11,14 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { isBefore, type Position } from '../../../protocol/offset.ts';
 import { isBusy } from '../defects.ts';
+import type { Lease } from '../lease.ts';
 import { isAlive } from '../log/channel.ts';
 import { settleAll } from '../settle-all.ts';
 import type { Ownership } from './pass-view.ts';
 import { moveTo } from './positions.ts';
 import { BACKOFF_MS } from './post-batches.ts';
 import { type PushPass, runPass } from './push-pass.ts';
-import type { Cursor, Lease, Progress, Push, Shard } from './push-ports.ts';
+import type { Cursor, Progress, Push, Shard } from './push-ports.ts';
 
 /** A shard to push to, and why. */
 export interface PushTask {
@@ -85,9 +86,9 @@ async function takeShard(push: Push, task: PushTask, owner: string): Promise<Pas
  * guard is sent, which comes when the lease has ended. One guard serves all that ask meanwhile.
  */
 async function isAsked({ cursors, jobs }: Push, shard: Shard, now: number): Promise<boolean> {
-  const guardedUntil = await cursors.ask(shard, now);
-  if (guardedUntil === undefined) return false;
-  if (guardedUntil > now) return true;
+  const asked = await cursors.ask(shard, now);
+  if (!asked) return false;
+  if (asked.guardedUntil > now) return true;
   await jobs.send([{ ...shard, isGuard: true }], LEASE_MS + BACKOFF_MS);
   await cursors.guard(shard, now + LEASE_MS);
   return true;

@@ -9,7 +9,7 @@
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { DELIVERY_TIMEOUT_MS } from '../../../protocol/limits.ts';
-import type { Lease } from '../../hub/push/push-ports.ts';
+import type { Lease } from '../../hub/lease.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { healthSince } from '../health.ts';
@@ -239,11 +239,22 @@ async function letGo(
   const postponed = isNeeded && next > now && !wake.isOld ? { wakeAt: next, wakeBy: wake.id } : {};
   const remaining = hasOtherWake ? {} : { wakeAt: 0, wakeBy: '' };
   const after = { ...state, ...remaining, ...postponed };
-  const released = await leases.release(own.endpoint, own.lease, after, isForced ? undefined : own.asks, now);
-  if (released === 'asked') return undefined;
-  if (released === 'lost' || !isNeeded) return DONE;
-  return { kind: wake.isOld ? 'renew' : 'later', at: next };
+  const isReleased = await leases.release(
+    own.endpoint,
+    own.lease,
+    after,
+    isForced ? undefined : own.asks,
+    now,
+  );
+  const holder = isReleased ? undefined : await leases.get(own.endpoint);
+  // Without an owner, an earlier attempt of this release was carried out. The stored state then counts on this wake, so the
+  // wake must be postponed as the state says, or the endpoint would be forgotten.
+  if (holder?.owner !== undefined) return isSame(holder, own.lease) ? undefined : DONE;
+  return isNeeded ? { kind: wake.isOld ? 'renew' : 'later', at: next } : DONE;
 }
+
+const isSame = (one: Partial<Lease>, { owner, until }: Lease): boolean =>
+  one.owner === owner && one.until === until;
 
 /**
  * Leaves a task that tries a dead letter again from the beginning of the retry schedule, if the delivery is still `failed`.
@@ -269,7 +280,7 @@ async function retreat({ leases, clock }: Delivering, own: Ownership): Promise<W
   const release = async (until: number) =>
     await leases.release(own.endpoint, { ...own.lease, until }, state, undefined, clock());
   try {
-    if ((await release(own.lease.until)) === 'lost') await release(own.renewedUntil);
+    if (!(await release(own.lease.until))) await release(own.renewedUntil);
     return { kind: isOld ? 'renew' : 'later', at };
   } catch {
     return { kind: isOld ? 'renew' : 'later', at: own.renewedUntil };

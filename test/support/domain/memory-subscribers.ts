@@ -6,11 +6,11 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   type Connection,
   type ConnectionStore,
-  type Cursor,
+  type CursorRow,
   type CursorStore,
-  type Lease,
   ownCursorIn,
   type PatternShard,
+  type Progress,
   type Shard,
   type Subscriber,
   type SubscriptionStore,
@@ -18,6 +18,7 @@ import {
 } from '../../../lambda/hub/push/push-ports.ts';
 import { EXPIRED } from '../../../lambda/hub/push/subscribe.ts';
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
+import { memoryLeases } from './memory-leases.ts';
 import { type Hook, hooked } from './memory-log.ts';
 
 export interface MemoryListeners {
@@ -42,9 +43,6 @@ export function memoryListeners(hook: () => Hook): MemoryListeners {
     connectionRows,
   };
 }
-
-/** In milliseconds, as in lambda/aws/dynamodb/stored-attributes.ts: a take that is that much older than the last release is late. */
-export const LATE_MS = 500;
 
 const keyOf = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
 
@@ -158,81 +156,42 @@ function waitStore(): WaitStore {
   };
 }
 
+const blank: Omit<CursorRow, 'asks'> = {
+  delivered: undefined,
+  at: 0,
+  isClosed: false,
+  lookAt: 0,
+  isUnclean: false,
+  term: 0,
+  fence: 0,
+  guardedUntil: 0,
+};
+
 function cursorStore(): CursorStore {
-  interface Row extends Cursor, Partial<Lease> {
-    readonly freedAt: number;
-    /** The last owner that let go. */
-    readonly left?: string | undefined;
-    readonly guardedUntil: number;
-  }
-  const rows = new Map<string, Row>();
-  const key = (shard: Shard) => `${shard.channel} ${keyOf(shard)}`;
-  const blank: Row = {
-    delivered: undefined,
-    at: 0,
-    isClosed: false,
-    lookAt: 0,
-    asks: 0,
-    isUnclean: false,
-    term: 0,
-    fence: 0,
-    freedAt: 0,
-    guardedUntil: 0,
-  };
-  const cursorOf = ({
-    owner,
-    until: _,
-    freedAt: __,
-    left: ___,
-    guardedUntil: ____,
-    ...cursor
-  }: Row): Cursor => ({
-    ...cursor,
-    isUnclean: cursor.isUnclean || owner !== undefined,
+  const { store, change, letGo } = memoryLeases<Shard, Progress, Omit<CursorRow, 'asks'>>({
+    keyOf: (shard) => `${shard.channel} ${keyOf(shard)}`,
+    blank,
+    stateOf: ({ delivered, at, isClosed, lookAt, isUnclean, fence }) => ({
+      delivered,
+      at,
+      isClosed,
+      lookAt,
+      isUnclean,
+      fence,
+    }),
+    takenOf: (row) => ({ ...row, term: row.term + 1 }),
+    rowOf: (row, isOwned) => ({ ...row, isUnclean: row.isUnclean || isOwned }),
   });
-  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
-  const free = ({ owner, until: _, ...row }: Row): Row => ({ ...row, left: owner });
-  const rowOf = (shard: Shard): Row => rows.get(key(shard)) ?? blank;
   return {
-    async get(shard) {
-      const row = rows.get(key(shard));
-      return row && cursorOf(row);
-    },
-    async take(shard, lease, now) {
-      const row = rowOf(shard);
-      const isTaken = row.owner !== undefined && (row.until ?? 0) > now && !isHeld(row, lease);
-      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
-      const term = row.term + 1;
-      rows.set(key(shard), { ...row, ...lease, term });
-      return { ...cursorOf(row), term };
-    },
-    async ask(shard, now) {
-      const row = rows.get(key(shard));
-      if (row?.owner === undefined || (row.until ?? 0) <= now) return undefined;
-      rows.set(key(shard), { ...row, asks: row.asks + 1 });
-      return row.guardedUntil;
-    },
+    ...store,
     async guard(shard, until) {
-      const row = rows.get(key(shard));
+      const row = await store.get(shard);
       if (row?.owner !== undefined)
-        rows.set(key(shard), { ...row, guardedUntil: Math.max(until, row.guardedUntil) });
-    },
-    async commit(shard, lease, progress, until) {
-      const row = rowOf(shard);
-      if (isHeld(row, { ...lease, until })) return row.asks;
-      if (!isHeld(row, lease)) return undefined;
-      rows.set(key(shard), { ...row, ...progress, until });
-      return row.asks;
-    },
-    async release(shard, lease, progress, asks, now) {
-      const row = rowOf(shard);
-      if (!isHeld(row, lease) || (asks !== undefined && row.asks !== asks)) return false;
-      rows.set(key(shard), { ...free(row), ...progress, freedAt: now });
-      return true;
+        change(shard, row.owner, { guardedUntil: Math.max(until, row.guardedUntil) });
     },
     async abandon(shard, owner, now) {
-      const row = rows.get(key(shard));
-      if (row?.owner === owner) rows.set(key(shard), { ...free(row), isUnclean: true, freedAt: now });
+      change(shard, owner, { isUnclean: true });
+      letGo(shard, owner, now);
     },
   };
 }

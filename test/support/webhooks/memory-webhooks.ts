@@ -2,7 +2,6 @@
  * The stores of webhooks in memory: the promises of the ports in few lines, with a hook around every call.
  * @module
  */
-import type { Lease } from '../../../lambda/hub/push/push-ports.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
 import { type DeliveryTask, isAwaited } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
@@ -11,20 +10,20 @@ import type {
   DeliveryStore,
   DispatchCursor,
   DispatchCursorStore,
+  EndpointLeaseStore,
   EndpointState,
   EndpointStore,
-  LeaseStore,
 } from '../../../lambda/webhook/webhook-stores.ts';
 import { isBefore } from '../../../protocol/offset.ts';
+import { memoryLeases } from '../domain/memory-leases.ts';
 import { type Hook, hooked } from '../domain/memory-log.ts';
-import { LATE_MS } from '../domain/memory-subscribers.ts';
 
 /** The stores, and views of their contents. */
 export interface MemoryWebhooks {
   readonly endpoints: EndpointStore;
   readonly cursors: DispatchCursorStore;
   readonly deliveries: DeliveryStore;
-  readonly leases: LeaseStore;
+  readonly leases: EndpointLeaseStore;
   /** The tasks of an endpoint that are not done. */
   readonly tasksOf: (endpoint: string) => ReadonlyMap<string, DeliveryTask>;
   /** The deliveries of an endpoint by their ids. */
@@ -143,51 +142,11 @@ function deliveryStore(
   };
 }
 
-/** Only the state. A caller may pass a taken row, which must not bring back its old owner. */
-const stateOf = ({ health, wakeAt, wakeBy }: EndpointState): EndpointState => ({ health, wakeAt, wakeBy });
-
-function leaseStore(): LeaseStore {
-  interface Row extends EndpointState {
-    readonly owner?: string;
-    /** The last owner that released the lease. */
-    readonly left?: string;
-    readonly freedAt: number;
-    readonly until: number;
-    readonly asks: number;
-  }
-  const rows = new Map<string, Row>();
-  const rowOf = (endpoint: string): Row =>
-    rows.get(endpoint) ?? { health: HEALTHY, wakeAt: 0, wakeBy: '', until: 0, asks: 0, freedAt: 0 };
-  const isHeld = (row: Row, { owner, until }: Lease) => row.owner === owner && row.until === until;
-  return {
-    async ask(endpoint, now) {
-      const row = rowOf(endpoint);
-      rows.set(endpoint, { ...row, asks: row.asks + 1 });
-      if (row.owner === undefined || row.until <= now) return undefined;
-      return { owner: row.owner, until: row.until, wakeBy: row.wakeBy };
-    },
-    async take(endpoint, lease, now) {
-      const row = rowOf(endpoint);
-      const isTaken = row.owner !== undefined && row.until > now && !isHeld(row, lease);
-      if (isTaken || row.left === lease.owner || row.freedAt > now + LATE_MS) return undefined;
-      rows.set(endpoint, { ...row, ...lease });
-      return { ...stateOf(row), asks: row.asks };
-    },
-    async commit(endpoint, lease, state, until) {
-      const row = rowOf(endpoint);
-      if (isHeld(row, { ...lease, until })) return row.asks;
-      if (!isHeld(row, lease)) return undefined;
-      rows.set(endpoint, { ...row, ...stateOf(state), until });
-      return row.asks;
-    },
-    async release(endpoint, lease, state, asks, now) {
-      const { owner, ...row } = rowOf(endpoint);
-      if (owner === undefined) return 'released';
-      if (!isHeld({ ...row, owner }, lease)) return 'lost';
-      if (asks !== undefined && row.asks !== asks) return 'asked';
-      rows.set(endpoint, { ...row, ...stateOf(state), until: 0, left: owner, freedAt: now });
-      return 'released';
-    },
-    health: async (endpoint) => rowOf(endpoint).health,
-  };
-}
+const leaseStore = (): EndpointLeaseStore =>
+  memoryLeases<string, EndpointState, EndpointState>({
+    keyOf: (endpoint) => endpoint,
+    blank: { health: HEALTHY, wakeAt: 0, wakeBy: '' },
+    stateOf: ({ health, wakeAt, wakeBy }) => ({ health, wakeAt, wakeBy }),
+    takenOf: (row) => row,
+    rowOf: (row) => row,
+  }).store;

@@ -28,7 +28,7 @@ describe('a request of a caller', () => {
       expect(w.listed(id)).toMatchObject([
         { status: 'delivered', attempts: [{ status: 200 }, { status: 500 }] },
       ]);
-      expect(await w.leases.health(id)).toMatchObject({ failures: 0, failingSince: undefined });
+      expect(await w.leases.get(id)).toMatchObject({ health: { failures: 0, failingSince: undefined } });
     });
   });
 

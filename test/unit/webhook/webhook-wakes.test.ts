@@ -57,6 +57,38 @@ describe('a postponed wake', () => {
     });
   });
 
+  test('outlives a release whose first answer was lost, for one read; a release that is answered needs none', async () => {
+    await inWorld(async (w) => {
+      const { id } = await w.endpoint();
+      const task = later(w);
+      await w.deliveries.putTask(id, task);
+      const calls: string[] = [];
+      const { release, get } = w.leases;
+      let isLost = false;
+      Object.assign(w.leases, {
+        async release(...args: Parameters<typeof release>) {
+          calls.push('release');
+          const first = await release(...args);
+          // The SDK repeats the call, and returns the second answer.
+          return isLost ? await release(...args) : first;
+        },
+        async get(...args: Parameters<typeof get>) {
+          calls.push('get');
+          return await get(...args);
+        },
+      });
+      const serve = async (wake: string) =>
+        await serveEndpoint(deliveringOf(w), id, { id: wake, isOld: false }, w.log.now + PROCESS_MS);
+      expect(await serve('one')).toEqual({ kind: 'later', at: task.due });
+      expect(calls).toEqual(['release']);
+      isLost = true;
+      // It is the wake that the stored state names, so it must be postponed again.
+      expect(await serve('one')).toEqual({ kind: 'later', at: task.due });
+      expect(calls).toEqual(['release', 'release', 'get']);
+      expect(await serve('other')).toEqual({ kind: 'done' });
+    });
+  });
+
   test('outlives its copies, so that failed deliveries are tried again', async () => {
     await inWorld(
       async (w) => {
