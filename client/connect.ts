@@ -102,8 +102,8 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const http = httpWith(host, tokens);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
   const limits = requestLimits();
-  const isAlone = transports.every((name) => name === 'websocket');
-  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isAlone, signal };
+  const isOnlyTransport = transports.every((name) => name === 'websocket');
+  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isOnlyTransport, signal };
   const shared: Shared = {
     host,
     pages: pagesOf({ host, http, limits, url }),

@@ -74,13 +74,13 @@ export async function readToEnd(
   up: () => void,
   last?: Page,
 ): Promise<Page> {
-  let page = await readOn(source, signal, up, last);
+  let page = await readNextPage(source, signal, up, last);
   while (!page.isUpToDate && page.batch.messages.length > 0 && !signal.aborted)
-    page = await readOn(source, signal, up, page);
+    page = await readNextPage(source, signal, up, page);
   return page;
 }
 
-async function readOn(
+async function readNextPage(
   { pages, cursor }: PollSource,
   signal: AbortSignal,
   up: () => void,

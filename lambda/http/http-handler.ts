@@ -38,7 +38,7 @@ export interface HttpRoutes extends HandlerLog {
 export type HttpHandler = (event: unknown) => Promise<HttpResult>;
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
-const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
+const FORBIDDEN_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
 /** Refusals that pass with time, and after how many seconds a client may retry. */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
@@ -83,7 +83,7 @@ export async function answerEvent(routes: HttpRoutes, event: unknown): Promise<R
 async function respond(routes: HttpRoutes, http: HttpEvent): Promise<Response> {
   const about = { method: http.method, path: http.rawPath };
   // A web Request cannot have these methods, so they are refused before one is made.
-  if (NO_REQUEST.has(http.method))
+  if (FORBIDDEN_METHODS.has(http.method))
     return refuse(routes, methodNotAllowed(http.method, routes.methods), about);
   try {
     const request = toRequest(http);

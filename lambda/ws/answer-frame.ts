@@ -21,7 +21,7 @@ const TOO_FAST = `a connection may send ${MAX_MESSAGES_PER_SECOND} messages a se
 type About = Readonly<Record<string, unknown>>;
 
 /** The parts that carry out the requests on sockets. */
-export interface Sockets extends Subscribing {
+export interface SocketParts extends Subscribing {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
   /** Checks the permissions of callers. */
@@ -39,7 +39,7 @@ export interface Sockets extends Subscribing {
  * @param isTooFast true if the connection exceeds its rate: then the message is refused
  */
 export async function answerMessage(
-  sockets: Sockets,
+  sockets: SocketParts,
   connectionId: string,
   body: string,
   isTooFast = false,
@@ -58,7 +58,7 @@ export async function answerMessage(
   }
 }
 
-function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: About): Refusal {
+function refusalOf({ logDefect, logRefusal }: SocketParts, error: unknown, about: About): Refusal {
   if (error instanceof Refusal) {
     logRefusal(error, about);
     return error;
@@ -71,7 +71,7 @@ function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: Ab
 const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 
-async function answerTo(sockets: Sockets, connectionId: string, request: ClientRequest): Promise<object> {
+async function answerTo(sockets: SocketParts, connectionId: string, request: ClientRequest): Promise<object> {
   // A ping needs no permission, so it costs no read of the connection.
   if (request.action === 'ping') return { type: 'pong', connection: connectionId };
   const connection = await sockets.connections.get(connectionId);

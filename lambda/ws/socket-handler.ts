@@ -7,12 +7,12 @@ import { tooMany } from '../hub/hold/caller-quota.ts';
 import { type Disconnecting, noteOpening } from '../hub/push/disconnect.ts';
 import { forget } from '../hub/push/subscribe.ts';
 import { type Admission, admit, type Upgrade } from './admit.ts';
-import { answerMessage, type Sockets } from './answer-frame.ts';
+import { answerMessage, type SocketParts } from './answer-frame.ts';
 import { frameRates } from './frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './socket-event.ts';
 
 /** The parts of the handler of sockets. */
-export interface SocketHandlerOptions extends Sockets, Admission, Pick<Disconnecting, 'disconnects'> {
+export interface SocketHandlerOptions extends SocketParts, Admission, Pick<Disconnecting, 'disconnects'> {
   /** The most connections of one caller at a time. */
   readonly connectionsPerCaller: number;
   /** Ends a connection. */

@@ -77,7 +77,7 @@ function serve(cache: Cache, lookup: Lookup): void {
 /** Sends the request to the origin, or waits for a request with the same key that is under way. */
 function requestOnce(cache: Cache, lookup: Lookup, key: string): void {
   const others = cache.waiting.get(key);
-  if (others !== undefined) return void others.push((settled) => follow(cache, lookup, key, settled));
+  if (others !== undefined) return void others.push((settled) => answerWaiting(cache, lookup, key, settled));
   const waiting: ((settled: FollowUp) => void)[] = [];
   cache.waiting.set(key, waiting);
   askOrigin(cache, lookup, key, (settled) => {
@@ -87,7 +87,7 @@ function requestOnce(cache: Cache, lookup: Lookup, key: string): void {
   });
 }
 
-function follow(cache: Cache, lookup: Lookup, key: string, settled: FollowUp): void {
+function answerWaiting(cache: Cache, lookup: Lookup, key: string, settled: FollowUp): void {
   const { exchange } = lookup;
   if (exchange.response.destroyed) return;
   if (settled === 'again') serve(cache, lookup);
@@ -121,7 +121,7 @@ function askOrigin(cache: Cache, lookup: Lookup, key: string, settle: (settled: 
         incoming.resume();
         sendOld(copy, status);
       } else {
-        pass(cache, lookup, key, incoming, settle);
+        passThrough(cache, lookup, key, incoming, settle);
       }
     },
     failed(status, reason) {
@@ -143,7 +143,7 @@ function revalidating(request: EdgeRequest, { headers }: Copy): EdgeRequest {
 }
 
 /** Streams an answer to the viewer. When it is complete it may be cached, and answer the waiting requests. */
-function pass(
+function passThrough(
   cache: Cache,
   lookup: Lookup,
   key: string,

@@ -29,7 +29,7 @@ export interface EnvironmentHost {
   /** Invocations that one environment runs at the same time, at most. */
   readonly concurrency: number;
   /** Directory of the compile cache that all processes of the stack share. */
-  readonly compiled: string;
+  readonly compileCache: string;
   /** Returns true if a fault kills the process now: when it receives an invocation, or when it posts a response. */
   mustDie(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
   /** Is called once, as soon as the process runs. */
@@ -159,7 +159,7 @@ function serve(state: State, route: string, request: IncomingMessage, response: 
   if (state.dead) {
     request.socket.destroy();
   } else if (route === 'invocation/next') {
-    ask(state, response);
+    askForInvocation(state, response);
   } else if (route === 'init/error') {
     receive(state, 'error', undefined, request, response);
   } else {
@@ -170,7 +170,7 @@ function serve(state: State, route: string, request: IncomingMessage, response: 
   }
 }
 
-function ask(state: State, response: ServerResponse): void {
+function askForInvocation(state: State, response: ServerResponse): void {
   state.initialized = true;
   state.settled(true);
   clearTimeout(state.initTimer);

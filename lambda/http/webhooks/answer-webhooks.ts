@@ -93,4 +93,4 @@ export const answerAccepted = (delivery?: string): Response =>
   delivery === undefined ? new Response(null, { status: 202 }) : Response.json({ delivery }, { status: 202 });
 
 /** Returns the answer to DELETE of an endpoint. */
-export const answerGone = (): Response => new Response(null, { status: 204 });
+export const answerDeleted = (): Response => new Response(null, { status: 204 });
