@@ -20,7 +20,7 @@ const TOO_FAST = `a connection may send ${MAX_MESSAGES_PER_SECOND} messages a se
 
 type About = Readonly<Record<string, unknown>>;
 
-/** The parts that carry out the requests on sockets. */
+/** The dependencies of the requests on sockets. */
 export interface SocketParts extends Subscribing {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
@@ -30,13 +30,14 @@ export interface SocketParts extends Subscribing {
   readonly logDefect: LogDefect;
   /** Reports a request that was refused. */
   readonly logRefusal: (refusal: Refusal, about: About) => void;
-  /** Counts messages that were appended. */
+  /** Adds to the metric of published messages. */
   readonly published: (count: number) => void;
 }
 
 /**
- * Returns the frame that answers a message. It never throws: a refusal becomes an error frame.
- * @param isTooFast true if the connection exceeds its rate: then the message is refused
+ * Returns the frame that answers a frame of the client. It never throws: a refusal becomes an error frame.
+ * @param body text of the client's frame
+ * @param isTooFast true if the connection exceeds its rate; then the request is refused
  */
 export async function answerMessage(
   sockets: SocketParts,
@@ -67,7 +68,7 @@ function refusalOf({ logDefect, logRefusal }: SocketParts, error: unknown, about
   return new Refusal('internal', 'the hub failed on this message');
 }
 
-/** Text that is no pattern is not repeated: the answer could become larger than a frame may be. */
+/** Returns the channel for the answer. A text that is no pattern is left out, because the answer could exceed the frame limit. */
 const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 

@@ -11,7 +11,7 @@ import { answerMessage, type SocketParts } from './answer-frame.ts';
 import { frameRates } from './frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './socket-event.ts';
 
-/** The parts of the handler of sockets. */
+/** The dependencies of the socket handler. */
 export interface SocketHandlerOptions extends SocketParts, Admission, Pick<Disconnecting, 'disconnects'> {
   /** The most connections of one caller at a time. */
   readonly connectionsPerCaller: number;
@@ -24,8 +24,8 @@ export function socketHandler(options: SocketHandlerOptions): (event: unknown) =
   const rateOf = frameRates();
 
   /**
-   * A client that ignores the refusal of its frames is disconnected: the gateway has one rate for all sockets, and this
-   * client would take most of it.
+   * Returns the answer to a frame. A client that goes on after its frames are refused is disconnected: the gateway has one rate
+   * for the frames of all sockets, and this client would use most of it.
    */
   async function reply(connection: string, body: string): Promise<string> {
     const rate = rateOf(connection, Date.now());

@@ -12,9 +12,9 @@ import type { HubFunction } from '../functions/hub-function.ts';
 import { rotatedKey } from './rotated-key.ts';
 import { durableTable, grantTable, textKey } from './table.ts';
 
-/** The endpoints, their deliveries, and the sealing key. */
+/** The tables of endpoints and of their deliveries, and the sealing key. */
 export class Endpoints extends Construct {
-  /** The endpoints, and which of them subscribe to a pattern. */
+  /** The endpoints, and the registration of each for its patterns. */
   readonly endpointsTable: dynamodb.TableV2;
   /** Tasks by due time, deliveries with their attempts, and the lease of each endpoint. */
   readonly deliveriesTable: dynamodb.TableV2;

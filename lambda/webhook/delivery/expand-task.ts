@@ -141,7 +141,7 @@ async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): P
   };
   let at = from;
   for (const entry of retained) {
-    // A hole is a slot that a publish has claimed but not written. It is not lost: if it is written, dispatch leaves a new task.
+    // A hole is a slot that a publish has claimed but not written. No message is lost in it: its publisher takes another slot.
     const isLost = entry.slot > at.entry && !(channel && (await isHole(log, channel, at.entry, clock())));
     if (isLost) add(at, dueExpired(pass, task, at, { entry: entry.slot, index: 0 }));
     at = { entry: entry.slot, index: entry.slot === from.entry ? from.index : 0 };
