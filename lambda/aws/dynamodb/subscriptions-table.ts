@@ -28,7 +28,10 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
     const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
     return Item && subscriberOf(Item);
   };
-  /** Restarts the count of joins at one. A connection lives two hours at most, so the members of the old count have left or joined again. */
+  /**
+   * Restarts the count of joins at one. A connection lives two hours at most, so the members of the old count have left or joined
+   * again.
+   */
   const restartCount = async (pattern: string, since: number, now: number): Promise<void> => {
     await update({
       key: patternKey(pattern),
