@@ -25,8 +25,8 @@ export interface SubscribeOptions {
   /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
   /**
-   * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable` each
-   * time that the socket is lost, and an error for each channel that could not be read, with its name in `error.channel`.
+   * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable` once
+   * for each period without a socket, and an error for each channel that could not be read, with its name in `error.channel`.
    * If no WebSocket is possible, a pattern ends with `not_supported`.
    */
   readonly onError?: ((error: TidingsError) => void) | undefined;
