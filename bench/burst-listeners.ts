@@ -1,5 +1,5 @@
 /**
- * Clients on sockets that check each frame by the gap rule (PROTOCOL.md §12.3) and record all frames.
+ * Listeners: clients on sockets that apply the gap rule (PROTOCOL.md §12.3) to each frame, and record all frames.
  * @module
  */
 import { WebSocket } from 'ws';
@@ -23,15 +23,15 @@ export interface Arrival {
 export interface Listener {
   /** Returns all frames since the last `forget`. */
   readonly arrivals: () => readonly Arrival[];
-  /** Clears the record. */
+  /** Forgets the frames recorded until now. */
   readonly forget: () => void;
   /** Closes the socket. */
   readonly close: () => void;
 }
 
 /**
- * Opens a socket, and subscribes to the channel from now on.
- * @param arrived receives each frame when it comes
+ * Opens a socket, and subscribes to the channel from `now`. Resolves when the hub has accepted the subscription.
+ * @param arrived receives each frame when it arrives
  */
 export async function listen(
   { socketUrl, token }: MeasuredHub,
@@ -39,7 +39,7 @@ export async function listen(
   arrived: (arrival: Arrival) => void = () => {},
 ): Promise<Listener> {
   const socket = new WebSocket(socketUrl, ['tidings.v1', `bearer.${token}`]);
-  let mine = '';
+  let offset = '';
   let arrivals: Arrival[] = [];
   await new Promise<void>((resolve, reject) => {
     const request = { action: 'subscribe', channel, offset: 'now', id: '1' };
@@ -51,12 +51,12 @@ export async function listen(
       const parsed = parseFrame(text);
       if (parsed?.kind === 'error') reject(parsed.error);
       if (parsed?.kind === 'answer') {
-        mine = parsed.answer.offset ?? mine;
+        offset = parsed.answer.offset ?? offset;
         resolve();
       }
       if (parsed?.kind !== 'messages') return;
-      const decision = decideByOffset(mine, parsed.frame);
-      if (decision === 'next') mine = parsed.frame.next;
+      const decision = decideByOffset(offset, parsed.frame);
+      if (decision === 'next') offset = parsed.frame.next;
       const arrival = { at, bytes: Buffer.byteLength(text), decision, messages: parsed.frame.messages };
       arrivals.push(arrival);
       arrived(arrival);

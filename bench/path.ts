@@ -1,11 +1,12 @@
 /**
- * The cost of one event on its way: AWS calls, calls in a row, delay and dollars, for each transport.
+ * Measures the cost of one event from its publisher to a reader: AWS calls, calls in a row, delay and dollars, for each transport.
  *
- * Method: for each transport one reader follows a channel, and EVENTS events are published, one every INTERVAL_MS, in
- * phases: first without a delay, then with every AWS call of a function delayed by DELAY_MS, and so on, ROUNDS times.
- * Calls are counted in the phases without delay. The calls of an idle reader are counted for IDLE_MS, and subtracted. A
- * delay is the time from the request of an event to its answer, or to its arrival at the reader. `in a row` is the
- * growth of the median in the phases with delay, divided by DELAY_MS: the number of calls that wait for the one before.
+ * Method: for each transport one reader follows a channel. In each phase EVENTS events are published, one every INTERVAL_MS.
+ * Two phases alternate, ROUNDS times: one without a delay, and one in which every AWS call of a function is delayed by DELAY_MS.
+ * Calls are counted in the phases without a delay. The calls of an idle reader are counted for IDLE_MS, and subtracted. The
+ * delay of an event is the time from its publish request to its arrival at the reader, or to the answer if there is no reader.
+ * `in a row` is the number of calls that wait for the one before: the growth of the median delay in the second phase, divided
+ * by DELAY_MS.
  *
  * Dollars are those of the calls (bench/prices.ts) and of the request at the HTTP API. The running time of functions is
  * not included.
@@ -40,7 +41,7 @@ export interface DelayedHub extends MeasuredHub {
 
 /** A reader of one channel by one transport. */
 interface Reader {
-  /** Number of the event → time of its arrival, by `performance.now()`. */
+  /** Number of an event → time of its arrival, by `performance.now()`. */
   readonly seen: ReadonlyMap<number, number>;
   readonly close: () => void;
 }
@@ -55,12 +56,15 @@ const READERS: Readonly<Record<string, Open | undefined>> = {
   'a webhook': openWebhook,
 };
 
+/** The delays of the events of a phase, in milliseconds. */
 interface Phase {
+  /** Delays until the answer to the publish. */
   readonly answered: readonly number[];
-  /** Empty without a reader. */
+  /** Delays until the arrival at the reader; empty without a reader. */
   readonly arrived: readonly number[];
 }
 
+/** `{function} {action}` → number of calls. */
 type Calls = ReadonlyMap<string, number>;
 
 interface Result {
@@ -84,7 +88,7 @@ export async function path(hub: DelayedHub): Promise<void> {
 }
 
 async function measured(hub: DelayedHub, channel: string, open: Open | undefined): Promise<Result> {
-  await publish(hub, channel, -1); // the channel begins with it, so that there is something to subscribe to
+  await publish(hub, channel, -1); // creates the channel
   const reader = await open?.(hub, channel);
   let next = 0;
   const events = async (): Promise<Phase> => {
@@ -196,7 +200,7 @@ function report(print: (line: string) => void, results: ReadonlyMap<string, Resu
   }
 }
 
-/** Calls that are rarer than one in fifty events are counted, but not listed. */
+/** Calls for an event. A call that is rarer is counted, but not listed. */
 const LEAST_SHOWN = 0.02;
 
 const actionIn = (call: string): string => call.split(' ')[1] ?? '';
@@ -232,7 +236,7 @@ async function openStream({ url, token }: MeasuredHub, channel: string): Promise
         if (data?.startsWith('{')) note(seen, [JSON.parse(data)], performance.now());
       }
     }
-  })().catch(() => {}); // it is aborted at the end
+  })().catch(() => {}); // `close` aborts it
   return { seen, close: () => ending.abort() };
 }
 
@@ -248,7 +252,7 @@ async function openLongPoll({ url, token }: MeasuredHub, channel: string): Promi
       note(seen, messages, performance.now());
       offset = response.headers.get('Stream-Next-Offset') ?? offset;
     }
-  })().catch(() => {}); // it is aborted at the end
+  })().catch(() => {}); // `close` aborts it
   return { seen, close: () => ending.abort() };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The client, put together over any host.
+ * Composes the client. The host gives it timers, fetch and sockets, so it runs in browsers and in Node.
  * @module
  */
 import { isPattern } from '../protocol/channel-name.ts';
@@ -25,16 +25,16 @@ export interface SubscribeOptions {
   /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
   /**
-   * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable`
-   * once per time without a socket, and each channel that could not be read, named in `error.channel`. If no WebSocket
-   * is possible, a pattern ends with `not_supported`.
+   * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable` once
+   * for each period without a socket, and an error for each channel that could not be read, with its name in `error.channel`.
+   * If no WebSocket is possible, a pattern ends with `not_supported`.
    */
   readonly onError?: ((error: TidingsError) => void) | undefined;
   /** Called once, when the hub has accepted the subscription. Nothing that is published after that is missed. */
   readonly onSubscribed?: (() => void) | undefined;
   /** Receives each change of the connection of this subscription. The first one is `connecting`. */
   readonly onState?: ((state: ConnectionState) => void) | undefined;
-  /** Called when the messages begin to come by another transport. */
+  /** Receives the name of the transport when messages begin to come by another one. */
   readonly onTransport?: ((name: Transport) => void) | undefined;
   /** Called once, after the last batch of a channel that is closed for good. */
   readonly onEnd?: (() => void) | undefined;
@@ -45,7 +45,7 @@ export interface Subscription {
   /** The channel or pattern. */
   readonly channel: string;
   /**
-   * Everything before this offset was delivered. Store it, and subscribe with it the next time. A pattern has `now`.
+   * All messages before this offset were delivered. Store it, and subscribe with it the next time. It is `now` for a pattern.
    */
   readonly offset: string;
   /** Ends the subscription. No callback is called after that. */
@@ -102,8 +102,8 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const http = httpWith(host, tokens);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
   const limits = requestLimits();
-  const isAlone = transports.every((name) => name === 'websocket');
-  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isAlone, signal };
+  const isOnlyTransport = transports.every((name) => name === 'websocket');
+  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isOnlyTransport, signal };
   const shared: Shared = {
     host,
     pages: pagesOf({ host, http, limits, url }),

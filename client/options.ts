@@ -1,5 +1,5 @@
 /**
- * The options of `connect`. They are checked at once, because the client would otherwise try a wrong address for ever.
+ * The options of `connect`. They are checked at once: otherwise the client would retry a wrong address without end.
  * @module
  */
 import type { Token } from './token.ts';
@@ -65,7 +65,7 @@ function addressOf(option: string, value: string, schemes: readonly string[]): s
   return `${protocol}//${host}${pathname}`.replace(/\/+$/, '');
 }
 
-/** Not URL.canParse, which browsers of 2023 do not have. */
+/** Parses without `URL.parse` and `URL.canParse`, which some browsers of 2023 do not have. */
 function parse(value: string): URL | undefined {
   try {
     return new URL(value);

@@ -23,7 +23,7 @@ import { holdMsOf, parseFrom } from './http/parse-channel.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { cursorAfter } from './http/stream-cursor.ts';
-import { quotaSlotOf, refusing, withQuotaSlot } from './hub/hold/caller-quota.ts';
+import { quotaSlotOf, refusingQuota, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
 import { disconnectAt } from './hub/push/disconnect.ts';
 
@@ -40,7 +40,7 @@ const callers = callersInAws(settings);
 const hold = holdInAws(settings, client);
 const { clock } = hold.log;
 // A new poll does not displace an older one: the older one would return at once and displace another. A refused caller polls.
-const perCaller = refusing(heldEnv.read(env).HELD_PER_CALLER);
+const perCaller = refusingQuota(heldEnv.read(env).HELD_PER_CALLER);
 const quota = heldQuotaInAws(hold, settings, client, 'hold', perCaller);
 // Behind API Gateway a function is not told that its caller has gone: only time ends a hold.
 const signal = stopping();

@@ -21,7 +21,7 @@ import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { streamAnswers } from './http/stream-answers.ts';
 import { streamHandler } from './http/stream-handler.ts';
-import { givingWay } from './hub/hold/caller-quota.ts';
+import { evictingQuota } from './hub/hold/caller-quota.ts';
 
 const { env } = process;
 const client = documentClient();
@@ -35,7 +35,7 @@ const settings = {
 const callers = callersInAws(settings);
 const { redeem } = ticketsInAws(settings, client);
 const hold = holdInAws(settings, client);
-const perCaller = givingWay(heldEnv.read(env).HELD_PER_CALLER);
+const perCaller = evictingQuota(heldEnv.read(env).HELD_PER_CALLER);
 const { channel, events } = streamAnswers({
   ...callers,
   hold,

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** Code → HTTP status. The meaning of each code is in meanings.ts, because the client does not need that text. */
+/** Code → HTTP status. The meanings are in meanings.ts, so that the bundle of the client does not carry their text. */
 export const ERRORS = {
   bad_channel: { status: 400 },
   bad_offset: { status: 400 },
@@ -44,13 +44,13 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * A refusal that the caller sees as it is. Every other error reaches the caller as `internal`, so internal text cannot
- * leak.
+ * A refusal of a request. The caller receives its code and its message. Any other error reaches the caller as `internal`, without
+ * its message, because that may contain internals.
  */
 export class Refusal extends Error {
   /** One of the codes of PROTOCOL.md §9. */
   readonly code: ErrorCode;
-  /** More information for programs, by header name. */
+  /** Headers of the answer, by name: information for programs. */
   readonly headers: Readonly<Record<string, string>>;
 
   /**
@@ -65,10 +65,12 @@ export class Refusal extends Error {
     this.headers = headers;
   }
 
+  /** Returns the HTTP status of the code. */
   get status(): number {
     return ERRORS[this.code].status;
   }
 
+  /** Returns the body of the answer. */
   toJSON(): { readonly error: { readonly code: ErrorCode; readonly message: string } } {
     return { error: { code: this.code, message: this.message } };
   }

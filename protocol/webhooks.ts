@@ -1,5 +1,5 @@
 /**
- * The header names of Standard Webhooks and of the CloudEvents handshake, and the hub's own channels.
+ * The names of the webhook protocol: headers of Standard Webhooks and of the CloudEvents handshake, and the hub's own channels.
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  * https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md
  * @module
@@ -21,5 +21,5 @@ const OWN = 'tidings/';
 /** The channel that reports what happens to endpoints. */
 export const WEBHOOK_NOTICES = 'tidings/webhooks';
 
-/** True for a channel on which only the hub publishes. */
+/** Returns true for a channel on which only the hub publishes. */
 export const isOwnChannel = (channel: string): boolean => channel.startsWith(OWN);

@@ -1,7 +1,7 @@
 /**
- * Failover from one transport to the next. The first transport is tried first. While it does not work, the next one
- * runs, until the first one works again. Both may run for a moment: the cursor delivers nothing
- * twice. The state of the connection follows from what the transports report.
+ * Failover from one transport to the next. The first transport is always tried. While it does not work, the next one
+ * runs as well, until the first one works again. Both may deliver for a moment, and the cursor drops duplicates. The state of
+ * the connection follows from the reports of the transports.
  * @module
  */
 import { asTidingsError, isLasting, TidingsError } from '../errors.ts';
@@ -14,7 +14,7 @@ export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
 /** The name of a transport. */
 export type Transport = (typeof TRANSPORTS)[number];
 
-/** True for the name of a transport. */
+/** Returns true for the name of a transport. */
 export const isTransport = (name: string): name is Transport => TRANSPORTS.some((known) => known === name);
 
 /** The signal that stops a transport, and the callbacks by which the transport reports whether it works. */
@@ -23,11 +23,11 @@ export interface Flow {
   readonly signal: AbortSignal;
   /** False for the last transport, which must keep trying. */
   readonly hasNext: boolean;
-  /** The transport works: the later ones stop. */
+  /** Reports that the transport works. The later ones stop. */
   readonly up: () => void;
-  /** The transport does not work. The next one starts. The transport keeps trying, and calls `up` when it works. */
+  /** Reports that the transport does not work. The next one starts. This one keeps trying, and calls `up` when it works. */
   readonly down: (error?: TidingsError) => void;
-  /** The transport failed after it had worked, and is tried again at once. */
+  /** Reports that the transport failed after it had worked. It is tried again at once. */
   readonly lost?: (error: TidingsError) => void;
 }
 
@@ -38,7 +38,7 @@ export type OnTrouble = (name: Transport, error: TidingsError, isLast: boolean) 
 export interface TransportReader {
   /** The name of the transport. */
   readonly name: Transport;
-  /** Runs until the signal is aborted. Rejects with an error that no other transport solves. */
+  /** Runs until the signal is aborted. Rejects with an error that ends the subscription, such as `forbidden`. */
   readonly run: (flow: Flow) => Promise<void>;
 }
 
@@ -83,20 +83,20 @@ export function runWithFailover(
   });
 }
 
-/** A reading that ends sooner, in milliseconds, was ended by the hub or by a proxy. */
+/** Time in milliseconds. A response that ends earlier is brief: the hub or a proxy did not hold it. */
 const BRIEF_MS = 5_000;
 
-/** The longest wait of a reader whose stream has ended normally, in milliseconds. */
+/** The longest wait before the next request after a response that ended normally, in milliseconds. */
 const SCATTER_MS = 1_000;
 
-/** The number of brief readings in a row that is normal. After one more the next transport starts. */
+/** The number of brief responses in a row that is normal. After one more the next transport starts. */
 const MOST_BRIEF = 2;
 
 /**
  * Runs one HTTP transport again and again. A transport that fails after it has worked is likely to work again soon, so
- * it is tried soon. A transport that does not work at all is left to the next ones, and tried every minute. Readers
- * that began together end together. Each draws its own time to come back.
- * @param once reads until there is no more to come; calls `up` whenever it gets an answer
+ * it is tried soon. For a transport that does not work at all the next ones run, and it is tried every minute. The streams
+ * of many readers may end together, so each reader waits a random time before it connects again.
+ * @param once makes one request or several; resolves when they end normally; calls `up` for each answer
  */
 export async function retrying(
   host: Pick<Host, 'after' | 'now' | 'random'>,
@@ -118,16 +118,16 @@ export async function retrying(
     if (signal.aborted) return;
     if (trouble && isLasting(trouble, hasNext)) throw trouble;
     brief = host.now() - began < BRIEF_MS ? brief + 1 : 0;
-    // An error with a cause is no answer of the hub: the network failed.
+    // An error with a cause is not an answer of the hub: the network failed.
     const isBreak = hasFlowed && trouble?.cause !== undefined;
     const works = (!trouble || isBreak) && brief <= MOST_BRIEF;
     if (!works) flow.down(trouble ?? new TidingsError('unavailable', 'every answer ends at once'));
     else if (trouble) flow.lost?.(trouble);
     if (trouble && !isBreak) failures += 1;
     const random = host.random();
-    const range = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
-    // Below 0: the reading was long, and ended normally.
-    const soon = range < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(range, 0), random);
+    // Below 0 if nothing failed and the response was not brief.
+    const step = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
+    const soon = step < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(step, 0), random);
     const wait = hasNext && !works ? jittered(RECHECK_MS, random) : soon;
     await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
   }
@@ -135,7 +135,7 @@ export async function retrying(
 
 /** The state of the connection of a subscription, for a page to show. */
 export type ConnectionState =
-  /** It was never connected yet. */
+  /** It has never been connected. */
   | { readonly state: 'connecting' }
   /** The messages come by this transport. */
   | { readonly state: 'connected'; readonly transport: Transport }
@@ -146,9 +146,9 @@ export type ConnectionState =
 
 /** Turns the events of the transports into states. */
 export interface StateReporter {
-  /** Messages come by this transport. */
+  /** Reports that messages come by this transport. */
   readonly up: (transport: Transport) => void;
-  /** This transport does not work at the moment. `isLast` is true if there is no other one. */
+  /** Reports that this transport does not work at the moment. `isLast` is true if no other one comes after it. */
   readonly down: (transport: Transport, error: TidingsError, isLast: boolean) => void;
 }
 

@@ -50,8 +50,8 @@ export interface LinkOptions {
   readonly http: Http;
   /** The URL of the hub, without a slash at its end. */
   readonly hubUrl: string;
-  /** True if there is no other transport. */
-  readonly isAlone: boolean;
+  /** True if the WebSocket is the only transport. */
+  readonly isOnlyTransport: boolean;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
@@ -63,7 +63,7 @@ interface Opened {
 }
 
 /** Returns the link of a client. It opens nothing before the first subscription. */
-export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: LinkOptions): Link {
+export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signal }: LinkOptions): Link {
   let current: Opened | undefined;
   let isRunning = false;
   /** The reason for which there is no socket, after more than one failure. */
@@ -197,7 +197,7 @@ export function linkTo({ host, url, tokens, http, hubUrl, isAlone, signal }: Lin
    * transports, their reads find it out.
    */
   async function probe(): Promise<void> {
-    const topic = topics.names().find((name) => isAlone || name.endsWith('*'));
+    const topic = topics.names().find((name) => isOnlyTransport || name.endsWith('*'));
     if (topic === undefined || isProbing || signal.aborted) return;
     isProbing = true;
     const limit = deadline(host, PROBE_MS, signal);

@@ -9,19 +9,19 @@ import type { Page, Pages } from '../page.ts';
 import { jittered, sleep } from '../timers.ts';
 import { retrying, type TransportReader } from './failover.ts';
 
-/** The time between two short polls, in milliseconds, plus or minus a quarter. */
+/** Mean time between two short polls, in milliseconds. The real time is up to a quarter shorter or longer. */
 const POLL_MS = 3_000;
 
-/** An empty answer that took less, in milliseconds, was not held. */
+/** Time in milliseconds. An empty answer to a long poll that comes earlier was not held. */
 const UNHELD_MS = 1_000;
 
-/** What polling needs. */
+/** The dependencies of polling. */
 export interface PollSource {
   /** The clock, timers and random numbers. */
   readonly host: Host;
   /** Reads over HTTP. */
   readonly pages: Pages;
-  /** Bounds the long polls. */
+  /** Bounds the number of long polls. */
   readonly limits: RequestLimits;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
@@ -37,15 +37,15 @@ export const pollReader = (source: PollSource): TransportReader => ({
     }),
 });
 
-/** Returns the long-poll transport. A client holds two long polls (http.ts). All further ones become short polls. */
+/** Returns the long-poll transport. A client has two long polls at a time (http.ts). Further channels use short polls meanwhile. */
 export const longPollReader = (source: PollSource): TransportReader => ({
   name: 'long-poll',
   run: (flow) =>
     retrying(source.host, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) {
-        const leave = source.limits.hold();
-        if (leave) await hold(source, flow.signal, up).finally(leave);
+        const release = source.limits.hold();
+        if (release) await hold(source, flow.signal, up).finally(release);
         else page = await pollOnce(source, flow.signal, up, page);
       }
     }),
@@ -64,9 +64,9 @@ export async function pollOnce(
 }
 
 /**
- * Reads to the end of the channel. This settles a `now`, shows what the hub refuses about this channel, and shows the
- * failover in time that the hub answers. An empty answer also counts as the end if it has no `Stream-Up-To-Date`.
- * Otherwise the loop would read without a pause.
+ * Reads to the end of the channel. A transport does this first. So an offset `now` becomes a real offset, a refusal of the hub
+ * comes at once, and `up` is called before a long poll waits. An empty answer also counts as the end, even without
+ * `Stream-Up-To-Date`: otherwise the loop would read without a pause.
  */
 export async function readToEnd(
   source: PollSource,
@@ -74,13 +74,13 @@ export async function readToEnd(
   up: () => void,
   last?: Page,
 ): Promise<Page> {
-  let page = await readOn(source, signal, up, last);
+  let page = await readNextPage(source, signal, up, last);
   while (!page.isUpToDate && page.batch.messages.length > 0 && !signal.aborted)
-    page = await readOn(source, signal, up, page);
+    page = await readNextPage(source, signal, up, page);
   return page;
 }
 
-async function readOn(
+async function readNextPage(
   { pages, cursor }: PollSource,
   signal: AbortSignal,
   up: () => void,
@@ -101,7 +101,7 @@ async function hold({ host, pages, cursor }: PollSource, signal: AbortSignal, up
     up();
     cursor.offer(last.batch);
     const isNews = last.batch.messages.length > 0;
-    // A long poll that the hub or a proxy does not hold is a short poll.
+    // If the hub or a proxy does not hold the long poll, the client pauses as it does between short polls.
     if (!isNews && host.now() - began < UNHELD_MS)
       await sleep(host, jittered(POLL_MS, host.random()), signal);
   }

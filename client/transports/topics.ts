@@ -1,6 +1,6 @@
 /**
- * The channels and patterns that are subscribed on the socket. The hub has one subscription for all subscriptions of
- * this client to the same channel or pattern (PROTOCOL.md §12.1, §12.4).
+ * The topics of the socket. A topic is a channel or a pattern. All subscriptions of this client to one topic share one
+ * subscription at the hub (PROTOCOL.md §12.1, §12.4).
  * @module
  */
 import { isChannelName } from '../../protocol/channel-name.ts';
@@ -20,8 +20,8 @@ export interface Member {
   /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
   /**
-   * Frames come from now on. `answer.offset` is where they begin. It is undefined if they do not begin at the position
-   * of this member, because other members joined before it.
+   * Frames come from now on, and begin at `answer.offset`. The offset is undefined if they do not begin at the position of
+   * this member, because the subscription at the hub began at the position of another member.
    */
   readonly onLive: (answer: Answer) => void;
   /** The socket has ended. The next one is being opened. */
@@ -36,8 +36,8 @@ interface Topic {
   /** The channel or pattern. */
   readonly name: string;
   /**
-   * The members, each with true if it gets frames. A member at another position than the hub's subscription must not
-   * take the first frame as its beginning.
+   * Member → true if it gets frames. While the hub subscribes, a member at a later position than the subscription gets none: it
+   * must not take the first frame for its own beginning.
    */
   readonly members: Map<Member, boolean>;
   /** The socket on which the hub has the subscription. Only the current socket counts. */
@@ -65,11 +65,11 @@ export interface Topics {
   readonly refuseAll: (error: TidingsError) => void;
   /** Gives a frame to the members of its topic. */
   readonly onFrame: (frame: Frame) => void;
-  /** An error that answers no request ends the subscription at the hub (PROTOCOL.md §12.3). */
+  /** Takes an error frame that answers no request: the subscription has ended at the hub (PROTOCOL.md §12.3). */
   readonly onFault: (topic: string | undefined, error: TidingsError) => void;
 }
 
-/** What the topics need from the link. */
+/** The parts of the link that the topics use. */
 export interface TopicsOptions {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;
@@ -77,7 +77,7 @@ export interface TopicsOptions {
   readonly signal: AbortSignal;
   /** Returns the current socket, if it may be used for requests. */
   readonly current: () => Socket | undefined;
-  /** Asks for a socket with a new token. `align` is called after that. Returns false if there is no other token. */
+  /** Asks for a socket with a new token, and returns true; false if there is no other token. The link calls `align` then. */
   readonly renew: () => boolean;
   /** Called when no subscription is left. */
   readonly onEmpty: () => void;
@@ -178,7 +178,7 @@ const newTopic = (name: string): Topic => ({
 const isAligned = ({ members, subscribedOn: on }: Topic, socket: Socket): boolean =>
   members.size > 0 === (on === socket);
 
-/** Sorted as text, `-1` is before all offsets, and `now` after them. */
+/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 

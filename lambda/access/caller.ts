@@ -28,14 +28,14 @@ export const checksAt = (audience: string, now: number) => ({
 });
 
 /**
- * Returns when a token ends, leeway included, in milliseconds since 1970. Returns undefined if `exp` is no time: `1e999` is
- * valid JSON, would be later than any time, and could not be stored.
+ * Returns the time at which a token ends, leeway included, in milliseconds since 1970. Returns undefined if `exp` is no time, such
+ * as `1e999`: it is valid JSON, but it becomes Infinity, so the token would never end, and DynamoDB could not store it.
  */
 export function endOf({ exp }: JWTPayload): number | undefined {
   const end = (Number(exp) + TOKEN_LEEWAY_SECONDS) * 1_000;
   return Number.isSafeInteger(Math.ceil(end)) ? end : undefined;
 }
 
-/** Returns the subject if it is text. A signature says nothing about the type of a claim. */
+/** Returns the subject if it is text; undefined otherwise. A valid signature does not say that a claim has the right type. */
 export const subjectOf = ({ sub }: JWTPayload): string | undefined =>
   typeof sub === 'string' ? sub : undefined;

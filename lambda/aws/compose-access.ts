@@ -1,6 +1,6 @@
 /**
- * Admission of callers in a deployed hub: keys from Secrets Manager and from the identity provider, the rest from the
- * configuration.
+ * Composes the verification of callers for AWS: keys come from Secrets Manager and from the identity provider, the other settings
+ * from environment variables.
  * @module
  */
 import { randomUUID } from 'node:crypto';
@@ -79,7 +79,7 @@ function trusted(issuer: Issuer): TrustedIssuer {
     try {
       return await fetchKeySet(issuer.jwksUrl);
     } catch (error) {
-      // The operator may have to act, so it is logged. The caller can only wait.
+      // The error is logged, because the operator may have to act. The caller can only retry.
       logDefect(error, { fetching: issuer.jwksUrl });
       throw new Refusal('unavailable', 'the keys of the identity provider are unavailable; retry');
     }

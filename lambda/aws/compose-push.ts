@@ -4,7 +4,7 @@
  */
 import type { Disconnecting } from '../hub/push/disconnect.ts';
 import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
-import { type Relay, relaying } from '../hub/push/relay.ts';
+import { type Relay, relayHandler } from '../hub/push/relay.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
@@ -43,10 +43,10 @@ export function pushInAws(
   const log = logInAws(settings, client);
   return {
     log,
-    relay: relaying({
+    relay: relayHandler({
       log,
       topic: hintsBySns(settings.HINTS_TOPIC_ARN),
-      relays: relaysBySqs(settings.PUSH_QUEUE_URL),
+      queue: relaysBySqs(settings.PUSH_QUEUE_URL),
       random: Math.random,
     }),
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),

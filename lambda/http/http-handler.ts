@@ -1,5 +1,5 @@
 /**
- * The parts that all HTTP handlers share: events become requests, refusals become JSON, answers get the headers of browsers.
+ * The parts that all HTTP handlers share: they turn events into requests and refusals into JSON, and add CORS headers to answers.
  * @module
  */
 import { Hono } from 'hono';
@@ -14,7 +14,7 @@ import { type HttpEvent, type HttpResult, parseEvent, toRequest, toResult } from
 /** The facts about a request that a log line may have. */
 type AboutRequest = { readonly method: string; readonly path: string };
 
-/** Where a handler reports what it did not do. */
+/** The log of requests that a handler refused or failed on. */
 export interface HandlerLog {
   /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
@@ -37,8 +37,8 @@ export interface HttpRoutes extends HandlerLog {
 /** The Lambda handler of routes whose answers are complete when they are sent. */
 export type HttpHandler = (event: unknown) => Promise<HttpResult>;
 
-/** https://fetch.spec.whatwg.org/#forbidden-method */
-const NO_REQUEST = new Set(['CONNECT', 'TRACE', 'TRACK']);
+/** Methods that a web Request cannot have. https://fetch.spec.whatwg.org/#forbidden-method */
+const FORBIDDEN_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
 /** Refusals that pass with time, and after how many seconds a client may retry. */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
@@ -82,8 +82,8 @@ export async function answerEvent(routes: HttpRoutes, event: unknown): Promise<R
 
 async function respond(routes: HttpRoutes, http: HttpEvent): Promise<Response> {
   const about = { method: http.method, path: http.rawPath };
-  // A web Request cannot have these methods, so they are refused before one is made.
-  if (NO_REQUEST.has(http.method))
+  // They are refused here, because `new Request` throws for them.
+  if (FORBIDDEN_METHODS.has(http.method))
     return refuse(routes, methodNotAllowed(http.method, routes.methods), about);
   try {
     const request = toRequest(http);
@@ -96,8 +96,8 @@ async function respond(routes: HttpRoutes, http: HttpEvent): Promise<Response> {
 }
 
 /**
- * Refuses tokens in the query, and tickets where the handler takes none. A preflight is exempt: a page can read the refusal
- * of its request, but not the refusal of the preflight.
+ * Refuses tokens in the query, and tickets if the handler accepts none. A preflight is exempt, because a page cannot read the
+ * refusal of a preflight. It can read the refusal of the request that follows.
  */
 function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
   if (method === 'OPTIONS') return;
@@ -106,7 +106,7 @@ function refuseSecrets({ method, url }: Request, takesTickets: boolean): void {
   if (!takesTickets) refuseTicketAmong(names);
 }
 
-/** Returns the refusal of a method, with the `Allow` header. @param known methods of the path */
+/** Returns the refusal of a method, with the `Allow` header. @param known methods that the path has */
 export function methodNotAllowed(method: string, known: readonly string[]): Refusal {
   return new Refusal('method_not_allowed', `the methods here are ${known.join(', ')}, got ${method}`, {
     Allow: known.join(', '),

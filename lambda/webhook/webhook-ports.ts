@@ -1,6 +1,6 @@
 /**
- * The other ports of the webhook domain, and the dependencies of each of its parts: what it needs from AWS, the clock, the
- * network and the source of randomness. All times are milliseconds since 1970.
+ * The ports of the webhook domain except its stores (webhook-stores.ts): the sender, the sealer of secrets, and wakes. Then the
+ * dependencies of each part of the domain. All times are milliseconds since 1970.
  * @module
  */
 import type { Timer } from '../hub/hold/held-read.ts';
@@ -20,7 +20,7 @@ export interface WebhookRequest {
   readonly url: string;
   /** The `webhook-id`. */
   readonly id: string;
-  /** When the attempt begins. The signature covers it, in whole seconds. */
+  /** Time at which the attempt begins. The signature covers it, in whole seconds. */
   readonly at: number;
   /** The current secret, and during a rotation the previous one too. Each is `whsec_` and base64. */
   readonly secrets: readonly string[];
@@ -59,7 +59,7 @@ export interface Sender {
 
 /** Encrypts secrets, so that a reader of the table learns nothing. */
 export interface SecretSealer {
-  /** Returns the sealed secrets as text. They can only be opened for the same endpoint. */
+  /** Returns the sealed secrets as text, which can be opened only for the same endpoint. */
   seal(endpoint: string, secrets: Secrets): Promise<string>;
   /** Returns the secrets. @throws Error if they were sealed for another endpoint, or were changed */
   open(endpoint: string, sealed: string): Promise<Secrets>;
@@ -67,7 +67,7 @@ export interface SecretSealer {
   newSecret(): string;
 }
 
-/** Sends a wake: a process then serves the endpoint. */
+/** Sends a wake. A process receives it, and serves the endpoint. */
 export type SendWake = (endpoint: string) => Promise<void>;
 
 /** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
@@ -112,13 +112,13 @@ export interface Managing extends WebhookStores {
 
 /** The dependencies of dispatch, which hands messages to endpoints. */
 export interface Dispatching extends WebhookStores {
-  /** How far each channel was handed over. */
+  /** The cursors: how far dispatch has handed over each channel. */
   readonly cursors: DispatchCursorStore;
   /** The log, whose new messages are handed over. */
   readonly log: Log;
   /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
-  /** Sends dispatch back to the channel after `delayMs` milliseconds. */
+  /** Makes dispatch look at the channel again after `delayMs` milliseconds. */
   readonly lookAgain: (channel: string, delayMs: number) => Promise<void>;
 }
 
@@ -132,11 +132,11 @@ export interface Delivering extends WebhookStores {
   readonly log: Pick<Log, 'channels' | 'entries' | 'retentionMs'>;
   /** Returns the time. */
   readonly clock: Clock;
-  /** Waits for an endpoint's rate. */
+  /** Waits until the rate of an endpoint allows the next request. */
   readonly timer: Timer;
   /** Returns a new random id. */
   readonly newId: NewId;
-  /** Returns a number from 0 to 1, for the jitter of the retry schedule. */
+  /** Returns a number from 0 to below 1, for the jitter of the retry schedule. */
   readonly random: () => number;
   /** Puts a delivery that failed for good into the dead-letter queue. */
   readonly deadLetter: (endpoint: string, delivery: Delivery) => Promise<void>;

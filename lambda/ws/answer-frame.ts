@@ -20,8 +20,8 @@ const TOO_FAST = `a connection may send ${MAX_MESSAGES_PER_SECOND} messages a se
 
 type About = Readonly<Record<string, unknown>>;
 
-/** The parts that carry out the requests on sockets. */
-export interface Sockets extends Subscribing {
+/** The dependencies of the requests on sockets. */
+export interface SocketParts extends Subscribing {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
   /** Checks the permissions of callers. */
@@ -30,16 +30,17 @@ export interface Sockets extends Subscribing {
   readonly logDefect: LogDefect;
   /** Reports a request that was refused. */
   readonly logRefusal: (refusal: Refusal, about: About) => void;
-  /** Counts messages that were appended. */
+  /** Adds to the metric of published messages. */
   readonly published: (count: number) => void;
 }
 
 /**
- * Returns the frame that answers a message. It never throws: a refusal becomes an error frame.
- * @param isTooFast true if the connection exceeds its rate: then the message is refused
+ * Returns the frame that answers a frame of the client. It never throws: a refusal becomes an error frame.
+ * @param body text of the client's frame
+ * @param isTooFast true if the connection exceeds its rate; then the request is refused
  */
 export async function answerMessage(
-  sockets: Sockets,
+  sockets: SocketParts,
   connectionId: string,
   body: string,
   isTooFast = false,
@@ -58,7 +59,7 @@ export async function answerMessage(
   }
 }
 
-function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: About): Refusal {
+function refusalOf({ logDefect, logRefusal }: SocketParts, error: unknown, about: About): Refusal {
   if (error instanceof Refusal) {
     logRefusal(error, about);
     return error;
@@ -67,11 +68,11 @@ function refusalOf({ logDefect, logRefusal }: Sockets, error: unknown, about: Ab
   return new Refusal('internal', 'the hub failed on this message');
 }
 
-/** Text that is no pattern is not repeated: the answer could become larger than a frame may be. */
+/** Returns the channel for the answer. A text that is no pattern is left out, because the answer could exceed the frame limit. */
 const channelOf = ({ channel }: Readonly<Record<string, unknown>>) =>
   typeof channel === 'string' && isPattern(channel) ? { channel } : {};
 
-async function answerTo(sockets: Sockets, connectionId: string, request: ClientRequest): Promise<object> {
+async function answerTo(sockets: SocketParts, connectionId: string, request: ClientRequest): Promise<object> {
   // A ping needs no permission, so it costs no read of the connection.
   if (request.action === 'ping') return { type: 'pong', connection: connectionId };
   const connection = await sockets.connections.get(connectionId);

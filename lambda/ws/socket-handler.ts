@@ -7,12 +7,12 @@ import { tooMany } from '../hub/hold/caller-quota.ts';
 import { type Disconnecting, noteOpening } from '../hub/push/disconnect.ts';
 import { forget } from '../hub/push/subscribe.ts';
 import { type Admission, admit, type Upgrade } from './admit.ts';
-import { answerMessage, type Sockets } from './answer-frame.ts';
+import { answerMessage, type SocketParts } from './answer-frame.ts';
 import { frameRates } from './frame-rate.ts';
 import { parseSocketEvent, type SocketResult } from './socket-event.ts';
 
-/** The parts of the handler of sockets. */
-export interface SocketHandlerOptions extends Sockets, Admission, Pick<Disconnecting, 'disconnects'> {
+/** The dependencies of the socket handler. */
+export interface SocketHandlerOptions extends SocketParts, Admission, Pick<Disconnecting, 'disconnects'> {
   /** The most connections of one caller at a time. */
   readonly connectionsPerCaller: number;
   /** Ends a connection. */
@@ -24,8 +24,8 @@ export function socketHandler(options: SocketHandlerOptions): (event: unknown) =
   const rateOf = frameRates();
 
   /**
-   * A client that ignores the refusal of its frames is disconnected: the gateway has one rate for all sockets, and this
-   * client would take most of it.
+   * Returns the answer to a frame. A client that goes on after its frames are refused is disconnected: the gateway has one rate
+   * for the frames of all sockets, and this client would use most of it.
    */
   async function reply(connection: string, body: string): Promise<string> {
     const rate = rateOf(connection, Date.now());

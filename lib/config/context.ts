@@ -1,5 +1,6 @@
 /**
- * Context keys `tidings:*`, from cdk.json or from `-c` on the command line. `-c` gives every value as text.
+ * Reads the context keys `tidings:*`, from cdk.json or from `-c` on the command line. With `-c` every value is text, so each schema
+ * also accepts its values as text.
  * @module
  */
 import { z } from 'zod';
@@ -37,7 +38,7 @@ export function readOptions<S extends z.ZodRawShape>(
   throw new Error([...new Set(sentences)].join('\n'));
 }
 
-/** Returns the message of a schema: the values that it allows. */
+/** Returns the error message of a schema. @param values the values that the schema allows, in words */
 export const allowed = (values: string) => ({ error: `it must be ${values}` });
 
 /** Returns the schema of a whole number in a range, both ends included. */
@@ -46,18 +47,18 @@ export function wholeNumber(least: number, most: number) {
   return z.preprocess(numberFrom, z.int(message).min(least, message).max(most, message));
 }
 
-/** Returns the number that a text is; other values, and texts that are no number, stay as they are. */
+/** Returns the number that a text stands for. Returns any other value, and a text that is no number, as it is. */
 export const numberFrom = (value: unknown): unknown =>
   typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value)) ? Number(value) : value;
 
-/** Returns the schema of a switch. */
+/** Returns the schema of a boolean. */
 export const trueOrFalse = () =>
   z.preprocess(
     (value) => (value === 'true' || value === 'false' ? value === 'true' : value),
     z.boolean(allowed('true or false')),
   );
 
-/** Returns the schema of a JSON value that a function of protocol/ checks. Its message is that of the error. */
+/** Returns the schema of a JSON value. @param parse checks the value; the message of an error that it throws becomes the schema's */
 export const jsonBy = <T>(parse: (value: unknown) => T) =>
   z.unknown().transform((value, { addIssue }): T => {
     try {

@@ -1,5 +1,5 @@
 /**
- * Access logs of the gateways: one line for each request. No line has a query string, or a header that may carry a token.
+ * Access logs of the gateways: one line for each request. A line has no query string, and no header that may carry a token.
  * @module
  */
 import { Aws, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -16,7 +16,7 @@ import type { HubConfig } from '../config/config.ts';
 const EVERY_REQUEST = {
   requestId: '$context.requestId',
   time: '$context.requestTime',
-  // The peer of API Gateway. Behind the front door it is a server of CloudFront.
+  // The client, as API Gateway sees it. Behind the front door this is a server of CloudFront.
   ip: '$context.identity.sourceIp',
   status: '$context.status',
 };
@@ -24,9 +24,10 @@ const EVERY_REQUEST = {
 /**
  * Creates a log group, and returns the settings with which a stage writes one line of JSON to it for each request.
  *
- * The name of the log group begins with `/aws/vendedlogs/`. For other names API Gateway adds each group to a resource
- * policy of the account. In an account with many log groups that policy is full (5,120 characters), and the stage cannot be created. One
- * line of the policy allows all groups with this prefix. The id of the stack keeps the name different from groups of earlier stacks.
+ * The name of the log group begins with `/aws/vendedlogs/`. One line in the resource policy of the account allows all groups with
+ * this prefix. For any other name API Gateway adds a line for each group. The policy has 5,120 characters at most, so in an account
+ * with many log groups the stage could not be created. The id of the stack is part of the name, because a group of an earlier stack
+ * may still exist.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
  * @param api the last part of the name: a stack has two APIs
  * @param variables members of the line beside those of EVERY_REQUEST, and their `$context` variables

@@ -1,5 +1,5 @@
 /**
- * The topic of hints ("this channel has grown"), and the queue of the push that is subscribed to it.
+ * The topic of hints ("this channel has grown"), and the queue of the push function, which subscribes to the topic.
  * @module
  */
 import { Duration } from 'aws-cdk-lib';
@@ -10,20 +10,20 @@ import { hintEnv, jobEnv } from '../../lambda/env.ts';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { WorkQueue } from './work-queue.ts';
 
-/** Time for the last push pass (15 s, lambda/push.ts), and for others before it. */
+/** Timeout of the push function: its last push pass takes up to 15 s (lambda/push.ts), and earlier passes need time before that. */
 export const PUSH_TIMEOUT = Duration.seconds(25);
 
-/** Receives before a message becomes a dead letter. */
+/** How often a message is received before it becomes a dead letter. */
 const MAX_RECEIVES = 6;
 
-/** An older hint is of no use: readers poll in the meantime, and sockets end after two hours. */
+/** A hint older than that is useless: waiting readers poll in the meantime, and a socket lives two hours at most. */
 const RETENTION = Duration.days(1);
 
-/** The topic, and the queue of the push. */
+/** The topic of hints, and the queue of the push function. */
 export class Hints extends Construct {
-  /** Has a hint for each publish, or fewer while SNS is at its quota. */
+  /** Carries one hint for each publish, or fewer while SNS throttles. */
   readonly topic: sns.Topic;
-  /** Has hints and jobs for the push. */
+  /** Carries hints and jobs to the push function. */
   readonly push: WorkQueue;
 
   constructor(scope: Construct, id: string) {
@@ -48,7 +48,7 @@ export class Hints extends Construct {
     );
   }
 
-  /** Allows a handler to send jobs to the push. */
+  /** Allows a handler to send jobs to the push function. */
   grantJob(handler: HubFunction): void {
     handler.grant(
       ['sqs:SendMessage'],

@@ -12,19 +12,19 @@ import type { HubFunction } from '../functions/hub-function.ts';
 import { rotatedKey } from './rotated-key.ts';
 import { durableTable, grantTable, textKey } from './table.ts';
 
-/** The endpoints, their deliveries, and the sealing key. */
+/** The tables of endpoints and of their deliveries, and the sealing key. */
 export class Endpoints extends Construct {
-  /** The endpoints, and which of them subscribe to a pattern. */
-  readonly endpoints: dynamodb.TableV2;
+  /** The endpoints, and the registration of each for its patterns. */
+  readonly endpointsTable: dynamodb.TableV2;
   /** Tasks by due time, deliveries with their attempts, and the lease of each endpoint. */
-  readonly deliveries: dynamodb.TableV2;
+  readonly deliveriesTable: dynamodb.TableV2;
   /** Seals the secrets of endpoints: `current` and `previous`. */
   readonly key: secretsmanager.Secret;
 
   constructor(scope: Construct, id: string, config: HubConfig) {
     super(scope, id);
-    this.endpoints = durableTable(this, 'Endpoints', textKey('kind', 'id'), config);
-    this.deliveries = durableTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
+    this.endpointsTable = durableTable(this, 'Endpoints', textKey('kind', 'id'), config);
+    this.deliveriesTable = durableTable(this, 'Deliveries', textKey('endpoint', 'row'), config);
     this.key = rotatedKey(this, 'WebhookKey', config, {
       description: `seals the secrets of webhook endpoints of tidings:${config.stage}`,
       unscheduled:
@@ -53,13 +53,13 @@ export class Endpoints extends Construct {
   }
 
   #grantEndpoints(handler: HubFunction, ...actions: readonly string[]): void {
-    const { tableName } = this.endpoints;
-    grantTable(handler, this.endpoints, actions, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
+    const { tableName } = this.endpointsTable;
+    grantTable(handler, this.endpointsTable, actions, endpointsEnv.write({ ENDPOINTS_TABLE: tableName }));
   }
 
   #grantDeliveries(handler: HubFunction, ...actions: readonly string[]): void {
-    const { tableName } = this.deliveries;
-    grantTable(handler, this.deliveries, actions, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
+    const { tableName } = this.deliveriesTable;
+    grantTable(handler, this.deliveriesTable, actions, deliveriesEnv.write({ DELIVERIES_TABLE: tableName }));
   }
 
   #grantKey(handler: HubFunction): void {

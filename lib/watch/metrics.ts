@@ -14,7 +14,7 @@ import {
 } from '../../protocol/metrics.ts';
 import type { HandlerName } from './watched.ts';
 
-/** The period of an alarm that need not ring earlier. */
+/** The period of alarms that are not urgent. */
 export const FIVE_MINUTES = Duration.minutes(5);
 
 /** The metrics of one stage. */
@@ -45,10 +45,10 @@ export class OwnMetrics {
     options: cloudwatch.MetricOptions,
   ): cloudwatch.Metric {
     const { dimensions }: MetricDefinition = METRICS[metricName];
-    const asked = Object.keys(dimensionsMap);
-    // CloudWatch accepts metrics that do not exist. Their alarms never ring.
-    if (dimensions.join() !== asked.join())
-      throw new Error(`${metricName} is measured by ${dimensions.join()}, not by ${asked.join()}`);
+    const given = Object.keys(dimensionsMap);
+    // CloudWatch accepts metrics that do not exist. An alarm on such a metric never goes off.
+    if (dimensions.join() !== given.join())
+      throw new Error(`${metricName} is measured by ${dimensions.join()}, not by ${given.join()}`);
     return new cloudwatch.Metric({
       namespace: METRICS_NAMESPACE,
       metricName,

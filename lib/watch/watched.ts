@@ -59,6 +59,6 @@ export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>>
   Keys: stores.log.keys,
   Subscribers: stores.subscribers.table,
   Cursors: stores.subscribers.cursors,
-  Endpoints: stores.endpoints.endpoints,
-  Deliveries: stores.endpoints.deliveries,
+  Endpoints: stores.endpoints.endpointsTable,
+  Deliveries: stores.endpoints.deliveriesTable,
 });

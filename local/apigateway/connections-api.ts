@@ -28,7 +28,7 @@ export interface ConnectionsApiOptions {
   readonly api: SocketApi;
   /** The connections of all WebSocket APIs. */
   readonly connections: GatewayConnections;
-  /** Access key that no policy is asked about. */
+  /** Access key whose calls are always allowed. */
   readonly adminKeyId: string;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): AwsCaller | undefined;
@@ -51,14 +51,14 @@ interface Reply {
 const ACTION = 'execute-api:ManageConnections';
 
 /**
- * Bytes that wait here for a client that does not read, at most. AWS has such a limit and does not document it. Eight of the
- * largest messages are enough for a burst, and few enough for a test.
+ * Highest number of bytes that are buffered for a client that does not read. AWS has such a limit, but does not document it. Eight
+ * of the largest messages are enough for a burst, and so few that a test can fill the buffer.
  */
 export const MAX_BUFFERED_BYTES = 8 * MAX_SOCKET_MESSAGE_BYTES;
 
 const SENT: Reply = { status: 200, body: '' };
 const DELETED: Reply = { status: 204, body: '' };
-/** It has no body on AWS either: https://github.com/georgeboot/laravel-echo-api-gateway/issues/9 */
+/** The answer of AWS has no body, too: https://github.com/georgeboot/laravel-echo-api-gateway/issues/9 */
 const GONE: Reply = { status: 410, type: 'GoneException', body: '' };
 const TOO_LARGE = failure(413, 'PayloadTooLargeException', 'Request Too Long');
 const BUFFER_FULL = failure(429, 'LimitExceededException', 'The buffer of the client is full');
@@ -82,7 +82,7 @@ export function createConnectionsApi(options: ConnectionsApiOptions) {
     handle(options, request, id).then(
       (reply) => (reply === undefined ? request.socket.destroy() : send(response, reply)),
       (error: unknown) => {
-        if (request.destroyed && !request.complete) return; // the function has ended while it was sending
+        if (request.destroyed && !request.complete) return; // the process of the function ended while it sent the request
         options.log(`[socket] ${String(error)}`);
         send(response, FAILED);
       },
@@ -95,11 +95,11 @@ function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    return part; // it is no id either way
+    return part; // isGatewayId refuses it
   }
 }
 
-/** Returns the reply, or undefined if a fault breaks the connection. */
+/** Returns the reply, or undefined if a fault resets the connection of the caller. */
 async function handle(
   options: ConnectionsApiOptions,
   request: IncomingMessage,
@@ -120,7 +120,7 @@ async function handle(
 
 const SIGNED = /\bSignedHeaders=([^,\s]+)/;
 
-/** Returns the function that has signed the request, a refusal, or undefined for the admin key. */
+/** Returns the environment that has signed the request; a refusal if there is none; undefined for the admin key. */
 function callerOf(options: ConnectionsApiOptions, request: IncomingMessage): AwsCaller | Reply | undefined {
   const { authorization = '', 'x-amz-date': date } = request.headers;
   const credential = readCredential(authorization);

@@ -1,6 +1,6 @@
 /**
- * The cache of an edge location: copies of answers, and requests that wait for the first request with the same key. The local
- * stack has one edge location. AWS has many, and may remove a copy at any time.
+ * The cache of an edge location. It has copies of answers. It also collapses requests: while one request is at the origin, requests
+ * with the same key wait for its answer. The local stack has one edge location. AWS has many, and may remove a copy at any time.
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
  * @module
  */
@@ -17,19 +17,19 @@ import { answer, type Exchange, type OriginReceiver, returnedHeaders, VIA } from
 export interface EdgeCacheOptions {
   /** Returns the time in milliseconds. */
   readonly clock: () => number;
-  /** Returns how long an error status is cached at least, in seconds. */
+  /** Returns the minimum cache time of an error status, in seconds. */
   readonly errorTtl: (status: number) => number;
 }
 
 /** A request that is answered from the cache or by its origin. */
 export interface Lookup {
-  /** Makes the key, and limits the cache time. */
+  /** Returns the cache key of a request, and bounds the cache time of its answer. */
   readonly policy: CachePolicy;
-  /** The request after the function at the edge. */
+  /** The request as the edge function has left it. */
   readonly request: EdgeRequest;
   /** The viewer that waits for the answer. */
   readonly exchange: Exchange;
-  /** Sends the request to the origin. Without a receiver the answer goes to the viewer. */
+  /** Sends the request to the origin. Without a receiver the answer goes straight to the viewer, and is not cached. */
   readonly send: (request: EdgeRequest, receiver?: OriginReceiver) => void;
 }
 
@@ -39,15 +39,15 @@ export interface EdgeCache {
   serve(lookup: Lookup): void;
 }
 
-/** Bytes of all copies, and of one copy, at most. A larger answer is not cached. */
+/** Highest number of bytes of all copies, and of one copy. A larger answer is not cached. */
 const MAX_BYTES = 64 * 1_048_576;
 const MAX_COPY_BYTES = 8 * 1_048_576;
 
 const CACHED_METHODS = new Set(['GET', 'HEAD']);
 
 /**
- * How the requests that wait for the first one continue: with its answer, `alone` with a request to the origin for each, or
- * `again` from the start.
+ * How a waiting request continues: with the answer of the first request; `alone`, with its own request to the origin; or `again`,
+ * from the start, because the first request has ended without an answer.
  */
 type FollowUp = Copy | 'alone' | 'again';
 
@@ -77,17 +77,17 @@ function serve(cache: Cache, lookup: Lookup): void {
 /** Sends the request to the origin, or waits for a request with the same key that is under way. */
 function requestOnce(cache: Cache, lookup: Lookup, key: string): void {
   const others = cache.waiting.get(key);
-  if (others !== undefined) return void others.push((settled) => follow(cache, lookup, key, settled));
+  if (others !== undefined) return void others.push((settled) => answerWaiting(cache, lookup, key, settled));
   const waiting: ((settled: FollowUp) => void)[] = [];
   cache.waiting.set(key, waiting);
   askOrigin(cache, lookup, key, (settled) => {
     if (cache.waiting.get(key) !== waiting) return;
     cache.waiting.delete(key);
-    for (const go of waiting) go(settled);
+    for (const proceed of waiting) proceed(settled);
   });
 }
 
-function follow(cache: Cache, lookup: Lookup, key: string, settled: FollowUp): void {
+function answerWaiting(cache: Cache, lookup: Lookup, key: string, settled: FollowUp): void {
   const { exchange } = lookup;
   if (exchange.response.destroyed) return;
   if (settled === 'again') serve(cache, lookup);
@@ -101,13 +101,13 @@ function askOrigin(cache: Cache, lookup: Lookup, key: string, settle: (settled: 
   const copy = cache.copies.get(key);
   // If the viewer disconnects, its request to the origin ends, and the waiting requests start again.
   exchange.response.on('close', () => settle('again'));
-  const sendOld = (old: Copy, status: number) => {
+  const sendStale = (stale: Copy, status: number) => {
     const errorMs = cache.errorTtl(status) * 1_000;
-    if (errorMs > 0) cache.copies.set(key, { ...old, freshUntil: cache.clock() + errorMs });
-    sendCopy(exchange, old, 'Hit', cache.clock());
-    settle(old);
+    if (errorMs > 0) cache.copies.set(key, { ...stale, freshUntil: cache.clock() + errorMs });
+    sendCopy(exchange, stale, 'Hit', cache.clock());
+    settle(stale);
   };
-  const isUsable = copy !== undefined && cache.clock() < copy.staleUntil;
+  const isStaleUsable = copy !== undefined && cache.clock() < copy.staleUntil;
   send(copy === undefined ? request : revalidating(request, copy), {
     answered(incoming) {
       const { statusCode: status = 502 } = incoming;
@@ -117,15 +117,15 @@ function askOrigin(cache: Cache, lookup: Lookup, key: string, settle: (settled: 
         cache.copies.set(key, refreshed.copy);
         sendCopy(exchange, refreshed.copy, 'RefreshHit', cache.clock());
         settle(refreshed.isShared ? refreshed.copy : 'alone');
-      } else if (status >= 500 && isUsable) {
+      } else if (status >= 500 && isStaleUsable) {
         incoming.resume();
-        sendOld(copy, status);
+        sendStale(copy, status);
       } else {
-        pass(cache, lookup, key, incoming, settle);
+        passThrough(cache, lookup, key, incoming, settle);
       }
     },
     failed(status, reason) {
-      if (isUsable) return sendOld(copy, status);
+      if (isStaleUsable) return sendStale(copy, status);
       const page = edgeError(status, reason, exchange.id);
       const made = copyOf(cache, lookup, page, page.body);
       if (exchange.response.headersSent) return void exchange.response.destroy();
@@ -142,8 +142,8 @@ function revalidating(request: EdgeRequest, { headers }: Copy): EdgeRequest {
   return { ...request, headers: { ...request.headers, 'if-none-match': headers.etag } };
 }
 
-/** Streams an answer to the viewer. When it is complete it may be cached, and answer the waiting requests. */
-function pass(
+/** Streams an answer to the viewer. A complete answer is cached and given to the waiting requests, if its headers allow that. */
+function passThrough(
   cache: Cache,
   lookup: Lookup,
   key: string,
@@ -190,8 +190,13 @@ function copyOf({ clock, errorTtl }: Cache, { policy }: Lookup, { status, header
 }
 
 /** Returns the copy with a new age, and with the headers of the 304. */
-function refresh(cache: Cache, lookup: Lookup, { status, headers, body }: Copy, news: OutgoingHttpHeaders) {
-  const { 'content-length': _, ...changed } = news;
+function refresh(
+  cache: Cache,
+  lookup: Lookup,
+  { status, headers, body }: Copy,
+  newHeaders: OutgoingHttpHeaders,
+) {
+  const { 'content-length': _, ...changed } = newHeaders;
   return copyOf(cache, lookup, { status, headers: { ...headers, ...changed } }, body);
 }
 

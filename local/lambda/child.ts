@@ -45,7 +45,7 @@ interface Settings {
   readonly awsEndpoint: string;
   readonly concurrency: number;
   /** Directory of the compile cache that all processes of the stack share. */
-  readonly compiled: string;
+  readonly compileCache: string;
 }
 
 const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
@@ -60,7 +60,7 @@ export function spawnRuntime(
   identity: EnvironmentIdentity,
   print: (line: string) => void,
 ): Child {
-  const args = [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency), settings.compiled];
+  const args = [...NODE_FLAGS, BOOTSTRAP, String(settings.concurrency), settings.compileCache];
   const child = spawn(process.execPath, args, {
     cwd: plan.directory,
     env: environmentOf(plan, settings, identity),

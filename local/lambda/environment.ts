@@ -1,5 +1,5 @@
 /**
- * One execution environment: a process, and the invocations that it has.
+ * One execution environment of Lambda: a process, its waiting and its running invocations, and its part of the Runtime API.
  * @module
  */
 import { randomBytes } from 'node:crypto';
@@ -20,16 +20,16 @@ export interface Invocation {
   release(): void;
 }
 
-/** What an environment needs from the runtime. */
+/** The callbacks and settings that the runtime gives to each environment. */
 export interface EnvironmentHost {
   /** Host and port of the Runtime API. */
   readonly runtimeApi: string;
   /** URL to which SDK clients send their calls. */
   readonly awsEndpoint: string;
-  /** Invocations that one environment runs at the same time, at most. */
+  /** Highest number of invocations that one environment runs at the same time. */
   readonly concurrency: number;
   /** Directory of the compile cache that all processes of the stack share. */
-  readonly compiled: string;
+  readonly compileCache: string;
   /** Returns true if a fault kills the process now: when it receives an invocation, or when it posts a response. */
   mustDie(plan: FunctionPlan, at: 'invoke' | 'response'): boolean;
   /** Is called once, as soon as the process runs. */
@@ -42,11 +42,11 @@ export interface EnvironmentHost {
   ended(environment: Environment, end: End): void;
 }
 
-/** What an environment leaves behind. */
+/** The invocations that an ended environment did not start, and the reason if it never got ready. */
 export interface End {
   /** Invocations that the process never received. Another environment may run them. */
   readonly unstarted: readonly Invocation[];
-  /** Returns why the environment did not get ready, for the invocation with that id; undefined if it got ready. */
+  /** Returns the failure for the invocation with that id. Undefined if the environment got ready before it ended. */
   readonly whyNotReady: ((id: string) => Failure) | undefined;
 }
 
@@ -56,7 +56,7 @@ export interface Environment extends EnvironmentIdentity {
   readonly plan: FunctionPlan;
   /** Undefined if the process could not start. */
   readonly pid: number | undefined;
-  /** Returns the number of its invocations. Those that the process has not received yet count, too. */
+  /** Returns the number of its invocations, those included that the process has not received yet. */
   load(): number;
   /** Returns true while it has no invocation. */
   idle(): boolean;
@@ -159,18 +159,18 @@ function serve(state: State, route: string, request: IncomingMessage, response: 
   if (state.dead) {
     request.socket.destroy();
   } else if (route === 'invocation/next') {
-    ask(state, response);
+    askForInvocation(state, response);
   } else if (route === 'init/error') {
     receive(state, 'error', undefined, request, response);
   } else {
-    const [, id, what] = /^invocation\/([^/]+)\/(response|error)$/.exec(route) ?? [];
-    if (id !== undefined && what !== undefined && state.running.has(id))
-      receive(state, what, id, request, response);
+    const [, id, kind] = /^invocation\/([^/]+)\/(response|error)$/.exec(route) ?? [];
+    if (id !== undefined && kind !== undefined && state.running.has(id))
+      receive(state, kind, id, request, response);
     else response.writeHead(400).end(JSON.stringify({ errorType: 'InvalidRequestID', errorMessage: route }));
   }
 }
 
-function ask(state: State, response: ServerResponse): void {
+function askForInvocation(state: State, response: ServerResponse): void {
   state.initialized = true;
   state.settled(true);
   clearTimeout(state.initTimer);
@@ -205,7 +205,7 @@ function start(state: State, invocation: Invocation, response: ServerResponse): 
   if (state.host.mustDie(plan, 'invoke')) state.kill();
 }
 
-/** Lambda kills the whole environment. Other invocations in the process fail, too: for them it is an exit of the process. */
+/** Fails an invocation and kills the environment, as Lambda does. Other invocations of the process fail with its exit. */
 function timeOut(state: State, invocation: Invocation): void {
   const seconds = (state.plan.timeoutMs / 1_000).toFixed(2);
   const message = `${new Date().toISOString()} ${invocation.id} Task timed out after ${seconds} seconds`;
@@ -216,16 +216,16 @@ function timeOut(state: State, invocation: Invocation): void {
 
 function receive(
   state: State,
-  what: string,
+  kind: string,
   id: string | undefined,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  if (what === 'response' && state.host.mustDie(state.plan, 'response')) {
+  if (kind === 'response' && state.host.mustDie(state.plan, 'response')) {
     state.kill();
     return;
   }
-  receiveResponse(request, what, {
+  receiveResponse(request, kind, {
     outcome(outcome) {
       if (id !== undefined) state.running.get(id)?.invocation.settle(outcome);
       else if (outcome.kind === 'failure') state.initFailure = outcome;

@@ -90,7 +90,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     runtimeApi: api.url.replace('http://', ''),
     awsEndpoint: options.awsEndpoint,
     concurrency: options.concurrency,
-    compiled,
+    compileCache: compiled,
     mustDie: (plan, at) => options.faults.effectOn(plan.path, at) !== undefined,
     started(environment) {
       environments.set(environment.id, environment);

@@ -1,5 +1,5 @@
 /**
- * The plan: the resources of all templates with their values resolved, and functions and roles checked.
+ * Makes the plan of the local stack: the resources of all templates with resolved values. Functions and roles are checked.
  * @module
  */
 import { existsSync } from 'node:fs';
@@ -26,9 +26,9 @@ export interface FunctionPlan {
   readonly path: string;
   /** Physical name. */
   readonly name: string;
-  /** By this ARN gateways and mappings invoke it. */
+  /** ARN by which gateways and event source mappings invoke it. */
   readonly arn: string;
-  /** Its calls are decided by this role. */
+  /** The role whose policies decide about the AWS calls of the function. */
   readonly role: Role;
   /** Directory with its code. */
   readonly directory: string;
@@ -36,21 +36,21 @@ export interface FunctionPlan {
   readonly handler: string;
   /** The environment variables of the template. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Shown to the function only: the memory is not limited here. */
+  /** Memory in MB. The function can read it, but the local stack does not limit memory. */
   readonly memoryMb: number;
   /** Time limit of an invocation in milliseconds. */
   readonly timeoutMs: number;
-  /** Invocations at the same time, at most. Undefined: only the limit of the account applies. */
+  /** Highest number of invocations at the same time. Undefined if only the limit of the account applies. */
   readonly reservedConcurrency: number | undefined;
   /** Name of the log group. */
   readonly logGroup: string;
-  /** True if no template has the log group: Lambda then creates it with the grants of the role. */
+  /** True if no template has the log group. Lambda then creates it, and the role must allow that. */
   readonly createsLogGroup: boolean;
-  /** True if Lambda sends traces, with the grants of the role. */
+  /** True if Lambda sends traces. The role must allow that. */
   readonly isTraced: boolean;
 }
 
-/** Returns the construct path without its stack, for the start of log lines. */
+/** Returns the construct path without the stack. Log lines begin with it. */
 export const shortName = ({ path }: FunctionPlan): string => path.split('/').slice(1).join('/') || path;
 
 /** The resolved resources of all templates. */
@@ -103,7 +103,7 @@ function resolveResources(stack: StackTemplate, resolve: Resolver): Resolved[] {
   }));
 }
 
-/** The managed policies that are understood. Their documents are not in the template. */
+/** The managed policies that the local stack knows. AWS has their documents; the template has only their ARNs. */
 const MANAGED: Readonly<Record<string, unknown>> = {
   'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole': {
     Statement: {
@@ -189,12 +189,12 @@ function readFunction(
 /** The actions that active tracing needs. https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html */
 export const TRACE_ACTIONS = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
 
-/** Lambda does not create a function with active tracing if its role may not send traces. */
+/** Returns true for active tracing. @throws Error if the role may not send traces: then Lambda does not create the function */
 function isTraced(properties: JsonObject, { statements }: Role, at: string): boolean {
   if (objectOr(properties.TracingConfig).Mode !== 'Active') return false;
-  // Traces have no resource, so only the policies of the role decide.
-  const question = { requester: { kind: 'anybody' }, resource: '*', context: {} } as const;
-  const missing = TRACE_ACTIONS.find((action) => !decide(statements, [], { ...question, action }).allowed);
+  // The trace actions have no resource-level permissions, so only the policies of the role decide.
+  const call = { requester: { kind: 'anybody' }, resource: '*', context: {} } as const;
+  const missing = TRACE_ACTIONS.find((action) => !decide(statements, [], { ...call, action }).allowed);
   if (missing !== undefined) throw new Error(`${at} is traced, and its role may not do ${missing}`);
   return true;
 }

@@ -1,6 +1,5 @@
 /**
- * What `npm start` prints about a running hub: counts every few seconds, each defect, and the first of several similar
- * warnings.
+ * The log of `npm start`: counts every few seconds, each defect, and the first of several similar warnings.
  * @module
  */
 import type { LocalStack } from '../../local/stack.ts';
@@ -10,7 +9,7 @@ import { METRICS, type MetricName } from '../../protocol/metrics.ts';
 /** The time between two lines of counts, in milliseconds. Nothing is printed while nothing happens. */
 const COUNT_MS = 5_000;
 
-/** The time after which a similar warning is printed again, in milliseconds. */
+/** Time in which lines similar to a printed one are only counted, in milliseconds. */
 const ALIKE_MS = 60_000;
 
 /** The words after each count. Undefined for metrics that are not counts. */
@@ -41,6 +40,7 @@ export interface HubLog {
 
 /**
  * Returns a log.
+ * @param say prints a line
  * @param isVerbose true to print every line at once, in addition to the counts
  */
 export function hubLog(
@@ -66,17 +66,17 @@ export function hubLog(
 
   function printCounts({ metrics }: Pick<LocalStack, 'metrics'>): void {
     const now = sumsOf(metrics());
-    const news = Object.entries(COUNTED).flatMap(([name, what]) => {
+    const changes = Object.entries(COUNTED).flatMap(([name, words]) => {
       const more = (now.get(name) ?? 0) - (counted.get(name) ?? 0);
-      return what === undefined || more === 0 ? [] : [`${more.toLocaleString('en')} ${what}`];
+      return words === undefined || more === 0 ? [] : [`${more.toLocaleString('en')} ${words}`];
     });
     counted = now;
     if (alike > 0)
-      news.push(
+      changes.push(
         `${alike.toLocaleString('en')} more ${alike === 1 ? 'line' : 'lines'} like those above (--verbose prints all)`,
       );
     alike = 0;
-    if (news.length > 0) say(news.join(', '));
+    if (changes.length > 0) say(changes.join(', '));
   }
 
   return {
@@ -99,8 +99,8 @@ function sumsOf(records: ReturnType<LocalStack['metrics']>): Map<string, number>
 }
 
 /**
- * Returns the same text for lines that differ only in ids and times. Returns undefined for a defect, so that each
- * defect is printed.
+ * Returns the kind of a line. Lines that differ only in ids, times and counts have the same kind. Returns undefined for a
+ * defect, so that each defect is printed.
  */
 function kindOf(line: string): string | undefined {
   const [, prefix = '', json] = /^(\[[^\]]*\] )?(\{.*\})$/.exec(line) ?? [];

@@ -1,6 +1,6 @@
 /**
- * The result of the Durable Streams conformance suite. The tests that fail must be those of
- * test/conformance/expected-failures.json, by name, so that a new failure and a new pass are both noticed.
+ * Checks a run of the Durable Streams conformance suite. Exactly the tests that test/conformance/expected-failures.json names
+ * must fail. So a new failure is noticed, and a new pass too.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -18,13 +18,13 @@ export interface TestCounts {
 
 /** The result of the suite. */
 export interface ConformanceResult {
-  /** Expected failures are in neither count. */
+  /** Counts without the expected failures. Each difference from the list counts as a failure. */
   readonly counts: TestCounts;
   /** Differences from the list, for people. */
   readonly lines: readonly string[];
 }
 
-/** Compares the report of the run with the list. */
+/** Compares a report with the list. @param report the JSON report of Vitest */
 export function conformanceResult(report: unknown): ConformanceResult {
   const expected = new Set(expectedFailures());
   const results = [...resultsOf(report)];
@@ -41,7 +41,6 @@ export function conformanceResult(report: unknown): ConformanceResult {
   if (results.length === 0) lines.push('no test of the suite ran');
   const passed = results.filter(({ name, status }) => status === 'passed' && !expected.has(name)).length;
   const summary = `${passed} pass, ${listed} fail as listed in test/conformance/expected-failures.json`;
-  // An expected failure is neither passed nor failed. The summary counts it separately.
   return { counts: { passed, failed: lines.length }, lines: [...lines, summary] };
 }
 

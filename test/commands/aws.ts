@@ -14,14 +14,16 @@ export interface Recorded {
 /** Answers by service and operation, such as `lambda:GetAccountSettings`. A text is an answer with status 200. */
 export type Answers = Readonly<Record<string, string | Recorded | ((body: string) => string | Recorded)>>;
 
+/** A running endpoint. */
 export interface RecordedAws {
+  /** Environment variables that direct SDKs and the AWS CLI to the endpoint. */
   readonly env: NodeJS.ProcessEnv;
-  /** Every operation that was called, once. */
+  /** The operations that were called, such as `lambda:GetAccountSettings`. */
   readonly asked: ReadonlySet<string>;
   readonly close: () => void;
 }
 
-/** Operations of services that have a path, and no name in the request. */
+/** REST services name the operation by method and path only. */
 const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/^GET \/2016-08-19\/account-settings/, 'lambda:GetAccountSettings'],
   [/^GET \/account\b/, 'apigateway:GetAccount'],
@@ -33,7 +35,7 @@ const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/^GET \/2020-05-31\/function\b/, 'cloudfront:ListFunctions'],
 ];
 
-/** Starts the endpoint on the loopback. An operation without an answer gets 501. It is in `asked` as well. */
+/** Starts the endpoint on the loopback. An operation without a recorded answer gets 501, and is in `asked` as well. */
 export async function startRecordedAws(region: string, answers: Answers): Promise<RecordedAws> {
   const asked = new Set<string>();
   const server = createServer(async (request, response) => {
@@ -41,8 +43,8 @@ export async function startRecordedAws(region: string, answers: Answers): Promis
     for await (const chunk of request) body += String(chunk);
     const operation = operationOf(request, body);
     asked.add(operation);
-    const known = answers[operation] ?? { status: 501, body: '{"__type":"NotRecorded"}' };
-    const answer = typeof known === 'function' ? known(body) : known;
+    const recorded = answers[operation] ?? { status: 501, body: '{"__type":"NotRecorded"}' };
+    const answer = typeof recorded === 'function' ? recorded(body) : recorded;
     const { status = 200, body: text } = typeof answer === 'string' ? { body: answer } : answer;
     const type = text.startsWith('<') ? 'text/xml' : 'application/x-amz-json-1.1';
     response.writeHead(status, { 'content-type': type }).end(text);
@@ -59,7 +61,7 @@ export async function startRecordedAws(region: string, answers: Answers): Promis
   };
 }
 
-/** Returns an environment without any AWS settings, also without the files of the home directory. */
+/** Returns an environment without AWS settings. It has no home directory, so there are no files with settings either. */
 export function emptyEnv(): NodeJS.ProcessEnv {
   const { PATH } = process.env;
   return {

@@ -4,7 +4,12 @@
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Booking, Counted, QuotaStore, StoredBooking } from '../../lambda/hub/hold/caller-quota.ts';
+import type {
+  Booking,
+  CountedCaller,
+  QuotaStore,
+  StoredBooking,
+} from '../../lambda/hub/hold/caller-quota.ts';
 import { hardOfHearing, NOW, newId, storesUnderTest } from './stores.ts';
 
 const MOST = 5;
@@ -89,7 +94,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     const [first] = await takeMany(MOST);
     if (!first) throw new Error('refused');
     const renewed = await quota.renew(first, NOW + 2 * LASTS_MS);
-    expect((await quota.look(renewed)).filter(({ id }) => id === first.booking.id)).toEqual([
+    expect((await quota.read(renewed)).filter(({ id }) => id === first.booking.id)).toEqual([
       renewed.booking,
     ]);
     expect(await takeMany(9, NOW + LASTS_MS)).toHaveLength(MOST - 1);
@@ -102,7 +107,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     expect(all).toHaveLength(MOST + OVER);
     const [first] = all;
     if (!first) throw new Error('refused');
-    const seen = (await quota.look(first)).map(({ id }) => id).sort();
+    const seen = (await quota.read(first)).map(({ id }) => id).sort();
     expect(seen).toEqual(all.map(({ booking }) => booking.id).sort());
     await quota.giveBack(first);
     expect(await takeMany(9, NOW, { over: OVER })).toHaveLength(1);
@@ -135,7 +140,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
 });
 
 interface Asked {
-  readonly who: Counted;
+  readonly who: CountedCaller;
   readonly most: number;
   readonly over: number;
 }

@@ -20,7 +20,10 @@ import {
   token,
 } from '../support/wire/wire.ts';
 
-/** The hub allows for 30 s of clock difference (§7) and uses the last five to end things: such a token opens things for nine to ten. */
+/**
+ * Lifetime of a token that has ended 15 s ago. The hub forgives 30 s of clock difference (§7), and opens nothing in the last five of
+ * them. So such a token opens sockets and streams for nine to ten seconds more.
+ */
 const BRIEF_SECONDS = -15;
 const FORGIVEN_MS = 30_000;
 const BROWSER = { Accept: 'text/event-stream' };
@@ -33,7 +36,7 @@ beforeAll(async () => {
 const bearing = (bearer: string): Caller =>
   callerAt(inject('hub').url, { Authorization: `Bearer ${bearer}` });
 
-/** When everything has ended, in milliseconds since 1970. */
+/** Returns the time at which all of these have ended, in milliseconds since 1970. */
 async function overAt(ends: readonly Promise<unknown>[]): Promise<number> {
   await Promise.all(ends);
   return Date.now();
@@ -135,7 +138,7 @@ async function socketOf(principal: string, capability: Capability = EVERYTHING):
   });
 }
 
-const kick = (caller: Caller, query: string): Promise<Response> =>
+const disconnect = (caller: Caller, query: string): Promise<Response> =>
   caller.request(`/connections${query}`, { method: 'DELETE' });
 
 test('DELETE /connections ends every socket of a principal and no other, and says how many', async () => {
@@ -147,7 +150,7 @@ test('DELETE /connections ends every socket of a principal and no other, and say
   await mine[2]?.close();
   const query = `?principal=${encodeURIComponent(mallory)}`;
   // The hub learns of the end of a connection a moment later.
-  const first = await kick(hub, query);
+  const first = await disconnect(hub, query);
   expect([first.status, first.headers.get('Cache-Control')]).toEqual([200, 'no-store']);
   const { ended } = Object(await first.json());
   expect([2, 3]).toContain(ended);
@@ -161,7 +164,7 @@ test('DELETE /connections ends every socket of a principal and no other, and say
   // A client whose token is still valid may come back (§12.6).
   const back = await socketOf(mallory);
   expect((await back.ask({ action: 'ping' })).type).toBe('pong');
-  const again = async () => Object(await (await kick(hub, query)).json()).ended;
+  const again = async () => Object(await (await disconnect(hub, query)).json()).ended;
   await expect.poll(again, { timeout: 10_000 }).toBe(0);
   await back.ended;
 });
@@ -179,7 +182,7 @@ test.each([
   const principal = `${text}${newChannel()}${text}`;
   const socket = await socketOf(principal);
   const other = await socketOf(`${principal}x`);
-  const answer = await kick(hub, `?principal=${encodeURIComponent(principal)}`);
+  const answer = await disconnect(hub, `?principal=${encodeURIComponent(principal)}`);
   expect([answer.status, await answer.json()]).toEqual([200, { ended: 1 }]);
   await socket.ended;
   expect((await other.ask({ action: 'ping' })).type).toBe('pong');
@@ -198,14 +201,17 @@ test('a sub that is not well-formed Unicode makes a bad token, on every transpor
 
 test('DELETE /connections needs manage on everything, and exactly one principal', async () => {
   const nobodys = `?principal=${newChannel()}`;
-  expect(await (await kick(hub, nobodys)).json()).toEqual({ ended: 0 });
+  expect(await (await disconnect(hub, nobodys)).json()).toEqual({ ended: 0 });
   const nobody = await callerWith(undefined);
-  expect(await refusalOf(await kick(nobody, nobodys))).toEqual([401, 'unauthorized']);
+  expect(await refusalOf(await disconnect(nobody, nobodys))).toEqual([401, 'unauthorized']);
   for (const capability of [{ '*': ['publish', 'subscribe', 'webhook'] }, { 'a/*': ['manage'] }] as const) {
-    expect(await refusalOf(await kick(await callerWith(capability), nobodys))).toEqual([403, 'forbidden']);
+    expect(await refusalOf(await disconnect(await callerWith(capability), nobodys))).toEqual([
+      403,
+      'forbidden',
+    ]);
   }
   for (const query of ['', '?principal=', '?principal=a&principal=b', `?principal=${'x'.repeat(256)}`]) {
-    expect(await refusalOf(await kick(hub, query)), query).toEqual([400, 'bad_request']);
+    expect(await refusalOf(await disconnect(hub, query)), query).toEqual([400, 'bad_request']);
   }
   for (const method of ['GET', 'POST', 'PUT']) {
     const response = await hub.request('/connections?principal=a', { method });

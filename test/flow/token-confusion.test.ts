@@ -11,9 +11,9 @@ import { callerAt, newChannel } from '../support/wire/wire.ts';
 const { url, socketUrl, apiSocketUrl, key, audience, issuer } = inject('hub');
 const hub = { key, audience, issuer, now: Math.floor(Date.now() / 1_000) };
 
-/** Everyone may read it: a bad token is refused even there. */
+/** A channel that callers without a token may read. A bad token is refused even there. */
 const OPEN = newChannel('public');
-/** Of the same tenant as the provider's tokens. */
+/** A channel of the tenant that the provider's tokens have. */
 const CHANNEL = newChannel('acme');
 const body = { headers: { 'Content-Type': 'application/json' }, body: '1' };
 
@@ -40,7 +40,7 @@ const REQUESTS: Readonly<Record<string, readonly [string, RequestInit?]>> = {
 };
 
 const header = (token: string) => ({ headers: { Authorization: `Bearer ${token}` } });
-// As on the wire: the client of this test would check the list by its own rules.
+// A plain header, because the WebSocket library would refuse some of these tokens itself.
 const subprotocol = (token: string) => ({
   headers: { 'Sec-WebSocket-Protocol': `tidings.v1, bearer.${token}` },
 });
@@ -55,14 +55,14 @@ const OPENINGS: Readonly<Record<string, (token: string) => Opening>> = {
   'a ticket, at the API': (token) => ({ url: `${apiSocketUrl}?ticket=${encodeURIComponent(token)}` }),
 };
 
-/** Everything in an answer that could tell which check failed. A stream that was accepted is closed. */
+/** Returns everything in an answer that could tell the caller which check failed. Closes a stream that was accepted. */
 async function answerTo(token: string, [path, init]: readonly [string, RequestInit?]) {
   const response = await callerAt(url, header(token).headers).request(path, init);
   const isRefused = response.status === 401;
   const text = isRefused ? await response.text() : '';
   if (!isRefused) await response.body?.cancel();
-  const told = [...response.headers].filter(([name]) => !/^(date|.*id|via|age|x-cache)$/.test(name));
-  return { status: response.status, headers: Object.fromEntries(told), text };
+  const comparable = [...response.headers].filter(([name]) => !/^(date|.*id|via|age|x-cache)$/.test(name));
+  return { status: response.status, headers: Object.fromEntries(comparable), text };
 }
 
 type Answers = Readonly<Record<string, Awaited<ReturnType<typeof answerTo>>>>;
@@ -84,10 +84,10 @@ async function statusesOf(token: string): Promise<Readonly<Record<string, number
 /** The characters that HTTP allows in the name of a subprotocol. https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2 */
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** A longer token, escaped, does not fit with the path into the request line that API Gateway accepts. */
+/** Characters of a ticket. A longer one, escaped, makes the request line too long for API Gateway. */
 const LONGEST_TICKET = 4_000;
 
-/** 401 of the hub, or the platform's own refusal of a token that cannot be sent in this form: it never reaches the hub. */
+/** Returns the expected status: 401 of the hub, or 400 or 414 of the platform for a token that cannot be sent in this form. */
 function refusalOf(way: string, token: string): number {
   if (way.startsWith('a subprotocol') && !NAME.test(token)) return 400;
   return way.startsWith('a ticket') && token.length > LONGEST_TICKET ? 414 : 401;

@@ -1,5 +1,5 @@
 /**
- * The imports of a file of the project.
+ * Reads the imports of a source file, for the tests of the dependency rules.
  * @module
  */
 import { readFileSync } from 'node:fs';
@@ -8,14 +8,15 @@ import { dirname, join, normalize } from 'node:path';
 /** The folder of the project. */
 export const ROOT = join(import.meta.dirname, '../..');
 
+/** One import or re-export. */
 export interface Import {
-  /** A path from the root of the project, or a package. */
+  /** Path of a file from the root of the project, or name of a package. */
   readonly target: string;
   /** True for `import type` and `export type`. */
   readonly isTypeOnly: boolean;
 }
 
-/** Returns what a file imports or exports from other files and packages. */
+/** Returns the imports and re-exports of a file, dynamic imports with a literal name included. */
 export function importsOf(file: string): Import[] {
   const source = readFileSync(join(ROOT, file), 'utf8');
   const statements = source.matchAll(

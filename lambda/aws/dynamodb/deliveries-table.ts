@@ -3,13 +3,13 @@
  *
  * | row | |
  * |---|---|
- * | `asked#{due}#{id}` | a task that a person waits for |
+ * | `asked#{due}#{id}` | a task that a caller has asked for and waits for |
  * | `due#{due}#{id}` | any other task |
  * | `lease` | the lease of the endpoint's owner (endpoint-leases.ts) |
  * | `message#{id}` | a delivery |
  *
- * The tasks that are due are therefore the first rows of one Query. All reads are consistent.
- * A delivery's `failures` is stored as `rung`.
+ * The tasks that are due are therefore the first rows of one Query. All reads are strongly consistent.
+ * The attribute `rung` has the `failures` of a delivery.
  * @module
  */
 import {
@@ -49,8 +49,8 @@ const taskKey = (endpoint: string, task: DeliveryTask) => ({
 const deliveryKey = (endpoint: string, id: string) => ({ endpoint, row: `${MESSAGE}${id}` });
 
 /**
- * How long DynamoDB keeps a task that is not done, in milliseconds: 400 days. A slow endpoint may need as long for a range
- * as its messages stay in the log, 365 days. In practice only tasks of endpoints that were removed expire.
+ * How long DynamoDB keeps a task that is not done, in milliseconds: 400 days. That is more than the longest retention (365 days),
+ * because a slow endpoint may need that long for a range of messages. In practice only tasks of removed endpoints expire.
  */
 const TASKS_KEPT_MS = 400 * 24 * 3_600_000;
 
@@ -87,10 +87,10 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         Limit: most + 1,
       });
       const { Items = [] } = await call(() => client.send(query));
-      const first = Items.map(taskOf);
+      const read = Items.map(taskOf);
       const isDue = (task: DeliveryTask) => isAwaited(task) || task.due <= now;
-      const tasks = first.filter(isDue).slice(0, most);
-      const following = first[tasks.length];
+      const tasks = read.filter(isDue).slice(0, most);
+      const following = read[tasks.length];
       return { tasks, next: following && !isDue(following) ? following.due : undefined };
     },
     async put(endpoint, delivery) {
@@ -105,8 +105,8 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
       });
       if (await callIf(() => client.send(put))) return true;
-      // The stored version may be this change: the answer to the first try may have been lost inside the SDK or with
-      // the process that waited for it.
+      // The condition also fails if this version is stored already: an earlier try may have been carried out although its
+      // answer was lost.
       const stored = await get(endpoint, id);
       return stored?.version === version && stored.writer === writer;
     },

@@ -13,7 +13,7 @@ import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb
 import {
   alive,
   type Booking,
-  type Counted,
+  type CountedCaller,
   type Quota,
   type QuotaStore,
   type StoredBooking,
@@ -68,7 +68,7 @@ export function quotaInDynamoDb(
   isThere?: (id: string) => Promise<boolean>,
 ): QuotaStore {
   const update = updatesOf(client, table);
-  const partitionOf = (caller: Counted) => `#${kind}:${hashOf(caller)}`;
+  const partitionOf = (caller: CountedCaller) => `#${kind}:${hashOf(caller)}`;
 
   async function change(
     { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
@@ -79,7 +79,12 @@ export function quotaInDynamoDb(
     return (await update({ key, ...expressions, values })) !== undefined;
   }
 
-  async function rowsFrom(caller: Counted, first: number, count: number, isNow: boolean): Promise<Row[]> {
+  async function rowsFrom(
+    caller: CountedCaller,
+    first: number,
+    count: number,
+    isNow: boolean,
+  ): Promise<Row[]> {
     const query = new QueryCommand({
       TableName: table,
       KeyConditionExpression: '#pattern = :pattern AND #connection BETWEEN :first AND :last',
@@ -96,11 +101,11 @@ export function quotaInDynamoDb(
     return Array.from({ length: count }, (_, at) => rowOf(first + at, known.get(sortKeyOf(first + at))));
   }
 
-  const drop = (caller: Counted, row: number, gone: readonly Booking[]) =>
+  const drop = (caller: CountedCaller, row: number, gone: readonly Booking[]) =>
     change({ caller, row }, DROP, { ':gone': new Set(gone.map(stored)) });
 
   /** Removes the bookings of a row whose holders are gone. Returns true if there were any. */
-  async function verify(caller: Counted, { number, bookings }: Row, now: number): Promise<boolean> {
+  async function verify(caller: CountedCaller, { number, bookings }: Row, now: number): Promise<boolean> {
     if (!isThere) return false;
     await change({ caller, row: number }, MARK_CHECKED, { ':now': now });
     const old = bookings.filter(({ since }) => now - since >= VERIFY_AFTER_MS);
@@ -111,7 +116,7 @@ export function quotaInDynamoDb(
   }
 
   /** Returns the number of a row that has room, among those near the own row. */
-  async function findRoom(caller: Counted, own: number, { most }: Quota, now: number) {
+  async function findRoom(caller: CountedCaller, own: number, { most }: Quota, now: number) {
     const rows = rowsOf(most);
     const count = Math.min(rows, ROWS_READ);
     const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
@@ -152,7 +157,7 @@ export function quotaInDynamoDb(
       }
       return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
     },
-    async look({ caller, row }) {
+    async read({ caller, row }) {
       const [seen] = await rowsFrom(caller, row, 1, false);
       return seen?.bookings ?? [];
     },
@@ -203,5 +208,5 @@ function bookingOf(text: string): Booking {
 }
 
 /** All anonymous callers are one caller, with a key that no hash equals. */
-const hashOf = (caller: Counted): string =>
+const hashOf = (caller: CountedCaller): string =>
   caller === undefined ? '' : createHash('sha256').update(caller).digest('base64url');

@@ -28,7 +28,10 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
     const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
     return Item && subscriberOf(Item);
   };
-  /** Begins to count from one again: those that joined a connection's life ago have left, or joined again. */
+  /**
+   * Restarts the count of joins at one. A connection lives two hours at most, so the members of the old count have left or joined
+   * again.
+   */
   const restartCount = async (pattern: string, since: number, now: number): Promise<void> => {
     await update({
       key: patternKey(pattern),
@@ -85,14 +88,14 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
     async move(set, subscriber, channel, cursor) {
       const { id, connection, joins } = subscriber;
       const was = ownCursorIn(subscriber, channel);
-      const there = was
+      const isUnmoved = was
         ? 'places.#channel = :was'
         : 'attribute_not_exists(places.#channel) AND joins = :joins';
       return (
         (await update({
           key: { pattern: shardKey(set), connection },
           change: cursor ? 'SET places.#channel = :place' : 'REMOVE places.#channel ADD joins :one',
-          condition: `id = :id AND ${there}`,
+          condition: `id = :id AND ${isUnmoved}`,
           names: { '#channel': keyOf(channel) },
           values: {
             ':id': id,
@@ -130,8 +133,9 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
 }
 
 /**
- * An own cursor as text: the offset; `?` if the frame that began there may have arrived; `+{backoffs}@{backoffUntil}`;
- * `~{term}`. Own cursors are compared as a whole in conditions, so each is one text.
+ * The text of an own cursor: the offset, then `?` if the frame that begins there may have arrived, then
+ * `+{backoffs}@{backoffUntil}`, then `~{term}`. All but the offset are optional. It is one text, so that a condition can compare
+ * all of it at once.
  */
 const OWN_CURSOR = /^(\d{16})(\?)?(?:\+(\d+)@(\d+))?(?:~(\d+))?$/;
 

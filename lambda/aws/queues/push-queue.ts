@@ -10,7 +10,7 @@ import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts';
 import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
-import type { Relay, Relays } from '../../hub/push/relay.ts';
+import type { Relay, RelayQueue } from '../../hub/push/relay.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
@@ -111,7 +111,7 @@ export const relayMessage = (
 });
 
 /** Returns the sender of relays. */
-export function relaysBySqs(queueUrl: string): Relays {
+export function relaysBySqs(queueUrl: string): RelayQueue {
   const client = new SQSClient(clientSettings);
   return {
     send: async ({ offset, ...relay }, delayMs) =>

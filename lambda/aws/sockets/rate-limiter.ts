@@ -1,5 +1,5 @@
 /**
- * A rate limiter: a number of permits a second, and a short burst after a pause.
+ * A rate limiter: a token bucket. It gives a number of permits a second, and a short burst after a pause.
  * @module
  */
 
@@ -20,33 +20,34 @@ export const machineTime: Time = {
 /** The size of a burst, in seconds of the rate. */
 const BURST_SECONDS = 0.1;
 
-/** The shortest wait, in milliseconds, so that one timer gives several permits. */
+/** The shortest wait, in milliseconds. At a high rate one timer then stands for several permits. */
 const SHORTEST_WAIT_MS = 5;
 
 /**
- * Returns a function that takes a permit. It returns false if there is none. Then `resume` is called once, when there is one.
- * @param perSecond the most permits in a second, above 0
+ * Returns a function that takes a permit, and returns true; or false if there is none. After one or more false, `resume` is called
+ * once, when there is a permit again.
+ * @param perSecond permits a second, above 0
  */
 export function rateLimiter(perSecond: number, time: Time, resume: () => void): () => boolean {
-  const most = Math.max(1, perSecond * BURST_SECONDS);
-  let left = most;
-  let asked = time.now();
+  const capacity = Math.max(1, perSecond * BURST_SECONDS);
+  let permits = capacity;
+  let refilledAt = time.now();
   let isWaiting = false;
-  const waited = (): void => {
+  const endWait = (): void => {
     isWaiting = false;
     resume();
   };
   return () => {
     const now = time.now();
-    left = Math.min(most, left + ((now - asked) * perSecond) / 1_000);
-    asked = now;
-    if (left >= 1) {
-      left--;
+    permits = Math.min(capacity, permits + ((now - refilledAt) * perSecond) / 1_000);
+    refilledAt = now;
+    if (permits >= 1) {
+      permits--;
       return true;
     }
     if (!isWaiting) {
       isWaiting = true;
-      time.after(Math.max(SHORTEST_WAIT_MS, ((1 - left) * 1_000) / perSecond), waited);
+      time.after(Math.max(SHORTEST_WAIT_MS, ((1 - permits) * 1_000) / perSecond), endWait);
     }
     return false;
   };

@@ -1,15 +1,15 @@
 /**
  * Metrics in the embedded metric format, which CloudWatch reads from log lines.
  *
- * Not @aws-lambda-powertools/metrics, because that cannot sum up the counts of many requests. It stores each added value, up to
- * 100 for a line. If a process has several requests at a time, it writes a line for each. All metrics of a line also have the
- * same dimensions there, so a metric of the whole stage would become a metric of each function, and be paid for as such.
+ * @aws-lambda-powertools/metrics is not used, for two reasons. It cannot add up the counts of many requests: it stores each added
+ * value, up to 100 in a line, and writes a line for each of several requests at a time. And all metrics of one of its lines have
+ * the same dimensions. A metric of the whole stage would become one metric for each function, and each metric is paid for.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
  * @module
  */
 import { FUNCTION, METRICS, METRICS_NAMESPACE, type MetricName, STAGE } from '../../../protocol/metrics.ts';
 
-/** The most values of one metric in a line, by the specification. */
+/** Highest number of values of one metric in a line, by the specification. */
 const MAX_VALUES = 100;
 
 /** The dimensions of the metrics. */
@@ -24,7 +24,10 @@ export interface Meter {
   readonly count: (name: MetricName, more: number) => void;
   /** Adds one of many values, from which CloudWatch computes percentiles. */
   readonly note: (name: MetricName, value: number) => void;
-  /** Returns the lines of all metrics since the last call. Mostly one line; none if there are no metrics. */
+  /**
+   * Returns log lines with all metrics since the last call: mostly one line, none if there are no metrics.
+   * @param now milliseconds since 1970
+   */
   readonly drain: (emitter: Emitter, now: number) => string[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Turns endpoints and deliveries into answers to their owners (PROTOCOL.md §13.1, §13.5). Members are named one by one, so
- * that a new attribute of a row is not published by accident.
+ * Makes the answers about endpoints and deliveries (PROTOCOL.md §13.1, §13.5). Each member of an answer is named here, so that a
+ * new attribute of a row does not become public by accident.
  * @module
  */
 import { formatOffset } from '../../../protocol/offset.ts';
@@ -12,7 +12,7 @@ const iso = (time: number): string => new Date(time).toISOString();
 
 /** An endpoint and its health. A new endpoint has no health yet. */
 export interface EndpointView {
-  /** The endpoint, secrets included. They are not shown. */
+  /** The endpoint with its secrets, which no answer shows. */
   readonly endpoint: Endpoint;
   /** Undefined for a new endpoint. */
   readonly health?: Health;
@@ -70,7 +70,7 @@ export const answerEndpoint = (view: EndpointView): Response => Response.json(pu
 export const answerEndpoints = (views: readonly EndpointView[], next: string | undefined): Response =>
   Response.json({ endpoints: views.map(publicEndpoint), next });
 
-/** Returns an endpoint with its new secret. Only this answer and the next one have a secret. */
+/** Returns an endpoint with its new secret. Only this answer and the one about a new endpoint have a secret. */
 export const answerRotated = (view: EndpointView, secret: string): Response =>
   Response.json({ ...publicEndpoint(view), secret });
 
@@ -88,9 +88,9 @@ export const answerDelivery = (delivery: Delivery): Response => Response.json(pu
 export const answerDeliveries = (deliveries: readonly Delivery[], next: string | undefined): Response =>
   Response.json({ deliveries: deliveries.map(publicDelivery), next });
 
-/** Returns 202: the hub will do it. @param delivery the id of the delivery that it becomes, if it becomes one */
+/** Returns 202: the hub will carry out the request. @param delivery id of the delivery that the request causes, if it causes one */
 export const answerAccepted = (delivery?: string): Response =>
   delivery === undefined ? new Response(null, { status: 202 }) : Response.json({ delivery }, { status: 202 });
 
-/** Returns the answer to DELETE of an endpoint. */
-export const answerGone = (): Response => new Response(null, { status: 204 });
+/** Returns 204: the endpoint is deleted. */
+export const answerDeleted = (): Response => new Response(null, { status: 204 });

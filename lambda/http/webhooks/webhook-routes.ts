@@ -47,11 +47,11 @@ import { refuseUnknown } from '../query.ts';
 import {
   answerAccepted,
   answerCreatedEndpoint,
+  answerDeleted,
   answerDeliveries,
   answerDelivery,
   answerEndpoint,
   answerEndpoints,
-  answerGone,
   answerRotated,
   type EndpointView,
 } from './answer-webhooks.ts';
@@ -231,7 +231,7 @@ const OF_ENDPOINT: Routes<AnswerOn> = {
     PATCH: change,
     async DELETE({ managing }, endpoint) {
       await removeEndpoint(managing, endpoint);
-      return answerGone();
+      return answerDeleted();
     },
   },
   '/enable': {

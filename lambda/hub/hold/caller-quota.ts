@@ -1,9 +1,9 @@
 /**
  * The quota of one caller: how many held requests or connections it may have at a time (PROTOCOL.md §8).
  *
- * A slot of the quota is booked by an id and for a time, and nothing is added up. So a booking that is written twice, or late, is one
- * booking, and giving back a slot that is not booked changes nothing. A process or a connection may end without a word. Its slot is
- * free when the time of the booking is over.
+ * Each slot is booked under its own id and for a limited time. There is no counter, because a counter would be wrong after a
+ * write that DynamoDB carries out twice. A booking that is written twice is one booking, and a slot that is not booked can be
+ * given back without harm. A process may crash and give nothing back. Then its slot is free when the booking ends.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -11,8 +11,8 @@ import { isBusy, type LogDefect } from '../defects.ts';
 import type { Clock, NewId } from '../log/log-ports.ts';
 import type { Timer, Wake } from './held-read.ts';
 
-/** The caller that is counted: the `sub` of its token; undefined for all callers without one together. */
-export type Counted = string | undefined;
+/** The caller to which slots are counted: the `sub` of its token. Undefined stands for all callers without a `sub` together. */
+export type CountedCaller = string | undefined;
 
 /** One booked slot. Times are in milliseconds since 1970. */
 export interface Booking {
@@ -28,14 +28,17 @@ export interface Booking {
 export interface Quota {
   /** Slots that one caller may have at a time. */
   readonly most: number;
-  /** Slots beyond these for a moment, until the oldest have given way; 0 if a caller with `most` slots is refused. */
+  /**
+   * Slots beyond `most` that a caller may have for a moment, until its oldest requests end. 0 if a caller with `most` slots is
+   * refused instead.
+   */
   readonly over: number;
 }
 
 /** A booking, and the row in which it is stored. */
 export interface StoredBooking {
-  /** The caller that is counted. */
-  readonly caller: Counted;
+  /** The caller that has the slot. */
+  readonly caller: CountedCaller;
   readonly booking: Booking;
   /** Number of the row. */
   readonly row: number;
@@ -43,19 +46,24 @@ export interface StoredBooking {
   readonly room: number;
 }
 
-/** Store of bookings. Every write may be carried out twice, and late, without harm. @throws Refusal unavailable */
+/** Store of bookings. A write that is carried out twice, or late, does no harm. @throws Refusal unavailable */
 export interface QuotaStore {
-  /** Books a slot. A repetition is the same booking. Returns undefined if the caller has as many as the quota allows. */
-  take(caller: Counted, booking: Booking, quota: Quota, now: number): Promise<StoredBooking | undefined>;
-  /** Returns the bookings of the row, as of some moments ago: the given one may be missing. */
-  look(stored: StoredBooking): Promise<readonly Booking[]>;
-  /** Books the same slot until that time. */
+  /** Books a slot. A second call with the same booking books no second slot. Returns undefined if the quota is used up. */
+  take(
+    caller: CountedCaller,
+    booking: Booking,
+    quota: Quota,
+    now: number,
+  ): Promise<StoredBooking | undefined>;
+  /** Returns the bookings of the row. The read is eventually consistent, so a new booking may be missing. */
+  read(stored: StoredBooking): Promise<readonly Booking[]>;
+  /** Extends a booking. @param until new end, in milliseconds since 1970 */
   renew(stored: StoredBooking, until: number): Promise<StoredBooking>;
   /** Removes a booking, if it is there. */
   giveBack(stored: Pick<StoredBooking, 'caller' | 'booking' | 'row'>): Promise<void>;
 }
 
-/** Everything that counts held requests of one kind. */
+/** The dependencies of quota slots, for one kind of held requests. */
 export interface QuotaParts {
   readonly store: QuotaStore;
   /** Undefined if callers are not counted. */
@@ -70,42 +78,43 @@ export interface QuotaParts {
 export interface QuotaSlot {
   /** Takes a slot, unless the request has one. @throws Refusal too_many_requests, unavailable */
   take(): Promise<void>;
-  /** Gives the slot back, if the request has one. It never fails. */
+  /** Gives the slot back, if the request has one. Never throws. */
   leave(): Promise<void>;
-  /** Is aborted when the caller has taken so many newer slots that this one must be given up. */
+  /** Is aborted when the caller has taken so many newer slots that this request must end. */
   readonly lost: AbortSignal;
 }
 
-/** Length of a booking, in milliseconds. After a crash a slot is taken for that long at most. */
+/** Length of a booking, in milliseconds. After a crash the slot stays booked for that long at most. */
 const BOOKED_MS = 60_000;
 
 /** Characters of an id. Together with the millisecond of the booking they tell the bookings of a caller apart. */
 const ID_LENGTH = 8;
 
-/** Time before its end at which a booking is renewed, in milliseconds: that is several looks, so one of them may fail. */
+/** Time before its end at which a booking is renewed, in milliseconds. Several checks fit into it, so one of them may fail. */
 const RENEW_MS = 20_000;
 
 /**
- * Pause before a request looks whether it must give way, in milliseconds: 100 for each newer slot that is still allowed. So the
- * oldest slots of a caller that opens ten a second are given up in time. A look costs half a read unit. A single stream under a
- * quota of 25 looks every 2.5 s, which is 1 % of the price of the stream.
+ * Pause between two checks whether a request must end, in milliseconds: 100 for each newer slot that the quota still allows. With
+ * that, the oldest requests of a caller that opens ten a second end in time. A check costs half a read unit. A single stream under
+ * a quota of 25 checks every 2.5 s, which is 1 % of the price of the stream.
  */
-const LOOK_PER_SLOT_MS = 100;
-const SOONEST_LOOK_MS = 250;
-const LATEST_LOOK_MS = 5_000;
+const CHECK_PER_SLOT_MS = 100;
+const SHORTEST_CHECK_MS = 250;
+const LONGEST_CHECK_MS = 5_000;
 
-/** Slots beyond its quota that a caller may have while older ones give way: one fifth of the quota. */
-const OVER_PART = 5;
+/** A caller may have one fifth more slots than its quota while its oldest requests end. */
+const OVER_DIVISOR = 5;
 
-/** Returns a quota under which the oldest slots give way to new ones. @param most 0 if callers are not counted */
-export const givingWay = (most: number): Quota | undefined =>
-  most === 0 ? undefined : { most, over: Math.ceil(most / OVER_PART) };
+/** Returns a quota under which the oldest requests of a caller end when it opens new ones. @param most 0 if callers are not counted */
+export const evictingQuota = (most: number): Quota | undefined =>
+  most === 0 ? undefined : { most, over: Math.ceil(most / OVER_DIVISOR) };
 
-/** Returns a quota under which a caller that has all slots is refused. @param most 0 if callers are not counted */
-export const refusing = (most: number): Quota | undefined => (most === 0 ? undefined : { most, over: 0 });
+/** Returns a quota under which a caller with all its slots is refused. @param most 0 if callers are not counted */
+export const refusingQuota = (most: number): Quota | undefined =>
+  most === 0 ? undefined : { most, over: 0 };
 
 /** Returns the slot of a request, not yet taken. @param endsAt time at which the request ends, in milliseconds since 1970 */
-export function quotaSlotOf(parts: QuotaParts, caller: Counted, endsAt: number): QuotaSlot {
+export function quotaSlotOf(parts: QuotaParts, caller: CountedCaller, endsAt: number): QuotaSlot {
   const { store, quota, clock, newId } = parts;
   const left = new AbortController();
   const lost = new AbortController();
@@ -128,13 +137,13 @@ export function quotaSlotOf(parts: QuotaParts, caller: Counted, endsAt: number):
       const last = current;
       current = undefined;
       left.abort();
-      // The answer goes out in any case: the booking ends by itself.
+      // A failure must not delay the answer. The booking ends by itself.
       if (last) await store.giveBack(last).catch(unlessBusy(parts.logDefect));
     },
   };
 }
 
-/** Renews the booking until the holder has left. Returns true if the holder must give way before that. */
+/** Renews the booking until the request has ended. Returns true if the request must end for newer ones. */
 async function watch(
   { store, clock, timer, logDefect }: QuotaParts,
   first: StoredBooking,
@@ -149,7 +158,7 @@ async function watch(
     if (left.aborted) return false;
     try {
       const now = clock();
-      const spare = current.room - countNewer(current.booking, alive(await store.look(current), now));
+      const spare = current.room - countNewer(current.booking, alive(await store.read(current), now));
       if (spare <= 0) return true;
       pause = pauseOf(spare);
       const { until } = current.booking;
@@ -158,20 +167,20 @@ async function watch(
         if (!left.aborted) renewed(current);
       }
     } catch (error) {
-      // The next look is soon enough.
+      // The next check is soon enough.
       unlessBusy(logDefect)(error);
     }
   }
 }
 
-/** Logs what is a defect. The request goes on in any case: its messages are worth more than the count. */
+/** Logs an error that is a defect. The request goes on in any case: its messages are worth more than an exact count. */
 const unlessBusy = (logDefect: LogDefect) => (error: unknown) => {
   if (!isBusy(error)) logDefect(error, { counting: 'held requests' });
 };
 
-/** @param spare how many newer slots may be taken before this one must be given up */
+/** Returns the pause before the next check. @param spare newer slots that the caller may still take before this request must end */
 const pauseOf = (spare: number): number =>
-  Math.min(Math.max(spare * LOOK_PER_SLOT_MS, SOONEST_LOOK_MS), LATEST_LOOK_MS);
+  Math.min(Math.max(spare * CHECK_PER_SLOT_MS, SHORTEST_CHECK_MS), LONGEST_CHECK_MS);
 
 /** Returns how many bookings are newer than that one. Two of the same millisecond are ordered by id. */
 function countNewer(booking: Booking, stored: readonly Booking[]): number {
@@ -184,7 +193,7 @@ function countNewer(booking: Booking, stored: readonly Booking[]): number {
 export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
   bookings.filter(({ until }) => until > now);
 
-/** Returns a wake that takes a slot before the wait: a request that is answered at once takes none, and costs no write. */
+/** Returns a wake that takes a slot before it waits. A request that is answered at once takes no slot, and costs no write. */
 export const withQuotaSlot = (slot: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
   async wait(seen, ms, signal) {
     await slot.take();
@@ -192,6 +201,6 @@ export const withQuotaSlot = (slot: Pick<QuotaSlot, 'take'>, wake: Wake): Wake =
   },
 });
 
-/** Returns the refusal for a caller that has used up a quota. @param limit what it may have */
+/** Returns the refusal for a caller that has used up a quota. @param limit the quota in words, such as `25 streams` */
 export const tooMany = (limit: string): Refusal =>
   new Refusal('too_many_requests', `a caller may have ${limit}, and has them; come again later`);

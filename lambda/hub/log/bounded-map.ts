@@ -1,12 +1,12 @@
 /**
- * Bounded map in memory. It keeps the entries that were set most recently.
+ * A map in memory with a highest size. It has the entries that were set most recently.
  * @module
  */
 
 export interface Recent<T> {
   /** Returns the value, or undefined if it was never set or was deleted. */
   get(name: string): T | undefined;
-  /** Sets a value, which becomes the most recent. */
+  /** Sets a value, and makes it the most recent. A read does not make a value more recent. */
   set(name: string, value: T): void;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Idempotent producers (PROTOCOL.md §4.3): what a channel stores of them, and whether a publish is the next one.
  *
- * The state of all producers is one flat map on the item of the channel, so that one write can check it, change it and claim the
- * slot. For each producer it has the epoch, the last sequence number, its time, and the slots of the last few publishes. So a retry
- * can find its own slot and complete what a crash left undone.
+ * The state of all producers is one flat map on the item of the channel. So one write can check the state, change it and claim a
+ * slot of the log. For each producer the map has the epoch, the last sequence number, the time of the last publish, and the slots
+ * of the last few publishes. With these slots a retry finds its own slot, and completes a publish that a crash interrupted.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -23,7 +23,7 @@ export interface Producer {
 /** The flat map of all producers of a channel. */
 export type ProducerMarks = Readonly<Record<string, number>>;
 
-/** Return the keys of a producer in the map. With the prefixes, an id such as `__proto__` is a key as any other. */
+/** Return the keys of a producer in the map. Because of the prefix, an id such as `__proto__` is a harmless key. */
 export const epochMark = (id: string): string => `e:${id}`;
 export const seqMark = (id: string): string => `q:${id}`;
 export const timeMark = (id: string): string => `t:${id}`;
@@ -32,14 +32,14 @@ export const slotMark = (id: string, seq: number): string => `s${seq % PRODUCER_
 /** Highest number of keys of one producer. */
 export const MARKS_PER_PRODUCER = 3 + PRODUCER_WINDOW;
 
-/** Returns the id of the entry, by which a retry recognizes it in its slot. */
+/** Returns the id of the entry of a publish. By this id a retry recognizes its own entry in the slot. */
 export const entryIdOf = ({ id, epoch, seq }: Producer): string => `producer:${epoch}:${seq}:${id}`;
 
 /** A publish compared with the stored state of its producer. */
 export type ProducerState =
   /** The publish is the next one of its producer. */
   | { readonly kind: 'next' }
-  /** The publish claimed `slot` before; undefined if that is too long ago to be remembered. */
+  /** The publish has claimed `slot` before. Undefined if more than PRODUCER_WINDOW publishes came after it. */
   | { readonly kind: 'repeat'; readonly lastSeq: number; readonly slot: number | undefined };
 
 /**

@@ -1,23 +1,25 @@
 /**
- * Moves the members of a shard between own cursors and the head (PROTOCOL.md §12.4). Only the owner of the shard does so.
+ * Changes the position of a member of a shard (PROTOCOL.md §12.4). A member is at the head of the shard, or has its own cursor.
+ * Only the owner of the shard changes positions.
  *
- * The SDK may give a write up, and DynamoDB may carry it out seconds later, when the member has another position. So each write
- * names the position that the decision started from. If a write fails, the owner reads the member and decides again. Without this, a
- * member could count as being at the head by mistake, and would never be sent what lies between.
+ * The SDK may give a write up, and DynamoDB may still carry it out seconds later, when the member has another position. So each
+ * write is conditional on the position that the owner has read. If the condition fails, the owner reads the member again.
+ * Without the condition, a late write could put a member at the head by mistake. The messages before the head would be lost for it.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { isSame } from '../../../protocol/offset.ts';
 import { type OwnCursor, ownCursorIn, type Push, type Shard, type Subscriber } from './push-ports.ts';
 
-/** Each further attempt needs another late write of an earlier owner, just before it. */
+/** An attempt fails only if a late write of an earlier owner comes just before it, so a few attempts are enough. */
 const MAX_ATTEMPTS = 4;
 
 /**
- * Gives a member an own cursor, or (undefined) moves it to the head.
- * @param term of the owner
+ * Gives a member its own cursor, or moves it to the head.
+ * @param own undefined for the head
+ * @param term term of the owner that moves the member
  * @returns false if the subscription has ended
- * @throws Refusal unavailable: then the position of the member is unknown
+ * @throws Refusal unavailable: then the position of the member is not known
  */
 export async function moveTo(
   { subscriptions }: Pick<Push, 'subscriptions'>,
@@ -31,10 +33,10 @@ export async function moveTo(
     if (await subscriptions.move(shard, seen, shard.channel, own)) return true;
     const stored = await subscriptions.member(shard, member.connection);
     if (stored?.id !== member.id) return false;
-    // The first try of the SDK was carried out, and its answer was lost.
+    // An earlier try of the SDK may have been carried out, and its answer lost.
     const there = ownCursorIn(stored, shard.channel);
     if (isSameCursor(there, own)) return true;
-    // A later owner wrote it. A write of this owner over it would be ignored (Cursor.fence), and the position would be lost.
+    // A later owner wrote it. If this owner overwrote it, the later owner would ignore that write (Cursor.fence).
     if (there && there.term > term) throw new Refusal('unavailable', 'the shard has another owner');
     seen = stored;
   }

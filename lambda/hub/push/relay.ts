@@ -1,6 +1,7 @@
 /**
- * Relay: publishes a hint to the topic later, if the topic was too busy for it (docs/adr/0012). The hub's own queues already have
- * the hint. The relay is for a team's own subscriptions to the topic: they get a hint of every channel in the end, but only a few.
+ * A relay publishes a hint to the topic later, if the topic was too busy for it (docs/adr/0012). The hub's own queues already have
+ * the hint. Relays are for the subscriptions that a team adds to the topic: in the end each gets at least one hint for every
+ * channel that has grown, but not one for every publish.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -12,23 +13,23 @@ import type { Hint } from './on-hint.ts';
 
 /** A channel for which the topic still needs a hint. */
 export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
-  /** How often the topic was busy for this relay. */
+  /** How often the topic was too busy for this relay, from 0 on. */
   readonly tries: number;
 }
 
 /** Queue of relays. */
-export interface Relays {
-  /** Sends the relay with a delay, in milliseconds. */
+export interface RelayQueue {
+  /** Sends a relay, which is delivered after `delayMs` milliseconds. */
   send(relay: Relay, delayMs: number): Promise<void>;
 }
 
-/** Everything that relays need. */
+/** The dependencies of relays. */
 export interface Relaying {
   readonly log: Pick<Log, 'channels' | 'entries' | 'clock'>;
-  /** Throws Refusal unavailable while the topic is busy. */
+  /** Publishes to the topic. @throws Refusal unavailable while the topic is too busy */
   readonly topic: SendHint;
-  readonly relays: Relays;
-  /** At least 0, below 1. */
+  readonly queue: RelayQueue;
+  /** Returns a number from 0 to below 1. */
   readonly random: () => number;
 }
 
@@ -38,17 +39,17 @@ export const RELAY_MS = 2_000;
 /** Longest delay between two attempts, in milliseconds. */
 const MOST_DELAY_MS = 60_000;
 
-/** Channels that a process remembers. If it forgets one, it may publish a hint that says nothing new. */
+/** Channels that a process remembers. After it has forgotten one, it may publish a hint with nothing new, which is harmless. */
 const CHANNELS_REMEMBERED = 10_000;
 
-/** Returns a function that handles a relay. It remembers what it has published, and which relays are under way. */
-export function relaying({ log, topic, relays, random }: Relaying): (relay: Relay) => Promise<void> {
+/** Returns a function that handles one relay. It remembers the hints that it has published, and the relays that it has sent back. */
+export function relayHandler({ log, topic, queue, random }: Relaying): (relay: Relay) => Promise<void> {
   const published = recent<Hint>(CHANNELS_REMEMBERED);
   const due = relaysDue();
   return async (relay) => {
     const { channel } = relay;
     if (isUnderWay(due, channel, log.clock())) return;
-    // Also if its own offset was published already: publishers rely on it to read what is stored now.
+    // The log is read even if the offset of this relay was published: other publishes may rely on this relay (isUnderWay).
     const hint = await newest(log, relay);
     const last = published.get(channel);
     if (!hint || (last && covers(last, hint))) return;
@@ -58,7 +59,7 @@ export function relaying({ log, topic, relays, random }: Relaying): (relay: Rela
       if (!(error instanceof Refusal)) throw error;
       const delayMs = delayAfter(relay.tries, random());
       const dueAt = log.clock() + delayMs;
-      await relays.send({ ...relay, tries: relay.tries + 1 }, delayMs);
+      await queue.send({ ...relay, tries: relay.tries + 1 }, delayMs);
       due.set(channel, dueAt);
       return;
     }

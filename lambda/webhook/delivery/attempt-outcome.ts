@@ -1,5 +1,5 @@
 /**
- * What the result of a request means for its delivery and its endpoint (PROTOCOL.md §13.4).
+ * The outcome of an attempt: decides from the result of a request what happens to its delivery and its endpoint (PROTOCOL.md §13.4).
  * @module
  */
 import type { SendResult } from '../webhook-ports.ts';
@@ -7,18 +7,21 @@ import type { SendResult } from '../webhook-ports.ts';
 /** The outcome of one attempt. */
 export type AttemptOutcome =
   | { readonly kind: 'delivered' }
-  /** `notBeforeMs`: the earliest next attempt. `backoffMs`: how long nothing is sent to the endpoint. Both from now. */
+  /**
+   * `notBeforeMs`: time until the earliest next attempt. `backoffMs`: time in which nothing is sent to the endpoint. Both in
+   * milliseconds from now, 0 if the retry schedule alone decides.
+   */
   | { readonly kind: 'failed'; readonly notBeforeMs: number; readonly backoffMs: number }
   /** No further attempt can succeed: the hub does not call this address. */
   | { readonly kind: 'final' }
   /** The endpoint says that it is gone. */
   | { readonly kind: 'gone' };
 
-/** The longest pauses that an endpoint may ask for, for one delivery and for itself, in milliseconds. */
+/** The longest pauses that `Retry-After` can cause, for the delivery and for the whole endpoint, in milliseconds. */
 const MOST_RETRY_AFTER_MS = 24 * 3_600_000;
 const MOST_BACKOFF_MS = 3_600_000;
 
-/** The pause for an endpoint that is overloaded and does not say for how long, in milliseconds. */
+/** The pause for an overloaded endpoint that sends no `Retry-After`, in milliseconds. */
 const OVERLOADED_MS = 60_000;
 
 const FAILED = { kind: 'failed', notBeforeMs: 0, backoffMs: 0 } as const;
@@ -46,8 +49,8 @@ export function outcomeOf(result: SendResult, now: number): AttemptOutcome {
 }
 
 /**
- * Returns the pause of a `Retry-After` in milliseconds, from 0 on; undefined if it cannot be read. It is a number of seconds
- * or an HTTP date. Some servers send a fraction, which is rounded up.
+ * Returns the pause that a `Retry-After` asks for, in milliseconds from 0 on; undefined for any other text. It is a number of
+ * seconds or an HTTP date. Some servers send a fraction of a second, which is rounded up.
  * https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
  */
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {

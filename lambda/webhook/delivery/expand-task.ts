@@ -1,5 +1,5 @@
 /**
- * Expands a task into the deliveries that it asks for, as many as a delivery pass has room for.
+ * Expands a task into deliveries: one for each message or delivery that the task names, up to the room of the delivery pass.
  * @module
  */
 import { fieldsOf } from '../../../protocol/fields.ts';
@@ -29,8 +29,8 @@ export interface ExpandedTask {
   /** The deliveries in the order of the log. */
   readonly batch: readonly DueDelivery[];
   /**
-   * Returns what is left of the task when all deliveries before the one with this index are settled; with undefined, when
-   * all of the batch are. Undefined if nothing is left.
+   * Returns the task that remains after this pass; undefined if the task is done.
+   * @param open index in the batch of the first delivery that is not settled; undefined if all are settled
    */
   readonly restFrom: (open: number | undefined) => DeliveryTask | undefined;
 }
@@ -72,12 +72,12 @@ export async function expandTask(
   }
 }
 
-/** A task that is done as a whole or stays as a whole. */
+/** Returns an expanded task that cannot be done in part: it is done, or it remains as it is. */
 function undivided(task: DeliveryTask, batch: readonly DueDelivery[]): ExpandedTask {
   return { task, batch, restFrom: (open) => (open === undefined ? undefined : task) };
 }
 
-/** A delivery that was read from the store and is sent again. */
+/** Returns a stored delivery that is sent again. */
 function dueAgain(
   pass: DeliveryPass,
   seen: Delivery,
@@ -133,7 +133,7 @@ async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): P
   const inRange = page.entries.filter((entry) => entry.slot < to.entry);
   const retained = inRange.filter((entry) => isRetained(log, entry, clock()));
   const batch: DueDelivery[] = [];
-  // Where each delivery begins, to continue at the first one that is not settled.
+  // The position of each delivery of the batch, so that the next pass can begin at the first one that is not settled.
   const begins: Position[] = [];
   const add = (begin: Position, due: DueDelivery): void => {
     begins.push(begin);
@@ -141,7 +141,7 @@ async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): P
   };
   let at = from;
   for (const entry of retained) {
-    // A hole is a slot that a publish claimed but has not written yet. Its message comes as a new one, or never.
+    // A hole is a slot that a publish has claimed but not written. No message is lost in it: its publisher takes another slot.
     const isLost = entry.slot > at.entry && !(channel && (await isHole(log, channel, at.entry, clock())));
     if (isLost) add(at, dueExpired(pass, task, at, { entry: entry.slot, index: 0 }));
     at = { entry: entry.slot, index: entry.slot === from.entry ? from.index : 0 };
@@ -153,7 +153,7 @@ async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): P
     if (at.index < entry.messages.length) break;
     at = { entry: entry.slot + 1, index: 0 };
   }
-  // Slots without an entry before the end of the page have left the log.
+  // The rest of the page has no entry that is retained: it has left the log.
   const last = inRange.at(-1);
   const end = page.more && last ? { entry: Math.min(last.slot + 1, to.entry), index: 0 } : to;
   if (batch.length < room && isBefore(at, end)) {
@@ -193,14 +193,14 @@ function dueMessage(
     fresh: freshDelivery({ ...ref, id: idOf(ref), kind: 'message' }, clock(), { run }),
     seen: undefined,
     loadPayload: async () => messagePayload(channel, entry, position.index),
-    // A new message is sent once. A replay sends everything again that it has not sent yet.
+    // A new message (no run) is sent once. A replay sends each message again, but only once in its run.
     isToSend: (stored) => run !== '' && stored.run !== run,
     run,
     isOnce: false,
   };
 }
 
-/** One delivery that stands for a whole range of messages that left the log. */
+/** Returns one expired delivery for a whole range of messages that have left the log. */
 function dueExpired(pass: DeliveryPass, task: RangeTask, from: Position, to: Position): DueDelivery {
   const { channel, streamId, due, run } = task;
   const ref = { channel, streamId, position: from, time: due };
@@ -228,7 +228,7 @@ async function expandRecover(pass: DeliveryPass, task: RecoverTask, room: number
   });
   const isToSend = ({ status, time, run: lastRun }: Delivery): boolean =>
     (status === 'failed' || status === 'skipped') && time <= until && lastRun !== run;
-  // Only the owner sends. A delivery that is stored as `sending` was interrupted, and its task may be gone.
+  // Only the owner sends. A delivery that is stored as `sending` here was interrupted by a crash, and its task may be gone.
   const found = deliveries.filter(
     (one) => one.kind === 'message' && (one.status === 'sending' || isToSend(one)),
   );
@@ -243,7 +243,7 @@ async function expandRecover(pass: DeliveryPass, task: RecoverTask, room: number
   };
 }
 
-/** A test event or a handshake. It belongs to no channel, and is stored in the log of deliveries like any other. */
+/** Returns the delivery of a test event or a handshake. It belongs to no channel, and is logged like any other delivery. */
 function dueOwn(pass: DeliveryPass, task: OwnTask): DueDelivery {
   const { kind, id: run, due } = task;
   const own = { channel: OWN_CHANNEL, streamId: '', position: { entry: 0, index: 0 }, time: due };

@@ -6,7 +6,7 @@ import type { ErrorClass } from '../delivery/delivery.ts';
 
 /** The error of a connection that could not be made. Any other error of a request concerns its answer. */
 export class OutboundFailure extends Error {
-  /** The class that the log of deliveries shows. */
+  /** The error class, as the log of deliveries shows it. */
   readonly kind: ErrorClass;
 
   constructor(kind: ErrorClass, message: string, cause?: unknown) {
@@ -19,13 +19,13 @@ export class OutboundFailure extends Error {
 /** Returns the error of an attempt to connect, with its class. */
 export function outboundFailure(error: Error, isTls: boolean): OutboundFailure {
   if (error instanceof OutboundFailure) return error;
-  return new OutboundFailure(kindOfConnectError(error, isTls), error.message, error);
+  return new OutboundFailure(connectErrorClassOf(error, isTls), error.message, error);
 }
 
-function kindOfConnectError(error: Error, isTls: boolean): ErrorClass {
+function connectErrorClassOf(error: Error, isTls: boolean): ErrorClass {
   const codes = codesOf(error);
-  // Of several addresses, one may refuse while another is of a family that this machine does not support. The refusal says
-  // more.
+  // A host may have several addresses. One may refuse the connection, and this machine may not support the family of another
+  // (IPv6 without a route). The refusal tells the caller more.
   if (codes.includes('ECONNREFUSED')) return 'connection_refused';
   if (codes.includes('ETIMEDOUT') || codes.includes('UND_ERR_CONNECT_TIMEOUT')) return 'timeout';
   const isOfNetwork = codes.includes('ECONNRESET') || ('syscall' in error && !codes.includes('EPROTO'));
@@ -43,7 +43,7 @@ export function errorClassOf(error: Error): ErrorClass {
   return code.startsWith('HPE_') ? 'bad_response' : 'connection_error';
 }
 
-/** Returns the error codes. An attempt with several addresses has one for each. */
+/** Returns the error codes. An attempt with several addresses has one error for each address. */
 function codesOf(error: unknown): readonly string[] {
   if (error instanceof AggregateError) return error.errors.flatMap(codesOf);
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? [error.code] : [];

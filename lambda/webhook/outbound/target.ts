@@ -23,7 +23,7 @@ export interface TargetRules {
 /** Ports of https. A service on another port, such as SMTP or Redis, could read HTTP as its own commands. */
 const HTTPS_PORTS: readonly number[] = [443, 8443];
 
-/** Characters of a received value that a refusal repeats at most. */
+/** Highest number of characters of a received value that a refusal repeats. */
 const SHOWN_LENGTH = 80;
 
 /**
@@ -44,9 +44,9 @@ export function parseTarget(text: string, rules: TargetRules): URL {
   }
   checkForm(url, rules);
   url.hash = '';
-  // For DNS "example.com." is the same host, but not for a certificate or a list of hosts.
+  // DNS takes "example.com." for the same host. A certificate and the list of own hosts do not.
   url.hostname = url.hostname.replace(/\.+$/, '');
-  // Escaping makes the URL longer, and it must pass this check again before each request.
+  // Escaping makes the URL longer. The stored URL must pass this check again before each request.
   if (url.href.length > MAX_WEBHOOK_URL_LENGTH) throw tooLong(url.href.length);
   checkHost(url, rules);
   return url;
@@ -127,7 +127,7 @@ const bad = (message: string): Refusal => new Refusal('bad_webhook_url', message
 const tooLong = (length: number): Refusal =>
   bad(`the URL has ${length} characters: at most ${MAX_WEBHOOK_URL_LENGTH} are allowed`);
 
-/** Returns a short form without the parts before an `@` and after a `?`, which may hold secrets: refusals are logged. */
+/** Returns a short form for refusals, which are logged: without the parts before an `@` and after a `?`, which may hold secrets. */
 function shown(text: string): string {
   const safe = text.slice(text.lastIndexOf('@') + 1).replace(/[?#].*$/s, '');
   return safe.length > SHOWN_LENGTH ? `${safe.slice(0, SHOWN_LENGTH)}…` : safe;

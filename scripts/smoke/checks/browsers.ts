@@ -8,9 +8,10 @@ import { listsOrigins } from './refusals.ts';
 const METHODS = ['POST', 'PUT', 'DELETE'];
 /** How long a browser may cache the preflight, in seconds. */
 const MAX_AGE = 7_200;
+/** The last one stands for the headers that libraries add. */
 const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];
 
-/** Both origins must answer preflights. */
+/** Both origins of the front door, the API and the function URL of streams, must answer preflights. */
 export const preflights: Check = {
   number: 12,
   title: 'preflights of both origins',
@@ -23,23 +24,26 @@ export const preflights: Check = {
       'Access-Control-Request-Method': 'POST',
       'Access-Control-Request-Headers': HEADERS.join(','),
     };
-    const came: string[] = [];
+    const results: string[] = [];
     for (const url of [`${hub.url}/channels/${hub.root}/none`, `${hub.streams}/events`]) {
       const { status, headers } = await askAnonymously(url, { method: 'OPTIONS', headers: asked });
-      const [allowed, methods, more, age] = ['allow-origin', 'allow-methods', 'allow-headers', 'max-age'].map(
-        (name) => headers.get(`access-control-${name}`) ?? '',
-      );
-      const answer = `${status} with origin ${allowed}, methods ${methods}, headers ${more}, age ${age} at ${url}`;
+      const [allowed, methods, allowedHeaders, age] = [
+        'allow-origin',
+        'allow-methods',
+        'allow-headers',
+        'max-age',
+      ].map((name) => headers.get(`access-control-${name}`) ?? '');
+      const answer = `${status} with origin ${allowed}, methods ${methods}, headers ${allowedHeaders}, age ${age} at ${url}`;
       expectThat(status >= 200 && status < 300 && (allowed === '*' || allowed === origin), answer);
       const isChannel = url.endsWith('/none');
       expectThat(!isChannel || METHODS.every((method) => methods?.includes(method)), answer);
       expectThat(
-        HEADERS.every((header) => more?.toLowerCase().includes(header)),
+        HEADERS.every((header) => allowedHeaders?.toLowerCase().includes(header)),
         answer,
       );
       expectThat(Number(age) === MAX_AGE, answer);
-      came.push(`${status} for ${allowed}`);
+      results.push(`${status} for ${allowed}`);
     }
-    return `${came.join(', ')}, with all three headers asked for and two hours`;
+    return `${results.join(', ')}, with all three headers asked for and two hours`;
   },
 };

@@ -2,12 +2,17 @@
  * Quotas in memory: the promises of the port in few lines.
  * @module
  */
-import { alive, type Booking, type Counted, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
+import {
+  alive,
+  type Booking,
+  type CountedCaller,
+  type QuotaStore,
+} from '../../../lambda/hub/hold/caller-quota.ts';
 
 /** @param isThere as for quotaInDynamoDb */
 export function memoryQuota(isThere: (id: string) => Promise<boolean> = async () => true): QuotaStore {
-  const callers = new Map<Counted, Map<string, Booking>>();
-  const of = (caller: Counted) => {
+  const callers = new Map<CountedCaller, Map<string, Booking>>();
+  const of = (caller: CountedCaller) => {
     const bookings = callers.get(caller) ?? new Map<string, Booking>();
     callers.set(caller, bookings);
     return bookings;
@@ -22,7 +27,7 @@ export function memoryQuota(isThere: (id: string) => Promise<boolean> = async ()
       bookings.set(booking.id, booking);
       return { caller, booking, row: 0, room: most };
     },
-    look: async ({ caller }) => [...of(caller).values()],
+    read: async ({ caller }) => [...of(caller).values()],
     async renew(stored, until) {
       const booking = { ...stored.booking, until };
       of(stored.caller).set(booking.id, booking);

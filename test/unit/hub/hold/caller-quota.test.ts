@@ -6,13 +6,13 @@
 import { describe, expect, test } from 'vitest';
 import {
   alive,
-  givingWay,
+  evictingQuota,
   type Quota,
   type QuotaParts,
   type QuotaSlot,
   type QuotaStore,
   quotaSlotOf,
-  refusing,
+  refusingQuota,
   withQuotaSlot,
 } from '../../../../lambda/hub/hold/caller-quota.ts';
 import type { Wake } from '../../../../lambda/hub/hold/held-read.ts';
@@ -48,7 +48,7 @@ const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.cloc
 
 describe('a quota slot', () => {
   test('is taken once, and each caller has as many as its quota', async () => {
-    const room = roomFor(refusing(2));
+    const room = roomFor(refusingQuota(2));
     const [first, second, third] = [held(room), held(room), held(room)];
     for (const slot of [first, first, second, second]) await slot.take();
     await expect(third.take()).rejects.toMatchObject(refused);
@@ -58,14 +58,14 @@ describe('a quota slot', () => {
   });
 
   test('that was never taken gives nothing back', async () => {
-    const room = roomFor(refusing(1));
+    const room = roomFor(refusingQuota(1));
     await held(room).take();
     await held(room).leave();
     await expect(held(room).take()).rejects.toMatchObject(refused);
   });
 
   test('is given back once, however often its holder leaves', async () => {
-    const room = roomFor(refusing(2));
+    const room = roomFor(refusingQuota(2));
     const [stays, leaves] = [held(room), held(room)];
     await stays.take();
     await leaves.take();
@@ -77,8 +77,8 @@ describe('a quota slot', () => {
 
   test('is not counted without a limit', async () => {
     const asked = () => Promise.reject(new Error('asked'));
-    const store = { take: asked, look: asked, renew: asked, giveBack: asked };
-    for (const quota of [refusing(0), givingWay(0)]) {
+    const store = { take: asked, read: asked, renew: asked, giveBack: asked };
+    for (const quota of [refusingQuota(0), evictingQuota(0)]) {
       const slot = held(roomFor(quota, store));
       await slot.take();
       await slot.leave();
@@ -92,7 +92,7 @@ describe('a quota slot', () => {
     'that cannot be given back because of %s keeps no answer from going out, and is free when its request had to end',
     async (_name, error, logged) => {
       const store = { ...memoryQuota(), giveBack: () => Promise.reject(error) };
-      const room = roomFor(refusing(1), store);
+      const room = roomFor(refusingQuota(1), store);
       const slot = held(room);
       await slot.take();
       await slot.leave();
@@ -104,7 +104,7 @@ describe('a quota slot', () => {
   );
 
   test('is taken when the request waits and not before, once for all its waits', async () => {
-    const room = roomFor(refusing(1));
+    const room = roomFor(refusingQuota(1));
     const waits: number[] = [];
     const wake: Wake = { wait: async (_seen, ms) => void waits.push(ms) };
     const seen = newChannel(
@@ -160,7 +160,7 @@ describe('the slots of a caller whose oldest give way', () => {
     ['five in two seconds', 400, 52],
     ['one a second', 1_000, 200],
   ])('a caller that reloads %s is never refused', async (_name, everyMs, times) => {
-    const room = roomFor(givingWay(MOST));
+    const room = roomFor(evictingQuota(MOST));
     const world = streams(room);
     const reload = async () => {
       for (let n = 0; n < times; n++) {
@@ -175,7 +175,7 @@ describe('the slots of a caller whose oldest give way', () => {
   });
 
   test('a caller that reloads faster has a few more for a moment, and the newest stay', async () => {
-    const room = roomFor(givingWay(MOST));
+    const room = roomFor(evictingQuota(MOST));
     const world = streams(room);
     const reload = async () => {
       let isAccepted = 0;
@@ -196,7 +196,7 @@ describe('the slots of a caller whose oldest give way', () => {
   });
 
   test('no slot gives way while the caller is within its quota', async () => {
-    const room = roomFor(givingWay(MOST));
+    const room = roomFor(evictingQuota(MOST));
     const world = streams(room);
     const stay = async () => {
       for (let n = 0; n < MOST; n++) await world.begin();
@@ -210,17 +210,17 @@ describe('the slots of a caller whose oldest give way', () => {
 
   test('a slot that its holder needs for longer is renewed, and is free a minute after a crash at the latest', async () => {
     const store = memoryQuota();
-    const room = roomFor(givingWay(1), store);
+    const room = roomFor(evictingQuota(1), store);
     const long = quotaSlotOf(room, 'a', room.clock() + 840_000);
     const run = async () => {
       await long.take();
       await room.time.sleep(600_000, never);
       expect(long.lost.aborted).toBe(false);
       const stored = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 };
-      const [booking] = alive(await store.look(stored), room.clock());
+      const [booking] = alive(await store.read(stored), room.clock());
       expect(booking?.until).toBeLessThanOrEqual(room.clock() + 60_000);
       await long.leave();
-      expect(await store.look(stored)).toEqual([]);
+      expect(await store.read(stored)).toEqual([]);
     };
     await room.time.until(run());
   });
@@ -231,8 +231,8 @@ describe('the slots of a caller whose oldest give way', () => {
   ])('%s for a while makes no slot give way, and keeps none from it afterwards', async (_name, error) => {
     const store = memoryQuota();
     let isFailing = false;
-    const look: QuotaStore['look'] = (stored) => (isFailing ? Promise.reject(error) : store.look(stored));
-    const room = roomFor(givingWay(1), { ...store, look });
+    const read: QuotaStore['read'] = (stored) => (isFailing ? Promise.reject(error) : store.read(stored));
+    const room = roomFor(evictingQuota(1), { ...store, read });
     const [first, second] = [stream(room), stream(room)];
     const run = async () => {
       await first.take();

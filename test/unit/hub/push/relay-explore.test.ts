@@ -5,7 +5,13 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isUnderWay, RELAY_MS, type Relay, relaying, relaysDue } from '../../../../lambda/hub/push/relay.ts';
+import {
+  isUnderWay,
+  RELAY_MS,
+  type Relay,
+  relayHandler,
+  relaysDue,
+} from '../../../../lambda/hub/push/relay.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { formatOffset, type Position } from '../../../../protocol/offset.ts';
 import { CHANNEL, publish } from '../../../support/domain/json-log.ts';
@@ -48,14 +54,14 @@ test('the topic gets a hint of the last publish in the end', async () => {
       let isBusy = false;
       const draw = () => random.next().value ?? 0;
       const pushes = Array.from({ length: PUSHES }, () =>
-        relaying({
+        relayHandler({
           log,
           random: draw,
           async topic({ offset }) {
             if (isBusy) throw new Refusal('unavailable', 'busy');
             if (offset > published) published = offset;
           },
-          relays: {
+          queue: {
             send: async (relay, delayMs) => void queue.push({ relay, at: log.now + delayMs }),
           },
         }),

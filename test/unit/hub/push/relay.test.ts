@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { create, remove } from '../../../../lambda/hub/log/lifecycle.ts';
-import { type Relay, relaying } from '../../../../lambda/hub/push/relay.ts';
+import { type Relay, relayHandler } from '../../../../lambda/hub/push/relay.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { formatOffset } from '../../../../protocol/offset.ts';
 import { CHANNEL, losePublish, publish, requestOf } from '../../../support/domain/json-log.ts';
@@ -16,14 +16,14 @@ function world() {
   const published: { readonly channel: string; readonly offset: string; readonly isClosing: boolean }[] = [];
   const sent: { readonly relay: Relay; readonly delayMs: number }[] = [];
   const state = { isBusy: false };
-  const relay = relaying({
+  const relay = relayHandler({
     log,
     random: () => 0,
     async topic(hint) {
       if (state.isBusy) throw new Refusal('unavailable', 'busy');
       published.push(hint);
     },
-    relays: { send: async (relay, delayMs) => void sent.push({ relay, delayMs }) },
+    queue: { send: async (relay, delayMs) => void sent.push({ relay, delayMs }) },
   });
   const relayOf = async (...messages: unknown[]): Promise<Relay> => ({
     channel: CHANNEL,
@@ -131,11 +131,11 @@ test('nothing is published for a deleted channel, and everything for a new one w
 test('a defect is thrown, and not retried silently', async () => {
   const { log, relayOf } = world();
   const one = await relayOf(1);
-  const relay = relaying({
+  const relay = relayHandler({
     log,
     random: () => 0,
     topic: () => Promise.reject(new Error('AccessDenied')),
-    relays: { send: () => Promise.reject(new Error('not asked')) },
+    queue: { send: () => Promise.reject(new Error('not asked')) },
   });
   await expect(relay(one)).rejects.toThrow('AccessDenied');
 });
