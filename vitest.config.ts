@@ -14,7 +14,7 @@ const patient = { expect: { poll: { timeout: 10_000 } } };
 export default defineConfig({
   test: {
     // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
-    maxWorkers: 4,
+    maxWorkers: 3,
     projects: [
       // Most take milliseconds: the limit is for machines that are busy with other work.
       project('unit', { testTimeout: 30_000 }),
