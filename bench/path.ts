@@ -107,8 +107,7 @@ async function measured(hub: DelayedHub, channel: string, open: Open | undefined
       const counted = await countedIn(hub, async () => void plain.push(await events()));
       calls.push(perEvent(counted, idle, performance.now() - began));
       await hub.delay(DELAY_MS);
-      delayed.push(await events());
-      await hub.delay(0);
+      delayed.push(await events().finally(() => hub.delay(0)));
     }
     const idlePerMinute = (sum([...idle.values()]) / IDLE_MS) * 60_000;
     return { calls: average(calls), idlePerMinute, plain: joined(plain), delayed: joined(delayed) };
@@ -248,6 +247,7 @@ async function openLongPoll({ url, token }: MeasuredHub, channel: string): Promi
   void (async () => {
     while (!ending.signal.aborted) {
       const response = await fetch(`${url}/channels/${channel}?live=long-poll&offset=${offset}`, init);
+      if (!response.ok) throw new Error(`a long poll was answered ${response.status}`);
       const messages: unknown = response.status === 200 ? await response.json() : [];
       note(seen, messages, performance.now());
       offset = response.headers.get('Stream-Next-Offset') ?? offset;

@@ -40,6 +40,8 @@ export interface Settings {
 export function settingsOf(options: ConnectOptions): Settings {
   const { token, transports = TRANSPORTS } = options;
   const url = addressOf('url', options.url, ['https', 'http']);
+  if (transports.length === 0)
+    throw new TypeError(`transports is empty, it must have at least one of ${TRANSPORTS.join(', ')}`);
   const unknown = transports.find((name) => !isTransport(name));
   if (unknown !== undefined)
     throw new TypeError(`transports has "${unknown}", it must be of ${TRANSPORTS.join(', ')}`);
@@ -56,7 +58,7 @@ function addressOf(option: string, value: string, schemes: readonly string[]): s
   const address = parse(value);
   if (!address || !schemes.includes(address.protocol.slice(0, -1)))
     throw new TypeError(
-      `${option} must begin with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, got "${value}"`,
+      `${option} must begin with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}, got "${withoutPassword(String(value))}"`,
     );
   const { username, password, search, hash, protocol, host, pathname } = address;
   // The client appends paths to the URL, and neither fetch nor WebSocket accepts a password in it.
@@ -73,3 +75,6 @@ function parse(value: string): URL | undefined {
     return undefined;
   }
 }
+
+/** An error may be shown or logged. */
+const withoutPassword = (address: string): string => address.replace(/^(.*:\/\/).*@/s, '$1…@');

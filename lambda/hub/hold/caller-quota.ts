@@ -164,7 +164,12 @@ async function watch(
       const { until } = current.booking;
       if (until < endsAt && until - now < RENEW_MS) {
         current = await store.renew(current, Math.min(endsAt, now + BOOKED_MS));
-        if (!left.aborted) renewed(current);
+        if (left.aborted) {
+          // The request ended meanwhile, and gave back a booking that the renewal has replaced.
+          await store.giveBack(current);
+          return false;
+        }
+        renewed(current);
       }
     } catch (error) {
       // The next check is soon enough.

@@ -49,6 +49,16 @@ export function outcomeOf(result: SendResult, now: number): AttemptOutcome {
 }
 
 /**
+ * The three forms of a date, such as `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and
+ * `Sun Nov  6 08:49:37 1994`. A recipient must accept all of them: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+ */
+const HTTP_DATES = [
+  /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/,
+];
+
+/**
  * Returns the pause that a `Retry-After` asks for, in milliseconds from 0 on; undefined for any other text. It is a number of
  * seconds or an HTTP date. Some servers send a fraction of a second, which is rounded up.
  * https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
@@ -56,10 +66,9 @@ export function outcomeOf(result: SendResult, now: number): AttemptOutcome {
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const text = value.trim();
-  if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Math.ceil(Number(text)) * 1_000;
+  if (/^\d{1,15}(\.\d{1,9})?$/.test(text)) return Math.ceil(Number(text)) * 1_000;
   // Date.parse accepts much more as a date, for example "5" and "-1".
-  const time = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
+  const isDate = HTTP_DATES.some((form) => form.test(text));
+  const time = isDate ? Date.parse(text.endsWith('GMT') ? text : `${text} GMT`) : Number.NaN;
   return Number.isNaN(time) ? undefined : Math.max(0, time - now);
 }

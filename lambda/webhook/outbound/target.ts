@@ -127,8 +127,12 @@ const bad = (message: string): Refusal => new Refusal('bad_webhook_url', message
 const tooLong = (length: number): Refusal =>
   bad(`the URL has ${length} characters: at most ${MAX_WEBHOOK_URL_LENGTH} are allowed`);
 
-/** Returns a short form for refusals, which are logged: without the parts before an `@` and after a `?`, which may hold secrets. */
+/**
+ * Returns a short form for refusals, which are logged. A query may hold a secret, and so may everything before an `@`: in a
+ * malformed URL nobody can tell a password from a host.
+ */
 function shown(text: string): string {
-  const safe = text.slice(text.lastIndexOf('@') + 1).replace(/[?#].*$/s, '');
+  if (text.includes('@')) return '…';
+  const safe = text.replace(/[?#].*$/s, '');
   return safe.length > SHOWN_LENGTH ? `${safe.slice(0, SHOWN_LENGTH)}…` : safe;
 }

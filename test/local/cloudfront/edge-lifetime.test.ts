@@ -45,6 +45,14 @@ describe('a lifetime', () => {
     [undefined, 0],
   ])('%s is %s s', (cacheControl, ttl) => expect(ttlOf(cacheControl)).toBe(ttl));
 
+  it.each([206, 304])('a %i answers a part of the request, and no other request', (status) => {
+    const headers = { 'cache-control': 'max-age=30' };
+    expect(lifetimeOf({ status, headers }, POLICY, 10, now)).toMatchObject({
+      ttl: undefined,
+      isShared: false,
+    });
+  });
+
   it('has a minimum and a default', () => {
     expect(ttlOf(undefined, { defaultTtl: 20 })).toBe(20);
     expect(ttlOf('no-store', { minTtl: 5 })).toBe(5);

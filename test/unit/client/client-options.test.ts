@@ -15,6 +15,7 @@ test.each([
   ['hub.example', /url must begin/],
   ['', /url must begin/],
   ['wss://hub.example', /url must begin/],
+  ['ftp://user:secret@hub.example', /got "ftp:\/\/…@hub.example"/],
   [undefined, /url must begin/],
   ['https://user:secret@hub.example', /no user name/],
   ['https://hub.example/?token=x', /query/],
@@ -29,6 +30,7 @@ test.each([
   [{ socketUrl: 'hub.example' }, /socketUrl/],
   [{ streamUrl: 'streams.example' }, /streamUrl must begin with https/],
   [{ transports: ['sockets'] }, /transports has "sockets"/],
+  [{ transports: [] }, /transports is empty, it must have at least one of websocket/],
   [{ token: 7 }, /a token must be text, got number/],
   [{ token: null }, /a token must be text/],
 ])('the option %j', (options, message) => {

@@ -28,6 +28,8 @@ const missing = new Error('AccessDeniedException: not authorized');
 const refused = { code: 'too_many_requests', status: 429 };
 const HELD_MS = 25_000;
 const STREAM_MS = 60_000;
+/** How long a booking lasts. */
+const BOOKED_MS = 60_000;
 
 interface Room extends QuotaParts {
   /** Errors that were logged for the operator. */
@@ -73,6 +75,35 @@ describe('a quota slot', () => {
     await leaves.leave();
     await held(room).take();
     await expect(held(room).take()).rejects.toMatchObject(refused);
+  });
+
+  test('is free when its request ends while its booking is renewed', async () => {
+    const quota = memoryQuota();
+    const renewing = Promise.withResolvers<void>();
+    const going = Promise.withResolvers<void>();
+    const given = Promise.withResolvers<void>();
+    const store: QuotaStore = {
+      ...quota,
+      async renew(...args) {
+        renewing.resolve();
+        await going.promise;
+        return await quota.renew(...args);
+      },
+      async giveBack(stored) {
+        await quota.giveBack(stored);
+        // The request gives back what it knows. The renewal gives back what it has written.
+        if (stored.booking.until > BOOKED_MS) given.resolve();
+      },
+    };
+    const room = roomFor(evictingQuota(1), store);
+    const slot = quotaSlotOf(room, 'a', 10 * STREAM_MS);
+    await slot.take();
+    await room.time.until(renewing.promise);
+    await slot.leave();
+    going.resolve();
+    await room.time.until(given.promise);
+    const [owner] = [{ caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 }];
+    expect(await quota.read(owner)).toEqual([]);
   });
 
   test('is not counted without a limit', async () => {

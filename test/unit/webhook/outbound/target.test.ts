@@ -57,6 +57,16 @@ describe('accepted', () => {
 
 describe('bad_webhook_url', () => {
   test.each([
+    'https://exa mple.com/hook?token=hunter2',
+    'https://exa mple.com/hook?token=user@hunter2',
+    'https://user:hunter2@exa mple.com/',
+    'https://user:pass?hunter2@exa mple.com/',
+    'https://user:pass#hunter2@exa mple.com/',
+  ])('%s: the refusal does not repeat the secret', (url) => {
+    expect(refusalOf(url).message).not.toContain('hunter2');
+  });
+
+  test.each([
     ['', 'malformed'],
     ['example.com/hooks', 'malformed'],
     ['https://', 'malformed'],
