@@ -25,6 +25,10 @@ afterAll(async () => await running.close());
 
 type Handler = Fault['function'];
 
+/** A long poll, short because most of them get nothing. */
+const held = () =>
+  hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`, { headers: { Prefer: 'wait=1' } });
+
 const effectOf = (status: number, type: string): Fault['effect'] => ({ status, type, message: 'CANARY' });
 const opening = () => ({
   url: running.stack.socketUrl ?? '',
@@ -68,7 +72,7 @@ describe('the keys of tokens cannot be fetched', () => {
   test.each([
     ['Publish', () => hub.publish(newChannel(), 1)],
     ['Read', () => hub.read(newChannel())],
-    ['Hold', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
+    ['Hold', held],
     ['Webhooks', () => hub.request('/webhooks')],
   ] as const)('by %s', async (handler, ask) => {
     await arm(handler, secrets, effectOf(500, 'InternalServiceError'));
@@ -88,7 +92,7 @@ describe.each(WAYS)('a store that %s', (_name, effect) => {
     ['Publish', 'dynamodb:UpdateItem', () => hub.publish(newChannel(), 1)],
     ['Publish', 'dynamodb:PutItem', () => hub.publish(newChannel(), 1)],
     ['Read', 'dynamodb:GetItem', () => hub.read(newChannel())],
-    ['Hold', 'dynamodb:GetItem', () => hub.request(`/channels/${newChannel()}?offset=now&live=long-poll`)],
+    ['Hold', 'dynamodb:GetItem', held],
     ['Webhooks', 'dynamodb:GetItem', () => hub.request('/webhooks/ep_00000000000000000000000000000000')],
   ] as const)('is answered by %s, at %s', async (handler, action, ask) => {
     const [before] = await counts(handler);
