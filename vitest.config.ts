@@ -19,7 +19,8 @@ export default defineConfig({
       // Most take milliseconds: the limit is for machines that are busy with other work.
       project('unit', { testTimeout: 30_000 }),
       project('contract', { testTimeout: 30_000, hookTimeout: 60_000 }),
-      project('infra', { testTimeout: 60_000, hookTimeout: 60_000 }),
+      // Without isolation, because every file would load aws-cdk-lib for itself: half of the processor time of these tests.
+      project('infra', { testTimeout: 60_000, hookTimeout: 60_000, isolate: false }),
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('faults', { testTimeout: 90_000, hookTimeout: 120_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
