@@ -50,7 +50,8 @@ export function lifetimeOf(
   const isForOne = directives.has('no-store') || directives.has('private');
   // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
   const prevents = isForOne || directives.has('no-cache') || maxAge === 0;
-  const isShared = !NOT_WHOLE.has(status) && (policy.minTtl > 0 || !prevents);
+  // The documentation does not say that a 304 answers only its own request. So this takes the worse case.
+  const isShared = status !== 206 && (policy.minTtl > 0 || !prevents);
   const rest = { staleIfError: staleIfError(directives, policy), isShared };
   if (status >= 400) {
     const isCached = CACHED_ERRORS.has(status) || (ERRORS_WITH_MAX_AGE.has(status) && maxAge !== undefined);
