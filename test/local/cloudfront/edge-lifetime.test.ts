@@ -45,12 +45,12 @@ describe('a lifetime', () => {
     [undefined, 0],
   ])('%s is %s s', (cacheControl, ttl) => expect(ttlOf(cacheControl)).toBe(ttl));
 
-  it.each([206, 304])('a %i answers a part of the request, and no other request', (status) => {
+  it.each([
+    [206, false],
+    [304, true],
+  ])('a %i is not stored; requests that wait for it get it: %s', (status, isShared) => {
     const headers = { 'cache-control': 'max-age=30' };
-    expect(lifetimeOf({ status, headers }, POLICY, 10, now)).toMatchObject({
-      ttl: undefined,
-      isShared: false,
-    });
+    expect(lifetimeOf({ status, headers }, POLICY, 10, now)).toMatchObject({ ttl: undefined, isShared });
   });
 
   it('has a minimum and a default', () => {
