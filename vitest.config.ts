@@ -9,7 +9,7 @@ const project = (name: string, more: object = {}) => ({
  * Over the wire a condition may need new processes first. The default timeout of `expect.poll`, one second, is too short for that
  * on a busy machine.
  */
-const patient = { expect: { poll: { timeout: 10_000 } } };
+const patient = { expect: { poll: { timeout: 30_000 } } };
 
 export default defineConfig({
   test: {
@@ -24,7 +24,7 @@ export default defineConfig({
       project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('faults', { testTimeout: 90_000, hookTimeout: 120_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
-      project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false }),
+      project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false, ...patient }),
       project('flow', {
         testTimeout: 90_000,
         hookTimeout: 60_000,

@@ -79,9 +79,10 @@ describe.each(['before', 'after'] as const)('a write that is late (delayed %s it
       expect(await hold()).toEqual([200, 200, 429]);
       await delay('Hold', at, 'UpdateItem', call);
       expect(await hold()).toEqual([200, 200, 429]);
-      expect(await hold()).toEqual([200, 200, 429]);
+      // The late write of a request that was refused may book a place after all, until that request would have ended.
+      await expect.poll(hold, { timeout: 40_000 }).toEqual([200, 200, 429]);
     },
-    40_000,
+    60_000,
   );
 
   test('counts each connection once', async () => {
