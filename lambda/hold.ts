@@ -19,12 +19,13 @@ import {
 import { answerHeld } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
-import { holdMsOf, parseFrom } from './http/parse-channel.ts';
+import { holdMsOf, parseHeld } from './http/parse-read.ts';
 import { parameterOf, READ_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
 import { cursorAfter } from './http/stream-cursor.ts';
 import { quotaSlotOf, refusingQuota, withQuotaSlot } from './hub/hold/caller-quota.ts';
 import { holdRead } from './hub/hold/held-read.ts';
+import { limited } from './hub/log/read-log.ts';
 import { disconnectAt } from './hub/push/disconnect.ts';
 
 const { env } = process;
@@ -55,17 +56,18 @@ const routes = channelRoutes({
       operation: 'subscribe',
       parameters: READ_PARAMETERS,
       answer: async ({ channel: name, caller, raw, arrivedAt }) => {
-        const asked = parseFrom(raw, 'long-poll');
+        const asked = parseHeld(raw);
         const now = clock();
         const ms = Math.min(holdMsOf(raw, longestMs, now - (arrivedAt ?? now)), disconnectAt(caller) - now);
         const until = hold.timer.now() + ms;
         const slot = quotaSlotOf(quota, caller.principal, clock() + ms);
         const waiting = { ...hold, wake: withQuotaSlot(slot, hold.wake) };
-        const held = await holdRead(waiting, name, asked, until, signal).finally(() => slot.leave());
+        const held = await holdRead(waiting, name, asked.from, until, signal).finally(() => slot.leave());
         const isPublic = callers.access.isPublic('subscribe', name);
-        count('Delivered', held.result.messages.length);
+        const result = limited(held.result, asked.limit);
+        count('Delivered', result.messages.length);
         const cursor = cursorAfter(parameterOf(raw, 'cursor'), clock(), Math.random);
-        return answerHeld({ ...held, asked, isPublic, ifNoneMatch: null }, cursor);
+        return answerHeld({ ...held, result, asked, isPublic, ifNoneMatch: null }, cursor);
       },
     },
   },

@@ -10,10 +10,11 @@ import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
-import { parseFrom, parseMode } from './http/parse-channel.ts';
+import { parseMode, parseRead } from './http/parse-read.ts';
 import { READ_PARAMETERS } from './http/query.ts';
 import { readPastGaps } from './hub/hold/held-read.ts';
 import { find } from './hub/log/lifecycle.ts';
+import { readOnce } from './hub/log/read-before.ts';
 
 const { env } = process;
 const log = logInAws(logEnv.read(env));
@@ -29,11 +30,13 @@ const routes = channelRoutes({
         const mode = parseMode(raw);
         if (mode === 'long-poll') return redirectToHold(raw);
         if (mode !== 'catch-up') throw streamsAreElsewhere();
-        const asked = parseFrom(raw, mode);
-        const { channel, result } = await readPastGaps({ log, timer: timerOfMachine }, name, asked);
+        const request = parseRead(raw);
+        const { channel, result } = await readPastGaps({ log, timer: timerOfMachine }, name, (channel) =>
+          readOnce(log, channel, request),
+        );
         const isPublic = callers.access.isPublic('subscribe', name);
         const ifNoneMatch = raw.headers.get('if-none-match');
-        const response = answerRead({ channel, asked, result, isPublic, ifNoneMatch });
+        const response = answerRead({ channel, asked: request, result, isPublic, ifNoneMatch });
         if (response.status === 200) count('Delivered', result.messages.length);
         return response;
       },

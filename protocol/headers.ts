@@ -4,6 +4,8 @@
  * @module
  */
 export const STREAM_NEXT_OFFSET = 'Stream-Next-Offset';
+export const STREAM_START_OFFSET = 'Stream-Start-Offset';
+export const STREAM_START_OF_HISTORY = 'Stream-Start-Of-History';
 export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
 export const STREAM_SEQ = 'Stream-Seq';
 export const STREAM_TTL = 'Stream-TTL';

@@ -32,6 +32,10 @@ export const MAX_STREAM_SEQ_LENGTH = 255;
 export const MAX_PRODUCER_ID_LENGTH = 100;
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
 
+/** Messages that a read may ask for by `last` or `limit`, and that `before` returns without a `limit`. */
+export const MAX_MESSAGES = 1_000;
+export const DEFAULT_MESSAGES = 100;
+
 /**
  * Producers that one channel remembers. Their state is in the channel's item, so that it changes in the same write as
  * the claim. Each has about 200 bytes, and every publish pays for the whole item.

@@ -58,6 +58,7 @@ export function logOf(name: string): Published {
     },
     entries: {
       page: async (_, from) => ({ entries: entries.filter(({ slot }) => slot >= from), more: false }),
+      before: uncalled,
       nearest: async (_, from) => entries.find(({ slot }) => slot >= from),
       put: uncalled,
     },

@@ -11,6 +11,8 @@ import {
   STREAM_CURSOR,
   STREAM_EXPIRES_AT,
   STREAM_NEXT_OFFSET,
+  STREAM_START_OF_HISTORY,
+  STREAM_START_OFFSET,
   STREAM_TTL,
   STREAM_UP_TO_DATE,
 } from '../../protocol/headers.ts';
@@ -19,7 +21,8 @@ import type { Appended } from '../hub/log/append.ts';
 import { type Channel, isJson, tailOffset } from '../hub/log/channel.ts';
 import type { Messages } from '../hub/log/entry.ts';
 import type { Created } from '../hub/log/lifecycle.ts';
-import type { From, ReadResult } from '../hub/log/read-log.ts';
+import type { ReadBefore, ReadRequest } from '../hub/log/read-before.ts';
+import { isPosition, type ReadResult } from '../hub/log/read-log.ts';
 
 /**
  * Returns 204 with the offset after the messages. A producer gets more (Durable Streams §5.2.1): 200 for new messages and 204
@@ -69,32 +72,41 @@ export function answerHead(channel: Channel): Response {
 export interface ReadAnswer {
   /** The channel that was read. */
   readonly channel: Channel;
-  /** Where the caller asked to begin. */
-  readonly asked: From;
+  /** Where the caller asked to begin or to end. */
+  readonly asked: ReadRequest;
   /** The messages, and where they begin and end. */
-  readonly result: ReadResult;
+  readonly result: ReadResult & Partial<ReadBefore>;
   /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
   readonly isPublic: boolean;
   /** The header If-None-Match; null if there is none. */
   readonly ifNoneMatch: string | null;
 }
 
-/** Returns 200 with the messages, or 304 if the caller has them. */
+/**
+ * Returns 200 with the messages, or 304 if the caller has them.
+ * @throws Refusal unavailable for a read that goes back and meets a gap that is too young to be sealed
+ */
 export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: ReadAnswer): Response {
+  const isBack = 'before' in asked;
+  if (isBack && result.isGap)
+    throw new Refusal('unavailable', 'a message before the offset is not stored yet; retry');
+  const isNow = (isBack ? asked.before : asked.from) === 'now';
   const headers = new Headers({
     'Content-Type': channel.contentType,
+    [STREAM_START_OFFSET]: formatOffset(result.from),
     [STREAM_NEXT_OFFSET]: formatOffset(result.next),
-    'Cache-Control': asked === 'now' ? 'no-store' : cacheControl(isPublic, isFinal(result)),
+    'Cache-Control': isNow ? 'no-store' : cacheControl(isPublic, isFinal(asked, result)),
     // A cache must not give one caller's answer to another. That includes the cache of a browser after a change of user.
     Vary: 'Authorization, Accept',
   });
   if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) headers.set(STREAM_CLOSED, 'true');
-  if (asked !== 'now') {
+  if (result.isStartOfHistory) headers.set(STREAM_START_OF_HISTORY, 'true');
+  if (!isNow) {
     // Closing the channel, or a gap after the page, changes the answer without a new message. If the tag stayed the same, a
     // 304 would hide the change: a cache keeps a header that the 304 lacks, such as Stream-Up-To-Date.
     const range = `${formatOffset(result.from)}:${formatOffset(result.next)}`;
-    const mark = result.closed ? ':c' : result.upToDate ? '' : ':m';
+    const mark = isBack ? ':b' : result.closed ? ':c' : result.upToDate ? '' : ':m';
     const etag = `"${channel.streamId}:${range}${mark}"`;
     headers.set('ETag', etag);
     if (matches(ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
@@ -130,6 +142,7 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   response.headers.set(STREAM_CURSOR, cursor);
   response.headers.set('Cache-Control', heldCacheControl(answer));
   if (!isEmpty) return response;
+  response.headers.set(STREAM_START_OFFSET, formatOffset(result.from));
   response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
   if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
   if (result.closed) response.headers.set(STREAM_CLOSED, 'true');
@@ -153,8 +166,13 @@ function cacheControl(isPublic: boolean, isFinal: boolean): string {
   return `public, ${isFinal ? 'max-age=60' : 'no-cache'}, stale-if-error=0`;
 }
 
-/** Returns true for a full page, with more messages after it: such a page never changes. */
-function isFinal(result: ReadResult): boolean {
+/**
+ * Returns true for a page that never changes: one that goes back, or a full one with more messages after it. The last messages are
+ * others a moment later.
+ */
+function isFinal(asked: ReadRequest, result: ReadResult): boolean {
+  if ('before' in asked) return true;
+  if (typeof asked.from === 'object' && 'last' in asked.from) return false;
   const isFull = !result.upToDate && !result.isGap;
   return isFull && formatOffset(result.next) > formatOffset(result.from);
 }
@@ -166,9 +184,9 @@ function isFinal(result: ReadResult): boolean {
  */
 const EMPTY_ANSWER = 'public, max-age=1, stale-if-error=0';
 
-/** A read from `now` or `-1` is not cacheable: the same request means something else a moment later. */
+/** Only a read from an offset is cacheable: every other request means something else a moment later. */
 function heldCacheControl({ asked, result, isPublic }: ReadAnswer): string {
-  if (typeof asked === 'string') return 'no-store';
+  if ('before' in asked || !isPosition(asked.from)) return 'no-store';
   if (result.messages.length > 0) return cacheControl(isPublic, true);
   return isPublic ? EMPTY_ANSWER : 'no-store';
 }

@@ -1,5 +1,5 @@
 /**
- * Parses headers, queries and bodies into requests of the domain. All input is untrusted.
+ * Parses headers and bodies of requests that change a channel. All input is untrusted. parse-read.ts parses requests that read.
  * @module
  */
 import { isChannelName } from '../../protocol/channel-name.ts';
@@ -17,21 +17,16 @@ import {
 } from '../../protocol/headers.ts';
 import {
   MAX_CONTENT_TYPE_LENGTH,
-  MAX_FOLLOWED_CHANNELS,
   MAX_IDEMPOTENCY_KEY_LENGTH,
   MAX_PRODUCER_ID_LENGTH,
   MAX_STREAM_SEQ_LENGTH,
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
-import { parseOffset } from '../../protocol/offset.ts';
-import { TICKET } from '../../protocol/url.ts';
 import type { AppendRequest } from '../hub/log/append.ts';
 import { DEFAULT_CONTENT_TYPE } from '../hub/log/channel.ts';
 import type { Once } from '../hub/log/idempotency-key.ts';
 import type { CreateRequest } from '../hub/log/lifecycle.ts';
 import type { Producer } from '../hub/log/producer.ts';
-import type { From } from '../hub/log/read-log.ts';
-import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
 
 /** `type/subtype` and parameters, printable ASCII only, because it is stored and sent back as a header. */
 const CONTENT_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/;
@@ -158,98 +153,6 @@ export function isTime(text: string): boolean {
   if (year === undefined || month === undefined || day === undefined) return false;
   const date = new Date(Date.UTC(year, month - 1, day));
   return date.getUTCMonth() === month - 1 && Number.isFinite(Date.parse(text));
-}
-
-/** The form of answer that a GET asks for. `browser` is the framing that an EventSource can read. */
-export type Mode = 'catch-up' | 'long-poll' | 'sse' | 'browser';
-
-/** Returns the form of answer, by the `live` parameter and the `Accept` header. @throws Refusal bad_request */
-export function parseMode(raw: Request): Mode {
-  const live = parameterOf(raw, 'live');
-  if (live === 'long-poll' || live === 'sse') return live;
-  if (live !== undefined)
-    throw new Refusal('bad_request', `live is long-poll or sse, got "${live.slice(0, 32)}"`);
-  return raw.headers.get('accept')?.toLowerCase().includes('text/event-stream') ? 'browser' : 'catch-up';
-}
-
-/**
- * Returns the offset at which an EventSource continues after a reconnect. Its URL still has its first offset. Polyfills send
- * the offset in the query, because a header would cost them a preflight.
- * https://github.com/Yaffle/EventSource#custom-query-parameter-name-for-the-last-event-id
- * @throws Refusal bad_request
- */
-function lastEventIdOf(raw: Request): string | undefined {
-  const inQuery = parameterOf(raw, LAST_EVENT_ID);
-  return raw.headers.get('last-event-id') || inQuery || undefined;
-}
-
-/**
- * Returns where a GET begins: at the offset, or at the beginning if there is none. A live read needs an offset.
- * @throws Refusal bad_offset, bad_request
- */
-export function parseFrom(raw: Request, mode: Mode): From {
-  const offsets = new URL(raw.url).searchParams.getAll('offset');
-  if (offsets.length > 1) throw new Refusal('bad_offset', `send one offset, got ${offsets.length}`);
-  if (mode === 'sse' && !isDurableStreamsPath(raw)) refuseUnknown(raw, [...READ_PARAMETERS, TICKET]);
-  const lastEventId = mode === 'browser' ? lastEventIdOf(raw) : undefined;
-  const offset = lastEventId ?? offsets[0];
-  if (offset === undefined && (mode === 'long-poll' || mode === 'sse')) {
-    throw new Refusal('bad_offset', `live=${mode} needs an offset`);
-  }
-  return fromOf(offset ?? '-1');
-}
-
-function fromOf(offset: string): From {
-  if (offset === '-1') return 'beginning';
-  if (offset === 'now') return 'now';
-  const position = parseOffset(offset);
-  if (position) return position;
-  const got = JSON.stringify(offset.slice(0, 32));
-  throw new Refusal(
-    'bad_offset',
-    `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got ${got}`,
-  );
-}
-
-/**
- * Returns how long to hold a request, in milliseconds: the longest time, or less if the caller asks for it (`Prefer: wait=5`).
- * @param lateMs how long the request has waited for a process. That counts towards the 30 s after which the gateway gives up
- */
-export function holdMsOf(raw: Request, longestMs: number, lateMs: number): number {
-  // https://www.rfc-editor.org/rfc/rfc7240#section-4.3
-  const [, seconds] =
-    /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?(?=$|[,;\s])/i.exec(raw.headers.get('prefer') ?? '') ?? [];
-  const leftMs = Math.max(0, longestMs - Math.max(0, lateMs));
-  return seconds === undefined ? leftMs : Math.min(leftMs, Number(seconds) * 1_000);
-}
-
-/**
- * Returns the channels of /events, and where each of them begins: at one offset for all, or at the id of the last event.
- * @throws Refusal bad_request, bad_channel, bad_offset
- */
-export function parseEvents(raw: Request): {
-  readonly names: readonly string[];
-  readonly from: readonly From[];
-} {
-  const query = new URL(raw.url).searchParams;
-  const names = query.getAll('channel');
-  if (names.length === 0 || names.length > MAX_FOLLOWED_CHANNELS) {
-    throw new Refusal(
-      'bad_request',
-      `channel must be given 1 to ${MAX_FOLLOWED_CHANNELS} times, got ${names.length}`,
-    );
-  }
-  for (const name of names) refuseBadName(name);
-  if (new Set(names).size < names.length) throw new Refusal('bad_request', 'send every channel once');
-  const id = lastEventIdOf(raw) ?? (parameterOf(raw, 'offset') || '-1');
-  const offsets = id.split('.');
-  if (offsets.length !== 1 && offsets.length !== names.length) {
-    throw new Refusal(
-      'bad_offset',
-      `the id is of ${offsets.length} channels, the request of ${names.length}`,
-    );
-  }
-  return { names, from: names.map((_name, at) => fromOf(offsets[at] ?? offsets[0] ?? '-1')) };
 }
 
 /** Checks the name of a channel. @throws Refusal bad_channel */

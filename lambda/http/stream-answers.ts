@@ -3,7 +3,7 @@
  * @module
  */
 import { type ErrorCode, Refusal } from '../../protocol/errors.ts';
-import { STREAM_SSE_DATA_ENCODING } from '../../protocol/headers.ts';
+import { STREAM_SSE_DATA_ENCODING, STREAM_START_OFFSET } from '../../protocol/headers.ts';
 import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
 import type { Caller } from '../access/caller.ts';
@@ -11,11 +11,11 @@ import type { Access } from '../access/verify.ts';
 import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
-import type { From } from '../hub/log/read-log.ts';
+import { type From, isPosition } from '../hub/log/read-log.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { ChannelRequest } from './channel-routes.ts';
 import type { HandlerLog } from './http-handler.ts';
-import { type Mode, parseEvents, parseFrom, parseMode } from './parse-channel.ts';
+import { type Mode, parseEvents, parseFrom, parseMode } from './parse-read.ts';
 import { parameterOf } from './query.ts';
 import {
   browserFrames,
@@ -135,7 +135,11 @@ async function oneChannel(
       last = held;
     }
   };
-  const headers = { ...EVENT_STREAM, ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }) };
+  const headers = {
+    ...EVENT_STREAM,
+    [STREAM_START_OFFSET]: formatOffset(first.result.from),
+    ...(asText ? {} : { [STREAM_SSE_DATA_ENCODING]: 'base64' }),
+  };
   return new Response(bytesOf(frames(), { gone, slot, log: options, raw }), { headers });
 }
 
@@ -221,7 +225,7 @@ const GONE_EVENT = 'gone';
 const CLOSED_EVENT = 'closed';
 
 const offsetOf = (from: From | undefined): string =>
-  typeof from === 'object' ? formatOffset(from) : formatOffset(BEGINNING);
+  from !== undefined && isPosition(from) ? formatOffset(from) : formatOffset(BEGINNING);
 
 function eventOf(
   name: string,

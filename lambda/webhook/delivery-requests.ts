@@ -11,7 +11,7 @@ import { BEGINNING, formatOffset, isBefore, isSame, type Position } from '../../
 import type { Channel } from '../hub/log/channel.ts';
 import { find } from '../hub/log/lifecycle.ts';
 import { nothingHasLeft, oldestRetained } from '../hub/log/retention.ts';
-import { startSince } from '../hub/push/pattern-start.ts';
+import { startSince } from '../hub/log/start-since.ts';
 import type { Delivery, DeliveryStatus } from './delivery/delivery.ts';
 import type { DeliveryTask, OwnTask } from './delivery/delivery-task.ts';
 import { ownDeliveryId } from './delivery/due-delivery.ts';

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import { refuseBadName } from '../http/parse-channel.ts';
+import { messageCount, timeOf } from '../http/parse-read.ts';
 import type { AppendRequest } from '../hub/log/append.ts';
 import { JSON_MEDIA_TYPE } from '../hub/log/channel.ts';
 import { memberText } from '../hub/log/messages.ts';
@@ -55,7 +56,7 @@ export function requestIdOf({ id }: Fields): string | undefined {
 export function parseClientRequest(fields: Fields, body: string): ClientRequest {
   switch (fields.action) {
     case 'subscribe':
-      return { action: 'subscribe', pattern: patternOf(fields), from: fromOf(fields.offset) };
+      return { action: 'subscribe', pattern: patternOf(fields), from: fromOf(fields) };
     case 'unsubscribe':
       return { action: 'unsubscribe', pattern: patternOf(fields) };
     case 'publish':
@@ -72,7 +73,11 @@ function patternOf({ channel }: Fields): string {
   throw new Refusal('bad_channel', 'channel must be the name of a channel, a name followed by /*, or *');
 }
 
-function fromOf(offset: unknown): From {
+function fromOf({ offset, last, since }: Fields): From {
+  if ([offset, last, since].filter((start) => start !== undefined).length > 1)
+    throw new Refusal('bad_request', 'send one of offset, last and since');
+  if (last !== undefined) return { last: messageCount('last', last) };
+  if (since !== undefined) return { since: timeOf('since', since) };
   if (offset === undefined || offset === 'now') return 'now';
   if (offset === '-1') return 'beginning';
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;

@@ -41,6 +41,19 @@ export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string)
       return { entries: Items.map(entryOf), more: LastEvaluatedKey !== undefined };
     },
 
+    async before(streamId, slot, most) {
+      const query = new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: 'streamId = :streamId AND slot < :slot',
+        ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
+        ConsistentRead: true,
+        ScanIndexForward: false,
+        Limit: most,
+      });
+      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      return { entries: Items.map(entryOf), more: LastEvaluatedKey !== undefined };
+    },
+
     async nearest(streamId, slot, side) {
       const query = new QueryCommand({
         TableName: table,

@@ -3,7 +3,7 @@
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
-import type { From } from '../log/read-log.ts';
+import { type From, isPosition } from '../log/read-log.ts';
 import { type Held, type Hold, holdRead } from './held-read.ts';
 
 export interface FollowOptions {
@@ -70,7 +70,7 @@ export async function* followOn(
       }
       return;
     } catch (error) {
-      const wasInChannel = isToldOfGone || typeof position !== 'string';
+      const wasInChannel = isToldOfGone || isPosition(position);
       if (!(error instanceof Refusal && GONE.has(error.code) && wasInChannel)) throw error;
       yield isToldOfGone ? {} : { gone: error };
       if (isToldOfGone || error.code === 'channel_not_found')

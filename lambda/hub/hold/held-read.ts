@@ -7,9 +7,9 @@
 import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { catchUp } from '../log/catch-up.ts';
 import type { Channel } from '../log/channel.ts';
-import { find } from '../log/lifecycle.ts';
+import { find, keepAlive } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
-import { type From, type ReadResult, read } from '../log/read-log.ts';
+import type { From, ReadResult } from '../log/read-log.ts';
 
 /** Monotonic time: setting the clock does not change it. */
 export interface Timer {
@@ -87,21 +87,22 @@ export async function holdRead(
 /**
  * Reads what is there. If it begins at a gap that is too young to be sealed, it waits: every read must find what was acknowledged
  * before (PROTOCOL.md §11). Messages before a gap are returned at once.
+ * @param read one attempt
  * @throws Refusal as `catchUp`
  */
-export async function readPastGaps(
+export async function readPastGaps<R extends ReadResult>(
   { log, timer }: Pick<Hold, 'log' | 'timer'>,
   name: string,
-  from: From,
-): Promise<Held> {
+  read: (channel: Channel) => Promise<R>,
+): Promise<{ readonly channel: Channel; readonly result: R }> {
   const end = timer.now() + LONGEST_WAIT_MS;
-  let held = await catchUp(log, name, from);
+  let channel = await find(log, name);
+  await keepAlive(log, channel);
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, SLOWEST_LOOK_MS)) {
-    const { result } = held;
-    if (!result.isGap || result.messages.length > 0 || timer.now() >= end) return held;
+    const result = await read(channel);
+    if (!result.isGap || result.messages.length > 0 || timer.now() >= end) return { channel, result };
     await timer.sleep(pause, never);
-    const channel = await find(log, name);
-    held = { channel, result: await read(log, channel, from) };
+    channel = await find(log, name);
   }
 }
 

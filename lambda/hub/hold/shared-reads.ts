@@ -12,7 +12,8 @@ import type { Log } from '../log/log-ports.ts';
 export function sharingReads(log: Log, turn: () => Promise<void>): Log {
   const get = shared(log.channels.get, turn);
   const page = shared(log.entries.page, turn);
-  return { ...log, channels: { ...log.channels, get }, entries: { ...log.entries, page } };
+  const before = shared(log.entries.before, turn);
+  return { ...log, channels: { ...log.channels, get }, entries: { ...log.entries, page, before } };
 }
 
 /**

@@ -64,7 +64,7 @@ export interface ChannelStore {
   remove(channel: Channel): Promise<void>;
 }
 
-/** Entries in the order of their slots. `more`: the page is full, and the store may have more entries. */
+/** Consecutive entries of the store. `more`: the page is full, and the store may have more entries. */
 export interface EntryPage {
   readonly entries: readonly Entry[];
   readonly more: boolean;
@@ -82,6 +82,11 @@ export interface EntryStore {
   put(streamId: string, entry: Entry): Promise<boolean>;
   /** Returns entries from `slot` on, also expired ones, as of every write that was answered before. */
   page(streamId: string, slot: number): Promise<EntryPage>;
+  /**
+   * Returns the entries below `slot`, the highest first, also expired ones, as of every write that was answered before.
+   * @param most the largest number of entries
+   */
+  before(streamId: string, slot: number, most: number): Promise<EntryPage>;
   /** Returns the age of the entry nearest to `slot`: below it, or from it on; undefined if there is none on that side. */
   nearest(streamId: string, slot: number, side: 'below' | 'from'): Promise<Age | undefined>;
 }

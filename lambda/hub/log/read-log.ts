@@ -9,9 +9,17 @@ import type { Channel } from './channel.ts';
 import { type Entry, type Messages, tombstone } from './entry.ts';
 import type { EntryPage, Log } from './log-ports.ts';
 import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.ts';
+import { startSince } from './start-since.ts';
+import { walkBack } from './walk-back.ts';
 
-/** Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. */
-export type From = 'beginning' | 'now' | Position;
+/**
+ * Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. `last` is a number of messages
+ * before the end. `since` is a time in milliseconds since 1970: the first message that was published then or later.
+ */
+export type From = 'beginning' | 'now' | Position | { readonly last: number } | { readonly since: number };
+
+/** Returns true for a position: every other start means another message a moment later. */
+export const isPosition = (from: From): from is Position => typeof from === 'object' && 'entry' in from;
 
 /** The result of one read. */
 export interface ReadResult {
@@ -32,7 +40,7 @@ export interface ReadResult {
 }
 
 /** Gaps that one read seals before it returns what it has. Each costs a write and a read. */
-const MAX_SEALS_PER_READ = 20;
+export const MAX_SEALS_PER_READ = 20;
 
 /**
  * Reads at most one page of the store. It returns no message before which another may still appear.
@@ -50,10 +58,42 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
       closed: channel.closed,
       isGap: false,
     };
-  const asked = from === 'beginning' ? from : positionIn(channel, from);
+  if (typeof from === 'object' && 'since' in from) return await readSince(log, channel, from.since);
+  if (typeof from === 'object' && 'last' in from) {
+    const { entries, start, isAll } = await walkBack(log, channel, tail, from.last, log.clock());
+    return await readPages(log, channel, isAll ? 'beginning' : start, { entries, more: false });
+  }
+  return await readPages(log, channel, from === 'beginning' ? from : positionIn(channel, from));
+}
+
+/** Reads from the first message that was published at a time or later. */
+async function readSince(log: Log, channel: Channel, since: number): Promise<ReadResult> {
+  const start = await startSince(log, channel, since);
+  const isKept = start.entry > channel.floor && (await isRetainedBelow(log, channel, start.entry));
+  const result = await readPages(log, channel, isKept ? start : 'beginning');
+  const firstDue = result.entries.findIndex(({ time }) => time >= since);
+  const entries = firstDue === -1 ? [] : result.entries.slice(firstDue);
+  const { slot } = result.entries.at(-1 - entries.length) ?? {};
+  const from = slot === undefined ? result.from : { entry: slot + 1, index: 0 };
+  return { ...result, from, entries, messages: entries.flatMap(({ messages }) => messages) };
+}
+
+/** Returns true if the entry below a slot is kept: then nothing from the slot on has left the log. */
+async function isRetainedBelow(log: Log, channel: Channel, slot: number): Promise<boolean> {
+  const entry = await log.entries.nearest(channel.streamId, slot, 'below');
+  return entry !== undefined && isRetained(log, entry, log.clock());
+}
+
+/** @param first a page that was read already, for the first attempt */
+async function readPages(
+  log: Log,
+  channel: Channel,
+  asked: 'beginning' | Position,
+  first?: EntryPage,
+): Promise<ReadResult> {
   for (let seals = 0; ; seals++) {
     const now = log.clock();
-    const page = await pageFrom(log, channel, asked, now);
+    const page = (seals === 0 && first) || (await pageFrom(log, channel, asked, now));
     const start = await startOf(log, channel, asked, page, now);
     const run = contiguous(page.entries, start.entry);
     const end = start.entry + run.length;
@@ -76,7 +116,7 @@ export async function read(log: Log, channel: Channel, from: From): Promise<Read
  * had its time. Either the tombstone or the late publisher gets the slot. A publisher that is too late answers 503, so a
  * message is acknowledged only if readers will see it.
  */
-async function seal(
+export async function seal(
   log: Log,
   channel: Channel,
   slot: number,
@@ -85,8 +125,11 @@ async function seal(
   await log.entries.put(channel.streamId, tombstone(slot, beyond));
 }
 
-/** Checks that an offset is of this channel, not of a former one. The zero offset is the beginning of every channel. */
-function positionIn(channel: Channel, from: Position): Position {
+/**
+ * Returns the position of an offset in this channel. The zero offset is the beginning of every channel.
+ * @throws Refusal offset_gone for an offset of a former channel of the name, or that is no longer kept
+ */
+export function positionIn(channel: Channel, from: Position): Position {
   const isZero = from.entry === BEGINNING.entry && from.index === BEGINNING.index;
   const position = isZero ? { entry: channel.origin, index: 0 } : from;
   const { entry, index } = position;
@@ -174,4 +217,22 @@ function taken(start: Position, run: readonly Entry[]): Pick<ReadResult, 'entrie
   });
   const next = { entry: start.entry + run.length, index: 0 };
   return { entries, messages: entries.flatMap(({ messages }) => messages), next };
+}
+
+/** Returns at most `most` messages of a result, which may end within an entry. @param most undefined for all */
+export function limited(result: ReadResult, most: number | undefined): ReadResult {
+  if (most === undefined || result.messages.length <= most) return result;
+  let left = most;
+  let { next } = result;
+  const entries = result.entries.flatMap((entry) => {
+    if (left === 0) return [];
+    const { slot, first } = entry;
+    const messages = entry.messages.slice(0, left);
+    left -= messages.length;
+    const isWhole = messages.length === entry.messages.length;
+    next = isWhole ? { entry: slot + 1, index: 0 } : { entry: slot, index: first + messages.length };
+    return [{ ...entry, messages }];
+  });
+  const messages = result.messages.slice(0, most);
+  return { ...result, entries, messages, next, upToDate: false, closed: false, isGap: false };
 }

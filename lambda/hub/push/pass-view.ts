@@ -6,8 +6,8 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, isBefore, isSame, type Position } from '../../../protocol/offset.ts';
 import type { Channel } from '../log/channel.ts';
 import { type ReadResult, read } from '../log/read-log.ts';
+import { startSince } from '../log/start-since.ts';
 import type { Packed } from './frames.ts';
-import { startSince } from './pattern-start.ts';
 import {
   type Cursor,
   type OwnCursor,

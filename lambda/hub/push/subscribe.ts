@@ -8,7 +8,7 @@ import { CONNECTION_LIFE_MS, MAX_SUBSCRIPTIONS } from '../../../protocol/limits.
 import type { Position } from '../../../protocol/offset.ts';
 import { catchUp } from '../log/catch-up.ts';
 import type { Log } from '../log/log-ports.ts';
-import type { From } from '../log/read-log.ts';
+import { type From, isPosition } from '../log/read-log.ts';
 import type {
   Connection,
   ConnectionStore,
@@ -97,7 +97,7 @@ interface Start {
 
 async function startOf(log: Log, name: string, from: From): Promise<Start> {
   const { channel, result } = await catchUp(log, name, from);
-  const offset = typeof from === 'object' ? from : result.from;
+  const offset = isPosition(from) ? from : result.from;
   return { offset, isEnd: channel.closed && offset.entry === channel.next };
 }
 

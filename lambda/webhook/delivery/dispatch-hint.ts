@@ -12,7 +12,7 @@ import { GAP_GRACE_MS } from '../../../protocol/limits.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
 import { type Channel, isAlive } from '../../hub/log/channel.ts';
 import { type From, type ReadResult, read } from '../../hub/log/read-log.ts';
-import { CLOCK_SKEW_MS, startSince } from '../../hub/push/pattern-start.ts';
+import { CLOCK_SKEW_MS, startSince } from '../../hub/log/start-since.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Dispatching } from '../webhook-ports.ts';
 import type { DispatchCursor } from '../webhook-stores.ts';

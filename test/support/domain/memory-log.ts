@@ -194,6 +194,11 @@ function entryStore(slotsOf: MemoryLog['slots']): EntryStore {
       const rest = sorted(streamId).filter((entry) => entry.slot >= slot);
       return { entries: rest.slice(0, PAGE_ENTRIES), more: rest.length > PAGE_ENTRIES };
     },
+    async before(streamId, slot, most) {
+      const below = sorted(streamId).filter((entry) => entry.slot < slot);
+      const page = Math.min(most, PAGE_ENTRIES);
+      return { entries: below.reverse().slice(0, page), more: below.length > page };
+    },
     nearest: async (streamId, slot, side) =>
       side === 'from'
         ? sorted(streamId).find((entry) => entry.slot >= slot)

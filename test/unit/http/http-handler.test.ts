@@ -7,7 +7,7 @@ import { parseOrigins } from '../../../lambda/access/origins.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { channelRoutes } from '../../../lambda/http/channel-routes.ts';
 import { httpHandler } from '../../../lambda/http/http-handler.ts';
-import { holdMsOf } from '../../../lambda/http/parse-channel.ts';
+import { holdMsOf } from '../../../lambda/http/parse-read.ts';
 import { cursorAfter } from '../../../lambda/http/stream-cursor.ts';
 
 const seen: string[] = [];

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { readPastGaps } from '../../../../lambda/hub/hold/held-read.ts';
+import { read } from '../../../../lambda/hub/log/read-log.ts';
 import { GAP_GRACE_MS } from '../../../../protocol/limits.ts';
 import { CHANNEL, losePublish, publish, values } from '../../../support/domain/json-log.ts';
 import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
@@ -38,7 +39,9 @@ test('a read finds every message that was acknowledged before it, also behind a 
     (async () => {
       await publishSlowly(w, 70);
       const started = w.time.now();
-      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, 'beginning');
+      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, (channel) =>
+        read(w.log, channel, 'beginning'),
+      );
       expect([values(result), result.upToDate]).toEqual([['slow', 'quick'], true]);
       expect(w.time.now() - started).toBeLessThan(200);
     })(),
@@ -52,7 +55,9 @@ test('behind a publish that has died, a message is found when the gap is sealed'
       await losePublish(w.log);
       await publish(w.log, 'after');
       const started = w.time.now();
-      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, 'beginning');
+      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, (channel) =>
+        read(w.log, channel, 'beginning'),
+      );
       expect([values(result), result.upToDate]).toEqual([['after'], true]);
       const waited = w.time.now() - started;
       expect([waited > GAP_GRACE_MS, waited < GAP_GRACE_MS + 400]).toEqual([true, true]);
@@ -68,7 +73,9 @@ test('messages before a gap are answered at once, and never as up to date', asyn
       await losePublish(w.log);
       await publish(w.log, 'after');
       const started = w.time.now();
-      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, 'beginning');
+      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, (channel) =>
+        read(w.log, channel, 'beginning'),
+      );
       expect([values(result), result.upToDate, w.time.now()]).toEqual([['before'], false, started]);
     })(),
   );
@@ -79,7 +86,9 @@ test('a claim at the end of the log delays no reader', async () => {
   await w.time.until(
     (async () => {
       await losePublish(w.log);
-      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, 'beginning');
+      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, (channel) =>
+        read(w.log, channel, 'beginning'),
+      );
       expect([values(result), result.upToDate, w.time.now()]).toEqual([[], true, 0]);
     })(),
   );
@@ -94,7 +103,9 @@ test('the wait for many gaps in a row is limited', async () => {
         await publish(w.log, n);
         await w.time.sleep(1_000, never);
       }
-      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, 'beginning');
+      const { result } = await readPastGaps({ log: w.log, timer: w.time }, CHANNEL, (channel) =>
+        read(w.log, channel, 'beginning'),
+      );
       expect(values(result).length).toBeGreaterThan(0);
     })(),
   );

@@ -1,11 +1,11 @@
 /**
- * Finds where a subscription begins in a channel that was not pushed to it before. Everything that was published after the
- * subscription is owed, and a channel knows times only by its entries.
+ * Finds the messages that were published since a time: where a subscription begins in a channel that was not pushed to it before, and
+ * where a read from a time begins (PROTOCOL.md §5.3). A channel knows times only by its entries.
  * @module
  */
 import type { Position } from '../../../protocol/offset.ts';
-import type { Channel } from '../log/channel.ts';
-import type { Log } from '../log/log-ports.ts';
+import type { Channel } from './channel.ts';
+import type { Log } from './log-ports.ts';
 
 /** In milliseconds. Clocks of different machines differ by milliseconds; PROTOCOL.md §12.4 allows two seconds. */
 export const CLOCK_SKEW_MS = 2_000;
