@@ -3,8 +3,10 @@
  * @module
  */
 import { isPattern } from '../protocol/channel-name.ts';
-import type { Batch } from './cursor.ts';
+import { DEFAULT_MESSAGES } from '../protocol/limits.ts';
+import { type Batch, lastOf } from './cursor.ts';
 import type { TidingsError } from './errors.ts';
+import { historyOf } from './history.ts';
 import type { Host } from './host.ts';
 import { httpWith, requestLimits } from './http.ts';
 import { iterate } from './iterate.ts';
@@ -22,6 +24,8 @@ import { streamsOf } from './transports/streams.ts';
 export interface SubscribeOptions {
   /** A stored offset, `-1` for all that is kept, or `now` (the default). A pattern always begins at `now`. */
   readonly offset?: string | undefined;
+  /** Begins this many messages before the end: 1 to 1,000. Not together with `offset`. A pattern always begins at `now`. */
+  readonly last?: number | undefined;
   /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
   /**
@@ -52,6 +56,14 @@ export interface Subscription {
   readonly close: () => void;
 }
 
+/** Where a history ends, and the size of its batches. */
+export interface HistoryOptions {
+  /** The offset where the newest batch ends: the `from` of a batch. Default: `now`, the end of the channel. */
+  readonly before?: string | undefined;
+  /** Messages in a batch: 1 to 1,000, and at most about 1 MB. Default: 100. */
+  readonly limit?: number | undefined;
+}
+
 /** The options of one publish. */
 export interface PublishOptions {
   /**
@@ -71,8 +83,13 @@ export interface Hub {
    */
   readonly messages: (
     channel: string,
-    options?: Pick<SubscribeOptions, 'offset'>,
+    options?: Pick<SubscribeOptions, 'offset' | 'last'>,
   ) => AsyncIterableIterator<Batch, undefined>;
+  /**
+   * Reads a channel backwards, for a reader that scrolls up. Each batch is in the order of the channel, and ends where the batch
+   * before it began. The loop ends at the oldest message that is kept. It throws a TidingsError if the hub refuses.
+   */
+  readonly history: (channel: string, options?: HistoryOptions) => AsyncGenerator<Batch, undefined, void>;
   /**
    * Publishes 1 to 1,000 JSON values as one entry, exactly once. The values are copied at the moment of the call.
    * Returns the offset after them when they are durable. Publishes on one channel are stored in the order of the calls:
@@ -115,8 +132,8 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   };
   const publish = publishQueue({ host, http, url, signal, socket: () => shared.link?.socket() });
   return {
-    subscribe(channel, { offset = 'now', onMessages, onError, onSubscribed, onState, onTransport, onEnd }) {
-      const followed = follow(shared, channel, offset, {
+    subscribe(channel, { onMessages, onError, onSubscribed, onState, onTransport, onEnd, ...start }) {
+      const followed = follow(shared, channel, startOf(start), {
         onBatch: guarded(onMessages),
         onFault: guarded(onError),
         onSubscribed: guarded<void>(onSubscribed),
@@ -136,14 +153,22 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
         close: followed.close,
       };
     },
-    messages(channel, { offset = 'now' } = {}) {
-      return iterate((at, listener) => follow(shared, channel, at, listener), offset);
+    messages(channel, start = {}) {
+      return iterate((at, listener) => follow(shared, channel, at, listener), startOf(start));
     },
+    history: (channel, { before = 'now', limit = DEFAULT_MESSAGES } = {}) =>
+      historyOf(shared, channel, before, limit),
     async publish(channel, messages, { key = host.newKey() } = {}) {
       return { offset: await publish(publicationOf(channel, messages, key)) };
     },
     close: () => client.abort(),
   };
+}
+
+/** Returns the start of a subscription as a cursor takes it. Both together are an offset that is refused. */
+function startOf({ offset, last }: Pick<SubscribeOptions, 'offset' | 'last'>): string {
+  if (last === undefined) return offset ?? 'now';
+  return offset === undefined ? lastOf(last) : `${offset} and ${lastOf(last)}`;
 }
 
 const follow = (shared: Shared, channel: string, offset: string, listener: Listener): Followed =>

@@ -27,8 +27,18 @@ export interface Batch {
   readonly closed: boolean;
 }
 
-/** True for `-1` and `now`, which are not yet positions in a channel. */
-export const isUnsettled = (offset: string): boolean => offset === '-1' || offset === 'now';
+/** The start that many messages before the end, as the hub takes it in a query (PROTOCOL.md §5.3). */
+export const lastOf = (count: number): string => `last=${count}`;
+
+/** Returns the number of messages of a start before the end; undefined for every other start. */
+export function countOf(start: string): number | undefined {
+  const [, count] = /^last=(\d+)$/.exec(start) ?? [];
+  return count === undefined ? undefined : Number(count);
+}
+
+/** True for `-1`, `now` and `last=N`, which are not yet positions in a channel. */
+export const isUnsettled = (offset: string): boolean =>
+  offset === '-1' || offset === 'now' || countOf(offset) !== undefined;
 
 /** A batch that came in one WebSocket message. */
 export interface Frame extends Batch {
@@ -59,7 +69,7 @@ export interface Cursor {
   readonly channel: string;
   /** Everything before this offset was delivered. */
   readonly offset: string;
-  /** Replaces `-1` or `now` by the offset that the hub answered. Does nothing if the position is known already. */
+  /** Replaces `-1`, `now` or `last=N` by the offset that the hub answered. Does nothing if the position is known already. */
   readonly settle: (offset: string) => void;
   /**
    * Delivers the batch if it follows. Delivers nothing after the end of the channel, or after the signal is aborted.
@@ -71,7 +81,7 @@ export interface Cursor {
 export interface CursorOptions {
   /** The name of the channel. */
   readonly channel: string;
-  /** An offset, `-1` or `now`. */
+  /** An offset, `-1`, `now` or `last=N`. */
   readonly offset: string;
   /** Aborted when the subscription ends. */
   readonly signal: AbortSignal;

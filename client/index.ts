@@ -7,7 +7,7 @@ import { connectOver, type Hub } from './connect.ts';
 import { realHost } from './host.ts';
 import type { ConnectOptions } from './options.ts';
 
-export type { Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
+export type { HistoryOptions, Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
 export type { Batch } from './cursor.ts';
 export { TidingsError } from './errors.ts';
 export type { ConnectOptions } from './options.ts';

@@ -2,9 +2,16 @@
  * One read over HTTP (PROTOCOL.md §5): a page of messages, and the offset to read on from.
  * @module
  */
-import { STREAM_CLOSED, STREAM_CURSOR, STREAM_NEXT_OFFSET, STREAM_UP_TO_DATE } from '../protocol/headers.ts';
+import {
+  STREAM_CLOSED,
+  STREAM_CURSOR,
+  STREAM_NEXT_OFFSET,
+  STREAM_START_OF_HISTORY,
+  STREAM_START_OFFSET,
+  STREAM_UP_TO_DATE,
+} from '../protocol/headers.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, isUnsettled } from './cursor.ts';
+import { type Batch, countOf, isUnsettled } from './cursor.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { chunksOf, discard, type Http, type RequestLimits } from './http.ts';
@@ -39,14 +46,18 @@ export interface Page {
   readonly etag: string | undefined;
   /** The Stream-Cursor for the next long poll (PROTOCOL.md §5.1). */
   readonly cursor: string | undefined;
+  /** True if nothing older is kept. Only an answer to `before` tells it. */
+  readonly isStartOfHistory: boolean;
 }
 
 /** One read. */
 export interface PageRequest {
   /** The name of the channel. */
   readonly channel: string;
-  /** An offset, `-1` or `now`. */
+  /** An offset, `-1`, `now` or `last=N`. With `limit`, the messages end there. */
   readonly offset: string;
+  /** The number of messages that end at the offset. Default: the messages begin there, as many as a page has. */
+  readonly limit?: number | undefined;
   /** True for a long poll. Default: false. */
   readonly isHeld?: boolean;
   /** The Stream-Cursor of the last long poll. */
@@ -79,11 +90,11 @@ export interface PagesOptions {
 /** Returns a reader of pages. Reads that are not held wait for the limits. */
 export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
   async function load(request: PageRequest, signal: AbortSignal): Promise<Page> {
-    const { channel, offset, isHeld = false, cursor, etag } = request;
+    const { channel, isHeld = false, cursor, etag } = request;
     const hold = isHeld ? '&live=long-poll' : '';
     const cursorQuery = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
     const headers: Record<string, string> = etag === undefined ? {} : { 'If-None-Match': etag };
-    const address = `${url}/channels/${channel}?offset=${offset}${hold}${cursorQuery}`;
+    const address = `${url}/channels/${channel}?${rangeOf(request)}${hold}${cursorQuery}`;
     const until = host.now() + PAGE_MS;
     const limit = deadline(host, isHeld ? HOLD_MS + ANSWER_MS : ANSWER_MS, signal);
     try {
@@ -101,14 +112,20 @@ export function pagesOf({ host, http, limits, url }: PagesOptions): Pages {
   };
 }
 
-async function pageIn(
-  response: Response,
-  { channel, offset: from }: PageRequest,
-  onBytes: () => void,
-): Promise<Page> {
+/** Returns the query of the messages that are asked for. */
+function rangeOf({ offset, limit }: PageRequest): string {
+  if (limit !== undefined) return `before=${offset}&limit=${limit}`;
+  return countOf(offset) === undefined ? `offset=${offset}` : offset;
+}
+
+async function pageIn(response: Response, request: PageRequest, onBytes: () => void): Promise<Page> {
+  const { channel, offset, limit } = request;
   const { headers, status } = response;
   const next = headers.get(STREAM_NEXT_OFFSET) ?? '';
-  if (!parseOffset(next)) {
+  const isBack = limit !== undefined;
+  // Only the hub knows where the last messages begin.
+  const from = isBack || countOf(offset) !== undefined ? (headers.get(STREAM_START_OFFSET) ?? '') : offset;
+  if (!parseOffset(next) || !(isUnsettled(from) || parseOffset(from))) {
     // A page that a network answers instead of the hub has no offset.
     discard(response);
     throw foreignAnswer(response);
@@ -117,10 +134,11 @@ async function pageIn(
   const isEmpty = status === 204 || status === 304;
   const messages = isEmpty ? [] : messagesIn(await bytesOf(response, onBytes), encoding);
   const batch = { channel, messages, encoding, from, next, closed: headers.get(STREAM_CLOSED) === 'true' };
-  if (!follows(batch, status)) {
+  const isOther = isBack && offset !== 'now' && next !== offset;
+  if (isOther || !follows(batch, status)) {
     throw new TidingsError(
       'unavailable',
-      `an answer to offset ${from} ends at ${next}: a cache may be in between`,
+      `an answer to offset ${offset} ends at ${next}: a cache may be in between`,
     );
   }
   return {
@@ -128,6 +146,7 @@ async function pageIn(
     isUpToDate: headers.has(STREAM_UP_TO_DATE) || headers.has(STREAM_CLOSED),
     etag: headers.get('etag') ?? undefined,
     cursor: headers.get(STREAM_CURSOR) ?? undefined,
+    isStartOfHistory: headers.has(STREAM_START_OF_HISTORY),
   };
 }
 

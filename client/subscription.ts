@@ -3,8 +3,9 @@
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
+import { MAX_MESSAGES } from '../protocol/limits.ts';
 import { parseOffset } from '../protocol/offset.ts';
-import { type Batch, type Cursor, cursorAt, isUnsettled } from './cursor.ts';
+import { type Batch, type Cursor, countOf, cursorAt, isUnsettled } from './cursor.ts';
 import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { RequestLimits } from './http.ts';
@@ -131,10 +132,17 @@ export function followChannel(
  * Refuses names and offsets that the hub refuses as well. A name with other characters would be part of the URL, and so
  * another address.
  */
-function checkNames(channel: string, offset: string): void {
+export function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
+  if (countOf(offset) !== undefined) checkCount('last', countOf(offset));
   if (isUnsettled(offset) || parseOffset(offset)) return;
   throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
+}
+
+/** Refuses a number of messages that the hub refuses as well. @throws TidingsError bad_request */
+export function checkCount(name: string, count: number | undefined): void {
+  if (count !== undefined && Number.isInteger(count) && count >= 1 && count <= MAX_MESSAGES) return;
+  throw new TidingsError('bad_request', `${name} is a whole number from 1 to ${MAX_MESSAGES}, got ${count}`);
 }
 
 function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {

@@ -22,6 +22,8 @@ export interface Action {
   readonly channel?: string;
   /** `subscribe` only: an offset, `-1` or `now`. */
   readonly offset?: string | undefined;
+  /** `subscribe` only, in place of the offset: a number of messages before the end. */
+  readonly last?: number;
   /** `publish` only: the Idempotency-Key. */
   readonly key?: string;
 }

@@ -11,6 +11,7 @@ import { backoff, onAbort, sleep } from '../timers.ts';
 import type { TransportReader } from './failover.ts';
 import type { Answer } from './frames.ts';
 import type { Link } from './link.ts';
+import { settleLast } from './polling.ts';
 
 /**
  * Frames that wait while the messages before them are read. If there are more, the oldest are dropped, and read over
@@ -60,7 +61,9 @@ export function liveReader(options: LiveOptions): LiveReader {
   /** Reads one page. Returns true if these were all messages at that moment. */
   async function step(): Promise<boolean> {
     isStale = false;
-    const { batch, isUpToDate } = await read(cursor.offset);
+    const page = await read(cursor.offset);
+    const { batch, isUpToDate } = page;
+    settleLast(cursor, page);
     cursor.offer(batch);
     heldBack = heldBack.filter((frame) => cursor.offer(frame) === 'gap');
     // A message is missing, and the page does not have it. It comes in a moment, or a cache returns an old page for

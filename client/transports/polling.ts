@@ -2,7 +2,7 @@
  * Long polling and short polling (PROTOCOL.md §5, §5.1).
  * @module
  */
-import type { Cursor } from '../cursor.ts';
+import { type Cursor, countOf } from '../cursor.ts';
 import type { Host } from '../host.ts';
 import type { RequestLimits } from '../http.ts';
 import type { Page, Pages } from '../page.ts';
@@ -80,6 +80,11 @@ export async function readToEnd(
   return page;
 }
 
+/** Tells a cursor that begins with the last messages where they begin. */
+export function settleLast(cursor: Cursor, { batch }: Page): void {
+  if (countOf(cursor.offset) !== undefined) cursor.settle(batch.from);
+}
+
 async function readNextPage(
   { pages, cursor }: PollSource,
   signal: AbortSignal,
@@ -89,6 +94,7 @@ async function readNextPage(
   const { channel, offset } = cursor;
   const page = await pages.read({ channel, offset, etag: last?.etag }, signal);
   up();
+  settleLast(cursor, page);
   cursor.offer(page.batch);
   return page;
 }

@@ -3,8 +3,10 @@
  * subscription at the hub (PROTOCOL.md §12.1, §12.4).
  * @module
  */
+
 import { isChannelName } from '../../protocol/channel-name.ts';
 import type { Frame } from '../cursor.ts';
+import { countOf } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { backoff, jittered, RECHECK_MS, sleep } from '../timers.ts';
@@ -178,7 +180,7 @@ const newTopic = (name: string): Topic => ({
 const isAligned = ({ members, subscribedOn: on }: Topic, socket: Socket): boolean =>
   members.size > 0 === (on === socket);
 
-/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `now` after them. */
+/** Returns the earliest position of the members. As text, `-1` sorts before all offsets, and `last=N` and `now` after them. */
 const earliestOffset = ({ members }: Topic): string | undefined =>
   [...members.keys()].map((member) => member.offset()).sort()[0];
 
@@ -191,8 +193,13 @@ async function subscribe(topic: Topic, socket: Socket): Promise<void> {
   const asked = earliestOffset(topic);
   const exact = new Set([...topic.members.keys()].filter((member) => member.offset() === asked));
   for (const member of topic.members.keys()) topic.members.set(member, exact.has(member));
-  const offset = isChannelName(topic.name) ? { offset: asked } : {};
-  const answer = await socket.request({ action: 'subscribe', channel: topic.name, ...offset });
+  const last = asked === undefined ? undefined : countOf(asked);
+  const start = last === undefined ? { offset: asked } : { last };
+  const answer = await socket.request({
+    action: 'subscribe',
+    channel: topic.name,
+    ...(isChannelName(topic.name) ? start : {}),
+  });
   topic.subscribedOn = socket;
   topic.isDenied = false;
   for (const member of [...topic.members.keys()]) {

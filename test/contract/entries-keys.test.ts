@@ -54,6 +54,22 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await entries.nearest(streamId, 11, 'from')).toBeUndefined();
   });
 
+  test('entries are read backwards from below a slot, a number of them or as many as a page has', async () => {
+    const { entries } = open();
+    const streamId = newId();
+    for (const slot of [10, 2, 9, 1]) await entries.put(streamId, entry(slot));
+    await entries.put(newId(), entry(3));
+    const slots = async (below: number, most: number) => {
+      const page = await entries.before(streamId, below, most);
+      return [page.entries.map(({ slot }) => slot), page.more];
+    };
+    expect(await slots(10, 2)).toEqual([[9, 2], true]);
+    expect(await slots(10, 5)).toEqual([[9, 2, 1], false]);
+    expect(await slots(1, 5)).toEqual([[], false]);
+    const [first] = (await entries.before(streamId, 2, 1)).entries;
+    expect(first).toEqual(entry(1, { id: first?.id ?? '' }));
+  });
+
   test('a page says when there is more', async () => {
     const { entries } = open();
     const streamId = newId();
@@ -64,5 +80,8 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(first.entries.map(({ slot }) => slot)).toEqual(first.entries.map((_entry, at) => at));
     const rest = await entries.page(streamId, 55);
     expect([rest.entries.length, rest.more]).toEqual([5, false]);
+    const last = await entries.before(streamId, 60, 1_000);
+    expect([last.more, last.entries[0]?.slot]).toEqual([true, 59]);
+    expect(last.entries.length).toBeLessThan(60);
   });
 });

@@ -61,7 +61,11 @@ function isAlone(request, live) {
   if (headers.range || headers['if-none-match'] || headers['if-modified-since']) return true;
   // These mean another offset with each request. A long poll that waited for another one would miss what was published meanwhile.
   const offset = paramOf(request, 'offset');
-  return offset === 'now' || (live === 'long-poll' && (offset === undefined || offset === '-1'));
+  return (
+    offset === 'now' ||
+    paramOf(request, 'before') === 'now' ||
+    (live === 'long-poll' && (offset === undefined || offset === '-1'))
+  );
 }
 
 function toStream(event, path) {

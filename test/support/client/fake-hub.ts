@@ -95,7 +95,11 @@ export async function fakeHub(): Promise<FakeHub> {
       const offset = url.searchParams.get('offset') ?? '-1';
       if (way === 'sse') return answerEvents(url.searchParams.getAll('channel'), offset.split('.'), response);
       if (hub.forbidden.has(name)) throw new Refused('forbidden');
-      const from = log.start(name, offset);
+      const before = url.searchParams.get('before');
+      if (before !== null)
+        return answerHistory(name, before, Number(url.searchParams.get('limit')), response);
+      const last = url.searchParams.get('last');
+      const from = last === null ? log.start(name, offset) : log.last(name, Number(last));
       if (way === 'long-poll' && from === log.channel(name).messages.length && !log.channel(name).isClosed)
         await news();
       answerPage(name, from, way, response);
@@ -125,6 +129,7 @@ export async function fakeHub(): Promise<FakeHub> {
     const found = messages.slice(from);
     const headers: Record<string, string> = {
       'Content-Type': 'application/json',
+      'Stream-Start-Offset': offsetAt(from),
       'Stream-Next-Offset': offsetAt(messages.length),
       'Stream-Up-To-Date': 'true',
       ...(isClosed ? { 'Stream-Closed': 'true' } : {}),
@@ -132,6 +137,19 @@ export async function fakeHub(): Promise<FakeHub> {
     };
     const isEmpty = way === 'long-poll' && found.length === 0;
     response.writeHead(isEmpty ? 204 : 200, headers).end(isEmpty ? undefined : JSON.stringify(found));
+  }
+
+  function answerHistory(name: string, before: string, limit: number, response: ServerResponse): void {
+    const to = log.start(name, before);
+    const from = Math.max(log.channel(name).floor, to - limit);
+    const isStart = from === log.channel(name).floor;
+    const headers: Record<string, string> = {
+      'Content-Type': 'application/json',
+      'Stream-Start-Offset': offsetAt(from),
+      'Stream-Next-Offset': offsetAt(to),
+      ...(isStart ? { 'Stream-Start-Of-History': 'true' } : {}),
+    };
+    response.writeHead(200, headers).end(JSON.stringify(log.channel(name).messages.slice(from, to)));
   }
 
   async function answerPost(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -214,7 +232,7 @@ export async function fakeHub(): Promise<FakeHub> {
 
   function subscribe(
     socket: WebSocket,
-    { channel = '', offset = 'now' }: Said,
+    { channel = '', offset = 'now', last }: Said,
     reply: (more: object) => void,
   ): void {
     const isThere = [...listening].some((each) => each.socket === socket && each.topic === channel);
@@ -223,7 +241,7 @@ export async function fakeHub(): Promise<FakeHub> {
       reply({ type: 'subscribed' });
       return;
     }
-    const from = log.start(channel, offset);
+    const from = last === undefined ? log.start(channel, offset) : log.last(channel, last);
     const { messages, isClosed } = log.channel(channel);
     listening.add({ socket, topic: channel });
     reply({ type: 'subscribed', offset: offsetAt(from), ...(isClosed ? { closed: true } : {}) });
@@ -274,6 +292,7 @@ interface Said {
   readonly id?: string;
   readonly channel?: string;
   readonly offset?: string;
+  readonly last?: number;
   readonly key?: string;
   readonly messages?: readonly unknown[];
 }

@@ -42,6 +42,8 @@ export interface FakeLog {
    * @throws Refused offset_gone
    */
   readonly start: (name: string, offset: string) => number;
+  /** The first of the last `count` messages. */
+  readonly last: (name: string, count: number) => number;
   /** Appends the messages unless the key came before, and returns the offset after them. */
   readonly append: (name: string, key: string | undefined, messages: readonly unknown[]) => string;
   readonly frame: (name: string, topic: string, from: number, to: number) => FakeFrame;
@@ -65,6 +67,7 @@ export function fakeLog(onGrowth: (name: string, from: number, to: number) => vo
       if (entry < floor || entry > messages.length) throw new Refused('offset_gone');
       return entry;
     },
+    last: (name, count) => Math.max(channel(name).floor, channel(name).messages.length - count),
     append(name, key, messages) {
       const slot = `${name}#${key}`;
       const known = key === undefined ? undefined : keys.get(slot);

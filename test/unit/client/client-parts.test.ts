@@ -84,7 +84,13 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
           const from = Number(offset.slice(0, 12));
           const next = Math.min(published, from + pageSize);
           const batch = frame(from, next);
-          return { batch, isUpToDate: next === published, etag: undefined, cursor: undefined };
+          return {
+            batch,
+            isUpToDate: next === published,
+            etag: undefined,
+            cursor: undefined,
+            isStartOfHistory: false,
+          };
         };
         const onRefused = () => expect.unreachable();
         const reader = liveReader({ host, cursor, read, signal, onRefused });
@@ -114,7 +120,13 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
     const read = async (offset: string) => {
       await turn();
       const from = Number(offset.slice(0, 12));
-      return { batch: frame(from, 1_000), isUpToDate: true, etag: undefined, cursor: undefined };
+      return {
+        batch: frame(from, 1_000),
+        isUpToDate: true,
+        etag: undefined,
+        cursor: undefined,
+        isStartOfHistory: false,
+      };
     };
     const reader = liveReader({ host, cursor, read, signal, onRefused() {} });
     for (let at = 1; at < 1_000; at++) reader.onFrame(frame(at, at + 1));
