@@ -6,10 +6,12 @@ import {
   STREAM_CLOSED,
   STREAM_CURSOR,
   STREAM_NEXT_OFFSET,
+  STREAM_POLL_AFTER,
   STREAM_START_OF_HISTORY,
   STREAM_START_OFFSET,
   STREAM_UP_TO_DATE,
 } from '../protocol/headers.ts';
+import { MAX_POLL_AFTER_SECONDS, MIN_POLL_AFTER_SECONDS } from '../protocol/limits.ts';
 import { parseOffset } from '../protocol/offset.ts';
 import { type Batch, countOf, isUnsettled } from './cursor.ts';
 import { foreignAnswer, TidingsError } from './errors.ts';
@@ -46,6 +48,8 @@ export interface Page {
   readonly etag: string | undefined;
   /** The Stream-Cursor for the next long poll (PROTOCOL.md §5.1). */
   readonly cursor: string | undefined;
+  /** Milliseconds to wait before the next short poll, as the hub advises. Undefined: it gives no advice. */
+  readonly pollAfterMs: number | undefined;
   /** True if nothing older is kept. Only an answer to `before` tells it. */
   readonly isStartOfHistory: boolean;
 }
@@ -146,6 +150,7 @@ async function pageIn(response: Response, request: PageRequest, onBytes: () => v
     isUpToDate: headers.has(STREAM_UP_TO_DATE) || headers.has(STREAM_CLOSED),
     etag: headers.get('etag') ?? undefined,
     cursor: headers.get(STREAM_CURSOR) ?? undefined,
+    pollAfterMs: pollAfterMs(headers.get(STREAM_POLL_AFTER)),
     isStartOfHistory: headers.has(STREAM_START_OF_HISTORY),
   };
 }
@@ -158,6 +163,12 @@ function follows({ messages, from, next }: Batch, status: number): boolean {
   if (from === 'now') return messages.length === 0;
   if (isUnsettled(from)) return true;
   return status === 304 ? next === from : next > from || (next === from && messages.length === 0);
+}
+
+/** Returns the advice in milliseconds, within the range of PROTOCOL.md §5. Anything else is no advice of the hub. */
+function pollAfterMs(seconds: string | null): number | undefined {
+  const isAdvice = seconds !== null && /^\d{1,2}$/.test(seconds) && Number(seconds) >= MIN_POLL_AFTER_SECONDS;
+  return isAdvice ? Math.min(Number(seconds), MAX_POLL_AFTER_SECONDS) * 1_000 : undefined;
 }
 
 /** Content types are compared without regard to case. https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1 */

@@ -67,7 +67,7 @@ const routes = channelRoutes({
         const result = limited(held.result, asked.limit);
         count('Delivered', result.messages.length);
         const cursor = cursorAfter(parameterOf(raw, 'cursor'), clock(), Math.random);
-        return answerHeld({ ...held, result, asked, isPublic, ifNoneMatch: null }, cursor);
+        return answerHeld({ ...held, result, asked, isPublic, now: clock(), ifNoneMatch: null }, cursor);
       },
     },
   },

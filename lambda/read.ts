@@ -36,7 +36,14 @@ const routes = channelRoutes({
         );
         const isPublic = callers.access.isPublic('subscribe', name);
         const ifNoneMatch = raw.headers.get('if-none-match');
-        const response = answerRead({ channel, asked: request, result, isPublic, ifNoneMatch });
+        const response = answerRead({
+          channel,
+          asked: request,
+          result,
+          isPublic,
+          now: log.clock(),
+          ifNoneMatch,
+        });
         if (response.status === 200) count('Delivered', result.messages.length);
         return response;
       },

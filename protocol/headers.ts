@@ -6,6 +6,8 @@
 export const STREAM_NEXT_OFFSET = 'Stream-Next-Offset';
 export const STREAM_START_OFFSET = 'Stream-Start-Offset';
 export const STREAM_START_OF_HISTORY = 'Stream-Start-Of-History';
+/** Seconds after which a reader at the end of a channel should ask again (PROTOCOL.md §5). */
+export const STREAM_POLL_AFTER = 'Stream-Poll-After';
 export const STREAM_UP_TO_DATE = 'Stream-Up-To-Date';
 export const STREAM_SEQ = 'Stream-Seq';
 export const STREAM_TTL = 'Stream-TTL';

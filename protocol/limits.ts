@@ -36,6 +36,11 @@ export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
 export const MAX_MESSAGES = 1_000;
 export const DEFAULT_MESSAGES = 100;
 
+/** The shortest and the longest advice to a reader that polls, in seconds, and the advice for a channel without a message. */
+export const MIN_POLL_AFTER_SECONDS = 1;
+export const MAX_POLL_AFTER_SECONDS = 30;
+export const EMPTY_POLL_AFTER_SECONDS = 5;
+
 /**
  * Producers that one channel remembers. Their state is in the channel's item, so that it changes in the same write as
  * the claim. Each has about 200 bytes, and every publish pays for the whole item.

@@ -14,22 +14,24 @@ import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
 import { path } from '../bench/path.ts';
+import { polling } from '../bench/polling.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './hub/local-hub.ts';
 
-const HELP = `usage: npm run bench -- path | append | quota | hold | burst | hop | webhooks | flood | environments |
+const HELP = `usage: npm run bench -- path | append | quota | hold | polling | burst | hop | webhooks | flood | environments |
                              fanout | shards
 
-Measures on this machine, the first nine on local hubs, and prints medians and raw rounds. Compare the ratios within one
+Measures on this machine, the first ten on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
 
   path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
   append    appends per second, p50 and p99, and AWS calls per append
   quota     publishes per second, p50 and p95 with an SNS quota of 300 per second, compared with one of 30,000
   hold      500 held long polls: time from a publish to the answers, DynamoDB reads while they wait, memory
+  polling   short polling as the hub advises, and every 2 s, on three channels for 4 minutes: empty answers, delay
   burst     100 events at once to 100 sockets: time to the last frame, frames and billed units, the gap rule
   hop       50 clients change transports at random in chaos mode, while 5,000 messages are published: what is lost
             (HOP_SEED=N repeats a run)
@@ -53,6 +55,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   append: () => onHub(append),
   quota: onTwoRegions,
   hold: () => onHub(hold),
+  polling: () => onHub(polling),
   burst: () => onHub(burst),
   hop: hopInChaosMode,
   webhooks: () => onHub(webhooks),

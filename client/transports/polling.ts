@@ -9,7 +9,10 @@ import type { Page, Pages } from '../page.ts';
 import { jittered, sleep } from '../timers.ts';
 import { retrying, type TransportReader } from './failover.ts';
 
-/** Mean time between two short polls, in milliseconds. The real time is up to a quarter shorter or longer. */
+/**
+ * Mean time between two short polls of a hub that gives no advice (`Stream-Poll-After`), in milliseconds. The real time is up to a
+ * quarter shorter or longer, also with an advice.
+ */
 const POLL_MS = 3_000;
 
 /** Time in milliseconds. An empty answer to a long poll that comes earlier was not held. */
@@ -59,7 +62,7 @@ export async function pollOnce(
   last: Page,
 ): Promise<Page> {
   const { host } = source;
-  await sleep(host, jittered(POLL_MS, host.random()), signal);
+  await sleep(host, jittered(last.pollAfterMs ?? POLL_MS, host.random()), signal);
   return signal.aborted ? last : await readToEnd(source, signal, up, last);
 }
 

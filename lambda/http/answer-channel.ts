@@ -11,6 +11,7 @@ import {
   STREAM_CURSOR,
   STREAM_EXPIRES_AT,
   STREAM_NEXT_OFFSET,
+  STREAM_POLL_AFTER,
   STREAM_START_OF_HISTORY,
   STREAM_START_OFFSET,
   STREAM_TTL,
@@ -18,7 +19,7 @@ import {
 } from '../../protocol/headers.ts';
 import { formatOffset } from '../../protocol/offset.ts';
 import type { Appended } from '../hub/log/append.ts';
-import { type Channel, isJson, tailOffset } from '../hub/log/channel.ts';
+import { type Channel, isJson, pollAfterSeconds, tailOffset } from '../hub/log/channel.ts';
 import type { Messages } from '../hub/log/entry.ts';
 import type { Created } from '../hub/log/lifecycle.ts';
 import type { ReadBefore, ReadRequest } from '../hub/log/read-before.ts';
@@ -78,6 +79,8 @@ export interface ReadAnswer {
   readonly result: ReadResult & Partial<ReadBefore>;
   /** True if anyone may read the channel, so that a shared cache may serve the answer to the next caller. */
   readonly isPublic: boolean;
+  /** Time of the answer, in milliseconds since 1970. */
+  readonly now: number;
   /** The header If-None-Match; null if there is none. */
   readonly ifNoneMatch: string | null;
 }
@@ -86,7 +89,7 @@ export interface ReadAnswer {
  * Returns 200 with the messages, or 304 if the caller has them.
  * @throws Refusal unavailable for a read that goes back and meets a gap that is too young to be sealed
  */
-export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: ReadAnswer): Response {
+export function answerRead({ channel, asked, result, isPublic, now, ifNoneMatch }: ReadAnswer): Response {
   const isBack = 'before' in asked;
   if (isBack && result.isGap)
     throw new Refusal('unavailable', 'a message before the offset is not stored yet; retry');
@@ -99,8 +102,7 @@ export function answerRead({ channel, asked, result, isPublic, ifNoneMatch }: Re
     // A cache must not give one caller's answer to another. That includes the cache of a browser after a change of user.
     Vary: 'Authorization, Accept',
   });
-  if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
-  if (result.closed) headers.set(STREAM_CLOSED, 'true');
+  setEnd(headers, channel, result, now);
   if (result.isStartOfHistory) headers.set(STREAM_START_OF_HISTORY, 'true');
   if (!isNow) {
     // Closing the channel, or a gap after the page, changes the answer without a new message. If the tag stayed the same, a
@@ -144,9 +146,15 @@ export function answerHeld(answer: ReadAnswer, cursor: string): Response {
   if (!isEmpty) return response;
   response.headers.set(STREAM_START_OFFSET, formatOffset(result.from));
   response.headers.set(STREAM_NEXT_OFFSET, formatOffset(result.next));
-  if (result.upToDate) response.headers.set(STREAM_UP_TO_DATE, 'true');
-  if (result.closed) response.headers.set(STREAM_CLOSED, 'true');
+  setEnd(response.headers, answer.channel, result, answer.now);
   return response;
+}
+
+/** Says whether more can be read now, may come later, or never comes. */
+function setEnd(headers: Headers, channel: Channel, result: ReadResult, now: number): void {
+  if (result.upToDate) headers.set(STREAM_UP_TO_DATE, 'true');
+  if (result.closed) headers.set(STREAM_CLOSED, 'true');
+  else if (result.upToDate) headers.set(STREAM_POLL_AFTER, String(pollAfterSeconds(channel, now)));
 }
 
 /**

@@ -159,6 +159,22 @@ test('a limit cuts an answer', async () => {
   expect(await rest.json()).toEqual([4, 5]);
 });
 
+test('an answer at the end says when to ask again, and no other does', async () => {
+  const advice = async (query: string): Promise<string | null> =>
+    header(await get(query), 'Stream-Poll-After');
+  for (const query of ['offset=-1', 'last=1', 'offset=now'])
+    expect(await advice(query)).toMatch(/^[1-9]\d?$/);
+  expect(await advice('offset=-1&limit=1')).toBeNull();
+  expect(await advice('before=now')).toBeNull();
+  const own = newChannel();
+  const headers = { 'Stream-Closed': 'true', 'Content-Type': 'application/json' };
+  await hub.request(`/channels/${own}`, { method: 'POST', headers, body: '[1]' });
+  const closed = await hub.read(own);
+  expect([header(closed, 'Stream-Closed'), header(closed, 'Stream-Poll-After')]).toEqual(['true', null]);
+  const empty = await hub.read(newChannel());
+  expect(header(empty, 'Stream-Poll-After')).toBe('5');
+});
+
 describe('bad input is refused, and names the parameter', () => {
   test.each([
     ['last=5&offset=-1', 'bad_request', 'last'],

@@ -42,6 +42,8 @@ export interface FakeHub {
   readonly forbidden: Set<string>;
   /** False for an older hub, which ends a stream when a channel is gone, and does not name it. */
   saysEnds: boolean;
+  /** The Stream-Poll-After of each answer at the end. Undefined for a hub without it. */
+  pollAfter: string | undefined;
   /** True for a socket that appends a publish, and then ends without an answer. */
   losesAnswers: boolean;
 }
@@ -133,6 +135,7 @@ export async function fakeHub(): Promise<FakeHub> {
       'Stream-Next-Offset': offsetAt(messages.length),
       'Stream-Up-To-Date': 'true',
       ...(isClosed ? { 'Stream-Closed': 'true' } : {}),
+      ...(hub.pollAfter === undefined ? {} : { 'Stream-Poll-After': hub.pollAfter }),
       ...(way === 'long-poll' ? { 'Stream-Cursor': '7' } : {}),
     };
     const isEmpty = way === 'long-poll' && found.length === 0;
@@ -275,6 +278,7 @@ export async function fakeHub(): Promise<FakeHub> {
       server.close();
       await once(server, 'close');
     },
+    pollAfter: undefined,
     refused: new Set(),
     forbidden: new Set(),
     saysEnds: true,

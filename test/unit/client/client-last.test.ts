@@ -76,6 +76,34 @@ test.each([
   expect(fake.asked).toEqual([]);
 });
 
+describe('the time between two short polls', () => {
+  test.each([
+    ['7', 7_000],
+    ['30', 30_000],
+    ['99', 30_000],
+    ['0', 3_000],
+    ['x', 3_000],
+    ['1.5', 3_000],
+    [undefined, 3_000],
+  ])('with the advice %s is about %d ms', async (advice, ms) => {
+    fake.pollAfter = advice;
+    const pauses: number[] = [];
+    const watched = {
+      ...host,
+      after(pause: number, run: () => void) {
+        pauses.push(pause);
+        return host.after(pause, run);
+      },
+    };
+    hub.close();
+    hub = connectOver(watched, { url: fake.url, transports: ['poll'] });
+    see({});
+    await vi.waitFor(() =>
+      expect(pauses.some((pause) => pause >= 0.75 * ms && pause <= 1.25 * ms)).toBe(true),
+    );
+  });
+});
+
 describe('a history', () => {
   test('is read backwards, a page at a time, and ends at the oldest message', async () => {
     fake.append(CHANNEL, ...range(0, 10));

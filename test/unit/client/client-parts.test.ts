@@ -89,6 +89,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
             isUpToDate: next === published,
             etag: undefined,
             cursor: undefined,
+            pollAfterMs: undefined,
             isStartOfHistory: false,
           };
         };
@@ -125,6 +126,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
         isUpToDate: true,
         etag: undefined,
         cursor: undefined,
+        pollAfterMs: undefined,
         isStartOfHistory: false,
       };
     };

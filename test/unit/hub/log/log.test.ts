@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { pollAfterSeconds } from '../../../../lambda/hub/log/channel.ts';
 import { create, find, remove } from '../../../../lambda/hub/log/lifecycle.ts';
 import { GAP_GRACE_MS } from '../../../../protocol/limits.ts';
 import { BEGINNING } from '../../../../protocol/offset.ts';
@@ -342,5 +343,37 @@ describe('lives of a channel', () => {
     const both = await Promise.all([create(log, wanted), create(log, wanted)]);
     expect(both.map(({ created }) => created).sort()).toEqual([false, true]);
     expect(await codeOf(create(log, { ...wanted, ttlSeconds: 5 }))).toBe('channel_exists');
+  });
+});
+
+describe('the advice to a reader that polls', () => {
+  test.each([
+    [0, 1],
+    [10_000, 1],
+    [10_001, 2],
+    [60_000, 6],
+    [299_999, 30],
+    [86_400_000, 30],
+  ])('after a silence of %d ms is to ask again in %d s', async (silence, seconds) => {
+    const log = memoryLog();
+    await publish(log, 1);
+    const channel = await find(log, CHANNEL);
+    expect(pollAfterSeconds(channel, log.now + silence)).toBe(seconds);
+    // The clock of the process that published may be ahead.
+    expect(pollAfterSeconds(channel, log.now - 1_000)).toBe(1);
+  });
+
+  test('on a channel without a message is to ask again in 5 s', async () => {
+    const log = memoryLog();
+    expect(pollAfterSeconds(await find(log, CHANNEL), log.now)).toBe(5);
+    await create(log, {
+      channel: CHANNEL,
+      contentType: 'text/plain',
+      ttlSeconds: undefined,
+      expiresAt: undefined,
+      close: false,
+      body: Buffer.from(''),
+    });
+    expect(pollAfterSeconds(await find(log, CHANNEL), log.now + 3_600_000)).toBe(5);
   });
 });
