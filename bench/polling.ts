@@ -89,9 +89,11 @@ async function read(
     const url = `${hub.url}/channels/${channel}?offset=${offset}`;
     const response = await fetch(url, { headers: authorization(hub) });
     const messages: unknown = await response.json();
-    if (response.status !== 200 || !Array.isArray(messages))
-      throw new Error(`a read answered ${response.status}, expected 200`);
     seen.requests += 1;
+    // A store that is busy. The reader asks again from the same offset.
+    if (response.status === 503) continue;
+    if (response.status !== 200 || !Array.isArray(messages))
+      throw new Error(`a read answered ${response.status}, expected 200 or 503`);
     if (messages.length === 0) seen.empty += 1;
     for (const message of messages) seen.delays.push(Date.now() - Number(message));
     offset = response.headers.get('Stream-Next-Offset') ?? offset;

@@ -105,6 +105,9 @@ export const originsEnv = contract({ ORIGINS: text });
 /** Where subscribers, connections and waiting processes are stored. */
 export const listenersEnv = contract({ SUBSCRIBERS_TABLE: text });
 
+/** What the hub adds to messages: JSON of pattern to members (protocol/stamp.ts). */
+export const stampEnv = contract({ STAMPS: text });
+
 /** Where hints are published. */
 export const hintEnv = contract({ HINTS_TOPIC_ARN: text });
 
@@ -170,11 +173,11 @@ const held: readonly Contract<unknown>[] = [listenersEnv, wakeEnv, heldEnv];
 
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
-  Publish: [...common, ...hints, listenersEnv],
+  Publish: [...common, ...hints, listenersEnv, stampEnv],
   Read: common,
   Hold: [...common, ...held, holdEnv],
   Stream: [...common, ...held, streamEnv],
-  Socket: [...common, ...hints, listenersEnv, connectionsEnv, endsEnv],
+  Socket: [...common, ...hints, listenersEnv, stampEnv, connectionsEnv, endsEnv],
   Webhooks: [...common, endpointsEnv, deliveriesEnv, sealingEnv, endpointWakeEnv, outboundEnv],
   Dispatch: [...every, ...hints, endpointsEnv, deliveriesEnv, endpointWakeEnv],
   Deliver: [

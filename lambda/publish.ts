@@ -14,6 +14,7 @@ import {
   listenersEnv,
   logEnv,
   originsEnv,
+  stampEnv,
   telemetryEnv,
 } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
@@ -34,11 +35,12 @@ const settings = {
   ...jobEnv.read(env),
   ...dispatchEnv.read(env),
   ...listenersEnv.read(env),
+  ...stampEnv.read(env),
 };
 const callers = callersInAws(settings);
 const publishing = publishingInAws(settings);
 const { access } = callers;
-const { log, tickets } = publishing;
+const { log, tickets, stampFor } = publishing;
 
 const routes = channelRoutes({
   ...callers,
@@ -48,8 +50,9 @@ const routes = channelRoutes({
     POST: {
       operation: 'publish',
       parameters: [],
-      answer: async ({ channel, raw }) => {
-        const { append: request, once } = await parseAppend(channel, raw);
+      answer: async ({ channel, caller, raw }) => {
+        const { append: parsed, once } = await parseAppend(channel, raw);
+        const request = { ...parsed, stamp: stampFor(channel, caller) };
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
         count('Published', appended.count);
         return answerAppended(appended, request.producer?.epoch);
@@ -58,8 +61,9 @@ const routes = channelRoutes({
     PUT: {
       operation: 'publish',
       parameters: [],
-      answer: async ({ channel, raw }) => {
-        const created = await create(log, await parseCreate(channel, raw));
+      answer: async ({ channel, caller, raw }) => {
+        const request = { ...(await parseCreate(channel, raw)), stamp: stampFor(channel, caller) };
+        const created = await create(log, request);
         count('Published', created.count);
         return answerCreated(created, raw.url);
       },

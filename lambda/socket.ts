@@ -17,6 +17,7 @@ import {
   listenersEnv,
   logEnv,
   originsEnv,
+  stampEnv,
   telemetryEnv,
 } from './env.ts';
 import { socketHandler } from './ws/socket-handler.ts';
@@ -36,6 +37,7 @@ const settings = {
   ...jobEnv.read(env),
   ...dispatchEnv.read(env),
   ...listenersEnv.read(env),
+  ...stampEnv.read(env),
 };
 const poster = connectionsInApiGateway({
   endpoint: endsEnv.read(env).SOCKET_ENDPOINT,

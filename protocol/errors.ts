@@ -13,6 +13,7 @@ export const ERRORS = {
   bad_webhook_url: { status: 400 },
   bad_json: { status: 400 },
   empty_body: { status: 400 },
+  reserved_member: { status: 400 },
   unauthorized: { status: 401 },
   stale_producer: { status: 403 },
   forbidden: { status: 403 },

@@ -14,6 +14,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   bad_webhook_url: 'the URL is no https URL, or has a user name or an unusual port: correct it',
   bad_json: 'the body is not the JSON that is needed here: correct the body',
   empty_body: 'there is nothing to append: send at least one message',
+  reserved_member: 'the hub itself sets a member that the message has, or the message is no object: §4.6',
   unauthorized: 'no token, or one that is expired, forged or for another hub: get a new one',
   stale_producer: 'a newer epoch of this producer is at work: stop, or go on with a higher epoch',
   forbidden:

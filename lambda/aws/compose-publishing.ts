@@ -2,8 +2,12 @@
  * The parts of a handler that publishes for callers: over HTTP, and over a socket.
  * @module
  */
+
+import { membersFor, parseStamps } from '../../protocol/stamp.ts';
+import type { Caller } from '../access/caller.ts';
 import type { Tickets } from '../access/ticket.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
+import type { Stamp } from '../hub/log/messages.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
 import { type AccessSettings, ticketsInAws } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
@@ -13,16 +17,20 @@ import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
 import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
 
-/** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv` and `listenersEnv` (lambda/env.ts). */
+/** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv`, `listenersEnv` and `stampEnv` (lambda/env.ts). */
 export interface PublishingSettings extends LogSettings, AccessSettings, HintSettings {
   /** Name of the Subscribers table. */
   readonly SUBSCRIBERS_TABLE: string;
+  /** What the hub adds to messages. */
+  readonly STAMPS: string;
 }
 
 /** What publishing for callers needs, and subscribing over a socket. */
 export interface PublishingParts {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
+  /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
+  readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
   /** Issues and redeems tickets. */
   readonly tickets: Tickets;
   /** The store of connections. */
@@ -38,8 +46,13 @@ export interface PublishingParts {
 /** Returns the parts. All stores share the connections of one DynamoDB client. */
 export function publishingInAws(settings: PublishingSettings): PublishingParts {
   const client = documentClient();
+  const stamps = parseStamps(JSON.parse(settings.STAMPS));
   return {
     log: { ...logInAws(settings, client), hint: hintsInAws(settings) },
+    stampFor(channel, { principal }) {
+      const members = membersFor(stamps, channel);
+      return members && { members, sub: principal };
+    },
     tickets: ticketsInAws(settings, client),
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),

@@ -6,12 +6,14 @@ import { isPattern } from '../../protocol/channel-name.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { MAX_MESSAGES_PER_SECOND } from '../../protocol/limits.ts';
 import { formatOffset } from '../../protocol/offset.ts';
+import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
 import type { LogDefect } from '../hub/defects.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
+import type { Stamp } from '../hub/log/messages.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 import { type Subscribing, subscribe, unsubscribe } from '../hub/push/subscribe.ts';
 import { type ClientRequest, parseClientRequest, parseFrame, requestIdOf } from './parse-frame.ts';
@@ -24,6 +26,8 @@ type About = Readonly<Record<string, unknown>>;
 export interface SocketParts extends Subscribing {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
+  /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
+  readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
   /** Checks the permissions of callers. */
   readonly access: Access;
   /** Reports a fault of the hub itself. */
@@ -93,8 +97,9 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
       await unsubscribe(sockets, connection, request.pattern);
       return { type: 'unsubscribed', channel: request.pattern };
     case 'publish': {
-      const { append: appendRequest, key } = request;
-      sockets.access.require('publish', appendRequest.channel, connection);
+      const { append: parsed, key } = request;
+      sockets.access.require('publish', parsed.channel, connection);
+      const appendRequest = { ...parsed, stamp: sockets.stampFor(parsed.channel, connection) };
       const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(appendRequest) };
       const done = once
         ? await appendOnce(sockets.log, appendRequest, once)

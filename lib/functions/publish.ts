@@ -4,6 +4,7 @@
  * @module
  */
 import { Construct } from 'constructs';
+import { stampEnv } from '../../lambda/env.ts';
 import { allowOrigins } from '../gateways/origins.ts';
 import type { FunctionProps } from './function-props.ts';
 import { HubFunction } from './hub-function.ts';
@@ -26,6 +27,7 @@ export class Publish extends Construct {
     log.grantWrite(this.handler);
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler, config);
+    this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);
     webhookQueues.grantDispatch(this.handler);

@@ -6,7 +6,7 @@ import { Stack, Validations } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
-import { connectionsEnv, endsEnv, wakeEnv } from '../../lambda/env.ts';
+import { connectionsEnv, endsEnv, stampEnv, wakeEnv } from '../../lambda/env.ts';
 import type { HubConfig } from '../config/config.ts';
 import { accessLogs } from '../gateways/access-logs.ts';
 import { allowOrigins } from '../gateways/origins.ts';
@@ -45,6 +45,7 @@ export class Socket extends Construct {
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler, config);
     subscribers.grantSubscribe(this.handler);
+    this.handler.configure(stampEnv.write({ STAMPS: JSON.stringify(config.stamp) }));
     hints.grantHint(this.handler);
     hints.grantJob(this.handler);
     webhookQueues.grantDispatch(this.handler);

@@ -26,6 +26,7 @@ const SEPARATE = [
 const OTHER: Readonly<Record<Exclude<Key, (typeof SEPARATE)[number]>, unknown>> = {
   channelCreation: 'explicit',
   anonymous: { 'public/*': ['subscribe'] },
+  stamp: { 'chat/*': { sender: 'sub' } },
   issuer: 'https://idp.example',
   issuerAudience: 'hub',
   jwksUrl: 'https://idp.example/keys',

@@ -16,7 +16,7 @@ import {
 import type { Entry, Messages } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { Log, Publishing } from './log-ports.ts';
-import { parseMessages } from './messages.ts';
+import { parseMessages, stamped } from './messages.ts';
 import { entryIdOf, timeMark } from './producer.ts';
 import { isHole } from './retention.ts';
 
@@ -40,10 +40,10 @@ export type EntryContent = Pick<Entry, 'messages' | 'id'>;
 /**
  * Appends the messages of one request and returns the offset after them. Then the messages are durable. No reader sees a later
  * message before them.
- * @throws Refusal empty_body, bad_json, too_large, and those of `claim`
+ * @throws Refusal empty_body, bad_json, too_large, reserved_member, and those of `claim`
  */
 export async function append(log: Publishing, request: AppendRequest): Promise<Appended> {
-  const messages = messagesOfRequest(request);
+  const messages = messagesOfRequest(request, log.clock());
   // Without a producer the id is new: it tells a second attempt of the SDK from another request.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
   const identified = { ...request, id };
@@ -86,14 +86,15 @@ async function settle(
 }
 
 /**
- * Returns the messages of a publish; none if it only closes the channel.
- * @throws Refusal empty_body, bad_json, too_large
+ * Returns the messages of a publish as they are stored; none if it only closes the channel.
+ * @param now time of the publish, in milliseconds since 1970
+ * @throws Refusal empty_body, bad_json, too_large, reserved_member
  */
-export function messagesOfRequest({ body, contentType, close }: AppendRequest): Messages {
+export function messagesOfRequest({ body, contentType, close, stamp }: AppendRequest, now: number): Messages {
   if (contentType === undefined && close) return [];
   const messages = parseMessages(contentType ?? '', body);
   if (messages.length === 0) throw new Refusal('empty_body', 'the body holds no message');
-  return messages;
+  return stamped(messages, stamp, now);
 }
 
 /**

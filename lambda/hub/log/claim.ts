@@ -9,6 +9,7 @@ import { MAX_PRODUCERS } from '../../../protocol/limits.ts';
 import { type Channel, channelNotFound, isAlive, mediaType, newChannel, tailOffset } from './channel.ts';
 import { isTombstone } from './entry.ts';
 import type { Claim, Log } from './log-ports.ts';
+import type { Stamp } from './messages.ts';
 import {
   epochMark,
   longestSilent,
@@ -33,6 +34,8 @@ export interface AppendRequest {
   readonly producer: Producer | undefined;
   /** The body as it came, up to MAX_REQUEST_BYTES. */
   readonly body: Uint8Array;
+  /** What the hub adds to each message; absent for nothing. */
+  readonly stamp?: Stamp | undefined;
 }
 
 /** A request with the id of its entry. The id is the same for every attempt at the same publish, where that can be known. */

@@ -42,7 +42,7 @@ export async function appendOnce(log: Publishing, request: AppendRequest, once: 
 }
 
 async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
-  const messages = messagesOfRequest(request);
+  const messages = messagesOfRequest(request, log.clock());
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
   const content: EntryContent = { messages, id: `key:${once.fingerprint}:${once.key}` };

@@ -14,7 +14,7 @@ import {
   tailOffset,
 } from './channel.ts';
 import type { Log, Publishing } from './log-ports.ts';
-import { parseMessages } from './messages.ts';
+import { parseMessages, type Stamp, stamped } from './messages.ts';
 
 /** A request to create a channel. */
 export interface CreateRequest {
@@ -30,6 +30,8 @@ export interface CreateRequest {
   readonly close: boolean;
   /** The first messages; empty for none. */
   readonly body: Uint8Array;
+  /** What the hub adds to each message; absent for nothing. */
+  readonly stamp?: Stamp | undefined;
 }
 
 /** The result of a creation. */
@@ -47,7 +49,7 @@ export interface Created {
  *
  * The messages are written before the channel that makes them reachable. A crash between the two leaves an entry that no reader
  * sees. In the other order it would leave an empty channel, and a retry would answer 200 without the messages.
- * @throws Refusal channel_exists, bad_json, too_large, unavailable
+ * @throws Refusal channel_exists, bad_json, too_large, reserved_member, unavailable
  */
 export async function create(log: Publishing, request: CreateRequest): Promise<Created> {
   const created = await createOrFind(log, request);
@@ -66,7 +68,7 @@ async function createOrFind(log: Log, request: CreateRequest): Promise<Created> 
   const existing = await log.channels.get(name);
   if (existing && isAlive(existing, now)) return sameOrRefuse(existing, wanted);
 
-  const messages = parseMessages(contentType, request.body);
+  const messages = stamped(parseMessages(contentType, request.body), request.stamp, now);
   const channel = { ...wanted, next: wanted.origin + (messages.length > 0 ? 1 : 0) };
   if (messages.length > 0) {
     const entry = {

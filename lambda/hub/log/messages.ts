@@ -5,6 +5,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { MAX_MESSAGE_BYTES, MAX_MESSAGES_PER_REQUEST, MAX_REQUEST_BYTES } from '../../../protocol/limits.ts';
+import type { StampMembers } from '../../../protocol/stamp.ts';
 import { isJson, mediaType } from './channel.ts';
 import type { Messages } from './entry.ts';
 
@@ -48,6 +49,57 @@ function decode(body: Uint8Array): string {
   } catch {
     throw new Refusal('bad_json', 'the body is not UTF-8');
   }
+}
+
+/** What the hub adds to each message of a publish (PROTOCOL.md §4.6). */
+export interface Stamp {
+  /** The names of the members, and what they say. */
+  readonly members: StampMembers;
+  /** The principal that publishes; undefined if its token has no `sub`. */
+  readonly sub: string | undefined;
+}
+
+/**
+ * Returns the messages with the members of the stamp, inserted into their text before their first own member.
+ * @param now time of the publish, in milliseconds since 1970
+ * @throws Refusal reserved_member for a message that is no JSON object or has such a member; too_large
+ */
+export function stamped(messages: Messages, stamp: Stamp | undefined, now: number): Messages {
+  if (!stamp) return messages;
+  const values = {
+    sub: JSON.stringify(stamp.sub ?? null),
+    time: JSON.stringify(new Date(now).toISOString()),
+  };
+  const names = Object.keys(stamp.members);
+  const added = Object.entries(stamp.members).map(
+    ([name, source]) => `${JSON.stringify(name)}:${values[source]}`,
+  );
+  const texts = messages.map((message) => insertMembers(message, names, added.join(',')));
+  const encoder = new TextEncoder();
+  const sizes = texts.map((text) => encoder.encode(text).byteLength);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  // The members of a thousand short messages could make the entry larger than an item of DynamoDB may be.
+  if (total > MAX_REQUEST_BYTES)
+    throw new Refusal(
+      'too_large',
+      `with what the hub adds a request may be ${MAX_REQUEST_BYTES} bytes, got ${total}`,
+    );
+  for (const size of sizes) refuseLarge(size);
+  return texts;
+}
+
+function insertMembers(message: string | Uint8Array, names: readonly string[], added: string): string {
+  const value: unknown = typeof message === 'string' ? JSON.parse(message) : undefined;
+  if (typeof message !== 'string' || typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Refusal(
+      'reserved_member',
+      `on this channel a message is a JSON object, to which the hub adds ${names.join(', ')}`,
+    );
+  const own = names.find((name) => Object.hasOwn(value, name));
+  if (own !== undefined)
+    throw new Refusal('reserved_member', `on this channel the hub itself sets the member "${own}"`);
+  const isEmpty = Object.keys(value).length === 0;
+  return `{${added}${isEmpty ? '' : ','}${message.slice(1)}`;
 }
 
 /** Returns the elements of a top-level array, which is a batch (Durable Streams §9.1.2). Any other JSON is one message. */

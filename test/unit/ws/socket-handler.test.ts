@@ -42,6 +42,7 @@ beforeEach(() => {
     connectionsPerCaller: 2,
     close: async (connection) => closed.push(connection),
     published: () => {},
+    stampFor: () => undefined,
     logDefect: (error) => expect.unreachable(String(error)),
     logRefusal: ({ code }) => void refused.push(code),
   });

@@ -119,7 +119,7 @@ describe(`${SCHEDULES} random histories (SEED=${SEED})`, () => {
       }
       expect({ ...seed, pages }).toEqual({ ...seed, pages: all });
     }
-  });
+  }, 180_000);
 });
 
 describe('a read that goes back', () => {
