@@ -1,8 +1,8 @@
 /**
- * The handler of readers: GET catches up, HEAD describes (PROTOCOL.md §5, §6).
+ * The handler of readers: GET catches up, HEAD describes, and GET /channels lists (PROTOCOL.md §5, §6).
  * @module
  */
-import { callersInAws } from './aws/compose-access.ts';
+import { callersInAws, cursorsInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
@@ -10,6 +10,7 @@ import { accessEnv, logEnv, originsEnv, telemetryEnv } from './env.ts';
 import { answerHead, answerRead, redirectToHold, streamsAreElsewhere } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
+import { listChannels } from './http/list-channels.ts';
 import { parseMode, parseRead } from './http/parse-read.ts';
 import { READ_PARAMETERS } from './http/query.ts';
 import { readPastGaps } from './hub/hold/held-read.ts';
@@ -18,10 +19,13 @@ import { readOnce } from './hub/log/read-before.ts';
 
 const { env } = process;
 const log = logInAws(logEnv.read(env));
-const callers = callersInAws({ ...accessEnv.read(env), ...originsEnv.read(env) });
+const settings = { ...accessEnv.read(env), ...originsEnv.read(env) };
+const callers = callersInAws(settings);
+const listing = { ...callers, log, cursors: cursorsInAws(settings) };
 
 const routes = channelRoutes({
   ...callers,
+  list: (raw, caller) => listChannels(listing, raw, caller),
   routes: {
     GET: {
       operation: 'subscribe',

@@ -50,6 +50,7 @@ export function logOf(name: string): Published {
     channels: {
       get: async () => channel,
       create: uncalled,
+      list: uncalled,
       reserve: uncalled,
       beginEpoch: uncalled,
       forgetProducer: uncalled,

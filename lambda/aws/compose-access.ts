@@ -12,6 +12,7 @@ import { cached } from '../access/cached-keys.ts';
 import type { TrustedIssuer } from '../access/issuer-tokens.ts';
 import { fetchKeySet } from '../access/key-set.ts';
 import { type Origins, parseOrigins } from '../access/origins.ts';
+import { type CursorSeal, cursorSeal } from '../access/sealed-cursor.ts';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import { type Access, accessTo } from '../access/verify.ts';
 import { usedTicketsInDynamoDb } from './dynamodb/keys-table.ts';
@@ -86,6 +87,10 @@ function trusted(issuer: Issuer): TrustedIssuer {
   };
   return { ...issuer, keys: cached({ lookUp, maxAgeMs: CACHED_MS, clock: Date.now }) };
 }
+
+/** Returns the seal of the cursors of lists. */
+export const cursorsInAws = ({ TOKEN_SECRET_ARN }: Pick<AccessSettings, 'TOKEN_SECRET_ARN'>): CursorSeal =>
+  cursorSeal(tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now));
 
 /** Returns the part that issues and redeems tickets. The Keys table remembers the used ones. */
 export const ticketsInAws = (

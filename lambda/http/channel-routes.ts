@@ -54,6 +54,8 @@ export interface ChannelRouteOptions extends HandlerLog {
   readonly prefix?: string;
   /** Answers GET /events, in the handler that streams. */
   readonly events?: (raw: Request, caller: Caller) => Promise<Response>;
+  /** Answers GET /channels. */
+  readonly list?: (raw: Request, caller: Caller) => Promise<Response>;
   /** Answers POST /tickets. */
   readonly tickets?: (raw: Request) => Promise<Response>;
   /** Answers DELETE /connections. */
@@ -64,6 +66,8 @@ export interface ChannelRouteOptions extends HandlerLog {
 
 const CHANNEL_PATHS = ['/channels/:channel{.+}', '/v1/stream/:channel{.+}'];
 const EVENTS_METHODS = ['GET', 'OPTIONS'];
+const LIST_PARAMETERS = ['prefix', 'limit', 'after'];
+const LIST_METHODS = ['GET', 'OPTIONS'];
 const TICKETS_METHODS = ['POST', 'OPTIONS'];
 const CONNECTIONS_PARAMETERS = ['principal'];
 const CONNECTIONS_METHODS = ['DELETE', 'OPTIONS'];
@@ -79,7 +83,7 @@ export const channelRoutes = (options: ChannelRouteOptions): HttpRoutes => ({
 
 function channelApp(options: ChannelRouteOptions): HandlerApp {
   const app = baseApp(options, 'channels are at /channels/{channel}');
-  const { events, tickets, connections, prefix = '' } = options;
+  const { events, list, tickets, connections, prefix = '' } = options;
   for (const path of CHANNEL_PATHS) {
     app.options(prefix + path, (c) => answerPreflight(c.req.raw, CHANNEL_METHODS));
     app.all(prefix + path, async (c) => {
@@ -96,6 +100,13 @@ function channelApp(options: ChannelRouteOptions): HandlerApp {
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '/events', (c) => {
     throw methodNotAllowed(c.req.method, EVENTS_METHODS);
   });
+  if (list) {
+    app.get('/channels', async (c) => {
+      refuseUnknown(c.req.raw, LIST_PARAMETERS);
+      return await list(c.req.raw, await callerOf(options, c.req.raw));
+    });
+    refuseOthers(app, '/channels', LIST_METHODS);
+  }
   if (tickets) {
     app.post('/tickets', async (c) => {
       refuseUnknown(c.req.raw, []);

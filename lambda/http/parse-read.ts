@@ -96,8 +96,8 @@ export function timeOf(name: string, text: unknown): number {
   );
 }
 
-/** Returns a whole number of messages; undefined if the parameter is missing. @throws Refusal bad_request */
-function numberParameter(raw: Request, name: string): number | undefined {
+/** Returns a number of messages or channels, 1 to MAX_MESSAGES; undefined if the parameter is missing. @throws Refusal bad_request */
+export function numberParameter(raw: Request, name: string): number | undefined {
   const text = parameterOf(raw, name);
   if (text === undefined) return undefined;
   return messageCount(name, /^[1-9]\d{0,3}$/.test(text) ? Number(text) : text);

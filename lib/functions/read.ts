@@ -1,5 +1,5 @@
 /**
- * The function behind GET and HEAD. It may read the log, seal gaps, and verify tokens.
+ * The function behind GET and HEAD. It may read the log, seal gaps, list channels, and verify tokens.
  * @module
  */
 import { Construct } from 'constructs';
@@ -19,6 +19,7 @@ export class Read extends Construct {
       logRetention: config.logRetentionDays,
     });
     log.grantRead(this.handler);
+    log.grantList(this.handler);
     tokenKeys.grantVerify(this.handler);
     allowOrigins(this.handler, config);
   }

@@ -32,6 +32,9 @@ const CHANNEL_PATHS = ['/channels/{channel+}', '/v1/stream/{channel+}'];
 /** A route of its own, so that a flood of requests to unknown paths, which use the default route, does not block tickets. */
 const TICKETS_PATH = '/tickets';
 
+/** The list of channels. It may cost a whole page of the table, so it shares the rate of rare requests. */
+const LIST_PATH = '/channels';
+
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
 
 const ACCESS_LOG = {
@@ -88,6 +91,7 @@ export class HttpApi extends Construct {
         // ANY, so that a handler answers unknown methods and preflights, in JSON, and not API Gateway.
         ...api.addRoutes({ path, methods: [ANY], integration: toPublish }),
       ]),
+      ...api.addRoutes({ path: LIST_PATH, methods: [ANY], integration: toRead }),
       ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
       ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
       new apigateway.HttpRoute(this, 'NoSuchPath', {

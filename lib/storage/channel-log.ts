@@ -65,6 +65,11 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.entries, 'Query', 'PutItem', 'GetItem');
   }
 
+  /** Allows a handler to list channels. */
+  grantList(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'Scan');
+  }
+
   /** Allows a handler to remember used tickets. */
   grantRedeem(handler: HubFunction): void {
     this.#grant(handler, this.keys, 'PutItem');

@@ -16,6 +16,24 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     expect(await channels.get(channel.name)).toEqual(channel);
   });
 
+  test('channels are listed by a prefix, a page at a time', async () => {
+    const { channels } = open();
+    const prefix = `${newId()}/`;
+    const names = Array.from({ length: 5 }, (_, n) => `${prefix}${n}`);
+    for (const name of [...names, `${newId()}/other`]) await channels.create({ ...fresh(), name }, NOW);
+    const seen: string[] = [];
+    for (let after: string | undefined; ; ) {
+      const page = await channels.list(prefix, after, 2);
+      expect(page.channels.length).toBeLessThanOrEqual(2);
+      seen.push(...page.channels.map(({ name }) => name));
+      if (page.after === undefined) break;
+      after = page.after;
+    }
+    expect(seen.toSorted()).toEqual(names);
+    expect((await channels.list(prefix, undefined, 1)).channels).toHaveLength(1);
+    expect(await channels.list('none/', undefined, 10)).toEqual({ channels: [], after: undefined });
+  });
+
   test('an expired channel makes room, an unexpired one does not', async () => {
     const { channels } = open();
     const channel = fresh({ ttlSeconds: 1 });

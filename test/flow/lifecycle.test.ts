@@ -67,6 +67,7 @@ describe('browsers', () => {
   });
 
   test.each([
+    '/channels',
     '/channels/a',
     '/v1/stream/a',
     '/events',

@@ -4,7 +4,13 @@
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+import {
+  DeleteCommand,
+  type DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  ScanCommand,
+} from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { type Channel, mediaType } from '../../hub/log/channel.ts';
 import type { ChannelStore } from '../../hub/log/log-ports.ts';
@@ -20,6 +26,12 @@ import { updatesOf } from './update-item.ts';
  * `aliveUntil` on every read.
  */
 const CLEAN_UP_AFTER_SECONDS = 24 * 3_600;
+
+/**
+ * Channels that one page of a list looks at, if only some of them have the prefix. A channel without producers has about 300 bytes,
+ * and a Scan pays for what it looks at: 40 read units.
+ */
+const LOOKED_AT = 1_000;
 
 /** The condition that no live channel has the name: there is no item, or an expired one. */
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
@@ -81,6 +93,25 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
         names: { ...names, '#since': timeMark(id) },
         values: { ':streamId': channel.streamId, ':since': since },
       });
+    },
+
+    async list(prefix, after, most) {
+      const scan = new ScanCommand({
+        TableName: table,
+        Limit: prefix === '' ? most : LOOKED_AT,
+        ...(after === undefined ? {} : { ExclusiveStartKey: { channel: after } }),
+        ...(prefix === ''
+          ? {}
+          : {
+              FilterExpression: 'begins_with(channel, :prefix)',
+              ExpressionAttributeValues: { ':prefix': prefix },
+            }),
+      });
+      const { Items = [], LastEvaluatedKey } = await call(() => client.send(scan));
+      const channels = Items.slice(0, most).map(channelOf);
+      const isCut = channels.length < Items.length;
+      if (isCut) return { channels, after: channels.at(-1)?.name };
+      return { channels, after: LastEvaluatedKey && textOf(LastEvaluatedKey, 'channel') };
     },
 
     async touch(channel, aliveUntil, now) {

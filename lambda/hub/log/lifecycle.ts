@@ -1,5 +1,5 @@
 /**
- * Create, find, keep alive and delete a channel (PROTOCOL.md §6).
+ * Create, find, list, keep alive and delete channels (PROTOCOL.md §6).
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -13,7 +13,7 @@ import {
   newChannel,
   tailOffset,
 } from './channel.ts';
-import type { Log, Publishing } from './log-ports.ts';
+import type { ChannelPage, Log, Publishing } from './log-ports.ts';
 import { parseMessages, type Stamp, stamped } from './messages.ts';
 
 /** A request to create a channel. */
@@ -120,6 +120,18 @@ export async function find(log: Log, name: string): Promise<Channel> {
     now,
   );
   return { ...unpublished, streamId: 'none', next: 0, origin: 0, floor: 0 };
+}
+
+/** Returns a page of the channels below a prefix that have not expired. @throws Refusal unavailable */
+export async function list(
+  log: Pick<Log, 'channels' | 'clock'>,
+  prefix: string,
+  after: string | undefined,
+  most: number,
+): Promise<ChannelPage> {
+  const page = await log.channels.list(prefix, after, most);
+  const now = log.clock();
+  return { ...page, channels: page.channels.filter((channel) => isAlive(channel, now)) };
 }
 
 /** Restarts the idle time of a channel with a TTL. For other channels it writes nothing. */

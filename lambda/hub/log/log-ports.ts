@@ -41,6 +41,14 @@ export interface Claim {
   readonly fresh: Channel | undefined;
 }
 
+/** A page of a list of channels. */
+export interface ChannelPage {
+  /** The channels; perhaps none, although there are more. */
+  readonly channels: readonly Channel[];
+  /** Where the next page begins; undefined after the last one. It may be a name without the prefix. */
+  readonly after: string | undefined;
+}
+
 /** Store of channels, one item each. @throws Refusal unavailable */
 export interface ChannelStore {
   /** Returns the channel, also an expired one, as of every write that was answered before. */
@@ -58,6 +66,12 @@ export interface ChannelStore {
   beginEpoch(channel: Channel, now: number, keptUntil: number): Promise<void>;
   /** Removes a producer to make room for another, unless it has published since the channel was read. */
   forgetProducer(channel: Channel, producer: SilentProducer): Promise<void>;
+  /**
+   * Returns a page of the channels whose names begin with the prefix, in no order; also expired ones. A channel that was created or
+   * changed within the last second may be missing or old.
+   * @param after where the page before it ended; undefined for the first page
+   */
+  list(prefix: string, after: string | undefined, most: number): Promise<ChannelPage>;
   /** Sets the time at which the channel expires, if it is the same stream and has not expired. */
   touch(channel: Channel, aliveUntil: number, now: number): Promise<void>;
   /** Deletes the channel, if it is the same stream. */

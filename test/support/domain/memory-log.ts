@@ -97,6 +97,12 @@ function channelStore(): ChannelStore {
       channels.set(claim.channel, claimed);
       return claimed;
     },
+    async list(prefix, after, most) {
+      const names = [...channels.keys()].sort();
+      const rest = names.filter((name) => name.startsWith(prefix) && (after === undefined || name > after));
+      const found = rest.slice(0, most).flatMap((name) => channels.get(name) ?? []);
+      return { channels: found, after: rest.length > most ? found.at(-1)?.name : undefined };
+    },
     async touch({ name, streamId }, aliveUntil, now) {
       const channel = channels.get(name);
       if (channel?.streamId === streamId && isAlive(channel, now) && aliveUntil > (channel.aliveUntil ?? 0))
