@@ -51,7 +51,8 @@ test('each function may do exactly its actions on exact resources', () => {
       'Subscribers: dynamodb:Query',
     ].sort(),
     Read: [
-      'Channels: dynamodb:GetItem dynamodb:UpdateItem dynamodb:Scan',
+      'Channels: dynamodb:GetItem dynamodb:UpdateItem',
+      'Channels: dynamodb:Scan',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       ...common,
     ],

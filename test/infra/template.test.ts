@@ -70,6 +70,7 @@ describe('the template', () => {
     const keys = routesOf('HTTP').map(({ RouteKey }) => RouteKey);
     expect(keys.sort()).toEqual([
       '$default',
+      'ANY /channels',
       'ANY /channels/{channel+}',
       'ANY /hold/channels/{channel+}',
       'ANY /hold/v1/stream/{channel+}',
