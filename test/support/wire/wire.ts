@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { inject } from 'vitest';
 import type { Capability } from '../../../protocol/capability.ts';
 import { mint } from '../../../scripts/mint.ts';
+import { checkAnswer } from './openapi.ts';
 
 export const EVERYTHING: Capability = { '*': ['publish', 'subscribe', 'webhook', 'manage'] };
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -67,7 +68,9 @@ export function callerAt(
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const all = { ...headers, ...Object.fromEntries(new Headers(init.headers)) };
     const send = () => fetch(`${url}${path}`, { ...init, headers: all });
-    return comesAgain ? await throughRates(send) : await send();
+    const response = comesAgain ? await throughRates(send) : await send();
+    await checkAnswer(init.method ?? 'GET', path, response);
+    return response;
   };
   return {
     request,
