@@ -15,21 +15,29 @@ export function unseenAnswers(): { readonly seen: number; readonly unseen: reado
   const files = existsSync(DIR) ? globSync('*.txt', { cwd: DIR }) : [];
   const seen = new Set(files.flatMap((file) => readFileSync(resolve(DIR, file), 'utf8').split('\n')));
   const documented = answersIn(parse(readFileSync(FILE, 'utf8')));
-  const unseen = documented.filter((answer) => !seen.has(answer));
+  // Two paths may be the same resource: what one of them answers, the other answers as well.
+  const unseen = documented
+    .filter((names) => !names.some((answer) => seen.has(answer)))
+    .map(([name = '']) => name);
   return { seen: documented.length - unseen.length, unseen };
 }
 
-/** Returns `GET /channels 200` for each answer with a status of its own. `default` stands for the others. */
-function answersIn(document: unknown): readonly string[] {
+/**
+ * Returns the names of each answer with a status of its own, such as `GET /channels 200`: one name for each path of the resource.
+ * `default` stands for the other statuses.
+ */
+function answersIn(document: unknown): readonly (readonly string[])[] {
   const { paths, components } = Object(document);
-  return Object.entries(Object(paths)).flatMap(([path, item]) => {
-    const { $ref } = Object(item);
-    const operations =
-      $ref === undefined ? Object(item) : Object(components.pathItems)[String($ref).split('/').at(-1) ?? ''];
+  const resources = Map.groupBy(Object.entries(Object(paths)), ([path, item]) =>
+    String(Object(item).$ref ?? path),
+  );
+  return [...resources].flatMap(([key, items]) => {
+    const shared = Object(components.pathItems)[key.split('/').at(-1) ?? ''];
+    const operations = Object(key.startsWith('#') ? shared : items[0]?.[1]);
     return METHODS.filter((method) => method in operations).flatMap((method) =>
       Object.keys(Object(operations[method]).responses)
         .filter((status) => status !== 'default')
-        .map((status) => `${method.toUpperCase()} ${path} ${status}`),
+        .map((status) => items.map(([path]) => `${method.toUpperCase()} ${path} ${status}`)),
     );
   });
 }
