@@ -12,14 +12,14 @@ import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wi
 
 /** As many attempts as the SDK makes. */
 const ATTEMPTS = 3;
-const SECONDS = { timeout: 20_000, interval: 50 };
+const SECONDS = { timeout: 30_000, interval: 50 };
 
 let running: RunningHub;
 let hub: Caller;
 beforeAll(async () => {
   running = await startHub();
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => await running.close());
 

@@ -18,7 +18,7 @@ let hub: Caller;
 beforeAll(async () => {
   running = await startHub();
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterAll(async () => {
   await saveGrants('client-readers', running.stack.control);
   await running.close();
@@ -86,7 +86,7 @@ test('an answer of a proxy ends no subscription, on any transport', async () => 
   const state = () => readings.map(({ name, seen: { messages, errors } }) => [name, messages, errors]);
   const all = (...messages: readonly string[]) => readings.map(({ name }) => [name, messages, []]);
   await publish('before');
-  await expect.poll(state, { timeout: 15_000 }).toEqual(all('before'));
+  await expect.poll(state).toEqual(all('before'));
   const fronted = readings.map(({ proxy, front }) => {
     proxy.front = (_method, path) => front(path);
     proxy.cut();
@@ -105,7 +105,7 @@ test('an answer of a proxy ends no subscription, on any transport', async () => 
   await expect.poll(state, { timeout: 40_000 }).toEqual(all('before', 'meanwhile', 'after'));
   for (const { client } of readings) client.close();
   await Promise.all(readings.map(({ proxy }) => proxy.close()));
-}, 100_000);
+});
 
 test.each(READERS)('by %s, 60 messages of 20 KB on a line of 15 KB/s arrive', async (transport) => {
   const channel = newChannel();
@@ -117,7 +117,7 @@ test.each(READERS)('by %s, 60 messages of 20 KB on a line of 15 KB/s arrive', as
   const client = connectOver(host, { url: proxy.url, token: running.token, transports: [transport] });
   const began = host.now();
   const seen = see(client, channel);
-  await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
+  await expect.poll(() => seen.messages.length, { interval: 20 }).toBe(60);
   const seconds = (host.now() - began) / 1_000;
   expect(seen).toMatchObject({ messages, errors: [] });
   // The line needs 80 s for them, so they did not take another way.
@@ -135,15 +135,15 @@ test('by one socket, which stays open although a publish waits behind them', asy
   proxy.bytesPerSecond = 15_000;
   const client = connectOver(host, { url: proxy.url, token: running.token, transports: ['websocket'] });
   const seen = see(client, channel);
-  await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
+  await expect.poll(() => seen.messages.length, { interval: 20 }).toBeGreaterThan(0);
   // Its answer, and the pong of the ping that follows, come after 80 s.
   await client.publish(newChannel(), ['x']);
-  await expect.poll(() => seen.messages.length, { timeout: 30_000, interval: 20 }).toBe(60);
+  await expect.poll(() => seen.messages.length, { interval: 20 }).toBe(60);
   expect(seen).toMatchObject({ messages, errors: [] });
   expect(proxy.came.filter((request) => request.startsWith('UPGRADE'))).toHaveLength(1);
   client.close();
   await proxy.close();
-}, 60_000);
+});
 
 describe('eight channels', () => {
   test('by one stream, which is cut several times', async () => {
@@ -155,9 +155,7 @@ describe('eight channels', () => {
     for (const round of rounds) {
       await Promise.all(channels.map((channel) => hub.publish(channel, round)));
       if (round % 2 === 1) proxy.cut();
-      await expect
-        .poll(() => all.map(({ messages }) => messages.at(-1)), { timeout: 15_000 })
-        .toEqual(channels.map(() => round));
+      await expect.poll(() => all.map(({ messages }) => messages.at(-1))).toEqual(channels.map(() => round));
     }
     expect(all.map(({ messages, errors }) => [messages, errors])).toEqual(channels.map(() => [rounds, []]));
     // Three streams were cut, and one or two more begin before all messages have arrived.
@@ -181,15 +179,14 @@ describe('eight channels', () => {
     await expect.poll(() => state(forbidden)).toEqual([[], ['forbidden']]);
     for (const channel of [deleted, closed, ...others]) await hub.publish(channel, 1);
     for (const channel of [deleted, closed, ...others])
-      await expect.poll(() => state(channel), { timeout: 10_000 }).toEqual([[1], []]);
+      await expect.poll(() => state(channel)).toEqual([[1], []]);
     await hub.request(`/channels/${deleted}`, { method: 'DELETE' });
-    await expect.poll(() => state(deleted), { timeout: 10_000 }).toEqual([[1], ['offset_gone']]);
+    await expect.poll(() => state(deleted)).toEqual([[1], ['offset_gone']]);
     await hub.request(`/channels/${closed}`, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
-    await expect.poll(() => ends, { timeout: 10_000 }).toEqual([closed]);
+    await expect.poll(() => ends).toEqual([closed]);
     await hub.publish(deleted, 'of the next channel of that name');
     for (const channel of others) await hub.publish(channel, 2);
-    for (const channel of others)
-      await expect.poll(() => state(channel), { timeout: 10_000 }).toEqual([[1, 2], []]);
+    for (const channel of others) await expect.poll(() => state(channel)).toEqual([[1, 2], []]);
     expect([state(forbidden), state(deleted), state(closed)]).toEqual([
       [[], ['forbidden']],
       [[1], ['offset_gone']],
@@ -208,16 +205,14 @@ describe('eight channels', () => {
     await create(bytes, 'application/octet-stream');
     const client = connect({ url: running.stack.url, token: running.token, transports: ['sse'] });
     const all = [text, bytes, json].map((channel) => see(client, channel));
-    await expect
-      .poll(() => all.map(({ transports }) => transports), { timeout: 10_000 })
-      .toEqual([['sse'], ['sse'], ['sse']]);
+    await expect.poll(() => all.map(({ transports }) => transports)).toEqual([['sse'], ['sse'], ['sse']]);
     const lines = '\ufeffone\r\ntwo\rthree\n\nfour';
     for (const body of [lines, 'next']) await publish(text, 'text/plain', body);
     for (const body of [[0, 255, 13, 10], [7]])
       await publish(bytes, 'application/octet-stream', new Uint8Array(body));
     await hub.publish(json, { a: lines }, null);
     await expect
-      .poll(() => all.map(({ messages, errors }) => [messages, errors]), { timeout: 10_000 })
+      .poll(() => all.map(({ messages, errors }) => [messages, errors]))
       .toEqual([
         [[lines, 'next'], []],
         [['AP8NCg==', 'Bw=='], []],
@@ -233,11 +228,11 @@ describe('eight channels', () => {
     const client = clientAt(proxy, ['sse', 'long-poll']);
     const all = channels.map((channel) => see(client, channel));
     await expect
-      .poll(() => all.map(({ transports }) => transports), { timeout: 20_000 })
+      .poll(() => all.map(({ transports }) => transports))
       .toEqual(channels.map(() => ['long-poll']));
     await Promise.all(channels.map((channel) => hub.publish(channel, 'heard')));
     await expect
-      .poll(() => all.map(({ messages, errors }) => [messages, errors]), { timeout: 10_000 })
+      .poll(() => all.map(({ messages, errors }) => [messages, errors]))
       .toEqual(channels.map(() => [['heard'], []]));
     client.close();
     await proxy.close();

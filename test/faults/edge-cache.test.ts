@@ -18,7 +18,7 @@ beforeAll(async () => {
   running = await startHub({ context: { 'tidings:anonymous': { 'public/*': ['subscribe'] } } });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
   anonymous = callerAt(running.stack.url);
-}, 120_000);
+});
 afterEach(async () => await clearFaults(running.stack.control));
 afterAll(async () => await running.close());
 
@@ -103,7 +103,7 @@ describe('a read that starts after a publish was answered', () => {
           effect: { delayMs: 600 },
         });
         const early = anonymous.read(channel, offset);
-        await expect.poll(queries, { interval: 2, timeout: 20_000 }).toBe(before + 1);
+        await expect.poll(queries, { interval: 2 }).toBe(before + 1);
         await hub.publish(channel, 'after');
         const late = await Promise.all([1, 2, 3].map(() => anonymous.read(channel, offset)));
         for (const response of late) expect(await response.json()).toContain('after');
@@ -180,7 +180,7 @@ describe('while the hub fails', () => {
     expect((await held()).status).toBe(204);
     await inject(running.stack.control, failing('Hold'));
     // For a second it is answered from the cache.
-    await expect.poll(async () => (await held()).status, { timeout: 5_000 }).toBeGreaterThanOrEqual(500);
+    await expect.poll(async () => (await held()).status).toBeGreaterThanOrEqual(500);
   });
 
   test('a transient refusal is not cached', async () => {
@@ -210,7 +210,7 @@ describe('long polls without a token', () => {
     for (const news of [['new'], []]) {
       const offset = news.length > 0 ? end : nextOf(await hub.read(channel, 'now'));
       const polls = Array.from({ length: 8 }, () => hold(channel, offset, news.length > 0 ? 20 : 5));
-      if (news.length > 0) await expect.poll(holding, { timeout: 20_000 }).toBe(1);
+      if (news.length > 0) await expect.poll(holding).toBe(1);
       for (const message of news) await hub.publish(channel, message);
       const answers = await Promise.all(polls);
       expect(answers.map(outcomeOf).sort()).toEqual([...Array(7).fill('Hit'), 'Miss']);
@@ -224,7 +224,7 @@ describe('long polls without a token', () => {
   test.each(['now', '-1'])('from %s are one request to the hub each', async (offset) => {
     const channel = newChannel('public');
     const polls = Array.from({ length: 3 }, () => hold(channel, offset, 20));
-    await expect.poll(holding, { timeout: 20_000 }).toBe(3);
+    await expect.poll(holding).toBe(3);
     let isOver = false;
     const answers = Promise.all(polls).finally(() => {
       isOver = true;
@@ -307,4 +307,4 @@ test('no caller gets an answer of another: each answer is the one that the hub g
 
   for (let round = 0; round < 25; round++)
     await Promise.all(Array.from({ length: 10 }, () => compare(round)));
-}, 120_000);
+});

@@ -17,7 +17,7 @@ let running: RunningHub;
 beforeAll(async () => {
   // The rate of /tickets is a twentieth of it: one a second.
   running = await startHub({ context: { 'tidings:origins': OURS, 'tidings:requestsPerSecond': 20 } });
-}, 60_000);
+});
 afterAll(async () => await running.close());
 
 const hub = () =>
@@ -30,7 +30,7 @@ async function refusedWith(status: number, origin: string, path: string, init: R
     answer = await hub().request(path, { ...init, headers: { ...init.headers, Origin: origin } });
     return answer.status;
   };
-  await expect.poll(ask, { timeout: 20_000, interval: 10 }).toBe(status);
+  await expect.poll(ask, { interval: 10 }).toBe(status);
   return {
     cors: [...(answer?.headers ?? [])].filter(([name]) => name.startsWith('access-control-')),
     body: await answer?.text(),

@@ -66,7 +66,7 @@ beforeAll(async () => {
   // Growth of memory shows only in processes that serve thousands of requests each.
   running = await startHub({ concurrency: 64, context: { 'tidings:streamSeconds': 2 } });
   receiver = await startReceiver();
-}, 60_000);
+});
 afterAll(async () => {
   await saveGrants('handlers-fuzz', running.stack.control);
   await running.close();

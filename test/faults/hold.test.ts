@@ -22,7 +22,7 @@ beforeAll(async () => {
     startHub({ context: { 'tidings:edge': false } }),
   ]);
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
   await saveGrants('hold', running.stack.control);
@@ -41,7 +41,7 @@ test('a long poll without concurrency gets a transient error; publishing and sho
   const path = `/channels/${channel}?live=long-poll&offset=${end}`;
   const status = async () => (await hub.request(path, { headers: { Prefer: 'wait=0' } })).status;
   // AWS does not document the error of API Gateway (PROTOCOL.md §8).
-  await expect.poll(status, { timeout: 10_000 }).toSatisfy((code) => code === 429 || code >= 500);
+  await expect.poll(status).toSatisfy((code) => code === 429 || code >= 500);
   for (let n = 0; n < 20; n++) expect((await hub.publish(newChannel(), n)).status).toBe(204);
   expect((await hub.readAll(channel)).messages).toEqual(['first']);
   await hub.publish(channel, 'second');
@@ -93,7 +93,7 @@ test('a stream ends after its lifetime, and a crash cuts it; both times its read
     }
   }
   expect(seen.slice(0, 6)).toEqual(['0', '1', '2', '3', '4', '5']);
-}, 60_000);
+});
 
 /** The two handlers that hold requests. Each reads once from an offset. */
 const HANDLERS = {
@@ -126,7 +126,7 @@ describe.each(Object.entries(HANDLERS))('the handler %s', (handler, readOnce) =>
     const seal = { function: name, action: 'dynamodb:PutItem', resource: 'Entries' } as const;
     await inject(control, { ...seal, at: 'after', effect: { delayMs: 1_200 } });
     const read = async () => (await readOnce(channel, end)).messages;
-    await expect.poll(read, { timeout: 20_000, interval: 100 }).toEqual(['after']);
+    await expect.poll(read, { interval: 100 }).toEqual(['after']);
   });
 
   test('keeps alive a channel that it reads', async () => {
@@ -153,9 +153,7 @@ describe.each(Object.entries(HANDLERS))('the handler %s', (handler, readOnce) =>
     const { status, messages } = await readOnce(newChannel(), '-1');
     expect([status, JSON.parse(String(messages)).error.code]).toEqual([500, 'internal']);
     expect(String(messages)).not.toContain('CANARY');
-    await expect
-      .poll(() => lines.some((line) => line.includes(`CANARY of ${name}`)), { timeout: 5_000 })
-      .toBe(true);
+    await expect.poll(() => lines.some((line) => line.includes(`CANARY of ${name}`))).toBe(true);
   });
 });
 

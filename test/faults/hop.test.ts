@@ -18,7 +18,7 @@ let running: RunningHub;
 beforeAll(async () => {
   // A stream uses its process for its whole lifetime, also after its reader has changed transport. Short streams leave the machine room.
   running = await startHub({ chaos: chaosMode(SEED), context: { 'tidings:streamSeconds': 5 } });
-}, 60_000);
+});
 afterAll(async () => {
   await saveGrants('hop', running.stack.control);
   await running.close();

@@ -53,7 +53,7 @@ beforeAll(async () => {
     },
   });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterAll(async () => await running.close());
 
 const opened = (origin: string | undefined, bearer = running.token): Promise<number> => {
@@ -146,6 +146,6 @@ test('the hub’s own wake socket is refused to pages', async () => {
     const listed: unknown = await (await fetch(`${running.stack.control}/connections`)).json();
     return Array.isArray(listed) ? listed.map(({ state }) => state) : [];
   };
-  await expect.poll(states, { timeout: 2_000 }).toContain('open');
+  await expect.poll(states).toContain('open');
   expect((await held).status).toBe(204);
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
     log: (line) => lines.push(line),
   });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
   await saveGrants('push', running.stack.control);
@@ -85,7 +85,7 @@ describe('a push that crashes', () => {
       expect(taken).toEqual(numbers(taken.length));
     }
     await Promise.all(listeners.map((listener) => listener.close()));
-  }, 90_000);
+  });
 });
 
 test('a push that fails leaves its message in the queue and a line in its log, and the next push delivers', async () => {
@@ -94,12 +94,10 @@ test('a push that fails leaves its message in the queue and a line in its log, a
   const effect = { status: 400, type: 'ValidationException', message: 'CANARY' };
   await arm({ function: 'Push', at: 'before', action: 'dynamodb:GetItem', resource: 'Channels', effect });
   await hub.publish(channel, 0);
-  await expect
-    .poll(() => lines.some((line) => line.includes('Push') && line.includes('CANARY')), { timeout: 5_000 })
-    .toBe(true);
+  await expect.poll(() => lines.some((line) => line.includes('Push') && line.includes('CANARY'))).toBe(true);
   expect(listener.taken).toEqual([]);
   await hub.publish(channel, 1);
-  await expect.poll(() => listener.taken, { timeout: 10_000 }).toEqual([0, 1]);
+  await expect.poll(() => listener.taken).toEqual([0, 1]);
   expect(listener.breaks).toEqual([]);
   await listener.close();
 });
@@ -116,7 +114,7 @@ describe('posts that fail', () => {
     const listener = await subscribed(channel);
     await arm({ function: 'Push', at: 'before', action: 'execute-api:ManageConnections', effect, times: 5 });
     for (const n of numbers(10)) await hub.publish(channel, n);
-    await expect.poll(() => listener.taken, { timeout: 15_000 }).toEqual(numbers(10));
+    await expect.poll(() => listener.taken).toEqual(numbers(10));
     expect(listener.breaks).toEqual([]);
     await listener.close();
   });
@@ -128,7 +126,7 @@ describe('posts that fail', () => {
     await arm({ function: 'Push', at: 'after', action: 'execute-api:ManageConnections', effect });
     await hub.publish(channel, 0);
     await hub.publish(channel, 1);
-    await expect.poll(() => [listener.taken, listener.dropped()], { timeout: 15_000 }).toEqual([[0, 1], 1]);
+    await expect.poll(() => [listener.taken, listener.dropped()]).toEqual([[0, 1], 1]);
     expect(listener.breaks).toEqual([]);
     await listener.close();
   });
@@ -143,16 +141,12 @@ test('connections whose end was not reported leave no row after the next publish
   await Promise.all(listeners.map((listener) => listener.close()));
   // The rows of reported connections are removed at once. The others stay until the next post to them.
   await expect
-    .poll(async () => (await rows()).filter(({ pattern }) => pattern === `${channel}#0`).length, {
-      timeout: 10_000,
-    })
+    .poll(async () => (await rows()).filter(({ pattern }) => pattern === `${channel}#0`).length)
     .toBeLessThan(20);
   expect((await rows()).some(({ connection }) => ours.includes(connection))).toBe(true);
   await hub.publish(channel, 'anyone?');
   await expect
-    .poll(async () => (await rows()).filter(({ connection }) => ours.includes(connection)), {
-      timeout: 10_000,
-    })
+    .poll(async () => (await rows()).filter(({ connection }) => ours.includes(connection)))
     .toEqual([]);
 });
 
@@ -210,7 +204,7 @@ test('two hundred sockets that subscribe at random moments under load get contig
     expect(taken, `seed ${SEED}`).toEqual(numbers(published).slice(published - taken.length));
   }
   await Promise.all(listeners.map((listener) => listener.close()));
-}, 180_000);
+});
 
 describe('a gap before new messages', () => {
   test('is sealed by the push, without another publish to the channel', async () => {
@@ -222,7 +216,7 @@ describe('a gap before new messages', () => {
     await hub.publish(channel, 1);
     // The answer to the write of the tombstone is late: the SDK repeats the write, which finds the first one.
     await arm({ function: 'Push', at: 'after', action: 'dynamodb:PutItem', effect: { delayMs: 1_200 } });
-    await expect.poll(() => listener.taken, { timeout: 20_000 }).toEqual([0, 1]);
+    await expect.poll(() => listener.taken).toEqual([0, 1]);
     expect(listener.breaks).toEqual([]);
     await listener.close();
   });
@@ -263,7 +257,7 @@ describe('the socket handler', () => {
       if (isSealed) {
         await say({ action: 'publish', channel, messages: ['beyond'] });
         const read = async () => (await hub.readAll(channel)).messages;
-        await expect.poll(read, { timeout: 15_000 }).toEqual(['first', 'beyond']);
+        await expect.poll(read).toEqual(['first', 'beyond']);
       }
       expect(await say(keyed)).toMatchObject({ type: 'published' });
       expect(await say(keyed)).toMatchObject({ type: 'published' });
@@ -296,7 +290,7 @@ describe('the socket handler', () => {
     expect(answer).toMatchObject({ type: 'error', id: 'a', code: 'internal' });
     expect(JSON.stringify(answer)).not.toMatch(/CANARY|Validation|dynamodb/i);
     const logged = () => lines.filter((line) => line.includes('CANARY of the handler'));
-    await expect.poll(() => logged().length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => logged().length).toBe(1);
     expect(lines.filter((line) => line.includes(running.token))).toEqual([]);
     expect(await say({ action: 'ping' })).toMatchObject({ type: 'pong' });
     close();
@@ -313,7 +307,7 @@ describe('the socket handler', () => {
     expect(await say(keyed)).toMatchObject({ type: 'error', code: 'unavailable' });
     await clearFaults(running.stack.control);
     expect(await say(keyed)).toMatchObject({ type: 'published' });
-    await expect.poll(() => listener.taken, { timeout: 10_000 }).toEqual(['once']);
+    await expect.poll(() => listener.taken).toEqual(['once']);
     expect((await hub.readAll(channel)).messages).toEqual(['once']);
     await listener.close();
     close();

@@ -17,8 +17,8 @@ import { type Caller, callerAt, newChannel, refusalOf } from '../support/wire/wi
 const LATE_MS = 1_100;
 /** Longer than the hub waits for a claim (5 s), which it does not repeat, in milliseconds. */
 const TOO_LATE_MS = 5_500;
-/** How long an acknowledged message may take to arrive, in milliseconds. */
-const SOME_SECONDS = { timeout: 12_000, interval: 50 };
+/** A message that was lost comes again after 150 s, when its visibility timeout ends: so these are seconds, on a busy machine too. */
+const SOME_SECONDS = { timeout: 30_000, interval: 50 };
 /** Calls that a function makes at least for an event. Later calls belong to the following events. */
 const CALLS = 10;
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
   running = await startHub();
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
   receiver = await startReceiver();
-}, 60_000);
+});
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
   await saveGrants('slow-calls', running.stack.control);
@@ -65,39 +65,35 @@ async function endpointFor(channel: string): Promise<() => unknown[]> {
 }
 
 describe.each(['before', 'after'] as const)('a call that is late %s it is carried out', (at) => {
-  test.each(Array.from({ length: CALLS }, (_, nth) => nth + 1))(
-    'number %i of each function',
-    async (nth) => {
-      const channel = newChannel('slow');
-      const [pattern] = channel.split('/');
-      const delivered = await endpointFor(channel);
-      await late('Socket', at, nth);
-      const listeners = [
-        await subscribed(channel),
-        await subscribed(channel),
-        await subscribed(`${pattern}/*`),
-      ];
-      slotOf(await hub.publish(channel, 0));
-      for (const handler of HANDLERS) await late(handler, at, nth);
-      const slots: number[] = [];
-      for (const n of [1, 2, 3]) {
-        slots.push(slotOf(await hub.publish(channel, n)));
-        expect((await hub.readAll(channel)).messages.at(-1)).toBe(n);
-      }
-      const [first = 0] = slots;
-      expect(slots).toEqual([first, first + 1, first + 2]);
-      const everyone = () => listeners.map(({ taken }) => taken);
-      await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3]));
-      await expect.poll(delivered, SOME_SECONDS).toEqual([0, 1, 2, 3]);
-      // The late call is carried out by now. If it had moved a member back or forth, the member would miss one of these messages.
-      await wait(LATE_MS);
-      slotOf(await hub.publish(channel, 4));
-      await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3, 4]));
-      expect(listeners.flatMap(({ breaks }) => breaks)).toEqual([]);
-      await Promise.all(listeners.map((listener) => listener.close()));
-    },
-    40_000,
-  );
+  test.each(Array.from({ length: CALLS }, (_, nth) => nth + 1))('number %i of each function', async (nth) => {
+    const channel = newChannel('slow');
+    const [pattern] = channel.split('/');
+    const delivered = await endpointFor(channel);
+    await late('Socket', at, nth);
+    const listeners = [
+      await subscribed(channel),
+      await subscribed(channel),
+      await subscribed(`${pattern}/*`),
+    ];
+    slotOf(await hub.publish(channel, 0));
+    for (const handler of HANDLERS) await late(handler, at, nth);
+    const slots: number[] = [];
+    for (const n of [1, 2, 3]) {
+      slots.push(slotOf(await hub.publish(channel, n)));
+      expect((await hub.readAll(channel)).messages.at(-1)).toBe(n);
+    }
+    const [first = 0] = slots;
+    expect(slots).toEqual([first, first + 1, first + 2]);
+    const everyone = () => listeners.map(({ taken }) => taken);
+    await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3]));
+    await expect.poll(delivered, SOME_SECONDS).toEqual([0, 1, 2, 3]);
+    // The late call is carried out by now. If it had moved a member back or forth, the member would miss one of these messages.
+    await wait(LATE_MS);
+    slotOf(await hub.publish(channel, 4));
+    await expect.poll(everyone, SOME_SECONDS).toEqual(listeners.map(() => [0, 1, 2, 3, 4]));
+    expect(listeners.flatMap(({ breaks }) => breaks)).toEqual([]);
+    await Promise.all(listeners.map((listener) => listener.close()));
+  });
 });
 
 describe('a claim that is too late', () => {
@@ -124,7 +120,6 @@ describe('a claim that is too late', () => {
       expect(listener.breaks).toEqual([]);
       await listener.close();
     },
-    40_000,
   );
 });
 
@@ -145,4 +140,4 @@ test('many publishes at once take one slot each, and each is found when it is an
   expect(new Set(done.map(({ slot }) => slot)).size).toBe(done.length);
   await expect.poll(async () => (await hub.publish(channel, 'last')).status, SOME_SECONDS).toBe(204);
   expect(slotOf(await hub.publish(channel, 'end')) - first).toBeLessThanOrEqual(MANY + 2);
-}, 40_000);
+});

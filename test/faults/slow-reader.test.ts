@@ -58,7 +58,7 @@ async function untilStuck(): Promise<void> {
     before = now;
     return isSame;
   };
-  await expect.poll(isStuck, { timeout: 30_000, interval: 1_000 }).toBe(true);
+  await expect.poll(isStuck, { interval: 1_000 }).toBe(true);
 }
 
 test('the stream of a reader that reads nothing ends long before its lifetime, and the reader continues from its offset', async () => {
@@ -93,4 +93,4 @@ test('the stream of a reader that reads nothing ends long before its lifetime, a
     Array.from({ length: MESSAGES - got.length }, (_, n) => got.length + n),
   );
   expect(lines.filter((line) => /timed out|request failed|Warning/.test(line))).toEqual([]);
-}, 180_000);
+});

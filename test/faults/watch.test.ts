@@ -27,7 +27,7 @@ beforeAll(async () => {
     log: (line) => lines.push(line),
   });
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
-}, 60_000);
+});
 afterEach(() => clearFaults(running.stack.control));
 afterAll(async () => {
   await saveGrants('watch', running.stack.control);
@@ -62,7 +62,7 @@ test('every delivered message is measured, by transport, and none is printed', a
   const stream = await openStream(hub, `/channels/${channel}?offset=-1`, { Accept: 'text/event-stream' });
   await stream.next();
   await stream.close();
-  await expect.poll(sums, { timeout: 10_000 }).toMatchObject({
+  await expect.poll(sums).toMatchObject({
     Published: 3,
     'Delivered Push': 3,
     'Delivered Read': 3,
@@ -94,8 +94,8 @@ test('a busy store is logged with the request and the channel, and measured; mis
   expect(refused.status).toBe(503);
   expect((await callerAt(running.stack.url).read(channel)).status).toBe(401);
   const more = async (name: string) => ((await sums())[name] ?? 0) - (before[name] ?? 0);
-  await expect.poll(() => more('Unavailable Publish'), { timeout: 10_000 }).toBe(1);
-  await expect.poll(() => more('RefusedAccess'), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => more('Unavailable Publish')).toBe(1);
+  await expect.poll(() => more('RefusedAccess')).toBe(1);
   const own = logged().filter(({ path }) => path === `/channels/${channel}`);
   expect(own).toMatchObject([
     {
@@ -124,7 +124,7 @@ test('defects of requests that one process serves at once are logged with the id
   expect(answers.map(({ status }) => status)).toEqual(channels.map(() => 500));
   const own = () =>
     logged().filter(({ path }) => channels.some((channel) => path === `/channels/${channel}`));
-  await expect.poll(() => own().length, { timeout: 10_000 }).toBe(channels.length);
+  await expect.poll(() => own().length).toBe(channels.length);
   expect(new Set(own().map(({ function_request_id }) => function_request_id)).size).toBe(channels.length);
-  await expect.poll(async () => (await sums())['Defects Read'], { timeout: 10_000 }).toBe(channels.length);
+  await expect.poll(async () => (await sums())['Defects Read']).toBe(channels.length);
 });

@@ -27,7 +27,7 @@ beforeAll(async () => {
   hub = callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` });
   webhooks = webhooksOf(hub);
   tables = tablesOf(running);
-}, 60_000);
+});
 beforeEach(async () => {
   receiver = await startReceiver();
   return async () => await receiver.close();
@@ -63,7 +63,7 @@ describe('other endpoints are not delayed', () => {
         return [visible, inFlight];
       };
       // They stay hidden for a while, and come again until they are dead letters.
-      await expect.poll(states, { timeout: 15_000, message: part }).toEqual([0, poison.length]);
+      await expect.poll(states, { message: part }).toEqual([0, poison.length]);
       const defects = logged.filter(
         (line) => line.startsWith(`[${part}/`) && line.includes('request failed'),
       );
@@ -87,10 +87,10 @@ describe('other endpoints are not delayed', () => {
     const read = async () =>
       (await webhooks.deliveries(id, '?status=waiting')).map(({ attempts }) => attempts);
     const timeout = [expect.objectContaining({ number: 1, error: 'timeout' })];
-    await expect.poll(read, { timeout: 30_000 }).toEqual(numbers(10).map(() => timeout));
+    await expect.poll(read).toEqual(numbers(10).map(() => timeout));
     await webhooks.ask('DELETE', `/${id}`);
     await silent.close();
-  }, 60_000);
+  });
 });
 
 describe('a dead letter', () => {
@@ -114,12 +114,12 @@ describe('a dead letter', () => {
     expect(await typesOf()).toEqual([]);
     await tables.age(id, delivery, 3);
     await arrived(receiver, 2);
-    await expect.poll(typesOf, { timeout: 15_000 }).toEqual(['webhook.failing']);
+    await expect.poll(typesOf).toEqual(['webhook.failing']);
     await waits(2);
     await tables.age(id, delivery, 7);
     const failed = await webhooks.settled(id, delivery, 'failed');
     expect(failed).not.toHaveProperty('due');
-    await expect.poll(typesOf, { timeout: 15_000 }).toEqual(['webhook.failing', 'webhook.exhausted']);
+    await expect.poll(typesOf).toEqual(['webhook.failing', 'webhook.exhausted']);
     expect((await webhooks.notices(id))[1]).toMatchObject({
       endpoint: id,
       host: new URL(receiver.url).host,
@@ -131,9 +131,7 @@ describe('a dead letter', () => {
     receiver.reply = () => ({ status: 204 });
     await hub.publish(channel, 'other');
     await arrived(receiver, 4);
-    await expect
-      .poll(typesOf, { timeout: 15_000 })
-      .toEqual(['webhook.failing', 'webhook.exhausted', 'webhook.recovered']);
+    await expect.poll(typesOf).toEqual(['webhook.failing', 'webhook.exhausted', 'webhook.recovered']);
     expect((await webhooks.ask('GET', `/${id}/deliveries/${delivery}`)).body.status).toBe('failed');
     const { secret: rotated } = (await webhooks.ask('POST', `/${id}/rotate`)).body;
     expect((await tables.redrive()).moved).toBe(1);
@@ -150,7 +148,7 @@ describe('a dead letter', () => {
       [4, 204],
     ]);
     expect([await deadLetters(), (await tables.redrive()).moved]).toEqual([0, 0]);
-  }, 60_000);
+  });
 
   test('of a delivery that succeeded meanwhile is harmless', async () => {
     const channel = newChannel();
@@ -158,7 +156,7 @@ describe('a dead letter', () => {
     // The hub does not call itself, so the delivery fails for good at once.
     await tables.changeEndpoint(id, { url: `${running.stack.url}/channels/${channel}` });
     await hub.publish(channel, 'blocked');
-    await expect.poll(() => tables.deadLetters(id), { timeout: 15_000 }).toHaveLength(1);
+    await expect.poll(() => tables.deadLetters(id)).toHaveLength(1);
     const [{ id: delivery = '' } = {}] = await webhooks.deliveries(id, '?status=failed');
     const dead = await webhooks.settled(id, String(delivery), 'failed');
     expect(dead.attempts).toMatchObject([{ number: 1, error: 'blocked' }]);
@@ -168,7 +166,7 @@ describe('a dead letter', () => {
     await arrived(receiver, 1);
     await webhooks.settled(id, String(delivery), 'delivered');
     expect((await tables.redrive()).moved).toBe(1);
-    await expect.poll(deadLetters, { timeout: 15_000 }).toBe(0);
+    await expect.poll(deadLetters).toBe(0);
     // The redrive is done when a later task is done.
     const { body } = await webhooks.ask('POST', `/${id}/test`);
     await webhooks.settled(id, String(body.delivery), 'delivered');
@@ -183,7 +181,7 @@ describe('a dead letter', () => {
     await tables.changeEndpoint(id, { url: running.stack.url });
     await hub.publish(channel, 1);
     await hub.publish(channel, 2);
-    await expect.poll(() => tables.deadLetters(id), { timeout: 15_000 }).toHaveLength(2);
+    await expect.poll(() => tables.deadLetters(id)).toHaveLength(2);
     const ids = (await webhooks.deliveries(id, '?status=failed')).map((one) => one.id);
     await webhooks.ask('PATCH', `/${id}`, { url: receiver.url });
     expect((await tables.redrive()).moved).toBe(2);
@@ -212,7 +210,7 @@ test('a notice is sent like any other message, except to the endpoint that it co
   // The log of deliveries has the later message, but not the notice.
   await hub.publish(channel, 'still gone?');
   const logOf = async () => (await webhooks.everyDelivery(id)).map((one) => [one.channel, one.status]);
-  await expect.poll(logOf, { timeout: 15_000 }).toEqual([
+  await expect.poll(logOf).toEqual([
     [channel, 'skipped'],
     [channel, 'failed'],
   ]);
@@ -231,9 +229,7 @@ test('secrets are in no table, no queue, and no line of a log', async () => {
   await webhooks.ask('POST', '', { url: receiver.url, channels: [channel], secret: `${given}!` });
   await tables.changeEndpoint(id, { sealed: 'v1.broken' });
   await hub.publish(channel, 'cannot be signed');
-  await expect
-    .poll(() => logged.some((line) => line.includes('sealed secrets cannot be opened')), { timeout: 10_000 })
-    .toBe(true);
+  await expect.poll(() => logged.some((line) => line.includes('sealed secrets cannot be opened'))).toBe(true);
   const rows = [...(await tables.rows('Endpoints')), ...(await tables.rows('Deliveries'))];
   expect(rows.some((row) => row.id === id)).toBe(true);
   const queued = await Promise.all(

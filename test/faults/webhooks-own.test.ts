@@ -20,7 +20,7 @@ let webhooks: WebhookCaller;
 beforeAll(async () => {
   running = await startHub({ context: UNTHROTTLED });
   webhooks = webhooksOf(callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }));
-}, 60_000);
+});
 afterAll(async () => {
   await saveGrants('webhooks-own', running.stack.control);
   await running.close();
@@ -54,4 +54,4 @@ test('the hub does not call them if their URL is written into the table', async 
     expect(attemptsOf(tried), url).toMatchObject([{ number: 1, error: 'blocked' }]);
     expect(attemptsOf(tried)[0], url).not.toHaveProperty('answer');
   }
-}, 60_000);
+});

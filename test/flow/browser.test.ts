@@ -22,7 +22,7 @@ beforeAll(async () => {
   page = await browser.newPage();
   // Scripts as the page has them, in text: this project is compiled without the types of browsers.
   await page.setContent('<html><body></body></html>');
-}, 60_000);
+});
 afterAll(async () => await browser?.close());
 
 const run = <T>(script: string): Promise<T> => page.evaluate<T>(`(async () => { ${script} })()`);
@@ -38,7 +38,7 @@ test('EventSource: onopen at once, onmessage for each event, resumed by itself',
   `);
   await hub.publish(channel, 1, 2);
   const seen = () => run<[unknown, string][]>('return window.seen;');
-  await expect.poll(async () => (await seen()).map(([data]) => data), { timeout: 5_000 }).toEqual([1, 2]);
+  await expect.poll(async () => (await seen()).map(([data]) => data)).toEqual([1, 2]);
   expect((await seen()).map(([, id]) => id).every((id) => /^\d{16}$/.test(id))).toBe(true);
   await run('source.close();');
 });
@@ -71,14 +71,14 @@ test('EventSource with a ticket: ends with its token, stops at the used ticket, 
     open(${JSON.stringify(`${url}?ticket=${first}`)});
   `);
   const seen = () => run<unknown[]>('return seen;');
-  await expect.poll(seen, { timeout: 5_000 }).toEqual([1]);
-  await expect.poll(() => run('return source.readyState;'), { timeout: 20_000 }).toBe(2);
+  await expect.poll(seen).toEqual([1]);
+  await expect.poll(() => run('return source.readyState;')).toBe(2);
   await hub.publish(channel, 2);
   const second = await newTicket(EVERYTHING);
   await run(`open(${JSON.stringify(`${url}?ticket=${second}&offset=`)} + last);`);
-  await expect.poll(seen, { timeout: 5_000 }).toEqual([1, 2]);
+  await expect.poll(seen).toEqual([1, 2]);
   await run('source.close();');
-}, 60_000);
+});
 
 test.each(['sse', 'long-poll'])(
   'the client follows eight channels by %s over HTTP/1.1, and can publish at the same time',
@@ -111,7 +111,7 @@ test.each(['sse', 'long-poll'])(
     }
   `);
     await expect
-      .poll(() => inTab<string[]>('return [...live].sort();'), { timeout: 10_000 })
+      .poll(() => inTab<string[]>('return [...live].sort();'))
       .toEqual(channels.map((channel) => `${channel} ${transport}`).toSorted());
     // From within the page, so that each publish needs a connection in addition to those that are held.
     const took = await inTab<number[]>(`
@@ -125,10 +125,9 @@ test.each(['sse', 'long-poll'])(
   `);
     expect(Math.max(...took)).toBeLessThan(5_000);
     await expect
-      .poll(() => inTab<Record<string, unknown[]>>('return taken;'), { timeout: 10_000 })
+      .poll(() => inTab<Record<string, unknown[]>>('return taken;'))
       .toEqual(Object.fromEntries(channels.map((channel) => [channel, [`to ${channel}`]])));
     expect(await inTab<string[]>('return errors;')).toEqual([]);
     await inTab('hub.close();');
   },
-  60_000,
 );

@@ -59,7 +59,7 @@ async function answerOf({ method, path, init = {} }: Route, parameter?: string):
     const response = await hub.request(target, { ...init, method });
     if (response.status === 429) throw new Error('too many requests on this route');
     return response;
-  }, 20_000);
+  }, 60_000);
 }
 
 async function expectRefused(route: Route, parameter: string): Promise<void> {

@@ -129,4 +129,4 @@ test(`${RUNS} random frames`, async () => {
   await socket.ask({ action: 'publish', channel: name, messages: ['still here'] });
   expect((await follow(socket, { channel: name, from }, 1)).messages).toEqual(['still here']);
   expect((await (await callerWith(EVERYTHING)).readAll(name)).messages).toEqual(['still here']);
-}, 120_000);
+});

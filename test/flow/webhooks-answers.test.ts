@@ -105,7 +105,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     const channel = newChannel();
     const { id } = await webhooks.create(`http://127.0.0.1:${port}/`, [channel]);
     await hub.publish(channel, 'odd');
-    await expect.poll(() => statusesOf(id), { timeout: 10_000 }).toEqual(['delivered']);
+    await expect.poll(() => statusesOf(id)).toEqual(['delivered']);
     expect(asked).toBe(1);
   });
 
@@ -119,9 +119,7 @@ describe.runIf(isHubLocal)('an endpoint that answers', () => {
     await expect.poll(read).toMatchObject({ status: 'disabled', reason: 'gone' });
     const { host } = new URL(receiver.url);
     const disabled = { type: 'webhook.disabled', endpoint: id, host, reason: 'gone' };
-    await expect
-      .poll(() => webhooks.notices(id), { timeout: 10_000 })
-      .toEqual([{ ...disabled, at: expect.any(Number) }]);
+    await expect.poll(() => webhooks.notices(id)).toEqual([{ ...disabled, at: expect.any(Number) }]);
     await hub.publish(channel, 'second');
     await expect.poll(() => statusesOf(id)).toEqual(['skipped', 'failed']);
     expect(dataOf(receiver)).toEqual(['first']);
@@ -143,7 +141,7 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
     const witness = await startReceiver();
     await webhooks.create(witness.url, [channel]);
     const { id } = await webhooks.create(receiver.url, [channel], { handshake: true });
-    await expect.poll(() => receiver.asked.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => receiver.asked.length).toBe(1);
     const host = new URL(inject('hub').url).host;
     expect(receiver.asked).toMatchObject([
       { method: 'OPTIONS', headers: { 'webhook-request-origin': host } },
@@ -177,7 +175,7 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
   ])('that answers with %s has not agreed', async (_name, headers, status) => {
     receiver.reply = () => ({ status, headers });
     const { id } = await webhooks.create(receiver.url, [newChannel()], { handshake: true });
-    await expect.poll(() => statusesOf(id), { timeout: 10_000 }).toEqual(['failed']);
+    await expect.poll(() => statusesOf(id)).toEqual(['failed']);
     expect(await endpoint(id)).toMatchObject({ status: 'pending' });
     expect(receiver.asked).toHaveLength(1);
   });
@@ -188,14 +186,14 @@ describe.runIf(isHubLocal)('an endpoint with a handshake', () => {
     const agree = () => ({ status: 204, headers: { 'webhook-allowed-origin': '*' } });
     receiver.reply = (one) => (isQuestion(one) ? agree() : { status: 204 });
     const { id } = await webhooks.create(receiver.url, [channel], { handshake: true });
-    await expect.poll(() => endpoint(id), { timeout: 10_000 }).toMatchObject({ status: 'enabled' });
+    await expect.poll(() => endpoint(id)).toMatchObject({ status: 'enabled' });
     await webhooks.ask('PATCH', `/${id}`, { url: moved.url });
     expect(await endpoint(id)).toMatchObject({ status: 'pending' });
-    await expect.poll(() => moved.asked.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => moved.asked.length).toBe(1);
     moved.reply = agree;
     await webhooks.ask('PATCH', `/${id}`, { enabled: false });
     await webhooks.ask('POST', `/${id}/enable`);
-    await expect.poll(() => endpoint(id), { timeout: 10_000 }).toMatchObject({ status: 'enabled' });
+    await expect.poll(() => endpoint(id)).toMatchObject({ status: 'enabled' });
     await hub.publish(channel, 'now');
     await arrived(moved, 1);
     expect([receiver.asked.length, receiver.received.length, moved.asked.length]).toEqual([1, 0, 2]);

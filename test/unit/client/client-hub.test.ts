@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   hub.close();
-  await vi.waitFor(() => expect(host.timers()).toBe(0));
+  await expect.poll(() => host.timers()).toBe(0);
   await fake.close();
 });
 
@@ -64,7 +64,7 @@ function see(channel: string, offset?: string): Seen {
   };
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 8_000, interval: 10 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 10 });
 const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at);
 
 describe('on a socket', () => {
@@ -194,7 +194,7 @@ describe('without a socket', () => {
     fake.cut();
     await next('long-poll');
     expect(seen.errors).toEqual([]);
-  }, 30_000);
+  });
 
   test.each(['sse', 'long-poll', 'poll'] as const)(
     '%s: after a cut it continues at its offset',
@@ -210,7 +210,6 @@ describe('without a socket', () => {
       await eventually(() => expect(seen.messages).toEqual(numbers(11)));
       expect([seen.errors, new Set(seen.transports)]).toEqual([[], new Set([transport])]);
     },
-    20_000,
   );
 
   test('without WebSockets, streams are the first choice, and a pattern ends', async () => {
@@ -317,4 +316,4 @@ test('a slow loop is paused, and continues at its offset', async () => {
   const waiting = iterator.next();
   await iterator.return?.();
   expect(await waiting).toEqual({ value: undefined, done: true });
-}, 20_000);
+});
