@@ -48,7 +48,7 @@ function see(channel = CHANNEL) {
   return seen;
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 10 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 const numbers = Array.from({ length: 12 }, (_, at) => at);
 
 /** Subscribes, and waits until a message comes by the first transport. */

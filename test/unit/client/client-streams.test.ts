@@ -58,7 +58,7 @@ function see(channel: string, offset = '-1'): Seen {
   return seen;
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 10 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `chat/${at}`);
 const live = (all: readonly Seen[]) =>
   eventually(() => expect(all.map(({ transports }) => transports)).toEqual(all.map(() => ['sse'])));
