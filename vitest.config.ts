@@ -18,7 +18,7 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       // Most take milliseconds: the limit is for machines that are busy with other work.
-      project('unit', { testTimeout: 120_000, hookTimeout: 60_000, ...quick }),
+      project('unit', { testTimeout: 120_000, hookTimeout: 60_000, isolate: false, ...quick }),
       project('contract', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
       // Without isolation, because every file would load aws-cdk-lib for itself: half of the processor time of these tests.
       project('infra', { testTimeout: 120_000, hookTimeout: 120_000, isolate: false }),

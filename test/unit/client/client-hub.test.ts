@@ -238,20 +238,30 @@ describe('without a socket', () => {
 describe('tokens', () => {
   test('a new one is requested when one has expired', async () => {
     fake.tokens = ['second'];
-    const tokens = ['first', 'first', 'second'];
-    open({ token: async () => tokens.shift() ?? 'second', transports: ['long-poll'] });
+    const given: string[] = [];
+    let current = 'first';
+    const token = async () => {
+      given.push(current);
+      return current;
+    };
+    open({ token, transports: ['long-poll'] });
     const seen = see(CHANNEL, '-1');
     fake.append(CHANNEL, 0);
     // The first request and its repetition were refused, so the subscription ends.
     await eventually(() =>
       expect(seen.errors.map(({ code, status }) => [code, status])).toEqual([['unauthorized', 401]]),
     );
+    current = 'second';
     const again = see(CHANNEL, '-1');
     await eventually(() => expect(again.messages).toEqual([0]));
     fake.tokens = ['third'];
-    tokens.push('second', 'third', 'third', 'third');
+    current = 'third';
     fake.append(CHANNEL, 1);
     await eventually(() => expect(again.messages).toEqual([0, 1]));
+    // A poll that was held may have brought it. The next one is refused with the old token.
+    fake.append(CHANNEL, 2);
+    await eventually(() => expect(again.messages).toEqual([0, 1, 2]));
+    expect([again.errors, given.at(0), given.at(-1)]).toEqual([[], 'first', 'third']);
   });
 
   test('a bad one ends the subscription, over every transport', async () => {
