@@ -7,6 +7,7 @@
  * @module
  */
 import { execFileSync } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
@@ -28,6 +29,10 @@ const ENDPOINTS = 30;
  * grows in both.
  */
 const MOST_GROWTH_MB = 48;
+
+/** On a machine with other work the store is sometimes late. A request that is told so is repeated after a pause, so many times. */
+const ATTEMPTS = 5;
+const PAUSE_MS = 1_000;
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const random = seededRandom(SEED);
@@ -104,10 +109,8 @@ interface Ask {
   readonly more?: Readonly<Record<string, string>>;
 }
 
-async function request(
-  caller: Caller,
-  { method, path, body, more = {} }: Ask,
-): Promise<{ status: number; text: string }> {
+async function request(caller: Caller, ask: Ask, attempt = 1): Promise<{ status: number; text: string }> {
+  const { method, path, body, more = {} } = ask;
   const authorization = caller.token === undefined ? {} : { Authorization: `Bearer ${caller.token}` };
   const response = await fetch(running.stack.url + path, {
     method,
@@ -116,6 +119,10 @@ async function request(
   });
   const text = await response.text();
   count(`${method} ${response.status}`);
+  if (response.status === 503 && attempt < ATTEMPTS && text.includes('"unavailable"')) {
+    await wait(attempt * PAUSE_MS);
+    return await request(caller, ask, attempt + 1);
+  }
   if (response.status >= 500) wrong.push({ method, path, status: response.status, text });
   return { status: response.status, text };
 }
