@@ -116,7 +116,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     may: [/^test\/local\//, /^local\//, /^scripts\/hub\/cached-assembly/, anyPackage],
   },
   'test/flow, knowing only a URL': {
-    files: /^test\/(flow|conformance)\/[^/]+\.test\.ts$/,
+    files: /^test\/(flow|conformance)\/.*\.test\.ts$/,
     may: [/^test\/(flow|support)\//, client, protocol, /^scripts\/mint\.ts$/, anyPackage],
   },
   'test/faults': {
