@@ -119,7 +119,7 @@ async function request(caller: Caller, ask: Ask, attempt = 1): Promise<{ status:
   });
   const text = await response.text();
   count(`${method} ${response.status}`);
-  if (response.status === 503 && attempt < ATTEMPTS && text.includes('"unavailable"')) {
+  if (response.status === 503 && attempt < ATTEMPTS) {
     await wait(attempt * PAUSE_MS);
     return await request(caller, ask, attempt + 1);
   }

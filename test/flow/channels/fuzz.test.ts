@@ -117,8 +117,7 @@ test(`${RUNS} random requests`, async () => {
     // Unknown paths have a low rate, which the gateway enforces with its own body (PROTOCOL.md §8).
     if (response.status < 400 || (response.status === 429 && answer.includes('Too Many Requests'))) return;
     const code = one.method === 'HEAD' ? 'internal' : codeIn(answer);
-    const isBusy = response.status === 503 && (one.method === 'HEAD' || code === 'unavailable');
-    if (isBusy && attempt < ATTEMPTS) {
+    if (response.status === 503 && attempt < ATTEMPTS) {
       await wait(attempt * PAUSE_MS);
       return await send(one, attempt + 1);
     }
