@@ -6,10 +6,11 @@ const project = (name: string, more: object = {}) => ({
 });
 
 /**
- * Over the wire a condition may need new processes first. The default timeout of `expect.poll`, one second, is too short for that
- * on a busy machine.
+ * The default timeout of `expect.poll`, one second, is too short on a busy machine. Over the wire a condition may also need new
+ * processes first. A test that waits longer names its reason.
  */
 const patient = { expect: { poll: { timeout: 30_000 } } };
+const quick = { expect: { poll: { timeout: 20_000 } } };
 
 export default defineConfig({
   test: {
@@ -17,16 +18,16 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       // Most take milliseconds: the limit is for machines that are busy with other work.
-      project('unit', { testTimeout: 30_000 }),
-      project('contract', { testTimeout: 30_000, hookTimeout: 60_000 }),
+      project('unit', { testTimeout: 120_000, hookTimeout: 60_000, isolate: false, ...quick }),
+      project('contract', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
       // Without isolation, because every file would load aws-cdk-lib for itself: half of the processor time of these tests.
-      project('infra', { testTimeout: 60_000, hookTimeout: 60_000, isolate: false }),
-      project('local', { testTimeout: 30_000, hookTimeout: 60_000 }),
-      project('faults', { testTimeout: 90_000, hookTimeout: 120_000, ...patient }),
+      project('infra', { testTimeout: 120_000, hookTimeout: 120_000, isolate: false }),
+      project('local', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
+      project('faults', { testTimeout: 180_000, hookTimeout: 120_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
       project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false, ...patient }),
       project('flow', {
-        testTimeout: 90_000,
+        testTimeout: 180_000,
         hookTimeout: 60_000,
         globalSetup: 'test/flow/setup.ts',
         ...patient,

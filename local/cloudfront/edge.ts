@@ -93,7 +93,7 @@ export function serveDistribution(
     origins,
     agent: new Agent({ keepAlive: true }),
     cache: createEdgeCache({
-      clock: Date.now,
+      clock: () => Date.now(),
       errorTtl: (status) => errorTtls.get(status) ?? DEFAULT_ERROR_TTL_S,
     }),
     newRequestId() {

@@ -27,16 +27,18 @@ const UNUSED_MS = 12 * 3_600_000;
  * Returns the directory of an assembly, which must not be changed.
  * @param directory where the assemblies are
  * @param context context keys over those of cdk.json
+ * @param sources patterns of all files that the assembly is made of, relative to the project
  * @throws Error with the sentence of the app, if it refuses the context
  */
 export async function cachedAssembly(
   project: string,
   directory: string,
   context: Readonly<Record<string, unknown>>,
+  sources: readonly string[] = SOURCES,
 ): Promise<string> {
   mkdirSync(directory, { recursive: true });
   removeUnused(directory);
-  const assembly = join(directory, hashOf(project, context));
+  const assembly = join(directory, hashOf(project, context, sources));
   // As long as this process lives: its hub starts functions from there at any time.
   setInterval(() => touch(assembly), UNUSED_MS / 12).unref();
   if (existsSync(assembly)) {
@@ -57,9 +59,13 @@ export async function cachedAssembly(
   return assembly;
 }
 
-function hashOf(project: string, context: Readonly<Record<string, unknown>>): string {
+function hashOf(
+  project: string,
+  context: Readonly<Record<string, unknown>>,
+  sources: readonly string[],
+): string {
   const hash = createHash('sha256').update(`${process.version}\n${JSON.stringify(context)}\n`);
-  for (const file of globSync(SOURCES, { cwd: project }).sort()) {
+  for (const file of globSync(sources, { cwd: project }).sort()) {
     if (statSync(join(project, file)).isFile())
       hash.update(`${file}\n`).update(readFileSync(join(project, file)));
   }

@@ -20,7 +20,7 @@ import {
   xmlError,
 } from './accounts.ts';
 import { type Answers, emptyEnv } from './aws.ts';
-import { askDoctor, type Said, shown } from './doctor.ts';
+import { askDoctor, examine, type Said, shown } from './doctor.ts';
 import { runIn, temporaryDirectory } from './support.ts';
 
 /** All operations that the doctor may call. None of them changes anything. */
@@ -65,7 +65,15 @@ async function synth(to: string, ...options: readonly string[]): Promise<void> {
 
 /** Runs the command in an account. */
 async function doctor(region: string, answers: Answers, ...args: readonly string[]): Promise<Said> {
-  const said = await askDoctor(directory, region, answers, ...args);
+  return noted(await askDoctor(directory, region, answers, ...args));
+}
+
+/** Runs the checks of the command, without a process. */
+async function findings(region: string, answers: Answers, assembly: string): Promise<Said> {
+  return noted(await examine(region, answers, assembly));
+}
+
+function noted(said: Said): Said {
   for (const operation of said.asked) asked.add(operation);
   return said;
 }
@@ -112,14 +120,13 @@ describe('the findings for', () => {
   });
 
   test('a new account that is bootstrapped, in which the defaults deploy', async () => {
-    const said = await doctor(
+    const said = await findings(
       'eu-west-1',
       {
         ...USUAL,
         'lambda:GetAccountSettings': lambdaSettings(10, 10),
         'cloudfront:ListDistributions': distributions(0),
       },
-      '--app',
       defaults,
     );
     expect(said.output).toContain('2 warnings, 0 failures');
@@ -127,10 +134,9 @@ describe('the findings for', () => {
   });
 
   test('an account that is bootstrapped, and that CloudFront may not have verified', async () => {
-    const said = await doctor(
+    const said = await findings(
       'us-east-1',
       { ...USUAL, 'cloudfront:ListDistributions': distributions(0) },
-      '--app',
       defaults,
     );
     await expect(said.output).toMatchFileSnapshot(shown('unverified-account'));
@@ -143,7 +149,7 @@ describe('the findings for', () => {
     const stacks = {
       'tidings-dev-hub': { status: 'ROLLBACK_COMPLETE', template: template('tidings-dev-hub'), reason },
     };
-    const said = await doctor('us-east-1', { ...USUAL, ...cloudFormation(stacks) }, '--app', defaults);
+    const said = await findings('us-east-1', { ...USUAL, ...cloudFormation(stacks) }, defaults);
     await expect(said.output).toMatchFileSnapshot(shown('refused-account'));
     expect(said.code).toBe(1);
   });
@@ -151,7 +157,7 @@ describe('the findings for', () => {
   test('a full account, with all options on', async () => {
     const reason =
       "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].";
-    const said = await doctor(
+    const said = await findings(
       'eu-west-1',
       {
         ...USUAL,
@@ -169,7 +175,6 @@ describe('the findings for', () => {
           'tidings-dev-hub': { status: 'ROLLBACK_COMPLETE', template: template('tidings-dev-hub'), reason },
         }),
       },
-      '--app',
       everything,
     );
     await expect(said.output).toMatchFileSnapshot(shown('full-account'));
@@ -190,7 +195,7 @@ describe('the findings for', () => {
 
   test('an account with an old bootstrap stack', async () => {
     const old = '{"Parameter":{"Name":"/cdk-bootstrap/hnb659fds/version","Type":"String","Value":"5"}}';
-    const said = await doctor('eu-west-1', { ...USUAL, 'ssm:GetParameter': old }, '--app', defaults);
+    const said = await findings('eu-west-1', { ...USUAL, 'ssm:GetParameter': old }, defaults);
     expect(said.output).toMatch(
       /failure {2}bootstrap: the bootstrap stack has version 5 and the template needs 6/,
     );
@@ -204,7 +209,7 @@ describe('the findings for', () => {
   });
 
   test('the same Region, with an assembly that was built for no Region', async () => {
-    const said = await doctor('ap-south-2', USUAL, '--app', everything);
+    const said = await findings('ap-south-2', USUAL, everything);
     expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Lambda::Url/);
     expect(said.output).toMatch(/failure {2}Region: ap-south-2 has no AWS::Budgets::Budget/);
     expect(said.code).toBe(1);
@@ -217,7 +222,7 @@ describe('the findings for', () => {
         if (Type === 'AWS::ApiGatewayV2::Integration') Properties.IntegrationType = 'HTTP';
       }
     });
-    const said = await doctor('eu-west-1', { ...USUAL, ...older }, '--app', defaults);
+    const said = await findings('eu-west-1', { ...USUAL, ...older }, defaults);
     await expect(said.output).toMatchFileSnapshot(shown('healthy-update'));
     expect(said.code).toBe(0);
   });
@@ -231,13 +236,13 @@ describe('the findings for', () => {
         if (Type === 'AWS::SQS::Queue') Properties.QueueName = 'old';
       }
     });
-    const said = await doctor('eu-west-1', { ...USUAL, ...older }, '--app', defaults);
+    const said = await findings('eu-west-1', { ...USUAL, ...older }, defaults);
     await expect(said.output).toMatchFileSnapshot(shown('update-that-replaces'));
     expect(said.code).toBe(1);
   });
 
   test('an identity with few permissions', async () => {
-    const said = await doctor(
+    const said = await findings(
       'eu-west-1',
       {
         ...USUAL,
@@ -246,7 +251,6 @@ describe('the findings for', () => {
         'cloudfront:ListDistributions': xmlError('AccessDenied', 'not authorized', 403),
         'cloudformation:DescribeStacks': xmlError('AccessDenied', 'not authorized', 403),
       },
-      '--app',
       defaults,
     );
     await expect(said.output).toMatchFileSnapshot(shown('little-permission'));
@@ -265,23 +269,18 @@ describe('states of a stack', () => {
     ['REVIEW_IN_PROGRESS', 0, 'is new'],
     ['UPDATE_ROLLBACK_COMPLETE', 0, 'is UPDATE_ROLLBACK_COMPLETE'],
   ])('%s', async (status, code, words) => {
-    const said = await doctor('eu-west-1', { ...USUAL, ...states(status) }, '--app', defaults);
+    const said = await findings('eu-west-1', { ...USUAL, ...states(status) }, defaults);
     expect(said.output).toContain(words);
     expect(said.code).toBe(code);
   });
 
   test('a failed creation is repeated, unless the stack is protected', async () => {
-    const bare = await doctor('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, '--app', defaults);
+    const bare = await findings('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE') }, defaults);
     expect([bare.code, bare.output]).toEqual([
       0,
       expect.stringContaining('The next deployment deletes the failed stack first'),
     ]);
-    const kept = await doctor(
-      'eu-west-1',
-      { ...USUAL, ...states('ROLLBACK_COMPLETE', true) },
-      '--app',
-      defaults,
-    );
+    const kept = await findings('eu-west-1', { ...USUAL, ...states('ROLLBACK_COMPLETE', true) }, defaults);
     expect([kept.code, kept.output]).toEqual([
       1,
       expect.stringContaining('--no-enable-termination-protection'),

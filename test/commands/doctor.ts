@@ -1,8 +1,11 @@
 /**
- * Runs `npm run doctor` as a process, in an account with recorded answers.
+ * Runs the doctor in an account with recorded answers: as a process, or in this one.
  * @module
  */
 import { resolve } from 'node:path';
+import { vi } from 'vitest';
+import { parseOptions } from '../../scripts/doctor/options.ts';
+import { runDoctor } from '../../scripts/doctor/run.ts';
 import { type Answers, startRecordedAws } from './aws.ts';
 import { runIn } from './support.ts';
 
@@ -16,6 +19,7 @@ export interface Said {
 /** Returns the path of the file with the expected output. */
 export const shown = (name: string): string => resolve(import.meta.dirname, 'doctor', `${name}.txt`);
 
+/** Runs `npm run doctor`. */
 export async function askDoctor(
   cwd: string,
   region: string,
@@ -27,4 +31,27 @@ export async function askDoctor(
   const code = await command.ended;
   aws.close();
   return { code, output: command.output(), asked: aws.asked };
+}
+
+/**
+ * Runs the doctor on an assembly in this process, which loads the SDK once. The exit code is 1 if a deployment would fail, as of
+ * the command.
+ */
+export async function examine(region: string, answers: Answers, assembly: string): Promise<Said> {
+  const aws = await startRecordedAws(region, answers);
+  const before = process.env;
+  let output = '';
+  const print = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    output += String(text);
+    return true;
+  });
+  process.env = aws.env;
+  try {
+    const { hasFailed } = await runDoctor(parseOptions(['--app', assembly]));
+    return { code: hasFailed ? 1 : 0, output, asked: aws.asked };
+  } finally {
+    process.env = before;
+    print.mockRestore();
+    aws.close();
+  }
 }

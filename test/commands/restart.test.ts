@@ -81,7 +81,7 @@ describe('webhook deliveries', () => {
     // The receiver is slow, so that the kill happens during deliveries.
     receiver.reply = () => ({ status: 204, afterMs: 200 });
     for (const n of wanted(0, 15)) expect((await hub().publish('orders/1', n)).status).toBe(204);
-    await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await expect.poll(() => receiver.received.length).toBeGreaterThan(0);
     await kill(first);
     const second = await start('killed');
     // Killed before any of these deliveries can have begun.
@@ -98,13 +98,13 @@ describe('webhook deliveries', () => {
     await hub().publish('orders/1', 'never answered');
     await expect.poll(() => receiver.received.length, SOON).toBeGreaterThan(before);
     third.process.kill('SIGINT');
-    await expect.poll(() => third.output(), { timeout: 10_000 }).toContain('stopping');
+    await expect.poll(() => third.output()).toContain('stopping');
     // Two signals at the same time count as one, because a terminal and the script that started the hub both send it.
     const askAgain = () => {
       third.process.kill('SIGINT');
       return third.process.exitCode;
     };
-    await expect.poll(askAgain, { timeout: 10_000, interval: 200 }).toBe(1);
+    await expect.poll(askAgain, { interval: 200 }).toBe(1);
     running.delete(third);
   }, 240_000);
 
@@ -129,7 +129,7 @@ test('a stop ends streams and long polls in order, and frees their quota', async
   expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 200));
   const polls = wanted(0, 10).map(() => open('long-poll'));
   const texts = streams.map((stream) => stream.text());
-  await expect.poll(heldPolls, { timeout: 20_000 }).toBe(10);
+  await expect.poll(heldPolls).toBe(10);
   await stop(first);
   // The streams ended normally. `text` would reject if they were cut.
   for (const text of await Promise.all(texts)) expect(text).toContain('event: control');

@@ -192,7 +192,7 @@ test('npm run listen shows what is published, by any transport, also in chaos mo
         .filter((line) => line.startsWith('chat/1 ')),
     );
   const last = async () => printed().map((lines) => lines.at(-1));
-  await expect.poll(last, { timeout: 10_000 }).toEqual(['chat/1 {"n":1}', 'chat/1 {"n":1}']);
+  await expect.poll(last).toEqual(['chat/1 {"n":1}', 'chat/1 {"n":1}']);
   expect(printed()[1]).toEqual(['chat/1 "early"', 'chat/1 {"n":1}']);
   for (const listener of listeners) expect(await stop(listener)).toBe(0);
   const refused = run(cwd, 'scripts/listen.ts', '--channel', 'chat/1', '--token', 'x');

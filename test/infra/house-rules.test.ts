@@ -110,9 +110,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
     files: /^test\/infra\//,
     may: [/^test\/infra\//, /^lib\//, /^scripts\/doctor\//, env, protocol, anyPackage],
   },
-  'test/local': { files: /^test\/local\//, may: [/^test\/local\//, /^local\//, anyPackage] },
+  // The emulator knows no hub. Its tests synthesize their own apps, once, as the commands do with the hub.
+  'test/local': {
+    files: /^test\/local\//,
+    may: [/^test\/local\//, /^local\//, /^scripts\/hub\/cached-assembly/, anyPackage],
+  },
   'test/flow, knowing only a URL': {
-    files: /^test\/(flow|conformance)\/[^/]+\.test\.ts$/,
+    files: /^test\/(flow|conformance)\/.*\.test\.ts$/,
     may: [/^test\/(flow|support)\//, client, protocol, /^scripts\/mint\.ts$/, anyPackage],
   },
   'test/faults': {

@@ -28,10 +28,21 @@ export function hubOf(context: Context = {}) {
   return { app, ...addHub(app, parseConfig(context)) };
 }
 
-/** Returns the templates of the log and of the hub around it. */
+/** The templates that files in this worker have asked for, as JSON by context. */
+const synthesized = new Map<string, { readonly log: string; readonly hub: string }>();
+
+/** Returns the templates of the log and of the hub around it. Each context is synthesized once, and each caller gets a copy. */
 export function templatesOf(context: Context = {}): { readonly log: Template; readonly hub: Template } {
+  const key = JSON.stringify(context);
+  const found = synthesized.get(key) ?? synthesize(context);
+  synthesized.set(key, found);
+  return { log: Template.fromString(found.log), hub: Template.fromString(found.hub) };
+}
+
+function synthesize(context: Context): { readonly log: string; readonly hub: string } {
   const { log, hub } = hubOf(context);
-  return { log: Template.fromStack(log), hub: Template.fromStack(hub) };
+  const [logText, hubText] = [log, hub].map((stack) => JSON.stringify(Template.fromStack(stack).toJSON()));
+  return { log: logText ?? '', hub: hubText ?? '' };
 }
 
 /** Returns an app as it is deployed: synthesis checks it by CloudFormation's schemas and AwsSolutions. */

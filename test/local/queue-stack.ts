@@ -40,7 +40,7 @@ export interface Consumer {
 const succeed = () => null;
 
 /** Waits until the condition does not throw. */
-export const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 20_000, interval: 5 });
+export const until = (condition: () => unknown) => vi.waitFor(condition, { timeout: 60_000, interval: 5 });
 
 /** Starts a consumer. Every batch succeeds until the test sets a rule. */
 export async function startConsumer(): Promise<Consumer> {

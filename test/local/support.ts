@@ -2,13 +2,13 @@
  * Shared by the tests of local/: the synthesized fixture, a gate at which functions wait, and readers of JSON.
  * @module
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { synth } from '../../local/synth.ts';
 import { isObject, type JsonObject } from '../../local/template/json.ts';
+import { cachedAssembly } from '../../scripts/hub/cached-assembly.ts';
 
 /** Creates a directory. `remove` removes it. */
 export function temporaryDirectory(): { path: string; remove: () => void } {
@@ -16,22 +16,30 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Synthesizes an app of the fixture into a new directory. */
+const FIXTURE = fileURLToPath(new URL('fixture', import.meta.url));
+const ASSEMBLIES = resolve('.tidings/assemblies');
+
+/** Stands for the port of the backend in the assembly that all files share. */
+const ANY_PORT = 'BACKEND_PORT_OF_THE_TEST';
+
+/**
+ * Returns the assembly of an app of the fixture, which must not be changed: `tamper` makes a copy. The app runs once for all files
+ * that need it, and again when it changes. With a backend, the assembly is a copy that has its port.
+ */
 export async function synthesizeFixture(
-  context: Record<string, unknown> = {},
+  { backend, ...context }: Record<string, unknown> = {},
   app: 'app' | 'edge' | 'queues' | 'socket' = 'app',
 ) {
-  const fixture = fileURLToPath(new URL(`fixture/${app}.ts`, import.meta.url));
-  const directory = temporaryDirectory();
-  writeFileSync(join(directory.path, 'cdk.json'), JSON.stringify({ app: `node ${fixture}` }));
-  const assembly = join(directory.path, 'cdk.out');
-  try {
-    await synth({ projectDir: directory.path, outdir: assembly, context });
-  } catch (error) {
-    directory.remove();
-    throw error;
+  const sources = ['**/*', '../../../package-lock.json'];
+  const assembly = await cachedAssembly(FIXTURE, ASSEMBLIES, { ...context, app, backend: ANY_PORT }, sources);
+  if (backend === undefined) return { assembly, remove() {} };
+  const copy = temporaryDirectory();
+  cpSync(assembly, copy.path, { recursive: true });
+  for (const name of readdirSync(copy.path).filter((name) => name.endsWith('.template.json'))) {
+    const file = join(copy.path, name);
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll(ANY_PORT, String(backend)));
   }
-  return { assembly, remove: directory.remove };
+  return { assembly: copy.path, remove: copy.remove };
 }
 
 /** Returns a copy of the assembly with a changed template of one stack. */

@@ -51,7 +51,12 @@ describe('batches run in parallel', () => {
 
 describe('a batching window', () => {
   it('collects the messages of several receives', async () => {
-    await queueStack.sendAll('Gathered', names(25));
+    // All requests at the same time: on a busy machine they might take longer than the window, one after the other.
+    await Promise.all(
+      [names(10), names(20).slice(10), names(25).slice(20)].map((some) =>
+        queueStack.sendAll('Gathered', some),
+      ),
+    );
     await queueStack.emptied('Gathered');
     expect(queueStack.consumer.batches.map(({ texts }) => texts.length)).toEqual([25]);
   });
@@ -63,7 +68,7 @@ describe('a batching window', () => {
     await queueStack.sendAll('Gathered', ['late']);
     await queueStack.emptied('Gathered');
     expect(queueStack.consumer.batches.map(({ texts }) => texts)).toEqual([['early', 'late']]);
-    expect(Date.now() - start).toBeGreaterThanOrEqual(990);
+    expect(Date.now() - start).toBeGreaterThanOrEqual(1_990);
   });
 });
 
@@ -75,22 +80,21 @@ it('a waiting poller gives a message to the function at once', async () => {
     await until(() => expect(queueStack.consumer.texts()).toContain(text));
     times.push(performance.now() - start);
   }
-  const [median = Number.POSITIVE_INFINITY] = times.toSorted((a, b) => a - b).slice(15);
-  // On an idle machine it takes some 10 ms. A receive at intervals would take longer.
-  expect(median).toBeLessThan(100);
+  // It takes some 10 ms, unless the machine is busy. With a receive at intervals, each would take almost a whole interval.
+  expect(Math.min(...times)).toBeLessThan(100);
 });
 
 it('closing ends pollers and running batches', async () => {
   const other = await startQueueStack();
   other.consumer.rule = holding().rule;
   await other.send('Wide', 'unfinished');
-  await vi.waitFor(() => expect(other.consumer.running).toBe(1), { timeout: 15_000 });
+  await vi.waitFor(() => expect(other.consumer.running).toBe(1), { timeout: 20_000 });
   const processes: unknown = await (await other.control('processes')).json();
   const pids = (Array.isArray(processes) ? processes : []).map((process) => Number(objectOr(process).pid));
   const start = performance.now();
   await other.close();
-  // A function that does not end gets some seconds.
-  expect(performance.now() - start).toBeLessThan(6_000);
+  // A function that does not end gets some seconds, and not the 30 s of its timeout.
+  expect(performance.now() - start).toBeLessThan(20_000);
   expect(pids).toHaveLength(1);
   expect(pids.filter(isAlive)).toEqual([]);
 });

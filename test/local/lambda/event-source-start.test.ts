@@ -46,7 +46,7 @@ describe('a mapping is refused', () => {
       resourceOf(template, 'AWS::SQS::Queue', 'Work').properties.VisibilityTimeout = 1;
     });
     await expect(started).rejects.toThrow(
-      'the visibility timeout of Post/Work is 1 s, which is less than the 2 s that Post/OfWork may run: AWS refuses it',
+      'the visibility timeout of Post/Work is 1 s, which is less than the 4 s that Post/OfWork may run: AWS refuses it',
     );
   });
 

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 /** Maximum wait for a condition on a busy machine. */
-const patiently = { timeout: 10_000 };
+const patiently = { timeout: 20_000 };
 
 const post = (stack: LocalStack, path: string, body: string) =>
   fetch(`${stack.url}${path}`, { method: 'POST', body });

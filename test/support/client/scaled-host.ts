@@ -8,6 +8,12 @@ import { type Host, realHost } from '../../../client/host.ts';
 /** How many times faster: 5 s become 200 ms, which is enough for the loopback. */
 const SPEED = 25;
 
+/**
+ * Real milliseconds between two steps of the clock. While timers run, each step adds the same, however late it comes: on a busy
+ * machine time passes more slowly, and requests have as many turns of the event loop as on an idle one.
+ */
+const STEP_MS = 4;
+
 /** A host on which time passes faster. */
 export interface ScaledHost extends Host {
   /** Returns the number of running timers. */
@@ -16,24 +22,48 @@ export interface ScaledHost extends Host {
   readonly sleep: (ms: number) => void;
 }
 
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+}
+
 /** Returns a host without timers. */
 export function scaledHost(): ScaledHost {
   const host = realHost();
-  const running = new Set<() => void>();
+  const running = new Set<Timer>();
   let slept = 0;
+  /** The time without sleep up to the last step, or up to when the last timer ended. */
+  let awake = 0;
+  let idleSince = host.now();
+  let steps: NodeJS.Timeout | undefined;
+
+  const time = () => (steps === undefined ? awake + (host.now() - idleSince) * SPEED : awake);
+
+  function step(): void {
+    awake += STEP_MS * SPEED;
+    const due = [...running].filter(({ at }) => at <= awake).toSorted((one, other) => one.at - other.at);
+    for (const timer of due) if (running.delete(timer)) timer.run();
+    rest();
+  }
+
+  function rest(): void {
+    if (running.size > 0 || steps === undefined) return;
+    clearInterval(steps);
+    steps = undefined;
+    idleSince = host.now();
+  }
+
   return {
     ...host,
-    now: () => host.now() * SPEED + slept,
-    wallClock: () => host.wallClock() + host.now() * (SPEED - 1) + slept,
+    now: () => time() + slept,
+    wallClock: () => host.wallClock() - host.now() + time() + slept,
     after(ms, run) {
-      const stop = host.after(ms / SPEED, () => {
-        running.delete(stop);
-        run();
-      });
-      running.add(stop);
+      const timer = { at: time() + ms, run };
+      awake = time();
+      steps ??= setInterval(step, STEP_MS);
+      running.add(timer);
       return () => {
-        running.delete(stop);
-        stop();
+        if (running.delete(timer)) rest();
       };
     },
     random: () => 0.1,

@@ -88,7 +88,7 @@ export function webhooksOf(hub: Caller) {
     /** Waits until the delivery has the status, and returns it. */
     async settled(id: string, delivery: string, status: string): Promise<Fields> {
       const read = async () => (await ask('GET', `/${id}/deliveries/${delivery}`)).body;
-      await expect.poll(read, { timeout: 15_000 }).toMatchObject({ id: delivery, status });
+      await expect.poll(read).toMatchObject({ id: delivery, status });
       return await read();
     },
     /** The notices about an endpoint. */

@@ -2,6 +2,7 @@
  * Taking frames by the gap rule (PROTOCOL.md §12.3).
  * @module
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Heard, Socket } from './socket.ts';
 
 export interface Course {
@@ -47,13 +48,26 @@ export async function follow(socket: Socket, course: Course, count: number): Pro
   return { messages, frames, next: mine ?? '' };
 }
 
-/** Subscribes, and is subscribed. Answers the offset that what comes begins at. */
-export async function subscribe(socket: Socket, channel: string, offset?: string): Promise<string> {
+/** How often a frame is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
+const BUSY_ATTEMPTS = 12;
+const BUSY_MS = 500;
+
+/** Subscribes, and is subscribed. Asks again while the store is busy. Answers the offset that what comes begins at. */
+export async function subscribe(
+  socket: Socket,
+  channel: string,
+  offset?: string,
+  attempt = 1,
+): Promise<string> {
   const answer = await socket.ask({
     action: 'subscribe',
     channel,
     ...(offset === undefined ? {} : { offset }),
   });
+  if (answer.code === 'unavailable' && attempt < BUSY_ATTEMPTS) {
+    await wait(BUSY_MS);
+    return await subscribe(socket, channel, offset, attempt + 1);
+  }
   if (answer.type !== 'subscribed' || answer.channel !== channel)
     throw new Error(`not subscribed: ${JSON.stringify(answer)}`);
   return answer.offset ?? '';

@@ -50,7 +50,7 @@ export function verify(secret: string, { raw, headers }: Delivered): void {
 
 /** Ends when so many messages have come, and no more. */
 export const arrived = async ({ received }: Receiver, count: number): Promise<void> =>
-  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(count);
+  await expect.poll(() => received.length).toBe(count);
 
 /** What was published, of all that came. */
 export const dataOf = ({ received }: Receiver): unknown[] => received.map(({ body }) => body.data);

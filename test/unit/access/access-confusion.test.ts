@@ -1,6 +1,6 @@
 /**
  * Tokens that could confuse a verifier are refused, all with the same message (PROTOCOL.md §7).
- * test/flow/token-confusion.test.ts shows the same for every handler.
+ * test/flow/access/token-confusion.test.ts shows the same for every handler.
  * @module
  */
 import { describe, expect, test } from 'vitest';

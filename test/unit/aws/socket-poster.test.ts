@@ -10,7 +10,7 @@ import {
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rateLimiter, type Time } from '../../../lambda/aws/sockets/rate-limiter.ts';
 import {
   type ConnectionsSettings,
@@ -265,7 +265,7 @@ describe('the rate limiter', () => {
     const connections = connectionsTo(gateway, { perSecond: 20, time, random: () => 0 });
     const posting = Promise.all(idsOf(4).map((id) => connections.post(id, '{}')));
     for (let came = 2; came <= 5; came++) {
-      await vi.waitFor(() => expect(gateway.posts).toHaveLength(came));
+      await expect.poll(() => gateway.posts.length).toBe(came);
       await wait(10);
       expect(gateway.posts).toHaveLength(came);
       time.pass(50);

@@ -2,7 +2,7 @@
  * Subscriptions to a pattern (PROTOCOL.md §12.4): what they remember of each channel, with a clock that stands still.
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
 import type { TidingsError } from '../../../client/errors.ts';
 import { MAX_CHANNELS } from '../../../client/pattern.ts';
@@ -138,7 +138,7 @@ describe('the channels of a pattern', () => {
     host.respond = () => page(2);
     await cut(wire);
     await live();
-    await vi.waitFor(() => expect(host.requests.length).toBe(MAX_CHANNELS));
+    await expect.poll(() => host.requests.length).toBe(MAX_CHANNELS);
     const read = host.requests.map((url) => /channels\/(.*)\?/.exec(url)?.[1]);
     expect(new Set(read)).toEqual(new Set([heardAgain, ...others]));
     for (const name of [oldest, next]) expect(read).not.toContain(name);

@@ -25,7 +25,7 @@ afterEach(async () => {
   await fake.close();
 });
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 8_000, interval: 10 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 
 /** Subscribes, and waits until the socket works. */
 async function live() {

@@ -30,7 +30,7 @@ test('a pattern with more than a thousand subscribers is split once, not again w
     expect(shards.get(CHANNEL)).toBe(2);
     for (const { taken } of w.clients.values()) expect(taken.get(CHANNEL)).toEqual(numbers(0, 6));
   });
-}, 60_000);
+});
 
 test('an offset that the hub never gave is refused, also in a slot that is still empty', async () => {
   const w = worldOf();
@@ -114,7 +114,7 @@ test('the owner of a channel that is never quiet hands over in time, and no clie
       expect([client.taken.get(CHANNEL)?.length, client.breaks]).toEqual([30 * rate, []]);
     });
   }
-}, 60_000);
+});
 
 test('a gap that cannot be sealed yet costs a few looks, not a loop', async () => {
   const w = worldOf();

@@ -1,0 +1,119 @@
+/**
+ * Webhooks when processes die: Dispatch and Deliver are killed at every call that they make, while hints and wakes come
+ * twice and out of order. Every acknowledged message is delivered. FUZZ_SEED repeats the behaviour of the queues.
+ * @module
+ */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { CALM } from '../../../local/faults/chaos.ts';
+import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { UNTHROTTLED } from '../../support/webhooks/webhook-calls.ts';
+import { type Line, Lines } from '../../support/webhooks/webhook-lines.ts';
+import { clearFaults, type Fault, inject } from '../../support/wire/faults.ts';
+import { saveGrants } from '../../support/wire/grants.ts';
+import { type Answer, type Receiver, startReceiver } from '../../support/wire/receiver.ts';
+import { callerAt } from '../../support/wire/wire.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+
+type HandlerName = 'Dispatch' | 'Deliver';
+type Point = Pick<Fault, 'at' | 'action' | 'resource' | 'call'>;
+
+let running: RunningHub;
+let receiver: Receiver;
+let lines: Lines;
+const logged: string[] = [];
+beforeAll(async () => {
+  running = await startHub({
+    context: UNTHROTTLED,
+    chaos: { ...CALM, seed: SEED, duplicates: 0.3, reorders: 0.3 },
+    log: (line) => logged.push(line),
+  });
+  receiver = await startReceiver();
+  lines = new Lines(callerAt(running.stack.url, { Authorization: `Bearer ${running.token}` }), receiver);
+});
+afterEach(() => clearFaults(running.stack.control));
+afterAll(async () => {
+  await saveGrants('webhooks', running.stack.control);
+  await running.close();
+  await receiver.close();
+});
+
+const around = (action: string, resource: string, ...calls: readonly number[]): Point[] =>
+  (calls.length === 0 ? [1] : calls).flatMap((call) =>
+    (['before', 'after'] as const).map((at) => ({ at, action, resource, call })),
+  );
+const EDGES: readonly Point[] = [{ at: 'invoke' }, { at: 'response' }];
+
+const deathsOf = (handler: HandlerName): number =>
+  logged.filter((line) => line.includes(`/${handler}/Queue keeps`) && line.includes('killed')).length;
+
+/** Kills the process at each point, one after the other, while it handles a message of a new line. */
+async function killAt(
+  handler: HandlerName,
+  points: readonly Point[],
+  refusals: readonly Answer[] = [],
+): Promise<Line[]> {
+  const hit: Line[] = [];
+  for (const point of points) {
+    const line = await lines.open(`${handler} killed ${JSON.stringify(point)}`, refusals);
+    const deaths = deathsOf(handler);
+    await inject(running.stack.control, { function: handler, effect: 'kill', ...point });
+    await lines.publish(line);
+    const message = `${line.name}, FUZZ_SEED=${SEED}`;
+    await expect.poll(() => deathsOf(handler), { message }).toBeGreaterThan(deaths);
+    hit.push(line);
+  }
+  return hit;
+}
+
+test('every message arrives, and each attempt is counted once, at whatever call Deliver and Dispatch die', async () => {
+  const hit = [
+    // The key comes first, since a process reads it only once.
+    ...(await killAt('Deliver', [
+      ...around('secretsmanager:GetSecretValue', 'WebhookKey'),
+      ...EDGES,
+      ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 1, 2),
+      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
+      ...around('dynamodb:Query', 'WebhooksDeliveries'),
+      ...around('dynamodb:GetItem', 'LogChannels'),
+      ...around('dynamodb:Query', 'LogEntries'),
+      ...around('dynamodb:PutItem', 'WebhooksDeliveries', 1, 2),
+      ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
+    ])),
+    // The calls of a delivery that fails: its task, its state, the renewed lease, the postponed wake, the next attempt.
+    ...(await killAt(
+      'Deliver',
+      [
+        ...around('dynamodb:PutItem', 'WebhooksDeliveries', 2, 3),
+        ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 2),
+        ...around('sqs:ChangeMessageVisibility', 'DeliverQueue'),
+        { at: 'after', action: 'dynamodb:GetItem', resource: 'WebhooksDeliveries' },
+      ],
+      [{ status: 500 }],
+    )),
+    ...(await killAt('Dispatch', [
+      ...EDGES,
+      ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints', 1, 2),
+      ...around('dynamodb:GetItem', 'LogChannels'),
+      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
+      ...around('dynamodb:Query', 'LogEntries'),
+      ...around('dynamodb:PutItem', 'WebhooksDeliveries'),
+      ...around('dynamodb:UpdateItem', 'WebhooksDeliveries'),
+      ...around('sqs:SendMessage', 'DeliverQueue'),
+      ...around('dynamodb:UpdateItem', 'WebhooksEndpoints'),
+    ])),
+  ];
+  await lines.recover(hit, `FUZZ_SEED=${SEED}`);
+  console.info(`killed ${hit.length} times: ${await lines.judge(hit)}; FUZZ_SEED=${SEED}`);
+}, 240_000);
+
+test('a wake that comes twice does not delete the wake of the next attempt', async () => {
+  // Slow enough that the owner still serves the endpoint when the second copy comes.
+  const failing: Answer = { status: 500, afterMs: 600 };
+  const open = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => lines.open(`the endpoint ${n}`, [failing])),
+  );
+  for (const line of open) await lines.publish(line);
+  await lines.settle(open, `FUZZ_SEED=${SEED}`);
+  console.info(`wakes that come twice: ${await lines.judge(open)}; FUZZ_SEED=${SEED}`);
+});
