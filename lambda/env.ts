@@ -48,11 +48,14 @@ interface Contract<V> {
 }
 
 interface WritableContract<F extends Formats> extends Contract<Values<F>> {
+  /** How each variable is read, for a contract that includes this one. */
+  readonly formats: F;
   /** Returns the variables for the template. Their values are not checked, since CDK knows many of them only later. */
   readonly write: (values: Readonly<Record<keyof F, string>>) => Record<keyof F, string>;
 }
 
 const contract = <F extends Formats>(formats: F): WritableContract<F> => ({
+  formats,
   names: Object.keys(formats),
   write: (values) => values,
   read(source) {
@@ -162,21 +165,39 @@ export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 /** Where failed deliveries end, and the hosts of the hub itself, separated by commas: the first is its public name. */
 export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
+/** What a handler needs that publishes for callers, over HTTP (lambda/publish.ts) or over a socket (lambda/socket.ts). */
+export const publishingEnv = contract({
+  ...logEnv.formats,
+  ...accessEnv.formats,
+  ...originsEnv.formats,
+  ...listenersEnv.formats,
+  ...hintEnv.formats,
+  ...jobEnv.formats,
+  ...dispatchEnv.formats,
+});
+
+/** What a handler needs that holds requests: long polls (lambda/hold.ts) or streams (lambda/stream.ts). */
+export const waitingEnv = contract({
+  ...logEnv.formats,
+  ...accessEnv.formats,
+  ...originsEnv.formats,
+  ...listenersEnv.formats,
+  ...wakeEnv.formats,
+  ...heldEnv.formats,
+});
+
 const every: readonly Contract<unknown>[] = [logEnv, telemetryEnv];
 const common: readonly Contract<unknown>[] = [...every, accessEnv, originsEnv];
-/** The topic, and the queues that take hints while it is busy. */
-const hints: readonly Contract<unknown>[] = [hintEnv, jobEnv, dispatchEnv];
-const held: readonly Contract<unknown>[] = [listenersEnv, wakeEnv, heldEnv];
 
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
-  Publish: [...common, ...hints, listenersEnv],
+  Publish: [telemetryEnv, publishingEnv],
   Read: common,
-  Hold: [...common, ...held, holdEnv],
-  Stream: [...common, ...held, streamEnv],
-  Socket: [...common, ...hints, listenersEnv, connectionsEnv, endsEnv],
+  Hold: [telemetryEnv, waitingEnv, holdEnv],
+  Stream: [telemetryEnv, waitingEnv, streamEnv],
+  Socket: [telemetryEnv, publishingEnv, connectionsEnv, endsEnv],
   Webhooks: [...common, endpointsEnv, deliveriesEnv, sealingEnv, endpointWakeEnv, outboundEnv],
-  Dispatch: [...every, ...hints, endpointsEnv, deliveriesEnv, endpointWakeEnv],
+  Dispatch: [...every, hintEnv, jobEnv, dispatchEnv, endpointsEnv, deliveriesEnv, endpointWakeEnv],
   Deliver: [
     ...every,
     endpointsEnv,

@@ -7,18 +7,7 @@ import { publishingInAws } from './aws/compose-publishing.ts';
 import { credentialsOf } from './aws/compose-push.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import {
-  accessEnv,
-  connectionsEnv,
-  dispatchEnv,
-  endsEnv,
-  hintEnv,
-  jobEnv,
-  listenersEnv,
-  logEnv,
-  originsEnv,
-  telemetryEnv,
-} from './env.ts';
+import { connectionsEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';
 import { socketHandler } from './ws/socket-handler.ts';
 
 /**
@@ -28,15 +17,7 @@ import { socketHandler } from './ws/socket-handler.ts';
 const ENDS_PER_SECOND = 10;
 
 const { env } = process;
-const settings = {
-  ...logEnv.read(env),
-  ...accessEnv.read(env),
-  ...originsEnv.read(env),
-  ...hintEnv.read(env),
-  ...jobEnv.read(env),
-  ...dispatchEnv.read(env),
-  ...listenersEnv.read(env),
-};
+const settings = publishingEnv.read(env);
 const poster = connectionsInApiGateway({
   endpoint: endsEnv.read(env).SOCKET_ENDPOINT,
   inFlight: ENDS_PER_SECOND,
