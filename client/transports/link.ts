@@ -9,7 +9,7 @@ import type { Host } from '../host.ts';
 import { discard, type Http } from '../http.ts';
 import { backoff, deadline, jittered, later, RECHECK_MS, sleep } from '../timers.ts';
 import type { Tokens } from '../token.ts';
-import { openSocket, type Socket } from './socket.ts';
+import { openSocket, type Socket, type SocketListener } from './socket.ts';
 import { type Member, topicsOn } from './topics.ts';
 
 /** A socket is replaced this long before the gateway ends it, in milliseconds, plus a random part of the spread. */
@@ -56,31 +56,34 @@ export interface LinkOptions {
   readonly signal: AbortSignal;
 }
 
-interface Opened {
-  readonly socket: Socket;
-  /** The token with which the socket was opened. */
-  readonly bearer: string | undefined;
-}
-
 /** Returns the link of a client. It opens nothing before the first subscription. */
-export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signal }: LinkOptions): Link {
-  let current: Opened | undefined;
+export function linkTo(options: LinkOptions): Link {
+  const { host, tokens, isOnlyTransport, signal } = options;
   let isRunning = false;
+  let isProbing = false;
   /** The reason for which there is no socket, after more than one failure. */
   let trouble: TidingsError | undefined;
-  let isReplacing = false;
-  let isProbing = false;
-  let onLost: () => void = () => {};
-  let cancelHandover: () => void = () => {};
   let cancelIdle: () => void = () => {};
+  const kept = keptSocket(options, {
+    onFrame: (frame) => topics.onFrame(frame),
+    onFault: (topic, error) => topics.onFault(topic, error),
+    onOpened() {
+      trouble = undefined;
+      topics.align();
+      // All subscriptions may have ended while the socket was opened.
+      if (topics.names().length === 0) closeIdle();
+    },
+    onKept: () => topics.align(),
+    onClosed: (why) => topics.allLost(why),
+  });
   const topics = topicsOn({
     host,
     signal,
     // Nothing is asked on a socket that is being replaced, because the hub may have refused its token.
-    current: () => (isReplacing ? undefined : current?.socket),
+    current: () => (kept.isReplacing() ? undefined : kept.socket()),
     renew() {
-      if (!tokens.refuse(current?.bearer)) return false;
-      void replace(true);
+      if (!tokens.refuse(kept.bearer())) return false;
+      kept.replace();
       return true;
     },
     onEmpty: closeIdle,
@@ -90,66 +93,8 @@ export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signa
   function closeIdle(): void {
     cancelIdle();
     cancelIdle = later(host, IDLE_MS, signal, () => {
-      if (topics.names().length === 0) current?.socket.close();
+      if (topics.names().length === 0) kept.socket()?.close();
     });
-  }
-
-  /** Opens a socket. Rejects with a TidingsError, or with the error of the token function. */
-  async function open(): Promise<Opened> {
-    const bearer = await tokens.get(signal);
-    let socket: Socket | undefined;
-    const listener = {
-      onFrame: topics.onFrame,
-      onFault(topic: string | undefined, error: TidingsError) {
-        // The last frame of the hub: the token has ended, or an operator ended the sockets of its owner (PROTOCOL.md
-        // §12.6).
-        if (topic === undefined && error.code === 'unauthorized') tokens.refuse(bearer);
-        if (socket === current?.socket) topics.onFault(topic, error);
-      },
-      onClosed: (why: TidingsError) => socket === current?.socket && lose(why),
-    };
-    socket = await openSocket(host, url, bearer, listener, signal);
-    if (!socket.isOpen) throw new TidingsError('unavailable', 'the socket ended');
-    return { socket, bearer };
-  }
-
-  function adopt(opened: Opened): void {
-    current = opened;
-    trouble = undefined;
-    isReplacing = false;
-    const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
-    cancelHandover = later(host, life, signal, () => void replace(false));
-    topics.align();
-    // All subscriptions may have ended while the socket was opened.
-    if (topics.names().length === 0) closeIdle();
-  }
-
-  function lose(why: TidingsError): void {
-    current = undefined;
-    cancelHandover();
-    topics.allLost(why);
-    onLost();
-  }
-
-  /** Opens the next socket first. The old one may still deliver frames for a while. */
-  async function replace(isUrgent: boolean): Promise<void> {
-    const old = current;
-    if (isReplacing || !old) return;
-    isReplacing = true;
-    cancelHandover();
-    try {
-      const next = await open();
-      if (current !== old) return next.socket.close();
-      later(host, LINGER_MS, signal, old.socket.close);
-      adopt(next);
-    } catch {
-      if (current !== old) return;
-      if (isUrgent) return old.socket.close();
-      cancelHandover = later(host, jittered(RECHECK_MS, host.random()), signal, () => void replace(false));
-    } finally {
-      isReplacing = false;
-      topics.align();
-    }
   }
 
   /** Keeps a socket open as long as there is a subscription. */
@@ -170,12 +115,8 @@ export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signa
 
   /** Opens a socket, and resolves when there is none any more. Returns the reason. */
   async function session(): Promise<TidingsError> {
-    const lost = new Promise<void>((resolve) => {
-      onLost = resolve;
-    });
     try {
-      adopt(await open());
-      await lost;
+      await kept.untilLost();
       return new TidingsError('unavailable', 'sockets open, but do not last');
     } catch (error) {
       const why = asTidingsError(error);
@@ -191,26 +132,14 @@ export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signa
     topics.allDown(why);
   }
 
-  /**
-   * Finds out over HTTP whether the token is the reason that no socket opens, because browsers do not show the status
-   * of a handshake. A read of the same channel needs the same token, and its refusal can be read. If there are other
-   * transports, their reads find it out.
-   */
+  /** Ends all subscriptions if no socket opens because of the token. If there are other transports, their reads find it out. */
   async function probe(): Promise<void> {
     const topic = topics.names().find((name) => isOnlyTransport || name.endsWith('*'));
     if (topic === undefined || isProbing || signal.aborted) return;
     isProbing = true;
-    const limit = deadline(host, PROBE_MS, signal);
-    try {
-      const channel = topic.replace(/\*$/, '_');
-      discard(await http({ url: `${hubUrl}/channels/${channel}?offset=now` }, limit.signal));
-    } catch (error) {
-      const why = asTidingsError(error);
-      if (why.code === 'unauthorized') topics.refuseAll(why);
-    } finally {
-      limit.end();
-      isProbing = false;
-    }
+    const refusal = await refusalOf(topic, options);
+    isProbing = false;
+    if (refusal?.code === 'unauthorized') topics.refuseAll(refusal);
   }
 
   return {
@@ -220,6 +149,132 @@ export function linkTo({ host, url, tokens, http, hubUrl, isOnlyTransport, signa
       void run();
       return () => topics.leave(member);
     },
-    socket: () => (current?.socket.isTrusted ? current.socket : undefined),
+    socket() {
+      const socket = kept.socket();
+      return socket?.isTrusted ? socket : undefined;
+    },
+  };
+}
+
+/**
+ * Reads the channel of a topic over HTTP. Returns the error, if there is one. Browsers do not show the status of a
+ * handshake, but a read of the same channel needs the same token, and its refusal can be read.
+ */
+async function refusalOf(
+  topic: string,
+  { host, http, hubUrl, signal }: LinkOptions,
+): Promise<TidingsError | undefined> {
+  const limit = deadline(host, PROBE_MS, signal);
+  try {
+    const channel = topic.replace(/\*$/, '_');
+    discard(await http({ url: `${hubUrl}/channels/${channel}?offset=now` }, limit.signal));
+    return undefined;
+  } catch (error) {
+    return asTidingsError(error);
+  } finally {
+    limit.end();
+  }
+}
+
+/** The callbacks of the kept socket. Those of a socket that was replaced are not called, except `onFrame`. */
+interface KeptSocketListener extends SocketListener {
+  /** A socket was opened: the first one, or the next one. */
+  readonly onOpened: () => void;
+  /** The attempt to replace the socket is over. */
+  readonly onKept: () => void;
+}
+
+/** One socket at a time, and the next one before API Gateway ends it. */
+interface KeptSocket {
+  /** Returns the socket, or undefined if there is none. */
+  readonly socket: () => Socket | undefined;
+  /** Returns the token with which the socket was opened. */
+  readonly bearer: () => string | undefined;
+  /** Returns true while the next socket is being opened. */
+  readonly isReplacing: () => boolean;
+  /** Opens a socket, and resolves when there is none any more. Rejects if no socket opens, as `open` does. */
+  readonly untilLost: () => Promise<void>;
+  /** Opens the next socket with another token. If that fails, ends this one. */
+  readonly replace: () => void;
+}
+
+interface Opened {
+  readonly socket: Socket;
+  readonly bearer: string | undefined;
+}
+
+function keptSocket({ host, url, tokens, signal }: LinkOptions, listener: KeptSocketListener): KeptSocket {
+  let current: Opened | undefined;
+  let isReplacing = false;
+  let onLost: () => void = () => {};
+  let cancelHandover: () => void = () => {};
+
+  /** Opens a socket. Rejects with a TidingsError, or with the error of the token function. */
+  async function open(): Promise<Opened> {
+    const bearer = await tokens.get(signal);
+    let socket: Socket | undefined;
+    const ofSocket: SocketListener = {
+      onFrame: listener.onFrame,
+      onFault(topic, error) {
+        // The last frame of the hub: the token has ended, or an operator ended the sockets of its owner (PROTOCOL.md
+        // §12.6).
+        if (topic === undefined && error.code === 'unauthorized') tokens.refuse(bearer);
+        if (socket === current?.socket) listener.onFault(topic, error);
+      },
+      onClosed: (why) => socket === current?.socket && lose(why),
+    };
+    socket = await openSocket(host, url, bearer, ofSocket, signal);
+    if (!socket.isOpen) throw new TidingsError('unavailable', 'the socket ended');
+    return { socket, bearer };
+  }
+
+  function adopt(opened: Opened): void {
+    current = opened;
+    isReplacing = false;
+    const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
+    cancelHandover = later(host, life, signal, () => void replace(false));
+    listener.onOpened();
+  }
+
+  function lose(why: TidingsError): void {
+    current = undefined;
+    cancelHandover();
+    listener.onClosed(why);
+    onLost();
+  }
+
+  /** Opens the next socket first. The old one may still deliver frames for a while. */
+  async function replace(isUrgent: boolean): Promise<void> {
+    const old = current;
+    if (isReplacing || !old) return;
+    isReplacing = true;
+    cancelHandover();
+    try {
+      const next = await open();
+      if (current !== old) return next.socket.close();
+      later(host, LINGER_MS, signal, old.socket.close);
+      adopt(next);
+    } catch {
+      if (current !== old) return;
+      if (isUrgent) return old.socket.close();
+      cancelHandover = later(host, jittered(RECHECK_MS, host.random()), signal, () => void replace(false));
+    } finally {
+      isReplacing = false;
+      listener.onKept();
+    }
+  }
+
+  return {
+    socket: () => current?.socket,
+    bearer: () => current?.bearer,
+    isReplacing: () => isReplacing,
+    async untilLost() {
+      const lost = new Promise<void>((resolve) => {
+        onLost = resolve;
+      });
+      adopt(await open());
+      await lost;
+    },
+    replace: () => void replace(true),
   };
 }

@@ -70,34 +70,11 @@ interface Attached extends StreamSubscriber {
 function sharedStream(options: StreamsOptions): Streams {
   const { host } = options;
   const attached = new Set<Attached>();
+  const openings = openingsOf(host, () => attached.size);
   /** Aborted when no subscription is left. */
   let session: AbortController | undefined;
-  /** Ends the current request, so that the next one can follow other channels. */
-  let reopen: () => void = () => {};
-  /** Set while the stream waits for more subscriptions before it is opened again. */
-  let waiting: object | undefined;
   /** The reason for which there is no stream at the moment. */
   let trouble: TidingsError | undefined;
-  let openedAt = Number.NEGATIVE_INFINITY;
-
-  /** Waits until a stream may be opened. Subscriptions that come meanwhile are on it. */
-  async function gather(signal: AbortSignal): Promise<void> {
-    await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
-    const until = host.now() + MOST_GATHER_MS;
-    for (let before = -1; attached.size > before && host.now() < until && !signal.aborted; ) {
-      before = attached.size;
-      await sleep(host, GATHER_MS, signal);
-    }
-  }
-
-  /** Opens the stream again, for the channels that are subscribed then. */
-  async function reopenLater(signal: AbortSignal): Promise<void> {
-    if (waiting) return;
-    const mine = {};
-    waiting = mine;
-    await gather(signal);
-    if (waiting === mine) reopen();
-  }
 
   /** Keeps a stream open as long as there are subscriptions. */
   async function run(signal: AbortSignal, hasNext: boolean): Promise<void> {
@@ -117,7 +94,8 @@ function sharedStream(options: StreamsOptions): Streams {
     };
     for (let failures = 0; !signal.aborted; ) {
       try {
-        await retrying(host, flow, (up) => readStreams(signal, up));
+        const read = (up: () => void) => openings.each(signal, (request) => readStream(request, signal, up));
+        await retrying(host, flow, read);
       } catch (error) {
         const refusal = asTidingsError(error);
         // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
@@ -128,30 +106,6 @@ function sharedStream(options: StreamsOptions): Streams {
           const random = host.random();
           await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
         }
-      }
-    }
-  }
-
-  /** Reads one stream, and the next one at once if the channels have changed. */
-  async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
-    await gather(signal);
-    for (let isReopened = true; isReopened && !signal.aborted; ) {
-      isReopened = false;
-      waiting = undefined;
-      openedAt = host.now();
-      const request = new AbortController();
-      const end = (): void => request.abort();
-      reopen = () => {
-        isReopened = true;
-        end();
-      };
-      const forget = onAbort(signal, end);
-      try {
-        await readStream(request.signal, signal, up);
-      } catch (error) {
-        if (!isReopened) throw error;
-      } finally {
-        forget();
       }
     }
   }
@@ -178,29 +132,25 @@ function sharedStream(options: StreamsOptions): Streams {
    */
   async function checkAll(some: readonly Attached[], signal: AbortSignal): Promise<void> {
     await endRefused(some, true);
-    if (some.some((each) => attached.has(each))) void reopenLater(signal);
+    if (some.some((each) => attached.has(each))) void openings.again(signal);
   }
 
-  /** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
-  async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
-    const check = async (each: Attached): Promise<boolean> => {
-      const error = await each.check().then(() => undefined, asTidingsError);
-      const isOver = error !== undefined && isLasting(error, hasNext);
-      if (isOver) each.leave(error);
-      return isOver;
-    };
-    return (await Promise.all(some.map(check))).includes(true);
-  }
-
-  function hasRoom(channel: string): boolean {
-    const names = new Set([...attached].map(({ cursor }) => cursor.channel)).add(channel);
-    return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
+  /** Opens a stream for the first subscription, or opens it again with one more. */
+  function follow({ flow }: Attached): void {
+    if (session && !session.signal.aborted) {
+      if (trouble) flow.down(trouble);
+      else void openings.again(session.signal);
+      return;
+    }
+    session = new AbortController();
+    trouble = undefined;
+    void run(session.signal, flow.hasNext);
   }
 
   return {
     attach(subscriber) {
       const { cursor, flow } = subscriber;
-      if (!hasRoom(cursor.channel)) return undefined;
+      if (!hasRoom(attached, cursor.channel)) return undefined;
       return new Promise((resolve, reject) => {
         if (flow.signal.aborted) return resolve();
         const leave = (error?: TidingsError): void => {
@@ -212,18 +162,93 @@ function sharedStream(options: StreamsOptions): Streams {
         const forget = onAbort(flow.signal, () => leave());
         const each = { ...subscriber, leave };
         attached.add(each);
-        if (session && !session.signal.aborted) {
-          if (trouble) flow.down(trouble);
-          else void reopenLater(session.signal);
-          return;
-        }
-        session = new AbortController();
-        trouble = undefined;
-        waiting = undefined;
-        void run(session.signal, flow.hasNext);
+        follow(each);
       });
     },
   };
+}
+
+/** When a stream is opened, and when it is opened again for other channels. */
+interface Openings {
+  /**
+   * Calls `read` when a stream may be opened. `again` aborts the signal that `read` gets, and calls `read` once more. Resolves when
+   * `read` does, and rejects when it does.
+   */
+  readonly each: (signal: AbortSignal, read: (request: AbortSignal) => Promise<void>) => Promise<void>;
+  /** Opens the stream again, for the channels that are subscribed then. */
+  readonly again: (signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Returns the openings of one stream.
+ * @param count returns how many subscriptions there are
+ */
+function openingsOf(host: StreamsOptions['host'], count: () => number): Openings {
+  let openedAt = Number.NEGATIVE_INFINITY;
+  /** Ends the current request, so that the next one can follow other channels. */
+  let reopen: () => void = () => {};
+  /** Set while the stream waits for more subscriptions before it is opened again. */
+  let waiting: object | undefined;
+
+  /** Waits until a stream may be opened. Subscriptions that come meanwhile are on it. */
+  async function gather(signal: AbortSignal): Promise<void> {
+    await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
+    const until = host.now() + MOST_GATHER_MS;
+    for (let before = -1; count() > before && host.now() < until && !signal.aborted; ) {
+      before = count();
+      await sleep(host, GATHER_MS, signal);
+    }
+  }
+
+  return {
+    async each(signal, read) {
+      waiting = undefined;
+      await gather(signal);
+      for (let isReopened = true; isReopened && !signal.aborted; ) {
+        isReopened = false;
+        waiting = undefined;
+        openedAt = host.now();
+        const request = new AbortController();
+        const end = (): void => request.abort();
+        reopen = () => {
+          isReopened = true;
+          end();
+        };
+        const forget = onAbort(signal, end);
+        try {
+          await read(request.signal);
+        } catch (error) {
+          if (!isReopened) throw error;
+        } finally {
+          forget();
+        }
+      }
+    },
+    async again(signal) {
+      if (waiting) return;
+      const mine = {};
+      waiting = mine;
+      await gather(signal);
+      if (waiting === mine) reopen();
+    },
+  };
+}
+
+/** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
+async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
+  const check = async (each: Attached): Promise<boolean> => {
+    const error = await each.check().then(() => undefined, asTidingsError);
+    const isOver = error !== undefined && isLasting(error, hasNext);
+    if (isOver) each.leave(error);
+    return isOver;
+  };
+  return (await Promise.all(some.map(check))).includes(true);
+}
+
+/** Returns true if a stream of these subscriptions can also follow the channel. */
+function hasRoom(attached: ReadonlySet<Attached>, channel: string): boolean {
+  const names = new Set([...attached].map(({ cursor }) => cursor.channel)).add(channel);
+  return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
 }
 
 /** Returns each channel once, with the earliest offset of its subscriptions. Offsets compare as text. */
