@@ -20,8 +20,11 @@ const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
 export interface Round {
   /** Requests per second. */
   readonly perSecond: number;
+  /** Median latency. */
   readonly p50: number;
+  /** Latency that 95 % of the requests do not exceed. */
   readonly p95: number;
+  /** Latency that 99 % of the requests do not exceed. */
   readonly p99: number;
 }
 

@@ -64,7 +64,7 @@ export interface Pages {
   readonly read: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
 }
 
-/** What reading pages needs. */
+/** The parts that reading pages needs. */
 export interface PagesOptions {
   /** The timers. */
   readonly host: Pick<Host, 'after' | 'now'>;

@@ -56,4 +56,5 @@ const routes = channelRoutes({
   },
 });
 
+/** Answers one long poll of the HTTP API. */
 export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

@@ -58,4 +58,5 @@ const routes = channelRoutes({
   },
 });
 
+/** Answers one request of the HTTP API: POST, PUT or DELETE. */
 export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

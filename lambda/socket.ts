@@ -32,4 +32,5 @@ const answer = socketHandler({
   close: poster.close,
 });
 
+/** Handles one event of the WebSocket API. */
 export const handler = watched(telemetryEnv.read(env), answer);

@@ -38,4 +38,5 @@ const routes = channelRoutes({
   events,
 });
 
+/** Answers one request of the function URL with a stream. */
 export const handler = streamHandler(routes, watching(telemetryEnv.read(env)));

@@ -38,7 +38,7 @@ export interface Link {
   readonly socket: () => Socket | undefined;
 }
 
-/** What the link needs. */
+/** The parts that the link needs. */
 export interface LinkOptions {
   /** The machine. */
   readonly host: Host;

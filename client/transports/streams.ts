@@ -261,7 +261,7 @@ function earliestOffsets(attached: readonly Attached[]): ReadonlyMap<string, str
   return offsets;
 }
 
-/** What the SSE transport needs. */
+/** The parts that the SSE transport needs. */
 export interface StreamSource extends PollSource {
   /** The streams of the client. */
   readonly streams: Streams;

@@ -10,11 +10,11 @@ import { Refusal } from '../../protocol/errors.ts';
  */
 export type Cached<T> = (isMissed?: boolean) => Promise<T>;
 
-/** How a value is looked up and cached. */
+/** The look-up of a value, and the time for which it is cached. */
 export interface CachedOptions<T> {
   /** Looks the value up. @throws Refusal if it is unavailable for now. Any other error is a defect and passes through */
   readonly lookUp: () => Promise<T>;
-  /** How long a value is used before it is looked up again, in milliseconds. */
+  /** The time for which a value is used before it is looked up again, in milliseconds. */
   readonly maxAgeMs: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;

@@ -18,7 +18,7 @@ export interface Tickets {
   readonly redeem: (ticket: string) => Promise<Caller>;
 }
 
-/** What is needed to sign and verify tickets. */
+/** The parts that sign and verify tickets. */
 export interface TicketOptions extends OwnKeys {
   /** Returns a new unique id. */
   readonly newId: () => string;

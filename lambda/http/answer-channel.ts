@@ -69,7 +69,7 @@ export function answerHead(channel: Channel): Response {
 export interface ReadAnswer {
   /** The channel that was read. */
   readonly channel: Channel;
-  /** Where the caller asked to begin. */
+  /** The position at which the caller asked to begin. */
   readonly asked: From;
   /** The messages, and where they begin and end. */
   readonly result: ReadResult;

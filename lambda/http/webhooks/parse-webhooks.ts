@@ -33,7 +33,7 @@ export type IsSecret = (text: string) => boolean;
 
 /** A new endpoint. The URL is not checked yet. */
 export interface Creation {
-  /** What the endpoint receives, and how. */
+  /** The channels, types and form that the endpoint receives. */
   readonly settings: Settings;
   /** The secret that the caller brings; undefined if the hub must make one. */
   readonly secret: string | undefined;
