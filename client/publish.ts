@@ -73,7 +73,7 @@ function textOf(message: unknown, at: number): string {
 /** The longest time of a publish, with all attempts and waits, in milliseconds. */
 export const PUBLISH_MS = 60_000;
 
-/** How long one attempt may take, in milliseconds, in addition to the time that its bytes need on the slowest line. */
+/** The longest time of one attempt, in milliseconds, in addition to the time that its bytes need on the slowest line. */
 const ATTEMPT_MS = 10_000;
 
 /** The slowest line on which the largest publish arrives within its minute, in bytes per millisecond. */

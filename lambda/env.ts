@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How one variable is read. */
+/** The reader of one variable. */
 interface Format<T> {
   /** The allowed values, for the message of an error. */
   readonly allowed: string;
@@ -48,7 +48,7 @@ interface Contract<V> {
 }
 
 interface WritableContract<F extends Formats> extends Contract<Values<F>> {
-  /** How each variable is read, for a contract that includes this one. */
+  /** The readers of the variables, for a contract that includes this one. */
   readonly formats: F;
   /** Returns the variables for the template. Their values are not checked, since CDK knows many of them only later. */
   readonly write: (values: Readonly<Record<keyof F, string>>) => Record<keyof F, string>;

@@ -1,5 +1,5 @@
 /**
- * What a token allows: pattern → operations (PROTOCOL.md §7).
+ * The rights of a token: pattern → operations (PROTOCOL.md §7).
  * @module
  */
 import { isChannelName, isPattern, patternsOf } from './channel-name.ts';

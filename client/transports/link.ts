@@ -16,11 +16,11 @@ import { type Member, topicsOn } from './topics.ts';
 const HANDOVER_MARGIN_MS = 5 * 60_000;
 const HANDOVER_SPREAD_MS = 15 * 60_000;
 
-/** How long the replaced socket may still deliver frames, in milliseconds. Longer than any answer takes. */
+/** The time in which the replaced socket may still deliver frames, in milliseconds. Longer than any answer takes. */
 const LINGER_MS = 15_000;
 
 /**
- * How long a socket stays open without a subscription, in milliseconds, so that a page that changes channels keeps it.
+ * The time for which a socket stays open without a subscription, in milliseconds, so that a page that changes channels keeps it.
  */
 const IDLE_MS = 15_000;
 

@@ -25,7 +25,7 @@ const SILENCE_MS = 45_000;
 const SPREAD_MS = 10_000;
 
 /**
- * How long frames may come without answers, in milliseconds. On a slow line a pong waits behind the frames. After this
+ * The longest time in which frames come without answers, in milliseconds. On a slow line a pong waits behind the frames. After this
  * time the way to the hub is broken.
  */
 const UNANSWERED_MS = 120_000;

@@ -168,7 +168,7 @@ function sharedStream(options: StreamsOptions): Streams {
   };
 }
 
-/** When a stream is opened, and when it is opened again for other channels. */
+/** The moments at which a stream is opened, first and for other channels. */
 interface Openings {
   /**
    * Calls `read` when a stream may be opened. `again` aborts the signal that `read` gets, and calls `read` once more. Resolves when

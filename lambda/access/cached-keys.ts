@@ -20,7 +20,7 @@ export interface CachedOptions<T> {
   readonly clock: () => number;
 }
 
-/** How long a value is trusted while it cannot be looked up again, in milliseconds. */
+/** The time for which a value is trusted while it cannot be looked up again, in milliseconds. */
 const TRUSTED_MS = 60 * 60_000;
 
 /**
@@ -34,7 +34,7 @@ const BRIEF_PAUSE_MS = 1_000;
 
 interface CachedValue<T> {
   readonly value: T;
-  /** When it was looked up, in milliseconds since 1970. */
+  /** The time of the look-up, in milliseconds since 1970. */
   readonly at: number;
 }
 

@@ -15,7 +15,7 @@ import { refuseUnknownAmong } from '../http/query.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 
-/** How late API Gateway may end a connection, in milliseconds after CONNECTION_LIFE_MS. */
+/** The delay with which API Gateway may end a connection, in milliseconds after CONNECTION_LIFE_MS. */
 const LATE_MS = 60_000;
 
 /** The request that opens a socket. */
