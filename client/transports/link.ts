@@ -10,7 +10,7 @@ import { discard, type Http } from '../http.ts';
 import { backoff, deadline, jittered, later, RECHECK_MS, sleep } from '../timers.ts';
 import type { Tokens } from '../token.ts';
 import { openSocket, type Socket, type SocketListener } from './socket.ts';
-import { type Member, topicsOn } from './topics.ts';
+import { type Member, type Topics, topicsOn } from './topics.ts';
 
 /** A socket is replaced this long before the gateway ends it, in milliseconds, plus a random part of the spread. */
 const HANDOVER_MARGIN_MS = 5 * 60_000;
@@ -58,9 +58,7 @@ export interface LinkOptions {
 
 /** Returns the link of a client. It opens nothing before the first subscription. */
 export function linkTo(options: LinkOptions): Link {
-  const { host, tokens, isOnlyTransport, signal } = options;
-  let isRunning = false;
-  let isProbing = false;
+  const { host, tokens, signal } = options;
   /** The reason for which there is no socket, after more than one failure. */
   let trouble: TidingsError | undefined;
   let cancelIdle: () => void = () => {};
@@ -88,6 +86,10 @@ export function linkTo(options: LinkOptions): Link {
     },
     onEmpty: closeIdle,
   });
+  const connect = connecting(options, kept, topics, (why) => {
+    trouble = why;
+    topics.allDown(why);
+  });
 
   /** Closes the socket if it is idle. Each call starts the time again, so that the socket was idle for all of it. */
   function closeIdle(): void {
@@ -97,21 +99,33 @@ export function linkTo(options: LinkOptions): Link {
     });
   }
 
-  /** Keeps a socket open as long as there is a subscription. */
-  async function run(): Promise<void> {
-    if (isRunning) return;
-    isRunning = true;
-    for (let failures = 0; topics.names().length > 0 && !signal.aborted; ) {
-      const began = host.now();
-      const why = await session();
-      // The socket was closed because there is no subscription.
-      if (topics.names().length === 0) break;
-      failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
-      if (failures > 1) goDown(why);
-      if (!signal.aborted) await sleep(host, backoff(failures, host.random(), RECHECK_MS), signal);
-    }
-    isRunning = false;
-  }
+  return {
+    join(member) {
+      topics.join(member);
+      if (trouble) member.onDown(trouble);
+      void connect();
+      return () => topics.leave(member);
+    },
+    socket() {
+      const socket = kept.socket();
+      return socket?.isTrusted ? socket : undefined;
+    },
+  };
+}
+
+/**
+ * Returns a function that keeps a socket open as long as there is a subscription. A call does nothing while it does so already.
+ * @param onDown receives the reason for which there is no socket, after more than one failure
+ */
+function connecting(
+  options: LinkOptions,
+  kept: KeptSocket,
+  topics: Topics,
+  onDown: (why: TidingsError) => void,
+): () => Promise<void> {
+  const { host, isOnlyTransport, signal } = options;
+  let isRunning = false;
+  let isProbing = false;
 
   /** Opens a socket, and resolves when there is none any more. Returns the reason. */
   async function session(): Promise<TidingsError> {
@@ -120,16 +134,10 @@ export function linkTo(options: LinkOptions): Link {
       return new TidingsError('unavailable', 'sockets open, but do not last');
     } catch (error) {
       const why = asTidingsError(error);
-      goDown(why);
+      if (!signal.aborted) onDown(why);
       void probe();
       return why;
     }
-  }
-
-  function goDown(why: TidingsError): void {
-    if (signal.aborted) return;
-    trouble = why;
-    topics.allDown(why);
   }
 
   /** Ends all subscriptions if no socket opens because of the token. If there are other transports, their reads find it out. */
@@ -142,17 +150,19 @@ export function linkTo(options: LinkOptions): Link {
     if (refusal?.code === 'unauthorized') topics.refuseAll(refusal);
   }
 
-  return {
-    join(member) {
-      topics.join(member);
-      if (trouble) member.onDown(trouble);
-      void run();
-      return () => topics.leave(member);
-    },
-    socket() {
-      const socket = kept.socket();
-      return socket?.isTrusted ? socket : undefined;
-    },
+  return async () => {
+    if (isRunning) return;
+    isRunning = true;
+    for (let failures = 0; topics.names().length > 0 && !signal.aborted; ) {
+      const began = host.now();
+      const why = await session();
+      // The socket was closed because there is no subscription.
+      if (topics.names().length === 0) break;
+      failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
+      if (failures > 1 && !signal.aborted) onDown(why);
+      if (!signal.aborted) await sleep(host, backoff(failures, host.random(), RECHECK_MS), signal);
+    }
+    isRunning = false;
   };
 }
 
