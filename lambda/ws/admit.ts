@@ -73,7 +73,7 @@ function refuseOrigin(origins: Origins, origin: string | null): void {
   throw new Refusal('forbidden', 'pages of this origin may not open sockets here');
 }
 
-/** The hub could not tell such a client why it is disconnected: nothing can be posted to a socket that is not open yet. */
+/** Refuses a token that is about to end. Nothing can be posted to a socket that is not open yet, so the hub could not say why it ends. */
 function refuseExpiring(caller: Caller, now: number): void {
   if (disconnectAt(caller) > now) return;
   throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../lib/config/config.ts';
+import { ratesOf } from '../../lib/gateways/throttle.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
@@ -82,6 +83,18 @@ const [lastPause] = schedule.slice(-1);
 const pauses = `${schedule.slice(0, -1).join(', ')} and ${lastPause}`;
 const attempts = delaysMs.length + 1;
 const scheduleHours = hours(delaysMs.reduce((sum, ms) => sum + ms, 0));
+
+/** US dollars for a GB-second of arm64 in us-east-1. https://aws.amazon.com/lambda/pricing/ */
+const GB_SECOND = 0.0000133334;
+const HOUR_SECONDS = 3_600;
+/** Returns what environments of that memory cost in an hour, in US dollars, without their requests. */
+const hourly = (memoryMb: number, environments: number): number =>
+  (memoryMb / 1_024) * environments * HOUR_SECONDS * GB_SECOND;
+const heldMb = constantsOf('lib/functions/waiting-function.ts')('WAITING_MEMORY_MB');
+const pushMb = constantsOf('lib/functions/push.ts')('MEMORY_MB');
+const otherMb = constantsOf('lib/functions/hub-function.ts')('MEMORY_MB');
+const heldHour = hourly(heldMb, 1).toFixed(3);
+const rates = ratesOf(defaults);
 
 const SENTENCES: Readonly<Record<string, readonly string[]>> = {
   'PROTOCOL.md': [
@@ -182,6 +195,31 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `at least ${word(minutes(constantsOf('lambda/aws/token-keys.ts')('CACHED_MS')))} minutes, because handlers cache keys`,
     `more than ${kib(keySet('MAX_KEY_SET_BYTES'))} KB, or no answer within ${word(seconds(keySet('TIMEOUT_MS')))} seconds`,
   ],
+  'docs/cost.md': [
+    `| a held long poll or stream, for an hour | ${heldHour} | ${heldMb} MB`,
+    `| a million webhook deliveries, for each 100 ms that the endpoint takes to answer | ${((hourly(otherMb, 1) / HOUR_SECONDS) * 100_000).toFixed(2)} |`,
+    `One publish may have ${whole(limit('MAX_MESSAGES_PER_REQUEST'))} messages, and one frame ${kib(limit('FRAME_BYTES'))} KB`,
+  ],
+  'docs/security.md': [
+    `| \`tidings:requestsPerSecond\` | ${whole(rates.read)} on each`,
+    `| \`tidings:publishesPerSecond\` | ${whole(rates.publish)} on each`,
+    `| ${rates.connect} openings of sockets a second |`,
+    `| ${rates.rare} a second on \`/tickets\``,
+    `| \`tidings:connectionsPerCaller\` | ${whole(defaults.connectionsPerCaller)} |`,
+    `| \`tidings:heldPerCaller\` | ${defaults.heldPerCaller} of each |`,
+    `$${Math.round(24 * hourly(heldMb, 100))} a day for each 100`,
+    `| \`tidings:maxPushes\`, \`tidings:postsPerSecond\` | ${defaults.maxPushes}, ${whole(defaults.postsPerSecond)} |`,
+    `| $${Math.round(24 * hourly(pushMb, defaults.maxPushes))} a day of Lambda, $${(defaults.postsPerSecond * 86_400) / 1_000_000} of posts |`,
+    `| \`tidings:maxDeliveries\` | ${defaults.maxDeliveries} |`,
+    `| $${Math.round(24 * hourly(otherMb, defaults.maxDeliveries))} a day |`,
+    `| ${limit('MAX_WEBHOOKS_PER_CALLER')}, ${whole(limit('MAX_WEBHOOKS'))} |`,
+  ],
+  'docs/tokens.md': [
+    `${whole(defaults.connectionsPerCaller)} connections, ${defaults.heldPerCaller} held long polls, ${defaults.heldPerCaller} streams and ${limit('MAX_WEBHOOKS_PER_CALLER')} webhook endpoints`,
+    `the user, 1 to ${limit('MAX_PRINCIPAL_LENGTH')} characters`,
+    `The hub forgives ${limit('TOKEN_LEEWAY_SECONDS')} s`,
+  ],
+  'examples/webhook-receiver/README.md': [`answers within ${seconds(limit('DELIVERY_TIMEOUT_MS'))} seconds`],
   'docs/transports.md': [
     `or for ${defaults.holdSeconds} s (\`tidings:holdSeconds\`)`,
     `at least every ${seconds(limit('HEARTBEAT_MS'))} s, so that proxies`,
