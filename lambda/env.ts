@@ -186,29 +186,20 @@ export const waitingEnv = contract({
   ...heldEnv.formats,
 });
 
-const every: readonly Contract<unknown>[] = [logEnv, telemetryEnv];
-const common: readonly Contract<unknown>[] = [...every, accessEnv, originsEnv];
+const every: readonly Contract<unknown>[] = [telemetryEnv];
+const webhooks: readonly Contract<unknown>[] = [endpointsEnv, deliveriesEnv, endpointWakeEnv];
 
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
-  Publish: [telemetryEnv, publishingEnv],
-  Read: common,
-  Hold: [telemetryEnv, waitingEnv, holdEnv],
-  Stream: [telemetryEnv, waitingEnv, streamEnv],
-  Socket: [telemetryEnv, publishingEnv, connectionsEnv, endsEnv],
-  Webhooks: [...common, endpointsEnv, deliveriesEnv, sealingEnv, endpointWakeEnv, outboundEnv],
-  Dispatch: [...every, hintEnv, jobEnv, dispatchEnv, endpointsEnv, deliveriesEnv, endpointWakeEnv],
-  Deliver: [
-    ...every,
-    endpointsEnv,
-    deliveriesEnv,
-    sealingEnv,
-    endpointWakeEnv,
-    dispatchEnv,
-    outboundEnv,
-    deliverEnv,
-  ],
-  Push: [...every, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Publish: [...every, publishingEnv],
+  Read: [...every, logEnv, accessEnv, originsEnv],
+  Hold: [...every, waitingEnv, holdEnv],
+  Stream: [...every, waitingEnv, streamEnv],
+  Socket: [...every, publishingEnv, connectionsEnv, endsEnv],
+  Webhooks: [...every, logEnv, accessEnv, originsEnv, ...webhooks, sealingEnv, outboundEnv],
+  Dispatch: [...every, logEnv, ...webhooks, hintEnv, jobEnv, dispatchEnv],
+  Deliver: [...every, logEnv, ...webhooks, sealingEnv, dispatchEnv, outboundEnv, deliverEnv],
+  Push: [...every, logEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
 };
 
 /** The names of the environment of each handler. */
