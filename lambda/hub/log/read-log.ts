@@ -10,7 +10,7 @@ import { type Entry, type Messages, tombstone } from './entry.ts';
 import type { EntryPage, Log } from './log-ports.ts';
 import { isHole, isRetained, nothingHasLeft, oldestRetained } from './retention.ts';
 
-/** Where a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. */
+/** The position at which a read starts: `beginning` is the oldest message that is kept, `now` is after the newest. */
 export type From = 'beginning' | 'now' | Position;
 
 /** The result of one read. */
