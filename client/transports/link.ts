@@ -62,18 +62,6 @@ export function linkTo(options: LinkOptions): Link {
   /** The reason for which there is no socket, after more than one failure. */
   let trouble: TidingsError | undefined;
   let cancelIdle: () => void = () => {};
-  const kept = keptSocket(options, {
-    onFrame: (frame) => topics.onFrame(frame),
-    onFault: (topic, error) => topics.onFault(topic, error),
-    onOpened() {
-      trouble = undefined;
-      topics.align();
-      // All subscriptions may have ended while the socket was opened.
-      if (topics.names().length === 0) closeIdle();
-    },
-    onKept: () => topics.align(),
-    onClosed: (why) => topics.allLost(why),
-  });
   const topics = topicsOn({
     host,
     signal,
@@ -85,6 +73,11 @@ export function linkTo(options: LinkOptions): Link {
       return true;
     },
     onEmpty: closeIdle,
+  });
+  const kept = keptSocket(options, topics, () => {
+    trouble = undefined;
+    // All subscriptions may have ended while the socket was opened.
+    if (topics.names().length === 0) closeIdle();
   });
   const connect = connecting(options, kept, topics, (why) => {
     trouble = why;
@@ -186,14 +179,6 @@ async function refusalOf(
   }
 }
 
-/** The callbacks of the kept socket. Those of a socket that was replaced are not called, except `onFrame`. */
-interface KeptSocketListener extends SocketListener {
-  /** A socket was opened: the first one, or the next one. */
-  readonly onOpened: () => void;
-  /** The attempt to replace the socket is over. */
-  readonly onKept: () => void;
-}
-
 /** One socket at a time, and the next one before API Gateway ends it. */
 interface KeptSocket {
   /** Returns the socket, or undefined if there is none. */
@@ -213,7 +198,15 @@ interface Opened {
   readonly bearer: string | undefined;
 }
 
-function keptSocket({ host, url, tokens, signal }: LinkOptions, listener: KeptSocketListener): KeptSocket {
+/**
+ * Returns a kept socket that is not open yet. A socket that was replaced may still deliver frames to the topics, and nothing else.
+ * @param onOpened called when a socket was opened: the first one, or the next one
+ */
+function keptSocket(
+  { host, url, tokens, signal }: LinkOptions,
+  topics: Topics,
+  onOpened: () => void,
+): KeptSocket {
   let current: Opened | undefined;
   let isReplacing = false;
   let onLost: () => void = () => {};
@@ -223,17 +216,17 @@ function keptSocket({ host, url, tokens, signal }: LinkOptions, listener: KeptSo
   async function open(): Promise<Opened> {
     const bearer = await tokens.get(signal);
     let socket: Socket | undefined;
-    const ofSocket: SocketListener = {
-      onFrame: listener.onFrame,
+    const listener: SocketListener = {
+      onFrame: topics.onFrame,
       onFault(topic, error) {
         // The last frame of the hub: the token has ended, or an operator ended the sockets of its owner (PROTOCOL.md
         // §12.6).
         if (topic === undefined && error.code === 'unauthorized') tokens.refuse(bearer);
-        if (socket === current?.socket) listener.onFault(topic, error);
+        if (socket === current?.socket) topics.onFault(topic, error);
       },
       onClosed: (why) => socket === current?.socket && lose(why),
     };
-    socket = await openSocket(host, url, bearer, ofSocket, signal);
+    socket = await openSocket(host, url, bearer, listener, signal);
     if (!socket.isOpen) throw new TidingsError('unavailable', 'the socket ended');
     return { socket, bearer };
   }
@@ -243,13 +236,14 @@ function keptSocket({ host, url, tokens, signal }: LinkOptions, listener: KeptSo
     isReplacing = false;
     const life = CONNECTION_LIFE_MS - HANDOVER_MARGIN_MS - host.random() * HANDOVER_SPREAD_MS;
     cancelHandover = later(host, life, signal, () => void replace(false));
-    listener.onOpened();
+    topics.align();
+    onOpened();
   }
 
   function lose(why: TidingsError): void {
     current = undefined;
     cancelHandover();
-    listener.onClosed(why);
+    topics.allLost(why);
     onLost();
   }
 
@@ -270,7 +264,7 @@ function keptSocket({ host, url, tokens, signal }: LinkOptions, listener: KeptSo
       cancelHandover = later(host, jittered(RECHECK_MS, host.random()), signal, () => void replace(false));
     } finally {
       isReplacing = false;
-      listener.onKept();
+      topics.align();
     }
   }
 
