@@ -1,5 +1,5 @@
 /**
- * How fast one hub appends, and how many AWS calls an append needs.
+ * Measures the appends of one hub: requests a second, and AWS calls for each append.
  *
  * Method: CLIENTS clients publish one small message at a time, first each to its own channel, then all to one channel,
  * in ROUNDS alternating rounds of REQUESTS requests. The median round is reported, with the raw rounds. As a floor, the
@@ -20,8 +20,11 @@ const MESSAGE = JSON.stringify({ text: 'hello', at: 1_700_000_000_000 });
 export interface Round {
   /** Requests per second. */
   readonly perSecond: number;
+  /** Median latency. */
   readonly p50: number;
+  /** Latency that 95 % of the requests do not exceed. */
   readonly p95: number;
+  /** Latency that 99 % of the requests do not exceed. */
   readonly p99: number;
 }
 

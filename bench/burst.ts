@@ -1,5 +1,5 @@
 /**
- * How many frames a burst of events becomes on sockets. Fewer frames are fewer billed units.
+ * Counts the frames that a burst of events becomes on sockets. Fewer frames are fewer billed units.
  *
  * Method: SOCKETS sockets subscribe to one channel. There are ROUNDS rounds, after one to warm up. In each, EVENTS
  * events are published over HTTP, one per request: all at once (`burst`), then one every DRIP_MS (`drip`). On every

@@ -15,7 +15,7 @@ export type FloodedHub = Pick<MeasuredHub, 'url' | 'token' | 'processes'>;
 
 /** The size of the flood. */
 export interface FloodOptions {
-  /** How long the flood lasts. */
+  /** Duration of the flood. */
   readonly seconds: number;
   /** The publishes per second that the route allows. Ten times as many are sent. */
   readonly publishesPerSecond: number;

@@ -34,11 +34,13 @@ export interface HopResult {
   readonly doubled: number;
   /** Messages that came after a later one, over all clients. */
   readonly outOfOrder: number;
-  /** How often clients changed transports, and the messages by each transport. */
+  /** Changes of transport, over all clients. */
   readonly hops: number;
+  /** Messages by each transport, over all clients. */
   readonly messagesBy: Readonly<Record<Transport, number>>;
-  /** Repeated frames that the gap rule dropped, and gaps, after which a client continued from its offset. */
+  /** Repeated frames that the gap rule dropped. */
   readonly droppedFrames: number;
+  /** Gaps, after each of which a client continued from its offset. */
   readonly gaps: number;
   /** The time from the last publish to the last client that had all messages, in milliseconds. */
   readonly drainMs: number;

@@ -63,7 +63,7 @@ export function decideByOffset(mine: string, { from, next, closed, omitted = fal
   return next <= mine ? 'old' : 'gap';
 }
 
-/** How far one channel is delivered. */
+/** The position up to which one channel is delivered. */
 export interface Cursor {
   /** The name of the channel. */
   readonly channel: string;

@@ -1,5 +1,5 @@
 /**
- * What the client needs from the machine: requests, sockets, time and random numbers. It is one port, so that tests can
+ * The machine, as the client needs it: requests, sockets, time and random numbers. It is one port, so that tests can
  * replace it.
  * @module
  */

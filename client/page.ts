@@ -20,17 +20,17 @@ import { chunksOf, discard, type Http, type RequestLimits } from './http.ts';
 import { deadline } from './timers.ts';
 
 /**
- * How long the answer to a request may take to begin, in milliseconds, in addition to the 25 s of a held request. It
+ * The longest wait for the beginning of an answer, in milliseconds, in addition to the 25 s of a held request. It
  * must be short: two requests that a network swallows block all other reads (http.ts).
  */
 const ANSWER_MS = 20_000;
 const HOLD_MS = 25_000;
 
-/** How long a body that has begun may pause, in milliseconds. */
+/** The longest pause within a body, in milliseconds. */
 const IDLE_MS = 30_000;
 
 /**
- * How long a page may take in total, in milliseconds: 1 MB at 1.7 KB/s. Otherwise a body that comes byte by byte never
+ * The longest time of a page in total, in milliseconds: 1 MB at 1.7 KB/s. Otherwise a body that comes byte by byte never
  * ends.
  */
 const PAGE_MS = 600_000;
@@ -79,7 +79,7 @@ export interface Pages {
   readonly read: (request: PageRequest, signal: AbortSignal) => Promise<Page>;
 }
 
-/** What reading pages needs. */
+/** The parts that reading pages needs. */
 export interface PagesOptions {
   /** The timers. */
   readonly host: Pick<Host, 'after' | 'now'>;

@@ -70,16 +70,16 @@ function textOf(message: unknown, at: number): string {
   return text;
 }
 
-/** How long a publish may take, with all attempts and waits, in milliseconds. */
+/** The longest time of a publish, with all attempts and waits, in milliseconds. */
 export const PUBLISH_MS = 60_000;
 
-/** How long one attempt may take, in milliseconds, in addition to the time that its bytes need on the slowest line. */
+/** The longest time of one attempt, in milliseconds, in addition to the time that its bytes need on the slowest line. */
 const ATTEMPT_MS = 10_000;
 
 /** The slowest line on which the largest publish arrives within its minute, in bytes per millisecond. */
 const SLOWEST_LINE = 8;
 
-/** What publishing needs. */
+/** The parts that publishing needs. */
 export interface Publisher {
   /** The timers and random numbers. */
   readonly host: Host;

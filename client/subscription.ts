@@ -23,7 +23,7 @@ import { socketReader } from './transports/live.ts';
 import { longPollReader, pollReader } from './transports/polling.ts';
 import { eventStreamReader, type Streams } from './transports/streams.ts';
 
-/** What all subscriptions of a client share. */
+/** The parts that all subscriptions of a client share. */
 export interface Shared {
   /** The machine. */
   readonly host: Host;

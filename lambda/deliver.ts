@@ -68,4 +68,5 @@ const handleWakes = wakeHandler({
       : await redrive(delivering, endpoint, deadLetter, wake),
 });
 
+/** Handles one batch of messages of the deliver queue. */
 export const handler = watched(telemetryEnv.read(process.env), handleWakes);

@@ -59,4 +59,5 @@ const handleMessages = queueHandler({
   },
 });
 
+/** Handles one batch of messages of the dispatch queue. */
 export const handler = watched(telemetryEnv.read(process.env), handleMessages);

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How one variable is read. */
+/** The reader of one variable. */
 interface Format<T> {
   /** The allowed values, for the message of an error. */
   readonly allowed: string;
@@ -48,11 +48,14 @@ interface Contract<V> {
 }
 
 interface WritableContract<F extends Formats> extends Contract<Values<F>> {
+  /** The readers of the variables, for a contract that includes this one. */
+  readonly formats: F;
   /** Returns the variables for the template. Their values are not checked, since CDK knows many of them only later. */
   readonly write: (values: Readonly<Record<keyof F, string>>) => Record<keyof F, string>;
 }
 
 const contract = <F extends Formats>(formats: F): WritableContract<F> => ({
+  formats,
   names: Object.keys(formats),
   write: (values) => values,
   read(source) {
@@ -79,7 +82,7 @@ function checked(name: string, value = '', { allowed, parse }: Format<unknown>):
  * (test/infra/environment.test.ts).
  */
 
-/** Where the log is. RETENTION_DAYS: 1 to 3,650. */
+/** The tables of the log, and its rules. RETENTION_DAYS: 1 to 3,650. */
 export const logEnv = contract({
   CHANNELS_TABLE: text,
   ENTRIES_TABLE: text,
@@ -91,7 +94,7 @@ export const logEnv = contract({
 /** The dimensions of the metrics. Every function has them. */
 export const telemetryEnv = contract({ STAGE: text, FUNCTION: text });
 
-/** Which callers to admit. Two are JSON: ANONYMOUS is a capability; ISSUER is an identity provider or null. */
+/** The rules by which callers are admitted. Two are JSON: ANONYMOUS is a capability; ISSUER is an identity provider or null. */
 export const accessEnv = contract({
   TOKEN_SECRET_ARN: text,
   TOKEN_AUDIENCE: text,
@@ -99,23 +102,23 @@ export const accessEnv = contract({
   ISSUER: text,
 });
 
-/** Which pages to admit: ORIGINS is `*`, or exact origins separated by commas. */
+/** The pages that are admitted: ORIGINS is `*`, or exact origins separated by commas. */
 export const originsEnv = contract({ ORIGINS: text });
 
-/** Where subscribers, connections and waiting processes are stored. */
+/** The table of subscribers, connections and waiting processes. */
 export const listenersEnv = contract({ SUBSCRIBERS_TABLE: text });
 
-/** What the hub adds to messages: JSON of pattern to members (protocol/stamp.ts). */
+/** The members that the hub adds to messages: JSON of pattern to members (protocol/stamp.ts). */
 export const stampEnv = contract({ STAMPS: text });
 
-/** Where hints are published. */
+/** The topic of hints. */
 export const hintEnv = contract({ HINTS_TOPIC_ARN: text });
 
-/** Where jobs of the push are sent. */
+/** The queue of the push, which takes jobs. */
 export const jobEnv = contract({ PUSH_QUEUE_URL: text });
 
 /**
- * Where cursors are stored, and how to post to sockets. POSTS_IN_FLIGHT: posts at a time, fewer than the 1,024 files that an
+ * The table of cursors, and the API that posts to sockets. POSTS_IN_FLIGHT: posts at a time, fewer than the 1,024 files that an
  * environment may have open. POSTS_PER_SECOND: the most posts in a second.
  * https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
  */
@@ -126,71 +129,81 @@ export const pushEnv = contract({
   POSTS_PER_SECOND: wholeNumber(1, 1_000_000),
 });
 
-/** How to end connections. */
+/** The API that ends connections. */
 export const endsEnv = contract({ SOCKET_ENDPOINT: text });
 
-/** How many connections a caller may have. API Gateway holds 500 a second for two hours: 3,600,000. */
+/** The most connections of a caller. API Gateway holds 500 a second for two hours: 3,600,000. */
 export const connectionsEnv = contract({ CONNECTIONS_PER_CALLER: wholeNumber(1, 3_600_000) });
 
-/** How many requests of a caller are held at a time. 0: callers are not counted. */
+/** The most requests of a caller that are held at a time. 0: callers are not counted. */
 export const heldEnv = contract({ HELD_PER_CALLER: wholeNumber(0, 1_000_000) });
 
 /** The URL of the WebSocket API, by which held requests are woken. */
 export const wakeEnv = contract({ SOCKET_URL: text });
 
-/** How long a long poll is held, in seconds. The gateway gives up after 30. */
+/** The longest time for which a long poll is held, in seconds. The gateway gives up after 30. */
 export const holdEnv = contract({ HOLD_SECONDS: wholeNumber(1, 29) });
 
-/** How long a stream lives, in seconds. A function may run for 900. */
+/** The lifetime of a stream, in seconds. A function may run for 900. */
 export const streamEnv = contract({ STREAM_SECONDS: wholeNumber(1, 900) });
 
-/** Where endpoints are stored, and the channels that they listen to. */
+/** The table of endpoints and of the channels that they listen to. */
 export const endpointsEnv = contract({ ENDPOINTS_TABLE: text });
 
-/** Where the tasks and the deliveries of endpoints are stored. */
+/** The table of tasks and deliveries. */
 export const deliveriesEnv = contract({ DELIVERIES_TABLE: text });
 
 /** The key that seals the secrets of endpoints. */
 export const sealingEnv = contract({ WEBHOOK_KEY_ARN: text });
 
-/** Where wakes of endpoints are sent. */
+/** The queue of the deliver function, which takes wakes of endpoints. */
 export const endpointWakeEnv = contract({ DELIVERIES_QUEUE_URL: text });
 
 /** INSECURE_WEBHOOKS: true if webhooks may go to this machine and without TLS, for development. */
 export const outboundEnv = contract({ INSECURE_WEBHOOKS: flag });
 
-/** Where tasks of dispatch are sent. */
+/** The queue of the dispatch function, which takes hints. */
 export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 
-/** Where failed deliveries end, and the hosts of the hub itself, separated by commas: the first is its public name. */
+/** The queue of dead letters, and the hosts of the hub itself, separated by commas: the first is its public name. */
 export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
-const every: readonly Contract<unknown>[] = [logEnv, telemetryEnv];
-const common: readonly Contract<unknown>[] = [...every, accessEnv, originsEnv];
-/** The topic, and the queues that take hints while it is busy. */
-const hints: readonly Contract<unknown>[] = [hintEnv, jobEnv, dispatchEnv];
-const held: readonly Contract<unknown>[] = [listenersEnv, wakeEnv, heldEnv];
+/** The variables of a handler that publishes for callers: over HTTP (lambda/publish.ts), or over a socket (lambda/socket.ts). */
+export const publishingEnv = contract({
+  ...logEnv.formats,
+  ...accessEnv.formats,
+  ...originsEnv.formats,
+  ...listenersEnv.formats,
+  ...hintEnv.formats,
+  ...jobEnv.formats,
+  ...dispatchEnv.formats,
+  ...stampEnv.formats,
+});
+
+/** The variables of a handler that holds requests: long polls (lambda/hold.ts) or streams (lambda/stream.ts). */
+export const waitingEnv = contract({
+  ...logEnv.formats,
+  ...accessEnv.formats,
+  ...originsEnv.formats,
+  ...listenersEnv.formats,
+  ...wakeEnv.formats,
+  ...heldEnv.formats,
+});
+
+const every: readonly Contract<unknown>[] = [telemetryEnv];
+const webhooks: readonly Contract<unknown>[] = [endpointsEnv, deliveriesEnv, endpointWakeEnv];
 
 /** The environment of each handler, for the template tests. */
 export const handlerContracts: Readonly<Record<string, readonly Contract<unknown>[]>> = {
-  Publish: [...common, ...hints, listenersEnv, stampEnv],
-  Read: common,
-  Hold: [...common, ...held, holdEnv],
-  Stream: [...common, ...held, streamEnv],
-  Socket: [...common, ...hints, listenersEnv, stampEnv, connectionsEnv, endsEnv],
-  Webhooks: [...common, endpointsEnv, deliveriesEnv, sealingEnv, endpointWakeEnv, outboundEnv],
-  Dispatch: [...every, ...hints, endpointsEnv, deliveriesEnv, endpointWakeEnv],
-  Deliver: [
-    ...every,
-    endpointsEnv,
-    deliveriesEnv,
-    sealingEnv,
-    endpointWakeEnv,
-    dispatchEnv,
-    outboundEnv,
-    deliverEnv,
-  ],
-  Push: [...every, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Publish: [...every, publishingEnv],
+  Read: [...every, logEnv, accessEnv, originsEnv],
+  Hold: [...every, waitingEnv, holdEnv],
+  Stream: [...every, waitingEnv, streamEnv],
+  Socket: [...every, publishingEnv, connectionsEnv, endsEnv],
+  Webhooks: [...every, logEnv, accessEnv, originsEnv, ...webhooks, sealingEnv, outboundEnv],
+  Dispatch: [...every, logEnv, ...webhooks, hintEnv, jobEnv, dispatchEnv],
+  Deliver: [...every, logEnv, ...webhooks, sealingEnv, dispatchEnv, outboundEnv, deliverEnv],
+  Push: [...every, logEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
 };
 
 /** The names of the environment of each handler. */

@@ -6,16 +6,7 @@ import { callersInAws } from './aws/compose-access.ts';
 import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import {
-  accessEnv,
-  heldEnv,
-  holdEnv,
-  listenersEnv,
-  logEnv,
-  originsEnv,
-  telemetryEnv,
-  wakeEnv,
-} from './env.ts';
+import { holdEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { answerHeld } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { httpHandler } from './http/http-handler.ts';
@@ -30,18 +21,12 @@ import { disconnectAt } from './hub/push/disconnect.ts';
 
 const { env } = process;
 const client = documentClient();
-const settings = {
-  ...logEnv.read(env),
-  ...accessEnv.read(env),
-  ...originsEnv.read(env),
-  ...wakeEnv.read(env),
-  ...listenersEnv.read(env),
-};
+const settings = waitingEnv.read(env);
 const callers = callersInAws(settings);
 const hold = holdInAws(settings, client);
 const { clock } = hold.log;
 // A new poll does not displace an older one: the older one would return at once and displace another. A refused caller polls.
-const perCaller = refusingQuota(heldEnv.read(env).HELD_PER_CALLER);
+const perCaller = refusingQuota(settings.HELD_PER_CALLER);
 const quota = heldQuotaInAws(hold, settings, client, 'hold', perCaller);
 // Behind API Gateway a function is not told that its caller has gone: only time ends a hold.
 const signal = stopping();
@@ -73,4 +58,5 @@ const routes = channelRoutes({
   },
 });
 
+/** Answers one long poll of the HTTP API. */
 export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

@@ -6,17 +6,7 @@
 import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import {
-  accessEnv,
-  dispatchEnv,
-  hintEnv,
-  jobEnv,
-  listenersEnv,
-  logEnv,
-  originsEnv,
-  stampEnv,
-  telemetryEnv,
-} from './env.ts';
+import { publishingEnv, telemetryEnv } from './env.ts';
 import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections } from './http/end-connections.ts';
@@ -27,16 +17,7 @@ import { appendOnce } from './hub/log/idempotency-key.ts';
 import { create, remove } from './hub/log/lifecycle.ts';
 
 const { env } = process;
-const settings = {
-  ...logEnv.read(env),
-  ...accessEnv.read(env),
-  ...originsEnv.read(env),
-  ...hintEnv.read(env),
-  ...jobEnv.read(env),
-  ...dispatchEnv.read(env),
-  ...listenersEnv.read(env),
-  ...stampEnv.read(env),
-};
+const settings = publishingEnv.read(env);
 const callers = callersInAws(settings);
 const publishing = publishingInAws(settings);
 const { access } = callers;
@@ -79,4 +60,5 @@ const routes = channelRoutes({
   },
 });
 
+/** Answers one request of the HTTP API: POST, PUT or DELETE. */
 export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

@@ -37,4 +37,5 @@ const handleBatch = queueHandler({
   },
 });
 
+/** Handles one batch of messages of the push queue. */
 export const handler = watched(telemetryEnv.read(env), handleBatch);

@@ -60,4 +60,5 @@ const routes = channelRoutes({
   },
 });
 
+/** Answers one read of the HTTP API. */
 export const handler = watched(telemetryEnv.read(env), httpHandler(routes));

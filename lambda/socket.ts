@@ -7,19 +7,7 @@ import { publishingInAws } from './aws/compose-publishing.ts';
 import { credentialsOf } from './aws/compose-push.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
-import {
-  accessEnv,
-  connectionsEnv,
-  dispatchEnv,
-  endsEnv,
-  hintEnv,
-  jobEnv,
-  listenersEnv,
-  logEnv,
-  originsEnv,
-  stampEnv,
-  telemetryEnv,
-} from './env.ts';
+import { connectionsEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';
 import { socketHandler } from './ws/socket-handler.ts';
 
 /**
@@ -29,16 +17,7 @@ import { socketHandler } from './ws/socket-handler.ts';
 const ENDS_PER_SECOND = 10;
 
 const { env } = process;
-const settings = {
-  ...logEnv.read(env),
-  ...accessEnv.read(env),
-  ...originsEnv.read(env),
-  ...hintEnv.read(env),
-  ...jobEnv.read(env),
-  ...dispatchEnv.read(env),
-  ...listenersEnv.read(env),
-  ...stampEnv.read(env),
-};
+const settings = publishingEnv.read(env);
 const poster = connectionsInApiGateway({
   endpoint: endsEnv.read(env).SOCKET_ENDPOINT,
   inFlight: ENDS_PER_SECOND,
@@ -53,4 +32,5 @@ const answer = socketHandler({
   close: poster.close,
 });
 
+/** Handles one event of the WebSocket API. */
 export const handler = watched(telemetryEnv.read(env), answer);

@@ -6,16 +6,7 @@ import { callersInAws, ticketsInAws } from './aws/compose-access.ts';
 import { heldQuotaInAws, holdInAws } from './aws/compose-hold.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
 import { count, watching } from './aws/telemetry/telemetry.ts';
-import {
-  accessEnv,
-  heldEnv,
-  listenersEnv,
-  logEnv,
-  originsEnv,
-  streamEnv,
-  telemetryEnv,
-  wakeEnv,
-} from './env.ts';
+import { streamEnv, telemetryEnv, waitingEnv } from './env.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { STREAM_PARAMETERS } from './http/query.ts';
 import { stopping } from './http/stopping.ts';
@@ -25,17 +16,11 @@ import { evictingQuota } from './hub/hold/caller-quota.ts';
 
 const { env } = process;
 const client = documentClient();
-const settings = {
-  ...logEnv.read(env),
-  ...accessEnv.read(env),
-  ...originsEnv.read(env),
-  ...wakeEnv.read(env),
-  ...listenersEnv.read(env),
-};
+const settings = waitingEnv.read(env);
 const callers = callersInAws(settings);
 const { redeem } = ticketsInAws(settings, client);
 const hold = holdInAws(settings, client);
-const perCaller = evictingQuota(heldEnv.read(env).HELD_PER_CALLER);
+const perCaller = evictingQuota(settings.HELD_PER_CALLER);
 const { channel, events } = streamAnswers({
   ...callers,
   hold,
@@ -53,4 +38,5 @@ const routes = channelRoutes({
   events,
 });
 
+/** Answers one request of the function URL with a stream. */
 export const handler = streamHandler(routes, watching(telemetryEnv.read(env)));

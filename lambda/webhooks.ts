@@ -58,4 +58,5 @@ const routes = webhookRoutes({
   },
 });
 
+/** Answers one request of the HTTP API below /webhooks. */
 export const handler = watched(telemetryEnv.read(process.env), httpHandler(routes));

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** How one part of the stack ends. */
+/** The end of one part of the stack. */
 export interface ShutdownStep {
   /** Name of the part in the line that says it did not end. */
   readonly name: string;

@@ -66,7 +66,7 @@ export interface LocalStackOptions {
    */
   region?: string;
   /**
-   * How often the stack does what AWS does seldom.
+   * The rates at which the stack does what AWS does seldom.
    * @default CALM
    */
   chaos?: Chaos;

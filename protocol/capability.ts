@@ -1,5 +1,5 @@
 /**
- * What a token allows: pattern → operations (PROTOCOL.md §7).
+ * The rights of a token: pattern → operations (PROTOCOL.md §7).
  * @module
  */
 import { isChannelName, isPattern, patternsOf } from './channel-name.ts';
@@ -10,7 +10,7 @@ export const OPERATIONS = ['publish', 'subscribe', 'webhook', 'manage'] as const
 /** The name of an operation. */
 export type Operation = (typeof OPERATIONS)[number];
 
-/** For example `{"orders/*":["subscribe"]}`. What is not listed is denied. */
+/** Pattern → operations, such as `{"orders/*":["subscribe"]}`. Every other operation is denied. */
 export type Capability = Readonly<Record<string, readonly Operation[]>>;
 
 const isOperation = (value: unknown): value is Operation =>

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** Code → HTTP status. The meanings are in meanings.ts, so that the bundle of the client does not carry their text. */
+/** Code → HTTP status. PROTOCOL.md §9 has the meanings, so that the bundle of the client does not carry their text. */
 export const ERRORS = {
   bad_channel: { status: 400 },
   bad_offset: { status: 400 },

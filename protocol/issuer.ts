@@ -14,7 +14,7 @@ export interface Issuer {
   readonly audience: string;
   /** The URL of its public keys. */
   readonly jwksUrl: string;
-  /** What its tokens allow. */
+  /** The rights that its tokens give. */
   readonly claims: ClaimRules;
 }
 

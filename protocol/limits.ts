@@ -50,14 +50,14 @@ export const MAX_PRODUCERS = 50;
 /** Publishes of one producer that may run at the same time. The Durable Streams client sends five. */
 export const PRODUCER_WINDOW = 8;
 
-/** How long an Idempotency-Key is remembered, in milliseconds: a day. */
+/** The time for which an Idempotency-Key is remembered, in milliseconds: a day. */
 export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 
 /** Longest Stream-TTL, in seconds: 10 years. Without a Stream-TTL a channel never expires. */
 export const MAX_TTL_SECONDS = 10 * 365 * 24 * 3_600;
 
 /**
- * How long a claimed slot may stay empty, in milliseconds, before a reader seals it. A publisher writes a few
+ * The time for which a claimed slot may stay empty, in milliseconds. Then a reader seals it. A publisher writes a few
  * milliseconds after its claim. Three seconds are longer than the retries of its SDK, and limit how long a crashed
  * publisher delays readers.
  */
@@ -79,7 +79,7 @@ export const MAX_FOLLOWED_CHANNELS = 20;
 export const HEARTBEAT_MS = 15_000;
 
 /**
- * How long an EventSource waits before it reconnects, in milliseconds: a random time between the two, drawn for each
+ * The wait of an EventSource before it reconnects, in milliseconds: a random time between the two, drawn for each
  * stream. Streams that begin together end together, and their readers must not come back together.
  */
 export const MIN_RECONNECT_MS = 1_000;
@@ -121,7 +121,7 @@ export const MAX_REQUEST_ID_LENGTH = 64;
  */
 export const CONNECTION_LIFE_MS = 2 * 3_600_000;
 
-/** How long a ticket is valid, in milliseconds. */
+/** The lifetime of a ticket, in milliseconds. */
 export const TICKET_LIFE_MS = 60_000;
 
 /**
@@ -158,7 +158,7 @@ export const MAX_PAGE = 100;
 export const MIN_SECRET_BYTES = 24;
 export const MAX_SECRET_BYTES = 64;
 
-/** How long a replaced secret still signs, in milliseconds: a day. */
+/** The time for which a replaced secret still signs, in milliseconds: a day. */
 export const SECRET_OVERLAP_MS = 24 * 3_600_000;
 
 /** The time limit of one attempt, in milliseconds, from the DNS look-up to the last byte of the answer. */
@@ -171,5 +171,5 @@ export const KEPT_ANSWER_BYTES = 1_024;
 /** Requests to one endpoint that run at the same time. */
 export const DELIVERIES_IN_FLIGHT = 10;
 
-/** How long deliveries and their attempts are stored, in milliseconds: 30 days. */
+/** The time for which deliveries and their attempts are stored, in milliseconds: 30 days. */
 export const DELIVERIES_KEPT_MS = 30 * 24 * 3_600_000;

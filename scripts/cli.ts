@@ -1,5 +1,5 @@
 /**
- * What the commands share: flags, help, and one sentence instead of a stack trace.
+ * The common parts of the commands: flags, help, and one sentence instead of a stack trace.
  * @module
  */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';

@@ -63,7 +63,7 @@ await command(HELP, OPTIONS, async ({ channel, offset, via, url, token }) => {
     onTransport: (name) => note(`listening to ${channel} by ${name}`),
     onState(state) {
       if (state.state === 'offline')
-        note(`${at} cannot be reached (${state.error.message}); it is tried again`);
+        note(`${at} cannot be reached (${state.error.message}); the client tries again`);
     },
     onError({ code, message, channel: about }) {
       note(`${about ?? channel}: ${code}: ${message}`);

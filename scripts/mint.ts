@@ -10,13 +10,13 @@ import { MAX_PRINCIPAL_LENGTH } from '../protocol/limits.ts';
 
 export type { Capability, Operation } from '../protocol/capability.ts';
 
-/** What a token is made of. */
+/** The contents of a token. */
 export interface TokenRequest {
   /** The hub's signing key, as text. */
   readonly key: string;
   /** The hub that the token is for: `tidings:{stage}`. */
   readonly audience: string;
-  /** What the token allows: pattern → operations. */
+  /** The rights of the token: pattern → operations. */
   readonly capability: Capability;
   /** The lifetime of the token, in whole seconds. A token with a negative time has expired. */
   readonly ttlSeconds: number;

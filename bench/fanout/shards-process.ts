@@ -11,7 +11,7 @@ import { CREDENTIALS, REGION } from './gateway-caller.ts';
 import { CONNECTIONS, MESSAGE, type PushMeasurement } from './shards.ts';
 import { logOf, membersOf, noConnections, noJobs, noWaits, oneCursor } from './shards-stores.ts';
 
-/** The rate of each process of a deployed hub (lib/config/config.ts). */
+/** The rate of each process of a deployed hub (lib/config/options.ts). */
 const POSTS_PER_SECOND = 10_000;
 
 /** The time limit of a push on Lambda, in milliseconds. */

@@ -1,5 +1,5 @@
 /**
- * How long a message takes to very many connections, when their pattern has one shard or several.
+ * Measures the time of a message to very many connections, if their pattern has one shard or several.
  *
  * Method: ROUNDS rounds of each number of shards, in an order that rotates with the rounds. Each shard has its own
  * process, as on Lambda, which is new in each round. In it the push of the hub (lambda/hub/push/push-shard.ts) posts
@@ -9,7 +9,7 @@
  * and code is not compiled. Then each process pushes until it has made WARM_UP_POSTS posts, and then once more. That
  * last push counts.
  *
- * How to read the result: the processes share the cores of this machine with each other and with the gateway. On Lambda
+ * The result: the processes share the cores of this machine with each other and with the gateway. On Lambda
  * each has its own. There the time is at least the processor time of the busiest process. Here it is at least the
  * processor time of all processes and the gateway, divided by the cores. Each process keeps to the posts per second of
  * a deployed hub, 10,000, and 1,000 at once. One process alone reaches that limit, so one shard takes at least 900 ms.

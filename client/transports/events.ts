@@ -88,7 +88,7 @@ const FIRST_EVENT_MS = 5_000;
 /** The longest silence of a working stream, in milliseconds: two heartbeats of the hub. */
 const SILENCE_MS = 30_000;
 
-/** What reading streams needs. */
+/** The parts that reading streams needs. */
 export interface StreamsOptions {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'now' | 'random'>;

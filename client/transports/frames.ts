@@ -30,7 +30,7 @@ export interface Action {
 
 /** The answer to a request. */
 export interface Answer {
-  /** Where the frames begin. Undefined for a pattern, and if the connection was subscribed already. */
+  /** The position at which the frames begin. Undefined for a pattern, and if the connection was subscribed already. */
   readonly offset: string | undefined;
   /** True if the channel is closed and the offset is its end. */
   readonly closed: boolean;

@@ -33,7 +33,7 @@ export interface LiveReader {
   readonly resume: () => void;
 }
 
-/** What the reader needs. */
+/** The parts that the reader needs. */
 export interface LiveOptions {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;
@@ -154,7 +154,7 @@ const endAt = (channel: string, offset: string): Batch => ({
   closed: true,
 });
 
-/** What the WebSocket transport needs. */
+/** The parts that the WebSocket transport needs. */
 export interface SocketSource {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;

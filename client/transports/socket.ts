@@ -25,7 +25,7 @@ const SILENCE_MS = 45_000;
 const SPREAD_MS = 10_000;
 
 /**
- * How long frames may come without answers, in milliseconds. On a slow line a pong waits behind the frames. After this
+ * The longest time in which frames come without answers, in milliseconds. On a slow line a pong waits behind the frames. After this
  * time the way to the hub is broken.
  */
 const UNANSWERED_MS = 120_000;
@@ -75,18 +75,23 @@ export function openSocket(
     if (signal.aborted) return reject(new TidingsError('unavailable', 'the client is closed'));
     let state: 'opening' | 'open' | 'closed' = 'opening';
     let wire: Wire | undefined;
-    let heardAt = 0;
-    /** The time of the last answer. Late answers count as well. */
-    let answeredAt = 0;
-    let isTested = false;
-    const silence = SILENCE_MS - host.random() * SPREAD_MS;
-    const pending = pendingRequests(host, (text) => wire?.send(text), test);
+    const pending = pendingRequests(
+      host,
+      (text) => wire?.send(text),
+      () => pings.test(),
+    );
+    const pings = pingsOn(
+      host,
+      () => pending.request({ action: 'ping' }),
+      () => end('the hub did not answer a ping'),
+    );
 
     function end(why: string): void {
       if (state === 'closed') return;
       const wasOpen = state === 'open';
       state = 'closed';
-      stopTimer();
+      stopOpening();
+      pings.stop();
       forget();
       wire?.close();
       const error = new TidingsError('unavailable', why);
@@ -96,37 +101,14 @@ export function openSocket(
     }
     const close = (): void => end('the socket was closed');
     const forget = onAbort(signal, close);
-    let stopTimer = host.after(OPEN_MS, () => end('the socket did not open in time'));
+    const stopOpening = host.after(OPEN_MS, () => end('the socket did not open in time'));
 
-    function test(since = host.now()): void {
-      if (isTested || state !== 'open') return;
-      isTested = true;
-      const pingedAt = host.now();
-      pending.request({ action: 'ping' }).then(
-        () => {
-          isTested = false;
-        },
-        (error: TidingsError) => {
-          isTested = false;
-          // Any other error is an answer, so the other end is alive.
-          if (error.code !== 'unavailable') return;
-          const isSlow = heardAt > pingedAt && host.now() - Math.max(since, answeredAt) < UNANSWERED_MS;
-          if (isSlow) test(since);
-          else end('the hub did not answer a ping');
-        },
-      );
-    }
-    function checkSilence(): void {
-      if (state !== 'open') return;
-      stopTimer = host.after(CLOCK_CHECK_MS, checkSilence);
-      if (host.now() - heardAt >= silence) test();
-    }
     const socket: Socket = {
       get isOpen() {
         return state === 'open';
       },
       get isTrusted() {
-        return state === 'open' && !pending.isLate() && host.now() - heardAt < TRUSTED_MS;
+        return state === 'open' && !pending.isLate() && pings.silence() < TRUSTED_MS;
       },
       request: async (action, messages) => {
         if (state !== 'open') throw new TidingsError('unavailable', 'the socket is closed');
@@ -137,34 +119,112 @@ export function openSocket(
     const opened = (): void => {
       if (state !== 'opening') return;
       state = 'open';
-      stopTimer();
-      heardAt = host.now();
-      checkSilence();
+      stopOpening();
+      pings.start();
       resolve(socket);
     };
-    const onText = (text: string): void => {
-      if (state !== 'open') return;
-      heardAt = host.now();
-      const frame = parseFrame(text);
-      if (frame?.kind === 'messages') listener.onFrame(frame.frame);
-      else if (frame?.kind === 'gateway') pending.failAll(frame.error);
-      else if (frame?.id !== undefined) {
-        answeredAt = heardAt;
-        pending.settle(frame.id, frame);
-      } else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
+    const received = (text: string): void => {
+      if (state === 'open') take(parseFrame(text), listener, pending, pings);
     };
     try {
-      const protocols = subprotocolsFor(token);
-      wire = host.openWire?.(url, protocols, {
-        opened,
-        received: onText,
-        closed: () => end('the socket ended'),
-      });
+      const closed = (): void => end('the socket ended');
+      wire = host.openWire?.(url, subprotocolsFor(token), { opened, received, closed });
       if (!wire) end('there are no WebSockets here');
     } catch (error) {
       end(asTidingsError(error).message);
     }
   });
+}
+
+/** Gives a frame to the request that it answers, or to the listener. A text that is no frame counts as a sign of life. */
+function take(
+  frame: ServerFrame | undefined,
+  listener: SocketListener,
+  pending: PendingRequests,
+  pings: Pings,
+): void {
+  pings.heard();
+  if (frame?.kind === 'messages') listener.onFrame(frame.frame);
+  else if (frame?.kind === 'gateway') pending.failAll(frame.error);
+  else if (frame?.id !== undefined) {
+    pings.answered();
+    pending.settle(frame.id, frame);
+  } else if (frame?.kind === 'error') listener.onFault(frame.channel, frame.error);
+}
+
+interface Pings {
+  /** Begins to measure the silence. The socket is open. */
+  readonly start: () => void;
+  /** Ends the measurement. The socket is closed. */
+  readonly stop: () => void;
+  /** Notes that something came. */
+  readonly heard: () => void;
+  /** Notes that an answer came. Late answers count as well. */
+  readonly answered: () => void;
+  /** Sends a ping, unless one waits for its pong. */
+  readonly test: () => void;
+  /** Returns how long nothing has come, in milliseconds. */
+  readonly silence: () => number;
+}
+
+/**
+ * Returns the pings of a socket. They find out that it is dead, and report it by `onDead`.
+ * @param ping sends a ping; rejects if no pong comes in time
+ */
+function pingsOn(
+  host: Pick<Host, 'after' | 'now' | 'random'>,
+  ping: () => Promise<unknown>,
+  onDead: () => void,
+): Pings {
+  const longest = SILENCE_MS - host.random() * SPREAD_MS;
+  let isOn = false;
+  let isTested = false;
+  let heardAt = 0;
+  let answeredAt = 0;
+  let stopTimer: () => void = () => {};
+  const silence = (): number => host.now() - heardAt;
+
+  function test(since: number): void {
+    if (isTested || !isOn) return;
+    isTested = true;
+    const pingedAt = host.now();
+    const onFailure = (error: TidingsError): void => {
+      isTested = false;
+      // Any other error is an answer, so the other end is alive.
+      if (error.code !== 'unavailable') return;
+      const isSlow = heardAt > pingedAt && host.now() - Math.max(since, answeredAt) < UNANSWERED_MS;
+      if (isSlow) test(since);
+      else onDead();
+    };
+    ping().then(() => {
+      isTested = false;
+    }, onFailure);
+  }
+
+  function check(): void {
+    stopTimer = host.after(CLOCK_CHECK_MS, check);
+    if (silence() >= longest) test(host.now());
+  }
+
+  return {
+    start() {
+      isOn = true;
+      heardAt = host.now();
+      check();
+    },
+    stop() {
+      isOn = false;
+      stopTimer();
+    },
+    heard() {
+      heardAt = host.now();
+    },
+    answered() {
+      answeredAt = heardAt;
+    },
+    test: () => test(host.now()),
+    silence,
+  };
 }
 
 interface PendingRequest {

@@ -10,6 +10,7 @@ import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
 import { type Flow, retrying, type TransportReader } from './failover.ts';
+import { type Openings, openingsOf } from './openings.ts';
 import { type PollSource, pollOnce, readToEnd } from './polling.ts';
 
 /** Streams at the same time. Subscriptions that do not fit are polled. */
@@ -17,18 +18,6 @@ const MAX_STREAMS = 2;
 
 /** Characters of the channel names of one stream. CloudFront accepts a URL of 8,192 bytes. */
 const MAX_NAMES_LENGTH = 4_000;
-
-/**
- * A stream is opened when no subscription has come for GATHER_MS, or after MOST_GATHER_MS in total, in milliseconds.
- */
-const GATHER_MS = 250;
-const MOST_GATHER_MS = 2_000;
-
-/**
- * The shortest time between two openings of one stream, in milliseconds. Lambda counts a stream that was left for
- * another minute (PROTOCOL.md §8), so a page that often subscribes and unsubscribes must not open one each time.
- */
-const REOPEN_MS = 3_000;
 
 /** One subscription on a stream. Its cursor must have an offset, not `-1` or `now`. */
 export interface StreamSubscriber {
@@ -67,140 +56,38 @@ interface Attached extends StreamSubscriber {
   readonly leave: (error?: TidingsError) => void;
 }
 
+/** One stream, and its subscriptions. */
+interface SharedStream {
+  readonly options: StreamsOptions;
+  readonly attached: Set<Attached>;
+  readonly openings: Openings;
+  /** The reason for which there is no stream at the moment. */
+  trouble: TidingsError | undefined;
+}
+
 function sharedStream(options: StreamsOptions): Streams {
-  const { host } = options;
   const attached = new Set<Attached>();
+  const openings = openingsOf(options.host, () => attached.size);
+  const stream: SharedStream = { options, attached, openings, trouble: undefined };
   /** Aborted when no subscription is left. */
   let session: AbortController | undefined;
-  /** Ends the current request, so that the next one can follow other channels. */
-  let reopen: () => void = () => {};
-  /** Set while the stream waits for more subscriptions before it is opened again. */
-  let waiting: object | undefined;
-  /** The reason for which there is no stream at the moment. */
-  let trouble: TidingsError | undefined;
-  let openedAt = Number.NEGATIVE_INFINITY;
 
-  /** Waits until a stream may be opened. Subscriptions that come meanwhile are on it. */
-  async function gather(signal: AbortSignal): Promise<void> {
-    await sleep(host, Math.max(0, openedAt + REOPEN_MS - host.now()), signal);
-    const until = host.now() + MOST_GATHER_MS;
-    for (let before = -1; attached.size > before && host.now() < until && !signal.aborted; ) {
-      before = attached.size;
-      await sleep(host, GATHER_MS, signal);
+  /** Opens a stream for the first subscription, or opens it again with one more. */
+  function follow({ flow }: Attached): void {
+    if (session && !session.signal.aborted) {
+      if (stream.trouble) flow.down(stream.trouble);
+      else void openings.again(session.signal);
+      return;
     }
-  }
-
-  /** Opens the stream again, for the channels that are subscribed then. */
-  async function reopenLater(signal: AbortSignal): Promise<void> {
-    if (waiting) return;
-    const mine = {};
-    waiting = mine;
-    await gather(signal);
-    if (waiting === mine) reopen();
-  }
-
-  /** Keeps a stream open as long as there are subscriptions. */
-  async function run(signal: AbortSignal, hasNext: boolean): Promise<void> {
-    const flow: Flow = {
-      signal,
-      hasNext,
-      up() {},
-      lost(error) {
-        for (const { flow } of [...attached]) flow.lost?.(error);
-      },
-      down(error) {
-        trouble = error;
-        for (const { flow } of [...attached]) flow.down(error);
-        // A proxy that holds streams back lets pages through, so each subscription reads pages.
-        if (!hasNext) void endRefused([...attached], false);
-      },
-    };
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        await retrying(host, flow, (up) => readStreams(signal, up));
-      } catch (error) {
-        const refusal = asTidingsError(error);
-        // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
-        if (await endRefused([...attached], hasNext)) failures = 0;
-        else if (!hasNext && failures > 0) for (const each of [...attached]) each.leave(refusal);
-        else {
-          flow.down(refusal);
-          const random = host.random();
-          await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
-        }
-      }
-    }
-  }
-
-  /** Reads one stream, and the next one at once if the channels have changed. */
-  async function readStreams(signal: AbortSignal, up: () => void): Promise<void> {
-    await gather(signal);
-    for (let isReopened = true; isReopened && !signal.aborted; ) {
-      isReopened = false;
-      waiting = undefined;
-      openedAt = host.now();
-      const request = new AbortController();
-      const end = (): void => request.abort();
-      reopen = () => {
-        isReopened = true;
-        end();
-      };
-      const forget = onAbort(signal, end);
-      try {
-        await readStream(request.signal, signal, up);
-      } catch (error) {
-        if (!isReopened) throw error;
-      } finally {
-        forget();
-      }
-    }
-  }
-
-  /** Reads one stream to its end. */
-  async function readStream(request: AbortSignal, signal: AbortSignal, up: () => void): Promise<void> {
-    const members = [...attached];
-    const of = (channel: string): Attached[] => members.filter(({ cursor }) => cursor.channel === channel);
-    const end = await readEvents(options, earliestOffsets(members), request, {
-      onOpen() {
-        trouble = undefined;
-        up();
-        for (const each of members) if (attached.has(each)) each.flow.up();
-      },
-      onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
-      onEnded: (channel) => void checkAll(of(channel), signal),
-    });
-    // All channels are closed and read to their ends. Each subscription learns it from its own page.
-    if (end === 'complete') await checkAll(members, signal);
-  }
-
-  /**
-   * Reads each channel over HTTP. Subscriptions whose channel is refused or closed end. The others get another stream.
-   */
-  async function checkAll(some: readonly Attached[], signal: AbortSignal): Promise<void> {
-    await endRefused(some, true);
-    if (some.some((each) => attached.has(each))) void reopenLater(signal);
-  }
-
-  /** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
-  async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
-    const check = async (each: Attached): Promise<boolean> => {
-      const error = await each.check().then(() => undefined, asTidingsError);
-      const isOver = error !== undefined && isLasting(error, hasNext);
-      if (isOver) each.leave(error);
-      return isOver;
-    };
-    return (await Promise.all(some.map(check))).includes(true);
-  }
-
-  function hasRoom(channel: string): boolean {
-    const names = new Set([...attached].map(({ cursor }) => cursor.channel)).add(channel);
-    return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
+    session = new AbortController();
+    stream.trouble = undefined;
+    void keepOpen(stream, session.signal, flow.hasNext);
   }
 
   return {
     attach(subscriber) {
       const { cursor, flow } = subscriber;
-      if (!hasRoom(cursor.channel)) return undefined;
+      if (!hasRoom(attached, cursor.channel)) return undefined;
       return new Promise((resolve, reject) => {
         if (flow.signal.aborted) return resolve();
         const leave = (error?: TidingsError): void => {
@@ -212,18 +99,99 @@ function sharedStream(options: StreamsOptions): Streams {
         const forget = onAbort(flow.signal, () => leave());
         const each = { ...subscriber, leave };
         attached.add(each);
-        if (session && !session.signal.aborted) {
-          if (trouble) flow.down(trouble);
-          else void reopenLater(session.signal);
-          return;
-        }
-        session = new AbortController();
-        trouble = undefined;
-        waiting = undefined;
-        void run(session.signal, flow.hasNext);
+        follow(each);
       });
     },
   };
+}
+
+/** Keeps a stream open as long as there are subscriptions. */
+async function keepOpen(stream: SharedStream, signal: AbortSignal, hasNext: boolean): Promise<void> {
+  const { attached, openings } = stream;
+  const { host } = stream.options;
+  const flow: Flow = {
+    signal,
+    hasNext,
+    up() {},
+    lost(error) {
+      for (const { flow } of [...attached]) flow.lost?.(error);
+    },
+    down(error) {
+      stream.trouble = error;
+      for (const { flow } of [...attached]) flow.down(error);
+      // A proxy that holds streams back lets pages through, so each subscription reads pages.
+      if (!hasNext) void endRefused([...attached], false);
+    },
+  };
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      const read = (up: () => void) =>
+        openings.each(signal, (request) => readStream(stream, request, signal, up));
+      await retrying(host, flow, read);
+    } catch (error) {
+      const refusal = asTidingsError(error);
+      // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
+      if (await endRefused([...attached], hasNext)) failures = 0;
+      else if (!hasNext && failures > 0) for (const each of [...attached]) each.leave(refusal);
+      else {
+        flow.down(refusal);
+        const random = host.random();
+        await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
+      }
+    }
+  }
+}
+
+/** Reads one stream to its end. */
+async function readStream(
+  stream: SharedStream,
+  request: AbortSignal,
+  signal: AbortSignal,
+  up: () => void,
+): Promise<void> {
+  const { options, attached } = stream;
+  const members = [...attached];
+  const of = (channel: string): Attached[] => members.filter(({ cursor }) => cursor.channel === channel);
+  const end = await readEvents(options, earliestOffsets(members), request, {
+    onOpen() {
+      stream.trouble = undefined;
+      up();
+      for (const each of members) if (attached.has(each)) each.flow.up();
+    },
+    onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
+    onEnded: (channel) => void checkAll(stream, of(channel), signal),
+  });
+  // All channels are closed and read to their ends. Each subscription learns it from its own page.
+  if (end === 'complete') await checkAll(stream, members, signal);
+}
+
+/**
+ * Reads each channel over HTTP. Subscriptions whose channel is refused or closed end. The others get another stream.
+ */
+async function checkAll(
+  { attached, openings }: SharedStream,
+  some: readonly Attached[],
+  signal: AbortSignal,
+): Promise<void> {
+  await endRefused(some, true);
+  if (some.some((each) => attached.has(each))) void openings.again(signal);
+}
+
+/** Reads each channel over HTTP, and ends the refused subscriptions. Returns true if there was one. */
+async function endRefused(some: readonly Attached[], hasNext: boolean): Promise<boolean> {
+  const check = async (each: Attached): Promise<boolean> => {
+    const error = await each.check().then(() => undefined, asTidingsError);
+    const isOver = error !== undefined && isLasting(error, hasNext);
+    if (isOver) each.leave(error);
+    return isOver;
+  };
+  return (await Promise.all(some.map(check))).includes(true);
+}
+
+/** Returns true if a stream of these subscriptions can also follow the channel. */
+function hasRoom(attached: ReadonlySet<Attached>, channel: string): boolean {
+  const names = new Set([...attached].map(({ cursor }) => cursor.channel)).add(channel);
+  return names.size <= MAX_FOLLOWED_CHANNELS && [...names].join('').length <= MAX_NAMES_LENGTH;
 }
 
 /** Returns each channel once, with the earliest offset of its subscriptions. Offsets compare as text. */
@@ -236,7 +204,7 @@ function earliestOffsets(attached: readonly Attached[]): ReadonlyMap<string, str
   return offsets;
 }
 
-/** What the SSE transport needs. */
+/** The parts that the SSE transport needs. */
 export interface StreamSource extends PollSource {
   /** The streams of the client. */
   readonly streams: Streams;

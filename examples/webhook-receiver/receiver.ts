@@ -40,7 +40,7 @@ function fail(sentence: string): never {
   process.exit(1);
 }
 
-/** A real receiver stores the ids for two days, so that they survive a restart: retries come for 28 hours. */
+/** A real receiver stores the ids for two days, so that they survive a restart: retries come for more than a day. */
 const seen = new Set<string>();
 
 /**

@@ -10,17 +10,17 @@ import { Refusal } from '../../protocol/errors.ts';
  */
 export type Cached<T> = (isMissed?: boolean) => Promise<T>;
 
-/** How a value is looked up and cached. */
+/** The look-up of a value, and the time for which it is cached. */
 export interface CachedOptions<T> {
   /** Looks the value up. @throws Refusal if it is unavailable for now. Any other error is a defect and passes through */
   readonly lookUp: () => Promise<T>;
-  /** How long a value is used before it is looked up again, in milliseconds. */
+  /** The time for which a value is used before it is looked up again, in milliseconds. */
   readonly maxAgeMs: number;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
 
-/** How long a value is trusted while it cannot be looked up again, in milliseconds. */
+/** The time for which a value is trusted while it cannot be looked up again, in milliseconds. */
 const TRUSTED_MS = 60 * 60_000;
 
 /**
@@ -34,7 +34,7 @@ const BRIEF_PAUSE_MS = 1_000;
 
 interface CachedValue<T> {
   readonly value: T;
-  /** When it was looked up, in milliseconds since 1970. */
+  /** The time of the look-up, in milliseconds since 1970. */
   readonly at: number;
 }
 

@@ -8,11 +8,11 @@ import { TOKEN_LEEWAY_SECONDS } from '../../protocol/limits.ts';
 
 /** The holder of a token. */
 export interface Caller {
-  /** What the caller may do on which channels. */
+  /** The operations that the caller may do, by pattern. */
   readonly capability: Capability;
   /** The `sub` of the token; undefined if it has none. */
   readonly principal: string | undefined;
-  /** When the token ends, leeway included, in milliseconds since 1970. Undefined for a caller without a token. */
+  /** The end of the token, leeway included, in milliseconds since 1970. Undefined for a caller without a token. */
   readonly allowedUntil: number | undefined;
 }
 

@@ -11,7 +11,7 @@ import { confinedTo } from './tenant.ts';
 /** Returns the keys that may sign a token, the current key first. */
 export type KeySource = Cached<readonly Uint8Array[]>;
 
-/** What is needed to verify tokens of the hub. */
+/** The parts that verify tokens of the hub. */
 export interface OwnKeys {
   /** Returns the keys of the hub. */
   readonly keys: KeySource;

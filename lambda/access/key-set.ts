@@ -26,7 +26,7 @@ export const ALGORITHMS: readonly string[] = [...BY_TYPE.values()].flat();
 /** The members of a public key. Other members of a JWK are not read: private parts, certificates, URLs. */
 const PARTS = ['n', 'e', 'x', 'y'];
 
-/** How long an identity provider may take to answer, in milliseconds. A handler has ten seconds for the whole request. */
+/** The longest wait for the answer of an identity provider, in milliseconds. A handler has ten seconds for the whole request. */
 const TIMEOUT_MS = 3_000;
 
 /** The most bytes of a key set. A key is about 2 KB if it has certificates. */

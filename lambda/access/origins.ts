@@ -1,5 +1,5 @@
 /**
- * Which pages may call the hub (PROTOCOL.md §10). The hub uses no cookies, so a foreign page has no more rights than any other
+ * The pages that may call the hub (PROTOCOL.md §10). The hub uses no cookies, so a foreign page has no more rights than any other
  * client. The list prevents that such a page can use a token that it has obtained.
  * @module
  */

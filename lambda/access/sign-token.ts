@@ -10,7 +10,7 @@ import type { KeySource } from './hub-tokens.ts';
 export interface Signed {
   /** The audience, the only one that may accept the token. */
   readonly audience: string;
-  /** What the holder may do on which channels. */
+  /** The operations that the holder may do, by pattern. */
   readonly capability: Capability;
   /** The end of the token, in milliseconds since 1970. */
   readonly until: number;

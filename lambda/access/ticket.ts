@@ -18,7 +18,7 @@ export interface Tickets {
   readonly redeem: (ticket: string) => Promise<Caller>;
 }
 
-/** What is needed to sign and verify tickets. */
+/** The parts that sign and verify tickets. */
 export interface TicketOptions extends OwnKeys {
   /** Returns a new unique id. */
   readonly newId: () => string;
@@ -26,7 +26,7 @@ export interface TicketOptions extends OwnKeys {
   readonly use: (id: string, until: number) => Promise<boolean>;
 }
 
-/** How long a used ticket is remembered, in milliseconds: longer than it lives on any clock, or it could be used again. */
+/** The time for which a used ticket is remembered, in milliseconds: longer than it lives on any clock, or it could be used again. */
 const REMEMBERED_MS = 5 * TICKET_LIFE_MS;
 
 /** Makes the part that issues and redeems tickets. */

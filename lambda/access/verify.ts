@@ -11,7 +11,7 @@ import { type OwnKeys, ownCaller } from './hub-tokens.ts';
 import { issuedCaller, type TrustedIssuer } from './issuer-tokens.ts';
 import { unverifiedClaims } from './token-form.ts';
 
-/** What is needed to verify tokens. */
+/** The parts that verify tokens. */
 export interface AccessOptions extends OwnKeys {
   /** The capability of callers without a token. Callers with a token have it, too. */
   readonly anonymous: Capability;

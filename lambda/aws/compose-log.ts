@@ -19,7 +19,7 @@ export interface LogSettings {
   readonly KEYS_TABLE: string;
   /** Whole days, at least 1. */
   readonly RETENTION_DAYS: number;
-  /** Whether a publish creates a channel that does not exist. */
+  /** The use of a channel that does not exist: a publish creates it, or is refused. */
   readonly CHANNEL_CREATION: Log['channelCreation'];
 }
 

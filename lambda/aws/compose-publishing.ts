@@ -25,7 +25,7 @@ export interface PublishingSettings extends LogSettings, AccessSettings, HintSet
   readonly STAMPS: string;
 }
 
-/** What publishing for callers needs, and subscribing over a socket. */
+/** The parts that publish for callers, and subscribe over a socket. */
 export interface PublishingParts {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
@@ -37,7 +37,7 @@ export interface PublishingParts {
   readonly connections: ConnectionStore;
   /** The store of subscriptions. */
   readonly subscriptions: SubscriptionStore;
-  /** Sends jobs to the push. */
+  /** The queue of jobs. */
   readonly jobs: Jobs;
   /** Sends requests to disconnect sockets. */
   readonly disconnects: DisconnectQueue;

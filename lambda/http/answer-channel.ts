@@ -73,7 +73,7 @@ export function answerHead(channel: Channel): Response {
 export interface ReadAnswer {
   /** The channel that was read. */
   readonly channel: Channel;
-  /** Where the caller asked to begin or to end. */
+  /** The position at which the caller asked to begin or to end. */
   readonly asked: ReadRequest;
   /** The messages, and where they begin and end. */
   readonly result: ReadResult & Partial<ReadBefore>;

@@ -62,7 +62,7 @@ const RESPONSE_HEADERS = [
   STREAM_EXPIRES_AT,
 ];
 
-/** How long a browser may remember a preflight, in seconds; Chromium caps it at two hours. */
+/** The time for which a browser may remember a preflight, in seconds; Chromium caps it at two hours. */
 const PREFLIGHT_SECONDS = 7_200;
 
 const ALLOW_ORIGIN = 'Access-Control-Allow-Origin';

@@ -28,7 +28,7 @@ export interface ChannelRequest {
   readonly caller: Caller;
   /** The web Request. */
   readonly raw: Request;
-  /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
+  /** The time at which the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
 }
 

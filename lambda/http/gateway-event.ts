@@ -26,7 +26,7 @@ export interface HttpEvent {
   readonly method: string;
   /** The domain of the gateway or function URL. */
   readonly domainName: string;
-  /** When the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
+  /** The time at which the gateway received the request, in milliseconds since 1970; undefined if the event does not have it. */
   readonly arrivedAt: number | undefined;
 }
 

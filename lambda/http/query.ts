@@ -47,7 +47,7 @@ export function parameterOf({ url }: Pick<Request, 'url'>, name: string): string
   return value;
 }
 
-/** How many characters of a name a refusal repeats. */
+/** The characters of a name that a refusal repeats. */
 const SHOWN = 32;
 const shown = (name: string): string =>
   JSON.stringify(name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name);

@@ -243,7 +243,7 @@ function eventOf(
 
 const aboutOf = ({ method, url }: Request) => ({ method, path: new URL(url).pathname });
 
-/** What must end with a stream, and where its errors are logged. */
+/** The parts that must end with a stream, and the log of its errors. */
 interface StreamEnd {
   readonly gone: AbortController;
   readonly slot: QuotaSlot;

@@ -28,7 +28,7 @@ declare const awslambda: {
 };
 
 /**
- * How long a stream waits for a reader that takes no data, in milliseconds. Then the stream ends, long before the timeout of the
+ * The longest wait for a reader that takes no data, in milliseconds. Then the stream ends, long before the timeout of the
  * function, which would count as an error. The runtime client also waits for the reader after the stream has ended. In that
  * time a slow reader takes the rest, or Lambda notices that the connection is lost.
  * https://github.com/aws/aws-lambda-nodejs-runtime-interface-client (`await rapidResponse`, after the handler)

@@ -19,7 +19,7 @@ export interface Lease {
   readonly until: number;
 }
 
-/** What is stored with a lease, at least. */
+/** The least that is stored with a lease. */
 export interface LeaseRow {
   /** Counts the requests that came while there was an owner. */
   readonly asks: number;

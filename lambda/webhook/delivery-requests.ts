@@ -18,7 +18,7 @@ import { ownDeliveryId } from './delivery/due-delivery.ts';
 import { type Endpoint, type EndpointStatus, listensTo } from './endpoint.ts';
 import type { Managing } from './webhook-ports.ts';
 
-/** Where a replay begins: at the oldest message in the log, at an offset, or at a moment in milliseconds since 1970. */
+/** The beginning of a replay: at the oldest message in the log, at an offset, or at a moment in milliseconds since 1970. */
 export type ReplayFrom = 'beginning' | Position | { readonly since: number };
 
 /** Which deliveries the caller wants to see. */

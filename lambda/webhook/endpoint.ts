@@ -14,7 +14,7 @@ export const ENDPOINT_STATUSES = ['enabled', 'disabled', 'pending'] as const;
 /** One of ENDPOINT_STATUSES. */
 export type EndpointStatus = (typeof ENDPOINT_STATUSES)[number];
 
-/** Why an endpoint is disabled: its owner asked for it, it failed for too long, or it answered 410. */
+/** The reasons for which an endpoint is disabled: its owner asked for it, it failed for too long, or it answered 410. */
 export const DISABLED_REASONS = ['asked', 'failing', 'gone'] as const;
 /** One of DISABLED_REASONS. */
 export type DisabledReason = (typeof DISABLED_REASONS)[number];
@@ -39,15 +39,15 @@ export interface Endpoint {
   readonly rate: number | undefined;
   /** The present state. */
   readonly status: EndpointStatus;
-  /** Why it is disabled; undefined if it is not. */
+  /** The reason for which it is disabled; undefined if it is not. */
   readonly reason: DisabledReason | undefined;
   /** True if it must agree before it receives events (the abuse protection of CloudEvents). */
   readonly handshake: boolean;
   /** `sub` of the token that created it; undefined for a caller without one. */
   readonly principal: string | undefined;
-  /** When it was created. */
+  /** The time of its creation. */
   readonly createdAt: number;
-  /** When it was enabled last. Earlier failures do not count against it. */
+  /** The time at which it was enabled last. Earlier failures do not count against it. */
   readonly enabledAt: number;
   /** Its secrets, encrypted by the SecretSealer. */
   readonly sealed: string;

@@ -14,7 +14,7 @@ import { HEALTHY, healthSince } from './health.ts';
 import type { Managing } from './webhook-ports.ts';
 import type { Health } from './webhook-stores.ts';
 
-/** What the caller decides about an endpoint. */
+/** The members of an endpoint that the caller sets. */
 export type Settings = Pick<
   Endpoint,
   'url' | 'channels' | 'types' | 'format' | 'description' | 'rate' | 'handshake'

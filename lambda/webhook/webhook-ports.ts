@@ -72,15 +72,15 @@ export type SendWake = (endpoint: string) => Promise<void>;
 
 /** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
 export interface Notice {
-  /** What happened. */
+  /** The event. */
   readonly type: 'webhook.failing' | 'webhook.recovered' | 'webhook.disabled' | 'webhook.exhausted';
   /** The id of the endpoint. */
   readonly endpoint: string;
   /** The host of its URL. The path and the query are left out: they may hold a password. */
   readonly host: string;
-  /** When it happened. */
+  /** The time of the event. */
   readonly at: number;
-  /** Why it was disabled. */
+  /** The reason for which it was disabled. */
   readonly reason?: DisabledReason;
   /** The id of the delivery that caused the notice. */
   readonly delivery?: string;

@@ -35,7 +35,7 @@ export interface EndpointStore {
   listeners(patterns: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
-/** How far the messages of a channel were handed to the endpoints that listen to it. */
+/** The position up to which the messages of a channel were handed to the endpoints that listen to it. */
 export interface DispatchCursor {
   /** The life of the channel that the position belongs to. */
   readonly streamId: string;
@@ -96,7 +96,7 @@ export interface DeliveryStore {
   ): Promise<DeliveryPage>;
 }
 
-/** How an endpoint is doing. Its owner stores it from one delivery pass to the next. */
+/** The failures of an endpoint. Its owner stores it from one delivery pass to the next. */
 export interface Health {
   /** Failures since the last success. */
   readonly failures: number;
@@ -104,7 +104,7 @@ export interface Health {
   readonly failingSince: number | undefined;
   /** The moment of the last of them; 0 if there are none. */
   readonly failedAt: number;
-  /** How often the circuit opened without a success between. */
+  /** The number of times that the circuit opened without a success between. */
   readonly opens: number;
   /** Until this moment nothing is sent, and no attempt is spent. */
   readonly backoffUntil: number;
@@ -114,11 +114,11 @@ export interface Health {
   readonly nextStartAt: number;
 }
 
-/** What an owner of an endpoint hands to the next one. */
+/** The state that an owner of an endpoint hands to the next one. */
 export interface EndpointState {
-  /** How the endpoint is doing. */
+  /** The failures of the endpoint. */
   readonly health: Health;
-  /** When the postponed wake of the endpoint arrives; 0 if there is none. */
+  /** The time at which the postponed wake of the endpoint arrives; 0 if there is none. */
   readonly wakeAt: number;
   /** The id of this wake; empty if there is none. */
   readonly wakeBy: string;

@@ -15,7 +15,7 @@ import { refuseUnknownAmong } from '../http/query.ts';
 import { disconnectAt } from '../hub/push/disconnect.ts';
 import type { Connection } from '../hub/push/push-ports.ts';
 
-/** How late API Gateway may end a connection, in milliseconds after CONNECTION_LIFE_MS. */
+/** The delay with which API Gateway may end a connection, in milliseconds after CONNECTION_LIFE_MS. */
 const LATE_MS = 60_000;
 
 /** The request that opens a socket. */
@@ -73,7 +73,7 @@ function refuseOrigin(origins: Origins, origin: string | null): void {
   throw new Refusal('forbidden', 'pages of this origin may not open sockets here');
 }
 
-/** The hub could not tell such a client why it is disconnected: nothing can be posted to a socket that is not open yet. */
+/** Refuses a token that is about to end. Nothing can be posted to a socket that is not open yet, so the hub could not say why it ends. */
 function refuseExpiring(caller: Caller, now: number): void {
   if (disconnectAt(caller) > now) return;
   throw new Refusal('unauthorized', 'the token has ended, or is about to: get a new one');

@@ -18,7 +18,7 @@ const REMEMBERED = 10_000;
 interface Bucket {
   /** Messages that it may send now. Below zero: how many were refused. */
   tokens: number;
-  /** When that was, in milliseconds. */
+  /** The time of that count, in milliseconds. */
   at: number;
 }
 

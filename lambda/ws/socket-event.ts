@@ -19,11 +19,11 @@ export type SocketEvent =
 
 /** The answer to an event of a WebSocket API. */
 export interface SocketResult {
-  /** For $connect: 200 opens the connection, any other status refuses it. */
+  /** The answer to $connect: 200 opens the connection, any other status refuses it. */
   readonly statusCode: number;
   /** Headers of the answer to $connect. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** For a frame: the frame that answers it. */
+  /** The frame that answers a frame. */
   readonly body?: string;
 }
 

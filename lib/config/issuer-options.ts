@@ -25,7 +25,7 @@ export const ISSUER_OPTIONS = {
   issuerAudience: optional(z.string(allowed('a text'))),
   /** Where the public keys of the provider are. */
   jwksUrl: optional(safeUrl),
-  /** What tokens may do. */
+  /** The rights of tokens. */
   claims: optional(jsonBy(parseClaimRules)),
 };
 

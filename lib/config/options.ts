@@ -27,7 +27,7 @@ const MAX_POSTS_IN_FLIGHT = 900;
 const MAX_POSTS_PER_SECOND = 100_000;
 /** A stage may not have more than the account: 10,000 by default, 2,500 in 13 Regions. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html */
 const MAX_ROUTE_RATE = 10_000;
-/** What API Gateway itself can hold: 500 new connections a second for two hours. */
+/** The most that API Gateway itself can hold: 500 new connections a second for two hours. */
 const MAX_CONNECTIONS = 3_600_000;
 /** US dollars a month. */
 const MAX_BUDGET = 1_000_000_000;
@@ -55,7 +55,7 @@ export const OPTIONS = z.strictObject({
     .default('dev'),
   /** `implicit`: channels appear on first use. `explicit`: only PUT makes them. */
   channelCreation: z.enum(['implicit', 'explicit'], allowed('"implicit" or "explicit"')).default('implicit'),
-  /** What callers without a token may do. */
+  /** The rights of callers without a token. */
   anonymous: jsonBy(parseCapability).default({}),
   /** Members that the hub adds to the messages of some channels: pattern → name → `sub` or `time`. */
   stamp: jsonBy(parseStamps).default({}),
@@ -64,18 +64,18 @@ export const OPTIONS = z.strictObject({
     .preprocess(listFrom, z.union([z.literal('*'), z.array(exactOrigin).min(1, ORIGINS)], ORIGINS))
     .default('*'),
   ...ISSUER_OPTIONS,
-  /** How long messages are kept, in days. */
+  /** The time for which messages are kept, in days. */
   retentionDays: wholeNumber(1, MAX_RETENTION_DAYS).default(7),
-  /** How long logs are kept, in days. */
+  /** The time for which logs are kept, in days. */
   logRetentionDays: z
     .preprocess(
       numberFrom,
       z.literal(LOG_STEPS, allowed(`a step that CloudWatch knows: ${LOG_STEPS.join(', ')}`)),
     )
     .default(RetentionDays.ONE_MONTH),
-  /** How long a long poll is held, in seconds. */
+  /** The time for which a long poll is held, in seconds. */
   holdSeconds: wholeNumber(1, MAX_HOLD_SECONDS).default(MAX_HOLD_SECONDS),
-  /** How long a stream of Server-Sent Events lives before its reader reconnects, in seconds. */
+  /** The lifetime of a stream of Server-Sent Events, in seconds. Then its reader reconnects. */
   streamSeconds: wholeNumber(1, MAX_STREAM_SECONDS).default(60),
   /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
   edge: trueOrFalse().default(true),

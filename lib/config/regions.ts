@@ -8,7 +8,7 @@
  */
 import type { HubConfig } from './config.ts';
 
-/** What the hub needs that some Regions lack. */
+/** A service that the hub needs and that some Regions lack. */
 export type RegionalService = 'functionUrls' | 'edge' | 'budgets';
 
 /** GovCloud has no CloudFront. China has it without functions and without origin access control. */

@@ -10,11 +10,11 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
 
-/** What differs between the functions. */
+/** The differences between the functions. */
 export interface HubFunctionProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;
-  /** How long its log is kept. */
+  /** The time for which its log is kept. */
   readonly logRetention: logs.RetentionDays;
   /** @default - 10 seconds */
   readonly timeout?: Duration;

@@ -19,7 +19,7 @@ export interface WakingProps extends FunctionProps {
 /** Half of the others, because a held request pays for its memory while it waits. */
 const WAITING_MEMORY_MB = 256;
 
-/** What differs between long polls and streams. */
+/** The differences between long polls and streams. */
 export interface WaitingFunctionProps extends WakingProps {
   /** The file under lambda/ that is this function, without its suffix. */
   readonly handler: string;

@@ -13,7 +13,7 @@ import { WorkQueue } from './work-queue.ts';
 /** Timeout of the push function: its last push pass takes up to 15 s (lambda/push.ts), and earlier passes need time before that. */
 export const PUSH_TIMEOUT = Duration.seconds(25);
 
-/** How often a message is received before it becomes a dead letter. */
+/** The number of receives after which a message becomes a dead letter. */
 const MAX_RECEIVES = 6;
 
 /** A hint older than that is useless: waiting readers poll in the meantime, and a socket lives two hours at most. */

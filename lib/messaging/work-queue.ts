@@ -9,11 +9,11 @@ import { Construct } from 'constructs';
 import type { HubFunction } from '../functions/hub-function.ts';
 import { runbookAlarm } from '../watch/alarm.ts';
 
-/** What differs between the queues. */
+/** The differences between the queues. */
 export interface WorkQueueProps {
   /** The timeout of the function that works the queue off. */
   readonly timeout: Duration;
-  /** How long a message waits before it is dropped. */
+  /** The time for which a message waits before it is dropped. */
   readonly retention: Duration;
   /** Receives before a message becomes a dead letter. AWS advises at least five, because throttling uses some up. */
   readonly maxReceives: number;

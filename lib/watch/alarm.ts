@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 
 const RUNBOOK = 'docs/runbook.md';
 
-/** What differs between the alarms. */
+/** The differences between the alarms. */
 export interface RunbookAlarmProps {
   /** The measured value. */
   readonly metric: cloudwatch.IMetric;

@@ -41,7 +41,7 @@ export interface SocketApiOptions {
   readonly runtime: Runtime;
   /** The connections of all WebSocket APIs. */
   readonly connections: GatewayConnections;
-  /** How many times as fast as on AWS connections age. */
+  /** The number of times that connections age faster than on AWS. */
   readonly clockScale: number;
   /** Is called once for each connection. Returns true if its `$disconnect` gets lost. */
   losesDisconnect(): boolean;

@@ -29,7 +29,7 @@ export interface SocketsOptions {
   readonly faults: Faults;
   /** The connections of all WebSocket APIs. */
   readonly connections: GatewayConnections;
-  /** How often posts fail and `$disconnect` gets lost. */
+  /** The rates at which posts fail and `$disconnect` gets lost. */
   readonly chaos: Chaos;
   /** Access key that no policy is asked about. */
   readonly adminKeyId: string;

@@ -13,7 +13,7 @@ import type { EdgeRequest } from './edge-event.ts';
 export interface CachePolicy {
   /** Minimum, even for `no-store` if it is above 0. */
   readonly minTtl: number;
-  /** For an answer without Cache-Control and Expires. */
+  /** The lifetime of an answer without Cache-Control and Expires. */
   readonly defaultTtl: number;
   /** Maximum, whatever the origin says. */
   readonly maxTtl: number;

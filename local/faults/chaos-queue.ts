@@ -4,7 +4,7 @@
  */
 import { type Chaos, seeded } from './chaos.ts';
 
-/** What happens to one message that was received from its queue. */
+/** The treatment of one message that was received from its queue. */
 export interface MessageChaos {
   /** Delay of the delivery in milliseconds, so that later messages overtake this one; 0 for none. */
   readonly holdMs: number;

@@ -4,7 +4,7 @@
  */
 import { type Chaos, seeded } from './chaos.ts';
 
-/** What happens to a post: nothing special, an answer 429, or an answer 500 without or with the message being sent. */
+/** The treatment of a post: nothing special, an answer 429, or an answer 500 without or with the message being sent. */
 export type PostChaos = 'fine' | 'throttled' | 'failed' | 'failed but sent';
 
 /** The decisions for one API. */

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** How often each thing happens. */
+/** The rate of each fault. */
 export interface Chaos {
   /** Whole number; the same seed gives the same decisions in the same order. */
   readonly seed: number;
@@ -17,7 +17,7 @@ export interface Chaos {
   readonly throttledPosts: number;
   /** Part of the posts to `@connections` that are answered 500, 0 to 1. Half of these messages are sent. */
   readonly failedPosts: number;
-  /** How many times as fast as on AWS connections age, from 1. At 60, two hours are two minutes. */
+  /** The number of times that connections age faster than on AWS, from 1. At 60, two hours are two minutes. */
   readonly clockScale: number;
 }
 

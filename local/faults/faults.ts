@@ -5,7 +5,7 @@
  */
 import { isObject, type JsonObject, numberOr, requireString } from '../template/json.ts';
 
-/** What a fault does. */
+/** The effect of a fault. */
 export type Effect =
   /** Kills the process that calls. */
   | { readonly kind: 'kill' }
@@ -14,7 +14,7 @@ export type Effect =
   | { readonly kind: 'error'; readonly status: number; readonly type: string; readonly message: string }
   | { readonly kind: 'delay'; readonly delayMs: number };
 
-/** When a fault takes effect: before or after an AWS call, when a process receives an invocation, or when it posts its response. */
+/** The moment at which a fault takes effect: before or after an AWS call, when a process receives an invocation, or when it posts its response. */
 export type Moment = 'before' | 'after' | 'invoke' | 'response';
 
 interface Fault {

@@ -19,7 +19,7 @@ export interface EnvironmentIdentity {
   readonly logStream: string;
 }
 
-/** How a process ended. */
+/** The end of a process. */
 export interface Exit {
   /** Exit code; null after a signal. */
   readonly code: number | null;

@@ -27,7 +27,7 @@ export interface EventSource {
   readonly enabled: boolean;
   /** Messages in a batch, at most. */
   readonly batchSize: number;
-  /** How long a batch waits for more messages, in milliseconds. */
+  /** The time for which a batch waits for more messages, in milliseconds. */
   readonly windowMs: number;
   /** Batches that the function processes at the same time, at most. */
   readonly maximumConcurrency: number;

@@ -21,7 +21,7 @@ export interface EventSourcesOptions {
   readonly messaging: Pick<Messaging, 'sqs'>;
   /** Invokes functions. */
   readonly runtime: Pick<Runtime, 'invoke'>;
-  /** How often messages are doubled, delayed or lost. */
+  /** The rates at which messages are doubled, delayed or lost. */
   readonly chaos: Chaos;
   /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;

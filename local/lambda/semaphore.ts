@@ -10,7 +10,7 @@ export interface Semaphore {
   run(work: () => Promise<void>): Promise<void>;
 }
 
-/** How the number of slots grows while work waits. */
+/** The growth of the number of slots while work waits. */
 export interface Growth {
   /** Number of slots, at most. */
   readonly most: number;

@@ -43,7 +43,7 @@ export interface Messaging {
   close(): Promise<void>;
 }
 
-/** Where messages are stored. */
+/** The store of messages. */
 export interface MessagingOptions {
   /** Host and port for the URLs of queues. */
   readonly host: string;

@@ -32,7 +32,7 @@ export interface Finding {
   readonly level: 'fine' | 'warning' | 'failure';
   /** The subject of the check, in two or three words. */
   readonly subject: string;
-  /** What the check found and, for a warning or a failure, what will happen. */
+  /** The finding, in words. A warning or a failure also says what will happen. */
   readonly text: string;
   /** The command or option that fixes it. */
   readonly fix?: string;

@@ -16,7 +16,7 @@ export interface Identity {
 }
 
 /**
- * How long to search for credentials. The last provider calls the metadata service of an EC2 instance, which answers in
+ * The longest search for credentials, in milliseconds. The last provider calls the metadata service of an EC2 instance, which answers in
  * milliseconds. On other machines its packets may get lost.
  */
 const LONGEST_SEARCH_MS = 4_000;

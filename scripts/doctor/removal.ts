@@ -1,5 +1,5 @@
 /**
- * What `npm run destroy` deletes, and which tables and keys stay.
+ * The resources that `npm run destroy` deletes, and the tables and keys that stay.
  * @module
  */
 import { CloudFormationClient, DescribeStackResourcesCommand } from '@aws-sdk/client-cloudformation';

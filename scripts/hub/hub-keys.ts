@@ -20,7 +20,7 @@ import { type LocalHub, readLocalHub } from './local-file.ts';
 const KEY_LENGTH = 64;
 const KEY_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
-/** What minting a token needs. */
+/** The parts that mint a token. */
 export interface HubKeys {
   /** The current signing key, as text. */
   readonly key: string;

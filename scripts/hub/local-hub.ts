@@ -17,6 +17,7 @@ const ASSEMBLIES = join(STATE_DIR, 'assemblies');
 /** The receivers of webhooks are on this machine too, and have no certificate. */
 const ON_ONE_MACHINE = { 'tidings:allowInsecureWebhooks': true };
 
+/** The options of a hub on this machine. */
 export interface HubOptions {
   /** Port of the hub; 0 takes a free one. Default: 0. */
   readonly port?: number;
@@ -24,7 +25,7 @@ export interface HubOptions {
   readonly data?: string;
   /** Requests that one process of a function serves at the same time. Default: 1, as deployed. */
   readonly concurrency?: number;
-  /** How often the stack does what AWS does seldom. Default: calm. */
+  /** The rates at which the stack does what AWS does seldom. Default: calm. */
   readonly chaos?: Chaos;
   /** Region whose SNS publish quota applies. Default: us-east-1. */
   readonly region?: string;
@@ -36,7 +37,9 @@ export interface HubOptions {
   readonly progress?: (step: string) => void;
 }
 
+/** A hub that runs on this machine. */
 export interface RunningHub {
+  /** The local AWS services. */
   readonly stack: LocalStack;
   /** Token that may do everything, for a day. */
   readonly token: string;

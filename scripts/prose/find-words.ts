@@ -7,12 +7,17 @@ import { join } from 'node:path';
 import { proseOf } from './prose-of.ts';
 import { WORDS } from './words.ts';
 
+/** A refused word in a text. */
 export interface Finding {
+  /** Path of the file, from the root of the project. */
   readonly file: string;
   /** Counts from 1. */
   readonly line: number;
+  /** The words as they stand there. */
   readonly found: string;
+  /** The reason for which the word is refused. */
   readonly reason: string;
+  /** The words to write instead. */
   readonly instead: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What people read in a file: a page without its code, or the comments and sentences of a source file.
+ * The text that people read in a file: a page without its code, or the comments and sentences of a source file.
  * @module
  */
 import { extname } from 'node:path';

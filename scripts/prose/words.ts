@@ -4,10 +4,13 @@
  * @module
  */
 
+/** A refused word. */
 export interface Word {
   /** Matches in prose, whatever the case. A space matches any white space, line ends too. */
   readonly pattern: string;
+  /** The reason for which the word is refused. */
   readonly reason: string;
+  /** The words to write instead. */
   readonly instead: string;
   /** A sentence in which the pattern matches. */
   readonly example: string;
@@ -17,6 +20,7 @@ const ARCHAIC = 'archaic: learners of English have never met it';
 const NO_NOUN = 'the subject of a sentence is a noun';
 const OWN_TERM = 'a term that only this project has used';
 
+/** The refused words. */
 export const WORDS: readonly Word[] = [
   {
     pattern: 'who(?:m|so)?ever',

@@ -6,7 +6,7 @@ import type { Session } from './session.ts';
 
 /** The result cannot be seen from outside. */
 export interface Unseen {
-  /** What came instead. */
+  /** The answer that came instead. */
   readonly unseen: string;
 }
 
@@ -16,7 +16,7 @@ export interface Check {
   readonly number: number;
   /** A few words. docs/first-hour.md has the same. */
   readonly title: string;
-  /** What the contract promises. */
+  /** The promise of the contract. */
   readonly expected: string;
   /**
    * Returns what came.
@@ -34,7 +34,7 @@ export interface Outcome {
   readonly check: Check;
   /** Its result. */
   readonly result: Result;
-  /** What came, in words. */
+  /** The answer that came, in words. */
   readonly came: string;
 }
 

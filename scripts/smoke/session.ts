@@ -17,7 +17,7 @@ export interface Choices {
   readonly pauseMs: number;
 }
 
-/** What the checks of one run share. */
+/** The parts that the checks of one run share. */
 export interface Session extends Choices {
   /** The hub to test. */
   readonly hub: SmokeHub;

@@ -128,6 +128,17 @@ describe('Rooms', () => {
     expect(unexpected).toEqual([]);
   });
 
+  test.each(rooms)('$room uses everything that its row allows', ({ room, may, isAnyPackage }) => {
+    const files = sources.filter((file) => roomOf(file) === room);
+    const targets = files.flatMap((file) => importsOf(file).map(({ target }) => target));
+    // `protocol/` is the language of all rooms, so each may use it.
+    const unused = may
+      .filter((name) => name !== 'protocol/')
+      .filter((name) => !targets.some((target) => isAllowed(target, [name], false)));
+    expect(unused).toEqual([]);
+    expect(isAnyPackage && targets.every((target) => isAllowed(target, [room, ...may], false))).toBe(false);
+  });
+
   test('every source has a room, and so has every folder of house-rules.test.ts', () => {
     expect(sources.filter((file) => roomOf(file) === undefined)).toEqual([]);
     const [, table = ''] = read('test/infra/house-rules.test.ts').split('const ROOMS');

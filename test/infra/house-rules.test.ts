@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   lib: { files: /^lib\//, may: [/^lib\//, protocol, env, node, ...cdk, /^zod$/] },
   bin: { files: /^bin\//, may: [/^lib\//, ...cdk] },
-  local: { files: /^local\//, may: [/^local\//, env, anyPackage] },
+  local: { files: /^local\//, may: [/^local\//, anyPackage] },
   scripts: {
     files: /^scripts\//,
     may: [

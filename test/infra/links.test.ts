@@ -1,5 +1,6 @@
 /**
- * The documents as a newcomer uses them: the README is short, the index has all pages, links work, and commands can be pasted.
+ * The documents as a newcomer uses them: the README is short, the index has all pages, headings name things, links work, and commands
+ * can be pasted.
  * @module
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
@@ -41,6 +42,17 @@ function isValid(from: string, target: string): boolean {
 
 test('README.md is short', () => {
   expect(Buffer.byteLength(read('README.md'))).toBeLessThan(MAX_README);
+});
+
+// A decision is a sentence; a section is about a thing, and its name is in a table of contents.
+test('headings are nouns, not questions', () => {
+  const headings = PAGES.filter((page) => !page.startsWith('docs/adr/')).flatMap((page) =>
+    [...proseOf(page).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => `${page}: ${heading}`),
+  );
+  expect(headings.length).toBeGreaterThan(100);
+  expect(
+    headings.filter((heading) => /: ([\d.]+ )?(What|How|Why|When|Where|Who|Which)\b/.test(heading)),
+  ).toEqual([]);
 });
 
 test('docs/README.md has every page of docs/', () => {

@@ -4,11 +4,19 @@
  */
 import { describe, expect, test } from 'vitest';
 import {
+  accessEnv,
   connectionsEnv,
+  dispatchEnv,
+  handlerNames,
   heldEnv,
+  hintEnv,
   holdEnv,
+  jobEnv,
+  listenersEnv,
   logEnv,
+  originsEnv,
   outboundEnv,
+  publishingEnv,
   pushEnv,
   streamEnv,
 } from '../../lambda/env.ts';
@@ -37,6 +45,20 @@ test('all variables that are missing or empty are named', () => {
   expect(() => logEnv.read({ ...LOG, KEYS_TABLE: undefined, RETENTION_DAYS: '' })).toThrow(
     'missing environment: KEYS_TABLE, RETENTION_DAYS',
   );
+});
+
+test('a contract of several groups has every variable of each, and names all that are missing', () => {
+  const groups = [logEnv, accessEnv, originsEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv];
+  const names = groups.flatMap((group) => group.names);
+  expect(publishingEnv.names).toEqual(names);
+  const [first, ...missing] = names;
+  expect(() => publishingEnv.read({ [String(first)]: 'channels' })).toThrow(
+    `missing environment: ${missing.join(', ')}`,
+  );
+});
+
+test.each(Object.entries(handlerNames))('%s has no variable twice', (_, names) => {
+  expect(new Set(names).size).toBe(names.length);
 });
 
 describe('a number is refused unless it is a whole number in its range', () => {

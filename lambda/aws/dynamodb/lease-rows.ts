@@ -10,11 +10,11 @@ import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
 
-/** How the leases of one table are stored. */
+/** The form in which the leases of one table are stored. */
 export interface LeaseRows<Key, State, Row> {
   /** Returns the key of the row. */
   readonly keyOf: (key: Key) => Item;
-  /** How long a row is stored after the end of the lease that was taken last, in milliseconds. */
+  /** The time for which a row is stored after the end of the last lease, in milliseconds. */
   readonly storedForMs: number;
   /** Returns the attributes of a state. An attribute that is undefined stays as it is stored. */
   readonly attributesOf: (state: State) => Item;

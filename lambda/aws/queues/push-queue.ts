@@ -201,7 +201,7 @@ function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
   }
 }
 
-/** How the messages of the push queue are parsed, merged and logged. */
+/** Parses, merges and logs the messages of the push queue. */
 export const pushQueue: QueueFormat<PushWork> = {
   parse: parsePushWork,
   keyOf,

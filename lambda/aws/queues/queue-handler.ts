@@ -8,7 +8,7 @@ import type { LogDefect } from '../../hub/defects.ts';
 
 type About = Readonly<Record<string, unknown>>;
 
-/** How the messages of a queue are parsed and merged. */
+/** Parses and merges the messages of a queue. */
 export interface QueueFormat<W> {
   /** Parses a body. @throws Error for a body that the hub did not write */
   readonly parse: (body: string) => W;
@@ -22,9 +22,9 @@ export interface QueueFormat<W> {
 
 /** The parts of a handler behind a queue. */
 export interface QueueHandlerOptions<W> {
-  /** How messages are parsed and merged. */
+  /** Parses and merges messages. */
   readonly format: QueueFormat<W>;
-  /** How long work may take that was begun in time, in milliseconds. It must begin this long before the function's timeout. */
+  /** The longest time of work that was begun in time, in milliseconds. It must begin this long before the function's timeout. */
   readonly lastMs: number;
   /** Does the work. `until`: when it must begin nothing new, in milliseconds since 1970. */
   readonly work: (work: W, until: number) => Promise<void>;

@@ -29,7 +29,7 @@ const OLD_AFTER_RECEIVES = 50;
 export interface WakeHandlerOptions {
   /** The URL of deliver's queue. */
   readonly queueUrl: string;
-  /** How long a delivery pass that began in time may take, in milliseconds. */
+  /** The longest time of a delivery pass that began in time, in milliseconds. */
   readonly lastMs: number;
   /** Handles a wake. No delivery pass begins after `until` (milliseconds since 1970). */
   readonly serve: (work: WakeRequest, wake: WakeMessage, until: number) => Promise<WakeOutcome>;

@@ -16,7 +16,7 @@ export interface Credentials {
   readonly sessionToken?: string | undefined;
 }
 
-/** What a signature depends on, beside the request. */
+/** The values that a signature depends on, beside the request. */
 export interface Signing {
   /** The credentials that sign. */
   readonly credentials: Credentials;

@@ -36,7 +36,7 @@ export interface ConnectionsSettings {
 export const DEFAULT_IN_FLIGHT = 256;
 
 /**
- * How long one attempt waits for its answer, in milliseconds. It may be up to a second more, because undici checks twice a
+ * The longest wait of one attempt for its answer, in milliseconds. It may be up to a second more, because undici checks twice a
  * second. Connecting before the first attempt may take as long.
  */
 export const POST_TIMEOUT_MS = 1_500;

@@ -11,7 +11,7 @@ import { sign } from '../../access/sign-token.ts';
 import type { LogDefect } from '../../hub/defects.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
-/** How the wake socket connects. */
+/** The URL and the keys by which the wake socket connects. */
 export interface WakeSocketOptions {
   /** The URL of the WebSocket API. */
   readonly url: string;

@@ -14,7 +14,9 @@ const MAX_VALUES = 100;
 
 /** The dimensions of the metrics. */
 export interface Emitter {
+  /** Name of the stage. */
   readonly [STAGE]: string;
+  /** Name of the function. */
   readonly [FUNCTION]: string;
 }
 

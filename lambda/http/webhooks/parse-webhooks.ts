@@ -33,7 +33,7 @@ export type IsSecret = (text: string) => boolean;
 
 /** A new endpoint. The URL is not checked yet. */
 export interface Creation {
-  /** What the endpoint receives, and how. */
+  /** The channels, types and form that the endpoint receives. */
   readonly settings: Settings;
   /** The secret that the caller brings; undefined if the hub must make one. */
   readonly secret: string | undefined;
@@ -44,7 +44,7 @@ const SETTINGS = ['url', 'channels', 'types', 'format', 'rate', 'handshake', 'de
 /** The most characters of an id. The ids of the hub are shorter, and DynamoDB refuses a key of more than 1,024 bytes. */
 export const MAX_ID_LENGTH = 128;
 
-/** How many characters of a wrong value a refusal repeats. */
+/** The characters of a wrong value that a refusal repeats. */
 const SHOWN = 32;
 
 /** Parses POST /webhooks. @throws Refusal too_large, bad_json, bad_request, bad_channel */

@@ -39,6 +39,7 @@ export interface Quota {
 export interface StoredBooking {
   /** The caller that has the slot. */
   readonly caller: CountedCaller;
+  /** The booking. */
   readonly booking: Booking;
   /** Number of the row. */
   readonly row: number;
@@ -65,12 +66,17 @@ export interface QuotaStore {
 
 /** The dependencies of quota slots, for one kind of held requests. */
 export interface QuotaParts {
+  /** The store of bookings. */
   readonly store: QuotaStore;
   /** Undefined if callers are not counted. */
   readonly quota: Quota | undefined;
+  /** The time of bookings. */
   readonly clock: Clock;
+  /** The timer of the checks and renewals. */
   readonly timer: Timer;
+  /** Makes the ids of bookings. */
   readonly newId: NewId;
+  /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
 }
 

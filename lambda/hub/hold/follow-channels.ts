@@ -6,6 +6,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { type From, isPosition } from '../log/read-log.ts';
 import { type Held, type Hold, holdRead } from './held-read.ts';
 
+/** The times of a stream, and its end. */
 export interface FollowOptions {
   /** Lifetime of the stream, in milliseconds. */
   readonly lifetimeMs: number;

@@ -30,8 +30,11 @@ export interface Wake {
 
 /** Everything that a held request needs. */
 export interface Hold {
+  /** The log to read. */
   readonly log: Log;
+  /** Wakes the reader when the channel has grown. */
   readonly wake: Wake;
+  /** The timer of the wait. */
   readonly timer: Timer;
 }
 
@@ -57,6 +60,7 @@ const never = new AbortController().signal;
 export interface Held {
   /** The channel as it was when it was read. */
   readonly channel: Channel;
+  /** The messages, and the position after them. */
   readonly result: ReadResult;
 }
 

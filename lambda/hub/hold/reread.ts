@@ -27,7 +27,9 @@ interface Watch {
 
 /** Everything that a wake by re-reading needs. */
 export interface RereadOptions {
+  /** The log with the channels. */
   readonly log: Pick<Log, 'channels'>;
+  /** The timer of the pauses. */
   readonly timer: Timer;
 }
 

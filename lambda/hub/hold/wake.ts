@@ -19,12 +19,17 @@ export interface WakeSocket {
 
 /** Everything that a wake by push needs. */
 export interface WakeOptions {
+  /** The log with the channels, and the clock of the rows. */
   readonly log: Pick<Log, 'channels' | 'clock'>;
+  /** The store of waiting processes. */
   readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;
+  /** The timer of the wait. */
   readonly timer: Timer;
+  /** The wake socket of this process. */
   readonly wakeSocket: WakeSocket;
   /** Wakes the readers while there is no socket. */
   readonly fallback: Wake;
+  /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
 }
 

@@ -34,7 +34,7 @@ export interface Appended {
   readonly count: number;
 }
 
-/** What a publish writes into its slot. */
+/** The content that a publish writes into its slot. */
 export type EntryContent = Pick<Entry, 'messages' | 'id'>;
 
 /**

@@ -38,6 +38,7 @@ export interface Channel {
   readonly claimedAt: number;
   /** The last Stream-Seq that was accepted, and the slot that its publish claimed. */
   readonly lastSeq: string | undefined;
+  /** The slot that the publish with `lastSeq` claimed. */
   readonly lastSeqSlot: number | undefined;
   /** True if nothing can be appended any more. */
   readonly closed: boolean;

@@ -78,13 +78,15 @@ export interface ChannelStore {
   remove(channel: Channel): Promise<void>;
 }
 
-/** Consecutive entries of the store. `more`: the page is full, and the store may have more entries. */
+/** Consecutive entries of the store. */
 export interface EntryPage {
+  /** The entries. */
   readonly entries: readonly Entry[];
+  /** True if the page is full. Then the store may have more entries. */
   readonly more: boolean;
 }
 
-/** How long an entry is kept, without its messages. */
+/** An entry without its messages: its slot, and the time for which it is kept. */
 export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 
 /** Store of entries. @throws Refusal unavailable */
@@ -137,15 +139,21 @@ export type SendHint = (hint: {
 
 /** Everything that a publish needs. */
 export interface Publishing extends Log {
+  /** Sends hints. */
   readonly hint: SendHint;
 }
 
 /** Everything that an operation on the log needs. */
 export interface Log {
+  /** The store of channels. */
   readonly channels: ChannelStore;
+  /** The store of entries. */
   readonly entries: EntryStore;
+  /** The store of Idempotency-Keys. */
   readonly keys: KeyStore;
+  /** The clock, in milliseconds since 1970. */
   readonly clock: Clock;
+  /** Makes ids of streams, entries and owners. */
   readonly newId: NewId;
   /** `implicit`: the first publish creates a channel. `explicit`: only PUT creates one. */
   readonly channelCreation: 'implicit' | 'explicit';

@@ -77,6 +77,7 @@ export function repeatOf(
 
 /** A producer that may be removed. */
 export interface SilentProducer {
+  /** The Producer-Id. */
   readonly id: string;
   /** Time of its last publish, in milliseconds since 1970. */
   readonly since: number;

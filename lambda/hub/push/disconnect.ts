@@ -20,10 +20,15 @@ import { forget } from './subscribe.ts';
 
 /** Everything that ends connections. */
 export interface Disconnecting {
+  /** The clock. */
   readonly log: Pick<Log, 'clock'>;
+  /** The store of connections. */
   readonly connections: ConnectionStore;
+  /** The store of subscriptions. */
   readonly subscriptions: SubscriptionStore;
+  /** Posts the last frame, and closes the socket. */
   readonly poster: SocketPoster;
+  /** The queue of disconnect requests. */
   readonly disconnects: DisconnectQueue;
 }
 
@@ -93,6 +98,7 @@ function ignoreBusy(error: unknown): void {
 
 /** Everything that requests the end of connections. */
 export interface DisconnectRequesting extends Pick<Disconnecting, 'log' | 'disconnects'> {
+  /** The store of connections. */
   readonly connections: Pick<ConnectionStore, 'ofPrincipal'>;
 }
 

@@ -21,7 +21,7 @@ export interface Frame {
   readonly count: number;
 }
 
-/** How messages are packed into frames. */
+/** The rules by which messages are packed into frames. */
 export interface Packing {
   /** The pattern of the subscription. The frame names it if it is not the channel itself. */
   readonly pattern: string;

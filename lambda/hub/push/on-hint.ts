@@ -11,6 +11,7 @@ import { pushShard } from './push-shard.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
 export interface Hint {
+  /** The name of the channel. */
   readonly channel: string;
   /** The end of the channel when the hint was sent, or a later one. */
   readonly offset: Position;

@@ -23,12 +23,13 @@ const MAX_PAGES = 16;
 
 /** The shard of an owner, with what it keeps from one pass to the next. */
 export interface Ownership {
+  /** The shard. */
   readonly shard: Shard;
   /** The cursor as it was committed last. */
   readonly cursor: Cursor;
   /** True in the first pass after an owner that did not let go: its last writes may still be under way. */
   readonly isTakeover: boolean;
-  /** What has been read and not posted yet, by the offset at which it begins. */
+  /** Pages that have been read and not posted yet, by the offset at which it begins. */
   readonly pages: Map<string, ReadResult>;
   /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
   readonly postUntil: number;
@@ -36,7 +37,9 @@ export interface Ownership {
 
 /** A member that is not at the head. */
 export interface MemberWithCursor {
+  /** The member. */
   readonly member: Subscriber;
+  /** Its own cursor. */
   readonly own: OwnCursor;
 }
 
@@ -52,7 +55,7 @@ interface Members {
 
 /** The members of the shard, and what is owed to the head. */
 export interface PassView extends Members {
-  /** What the head has not had; undefined if there is no member to post to, or if the head must begin first. */
+  /** The messages that the head has not had; undefined if there is no member to post to, or if the head must begin first. */
   readonly page: ReadResult | undefined;
   /** Position at which the head begins, if that is not the cursor. */
   readonly begin?: Position | undefined;

@@ -24,6 +24,7 @@ const MAX_OWN_CURSORS = 100;
 
 /** A member, with its own cursor if it has one. */
 export interface Recipient {
+  /** The member. */
   readonly member: Subscriber;
   /** Undefined for a member at the head. */
   readonly own: OwnCursor | undefined;
@@ -31,6 +32,7 @@ export interface Recipient {
 
 /** Frames for the members at one position. */
 export interface Batch {
+  /** The members that get the frames. */
   readonly recipients: readonly Recipient[];
   /** The frames, the same for all recipients. */
   readonly packed: Packed;
@@ -40,10 +42,11 @@ export interface Batch {
   readonly isEnd: boolean;
 }
 
-/** What all batches of a pass have in common. */
+/** The common parts of all batches of a pass. */
 export interface PostTask {
   /** Time after which the lease is too close to its end for another post, in milliseconds since 1970. */
   readonly postUntil: number;
+  /** The shard of the members. */
   readonly shard: Shard;
   /** Term of the owner (Cursor.term). */
   readonly term: number;
@@ -52,7 +55,7 @@ export interface PostTask {
 }
 
 /**
- * What became of a member. `joins`: it has reached the head. `advanced`: its own cursor has moved. `stays`: its position has not
+ * The outcome of the posts to a member. `joins`: it has reached the head. `advanced`: its own cursor has moved. `stays`: its position has not
  * changed. `gone`: its subscription has ended. `backsOff`: nothing is posted to it until that time.
  */
 export type PostOutcome =
@@ -63,6 +66,7 @@ export type PostOutcome =
 export interface PostResult {
   /** The member as it was before the post. */
   readonly recipient: Recipient;
+  /** The outcome of its posts. */
   readonly outcome: PostOutcome;
 }
 

@@ -22,6 +22,7 @@ import type { Cursor, Progress, Push, Shard } from './push-ports.ts';
 
 /** A shard to push to, and why. */
 export interface PushTask {
+  /** The shard. */
   readonly shard: Shard;
   /** The end of the channel as the hint says; undefined to look at the shard in any case. */
   readonly offset: Position | undefined;

@@ -13,7 +13,7 @@ import type { Hint } from './on-hint.ts';
 
 /** A channel for which the topic still needs a hint. */
 export interface Relay extends Pick<Hint, 'channel' | 'offset'> {
-  /** How often the topic was too busy for this relay, from 0 on. */
+  /** The number of times that the topic was too busy for this relay, from 0 on. */
   readonly tries: number;
 }
 
@@ -25,9 +25,11 @@ export interface RelayQueue {
 
 /** The dependencies of relays. */
 export interface Relaying {
+  /** The log to read. */
   readonly log: Pick<Log, 'channels' | 'entries' | 'clock'>;
   /** Publishes to the topic. @throws Refusal unavailable while the topic is too busy */
   readonly topic: SendHint;
+  /** The queue of relays. */
   readonly queue: RelayQueue;
   /** Returns a number from 0 to below 1. */
   readonly random: () => number;

@@ -22,9 +22,13 @@ import type {
 
 /** Everything that subscriptions need. */
 export interface Subscribing {
+  /** The log with the channels. */
   readonly log: Log;
+  /** The store of connections. */
   readonly connections: ConnectionStore;
+  /** The store of subscriptions. */
   readonly subscriptions: SubscriptionStore;
+  /** The queue of jobs. */
   readonly jobs: Jobs;
 }
 

@@ -20,7 +20,7 @@ export interface RangeTask extends Due {
   readonly channel: string;
   /** The life of the channel. Nothing of an earlier life is sent. */
   readonly streamId: string;
-  /** Where the rest begins. Moves on as messages are dealt with. */
+  /** The position at which the rest begins. Moves on as messages are dealt with. */
   readonly from: Position;
   /** The first position that is not part of it. */
   readonly to: Position;

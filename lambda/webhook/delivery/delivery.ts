@@ -14,7 +14,7 @@ export const DELIVERY_STATUSES = ['sending', 'waiting', 'delivered', 'failed', '
 /** One of DELIVERY_STATUSES. */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** Why there was no answer. `interrupted`: the process died, and the request may have arrived. */
+/** The reason for which there was no answer. `interrupted`: the process died, and the request may have arrived. */
 export const ERROR_CLASSES = [
   'blocked',
   'dns_error',
@@ -28,7 +28,7 @@ export const ERROR_CLASSES = [
 /** One of ERROR_CLASSES. */
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
-/** What is delivered: a message of a channel, a test event, or the question whether the endpoint wants events. */
+/** The content of a delivery: a message of a channel, a test event, or the question whether the endpoint wants events. */
 export const DELIVERY_KINDS = ['message', 'test', 'handshake'] as const;
 /** One of DELIVERY_KINDS. */
 export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
@@ -37,13 +37,13 @@ export type DeliveryKind = (typeof DELIVERY_KINDS)[number];
 export interface Attempt {
   /** Counts the attempts of a delivery from 1 on. */
   readonly number: number;
-  /** When it began. */
+  /** The time at which it began. */
   readonly at: number;
-  /** How long it took, in milliseconds. */
+  /** Its duration, in milliseconds. */
   readonly ms: number;
   /** The HTTP status, if there was an answer. */
   readonly status?: number;
-  /** Why there was no answer. */
+  /** The reason for which there was no answer. */
   readonly error?: ErrorClass;
   /** The first bytes of the answer, as text. */
   readonly answer?: string;
@@ -57,7 +57,7 @@ export interface MessageRef {
   readonly streamId: string;
   /** The position of the message itself, not the one after it. */
   readonly position: Position;
-  /** When it was published. */
+  /** The time of the publish. */
   readonly time: number;
 }
 
@@ -65,29 +65,29 @@ export interface MessageRef {
 export interface Delivery extends MessageRef {
   /** The `webhook-id`: the same for every attempt and every endpoint. Sorts by the time of publishing. */
   readonly id: string;
-  /** What is delivered. */
+  /** The content. */
   readonly kind: DeliveryKind;
   /** The present state. */
   readonly status: DeliveryStatus;
   /** The attempts that have ended; of many, only the last ones. */
   readonly attempts: readonly Attempt[];
-  /** How many attempts were begun. */
+  /** The number of attempts that were begun. */
   readonly begun: number;
-  /** When the attempt under way was begun; undefined if there is none. */
+  /** The time at which the attempt under way was begun; undefined if there is none. */
   readonly sendingSince: number | undefined;
   /** Failures since the retry schedule last began. */
   readonly failures: number;
-  /** When the next attempt is due; undefined if it is not waiting. */
+  /** The time at which the next attempt is due; undefined if it is not waiting. */
   readonly due: number | undefined;
   /** The id of the last replay, recovery or single attempt that it was part of; empty for none. */
   readonly run: string;
   /** The state that returns if the single attempt under way fails; undefined for an attempt of the retry schedule. */
   readonly before: { readonly status: DeliveryStatus; readonly due: number | undefined } | undefined;
-  /** When it was last written. */
+  /** The time of the last write. */
   readonly changedAt: number;
   /** The offset at which an `expired` range ends. */
   readonly to?: string;
-  /** When it leaves the log of deliveries. */
+  /** The time at which it leaves the log of deliveries. */
   readonly expiresAt: number;
   /** Counts its changes from 1 on, so that two concurrent changes cannot both be made. */
   readonly version: number;

@@ -9,7 +9,7 @@ import type { Delivery, MessageRef } from './delivery.ts';
 import type { OwnTask } from './delivery-task.ts';
 import type { MessageContent } from './webhook-body.ts';
 
-/** What is sent: a message, or the question whether the endpoint wants any. `expired`: the message left the log. */
+/** The content that is sent: a message, or the question whether the endpoint wants any. `expired`: the message left the log. */
 export type Payload =
   | { readonly kind: 'message'; readonly content: MessageContent }
   | { readonly kind: 'handshake' }

@@ -44,9 +44,9 @@ const MAX_ADDRESSES = 8;
 
 /** The agents of both schemes. Every socket that they use has passed the guard. */
 export interface GuardedAgents {
-  /** For URLs with the scheme `http`. */
+  /** The agent for URLs with the scheme `http`. */
   readonly http: HttpAgent;
-  /** For URLs with the scheme `https`. */
+  /** The agent for URLs with the scheme `https`. */
   readonly https: HttpsAgent;
 }
 

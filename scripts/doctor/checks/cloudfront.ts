@@ -1,5 +1,5 @@
 /**
- * Whether CloudFront lets the account create a distribution. It refuses accounts that AWS has not verified. No API
+ * Checks whether CloudFront lets the account create a distribution. It refuses accounts that AWS has not verified. No API
  * tells whether an account is verified, but an account with a distribution is.
  * https://github.com/aws-samples/aws-cdk-examples/issues/279
  * @module

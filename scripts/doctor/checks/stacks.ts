@@ -1,5 +1,5 @@
 /**
- * Whether CloudFormation accepts an update of each stack in its current state.
+ * Checks whether CloudFormation accepts an update of each stack in its current state.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
  * @module
  */

@@ -6,7 +6,7 @@ import { type Check, expectThat, unseen } from '../check.ts';
 import { listsOrigins } from './refusals.ts';
 
 const METHODS = ['POST', 'PUT', 'DELETE'];
-/** How long a browser may cache the preflight, in seconds. */
+/** The time for which a browser may cache the preflight, in seconds. */
 const MAX_AGE = 7_200;
 /** The last one stands for the headers that libraries add. */
 const HEADERS = ['authorization', 'content-type', 'x-of-a-library'];

@@ -9,7 +9,7 @@ import { codeIn } from '../wire.ts';
 
 /** The head start of the first long poll, in milliseconds. */
 const FIRST_MS = 2_000;
-/** How long the first long poll is held, in seconds: longer than FIRST_MS and the second one together. */
+/** The time for which the first long poll is held, in seconds: longer than FIRST_MS and the second one together. */
 const FIRST_SECONDS = 6;
 /** The shortest hold, in seconds. */
 const SHORT_SECONDS = 1;

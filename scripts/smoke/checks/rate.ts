@@ -8,7 +8,7 @@ import { type Check, expectThat } from '../check.ts';
 import { follow } from '../follow.ts';
 import type { Session } from '../session.ts';
 
-/** How long messages are published, in seconds. */
+/** The time during which messages are published, in seconds. */
 export const RATE_SECONDS = 5;
 /** The time limit for the last message, in milliseconds. */
 const LATE_MS = 30_000;

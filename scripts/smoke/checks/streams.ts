@@ -42,7 +42,7 @@ export const streamsWithToken: Check = {
   },
 };
 
-/** How long a channel lives after its last read, in seconds. Streams read it twice as often. */
+/** The lifetime of a channel after its last read, in seconds. Streams read it twice as often. */
 const TTL_SECONDS = 4;
 /** The shortest time by which an abandoned stream prolongs the life of a channel, in milliseconds. */
 const LONGER_MS = 2_500;

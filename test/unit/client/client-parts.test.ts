@@ -314,8 +314,8 @@ describe('an event stream', () => {
   });
 });
 
-/** The limit of the minified bundle, in bytes. It is about 13 KB when compressed. */
-const MOST_BYTES = 36_000;
+/** The limit of the minified bundle, in bytes. It is about 14 KB when compressed. */
+const MOST_BYTES = 36_500;
 
 test('the browser bundle builds without a warning, imports nothing of Node, and is small', async () => {
   const { warnings, outputFiles, metafile } = await build({
