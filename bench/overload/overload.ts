@@ -1,0 +1,132 @@
+/**
+ * Overload: what a hub completes at three times the load that it can take.
+ *
+ * Method: two kinds of load. `publishers` send requests at a fixed rate to 16 channels without waiting for answers. `players` are
+ * 8 clients of `client/` in one room: each publishes its moves at a fixed rate and receives the moves of all, so that one publish is
+ * eight deliveries. A player drops moves while four have no answer. For each kind the rate grows step by step until
+ * the hub completes less than it did; the most that it completed in a second is its best rate. Then the load is
+ * three times as high. The load is in a thread of its own, on the same machine. `again` counts what a
+ * client sends more than once: publishes, openings of sockets, subscriptions, and reads of missing messages.
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { MeasuredHub } from '../hub.ts';
+import { quantile, sorted } from '../numbers.ts';
+import { type Answer, isStored, type Load, type Measured } from './load.ts';
+import { PLAYERS } from './players.ts';
+
+/** A hub whose log can be counted. */
+export interface LoggedHub extends MeasuredHub {
+  /** Returns the number of lines that functions and services have logged since the start. */
+  readonly logLines: () => number;
+}
+
+const OVER = 3;
+
+/** Publishes a second of the first step, and the factor from one step to the next. */
+const FIRST = { publishers: 16, players: 16 };
+const GROWTH = 1.4;
+const MOST_STEPS = 12;
+const STEP = { settleMs: 2_000, measuredMs: 3_000 };
+const OVERLOAD = { settleMs: 5_000, measuredMs: 12_000 };
+
+/** A hub that completes less than this part of what is offered has reached its best rate. */
+const ENOUGH = 0.75;
+
+/** The longest wait for the hub to finish what is under way, in milliseconds. */
+const DRAIN_MS = 30_000;
+const POLL_MS = 100;
+
+type Kind = Load['kind'];
+
+/** Runs the benchmark, and prints its result. */
+export async function overload(hub: LoggedHub): Promise<void> {
+  const thread = new Worker(new URL('load.ts', import.meta.url));
+  const { url, socketUrl, token, print } = hub;
+  let runs = 0;
+  const measure = (kind: Kind, perSecond: number, times: typeof STEP): Promise<Measured> => {
+    runs += 1;
+    const load: Load = {
+      kind,
+      hub: { url, socketUrl, token },
+      run: `${Date.now()}-${runs}`,
+      perSecond,
+      ...times,
+    };
+    return new Promise((resolve, reject) => {
+      thread.once('message', resolve);
+      thread.once('error', reject);
+      thread.postMessage(load);
+    });
+  };
+  try {
+    print(
+      `overload: requests of publishers, then ${PLAYERS} players in a room; load ${OVER} times the best rate\n`,
+    );
+    for (const kind of ['publishers', 'players'] as const) {
+      await measure(kind, FIRST[kind], STEP);
+      const best = await bestRate(kind, async (perSecond) => await measure(kind, perSecond, STEP));
+      print(`${kind}: best rate ${best.rate.toFixed(0)}/s  (offered → completed: ${best.steps.join(' ')})`);
+      await drained(hub);
+      const lines = hub.logLines();
+      const began = performance.now();
+      const measured = await measure(kind, OVER * best.rate, OVERLOAD);
+      const seconds = (performance.now() - began) / 1_000;
+      report(kind, best.rate, measured, print);
+      print(`  log lines                 ${((hub.logLines() - lines) / seconds).toFixed(1)} a second\n`);
+      await drained(hub);
+    }
+  } finally {
+    await thread.terminate();
+  }
+
+  async function bestRate(of: Kind, at: (perSecond: number) => Promise<Measured>) {
+    const steps: string[] = [];
+    let best = 0;
+    for (let step = 0, rate = FIRST[of]; step < MOST_STEPS; step++, rate *= GROWTH) {
+      const completed = perSecondOf(await at(rate), STEP.measuredMs);
+      steps.push(`${rate.toFixed(0)}→${completed.toFixed(0)}`);
+      best = Math.max(best, completed);
+      if (completed < ENOUGH * rate) break;
+    }
+    return { rate: best, steps };
+  }
+}
+
+const perSecondOf = ({ completed }: Measured, ms: number): number => completed / (ms / 1_000);
+
+async function drained({ processes }: MeasuredHub): Promise<void> {
+  const end = performance.now() + DRAIN_MS;
+  const isBusy = async () => (await processes()).some(({ inFlight }) => inFlight > 0);
+  do await sleep(POLL_MS);
+  while (performance.now() < end && (await isBusy()));
+}
+
+function report(kind: Kind, best: number, measured: Measured, print: (line: string) => void): void {
+  const { measuredMs } = OVERLOAD;
+  const completed = perSecondOf(measured, measuredMs);
+  const offered = measured.offered / (measuredMs / 1_000);
+  const accepted = measured.answers.filter(isStored);
+  const refused = measured.answers.filter((answer) => !isStored(answer));
+  const times = (values: readonly number[]): string => {
+    const ms = sorted(values);
+    return `p50 ${quantile(ms, 0.5).toFixed(0)} ms  p95 ${quantile(ms, 0.95).toFixed(0)} ms`;
+  };
+  const msOf = (answers: readonly Answer[]) => times(answers.map(({ ms }) => ms));
+  print(`  offered                   ${offered.toFixed(0)}/s
+  completed                 ${completed.toFixed(0)}/s, ${((100 * completed) / best).toFixed(0)} % of the best rate
+  accepted answers          ${accepted.length}  ${msOf(accepted)}
+  refusals                  ${refused.length}  ${msOf(refused)}  ${namesOf(refused)}`);
+  if (kind === 'publishers') return;
+  const { first, again } = measured.requests;
+  print(`  deliveries                ${measured.delays.length}  ${times(measured.delays)}
+  sent again ÷ first        ${again} ÷ ${first} = ${(again / first).toFixed(2)}`);
+}
+
+function namesOf(refused: readonly Answer[]): string {
+  const byName = Map.groupBy(refused, ({ status, code, hasRetryAfter }) => {
+    return `${status} ${code}${hasRetryAfter ? ', Retry-After' : ''}`;
+  });
+  return [...byName].map(([name, all]) => `${all.length} × ${name}`).join('; ');
+}
