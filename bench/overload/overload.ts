@@ -25,8 +25,8 @@ export interface LoggedHub extends MeasuredHub {
 const OVER = 3;
 
 /** Publishes a second of the first step, and the factor from one step to the next. */
-const FIRST = { publishers: 16, players: 16 };
-const GROWTH = 1.4;
+const FIRST = { publishers: 10, players: 10 };
+const GROWTH = 1.5;
 const MOST_STEPS = 12;
 const STEP = { settleMs: 2_000, measuredMs: 3_000 };
 const OVERLOAD = { settleMs: 5_000, measuredMs: 12_000 };

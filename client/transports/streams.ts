@@ -9,7 +9,7 @@ import type { Cursor } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
-import { type Flow, retrying, type TransportReader } from './failover.ts';
+import { type Flow, type Repeating, retrying, type TransportReader } from './failover.ts';
 import { type PollSource, pollOnce, readToEnd } from './polling.ts';
 
 /** Streams at the same time. Subscriptions that do not fit are polled. */
@@ -49,8 +49,11 @@ export interface Streams {
   readonly attach: (subscriber: StreamSubscriber) => Promise<void> | undefined;
 }
 
+/** What the streams need. */
+export type StreamOptions = StreamsOptions & Repeating;
+
 /** Returns the streams of a client. They are opened when subscriptions need them. */
-export function streamsOf(options: StreamsOptions): Streams {
+export function streamsOf(options: StreamOptions): Streams {
   const streams = Array.from({ length: MAX_STREAMS }, () => sharedStream(options));
   return {
     attach(subscriber) {
@@ -67,8 +70,8 @@ interface Attached extends StreamSubscriber {
   readonly leave: (error?: TidingsError) => void;
 }
 
-function sharedStream(options: StreamsOptions): Streams {
-  const { host } = options;
+function sharedStream(options: StreamOptions): Streams {
+  const { host, budget } = options;
   const attached = new Set<Attached>();
   /** Aborted when no subscription is left. */
   let session: AbortController | undefined;
@@ -117,7 +120,7 @@ function sharedStream(options: StreamsOptions): Streams {
     };
     for (let failures = 0; !signal.aborted; ) {
       try {
-        await retrying(host, flow, (up) => readStreams(signal, up));
+        await retrying(options, flow, (up) => readStreams(signal, up));
       } catch (error) {
         const refusal = asTidingsError(error);
         // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
@@ -126,7 +129,8 @@ function sharedStream(options: StreamsOptions): Streams {
         else {
           flow.down(refusal);
           const random = host.random();
-          await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
+          const wait = hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random);
+          await budget.wait(wait, signal);
         }
       }
     }
@@ -249,10 +253,10 @@ export interface StreamSource extends PollSource {
 export const eventStreamReader = (source: StreamSource): TransportReader => ({
   name: 'sse',
   run: (flow) =>
-    retrying(source.host, flow, async (up) => {
+    retrying(source, flow, async (up, answered) => {
       const { cursor, streams } = source;
       const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
-      let page = await readToEnd(source, flow.signal, () => {});
+      let page = await readToEnd(source, flow.signal, answered);
       while (!flow.signal.aborted) {
         const ended = streams.attach({ cursor, flow, check });
         if (ended) await ended;
