@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { MeasuredHub } from '../hub.ts';
 import { quantile, sorted } from '../numbers.ts';
-import { type Answer, isStored, type Load, type Measured } from './load.ts';
+import { type Answer, isStored, type Load, type Measured } from './measured.ts';
 import { PLAYERS } from './players.ts';
 
 /** A hub whose log can be counted. */

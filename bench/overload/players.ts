@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectOver, type Hub } from '../../client/connect.ts';
 import { TidingsError } from '../../client/errors.ts';
 import { type Host, realHost } from '../../client/host.ts';
-import type { Answer, Load, Measured } from './load.ts';
+import type { Answer, Load, Measured } from './measured.ts';
 
 /** Players in the room. */
 export const PLAYERS = 8;
