@@ -61,6 +61,7 @@ async function publish({ url, token }: Load['hub'], channel: string): Promise<An
 const codeIn = (text: string): string => /"(?:code|message)":"([^"]*)"/.exec(text)?.[1] ?? '';
 
 parentPort?.on('message', (load: Load) => {
-  const measuring = load.kind === 'publishers' ? publishers(load) : play(load);
+  const { kind } = load;
+  const measuring = kind === 'publishers' ? publishers(load) : play(kind, load);
   void measuring.then((measured) => parentPort?.postMessage(measured));
 });

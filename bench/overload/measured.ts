@@ -6,8 +6,11 @@ import type { MeasuredHub } from '../hub.ts';
 
 /** What the thread is to send, and for how long. */
 export interface Load {
-  /** `publishers`: requests at a fixed rate, without waiting for answers. `players`: clients in a room. */
-  readonly kind: 'publishers' | 'players';
+  /**
+   * `publishers`: requests at a fixed rate, without waiting for answers. `clients`: users of the client library, each with a channel of
+   * its own. `players`: the same in one room, each of which receives what all publish.
+   */
+  readonly kind: 'publishers' | 'clients' | 'players';
   /** The hub. */
   readonly hub: Pick<MeasuredHub, 'url' | 'socketUrl' | 'token'>;
   /** A part of channel names that is new for each load. */
@@ -42,7 +45,7 @@ export interface Measured {
   readonly answers: readonly Answer[];
   /** Milliseconds from a publish to each delivery in that time; players only. */
   readonly delays: readonly number[];
-  /** Requests of the clients, by kind, since their start; players only. */
+  /** Requests of the clients, by kind, since their start; not of publishers. */
   readonly requests: Requests;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Players of a game in one room: each publishes its moves with the client library and receives the moves of all.
+ * Users of the client library: players of a game in one room, each of which publishes its moves and receives the moves of all, or clients
+ * that only publish, each to a channel of its own.
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,13 +9,13 @@ import { TidingsError } from '../../client/errors.ts';
 import { type Host, realHost } from '../../client/host.ts';
 import type { Answer, Load, Measured } from './measured.ts';
 
-/** Players in the room. */
-export const PLAYERS = 8;
+/** Players in the room, and clients that only publish. */
+export const USERS = { players: 8, clients: 100 };
 
 /** The longest wait for all players to be in the room, in milliseconds. */
 const JOIN_MS = 60_000;
 
-/** A player drops moves while so many of its publishes have no answer. A game would: the next position replaces them. */
+/** A user drops moves while so many of its publishes have no answer. A game would: the next position replaces them. */
 const MOST_UNANSWERED = 4;
 
 interface Move {
@@ -23,10 +24,15 @@ interface Move {
 }
 
 /** Runs the load. */
-export async function play({ hub: address, run, perSecond, settleMs, measuredMs }: Load): Promise<Measured> {
+export async function play(
+  kind: keyof typeof USERS,
+  { hub: address, run, perSecond, settleMs, measuredMs }: Load,
+): Promise<Measured> {
   const counted = countedHost();
   const { url, socketUrl, token } = address;
-  const hubs = Array.from({ length: PLAYERS }, () => connectOver(counted.host(), { url, socketUrl, token }));
+  const hubs = Array.from({ length: USERS[kind] }, () =>
+    connectOver(counted.host(), { url, socketUrl, token }),
+  );
   const room = `overload/${run}`;
   const answers: Answer[] = [];
   const delays: number[] = [];
@@ -36,11 +42,13 @@ export async function play({ hub: address, run, perSecond, settleMs, measuredMs 
   let to = Number.POSITIVE_INFINITY;
   const isMeasured = (at: number): boolean => at >= from && at < to;
   try {
-    await hubs[0]?.publish(room, [{ at: 0 } satisfies Move]);
-    await Promise.race([Promise.all(hubs.map((hub) => join(hub, room, hear))), sleep(JOIN_MS)]);
+    if (kind === 'players') {
+      await hubs[0]?.publish(room, [{ at: 0 } satisfies Move]);
+      await Promise.race([Promise.all(hubs.map((hub) => join(hub, room, hear))), sleep(JOIN_MS)]);
+    }
     from = performance.now() + settleMs;
     to = from + measuredMs;
-    await Promise.all(hubs.map((hub) => moves(hub)));
+    await Promise.all(hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`)));
   } finally {
     for (const hub of hubs) hub.close();
   }
@@ -54,8 +62,8 @@ export async function play({ hub: address, run, perSecond, settleMs, measuredMs 
     }
   }
 
-  async function moves(hub: Hub): Promise<void> {
-    const pause = (1_000 * PLAYERS) / perSecond;
+  async function moves(hub: Hub, channel: string): Promise<void> {
+    const pause = (1_000 * hubs.length) / perSecond;
     const begin = performance.now() + Math.random() * pause;
     let unanswered = 0;
     for (let n = 0; performance.now() < to; n++) {
@@ -65,7 +73,7 @@ export async function play({ hub: address, run, perSecond, settleMs, measuredMs 
       if (unanswered >= MOST_UNANSWERED) continue;
       unanswered += 1;
       void hub
-        .publish(room, [{ at } satisfies Move])
+        .publish(channel, [{ at } satisfies Move])
         .then(
           () => answered(at, 204, 'published'),
           (error: unknown) => {

@@ -19,8 +19,8 @@ export interface Admission {
   end(since: number): void;
 }
 
-/** The most invocations at the same time: a burst of a hundred requests is common in tests and benchmarks. */
-export const MOST = 128;
+/** The most invocations at the same time: a burst of a hundred requests, or of sockets that open, is common. */
+export const MOST = 256;
 
 /** The limit is never lower, so that a machine that is slow for another reason still does all that a few clients ask for. */
 export const LEAST = 16;
