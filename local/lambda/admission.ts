@@ -23,10 +23,10 @@ export interface Admission {
 export const MOST = 256;
 
 /** The limit is never lower, so that a machine that is slow for another reason still does all that a few clients ask for. */
-export const LEAST = 16;
+export const LEAST = 32;
 
 /** With so few invocations there is no overload. After CALM_MS without more of them, the limit is `MOST` again. */
-export const CALM = 8;
+export const CALM = 16;
 export const CALM_MS = 1_000;
 
 /** A longer invocation is slow, in milliseconds. Half of a second leaves the other half to the way to the client. */
