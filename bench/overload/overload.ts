@@ -24,9 +24,10 @@ export interface LoggedHub extends MeasuredHub {
 
 const OVER = 3;
 
-/** Publishes a second of the first step, and the factor from one step to the next. */
+/** Publishes a second of the first step, the factor from one step to the next, and the lowest rate. */
 const FIRST = { publishers: 10, clients: 10, players: 10 };
 const GROWTH = 1.5;
+const LOWEST = 1;
 const MOST_STEPS = 12;
 const STEP = { settleMs: 2_000, measuredMs: 3_000 };
 const OVERLOAD = { settleMs: 5_000, measuredMs: 12_000 };
@@ -55,8 +56,11 @@ export async function overload(hub: LoggedHub): Promise<void> {
       ...times,
     };
     return new Promise((resolve, reject) => {
-      thread.once('message', resolve);
       thread.once('error', reject);
+      thread.once('message', (measured: Measured) => {
+        thread.off('error', reject);
+        resolve(measured);
+      });
       thread.postMessage(load);
     });
   };
@@ -86,11 +90,21 @@ export async function overload(hub: LoggedHub): Promise<void> {
   async function bestRate(of: Kind, at: (perSecond: number) => Promise<Measured>) {
     const steps: string[] = [];
     let best = 0;
-    for (let step = 0, rate = FIRST[of]; step < MOST_STEPS; step++, rate *= GROWTH) {
+    const isEnough = async (rate: number): Promise<boolean> => {
       const completed = perSecondOf(await at(rate), STEP.measuredMs);
       steps.push(`${rate.toFixed(0)}→${completed.toFixed(0)}`);
       best = Math.max(best, completed);
-      if (completed < ENOUGH * rate) break;
+      return completed >= ENOUGH * rate;
+    };
+    let rate = FIRST[of];
+    // A cold hub, or a machine with much other work, may not take the first rate.
+    while (rate > LOWEST && !(await isEnough(rate))) {
+      rate /= 2;
+      await drained(hub);
+    }
+    for (let step = 0; step < MOST_STEPS; step++) {
+      rate *= GROWTH;
+      if (!(await isEnough(rate))) break;
     }
     return { rate: best, steps };
   }
