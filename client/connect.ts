@@ -14,6 +14,7 @@ import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
 import { publicationOf, publishQueue } from './publish.ts';
+import { retryBudget } from './retry-budget.ts';
 import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
 import { tokensOf } from './token.ts';
 import type { ConnectionState, Transport } from './transports/failover.ts';
@@ -119,18 +120,20 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
   const http = httpWith(host, tokens);
   const hasSockets = host.openWire !== undefined && transports.includes('websocket');
   const limits = requestLimits();
+  const budget = retryBudget(host);
   const isOnlyTransport = transports.every((name) => name === 'websocket');
-  const linkOptions = { host, url: socketUrl, tokens, http, hubUrl: url, isOnlyTransport, signal };
+  const linkOptions = { host, url: socketUrl, tokens, http, budget, hubUrl: url, isOnlyTransport, signal };
   const shared: Shared = {
     host,
     pages: pagesOf({ host, http, limits, url }),
-    streams: streamsOf({ host, http, streamUrl }),
+    streams: streamsOf({ host, http, budget, streamUrl }),
+    budget,
     limits,
     transports,
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const publish = publishQueue({ host, http, url, signal, socket: () => shared.link?.socket() });
+  const publish = publishQueue({ host, http, url, budget, signal, socket: () => shared.link?.socket() });
   return {
     subscribe(channel, { onMessages, onError, onSubscribed, onState, onTransport, onEnd, ...start }) {
       const followed = follow(shared, channel, startOf(start), {

@@ -65,9 +65,12 @@ const TRANSPORT_ONLY: readonly ErrorCode[] = [
   'too_many_subscriptions',
 ];
 
+/** True for a refusal that passes with time. */
+export const isTemporary = (code: ErrorCode): boolean => TEMPORARY.includes(code);
+
 /** True if neither time nor another transport solves it. */
 export function isLasting({ code }: TidingsError, hasOtherTransport: boolean): boolean {
-  return !TEMPORARY.includes(code) && !(hasOtherTransport && TRANSPORT_ONLY.includes(code));
+  return !isTemporary(code) && !(hasOtherTransport && TRANSPORT_ONLY.includes(code));
 }
 
 /** True for a code of §9. A newer hub may have others. */

@@ -7,9 +7,9 @@ import type { Batch } from './cursor.ts';
 import { asTidingsError, isLasting, TidingsError } from './errors.ts';
 import type { Page } from './page.ts';
 import { checkCount, checkNames, type Shared } from './subscription.ts';
-import { backoff, sleep } from './timers.ts';
+import { retryWait } from './timers.ts';
 
-type Source = Pick<Shared, 'host' | 'pages' | 'signal'>;
+type Source = Pick<Shared, 'host' | 'pages' | 'budget' | 'signal'>;
 
 /**
  * Yields batches from an offset back to the oldest message that is kept. It reads a page when the loop asks for one.
@@ -37,7 +37,7 @@ export async function* historyOf(
 
 /** Reads a page, again while the hub is busy or cannot be reached. */
 async function readAgain(
-  { host, pages, signal }: Source,
+  { host, pages, budget, signal }: Source,
   channel: string,
   offset: string,
   limit: number,
@@ -45,12 +45,13 @@ async function readAgain(
   for (let failures = 0; ; failures++) {
     if (signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     try {
-      return await pages.read({ channel, offset, limit }, signal);
+      const page = await pages.read({ channel, offset, limit }, signal);
+      budget.answered(failures > 0);
+      return page;
     } catch (error) {
       const trouble = asTidingsError(error);
       if (isLasting(trouble, false)) throw trouble;
-      const wait = backoff(failures, host.random());
-      await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
+      await budget.wait(retryWait(failures, host.random(), trouble.retryAfterMs), signal);
     }
   }
 }

@@ -68,7 +68,7 @@ interface Channels {
 }
 
 function channelsOf(
-  { host, pages }: Shared,
+  { host, budget, pages }: Shared,
   { signal, end }: Life,
   { onBatch, onFault }: Listener,
 ): Channels {
@@ -79,6 +79,7 @@ function channelsOf(
     const cursor: Cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onEnd: forget });
     return liveReader({
       host,
+      budget,
       cursor,
       read: (from) => pages.read({ channel, offset: from }, signal),
       signal,

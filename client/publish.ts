@@ -11,7 +11,8 @@ import { parseOffset } from '../protocol/offset.ts';
 import { asTidingsError, foreignAnswer, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import { discard, type Http } from './http.ts';
-import { backoff, deadline, onAbort, sleep } from './timers.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { deadline, onAbort, retryWait } from './timers.ts';
 import type { Socket } from './transports/socket.ts';
 
 /** The messages of one publish, serialized. */
@@ -89,6 +90,8 @@ export interface Publisher {
   readonly url: string;
   /** Returns the open socket, if there is one that answers. */
   readonly socket: () => Socket | undefined;
+  /** Pays for every attempt after the first. */
+  readonly budget: RetryBudget;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
 }
@@ -106,10 +109,9 @@ export async function publish(
   const { host } = publisher;
   const limit = deadline(host, within, publisher.signal);
   const until = host.now() + within;
-  const send = async (limited: Publisher): Promise<string> =>
-    (await overSocket(limited, publication)) ?? (await overHttp(limited, publication, until));
+  const limited = { ...publisher, signal: limit.signal };
   try {
-    return await Promise.race([send({ ...publisher, signal: limit.signal }), endOf(limit.signal)]);
+    return await Promise.race([send(limited, publication, until), endOf(limit.signal)]);
   } finally {
     limit.end();
   }
@@ -129,51 +131,58 @@ const unknownOutcome = (
 ) => new TidingsError('unavailable', `it is unknown whether the messages were stored: ${why}`, more);
 
 /**
- * Returns undefined if there is no open socket, if the messages do not fit, or if it is unknown whether they were
- * stored. Then HTTP is next.
+ * Tries until the hub answers: once on the socket if there is one, then over HTTP.
+ * @param until the time at which it gives up, by `host.now()`. It gives up before a wait that would end later
  */
-async function overSocket(
-  { socket }: Publisher,
-  { channel, messages, key }: Publication,
-): Promise<string | undefined> {
-  const open = socket();
-  const action = { action: 'publish', channel, key } as const;
-  if (!open || !fitsFrame(JSON.stringify(action) + messages)) return undefined;
-  try {
-    return (await open.request(action, messages)).offset;
-  } catch (error) {
-    const trouble = asTidingsError(error);
-    // The token has expired since the socket was opened. An HTTP request gets a new one.
-    if (trouble.code !== 'unauthorized' && isLasting(trouble, true)) throw trouble;
-    return undefined;
+async function send(publisher: Publisher, publication: Publication, until: number): Promise<string> {
+  const { host, signal, budget } = publisher;
+  let open = socketFor(publisher, publication);
+  for (let failures = 0; ; failures++) {
+    try {
+      const offset = await (open ? overSocket(open, publication) : overHttp(publisher, publication));
+      budget.answered(failures > 0);
+      return offset;
+    } catch (error) {
+      const trouble = asTidingsError(error);
+      const { message, retryAfterMs } = trouble;
+      if (isFinal(trouble, open !== undefined)) {
+        budget.answered(failures > 0);
+        throw trouble;
+      }
+      // If the socket ended or did not answer, the hub has refused nothing, and HTTP may be faster.
+      const isUnanswered = open !== undefined && retryAfterMs === 0;
+      const wait = isUnanswered ? 0 : retryWait(failures, host.random(), retryAfterMs);
+      open = undefined;
+      if (signal.aborted || host.now() + wait >= until)
+        throw unknownOutcome(message, { retryAfterMs, cause: trouble });
+      await budget.wait(wait, signal);
+    }
   }
+}
+
+/** True if no other attempt can help. If the token has expired since the socket was opened, an HTTP request gets a new one. */
+const isFinal = (trouble: TidingsError, isOnSocket: boolean): boolean =>
+  isLasting(trouble, isOnSocket) && !(isOnSocket && trouble.code === 'unauthorized');
+
+const actionOf = ({ channel, key }: Publication) => ({ action: 'publish', channel, key }) as const;
+
+/** Returns the open socket; undefined if there is none, or if the messages do not fit. */
+function socketFor({ socket }: Publisher, publication: Publication): Socket | undefined {
+  const text = JSON.stringify(actionOf(publication)) + publication.messages;
+  return fitsFrame(text) ? socket() : undefined;
 }
 
 /** True if the text fits one frame of API Gateway, with 100 bytes for the id. A larger one would be split. */
 const fitsFrame = (text: string): boolean => new TextEncoder().encode(text).byteLength < FRAME_BYTES - 100;
 
-/**
- * Tries until the hub answers.
- * @param until the time at which it gives up, by `host.now()`. It gives up before a wait that would end later
- */
-async function overHttp(publisher: Publisher, publication: Publication, until: number): Promise<string> {
-  const { host, signal } = publisher;
-  for (let failures = 0; ; failures++) {
-    try {
-      return await attempt(publisher, publication);
-    } catch (error) {
-      const trouble = asTidingsError(error);
-      if (isLasting(trouble, false)) throw trouble;
-      const { message, retryAfterMs } = trouble;
-      const wait = Math.max(backoff(failures, host.random()), retryAfterMs);
-      if (signal.aborted || host.now() + wait >= until)
-        throw unknownOutcome(message, { retryAfterMs, cause: trouble });
-      await sleep(host, wait, signal);
-    }
-  }
+async function overSocket(open: Socket, publication: Publication): Promise<string> {
+  const { offset } = await open.request(actionOf(publication), publication.messages);
+  // A frame without an offset is no acknowledgement. It does not get here (frames.ts).
+  if (offset === undefined) throw new TidingsError('internal', 'the answer to the publish has no offset');
+  return offset;
 }
 
-async function attempt(
+async function overHttp(
   { host, http, url, signal }: Publisher,
   { channel, messages, key }: Publication,
 ): Promise<string> {

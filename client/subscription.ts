@@ -10,6 +10,7 @@ import { asTidingsError, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
 import type { RequestLimits } from './http.ts';
 import type { Pages } from './page.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { onAbort } from './timers.ts';
 import {
   type ConnectionState,
@@ -33,6 +34,8 @@ export interface Shared {
   readonly streams: Streams;
   /** Bounds the long polls. */
   readonly limits: RequestLimits;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** The transports that work here, the first choice first. */
   readonly transports: readonly Transport[];
   /** The socket of the client. Undefined without WebSockets. */

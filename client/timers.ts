@@ -132,5 +132,15 @@ export function backoff(failures: number, random: number, most: number = MOST_MS
   return LEAST_MS + random * (range - LEAST_MS);
 }
 
+/**
+ * Returns the wait before a retry: as `backoff`, or after the time that the answer asks for and then a random part of the range of
+ * `backoff`. Clients that were refused together must not come back together.
+ * @param retryAfterMs 0 if the answer does not say
+ */
+export function retryWait(failures: number, random: number, retryAfterMs: number, most?: number): number {
+  const wait = backoff(failures, random, most);
+  return retryAfterMs > 0 ? retryAfterMs + wait - LEAST_MS : wait;
+}
+
 /** Returns `ms` plus or minus a quarter. */
 export const jittered = (ms: number, random: number): number => ms * (0.75 + random / 2);

@@ -13,6 +13,7 @@ import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
+import { overload } from '../bench/overload/overload.ts';
 import { path } from '../bench/path.ts';
 import { polling } from '../bench/polling.ts';
 import { quota } from '../bench/quota.ts';
@@ -21,10 +22,10 @@ import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './hub/local-hub.ts';
 
-const HELP = `usage: npm run bench -- path | append | quota | hold | polling | burst | hop | webhooks | flood | environments |
-                             fanout | shards
+const HELP = `usage: npm run bench -- path | append | quota | hold | polling | burst | hop | webhooks | flood | overload |
+                             environments | fanout | shards
 
-Measures on this machine, the first ten on local hubs, and prints medians and raw rounds. Compare the ratios within one
+Measures on this machine, the first eleven on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
 
   path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
@@ -38,6 +39,7 @@ run. Do not compare the numbers of two runs.
   webhooks  1,000 events to an endpoint that never answers, and nine healthy ones: their p95 with and without it, and AWS
             calls per delivery
   flood     ten times the rate of a slow hub for 20 s: what is refused, what other callers notice, parallel requests
+  overload  three times the load that a hub can take: what it completes, how fast it refuses, what clients send again
   environments
             10 events per second to 60 sockets and 5 endpoints: delays, processor time and memory with one request at a
             time in each process, as deployed, and with 64
@@ -65,6 +67,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
       'tidings:maxHolds': FLOOD.maxHolds,
       'tidings:heldPerCaller': FLOOD.maxHolds / 2,
     }),
+  overload: overloaded,
   environments: () =>
     environments(async (concurrency) => {
       const hub = await startHub({ concurrency, context: UNTHROTTLED });
@@ -109,6 +112,16 @@ async function pathOfAnEvent(): Promise<void> {
   };
   try {
     await path({ ...benched(hub), delay });
+  } finally {
+    await hub.close();
+  }
+}
+
+async function overloaded(): Promise<void> {
+  let lines = 0;
+  const hub = await startHub({ context: UNTHROTTLED, log: () => void lines++ });
+  try {
+    await overload({ ...benched(hub), logLines: () => lines });
   } finally {
     await hub.close();
   }

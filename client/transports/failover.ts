@@ -6,7 +6,8 @@
  */
 import { asTidingsError, isLasting, TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { backoff, jittered, onAbort, RECHECK_MS, retryWait, sleep } from '../timers.ts';
 
 /** The transports, the best first. `websocket` · `sse` · `long-poll` · `poll`. */
 export const TRANSPORTS = ['websocket', 'sse', 'long-poll', 'poll'] as const;
@@ -23,6 +24,8 @@ export interface Flow {
   readonly signal: AbortSignal;
   /** False for the last transport, which must keep trying. */
   readonly hasNext: boolean;
+  /** True if the transport runs because another one failed. Then its first attempt is a retry. */
+  readonly isFallback?: boolean;
   /** Reports that the transport works. The later ones stop. */
   readonly up: () => void;
   /** Reports that the transport does not work. The next one starts. This one keeps trying, and calls `up` when it works. */
@@ -51,6 +54,7 @@ export function runWithFailover(
   signal: AbortSignal,
   onTransport: (name: Transport) => void,
   onTrouble: OnTrouble = () => {},
+  isFallback = false,
 ): Promise<void> {
   if (!reader) return Promise.reject(new TidingsError('not_supported', 'no transport works here'));
   return new Promise((resolve, reject) => {
@@ -77,9 +81,9 @@ export function runWithFailover(
       if (error) lost(error);
       if (signal.aborted || nextRun || later.length === 0) return;
       nextRun = new AbortController();
-      runWithFailover(later, nextRun.signal, onTransport, onTrouble).catch(reject);
+      runWithFailover(later, nextRun.signal, onTransport, onTrouble, true).catch(reject);
     };
-    reader.run({ signal, hasNext: later.length > 0, up, down, lost }).catch(reject);
+    reader.run({ signal, hasNext: later.length > 0, isFallback, up, down, lost }).catch(reject);
   });
 }
 
@@ -92,29 +96,45 @@ const SCATTER_MS = 1_000;
 /** The number of brief responses in a row that is normal. After one more the next transport starts. */
 const MOST_BRIEF = 2;
 
+/** What repeating a transport needs. */
+export interface Repeating {
+  /** The clock, timers and random numbers. */
+  readonly host: Pick<Host, 'after' | 'now' | 'random'>;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
+}
+
 /**
  * Runs one HTTP transport again and again. A transport that fails after it has worked is likely to work again soon, so
  * it is tried soon. For a transport that does not work at all the next ones run, and it is tried every minute. The streams
  * of many readers may end together, so each reader waits a random time before it connects again.
- * @param once makes one request or several; resolves when they end normally; calls `up` for each answer
+ * @param once makes one request or several; resolves when they end normally; calls `up` for each answer, and `answered` for an answer
+ * that does not show yet that the transport works
  */
 export async function retrying(
-  host: Pick<Host, 'after' | 'now' | 'random'>,
+  { host, budget }: Repeating,
   flow: Flow,
-  once: (up: () => void) => Promise<void>,
+  once: (up: () => void, answered: () => void) => Promise<void>,
 ): Promise<void> {
-  const { signal, hasNext } = flow;
+  const { signal, hasNext, isFallback = false } = flow;
   let failures = 0;
   let brief = 0;
+  let isRetry = isFallback;
+  if (isRetry) await budget.wait(0, signal);
   while (!signal.aborted) {
     let hasFlowed = false;
     const began = host.now();
+    const answered = (): void => {
+      budget.answered(isRetry);
+      isRetry = false;
+    };
     const up = (): void => {
+      answered();
       failures = 0;
       hasFlowed = true;
       flow.up();
     };
-    const trouble = await once(up).then(() => undefined, asTidingsError);
+    const trouble = await once(up, answered).then(() => undefined, asTidingsError);
     if (signal.aborted) return;
     if (trouble && isLasting(trouble, hasNext)) throw trouble;
     brief = host.now() - began < BRIEF_MS ? brief + 1 : 0;
@@ -127,9 +147,14 @@ export async function retrying(
     const random = host.random();
     // Below 0 if nothing failed and the response was not brief.
     const step = Math.max(failures - 1, Math.min(brief - 1, MOST_BRIEF));
-    const soon = step < 0 && !trouble ? random * SCATTER_MS : backoff(Math.max(step, 0), random);
-    const wait = hasNext && !works ? jittered(RECHECK_MS, random) : soon;
-    await sleep(host, Math.max(wait, trouble?.retryAfterMs ?? 0), signal);
+    const recheck = hasNext && !works ? jittered(RECHECK_MS, random) : 0;
+    if (trouble) {
+      const wait = recheck || retryWait(Math.max(step, 0), random, trouble.retryAfterMs);
+      await budget.wait(Math.max(wait, trouble.retryAfterMs), signal);
+      isRetry = true;
+    } else {
+      await sleep(host, recheck || (step < 0 ? random * SCATTER_MS : backoff(step, random)), signal);
+    }
   }
 }
 

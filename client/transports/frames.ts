@@ -2,9 +2,11 @@
  * The frames of the hub on a socket (PROTOCOL.md §12.2), parsed from text.
  * @module
  */
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { RETRY_AFTER_SECONDS } from '../../protocol/limits.ts';
 import { parseOffset } from '../../protocol/offset.ts';
 import type { Frame } from '../cursor.ts';
-import { isErrorCode, isRecord, TidingsError } from '../errors.ts';
+import { isErrorCode, isRecord, isTemporary, TidingsError } from '../errors.ts';
 
 /** The type of the answer to each action. */
 const ANSWERS = {
@@ -112,12 +114,18 @@ function contentOf(fields: Readonly<Record<string, unknown>>): {
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html */
 function gatewayError({ message }: Readonly<Record<string, unknown>>): TidingsError {
   const code = message === 'Too Many Requests' ? 'too_many_requests' : 'internal';
-  return new TidingsError(code, `API Gateway answered: ${String(message)}`);
+  return new TidingsError(code, `API Gateway answered: ${String(message)}`, waitAfter(code));
 }
 
 function errorOf({ code, message }: Readonly<Record<string, unknown>>): TidingsError {
-  return new TidingsError(isErrorCode(code) ? code : 'bad_request', String(message));
+  const known = isErrorCode(code) ? code : 'bad_request';
+  return new TidingsError(known, String(message), waitAfter(known));
 }
+
+/** A frame has no Retry-After. A temporary refusal means: wait a second (PROTOCOL.md §8). */
+const waitAfter = (code: ErrorCode) => ({
+  retryAfterMs: isTemporary(code) ? RETRY_AFTER_SECONDS * 1_000 : 0,
+});
 
 function parseJson(text: string): unknown {
   try {

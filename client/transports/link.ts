@@ -7,7 +7,8 @@ import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
 import { asTidingsError, TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { discard, type Http } from '../http.ts';
-import { backoff, deadline, jittered, later, RECHECK_MS, sleep } from '../timers.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { backoff, deadline, jittered, later, RECHECK_MS } from '../timers.ts';
 import type { Tokens } from '../token.ts';
 import { openSocket, type Socket, type SocketListener } from './socket.ts';
 import { type Member, type Topics, topicsOn } from './topics.ts';
@@ -48,6 +49,8 @@ export interface LinkOptions {
   readonly tokens: Tokens;
   /** Sends the request that finds out why no socket opens. */
   readonly http: Http;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** The URL of the hub, without a slash at its end. */
   readonly hubUrl: string;
   /** True if the WebSocket is the only transport. */
@@ -58,12 +61,13 @@ export interface LinkOptions {
 
 /** Returns the link of a client. It opens nothing before the first subscription. */
 export function linkTo(options: LinkOptions): Link {
-  const { host, tokens, signal } = options;
+  const { host, tokens, budget, signal } = options;
   /** The reason for which there is no socket, after more than one failure. */
   let trouble: TidingsError | undefined;
   let cancelIdle: () => void = () => {};
   const topics = topicsOn({
     host,
+    budget,
     signal,
     // Nothing is asked on a socket that is being replaced, because the hub may have refused its token.
     current: () => (kept.isReplacing() ? undefined : kept.socket()),
@@ -116,7 +120,7 @@ function connecting(
   topics: Topics,
   onDown: (why: TidingsError) => void,
 ): () => Promise<void> {
-  const { host, isOnlyTransport, signal } = options;
+  const { host, budget, isOnlyTransport, signal } = options;
   let isRunning = false;
   let isProbing = false;
 
@@ -146,14 +150,18 @@ function connecting(
   return async () => {
     if (isRunning) return;
     isRunning = true;
+    let isRetry = false;
     for (let failures = 0; topics.names().length > 0 && !signal.aborted; ) {
       const began = host.now();
       const why = await session();
       // The socket was closed because there is no subscription.
       if (topics.names().length === 0) break;
-      failures = host.now() - began > STABLE_MS ? 0 : failures + 1;
+      const hasLasted = host.now() - began > STABLE_MS;
+      if (hasLasted) budget.answered(isRetry);
+      failures = hasLasted ? 0 : failures + 1;
       if (failures > 1 && !signal.aborted) onDown(why);
-      if (!signal.aborted) await sleep(host, backoff(failures, host.random(), RECHECK_MS), signal);
+      if (!signal.aborted) await budget.wait(backoff(failures, host.random(), RECHECK_MS), signal);
+      isRetry = true;
     }
     isRunning = false;
   };

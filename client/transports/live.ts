@@ -7,7 +7,8 @@ import { type Batch, type Cursor, type Frame, isUnsettled } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Page, Pages } from '../page.ts';
-import { backoff, onAbort, sleep } from '../timers.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { backoff, onAbort, retryWait, sleep } from '../timers.ts';
 import type { TransportReader } from './failover.ts';
 import type { Answer } from './frames.ts';
 import type { Link } from './link.ts';
@@ -37,6 +38,8 @@ export interface LiveReader {
 export interface LiveOptions {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** The cursor that the frames move. */
   readonly cursor: Cursor;
   /** Reads one page over HTTP. */
@@ -51,7 +54,7 @@ export interface LiveOptions {
 
 /** Returns a reader that begins with the first frame or answer. */
 export function liveReader(options: LiveOptions): LiveReader {
-  const { host, cursor, read, signal, isPaused = () => false, onRefused } = options;
+  const { host, budget, cursor, read, signal, isPaused = () => false, onRefused } = options;
   let heldBack: readonly Frame[] = [];
   let isReading = false;
   let isStale = false;
@@ -87,6 +90,7 @@ export function liveReader(options: LiveOptions): LiveReader {
       if (isPaused()) return fallBehind();
       try {
         const isAll = await step();
+        budget.answered(failures > 0);
         // Set in the moment in which the loop ends. A later frame begins another reading.
         isReading = !isAll || heldBack.length > 0 || isStale;
         if (!isReading) return;
@@ -96,8 +100,7 @@ export function liveReader(options: LiveOptions): LiveReader {
         const trouble = asTidingsError(error);
         isReading = !isLasting(trouble, false);
         if (!isReading) return onRefused(trouble);
-        const wait = backoff(failures++, host.random());
-        await sleep(host, Math.max(wait, trouble.retryAfterMs), signal);
+        await budget.wait(retryWait(failures++, host.random(), trouble.retryAfterMs), signal);
       }
     }
   }
@@ -158,6 +161,8 @@ const endAt = (channel: string, offset: string): Batch => ({
 export interface SocketSource {
   /** The timers and random numbers. */
   readonly host: Pick<Host, 'after' | 'random'>;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** Reads missing messages over HTTP. */
   readonly pages: Pages;
   /** The socket of the client. */
@@ -167,13 +172,13 @@ export interface SocketSource {
 }
 
 /** Returns the WebSocket transport of one channel. */
-export const socketReader = ({ host, pages, link, cursor }: SocketSource): TransportReader => ({
+export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
       const { channel } = cursor;
       const read = (offset: string) => pages.read({ channel, offset }, signal);
-      const reader = liveReader({ host, cursor, read, signal, onRefused: reject });
+      const reader = liveReader({ host, budget, cursor, read, signal, onRefused: reject });
       const leave = link.join({
         topic: channel,
         offset: () => cursor.offset,

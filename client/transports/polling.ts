@@ -6,6 +6,7 @@ import { type Cursor, countOf } from '../cursor.ts';
 import type { Host } from '../host.ts';
 import type { RequestLimits } from '../http.ts';
 import type { Page, Pages } from '../page.ts';
+import type { RetryBudget } from '../retry-budget.ts';
 import { jittered, sleep } from '../timers.ts';
 import { retrying, type TransportReader } from './failover.ts';
 
@@ -26,6 +27,8 @@ export interface PollSource {
   readonly pages: Pages;
   /** Bounds the number of long polls. */
   readonly limits: RequestLimits;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
 }
@@ -34,7 +37,7 @@ export interface PollSource {
 export const pollReader = (source: PollSource): TransportReader => ({
   name: 'poll',
   run: (flow) =>
-    retrying(source.host, flow, async (up) => {
+    retrying(source, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) page = await pollOnce(source, flow.signal, up, page);
     }),
@@ -44,7 +47,7 @@ export const pollReader = (source: PollSource): TransportReader => ({
 export const longPollReader = (source: PollSource): TransportReader => ({
   name: 'long-poll',
   run: (flow) =>
-    retrying(source.host, flow, async (up) => {
+    retrying(source, flow, async (up) => {
       let page = await readToEnd(source, flow.signal, up);
       while (!flow.signal.aborted) {
         const release = source.limits.hold();

@@ -7,9 +7,9 @@
 import { MAX_FOLLOWED_CHANNELS } from '../../protocol/limits.ts';
 import type { Cursor } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
-import { backoff, jittered, onAbort, RECHECK_MS, sleep } from '../timers.ts';
+import { backoff, jittered, onAbort, RECHECK_MS } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
-import { type Flow, retrying, type TransportReader } from './failover.ts';
+import { type Flow, type Repeating, retrying, type TransportReader } from './failover.ts';
 import { type Openings, openingsOf } from './openings.ts';
 import { type PollSource, pollOnce, readToEnd } from './polling.ts';
 
@@ -38,8 +38,11 @@ export interface Streams {
   readonly attach: (subscriber: StreamSubscriber) => Promise<void> | undefined;
 }
 
+/** The parts that the streams need. */
+export type StreamOptions = StreamsOptions & Repeating;
+
 /** Returns the streams of a client. They are opened when subscriptions need them. */
-export function streamsOf(options: StreamsOptions): Streams {
+export function streamsOf(options: StreamOptions): Streams {
   const streams = Array.from({ length: MAX_STREAMS }, () => sharedStream(options));
   return {
     attach(subscriber) {
@@ -58,14 +61,14 @@ interface Attached extends StreamSubscriber {
 
 /** One stream, and its subscriptions. */
 interface SharedStream {
-  readonly options: StreamsOptions;
+  readonly options: StreamOptions;
   readonly attached: Set<Attached>;
   readonly openings: Openings;
   /** The reason for which there is no stream at the moment. */
   trouble: TidingsError | undefined;
 }
 
-function sharedStream(options: StreamsOptions): Streams {
+function sharedStream(options: StreamOptions): Streams {
   const attached = new Set<Attached>();
   const openings = openingsOf(options.host, () => attached.size);
   const stream: SharedStream = { options, attached, openings, trouble: undefined };
@@ -108,7 +111,7 @@ function sharedStream(options: StreamsOptions): Streams {
 /** Keeps a stream open as long as there are subscriptions. */
 async function keepOpen(stream: SharedStream, signal: AbortSignal, hasNext: boolean): Promise<void> {
   const { attached, openings } = stream;
-  const { host } = stream.options;
+  const { host, budget } = stream.options;
   const flow: Flow = {
     signal,
     hasNext,
@@ -127,7 +130,7 @@ async function keepOpen(stream: SharedStream, signal: AbortSignal, hasNext: bool
     try {
       const read = (up: () => void) =>
         openings.each(signal, (request) => readStream(stream, request, signal, up));
-      await retrying(host, flow, read);
+      await retrying(stream.options, flow, read);
     } catch (error) {
       const refusal = asTidingsError(error);
       // The refusal is about one of the channels, or about the caller. Each subscription finds out by its own read.
@@ -136,7 +139,8 @@ async function keepOpen(stream: SharedStream, signal: AbortSignal, hasNext: bool
       else {
         flow.down(refusal);
         const random = host.random();
-        await sleep(host, hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random), signal);
+        const wait = hasNext ? jittered(RECHECK_MS, random) : backoff(failures++, random);
+        await budget.wait(wait, signal);
       }
     }
   }
@@ -217,10 +221,10 @@ export interface StreamSource extends PollSource {
 export const eventStreamReader = (source: StreamSource): TransportReader => ({
   name: 'sse',
   run: (flow) =>
-    retrying(source.host, flow, async (up) => {
+    retrying(source, flow, async (up, answered) => {
       const { cursor, streams } = source;
       const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
-      let page = await readToEnd(source, flow.signal, () => {});
+      let page = await readToEnd(source, flow.signal, answered);
       while (!flow.signal.aborted) {
         const ended = streams.attach({ cursor, flow, check });
         if (ended) await ended;

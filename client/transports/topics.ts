@@ -9,7 +9,8 @@ import type { Frame } from '../cursor.ts';
 import { countOf } from '../cursor.ts';
 import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
-import { backoff, jittered, RECHECK_MS, sleep } from '../timers.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { jittered, RECHECK_MS, retryWait } from '../timers.ts';
 import type { Answer } from './frames.ts';
 import type { Socket } from './socket.ts';
 
@@ -74,7 +75,9 @@ export interface Topics {
 /** The parts of the link that the topics use. */
 export interface TopicsOptions {
   /** The timers and random numbers. */
-  readonly host: Pick<Host, 'after' | 'random'>;
+  readonly host: Pick<Host, 'random'>;
+  /** Pays for retries. */
+  readonly budget: RetryBudget;
   /** Aborted when the client is closed. */
   readonly signal: AbortSignal;
   /** Returns the current socket, if it may be used for requests. */
@@ -86,7 +89,7 @@ export interface TopicsOptions {
 }
 
 /** Returns the topics of a client, without members. */
-export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOptions): Topics {
+export function topicsOn({ host, budget, signal, current, renew, onEmpty }: TopicsOptions): Topics {
   const topics = new Map<string, Topic>();
 
   /** Sends one request at a time for each topic, because the hub handles frames in parallel, in no order. */
@@ -97,31 +100,35 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
     for (let socket = current(); socket && !isAligned(topic, socket); socket = current()) {
       try {
         await (topic.members.size > 0 ? subscribe(topic, socket) : unsubscribe(topic, socket));
+        budget.answered(failures > 0);
         failures = 0;
       } catch (error) {
         const trouble = asTidingsError(error);
-        if (socket === current()) await sleep(host, onTrouble(topic, trouble, failures++), signal);
+        if (socket !== current()) continue;
+        const wait = onTrouble(topic, trouble, failures++);
+        if (wait !== undefined) await budget.wait(wait, signal);
       }
     }
     topic.isBusy = false;
     if (topic.members.size === 0 && topics.delete(topic.name) && topics.size === 0) onEmpty();
   }
 
-  /** Returns the milliseconds to wait before another attempt. */
-  function onTrouble(topic: Topic, error: TidingsError, failures: number): number {
+  /** Returns the milliseconds to wait before another attempt; undefined if the next attempt is not a repetition. */
+  function onTrouble(topic: Topic, error: TidingsError, failures: number): number | undefined {
     if (error.code === 'unauthorized' && !topic.isDenied) {
       topic.isDenied = true;
-      if (renew()) return 0;
+      if (renew()) return undefined;
     }
     if (isLasting(error, true)) {
       topic.subscribedOn = undefined;
       // A member at another position, or a later one, gets its own answer.
       for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
-      return 0;
+      return undefined;
     }
     for (const member of [...topic.members.keys()]) member.onDown(error);
     const random = host.random();
-    return error.code === 'too_many_subscriptions' ? jittered(RECHECK_MS, random) : backoff(failures, random);
+    const isFull = error.code === 'too_many_subscriptions';
+    return isFull ? jittered(RECHECK_MS, random) : retryWait(failures, random, error.retryAfterMs);
   }
 
   function forEach(run: (topic: Topic, member: Member) => void): void {
@@ -160,8 +167,9 @@ export function topicsOn({ host, signal, current, renew, onEmpty }: TopicsOption
       const topic = topics.get(name ?? '');
       if (!topic) return;
       topic.subscribedOn = undefined;
-      onTrouble(topic, error, 0);
-      void align(topic);
+      // The hub has ended the subscription, and may do so again. So the next one is a retry.
+      const isRetry = onTrouble(topic, error, 0) !== undefined;
+      void (isRetry ? budget.wait(0, signal) : Promise.resolve()).then(() => align(topic));
     },
   };
 }

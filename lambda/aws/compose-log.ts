@@ -3,6 +3,7 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
+import { sparingBusyChannels } from '../hub/log/busy-channels.ts';
 import type { Log } from '../hub/log/log-ports.ts';
 import { channelsInDynamoDb } from './dynamodb/channels-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
@@ -28,7 +29,7 @@ const DAY_MS = 24 * 3_600_000;
 /** Returns the log. @param client the DynamoDB client, to share its connections with other stores */
 export function logInAws(settings: LogSettings, client = documentClient()): Log {
   return {
-    channels: channelsInDynamoDb(client, settings.CHANNELS_TABLE),
+    channels: sparingBusyChannels(channelsInDynamoDb(client, settings.CHANNELS_TABLE), Date.now),
     entries: entriesInDynamoDb(client, settings.ENTRIES_TABLE),
     keys: keysInDynamoDb(client, settings.KEYS_TABLE),
     clock: Date.now,

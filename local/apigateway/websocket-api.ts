@@ -264,6 +264,8 @@ async function ask(
   const outcome = await wholeOutcome(gateway.runtime.invoke(route.functionArn, event), route.timeoutMs);
   if (outcome === undefined) return 'late';
   if (outcome.kind === 'failure') return fail(`failed with ${outcome.type}: ${outcome.message}`);
-  if (outcome.kind !== 'answer') return fail('was throttled');
+  // The runtime logs it, once a second.
+  if (outcome.kind === 'throttled') return 'failed';
+  if (outcome.kind !== 'answer') return fail('answered with a stream');
   return readSocketAnswer(outcome.payload) ?? fail('returned no valid response: it needs a statusCode');
 }

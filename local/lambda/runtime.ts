@@ -14,6 +14,7 @@ import type { AwsCaller } from '../services/aws-front.ts';
 import type { Metrics } from '../services/metric-lines.ts';
 import { ACCOUNT, LOCAL_REGION } from '../template/intrinsics.ts';
 import { type FunctionPlan, shortName, TRACE_ACTIONS } from '../template/plan.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import { type Environment, type EnvironmentHost, startEnvironment } from './environment.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { type Reaper, startReaper } from './reaper.ts';
@@ -59,6 +60,15 @@ export interface RuntimeOptions {
  */
 const MAX_INVOCATIONS = 1_000;
 
+/**
+ * The longest timeout of a function whose invocations need the processor all the time that they take, in milliseconds. A function
+ * with a longer one holds requests, or works a queue off: its invocations wait for something else.
+ */
+const BRIEF_MS = 10_000;
+
+/** The pause between two lines about throttled invocations, in milliseconds. */
+const LINE_MS = 1_000;
+
 /** Memory of a busy environment in bytes, at most. If the machine has no room for another environment, invocations wait. */
 const ENVIRONMENT_BYTES = 64 * 1024 * 1024;
 
@@ -75,6 +85,10 @@ interface State {
   readonly environments: ReadonlyMap<string, Environment>;
   /** Number of unfinished invocations of each function. */
   readonly inFlight: Map<FunctionPlan, number>;
+  /** The admission of each function that is brief. */
+  readonly admissions: ReadonlyMap<FunctionPlan, Admission>;
+  /** Reports a throttled invocation. */
+  readonly throttled: (plan: FunctionPlan, why: string) => void;
 }
 
 /** Starts the Runtime API. Processes start on demand. */
@@ -116,7 +130,15 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     maxStarting: Math.max(2, availableParallelism() - 1),
     start: (plan) => startEnvironment(plan, host),
   });
-  const state: State = { options, fleet, environments, inFlight: new Map() };
+  const brief = [...options.functions.values()].filter(({ timeoutMs }) => timeoutMs <= BRIEF_MS);
+  const state: State = {
+    options,
+    fleet,
+    environments,
+    inFlight: new Map(),
+    admissions: new Map(brief.map((plan) => [plan, createAdmission()])),
+    throttled: throttledLines(options.log),
+  };
   serveRuntimeApi(api, environments);
 
   return {
@@ -155,7 +177,7 @@ function serveRuntimeApi(api: HttpListener, environments: ReadonlyMap<string, En
 }
 
 function invoke(
-  { fleet, inFlight, options }: State,
+  { fleet, inFlight, admissions, throttled }: State,
   plan: FunctionPlan,
   payload: Buffer,
 ): Promise<InvocationOutcome> {
@@ -166,16 +188,38 @@ function invoke(
   const own = inFlight.get(plan) ?? 0;
   if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
   if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
-    options.log(
-      `[${shortName(plan)}] throttled: ${MAX_INVOCATIONS} invocations are under way, the quota of the account`,
-    );
+    throttled(plan, `${MAX_INVOCATIONS} invocations are under way, the quota of the account`);
     return Promise.resolve({ kind: 'throttled' });
   }
+  const admission = admissions.get(plan);
+  if (admission?.begin() === false) {
+    throttled(plan, 'this machine is busy');
+    return Promise.resolve({ kind: 'throttled' });
+  }
+  const since = performance.now();
   return new Promise((settle) => {
     const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
     count(1);
-    fleet.take(plan, { id: randomUUID(), payload, settle, release: () => count(-1) });
+    const release = () => {
+      count(-1);
+      admission?.end(since);
+    };
+    fleet.take(plan, { id: randomUUID(), payload, settle, release });
   });
+}
+
+/** Returns a function that logs throttled invocations: one line a second at the most, with their number. */
+function throttledLines(log: RuntimeOptions['log']): State['throttled'] {
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  let unlogged = 0;
+  return (plan, why) => {
+    const now = performance.now();
+    unlogged += 1;
+    if (now - loggedAt < LINE_MS) return;
+    log(`[${shortName(plan)}] throttled: ${why}${unlogged > 1 ? ` (${unlogged} since the last line)` : ''}`);
+    loggedAt = now;
+    unlogged = 0;
+  };
 }
 
 /** Marks the grants as used that Lambda itself needs for the log of a new environment, with the role of the function. */

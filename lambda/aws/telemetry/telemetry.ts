@@ -70,11 +70,29 @@ export function watched<T>(
   return async (event, context) => await during(context, async () => await handler(event, context));
 }
 
-/** Counts a refusal. Only a busy store is also logged, for the operator: the caller can correct all other refusals itself. */
-export function logRefusal(refusal: Refusal, about: About): void {
+/** When this process last logged a refusal, by the clock, and how many it has not logged since. */
+let refusedAt = Number.NEGATIVE_INFINITY;
+let unlogged = 0;
+
+/**
+ * Counts a refusal. Only a busy store is also logged, for the operator: the caller can correct all other refusals itself. A process
+ * logs one line a second, with the number of refusals before it that have none. Under overload each refusal would be a line,
+ * and CloudWatch bills them by size: https://aws.amazon.com/cloudwatch/pricing/
+ * @param now milliseconds since 1970
+ */
+export function logRefusal(refusal: Refusal, about: About, now = Date.now()): void {
   count(refusedAs(refusal.status), 1);
   if (refusal.code !== 'unavailable') return;
-  logger.warn('request refused', { ...about, ...ofRequest(), code: refusal.code, reason: refusal.message });
+  // A clock that was set back must not stop the log.
+  if (Math.abs(now - refusedAt) < LINE_MS) {
+    unlogged++;
+    return;
+  }
+  const more = unlogged > 0 ? { unlogged } : {};
+  refusedAt = now;
+  unlogged = 0;
+  const why = { code: refusal.code, reason: refusal.message };
+  logger.warn('request refused', { ...about, ...ofRequest(), ...why, ...more });
 }
 
 /** Logs a defect with its stack, and counts it. The caller gets only `internal`. */

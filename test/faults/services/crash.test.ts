@@ -4,10 +4,11 @@
  * @module
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
 import { clearFaults, type Fault, inject } from '../../support/wire/faults.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
-import { type Caller, callerAt, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { type Caller, callerAt, newChannel, refusalOf, throughBusy } from '../../support/wire/wire.ts';
 
 let running: RunningHub;
 let hub: Caller;
@@ -145,7 +146,8 @@ describe('a store that is throttled', () => {
       expect(response.headers.get('Retry-After')).toBe('1');
       expect(await refusalOf(response)).toEqual([503, 'unavailable']);
       await clearFaults(running.stack.control);
-      await hub.publish(channel, 'after');
+      // A caller follows Retry-After.
+      await throughBusy(() => hub.publish(channel, 'after'));
       const read = async () => (await hub.readAll(channel)).messages;
       await expect.poll(read, SEALED).toEqual(['before', 'after']);
     },

@@ -122,6 +122,23 @@ describe('a refusal', () => {
     expect(measured()).toMatchObject([{ RefusedAccess: 2, RefusedRequests: 1, Unavailable: 1 }]);
   });
 
+  test('has one line a second, with the number of those before it that have none; all are counted', async () => {
+    const start = Date.now() + 60_000;
+    await watching(SETTINGS)(contextOf('a'), async () => {
+      for (let ms = 0; ms < 3_000; ms += 10)
+        logRefusal(new Refusal('unavailable', 'busy'), { channel: String(ms) }, start + ms);
+      // A clock that is set back by an hour is no reason to be silent for an hour.
+      logRefusal(new Refusal('unavailable', 'busy'), { channel: 'back' }, start - 3_600_000);
+    });
+    expect(logged().map(({ channel, unlogged }) => [channel, unlogged])).toEqual([
+      ['0', undefined],
+      ['1000', 99],
+      ['2000', 99],
+      ['back', 99],
+    ]);
+    expect(measured()).toMatchObject([{ Unavailable: 301 }]);
+  });
+
   test('is not a defect in work without a caller', async () => {
     await watching(SETTINGS)(contextOf('a'), async () =>
       logDefect(new Refusal('unavailable', 'busy'), { channel: 'a' }),

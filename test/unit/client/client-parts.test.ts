@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { cursorAt, decideByOffset, type Frame } from '../../../client/cursor.ts';
 import { TidingsError } from '../../../client/errors.ts';
 import { httpWith } from '../../../client/http.ts';
+import { retryBudget } from '../../../client/retry-budget.ts';
 import { backoff, jittered } from '../../../client/timers.ts';
 import { tokensOf } from '../../../client/token.ts';
 import { eventsIn } from '../../../client/transports/event-stream.ts';
@@ -94,7 +95,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
           };
         };
         const onRefused = () => expect.unreachable();
-        const reader = liveReader({ host, cursor, read, signal, onRefused });
+        const reader = liveReader({ host, budget: retryBudget(host), cursor, read, signal, onRefused });
         for (const { from, size, isOmitted, settles } of spans) {
           const next = Math.min(length, from + size);
           // A frame of messages that are not in the log yet cannot come.
@@ -130,7 +131,7 @@ describe('the gap rule (PROTOCOL.md §12.3)', () => {
         isStartOfHistory: false,
       };
     };
-    const reader = liveReader({ host, cursor, read, signal, onRefused() {} });
+    const reader = liveReader({ host, budget: retryBudget(host), cursor, read, signal, onRefused() {} });
     for (let at = 1; at < 1_000; at++) reader.onFrame(frame(at, at + 1));
     await host.pass(60_000);
     reader.onFrame(frame(1_000, 1_001));
@@ -167,7 +168,7 @@ describe('the cursor', () => {
       return new Response(text, { headers: { 'Content-Type': 'text/event-stream' } });
     };
     const http = httpWith(host, tokensOf(host, undefined, signal));
-    const { attach } = streamsOf({ host, http, streamUrl: 'https://hub' });
+    const { attach } = streamsOf({ host, budget: retryBudget(host), http, streamUrl: 'https://hub' });
     const flow = { signal: over.signal, hasNext: true, up() {}, down() {} };
     const running = attach({ cursor, flow, check: async () => {} });
     await host.pass(300);
@@ -249,7 +250,7 @@ describe('the failover', () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
     let tries = 0;
-    const running = retrying(host, flow, async () => {
+    const running = retrying({ host, budget: retryBudget(host) }, flow, async () => {
       tries += 1;
       throw trouble('not_supported');
     });
@@ -267,14 +268,15 @@ describe('the failover', () => {
     const { flow } = flowOf(false);
     const outcomes = [trouble('unavailable', 20_000), trouble('unavailable'), trouble('forbidden')];
     let tries = 0;
-    const running = retrying(host, flow, async () => {
+    const running = retrying({ host, budget: retryBudget(host) }, flow, async () => {
       tries += 1;
       throw outcomes.shift();
     });
     const ended = expect(running).rejects.toMatchObject({ code: 'forbidden', status: 403 });
     await host.pass(19_900);
     expect(tries).toBe(1);
-    await host.pass(200);
+    // A random time more, so that those that were refused together do not come back together.
+    await host.pass(1_600);
     expect(tries).toBe(2);
     await host.pass(10_000);
     await ended;
@@ -283,7 +285,7 @@ describe('the failover', () => {
   test('one that fails after it has worked is tried again soon', async () => {
     const host = stillHost();
     const { flow, told, over } = flowOf(true);
-    const running = retrying(host, flow, async (up) => {
+    const running = retrying({ host, budget: retryBudget(host) }, flow, async (up) => {
       if (told.length === 0) up();
       throw new TypeError('network');
     });

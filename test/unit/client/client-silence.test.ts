@@ -187,6 +187,7 @@ describe('a socket', () => {
       const published = hub.publish(CHANNEL, [1]);
       await settled();
       wire.say({ message, connectionId: 'c', requestId: 'r' });
+      await host.pass(2_600);
       expect(await published).toEqual({ offset: offsetAt(1) });
       host.answersPings = false;
       await host.pass(45_000);

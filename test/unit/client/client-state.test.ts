@@ -295,7 +295,8 @@ test('no signal gets more than ten listeners, which Node warns about', async () 
     for (let at = 0; at < 50; at++)
       wire.say({ ...frame(5, 6, at), channel: `chat/${at}`, pattern: 'chat/*', omitted: true });
     await host.pass(30_000);
-    expect(host.requests.length).toBeGreaterThan(100);
+    // The first attempt of each channel. The retry budget pays for a few more.
+    expect(host.requests.length).toBeGreaterThan(50);
     hub.close();
     await settled();
   } finally {

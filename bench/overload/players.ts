@@ -1,0 +1,148 @@
+/**
+ * Users of the client library: players of a game in one room, each of which publishes its moves and receives the moves of all, or clients
+ * that only publish, each to a channel of its own.
+ * @module
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectOver, type Hub } from '../../client/connect.ts';
+import { TidingsError } from '../../client/errors.ts';
+import { type Host, realHost } from '../../client/host.ts';
+import type { Answer, Load, Measured } from './measured.ts';
+
+/** Players in the room, and clients that only publish. */
+export const USERS = { players: 8, clients: 100 };
+
+/** The longest wait for all players to be in the room, in milliseconds. */
+const JOIN_MS = 60_000;
+
+/** A user drops moves while so many of its publishes have no answer. A game would: the next position replaces them. */
+const MOST_UNANSWERED = 4;
+
+interface Move {
+  /** When it was published, by `performance.now()` of this thread. */
+  readonly at: number;
+}
+
+/** Runs the load. */
+export async function play(
+  kind: keyof typeof USERS,
+  { hub: address, run, perSecond, settleMs, measuredMs }: Load,
+): Promise<Measured> {
+  const counted = countedHost();
+  const { url, socketUrl, token } = address;
+  const hubs = Array.from({ length: USERS[kind] }, () =>
+    connectOver(counted.host(), { url, socketUrl, token }),
+  );
+  const room = `overload/${run}`;
+  const answers: Answer[] = [];
+  const delays: number[] = [];
+  let offered = 0;
+  let completed = 0;
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.POSITIVE_INFINITY;
+  const isMeasured = (at: number): boolean => at >= from && at < to;
+  try {
+    if (kind === 'players') {
+      await hubs[0]?.publish(room, [{ at: 0 } satisfies Move]);
+      await Promise.race([Promise.all(hubs.map((hub) => join(hub, room, hear))), sleep(JOIN_MS)]);
+    }
+    from = performance.now() + settleMs;
+    to = from + measuredMs;
+    await Promise.all(hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`)));
+  } finally {
+    for (const hub of hubs) hub.close();
+  }
+  return { offered, completed, answers, delays, requests: counted.requests() };
+
+  function hear(messages: readonly unknown[]): void {
+    const now = performance.now();
+    for (const message of messages) {
+      const at = typeof message === 'object' && message !== null ? Number(Reflect.get(message, 'at')) : 0;
+      if (isMeasured(now) && at > 0) delays.push(now - at);
+    }
+  }
+
+  async function moves(hub: Hub, channel: string): Promise<void> {
+    const pause = (1_000 * hubs.length) / perSecond;
+    const begin = performance.now() + Math.random() * pause;
+    let unanswered = 0;
+    for (let n = 0; performance.now() < to; n++) {
+      await sleep(Math.max(0, begin + n * pause - performance.now()));
+      const at = performance.now();
+      if (isMeasured(at)) offered += 1;
+      if (unanswered >= MOST_UNANSWERED) continue;
+      unanswered += 1;
+      void hub
+        .publish(channel, [{ at } satisfies Move])
+        .then(
+          () => answered(at, 204, 'published'),
+          (error: unknown) => {
+            const isRefusal = error instanceof TidingsError;
+            answered(at, isRefusal ? error.status : 0, isRefusal ? error.code : String(error));
+          },
+        )
+        .finally(() => {
+          unanswered -= 1;
+        });
+    }
+  }
+
+  function answered(at: number, status: number, code: string): void {
+    const now = performance.now();
+    if (status === 204 && isMeasured(now)) completed += 1;
+    if (isMeasured(at)) answers.push({ ms: now - at, status, code, hasRetryAfter: false });
+  }
+}
+
+function join(hub: Hub, room: string, hear: (messages: readonly unknown[]) => void): Promise<void> {
+  return new Promise((resolve) => {
+    hub.subscribe(room, { onMessages: ({ messages }) => hear(messages), onSubscribed: resolve });
+  });
+}
+
+/** Counts the requests of clients at the network. */
+function countedHost() {
+  let first = 0;
+  let again = 0;
+  const keys = new Set<string>();
+  const note = (isFirst: boolean): void => {
+    if (isFirst) first += 1;
+    else again += 1;
+  };
+  const noteKey = (key: string): void => {
+    note(!keys.has(key));
+    keys.add(key);
+  };
+  return {
+    requests: () => ({ first, again }),
+    host(): Host {
+      const real = realHost();
+      let opened = 0;
+      let subscribed = 0;
+      return {
+        ...real,
+        fetch(url, init) {
+          const key = new Headers(init.headers).get('idempotency-key');
+          if (key !== null) noteKey(key);
+          // A player on a socket reads over HTTP only because a frame was missing.
+          else note(false);
+          return real.fetch(url, init);
+        },
+        openWire(url, protocols, listener) {
+          note(opened++ === 0);
+          const wire = real.openWire?.(url, protocols, listener);
+          if (wire === undefined) throw new Error('this Node has no WebSocket');
+          return {
+            ...wire,
+            send(text) {
+              const key = /^\{"action":"publish".*?"key":"([^"]*)"/.exec(text)?.[1];
+              if (key !== undefined) noteKey(key);
+              else if (text.startsWith('{"action":"subscribe"')) note(subscribed++ === 0);
+              wire.send(text);
+            },
+          };
+        },
+      };
+    },
+  };
+}
