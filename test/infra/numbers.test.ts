@@ -161,7 +161,7 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `every ${seconds(defaults.heldPerCaller * quota('CHECK_PER_SLOT_MS'))} s, more often`,
     `every ${seconds(quota('BOOKED_MS') - quota('RENEW_MS'))} s if it lives longer than a minute`,
     `(at most ${table('ROWS_READ')} rows); for a connection, once a minute, at most ${table('ROW_SLOTS')} \`GetItem\``,
-    `and once in ${seconds(push('LEASE_MS'))} s 1 \`UpdateItem\``,
+    `once in ${seconds(push('LEASE_MS'))} s 1 \`UpdateItem\``,
   ],
   'docs/configuration.md': [
     `how long messages are kept, 1 to ${constantsOf('lib/config/options.ts')('MAX_RETENTION_DAYS')} days`,
