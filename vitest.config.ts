@@ -17,12 +17,12 @@ export default defineConfig({
     // Most files wait for leases, timeouts and processes of their own. One worker on two cores, which is vitest's default, is idle.
     maxWorkers: 3,
     projects: [
-      // Most take milliseconds: the limit is for machines that are busy with other work.
+      // Without isolation, because every file would load the same modules in a process of its own: a quarter of the processor time
+      // of the unit tests, and more of the others. Most tests take milliseconds: the limits are for machines with other work.
       project('unit', { testTimeout: 120_000, hookTimeout: 60_000, isolate: false, ...quick }),
       project('contract', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
-      // Without isolation, because every file would load aws-cdk-lib for itself: half of the processor time of these tests.
       project('infra', { testTimeout: 120_000, hookTimeout: 120_000, isolate: false }),
-      project('local', { testTimeout: 90_000, hookTimeout: 60_000, ...quick }),
+      project('local', { testTimeout: 180_000, hookTimeout: 60_000, isolate: false, ...quick }),
       project('faults', { testTimeout: 180_000, hookTimeout: 120_000, ...patient }),
       // Each test may start a hub, or three, which takes ten times as long where the machine is busy. They want the same port.
       project('commands', { testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false, ...patient }),

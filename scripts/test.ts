@@ -66,7 +66,7 @@ async function everything(): Promise<TestCounts[]> {
   return counts;
 }
 
-/** The steps run in parallel: the type check has one thread for most of its time. */
+/** The steps run in parallel: none needs another. */
 async function check(): Promise<TestCounts> {
   return add(
     ...(await Promise.all([

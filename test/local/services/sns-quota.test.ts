@@ -1,5 +1,5 @@
 import { PublishBatchCommand, PublishCommand, SNSClient } from '@aws-sdk/client-sns';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { AwsRequest } from '../../../local/services/aws-requests.ts';
 import { publishQuota } from '../../../local/services/sns-quota.ts';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
@@ -73,6 +73,7 @@ describe('a stack in a Region with 300 messages a second', () => {
   it('refuses more with the error of SNS', async () => {
     // The bucket gets no new tokens, however long the requests take.
     const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
+    onTestFinished(() => clock.mockRestore());
     const TopicArn = stack.outputs.TopicArn;
     const PublishBatchRequestEntries = Array.from({ length: 10 }, (_, nth) => ({
       Id: `${nth}`,
