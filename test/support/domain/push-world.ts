@@ -38,8 +38,6 @@ const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 /** Visibility timeout of the queue on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
 const PROCESS_MS = 10_000;
-/** Processes among which the queue divides its messages at random. */
-const PROCESSES = 2;
 /** Longest delay of a queue, in milliseconds. */
 const MAX_DELAY_MS = 900_000;
 
@@ -49,6 +47,8 @@ export interface WorldOptions {
   readonly latencyMs?: number;
   /** Part of the messages that the queue delivers twice. */
   readonly duplicates?: number;
+  /** Processes among which the queue divides its messages at random. */
+  readonly processes?: number;
   /** Returns the result of a post; 'unsure' arrives every other time. */
   readonly posted?: () => Posted;
 }
@@ -98,6 +98,30 @@ export interface World extends Lateness {
   watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
+  /** Called for each call of a push, with its name, such as `cursors.take`. */
+  onCall: (name: string) => void;
+  /** Called for each frame that arrives. */
+  onFrame: (client: Client, frame: Frame) => void;
+  /** Returns true if a client accepts a frame that does not begin at its offset `last`. */
+  mayJump: (channel: string, last: string, frame: Frame) => boolean;
+  /** Hints that were sent, with their entries. */
+  readonly hints: readonly Hint[];
+  /** Sends a hint, also one that was sent before. */
+  readonly hint: (hint: Hint, delayMs: number) => void;
+  /** Part of the hints that are lost, 0 to 1. */
+  lost: number;
+}
+
+/** A frame as a client parses it. */
+export interface Frame {
+  readonly type: string;
+  readonly channel: string;
+  readonly pattern?: string;
+  readonly from: string;
+  readonly next: string;
+  readonly messages?: readonly unknown[];
+  readonly text?: readonly unknown[];
+  readonly base64?: readonly unknown[];
 }
 
 class Crash extends Error {}
@@ -108,6 +132,7 @@ export function pushWorld({
   random,
   latencyMs = 5,
   duplicates = 0,
+  processes = 2,
   posted = () => 'sent',
 }: WorldOptions): World {
   const time = virtualTime();
@@ -118,6 +143,7 @@ export function pushWorld({
   const listeners = { ...stores };
   const clients = new Map<string, Client>();
   const lag = () => time.sleep(Math.floor(random() * latencyMs), never);
+  const hints: Hint[] = [];
   let waiting = 0;
   let ids = 0;
 
@@ -171,21 +197,22 @@ export function pushWorld({
     world.posts++;
     if (!client || client.isGone) return 'gone';
     const result = (client.posted ?? posted)();
-    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(client, text);
+    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(world, client, text);
     if (result === 'gone') client.isGone = true;
     await lag();
     return result;
   };
 
   /** What each process remembers. It survives an invocation, but no crash. */
-  const memories = Array.from({ length: PROCESSES }, () => pushMemory<Subscriber>());
+  const memories = Array.from({ length: processes }, () => pushMemory<Subscriber>());
 
   /** Returns the parts of one invocation. All its calls fail from the one at which it dies. */
   const process = (): Push & Disconnecting => {
-    const at = Math.floor(random() * PROCESSES);
+    const at = Math.floor(random() * processes);
     const memory = memories[at] ?? pushMemory();
     let isDead = false;
-    const hook = async (): Promise<void> => {
+    const hook = async (moment: string): Promise<void> => {
+      if (moment.startsWith('before ')) world.onCall(moment.slice('before '.length));
       await lag();
       if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) {
         isDead = true;
@@ -245,6 +272,12 @@ export function pushWorld({
     unanswered: 0,
     watch: { delivered() {}, lag() {} },
     onPage() {},
+    onCall() {},
+    onFrame() {},
+    mayJump: () => false,
+    hints,
+    hint: (hint, delayMs) => enqueue(hint, delayMs),
+    lost: 0,
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {
       const id = `socket-${++ids}`;
@@ -293,23 +326,26 @@ export function pushWorld({
   Object.defineProperty(log, 'hint', {
     value: async ({ offset, ...hint }: Parameters<SendHint>[0]) => {
       const position = parseOffset(offset);
-      if (position) enqueue({ ...hint, offset: position }, 0);
+      if (!position) return;
+      hints.push({ ...hint, offset: position });
+      if (random() >= world.lost) enqueue({ ...hint, offset: position }, 0);
     },
   });
   return world;
 }
 
-function receive(client: Client, text: string): void {
+function receive(w: Pick<World, 'onFrame' | 'mayJump'>, client: Client, text: string): void {
   const frame = JSON.parse(text);
   client.frames.push(frame);
   if (frame.type !== 'messages') return;
+  w.onFrame(client, frame);
   const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
   const last = client.next.get(key);
   if (last !== undefined && frame.next <= last && frame.from !== last) {
     client.dropped++;
     return;
   }
-  if (last !== undefined && frame.from !== last) {
+  if (last !== undefined && frame.from !== last && !w.mayJump(frame.channel, last, frame)) {
     client.breaks.push(`${key} has ${last}, got ${frame.from} to ${frame.next}`);
     return;
   }

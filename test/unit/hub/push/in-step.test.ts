@@ -1,0 +1,338 @@
+/**
+ * Pushes in step: the owner posts the entry of a hint without a look at the log, and never what the log does not have in that
+ * place (PROTOCOL.md §12.4, docs/adr/0014-hints-with-entries.md).
+ * @module
+ */
+import { describe, expect, test } from 'vitest';
+import { append } from '../../../../lambda/hub/log/append.ts';
+import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
+import { ENTRY_FRESH_MS } from '../../../../lambda/hub/push/in-step.ts';
+import { unsubscribe } from '../../../../lambda/hub/push/subscribe.ts';
+import { CHANNEL, publish, requestOf } from '../../../support/domain/json-log.ts';
+import { around, numbers, run, storesOf, worldOf } from '../../../support/domain/push-trouble.ts';
+import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
+
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+const PATTERN = 'chat/*';
+
+/** Returns the calls of a push that reads nothing, in their order. */
+const IN_STEP = ['lookup.find', 'cursors.take', 'poster.post', 'cursors.release'];
+
+/** Runs the work, and returns the calls that pushes make meanwhile, without those for held requests. */
+async function callsIn(w: World, work: () => Promise<unknown>): Promise<string[]> {
+  const calls: string[] = [];
+  w.onCall = (name) => void (name.startsWith('waits.') || calls.push(name));
+  await work();
+  await w.idle();
+  w.onCall = () => {};
+  return calls;
+}
+
+/** Runs the work in a world with one process and a client that has had some messages of the channel. */
+async function inStep(
+  pattern: string,
+  work: (w: World, client: Client) => Promise<void>,
+  processes = 1,
+): Promise<void> {
+  const w = worldOf({ processes });
+  await run(w, async () => {
+    // The slots of a channel begin with the milliseconds since then.
+    await w.sleep(60_000);
+    const client = await w.client();
+    await w.subscribe(client, pattern, 'now');
+    for (const n of ['first', 'second']) {
+      await publish(w.log, n);
+      await w.idle();
+    }
+    await work(w, client);
+  });
+}
+
+async function leave(w: World, { id, connection }: Client, pattern: string): Promise<void> {
+  const { connections, subscriptions } = w.listeners;
+  const seen = (await connections.get(id)) ?? connection;
+  await unsubscribe({ connections, subscriptions, log: w.log }, seen, pattern);
+}
+
+/** Publishes without a hint. Returns the hint. */
+async function withheld(w: World, ...messages: readonly unknown[]) {
+  const sent = w.hints.length;
+  w.lost = 1;
+  await publish(w.log, ...messages);
+  w.lost = 0;
+  const hint = w.hints[sent];
+  if (!hint?.entry) throw new Error('the publish sent no entry');
+  return hint;
+}
+
+describe('a push in step', () => {
+  test.each([CHANNEL, PATTERN])('to subscribers of %s reads nothing', async (pattern) => {
+    await inStep(pattern, async (w, client) => {
+      expect(await callsIn(w, async () => await publish(w.log, 'third', 3))).toEqual(IN_STEP);
+      expect(await callsIn(w, async () => await publish(w.log, 'fourth'))).toEqual(IN_STEP);
+      expect(client.taken.get(CHANNEL)?.slice(-3)).toEqual(['third', 3, 'fourth']);
+      expect(client.breaks).toEqual([]);
+    });
+  });
+
+  test('posts once, however often its hint comes', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const hint = await withheld(w, 'third');
+      for (const delay of [0, 0, 10, 2_000, 60_000]) w.hint(hint, delay);
+      await w.idle();
+      expect(client.frames.map(({ messages }) => messages)).toEqual([['first'], ['second'], ['third']]);
+    });
+  });
+
+  test('packs an entry into as many frames as it takes, and another pass reads what does not fit', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const messages = numbers(0, 12).map((n) => [n, 'x'.repeat(17_000)]);
+      await publish(w.log, ...messages);
+      await w.idle();
+      expect(client.taken.get(CHANNEL)?.slice(2)).toEqual(messages);
+      expect([client.frames.length, client.breaks]).toEqual([14, []]);
+    });
+  });
+
+  test('is seen at once by a subscriber that joins, and no more by one that leaves', async () => {
+    await inStep(PATTERN, async (w, client) => {
+      const joins = await w.client();
+      await w.subscribe(joins, PATTERN, 'now');
+      await publish(w.log, 'third');
+      await w.idle();
+      await leave(w, client, PATTERN);
+      await publish(w.log, 'fourth');
+      await w.idle();
+      expect(joins.taken.get(CHANNEL)).toEqual(['third', 'fourth']);
+      expect(client.taken.get(CHANNEL)).toEqual(['first', 'second', 'third']);
+    });
+  });
+
+  test('does not go to a subscriber whose token has ended', async () => {
+    const w = worldOf({ processes: 1 });
+    await run(w, async () => {
+      const brief = await w.client({ allowedUntil: w.log.now + 5_000 });
+      const long = await w.client();
+      for (const client of [brief, long]) await w.subscribe(client, CHANNEL, 'now');
+      for (const n of ['first', 'second']) {
+        await publish(w.log, n);
+        await w.idle();
+      }
+      await w.sleep(5_000);
+      await publish(w.log, 'late');
+      await w.idle();
+      expect(brief.taken.get(CHANNEL)).toEqual(['first', 'second']);
+      expect(brief.frames.at(-1)).toMatchObject({ type: 'error', code: 'unauthorized' });
+      expect(long.taken.get(CHANNEL)).toEqual(['first', 'second', 'late']);
+    });
+  });
+
+  test('does not pass by a subscriber that could not take a frame before', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const slow = await w.client();
+      await w.subscribe(slow, CHANNEL, 'now');
+      slow.posted = () => 'busy';
+      await publish(w.log, 'third');
+      await w.sleep(200);
+      slow.posted = undefined;
+      await publish(w.log, 'fourth');
+      await w.idle(3_600_000);
+      for (const { taken, breaks } of [client, slow])
+        expect([taken.get(CHANNEL)?.slice(-2), breaks]).toEqual([['third', 'fourth'], []]);
+    });
+  });
+});
+
+describe('the log is read', () => {
+  const reads = (calls: readonly string[]) => calls.filter((name) => name === 'entries.page').length;
+
+  test('for a hint that overtakes another, and then both are sent in order', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const third = await withheld(w, 'third');
+      const fourth = await withheld(w, 'fourth');
+      const calls = await callsIn(w, async () => {
+        w.hint(fourth, 0);
+        w.hint(third, 100);
+      });
+      expect(reads(calls)).toBe(1);
+      expect([client.taken.get(CHANNEL), client.breaks]).toEqual([
+        ['first', 'second', 'third', 'fourth'],
+        [],
+      ]);
+    });
+  });
+
+  test('for a hint without its entry, and for one that says that the channel is closed', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const third = await withheld(w, 'third');
+      expect(reads(await callsIn(w, async () => w.hint({ ...third, entry: undefined }, 0)))).toBe(1);
+      expect(
+        reads(await callsIn(w, async () => await append(w.log, requestOf(['last'], { close: true })))),
+      ).toBe(1);
+      expect(client.frames.at(-1)).toMatchObject({ messages: ['last'], closed: true });
+    });
+  });
+
+  test('for an entry that is older than some seconds', async () => {
+    for (const [age, count] of [
+      [ENTRY_FRESH_MS - 1_000, 0],
+      [ENTRY_FRESH_MS + 1, 1],
+    ] as const) {
+      await inStep(CHANNEL, async (w, client) => {
+        const third = await withheld(w, 'third');
+        expect(reads(await callsIn(w, async () => w.hint(third, age)))).toBe(count);
+        expect(client.taken.get(CHANNEL)).toEqual(['first', 'second', 'third']);
+      });
+    }
+  });
+
+  test('by a process that does not remember the members, and by each after a minute', async () => {
+    await inStep(CHANNEL, async (w) => {
+      const count = async () => reads(await callsIn(w, async () => await publish(w.log, 'more')));
+      expect(await count()).toBe(0);
+      await w.sleep(60_000);
+      expect([await count(), await count()]).toEqual([1, 0]);
+    });
+  });
+
+  test('after a gap, so that what stands beyond it is not left', async () => {
+    await inStep(CHANNEL, async (w, client) => {
+      const slow = { ...w.log, clock: () => w.log.now };
+      const done = append(
+        {
+          ...slow,
+          entries: {
+            ...w.log.entries,
+            async put(streamId, entry) {
+              await w.sleep(500);
+              return await w.log.entries.put(streamId, entry);
+            },
+          },
+        },
+        requestOf(['slow']),
+      );
+      await w.sleep(100);
+      await publish(w.log, 'beyond');
+      await w.sleep(100);
+      await done;
+      await w.sleep(200);
+      expect(client.taken.get(CHANNEL)).toEqual(['first', 'second', 'slow', 'beyond']);
+    });
+  });
+});
+
+describe('a channel that is deleted between hint and push', () => {
+  test('shows its last message only while that is some seconds old', async () => {
+    for (const [age, last] of [
+      [1_000, 'third'],
+      [ENTRY_FRESH_MS + 1, 'second'],
+    ] as const) {
+      await inStep(CHANNEL, async (w, client) => {
+        const third = await withheld(w, 'third');
+        await remove(w.log, CHANNEL);
+        w.hint(third, age);
+        await w.idle();
+        expect(client.taken.get(CHANNEL)?.at(-1), `${age} ms`).toBe(last);
+      });
+    }
+  });
+
+  test.each([CHANNEL, PATTERN])(
+    'and made again: no message of its former life comes after one of the new (%s)',
+    async (pattern) => {
+      for (const isFirst of [true, false]) {
+        await inStep(pattern, async (w, client) => {
+          w.mayJump = (_channel, last, { from }) => from > last;
+          const old = await withheld(w, 'old');
+          await remove(w.log, CHANNEL);
+          const made = await withheld(w, 'new');
+          w.hint(old, isFirst ? 0 : 1_000);
+          w.hint(made, isFirst ? 1_000 : 0);
+          await w.idle();
+          const more = await withheld(w, 'more');
+          for (const hint of [old, more, old, made]) w.hint(hint, 0);
+          await w.idle();
+          const expected = ['first', 'second', ...(isFirst ? ['old'] : []), 'new', 'more'];
+          expect(client.taken.get(CHANNEL), `old hint first: ${isFirst}`).toEqual(expected);
+        });
+      }
+    },
+  );
+});
+
+/** A subscriber of a random day, from the answer to its subscribe to the answer to its unsubscribe. */
+interface Stay {
+  readonly client: Client;
+  /** Number of the first message that was published after it had joined. */
+  readonly from: number;
+  /** Time at which it began to leave, by the clock of the world. */
+  leaves?: number;
+  /** Number of the first message that was published after it had left. */
+  left?: number;
+}
+
+/** A message that was published so long ago has been pushed, in milliseconds: some tens of calls. */
+const PUSHED_WITHIN_MS = 1_000;
+
+test('subscribers that join and leave all day get all messages between, and none after', async () => {
+  console.info(`in-step: FUZZ_SEED=${SEED}`);
+  let inStepPushes = 0;
+  for (let seed = SEED; seed < SEED + 60; seed++) {
+    const random = seededRandom(seed);
+    const w = pushWorld({ random, latencyMs: 20, duplicates: 0.3, processes: 3 });
+    // The moment between the change of the members and its note is where processes see different members.
+    around(storesOf(w).subscriptions, 'noteChange', (original) => async (pattern) => {
+      await w.sleep(random() * 200);
+      await original(pattern);
+    });
+    w.onCall = (name) => {
+      if (name === 'lookup.find') inStepPushes++;
+      if (name === 'channels.get') inStepPushes--;
+    };
+    await run(w, async () => {
+      const published: number[] = [];
+      const stays: Stay[] = [];
+      const work: Promise<unknown>[] = [];
+      const pattern = random() < 0.5 ? CHANNEL : PATTERN;
+      const join = async (): Promise<void> => {
+        const client = await w.client();
+        await w.subscribe(client, pattern, 'now');
+        stays.push({ client, from: published.length });
+      };
+      const part = async (stay: Stay): Promise<void> => {
+        stay.leaves = w.log.now;
+        await leave(w, stay.client, pattern);
+        stay.left = published.length;
+      };
+      await join();
+      for (let step = 0; step < 60; step++) {
+        const what = random();
+        const staying = stays.find((stay) => stay.leaves === undefined);
+        if (what < 0.15) work.push(join());
+        else if (what < 0.25 && staying) work.push(part(staying));
+        else work.push(publish(w.log, published.push(w.log.now) - 1));
+        await w.sleep(random() < 0.8 ? random() * 400 : 0);
+      }
+      await Promise.all(work);
+      await w.idle();
+      for (const { client, from, leaves = w.log.now, left = published.length } of stays) {
+        const taken = (client.taken.get(CHANNEL) ?? []).map(Number);
+        const about = `FUZZ_SEED=${seed} ${client.id}`;
+        const owed = [...published.keys()].filter(
+          (n) => n >= from && (published[n] ?? 0) < leaves - PUSHED_WITHIN_MS,
+        );
+        expect(
+          owed.filter((n) => !taken.includes(n)),
+          about,
+        ).toEqual([]);
+        expect(
+          taken.filter((n) => n >= left),
+          about,
+        ).toEqual([]);
+        expect(client.breaks, about).toEqual([]);
+      }
+    });
+  }
+  expect(inStepPushes).toBeGreaterThan(100);
+}, 60_000);
