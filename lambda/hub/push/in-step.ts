@@ -36,7 +36,7 @@ export interface Step {
 
 /** Returns what to post in step; undefined if the owner has to read. */
 export function stepOf(
-  { log, memory }: Push,
+  { log, memory }: { readonly log: Pick<Push['log'], 'clock'>; readonly memory: Push['memory'] },
   { entry, isClosing, version }: HintNews,
   { shard, cursor, isTakeover }: Omit<Ownership, 'pages' | 'postUntil'>,
 ): Step | undefined {
@@ -66,13 +66,13 @@ export function stepOf(
 }
 
 /**
- * Remembers the members of a shard after a pass that has read them. Returns their roster for the cursor; 0 if some are not at the
- * head.
+ * Remembers the members at the head after a pass that has read them. Returns their roster for the cursor; 0 if no pass in step may
+ * follow.
  * @param version of the pattern before they were read; undefined if it was not looked up
  * @param at time before they were read, in milliseconds since 1970
  */
 export function rememberMembers(
-  { members: known }: Push['memory'],
+  { members: known }: Pick<Push['memory'], 'members'>,
   shard: Shard,
   members: readonly Subscriber[] | undefined,
   version: string | undefined,

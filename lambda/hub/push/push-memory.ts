@@ -2,8 +2,8 @@
  * What a process remembers from one push to the next. All of it can be lost, and none of it is believed without a proof.
  *
  * The members of a shard are remembered with two proofs. The version of the pattern, which every hint looks up, says that nobody
- * has joined or left since. The roster of the cursor says that the last owner posted to exactly these members, and left all of
- * them at the head. Both are needed: a member that joins is stored before the version changes, so two processes may remember
+ * has joined or left since. The roster of the cursor says that the last owner posted to exactly these members, and left them at
+ * the head. Both are needed: a member that joins is stored before the version changes, so two processes may remember
  * different members by the same version.
  * @module
  */

@@ -6,7 +6,14 @@
 import { describe, expect, test } from 'vitest';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
-import { ENTRY_FRESH_MS } from '../../../../lambda/hub/push/in-step.ts';
+import {
+  ENTRY_FRESH_MS,
+  type HintNews,
+  rememberMembers,
+  stepOf,
+} from '../../../../lambda/hub/push/in-step.ts';
+import { pushMemory } from '../../../../lambda/hub/push/push-memory.ts';
+import type { Cursor, Subscriber } from '../../../../lambda/hub/push/push-ports.ts';
 import { unsubscribe } from '../../../../lambda/hub/push/subscribe.ts';
 import { CHANNEL, publish, requestOf } from '../../../support/domain/json-log.ts';
 import { around, numbers, run, storesOf, worldOf } from '../../../support/domain/push-trouble.ts';
@@ -259,6 +266,77 @@ describe('a channel that is deleted between hint and push', () => {
       }
     },
   );
+});
+
+test('every doubt about the cursor or the members makes the owner read', () => {
+  const now = 1_000_000;
+  const member: Subscriber = {
+    id: 'a',
+    connection: 'a',
+    since: 0,
+    until: now + 1,
+    allowedUntil: undefined,
+    joins: 0,
+    ownCursors: {},
+  };
+  const shard = { channel: CHANNEL, pattern: PATTERN, shard: 0 };
+  const entry = { streamId: 's', slot: 5, time: now, contentType: 'application/json', messages: ['1'] };
+  const news: HintNews = { entry, isClosing: false, version: 'v' };
+  const step = (
+    more: {
+      readonly news?: Partial<HintNews>;
+      readonly cursor?: Partial<Cursor>;
+      readonly member?: Partial<Subscriber>;
+      readonly isTakeover?: boolean;
+      readonly pattern?: string;
+    } = {},
+  ) => {
+    const memory = pushMemory<Subscriber>();
+    const roster = rememberMembers(memory, shard, [{ ...member, ...more.member }], 'v', now);
+    const cursor: Cursor = {
+      delivered: { entry: 5, index: 0 },
+      at: now,
+      isClosed: false,
+      lookAt: 0,
+      asks: 0,
+      isUnclean: false,
+      term: 1,
+      fence: 0,
+      streamId: 's',
+      roster,
+      ...more.cursor,
+    };
+    const log = { clock: () => now };
+    const owned = {
+      shard: { ...shard, pattern: more.pattern ?? PATTERN },
+      cursor,
+      isTakeover: more.isTakeover ?? false,
+    };
+    return stepOf({ log, memory }, { ...news, ...more.news }, owned) !== undefined;
+  };
+  expect(step()).toBe(true);
+  const doubts: Parameters<typeof step>[0][] = [
+    { news: { entry: undefined } },
+    { news: { entry: { ...entry, streamId: 'other' } } },
+    { news: { entry: { ...entry, slot: 4 } } },
+    { news: { entry: { ...entry, time: now - ENTRY_FRESH_MS - 1 } } },
+    { news: { isClosing: true } },
+    { news: { version: undefined } },
+    { news: { version: 'other' } },
+    { cursor: { delivered: undefined } },
+    { cursor: { delivered: { entry: 5, index: 1 } } },
+    { cursor: { streamId: undefined } },
+    { cursor: { isUnclean: true } },
+    { cursor: { isClosed: true } },
+    { cursor: { roster: 0 } },
+    { cursor: { roster: 1 } },
+    { cursor: { at: -1 } },
+    { member: { until: now } },
+    { member: { allowedUntil: now } },
+    { isTakeover: true },
+    { pattern: '*' },
+  ];
+  for (const doubt of doubts) expect(step(doubt), JSON.stringify(doubt)).toBe(false);
 });
 
 /** A subscriber of a random day, from the answer to its subscribe to the answer to its unsubscribe. */

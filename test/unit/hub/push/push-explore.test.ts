@@ -175,7 +175,8 @@ async function live(day: Day): Promise<void> {
   const work: Promise<void>[] = [];
   for (let steps = 5 + random() * 40; steps > 0; steps--) {
     const what = random();
-    if (what < 0.4) work.push(publishSome(day, what < 0.02));
+    // A channel that is closed has no later publish, whose hint would serve those that have missed one.
+    if (what < 0.4) work.push(publishSome(day, what < 0.02 && w.lost === 0));
     else if (what < 0.45) for (let n = 0; n < 6; n++) work.push(publishSome(day, false));
     else if (what < 0.7) work.push(subscribeSomeone(day));
     else if (what < 0.75) work.push(loseSome(day));
