@@ -26,6 +26,7 @@ import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
 import { type Lateness, lateWrites } from './late-writes.ts';
 import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
 import { type MemoryListeners, memoryListeners } from './memory-subscribers.ts';
+import { type Client, type FrameRules, receive } from './push-client.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
@@ -53,27 +54,7 @@ export interface WorldOptions {
   readonly posted?: () => Posted;
 }
 
-/** A client that follows the gap rule, and records what breaks it. */
-export interface Client {
-  readonly id: string;
-  readonly connection: Connection;
-  /** Messages by channel, in the order in which they came. */
-  readonly taken: Map<string, unknown[]>;
-  readonly next: Map<string, string>;
-  readonly frames: Record<string, unknown>[];
-  /** Frames that did not follow the one before. */
-  readonly breaks: string[];
-  dropped: number;
-  isGone: boolean;
-  /** Time at which the hub ended it, by the clock of the world. */
-  closedAt?: number;
-  /** Replaces the world's `posted` for this client. */
-  posted?: (() => Posted) | undefined;
-  /** Additional time of its next post, in milliseconds. */
-  slowMs?: number;
-}
-
-export interface World extends Lateness {
+export interface World extends Lateness, FrameRules {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly listeners: MemoryListeners;
@@ -100,28 +81,12 @@ export interface World extends Lateness {
   onPage: () => void;
   /** Called for each call of a push, with its name, such as `cursors.take`. */
   onCall: (name: string) => void;
-  /** Called for each frame that arrives. */
-  onFrame: (client: Client, frame: Frame) => void;
-  /** Returns true if a client accepts a frame that does not begin at its offset `last`. */
-  mayJump: (channel: string, last: string, frame: Frame) => boolean;
   /** Hints that were sent, with their entries. */
   readonly hints: readonly Hint[];
   /** Sends a hint, also one that was sent before. */
   readonly hint: (hint: Hint, delayMs: number) => void;
   /** Part of the hints that are lost, 0 to 1. */
   lost: number;
-}
-
-/** A frame as a client parses it. */
-export interface Frame {
-  readonly type: string;
-  readonly channel: string;
-  readonly pattern?: string;
-  readonly from: string;
-  readonly next: string;
-  readonly messages?: readonly unknown[];
-  readonly text?: readonly unknown[];
-  readonly base64?: readonly unknown[];
 }
 
 class Crash extends Error {}
@@ -332,25 +297,4 @@ export function pushWorld({
     },
   });
   return world;
-}
-
-function receive(w: Pick<World, 'onFrame' | 'mayJump'>, client: Client, text: string): void {
-  const frame = JSON.parse(text);
-  client.frames.push(frame);
-  if (frame.type !== 'messages') return;
-  w.onFrame(client, frame);
-  const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
-  const last = client.next.get(key);
-  if (last !== undefined && frame.next <= last && frame.from !== last) {
-    client.dropped++;
-    return;
-  }
-  if (last !== undefined && frame.from !== last && !w.mayJump(frame.channel, last, frame)) {
-    client.breaks.push(`${key} has ${last}, got ${frame.from} to ${frame.next}`);
-    return;
-  }
-  client.next.set(key, frame.next);
-  const messages = client.taken.get(frame.channel) ?? [];
-  messages.push(...(frame.messages ?? frame.text ?? frame.base64 ?? ['omitted']));
-  client.taken.set(frame.channel, messages);
 }

@@ -12,8 +12,9 @@ import { ENTRY_FRESH_MS } from '../../../../lambda/hub/push/in-step.ts';
 import type { Posted } from '../../../../lambda/hub/push/push-ports.ts';
 import { BEGINNING, formatOffset, isBefore, parseOffset } from '../../../../protocol/offset.ts';
 import { requestOf } from '../../../support/domain/json-log.ts';
+import type { Client } from '../../../support/domain/push-client.ts';
 import { around, storesOf } from '../../../support/domain/push-trouble.ts';
-import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { pushWorld, type World } from '../../../support/domain/push-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
