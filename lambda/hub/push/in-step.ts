@@ -9,7 +9,7 @@ import type { ReadResult } from '../log/read-log.ts';
 import type { FramedChannel } from './frames.ts';
 import type { Ownership } from './pass-view.ts';
 import { type RememberedMembers, rosterOf } from './push-memory.ts';
-import { isOver, isOwed, type PatternShard, type Push, type Shard, type Subscriber } from './push-ports.ts';
+import { isOver, isOwed, type Push, type Shard, type Subscriber } from './push-ports.ts';
 
 /**
  * Age up to which the entry of a hint is posted without a look at the log, in milliseconds. The channel may have been deleted
@@ -84,8 +84,11 @@ export function rememberMembers(
   return roster;
 }
 
-/** Returns the name under which the members of a shard are remembered. */
-const membersKey = ({ pattern, shard }: PatternShard): string => `${pattern}#${shard}`;
+/**
+ * Returns the name under which the members of a shard are remembered. Each channel of a pattern has its own: a member may be at the
+ * head of one, and in backoff in another.
+ */
+const membersKey = ({ channel, pattern, shard }: Shard): string => `${channel} ${pattern}#${shard}`;
 
 /**
  * How long members are remembered, in milliseconds. Their version says when they change. This ends what it cannot say: a

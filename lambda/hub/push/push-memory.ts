@@ -9,7 +9,7 @@
  */
 import { type Recent, recent } from '../log/bounded-map.ts';
 
-/** The members of a shard, as they were read. */
+/** The members of a shard that were at the head after they had been read. */
 export interface RememberedMembers<M> {
   readonly members: readonly M[];
   /** The members as one number. */
@@ -24,7 +24,7 @@ export interface RememberedMembers<M> {
 export interface PushMemory<M> {
   /** Channel → patterns with one shard that had subscribers. A hint looks up their cursors together with the patterns. */
   readonly patterns: Recent<readonly string[]>;
-  /** Shard of a pattern → its members. */
+  /** Shard → its members at the head. */
   readonly members: Recent<RememberedMembers<M>>;
 }
 

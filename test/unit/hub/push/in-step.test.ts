@@ -141,6 +141,22 @@ describe('a push in step', () => {
         expect([taken.get(CHANNEL)?.slice(-2), breaks]).toEqual([['third', 'fourth'], []]);
     });
   });
+
+  test('goes to a subscriber of a pattern that could not take a frame of another channel', async () => {
+    await inStep(PATTERN, async (w, client) => {
+      const slow = await w.client();
+      await w.subscribe(slow, PATTERN, 'now');
+      slow.posted = () => 'busy';
+      for (const n of ['one', 'two']) {
+        await append(w.log, requestOf([n], { channel: 'chat/other' }));
+        await w.sleep(200);
+      }
+      slow.posted = undefined;
+      await publish(w.log, 'third');
+      await w.sleep(200);
+      for (const { taken } of [client, slow]) expect(taken.get(CHANNEL)?.at(-1)).toBe('third');
+    });
+  });
 });
 
 describe('the log is read', () => {
