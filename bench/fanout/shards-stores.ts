@@ -87,8 +87,9 @@ export function membersOf(connections: readonly string[]): SubscriptionStore {
     member: uncalled,
     // The shard is as large as it is meant to be.
     split: async () => {},
-    open: uncalled,
     shardsOf: uncalled,
+    open: uncalled,
+    noteChange: uncalled,
     add: uncalled,
     move: uncalled,
     expire: uncalled,
@@ -109,6 +110,9 @@ export const noConnections: Push['connections'] = {
 /** No held request waits for the shard. */
 export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
 
+/** The benchmark handles no hints. */
+export const noLookup: Push['lookup'] = { find: uncalled };
+
 /** Returns the cursor of one shard that has one owner at a time. */
 export function oneCursor(): CursorStore {
   let cursor: CursorRow = {
@@ -120,6 +124,8 @@ export function oneCursor(): CursorStore {
     isUnclean: false,
     term: 0,
     fence: 0,
+    streamId: undefined,
+    roster: 0,
     guardedUntil: 0,
   };
   return {

@@ -4,6 +4,7 @@
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import type { HintedEntry } from '../log/entry.ts';
 import { settleAll } from '../settle-all.ts';
 import { announcement } from './frames.ts';
 import type { Job, Push } from './push-ports.ts';
@@ -17,6 +18,8 @@ export interface Hint {
   readonly offset: Position;
   /** True if the channel was closed there. */
   readonly isClosing: boolean;
+  /** The entry that ends at `offset`. The log stays the truth: only a receiver that has everything before it may use it. */
+  readonly entry?: HintedEntry | undefined;
 }
 
 /**
@@ -27,11 +30,23 @@ export async function onHint(push: Push, hint: Hint, until: number): Promise<voi
   await settleAll([wakeWaiting(push, hint), pushAll(push, hint, until)]);
 }
 
-async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
-  const known = await push.subscriptions.shardsOf(patternsOf(channel), push.log.clock());
-  const shards = [...known].map(async ([pattern, count]) => {
+async function pushAll(
+  push: Push,
+  { channel, offset, isClosing, entry }: Hint,
+  until: number,
+): Promise<void> {
+  const { lookup, memory, log } = push;
+  // Cursors of shards that had subscribers before come in the same call. They are not looked up for every pattern: most have none.
+  const before = memory.patterns.get(channel) ?? [];
+  const wanted = before.map((pattern) => ({ channel, pattern, shard: 0 }));
+  const { patterns, cursors } = await lookup.find(patternsOf(channel), wanted, log.clock());
+  const single = [...patterns].flatMap(([pattern, { shards }]) => (shards === 1 ? [pattern] : []));
+  if (single.length > 0 || before.length > 0) memory.patterns.set(channel, single);
+  const shards = [...patterns].map(async ([pattern, { shards: count, version }]) => {
     const shard = { channel, pattern, shard: 0 };
-    if (count === 1) return await pushShard(push, { shard, offset, isClosing, until });
+    const news = { entry, isClosing, version };
+    const seen = before.includes(pattern) ? (cursors.get(pattern) ?? 'none') : undefined;
+    if (count === 1) return await pushShard(push, { shard, offset, isClosing, until, news, seen });
     // Several shards go to a process each, so that they are pushed to in parallel.
     const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);

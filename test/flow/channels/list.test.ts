@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, inject, test } from 'vitest';
-import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
+import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
 interface Page {
   readonly channels: readonly { readonly channel: string }[];

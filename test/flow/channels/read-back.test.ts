@@ -3,11 +3,18 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { connect, type Hub } from '../../client/index.ts';
-import { openStream } from '../support/wire/event-stream.ts';
-import { follow } from '../support/wire/follow.ts';
-import { socketWith } from '../support/wire/socket.ts';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../support/wire/wire.ts';
+import { connect, type Hub } from '../../../client/index.ts';
+import { openStream } from '../../support/wire/event-stream.ts';
+import { follow } from '../../support/wire/follow.ts';
+import { socketWith } from '../../support/wire/socket.ts';
+import {
+  type Caller,
+  callerWith,
+  EVERYTHING,
+  newChannel,
+  refusalOf,
+  token,
+} from '../../support/wire/wire.ts';
 
 let hub: Caller;
 /** A channel with the messages 0 to 9, in entries of 1, 2, 3 and 4. */

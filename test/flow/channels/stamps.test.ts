@@ -3,12 +3,12 @@
  * @module
  */
 import { describe, expect, inject, test } from 'vitest';
-import { mint } from '../../scripts/mint.ts';
-import { openStream } from '../support/wire/event-stream.ts';
-import { follow, subscribe } from '../support/wire/follow.ts';
-import { startReceiver } from '../support/wire/receiver.ts';
-import { openSocket } from '../support/wire/socket.ts';
-import { callerAt, EVERYTHING, newChannel, refusalOf } from '../support/wire/wire.ts';
+import { mint } from '../../../scripts/mint.ts';
+import { openStream } from '../../support/wire/event-stream.ts';
+import { follow, subscribe } from '../../support/wire/follow.ts';
+import { startReceiver } from '../../support/wire/receiver.ts';
+import { openSocket } from '../../support/wire/socket.ts';
+import { callerAt, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
 // The options of a deployed hub are not known here: test/flow/setup.ts sets this one on the local hub.
 const { url, issuer, ...keys } = inject('hub');
