@@ -200,9 +200,10 @@ export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
 
 /** Returns a wake that takes a slot before it waits. A request that is answered at once takes no slot, and costs no write. */
 export const withQuotaSlot = (slot: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
+  mark: wake.mark,
   async wait(seen, ms, signal) {
     await slot.take();
-    await wake.wait(seen, ms, signal);
+    return await wake.wait(seen, ms, signal);
   },
 });
 
