@@ -34,8 +34,8 @@ describe.each(storesUnderTest())('%s', (_, open) => {
     const { entries } = open();
     const streamId = newId();
     const first = entry(0, { messages: [Buffer.from([0, 255, 128])] });
-    expect(await entries.put(streamId, first)).toBe(true);
-    expect(await entries.put(streamId, first)).toBe(true);
+    expect(await entries.put(streamId, first)).toBe('written');
+    expect(await entries.put(streamId, first)).toBe('there');
     expect(await entries.put(streamId, entry(0))).toBe(false);
     const { entries: found } = await entries.page(streamId, 0);
     expect(found.map(({ messages }) => Buffer.from(messages[0] ?? ''))).toEqual([first.messages[0]]);

@@ -19,7 +19,7 @@ export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string)
         Item: itemOf(streamId, entry),
         ConditionExpression: 'attribute_not_exists(streamId)',
       });
-      if (await callIf(() => client.send(put))) return true;
+      if (await callIf(() => client.send(put))) return 'written';
       const get = new GetCommand({
         TableName: table,
         Key: { streamId, slot: entry.slot },
@@ -27,7 +27,7 @@ export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string)
         ProjectionExpression: 'id',
       });
       const { Item } = await call(() => client.send(get));
-      return Item?.id === entry.id;
+      return Item?.id === entry.id && 'there';
     },
 
     async page(streamId, slot) {

@@ -12,6 +12,7 @@ import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
 import type { Relay, RelayQueue } from '../../hub/push/relay.ts';
 import { call, clientSettings } from '../aws-client.ts';
+import { asciiJson, hintedEntryIn } from './hint-messages.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
 /** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
@@ -28,17 +29,6 @@ const MAX_GROUP_ID_LENGTH = 128;
  * the same beginning share a group.
  */
 export const groupOf = (channel: string): string => channel.slice(0, MAX_GROUP_ID_LENGTH);
-
-/**
- * Returns a body as JSON in ASCII. SQS refuses some characters, such as U+FFFE, that names of callers may have. JSON can escape
- * every character.
- * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
- */
-export const asciiJson = (body: object): string =>
-  JSON.stringify(body).replace(
-    /[^\x20-\x7e]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 
 /** A message in the form of SQS. */
 interface Outgoing {
@@ -149,7 +139,12 @@ export function parsePushWork(body: string): PushWork {
   const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
-  if (position) return { kind: 'hint', channel, offset: position, isClosing: closed === true };
+  if (position) {
+    const entry = hintedEntryIn(fields);
+    const isLast = entry?.slot === position.entry - 1 && position.index === 0;
+    const hint = { kind: 'hint', channel, offset: position, isClosing: closed === true } as const;
+    return isLast ? { ...hint, entry } : hint;
+  }
   const isJob = typeof pattern === 'string' && isPattern(pattern) && typeof shard === 'number';
   if (!isJob) throw new Error('the message is neither a hint nor a job');
   return { kind: 'job', channel, pattern, shard, ...(isGuard === true ? { isGuard } : {}) };
@@ -209,12 +204,13 @@ export const pushQueue: QueueFormat<PushWork> = {
   merge(one, other) {
     if (one.kind === 'job' && other.kind === 'job')
       return { ...other, isGuard: one.isGuard === true && other.isGuard === true };
+    // The entry of the later one stays: it ends at the later offset.
     if (one.kind === 'hint' && other.kind === 'hint')
-      return { ...other, offset: later(one, other), isClosing: one.isClosing || other.isClosing };
+      return { ...later(one, other), isClosing: one.isClosing || other.isClosing };
     if (one.kind !== 'relay' || other.kind !== 'relay') return other;
-    return { ...other, offset: later(one, other), tries: Math.min(one.tries, other.tries) };
+    return { ...later(one, other), tries: Math.min(one.tries, other.tries) };
   },
 };
 
-const later = (one: Pick<Hint, 'offset'>, other: Pick<Hint, 'offset'>): Hint['offset'] =>
-  isBefore(one.offset, other.offset) ? other.offset : one.offset;
+const later = <T extends Pick<Hint, 'offset'>>(one: T, other: T): T =>
+  isBefore(one.offset, other.offset) ? other : one;

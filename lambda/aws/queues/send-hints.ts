@@ -15,7 +15,8 @@ import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import { count } from '../telemetry/telemetry.ts';
-import { asciiJson, groupOf, relayMessage, sendBatch } from './push-queue.ts';
+import { hintBody } from './hint-messages.ts';
+import { groupOf, relayMessage, sendBatch } from './push-queue.ts';
 
 /** The variables of `hintEnv`, `jobEnv` and `dispatchEnv` (lambda/env.ts). */
 export interface HintSettings {
@@ -99,6 +100,3 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
     if (relays.length > 0) due.set(channel, now + RELAY_MS);
   };
 }
-
-const hintBody = ({ channel, offset, isClosing }: Parameters<SendHint>[0]): string =>
-  asciiJson({ channel, offset, ...(isClosing ? { closed: true } : {}) });

@@ -13,7 +13,7 @@ import {
   type IdentifiedRequest,
   sequenceRegression,
 } from './claim.ts';
-import type { Entry, Messages } from './entry.ts';
+import type { Entry, HintedEntry, Messages } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { Log, Publishing } from './log-ports.ts';
 import { parseMessages } from './messages.ts';
@@ -52,23 +52,46 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
   const lastSeq = kind === 'repeat' ? claimed.lastSeq : request.producer?.seq;
   await keepAlive(log, channel);
   const isEmpty = slot === undefined || messages.length === 0;
-  const nextOffset = isEmpty
-    ? tailOffset(channel)
-    : formatOffset({ entry: (await settle(log, identified, claimed, slot, { messages, id })) + 1, index: 0 });
+  const written = isEmpty ? undefined : await settle(log, identified, claimed, slot, { messages, id });
+  const nextOffset = written ? offsetAfter(written) : tailOffset(channel);
+  const entry = written && hintedEntry(channel, written, messages);
   // Also for a repetition: the first attempt may have failed at this very step.
-  await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed });
+  await log.hint({ channel: channel.name, offset: nextOffset, isClosing: channel.closed, entry });
   const count = isEmpty || kind === 'repeat' ? 0 : messages.length;
   return { closed: channel.closed, lastSeq, count, nextOffset };
 }
 
-/** Writes the entry into its slot, and completes what an earlier attempt may have left undone. Returns the slot. */
+/** Where a publish is in the log. */
+export interface Written {
+  readonly slot: number;
+  /** Time at which this request wrote the entry, in milliseconds since 1970; undefined if an earlier attempt wrote it. */
+  readonly at: number | undefined;
+}
+
+/** Returns the offset after the messages of a publish. */
+export const offsetAfter = ({ slot }: Written): string => formatOffset({ entry: slot + 1, index: 0 });
+
+/**
+ * Returns the entry for the hint of a publish. There is none if a receiver must look at the channel: it is closed, or it may
+ * have expired. Nor is there one if an earlier attempt wrote the entry, because the messages of that attempt may differ.
+ */
+export function hintedEntry(
+  { streamId, contentType, closed, aliveUntil }: Channel,
+  { slot, at }: Written,
+  messages: Messages,
+): HintedEntry | undefined {
+  if (at === undefined || closed || aliveUntil !== undefined) return undefined;
+  return { streamId, slot, time: at, contentType, messages };
+}
+
+/** Writes the entry into its slot, and completes what an earlier attempt may have left undone. */
 async function settle(
   log: Log,
   request: IdentifiedRequest,
   claimed: Claimed,
   slot: number,
   content: EntryContent,
-): Promise<number> {
+): Promise<Written> {
   const { kind, channel } = claimed;
   const again = (): Promise<number> => claimAgain(log, request, channel, slot);
   // `again`: the answers may come so late that readers have sealed the slot. Then the publish takes another one.
@@ -78,7 +101,7 @@ async function settle(
   const lastPublish = request.producer
     ? (channel.producers[timeMark(request.producer.id)] ?? 0)
     : channel.claimedAt;
-  if (log.clock() - lastPublish >= log.retentionMs) return slot;
+  if (log.clock() - lastPublish >= log.retentionMs) return { slot, at: undefined };
   // Its Stream-Seq was accepted before, and is not compared again.
   return await complete(log, channel, slot, content, () =>
     claimAgain(log, { ...request, seq: undefined }, channel, slot),
@@ -97,28 +120,32 @@ export function messagesOfRequest({ body, contentType, close }: AppendRequest): 
 }
 
 /**
- * Writes the entry into its slot, and returns the slot.
+ * Writes the entry into its slot.
  * @throws Refusal unavailable if the slot was sealed, because the write came after the grace
  */
-async function write(log: Log, channel: Channel, slot: number, content: EntryContent): Promise<number> {
-  if (await put(log, channel, slot, content)) return slot;
+async function write(log: Log, channel: Channel, slot: number, content: EntryContent): Promise<Written> {
+  const written = await put(log, channel, slot, content);
+  if (written) return written;
   throw new Refusal('unavailable', 'the write came too late and its slot was sealed; retry');
 }
 
-async function put(log: Log, channel: Channel, slot: number, content: EntryContent): Promise<boolean> {
+/** Writes the entry into its slot; returns undefined if the slot has another entry. */
+async function put(
+  log: Log,
+  channel: Channel,
+  slot: number,
+  content: EntryContent,
+): Promise<Written | undefined> {
   // The clock is read after the claim was granted: for readers it is the proof that every earlier claim is at least as old.
   const time = log.clock();
-  return await log.entries.put(channel.streamId, {
-    slot,
-    ...content,
-    time,
-    expiresAt: time + log.retentionMs,
-  });
+  const entry = { slot, ...content, time, expiresAt: time + log.retentionMs };
+  const result = await log.entries.put(channel.streamId, entry);
+  return result === false ? undefined : { slot, at: result === 'written' ? time : undefined };
 }
 
 /**
  * Makes sure that a publish which was claimed before is in the log. It finds the entry, writes it if a crash left the slot empty,
- * or takes another slot if that one was sealed. Returns the slot.
+ * or takes another slot if that one was sealed.
  * @param again claims another slot
  */
 export async function complete(
@@ -127,9 +154,8 @@ export async function complete(
   slot: number,
   content: EntryContent,
   again: () => Promise<number>,
-): Promise<number> {
-  if (await put(log, channel, slot, content)) return slot;
-  return await write(log, channel, await again(), content);
+): Promise<Written> {
+  return (await put(log, channel, slot, content)) ?? (await write(log, channel, await again(), content));
 }
 
 /**
@@ -143,7 +169,7 @@ export async function contest(
   channel: Channel,
   slot: number,
   content: EntryContent,
-): Promise<number> {
+): Promise<Written> {
   if (!(await isHole(log, channel, slot, log.clock()))) throw sequenceRegression(request.seq);
   return await complete(log, channel, slot, content, () => claimAgain(log, request, channel, slot));
 }

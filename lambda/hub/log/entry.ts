@@ -23,6 +23,14 @@ export interface Entry {
   readonly expiresAt: number;
 }
 
+/** An entry as a hint carries it, for receivers that have everything before it. All others read the log. */
+export interface HintedEntry extends Pick<Entry, 'slot' | 'messages' | 'time'> {
+  /** The stream of the channel in which the slot is. */
+  readonly streamId: string;
+  /** The content type of the channel. */
+  readonly contentType: string;
+}
+
 const SEAL_ID = 'sealed';
 
 /** Returns true if the entry seals the slot of a publish that never arrived. */

@@ -8,18 +8,19 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { IDEMPOTENCY_KEPT_MS } from '../../../protocol/limits.ts';
-import { formatOffset } from '../../../protocol/offset.ts';
 import {
   type Appended,
   type AppendRequest,
   complete,
   contest,
   type EntryContent,
+  hintedEntry,
   messagesOfRequest,
+  offsetAfter,
 } from './append.ts';
 import { type Channel, isAlive, tailOffset } from './channel.ts';
 import { claim, claimAgain, type IdentifiedRequest } from './claim.ts';
-import { tombstone } from './entry.ts';
+import { type HintedEntry, tombstone } from './entry.ts';
 import { keepAlive } from './lifecycle.ts';
 import type { KeyRecord, Log, Publishing } from './log-ports.ts';
 
@@ -36,12 +37,17 @@ export interface Once {
  * @throws Refusal key_reused if that was another request, and those of `append`
  */
 export async function appendOnce(log: Publishing, request: AppendRequest, once: Once): Promise<Appended> {
-  const done = await appendOrConfirm(log, request, once);
-  await log.hint({ channel: request.channel, offset: done.nextOffset, isClosing: done.closed });
+  const { entry, ...done } = await appendOrConfirm(log, request, once);
+  await log.hint({ channel: request.channel, offset: done.nextOffset, isClosing: done.closed, entry });
   return done;
 }
 
-async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Appended> {
+/** A publish with its hint's entry. */
+interface Hinted extends Appended {
+  readonly entry?: HintedEntry | undefined;
+}
+
+async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Promise<Hinted> {
   const messages = messagesOfRequest(request);
   // "#" is in no channel name, so no two channels share a key.
   const key = `${request.channel}#${once.key}`;
@@ -56,8 +62,8 @@ async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Pr
   if (kind === 'contested') {
     // An earlier attempt may have claimed the Stream-Seq and died before it could record the key.
     const written = await contest(log, identified, channel, slot, content);
-    await record(log, once, key, channel, written);
-    return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
+    await record(log, once, key, channel, written.slot);
+    return appended(channel, offsetAfter(written), messages.length);
   }
   if (!(await record(log, once, key, channel, slot))) {
     if (kind === 'granted') await abandon(log, channel, slot);
@@ -69,7 +75,8 @@ async function appendOrConfirm(log: Log, request: AppendRequest, once: Once): Pr
   const written = await complete(log, channel, slot, content, () =>
     moveOn(log, identified, channel, key, slot),
   );
-  return appended(channel, formatOffset({ entry: written + 1, index: 0 }), messages.length);
+  const entry = hintedEntry(channel, written, messages);
+  return { ...appended(channel, offsetAfter(written), messages.length), entry };
 }
 
 async function record(
@@ -107,10 +114,10 @@ async function confirm(
   // The shortest retention keeps an entry longer than a key is kept. So an entry that is missing was never written. Its
   // Stream-Seq was accepted before, and is not compared again.
   const again = { ...request, seq: undefined };
-  const slot = await complete(log, channel, earlier.slot, content, () =>
+  const written = await complete(log, channel, earlier.slot, content, () =>
     moveOn(log, again, channel, key, earlier.slot),
   );
-  return appended(channel, formatOffset({ entry: slot + 1, index: 0 }), 0);
+  return appended(channel, offsetAfter(written), 0);
 }
 
 /** Claims another slot for a key whose slot was sealed, and returns it. */

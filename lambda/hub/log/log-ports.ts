@@ -3,7 +3,7 @@
  * @module
  */
 import type { Channel } from './channel.ts';
-import type { Entry } from './entry.ts';
+import type { Entry, HintedEntry } from './entry.ts';
 import type { Producer, SilentProducer } from './producer.ts';
 
 /** Milliseconds since 1970. */
@@ -76,10 +76,10 @@ export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 /** Store of entries. @throws Refusal unavailable */
 export interface EntryStore {
   /**
-   * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry; true also if it
-   * has this very entry (the SDK repeats a call whose answer was lost).
+   * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry, and `there` if
+   * it has an entry with this id (the SDK repeats a call whose answer was lost; a retry may have other messages).
    */
-  put(streamId: string, entry: Entry): Promise<boolean>;
+  put(streamId: string, entry: Entry): Promise<'written' | 'there' | false>;
   /** Returns entries from `slot` on, also expired ones, as of every write that was answered before. */
   page(streamId: string, slot: number): Promise<EntryPage>;
   /** Returns the age of the entry nearest to `slot`: below it, or from it on; undefined if there is none on that side. */
@@ -114,6 +114,8 @@ export type SendHint = (hint: {
   readonly channel: string;
   readonly offset: string;
   readonly isClosing: boolean;
+  /** The entry that ends at `offset`, if a receiver may show it without a look at the log (`hintedEntry` in append.ts). */
+  readonly entry?: HintedEntry | undefined;
 }) => Promise<void>;
 
 /** Everything that a publish needs. */

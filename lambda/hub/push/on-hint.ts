@@ -4,6 +4,7 @@
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import type { HintedEntry } from '../log/entry.ts';
 import { settleAll } from '../settle-all.ts';
 import { announcement } from './frames.ts';
 import type { Job, Push } from './push-ports.ts';
@@ -16,6 +17,8 @@ export interface Hint {
   readonly offset: Position;
   /** True if the channel was closed there. */
   readonly isClosing: boolean;
+  /** The entry that ends at `offset`. The log stays the truth: only a receiver that has everything before it may use it. */
+  readonly entry?: HintedEntry | undefined;
 }
 
 /**

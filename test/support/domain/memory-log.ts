@@ -187,8 +187,10 @@ function entryStore(slotsOf: MemoryLog['slots']): EntryStore {
   return {
     async put(streamId, entry) {
       const slots = slotsOf(streamId);
-      if (!slots.has(entry.slot)) slots.set(entry.slot, entry);
-      return slots.get(entry.slot)?.id === entry.id;
+      const there = slots.get(entry.slot);
+      if (there) return there.id === entry.id && 'there';
+      slots.set(entry.slot, entry);
+      return 'written';
     },
     async page(streamId, slot) {
       const rest = sorted(streamId).filter((entry) => entry.slot >= slot);

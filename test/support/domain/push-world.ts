@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SendHint } from '../../../lambda/hub/log/log-ports.ts';
 import type { From } from '../../../lambda/hub/log/read-log.ts';
 import { type Disconnecting, onDisconnectRequest } from '../../../lambda/hub/push/disconnect.ts';
 import { type Hint, onHint, onJob } from '../../../lambda/hub/push/on-hint.ts';
@@ -276,17 +277,9 @@ export function pushWorld({
     },
   };
   Object.defineProperty(log, 'hint', {
-    value: async ({
-      channel,
-      offset,
-      isClosing,
-    }: {
-      channel: string;
-      offset: string;
-      isClosing: boolean;
-    }) => {
+    value: async ({ offset, ...hint }: Parameters<SendHint>[0]) => {
       const position = parseOffset(offset);
-      if (position) enqueue({ channel, offset: position, isClosing }, 0);
+      if (position) enqueue({ ...hint, offset: position }, 0);
     },
   });
   return world;
