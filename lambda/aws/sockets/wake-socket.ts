@@ -99,11 +99,7 @@ function drop(state: State, now: number): void {
   state.retryAt = now + Math.min(RETRY_MS * 2 ** state.failures++, MAX_RETRY_MS);
 }
 
-async function open(
-  options: WakeSocketOptions,
-  state: State,
-  hear: (news: News) => void,
-): Promise<void> {
+async function open(options: WakeSocketOptions, state: State, hear: (news: News) => void): Promise<void> {
   // Other held requests must not open another socket meanwhile.
   state.retryAt = options.clock() + MAX_RETRY_MS;
   try {

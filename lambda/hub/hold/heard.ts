@@ -40,17 +40,15 @@ export function answerFrom(
   heard: readonly Heard[],
 ): Answer | 'the log' | 'nothing yet' {
   const entries: NewEntry[] = [];
-  let isClosed = channel.closed;
   let last = mark;
   for (const { number, news } of heard) {
     if (number <= mark) continue;
     last = number;
     const next = slot + entries.length;
-    if (news.next <= next && (isClosed || !news.closed)) continue;
+    if (news.next <= next && (channel.closed || !news.isClosing)) continue;
     const { entry } = news;
-    if (entry?.slot !== next || !isAnswer(log, channel, entry)) return 'the log';
+    if (entry?.slot !== next || news.isClosing || !isAnswer(log, channel, entry)) return 'the log';
     entries.push(entry);
-    isClosed ||= entry.closed;
   }
   return entries.length > 0 ? { entries, mark: last } : 'nothing yet';
 }

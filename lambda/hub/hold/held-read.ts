@@ -126,9 +126,9 @@ const hasNews = ({ result: { messages, closed, upToDate, isGap } }: Batch): bool
 function asRead({ channel, result }: Batch, { entries, mark }: Answer): Batch {
   const last = entries.at(-1);
   const next = { entry: result.next.entry + entries.length, index: 0 };
-  const closed = last?.closed === true || (channel.closed && channel.next === next.entry);
+  const closed = channel.closed && channel.next === next.entry;
   return {
-    channel: { ...channel, next: next.entry, closed, claimedAt: last?.time ?? channel.claimedAt },
+    channel: { ...channel, next: next.entry, claimedAt: last?.time ?? channel.claimedAt },
     result: {
       from: result.next,
       next,

@@ -50,13 +50,11 @@ interface Watch {
   row: Row | undefined;
   /** The last news, in the order in which it came. */
   heard: readonly Heard[];
-  /** The number of the last news that is no longer in `heard`; 0 for none. */
-  forgotten: number;
 }
 
 /**
- * News of one channel that a process remembers. A request takes it at once, unless it is writing to a slow client. With frames of up
- * to 32 KB this is 512 KB for each channel.
+ * News of one channel that a process remembers, for requests that are writing to a slow client. A request that misses more reads the
+ * log. With frames of up to 32 KB this is 512 KB for each channel.
  */
 const MOST_HEARD = 16;
 
@@ -69,9 +67,7 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     const number = ++count;
     const watch = watches.get(news.channel);
     if (!watch) return;
-    const heard = [...watch.heard, { number, news }];
-    watch.forgotten = heard.at(-MOST_HEARD - 1)?.number ?? watch.forgotten;
-    watch.heard = heard.slice(-MOST_HEARD);
+    watch.heard = [...watch.heard, { number, news }].slice(-MOST_HEARD);
     for (const { woken } of watch.waiters) woken.abort();
   });
 
@@ -112,7 +108,7 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
   async function answerOf(watch: Watch, seen: Seen, until: number, waiter: Waiter, signal: AbortSignal) {
     for (;;) {
       waiter.woken = new AbortController();
-      const answer = watch.forgotten > seen.mark ? 'the log' : answerFrom(log, seen, watch.heard);
+      const answer = answerFrom(log, seen, watch.heard);
       if (typeof answer === 'object') return answer;
       const left = until - timer.now();
       if (answer === 'the log' || left <= 0 || signal.aborted) return undefined;
@@ -148,7 +144,7 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
   };
 }
 
-const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, heard: [], forgotten: 0 });
+const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, heard: [] });
 
 function forgetIdle(watches: Map<string, Watch>, now: number): void {
   for (const [channel, { waiters, row }] of watches)

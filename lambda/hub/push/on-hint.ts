@@ -4,9 +4,9 @@
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import { newsText } from '../hold/news.ts';
 import type { HintedEntry } from '../log/entry.ts';
 import { settleAll } from '../settle-all.ts';
-import { announcement } from './frames.ts';
 import type { Job, Push } from './push-ports.ts';
 import { pushShard } from './push-shard.ts';
 
@@ -46,14 +46,15 @@ export async function onJob(push: Push, { isGuard = false, ...shard }: Job, unti
   await pushShard(push, { shard, offset: undefined, isClosing: false, isGuard, until });
 }
 
-/** Wakes the processes that hold requests of the channel. They read the log themselves. */
-async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
+/** Tells the processes that hold requests of the channel. What the entry does not answer, they read. */
+async function wakeWaiting(push: Push, { channel, offset, isClosing, entry }: Hint): Promise<void> {
   const waiting = await push.waits.waiting(channel, push.log.clock());
-  const frame = announcement(channel, offset);
+  if (waiting.length === 0) return;
+  const isLast = entry?.slot === offset.entry - 1 && offset.index === 0;
+  const news = newsText({ channel, next: offset.entry, isClosing, entry: isLast ? entry : undefined });
   await settleAll(
     waiting.map(async (connection) => {
-      if ((await push.poster.post(connection, frame)) === 'gone')
-        await push.waits.remove(channel, connection);
+      if ((await push.poster.post(connection, news)) === 'gone') await push.waits.remove(channel, connection);
     }),
   );
 }

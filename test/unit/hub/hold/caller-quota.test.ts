@@ -137,12 +137,13 @@ describe('a quota slot', () => {
   test('is taken when the request waits and not before, once for all its waits', async () => {
     const room = roomFor(refusingQuota(1));
     const waits: number[] = [];
-    const wake: Wake = { wait: async (_seen, ms) => void waits.push(ms) };
-    const seen = newChannel(
+    const wake: Wake = { mark: () => 7, wait: async (_seen, ms) => void waits.push(ms) };
+    const channel = newChannel(
       memoryLog(),
       { name: 'c', contentType: 'application/json', ttlSeconds: undefined, expiresAt: undefined },
       0,
     );
+    const seen = { channel, slot: channel.next, mark: 7 };
     const slot = held(room);
     const waiting = withQuotaSlot(slot, wake);
     await held(room).leave();
