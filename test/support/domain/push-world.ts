@@ -8,6 +8,7 @@ import type { SendHint } from '../../../lambda/hub/log/log-ports.ts';
 import type { From } from '../../../lambda/hub/log/read-log.ts';
 import { type Disconnecting, onDisconnectRequest } from '../../../lambda/hub/push/disconnect.ts';
 import { type Hint, onHint, onJob } from '../../../lambda/hub/push/on-hint.ts';
+import { pushMemory } from '../../../lambda/hub/push/push-memory.ts';
 import type {
   Closed,
   Connection,
@@ -17,6 +18,7 @@ import type {
   Push,
   PushWatch,
   Shard,
+  Subscriber,
 } from '../../../lambda/hub/push/push-ports.ts';
 import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { Refusal } from '../../../protocol/errors.ts';
@@ -36,6 +38,8 @@ const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 /** Visibility timeout of the queue on AWS, in milliseconds. */
 const REDELIVERY_MS = 90_000;
 const PROCESS_MS = 10_000;
+/** Processes among which the queue divides its messages at random. */
+const PROCESSES = 2;
 /** Longest delay of a queue, in milliseconds. */
 const MAX_DELAY_MS = 900_000;
 
@@ -173,12 +177,20 @@ export function pushWorld({
     return result;
   };
 
+  /** What each process remembers. It survives an invocation, but no crash. */
+  const memories = Array.from({ length: PROCESSES }, () => pushMemory<Subscriber>());
+
   /** Returns the parts of one invocation. All its calls fail from the one at which it dies. */
   const process = (): Push & Disconnecting => {
+    const at = Math.floor(random() * PROCESSES);
+    const memory = memories[at] ?? pushMemory();
     let isDead = false;
     const hook = async (): Promise<void> => {
       await lag();
-      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) isDead = true;
+      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) {
+        isDead = true;
+        memories[at] = pushMemory();
+      }
       if (isDead) throw new Crash();
       if (world.throttle > 0 && random() < world.throttle) throw new Refusal('unavailable', 'busy');
     };
@@ -200,6 +212,8 @@ export function pushWorld({
       subscriptions: own('subscriptions', listeners.subscriptions),
       waits: own('waits', listeners.waits),
       cursors: own('cursors', listeners.cursors),
+      lookup: own('lookup', listeners.lookup),
+      memory,
       poster: own('poster', { post, close }),
       jobs: own('jobs', jobs),
       disconnects: own('disconnects', disconnects),
