@@ -14,6 +14,7 @@ import { never, options } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, codeOf, publish, readFrom, requestOf, values } from '../../../support/domain/json-log.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 import { poll, type WakeWorld, wakeWorld } from '../../../support/domain/wake-world.ts';
+import { share } from '../../../support/thorough.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 
@@ -267,10 +268,10 @@ function expectAsInLog(w: WakeWorld, { channel, result }: Batch): void {
   }
 }
 
-test('in a thousand schedules of news that is lost, doubled, late, out of order and of former channels, nothing is lost, doubled or out of order', async () => {
+test('in random schedules of news that is lost, doubled, late, out of order and of former channels, nothing is lost, doubled or out of order', async () => {
   const random = seededRandom(SEED);
   let fromNews = 0;
-  for (let at = 0; at < 1_000; at++) {
+  for (let at = 0; at < share(1_000); at++) {
     const w = wakeWorld();
     w.delay = () => (random() < 0.2 ? undefined : Math.floor(random() ** 3 * 4_000));
     w.isDoubled = () => random() < 0.3;
@@ -342,5 +343,5 @@ test('in a thousand schedules of news that is lost, doubled, late, out of order 
     expect(followed, `seed ${SEED}`).toEqual(polled);
     expect(w.defects).toEqual([]);
   }
-  expect(fromNews).toBeGreaterThan(100);
+  expect(fromNews).toBeGreaterThan(10);
 });
