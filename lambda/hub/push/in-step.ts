@@ -9,7 +9,7 @@ import type { ReadResult } from '../log/read-log.ts';
 import type { FramedChannel } from './frames.ts';
 import type { Ownership } from './pass-view.ts';
 import { type RememberedMembers, rosterOf } from './push-memory.ts';
-import { isOver, isOwed, type PatternShard, type Push, type Shard, type Subscriber } from './push-ports.ts';
+import { isOver, isOwed, type Push, type Shard, type Subscriber } from './push-ports.ts';
 
 /**
  * Age up to which the entry of a hint is posted without a look at the log, in milliseconds. The channel may have been deleted
@@ -36,7 +36,7 @@ export interface Step {
 
 /** Returns what to post in step; undefined if the owner has to read. */
 export function stepOf(
-  { log, memory }: Push,
+  { log, memory }: { readonly log: Pick<Push['log'], 'clock'>; readonly memory: Push['memory'] },
   { entry, isClosing, version }: HintNews,
   { shard, cursor, isTakeover }: Omit<Ownership, 'pages' | 'postUntil'>,
 ): Step | undefined {
@@ -66,13 +66,13 @@ export function stepOf(
 }
 
 /**
- * Remembers the members of a shard after a pass that has read them. Returns their roster for the cursor; 0 if some are not at the
- * head.
+ * Remembers the members at the head after a pass that has read them. Returns their roster for the cursor; 0 if no pass in step may
+ * follow.
  * @param version of the pattern before they were read; undefined if it was not looked up
  * @param at time before they were read, in milliseconds since 1970
  */
 export function rememberMembers(
-  { members: known }: Push['memory'],
+  { members: known }: Pick<Push['memory'], 'members'>,
   shard: Shard,
   members: readonly Subscriber[] | undefined,
   version: string | undefined,
@@ -84,8 +84,11 @@ export function rememberMembers(
   return roster;
 }
 
-/** Returns the name under which the members of a shard are remembered. */
-const membersKey = ({ pattern, shard }: PatternShard): string => `${pattern}#${shard}`;
+/**
+ * Returns the name under which the members of a shard are remembered. Each channel of a pattern has its own: a member may be at the
+ * head of one, and in backoff in another.
+ */
+const membersKey = ({ channel, pattern, shard }: Shard): string => `${channel} ${pattern}#${shard}`;
 
 /**
  * How long members are remembered, in milliseconds. Their version says when they change. This ends what it cannot say: a

@@ -2,14 +2,14 @@
  * What a process remembers from one push to the next. All of it can be lost, and none of it is believed without a proof.
  *
  * The members of a shard are remembered with two proofs. The version of the pattern, which every hint looks up, says that nobody
- * has joined or left since. The roster of the cursor says that the last owner posted to exactly these members, and left all of
- * them at the head. Both are needed: a member that joins is stored before the version changes, so two processes may remember
+ * has joined or left since. The roster of the cursor says that the last owner posted to exactly these members, and left them at
+ * the head. Both are needed: a member that joins is stored before the version changes, so two processes may remember
  * different members by the same version.
  * @module
  */
 import { type Recent, recent } from '../log/bounded-map.ts';
 
-/** The members of a shard, as they were read. */
+/** The members of a shard that were at the head after they had been read. */
 export interface RememberedMembers<M> {
   readonly members: readonly M[];
   /** The members as one number. */
@@ -24,7 +24,7 @@ export interface RememberedMembers<M> {
 export interface PushMemory<M> {
   /** Channel → patterns with one shard that had subscribers. A hint looks up their cursors together with the patterns. */
   readonly patterns: Recent<readonly string[]>;
-  /** Shard of a pattern → its members. */
+  /** Shard → its members at the head. */
   readonly members: Recent<RememberedMembers<M>>;
 }
 

@@ -39,7 +39,10 @@ export interface PushPass {
   readonly backoffUntil: number;
   /** Members that have reached the head. They join it when it has been committed. */
   readonly joining: readonly Subscriber[];
-  /** The members of the shard, if all of them have all there is, and nothing stands beyond a gap; else undefined. */
+  /**
+   * The members at the head, if the head is the end of what is stored, and every other member is in backoff or gone. Then a pass in
+   * step may serve them. Else undefined.
+   */
   readonly settled: readonly Subscriber[] | undefined;
 }
 
@@ -73,7 +76,7 @@ export async function runPass(push: Push, channel: Channel, ownership: Ownership
     leftOut.some(({ own }) => isBefore(own.at, packed.end)) ||
     results.some(({ outcome }) => outcome.kind === 'advanced');
   const isDone = packed.isAll && (page.upToDate || page.isGap) && !isBehind;
-  const isSettled = isDone && !page.isGap && behind.length === 0 && inBackoff.length === 0;
+  const isSettled = isDone && !page.isGap && behind.length === 0;
   const newBackoffs = results.flatMap(({ outcome }) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
   return {
     head: packed.end,
@@ -110,14 +113,9 @@ export async function runStep(
   };
 }
 
-/** Returns the members at the head that have not gone; undefined if one could not take a frame. */
-function settledOf(
-  atHead: readonly Subscriber[],
-  results: readonly PostResult[],
-): readonly Subscriber[] | undefined {
+/** Returns the members at the head that have taken their frames, the same list if these are all. */
+function settledOf(atHead: readonly Subscriber[], results: readonly PostResult[]): readonly Subscriber[] {
   if (results.every(({ outcome }) => outcome.kind === 'stays')) return atHead;
-  const isAtHead = results.every(({ outcome }) => outcome.kind === 'stays' || outcome.kind === 'gone');
-  if (!isAtHead) return undefined;
   return results.flatMap(({ recipient, outcome }) => (outcome.kind === 'stays' ? [recipient.member] : []));
 }
 

@@ -224,8 +224,8 @@ export interface Cursor {
   /** The stream in which the head is; undefined before the first push. */
   readonly streamId: string | undefined;
   /**
-   * The members as one number (push-memory.ts), if all of them are at the head, and the head is the end of the log as far as any
-   * process knew; else 0.
+   * The members at the head as one number (push-memory.ts), if the head was the end of what was stored, and every other member was
+   * in backoff; else 0.
    */
   readonly roster: number;
 }
