@@ -7,7 +7,6 @@
  */
 import { type Channel, isAlive } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
-import { isRetained } from '../log/retention.ts';
 import type { NewEntry, News } from './news.ts';
 
 /** What a request has read, or was answered, before it waits. */
@@ -33,9 +32,15 @@ export interface Answer {
   readonly mark: number;
 }
 
+/**
+ * The age up to which an entry answers a request, in milliseconds. Older news comes from a push that is late. Its reader must not be
+ * as late, and reads all that has come since. The channel may also have been deleted since.
+ */
+const FRESH_MS = 5_000;
+
 /** Returns what answers the request: entries, or the log; or that all that was heard is old, and the request goes on waiting. */
 export function answerFrom(
-  log: Pick<Log, 'clock' | 'retentionMs'>,
+  log: Pick<Log, 'clock'>,
   { channel, slot, mark }: Seen,
   heard: readonly Heard[],
 ): Answer | 'the log' | 'nothing yet' {
@@ -57,17 +62,13 @@ export function answerFrom(
  * Returns true if a read would return the entry, and nothing after it. Slots that were claimed after it when the request read the
  * channel may have been written first, and acknowledged. A channel with a TTL stays alive by reads, so it is read.
  */
-function isAnswer(
-  log: Pick<Log, 'clock' | 'retentionMs'>,
-  channel: Channel,
-  { streamId, slot, time }: NewEntry,
-): boolean {
+function isAnswer(log: Pick<Log, 'clock'>, channel: Channel, { streamId, slot, time }: NewEntry): boolean {
   const now = log.clock();
   return (
     streamId === channel.streamId &&
     channel.next <= slot + 1 &&
     channel.ttlSeconds === undefined &&
     isAlive(channel, now) &&
-    isRetained(log, { slot, time, expiresAt: time + log.retentionMs }, now)
+    now - time <= FRESH_MS
   );
 }

@@ -67,6 +67,8 @@ export interface Held {
 export interface Batch extends Held {
   /** `Wake.mark` of the read: what was heard later may be missing. */
   readonly mark: number;
+  /** Time at which the end of the batch was the end of the channel, by the timer. */
+  readonly asOf: number;
 }
 
 /**
@@ -101,21 +103,19 @@ export async function holdAfter(
   let batch = last;
   for (;;) {
     const { channel, result, mark } = batch;
-    const left = untilMs - timer.now();
-    if (left > 0 && !signal.aborted) {
-      const seen = { channel, slot: result.next.entry, mark };
-      const ms = Math.min(left, patience(channel, result, log.clock()));
-      const answer = await wake.wait(seen, ms, signal);
-      if (answer) return asRead(batch, answer);
+    const ms = Math.min(untilMs - timer.now(), patience(batch, timer.now(), log.clock()));
+    if (ms > 0 && !signal.aborted) {
+      const answer = await wake.wait({ channel, slot: result.next.entry, mark }, ms, signal);
+      if (answer) return asRead(batch, answer, hold);
     }
     batch = await readBatch(hold, name, result.next);
     if (hasNews(batch) || untilMs <= timer.now() || signal.aborted) return batch;
   }
 }
 
-async function readBatch({ log, wake }: Hold, name: string, from: From): Promise<Batch> {
-  const mark = wake.mark();
-  return { ...(await catchUp(log, name, from)), mark };
+async function readBatch({ log, wake, timer }: Hold, name: string, from: From): Promise<Batch> {
+  const [mark, asOf] = [wake.mark(), timer.now()];
+  return { ...(await catchUp(log, name, from)), mark, asOf };
 }
 
 /** Returns true if a reader must be answered: there is something, or the store has more than was read. */
@@ -123,12 +123,12 @@ const hasNews = ({ result: { messages, closed, upToDate, isGap } }: Batch): bool
   messages.length > 0 || closed || !(upToDate || isGap);
 
 /** Returns entries that were heard as a read would have returned them. */
-function asRead({ channel, result }: Batch, { entries, mark }: Answer): Batch {
-  const last = entries.at(-1);
+function asRead({ channel, result }: Batch, { entries, mark }: Answer, { log, timer }: Hold): Batch {
+  const time = entries.at(-1)?.time ?? channel.claimedAt;
   const next = { entry: result.next.entry + entries.length, index: 0 };
   const closed = channel.closed && channel.next === next.entry;
   return {
-    channel: { ...channel, next: next.entry, claimedAt: last?.time ?? channel.claimedAt },
+    channel: { ...channel, next: next.entry, claimedAt: time },
     result: {
       from: result.next,
       next,
@@ -139,6 +139,8 @@ function asRead({ channel, result }: Batch, { entries, mark }: Answer): Batch {
       isGap: false,
     },
     mark,
+    // The slot was the last one when it was claimed. Clocks of processes differ, and none is in the future.
+    asOf: timer.now() - Math.max(0, log.clock() - time),
   };
 }
 
@@ -170,10 +172,11 @@ export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
 }
 
 /** Returns how long to rely on the wake, in milliseconds. A channel with a TTL stays alive while it is read, so it is read in time. */
-function patience(channel: Channel, result: ReadResult, now: number): number {
+function patience({ channel, result, asOf }: Batch, timerNow: number, now: number): number {
   // A slot that is empty after the grace is a lost publish: the next publish wakes as usual, and its readers seal the slot.
   const isPending =
     result.next.entry < channel.next && now - channel.claimedAt <= GAP_GRACE_MS + PENDING_READ_MS;
   if (isPending) return PENDING_READ_MS;
-  return Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
+  const longest = Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
+  return asOf + longest - timerNow;
 }

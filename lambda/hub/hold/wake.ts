@@ -21,7 +21,7 @@ export interface WakeSocket {
 
 /** Everything that a wake by push needs. */
 export interface WakeOptions {
-  readonly log: Pick<Log, 'channels' | 'clock' | 'retentionMs'>;
+  readonly log: Pick<Log, 'channels' | 'clock'>;
   readonly waits: Pick<WaitStore, 'shownForMs' | 'show'>;
   readonly timer: Timer;
   readonly wakeSocket: WakeSocket;

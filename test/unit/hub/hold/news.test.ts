@@ -117,8 +117,8 @@ describe('the log is read, and not the news,', () => {
       (news) => news.entry && { ...news, next: news.next + 1, entry: { ...news.entry, slot: news.next } },
     ],
     [
-      'of an entry that has left the log with age',
-      (news, { log }) => news.entry && { ...news, entry: { ...news.entry, time: log.now - log.retentionMs } },
+      'of an entry that is more than five seconds old',
+      (news, { log }) => news.entry && { ...news, entry: { ...news.entry, time: log.now - 5_001 } },
     ],
   ];
   test.each(changed)('for news %s', async (_name, change) => {
@@ -161,6 +161,24 @@ describe('the log is read, and not the news,', () => {
     await publish(w.log, 2);
     await w.time.until(w.time.sleep(50, never));
     expect(values((await w.time.until(poll(w, w.end))).result)).toEqual([1, 2]);
+  });
+
+  test('while the push is later and later: a stream is not', async () => {
+    const w = await shownWorld();
+    let late = 0;
+    w.delay = () => (late += 1_500);
+    const lags: number[] = [];
+    const reading = (async () => {
+      for await (const { result } of follow(w.hold, CHANNEL, w.end, { ...options, lifetimeMs: 200_000 })) {
+        lags.push(...result.entries.map(({ time }) => w.log.now - time));
+        if (lags.length === 60) return;
+      }
+    })();
+    const publishing = async () => {
+      for (let n = 0; n < 60; n++) await w.later(2_000, n);
+    };
+    await w.time.until(Promise.all([reading, publishing()]));
+    expect(Math.max(...lags)).toBeLessThanOrEqual(5_000);
   });
 
   test('of a channel with a TTL, which lives on by reads', async () => {
