@@ -115,7 +115,7 @@ const LONGEST_CHECK_MS = 5_000;
 /** A caller may have one fifth more slots than its quota. */
 const OVER_DIVISOR = 5;
 
-/** Callers of whom a process keeps bookings. */
+/** The most callers whose bookings a process keeps. */
 const MOST_CALLERS_KEPT = 100;
 
 /** Returns a quota under which the oldest requests of a caller end when it opens new ones. @param most 0 if callers are not counted */
