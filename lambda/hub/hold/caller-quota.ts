@@ -189,7 +189,7 @@ const keyOf = (caller: CountedCaller): string => (caller === undefined ? '' : `=
 /** Returns an empty memory of bookings. */
 export const keptBookings = (): QuotaParts['kept'] => recent(MOST_CALLERS_KEPT);
 
-/** Renews a booking before it ends, unless its request has ended. No held request that is refused instead lasts longer than two bookings. */
+/** Renews a booking before it ends, unless its request has ended. A long poll lasts less than a minute, so once is enough. */
 async function renewOnce(
   { store, clock, timer, logDefect }: QuotaParts,
   booked: StoredBooking,
