@@ -85,6 +85,7 @@ export function membersOf(connections: readonly string[]): SubscriptionStore {
     member: uncalled,
     // The shard is as large as it is meant to be.
     split: async () => {},
+    shardsOf: uncalled,
     open: uncalled,
     noteChange: uncalled,
     add: uncalled,

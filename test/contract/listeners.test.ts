@@ -149,14 +149,17 @@ describe.each(stores)('%s', (_name, make) => {
       ]);
     expect(await shardsOf(NOW)).toEqual([]);
     const open = (now = NOW) => subscriptions.open(pattern, now, LATER);
-    expect(await open()).toEqual({ shards: 1, joined: 1 });
+    expect(await subscriptions.shardsOf(pattern)).toBe(1);
+    expect(await open()).toBe(1);
     expect(await shardsOf(NOW)).toEqual([[pattern, 1]]);
     await subscriptions.split(pattern, 1);
     await subscriptions.split(pattern, 1);
-    expect(await open(NOW + CONNECTION_LIFE_MS)).toEqual({ shards: 2, joined: 2 });
+    expect(await subscriptions.shardsOf(pattern)).toBe(2);
+    expect(await shardsOf(NOW)).toEqual([[pattern, 2]]);
+    expect(await open(NOW + CONNECTION_LIFE_MS)).toBe(2);
     // Those that joined a connection's life ago are not counted.
-    expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toEqual({ shards: 2, joined: 1 });
-    expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toEqual({ shards: 2, joined: 2 });
+    expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toBe(1);
+    expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toBe(2);
     expect(await shardsOf(LATER)).toEqual([]);
   });
 
@@ -165,14 +168,15 @@ describe.each(stores)('%s', (_name, make) => {
     const version = async () => (await lookup.find('c', [pattern], [], NOW)).patterns.get(pattern)?.version;
     await subscriptions.noteChange(pattern);
     expect(await version()).toBeUndefined();
-    await subscriptions.open(pattern, NOW, LATER);
-    const versions = [await version()];
+    const versions = new Set<string | undefined>();
     for (let change = 0; change < 3; change++) {
+      await subscriptions.open(pattern, NOW, LATER);
+      versions.add(await version());
       await subscriptions.noteChange(pattern);
-      versions.push(await version());
+      versions.add(await version());
     }
-    expect(new Set(versions).size).toBe(4);
-    expect(await version()).toBe(versions.at(-1));
+    expect(versions.size).toBe(6);
+    expect(versions).toContain(await version());
   });
 
   test('a look-up finds patterns and cursors together, by pattern', async () => {

@@ -41,19 +41,24 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
     });
   };
   return {
+    async shardsOf(pattern) {
+      const get = new GetCommand({ TableName, Key: patternKey(pattern), ConsistentRead: true });
+      const { Item } = await call(() => client.send(get));
+      return Item ? numberOf(Item, 'shards') : 1;
+    },
     async open(pattern, now, until) {
       const row =
         (await update({
           key: patternKey(pattern),
           change:
-            'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one',
+            'SET shards = if_not_exists(shards, :one), #since = if_not_exists(#since, :now), #until = :until, expiry = :expiry ADD joined :one, #version :one',
           values: { ':one': 1, ':now': now, ':until': until, ':expiry': expiryOf(until) },
           returns: 'ALL_NEW',
         })) ?? {};
       const since = numberOf(row, 'since');
       const isOld = now - since > CONNECTION_LIFE_MS;
       if (isOld) await restartCount(pattern, since, now);
-      return { shards: numberOf(row, 'shards'), joined: isOld ? 1 : numberOf(row, 'joined') };
+      return isOld ? 1 : numberOf(row, 'joined');
     },
     async noteChange(pattern) {
       await update({

@@ -111,18 +111,17 @@ export interface ConnectionStore {
 
 /** Store of subscriptions, and of the number of shards of each pattern. @throws Refusal unavailable */
 export interface SubscriptionStore {
+  /** Returns the number of shards of a pattern; 1 if it has never had a subscriber. */
+  shardsOf(pattern: string): Promise<number>;
   /**
-   * Makes a pattern known until that time. Returns its number of shards, and how many have joined it within the life of a
-   * connection, this one included. That is about the number of its subscribers.
+   * Makes a pattern known until that time, and gives it another version (`PatternState`). So this comes after a member has been
+   * added, and before anything is promised about it. Returns how many have joined it within the life of a connection, this one
+   * included. That is about the number of its subscribers.
    */
-  open(
-    pattern: string,
-    now: number,
-    until: number,
-  ): Promise<{ readonly shards: number; readonly joined: number }>;
+  open(pattern: string, now: number, until: number): Promise<number>;
   /**
-   * Says that the members of a pattern have changed. A process that remembers them compares the version at every hint
-   * (push-memory.ts). So this comes after the change, and before anything is promised about it.
+   * Gives a known pattern another version, after a member has been removed. A process that remembers members compares the version
+   * at every hint (push-memory.ts).
    */
   noteChange(pattern: string): Promise<void>;
   /** Doubles the number of shards of a pattern, if it still is `shards`. */
@@ -157,7 +156,7 @@ export interface SubscriptionStore {
 export interface PatternState {
   /** Number of its shards. */
   readonly shards: number;
-  /** Differs from every earlier version, if members have changed since (`SubscriptionStore.noteChange`). */
+  /** Differs from every earlier version if members have changed since. */
   readonly version: string;
 }
 

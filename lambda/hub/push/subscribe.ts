@@ -69,10 +69,10 @@ export async function subscribe(
   const isChannel = !pattern.endsWith('*');
   if (!isChannel && from !== 'now')
     throw new Refusal('bad_offset', 'a pattern begins now: only a channel has an offset');
-  const start = isChannel ? await startOf(log, pattern, from) : undefined;
-  const { shards, joined } = await subscriptions.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);
-  // No member moves to another shard: only the owner of a shard knows its order.
-  if (joined > MEMBERS_PER_SHARD * shards && shards < MAX_SHARDS) await subscriptions.split(pattern, shards);
+  const [start, shards] = await Promise.all([
+    isChannel ? startOf(log, pattern, from) : undefined,
+    subscriptions.shardsOf(pattern),
+  ]);
   const set = { pattern, shard: shardOf(connection.id, shards) };
   const noted = await connections.note(connection.id, set, MAX_SUBSCRIPTIONS);
   if (noted === 'gone') throw new Refusal('unavailable', 'the connection has ended');
@@ -84,8 +84,10 @@ export async function subscribe(
   const subscriber = subscriberOf(log, connection, pattern, start?.offset);
   // A note is no proof of a subscription: an attempt that was cut off, or the first try of the SDK, may have left it.
   const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
-  // Also if it was there: the attempt that added it may have been cut off before this.
-  await subscriptions.noteChange(pattern);
+  // After the subscription is stored, and also if it was there: the attempt that stored it may have been cut off before this.
+  const joined = await subscriptions.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);
+  // No member moves to another shard: only the owner of a shard knows its order.
+  if (joined > MEMBERS_PER_SHARD * shards && shards < MAX_SHARDS) await subscriptions.split(pattern, shards);
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
   return { offset: isAdded ? start?.offset : undefined, isClosed: start?.isEnd ?? false };

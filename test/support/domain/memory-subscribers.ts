@@ -125,12 +125,14 @@ function subscriptionStore(
     return rows;
   };
   return {
+    shardsOf: async (pattern) => patterns.get(pattern)?.shards ?? 1,
     async open(pattern, now, until) {
       const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now, version: 0 };
       const isOld = now - there.since > CONNECTION_LIFE_MS;
       const joined = isOld ? 1 : there.joined + 1;
-      patterns.set(pattern, { ...there, until, joined, since: isOld ? now : there.since });
-      return { shards: there.shards, joined };
+      const version = there.version + 1;
+      patterns.set(pattern, { ...there, until, joined, since: isOld ? now : there.since, version });
+      return joined;
     },
     async noteChange(pattern) {
       const there = patterns.get(pattern);

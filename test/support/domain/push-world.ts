@@ -33,7 +33,7 @@ const never = new AbortController().signal;
 
 /** Writes that may be carried out late. */
 const CONNECTION_WRITES = ['note', 'unnote'];
-const SUBSCRIPTION_WRITES = ['add', 'move', 'remove', 'expire'];
+const SUBSCRIPTION_WRITES = ['open', 'noteChange', 'add', 'move', 'remove', 'expire'];
 const CURSOR_WRITES = ['take', 'ask', 'guard', 'commit', 'release', 'abandon'];
 
 /** Visibility timeout of the queue on AWS, in milliseconds. */

@@ -34,9 +34,13 @@ test('subscribers that join and leave all day get all messages between, and none
     const random = seededRandom(seed);
     const w = pushWorld({ random, latencyMs: 20, duplicates: 0.3, processes: 3 });
     // The moment between the change of the members and its note is where processes see different members.
-    around(storesOf(w).subscriptions, 'noteChange', (original) => async (pattern) => {
+    around(storesOf(w).subscriptions, 'open', (original) => async (...args) => {
       await w.sleep(random() * 200);
-      await original(pattern);
+      return await original(...args);
+    });
+    around(storesOf(w).subscriptions, 'noteChange', (original) => async (...args) => {
+      await w.sleep(random() * 200);
+      await original(...args);
     });
     w.onCall = (name) => {
       if (name === 'lookup.find') inStepPushes++;
