@@ -108,7 +108,7 @@ export const noConnections: Push['connections'] = {
 };
 
 /** No held request waits for the shard. */
-export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
+export const noWaits: Push['waits'] = { others: uncalled, remove: uncalled };
 
 /** The benchmark handles no hints. */
 export const noLookup: Push['lookup'] = { find: uncalled };

@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import type { Quota, QuotaParts } from '../hub/hold/caller-quota.ts';
+import { keptBookings, type Quota, type QuotaParts } from '../hub/hold/caller-quota.ts';
 import type { Hold } from '../hub/hold/held-read.ts';
 import { rereading } from '../hub/hold/reread.ts';
 import { sharingReads } from '../hub/hold/shared-reads.ts';
@@ -55,4 +55,5 @@ export const heldQuotaInAws = (
   timer,
   newId: log.newId,
   logDefect,
+  kept: keptBookings(),
 });

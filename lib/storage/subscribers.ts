@@ -22,9 +22,9 @@ export class Subscribers extends Construct {
     this.cursors = temporaryTable(this, 'Cursors', textKey('channel', 'shard'));
   }
 
-  /** Allows a handler to say which channels a process waits on (PutItem), and to count its requests by caller (Query, UpdateItem). */
+  /** Allows a handler to say which channels a process waits on, and to count its requests by caller (Query). */
   grantWait(handler: HubFunction): void {
-    this.#grant(handler, this.table, 'PutItem', 'Query', 'UpdateItem');
+    this.#grant(handler, this.table, 'Query', 'UpdateItem');
   }
 
   /** Allows a handler to note connections and their subscriptions, and to count them by caller (Query). */

@@ -1,5 +1,5 @@
 /**
- * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions, waits and cursors.
+ * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions and cursors.
  * @module
  */
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
@@ -26,12 +26,12 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
 const stores = storesUnderTest();
 
 describe.each(stores)('%s', (_name, make) => {
-  let { connections, subscriptions, waits, cursors, lookup }: Stores = make();
+  let { connections, subscriptions, cursors, lookup }: Stores = make();
   let connection: Connection;
   let subscriber: Subscriber;
   let shard: Shard;
   beforeEach(() => {
-    ({ connections, subscriptions, waits, cursors, lookup } = make());
+    ({ connections, subscriptions, cursors, lookup } = make());
     const id = `${newId()}=`;
     connection = {
       id,
@@ -143,7 +143,7 @@ describe.each(stores)('%s', (_name, make) => {
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
     const shardsOf = async (now: number) =>
-      [...(await lookup.find([pattern, 'other'], [], now)).patterns].map(([name, { shards }]) => [
+      [...(await lookup.find('c', [pattern, 'other'], [], now)).patterns].map(([name, { shards }]) => [
         name,
         shards,
       ]);
@@ -165,7 +165,7 @@ describe.each(stores)('%s', (_name, make) => {
 
   test('a pattern has another version after each change of its members, and no pattern begins with a change', async () => {
     const { pattern } = shard;
-    const version = async () => (await lookup.find([pattern], [], NOW)).patterns.get(pattern)?.version;
+    const version = async () => (await lookup.find('c', [pattern], [], NOW)).patterns.get(pattern)?.version;
     await subscriptions.noteChange(pattern);
     expect(await version()).toBeUndefined();
     const versions = new Set<string | undefined>();
@@ -186,7 +186,7 @@ describe.each(stores)('%s', (_name, make) => {
     const lease = { owner: newId(), until: LATER };
     await cursors.take(wide, lease, NOW);
     await cursors.release(wide, lease, progress(7, { roster: 2 ** 53 - 1 }), 0, NOW);
-    const found = await lookup.find([shard.pattern, wide.pattern], [shard, wide, none], NOW);
+    const found = await lookup.find('c', [shard.pattern, wide.pattern], [shard, wide, none], NOW);
     expect([...found.patterns.keys()]).toEqual([shard.pattern]);
     expect([...found.cursors]).toEqual([[wide.pattern, await cursors.get(wide)]]);
     expect(found.cursors.get(wide.pattern)).toMatchObject({ streamId: 'stream', roster: 2 ** 53 - 1 });
@@ -299,21 +299,6 @@ describe.each(stores)('%s', (_name, make) => {
     }));
     for (const member of members) await subscriptions.add(shard, member, true);
     expect(await subscriptions.members(shard)).toHaveLength(40);
-  });
-
-  test('a process that waits on a channel is shown until its row ends or is removed, and once however often it is shown', async () => {
-    const [channel, end] = [`c-${newId()}`, NOW + waits.shownForMs];
-    const waiting = async (now: number) => (await waits.waiting(channel, now)).toSorted();
-    expect(await waiting(NOW)).toEqual([]);
-    await waits.show(channel, 'one=', NOW);
-    await waits.show(channel, 'two=', NOW);
-    await waits.show(channel, 'two=', NOW + 5);
-    expect(await waiting(end - 1)).toEqual(['one=', 'two=']);
-    expect(await waiting(end)).toEqual(['two=']);
-    expect(await waiting(end + 5)).toEqual([]);
-    expect(await waits.waiting(`${channel}/other`, NOW)).toEqual([]);
-    for (const gone of ['two=', 'two=', 'nobody=']) await waits.remove(channel, gone);
-    expect(await waiting(NOW)).toEqual(['one=']);
   });
 
   const held = (owner: string, until = LATER) => ({ owner, until });

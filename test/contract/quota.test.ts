@@ -57,6 +57,17 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, make) => {
     expect(await take()).toBeUndefined();
   });
 
+  test('a booking is spare while the caller has no more than may be over, of those that have not ended', async () => {
+    const spare = async (now: number) =>
+      (await takeMany(4, now, { over: OVER })).map(({ isSpare }) => isSpare);
+    expect(await spare(NOW)).toEqual([true, true, false, false]);
+    expect(await spare(NOW + LASTS_MS)).toEqual([true, true, false, false]);
+    const [none] = await takeMany(1, NOW, { who: `${caller} without`, over: 0 });
+    // A caller with a large quota has several rows, of which one says nothing about the others.
+    const [wide] = await takeMany(1, NOW, { who: `${caller} of many`, most: 1_000, over: 200 });
+    expect([none?.isSpare, wide?.isSpare]).toEqual([false, false]);
+  });
+
   test('a booking that is given back makes room for one more, once', async () => {
     const [first] = await takeMany(MOST);
     for (let n = 0; n < 3; n++) if (first) await quota.giveBack(first);

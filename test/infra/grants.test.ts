@@ -39,7 +39,7 @@ test('each function may do exactly its actions on exact resources', () => {
     'Channels: dynamodb:GetItem dynamodb:UpdateItem',
     'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
     ...common,
-    'Subscribers: dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem',
+    'Subscribers: dynamodb:Query dynamodb:UpdateItem',
   ];
   expect(grants).toEqual({
     Publish: [

@@ -7,7 +7,7 @@ import type { HintLookup, PatternState } from '../../hub/push/push-ports.ts';
 import { cursorKey, cursorRowOf } from './cursors-table.ts';
 import { batchGetOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
-import { patternKey } from './subscribers-table.ts';
+import { patternKey, waitingIn, waitKey } from './subscribers-table.ts';
 
 /** The names of the tables. */
 export interface HintTables {
@@ -21,15 +21,19 @@ export function hintLookupInDynamoDb(
   { SUBSCRIBERS_TABLE, CURSORS_TABLE }: HintTables,
 ): HintLookup {
   return {
-    async find(patterns, shards, now) {
+    async find(channel, patterns, shards, now) {
+      const wait = waitKey(channel);
       const itemsOf = await batchGetOf(client, {
-        [SUBSCRIBERS_TABLE]: patterns.map(patternKey),
+        [SUBSCRIBERS_TABLE]: [...patterns.map(patternKey), wait],
         [CURSORS_TABLE]: shards.map(cursorKey),
       });
-      const known = itemsOf(SUBSCRIBERS_TABLE).filter((item) => numberOf(item, 'until') > now);
+      const items = itemsOf(SUBSCRIBERS_TABLE);
+      const isWait = ({ pattern }: Item): boolean => pattern === wait.pattern;
+      const known = items.filter((item) => !isWait(item) && numberOf(item, 'until') > now);
       return {
         patterns: new Map(known.map((item) => [nameIn(item, 'pattern'), stateOf(item)])),
         cursors: new Map(itemsOf(CURSORS_TABLE).map((item) => [nameIn(item, 'shard'), cursorRowOf(item)])),
+        waiting: waitingIn(items.find(isWait), now),
       };
     },
   };

@@ -14,7 +14,6 @@ import {
   alive,
   type Booking,
   type CountedCaller,
-  type Quota,
   type QuotaStore,
   type StoredBooking,
 } from '../../hub/hold/caller-quota.ts';
@@ -47,6 +46,7 @@ const ADD_IF_ROOM = {
   ...ADD,
   condition: 'attribute_not_exists(#bookings) OR size(#bookings) < :room OR contains(#bookings, :booking)',
 };
+const ADD_AND_COUNT = { ...ADD_IF_ROOM, returns: 'ALL_NEW' as const };
 const DROP = { change: 'DELETE #bookings :gone', condition: IF_THERE, names };
 const MARK_CHECKED = { change: 'SET #checkedAt = :now', condition: IF_THERE, names };
 
@@ -72,11 +72,11 @@ export function quotaInDynamoDb(
 
   async function change(
     { caller, row }: Pick<StoredBooking, 'caller' | 'row'>,
-    expressions: Pick<Update, 'change' | 'condition' | 'names'>,
+    expressions: Pick<Update, 'change' | 'condition' | 'names' | 'returns'>,
     values: Item,
-  ): Promise<boolean> {
+  ): Promise<Item | undefined> {
     const key = { pattern: partitionOf(caller), connection: sortKeyOf(row) };
-    return (await update({ key, ...expressions, values })) !== undefined;
+    return await update({ key, ...expressions, values });
   }
 
   async function rowsFrom(
@@ -116,7 +116,7 @@ export function quotaInDynamoDb(
   }
 
   /** Returns the number of a row that has room, among those near the own row. */
-  async function findRoom(caller: CountedCaller, own: number, { most }: Quota, now: number) {
+  async function findRoom(caller: CountedCaller, own: number, most: number, now: number) {
     const rows = rowsOf(most);
     const count = Math.min(rows, ROWS_READ);
     const seen = await rowsFrom(caller, Math.min(own, rows - count), count, true);
@@ -138,22 +138,27 @@ export function quotaInDynamoDb(
   return {
     async take(caller, booking, quota, now) {
       const own = shardOf(booking.id, rowsOf(quota.most));
+      // In several rows the spare ones of each could together be more than the quota allows.
+      const isCounted = quota.over > 0 && rowsOf(quota.most) === 1;
       const book = async (row: number, over: number): Promise<StoredBooking | undefined> => {
         const booked = { caller, booking, row, room: roomOf(row, quota.most) };
         const text = stored(booking);
-        const isBooked = await change(booked, ADD_IF_ROOM, {
+        const adding = isCounted ? ADD_AND_COUNT : ADD_IF_ROOM;
+        const item = await change(booked, adding, {
           ':text': new Set([text]),
           ':booking': text,
           ':room': booked.room + over,
           ':expiry': expiryOf(now + ROW_LIFE_MS),
         });
-        return isBooked ? booked : undefined;
+        if (!item) return undefined;
+        const used = new Set(alive(rowOf(row, item).bookings, now).map(({ id }) => id)).size;
+        return { ...booked, isSpare: isCounted && used <= quota.over };
       };
       let row: number | undefined = own;
       for (let attempt = 0; row !== undefined && attempt < ATTEMPTS; attempt++) {
         const booked = await book(row, 0);
         if (booked) return booked;
-        row = await findRoom(caller, own, quota, now);
+        row = await findRoom(caller, own, quota.most, now);
       }
       return quota.over > 0 ? await book(own, Math.ceil(quota.over / rowsOf(quota.most))) : undefined;
     },

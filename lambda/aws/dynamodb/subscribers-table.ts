@@ -1,5 +1,5 @@
 /**
- * The Subscribers table: who listens. Key `pattern` and `connection`; six kinds of rows, told apart by the pattern:
+ * The Subscribers table: who listens. Key `pattern` and `connection`; seven kinds of rows, told apart by the pattern:
  *
  * | pattern | connection | holds | written by |
  * |---|---|---|---|
@@ -7,18 +7,20 @@
  * | `{pattern}#` | `#` | what is known of a pattern, such as its number of shards | subscriptions-table.ts |
  * | `@{connection}` | its id | the connection, with a note of its subscriptions | connections-table.ts |
  * | `@@{principal}` | its id | a connection that was opened by a token of the principal | connections-table.ts |
- * | `{channel}#wait` | its id | a process that holds requests of the channel | this file |
+ * | `{channel}#wait` | `#` | the processes that hold requests of the channel, up to 20 | this file |
+ * | `{channel}#wait` | its id | one more of them | this file |
  * | `#{kind}:{hash of a caller}` | `#{row}` | slots of the quota that the caller uses | quota-table.ts |
  *
  * No pattern contains `#` or `@`, and no id of a connection begins with `@`. The notes make an index by connection needless,
  * which would double the price of every write.
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
-import type { PatternShard, WaitStore } from '../../hub/push/push-ports.ts';
+import { DeleteCommand, type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import type { PatternShard, Waiting, WaitStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
 import { expiryOf } from './document-client.ts';
-import { type Item, nameOfKey, numberOf, textOf } from './stored-attributes.ts';
+import { type Item, ifThere, nameOfKey, numberOf, textOf } from './stored-attributes.ts';
+import { updatesOf } from './update-item.ts';
 
 /** Returns the partition key of the subscriptions of a shard. */
 export const shardKey = ({ pattern, shard }: PatternShard) => `${pattern}#${shard}`;
@@ -63,29 +65,106 @@ export function mapOf<T>(item: Item, name: string, read: (map: Item, key: string
   return Object.fromEntries(Object.keys(map).map((key) => [nameOfKey(key), read(map, key)]));
 }
 
-/** Returns the partition key of the processes that hold requests of a channel. */
-const waitKey = (channel: string) => `${channel}#wait`;
+/** Returns the key of the row that has the first processes that hold requests of a channel. */
+export const waitKey = (channel: string) => ({ pattern: `${channel}#wait`, connection: '#' });
 
-/** In milliseconds: a row outlasts two holds. The process renews it while it waits, and a reader compares `until`. */
+/**
+ * In milliseconds: how long a process is shown. That is longer than two holds. The process shows itself again while it waits, and a
+ * reader compares the time.
+ */
 const SHOWN_FOR_MS = 60_000;
 
-/** Returns the store of waits. */
+/** The most processes in the first row, which has about 1 KB then: the size that one write unit pays for. */
+const FIRST_ROW_ROOM = 20;
+
+/** Processes that are over, from which on they are removed from the first row. */
+const MOST_OVER = 10;
+
+/** Marks the attribute of a process: its name is the connection, its value the time until which the process is shown. */
+const SHOWN = '@';
+
+const shownIn = (item: Item) =>
+  Object.keys(item).flatMap((name) =>
+    name.startsWith(SHOWN) ? [{ name, until: numberOf(item, name) }] : [],
+  );
+
+/** Returns who waits on a channel, by its first row. */
+export const waitingIn = (item: Item | undefined, now: number): Waiting => ({
+  connections: shownIn(item ?? {}).flatMap(({ name, until }) =>
+    until > now ? [name.slice(SHOWN.length)] : [],
+  ),
+  hasOthers: ((item && ifThere(item, 'others', numberOf)) ?? 0) > now,
+});
+
+/**
+ * Returns the store of waits. A process is an attribute of the first row of its channel, which the push finds in the same call as the
+ * subscribers. When that row is full, a process has a row of its own, and the first row says that there are others.
+ */
 export function waitsInDynamoDb(client: DynamoDBDocumentClient, table: string): WaitStore {
+  const update = updatesOf(client, table);
+
+  /** Removes processes whose time is over, unless one of them was shown again meanwhile. */
+  async function removeOver(channel: string, over: readonly { name: string; until: number }[]) {
+    const numbered = [...over.entries()];
+    await update({
+      key: waitKey(channel),
+      change: `REMOVE ${numbered.map(([at]) => `#p${at}`).join(', ')}`,
+      condition: numbered.map(([at]) => `#p${at} = :until${at}`).join(' AND '),
+      names: Object.fromEntries(numbered.map(([at, { name }]) => [`#p${at}`, name])),
+      values: Object.fromEntries(numbered.map(([at, { until }]) => [`:until${at}`, until])),
+    });
+  }
+
+  /** Moves a process from the first row to its own. The own row is written first: the push finds the process at any moment. */
+  async function moveOut(channel: string, connection: string, until: number) {
+    const times = { ':until': until, ':expiry': expiryOf(until) };
+    const { pattern } = waitKey(channel);
+    await update({
+      key: { pattern, connection },
+      change: 'SET #until = :until, #expiry = :expiry',
+      values: times,
+    });
+    await update({
+      key: waitKey(channel),
+      change: 'SET #others = :until, #expiry = :expiry REMOVE #process',
+      names: { '#process': SHOWN + connection },
+      values: times,
+    });
+  }
+
   return {
     shownForMs: SHOWN_FOR_MS,
     async show(channel, connection, now) {
       const until = now + SHOWN_FOR_MS;
-      const row = { pattern: waitKey(channel), connection, until, expiry: expiryOf(until) };
-      const put = new PutCommand({ TableName: table, Item: row });
-      await call(() => client.send(put));
+      const row = await update({
+        key: waitKey(channel),
+        change: 'SET #process = :until, #expiry = :expiry',
+        names: { '#process': SHOWN + connection },
+        values: { ':until': until, ':expiry': expiryOf(until) },
+        returns: 'ALL_NEW',
+      });
+      const shown = shownIn(row ?? {});
+      const over = shown.filter((one) => one.until <= now).slice(0, FIRST_ROW_ROOM);
+      if (shown.length - over.length > FIRST_ROW_ROOM) await moveOut(channel, connection, until);
+      if (over.length >= MOST_OVER) await removeOver(channel, over);
     },
-    async waiting(channel, now) {
-      const rows = await rowsOf(client, table, waitKey(channel));
-      return rows.filter((row) => numberOf(row, 'until') > now).map((row) => textOf(row, 'connection'));
+    async others(channel, now) {
+      const rows = await rowsOf(client, table, waitKey(channel).pattern);
+      const own = rows.filter(({ connection }) => connection !== waitKey(channel).connection);
+      return own.filter((row) => numberOf(row, 'until') > now).map((row) => textOf(row, 'connection'));
     },
     async remove(channel, connection) {
-      const Key = { pattern: waitKey(channel), connection };
-      await call(() => client.send(new DeleteCommand({ TableName: table, Key })));
+      const first = { '#process': SHOWN + connection };
+      const Key = { pattern: waitKey(channel).pattern, connection };
+      await Promise.all([
+        update({
+          key: waitKey(channel),
+          change: 'REMOVE #process',
+          condition: 'attribute_exists(#process)',
+          names: first,
+        }),
+        call(() => client.send(new DeleteCommand({ TableName: table, Key }))),
+      ]);
     },
   };
 }

@@ -4,11 +4,11 @@
  * @module
  */
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
-import { parseOffset } from '../../../protocol/offset.ts';
 import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
 import type { LogDefect } from '../../hub/defects.ts';
+import { type News, parseNews } from '../../hub/hold/news.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
 /** The URL and the keys by which the wake socket connects. */
@@ -55,7 +55,7 @@ interface State {
 /** Returns the wake socket of a process. */
 export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   const { clock } = options;
-  let onNews: (channel: string, next: number) => void = () => {};
+  let hear: (news: News) => void = () => {};
   const state: State = {
     socket: undefined,
     connection: undefined,
@@ -66,14 +66,14 @@ export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   };
   return {
     listen: (callback) => {
-      onNews = callback;
+      hear = callback;
     },
     connection() {
       const now = clock();
       const isFresh = now - state.usedAt < FROZEN_MS;
       state.usedAt = now;
       if (!state.socket) {
-        if (now >= state.retryAt) void open(options, state, (channel, next) => onNews(channel, next));
+        if (now >= state.retryAt) void open(options, state, (news) => hear(news));
         return undefined;
       }
       if (state.connection === undefined) return giveUpIfLate(state, now);
@@ -99,11 +99,7 @@ function drop(state: State, now: number): void {
   state.retryAt = now + Math.min(RETRY_MS * 2 ** state.failures++, MAX_RETRY_MS);
 }
 
-async function open(
-  options: WakeSocketOptions,
-  state: State,
-  onNews: (channel: string, next: number) => void,
-): Promise<void> {
+async function open(options: WakeSocketOptions, state: State, hear: (news: News) => void): Promise<void> {
   // Other held requests must not open another socket meanwhile.
   state.retryAt = options.clock() + MAX_RETRY_MS;
   try {
@@ -117,7 +113,7 @@ async function open(
     socket.addEventListener('close', end);
     socket.addEventListener('error', end);
     socket.addEventListener('message', ({ data }) => {
-      if (state.socket === socket) onFrame(state, String(data), onNews);
+      if (state.socket === socket) onFrame(state, String(data), hear);
     });
   } catch (error) {
     drop(state, options.clock());
@@ -131,14 +127,14 @@ async function ownToken({ keys, audience, clock }: WakeSocketOptions): Promise<s
   return await sign(keys, { audience, capability: {}, until, claims: { sub: 'tidings:hold' } });
 }
 
-function onFrame(state: State, text: string, onNews: (channel: string, next: number) => void): void {
+function onFrame(state: State, text: string, hear: (news: News) => void): void {
   const frame: Readonly<Record<string, unknown>> = JSON.parse(text);
   if (frame.type === 'pong' && typeof frame.connection === 'string') state.connection = frame.connection;
+  const news = parseNews(frame);
   // The gateway itself also sends frames, for example if the socket function fails. They do not show that the hub is alive.
-  if (frame.type === 'pong' || frame.type === 'messages') {
+  if (frame.type === 'pong' || news) {
     state.aliveBy = undefined;
     state.failures = 0;
   }
-  const next = typeof frame.next === 'string' ? parseOffset(frame.next) : undefined;
-  if (typeof frame.channel === 'string' && next) onNews(frame.channel, next.entry);
+  if (news) hear(news);
 }

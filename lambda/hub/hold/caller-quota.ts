@@ -8,6 +8,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { isBusy, type LogDefect } from '../defects.ts';
+import { type Recent, recent } from '../log/bounded-map.ts';
 import type { Clock, NewId } from '../log/log-ports.ts';
 import type { Timer, Wake } from './held-read.ts';
 
@@ -29,10 +30,12 @@ export interface Quota {
   /** Slots that one caller may have at a time. */
   readonly most: number;
   /**
-   * Slots beyond `most` that a caller may have for a moment, until its oldest requests end. 0 if a caller with `most` slots is
-   * refused instead.
+   * Slots beyond `most` that a caller may have: for a moment, until its oldest requests end, or because slots of requests that have
+   * ended may still be booked.
    */
   readonly over: number;
+  /** True if the oldest requests of a caller end for new ones. Otherwise new ones are refused. */
+  readonly isEvicting: boolean;
 }
 
 /** A booking, and the row in which it is stored. */
@@ -45,6 +48,8 @@ export interface StoredBooking {
   readonly row: number;
   /** Highest number of bookings that may stay in the row. */
   readonly room: number;
+  /** True if at most `Quota.over` bookings of the caller existed when this one was made, itself included. */
+  readonly isSpare: boolean;
 }
 
 /** Store of bookings. A write that is carried out twice, or late, does no harm. @throws Refusal unavailable */
@@ -53,7 +58,7 @@ export interface QuotaStore {
   take(
     caller: CountedCaller,
     booking: Booking,
-    quota: Quota,
+    quota: Pick<Quota, 'most' | 'over'>,
     now: number,
   ): Promise<StoredBooking | undefined>;
   /** Returns the bookings of the row. The read is eventually consistent, so a new booking may be missing. */
@@ -78,6 +83,8 @@ export interface QuotaParts {
   readonly newId: NewId;
   /** Reports a fault of the hub itself. */
   readonly logDefect: LogDefect;
+  /** Bookings of requests that have ended in this process, for the next requests of the same callers. */
+  readonly kept: Recent<readonly StoredBooking[]>;
 }
 
 /** The slot of one held request. */
@@ -99,6 +106,9 @@ const ID_LENGTH = 8;
 /** Time before its end at which a booking is renewed, in milliseconds. Several checks fit into it, so one of them may fail. */
 const RENEW_MS = 20_000;
 
+/** The same for a booking without checks. A booking that ends earlier is not used again. */
+const REUSE_MS = 2_000;
+
 /**
  * Pause between two checks whether a request must end, in milliseconds: 100 for each newer slot that the quota still allows. With
  * that, the oldest requests of a caller that opens ten a second end in time. A check costs half a read unit. A single stream under
@@ -108,16 +118,24 @@ const CHECK_PER_SLOT_MS = 100;
 const SHORTEST_CHECK_MS = 250;
 const LONGEST_CHECK_MS = 5_000;
 
-/** A caller may have one fifth more slots than its quota while its oldest requests end. */
+/** A caller may have one fifth more slots than its quota. */
 const OVER_DIVISOR = 5;
+
+/** The most callers whose bookings a process keeps. */
+const MOST_CALLERS_KEPT = 100;
 
 /** Returns a quota under which the oldest requests of a caller end when it opens new ones. @param most 0 if callers are not counted */
 export const evictingQuota = (most: number): Quota | undefined =>
-  most === 0 ? undefined : { most, over: Math.ceil(most / OVER_DIVISOR) };
+  most === 0 ? undefined : { most, over: Math.ceil(most / OVER_DIVISOR), isEvicting: true };
 
-/** Returns a quota under which a caller with all its slots is refused. @param most 0 if callers are not counted */
+/**
+ * Returns a quota under which a caller with all its slots is refused. The slot of a request that has ended may stay booked for the next
+ * request of the caller, if the caller uses few. At most `over` stay: the last of them was made when all others existed, and is spare.
+ * So a caller is refused only if it has `most` requests in fact.
+ * @param most 0 if callers are not counted
+ */
 export const refusingQuota = (most: number): Quota | undefined =>
-  most === 0 ? undefined : { most, over: 0 };
+  most === 0 ? undefined : { most, over: Math.floor(most / OVER_DIVISOR), isEvicting: false };
 
 /** Returns the slot of a request, not yet taken. @param endsAt time at which the request ends, in milliseconds since 1970 */
 export function quotaSlotOf(parts: QuotaParts, caller: CountedCaller, endsAt: number): QuotaSlot {
@@ -125,28 +143,76 @@ export function quotaSlotOf(parts: QuotaParts, caller: CountedCaller, endsAt: nu
   const left = new AbortController();
   const lost = new AbortController();
   let current: StoredBooking | undefined;
+  const renewed = (booking: StoredBooking): void => {
+    current = booking;
+  };
   return {
     lost: lost.signal,
     async take() {
       if (!quota || current) return;
       const now = clock();
-      const id = newId().slice(0, ID_LENGTH);
-      const booking = { id, since: now, until: Math.min(endsAt, now + BOOKED_MS) };
-      current = await store.take(caller, booking, quota, now);
+      current = keptOf(parts, caller, now);
+      if (!current) {
+        const id = newId().slice(0, ID_LENGTH);
+        const booking = { id, since: now, until: Math.min(endsAt, now + BOOKED_MS) };
+        current = await store.take(caller, booking, quota, now);
+      }
       if (!current) throw tooMany(`${quota.most} held requests of this kind at a time`);
-      if (quota.over === 0) return;
-      void watch(parts, current, endsAt, left.signal, (renewed) => {
-        current = renewed;
-      }).then((isLost) => isLost && lost.abort());
+      if (quota.isEvicting)
+        void watch(parts, current, endsAt, left.signal, renewed).then((isLost) => isLost && lost.abort());
+      else if (current.booking.until < endsAt) void renewOnce(parts, current, endsAt, left.signal, renewed);
     },
     async leave() {
       const last = current;
       current = undefined;
       left.abort();
+      if (!last) return;
+      if (quota && !quota.isEvicting && last.isSpare) return keep(parts, last);
       // A failure must not delay the answer. The booking ends by itself.
-      if (last) await store.giveBack(last).catch(unlessBusy(parts.logDefect));
+      await store.giveBack(last).catch(unlessBusy(parts.logDefect));
     },
   };
+}
+
+const isUsable = ({ booking }: StoredBooking, now: number): boolean => booking.until - now > REUSE_MS;
+
+/** Takes a booking that an earlier request of the caller has left in this process; undefined if there is none. */
+function keptOf({ kept }: QuotaParts, caller: CountedCaller, now: number): StoredBooking | undefined {
+  const usable = (kept.get(keyOf(caller)) ?? []).filter((booking) => isUsable(booking, now));
+  const taken = usable.pop();
+  kept.set(keyOf(caller), usable);
+  return taken;
+}
+
+/** Leaves a booking for the next request of its caller in this process. Without one it ends by itself. */
+function keep({ kept }: QuotaParts, last: StoredBooking): void {
+  const key = keyOf(last.caller);
+  kept.set(key, [...(kept.get(key) ?? []), last]);
+}
+
+const keyOf = (caller: CountedCaller): string => (caller === undefined ? '' : `=${caller}`);
+
+/** Returns an empty memory of bookings. */
+export const keptBookings = (): QuotaParts['kept'] => recent(MOST_CALLERS_KEPT);
+
+/** Renews a booking before it ends, unless its request has ended. A long poll lasts less than a minute, so once is enough. */
+async function renewOnce(
+  { store, clock, timer, logDefect }: QuotaParts,
+  booked: StoredBooking,
+  endsAt: number,
+  left: AbortSignal,
+  renewed: (booking: StoredBooking) => void,
+): Promise<void> {
+  await timer.sleep(booked.booking.until - clock() - REUSE_MS, left);
+  if (left.aborted) return;
+  try {
+    const isInTime = clock() < booked.booking.until;
+    const next = await store.renew(booked, Math.min(endsAt, clock() + BOOKED_MS));
+    if (left.aborted) await store.giveBack(next);
+    else renewed({ ...next, isSpare: booked.isSpare && isInTime });
+  } catch (error) {
+    unlessBusy(logDefect)(error);
+  }
 }
 
 /** Renews the booking until the request has ended. Returns true if the request must end for newer ones. */
@@ -206,9 +272,10 @@ export const alive = (bookings: readonly Booking[], now: number): Booking[] =>
 
 /** Returns a wake that takes a slot before it waits. A request that is answered at once takes no slot, and costs no write. */
 export const withQuotaSlot = (slot: Pick<QuotaSlot, 'take'>, wake: Wake): Wake => ({
+  mark: wake.mark,
   async wait(seen, ms, signal) {
     await slot.take();
-    await wake.wait(seen, ms, signal);
+    return await wake.wait(seen, ms, signal);
   },
 });
 

@@ -4,7 +4,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { type From, isPosition } from '../log/read-log.ts';
-import { type Held, type Hold, holdRead } from './held-read.ts';
+import { type Batch, type Held, type Hold, holdAfter, holdRead } from './held-read.ts';
 
 /** The times of a stream, and its end. */
 export interface FollowOptions {
@@ -26,15 +26,19 @@ export async function* follow(
   name: string,
   from: From,
   { lifetimeMs, heartbeatMs, signal }: FollowOptions,
-): AsyncGenerator<Held> {
+): AsyncGenerator<Batch> {
   const { timer } = hold;
   const end = timer.now() + lifetimeMs;
-  let held = await holdRead(hold, name, from, timer.now(), signal);
+  let batch = await holdRead(hold, name, from, timer.now(), signal);
   for (;;) {
     if (signal.aborted) return;
-    yield held;
-    if (held.result.closed || timer.now() >= end) return;
-    held = await holdRead(hold, name, held.result.next, Math.min(end, timer.now() + heartbeatMs), signal);
+    yield batch;
+    if (batch.result.closed || timer.now() >= end) return;
+    const until = Math.min(end, timer.now() + heartbeatMs);
+    const { next, upToDate } = batch.result;
+    batch = upToDate
+      ? await holdAfter(hold, name, batch, until, signal)
+      : await holdRead(hold, name, next, until, signal);
   }
 }
 

@@ -10,6 +10,7 @@ import type { Channel } from '../log/channel.ts';
 import { find, keepAlive } from '../log/lifecycle.ts';
 import type { Log } from '../log/log-ports.ts';
 import type { From, ReadResult } from '../log/read-log.ts';
+import type { Answer, Seen } from './heard.ts';
 
 /** Monotonic time: setting the clock does not change it. */
 export interface Timer {
@@ -21,11 +22,13 @@ export interface Timer {
 
 /** Wakes readers of a channel. */
 export interface Wake {
+  /** Returns the number of the last news that this process has heard. A reader takes it before it reads. */
+  mark(): number;
   /**
-   * Ends when the channel may differ from `seen`, or after `ms`, or when the signal is aborted. It is a hint: if it ends early or
-   * late, that costs latency, never a message.
+   * Ends when the channel may differ from what was seen, or after `ms`, or when the signal is aborted. It is a hint: if it ends early
+   * or late, that costs latency, never a message. Returns the entries that follow; undefined if the log has to be read.
    */
-  wait(seen: Channel, ms: number, signal: AbortSignal): Promise<void>;
+  wait(seen: Seen, ms: number, signal: AbortSignal): Promise<Answer | undefined>;
 }
 
 /** Everything that a held request needs. */
@@ -56,12 +59,20 @@ const LONGEST_WAIT_MS = GAP_GRACE_MS + SLOWEST_LOOK_MS;
 
 const never = new AbortController().signal;
 
-/** The result of a held request. */
+/** The result of a read. */
 export interface Held {
   /** The channel as it was when it was read. */
   readonly channel: Channel;
   /** The messages, and the position after them. */
   readonly result: ReadResult;
+}
+
+/** The result of a held request. */
+export interface Batch extends Held {
+  /** `Wake.mark` of the read: what was heard later may be missing. */
+  readonly mark: number;
+  /** Time at which the end of the batch was the end of the channel, by the timer. */
+  readonly asOf: number;
 }
 
 /**
@@ -70,22 +81,71 @@ export interface Held {
  * @throws Refusal as `catchUp`
  */
 export async function holdRead(
-  { log, wake, timer }: Hold,
+  hold: Hold,
   name: string,
   from: From,
   untilMs: number,
   signal: AbortSignal,
-): Promise<Held> {
-  let position = from;
+): Promise<Batch> {
+  const batch = await readBatch(hold, name, from);
+  const isOver = hasNews(batch) || untilMs <= hold.timer.now() || signal.aborted;
+  return isOver ? batch : await holdAfter(hold, name, batch, untilMs, signal);
+}
+
+/**
+ * Returns what follows a batch that reached the end of the channel, as `holdRead` from there. It waits before it reads.
+ * @throws Refusal as `catchUp`
+ */
+export async function holdAfter(
+  hold: Hold,
+  name: string,
+  last: Batch,
+  untilMs: number,
+  signal: AbortSignal,
+): Promise<Batch> {
+  const { wake, timer, log } = hold;
+  let batch = last;
   for (;;) {
-    const held = await catchUp(log, name, position);
-    const { channel, result } = held;
-    const left = untilMs - timer.now();
-    const isMore = !result.upToDate && !result.isGap;
-    if (result.messages.length > 0 || result.closed || isMore || left <= 0 || signal.aborted) return held;
-    position = result.next;
-    await wake.wait(channel, Math.min(left, patience(channel, result, log.clock())), signal);
+    const { channel, result, mark } = batch;
+    const ms = Math.min(untilMs - timer.now(), patience(batch, timer.now(), log.clock()));
+    if (ms > 0 && !signal.aborted) {
+      const answer = await wake.wait({ channel, slot: result.next.entry, mark }, ms, signal);
+      if (answer) return asRead(batch, answer, hold);
+    }
+    batch = await readBatch(hold, name, result.next);
+    if (hasNews(batch) || untilMs <= timer.now() || signal.aborted) return batch;
   }
+}
+
+async function readBatch({ log, wake, timer }: Hold, name: string, from: From): Promise<Batch> {
+  const [mark, asOf] = [wake.mark(), timer.now()];
+  return { ...(await catchUp(log, name, from)), mark, asOf };
+}
+
+/** Returns true if a reader must be answered: there is something, or the store has more than was read. */
+const hasNews = ({ result: { messages, closed, upToDate, isGap } }: Batch): boolean =>
+  messages.length > 0 || closed || !(upToDate || isGap);
+
+/** Returns entries that were heard as a read would have returned them. */
+function asRead({ channel, result }: Batch, { entries, mark }: Answer, { log, timer }: Hold): Batch {
+  const time = entries.at(-1)?.time ?? channel.claimedAt;
+  const next = { entry: result.next.entry + entries.length, index: 0 };
+  const closed = channel.closed && channel.next === next.entry;
+  return {
+    channel: { ...channel, next: next.entry, claimedAt: time },
+    result: {
+      from: result.next,
+      next,
+      entries: entries.map(({ slot, messages, time }) => ({ slot, messages, time, first: 0 })),
+      messages: entries.flatMap(({ messages }) => messages),
+      upToDate: true,
+      closed,
+      isGap: false,
+    },
+    mark,
+    // The slot was the last one when it was claimed. Clocks of processes differ, and none is in the future.
+    asOf: timer.now() - Math.max(0, log.clock() - time),
+  };
 }
 
 /**
@@ -117,10 +177,11 @@ export function hasChanged(seen: Channel, now: Channel | undefined): boolean {
 }
 
 /** Returns how long to rely on the wake, in milliseconds. A channel with a TTL stays alive while it is read, so it is read in time. */
-function patience(channel: Channel, result: ReadResult, now: number): number {
+function patience({ channel, result, asOf }: Batch, timerNow: number, now: number): number {
   // A slot that is empty after the grace is a lost publish: the next publish wakes as usual, and its readers seal the slot.
   const isPending =
     result.next.entry < channel.next && now - channel.claimedAt <= GAP_GRACE_MS + PENDING_READ_MS;
   if (isPending) return PENDING_READ_MS;
-  return Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
+  const longest = Math.min(SAFETY_READ_MS, (channel.ttlSeconds ?? Number.POSITIVE_INFINITY) * 500);
+  return asOf + longest - timerNow;
 }

@@ -38,7 +38,8 @@ export function rereading(options: RereadOptions): Wake {
   const { timer } = options;
   const watches = new Map<string, Watch>();
   return {
-    async wait(seen, ms, signal) {
+    mark: () => 0,
+    async wait({ channel: seen }, ms, signal) {
       const woken = new AbortController();
       const waiter: Waiter = { seen, wake: () => woken.abort() };
       const watch = watches.get(seen.name) ?? begin(options, watches, seen.name);
@@ -47,6 +48,7 @@ export function rereading(options: RereadOptions): Wake {
       await timer.sleep(ms, AbortSignal.any([signal, woken.signal]));
       // The watch goes on until its next look: a reader that reads for itself comes back before that.
       watch.waiters.delete(waiter);
+      return undefined;
     },
   };
 }

@@ -1,20 +1,22 @@
 /**
- * A wake by push: a socket from this process to the hub itself, on which the push says that a channel has grown. All requests that
- * wait in this process share it. Without such a socket, readers are woken by re-reading.
+ * A wake by push: a socket from this process to the hub itself, on which the push says that a channel has grown, and by which entry.
+ * All requests that wait in this process share it. Without such a socket, readers are woken by re-reading.
  * @module
  */
 import { isBusy, type LogDefect } from '../defects.ts';
 import type { Channel } from '../log/channel.ts';
 import type { Log } from '../log/log-ports.ts';
 import type { WaitStore } from '../push/push-ports.ts';
+import { answerFrom, type Heard, type Seen } from './heard.ts';
 import { hasChanged, type Timer, type Wake } from './held-read.ts';
+import type { News } from './news.ts';
 
 /** The wake socket. All held requests of a process share it. */
 export interface WakeSocket {
   /** Returns its connection id while it is open and known to be alive. Otherwise the call opens or checks it. */
   connection(): string | undefined;
-  /** Calls back for each announcement: a channel, and the slot of its next entry. */
-  listen(heard: (channel: string, next: number) => void): void;
+  /** Calls back for each news. */
+  listen(hear: (news: News) => void): void;
 }
 
 /** Everything that a wake by push needs. */
@@ -42,22 +44,36 @@ interface Row {
   isWritten: boolean;
 }
 
-interface Watch {
-  readonly waiters: Set<() => void>;
-  row: Row | undefined;
-  /** The slot of the latest announcement, which a waiter that came later has not seen; 0 for none. */
-  latest: number;
+/** A request that waits. */
+interface Waiter {
+  /** Is aborted by the next news. */
+  woken: AbortController;
 }
+
+interface Watch {
+  readonly waiters: Set<Waiter>;
+  row: Row | undefined;
+  /** The last news, in the order in which it came. */
+  heard: readonly Heard[];
+}
+
+/**
+ * News of one channel that a process remembers, for requests that are writing to a slow client. A request that misses more reads the
+ * log. With frames of up to 32 KB this is 512 KB for each channel.
+ */
+const MOST_HEARD = 16;
 
 /** Returns a wake that ends when the push says that the channel has grown. */
 export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: WakeOptions): Wake {
   const watches = new Map<string, Watch>();
   let lastDefect: unknown;
-  wakeSocket.listen((channel, next) => {
-    const watch = watches.get(channel);
+  let count = 0;
+  wakeSocket.listen((news) => {
+    const number = ++count;
+    const watch = watches.get(news.channel);
     if (!watch) return;
-    watch.latest = next;
-    for (const wake of watch.waiters) wake();
+    watch.heard = [...watch.heard, { number, news }].slice(-MOST_HEARD);
+    for (const { woken } of watch.waiters) woken.abort();
   });
 
   /** Logs a defect. All waiters that share a write get the same error, which is logged once. */
@@ -93,37 +109,47 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     return !hasChanged(seen, await log.channels.get(seen.name));
   }
 
+  /** Returns the answer to a request when there is one, within the time; undefined if it has to read the log. */
+  async function answerOf(watch: Watch, seen: Seen, until: number, waiter: Waiter, signal: AbortSignal) {
+    for (;;) {
+      waiter.woken = new AbortController();
+      const answer = answerFrom(log, seen, watch.heard);
+      if (typeof answer === 'object') return answer;
+      const left = until - timer.now();
+      if (answer === 'the log' || left <= 0 || signal.aborted) return undefined;
+      await timer.sleep(left, AbortSignal.any([signal, waiter.woken.signal]));
+    }
+  }
+
   return {
+    mark: () => count,
     async wait(seen, ms, signal) {
       const connection = wakeSocket.connection();
       if (connection === undefined) return await fallback.wait(seen, ms, signal);
       forgetIdle(watches, timer.now());
-      const watch = watches.get(seen.name) ?? newWatch();
-      watches.set(seen.name, watch);
+      const { name } = seen.channel;
+      const watch = watches.get(name) ?? newWatch();
+      watches.set(name, watch);
       const end = timer.now() + ms;
-      const woken = new AbortController();
-      const wake = (): void => woken.abort();
-      // Before the row is written: an announcement that comes from then on wakes this waiter, too.
-      watch.waiters.add(wake);
+      const waiter: Waiter = { woken: new AbortController() };
+      // Before the row is written: what is heard from then on is for this waiter, too.
+      watch.waiters.add(waiter);
       try {
-        if (watch.latest > seen.next) {
-          watch.latest = 0;
-          return;
-        }
-        if (!(await show(watch, seen, connection))) return;
-        await timer.sleep(Math.max(0, end - timer.now()), AbortSignal.any([signal, woken.signal]));
+        if (!(await show(watch, seen.channel, connection))) return undefined;
+        return await answerOf(watch, seen, end, waiter, signal);
       } catch (error) {
         // The reader gets its messages by the other way. A table that is busy needs nobody's attention, a defect does.
-        if (!isBusy(error)) logOnce(error, seen.name);
-        await fallback.wait(seen, Math.max(0, end - timer.now()), AbortSignal.any([signal, woken.signal]));
+        if (!isBusy(error)) logOnce(error, name);
+        const either = AbortSignal.any([signal, waiter.woken.signal]);
+        return await fallback.wait(seen, Math.max(0, end - timer.now()), either);
       } finally {
-        watch.waiters.delete(wake);
+        watch.waiters.delete(waiter);
       }
     },
   };
 }
 
-const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, latest: 0 });
+const newWatch = (): Watch => ({ waiters: new Set(), row: undefined, heard: [] });
 
 function forgetIdle(watches: Map<string, Watch>, now: number): void {
   for (const [channel, { waiters, row }] of watches)

@@ -155,6 +155,8 @@ async function pageFrom(
   now: number,
 ): Promise<EntryPage> {
   const first = from === 'beginning' ? channel.floor : from.entry;
+  // A slot is claimed before it is written, so no slot from `next` on has an entry.
+  if (first === channel.next) return { entries: [], more: false };
   const page = await log.entries.page(channel.streamId, first);
   if (from !== 'beginning' || !page.more || page.entries.some((entry) => isRetained(log, entry, now)))
     return page;

@@ -101,12 +101,6 @@ export function emptyFrame(channel: FramedChannel, pattern: string, at: Position
 /** Returns the text of a frame with the member that says that the channel is closed. */
 export const withClosed = (text: string): string => `${text.slice(0, -1)},"closed":true}`;
 
-/** Returns the frame that only says that a channel has grown. */
-export function announcement(channel: string, next: Position): string {
-  const offset = formatOffset(next);
-  return `{"type":"messages","channel":"${channel}","from":"${offset}","next":"${offset}","omitted":true}`;
-}
-
 /**
  * Joins the text by hand, since messages are kept as the text that was published. No name and no offset needs escaping.
  * @param batch the messages, joined by commas; undefined to leave them out

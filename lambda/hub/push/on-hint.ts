@@ -4,10 +4,10 @@
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
 import type { Position } from '../../../protocol/offset.ts';
+import { newsText } from '../hold/news.ts';
 import type { HintedEntry } from '../log/entry.ts';
 import { settleAll } from '../settle-all.ts';
-import { announcement } from './frames.ts';
-import type { Job, Push } from './push-ports.ts';
+import type { HintLookup, Job, Push, Waiting } from './push-ports.ts';
 import { pushShard } from './push-shard.ts';
 
 /** Says that a channel has grown up to an offset. It may be lost, doubled or late without harm. */
@@ -22,26 +22,31 @@ export interface Hint {
   readonly entry?: HintedEntry | undefined;
 }
 
+type Found = Awaited<ReturnType<HintLookup['find']>>;
+
 /**
  * Serves the subscribers of the channel and of every pattern that matches it, and wakes held requests.
  * @param until time at which the process should have ended, in milliseconds since 1970
  */
 export async function onHint(push: Push, hint: Hint, until: number): Promise<void> {
-  await settleAll([wakeWaiting(push, hint), pushAll(push, hint, until)]);
+  const { channel } = hint;
+  const { lookup, memory, log } = push;
+  // Cursors of shards that had subscribers before come in the same call. They are not looked up for every pattern: most have none.
+  const before = memory.patterns.get(channel) ?? [];
+  const wanted = before.map((pattern) => ({ channel, pattern, shard: 0 }));
+  const found = await lookup.find(channel, patternsOf(channel), wanted, log.clock());
+  await settleAll([wakeWaiting(push, hint, found.waiting), pushAll(push, hint, before, found, until)]);
 }
 
 async function pushAll(
   push: Push,
   { channel, offset, isClosing, entry }: Hint,
+  before: readonly string[],
+  { patterns, cursors }: Found,
   until: number,
 ): Promise<void> {
-  const { lookup, memory, log } = push;
-  // Cursors of shards that had subscribers before come in the same call. They are not looked up for every pattern: most have none.
-  const before = memory.patterns.get(channel) ?? [];
-  const wanted = before.map((pattern) => ({ channel, pattern, shard: 0 }));
-  const { patterns, cursors } = await lookup.find(patternsOf(channel), wanted, log.clock());
   const single = [...patterns].flatMap(([pattern, { shards }]) => (shards === 1 ? [pattern] : []));
-  if (single.length > 0 || before.length > 0) memory.patterns.set(channel, single);
+  if (single.length > 0 || before.length > 0) push.memory.patterns.set(channel, single);
   const shards = [...patterns].map(async ([pattern, { shards: count, version }]) => {
     const shard = { channel, pattern, shard: 0 };
     const news = { entry, isClosing, version };
@@ -59,14 +64,20 @@ export async function onJob(push: Push, { isGuard = false, ...shard }: Job, unti
   await pushShard(push, { shard, offset: undefined, isClosing: false, isGuard, until });
 }
 
-/** Wakes the processes that hold requests of the channel. They read the log themselves. */
-async function wakeWaiting(push: Push, { channel, offset }: Hint): Promise<void> {
-  const waiting = await push.waits.waiting(channel, push.log.clock());
-  const frame = announcement(channel, offset);
+/** Tells the processes that hold requests of the channel. What the entry does not answer, they read. */
+async function wakeWaiting(
+  push: Push,
+  { channel, offset, isClosing, entry }: Hint,
+  { connections, hasOthers }: Waiting,
+): Promise<void> {
+  const others = hasOthers ? await push.waits.others(channel, push.log.clock()) : [];
+  const waiting = new Set([...connections, ...others]);
+  if (waiting.size === 0) return;
+  const isLast = entry?.slot === offset.entry - 1 && offset.index === 0;
+  const news = newsText({ channel, next: offset.entry, isClosing, entry: isLast ? entry : undefined });
   await settleAll(
-    waiting.map(async (connection) => {
-      if ((await push.poster.post(connection, frame)) === 'gone')
-        await push.waits.remove(channel, connection);
+    [...waiting].map(async (connection) => {
+      if ((await push.poster.post(connection, news)) === 'gone') await push.waits.remove(channel, connection);
     }),
   );
 }

@@ -163,29 +163,39 @@ export interface PatternState {
 /** What a hint looks up, in one call. @throws Refusal unavailable */
 export interface HintLookup {
   /**
-   * Returns those of the patterns that are known, and the cursors of the shards, by pattern: as of every write that was answered
-   * before.
+   * Returns those of the patterns that are known, the cursors of the shards, by pattern, and who waits on the channel: as of every
+   * write that was answered before.
    * @param shards at most one of each pattern
    */
   find(
+    channel: string,
     patterns: readonly string[],
     shards: readonly Shard[],
     now: number,
   ): Promise<{
     readonly patterns: ReadonlyMap<string, PatternState>;
     readonly cursors: ReadonlyMap<string, CursorRow>;
+    readonly waiting: Waiting;
   }>;
+}
+
+/** The processes that hold requests of a channel. */
+export interface Waiting {
+  /** The connections of the wake sockets of some. */
+  readonly connections: readonly string[];
+  /** True if there may be more (`WaitStore.others`). */
+  readonly hasOthers: boolean;
 }
 
 /** Which processes hold requests of a channel, and by which wake socket the push can wake them. */
 export interface WaitStore {
-  /** How long one row lasts, in milliseconds. */
+  /** How long a process is shown, in milliseconds. */
   readonly shownForMs: number;
   /** Shows that a process waits on a channel. */
   show(channel: string, connection: string, now: number): Promise<void>;
-  /** Returns the connections of the wake sockets that wait on a channel. */
-  waiting(channel: string, now: number): Promise<readonly string[]>;
-  /** Removes the row of a wake socket that has gone. */
+  /** Returns the connections that `HintLookup.find` does not return. */
+  others(channel: string, now: number): Promise<readonly string[]>;
+  /** Removes a wake socket that has gone. */
   remove(channel: string, connection: string): Promise<void>;
 }
 
@@ -304,7 +314,7 @@ export interface Push {
   readonly log: Log;
   readonly connections: ConnectionStore;
   readonly subscriptions: SubscriptionStore;
-  readonly waits: Pick<WaitStore, 'waiting' | 'remove'>;
+  readonly waits: Pick<WaitStore, 'others' | 'remove'>;
   readonly cursors: CursorStore;
   readonly lookup: HintLookup;
   readonly memory: PushMemory<Subscriber>;

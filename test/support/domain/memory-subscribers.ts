@@ -38,12 +38,13 @@ export function memoryListeners(hook: () => Hook): MemoryListeners {
   const sets = new Map<string, Map<string, Subscriber>>();
   const patterns = new Map<string, PatternRow>();
   const cursors = cursorStore();
+  const waits: Waits = new Map();
   return {
     connections: hooked('connections', connectionStore(connectionRows), hook),
     subscriptions: hooked('subscriptions', subscriptionStore(sets, patterns), hook),
-    waits: hooked('waits', waitStore(), hook),
+    waits: hooked('waits', waitStore(waits), hook),
     cursors: hooked('cursors', cursors, hook),
-    lookup: hooked('lookup', hintLookup(patterns, cursors), hook),
+    lookup: hooked('lookup', hintLookup(patterns, cursors, waits), hook),
     subscriptionRows: () => [...sets.values()].flatMap((set) => [...set.values()]),
     connectionRows,
   };
@@ -91,9 +92,13 @@ interface PatternRow {
   readonly version: number;
 }
 
-function hintLookup(patterns: ReadonlyMap<string, PatternRow>, cursors: CursorStore): HintLookup {
+function hintLookup(
+  patterns: ReadonlyMap<string, PatternRow>,
+  cursors: CursorStore,
+  waits: Waits,
+): HintLookup {
   return {
-    async find(names, shards, now) {
+    async find(channel, names, shards, now) {
       const known = names.flatMap((name) => {
         const row = patterns.get(name);
         if (!row || row.until <= now) return [];
@@ -103,7 +108,9 @@ function hintLookup(patterns: ReadonlyMap<string, PatternRow>, cursors: CursorSt
         shards.map(async (shard) => [shard.pattern, await cursors.get(shard)] as const),
       );
       const found = rows.flatMap(([pattern, row]) => (row ? [[pattern, row] as const] : []));
-      return { patterns: new Map(known), cursors: new Map(found) };
+      const all = waitersOf(waits, channel, now);
+      const waiting = { connections: all.slice(0, FIRST), hasOthers: all.length > FIRST };
+      return { patterns: new Map(known), cursors: new Map(found), waiting };
     },
   };
 }
@@ -170,20 +177,23 @@ function subscriptionStore(
   };
 }
 
-function waitStore(): WaitStore {
+/** Channel → connection → time until which it is shown. */
+type Waits = Map<string, Map<string, number>>;
+
+/** So many connections of a channel are found by the look-up, and the others by the store. */
+const FIRST = 20;
+
+const waitersOf = (waits: Waits, channel: string, now: number): string[] =>
+  [...(waits.get(channel) ?? [])].filter(([, until]) => until > now).map(([connection]) => connection);
+
+function waitStore(waits: Waits): WaitStore {
   const shownForMs = 60_000;
-  const channels = new Map<string, Map<string, number>>();
-  const rowsOf = (channel: string) => {
-    const rows = channels.get(channel) ?? new Map<string, number>();
-    channels.set(channel, rows);
-    return rows;
-  };
   return {
     shownForMs,
-    show: async (channel, connection, now) => void rowsOf(channel).set(connection, now + shownForMs),
-    waiting: async (channel, now) =>
-      [...rowsOf(channel)].filter(([, until]) => until > now).map(([connection]) => connection),
-    remove: async (channel, connection) => void rowsOf(channel).delete(connection),
+    show: async (channel, connection, now) =>
+      void waits.set(channel, new Map(waits.get(channel)).set(connection, now + shownForMs)),
+    others: async (channel, now) => waitersOf(waits, channel, now).slice(FIRST),
+    remove: async (channel, connection) => void waits.get(channel)?.delete(connection),
   };
 }
 

@@ -6,6 +6,7 @@ import { jwtVerify } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { wakeSocketTo } from '../../../lambda/aws/sockets/wake-socket.ts';
+import { newsText } from '../../../lambda/hub/hold/news.ts';
 
 const KEY = Buffer.alloc(64, 'k');
 
@@ -59,19 +60,20 @@ function earOf(url: string) {
   return { ear, time, defects };
 }
 
-test('opens for a held request, with a token without rights, and passes announcements on', async () => {
+test('opens for a held request, with a token without rights, and passes news on, but no other frame', async () => {
   const hub = await hubOf();
   const { ear } = earOf(hub.url);
   const heard: unknown[] = [];
-  ear.listen((channel, next) => heard.push([channel, next]));
+  ear.listen((news) => heard.push(news));
   expect([ear.connection(), hub.sockets.length]).toEqual([undefined, 0]);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   const { payload } = await jwtVerify(hub.tokens[0] ?? '', KEY, { audience: 'tidings:dev' });
   expect(payload).toMatchObject({ capability: {}, sub: 'tidings:hold' });
-  hub.sockets[0]?.send(
-    '{"type":"messages","channel":"a/b","from":"x","next":"0000000000070000","omitted":true}',
-  );
-  await expect.poll(() => heard).toEqual([['a/b', 7]]);
+  const entry = { streamId: 's', slot: 6, time: 1, messages: ['{"n":1.0}', new Uint8Array([0, 255])] };
+  const news = { channel: 'a/b', next: 7, isClosing: false, entry };
+  hub.sockets[0]?.send('{"message":"Internal server error"}');
+  hub.sockets[0]?.send(newsText(news));
+  await expect.poll(() => heard).toEqual([news]);
   expect([hub.sockets.length, hub.pings()]).toEqual([1, 1]);
 });
 

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { ANONYMOUS } from '../../../lambda/access/caller.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
-import type { Quota, QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
+import { keptBookings, type Quota, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
 import { rereading } from '../../../lambda/hub/hold/reread.ts';
 import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
 import { CHANNEL, publish } from '../../support/domain/json-log.ts';
@@ -33,7 +33,7 @@ function world(quota: Quota, store: QuotaStore = memoryQuota()) {
   const answers = streamAnswers({
     hold: { log, timer: time, wake: rereading({ log, timer: time }) },
     access,
-    quota: { store, quota, clock: log.clock, timer: time, newId, logDefect() {} },
+    quota: { store, quota, clock: log.clock, timer: time, newId, logDefect() {}, kept: keptBookings() },
     lifetimeMs: LIFETIME_MS,
     random: () => 0.5,
     logDefect: (error) => {
@@ -57,7 +57,7 @@ const later = ': too_many_requests\nretry: 7500\n\n';
 
 describe('a caller that has used its quota of streams', () => {
   test('an EventSource gets a delay for its reconnect, since a status would end it for good', async () => {
-    const w = world({ most: 1, over: 0 });
+    const w = world({ most: 1, over: 0, isEvicting: false });
     const one = await w.time.until(w.ask('offset=now'));
     for (const refused of [await w.time.until(w.ask('offset=now')), await w.time.until(w.askEvents())]) {
       expect([refused.status, refused.headers.get('Content-Type')]).toEqual([200, 'text/event-stream']);
@@ -71,7 +71,7 @@ describe('a caller that has used its quota of streams', () => {
   });
 
   test('live=sse is refused', async () => {
-    const w = world({ most: 1, over: 0 });
+    const w = world({ most: 1, over: 0, isEvicting: false });
     await w.time.until(w.ask('offset=now&live=sse'));
     await expect(w.time.until(w.ask('offset=now&live=sse'))).rejects.toMatchObject({
       code: 'too_many_requests',
@@ -80,7 +80,7 @@ describe('a caller that has used its quota of streams', () => {
 
   test('a busy table does not end an EventSource, but a bad request does', async () => {
     const busy = () => Promise.reject(new Refusal('unavailable', 'the table is busy'));
-    const w = world({ most: 1, over: 0 }, { ...memoryQuota(), take: busy });
+    const w = world({ most: 1, over: 0, isEvicting: false }, { ...memoryQuota(), take: busy });
     const answer = await w.time.until(w.ask('offset=now'));
     expect(await answer.text()).toBe(later.replace('too_many_requests', 'unavailable'));
     await expect(w.time.until(w.ask('offset=x'))).rejects.toMatchObject({ code: 'bad_offset' });
@@ -88,7 +88,7 @@ describe('a caller that has used its quota of streams', () => {
 });
 
 test('a stream that is displaced ends normally in each framing, and no sent message is lost', async () => {
-  const w = world({ most: 1, over: 1 });
+  const w = world({ most: 1, over: 1, isEvicting: true });
   await publish(w.log, 'first');
   const framings = [
     [() => w.ask('offset=-1&live=sse'), 'data:["first"]'],

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import {
   alive,
   evictingQuota,
+  keptBookings,
   type Quota,
   type QuotaParts,
   type QuotaSlot,
@@ -18,10 +19,13 @@ import {
 import type { Wake } from '../../../../lambda/hub/hold/held-read.ts';
 import { newChannel } from '../../../../lambda/hub/log/channel.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
-import { memoryLog } from '../../../support/domain/memory-log.ts';
+import { codeOf } from '../../../support/domain/json-log.ts';
+import { hooked, memoryLog } from '../../../support/domain/memory-log.ts';
 import { memoryQuota } from '../../../support/domain/memory-quota.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
 import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
 
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const never = new AbortController().signal;
 const busy = new Refusal('unavailable', 'the store is busy; retry');
 const missing = new Error('AccessDeniedException: not authorized');
@@ -43,7 +47,17 @@ function roomFor(quota: Quota | undefined, store: QuotaStore = memoryQuota()): R
   const newId = () => String(++ids).padStart(8, '0');
   const defects: unknown[] = [];
   const logDefect = (error: unknown) => void defects.push(error);
-  return { store, quota, clock: time.now, timer: time, newId, logDefect, time, defects };
+  return {
+    store,
+    quota,
+    clock: time.now,
+    timer: time,
+    newId,
+    logDefect,
+    kept: keptBookings(),
+    time,
+    defects,
+  };
 }
 const held = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + HELD_MS);
 const stream = (room: Room, caller = 'a') => quotaSlotOf(room, caller, room.clock() + STREAM_MS);
@@ -102,7 +116,9 @@ describe('a quota slot', () => {
     await slot.leave();
     going.resolve();
     await room.time.until(given.promise);
-    const [owner] = [{ caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 }];
+    const [owner] = [
+      { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1, isSpare: false },
+    ];
     expect(await quota.read(owner)).toEqual([]);
   });
 
@@ -137,12 +153,13 @@ describe('a quota slot', () => {
   test('is taken when the request waits and not before, once for all its waits', async () => {
     const room = roomFor(refusingQuota(1));
     const waits: number[] = [];
-    const wake: Wake = { wait: async (_seen, ms) => void waits.push(ms) };
-    const seen = newChannel(
+    const wake: Wake = { mark: () => 7, wait: async (_seen, ms) => void waits.push(ms) };
+    const channel = newChannel(
       memoryLog(),
       { name: 'c', contentType: 'application/json', ttlSeconds: undefined, expiresAt: undefined },
       0,
     );
+    const seen = { channel, slot: channel.next, mark: 7 };
     const slot = held(room);
     const waiting = withQuotaSlot(slot, wake);
     await held(room).leave();
@@ -247,7 +264,13 @@ describe('the slots of a caller whose oldest give way', () => {
       await long.take();
       await room.time.sleep(600_000, never);
       expect(long.lost.aborted).toBe(false);
-      const stored = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1 };
+      const stored = {
+        caller: 'a',
+        booking: { id: '', since: 0, until: 0 },
+        row: 0,
+        room: 1,
+        isSpare: false,
+      };
       const [booking] = alive(await store.read(stored), room.clock());
       expect(booking?.until).toBeLessThanOrEqual(room.clock() + 60_000);
       await long.leave();
@@ -278,5 +301,99 @@ describe('the slots of a caller whose oldest give way', () => {
       expect(new Set(room.defects)).toEqual(new Set(error === missing ? [missing] : []));
     };
     await room.time.until(run());
+  });
+});
+
+describe('the slot of a request that has ended', () => {
+  /** Counts the writes of a store. */
+  const counting = (store = memoryQuota()) => {
+    const writes = { of: 0 };
+    const counted: QuotaStore = hooked('quota', store, () => (moment) => {
+      if (moment.startsWith('before') && !moment.endsWith('read')) writes.of++;
+    });
+    return { store: counted, writes };
+  };
+
+  test('is used by the next request of the caller in the process, so that quick polls write once in 25 s', async () => {
+    const { store, writes } = counting();
+    const room = roomFor(refusingQuota(25), store);
+    const run = async () => {
+      for (let n = 0; n < 100; n++) {
+        const slot = held(room);
+        await slot.take();
+        await room.time.sleep(200, never);
+        await slot.leave();
+      }
+    };
+    await room.time.until(run());
+    expect(writes.of).toBe(1);
+  });
+
+  test('is renewed while the next request waits, and is not given to another caller, nor to two requests', async () => {
+    const { store } = counting();
+    const room = roomFor(refusingQuota(25), store);
+    const owner = { caller: 'a', booking: { id: '', since: 0, until: 0 }, row: 0, room: 1, isSpare: false };
+    const booked = async () => alive(await store.read(owner), room.clock()).length;
+    const run = async () => {
+      const first = held(room);
+      await first.take();
+      await room.time.sleep(10_000, never);
+      await first.leave();
+      const [second, third, other] = [held(room), held(room), held(room, 'b')];
+      for (const slot of [second, third, other]) await slot.take();
+      expect(await booked()).toBe(2);
+      await room.time.sleep(HELD_MS - 100, never);
+      expect(await booked()).toBe(2);
+      await room.time.sleep(200, never);
+      expect(await booked()).toBe(0);
+    };
+    await room.time.until(run());
+  });
+
+  test('is given back by a caller that uses many, and by a caller with a small quota', async () => {
+    for (const [most, count] of [
+      [25, 6],
+      [4, 1],
+    ] as const) {
+      const { store, writes } = counting();
+      const room = roomFor(refusingQuota(most), store);
+      const slots = Array.from({ length: count }, () => held(room));
+      for (const slot of slots) await slot.take();
+      await slots.at(-1)?.leave();
+      expect(writes.of).toBe(count + 1);
+    }
+  });
+
+  test('in random schedules of processes, no caller is refused that has fewer requests than its quota, and none has a fifth more', async () => {
+    const random = seededRandom(SEED);
+    const MOST = 10;
+    let refusals = 0;
+    for (let at = 0; at < 50; at++) {
+      const first = roomFor(refusingQuota(MOST));
+      // Lambda chooses the process. It may freeze one, with what the process has kept.
+      const processes = Array.from({ length: 1 + Math.floor(random() * 20) }, () => ({
+        ...first,
+        kept: keptBookings(),
+      }));
+      let waiting = 0;
+      const one = async (): Promise<void> => {
+        await first.time.sleep(random() * 30_000, never);
+        const room = processes[Math.floor(random() * processes.length)] ?? first;
+        const slot = held(room);
+        const code = await codeOf(slot.take());
+        if (code === 'done') {
+          waiting++;
+          expect(waiting, `seed ${SEED}`).toBeLessThanOrEqual(MOST + MOST / 5);
+          await first.time.sleep(random() < 0.5 ? random() * 500 : random() * HELD_MS, never);
+          waiting--;
+          await slot.leave();
+        } else {
+          expect([code, waiting >= MOST], `seed ${SEED}`).toEqual(['too_many_requests', true]);
+          refusals++;
+        }
+      };
+      await first.time.until(Promise.all(Array.from({ length: 80 }, one)));
+    }
+    expect(refusals).toBeGreaterThan(0);
   });
 });

@@ -3,88 +3,19 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { type Hold, holdRead } from '../../../../lambda/hub/hold/held-read.ts';
-import { rereading } from '../../../../lambda/hub/hold/reread.ts';
-import { sharingReads } from '../../../../lambda/hub/hold/shared-reads.ts';
-import { pushed } from '../../../../lambda/hub/hold/wake.ts';
 import { append } from '../../../../lambda/hub/log/append.ts';
 import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
 import type { From } from '../../../../lambda/hub/log/read-log.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
-import { parseOffset } from '../../../../protocol/offset.ts';
+import { never } from '../../../support/domain/hold-world.ts';
 import { CHANNEL, publish, requestOf, values } from '../../../support/domain/json-log.ts';
-import { type MemoryLog, memoryLog } from '../../../support/domain/memory-log.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
-import { type VirtualTime, virtualTime } from '../../../support/domain/virtual-time.ts';
+import { poll, type WakeWorld, wakeWorld } from '../../../support/domain/wake-world.ts';
 
-const never = new AbortController().signal;
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 
-interface World {
-  readonly log: MemoryLog;
-  readonly time: VirtualTime;
-  readonly hold: Hold;
-  /** Channels and connections that were shown as waiting. */
-  readonly shown: string[];
-  /** The wake socket: undefined while there is none. */
-  connection: string | undefined;
-  /** Milliseconds until an announcement arrives; undefined if it does not. */
-  delay: () => number | undefined;
-  /** Error with which the store of waits fails. */
-  trouble: (() => Error) | undefined;
-  /** Errors that were logged for the operator. */
-  readonly defects: unknown[];
-}
-
-function world(): World {
-  const log = memoryLog();
-  const time = virtualTime();
-  const start = log.now;
-  Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
-  let heard: (channel: string, next: number) => void = () => {};
-  const shared = sharingReads(log, time.turn);
-  const waits = {
-    shownForMs: 60_000,
-    async show(channel: string, connection: string) {
-      if (w.trouble) throw w.trouble();
-      w.shown.push(`${channel} ${connection}`);
-    },
-  };
-  const wakeSocket = {
-    connection: () => w.connection,
-    listen(callback: typeof heard) {
-      heard = callback;
-    },
-  };
-  Object.defineProperty(log, 'hint', {
-    value: async ({ channel, offset }: { channel: string; offset: string }) => {
-      const isShown = w.shown.includes(`${channel} ${w.connection}`);
-      const delay = w.delay();
-      if (!isShown || delay === undefined) return;
-      void time.sleep(delay, never).then(() => heard(channel, parseOffset(offset)?.entry ?? 0));
-    },
-  });
-  const fallback = rereading({ log: shared, timer: time });
-  const logDefect = (error: unknown) => void w.defects.push(error);
-  const wake = pushed({ log: shared, waits, timer: time, wakeSocket, fallback, logDefect });
-  const w: World = {
-    log,
-    time,
-    hold: { log: shared, timer: time, wake },
-    shown: [],
-    connection: 'wake=',
-    delay: () => 20,
-    trouble: undefined,
-    defects: [],
-  };
-  return w;
-}
-
-const poll = ({ hold, time }: World, from: From, ms = 25_000) =>
-  holdRead(hold, CHANNEL, from, time.now() + ms, never);
-
 /** Returns how long after its publish a message is answered, in milliseconds. */
-async function latency(w: World, publishAt: number): Promise<number> {
+async function latency(w: WakeWorld, publishAt: number): Promise<number> {
   const publishing = w.time.sleep(publishAt, never).then(() => publish(w.log, 'news'));
   const [held] = await w.time.until(Promise.all([poll(w, 'now'), publishing]));
   expect(values(held.result)).toEqual(['news']);
@@ -94,21 +25,21 @@ async function latency(w: World, publishAt: number): Promise<number> {
 describe('a held read', () => {
   test('is woken by the announcement, whenever it comes', async () => {
     for (const at of [1, 400, 1_000, 10_000, 24_000])
-      expect(await latency(world(), at)).toBeLessThanOrEqual(25);
+      expect(await latency(wakeWorld(), at)).toBeLessThanOrEqual(25);
   });
 
   test('reads for itself within five seconds if the announcement never comes', async () => {
-    const w = world();
+    const w = wakeWorld();
     w.delay = () => undefined;
     expect(await latency(w, 7_000)).toBeLessThanOrEqual(5_000);
   });
 
   test('is woken by re-reading while there is no socket, or the table cannot show that it waits', async () => {
-    const unconnected = world();
+    const unconnected = wakeWorld();
     unconnected.connection = undefined;
     expect(await latency(unconnected, 10_000)).toBeLessThanOrEqual(1_100);
     expect(unconnected.shown).toEqual([]);
-    const busy = world();
+    const busy = wakeWorld();
     busy.trouble = () => new Refusal('unavailable', 'the store is busy; retry');
     expect(await latency(busy, 10_000)).toBeLessThanOrEqual(1_100);
     expect([unconnected.defects, busy.defects]).toEqual([[], []]);
@@ -118,7 +49,7 @@ describe('a held read', () => {
     ['a grant that is missing', () => new Error('AccessDeniedException: not authorized')],
     ['a defect of the hub', () => new TypeError('x is not a function')],
   ])('%s is logged once for all that wait, and each is still woken by re-reading', async (_name, trouble) => {
-    const w = world();
+    const w = wakeWorld();
     w.trouble = trouble;
     const publishing = w.time.sleep(1_000, never).then(() => publish(w.log, 'news'));
     const reading = Array.from({ length: 9 }, () => poll(w, 'now'));
@@ -129,7 +60,7 @@ describe('a held read', () => {
   });
 
   test('is shown once for all that wait, again before the row ends, and again for a new socket', async () => {
-    const w = world();
+    const w = wakeWorld();
     await w.time.until(Promise.all([poll(w, 'now'), poll(w, 'now'), poll(w, 'now')]));
     expect(w.shown).toEqual([`${CHANNEL} wake=`]);
     await w.time.until(poll(w, 'now', 100_000));
@@ -140,7 +71,7 @@ describe('a held read', () => {
   });
 
   test('costs little while nothing happens', async () => {
-    const w = world();
+    const w = wakeWorld();
     await publish(w.log, 1);
     let gets = 0;
     w.log.hook = (moment) => {
@@ -152,7 +83,7 @@ describe('a held read', () => {
   });
 
   test('of a closing channel is woken, too', async () => {
-    const w = world();
+    const w = wakeWorld();
     await publish(w.log, 1);
     const closing = w.time.sleep(3_000, never).then(() => append(w.log, requestOf([], { close: true })));
     const [held] = await w.time.until(Promise.all([poll(w, 'now'), closing]));
@@ -160,7 +91,7 @@ describe('a held read', () => {
   });
 
   test('is not kept busy by an announcement of a channel that was deleted', async () => {
-    const w = world();
+    const w = wakeWorld();
     await w.time.until(Promise.all([publish(w.log, 1), poll(w, 'now')]));
     await remove(w.log, CHANNEL);
     let gets = 0;
@@ -175,7 +106,7 @@ describe('a held read', () => {
 test('in a thousand schedules of publishes, lost announcements and sockets that come and go, nothing is lost or doubled', async () => {
   const random = seededRandom(SEED);
   for (let at = 0; at < 1_000; at++) {
-    const w = world();
+    const w = wakeWorld();
     w.delay = () => (random() < 0.3 ? undefined : Math.floor(random() * 200));
     w.log.hook = () => w.time.sleep(Math.floor(random() * 20), never);
     const publishing = async () => {
