@@ -8,6 +8,7 @@ import type { Resolved } from '../template/assembly.ts';
 import { asList, isObject, type JsonObject, objectOr, stringOr } from '../template/json.ts';
 import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
+import { cacheExpressions } from './expression-cache.ts';
 
 /** The answer of a service. */
 export interface ServiceAnswer {
@@ -62,6 +63,7 @@ export async function startDynamoDb(
   data: string | undefined,
   log: (line: string) => void,
 ): Promise<DynamoDb> {
+  cacheExpressions();
   const operations = new Map<string, Operation>();
   for (const name of OPERATIONS) operations.set(name, await loadOperation(name));
   const guarded = await openGuardedStore(data, log);
