@@ -49,7 +49,8 @@ function orphaned() {
 }
 
 function open(method, path, headers = {}) {
-  const request = httpRequest(new URL(`2018-06-01/runtime/${path}`, api), { method, headers, agent });
+  const target = `${api.pathname}2018-06-01/runtime/${path}`;
+  const request = httpRequest({ host: api.hostname, port: api.port, path: target, method, headers, agent });
   request.on('error', orphaned);
   return request;
 }
