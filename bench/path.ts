@@ -15,8 +15,6 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MeasuredHub } from './hub.ts';
-import { median, quantile, sorted, sum } from './numbers.ts';
-import { HTTP_REQUEST, priceOf } from './prices.ts';
 import {
   note,
   type Open,
@@ -25,7 +23,9 @@ import {
   openStream,
   type Reader,
   type Source,
-} from './readers.ts';
+} from './local/readers.ts';
+import { median, quantile, sorted, sum } from './numbers.ts';
+import { HTTP_REQUEST, priceOf } from './prices.ts';
 
 const EVENTS = 25;
 const ROUNDS = 2;

@@ -13,7 +13,7 @@ import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
-import { local } from '../bench/local.ts';
+import { local } from '../bench/local/local.ts';
 import { path } from '../bench/path.ts';
 import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';

@@ -2,8 +2,8 @@
  * Readers of one channel, one for each transport. They record when each event arrives.
  * @module
  */
-import { listen } from './burst-listeners.ts';
-import type { MeasuredHub } from './hub.ts';
+import { listen } from '../burst-listeners.ts';
+import type { MeasuredHub } from '../hub.ts';
 
 /** The URLs and the token of a hub. */
 export type Source = Pick<MeasuredHub, 'url' | 'socketUrl' | 'token'>;

@@ -10,9 +10,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MeasuredHub } from './hub.ts';
-import type { Job, Outcome } from './local-clients.ts';
-import { useOf } from './processes.ts';
+import type { MeasuredHub } from '../hub.ts';
+import { useOf } from '../processes.ts';
+import type { Job, Outcome } from './clients.ts';
 
 const CLIENTS = 16;
 const REQUESTS = 4_000;
@@ -93,7 +93,7 @@ async function memoryWith(hub: MeasuredHub, job: Job): Promise<number> {
   }
 }
 
-const CLIENTS_PROGRAM = new URL('local-clients.ts', import.meta.url);
+const CLIENTS_PROGRAM = new URL('clients.ts', import.meta.url);
 
 async function outcomeOf(clients: ReturnType<typeof fork>): Promise<Outcome> {
   const ended = once(clients, 'exit').then(() => {

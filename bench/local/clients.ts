@@ -3,8 +3,8 @@
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { measureRound, post } from './append.ts';
-import { quantile, sorted, sum } from './numbers.ts';
+import { measureRound, post } from '../append.ts';
+import { quantile, sorted, sum } from '../numbers.ts';
 import { type Open, openLongPoll, openSocket, openStream, type Source } from './readers.ts';
 
 /** The work of the clients. */
