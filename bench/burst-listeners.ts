@@ -34,7 +34,7 @@ export interface Listener {
  * @param arrived receives each frame when it arrives
  */
 export async function listen(
-  { socketUrl, token }: MeasuredHub,
+  { socketUrl, token }: Pick<MeasuredHub, 'socketUrl' | 'token'>,
   channel: string,
   arrived: (arrival: Arrival) => void = () => {},
 ): Promise<Listener> {

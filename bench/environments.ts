@@ -10,12 +10,12 @@
  * Compare the two kinds only within a run.
  * @module
  */
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Listener, listen } from './burst-listeners.ts';
 import type { MeasuredHub } from './hub.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
+import { type Use, useOf } from './processes.ts';
 
 /** Requests that one process serves at a time. */
 export type Kind = 1 | 64;
@@ -103,7 +103,7 @@ async function fanOut(
   channel: string,
   listeners: readonly Listener[],
 ): Promise<Measurement> {
-  const before = await cpuOf(hub);
+  const before = await useOfHub(hub);
   const sent: number[] = [];
   const acknowledged: number[] = [];
   const publishing: Promise<void>[] = [];
@@ -115,7 +115,7 @@ async function fanOut(
   }
   await Promise.all(publishing);
   const arrived = await arrivals(listeners, acknowledged);
-  const after = await cpuOf(hub);
+  const after = await useOfHub(hub);
   return {
     delays: sorted(
       arrived.flatMap((had) =>
@@ -159,28 +159,11 @@ function timesIn(listener: Listener): Map<number, number[]> {
   return times;
 }
 
-interface Cpu {
-  readonly cpuMs: number;
-  readonly processes: number;
-  readonly memoryMb: number;
-}
-
-/** Linux counts processor time in hundredths of a second. */
-const TICK_MS = 10;
-
 /** Returns the use of this process, which is the stack, and of the processes of the functions. */
-async function cpuOf(hub: MeasuredHub): Promise<Cpu> {
+async function useOfHub(hub: MeasuredHub): Promise<Use & { readonly processes: number }> {
   const children = (await hub.processes()).map(({ pid }) => pid);
-  const pids = [process.pid, ...children];
-  const ticks = pids.map((pid) => {
-    // The name of the program may contain spaces. After it, the 12th and 13th field are user and system time.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  const own = children.map((pid) =>
-    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]),
-  );
-  return { cpuMs: sum(ticks) * TICK_MS, processes: children.length, memoryMb: sum(own) / 1_024 };
+  const { cpuMs } = useOf([process.pid, ...children]);
+  return { cpuMs, memoryMb: useOf(children).memoryMb, processes: children.length };
 }
 
 async function openReceivers(): Promise<{ readonly url: string; readonly close: () => void }> {

@@ -14,8 +14,16 @@
  */
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listen } from './burst-listeners.ts';
 import type { MeasuredHub } from './hub.ts';
+import {
+  note,
+  type Open,
+  openLongPoll,
+  openSocket,
+  openStream,
+  type Reader,
+  type Source,
+} from './local/readers.ts';
 import { median, quantile, sorted, sum } from './numbers.ts';
 import { HTTP_REQUEST, priceOf } from './prices.ts';
 
@@ -38,15 +46,6 @@ export interface DelayedHub extends MeasuredHub {
   /** Delays each AWS call of each function from now on, in milliseconds. 0 ends the delay. */
   readonly delay: (ms: number) => Promise<void>;
 }
-
-/** A reader of one channel by one transport. */
-interface Reader {
-  /** Number of an event → time of its arrival, by `performance.now()`. */
-  readonly seen: ReadonlyMap<number, number>;
-  readonly close: () => void;
-}
-
-type Open = (hub: MeasuredHub, channel: string) => Promise<Reader>;
 
 const READERS: Readonly<Record<string, Open | undefined>> = {
   nobody: undefined,
@@ -211,52 +210,7 @@ async function publish({ url, token }: MeasuredHub, channel: string, n: number):
   if (!response.ok) throw new Error(`a publish was answered ${response.status}`);
 }
 
-async function openSocket(hub: MeasuredHub, channel: string): Promise<Reader> {
-  const seen = new Map<number, number>();
-  const listener = await listen(hub, channel, ({ at, messages }) => note(seen, messages, at));
-  return { seen, close: listener.close };
-}
-
-async function openStream({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
-  const seen = new Map<number, number>();
-  const ending = new AbortController();
-  const headers = { Authorization: `Bearer ${token}`, Accept: 'text/event-stream' };
-  const init = { headers, signal: ending.signal };
-  const { body } = await fetch(`${url}/channels/${channel}?offset=-1`, init);
-  if (!body) throw new Error('the stream has no body');
-  void (async () => {
-    let text = '';
-    for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
-      const events = text.split('\n\n');
-      text = events.pop() ?? '';
-      for (const event of events) {
-        const data = /^data: ?(.*)$/m.exec(event)?.[1];
-        if (data?.startsWith('{')) note(seen, [JSON.parse(data)], performance.now());
-      }
-    }
-  })().catch(() => {}); // `close` aborts it
-  return { seen, close: () => ending.abort() };
-}
-
-async function openLongPoll({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
-  const seen = new Map<number, number>();
-  const ending = new AbortController();
-  const init = { headers: { Authorization: `Bearer ${token}` }, signal: ending.signal };
-  let offset = '-1';
-  void (async () => {
-    while (!ending.signal.aborted) {
-      const response = await fetch(`${url}/channels/${channel}?live=long-poll&offset=${offset}`, init);
-      if (!response.ok) throw new Error(`a long poll was answered ${response.status}`);
-      const messages: unknown = response.status === 200 ? await response.json() : [];
-      note(seen, messages, performance.now());
-      offset = response.headers.get('Stream-Next-Offset') ?? offset;
-    }
-  })().catch(() => {}); // `close` aborts it
-  return { seen, close: () => ending.abort() };
-}
-
-async function openWebhook({ url, token }: MeasuredHub, channel: string): Promise<Reader> {
+async function openWebhook({ url, token }: Source, channel: string): Promise<Reader> {
   const seen = new Map<number, number>();
   const server = createServer((request, response) => {
     const at = performance.now();
@@ -287,12 +241,3 @@ async function openWebhook({ url, token }: MeasuredHub, channel: string): Promis
 
 const dataIn = (body: unknown): unknown =>
   typeof body === 'object' && body !== null && 'data' in body ? body.data : undefined;
-
-/** Records messages. Only the first arrival of each counts. */
-function note(seen: Map<number, number>, messages: unknown, at: number): void {
-  for (const message of Array.isArray(messages) ? messages : []) {
-    const n =
-      typeof message === 'object' && message !== null && 'n' in message ? Number(message.n) : Number.NaN;
-    if (!seen.has(n)) seen.set(n, at);
-  }
-}

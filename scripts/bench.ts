@@ -13,6 +13,7 @@ import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
+import { local } from '../bench/local/local.ts';
 import { overload } from '../bench/overload/overload.ts';
 import { path } from '../bench/path.ts';
 import { polling } from '../bench/polling.ts';
@@ -22,14 +23,15 @@ import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { type RunningHub, startHub } from './hub/local-hub.ts';
 
-const HELP = `usage: npm run bench -- path | append | quota | hold | polling | burst | hop | webhooks | flood | overload |
-                             environments | fanout | shards
+const HELP = `usage: npm run bench -- path | append | local | quota | hold | polling | burst | hop | webhooks | flood |
+                             overload | environments | fanout | shards
 
-Measures on this machine, the first eleven on local hubs, and prints medians and raw rounds. Compare the ratios within one
+Measures on this machine, the first twelve on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
 
   path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
   append    appends per second, p50 and p99, and AWS calls per append
+  local     publishes per second; delays of 50 events per second to 100 readers of each transport; memory of 1,000 sockets
   quota     publishes per second, p50 and p95 with an SNS quota of 300 per second, compared with one of 30,000
   hold      500 held long polls: time from a publish to the answers, DynamoDB reads while they wait, memory
   polling   short polling as the hub advises, and every 2 s, on three channels for 4 minutes: empty answers, delay
@@ -55,6 +57,7 @@ const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   path: pathOfAnEvent,
   append: () => onHub(append),
+  local: () => onHub(local),
   quota: onTwoRegions,
   hold: () => onHub(hold),
   polling: () => onHub(polling),

@@ -208,8 +208,8 @@ export function answer(incoming: IncomingMessage, exchange: Exchange): void {
     sendEdgeError(response, 502, 'The origin sent invalid headers.', id);
     return;
   }
-  // The headers of a stream must not wait for its first event.
-  response.flushHeaders();
+  // The headers of a stream must not wait for its first event. Otherwise they are sent together with the body.
+  if (incoming.headers['content-length'] === undefined) response.flushHeaders();
   incoming.pipe(response);
 }
 

@@ -49,7 +49,8 @@ function orphaned() {
 }
 
 function open(method, path, headers = {}) {
-  const request = httpRequest(new URL(`2018-06-01/runtime/${path}`, api), { method, headers, agent });
+  const target = `${api.pathname}2018-06-01/runtime/${path}`;
+  const request = httpRequest({ host: api.hostname, port: api.port, path: target, method, headers, agent });
   request.on('error', orphaned);
   return request;
 }
@@ -191,6 +192,10 @@ function createResponseStream(id) {
   };
 }
 
+/** The second header asks for the next invocation, which saves a request. The Runtime API of AWS needs two. */
+const POSTED = { 'content-type': 'application/json', 'local-asks-next': 'true' };
+
+/** Runs the handler. Returns the next invocation if the answer to the result had it. */
 async function run(handler, { headers, body }) {
   const context = contextOf(headers);
   const id = context.awsRequestId;
@@ -202,10 +207,9 @@ async function run(handler, { headers, body }) {
       await streaming.finished();
       return;
     }
-    const result = await handler(event, context);
-    await post(`invocation/${id}/response`, JSON.stringify(result) ?? 'null', {
-      'content-type': 'application/json',
-    });
+    const result = JSON.stringify(await handler(event, context)) ?? 'null';
+    const next = await wait(post(`invocation/${id}/response`, result, POSTED));
+    return next.headers['lambda-runtime-aws-request-id'] === undefined ? undefined : next;
   } catch (error) {
     report(`${id} Invoke Error`, error);
     if (await streaming?.fail(error)) return;
@@ -219,19 +223,28 @@ let waiting = 0;
 let loops = 0;
 let isCompiled = false;
 
+async function wait(answer) {
+  waiting += 1;
+  const invocation = await answer;
+  waiting -= 1;
+  return invocation;
+}
+
+function askForNext() {
+  const next = open('GET', 'invocation/next');
+  next.end();
+  return wait(answerTo(next));
+}
+
 /** Serves invocations. Up to the concurrency there is always one loop that waits, so a burst does not queue. */
 async function serve(handler) {
   loops += 1;
-  for (;;) {
-    waiting += 1;
-    const next = open('GET', 'invocation/next');
-    next.end();
-    const invocation = await answerTo(next);
-    waiting -= 1;
+  for (let invocation; ; ) {
+    invocation ??= await askForNext();
     if (!isCompiled) setTimeout(flushCompileCache, COMPILED_AFTER_MS).unref();
     isCompiled = true;
     if (waiting === 0 && loops < concurrency) void serve(handler);
-    await run(handler, invocation);
+    invocation = await run(handler, invocation);
   }
 }
 

@@ -232,7 +232,8 @@ function receive(
     },
     complete() {
       if (id !== undefined) finish(state, id);
-      response.writeHead(202, { 'content-length': 0 }).end();
+      if (request.headers['local-asks-next'] === 'true') askForInvocation(state, response);
+      else response.writeHead(202, { 'content-length': 0 }).end();
     },
   });
 }

@@ -20,7 +20,7 @@ import {
   targetOperation,
 } from './aws-requests.ts';
 import type { DynamoDb, ServiceAnswer } from './dynamodb-service.ts';
-import { type Messaging, type MessagingAnswer, readMessagingInput } from './messaging.ts';
+import { type Messaging, readMessagingInput } from './messaging.ts';
 import { isBatchTooLong } from './publish-batch.ts';
 import type { SecretsManager } from './secrets.ts';
 import { RATE_EXCEEDED } from './sns-quota.ts';
@@ -221,8 +221,7 @@ async function execute(
     const message = 'The length of all the batch messages put together is more than the limit.';
     return errorReply(call, failure(400, 'BatchRequestTooLong', message));
   }
-  const answer: MessagingAnswer = await services.messaging.forward(plainHeaders(request), body);
-  return answer;
+  return services.messaging.answer(call, plainHeaders(request), body);
 }
 
 function plainHeaders(request: IncomingMessage): Record<string, string> {

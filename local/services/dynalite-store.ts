@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { create, type Iterators, type Store } from 'dynalite/db/index.js';
+import { create, type ItemDb, type Iterators, type Store, type Table } from 'dynalite/db/index.js';
+import { createItemStore } from './item-store.ts';
 
 /** The store of all tables. */
 export interface GuardedStore {
@@ -118,6 +119,8 @@ async function openStore(path: string | undefined): Promise<Store> {
   }
   const store = create({ ...OPTIONS, ...(path !== undefined && { path }) });
   closeIterators(store.db);
+  keepTables(store);
+  if (path === undefined) keepItems(store);
   try {
     await store.db.open();
     return store;
@@ -155,4 +158,32 @@ function closeIterators(db: Iterators): void {
       return Object.assign(iterator, { return: () => iterator.close() });
     };
   }
+}
+
+/** Each operation asks for its table. A table that is active does not change, because the service has no operation that changes one. */
+function keepTables(store: Store): void {
+  const active = new Map<string, Table>();
+  const { getTable } = store;
+  store.getTable = (name, checkStatus, last) => {
+    const done = typeof checkStatus === 'function' ? checkStatus : last;
+    const known = active.get(name);
+    if (known !== undefined) return done?.(null, known);
+    getTable(name, checkStatus === done ? true : checkStatus, (error, table) => {
+      if (table?.TableStatus === 'ACTIVE') active.set(name, table);
+      done?.(error, table);
+    });
+  };
+}
+
+/** Keeps the items of a store in memory as they are. */
+function keepItems(store: Store): void {
+  const kept = new Map<string, ItemDb>();
+  const keep = (name: string, replaced: () => ItemDb): ItemDb => {
+    const found = kept.get(name) ?? createItemStore(replaced().lock);
+    kept.set(name, found);
+    return found;
+  };
+  const { getItemDb, getIndexDb } = store;
+  store.getItemDb = (table) => keep(table, () => getItemDb(table));
+  store.getIndexDb = (type, table, index) => keep(`${table} ${index}`, () => getIndexDb(type, table, index));
 }

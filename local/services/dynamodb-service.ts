@@ -8,6 +8,7 @@ import type { Resolved } from '../template/assembly.ts';
 import { asList, isObject, type JsonObject, objectOr, stringOr } from '../template/json.ts';
 import { describeResource } from '../template/resources.ts';
 import { type GuardedStore, openGuardedStore } from './dynalite-store.ts';
+import { cacheExpressions } from './expression-cache.ts';
 
 /** The answer of a service. */
 export interface ServiceAnswer {
@@ -30,6 +31,8 @@ type Act = (store: Store, data: object, done: (error: unknown, result?: unknown)
 interface Operation {
   readonly act: Act;
   readonly types: object;
+  /** Without the checks of the table name, for a name that has passed them. */
+  readonly typesOfKnown: object;
   readonly custom: unknown;
 }
 
@@ -62,9 +65,12 @@ export async function startDynamoDb(
   data: string | undefined,
   log: (line: string) => void,
 ): Promise<DynamoDb> {
+  cacheExpressions();
   const operations = new Map<string, Operation>();
   for (const name of OPERATIONS) operations.set(name, await loadOperation(name));
   const guarded = await openGuardedStore(data, log);
+
+  const known = new Set<unknown>();
 
   async function run(name: string, input: JsonObject): Promise<ServiceAnswer> {
     const operation = operations.get(name);
@@ -75,7 +81,8 @@ export async function startDynamoDb(
     try {
       const result = await guarded.use(WRITES.includes(name), (store) => {
         const checked = checkTypes(input, operation.types);
-        checkValidations(checked, operation.types, operation.custom, store);
+        const types = known.has(input.TableName) ? operation.typesOfKnown : operation.types;
+        checkValidations(checked, types, operation.custom, store);
         return perform(operation.act, store, checked);
       });
       return { status: 200, body: objectOr(result) };
@@ -86,6 +93,7 @@ export async function startDynamoDb(
 
   try {
     for (const table of tables) await provision(guarded, run, table);
+    for (const { name } of tables) known.add(name);
   } catch (error) {
     await guarded.close();
     throw error;
@@ -99,7 +107,8 @@ async function loadOperation(name: string): Promise<Operation> {
   const validation: { default: { types: object; custom?: unknown } } = await import(
     `dynalite/validations/${file}`
   );
-  return { act: action.default, types: validation.default.types, custom: validation.default.custom };
+  const { types, custom } = validation.default;
+  return { act: action.default, types, typesOfKnown: { ...types, TableName: {} }, custom };
 }
 
 function perform(act: Act, store: Store, data: object): Promise<unknown> {

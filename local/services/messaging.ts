@@ -15,22 +15,14 @@ import { type JsonObject, numberOr, objectOr, parseJson, requireString } from '.
 import { arnOf } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
+import type { AwsRequest } from './aws-requests.ts';
+import { frequentSns, frequentSqs, type MessagingAnswer, runSqs } from './message-calls.ts';
 import { openStoredMessages } from './stored-messages.ts';
-
-/** An HTTP answer of SNS or SQS. */
-export interface MessagingAnswer {
-  /** HTTP status. */
-  readonly status: number;
-  /** Only Content-Type. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** JSON of SQS, or XML of SNS. */
-  readonly body: string;
-}
 
 /** The SNS and SQS services. */
 export interface Messaging {
-  /** Gives one signed request of an SDK client to the service, unchanged. */
-  forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
+  /** Answers a request of an SDK client. */
+  answer(call: AwsRequest, headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer>;
   /**
    * Runs one operation of SQS on a queue. No policy is asked.
    * @param queue name of the queue
@@ -67,6 +59,19 @@ export async function startMessaging(
   const sqsStore = new SqsStore();
   const stores = { sqsStore, snsStore: new SnsStore(), s3Store: new S3Store() };
   const app = buildApp({ logger: false, stores });
+  const sqsCall = frequentSqs(stores);
+  const snsCall = frequentSns(stores);
+
+  function answer(
+    { service, operation, input }: AwsRequest,
+    headers: Readonly<Record<string, string>>,
+    body: Buffer,
+  ): Promise<MessagingAnswer> {
+    const isForm = headers['content-type']?.includes('x-www-form-urlencoded') ?? false;
+    const call = service === 'sns' ? snsCall : sqsCall;
+    const frequent = isForm === (service === 'sns') ? call(operation, input) : undefined;
+    return frequent ?? forward(headers, body);
+  }
 
   async function forward(headers: Readonly<Record<string, string>>, body: Buffer): Promise<MessagingAnswer> {
     const answer = await app.inject({
@@ -86,6 +91,8 @@ export async function startMessaging(
   async function sqs(action: string, queue: string, input: JsonObject): Promise<JsonObject> {
     const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` };
     const named = { QueueName: queue, QueueUrl: `http://${host}/queue/${queue}`, ...input };
+    const result = runSqs(stores, action, named);
+    if (result !== undefined) return objectOr(await result);
     const answer = await forward(headers, Buffer.from(JSON.stringify(named)));
     refuse(action, answer);
     return objectOr(parseJson(answer.body));
@@ -118,7 +125,7 @@ export async function startMessaging(
   const stored = data === undefined ? undefined : openStoredMessages(data, log);
   for (const queue of sqsStore.allQueues()) stored?.attach(queue);
   return {
-    forward,
+    answer,
     sqs,
     inspect,
     close: async () => {
