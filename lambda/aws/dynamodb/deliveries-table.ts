@@ -136,10 +136,12 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
   };
 }
 
-const taskItem = (task: DeliveryTask): Item =>
+/** Returns the attributes of a task: JSON values, which a queue can carry, too. */
+export const taskItem = (task: DeliveryTask): Item =>
   task.kind === 'range' ? { ...task, from: formatOffset(task.from), to: formatOffset(task.to) } : { ...task };
 
-function taskOf(item: Item): DeliveryTask {
+/** Returns a task from its attributes. @throws Error if they are no task */
+export function taskOf(item: Item): DeliveryTask {
   const due = { id: textOf(item, 'id'), due: numberOf(item, 'due') };
   const kind = textOf(item, 'kind');
   switch (kind) {

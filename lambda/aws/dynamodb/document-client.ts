@@ -59,13 +59,29 @@ export async function batchGet(
   table: string,
   keys: readonly Readonly<Record<string, unknown>>[],
 ): Promise<Readonly<Record<string, unknown>>[]> {
-  const items: Record<string, unknown>[] = [];
-  let left: Record<string, unknown>[] = [...keys];
+  return (await batchGetFrom(client, new Map([[table, keys]]))).get(table) ?? [];
+}
+
+/**
+ * Returns the items of the keys by table, as `batchGet`.
+ * @param keys by table, at most 100 together
+ * @throws Refusal unavailable if a table stays busy
+ */
+export async function batchGetFrom(
+  client: DynamoDBDocumentClient,
+  keys: ReadonlyMap<string, readonly Readonly<Record<string, unknown>>[]>,
+): Promise<ReadonlyMap<string, Readonly<Record<string, unknown>>[]>> {
+  const items = new Map([...keys.keys()].map((table): [string, Record<string, unknown>[]] => [table, []]));
+  let left = [...keys].filter(([, ofTable]) => ofTable.length > 0);
   for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
-    const get = new BatchGetCommand({ RequestItems: { [table]: { Keys: left, ConsistentRead: true } } });
-    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
-    items.push(...(Responses[table] ?? []));
-    left = UnprocessedKeys[table]?.Keys ?? [];
+    const RequestItems = Object.fromEntries(
+      left.map(([table, ofTable]) => [table, { Keys: [...ofTable], ConsistentRead: true }]),
+    );
+    const { Responses = {}, UnprocessedKeys = {} } = await call(() =>
+      client.send(new BatchGetCommand({ RequestItems })),
+    );
+    for (const [table, found] of items) found.push(...(Responses[table] ?? []));
+    left = Object.entries(UnprocessedKeys).map(([table, { Keys = [] }]) => [table, Keys]);
     if (left.length === 0) return items;
   }
   throw new Refusal('unavailable', 'the table is busy; retry');

@@ -25,6 +25,7 @@ export const endpointLeasesInDynamoDb = (client: DynamoDBDocumentClient, table: 
       wakeAt: ifThere(item, 'wakeAt', numberOf) ?? 0,
       wakeBy: ifThere(item, 'wakeBy', textOf) ?? '',
       asks: asksOf(item),
+      isUnclean: item.owner !== undefined,
     }),
   });
 

@@ -4,6 +4,9 @@
  *
  * A cursor for each channel says how far the messages were handed over. So a hint may be lost, doubled or late, and a burst
  * of hints becomes one task. Everything here may be done twice: a delivery has the same id each time.
+ *
+ * A hint names the slot that its publish has written. If that slot is at the cursor, nothing can be missing before it, and
+ * dispatch reads no log. In all other cases the log decides.
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
@@ -16,34 +19,68 @@ import { CLOCK_SKEW_MS, startSince } from '../../hub/push/pattern-start.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Dispatching } from '../webhook-ports.ts';
 import type { DispatchCursor } from '../webhook-stores.ts';
+import type { RangeTask } from './delivery-task.ts';
 
 /** The grace of a gap, and a second more, so that the entry beyond the gap is old enough, in milliseconds. */
 const LOOK_AGAIN_MS = GAP_GRACE_MS + 1_000;
 
+/** That a channel has grown. */
+export interface Grown {
+  /** The channel. */
+  readonly channel: string;
+  /** What publishes have written, as their hints say; undefined if only the log knows. */
+  readonly written: Written | undefined;
+}
+
+/** Slots of one stream that have their entries. */
+export interface Written {
+  /** The stream. */
+  readonly streamId: string;
+  /** The slots, in any order. */
+  readonly slots: readonly number[];
+}
+
+/** Returns what both hints say; undefined if they are of two streams, or if one of them says nothing. */
+export const bothWritten = (one: Written | undefined, other: Written | undefined): Written | undefined =>
+  one && other && one.streamId === other.streamId
+    ? { streamId: one.streamId, slots: [...one.slots, ...other.slots] }
+    : undefined;
+
+/** New messages of a channel. */
+type NewRange = Pick<RangeTask, 'channel' | 'streamId' | 'from' | 'to'>;
+
 /**
  * Hands the new messages of a channel to its endpoints.
- * @param name the channel
  * @param until when the process must end, in milliseconds since 1970. Another process continues with the rest
  * @throws Refusal unavailable
  */
-export async function dispatch(dispatching: Dispatching, name: string, until: number): Promise<void> {
+export async function dispatch(
+  dispatching: Dispatching,
+  { channel: name, written }: Grown,
+  until: number,
+): Promise<void> {
   const { log, endpoints, cursors, lookAgain } = dispatching;
   const patterns = patternsOf(name);
-  const known = await endpoints.listeners(patterns);
+  const { listeners: known, cursor } = await cursors.find(name, patterns);
   if (known.size === 0) return;
+  const to = written && cursor && endOf(written, cursor);
+  if (to) {
+    const range = { channel: name, streamId: cursor.streamId, from: cursor.at, to };
+    // The hint was sent after the write, so an endpoint that listened before a message was published is among them.
+    if (isBefore(range.from, range.to)) await handOver(dispatching, range, known);
+    return;
+  }
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return;
-  const cursor = await cursors.get(name);
   let from: From = await startOf(dispatching, channel, cursor, Math.min(...known.values()));
   for (;;) {
     const result = await readFrom(dispatching, channel, from);
     if (isBefore(result.from, result.next)) {
       // Looked up after the log was read, so that an endpoint which listened before a message was published is among them.
       const listeners = await endpoints.listeners(patterns);
-      await settleAll(
-        [...listeners].map(([id, since]) => leaveRange(dispatching, channel, result, id, since)),
-      );
-      await cursors.move(name, { streamId: channel.streamId, at: result.next }, log.clock());
+      const { streamId } = channel;
+      const range = { channel: name, streamId, from: result.from, to: result.next };
+      await handOver(dispatching, range, listeners);
     }
     from = result.next;
     // No hint says when a gap can be sealed.
@@ -51,6 +88,18 @@ export async function dispatch(dispatching: Dispatching, name: string, until: nu
     if (result.upToDate) return;
     if (log.clock() >= until) return await lookAgain(name, 0);
   }
+}
+
+/**
+ * Returns the end of what hints have written, if nothing can be missing between it and the cursor; undefined if the log must be
+ * read. It is the cursor if all of that was handed over before.
+ */
+function endOf({ streamId, slots }: Written, cursor: DispatchCursor): Position | undefined {
+  if (streamId !== cursor.streamId || cursor.at.index > 0) return undefined;
+  const there = new Set(slots);
+  let entry = cursor.at.entry;
+  while (there.has(entry)) entry++;
+  return slots.every((slot) => slot < entry) ? { entry, index: 0 } : undefined;
 }
 
 /**
@@ -84,25 +133,39 @@ async function readFrom({ log }: Dispatching, channel: Channel, from: From): Pro
   }
 }
 
+/** Leaves the range with every endpoint, then moves the cursor. */
+async function handOver(
+  dispatching: Dispatching,
+  range: NewRange,
+  listeners: ReadonlyMap<string, number>,
+): Promise<void> {
+  const { cursors, log } = dispatching;
+  await settleAll([...listeners].map(([id, since]) => leaveRange(dispatching, range, id, since)));
+  await cursors.move(range.channel, { streamId: range.streamId, at: range.to }, log.clock());
+}
+
 async function leaveRange(
-  { deliveries, leases, log, wake }: Dispatching,
-  { name, streamId }: Channel,
-  { from, next }: ReadResult,
+  { deliveries, leases, log, wake, owners }: Dispatching,
+  range: NewRange,
   endpoint: string,
   since: number,
 ): Promise<void> {
   const now = log.clock();
-  await deliveries.putTask(endpoint, {
+  const { streamId, from, to } = range;
+  const task: RangeTask = {
+    ...range,
     kind: 'range',
     // The id includes the end: a range that begins at the same moment and position but ends sooner must not replace it.
-    id: `${streamId}#${formatOffset(from)}#${formatOffset(next)}`,
+    id: `${streamId}#${formatOffset(from)}#${formatOffset(to)}`,
     due: now,
-    channel: name,
-    streamId,
-    from,
-    to: next,
     since: since - CLOCK_SKEW_MS,
     run: '',
-  });
-  if (!(await leases.ask(endpoint, now))) await wake(endpoint);
+  };
+  if (!owners.isLikely(endpoint, now)) {
+    await wake(endpoint, [task]);
+    return owners.woken(endpoint, now);
+  }
+  await deliveries.putTask(endpoint, task);
+  if (await leases.ask(endpoint, now)) owners.seen(endpoint, now);
+  else await wake(endpoint);
 }

@@ -10,6 +10,7 @@ import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import type { Delivering, Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { seededRandom } from '../domain/random.ts';
 import { managingWorld } from './managing.ts';
+import { readAheadOf } from './memory-webhooks.ts';
 import { type Received, type WebhookWorld, type WebhookWorldOptions, webhookWorld } from './webhook-world.ts';
 
 export const MINUTE = 60_000;
@@ -89,6 +90,7 @@ export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): D
   };
   return {
     ...managingOf(w),
+    readAhead: readAheadOf(w.log, w.endpoints),
     sender: { post: unexpected, askHandshake: unexpected },
     timer: w.time,
     random: () => 0.5,
