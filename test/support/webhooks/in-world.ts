@@ -6,8 +6,9 @@
 import { expect } from 'vitest';
 import type { Delivery, DeliveryStatus } from '../../../lambda/webhook/delivery/delivery.ts';
 import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import { ownerMemory } from '../../../lambda/webhook/delivery/owner-memory.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
-import type { Delivering, Managing } from '../../../lambda/webhook/webhook-ports.ts';
+import type { Delivering, Dispatching, Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { seededRandom } from '../domain/random.ts';
 import { managingWorld } from './managing.ts';
 import { readAheadOf } from './memory-webhooks.ts';
@@ -97,6 +98,18 @@ export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): D
     deadLetter: unexpected,
     notify: unexpected,
     origin: 'hub.example.com',
+    ...more,
+  };
+}
+
+/** Returns the dependencies of a process of dispatch, which sends its wakes to the world. */
+export function dispatchingOf(w: WebhookWorld, more: Partial<Dispatching> = {}): Dispatching {
+  return {
+    ...managingOf(w),
+    cursors: w.cursors,
+    owners: ownerMemory(),
+    wake: async (endpoint, tasks) => w.wake(endpoint, tasks),
+    lookAgain: async () => {},
     ...more,
   };
 }

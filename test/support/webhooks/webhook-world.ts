@@ -79,7 +79,7 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   /** Leaves a task as the handler does, and makes sure that it is done. */
   readonly leaveTask: (endpoint: string, task: DeliveryTask) => Promise<void>;
   /** Sends a wake. */
-  readonly wake: (endpoint: string) => void;
+  readonly wake: (endpoint: string, tasks?: readonly RangeTask[]) => void;
   /** How many messages are in the queues, hidden ones included. */
   readonly queued: () => { readonly dispatch: number; readonly deliver: number };
   /** The deliveries of an endpoint. */
@@ -91,6 +91,8 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   crashAt: number | undefined;
   /** How many calls were made since the test set it to 0. */
   calls: number;
+  /** The calls of dispatch and deliver, in the order in which they began: `cursors.find`. */
+  readonly made: string[];
   /** The calls at which processes died. */
   readonly crashes: string[];
   /** Unexpected errors. */
@@ -159,6 +161,8 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   const life = () => {
     let isDead = false;
     const hook = async (moment: string): Promise<void> => {
+      const [, call] = moment.split('before ');
+      if (call !== undefined) world.made.push(call);
       await lag();
       if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) {
         isDead = true;
@@ -250,6 +254,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     answers: new Map(),
     crashAt: undefined,
     calls: 0,
+    made: [],
     crashes: [],
     failures: [],
     throttle: 0,
