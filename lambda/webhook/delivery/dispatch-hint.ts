@@ -5,8 +5,8 @@
  * A cursor for each channel says how far the messages were handed over. So a hint may be lost, doubled or late, and a burst
  * of hints becomes one task. Everything here may be done twice: a delivery has the same id each time.
  *
- * A hint names the slot that its publish has written. If that slot is at the cursor, nothing can be missing before it, and
- * dispatch reads no log. In all other cases the log decides.
+ * A hint names the slot that its publish has written. If that slot is at the cursor, or is the first one of its stream, nothing
+ * can be missing before it, and dispatch reads no log. In all other cases the log decides.
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
@@ -47,7 +47,10 @@ export const bothWritten = (one: Written | undefined, other: Written | undefined
     : undefined;
 
 /** New messages of a channel. */
-type NewRange = Pick<RangeTask, 'channel' | 'streamId' | 'from' | 'to'>;
+interface NewRange extends Pick<RangeTask, 'channel' | 'streamId' | 'from' | 'to'> {
+  /** True if hints were lost or came out of order. Then an owner is probably at work, or there is more to come. */
+  readonly isBacklog: boolean;
+}
 
 /**
  * Hands the new messages of a channel to its endpoints.
@@ -63,23 +66,24 @@ export async function dispatch(
   const patterns = patternsOf(name);
   const { listeners: known, cursor } = await cursors.find(name, patterns);
   if (known.size === 0) return;
-  const to = written && cursor && endOf(written, cursor);
-  if (to) {
-    const range = { channel: name, streamId: cursor.streamId, from: cursor.at, to };
-    // The hint was sent after the write, so an endpoint that listened before a message was published is among them.
-    if (isBefore(range.from, range.to)) await handOver(dispatching, range, known);
-    return;
-  }
+  // The hint was sent after the write, so an endpoint that listened before a message was published is among `known`.
+  const inStep = cursor && rangeOf(name, written, cursor);
+  if (inStep) return await handOver(dispatching, inStep, known);
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return;
+  const { streamId, origin } = channel;
+  const isNew = cursor?.streamId !== streamId;
+  const whole = isNew ? rangeOf(name, written, { streamId, at: { entry: origin, index: 0 } }) : undefined;
+  if (whole) return await handOver(dispatching, whole, known);
   let from: From = await startOf(dispatching, channel, cursor, Math.min(...known.values()));
   for (;;) {
     const result = await readFrom(dispatching, channel, from);
     if (isBefore(result.from, result.next)) {
       // Looked up after the log was read, so that an endpoint which listened before a message was published is among them.
       const listeners = await endpoints.listeners(patterns);
-      const { streamId } = channel;
-      const range = { channel: name, streamId, from: result.from, to: result.next };
+      const { from: first, next: to } = result;
+      const isBacklog = to.entry - first.entry > 1;
+      const range = { channel: name, streamId, from: first, to, isBacklog };
       await handOver(dispatching, range, listeners);
     }
     from = result.next;
@@ -91,15 +95,20 @@ export async function dispatch(
 }
 
 /**
- * Returns the end of what hints have written, if nothing can be missing between it and the cursor; undefined if the log must be
- * read. It is the cursor if all of that was handed over before.
+ * Returns what hints have written from the cursor on, if nothing can be missing in it; undefined if the log must be read. The range
+ * is empty if all of that was handed over before.
  */
-function endOf({ streamId, slots }: Written, cursor: DispatchCursor): Position | undefined {
-  if (streamId !== cursor.streamId || cursor.at.index > 0) return undefined;
-  const there = new Set(slots);
-  let entry = cursor.at.entry;
+function rangeOf(
+  channel: string,
+  written: Written | undefined,
+  { streamId, at }: DispatchCursor,
+): NewRange | undefined {
+  if (written?.streamId !== streamId || at.index > 0) return undefined;
+  const there = new Set(written.slots);
+  let entry = at.entry;
   while (there.has(entry)) entry++;
-  return slots.every((slot) => slot < entry) ? { entry, index: 0 } : undefined;
+  if (written.slots.some((slot) => slot >= entry)) return undefined;
+  return { channel, streamId, from: at, to: { entry, index: 0 }, isBacklog: false };
 }
 
 /**
@@ -140,13 +149,14 @@ async function handOver(
   listeners: ReadonlyMap<string, number>,
 ): Promise<void> {
   const { cursors, log } = dispatching;
+  if (!isBefore(range.from, range.to)) return;
   await settleAll([...listeners].map(([id, since]) => leaveRange(dispatching, range, id, since)));
   await cursors.move(range.channel, { streamId: range.streamId, at: range.to }, log.clock());
 }
 
 async function leaveRange(
   { deliveries, leases, log, wake, owners }: Dispatching,
-  range: NewRange,
+  { isBacklog, ...range }: NewRange,
   endpoint: string,
   since: number,
 ): Promise<void> {
@@ -161,7 +171,7 @@ async function leaveRange(
     since: since - CLOCK_SKEW_MS,
     run: '',
   };
-  if (!owners.isLikely(endpoint, now)) {
+  if (!isBacklog && !owners.isLikely(endpoint, now)) {
     await wake(endpoint, [task]);
     return owners.woken(endpoint, now);
   }

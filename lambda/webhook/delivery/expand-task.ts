@@ -124,17 +124,23 @@ async function channelOf(
   return channel?.streamId === streamId && isAlive(channel, delivering.clock()) ? channel : undefined;
 }
 
-/** Returns the slot of a range that has only one; undefined for any other range. */
-export const onlySlotOf = ({ from, to }: RangeTask): number | undefined =>
-  to.entry === from.entry + 1 && to.index === 0 ? from.entry : undefined;
+/** Slots of a range whose entries are read ahead. The hints of one batch of the queue have no more. */
+const MOST_SLOTS_AHEAD = 10;
+
+/** Returns the slots of a range whose entries are read ahead; none for a longer range, which is read page by page. */
+export function slotsAhead({ from, to }: RangeTask): readonly number[] {
+  const count = to.entry - from.entry;
+  if (count > MOST_SLOTS_AHEAD || to.index > 0) return [];
+  return Array.from({ length: count }, (_, nth) => from.entry + nth);
+}
 
 /** Returns the entries of the range, as far as they fit into one page. */
 async function pageOf({ delivering, ahead }: DeliveryPass, range: RangeTask): Promise<EntryPage> {
   const { streamId, from } = range;
-  if (!ahead || onlySlotOf(range) === undefined)
-    return await delivering.log.entries.page(streamId, from.entry);
-  const entries = ahead.entries.filter((entry) => entry.streamId === streamId && entry.slot === from.entry);
-  return { entries, more: false };
+  const slots = ahead ? slotsAhead(range) : [];
+  if (!ahead || slots.length === 0) return await delivering.log.entries.page(streamId, from.entry);
+  const entries = ahead.entries.filter((entry) => entry.streamId === streamId && slots.includes(entry.slot));
+  return { entries: entries.toSorted((one, other) => one.slot - other.slot), more: false };
 }
 
 async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): Promise<ExpandedTask> {

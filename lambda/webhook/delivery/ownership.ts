@@ -13,7 +13,7 @@ import { settleAll, settleBoth } from '../../hub/settle-all.ts';
 import type { Delivering, ReadAhead } from '../webhook-ports.ts';
 import type { EndpointState } from '../webhook-stores.ts';
 import type { RangeTask } from './delivery-task.ts';
-import { onlySlotOf } from './expand-task.ts';
+import { slotsAhead } from './expand-task.ts';
 import type { CarriedTasks } from './pass-state.ts';
 
 /** The wake that started the owner: a message of the queue, which can be postponed and then comes again. */
@@ -89,7 +89,7 @@ export async function takeLease(
     if (taken) {
       const { asks, isUnclean, ...state } = taken;
       const carried = tasks.length > 0 ? { tasks, ahead } : undefined;
-      const isCovered = !isUnclean && isAwaited(state, wake, now);
+      const isCovered = !isUnclean && !isOverdue(state, wake, now);
       return { endpoint, wake, state, asks, lease, renewedUntil: lease.until, carried, isCovered };
     }
     // Stored before the owner is asked, so that it finds them. If there is no owner any more, they are in the table.
@@ -109,10 +109,11 @@ export async function takeLease(
 const ownerOf = (wake: WakeMessage, id: string): string => `${wake.id} ${id}`;
 
 /**
- * Returns true if the wake on which the state counts, if any, is another one that is yet to come. It finds what is in the table.
+ * Returns true if the stored state counts on a wake that should have come: on this one, or on another one that is late. Then the
+ * table may have tasks that are due.
  */
-const isAwaited = ({ wakeAt, wakeBy }: EndpointState, wake: WakeMessage, now: number): boolean =>
-  wakeBy !== wake.id && (wakeAt === 0 || wakeAt > now);
+const isOverdue = ({ wakeAt, wakeBy }: EndpointState, wake: WakeMessage, now: number): boolean =>
+  wakeBy === wake.id || (wakeAt !== 0 && wakeAt <= now);
 
 /** Reads what the tasks need, while the lease is taken. Without it the tasks are stored, and done from there. */
 async function readAhead(
@@ -121,10 +122,7 @@ async function readAhead(
   tasks: readonly RangeTask[],
 ): Promise<ReadAhead | undefined> {
   if (tasks.length === 0) return undefined;
-  const places = tasks.flatMap((task) => {
-    const slot = onlySlotOf(task);
-    return slot === undefined ? [] : [{ streamId: task.streamId, slot }];
-  });
+  const places = tasks.flatMap((task) => slotsAhead(task).map((slot) => ({ streamId: task.streamId, slot })));
   try {
     return await delivering.readAhead(endpoint, [...new Set(tasks.map(({ channel }) => channel))], places);
   } catch (error) {
