@@ -13,7 +13,7 @@ import { bothWritten, type Grown } from '../../webhook/delivery/dispatch-hint.ts
 import type { Delivering, Dispatching } from '../../webhook/webhook-ports.ts';
 import { taskItem, taskOf } from '../dynamodb/deliveries-table.ts';
 import { hintedEntryIn } from './hint-messages.ts';
-import { sendingTo } from './push-queue.ts';
+import { sendingTo, sendingTogetherTo } from './push-queue.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
 /**
@@ -23,10 +23,10 @@ import type { QueueFormat } from './queue-handler.ts';
 export function wakesBySqs(
   queueUrl: string,
 ): (endpoint: string, tasks?: readonly RangeTask[], id?: string) => Promise<void> {
-  const send = sendingTo(queueUrl);
+  const send = sendingTogetherTo(queueUrl);
   return async (endpoint, tasks = [], id) => {
     const carried = tasks.length > 0 ? { tasks: tasks.map(taskItem) } : {};
-    await send({ endpoint, ...carried, ...(id === undefined ? {} : { id }) }, 0, endpoint);
+    await send({ endpoint, ...carried, ...(id === undefined ? {} : { id }) }, endpoint);
   };
 }
 

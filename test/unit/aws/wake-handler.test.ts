@@ -11,6 +11,7 @@ import {
   parseDeliverWork,
   parseDispatchWork,
   type WakeRequest,
+  wakesBySqs,
 } from '../../../lambda/aws/queues/webhook-messages.ts';
 import type { RangeTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { WakeMessage, WakeOutcome } from '../../../lambda/webhook/delivery/ownership.ts';
@@ -19,6 +20,8 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 const HOUR = 3_600_000;
 const context = { getRemainingTimeInMillis: () => 60_000 };
 
+/** What SQS answers. */
+let answer = '{}';
 /** What SQS was asked. */
 const hidden: Readonly<Record<string, unknown>>[] = [];
 let queue: Server;
@@ -28,7 +31,7 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       hidden.push(fieldsOf(JSON.parse(Buffer.concat(chunks).toString('utf8'))));
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}');
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(answer);
     });
   });
   await new Promise<void>((resolve) => queue.listen(0, '127.0.0.1', resolve));
@@ -169,6 +172,32 @@ const RANGE: RangeTask = {
   since: 3,
   run: '',
 };
+
+test('wakes of the same moment share a call of SQS, and all of a call that was not accepted whole are sent again', async () => {
+  const wake = wakesBySqs(`${process.env.AWS_ENDPOINT_URL}/queue/deliveries`);
+  const all = Array.from({ length: 12 }, (_, nth) => wake(`ep_${nth}`, nth === 0 ? [RANGE] : []));
+  await Promise.all(all);
+  // The calls may arrive in any order.
+  const calls = hidden.map(({ Entries }) => (Array.isArray(Entries) ? Entries.map(fieldsOf) : []));
+  expect(calls.map(({ length }) => length).toSorted()).toEqual([10, 2]);
+  const sent = calls
+    .flat()
+    .map(({ MessageBody, MessageGroupId }) => [
+      parseDeliverWork(String(MessageBody)).endpoint,
+      MessageGroupId,
+    ]);
+  const wanted = all.map((_, nth) => [`ep_${nth}`, `ep_${nth}`]);
+  expect(sent.toSorted()).toEqual(wanted.toSorted());
+  answer = '{"Failed":[{"Id":"1","Code":"x","SenderFault":false}]}';
+  const refused = await Promise.allSettled([wake('ep_1'), wake('ep_2')]);
+  answer = '{}';
+  expect(refused).toMatchObject([
+    { status: 'rejected', reason: { code: 'unavailable' } },
+    { status: 'rejected', reason: { code: 'unavailable' } },
+  ]);
+  await wake('ep_1');
+  expect(hidden).toHaveLength(4);
+});
 
 describe('what the queues carry', () => {
   test.each([
