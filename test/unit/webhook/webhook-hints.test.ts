@@ -173,6 +173,31 @@ describe('a hint', () => {
   });
 });
 
+test('while an endpoint has an owner, dispatch stores the tasks, and the deliver function does not run for them', async () => {
+  await inWorld(async (w) => {
+    const { id, url } = await warm(w);
+    w.answers.set(url, () => ({ afterMs: 900 }));
+    const dispatching = dispatchingOf(w);
+    const many = numbers(30);
+    let wakes = 0;
+    const wake: typeof dispatching.wake = async (...args) => {
+      wakes++;
+      await dispatching.wake(...args);
+    };
+    for (const message of many) {
+      await publishSilently(w, message);
+      const written = await lastWritten(w);
+      await dispatch({ ...dispatching, wake }, { channel: CHANNEL, written }, w.log.now + MINUTE);
+      await w.sleep(30);
+    }
+    // The first one, and those that came before the owner had begun.
+    expect(wakes).toBeLessThan(5);
+    await w.quiet();
+    expect(messagesAt(w, url).toSorted()).toEqual([...many, 'first'].toSorted());
+    expect([statuses(w, id).length, w.tasksOf(id).size, w.queued().deliver]).toEqual([31, 0, 0]);
+  });
+});
+
 describe('a task that comes in a wake', () => {
   test('is left to the owner if there is one, which looks at the table', async () => {
     await inWorld(async (w) => {
