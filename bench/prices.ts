@@ -7,6 +7,7 @@
  * - SQS: $0.40 per million requests of up to 64 KB. https://aws.amazon.com/sqs/pricing/
  * - API Gateway: $1.00 per million WebSocket messages of up to 32 KB, $1.00 per million HTTP requests.
  *   https://aws.amazon.com/api-gateway/pricing/
+ * - Secrets Manager: $5 per million calls, which a process makes when it starts. https://aws.amazon.com/secrets-manager/pricing/
  * @module
  */
 const READ = 0.125;
@@ -25,6 +26,7 @@ const PRICES: Readonly<Record<string, number>> = {
   'sqs:DeleteMessage': 0.4,
   'sqs:ChangeMessageVisibility': 0.4,
   'execute-api:ManageConnections': 1,
+  'secretsmanager:GetSecretValue': 5,
 };
 
 /** The price of the publisher's request at the HTTP API. */

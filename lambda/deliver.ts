@@ -4,9 +4,8 @@
  */
 
 import { logInAws } from './aws/compose-log.ts';
-import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { endpointsInDynamoDb, readAheadInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { wakeHandler } from './aws/queues/wake-handler.ts';

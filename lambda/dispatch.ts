@@ -5,9 +5,8 @@
  */
 
 import { logInAws } from './aws/compose-log.ts';
-import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';

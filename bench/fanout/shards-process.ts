@@ -5,11 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { connectionsInApiGateway, DEFAULT_IN_FLIGHT } from '../../lambda/aws/sockets/socket-poster.ts';
+import { pushMemory } from '../../lambda/hub/push/push-memory.ts';
+import type { Subscriber } from '../../lambda/hub/push/push-ports.ts';
 import { pushShard } from '../../lambda/hub/push/push-shard.ts';
 import { shardOf } from '../../lambda/hub/push/subscribe.ts';
 import { CREDENTIALS, REGION } from './gateway-caller.ts';
 import { CONNECTIONS, MESSAGE, type PushMeasurement } from './shards.ts';
-import { logOf, membersOf, noConnections, noJobs, noWaits, oneCursor } from './shards-stores.ts';
+import { logOf, membersOf, noConnections, noJobs, noLookup, noWaits, oneCursor } from './shards-stores.ts';
 
 /** The rate of each process of a deployed hub (lib/config/config.ts). */
 const POSTS_PER_SECOND = 10_000;
@@ -64,6 +66,8 @@ function serve(endpoint: string, shard: number, shards: number): void {
     subscriptions: membersOf(mine),
     waits: noWaits,
     cursors: oneCursor(),
+    lookup: noLookup,
+    memory: pushMemory<Subscriber>(),
     poster: counted,
     jobs: noJobs,
     watch,

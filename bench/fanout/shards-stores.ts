@@ -86,7 +86,7 @@ export function membersOf(connections: readonly string[]): SubscriptionStore {
     // The shard is as large as it is meant to be.
     split: async () => {},
     open: uncalled,
-    shardsOf: uncalled,
+    noteChange: uncalled,
     add: uncalled,
     move: uncalled,
     expire: uncalled,
@@ -107,6 +107,9 @@ export const noConnections: Push['connections'] = {
 /** No held request waits for the shard. */
 export const noWaits: Push['waits'] = { waiting: uncalled, remove: uncalled };
 
+/** The benchmark handles no hints. */
+export const noLookup: Push['lookup'] = { find: uncalled };
+
 /** Returns the cursor of one shard that has one owner at a time. */
 export function oneCursor(): CursorStore {
   let cursor: CursorRow = {
@@ -118,6 +121,8 @@ export function oneCursor(): CursorStore {
     isUnclean: false,
     term: 0,
     fence: 0,
+    streamId: undefined,
+    roster: 0,
     guardedUntil: 0,
   };
   return {

@@ -3,12 +3,14 @@
  * @module
  */
 import type { Disconnecting } from '../hub/push/disconnect.ts';
+import { pushMemory } from '../hub/push/push-memory.ts';
 import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
 import { type Relay, relayHandler } from '../hub/push/relay.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
+import { hintLookupInDynamoDb } from './dynamodb/hint-lookup.ts';
 import { waitsInDynamoDb } from './dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { disconnectsBySqs, jobsBySqs, relaysBySqs } from './queues/push-queue.ts';
@@ -53,6 +55,8 @@ export function pushInAws(
     subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     waits: waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     cursors: cursorsInDynamoDb(client, settings.CURSORS_TABLE),
+    lookup: hintLookupInDynamoDb(client, settings),
+    memory: pushMemory(),
     jobs: jobsBySqs(settings.PUSH_QUEUE_URL),
     disconnects: disconnectsBySqs(settings.PUSH_QUEUE_URL),
     poster: counting(

@@ -32,7 +32,11 @@ const VISIBILITY_TIMEOUTS = 6;
 /** The maximum, so that an operator can look after a long weekend. */
 const DEAD_LETTER_RETENTION = Duration.days(14);
 
-/** Messages for one invocation. 10 is the maximum without a batching window, in which messages would wait. */
+/**
+ * Messages for one invocation. 10 is the maximum without a batching window. A window is a whole number of seconds, for which
+ * messages would wait.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
+ */
 const BATCH_SIZE = 10;
 
 /** Encrypted in transit and at rest. The key of SQS costs nothing. */

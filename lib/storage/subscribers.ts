@@ -40,7 +40,7 @@ export class Subscribers extends Construct {
   /** Allows a handler to find the subscribers of a channel, to move their cursors, and to remove the rows of ended connections. */
   grantPush(handler: HubFunction): void {
     this.#grant(handler, this.table, 'Query', 'BatchGetItem', 'GetItem', 'UpdateItem', 'DeleteItem');
-    this.#grant(handler, this.cursors, 'GetItem', 'UpdateItem');
+    this.#grant(handler, this.cursors, 'BatchGetItem', 'GetItem', 'UpdateItem');
   }
 
   #grant(handler: HubFunction, table: dynamodb.TableV2, ...actions: readonly string[]): void {

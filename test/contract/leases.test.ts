@@ -31,6 +31,8 @@ const progress = (more: Partial<Progress>): Progress => ({
   lookAt: 0,
   isUnclean: false,
   fence: 0,
+  streamId: 'stream',
+  roster: 0,
   ...more,
 });
 

@@ -18,18 +18,20 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
   lookAt: 0,
   isUnclean: false,
   fence: 0,
+  streamId: 'stream',
+  roster: 0,
   ...more,
 });
 
 const stores = storesUnderTest();
 
 describe.each(stores)('%s', (_name, make) => {
-  let { connections, subscriptions, waits, cursors }: Stores = make();
+  let { connections, subscriptions, waits, cursors, lookup }: Stores = make();
   let connection: Connection;
   let subscriber: Subscriber;
   let shard: Shard;
   beforeEach(() => {
-    ({ connections, subscriptions, waits, cursors } = make());
+    ({ connections, subscriptions, waits, cursors, lookup } = make());
     const id = `${newId()}=`;
     connection = {
       id,
@@ -140,17 +142,50 @@ describe.each(stores)('%s', (_name, make) => {
 
   test('a pattern is known from its first subscription until its end, with its shards', async () => {
     const { pattern } = shard;
-    expect(await subscriptions.shardsOf([pattern, 'other'], NOW)).toEqual(new Map());
+    const shardsOf = async (now: number) =>
+      [...(await lookup.find([pattern, 'other'], [], now)).patterns].map(([name, { shards }]) => [
+        name,
+        shards,
+      ]);
+    expect(await shardsOf(NOW)).toEqual([]);
     const open = (now = NOW) => subscriptions.open(pattern, now, LATER);
     expect(await open()).toEqual({ shards: 1, joined: 1 });
-    expect(await subscriptions.shardsOf([pattern, 'other'], NOW)).toEqual(new Map([[pattern, 1]]));
+    expect(await shardsOf(NOW)).toEqual([[pattern, 1]]);
     await subscriptions.split(pattern, 1);
     await subscriptions.split(pattern, 1);
     expect(await open(NOW + CONNECTION_LIFE_MS)).toEqual({ shards: 2, joined: 2 });
     // Those that joined a connection's life ago are not counted.
     expect(await open(NOW + CONNECTION_LIFE_MS + 1)).toEqual({ shards: 2, joined: 1 });
     expect(await open(NOW + CONNECTION_LIFE_MS + 2)).toEqual({ shards: 2, joined: 2 });
-    expect(await subscriptions.shardsOf([pattern], LATER)).toEqual(new Map());
+    expect(await shardsOf(LATER)).toEqual([]);
+  });
+
+  test('a pattern has another version after each change of its members, and no pattern begins with a change', async () => {
+    const { pattern } = shard;
+    const version = async () => (await lookup.find([pattern], [], NOW)).patterns.get(pattern)?.version;
+    await subscriptions.noteChange(pattern);
+    expect(await version()).toBeUndefined();
+    await subscriptions.open(pattern, NOW, LATER);
+    const versions = [await version()];
+    for (let change = 0; change < 3; change++) {
+      await subscriptions.noteChange(pattern);
+      versions.push(await version());
+    }
+    expect(new Set(versions).size).toBe(4);
+    expect(await version()).toBe(versions.at(-1));
+  });
+
+  test('a look-up finds patterns and cursors together, by pattern', async () => {
+    const wide = { ...shard, pattern: `${shard.channel}/*` };
+    const none = { ...shard, pattern: '*' };
+    await subscriptions.open(shard.pattern, NOW, LATER);
+    const lease = { owner: newId(), until: LATER };
+    await cursors.take(wide, lease, NOW);
+    await cursors.release(wide, lease, progress(7, { roster: 2 ** 53 - 1 }), 0, NOW);
+    const found = await lookup.find([shard.pattern, wide.pattern], [shard, wide, none], NOW);
+    expect([...found.patterns.keys()]).toEqual([shard.pattern]);
+    expect([...found.cursors]).toEqual([[wide.pattern, await cursors.get(wide)]]);
+    expect(found.cursors.get(wide.pattern)).toMatchObject({ streamId: 'stream', roster: 2 ** 53 - 1 });
   });
 
   test('a subscription is added once, moved as long as it is the same, and removed', async () => {
@@ -367,6 +402,8 @@ test('the stored attributes of a cursor keep their names', async () => {
     lookAt: 8,
     isUnclean: false,
     fence: 1,
+    streamId: 'stream',
+    roster: 0,
     term: 1,
     asks: 1,
     guarded: NOW + 5,

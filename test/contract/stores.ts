@@ -8,11 +8,14 @@ import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/dynamodb/channels-table.ts';
 import { connectionsInDynamoDb } from '../../lambda/aws/dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
-import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
+import {
+  deliveriesInDynamoDb,
+  endpointLeasesInDynamoDb,
+} from '../../lambda/aws/dynamodb/deliveries-table.ts';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from '../../lambda/aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/dynamodb/endpoints-table.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
+import { hintLookupInDynamoDb } from '../../lambda/aws/dynamodb/hint-lookup.ts';
 import { keysInDynamoDb } from '../../lambda/aws/dynamodb/keys-table.ts';
 import { quotaInDynamoDb } from '../../lambda/aws/dynamodb/quota-table.ts';
 import { waitsInDynamoDb } from '../../lambda/aws/dynamodb/subscribers-table.ts';
@@ -23,6 +26,7 @@ import type { ChannelStore, Claim, EntryStore, KeyStore } from '../../lambda/hub
 import type {
   ConnectionStore,
   CursorStore,
+  HintLookup,
   SubscriptionStore,
   WaitStore,
 } from '../../lambda/hub/push/push-ports.ts';
@@ -45,6 +49,7 @@ export interface Stores {
   readonly subscriptions: SubscriptionStore;
   readonly waits: WaitStore;
   readonly cursors: CursorStore;
+  readonly lookup: HintLookup;
   readonly quota: QuotaStore;
   /** Ids of quota entries whose connection or request no longer exists. */
   readonly absent: Set<string>;
@@ -142,6 +147,7 @@ function inDynamoDb(client = documentClient()): Stores {
     subscriptions: subscriptionsInDynamoDb(client, 'subscribers'),
     waits: waitsInDynamoDb(client, 'subscribers'),
     cursors: cursorsInDynamoDb(client, 'cursors'),
+    lookup: hintLookupInDynamoDb(client, { SUBSCRIBERS_TABLE: 'subscribers', CURSORS_TABLE: 'cursors' }),
     quota: quotaInDynamoDb(client, 'subscribers', 'test', async (id) => !absent.has(id)),
     absent,
     endpoints: endpointsInDynamoDb(client, 'endpoints'),

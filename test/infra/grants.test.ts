@@ -69,7 +69,7 @@ test('each function may do exactly its actions on exact resources', () => {
     ].sort(),
     Push: [
       'Channels: dynamodb:GetItem',
-      'Cursors: dynamodb:GetItem dynamodb:UpdateItem',
+      'Cursors: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
       'Entries: dynamodb:Query dynamodb:PutItem dynamodb:GetItem',
       logs,
       workOff('HintsPushQueue'),

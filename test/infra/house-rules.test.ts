@@ -88,7 +88,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     may: [
       /^bench\//,
       protocol,
-      /^lambda\/hub\/push\/(push-shard|subscribe|push-ports)\.ts$/,
+      /^lambda\/hub\/push\/(push-shard|subscribe|push-ports|push-memory)\.ts$/,
       /^lambda\/hub\/log\/(channel|entry|log-ports)\.ts$/,
       /^lambda\/aws\/sockets\/socket-poster\.ts$/,
       node,

@@ -3,7 +3,7 @@
  * @module
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { BatchGetCommand, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { BatchGetCommand, type BatchGetCommandInput, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Refusal } from '../../../protocol/errors.ts';
 import { call, clientSettings, nameOf } from '../aws-client.ts';
 
@@ -57,35 +57,35 @@ const BATCH_ATTEMPTS = 3;
 export async function batchGet(
   client: DynamoDBDocumentClient,
   table: string,
-  keys: readonly Readonly<Record<string, unknown>>[],
-): Promise<Readonly<Record<string, unknown>>[]> {
-  return (await batchGetFrom(client, new Map([[table, keys]]))).get(table) ?? [];
+  keys: readonly Item[],
+): Promise<Item[]> {
+  return (await batchGetOf(client, { [table]: keys }))(table);
 }
 
 /**
- * Returns the items of the keys by table, as `batchGet`.
- * @param keys by table, at most 100 together
- * @throws Refusal unavailable if a table stays busy
+ * Gets items of several tables in one call, as `batchGet`. Returns a function from the name of a table to its items.
+ * @param keys by table, at most 100 in all
  */
-export async function batchGetFrom(
+export async function batchGetOf(
   client: DynamoDBDocumentClient,
-  keys: ReadonlyMap<string, readonly Readonly<Record<string, unknown>>[]>,
-): Promise<ReadonlyMap<string, Readonly<Record<string, unknown>>[]>> {
-  const items = new Map([...keys.keys()].map((table): [string, Record<string, unknown>[]] => [table, []]));
-  let left = [...keys].filter(([, ofTable]) => ofTable.length > 0);
+  keys: Readonly<Record<string, readonly Item[]>>,
+): Promise<(table: string) => Item[]> {
+  const items: Record<string, Item[]> = {};
+  const wanted = Object.entries(keys).filter(([, some]) => some.length > 0);
+  let left: NonNullable<BatchGetCommandInput['RequestItems']> = Object.fromEntries(
+    wanted.map(([table, some]) => [table, { Keys: [...some], ConsistentRead: true }]),
+  );
   for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
-    const RequestItems = Object.fromEntries(
-      left.map(([table, ofTable]) => [table, { Keys: [...ofTable], ConsistentRead: true }]),
-    );
-    const { Responses = {}, UnprocessedKeys = {} } = await call(() =>
-      client.send(new BatchGetCommand({ RequestItems })),
-    );
-    for (const [table, found] of items) found.push(...(Responses[table] ?? []));
-    left = Object.entries(UnprocessedKeys).map(([table, { Keys = [] }]) => [table, Keys]);
-    if (left.length === 0) return items;
+    const get = new BatchGetCommand({ RequestItems: left });
+    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
+    for (const [table, some] of Object.entries(Responses)) items[table] = [...(items[table] ?? []), ...some];
+    left = UnprocessedKeys;
+    if (Object.keys(left).length === 0) return (table) => items[table] ?? [];
   }
   throw new Refusal('unavailable', 'the table is busy; retry');
 }
+
+type Item = Readonly<Record<string, unknown>>;
 
 /**
  * Returns the value of the attribute `expiry`, in whole seconds since 1970. DynamoDB removes an item some time after it.

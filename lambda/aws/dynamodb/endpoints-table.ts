@@ -25,7 +25,7 @@ import type { Delivering } from '../../webhook/webhook-ports.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { channelOf } from './channels-table.ts';
-import { batchGet, batchGetFrom, callIf, expiryOf } from './document-client.ts';
+import { batchGet, batchGetOf, callIf, expiryOf } from './document-client.ts';
 import { entryOf } from './entries-table.ts';
 import {
   booleanOf,
@@ -172,19 +172,20 @@ export const readAheadInDynamoDb =
   (client: DynamoDBDocumentClient, tables: TablesAhead): Delivering['readAhead'] =>
   async (endpoint, channels, entries) => {
     const { ENDPOINTS_TABLE, CHANNELS_TABLE, ENTRIES_TABLE } = tables;
-    const found = await batchGetFrom(
-      client,
-      new Map<string, readonly Readonly<Record<string, unknown>>[]>([
-        [ENDPOINTS_TABLE, [endpointKey(endpoint)]],
-        [CHANNELS_TABLE, channels.map((channel) => ({ channel }))],
-        [ENTRIES_TABLE, entries.map(({ streamId, slot }) => ({ streamId, slot }))],
-      ]),
-    );
-    const [row] = found.get(ENDPOINTS_TABLE) ?? [];
+    const found = await batchGetOf(client, {
+      [ENDPOINTS_TABLE]: [endpointKey(endpoint)],
+      [CHANNELS_TABLE]: channels.map((channel) => ({ channel })),
+      [ENTRIES_TABLE]: entries.map(({ streamId, slot }) => ({ streamId, slot })),
+    });
+    const [row] = found(ENDPOINTS_TABLE);
     return {
       endpoint: row && endpointOf(row),
-      channels: new Map((found.get(CHANNELS_TABLE) ?? []).map(channelOf).map((one) => [one.name, one])),
-      entries: (found.get(ENTRIES_TABLE) ?? []).map((item) => ({
+      channels: new Map(
+        found(CHANNELS_TABLE)
+          .map(channelOf)
+          .map((one) => [one.name, one]),
+      ),
+      entries: found(ENTRIES_TABLE).map((item) => ({
         ...entryOf(item),
         streamId: textOf(item, 'streamId'),
       })),

@@ -14,7 +14,7 @@ import {
 } from '../../hub/push/push-ports.ts';
 import { EXPIRED } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf } from './document-client.ts';
+import { callIf, expiryOf } from './document-client.ts';
 import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
 import { mapOf, patternKey, rowsOf, shardKey } from './subscribers-table.ts';
 import { namesIn, updatesOf } from './update-item.ts';
@@ -55,10 +55,14 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
       if (isOld) await restartCount(pattern, since, now);
       return { shards: numberOf(row, 'shards'), joined: isOld ? 1 : numberOf(row, 'joined') };
     },
-    async shardsOf(patterns, now) {
-      const items = await batchGet(client, table, patterns.map(patternKey));
-      const known = items.filter((item) => numberOf(item, 'until') > now);
-      return new Map(known.map((item) => [textOf(item, 'pattern').slice(0, -1), numberOf(item, 'shards')]));
+    async noteChange(pattern) {
+      await update({
+        key: patternKey(pattern),
+        // A late repetition counts once more, which is harmless.
+        change: 'ADD #version :one',
+        condition: 'attribute_exists(shards)',
+        values: { ':one': 1 },
+      });
     },
     async split(pattern, shards) {
       await update({

@@ -10,16 +10,28 @@ export interface Recent<T> {
   set(name: string, value: T): void;
 }
 
-/** Returns an empty map. @param most number of entries; above it the entry that was set longest ago is deleted */
-export function recent<T>(most: number): Recent<T> {
+/**
+ * Returns an empty map.
+ * @param most highest sum of sizes; above it the entries that were set longest ago are deleted
+ * @param sizeOf returns the size of a value, which does not change
+ */
+export function recent<T>(most: number, sizeOf: (value: T) => number = () => 1): Recent<T> {
   const known = new Map<string, T>();
+  let size = 0;
+  const remove = (name: string): void => {
+    const value = known.get(name);
+    if (value !== undefined && known.delete(name)) size -= sizeOf(value);
+  };
   return {
     get: (name) => known.get(name),
     set(name, value) {
-      known.delete(name);
+      remove(name);
       known.set(name, value);
-      const oldest = known.keys().next();
-      if (known.size > most && !oldest.done) known.delete(oldest.value);
+      size += sizeOf(value);
+      for (const oldest of known.keys()) {
+        if (size <= most) return;
+        remove(oldest);
+      }
     },
   };
 }

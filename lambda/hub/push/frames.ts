@@ -33,6 +33,9 @@ export interface Packing {
   readonly most: number;
 }
 
+/** What a frame says about its channel. */
+export type FramedChannel = Pick<Channel, 'name' | 'contentType'>;
+
 /** The frames that were packed. */
 export interface Packed {
   /** In the order of their positions. */
@@ -51,7 +54,7 @@ const bytesOf = (text: string): number => encoder.encode(text).byteLength;
  * rest of a frame begins the next frame. An entry that does not fit into one frame is cut from its own beginning on. So the cuts
  * within an entry do not depend on the entries before it, and a packing by entry cuts wherever any other packing cuts.
  */
-export function pack(channel: Channel, result: ReadResult, from: Position, packing: Packing): Packed {
+export function pack(channel: FramedChannel, result: ReadResult, from: Position, packing: Packing): Packed {
   const { pattern, limit, isByEntry, most } = packing;
   const envelope = bytesOf(withClosed(frameText(channel, pattern, from, from, '')));
   const frames: Frame[] = [];
@@ -91,7 +94,7 @@ export function pack(channel: Channel, result: ReadResult, from: Position, packi
 }
 
 /** Returns a frame without a message. */
-export function emptyFrame(channel: Channel, pattern: string, at: Position): Frame {
+export function emptyFrame(channel: FramedChannel, pattern: string, at: Position): Frame {
   return { from: at, next: at, text: frameText(channel, pattern, at, at, ''), count: 0 };
 }
 
@@ -109,7 +112,7 @@ export function announcement(channel: string, next: Position): string {
  * @param batch the messages, joined by commas; undefined to leave them out
  */
 function frameText(
-  { name, contentType }: Channel,
+  { name, contentType }: FramedChannel,
   pattern: string,
   from: Position,
   next: Position,

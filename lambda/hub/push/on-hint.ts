@@ -29,11 +29,23 @@ export async function onHint(push: Push, hint: Hint, until: number): Promise<voi
   await settleAll([wakeWaiting(push, hint), pushAll(push, hint, until)]);
 }
 
-async function pushAll(push: Push, { channel, offset, isClosing }: Hint, until: number): Promise<void> {
-  const known = await push.subscriptions.shardsOf(patternsOf(channel), push.log.clock());
-  const shards = [...known].map(async ([pattern, count]) => {
+async function pushAll(
+  push: Push,
+  { channel, offset, isClosing, entry }: Hint,
+  until: number,
+): Promise<void> {
+  const { lookup, memory, log } = push;
+  // Cursors of shards that had subscribers before come in the same call. They are not looked up for every pattern: most have none.
+  const before = memory.patterns.get(channel) ?? [];
+  const wanted = before.map((pattern) => ({ channel, pattern, shard: 0 }));
+  const { patterns, cursors } = await lookup.find(patternsOf(channel), wanted, log.clock());
+  const single = [...patterns].flatMap(([pattern, { shards }]) => (shards === 1 ? [pattern] : []));
+  if (single.length > 0 || before.length > 0) memory.patterns.set(channel, single);
+  const shards = [...patterns].map(async ([pattern, { shards: count, version }]) => {
     const shard = { channel, pattern, shard: 0 };
-    if (count === 1) return await pushShard(push, { shard, offset, isClosing, until });
+    const news = { entry, isClosing, version };
+    const seen = before.includes(pattern) ? (cursors.get(pattern) ?? 'none') : undefined;
+    if (count === 1) return await pushShard(push, { shard, offset, isClosing, until, news, seen });
     // Several shards go to a process each, so that they are pushed to in parallel.
     const each = Array.from({ length: count }, (_, number) => ({ ...shard, shard: number }));
     await push.jobs.send(each, 0);

@@ -10,6 +10,8 @@ import type { Packed } from './frames.ts';
 import { startSince } from './pattern-start.ts';
 import {
   type Cursor,
+  isOver,
+  isOwed,
   type OwnCursor,
   ownCursorIn,
   type Push,
@@ -61,15 +63,11 @@ export interface PassView extends Members {
 /** Reads the members of the shard, and what the head has not had yet. */
 export async function viewOf(push: Push, channel: Channel, ownership: Ownership): Promise<PassView> {
   const { shard, cursor } = ownership;
-  const { delivered, at } = cursor;
+  const { delivered } = cursor;
   // The log before the members: a member that subscribed before a message was published is seen together with the message.
   const page = delivered && (await readFrom(push, channel, ownership, delivered));
   const seen = await gatherMembers(push, shard, cursor.fence);
-  // A subscriber to the channel itself has come to the head by joining it, so the cursor is its position in any case. After an
-  // owner that died, every member may have received something.
-  const isOwed = ({ since }: Subscriber) =>
-    since <= at || cursor.isUnclean || shard.pattern === shard.channel;
-  if (page && seen.atHead.some(isOwed)) return { ...seen, page };
+  if (page && seen.atHead.some((member) => isOwed(member, shard, cursor))) return { ...seen, page };
   if (seen.atHead.length > 0) {
     const begin = await beginningOf(push, channel, cursor, seen.atHead);
     return begin || !page ? { ...seen, page: undefined, begin } : { ...seen, page };
@@ -88,9 +86,9 @@ export async function viewOf(push: Push, channel: Channel, ownership: Ownership)
 async function gatherMembers(push: Push, shard: Shard, fence: number): Promise<Members> {
   const now = push.log.clock();
   const members = await push.subscriptions.members(shard);
-  const isOver = ({ until, allowedUntil = until }: Subscriber) => Math.min(until, allowedUntil) <= now;
-  await Promise.all(members.filter(isOver).map((member) => endSubscription(push, shard, member)));
-  const present = members.filter((member) => !isOver(member));
+  const over = members.filter((member) => isOver(member, now));
+  await Promise.all(over.map((member) => endSubscription(push, shard, member)));
+  const present = members.filter((member) => !isOver(member, now));
   const ownOf = (member: Subscriber): OwnCursor | undefined => {
     const own = ownCursorIn(member, shard.channel);
     return own && (own.term === 0 || own.term >= fence) ? own : undefined;

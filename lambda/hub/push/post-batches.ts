@@ -131,6 +131,7 @@ async function backOff(
 ): Promise<PostOutcome> {
   if (!before && Object.keys(member.ownCursors).length >= MAX_OWN_CURSORS) {
     await push.subscriptions.expire(shard, member);
+    await push.subscriptions.noteChange(shard.pattern);
     return { kind: 'gone' };
   }
   const isSamePosition = before !== undefined && isSame(before.at, at);

@@ -10,7 +10,8 @@ import { formatOffset, isBefore, isSame, type Position } from '../../../protocol
 import type { Channel } from '../log/channel.ts';
 import type { ReadResult } from '../log/read-log.ts';
 import { settleAll } from '../settle-all.ts';
-import { emptyFrame, type Packed, pack, withClosed } from './frames.ts';
+import { emptyFrame, type FramedChannel, type Packed, pack, withClosed } from './frames.ts';
+import type { Step } from './in-step.ts';
 import { cacheUnposted, type MemberWithCursor, type Ownership, readFrom, viewOf } from './pass-view.ts';
 import { fence } from './positions.ts';
 import { type Batch, type PostResult, postBatch, type Recipient } from './post-batches.ts';
@@ -38,6 +39,11 @@ export interface PushPass {
   readonly backoffUntil: number;
   /** Members that have reached the head. They join it when it has been committed. */
   readonly joining: readonly Subscriber[];
+  /**
+   * The members at the head, if the head is the end of what is stored, and every other member is in backoff or gone. Then a pass in
+   * step may serve them. Else undefined.
+   */
+  readonly settled: readonly Subscriber[] | undefined;
 }
 
 /** Frames for the members at one position, and the page that they were made of. */
@@ -69,18 +75,48 @@ export async function runPass(push: Push, channel: Channel, ownership: Ownership
   const isBehind =
     leftOut.some(({ own }) => isBefore(own.at, packed.end)) ||
     results.some(({ outcome }) => outcome.kind === 'advanced');
+  const isDone = packed.isAll && (page.upToDate || page.isGap) && !isBehind;
+  const isSettled = isDone && !page.isGap && behind.length === 0;
   const newBackoffs = results.flatMap(({ outcome }) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
   return {
     head: packed.end,
     readAt: owedSince,
     isClosed,
-    isDone: packed.isAll && (page.upToDate || page.isGap) && !isBehind,
+    isDone,
     isGap: batches.some((batch) => batch.page?.isGap),
     backoffUntil: Math.min(...backoffEnds, ...newBackoffs),
     joining: results.flatMap(({ recipient, outcome }) =>
       outcome.kind === 'joins' ? [recipient.member] : [],
     ),
+    settled: isSettled ? settledOf(atHead, results) : undefined,
   };
+}
+
+/** Posts the entry of a hint to members that are all at the head. The caller commits the result. */
+export async function runStep(
+  push: Push,
+  { channel, page, members }: Step,
+  ownership: Ownership,
+): Promise<PushPass> {
+  const readAt = push.log.clock();
+  const batch = headBatchOf(channel, ownership, page, members);
+  const { packed } = batch;
+  const results = await postAll(push, ownership, [batch], packed.end);
+  cacheUnposted(ownership, [batch], packed.end);
+  const backoffs = results.flatMap(({ outcome }) => (outcome.kind === 'backsOff' ? [outcome.until] : []));
+  return {
+    ...nothing(backoffs),
+    head: packed.end,
+    readAt: Math.max(readAt, ...members.map(({ since }) => since)),
+    isDone: packed.isAll,
+    settled: packed.isAll ? settledOf(members, results) : undefined,
+  };
+}
+
+/** Returns the members at the head that have taken their frames, the same list if these are all. */
+function settledOf(atHead: readonly Subscriber[], results: readonly PostResult[]): readonly Subscriber[] {
+  if (results.every(({ outcome }) => outcome.kind === 'stays')) return atHead;
+  return results.flatMap(({ recipient, outcome }) => (outcome.kind === 'stays' ? [recipient.member] : []));
 }
 
 /** Posts all batches in parallel, and reports their lag. */
@@ -114,7 +150,7 @@ function reportLag({ watch, log }: Push, { packed, page }: PassBatch, results: r
 
 /** Returns the batch of the members at the head. It has the end of a closed channel once, unless the head was told before. */
 function headBatchOf(
-  channel: Channel,
+  channel: FramedChannel,
   ownership: Ownership,
   page: ReadResult,
   atHead: readonly Subscriber[],
@@ -143,6 +179,7 @@ const nothing = (backoffEnds: readonly number[]): PushPass => ({
   isGap: false,
   backoffUntil: Math.min(...backoffEnds),
   joining: [],
+  settled: undefined,
 });
 
 /**
@@ -158,7 +195,7 @@ async function fenceAfterTakeover(
 }
 
 function packFor(
-  channel: Channel,
+  channel: FramedChannel,
   { shard }: Ownership,
   page: ReadResult,
   limit: Position | undefined,
@@ -168,7 +205,7 @@ function packFor(
 }
 
 /** Says with the last frame, or with an empty one, that this is the end of a closed channel. */
-function closing(channel: Channel, pattern: string, packed: Packed): Packed {
+function closing(channel: FramedChannel, pattern: string, packed: Packed): Packed {
   const last = packed.frames.at(-1) ?? emptyFrame(channel, pattern, packed.end);
   return { ...packed, frames: [...packed.frames.slice(0, -1), { ...last, text: withClosed(last.text) }] };
 }

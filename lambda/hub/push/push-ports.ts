@@ -16,6 +16,7 @@ import { ownValue } from '../../../protocol/fields.ts';
 import type { Position } from '../../../protocol/offset.ts';
 import type { LeaseStore } from '../lease.ts';
 import type { Log } from '../log/log-ports.ts';
+import type { PushMemory } from './push-memory.ts';
 
 /** A socket and the rights of its caller. Only `$connect` sees the token, so the rights are stored. */
 export interface Connection {
@@ -71,6 +72,10 @@ export interface Subscriber {
 export const ownCursorIn = ({ ownCursors }: Subscriber, channel: string): OwnCursor | undefined =>
   ownValue(ownCursors, channel);
 
+/** Returns true if the connection or the token of a subscriber has ended. */
+export const isOver = ({ until, allowedUntil = until }: Subscriber, now: number): boolean =>
+  Math.min(until, allowedUntil) <= now;
+
 /** A part of the subscriptions of a pattern. Several processes can push to one pattern, each to its shard. */
 export interface PatternShard {
   /** Name of a channel, or a pattern that ends with `*`. */
@@ -115,8 +120,11 @@ export interface SubscriptionStore {
     now: number,
     until: number,
   ): Promise<{ readonly shards: number; readonly joined: number }>;
-  /** Returns the number of shards of each pattern that is known. */
-  shardsOf(patterns: readonly string[], now: number): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Says that the members of a pattern have changed. A process that remembers them compares the version at every hint
+   * (push-memory.ts). So this comes after the change, and before anything is promised about it.
+   */
+  noteChange(pattern: string): Promise<void>;
   /** Doubles the number of shards of a pattern, if it still is `shards`. */
   split(pattern: string, shards: number): Promise<void>;
   /**
@@ -143,6 +151,31 @@ export interface SubscriptionStore {
   remove(set: PatternShard, connection: string, which?: { id: string } | { by: number }): Promise<void>;
   /** Marks a subscription as ended, and drops its own cursors. Its next push tells the client and removes it. */
   expire(set: PatternShard, subscriber: Subscriber): Promise<void>;
+}
+
+/** What is known of a pattern that has subscribers. */
+export interface PatternState {
+  /** Number of its shards. */
+  readonly shards: number;
+  /** Differs from every earlier version, if members have changed since (`SubscriptionStore.noteChange`). */
+  readonly version: string;
+}
+
+/** What a hint looks up, in one call. @throws Refusal unavailable */
+export interface HintLookup {
+  /**
+   * Returns those of the patterns that are known, and the cursors of the shards, by pattern: as of every write that was answered
+   * before.
+   * @param shards at most one of each pattern
+   */
+  find(
+    patterns: readonly string[],
+    shards: readonly Shard[],
+    now: number,
+  ): Promise<{
+    readonly patterns: ReadonlyMap<string, PatternState>;
+    readonly cursors: ReadonlyMap<string, CursorRow>;
+  }>;
 }
 
 /** Which processes hold requests of a channel, and by which wake socket the push can wake them. */
@@ -178,7 +211,24 @@ export interface Cursor {
    * let go, and rewrote every own cursor that it found. All others were written late.
    */
   readonly fence: number;
+  /** The stream in which the head is; undefined before the first push. */
+  readonly streamId: string | undefined;
+  /**
+   * The members at the head as one number (push-memory.ts), if the head was the end of what was stored, and every other member was
+   * in backoff; else 0.
+   */
+  readonly roster: number;
 }
+
+/**
+ * Returns true if a member at the head is owed all that follows the cursor. A subscriber to the channel itself has come to the head by
+ * joining it, so the cursor is its position in any case. After an owner that died, every member may have received something.
+ */
+export const isOwed = (
+  { since }: Subscriber,
+  { pattern, channel }: Shard,
+  { at, isUnclean }: Cursor,
+): boolean => since <= at || isUnclean || pattern === channel;
 
 /** What an owner commits. */
 export type Progress = Omit<Cursor, 'asks' | 'term'>;
@@ -257,6 +307,8 @@ export interface Push {
   readonly subscriptions: SubscriptionStore;
   readonly waits: Pick<WaitStore, 'waiting' | 'remove'>;
   readonly cursors: CursorStore;
+  readonly lookup: HintLookup;
+  readonly memory: PushMemory<Subscriber>;
   readonly poster: SocketPoster;
   readonly jobs: Jobs;
   readonly watch: PushWatch;

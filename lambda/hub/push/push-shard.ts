@@ -14,11 +14,12 @@ import { isBusy } from '../defects.ts';
 import type { Lease } from '../lease.ts';
 import { isAlive } from '../log/channel.ts';
 import { settleAll } from '../settle-all.ts';
+import { type HintNews, rememberMembers, type Step, stepOf } from './in-step.ts';
 import type { Ownership } from './pass-view.ts';
 import { moveTo } from './positions.ts';
 import { BACKOFF_MS } from './post-batches.ts';
-import { type PushPass, runPass } from './push-pass.ts';
-import type { Cursor, Progress, Push, Shard } from './push-ports.ts';
+import { type PushPass, runPass, runStep } from './push-pass.ts';
+import type { Cursor, CursorRow, Progress, Push, Shard } from './push-ports.ts';
 
 /** A shard to push to, and why. */
 export interface PushTask {
@@ -31,6 +32,10 @@ export interface PushTask {
   readonly isGuard?: boolean;
   /** Time at which the process should have ended, in milliseconds since 1970. */
   readonly until: number;
+  /** What the hint brings; undefined without a hint. */
+  readonly news?: HintNews | undefined;
+  /** The cursor as the hint has found it; `none` if there was none, and undefined if it was not looked up. */
+  readonly seen?: CursorRow | 'none' | undefined;
 }
 
 /**
@@ -66,7 +71,7 @@ export async function pushShard(push: Push, task: PushTask): Promise<void> {
 async function takeShard(push: Push, task: PushTask, owner: string): Promise<PassState | undefined> {
   const { cursors, log } = push;
   const { shard } = task;
-  const seen = await cursors.get(shard);
+  const seen = task.seen === 'none' ? undefined : (task.seen ?? (await cursors.get(shard)));
   if (task.isGuard && !seen?.isUnclean) return undefined;
   if (seen && isDelivered(seen, task)) return undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -109,23 +114,50 @@ interface PassState extends Pick<Ownership, 'cursor' | 'pages' | 'isTakeover'> {
 }
 
 async function runPasses(push: Push, task: PushTask, first: PassState): Promise<void> {
-  let next: PassState | undefined = first;
+  const { shard, news } = task;
+  const step = news && stepOf(push, news, { shard, ...first });
+  let next = await passAndCommit(push, task, first, step);
   while (next) next = await passAndCommit(push, task, next);
 }
 
-/** Runs a pass and commits it. Returns the state for the next pass; undefined if the shard was let go, or lost. */
+/** The result of a pass, and what the cursor says of it. */
+interface Passed extends PushPass, Pick<Cursor, 'streamId' | 'roster'> {}
+
+/** Posts in step, or reads the log and posts. Returns undefined if the channel does not exist. */
+async function passOf(
+  push: Push,
+  { news, ...ownership }: Ownership & Pick<PushTask, 'news'>,
+  step: Step | undefined,
+  now: number,
+): Promise<Passed | undefined> {
+  const { shard, cursor } = ownership;
+  if (step) {
+    const pass = await runStep(push, step, ownership);
+    return { ...pass, streamId: cursor.streamId, roster: pass.settled === step.members ? cursor.roster : 0 };
+  }
+  const channel = await push.log.channels.get(shard.channel);
+  if (channel === undefined || !isAlive(channel, now)) return undefined;
+  const pass = await runPass(push, channel, ownership);
+  // A head beyond the channel is in another life of it, which began after it was looked up.
+  const isHere = pass.head !== undefined && pass.head.entry <= channel.next;
+  const roster = isHere ? rememberMembers(push.memory, shard, pass.settled, news?.version, now) : 0;
+  return { ...pass, streamId: channel.streamId, roster };
+}
+
+/**
+ * Runs a pass and commits it. Returns the state for the next pass; undefined if the shard was let go, or lost.
+ * @param step what to post in step; undefined to read the log
+ */
 async function passAndCommit(
   push: Push,
-  { shard, until }: PushTask,
+  { shard, until, news }: PushTask,
   { cursor, pages, lease, isTakeover }: PassState,
+  step?: Step,
 ): Promise<PassState | undefined> {
   const { cursors, log, jobs } = push;
   const now = log.clock();
-  const channel = await log.channels.get(shard.channel);
   const postUntil = lease.until - LEASE_MARGIN_MS;
-  const isThere = channel !== undefined && isAlive(channel, now);
-  const ownership = { shard, cursor, isTakeover, pages, postUntil };
-  const result = isThere ? await runPass(push, channel, ownership) : undefined;
+  const result = await passOf(push, { shard, cursor, isTakeover, pages, postUntil, news }, step, now);
   const isDone = result?.isDone ?? true;
   const joining = result?.joining ?? [];
   const progress = progressOf(cursor, result, now, isTakeover && result !== undefined);
@@ -166,7 +198,7 @@ async function handOver(
 
 function progressOf(
   cursor: Cursor,
-  result: PushPass | undefined,
+  result: Passed | undefined,
   now: number,
   hasTakenOver: boolean,
 ): Progress {
@@ -178,6 +210,8 @@ function progressOf(
     lookAt: nextLook(cursor, result, now),
     isUnclean: cursor.isUnclean && !(result?.isDone ?? true),
     fence: hasTakenOver ? cursor.term : cursor.fence,
+    streamId: head && result ? result.streamId : cursor.streamId,
+    roster: result?.roster ?? cursor.roster,
   };
 }
 

@@ -84,6 +84,8 @@ export async function subscribe(
   const subscriber = subscriberOf(log, connection, pattern, start?.offset);
   // A note is no proof of a subscription: an attempt that was cut off, or the first try of the SDK, may have left it.
   const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
+  // Also if it was there: the attempt that added it may have been cut off before this.
+  await subscriptions.noteChange(pattern);
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
   return { offset: isAdded ? start?.offset : undefined, isClosed: start?.isEnd ?? false };
@@ -149,6 +151,7 @@ export async function unsubscribe(
   // A removal that is carried out late leaves a subscription that the caller began meanwhile.
   const by = log.clock() + CLOCKS_DIFFER_MS;
   await Promise.all(shards.map((shard) => subscriptions.remove({ pattern, shard }, connection.id, { by })));
+  await subscriptions.noteChange(pattern);
   if (noted !== undefined) await connections.unnote(connection.id, pattern);
 }
 

@@ -8,6 +8,7 @@ import {
   type ConnectionStore,
   type CursorRow,
   type CursorStore,
+  type HintLookup,
   ownCursorIn,
   type PatternShard,
   type Progress,
@@ -26,6 +27,7 @@ export interface MemoryListeners {
   readonly subscriptions: SubscriptionStore;
   readonly waits: WaitStore;
   readonly cursors: CursorStore;
+  readonly lookup: HintLookup;
   /** Returns all subscriptions, for tests that count what is left. */
   readonly subscriptionRows: () => readonly Subscriber[];
   readonly connectionRows: ReadonlyMap<string, Connection>;
@@ -34,11 +36,14 @@ export interface MemoryListeners {
 export function memoryListeners(hook: () => Hook): MemoryListeners {
   const connectionRows = new Map<string, Connection>();
   const sets = new Map<string, Map<string, Subscriber>>();
+  const patterns = new Map<string, PatternRow>();
+  const cursors = cursorStore();
   return {
     connections: hooked('connections', connectionStore(connectionRows), hook),
-    subscriptions: hooked('subscriptions', subscriptionStore(sets), hook),
+    subscriptions: hooked('subscriptions', subscriptionStore(sets, patterns), hook),
     waits: hooked('waits', waitStore(), hook),
-    cursors: hooked('cursors', cursorStore(), hook),
+    cursors: hooked('cursors', cursors, hook),
+    lookup: hooked('lookup', hintLookup(patterns, cursors), hook),
     subscriptionRows: () => [...sets.values()].flatMap((set) => [...set.values()]),
     connectionRows,
   };
@@ -78,8 +83,35 @@ function connectionStore(rows: Map<string, Connection>): ConnectionStore {
   };
 }
 
-function subscriptionStore(sets: Map<string, Map<string, Subscriber>>): SubscriptionStore {
-  const patterns = new Map<string, { shards: number; until: number; joined: number; since: number }>();
+interface PatternRow {
+  readonly shards: number;
+  readonly until: number;
+  readonly joined: number;
+  readonly since: number;
+  readonly version: number;
+}
+
+function hintLookup(patterns: ReadonlyMap<string, PatternRow>, cursors: CursorStore): HintLookup {
+  return {
+    async find(names, shards, now) {
+      const known = names.flatMap((name) => {
+        const row = patterns.get(name);
+        if (!row || row.until <= now) return [];
+        return [[name, { shards: row.shards, version: `${row.since}.${row.version}` }] as const];
+      });
+      const rows = await Promise.all(
+        shards.map(async (shard) => [shard.pattern, await cursors.get(shard)] as const),
+      );
+      const found = rows.flatMap(([pattern, row]) => (row ? [[pattern, row] as const] : []));
+      return { patterns: new Map(known), cursors: new Map(found) };
+    },
+  };
+}
+
+function subscriptionStore(
+  sets: Map<string, Map<string, Subscriber>>,
+  patterns: Map<string, PatternRow>,
+): SubscriptionStore {
   const setOf = (set: PatternShard) => {
     const rows = sets.get(keyOf(set)) ?? new Map<string, Subscriber>();
     sets.set(keyOf(set), rows);
@@ -87,18 +119,15 @@ function subscriptionStore(sets: Map<string, Map<string, Subscriber>>): Subscrip
   };
   return {
     async open(pattern, now, until) {
-      const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now };
+      const there = patterns.get(pattern) ?? { shards: 1, joined: 0, since: now, version: 0 };
       const isOld = now - there.since > CONNECTION_LIFE_MS;
       const joined = isOld ? 1 : there.joined + 1;
       patterns.set(pattern, { ...there, until, joined, since: isOld ? now : there.since });
       return { shards: there.shards, joined };
     },
-    async shardsOf(names, now) {
-      const known = names.flatMap((name) => {
-        const pattern = patterns.get(name);
-        return pattern && pattern.until > now ? [[name, pattern.shards] as const] : [];
-      });
-      return new Map(known);
+    async noteChange(pattern) {
+      const there = patterns.get(pattern);
+      if (there) patterns.set(pattern, { ...there, version: there.version + 1 });
     },
     async split(pattern, shards) {
       const there = patterns.get(pattern);
@@ -164,6 +193,8 @@ const blank: Omit<CursorRow, 'asks'> = {
   isUnclean: false,
   term: 0,
   fence: 0,
+  streamId: undefined,
+  roster: 0,
   guardedUntil: 0,
 };
 
@@ -171,13 +202,15 @@ function cursorStore(): CursorStore {
   const { store, change, letGo } = memoryLeases<Shard, Progress, Omit<CursorRow, 'asks'>>({
     keyOf: (shard) => `${shard.channel} ${keyOf(shard)}`,
     blank,
-    stateOf: ({ delivered, at, isClosed, lookAt, isUnclean, fence }) => ({
+    stateOf: ({ delivered, at, isClosed, lookAt, isUnclean, fence, streamId, roster }) => ({
       delivered,
       at,
       isClosed,
       lookAt,
       isUnclean,
       fence,
+      streamId,
+      roster,
     }),
     takenOf: (row) => ({ ...row, term: row.term + 1 }),
     rowOf: (row, isOwned) => ({ ...row, isUnclean: row.isUnclean || isOwned }),

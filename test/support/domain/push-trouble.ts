@@ -3,7 +3,9 @@
  * @module
  */
 import type { ConnectionStore, CursorStore, SubscriptionStore } from '../../../lambda/hub/push/push-ports.ts';
+import { unsubscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { losePublish } from './json-log.ts';
+import type { Client } from './push-client.ts';
 import { pushWorld, type World, type WorldOptions } from './push-world.ts';
 import { seededRandom } from './random.ts';
 
@@ -62,4 +64,16 @@ export function longestOwnership(w: World): () => number {
     return await original(shard, lease, ...rest);
   });
   return () => longest;
+}
+
+/** Ends a subscription of a client. @param clock of the process that does so */
+export async function leave(
+  w: World,
+  { id, connection }: Client,
+  pattern: string,
+  clock = () => w.log.now,
+): Promise<void> {
+  const { connections, subscriptions } = w.listeners;
+  const seen = (await connections.get(id)) ?? connection;
+  await unsubscribe({ connections, subscriptions, log: { ...w.log, clock } }, seen, pattern);
 }

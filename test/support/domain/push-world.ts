@@ -8,6 +8,7 @@ import type { SendHint } from '../../../lambda/hub/log/log-ports.ts';
 import type { From } from '../../../lambda/hub/log/read-log.ts';
 import { type Disconnecting, onDisconnectRequest } from '../../../lambda/hub/push/disconnect.ts';
 import { type Hint, onHint, onJob } from '../../../lambda/hub/push/on-hint.ts';
+import { pushMemory } from '../../../lambda/hub/push/push-memory.ts';
 import type {
   Closed,
   Connection,
@@ -17,6 +18,7 @@ import type {
   Push,
   PushWatch,
   Shard,
+  Subscriber,
 } from '../../../lambda/hub/push/push-ports.ts';
 import { type Subscribed, subscribe } from '../../../lambda/hub/push/subscribe.ts';
 import { Refusal } from '../../../protocol/errors.ts';
@@ -24,6 +26,7 @@ import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
 import { type Lateness, lateWrites } from './late-writes.ts';
 import { hooked, type MemoryLog, memoryLog } from './memory-log.ts';
 import { type MemoryListeners, memoryListeners } from './memory-subscribers.ts';
+import { type Client, type FrameRules, receive } from './push-client.ts';
 import { type VirtualTime, virtualTime } from './virtual-time.ts';
 
 const never = new AbortController().signal;
@@ -45,31 +48,13 @@ export interface WorldOptions {
   readonly latencyMs?: number;
   /** Part of the messages that the queue delivers twice. */
   readonly duplicates?: number;
+  /** Processes among which the queue divides its messages at random. */
+  readonly processes?: number;
   /** Returns the result of a post; 'unsure' arrives every other time. */
   readonly posted?: () => Posted;
 }
 
-/** A client that follows the gap rule, and records what breaks it. */
-export interface Client {
-  readonly id: string;
-  readonly connection: Connection;
-  /** Messages by channel, in the order in which they came. */
-  readonly taken: Map<string, unknown[]>;
-  readonly next: Map<string, string>;
-  readonly frames: Record<string, unknown>[];
-  /** Frames that did not follow the one before. */
-  readonly breaks: string[];
-  dropped: number;
-  isGone: boolean;
-  /** Time at which the hub ended it, by the clock of the world. */
-  closedAt?: number;
-  /** Replaces the world's `posted` for this client. */
-  posted?: (() => Posted) | undefined;
-  /** Additional time of its next post, in milliseconds. */
-  slowMs?: number;
-}
-
-export interface World extends Lateness {
+export interface World extends Lateness, FrameRules {
   readonly log: MemoryLog;
   readonly time: VirtualTime;
   readonly listeners: MemoryListeners;
@@ -94,6 +79,14 @@ export interface World extends Lateness {
   watch: PushWatch;
   /** Called for each page of the log that a push reads. */
   onPage: () => void;
+  /** Called for each call of a push, with its name, such as `cursors.take`. */
+  onCall: (name: string) => void;
+  /** Hints that were sent, with their entries. */
+  readonly hints: readonly Hint[];
+  /** Sends a hint, also one that was sent before. */
+  readonly hint: (hint: Hint, delayMs: number) => void;
+  /** Part of the hints that are lost, 0 to 1. */
+  lost: number;
 }
 
 class Crash extends Error {}
@@ -104,6 +97,7 @@ export function pushWorld({
   random,
   latencyMs = 5,
   duplicates = 0,
+  processes = 2,
   posted = () => 'sent',
 }: WorldOptions): World {
   const time = virtualTime();
@@ -114,6 +108,7 @@ export function pushWorld({
   const listeners = { ...stores };
   const clients = new Map<string, Client>();
   const lag = () => time.sleep(Math.floor(random() * latencyMs), never);
+  const hints: Hint[] = [];
   let waiting = 0;
   let ids = 0;
 
@@ -167,18 +162,27 @@ export function pushWorld({
     world.posts++;
     if (!client || client.isGone) return 'gone';
     const result = (client.posted ?? posted)();
-    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(client, text);
+    if (result === 'sent' || (result === 'unsure' && random() < 0.5)) receive(world, client, text);
     if (result === 'gone') client.isGone = true;
     await lag();
     return result;
   };
 
+  /** What each process remembers. It survives an invocation, but no crash. */
+  const memories = Array.from({ length: processes }, () => pushMemory<Subscriber>());
+
   /** Returns the parts of one invocation. All its calls fail from the one at which it dies. */
   const process = (): Push & Disconnecting => {
+    const at = Math.floor(random() * processes);
+    const memory = memories[at] ?? pushMemory();
     let isDead = false;
-    const hook = async (): Promise<void> => {
+    const hook = async (moment: string): Promise<void> => {
+      if (moment.startsWith('before ')) world.onCall(moment.slice('before '.length));
       await lag();
-      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) isDead = true;
+      if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) {
+        isDead = true;
+        memories[at] = pushMemory();
+      }
       if (isDead) throw new Crash();
       if (world.throttle > 0 && random() < world.throttle) throw new Refusal('unavailable', 'busy');
     };
@@ -200,6 +204,8 @@ export function pushWorld({
       subscriptions: own('subscriptions', listeners.subscriptions),
       waits: own('waits', listeners.waits),
       cursors: own('cursors', listeners.cursors),
+      lookup: own('lookup', listeners.lookup),
+      memory,
       poster: own('poster', { post, close }),
       jobs: own('jobs', jobs),
       disconnects: own('disconnects', disconnects),
@@ -231,6 +237,12 @@ export function pushWorld({
     unanswered: 0,
     watch: { delivered() {}, lag() {} },
     onPage() {},
+    onCall() {},
+    onFrame() {},
+    mayJump: () => false,
+    hints,
+    hint: (hint, delayMs) => enqueue(hint, delayMs),
+    lost: 0,
     sleep: (ms) => time.sleep(ms, never),
     async client(more = {}) {
       const id = `socket-${++ids}`;
@@ -279,28 +291,10 @@ export function pushWorld({
   Object.defineProperty(log, 'hint', {
     value: async ({ offset, ...hint }: Parameters<SendHint>[0]) => {
       const position = parseOffset(offset);
-      if (position) enqueue({ ...hint, offset: position }, 0);
+      if (!position) return;
+      hints.push({ ...hint, offset: position });
+      if (random() >= world.lost) enqueue({ ...hint, offset: position }, 0);
     },
   });
   return world;
-}
-
-function receive(client: Client, text: string): void {
-  const frame = JSON.parse(text);
-  client.frames.push(frame);
-  if (frame.type !== 'messages') return;
-  const key = frame.pattern ? `${frame.pattern} ${frame.channel}` : frame.channel;
-  const last = client.next.get(key);
-  if (last !== undefined && frame.next <= last && frame.from !== last) {
-    client.dropped++;
-    return;
-  }
-  if (last !== undefined && frame.from !== last) {
-    client.breaks.push(`${key} has ${last}, got ${frame.from} to ${frame.next}`);
-    return;
-  }
-  client.next.set(key, frame.next);
-  const messages = client.taken.get(frame.channel) ?? [];
-  messages.push(...(frame.messages ?? frame.text ?? frame.base64 ?? ['omitted']));
-  client.taken.set(frame.channel, messages);
 }

@@ -13,8 +13,9 @@ import type { Connection } from '../../../../lambda/hub/push/push-ports.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { TOKEN_LEEWAY_SECONDS } from '../../../../protocol/limits.ts';
 import { CHANNEL, codeOf, publish } from '../../../support/domain/json-log.ts';
+import type { Client } from '../../../support/domain/push-client.ts';
 import { around, run, storesOf } from '../../../support/domain/push-trouble.ts';
-import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { pushWorld, type World } from '../../../support/domain/push-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 
 const LEEWAY_MS = TOKEN_LEEWAY_SECONDS * 1_000;

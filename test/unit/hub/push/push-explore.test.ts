@@ -1,16 +1,20 @@
 /**
- * Random days of a hub: clients subscribe, publishers publish, close and die, and calls fail, all at random. When the failures are
- * over, every subscriber must have every message, in contiguous frames, and a silent hub must cost nothing
+ * Random days of a hub: clients subscribe, publishers publish, close and die, channels are deleted and made again, hints are lost,
+ * late and repeated with their old entries, and calls fail, all at random. Every frame must have what the log has in its place.
+ * When the failures are over, every subscriber must have every message, in contiguous frames, and a silent hub must cost nothing
  * (PROTOCOL.md §12.3, §12.4). FUZZ_SEED repeats a run, FUZZ_DAYS makes it longer.
  * @module
  */
 import { expect, test } from 'vitest';
 import { append } from '../../../../lambda/hub/log/append.ts';
+import { remove } from '../../../../lambda/hub/log/lifecycle.ts';
+import { ENTRY_FRESH_MS } from '../../../../lambda/hub/push/in-step.ts';
 import type { Posted } from '../../../../lambda/hub/push/push-ports.ts';
-import { formatOffset, parseOffset } from '../../../../protocol/offset.ts';
+import { BEGINNING, formatOffset, isBefore, parseOffset } from '../../../../protocol/offset.ts';
 import { requestOf } from '../../../support/domain/json-log.ts';
+import type { Client } from '../../../support/domain/push-client.ts';
 import { around, storesOf } from '../../../support/domain/push-trouble.ts';
-import { type Client, pushWorld, type World } from '../../../support/domain/push-world.ts';
+import { pushWorld, type World } from '../../../support/domain/push-world.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
@@ -36,7 +40,26 @@ interface Day {
   readonly subscribed: Map<string, { client: Client; pattern: string; at: number }>;
   readonly offsets: Map<string, string[]>;
   published: number;
+  /** True for a day on which channels are deleted. */
+  readonly isDeleting: boolean;
+  /** What each channel has been, over all its lives. */
+  readonly lives: Map<string, Life[]>;
+  /** Frames that differ from the log, or that came long after their channel was deleted. */
+  readonly wrong: string[];
 }
+
+/** One life of a channel. */
+interface Life {
+  readonly streamId: string;
+  readonly origin: number;
+  endedAt: number | undefined;
+}
+
+/**
+ * The longest time after a deletion at which a frame of the channel may arrive, in milliseconds: the age of an entry in a hint, what
+ * a pass may post after that, and the slowest post.
+ */
+const AFTER_DELETION_MS = ENTRY_FRESH_MS + 4_500 + 10_000;
 
 const pick = <T>(random: () => number, list: readonly T[]): T | undefined =>
   list[Math.floor(random() * list.length)];
@@ -96,15 +119,70 @@ function upset({ w, random, clients }: Day): void {
   }
 }
 
+/** Notes each life of the channels, and compares each frame with the log. */
+function watch({ w, lives, wrong }: Day): void {
+  around(w.log.channels, 'reserve', (original) => async (claim) => {
+    const channel = await original(claim);
+    const known = lives.get(claim.channel) ?? [];
+    if (channel && !known.some(({ streamId }) => streamId === channel.streamId)) {
+      const { streamId, origin } = channel;
+      lives.set(claim.channel, [...known, { streamId, origin, endedAt: undefined }]);
+    }
+    return channel;
+  });
+  // A client reads over HTTP at such a gap, and learns there that its offset is gone.
+  w.mayJump = (channel, last, { from, next }) =>
+    (lives.get(channel) ?? []).some(({ origin }) => {
+      const first = formatOffset({ entry: origin, index: 0 });
+      return first > last && next >= first && [first, formatOffset(BEGINNING)].includes(from);
+    });
+  w.onFrame = ({ id }, { channel, from, next, messages = [] }) => {
+    // A frame without a message says only that the channel is closed.
+    if (messages.length === 0) return;
+    const [begin, end] = [parseOffset(from), parseOffset(next)];
+    const life = lives.get(channel)?.findLast(({ origin }) => end && origin <= end.entry);
+    if (!begin || !end || !life) return void wrong.push(`${id} ${channel} ${from} to ${next}: no such place`);
+    const entries = [...w.log.slots(life.streamId).values()].sort((one, other) => one.slot - other.slot);
+    const logged = entries.flatMap(({ slot, messages: all }) =>
+      all.filter((_, index) => {
+        const here = { entry: slot, index };
+        return !isBefore(here, begin) && isBefore(here, end);
+      }),
+    );
+    if (JSON.stringify(logged.map((text) => JSON.parse(String(text)))) !== JSON.stringify(messages))
+      wrong.push(`${id} ${channel} ${from} to ${next}: not what the log has`);
+    if (w.log.now - (life.endedAt ?? w.log.now) > AFTER_DELETION_MS)
+      wrong.push(`${id} ${channel} ${from}: deleted ${w.log.now - (life.endedAt ?? 0)} ms ago`);
+  };
+}
+
+/** Deletes a channel. The next publish makes it again. */
+async function deleteOne({ w, random, lives }: Day): Promise<void> {
+  const name = pick(random, CHANNELS) ?? '';
+  const channel = await w.log.channels.get(name);
+  const isDeleted = await remove(w.log, name).then(() => true, refused);
+  const life = lives.get(name)?.find(({ streamId }) => streamId === channel?.streamId);
+  if (isDeleted && life) life.endedAt ??= w.log.now;
+}
+
+/** Repeats an old hint with its entry, at once or late. */
+function repeatHint({ w, random }: Day): void {
+  const hint = pick(random, w.hints);
+  if (hint) w.hint(hint, random() < 0.5 ? 0 : random() * 20_000);
+}
+
 async function live(day: Day): Promise<void> {
   const { w, random, clients } = day;
   const work: Promise<void>[] = [];
   for (let steps = 5 + random() * 40; steps > 0; steps--) {
     const what = random();
-    if (what < 0.4) work.push(publishSome(day, what < 0.02));
+    // A channel that is closed has no later publish, whose hint would serve those that have missed one.
+    if (what < 0.4) work.push(publishSome(day, what < 0.02 && w.lost === 0));
     else if (what < 0.45) for (let n = 0; n < 6; n++) work.push(publishSome(day, false));
     else if (what < 0.7) work.push(subscribeSomeone(day));
     else if (what < 0.75) work.push(loseSome(day));
+    else if (what < 0.83) repeatHint(day);
+    else if (what < 0.86 && day.isDeleting) work.push(deleteOne(day));
     else upset(day);
     const pause = random();
     await w.sleep(pause < 0.5 ? random() * 30 : pause < 0.9 ? random() * 300 : random() * 5_000);
@@ -115,6 +193,7 @@ async function live(day: Day): Promise<void> {
   w.slow = 0;
   w.unanswered = 0;
   w.crashAt = undefined;
+  w.lost = 0;
   await w.idle(1_200_000);
   // All late writes have been carried out. A member that one of them moved to a wrong position misses something of this.
   await w.sleep(10_000);
@@ -152,8 +231,23 @@ test(
       await w.time.until(
         (async () => {
           const clients = await Promise.all([w.client(), w.client(), w.client()]);
-          const day: Day = { w, random, clients, subscribed: new Map(), offsets: new Map(), published: 0 };
+          const day: Day = {
+            w,
+            random,
+            clients,
+            subscribed: new Map(),
+            offsets: new Map(),
+            published: 0,
+            isDeleting: random() < 0.5,
+            lives: new Map(),
+            wrong: [],
+          };
+          w.lost = random() < 0.5 ? 0 : 0.05;
+          watch(day);
+          // The slots of a channel begin with the milliseconds since then, and no life of a channel may be faster than that.
+          await w.sleep(60_000);
           await live(day);
+          expect(day.wrong, `FUZZ_SEED=${seed}`).toEqual([]);
           expect(await missing(day), `FUZZ_SEED=${seed}`).toEqual([]);
           expect(
             clients.flatMap(({ breaks }) => breaks),

@@ -5,18 +5,10 @@
  */
 import { expect, test } from 'vitest';
 import { append } from '../../../../lambda/hub/log/append.ts';
-import { unsubscribe } from '../../../../lambda/hub/push/subscribe.ts';
 import { CHANNEL, publish, requestOf } from '../../../support/domain/json-log.ts';
-import { around, numbers, run, storesOf, worldOf } from '../../../support/domain/push-trouble.ts';
-import type { Client, World } from '../../../support/domain/push-world.ts';
+import { around, leave, numbers, run, storesOf, worldOf } from '../../../support/domain/push-trouble.ts';
 
 const BIG = 'x'.repeat(25_000);
-
-async function leave(w: World, { id, connection }: Client, clock = () => w.log.now): Promise<void> {
-  const { connections, subscriptions } = w.listeners;
-  const seen = (await connections.get(id)) ?? connection;
-  await unsubscribe({ connections, subscriptions, log: { ...w.log, clock } }, seen, CHANNEL);
-}
 
 test('an owner whose lease has ended does not write over an own cursor of the next owner', async () => {
   const w = worldOf();
@@ -174,12 +166,12 @@ test('a client that has unsubscribed gets nothing more, also if an earlier unsub
       }
       return await original(...args);
     });
-    await leave(w, client);
+    await leave(w, client, CHANNEL);
     await w.subscribe(client, CHANNEL, 'now');
     await w.sleep(3_000);
     await publish(w.log, 2);
     await w.idle();
-    await leave(w, client);
+    await leave(w, client, CHANNEL);
     await publish(w.log, 3);
     await w.idle();
     expect([client.taken.get(CHANNEL), w.listeners.subscriptionRows()]).toEqual([[1, 2], []]);
@@ -191,7 +183,7 @@ test('an unsubscribe ends a subscription that began just before it by a clock th
   await run(w, async () => {
     const client = await w.client();
     await w.subscribe(client, CHANNEL, 'now');
-    await leave(w, client, () => w.log.now - 50);
+    await leave(w, client, CHANNEL, () => w.log.now - 50);
     await publish(w.log, 1);
     await w.idle();
     expect([client.taken.get(CHANNEL), w.listeners.subscriptionRows()]).toEqual([undefined, []]);

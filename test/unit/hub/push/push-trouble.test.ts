@@ -26,8 +26,8 @@ test('a pattern with more than a thousand subscribers is split once, not again w
       await publish(w.log, n);
       await w.idle();
     }
-    const shards = await w.listeners.subscriptions.shardsOf([CHANNEL], w.log.now);
-    expect(shards.get(CHANNEL)).toBe(2);
+    const { patterns } = await w.listeners.lookup.find([CHANNEL], [], w.log.now);
+    expect(patterns.get(CHANNEL)?.shards).toBe(2);
     for (const { taken } of w.clients.values()) expect(taken.get(CHANNEL)).toEqual(numbers(0, 6));
   });
 }, 60_000);

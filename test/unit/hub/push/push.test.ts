@@ -406,6 +406,8 @@ describe('an owner that dies', () => {
         lookAt: 0,
         isUnclean: false,
         fence: 0,
+        streamId: 'stream',
+        roster: 0,
       };
       const [one, two] = [
         { owner: 'one', until: 1_000 },
