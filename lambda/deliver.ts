@@ -4,10 +4,9 @@
  */
 
 import { logInAws } from './aws/compose-log.ts';
-import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
-import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
+import { endpointsInDynamoDb, readAheadInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { timerOfMachine } from './aws/machine-timer.ts';
 import { wakeHandler } from './aws/queues/wake-handler.ts';
 import { deadLettersBySqs, dispatchTasksBySqs } from './aws/queues/webhook-messages.ts';
@@ -25,7 +24,8 @@ import {
   sealingEnv,
   telemetryEnv,
 } from './env.ts';
-import { LEASE_MS, redrive, serveEndpoint } from './webhook/delivery/serve-endpoint.ts';
+import { LEASE_MS } from './webhook/delivery/ownership.ts';
+import { redrive, serveEndpoint } from './webhook/delivery/serve-endpoint.ts';
 import { hostsOfRuntime } from './webhook/outbound/own-hosts.ts';
 import { secretSealer } from './webhook/outbound/sealed-secret.ts';
 import { senderTo } from './webhook/outbound/send-webhook.ts';
@@ -34,12 +34,15 @@ const client = documentClient();
 const { DELIVERIES_TABLE } = deliveriesEnv.read(process.env);
 const { DEAD_LETTERS_URL, OWN_HOSTS } = deliverEnv.read(process.env);
 const { notify, renew } = dispatchTasksBySqs(dispatchEnv.read(process.env).DISPATCH_QUEUE_URL);
-const log = logInAws(logEnv.read(process.env), client);
+const { ENDPOINTS_TABLE } = endpointsEnv.read(process.env);
+const logSettings = logEnv.read(process.env);
+const log = logInAws(logSettings, client);
 const ownHosts = [...OWN_HOSTS.split(','), ...hostsOfRuntime(process.env)];
 const deliveries = deliveriesInDynamoDb(client, DELIVERIES_TABLE);
 const delivering = {
   log,
-  endpoints: endpointsInDynamoDb(client, endpointsEnv.read(process.env).ENDPOINTS_TABLE),
+  endpoints: endpointsInDynamoDb(client, ENDPOINTS_TABLE),
+  readAhead: readAheadInDynamoDb(client, { ...logSettings, ENDPOINTS_TABLE }),
   deliveries,
   leases: endpointLeasesInDynamoDb(client, DELIVERIES_TABLE),
   sealer: secretSealer(tokenKeysInSecretsManager(sealingEnv.read(process.env).WEBHOOK_KEY_ARN, Date.now)),

@@ -5,9 +5,8 @@
  */
 
 import { logInAws } from './aws/compose-log.ts';
-import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { queueHandler } from './aws/queues/queue-handler.ts';
 import { hintsInAws } from './aws/queues/send-hints.ts';
@@ -24,6 +23,7 @@ import {
   telemetryEnv,
 } from './env.ts';
 import { dispatch } from './webhook/delivery/dispatch-hint.ts';
+import { ownerMemory } from './webhook/delivery/owner-memory.ts';
 import { publishNotice } from './webhook/notice.ts';
 
 const client = documentClient();
@@ -42,6 +42,7 @@ const dispatching = {
   deliveries: deliveriesInDynamoDb(client, DELIVERIES_TABLE),
   leases: endpointLeasesInDynamoDb(client, DELIVERIES_TABLE),
   wake,
+  owners: ownerMemory(),
   lookAgain: dispatchAgainBySqs(DISPATCH_QUEUE_URL),
 };
 
@@ -53,8 +54,8 @@ const handleMessages = queueHandler({
   lastMs: LAST_PAGE_MS,
   logDefect,
   async work(work, until) {
-    if (work.kind === 'channel') await dispatch(dispatching, work.channel, until);
-    else if (work.kind === 'wake') await wake(work.endpoint);
+    if (work.kind === 'channel') await dispatch(dispatching, work, until);
+    else if (work.kind === 'wake') await wake(work.endpoint, [], work.id);
     else await publishNotice(log, work.notice);
   },
 });

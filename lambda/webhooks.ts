@@ -6,9 +6,8 @@
 import { parseOrigins } from './access/origins.ts';
 import { accessInAws } from './aws/compose-access.ts';
 import { logInAws } from './aws/compose-log.ts';
-import { deliveriesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
+import { deliveriesInDynamoDb, endpointLeasesInDynamoDb } from './aws/dynamodb/deliveries-table.ts';
 import { documentClient } from './aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from './aws/dynamodb/endpoint-leases.ts';
 import { endpointsInDynamoDb } from './aws/dynamodb/endpoints-table.ts';
 import { wakesBySqs } from './aws/queues/webhook-messages.ts';
 import { logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';

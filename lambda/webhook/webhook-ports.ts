@@ -4,9 +4,13 @@
  * @module
  */
 import type { Timer } from '../hub/hold/held-read.ts';
+import type { Channel } from '../hub/log/channel.ts';
+import type { Entry } from '../hub/log/entry.ts';
 import type { Clock, Log, NewId } from '../hub/log/log-ports.ts';
 import type { Delivery, ErrorClass } from './delivery/delivery.ts';
-import type { DisabledReason, Secrets } from './endpoint.ts';
+import type { RangeTask } from './delivery/delivery-task.ts';
+import type { OwnerMemory } from './delivery/owner-memory.ts';
+import type { DisabledReason, Endpoint, Secrets } from './endpoint.ts';
 import type {
   DeliveryStore,
   DispatchCursorStore,
@@ -67,8 +71,29 @@ export interface SecretSealer {
   newSecret(): string;
 }
 
-/** Sends a wake. A process receives it, and serves the endpoint. */
-export type SendWake = (endpoint: string) => Promise<void>;
+/**
+ * Sends a wake. A process receives it, and serves the endpoint.
+ * @param tasks tasks that only the wake holds, until they are done or stored
+ */
+export type SendWake = (endpoint: string, tasks?: readonly RangeTask[]) => Promise<void>;
+
+/** An entry of the log by its place. */
+export interface EntryPlace {
+  /** The stream of its channel. */
+  readonly streamId: string;
+  /** Its slot. */
+  readonly slot: number;
+}
+
+/** What tasks need, read at once. */
+export interface ReadAhead {
+  /** The endpoint; undefined if there is none. */
+  readonly endpoint: Endpoint | undefined;
+  /** The channels by name, without those that do not exist. */
+  readonly channels: ReadonlyMap<string, Channel>;
+  /** The entries that exist, also expired ones. */
+  readonly entries: readonly (EntryPlace & Entry)[];
+}
 
 /** An event in the life of an endpoint, published on the channel WEBHOOK_NOTICES. */
 export interface Notice {
@@ -118,6 +143,8 @@ export interface Dispatching extends WebhookStores {
   readonly log: Log;
   /** Sends a wake to an endpoint without an owner. */
   readonly wake: SendWake;
+  /** Which endpoints had an owner a moment ago, as this process knows it. */
+  readonly owners: OwnerMemory;
   /** Makes dispatch look at the channel again after `delayMs` milliseconds. */
   readonly lookAgain: (channel: string, delayMs: number) => Promise<void>;
 }
@@ -130,6 +157,12 @@ export interface Delivering extends WebhookStores {
   readonly sender: Sender;
   /** The part of the log from which messages are read. */
   readonly log: Pick<Log, 'channels' | 'entries' | 'retentionMs'>;
+  /** Reads an endpoint, channels and entries in one call. @throws Refusal unavailable */
+  readonly readAhead: (
+    endpoint: string,
+    channels: readonly string[],
+    entries: readonly EntryPlace[],
+  ) => Promise<ReadAhead>;
   /** Returns the time. */
   readonly clock: Clock;
   /** Waits until the rate of an endpoint allows the next request. */

@@ -45,8 +45,17 @@ export interface DispatchCursor {
 
 /** The dispatch cursors, one for each channel. */
 export interface DispatchCursorStore {
-  /** Returns the cursor of the channel; undefined if there is none. */
-  get(channel: string): Promise<DispatchCursor | undefined>;
+  /**
+   * Returns the endpoints that are registered for any of the patterns, each with its earliest `since`, and the cursor of the
+   * channel (undefined if there is none), in one call.
+   */
+  find(
+    channel: string,
+    patterns: readonly string[],
+  ): Promise<{
+    readonly listeners: ReadonlyMap<string, number>;
+    readonly cursor: DispatchCursor | undefined;
+  }>;
   /** Moves the cursor. Within one stream it never moves back. */
   move(channel: string, cursor: DispatchCursor, now: number): Promise<void>;
 }
@@ -125,7 +134,10 @@ export interface EndpointState {
 }
 
 /** The state of an endpoint as it is stored. */
-export interface EndpointRow extends EndpointState, LeaseRow {}
+export interface EndpointRow extends EndpointState, LeaseRow {
+  /** True if the last owner has not released its lease: it works, or it died and may have left tasks without a wake. */
+  readonly isUnclean: boolean;
+}
 
 /** The leases of endpoints: one owner at a time serves an endpoint. An owner's id begins with the id of its wake. */
 export type EndpointLeaseStore = LeaseStore<string, EndpointState, EndpointRow>;

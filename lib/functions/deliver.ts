@@ -30,7 +30,7 @@ export class Deliver extends Construct {
       // A postponed wake is received again, and its notices go to dispatch, which may send another wake.
       callsItself: true,
     });
-    log.grantReadOnly(this.handler);
+    log.grantReadAhead(this.handler);
     endpoints.grantDeliver(this.handler);
     webhookQueues.grantPostpone(this.handler, ownHosts);
     webhookQueues.grantDispatch(this.handler);

@@ -81,6 +81,12 @@ export class ChannelLog extends Construct {
     this.#grant(handler, this.entries, 'Query');
   }
 
+  /** Allows a handler to read channels and entries together, without sealing gaps. */
+  grantReadAhead(handler: HubFunction): void {
+    this.#grant(handler, this.channels, 'BatchGetItem', 'GetItem');
+    this.#grant(handler, this.entries, 'BatchGetItem', 'Query');
+  }
+
   /** Allows a handler to read, to seal gaps, and to publish the hub's own notices: without Idempotency-Key, on any channel. */
   grantNotices(handler: HubFunction): void {
     // Entries are written, and the item of the channel changed, by the same actions as for a read.

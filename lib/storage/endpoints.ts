@@ -41,13 +41,13 @@ export class Endpoints extends Construct {
 
   /** Allows a handler to find the endpoints of a channel, and to add delivery tasks for them. */
   grantDispatch(handler: HubFunction): void {
-    this.#grantEndpoints(handler, 'BatchGetItem', 'GetItem', 'UpdateItem');
+    this.#grantEndpoints(handler, 'BatchGetItem', 'UpdateItem');
     this.#grantDeliveries(handler, 'PutItem', 'UpdateItem');
   }
 
   /** Allows a handler to do delivery tasks, and to disable endpoints that fail or are gone. */
   grantDeliver(handler: HubFunction): void {
-    this.#grantEndpoints(handler, 'GetItem', 'PutItem', 'UpdateItem');
+    this.#grantEndpoints(handler, 'BatchGetItem', 'GetItem', 'PutItem', 'UpdateItem');
     this.#grantDeliveries(handler, 'GetItem', 'Query', 'PutItem', 'UpdateItem', 'DeleteItem');
     this.#grantKey(handler);
   }

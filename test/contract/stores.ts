@@ -8,9 +8,11 @@ import { afterAll, beforeAll } from 'vitest';
 import { channelsInDynamoDb } from '../../lambda/aws/dynamodb/channels-table.ts';
 import { connectionsInDynamoDb } from '../../lambda/aws/dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from '../../lambda/aws/dynamodb/cursors-table.ts';
-import { deliveriesInDynamoDb } from '../../lambda/aws/dynamodb/deliveries-table.ts';
+import {
+  deliveriesInDynamoDb,
+  endpointLeasesInDynamoDb,
+} from '../../lambda/aws/dynamodb/deliveries-table.ts';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
-import { endpointLeasesInDynamoDb } from '../../lambda/aws/dynamodb/endpoint-leases.ts';
 import { dispatchCursorsInDynamoDb, endpointsInDynamoDb } from '../../lambda/aws/dynamodb/endpoints-table.ts';
 import { entriesInDynamoDb } from '../../lambda/aws/dynamodb/entries-table.ts';
 import { hintLookupInDynamoDb } from '../../lambda/aws/dynamodb/hint-lookup.ts';

@@ -179,17 +179,17 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       const [channel, streamId] = [newId(), newId()];
       const moved = async (entry: number, index: number) => {
         await dispatchCursors.move(channel, { streamId, at: at(entry, index) }, NOW);
-        return (await dispatchCursors.get(channel))?.at;
+        return (await dispatchCursors.find(channel, [])).cursor?.at;
       };
-      expect(await dispatchCursors.get(channel)).toBeUndefined();
+      expect((await dispatchCursors.find(channel, [])).cursor).toBeUndefined();
       expect(await moved(9, 3)).toEqual(at(9, 3));
       expect(await moved(9, 2)).toEqual(at(9, 3));
       expect(await moved(8, 999)).toEqual(at(9, 3));
       expect(await moved(9, 3)).toEqual(at(9, 3));
       expect(await moved(9, 10)).toEqual(at(9, 10));
       expect(await moved(10, 0)).toEqual(at(10));
-      expect(await dispatchCursors.get(channel)).toStrictEqual({ streamId, at: at(10) });
-      expect(await dispatchCursors.get(`${channel}/other`)).toBeUndefined();
+      expect((await dispatchCursors.find(channel, [])).cursor).toStrictEqual({ streamId, at: at(10) });
+      expect((await dispatchCursors.find(`${channel}/other`, [])).cursor).toBeUndefined();
     });
 
     test('begins again with another stream', async () => {
@@ -197,7 +197,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
       const channel = newId();
       await dispatchCursors.move(channel, { streamId: 'one', at: at(9) }, NOW);
       await dispatchCursors.move(channel, { streamId: 'two', at: at(1) }, NOW);
-      expect(await dispatchCursors.get(channel)).toStrictEqual({ streamId: 'two', at: at(1) });
+      expect((await dispatchCursors.find(channel, [])).cursor).toStrictEqual({ streamId: 'two', at: at(1) });
     });
 
     test('ends at the farthest of many moves', async () => {
@@ -207,7 +207,7 @@ describe.each([...storesUnderTest(), hardOfHearing])('%s', (_name, open) => {
         dispatchCursors.move(channel, { streamId: 'one', at: at(entry) }, NOW),
       );
       await Promise.all(moves);
-      expect((await dispatchCursors.get(channel))?.at).toEqual(at(9));
+      expect((await dispatchCursors.find(channel, [])).cursor?.at).toEqual(at(9));
     });
   });
 });

@@ -91,16 +91,17 @@ test('each function may do exactly its actions on exact resources', () => {
     Dispatch: [
       ...notices,
       logs,
-      'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:UpdateItem',
+      'Endpoints: dynamodb:BatchGetItem dynamodb:UpdateItem',
       'Deliveries: dynamodb:PutItem dynamodb:UpdateItem',
       'DeliverQueue: sqs:SendMessage',
       workOff('DispatchQueue'),
     ].sort(),
     // It calls URLs of others, so it may only read the log, and change only endpoints and deliveries.
     Deliver: [
-      ...readOnly,
+      'Channels: dynamodb:BatchGetItem dynamodb:GetItem',
+      'Entries: dynamodb:BatchGetItem dynamodb:Query',
       logs,
-      'Endpoints: dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
+      'Endpoints: dynamodb:BatchGetItem dynamodb:GetItem dynamodb:PutItem dynamodb:UpdateItem',
       'Deliveries: dynamodb:GetItem dynamodb:Query dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem',
       'DeliverQueue: sqs:ChangeMessageVisibility',
       workOff('DeliverQueue'),

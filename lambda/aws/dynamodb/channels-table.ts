@@ -148,7 +148,8 @@ function itemOf({ name, aliveUntil, ...rest }: Channel): Record<string, unknown>
   return { channel: name, ...rest, mediaType: mediaType(rest.contentType), ...end };
 }
 
-function channelOf(item: Readonly<Record<string, unknown>>): Channel {
+/** Returns a channel from its attributes. @throws Error if they are no channel */
+export function channelOf(item: Readonly<Record<string, unknown>>): Channel {
   const optional = <T>(name: string, read: (item: Readonly<Record<string, unknown>>, name: string) => T) =>
     item[name] === undefined ? undefined : read(item, name);
   return {

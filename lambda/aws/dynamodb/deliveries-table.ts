@@ -5,11 +5,12 @@
  * |---|---|
  * | `asked#{due}#{id}` | a task that a caller has asked for and waits for |
  * | `due#{due}#{id}` | any other task |
- * | `lease` | the lease of the endpoint's owner (endpoint-leases.ts) |
+ * | `lease` | the owner of the endpoint, and the state that one owner hands to the next |
  * | `message#{id}` | a delivery |
  *
  * The tasks that are due are therefore the first rows of one Query. All reads are strongly consistent.
- * The attribute `rung` has the `failures` of a delivery.
+ * The attribute `rung` has the `failures` of a delivery. In `health`, `backoffUntil` is stored as `restsUntil`, `isNotified` as
+ * `isTold` and `nextStartAt` as `pacedUntil`.
  * @module
  */
 import {
@@ -30,10 +31,27 @@ import {
 } from '../../webhook/delivery/delivery.ts';
 import { type DeliveryTask, isAwaited } from '../../webhook/delivery/delivery-task.ts';
 import { timeKey } from '../../webhook/delivery/due-delivery.ts';
-import type { DeliveryStore } from '../../webhook/webhook-stores.ts';
+import { HEALTHY } from '../../webhook/health.ts';
+import type {
+  DeliveryStore,
+  EndpointLeaseStore,
+  EndpointRow,
+  EndpointState,
+  Health,
+} from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
 import { callIf, expiryOf } from './document-client.ts';
-import { type Item, ifThere, listOf, numberOf, oneOf, positionOf, textOf } from './stored-attributes.ts';
+import { asksOf, leasesInDynamoDb } from './lease-rows.ts';
+import {
+  booleanOf,
+  type Item,
+  ifThere,
+  listOf,
+  numberOf,
+  oneOf,
+  positionOf,
+  textOf,
+} from './stored-attributes.ts';
 import { namesIn } from './update-item.ts';
 
 /** All tasks lie between these: `~` sorts after every digit. */
@@ -136,10 +154,12 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
   };
 }
 
-const taskItem = (task: DeliveryTask): Item =>
+/** Returns the attributes of a task: JSON values, which a queue can carry, too. */
+export const taskItem = (task: DeliveryTask): Item =>
   task.kind === 'range' ? { ...task, from: formatOffset(task.from), to: formatOffset(task.to) } : { ...task };
 
-function taskOf(item: Item): DeliveryTask {
+/** Returns a task from its attributes. @throws Error if they are no task */
+export function taskOf(item: Item): DeliveryTask {
   const due = { id: textOf(item, 'id'), due: numberOf(item, 'due') };
   const kind = textOf(item, 'kind');
   switch (kind) {
@@ -219,5 +239,42 @@ function attemptOf(value: unknown): Attempt {
     ...(item.status === undefined ? {} : { status: numberOf(item, 'status') }),
     ...(item.error === undefined ? {} : { error: oneOf(item, 'error', ERROR_CLASSES) }),
     ...(item.answer === undefined ? {} : { answer: textOf(item, 'answer') }),
+  };
+}
+
+/** How long an unused lease is stored, in milliseconds: 90 days, longer than any delivery. */
+const LEASES_KEPT_MS = 90 * 24 * 3_600_000;
+
+/** Returns the store of leases of endpoints. Its methods throw Refusal unavailable if the table is throttled. */
+export const endpointLeasesInDynamoDb = (client: DynamoDBDocumentClient, table: string): EndpointLeaseStore =>
+  leasesInDynamoDb<string, EndpointState, EndpointRow>(client, table, {
+    keyOf: (endpoint) => ({ endpoint, row: 'lease' }),
+    storedForMs: LEASES_KEPT_MS,
+    attributesOf: ({ health, wakeAt, wakeBy }) => ({ health: healthItem(health), wakeAt, wakeBy }),
+    rowOf: (item) => ({
+      health: item.health === undefined ? HEALTHY : healthOf(fieldsOf(item.health)),
+      wakeAt: ifThere(item, 'wakeAt', numberOf) ?? 0,
+      wakeBy: ifThere(item, 'wakeBy', textOf) ?? '',
+      asks: asksOf(item),
+      isUnclean: item.owner !== undefined,
+    }),
+  });
+
+const healthItem = ({ backoffUntil, isNotified, nextStartAt, ...health }: Health): Item => ({
+  ...health,
+  restsUntil: backoffUntil,
+  isTold: isNotified,
+  pacedUntil: nextStartAt,
+});
+
+function healthOf(item: Item): Health {
+  return {
+    failures: numberOf(item, 'failures'),
+    failingSince: ifThere(item, 'failingSince', numberOf),
+    failedAt: numberOf(item, 'failedAt'),
+    opens: numberOf(item, 'opens'),
+    backoffUntil: numberOf(item, 'restsUntil'),
+    isNotified: booleanOf(item, 'isTold'),
+    nextStartAt: numberOf(item, 'pacedUntil'),
   };
 }

@@ -21,9 +21,12 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
+import type { Delivering } from '../../webhook/webhook-ports.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
-import { batchGet, callIf, expiryOf } from './document-client.ts';
+import { channelOf } from './channels-table.ts';
+import { batchGet, batchGetOf, callIf, expiryOf } from './document-client.ts';
+import { entryOf } from './entries-table.ts';
 import {
   booleanOf,
   type Item,
@@ -131,10 +134,13 @@ export function dispatchCursorsInDynamoDb(
 ): DispatchCursorStore {
   const update = updatesOf(client, table);
   return {
-    async get(channel) {
-      const get = new GetCommand({ TableName: table, Key: channelKey(channel), ConsistentRead: true });
-      const { Item } = await call(() => client.send(get));
-      return Item && { streamId: textOf(Item, 'streamId'), at: positionOf(Item, 'offset') };
+    async find(channel, patterns) {
+      const key = channelKey(channel);
+      const items = await batchGet(client, table, [key, ...patterns.map(patternKey)]);
+      const at = items.findIndex(({ kind }) => kind === key.kind);
+      const [row] = at === -1 ? [] : items.splice(at, 1);
+      const cursor = row && { streamId: textOf(row, 'streamId'), at: positionOf(row, 'offset') };
+      return { listeners: earliest(items), cursor };
     },
     async move(channel, { streamId, at }, now) {
       await update({
@@ -150,6 +156,41 @@ export function dispatchCursorsInDynamoDb(
     },
   };
 }
+
+/** Names of the tables of which `readAhead` reads. */
+export interface TablesAhead {
+  readonly ENDPOINTS_TABLE: string;
+  readonly CHANNELS_TABLE: string;
+  readonly ENTRIES_TABLE: string;
+}
+
+/**
+ * Returns the function that reads an endpoint with the channels and entries of its tasks. A call for each table would wait for the
+ * one before. It throws Refusal unavailable if a table is throttled.
+ */
+export const readAheadInDynamoDb =
+  (client: DynamoDBDocumentClient, tables: TablesAhead): Delivering['readAhead'] =>
+  async (endpoint, channels, entries) => {
+    const { ENDPOINTS_TABLE, CHANNELS_TABLE, ENTRIES_TABLE } = tables;
+    const found = await batchGetOf(client, {
+      [ENDPOINTS_TABLE]: [endpointKey(endpoint)],
+      [CHANNELS_TABLE]: channels.map((channel) => ({ channel })),
+      [ENTRIES_TABLE]: entries.map(({ streamId, slot }) => ({ streamId, slot })),
+    });
+    const [row] = found(ENDPOINTS_TABLE);
+    return {
+      endpoint: row && endpointOf(row),
+      channels: new Map(
+        found(CHANNELS_TABLE)
+          .map(channelOf)
+          .map((one) => [one.name, one]),
+      ),
+      entries: found(ENTRIES_TABLE).map((item) => ({
+        ...entryOf(item),
+        streamId: textOf(item, 'streamId'),
+      })),
+    };
+  };
 
 /** Returns the endpoints in rows of patterns, each with its earliest moment. */
 function earliest(rows: readonly Item[]): ReadonlyMap<string, number> {

@@ -85,7 +85,8 @@ function itemOf(streamId: string, entry: Entry): Record<string, unknown> {
   return { streamId, ...entry, expiry: expiryOf(entry.expiresAt) };
 }
 
-function entryOf(item: Readonly<Record<string, unknown>>): Entry {
+/** Returns an entry from its attributes. @throws Error if they are no entry */
+export function entryOf(item: Readonly<Record<string, unknown>>): Entry {
   const messages: unknown = item.messages;
   if (!Array.isArray(messages) || !messages.every(isMessage)) throw new Error('stored entry has no messages');
   return { ...ageOf(item), messages, id: textOf(item, 'id') };

@@ -87,6 +87,30 @@ export function sendingTo(queueUrl: string) {
   };
 }
 
+/**
+ * Returns a function that sends a body in a message group. Messages that are sent at the same moment share a call, which SQS bills as
+ * one. If SQS refuses one of them, all of the call fail with Refusal unavailable, and may come twice when they are sent again.
+ */
+export function sendingTogetherTo(queueUrl: string): (body: object, group: string) => Promise<void> {
+  const client = new SQSClient(clientSettings);
+  let waiting: { readonly message: Outgoing; readonly sent: (result: Promise<void>) => void }[] = [];
+  const flush = (): void => {
+    const all = waiting;
+    waiting = [];
+    for (let first = 0; first < all.length; first += BATCH) {
+      const some = all.slice(first, first + BATCH);
+      const messages = some.map(({ message }) => message);
+      const result = sendBatch(client, queueUrl, messages);
+      for (const { sent } of some) sent(result);
+    }
+  };
+  return (body, group) =>
+    new Promise((sent) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push({ message: { MessageBody: asciiJson(body), MessageGroupId: group }, sent });
+    });
+}
+
 /** The message group of all relays. They must not delay the hints of their channels. */
 const RELAYS = '@relays';
 

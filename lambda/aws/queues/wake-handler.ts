@@ -6,10 +6,10 @@
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { LogDefect } from '../../hub/defects.ts';
-import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/serve-endpoint.ts';
+import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/ownership.ts';
 import { call, clientSettings } from '../aws-client.ts';
 import { type BatchAnswer, failing, type Message, parseRecords, untilOf } from './queue-handler.ts';
-import { parseDeliverWork, type WakeRequest } from './webhook-messages.ts';
+import { parseDeliverWork, type RenewWake, type WakeRequest } from './webhook-messages.ts';
 
 /**
  * The longest time that a message can be hidden, in seconds: 12 hours from its receipt, less the time of an invocation. A
@@ -34,7 +34,7 @@ export interface WakeHandlerOptions {
   /** Handles a wake. No delivery pass begins after `until` (milliseconds since 1970). */
   readonly serve: (work: WakeRequest, wake: WakeMessage, until: number) => Promise<WakeOutcome>;
   /** Sends a new wake in the place of an old one. */
-  readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
+  readonly renew: RenewWake;
   /** Logs an error that is not expected, with the endpoint. */
   readonly logDefect: LogDefect;
 }
@@ -69,9 +69,13 @@ async function handle(
 ): Promise<boolean> {
   if (work === undefined) return true;
   try {
-    const outcome = await serve(work, { id, isOld: isOld(attributes) }, until);
+    const outcome = await serve(
+      work,
+      { id: work.id ?? id, isOld: isOld(attributes), tasks: work.tasks },
+      until,
+    );
     if (outcome.kind === 'done') return false;
-    if (outcome.kind === 'renew') await renew(work.endpoint, outcome.at - Date.now());
+    if (outcome.kind === 'renew') await renew(work.endpoint, outcome.at - Date.now(), outcome.id);
     else await hide(receiptHandle, outcome.at - Date.now());
     return outcome.kind === 'later';
   } catch (error) {

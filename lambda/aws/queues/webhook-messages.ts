@@ -7,16 +7,27 @@
 import { isChannelName } from '../../../protocol/channel-name.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
+import type { HintedEntry } from '../../hub/log/entry.ts';
+import type { RangeTask } from '../../webhook/delivery/delivery-task.ts';
+import { bothWritten, type Grown } from '../../webhook/delivery/dispatch-hint.ts';
 import type { Delivering, Dispatching } from '../../webhook/webhook-ports.ts';
-import { sendingTo } from './push-queue.ts';
+import { taskItem, taskOf } from '../dynamodb/deliveries-table.ts';
+import { hintedEntryIn } from './hint-messages.ts';
+import { sendingTo, sendingTogetherTo } from './push-queue.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
 /**
- * Returns the function that sends a wake, which arrives after `delayMs` milliseconds (at most 15 minutes, SQS's limit).
+ * Returns the function that sends a wake with its tasks. `id` is the id of the wake whose place it takes; undefined for a wake of
+ * its own.
  */
-export function wakesBySqs(queueUrl: string): (endpoint: string, delayMs?: number) => Promise<void> {
-  const send = sendingTo(queueUrl);
-  return async (endpoint, delayMs = 0) => await send({ endpoint }, delayMs, endpoint);
+export function wakesBySqs(
+  queueUrl: string,
+): (endpoint: string, tasks?: readonly RangeTask[], id?: string) => Promise<void> {
+  const send = sendingTogetherTo(queueUrl);
+  return async (endpoint, tasks = [], id) => {
+    const carried = tasks.length > 0 ? { tasks: tasks.map(taskItem) } : {};
+    await send({ endpoint, ...carried, ...(id === undefined ? {} : { id }) }, endpoint);
+  };
 }
 
 /** Returns the function that sends dispatch back to a channel. */
@@ -25,15 +36,22 @@ export function dispatchAgainBySqs(queueUrl: string): Dispatching['lookAgain'] {
   return async (channel, delayMs) => await send({ look: channel }, delayMs);
 }
 
+/**
+ * Sends a new wake in the place of another one. It arrives after `delayMs` milliseconds, or after 15 minutes, SQS's limit. `id` is
+ * the id of the other wake if the stored state counts on it.
+ */
+export type RenewWake = (endpoint: string, delayMs: number, id: string | undefined) => Promise<void>;
+
 /** Returns the functions with which deliver leaves tasks for dispatch: to publish a notice, and to send a new wake. */
 export function dispatchTasksBySqs(queueUrl: string): {
   readonly notify: Delivering['notify'];
-  readonly renew: (endpoint: string, delayMs: number) => Promise<void>;
+  readonly renew: RenewWake;
 } {
   const send = sendingTo(queueUrl);
   return {
     notify: async (notice) => await send({ notice }),
-    renew: async (endpoint, delayMs) => await send({ wake: endpoint }, delayMs),
+    renew: async (endpoint, delayMs, id) =>
+      await send({ wake: endpoint, ...(id === undefined ? {} : { id }) }, delayMs),
   };
 }
 
@@ -52,36 +70,47 @@ export function deadLettersBySqs(queueUrl: string): Delivering['deadLetter'] {
 
 /** A message to dispatch. */
 export type DispatchWork =
-  | { readonly kind: 'channel'; readonly channel: string }
-  | { readonly kind: 'wake'; readonly endpoint: string }
+  | ({ readonly kind: 'channel' } & Grown)
+  | { readonly kind: 'wake'; readonly endpoint: string; readonly id: string | undefined }
   | { readonly kind: 'notice'; readonly notice: Readonly<Record<string, unknown>> };
 
 /** Parses a message to dispatch. @throws Error for a body that the hub did not write */
 export function parseDispatchWork(body: string): DispatchWork {
-  const { channel, look, wake, notice } = fieldsOf(JSON.parse(body));
+  const message = fieldsOf(JSON.parse(body));
+  const { channel, look, wake, id, notice } = message;
   const name = channel ?? look;
-  if (typeof name === 'string' && isChannelName(name)) return { kind: 'channel', channel: name };
-  if (typeof wake === 'string') return { kind: 'wake', endpoint: wake };
+  if (typeof name === 'string' && isChannelName(name))
+    return { kind: 'channel', channel: name, written: writtenOf(hintedEntryIn(message)) };
+  if (typeof wake === 'string') return { kind: 'wake', endpoint: wake, id: idIn(id) };
   const fields = fieldsOf(notice);
   if (typeof fields.type !== 'string')
     throw new Error('the message is neither a hint nor a wake nor a notice');
   return { kind: 'notice', notice: fields };
 }
 
+const writtenOf = (entry: HintedEntry | undefined): Grown['written'] =>
+  entry && { streamId: entry.streamId, slots: [entry.slot] };
+
+const idIn = (id: unknown): string | undefined => (typeof id === 'string' ? id : undefined);
+
 /** The queue of dispatch. All hints of a channel in one batch are done together. */
 export const dispatchQueue: QueueFormat<DispatchWork> = {
   parse: parseDispatchWork,
   keyOf(work) {
     if (work.kind === 'channel') return work.channel;
-    return work.kind === 'wake' ? `wake ${work.endpoint}` : JSON.stringify(work.notice);
+    return work.kind === 'wake' ? `wake ${work.endpoint} ${work.id}` : JSON.stringify(work.notice);
   },
   about(work) {
-    if (work.kind !== 'notice') return work;
+    if (work.kind === 'channel') return { kind: work.kind, channel: work.channel };
+    if (work.kind === 'wake') return { kind: work.kind, endpoint: work.endpoint };
     // Only these fields are logged. Others may be added whose values are secret.
     const { type, endpoint, delivery } = work.notice;
     return { notice: type, endpoint, delivery };
   },
-  merge: (one) => one,
+  merge(one, other) {
+    if (one.kind !== 'channel' || other.kind !== 'channel') return one;
+    return { ...one, written: bothWritten(one.written, other.written) };
+  },
 };
 
 /** A message to deliver. */
@@ -90,11 +119,28 @@ export interface WakeRequest {
   readonly endpoint: string;
   /** The id of the delivery to try again, if the message is a dead letter; undefined for a wake. */
   readonly deadLetter: string | undefined;
+  /** The tasks of a wake. */
+  readonly tasks: readonly RangeTask[];
+  /** The id of the wake whose place this one takes; undefined for a wake of its own. */
+  readonly id: string | undefined;
 }
 
 /** Parses a message to deliver. @throws Error for a body that the hub did not write */
 export function parseDeliverWork(body: string): WakeRequest {
-  const { endpoint, delivery } = fieldsOf(JSON.parse(body));
+  const { endpoint, delivery, tasks = [], id } = fieldsOf(JSON.parse(body));
   if (typeof endpoint !== 'string' || endpoint === '') throw new Error('the message names no endpoint');
-  return { endpoint, deadLetter: typeof delivery === 'string' ? delivery : undefined };
+  if (!Array.isArray(tasks)) throw new Error('the message has no list of tasks');
+  return {
+    endpoint,
+    deadLetter: typeof delivery === 'string' ? delivery : undefined,
+    tasks: tasks.map(rangeOf),
+    id: idIn(id),
+  };
+}
+
+/** Only ranges come in wakes. Every other task is stored by its sender. */
+function rangeOf(item: unknown): RangeTask {
+  const task = taskOf(fieldsOf(item));
+  if (task.kind !== 'range') throw new Error(`a wake brings a task of the kind ${task.kind}`);
+  return task;
 }

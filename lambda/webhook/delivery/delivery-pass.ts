@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const never = new AbortController().signal;
 
 /**
- * Does tasks of an endpoint.
+ * Does tasks of an endpoint. Afterwards each of them is done, or stored with what is left of it.
  * @param beginUntil the last moment at which an attempt may begin, in milliseconds since 1970
  * @returns true if nothing of the tasks is left, and no delivery failed
  * @throws Refusal unavailable
@@ -47,6 +47,9 @@ export async function runDeliveryPass(
   const batch = expanded.flatMap((task) => task.batch);
   const states = await attemptAll(pass, batch, beginUntil);
   const done = await settleAll(expanded.map((task) => storeProgress(pass, task, states)));
+  const { deliveries } = pass.delivering;
+  const unbegun = disjoint.slice(expanded.length).filter((task) => pass.unstored.has(task));
+  await settleAll(unbegun.map((task) => deliveries.putTask(pass.endpoint.id, task)));
   return expanded.length === disjoint.length && done.every(Boolean) && !pass.hasFailed;
 }
 
@@ -55,16 +58,18 @@ export async function runDeliveryPass(
  * Otherwise a message would be read, and would wait for the endpoint's rate, once for each range.
  */
 async function withoutOverlaps(
-  { delivering, endpoint }: DeliveryPass,
+  { delivering, endpoint, unstored }: DeliveryPass,
   tasks: readonly DeliveryTask[],
 ): Promise<readonly DeliveryTask[]> {
   const { deliveries } = delivering;
   const disjoint: DeliveryTask[] = [];
   for (const task of tasks) {
+    const isStored = !unstored.has(task);
     const rest = task.kind === 'range' && task.run === '' ? restOfRange(task, disjoint) : task;
-    if (rest && rest !== task) await deliveries.putTask(endpoint.id, rest);
+    if (rest && rest !== task && isStored) await deliveries.putTask(endpoint.id, rest);
+    if (rest && !isStored) unstored.add(rest);
     if (rest) disjoint.push(rest);
-    else await deliveries.removeTask(endpoint.id, task);
+    else if (isStored) await deliveries.removeTask(endpoint.id, task);
   }
   return disjoint;
 }
@@ -98,14 +103,14 @@ async function storeProgress(
 ): Promise<boolean> {
   const { deliveries, clock } = pass.delivering;
   const { id } = pass.endpoint;
+  const isStored = !pass.unstored.has(task);
   const open = batch.findIndex((due) => states.get(due) !== 'settled');
   const rest = restFrom(open === -1 ? undefined : open);
-  if (rest && rest !== task && open !== 0) {
-    // The rest goes behind the other tasks, so that a long task does not hold them up.
-    const behind = { ...rest, due: Math.max(clock(), task.due + 1) };
-    await deliveries.putTask(id, behind);
-    await deliveries.removeTask(id, task);
-  } else if (!rest) await deliveries.removeTask(id, task);
+  const isBegun = rest && rest !== task && open !== 0;
+  // The rest goes behind the other tasks, so that a long task does not hold them up.
+  if (isBegun) await deliveries.putTask(id, { ...rest, due: Math.max(clock(), task.due + 1) });
+  else if (rest && !isStored) await deliveries.putTask(id, task);
+  if (isStored && (isBegun || !rest)) await deliveries.removeTask(id, task);
   return rest === undefined;
 }
 

@@ -4,6 +4,9 @@
  *
  * A cursor for each channel says how far the messages were handed over. So a hint may be lost, doubled or late, and a burst
  * of hints becomes one task. Everything here may be done twice: a delivery has the same id each time.
+ *
+ * A hint names the slot that its publish has written. If that slot is at the cursor, or is the first one of its stream, nothing
+ * can be missing before it, and dispatch reads no log. In all other cases the log decides.
  * @module
  */
 import { patternsOf } from '../../../protocol/channel-name.ts';
@@ -16,34 +19,72 @@ import { CLOCK_SKEW_MS, startSince } from '../../hub/log/start-since.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import type { Dispatching } from '../webhook-ports.ts';
 import type { DispatchCursor } from '../webhook-stores.ts';
+import type { RangeTask } from './delivery-task.ts';
 
 /** The grace of a gap, and a second more, so that the entry beyond the gap is old enough, in milliseconds. */
 const LOOK_AGAIN_MS = GAP_GRACE_MS + 1_000;
 
+/** That a channel has grown. */
+export interface Grown {
+  /** The channel. */
+  readonly channel: string;
+  /** What publishes have written, as their hints say; undefined if only the log knows. */
+  readonly written: Written | undefined;
+}
+
+/** Slots of one stream that have their entries. */
+export interface Written {
+  /** The stream. */
+  readonly streamId: string;
+  /** The slots, in any order. */
+  readonly slots: readonly number[];
+}
+
+/** Returns what both hints say; undefined if they are of two streams, or if one of them says nothing. */
+export const bothWritten = (one: Written | undefined, other: Written | undefined): Written | undefined =>
+  one && other && one.streamId === other.streamId
+    ? { streamId: one.streamId, slots: [...one.slots, ...other.slots] }
+    : undefined;
+
+/** New messages of a channel. */
+interface NewRange extends Pick<RangeTask, 'channel' | 'streamId' | 'from' | 'to'> {
+  /** True if hints were lost or came out of order. Then an owner is probably at work, or there is more to come. */
+  readonly isBacklog: boolean;
+}
+
 /**
  * Hands the new messages of a channel to its endpoints.
- * @param name the channel
  * @param until when the process must end, in milliseconds since 1970. Another process continues with the rest
  * @throws Refusal unavailable
  */
-export async function dispatch(dispatching: Dispatching, name: string, until: number): Promise<void> {
+export async function dispatch(
+  dispatching: Dispatching,
+  { channel: name, written }: Grown,
+  until: number,
+): Promise<void> {
   const { log, endpoints, cursors, lookAgain } = dispatching;
   const patterns = patternsOf(name);
-  const known = await endpoints.listeners(patterns);
+  const { listeners: known, cursor } = await cursors.find(name, patterns);
   if (known.size === 0) return;
+  // The hint was sent after the write, so an endpoint that listened before a message was published is among `known`.
+  const inStep = cursor && rangeOf(name, written, cursor);
+  if (inStep) return await handOver(dispatching, inStep, known);
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return;
-  const cursor = await cursors.get(name);
+  const { streamId, origin } = channel;
+  const isNew = cursor?.streamId !== streamId;
+  const whole = isNew ? rangeOf(name, written, { streamId, at: { entry: origin, index: 0 } }) : undefined;
+  if (whole) return await handOver(dispatching, whole, known);
   let from: From = await startOf(dispatching, channel, cursor, Math.min(...known.values()));
   for (;;) {
     const result = await readFrom(dispatching, channel, from);
     if (isBefore(result.from, result.next)) {
       // Looked up after the log was read, so that an endpoint which listened before a message was published is among them.
       const listeners = await endpoints.listeners(patterns);
-      await settleAll(
-        [...listeners].map(([id, since]) => leaveRange(dispatching, channel, result, id, since)),
-      );
-      await cursors.move(name, { streamId: channel.streamId, at: result.next }, log.clock());
+      const { from: first, next: to } = result;
+      const isBacklog = to.entry - first.entry > 1;
+      const range = { channel: name, streamId, from: first, to, isBacklog };
+      await handOver(dispatching, range, listeners);
     }
     from = result.next;
     // No hint says when a gap can be sealed.
@@ -51,6 +92,23 @@ export async function dispatch(dispatching: Dispatching, name: string, until: nu
     if (result.upToDate) return;
     if (log.clock() >= until) return await lookAgain(name, 0);
   }
+}
+
+/**
+ * Returns what hints have written from the cursor on, if nothing can be missing in it; undefined if the log must be read. The range
+ * is empty if all of that was handed over before.
+ */
+function rangeOf(
+  channel: string,
+  written: Written | undefined,
+  { streamId, at }: DispatchCursor,
+): NewRange | undefined {
+  if (written?.streamId !== streamId || at.index > 0) return undefined;
+  const there = new Set(written.slots);
+  let entry = at.entry;
+  while (there.has(entry)) entry++;
+  if (written.slots.some((slot) => slot >= entry)) return undefined;
+  return { channel, streamId, from: at, to: { entry, index: 0 }, isBacklog: false };
 }
 
 /**
@@ -84,25 +142,40 @@ async function readFrom({ log }: Dispatching, channel: Channel, from: From): Pro
   }
 }
 
+/** Leaves the range with every endpoint, then moves the cursor. */
+async function handOver(
+  dispatching: Dispatching,
+  range: NewRange,
+  listeners: ReadonlyMap<string, number>,
+): Promise<void> {
+  const { cursors, log } = dispatching;
+  if (!isBefore(range.from, range.to)) return;
+  await settleAll([...listeners].map(([id, since]) => leaveRange(dispatching, range, id, since)));
+  await cursors.move(range.channel, { streamId: range.streamId, at: range.to }, log.clock());
+}
+
 async function leaveRange(
-  { deliveries, leases, log, wake }: Dispatching,
-  { name, streamId }: Channel,
-  { from, next }: ReadResult,
+  { deliveries, leases, log, wake, owners }: Dispatching,
+  { isBacklog, ...range }: NewRange,
   endpoint: string,
   since: number,
 ): Promise<void> {
   const now = log.clock();
-  await deliveries.putTask(endpoint, {
+  const { streamId, from, to } = range;
+  const task: RangeTask = {
+    ...range,
     kind: 'range',
     // The id includes the end: a range that begins at the same moment and position but ends sooner must not replace it.
-    id: `${streamId}#${formatOffset(from)}#${formatOffset(next)}`,
+    id: `${streamId}#${formatOffset(from)}#${formatOffset(to)}`,
     due: now,
-    channel: name,
-    streamId,
-    from,
-    to: next,
     since: since - CLOCK_SKEW_MS,
     run: '',
-  });
-  if (!(await leases.ask(endpoint, now))) await wake(endpoint);
+  };
+  if (!isBacklog && !owners.isLikely(endpoint, now)) {
+    await wake(endpoint, [task]);
+    return owners.woken(endpoint, now);
+  }
+  await deliveries.putTask(endpoint, task);
+  if (await leases.ask(endpoint, now)) owners.seen(endpoint, now);
+  else await wake(endpoint);
 }

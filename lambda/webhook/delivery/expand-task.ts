@@ -7,6 +7,7 @@ import { formatOffset, isBefore, type Position } from '../../../protocol/offset.
 import { WEBHOOK_NOTICES } from '../../../protocol/webhooks.ts';
 import { type Channel, isAlive } from '../../hub/log/channel.ts';
 import type { Entry } from '../../hub/log/entry.ts';
+import type { EntryPage } from '../../hub/log/log-ports.ts';
 import { isHole, isRetained } from '../../hub/log/retention.ts';
 import { listensTo } from '../endpoint.ts';
 import type { Delivery, MessageRef } from './delivery.ts';
@@ -115,12 +116,31 @@ function messagePayload({ contentType }: Channel, { slot, messages }: Entry, ind
 
 /** Returns the channel; undefined if it was deleted. Nothing of a deleted channel leaves the hub. */
 async function channelOf(
-  { delivering }: DeliveryPass,
+  { delivering, ahead }: DeliveryPass,
   name: string,
   streamId: string,
 ): Promise<Channel | undefined> {
-  const channel = await delivering.log.channels.get(name);
+  const channel = ahead ? ahead.channels.get(name) : await delivering.log.channels.get(name);
   return channel?.streamId === streamId && isAlive(channel, delivering.clock()) ? channel : undefined;
+}
+
+/** Slots of a range whose entries are read ahead. The hints of one batch of the queue have no more. */
+const MOST_SLOTS_AHEAD = 10;
+
+/** Returns the slots of a range whose entries are read ahead; none for a longer range, which is read page by page. */
+export function slotsAhead({ from, to }: RangeTask): readonly number[] {
+  const count = to.entry - from.entry;
+  if (count > MOST_SLOTS_AHEAD || to.index > 0) return [];
+  return Array.from({ length: count }, (_, nth) => from.entry + nth);
+}
+
+/** Returns the entries of the range, as far as they fit into one page. */
+async function pageOf({ delivering, ahead }: DeliveryPass, range: RangeTask): Promise<EntryPage> {
+  const { streamId, from } = range;
+  const slots = ahead ? slotsAhead(range) : [];
+  if (!ahead || slots.length === 0) return await delivering.log.entries.page(streamId, from.entry);
+  const entries = ahead.entries.filter((entry) => entry.streamId === streamId && slots.includes(entry.slot));
+  return { entries: entries.toSorted((one, other) => one.slot - other.slot), more: false };
 }
 
 async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): Promise<ExpandedTask> {
@@ -129,7 +149,7 @@ async function expandRange(pass: DeliveryPass, task: RangeTask, room: number): P
   // The patterns of the endpoint may have changed since the task was left.
   if (!listensTo(pass.endpoint, name)) return undivided(task, []);
   const channel = await channelOf(pass, name, streamId);
-  const page = channel ? await log.entries.page(streamId, from.entry) : { entries: [], more: false };
+  const page = channel ? await pageOf(pass, task) : { entries: [], more: false };
   const inRange = page.entries.filter((entry) => entry.slot < to.entry);
   const retained = inRange.filter((entry) => isRetained(log, entry, clock()));
   const batch: DueDelivery[] = [];

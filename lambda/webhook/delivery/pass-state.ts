@@ -5,10 +5,19 @@
 import { MAX_WEBHOOK_RATE } from '../../../protocol/limits.ts';
 import { type DisabledReason, type Endpoint, hostOf, type Secrets } from '../endpoint.ts';
 import { afterFailure, afterSuccess, hasFailedTooLong } from '../health.ts';
-import type { Delivering, Notice, SendResult } from '../webhook-ports.ts';
+import type { Delivering, Notice, ReadAhead, SendResult } from '../webhook-ports.ts';
 import type { Health } from '../webhook-stores.ts';
 import type { AttemptOutcome } from './attempt-outcome.ts';
 import type { Delivery } from './delivery.ts';
+import type { DeliveryTask, RangeTask } from './delivery-task.ts';
+
+/** Tasks that came in a wake, and are not stored. */
+export interface CarriedTasks {
+  /** The tasks. */
+  readonly tasks: readonly RangeTask[];
+  /** What was read for them; undefined if the store was busy. */
+  readonly ahead: ReadAhead | undefined;
+}
 
 /** The state of one delivery pass. */
 export interface DeliveryPass {
@@ -24,6 +33,10 @@ export interface DeliveryPass {
   health: Health;
   /** True after the first failure of the pass. A failed delivery comes again later. */
   hasFailed: boolean;
+  /** The tasks of the pass that are not stored. What is left of them must be stored. */
+  readonly unstored: Set<DeliveryTask>;
+  /** What was read for the tasks; undefined if nothing was. */
+  readonly ahead: ReadAhead | undefined;
   /** Notes a success. Publishes a notice if the endpoint was reported as failing. */
   readonly onSuccess: () => Promise<void>;
   /** Notes a failure. Disables the endpoint, or publishes a notice, where the rules say so. */
@@ -43,6 +56,7 @@ export function beginPass(
   endpoint: Endpoint,
   secrets: Secrets,
   health: Health,
+  carried: CarriedTasks | undefined,
 ): DeliveryPass {
   const pass: DeliveryPass = {
     delivering,
@@ -51,6 +65,8 @@ export function beginPass(
     secrets,
     health,
     hasFailed: false,
+    unstored: new Set(carried?.tasks),
+    ahead: carried?.ahead,
     async onSuccess() {
       const wasNotified = pass.health.isNotified;
       pass.health = afterSuccess(pass.health);

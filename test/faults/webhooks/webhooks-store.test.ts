@@ -45,18 +45,18 @@ const busy = { status: 400, type: 'ThrottlingException', message: 'x' };
 /** Longer than the SDK waits for one attempt. It then tries again, and finds its own write. */
 const late = { delayMs: 1_200 };
 
-/** The AWS calls of dispatch and deliver for one message. */
+/** The AWS calls of dispatch and deliver for a message: alone, and while the endpoint has an owner. */
 const CALLS = (
   [
     ['Dispatch', 'dynamodb:BatchGetItem', 'WebhooksEndpoints'],
     ['Dispatch', 'dynamodb:GetItem', 'LogChannels'],
-    ['Dispatch', 'dynamodb:GetItem', 'WebhooksEndpoints'],
     ['Dispatch', 'dynamodb:Query', 'LogEntries'],
     ['Dispatch', 'dynamodb:PutItem', 'WebhooksDeliveries'],
     ['Dispatch', 'dynamodb:UpdateItem', 'WebhooksDeliveries'],
     ['Dispatch', 'sqs:SendMessage', 'DeliverQueue'],
     ['Dispatch', 'dynamodb:UpdateItem', 'WebhooksEndpoints'],
     ['Deliver', 'dynamodb:UpdateItem', 'WebhooksDeliveries'],
+    ['Deliver', 'dynamodb:BatchGetItem', 'LogEntries'],
     ['Deliver', 'dynamodb:GetItem', 'WebhooksEndpoints'],
     ['Deliver', 'dynamodb:Query', 'WebhooksDeliveries'],
     ['Deliver', 'dynamodb:GetItem', 'LogChannels'],

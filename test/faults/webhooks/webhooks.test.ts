@@ -47,18 +47,42 @@ const EDGES: readonly Point[] = [{ at: 'invoke' }, { at: 'response' }];
 const deathsOf = (handler: HandlerName): number =>
   logged.filter((line) => line.includes(`/${handler}/Queue keeps`) && line.includes('killed')).length;
 
+/** Publishes a message whose publisher dies before it sends the hint. */
+async function loseHint(line: Line): Promise<void> {
+  const point = { at: 'before', action: 'sns:Publish' } as const;
+  await inject(running.stack.control, { function: 'Publish', effect: 'kill', ...point });
+  await lines.publish(line, 500);
+}
+
+/** What the line of a point is like. */
+interface LineOptions {
+  /** The first answers of the endpoint to the message. */
+  readonly answers?: readonly Answer[];
+  /** Messages that are delivered before, so that dispatch has a cursor. */
+  readonly before?: number;
+  /** True to lose the hint of a message before it, so that dispatch reads both from the log, and stores a task. */
+  readonly isHintLost?: boolean;
+  /** True to send a message again that was delivered before, by a wake without tasks. */
+  readonly isReplayed?: boolean;
+}
+
 /** Kills the process at each point, one after the other, while it handles a message of a new line. */
 async function killAt(
   handler: HandlerName,
   points: readonly Point[],
-  refusals: readonly Answer[] = [],
+  { answers = [], before = 0, isHintLost = false, isReplayed = false }: LineOptions = {},
 ): Promise<Line[]> {
   const hit: Line[] = [];
   for (const point of points) {
-    const line = await lines.open(`${handler} killed ${JSON.stringify(point)}`, refusals);
+    const line = await lines.open(`${handler} killed ${JSON.stringify(point)}`);
+    for (let nth = 0; nth < before; nth++) await lines.publish(line);
+    if (before > 0) await lines.settle([line], `before ${line.name}, FUZZ_SEED=${SEED}`);
+    if (isHintLost) await loseHint(line);
     const deaths = deathsOf(handler);
     await inject(running.stack.control, { function: handler, effect: 'kill', ...point });
-    await lines.publish(line);
+    lines.refuse(line, answers);
+    if (isReplayed) await lines.replay(line);
+    else await lines.publish(line);
     const message = `${line.name}, FUZZ_SEED=${SEED}`;
     await expect.poll(() => deathsOf(handler), { message }).toBeGreaterThan(deaths);
     hit.push(line);
@@ -73,35 +97,59 @@ test('every message arrives, and each attempt is counted once, at whatever call 
       ...around('secretsmanager:GetSecretValue', 'WebhookKey'),
       ...EDGES,
       ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 1, 2),
-      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
-      ...around('dynamodb:Query', 'WebhooksDeliveries'),
-      ...around('dynamodb:GetItem', 'LogChannels'),
-      ...around('dynamodb:Query', 'LogEntries'),
+      ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints'),
       ...around('dynamodb:PutItem', 'WebhooksDeliveries', 1, 2),
-      ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
     ])),
-    // The calls of a delivery that fails: its task, its state, the renewed lease, the postponed wake, the next attempt.
+    // The calls of a delivery that fails: its task, its state, the renewed lease, the look at the table, the wake that takes the
+    // place of the first one, and the next attempt.
     ...(await killAt(
       'Deliver',
       [
         ...around('dynamodb:PutItem', 'WebhooksDeliveries', 2, 3),
         ...around('dynamodb:UpdateItem', 'WebhooksDeliveries', 2),
-        ...around('sqs:ChangeMessageVisibility', 'DeliverQueue'),
-        { at: 'after', action: 'dynamodb:GetItem', resource: 'WebhooksDeliveries' },
+        ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
+        ...around('dynamodb:Query', 'WebhooksDeliveries'),
+        ...around('sqs:SendMessage', 'DispatchQueue'),
+        ...around('dynamodb:GetItem', 'WebhooksDeliveries'),
+        ...around('dynamodb:GetItem', 'LogChannels'),
+        ...around('dynamodb:Query', 'LogEntries'),
+        ...around('dynamodb:DeleteItem', 'WebhooksDeliveries'),
       ],
-      [{ status: 500 }],
+      { answers: [{ status: 500 }] },
     )),
+    // A wake without tasks is postponed in the queue.
+    ...(await killAt('Deliver', around('sqs:ChangeMessageVisibility', 'DeliverQueue'), {
+      before: 1,
+      isReplayed: true,
+      answers: [{ status: 500 }],
+    })),
     ...(await killAt('Dispatch', [
       ...EDGES,
       ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints', 1, 2),
       ...around('dynamodb:GetItem', 'LogChannels'),
-      ...around('dynamodb:GetItem', 'WebhooksEndpoints'),
       ...around('dynamodb:Query', 'LogEntries'),
-      ...around('dynamodb:PutItem', 'WebhooksDeliveries'),
-      ...around('dynamodb:UpdateItem', 'WebhooksDeliveries'),
       ...around('sqs:SendMessage', 'DeliverQueue'),
       ...around('dynamodb:UpdateItem', 'WebhooksEndpoints'),
     ])),
+    // A hint in step with the cursor.
+    ...(await killAt(
+      'Dispatch',
+      [
+        ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints'),
+        ...around('sqs:SendMessage', 'DeliverQueue'),
+        ...around('dynamodb:UpdateItem', 'WebhooksEndpoints'),
+      ],
+      { before: 1 },
+    )),
+    // A hint that was lost: dispatch stores the task, and asks for the owner.
+    ...(await killAt(
+      'Dispatch',
+      [
+        ...around('dynamodb:PutItem', 'WebhooksDeliveries'),
+        ...around('dynamodb:UpdateItem', 'WebhooksDeliveries'),
+      ],
+      { isHintLost: true },
+    )),
   ];
   await lines.recover(hit, `FUZZ_SEED=${SEED}`);
   console.info(`killed ${hit.length} times: ${await lines.judge(hit)}; FUZZ_SEED=${SEED}`);

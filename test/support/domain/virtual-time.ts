@@ -58,9 +58,10 @@ export function virtualTime(): VirtualTime {
       for (let pauses = 0; pauses < MAX_PAUSES; pauses++) {
         await settle();
         if (isSettled) return await promise;
-        const [next] = [...sleepers].sort((a, b) => a.at - b.at);
-        if (!next) throw new Error('all work waits, and none of it for time to pass');
-        now = Math.max(now, next.at);
+        let next = Number.POSITIVE_INFINITY;
+        for (const { at } of sleepers) next = Math.min(next, at);
+        if (sleepers.size === 0) throw new Error('all work waits, and none of it for time to pass');
+        now = Math.max(now, next);
         for (const { at, wake } of sleepers) if (at <= now) wake();
       }
       throw new Error(`not settled after ${MAX_PAUSES} pauses, at ${now} ms`);

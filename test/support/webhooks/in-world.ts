@@ -6,10 +6,12 @@
 import { expect } from 'vitest';
 import type { Delivery, DeliveryStatus } from '../../../lambda/webhook/delivery/delivery.ts';
 import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import { ownerMemory } from '../../../lambda/webhook/delivery/owner-memory.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
-import type { Delivering, Managing } from '../../../lambda/webhook/webhook-ports.ts';
+import type { Delivering, Dispatching, Managing } from '../../../lambda/webhook/webhook-ports.ts';
 import { seededRandom } from '../domain/random.ts';
 import { managingWorld } from './managing.ts';
+import { readAheadOf } from './memory-webhooks.ts';
 import { type Received, type WebhookWorld, type WebhookWorldOptions, webhookWorld } from './webhook-world.ts';
 
 export const MINUTE = 60_000;
@@ -89,12 +91,25 @@ export function deliveringOf(w: WebhookWorld, more: Partial<Delivering> = {}): D
   };
   return {
     ...managingOf(w),
+    readAhead: readAheadOf(w.log, w.endpoints),
     sender: { post: unexpected, askHandshake: unexpected },
     timer: w.time,
     random: () => 0.5,
     deadLetter: unexpected,
     notify: unexpected,
     origin: 'hub.example.com',
+    ...more,
+  };
+}
+
+/** Returns the dependencies of a process of dispatch, which sends its wakes to the world. */
+export function dispatchingOf(w: WebhookWorld, more: Partial<Dispatching> = {}): Dispatching {
+  return {
+    ...managingOf(w),
+    cursors: w.cursors,
+    owners: ownerMemory(),
+    wake: async (endpoint, tasks) => w.wake(endpoint, tasks),
+    lookAgain: async () => {},
     ...more,
   };
 }

@@ -2,10 +2,12 @@
  * The stores of webhooks in memory: the promises of the ports in few lines, with a hook around every call.
  * @module
  */
+import type { Log } from '../../../lambda/hub/log/log-ports.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
 import { type DeliveryTask, isAwaited } from '../../../lambda/webhook/delivery/delivery-task.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import { HEALTHY } from '../../../lambda/webhook/health.ts';
+import type { Delivering } from '../../../lambda/webhook/webhook-ports.ts';
 import type {
   DeliveryStore,
   DispatchCursor,
@@ -34,15 +36,32 @@ export interface MemoryWebhooks {
 export function memoryWebhooks(hook: () => Hook): MemoryWebhooks {
   const tasksOf = mapsByName<DeliveryTask>();
   const deliveriesOf = mapsByName<Delivery>();
+  const endpoints = endpointStore();
   return {
-    endpoints: hooked('endpoints', endpointStore(), hook),
-    cursors: hooked('cursors', cursorStore(), hook),
+    endpoints: hooked('endpoints', endpoints, hook),
+    cursors: hooked('cursors', cursorStore(endpoints), hook),
     deliveries: hooked('deliveries', deliveryStore(tasksOf, deliveriesOf), hook),
     leases: hooked('leases', leaseStore(), hook),
     tasksOf,
     deliveriesOf,
   };
 }
+
+/** Returns the function that reads an endpoint, channels and entries at once. */
+export const readAheadOf =
+  (log: Pick<Log, 'channels' | 'entries'>, endpoints: Pick<EndpointStore, 'get'>): Delivering['readAhead'] =>
+  async (endpoint, channels, entries) => {
+    const known = await Promise.all(channels.map((name) => log.channels.get(name)));
+    const there = entries.map(async ({ streamId, slot }) => {
+      const [entry] = (await log.entries.page(streamId, slot)).entries;
+      return entry?.slot === slot ? [{ ...entry, streamId }] : [];
+    });
+    return {
+      endpoint: await endpoints.get(endpoint),
+      channels: new Map(known.flatMap((one) => (one ? [[one.name, one] as const] : []))),
+      entries: (await Promise.all(there)).flat(),
+    };
+  };
 
 /** Returns a map for each name, which is created at first use. */
 function mapsByName<T>(): (name: string) => Map<string, T> {
@@ -87,10 +106,13 @@ function endpointStore(): EndpointStore {
   };
 }
 
-function cursorStore(): DispatchCursorStore {
+function cursorStore({ listeners }: EndpointStore): DispatchCursorStore {
   const cursors = new Map<string, DispatchCursor>();
   return {
-    get: async (channel) => cursors.get(channel),
+    find: async (channel, patterns) => ({
+      listeners: await listeners(patterns),
+      cursor: cursors.get(channel),
+    }),
     async move(channel, cursor) {
       const there = cursors.get(channel);
       const isBack = there?.streamId === cursor.streamId && isBefore(cursor.at, there.at);
@@ -143,10 +165,10 @@ function deliveryStore(
 }
 
 const leaseStore = (): EndpointLeaseStore =>
-  memoryLeases<string, EndpointState, EndpointState>({
+  memoryLeases<string, EndpointState, EndpointState & { readonly isUnclean: boolean }>({
     keyOf: (endpoint) => endpoint,
-    blank: { health: HEALTHY, wakeAt: 0, wakeBy: '' },
+    blank: { health: HEALTHY, wakeAt: 0, wakeBy: '', isUnclean: false },
     stateOf: ({ health, wakeAt, wakeBy }) => ({ health, wakeAt, wakeBy }),
     takenOf: (row) => row,
-    rowOf: (row) => row,
+    rowOf: (row, isOwned) => ({ ...row, isUnclean: isOwned }),
   }).store;

@@ -56,10 +56,21 @@ export class Lines {
     return { name, id, channel, path, published: [] };
   }
 
-  /** Publishes the next message of a line. */
-  async publish(line: Line): Promise<void> {
+  /** Sets the next answers of the endpoint, which refuse. Then it accepts everything. */
+  refuse({ path }: Line, refusals: readonly Answer[]): void {
+    this.#answers.set(path, [...refusals]);
+  }
+
+  /** Sends all messages of a line again. */
+  async replay({ name, id, channel }: Line): Promise<void> {
+    const { status, text } = await this.webhooks.ask('POST', `/${id}/replay`, { channel, offset: '-1' });
+    expect(status, `${name} ${text}`).toBe(202);
+  }
+
+  /** Publishes the next message of a line. @param status of the answer. The message must arrive in any case */
+  async publish(line: Line, status = 204): Promise<void> {
     const message = `${line.channel} ${line.published.length}`;
-    expect((await this.#hub.publish(line.channel, message)).status, line.name).toBe(204);
+    expect((await this.#hub.publish(line.channel, message)).status, line.name).toBe(status);
     line.published.push(message);
   }
 

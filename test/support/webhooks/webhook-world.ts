@@ -4,9 +4,11 @@
  * @module
  */
 import { append } from '../../../lambda/hub/log/append.ts';
+import type { SendHint } from '../../../lambda/hub/log/log-ports.ts';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
-import type { DeliveryTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
-import { dispatch } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
+import type { DeliveryTask, RangeTask } from '../../../lambda/webhook/delivery/delivery-task.ts';
+import { dispatch, type Written } from '../../../lambda/webhook/delivery/dispatch-hint.ts';
+import { ownerMemory } from '../../../lambda/webhook/delivery/owner-memory.ts';
 import { serveEndpoint } from '../../../lambda/webhook/delivery/serve-endpoint.ts';
 import type { Endpoint } from '../../../lambda/webhook/endpoint.ts';
 import type {
@@ -22,16 +24,20 @@ import { requestOf } from '../domain/json-log.ts';
 import { type Lateness, lateWrites } from '../domain/late-writes.ts';
 import { hooked, type MemoryLog, memoryLog } from '../domain/memory-log.ts';
 import { type VirtualTime, virtualTime } from '../domain/virtual-time.ts';
-import { type MemoryWebhooks, memoryWebhooks } from './memory-webhooks.ts';
+import { type MemoryWebhooks, memoryWebhooks, readAheadOf } from './memory-webhooks.ts';
 import { Crash, webhookQueues } from './webhook-queues.ts';
 import { SECRET } from './webhook-request.ts';
 
 const never = new AbortController().signal;
 
-/** How long a process lives, how long a message can be hidden, and when a wake is old, in milliseconds. */
+/** How long a process lives, how long a message can be delayed and hidden, and when a wake is old, in milliseconds. */
 const PROCESS_MS = 30_000;
+const MAX_DELAY_MS = 15 * 60_000;
 const MAX_HIDDEN_MS = 12 * 3_600_000 - 120_000;
 const OLD_AFTER_MS = 24 * 3_600_000;
+
+/** The part of the hints that a new process of dispatch handles. */
+const NEW_PROCESSES = 0.1;
 
 /** Returns what an endpoint answers to a request; by default 200 after 10 ms. `nth` counts the attempts from 1 on. */
 export type Answers = (
@@ -73,7 +79,7 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   /** Leaves a task as the handler does, and makes sure that it is done. */
   readonly leaveTask: (endpoint: string, task: DeliveryTask) => Promise<void>;
   /** Sends a wake. */
-  readonly wake: (endpoint: string) => void;
+  readonly wake: (endpoint: string, tasks?: readonly RangeTask[]) => void;
   /** How many messages are in the queues, hidden ones included. */
   readonly queued: () => { readonly dispatch: number; readonly deliver: number };
   /** The deliveries of an endpoint. */
@@ -85,6 +91,8 @@ export interface WebhookWorld extends MemoryWebhooks, Lateness {
   crashAt: number | undefined;
   /** How many calls were made since the test set it to 0. */
   calls: number;
+  /** The calls of dispatch and deliver, in the order in which they began: `cursors.find`. */
+  readonly made: string[];
   /** The calls at which processes died. */
   readonly crashes: string[];
   /** Unexpected errors. */
@@ -125,29 +133,36 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
   });
   let ids = 0;
 
-  const look = (channel: string, afterMs = 0): void =>
+  const look = (channel: string, written?: Written, afterMs = 0): void =>
     enqueue('dispatch', afterMs, async () => {
-      await dispatch(dispatching(), channel, log.now + PROCESS_MS);
+      await dispatch(dispatching(), { channel, written }, log.now + PROCESS_MS);
       return undefined;
     });
 
-  const wake = (endpoint: string): void => {
-    const id = `wake-${++ids}`;
+  const wake = (endpoint: string, tasks: readonly RangeTask[] = [], id = `wake-${++ids}`): void => {
     const sentAt = log.now;
     enqueue('deliver', 0, async (receives) => {
       const isOld = log.now - sentAt > OLD_AFTER_MS || receives > 50;
-      const next = await serveEndpoint(delivering(), endpoint, { id, isOld }, log.now + PROCESS_MS);
+      const next = await serveEndpoint(delivering(), endpoint, { id, isOld, tasks }, log.now + PROCESS_MS);
       if (next.kind === 'done') return undefined;
       if (next.kind === 'later') return Math.min(MAX_HIDDEN_MS, Math.max(0, next.at - log.now));
-      wake(endpoint);
+      const delayMs = Math.min(MAX_DELAY_MS, Math.max(0, next.at - log.now));
+      enqueue('dispatch', delayMs, async () => {
+        wake(endpoint, [], next.id);
+        return undefined;
+      });
       return undefined;
     });
   };
+  // As each process of dispatch has one. A new process has forgotten all of it.
+  let owners = ownerMemory();
 
   /** Returns the hook of one process. After the call at which the process dies, every call of it fails. */
   const life = () => {
     let isDead = false;
     const hook = async (moment: string): Promise<void> => {
+      const [, call] = moment.split('before ');
+      if (call !== undefined) world.made.push(call);
       await lag();
       if (!isDead && world.crashAt !== undefined && ++world.calls === world.crashAt) {
         isDead = true;
@@ -179,9 +194,15 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
 
   const dispatching = (): Dispatching => {
     const own = life();
+    if (random() < NEW_PROCESSES) owners = ownerMemory();
+    const send = {
+      wake: async (endpoint: string, tasks?: readonly RangeTask[]) => wake(endpoint, tasks),
+      look: async (channel: string, ms: number) => look(channel, undefined, ms),
+    };
     return {
-      wake: own('queue', { wake: async (endpoint: string) => wake(endpoint) }).wake,
-      lookAgain: own('queue', { look: async (channel: string, ms: number) => look(channel, ms) }).look,
+      owners,
+      wake: own('queue', send).wake,
+      lookAgain: own('queue', send).look,
       log: {
         ...log,
         channels: own('channels', log.channels),
@@ -195,6 +216,8 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     };
   };
 
+  const readAhead = readAheadOf(log, stores.endpoints);
+
   const delivering = (): Delivering => {
     const own = life();
     const told = {
@@ -207,6 +230,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
       endpoints: own('endpoints', stores.endpoints),
       deliveries: own('deliveries', stores.deliveries),
       leases: own('leases', stores.leases),
+      readAhead: own('tables', { readAhead }).readAhead,
       sealer: openSealer,
       sender: own('sender', sender),
       clock: () => log.now,
@@ -230,6 +254,7 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     answers: new Map(),
     crashAt: undefined,
     calls: 0,
+    made: [],
     crashes: [],
     failures: [],
     throttle: 0,
@@ -273,7 +298,9 @@ export function webhookWorld({ random, latencyMs = 5, duplicates = 0 }: WebhookW
     },
   };
   log.hook = lag;
-  Object.defineProperty(log, 'hint', { value: async ({ channel }: { channel: string }) => look(channel) });
+  const hint: SendHint = async ({ channel, entry }) =>
+    look(channel, entry && { streamId: entry.streamId, slots: [entry.slot] });
+  Object.defineProperty(log, 'hint', { value: hint });
   return world;
 }
 

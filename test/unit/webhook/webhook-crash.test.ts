@@ -78,9 +78,13 @@ test('a kill at every await of dispatch and deliver loses nothing', async () => 
   }
   // The processes died at every call that dispatch and deliver make.
   for (const call of [
+    'cursors.find',
+    'queue.wake',
+    'cursors.move',
+    'leases.take',
+    'tables.readAhead',
     'deliveries.putTask',
     'leases.ask',
-    'cursors.move',
     'sender.post',
     'deliveries.put',
     'deliveries.removeTask',

@@ -47,7 +47,12 @@ describe('a postponed wake', () => {
         return await due(...args);
       };
       const serve = async (wake: string) =>
-        await serveEndpoint(deliveringOf(w), id, { id: wake, isOld: false }, w.log.now + PROCESS_MS);
+        await serveEndpoint(
+          deliveringOf(w),
+          id,
+          { id: wake, isOld: false, tasks: [] },
+          w.log.now + PROCESS_MS,
+        );
       const first = serve('one');
       await w.sleep(10);
       // A copy that said "done" would delete the message for all copies.
@@ -78,7 +83,12 @@ describe('a postponed wake', () => {
         },
       });
       const serve = async (wake: string) =>
-        await serveEndpoint(deliveringOf(w), id, { id: wake, isOld: false }, w.log.now + PROCESS_MS);
+        await serveEndpoint(
+          deliveringOf(w),
+          id,
+          { id: wake, isOld: false, tasks: [] },
+          w.log.now + PROCESS_MS,
+        );
       expect(await serve('one')).toEqual({ kind: 'later', at: task.due });
       expect(calls).toEqual(['release']);
       isLost = true;
@@ -136,11 +146,11 @@ describe('a postponed wake', () => {
       w.deliveries.dueTasks = async () => {
         throw new Refusal('unavailable', 'busy');
       };
-      const busy = await serveEndpoint(deliveringOf(w), id, { id: 'old', isOld: true }, until);
-      expect(busy).toEqual({ kind: 'renew', at: w.log.now + 5_000 });
+      const busy = await serveEndpoint(deliveringOf(w), id, { id: 'old', isOld: true, tasks: [] }, until);
+      expect(busy).toEqual({ kind: 'renew', at: w.log.now + 5_000, id: undefined });
       w.deliveries.dueTasks = due;
       // The old wake is gone, so the next owner does not count on it.
-      const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false }, until);
+      const next = await serveEndpoint(deliveringOf(w), id, { id: 'new', isOld: false, tasks: [] }, until);
       expect(next).toEqual({ kind: 'later', at: task.due });
     });
   });
@@ -191,6 +201,8 @@ describe('an endpoint in a backoff', () => {
         return await due(...args);
       };
       await w.publish('orders/7', 'y');
+      // A wake without tasks makes an owner look at the table.
+      w.wake(id);
       await w.sleep(3 * MINUTE);
       expect(looks).toBeLessThanOrEqual(120 * 4 + 10);
       const ownerships = begun.map((time, nth) => (begun[nth + 1] ?? end) - time);
