@@ -88,6 +88,9 @@ export const logEnv = contract({
   CHANNEL_CREATION: oneOf('implicit', 'explicit'),
 });
 
+/** The domain of the AWS services, such as `amazonaws.com`. Every function has it: China and other partitions have another. */
+export const awsEnv = contract({ URL_SUFFIX: text });
+
 /** The dimensions of the metrics. Every function has them. */
 export const telemetryEnv = contract({ STAGE: text, FUNCTION: text });
 
@@ -162,7 +165,7 @@ export const dispatchEnv = contract({ DISPATCH_QUEUE_URL: text });
 /** Where failed deliveries end, and the hosts of the hub itself, separated by commas: the first is its public name. */
 export const deliverEnv = contract({ DEAD_LETTERS_URL: text, OWN_HOSTS: text });
 
-const every: readonly Contract<unknown>[] = [logEnv, telemetryEnv];
+const every: readonly Contract<unknown>[] = [logEnv, awsEnv, telemetryEnv];
 const common: readonly Contract<unknown>[] = [...every, accessEnv, originsEnv];
 /** The topic, and the queues that take hints while it is busy. */
 const hints: readonly Contract<unknown>[] = [hintEnv, jobEnv, dispatchEnv];

@@ -3,12 +3,13 @@
  * @module
  */
 import { fileURLToPath } from 'node:url';
-import { AssetHashType, DockerImage, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
+import { awsEnv } from '../../lambda/env.ts';
 
 /** What differs between the functions. */
 export interface HubFunctionProps {
@@ -73,6 +74,7 @@ export class HubFunction extends Construct {
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
       ...(props.callsItself ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
+      environment: awsEnv.write({ URL_SUFFIX: Stack.of(this).urlSuffix }),
       role: this.role,
       logGroup,
       // The lines of the runtime itself are JSON then, too: timeouts, uncaught errors.
