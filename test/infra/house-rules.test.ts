@@ -47,8 +47,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
       hub,
       webhook,
       /^lambda\/(aws|access)\//,
-      /^@aws-sdk\//,
-      /^@smithy\/core\/retry$/,
       /^@aws-lambda-powertools\//,
       /^undici$/,
       node,

@@ -4,10 +4,10 @@
  * and `nextStartAt` as `pacedUntil`.
  * @module
  */
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { HEALTHY } from '../../webhook/health.ts';
 import type { EndpointLeaseStore, EndpointRow, EndpointState, Health } from '../../webhook/webhook-stores.ts';
+import type { DocumentClient } from '../calls/document-calls.ts';
 import { asksOf, leasesInDynamoDb } from './lease-rows.ts';
 import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 
@@ -15,7 +15,7 @@ import { booleanOf, type Item, ifThere, numberOf, textOf } from './stored-attrib
 const STORED_FOR_MS = 90 * 24 * 3_600_000;
 
 /** Returns the store of leases of endpoints. Its methods throw Refusal unavailable if the table is throttled. */
-export const endpointLeasesInDynamoDb = (client: DynamoDBDocumentClient, table: string): EndpointLeaseStore =>
+export const endpointLeasesInDynamoDb = (client: DocumentClient, table: string): EndpointLeaseStore =>
   leasesInDynamoDb<string, EndpointState, EndpointRow>(client, table, {
     keyOf: (endpoint) => ({ endpoint, row: 'lease' }),
     storedForMs: STORED_FOR_MS,

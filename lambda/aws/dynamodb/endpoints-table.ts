@@ -12,17 +12,11 @@
  * @module
  */
 import { isDeepStrictEqual } from 'node:util';
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-} from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, GetInput, PutInput, QueryInput } from '../calls/document-calls.ts';
 import { batchGet, callIf, expiryOf } from './document-client.ts';
 import {
   booleanOf,
@@ -48,56 +42,56 @@ const patternKey = (pattern: string) => ({ kind: `pattern#${pattern}`, id: '-' }
 const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' });
 
 /** Returns the store of endpoints in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
-export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: string): EndpointStore {
+export function endpointsInDynamoDb(client: DocumentClient, table: string): EndpointStore {
   const TableName = table;
   const update = updatesOf(client, table);
   const get = async (id: string): Promise<Endpoint | undefined> => {
-    const command = new GetCommand({ TableName, Key: endpointKey(id), ConsistentRead: true });
-    const { Item } = await call(() => client.send(command));
+    const command: GetInput = { TableName, Key: endpointKey(id), ConsistentRead: true };
+    const { Item } = await call(() => client.get(command));
     return Item && endpointOf(Item);
   };
   return {
     get,
     async create(endpoint) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName,
         Item: itemOf(endpoint),
-        // Ids are random, so an existing row can only be this one: the SDK repeats a write whose answer was lost. The row
+        // Ids are random, so an existing row can only be this one: the client repeats a write whose answer was lost. The row
         // may have been changed since, and must not be overwritten.
         ConditionExpression: 'attribute_not_exists(#id)',
         ExpressionAttributeNames: { '#id': 'id' },
-      });
-      await callIf(() => client.send(put));
+      };
+      await callIf(() => client.put(put));
     },
     async page(after, most) {
       // DynamoDB refuses to compare a key with empty text.
       const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName,
         KeyConditionExpression: condition,
         ExpressionAttributeNames: namesIn(condition),
         ExpressionAttributeValues: { ':kind': ENDPOINT, ...(after === '' ? {} : { ':after': after }) },
         ConsistentRead: true,
         Limit: most + 1,
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
       const more = Items.length > most || LastEvaluatedKey !== undefined;
       return { endpoints: Items.slice(0, most).map(endpointOf), more };
     },
     async replace(endpoint) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName,
         Item: itemOf(endpoint),
         ConditionExpression: '#version = :was',
         ExpressionAttributeNames: { '#version': 'version' },
         ExpressionAttributeValues: { ':was': endpoint.version - 1 },
-      });
-      if (await callIf(() => client.send(put))) return true;
-      // The stored version may be this change: the answer to the first try may have been lost inside the SDK.
+      };
+      if (await callIf(() => client.put(put))) return true;
+      // The stored version may be this change: the answer to the first try may have been lost inside the client.
       return isDeepStrictEqual(await get(endpoint.id), endpoint);
     },
     async remove(id) {
-      await call(() => client.send(new DeleteCommand({ TableName, Key: endpointKey(id) })));
+      await call(() => client.delete({ TableName, Key: endpointKey(id) }));
     },
     async listen(id, pattern, since) {
       await update({
@@ -125,15 +119,12 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
 /**
  * Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled.
  */
-export function dispatchCursorsInDynamoDb(
-  client: DynamoDBDocumentClient,
-  table: string,
-): DispatchCursorStore {
+export function dispatchCursorsInDynamoDb(client: DocumentClient, table: string): DispatchCursorStore {
   const update = updatesOf(client, table);
   return {
     async get(channel) {
-      const get = new GetCommand({ TableName: table, Key: channelKey(channel), ConsistentRead: true });
-      const { Item } = await call(() => client.send(get));
+      const get: GetInput = { TableName: table, Key: channelKey(channel), ConsistentRead: true };
+      const { Item } = await call(() => client.get(get));
       return Item && { streamId: textOf(Item, 'streamId'), at: positionOf(Item, 'offset') };
     },
     async move(channel, { streamId, at }, now) {

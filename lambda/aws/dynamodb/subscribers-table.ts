@@ -14,9 +14,9 @@
  * which would double the price of every write.
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import type { PatternShard, WaitStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, PutInput, QueryInput } from '../calls/document-calls.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, nameOfKey, numberOf, textOf } from './stored-attributes.ts';
 
@@ -33,22 +33,18 @@ export const connectionKey = (id: string) => ({ pattern: `@${id}`, connection: i
 export const principalKey = (principal: string) => `@@${principal}`;
 
 /** Returns all rows of a partition. The read is consistent: an owner must see every subscriber that was told so. */
-export async function rowsOf(
-  client: DynamoDBDocumentClient,
-  table: string,
-  pattern: string,
-): Promise<Item[]> {
+export async function rowsOf(client: DocumentClient, table: string, pattern: string): Promise<Item[]> {
   const items: Item[] = [];
   let from: Item | undefined;
   do {
-    const query = new QueryCommand({
+    const query: QueryInput = {
       TableName: table,
       KeyConditionExpression: 'pattern = :pattern',
       ExpressionAttributeValues: { ':pattern': pattern },
       ConsistentRead: true,
       ...(from ? { ExclusiveStartKey: from } : {}),
-    });
-    const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
     items.push(...Items);
     from = LastEvaluatedKey;
   } while (from);
@@ -70,14 +66,14 @@ const waitKey = (channel: string) => `${channel}#wait`;
 const SHOWN_FOR_MS = 60_000;
 
 /** Returns the store of waits. */
-export function waitsInDynamoDb(client: DynamoDBDocumentClient, table: string): WaitStore {
+export function waitsInDynamoDb(client: DocumentClient, table: string): WaitStore {
   return {
     shownForMs: SHOWN_FOR_MS,
     async show(channel, connection, now) {
       const until = now + SHOWN_FOR_MS;
       const row = { pattern: waitKey(channel), connection, until, expiry: expiryOf(until) };
-      const put = new PutCommand({ TableName: table, Item: row });
-      await call(() => client.send(put));
+      const put: PutInput = { TableName: table, Item: row };
+      await call(() => client.put(put));
     },
     async waiting(channel, now) {
       const rows = await rowsOf(client, table, waitKey(channel));
@@ -85,7 +81,7 @@ export function waitsInDynamoDb(client: DynamoDBDocumentClient, table: string): 
     },
     async remove(channel, connection) {
       const Key = { pattern: waitKey(channel), connection };
-      await call(() => client.send(new DeleteCommand({ TableName: table, Key })));
+      await call(() => client.delete({ TableName: table, Key }));
     },
   };
 }

@@ -77,7 +77,7 @@ export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 export interface EntryStore {
   /**
    * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry; true also if it
-   * has this very entry (the SDK repeats a call whose answer was lost).
+   * has this very entry (the client repeats a call whose answer was lost).
    */
   put(streamId: string, entry: Entry): Promise<boolean>;
   /** Returns entries from `slot` on, also expired ones, as of every write that was answered before. */

@@ -47,7 +47,7 @@ const MAX_SHARDS = 64;
 
 /**
  * An unsubscribe ends a subscription that began up to this long after it by another clock, in milliseconds. That is above the
- * difference between clocks of Lambda, and far below the 800 after which the SDK repeats a call. So a late unsubscribe leaves a
+ * difference between clocks of Lambda, and far below the 800 after which the client repeats a call. So a late unsubscribe leaves a
  * subscription that began after its answer.
  */
 const CLOCKS_DIFFER_MS = 100;
@@ -82,7 +82,7 @@ export async function subscribe(
   const isThere = noted === 'there';
   const shard = isThere ? (ownValue(connection.subscriptions, pattern) ?? set.shard) : set.shard;
   const subscriber = subscriberOf(log, connection, pattern, start?.offset);
-  // A note is no proof of a subscription: an attempt that was cut off, or the first try of the SDK, may have left it.
+  // A note is no proof of a subscription: an attempt that was cut off, or the first try of the client, may have left it.
   const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
   if (start && (isThere || (await hasMore(log, pattern, start))))
     await jobs.send([{ channel: pattern, pattern, shard }], 0);
