@@ -91,6 +91,9 @@ export const logEnv = contract({
   CHANNEL_CREATION: oneOf('implicit', 'explicit'),
 });
 
+/** The domain of the AWS services, such as `amazonaws.com`. Every function has it: China and other partitions have another. */
+export const awsEnv = contract({ URL_SUFFIX: text });
+
 /** The dimensions of the metrics. Every function has them. */
 export const telemetryEnv = contract({ STAGE: text, FUNCTION: text });
 
@@ -190,7 +193,7 @@ export const waitingEnv = contract({
   ...heldEnv.formats,
 });
 
-const every: readonly Contract<unknown>[] = [telemetryEnv];
+const every: readonly Contract<unknown>[] = [awsEnv, telemetryEnv];
 const webhooks: readonly Contract<unknown>[] = [endpointsEnv, deliveriesEnv, endpointWakeEnv];
 
 /** The environment of each handler, for the template tests. */

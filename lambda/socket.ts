@@ -2,9 +2,9 @@
  * The handler of sockets: $connect, $disconnect and the frames between them (PROTOCOL.md §12).
  * @module
  */
+import { credentialsOf } from './aws/calls/lambda-environment.ts';
 import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
-import { credentialsOf } from './aws/compose-push.ts';
 import { connectionsInApiGateway } from './aws/sockets/socket-poster.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { connectionsEnv, endsEnv, publishingEnv, telemetryEnv } from './env.ts';

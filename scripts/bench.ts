@@ -13,6 +13,7 @@ import { flood, printFlood } from '../bench/flood.ts';
 import { hold } from '../bench/hold.ts';
 import { hop, printHop } from '../bench/hop.ts';
 import type { MeasuredHub } from '../bench/hub.ts';
+import { lean } from '../bench/lean/lean.ts';
 import { local } from '../bench/local/local.ts';
 import { overload } from '../bench/overload/overload.ts';
 import { path } from '../bench/path.ts';
@@ -21,10 +22,10 @@ import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
-import { type RunningHub, startHub } from './hub/local-hub.ts';
+import { assemblyOfHub, type RunningHub, startHub } from './hub/local-hub.ts';
 
 const HELP = `usage: npm run bench -- path | append | local | quota | hold | polling | burst | hop | webhooks | flood |
-                             overload | environments | fanout | shards
+                             overload | environments | fanout | shards | lean
 
 Measures on this machine, the first twelve on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
@@ -46,7 +47,9 @@ run. Do not compare the numbers of two runs.
             10 events per second to 60 sockets and 5 endpoints: delays, processor time and memory with one request at a
             time in each process, as deployed, and with 64
   fanout    one frame to 10,000 connections: posts per second and processor time per post, compared with the SDK
-  shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last post, processor time, memory`;
+  shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last post, processor time, memory
+  lean      processor time of importing the functions, compared with an empty handler, and of an append
+            (LEAN_AGAINST=DIR compares with the assembly of another commit: cdk.out of its npm run synth)`;
 
 const MOST_HELD = 1_024;
 const HOP = { channel: 'bench/hop', clients: 50, messages: 5_000, pauseMs: 20 };
@@ -78,6 +81,11 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     }, print),
   fanout: () => fanout(print),
   shards: () => shards(print),
+  lean: async () => {
+    const { LEAN_AGAINST } = process.env;
+    const ours = { name: 'this commit', directory: await assemblyOfHub() };
+    await lean(LEAN_AGAINST ? [ours, { name: 'LEAN_AGAINST', directory: LEAN_AGAINST }] : [ours], print);
+  },
 };
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 

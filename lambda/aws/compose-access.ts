@@ -4,7 +4,6 @@
  * @module
  */
 import { randomUUID } from 'node:crypto';
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../protocol/capability.ts';
 import { Refusal } from '../../protocol/errors.ts';
 import { type Issuer, parseIssuer } from '../../protocol/issuer.ts';
@@ -15,6 +14,7 @@ import { type Origins, parseOrigins } from '../access/origins.ts';
 import { type CursorSeal, cursorSeal } from '../access/sealed-cursor.ts';
 import { type Tickets, ticketsOf } from '../access/ticket.ts';
 import { type Access, accessTo } from '../access/verify.ts';
+import type { DocumentClient } from './calls/document-calls.ts';
 import { usedTicketsInDynamoDb } from './dynamodb/keys-table.ts';
 import { logDefect, logRefusal } from './telemetry/telemetry.ts';
 import { tokenKeysInSecretsManager } from './token-keys.ts';
@@ -95,7 +95,7 @@ export const cursorsInAws = ({ TOKEN_SECRET_ARN }: Pick<AccessSettings, 'TOKEN_S
 /** Returns the part that issues and redeems tickets. The Keys table remembers the used ones. */
 export const ticketsInAws = (
   { TOKEN_SECRET_ARN, TOKEN_AUDIENCE, KEYS_TABLE }: AccessSettings & { readonly KEYS_TABLE: string },
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
 ): Tickets =>
   ticketsOf({
     keys: tokenKeysInSecretsManager(TOKEN_SECRET_ARN, Date.now),

@@ -2,13 +2,14 @@
  * Held requests in a deployed hub: the log, the push that wakes them, the machine's monotonic clock, and a quota per caller.
  * @module
  */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { keptBookings, type Quota, type QuotaParts } from '../hub/hold/caller-quota.ts';
 import type { Hold } from '../hub/hold/held-read.ts';
 import { rereading } from '../hub/hold/reread.ts';
 import { sharingReads } from '../hub/hold/shared-reads.ts';
 import { pushed } from '../hub/hold/wake.ts';
+import type { DocumentClient } from './calls/document-calls.ts';
 import type { AccessSettings } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { quotaInDynamoDb } from './dynamodb/quota-table.ts';
@@ -27,7 +28,7 @@ export interface HoldSettings extends LogSettings, AccessSettings {
 }
 
 /** Returns what a held request needs: the log, how to wait for news on it, and the clock of the wait. */
-export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient): Hold {
+export function holdInAws(settings: HoldSettings, client: DocumentClient): Hold {
   const log = sharingReads(logInAws(settings, client), nextTurn);
   const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
@@ -45,7 +46,7 @@ export function holdInAws(settings: HoldSettings, client: DynamoDBDocumentClient
 export const heldQuotaInAws = (
   { log, timer }: Hold,
   { SUBSCRIBERS_TABLE }: HoldSettings,
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   kind: 'hold' | 'stream',
   quota: Quota | undefined,
 ): QuotaParts => ({

@@ -6,6 +6,7 @@ import type { Disconnecting } from '../hub/push/disconnect.ts';
 import { pushMemory } from '../hub/push/push-memory.ts';
 import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
 import { type Relay, relayHandler } from '../hub/push/relay.ts';
+import { credentialsOf } from './calls/lambda-environment.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { cursorsInDynamoDb } from './dynamodb/cursors-table.ts';
@@ -82,24 +83,6 @@ function counting(poster: SocketPoster): SocketPoster {
       if (posted === 'busy') count('PostsPutOff', 1);
       if (posted === 'gone') count('PostsGone', 1);
       return posted;
-    },
-  };
-}
-
-/**
- * Returns the region and the credentials of a function. They do not change while a process lives.
- * @throws Error if Lambda gave none
- */
-export function credentialsOf(environment: Readonly<Record<string, string | undefined>>) {
-  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = environment;
-  if (!AWS_REGION || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY)
-    throw new Error('Lambda gave no region or no credentials');
-  return {
-    region: AWS_REGION,
-    credentials: {
-      accessKeyId: AWS_ACCESS_KEY_ID,
-      secretAccessKey: AWS_SECRET_ACCESS_KEY,
-      sessionToken: AWS_SESSION_TOKEN,
     },
   };
 }

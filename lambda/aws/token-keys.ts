@@ -2,10 +2,10 @@
  * The signing keys of the hub's tokens, from Secrets Manager.
  * @module
  */
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { cached } from '../access/cached-keys.ts';
 import type { KeySource } from '../access/hub-tokens.ts';
-import { call, clientSettings } from './aws-client.ts';
+import { call } from './aws-client.ts';
+import { secretCalls } from './calls/secret-calls.ts';
 
 /** How long a process caches the keys, in milliseconds. A key that was removed is accepted for this time. */
 const CACHED_MS = 5 * 60_000;
@@ -27,13 +27,8 @@ export function tokenKeysInSecretsManager(secretArn: string, clock: () => number
 const sources = new Map<string, KeySource>();
 
 function lookingUp(secretArn: string, clock: () => number): KeySource {
-  const client = new SecretsManagerClient(clientSettings);
-  const lookUp = async () => {
-    const { SecretString } = await call(() =>
-      client.send(new GetSecretValueCommand({ SecretId: secretArn })),
-    );
-    return parseKeys(SecretString);
-  };
+  const secretOf = secretCalls();
+  const lookUp = async () => parseKeys(await call(() => secretOf(secretArn)));
   return cached({ lookUp, maxAgeMs: CACHED_MS, clock });
 }
 

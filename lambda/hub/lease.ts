@@ -5,7 +5,7 @@
  * request is counted, and the owner does not release the lease before it has looked again. If there is none, the next owner
  * looks in any case, so nothing is counted: the process takes the lease itself, or sends a message that starts an owner.
  *
- * The SDK may carry out every call twice, and late (docs/adr/0011-late-writes.md). A call that is carried out again after its
+ * The client may carry out every call twice, and late (docs/adr/0011-late-writes.md). A call that is carried out again after its
  * answer changes nothing, except that a request may count twice: then the owner looks once more than needed. The proof for
  * every store is test/contract/leases.test.ts. All times are in milliseconds since 1970.
  * @module

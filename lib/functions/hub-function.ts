@@ -3,12 +3,13 @@
  * @module
  */
 import { fileURLToPath } from 'node:url';
-import { AssetHashType, DockerImage, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { buildSync } from 'esbuild';
+import { awsEnv } from '../../lambda/env.ts';
+import { writeBundle } from './bundle.ts';
 
 /** The differences between the functions. */
 export interface HubFunctionProps {
@@ -66,13 +67,14 @@ export class HubFunction extends Construct {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
-      code: bundle(props.handler),
+      code: codeOf(props.handler),
       memorySize: props.memoryMb ?? MEMORY_MB,
       timeout: props.timeout ?? TIMEOUT,
       ...(props.reservedConcurrency === undefined
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
       ...(props.callsItself ? { recursiveLoop: lambda.RecursiveLoop.ALLOW } : {}),
+      environment: awsEnv.write({ URL_SUFFIX: Stack.of(this).urlSuffix }),
       role: this.role,
       logGroup,
       // The lines of the runtime itself are JSON then, too: timeouts, uncaught errors.
@@ -106,32 +108,15 @@ export class HubFunction extends Construct {
 }
 
 /**
- * Bundles a handler with everything that it imports. AWS recommends to bundle the SDK too, in the version that was tested.
- * esbuild runs in this process, so that synthesis needs no Docker. The asset hash is that of the result.
+ * Returns the code of a handler, with everything that it imports. The asset hash is that of the result.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html
  */
-function bundle(handler: string): lambda.Code {
-  const root = fileURLToPath(new URL('../../lambda', import.meta.url));
+function codeOf(handler: string): lambda.Code {
   const tryBundle = (outputDir: string): boolean => {
-    buildSync({
-      entryPoints: [`${root}/${handler}.ts`],
-      outfile: `${outputDir}/index.mjs`,
-      bundle: true,
-      platform: 'node',
-      target: 'node24',
-      format: 'esm',
-      mainFields: ['module', 'main'],
-      alias: { 'node:http': fileURLToPath(new URL('node-http.cjs', import.meta.url)) },
-      // Some dependencies of the SDK are CommonJS, and call require at run time.
-      banner: {
-        js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
-      },
-      legalComments: 'none',
-      logLevel: 'error',
-    });
+    writeBundle(handler, outputDir);
     return true;
   };
-  return lambda.Code.fromAsset(root, {
+  return lambda.Code.fromAsset(fileURLToPath(new URL('../../lambda', import.meta.url)), {
     assetHashType: AssetHashType.OUTPUT,
     // The command is never run. The CDK's cache of built assets uses it as a key, and each handler needs its own.
     bundling: { image: DockerImage.fromRegistry('never-used'), command: [handler], local: { tryBundle } },

@@ -47,6 +47,10 @@ export interface RunningHub {
   readonly close: () => Promise<void>;
 }
 
+/** Returns the directory of the assembly of this project, for one machine. */
+export const assemblyOfHub = (context: Readonly<Record<string, unknown>> = {}): Promise<string> =>
+  cachedAssembly(PROJECT, ASSEMBLIES, { ...ON_ONE_MACHINE, ...context });
+
 /**
  * Starts the hub from the template of this project.
  * @throws Error with one sentence if the template, an option or the data directory is refused
@@ -54,7 +58,7 @@ export interface RunningHub {
 export async function startHub(options: HubOptions = {}): Promise<RunningHub> {
   const { context = {}, progress = () => {}, ...stackOptions } = options;
   progress('synthesizing the template');
-  const assembly = await cachedAssembly(PROJECT, ASSEMBLIES, { ...ON_ONE_MACHINE, ...context });
+  const assembly = await assemblyOfHub(context);
   progress('starting the local stack');
   const stack = await startLocalStack({ assembly, ...stackOptions });
   try {

@@ -2,7 +2,6 @@
  * The stores that the push relies on (lambda/hub/push/push-ports.ts): connections, subscriptions and cursors.
  * @module
  */
-import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import type { Connection, Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
@@ -371,12 +370,9 @@ test('the stored attributes of a cursor keep their names', async () => {
   const { cursors } = inDynamoDb();
   const shard = { channel: newId(), pattern: 'a/*', shard: 3 };
   const lease = { owner: 'one', until: NOW + 1_000 };
-  const command = new GetCommand({
-    TableName: 'cursors',
-    Key: { channel: shard.channel, shard: 'a/*#3' },
-    ConsistentRead: true,
-  });
-  const stored = async () => (await documentClient().send(command)).Item;
+  const Key = { channel: shard.channel, shard: 'a/*#3' };
+  const stored = async () =>
+    (await documentClient().get({ TableName: 'cursors', Key, ConsistentRead: true })).Item;
   await cursors.take(shard, lease, NOW);
   await cursors.ask(shard, NOW);
   await cursors.guard(shard, NOW + 5);

@@ -4,18 +4,13 @@
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  * @module
  */
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  ScanCommand,
-} from '@aws-sdk/lib-dynamodb';
+
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { type Channel, mediaType } from '../../hub/log/channel.ts';
 import type { ChannelStore } from '../../hub/log/log-ports.ts';
 import { type ProducerMarks, timeMark } from '../../hub/log/producer.ts';
 import { call } from '../aws-client.ts';
+import type { DeleteInput, DocumentClient, PutInput, ScanInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf, once } from './document-client.ts';
 import { reservation } from './reservation.ts';
 import { numberOf, textOf } from './stored-attributes.ts';
@@ -37,24 +32,24 @@ const LOOKED_AT = 1_000;
 const FREE = '(attribute_not_exists(channel) OR aliveUntil <= :now)';
 
 /** Returns the store of channels. */
-export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string): ChannelStore {
+export function channelsInDynamoDb(client: DocumentClient, table: string): ChannelStore {
   const update = updatesOf(client, table);
   return {
     async get(name) {
       const { Item } = await call(() =>
-        client.send(new GetCommand({ TableName: table, Key: { channel: name }, ConsistentRead: true })),
+        client.get({ TableName: table, Key: { channel: name }, ConsistentRead: true }),
       );
       return Item && channelOf(Item);
     },
 
     async create(channel, now) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName: table,
         Item: itemOf(channel),
         ConditionExpression: FREE,
         ExpressionAttributeValues: { ':now': now },
-      });
-      return (await callIf(() => once((options) => client.send(put, options)))) !== undefined;
+      };
+      return (await callIf(() => once((options) => client.put(put, options)))) !== undefined;
     },
 
     async reserve(claim) {
@@ -96,7 +91,7 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
     },
 
     async list(prefix, after, most) {
-      const scan = new ScanCommand({
+      const scan: ScanInput = {
         TableName: table,
         Limit: prefix === '' ? most : LOOKED_AT,
         ...(after === undefined ? {} : { ExclusiveStartKey: { channel: after } }),
@@ -106,8 +101,8 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
               FilterExpression: 'begins_with(channel, :prefix)',
               ExpressionAttributeValues: { ':prefix': prefix },
             }),
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(scan));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.scan(scan));
       const channels = Items.slice(0, most).map(channelOf);
       const isCut = channels.length < Items.length;
       if (isCut) return { channels, after: channels.at(-1)?.name };
@@ -130,13 +125,13 @@ export function channelsInDynamoDb(client: DynamoDBDocumentClient, table: string
     },
 
     async remove({ name, streamId }) {
-      const remove = new DeleteCommand({
+      const remove: DeleteInput = {
         TableName: table,
         Key: { channel: name },
         ConditionExpression: 'streamId = :streamId',
         ExpressionAttributeValues: { ':streamId': streamId },
-      });
-      await callIf(() => client.send(remove));
+      };
+      await callIf(() => client.delete(remove));
     },
   };
 }

@@ -2,10 +2,10 @@
  * Connections in the Subscribers table, each with the notes of its subscriptions.
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
 import { parseCapability } from '../../../protocol/capability.ts';
 import type { Connection, ConnectionStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
+import type { DeleteInput, DocumentClient, GetInput, PutInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { quotaInDynamoDb } from './quota-table.ts';
 import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
@@ -13,19 +13,19 @@ import { connectionKey, mapOf, principalKey, rowsOf } from './subscribers-table.
 import { namesIn, updatesOf } from './update-item.ts';
 
 /** Returns the store of connections. It also counts the connections of each caller (quota-table.ts). */
-export function connectionsInDynamoDb(client: DynamoDBDocumentClient, table: string): ConnectionStore {
+export function connectionsInDynamoDb(client: DocumentClient, table: string): ConnectionStore {
   const TableName = table;
   const update = updatesOf(client, table);
   /** A late repetition must not remove the notes that were written to the row since. */
   const putNew = (Item: Item) => {
     const ConditionExpression = 'attribute_not_exists(#pattern)';
     const ExpressionAttributeNames = namesIn(ConditionExpression);
-    const command = new PutCommand({ TableName, Item, ConditionExpression, ExpressionAttributeNames });
-    return callIf(() => client.send(command));
+    const command: PutInput = { TableName, Item, ConditionExpression, ExpressionAttributeNames };
+    return callIf(() => client.put(command));
   };
   const get = async (id: string): Promise<Connection | undefined> => {
-    const command = new GetCommand({ TableName, Key: connectionKey(id), ConsistentRead: true });
-    const { Item } = await call(() => client.send(command));
+    const command: GetInput = { TableName, Key: connectionKey(id), ConsistentRead: true };
+    const { Item } = await call(() => client.get(command));
     return Item && connectionOf(Item);
   };
   const isStored = async (id: string) => (await get(id)) !== undefined;
@@ -47,10 +47,10 @@ export function connectionsInDynamoDb(client: DynamoDBDocumentClient, table: str
       // The connection last: if this process dies in between, the next one still finds it, and with it its principal.
       if (principal !== undefined) {
         const Key = { pattern: principalKey(principal), connection: id };
-        await call(() => client.send(new DeleteCommand({ TableName, Key })));
+        await call(() => client.delete({ TableName, Key }));
       }
-      const command = new DeleteCommand({ TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' });
-      const { Attributes: was = {} } = await call(() => client.send(command));
+      const command: DeleteInput = { TableName, Key: connectionKey(id), ReturnValues: 'ALL_OLD' };
+      const { Attributes: was = {} } = await call(() => client.delete(command));
       const row = ifThere(was, 'seat', numberOf);
       // Without a row, its slot of the quota was given back, or is found without a connection when it is needed.
       if (row === undefined) return;

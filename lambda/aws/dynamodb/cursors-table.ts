@@ -3,9 +3,9 @@
  * shard's owner. Key `channel` and `shard` (`{pattern}#{number}`). `guardedUntil` is stored as `guarded`.
  * @module
  */
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import type { CursorRow, CursorStore, Progress, Shard } from '../../hub/push/push-ports.ts';
+import type { DocumentClient } from '../calls/document-calls.ts';
 import { asksOf, LET_GO, leasesInDynamoDb } from './lease-rows.ts';
 import { type Item, ifThere, numberOf, positionOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
@@ -17,7 +17,7 @@ const STORED_FOR_MS = 24 * 3_600_000;
 export const cursorKey = ({ channel, pattern, shard }: Shard) => ({ channel, shard: `${pattern}#${shard}` });
 
 /** Returns the store of cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
-export function cursorsInDynamoDb(client: DynamoDBDocumentClient, table: string): CursorStore {
+export function cursorsInDynamoDb(client: DocumentClient, table: string): CursorStore {
   const update = updatesOf(client, table);
   const leases = leasesInDynamoDb<Shard, Progress, CursorRow>(client, table, {
     keyOf: cursorKey,

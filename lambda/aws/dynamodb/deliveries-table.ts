@@ -13,13 +13,6 @@
  * `isTold` and `nextStartAt` as `pacedUntil`.
  * @module
  */
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-} from '@aws-sdk/lib-dynamodb';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset } from '../../../protocol/offset.ts';
 import {
@@ -40,6 +33,7 @@ import type {
   Health,
 } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, GetInput, PutInput, QueryInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { asksOf, leasesInDynamoDb } from './lease-rows.ts';
 import {
@@ -76,11 +70,11 @@ const TASKS_KEPT_MS = 400 * 24 * 3_600_000;
  * Returns the store of tasks and deliveries in DynamoDB. Its methods throw Refusal unavailable if the table is
  * throttled.
  */
-export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: string): DeliveryStore {
+export function deliveriesInDynamoDb(client: DocumentClient, table: string): DeliveryStore {
   const TableName = table;
   const get = async (endpoint: string, id: string): Promise<Delivery | undefined> => {
-    const command = new GetCommand({ TableName, Key: deliveryKey(endpoint, id), ConsistentRead: true });
-    const { Item } = await call(() => client.send(command));
+    const command: GetInput = { TableName, Key: deliveryKey(endpoint, id), ConsistentRead: true };
+    const { Item } = await call(() => client.get(command));
     return Item && deliveryOf(Item);
   };
   return {
@@ -88,23 +82,23 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
     async putTask(endpoint, task) {
       const expiry = expiryOf(task.due + TASKS_KEPT_MS);
       const Item = { ...taskKey(endpoint, task), ...taskItem(task), expiry };
-      // A late repetition by the SDK may bring back a task that is done. It is then done again, which is harmless.
-      await call(() => client.send(new PutCommand({ TableName, Item })));
+      // A late repetition by the client may bring back a task that is done. It is then done again, which is harmless.
+      await call(() => client.put({ TableName, Item }));
     },
     async removeTask(endpoint, task) {
-      await call(() => client.send(new DeleteCommand({ TableName, Key: taskKey(endpoint, task) })));
+      await call(() => client.delete({ TableName, Key: taskKey(endpoint, task) }));
     },
     async dueTasks(endpoint, now, most) {
       const condition = '#endpoint = :endpoint AND #row BETWEEN :first AND :last';
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName,
         KeyConditionExpression: condition,
         ExpressionAttributeNames: namesIn(condition),
         ExpressionAttributeValues: { ':endpoint': endpoint, ':first': FIRST_TASK, ':last': LAST_TASK },
         ConsistentRead: true,
         Limit: most + 1,
-      });
-      const { Items = [] } = await call(() => client.send(query));
+      };
+      const { Items = [] } = await call(() => client.query(query));
       const read = Items.map(taskOf);
       const isDue = (task: DeliveryTask) => isAwaited(task) || task.due <= now;
       const tasks = read.filter(isDue).slice(0, most);
@@ -115,14 +109,14 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
       const { id, version, writer } = delivery;
       const isFirst = version === 1;
       const condition = isFirst ? 'attribute_not_exists(#row)' : '#version = :was';
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName,
         Item: { ...deliveryKey(endpoint, id), ...deliveryItem(delivery) },
         ConditionExpression: condition,
         ExpressionAttributeNames: namesIn(condition),
         ...(isFirst ? {} : { ExpressionAttributeValues: { ':was': version - 1 } }),
-      });
-      if (await callIf(() => client.send(put))) return true;
+      };
+      if (await callIf(() => client.put(put))) return true;
       // The condition also fails if this version is stored already: an earlier try may have been carried out although its
       // answer was lost.
       const stored = await get(endpoint, id);
@@ -131,7 +125,7 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
     async page(endpoint, { after, direction, status, most }) {
       const condition = '#endpoint = :endpoint AND begins_with(#row, :message)';
       const filter = status === undefined ? '' : '#status = :status';
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName,
         KeyConditionExpression: condition,
         ...(status === undefined ? {} : { FilterExpression: filter }),
@@ -146,8 +140,8 @@ export function deliveriesInDynamoDb(client: DynamoDBDocumentClient, table: stri
         Limit: most,
         // DynamoDB accepts a start key whose row was removed.
         ...(after === '' ? {} : { ExclusiveStartKey: deliveryKey(endpoint, after) }),
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
       const last = LastEvaluatedKey && textOf(LastEvaluatedKey, 'row').slice(MESSAGE.length);
       return { deliveries: Items.map(deliveryOf), last };
     },
@@ -246,7 +240,7 @@ function attemptOf(value: unknown): Attempt {
 const LEASES_KEPT_MS = 90 * 24 * 3_600_000;
 
 /** Returns the store of leases of endpoints. Its methods throw Refusal unavailable if the table is throttled. */
-export const endpointLeasesInDynamoDb = (client: DynamoDBDocumentClient, table: string): EndpointLeaseStore =>
+export const endpointLeasesInDynamoDb = (client: DocumentClient, table: string): EndpointLeaseStore =>
   leasesInDynamoDb<string, EndpointState, EndpointRow>(client, table, {
     keyOf: (endpoint) => ({ endpoint, row: 'lease' }),
     storedForMs: LEASES_KEPT_MS,

@@ -2,16 +2,14 @@
  * The DynamoDB client of the tables, and how they call it.
  * @module
  */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { BatchGetCommand, type BatchGetCommandInput, DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { Refusal } from '../../../protocol/errors.ts';
-import { call, clientSettings, nameOf } from '../aws-client.ts';
+import { call, nameOf } from '../aws-client.ts';
+import type { Item } from '../calls/attribute-values.ts';
+import { type BatchGetInput, type DocumentClient, documentCalls } from '../calls/document-calls.ts';
+import type { CallOptions } from '../calls/signed-calls.ts';
 
-/** Returns a new client. The stores of one process share it, and with it its connections. */
-export function documentClient(): DynamoDBDocumentClient {
-  const client = new DynamoDBClient(clientSettings);
-  return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
-}
+/** Returns a client for DynamoDB. The stores of one process share it. */
+export const documentClient = (): DocumentClient => documentCalls();
 
 /**
  * How long a write that must not be repeated waits for its answer, in milliseconds. This may be longer than GAP_GRACE_MS: a
@@ -20,16 +18,14 @@ export function documentClient(): DynamoDBDocumentClient {
 const ONCE_MS = 5_000;
 
 /**
- * Sends a write that is not idempotent. The SDK repeats a call after 800 ms without an answer, and then DynamoDB may carry out
- * both. This write waits longer, and is not repeated after that. The SDK still repeats a call that DynamoDB refused, and a call
+ * Sends a write that is not idempotent. The client repeats a call after 800 ms without an answer, and then DynamoDB may carry out
+ * both. This write waits longer, and is not repeated after that. The client still repeats a call that DynamoDB refused, and a call
  * whose connection broke. Mostly such a connection was closed while the process was frozen, and nothing was carried out.
  * @throws Refusal unavailable if no answer came: the write may have been carried out, or may be later
  */
-export async function once<T>(
-  send: (options: { readonly abortSignal: AbortSignal; readonly requestTimeout: number }) => Promise<T>,
-): Promise<T> {
+export async function once<T>(send: (options: CallOptions) => Promise<T>): Promise<T> {
   try {
-    return await send({ abortSignal: AbortSignal.timeout(ONCE_MS), requestTimeout: 2 * ONCE_MS });
+    return await send({ withinMs: ONCE_MS });
   } catch (error) {
     if (nameOf(error) === 'AbortError') throw new Refusal('unavailable', 'the store did not answer; retry');
     throw error;
@@ -46,7 +42,7 @@ export async function callIf<T>(send: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** Attempts to get the items that a busy table left out of a batch. Between attempts at a call the SDK itself waits. */
+/** Attempts to get the items that a busy table left out of a batch. Between attempts at a call the client waits. */
 const BATCH_ATTEMPTS = 3;
 
 /**
@@ -55,7 +51,7 @@ const BATCH_ATTEMPTS = 3;
  * @throws Refusal unavailable if the table stays busy
  */
 export async function batchGet(
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   table: string,
   keys: readonly Item[],
 ): Promise<Item[]> {
@@ -67,25 +63,23 @@ export async function batchGet(
  * @param keys by table, at most 100 in all
  */
 export async function batchGetOf(
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   keys: Readonly<Record<string, readonly Item[]>>,
 ): Promise<(table: string) => Item[]> {
   const items: Record<string, Item[]> = {};
   const wanted = Object.entries(keys).filter(([, some]) => some.length > 0);
-  let left: NonNullable<BatchGetCommandInput['RequestItems']> = Object.fromEntries(
-    wanted.map(([table, some]) => [table, { Keys: [...some], ConsistentRead: true }]),
+  let left: BatchGetInput['RequestItems'] = Object.fromEntries(
+    wanted.map(([table, some]) => [table, { Keys: some, ConsistentRead: true }]),
   );
   for (let attempt = 0; attempt < BATCH_ATTEMPTS; attempt++) {
-    const get = new BatchGetCommand({ RequestItems: left });
-    const { Responses = {}, UnprocessedKeys = {} } = await call(() => client.send(get));
+    const get: BatchGetInput = { RequestItems: left };
+    const { Responses, UnprocessedKeys } = await call(() => client.batchGet(get));
     for (const [table, some] of Object.entries(Responses)) items[table] = [...(items[table] ?? []), ...some];
     left = UnprocessedKeys;
     if (Object.keys(left).length === 0) return (table) => items[table] ?? [];
   }
   throw new Refusal('unavailable', 'the table is busy; retry');
 }
-
-type Item = Readonly<Record<string, unknown>>;
 
 /**
  * Returns the value of the attribute `expiry`, in whole seconds since 1970. DynamoDB removes an item some time after it.

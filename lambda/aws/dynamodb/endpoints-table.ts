@@ -11,19 +11,14 @@
  * reading them costs 13 read units. A row stays after its last endpoint was removed.
  * @module
  */
+
 import { isDeepStrictEqual } from 'node:util';
-import {
-  DeleteCommand,
-  type DynamoDBDocumentClient,
-  GetCommand,
-  PutCommand,
-  QueryCommand,
-} from '@aws-sdk/lib-dynamodb';
 import { formatOffset } from '../../../protocol/offset.ts';
 import { DISABLED_REASONS, ENDPOINT_STATUSES, type Endpoint, FORMATS } from '../../webhook/endpoint.ts';
 import type { Delivering } from '../../webhook/webhook-ports.ts';
 import type { DispatchCursorStore, EndpointStore } from '../../webhook/webhook-stores.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, GetInput, PutInput, QueryInput } from '../calls/document-calls.ts';
 import { channelOf } from './channels-table.ts';
 import { batchGet, batchGetOf, callIf, expiryOf } from './document-client.ts';
 import { entryOf } from './entries-table.ts';
@@ -51,56 +46,56 @@ const patternKey = (pattern: string) => ({ kind: `pattern#${pattern}`, id: '-' }
 const channelKey = (channel: string) => ({ kind: `channel#${channel}`, id: '-' });
 
 /** Returns the store of endpoints in DynamoDB. Its methods throw Refusal unavailable if the table is throttled. */
-export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: string): EndpointStore {
+export function endpointsInDynamoDb(client: DocumentClient, table: string): EndpointStore {
   const TableName = table;
   const update = updatesOf(client, table);
   const get = async (id: string): Promise<Endpoint | undefined> => {
-    const command = new GetCommand({ TableName, Key: endpointKey(id), ConsistentRead: true });
-    const { Item } = await call(() => client.send(command));
+    const command: GetInput = { TableName, Key: endpointKey(id), ConsistentRead: true };
+    const { Item } = await call(() => client.get(command));
     return Item && endpointOf(Item);
   };
   return {
     get,
     async create(endpoint) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName,
         Item: itemOf(endpoint),
-        // Ids are random, so an existing row can only be this one: the SDK repeats a write whose answer was lost. The row
+        // Ids are random, so an existing row can only be this one: the client repeats a write whose answer was lost. The row
         // may have been changed since, and must not be overwritten.
         ConditionExpression: 'attribute_not_exists(#id)',
         ExpressionAttributeNames: { '#id': 'id' },
-      });
-      await callIf(() => client.send(put));
+      };
+      await callIf(() => client.put(put));
     },
     async page(after, most) {
       // DynamoDB refuses to compare a key with empty text.
       const condition = `#kind = :kind${after === '' ? '' : ' AND #id > :after'}`;
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName,
         KeyConditionExpression: condition,
         ExpressionAttributeNames: namesIn(condition),
         ExpressionAttributeValues: { ':kind': ENDPOINT, ...(after === '' ? {} : { ':after': after }) },
         ConsistentRead: true,
         Limit: most + 1,
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
       const more = Items.length > most || LastEvaluatedKey !== undefined;
       return { endpoints: Items.slice(0, most).map(endpointOf), more };
     },
     async replace(endpoint) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName,
         Item: itemOf(endpoint),
         ConditionExpression: '#version = :was',
         ExpressionAttributeNames: { '#version': 'version' },
         ExpressionAttributeValues: { ':was': endpoint.version - 1 },
-      });
-      if (await callIf(() => client.send(put))) return true;
-      // The stored version may be this change: the answer to the first try may have been lost inside the SDK.
+      };
+      if (await callIf(() => client.put(put))) return true;
+      // The stored version may be this change: the answer to the first try may have been lost inside the client.
       return isDeepStrictEqual(await get(endpoint.id), endpoint);
     },
     async remove(id) {
-      await call(() => client.send(new DeleteCommand({ TableName, Key: endpointKey(id) })));
+      await call(() => client.delete({ TableName, Key: endpointKey(id) }));
     },
     async listen(id, pattern, since) {
       await update({
@@ -128,10 +123,7 @@ export function endpointsInDynamoDb(client: DynamoDBDocumentClient, table: strin
 /**
  * Returns the store of dispatch cursors in DynamoDB. Its methods throw Refusal unavailable if the table is throttled.
  */
-export function dispatchCursorsInDynamoDb(
-  client: DynamoDBDocumentClient,
-  table: string,
-): DispatchCursorStore {
+export function dispatchCursorsInDynamoDb(client: DocumentClient, table: string): DispatchCursorStore {
   const update = updatesOf(client, table);
   return {
     async find(channel, patterns) {
@@ -169,7 +161,7 @@ export interface TablesAhead {
  * one before. It throws Refusal unavailable if a table is throttled.
  */
 export const readAheadInDynamoDb =
-  (client: DynamoDBDocumentClient, tables: TablesAhead): Delivering['readAhead'] =>
+  (client: DocumentClient, tables: TablesAhead): Delivering['readAhead'] =>
   async (endpoint, channels, entries) => {
     const { ENDPOINTS_TABLE, CHANNELS_TABLE, ENTRIES_TABLE } = tables;
     const found = await batchGetOf(client, {

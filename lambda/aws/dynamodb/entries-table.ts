@@ -3,59 +3,60 @@
  * has its answer must find its message.
  * @module
  */
-import { type DynamoDBDocumentClient, GetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+
 import type { Entry } from '../../hub/log/entry.ts';
 import type { Age, EntryStore } from '../../hub/log/log-ports.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, GetInput, PutInput, QueryInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { numberOf, textOf } from './stored-attributes.ts';
 
 /** Returns the store of entries. */
-export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string): EntryStore {
+export function entriesInDynamoDb(client: DocumentClient, table: string): EntryStore {
   return {
     async put(streamId, entry) {
-      const put = new PutCommand({
+      const put: PutInput = {
         TableName: table,
         Item: itemOf(streamId, entry),
         ConditionExpression: 'attribute_not_exists(streamId)',
-      });
-      if (await callIf(() => client.send(put))) return 'written';
-      const get = new GetCommand({
+      };
+      if (await callIf(() => client.put(put))) return 'written';
+      const get: GetInput = {
         TableName: table,
         Key: { streamId, slot: entry.slot },
         ConsistentRead: true,
         ProjectionExpression: 'id',
-      });
-      const { Item } = await call(() => client.send(get));
+      };
+      const { Item } = await call(() => client.get(get));
       return Item?.id === entry.id && 'there';
     },
 
     async page(streamId, slot) {
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName: table,
         KeyConditionExpression: 'streamId = :streamId AND slot >= :slot',
         ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
         ConsistentRead: true,
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
       return { entries: Items.map(entryOf), more: LastEvaluatedKey !== undefined };
     },
 
     async before(streamId, slot, most) {
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName: table,
         KeyConditionExpression: 'streamId = :streamId AND slot < :slot',
         ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
         ConsistentRead: true,
         ScanIndexForward: false,
         Limit: most,
-      });
-      const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+      };
+      const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
       return { entries: Items.map(entryOf), more: LastEvaluatedKey !== undefined };
     },
 
     async nearest(streamId, slot, side) {
-      const query = new QueryCommand({
+      const query: QueryInput = {
         TableName: table,
         KeyConditionExpression: `streamId = :streamId AND slot ${side === 'below' ? '<' : '>='} :slot`,
         ExpressionAttributeValues: { ':streamId': streamId, ':slot': slot },
@@ -64,8 +65,8 @@ export function entriesInDynamoDb(client: DynamoDBDocumentClient, table: string)
         Limit: 1,
         ProjectionExpression: 'slot, #time, expiresAt',
         ExpressionAttributeNames: { '#time': 'time' },
-      });
-      const { Items = [] } = await call(() => client.send(query));
+      };
+      const { Items = [] } = await call(() => client.query(query));
       const [item] = Items;
       return item && ageOf(item);
     },

@@ -2,8 +2,9 @@
  * What a hint looks up, in one BatchGetItem over two tables.
  * @module
  */
-import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+
 import type { HintLookup, PatternState } from '../../hub/push/push-ports.ts';
+import type { DocumentClient } from '../calls/document-calls.ts';
 import { cursorKey, cursorRowOf } from './cursors-table.ts';
 import { batchGetOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
@@ -17,7 +18,7 @@ export interface HintTables {
 
 /** Returns the look-up of hints. */
 export function hintLookupInDynamoDb(
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   { SUBSCRIBERS_TABLE, CURSORS_TABLE }: HintTables,
 ): HintLookup {
   return {

@@ -3,9 +3,9 @@
  * `freedAt` after an owner has released the lease, `asks`, `expiry`, and those of the state.
  * @module
  */
-import { type DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
 import type { LeaseRow, LeaseStore } from '../../hub/lease.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, GetInput } from '../calls/document-calls.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
@@ -20,20 +20,20 @@ export interface LeaseRows<Key, State, Row> {
   readonly attributesOf: (state: State) => Item;
   /** Reads a row. A row that was never committed has no attributes of a state. */
   readonly rowOf: (item: Item) => Row;
-  /** The attribute that counts how often the lease was taken. A take that the SDK repeats may count twice. */
+  /** The attribute that counts how often the lease was taken. A take that the client repeats may count twice. */
   readonly counter?: string;
 }
 
 /** Returns a store of leases. Its methods throw Refusal unavailable if the table is throttled. */
 export function leasesInDynamoDb<Key, State, Row extends LeaseRow>(
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   table: string,
   { keyOf, storedForMs, attributesOf, rowOf, counter }: LeaseRows<Key, State, Row>,
 ): LeaseStore<Key, State, Row> {
   const update = updatesOf(client, table);
   const get = async (key: Key): Promise<Item | undefined> => {
-    const command = new GetCommand({ TableName: table, Key: keyOf(key), ConsistentRead: true });
-    return (await call(() => client.send(command))).Item;
+    const command: GetInput = { TableName: table, Key: keyOf(key), ConsistentRead: true };
+    return (await call(() => client.get(command))).Item;
   };
   return {
     async get(key) {
@@ -78,7 +78,7 @@ export function leasesInDynamoDb<Key, State, Row extends LeaseRow>(
         returns: 'ALL_NEW',
       });
       const item = committed ?? (await get(key));
-      // The condition also fails if this very commit was carried out, but its first answer was lost inside the SDK.
+      // The condition also fails if this very commit was carried out, but its first answer was lost inside the client.
       return item?.owner === owner && item.until === until ? asksOf(item) : undefined;
     },
     async release(key, { owner, until }, state, asks, now) {
@@ -105,7 +105,7 @@ export function leasesInDynamoDb<Key, State, Row extends LeaseRow>(
 const HOLD = '#owner = :owner, #until = :until';
 
 /**
- * The SDK repeats a call without an answer after 800 ms, and DynamoDB may carry out the first try after the lease was
+ * The client repeats a call without an answer after 800 ms, and DynamoDB may carry out the first try after the lease was
  * released. That try has a moment this long, in milliseconds, before the release, and must not take the lease. The value is
  * below 800 ms, and above the difference between the clocks of two machines.
  */

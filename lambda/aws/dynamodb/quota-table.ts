@@ -1,7 +1,7 @@
 /**
  * Bookings of quota slots in the Subscribers table (lambda/hub/hold/caller-quota.ts). Each caller and kind has rows with a set of
  * texts, one text for each booking. `ADD` and `DELETE` of a text have the same result however often and however late DynamoDB
- * carries them out, so the SDK may repeat these writes.
+ * carries them out, so the client may repeat these writes.
  *
  * A row of 50 bookings is about 1 KB, the size that one write unit pays for. A caller with a larger quota has several rows.
  *
@@ -9,7 +9,6 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import {
   alive,
   type Booking,
@@ -19,6 +18,7 @@ import {
 } from '../../hub/hold/caller-quota.ts';
 import { shardOf } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, QueryInput } from '../calls/document-calls.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, numberOf, textOf } from './stored-attributes.ts';
 import { type Update, updatesOf } from './update-item.ts';
@@ -62,7 +62,7 @@ interface Row {
  * and not at its end. A holder is missing if its opening failed after the booking, or if its end was never reported
  */
 export function quotaInDynamoDb(
-  client: DynamoDBDocumentClient,
+  client: DocumentClient,
   table: string,
   kind: string,
   isThere?: (id: string) => Promise<boolean>,
@@ -85,7 +85,7 @@ export function quotaInDynamoDb(
     count: number,
     isNow: boolean,
   ): Promise<Row[]> {
-    const query = new QueryCommand({
+    const query: QueryInput = {
       TableName: table,
       KeyConditionExpression: '#pattern = :pattern AND #connection BETWEEN :first AND :last',
       ExpressionAttributeNames: { '#pattern': 'pattern', '#connection': 'connection' },
@@ -95,8 +95,8 @@ export function quotaInDynamoDb(
         ':last': sortKeyOf(first + count - 1),
       },
       ConsistentRead: isNow,
-    });
-    const { Items = [] } = await call(() => client.send(query));
+    };
+    const { Items = [] } = await call(() => client.query(query));
     const known = new Map(Items.map((item) => [textOf(item, 'connection'), item]));
     return Array.from({ length: count }, (_, at) => rowOf(first + at, known.get(sortKeyOf(first + at))));
   }

@@ -4,14 +4,14 @@
  * @module
  */
 import { type Position, parseOffset } from '../../../protocol/offset.ts';
+import type { Item } from '../calls/attribute-values.ts';
 
-/** A stored item, as the document client returns it. */
-export type Item = Readonly<Record<string, unknown>>;
+export type { Item };
 
 /**
- * Returns the key in a stored map for a name that a caller chose. The SDK refuses a map with the key `constructor`, because
- * it takes the map for an object of a class. It loses the key `__proto__` when it reads. So a name that every object inherits
- * gets a mark, which no channel name has.
+ * Returns the key in a stored map for a name that a caller chose. The SDK, by which people and other programs read the tables, refuses
+ * a map with the key `constructor`, because it takes the map for an object of a class. It loses the key `__proto__` when it reads. So
+ * a name that every object inherits gets a mark, which no channel name has.
  * https://github.com/aws/aws-sdk-js-v3/blob/main/packages/util-dynamodb/src/convertToAttr.ts
  */
 export const keyOf = (name: string): string => (name in Object.prototype ? `${MARK}${name}` : name);

@@ -15,9 +15,10 @@
  * which would double the price of every write.
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, QueryCommand } from '@aws-sdk/lib-dynamodb';
+
 import type { PatternShard, Waiting, WaitStore } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
+import type { DocumentClient, QueryInput } from '../calls/document-calls.ts';
 import { expiryOf } from './document-client.ts';
 import { type Item, ifThere, nameOfKey, numberOf, textOf } from './stored-attributes.ts';
 import { updatesOf } from './update-item.ts';
@@ -35,22 +36,18 @@ export const connectionKey = (id: string) => ({ pattern: `@${id}`, connection: i
 export const principalKey = (principal: string) => `@@${principal}`;
 
 /** Returns all rows of a partition. The read is consistent: an owner must see every subscriber that was told so. */
-export async function rowsOf(
-  client: DynamoDBDocumentClient,
-  table: string,
-  pattern: string,
-): Promise<Item[]> {
+export async function rowsOf(client: DocumentClient, table: string, pattern: string): Promise<Item[]> {
   const items: Item[] = [];
   let from: Item | undefined;
   do {
-    const query = new QueryCommand({
+    const query: QueryInput = {
       TableName: table,
       KeyConditionExpression: 'pattern = :pattern',
       ExpressionAttributeValues: { ':pattern': pattern },
       ConsistentRead: true,
       ...(from ? { ExclusiveStartKey: from } : {}),
-    });
-    const { Items = [], LastEvaluatedKey } = await call(() => client.send(query));
+    };
+    const { Items = [], LastEvaluatedKey } = await call(() => client.query(query));
     items.push(...Items);
     from = LastEvaluatedKey;
   } while (from);
@@ -100,7 +97,7 @@ export const waitingIn = (item: Item | undefined, now: number): Waiting => ({
  * Returns the store of waits. A process is an attribute of the first row of its channel, which the push finds in the same call as the
  * subscribers. When that row is full, a process has a row of its own, and the first row says that there are others.
  */
-export function waitsInDynamoDb(client: DynamoDBDocumentClient, table: string): WaitStore {
+export function waitsInDynamoDb(client: DocumentClient, table: string): WaitStore {
   const update = updatesOf(client, table);
 
   /** Removes processes whose time is over, unless one of them was shown again meanwhile. */
@@ -163,7 +160,7 @@ export function waitsInDynamoDb(client: DynamoDBDocumentClient, table: string): 
           condition: 'attribute_exists(#process)',
           names: first,
         }),
-        call(() => client.send(new DeleteCommand({ TableName: table, Key }))),
+        call(() => client.delete({ TableName: table, Key })),
       ]);
     },
   };

@@ -2,7 +2,7 @@
  * Subscriptions in the Subscribers table, and the number of shards of each pattern.
  * @module
  */
-import { DeleteCommand, type DynamoDBDocumentClient, GetCommand, PutCommand } from '@aws-sdk/lib-dynamodb';
+
 import { CONNECTION_LIFE_MS } from '../../../protocol/limits.ts';
 import { formatOffset, parseOffset } from '../../../protocol/offset.ts';
 import {
@@ -14,18 +14,19 @@ import {
 } from '../../hub/push/push-ports.ts';
 import { EXPIRED } from '../../hub/push/subscribe.ts';
 import { call } from '../aws-client.ts';
+import type { DeleteInput, DocumentClient, GetInput, PutInput } from '../calls/document-calls.ts';
 import { callIf, expiryOf } from './document-client.ts';
 import { type Item, ifThere, keyOf, numberOf, textOf } from './stored-attributes.ts';
 import { mapOf, patternKey, rowsOf, shardKey } from './subscribers-table.ts';
 import { namesIn, updatesOf } from './update-item.ts';
 
 /** Returns the store of subscriptions. */
-export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: string): SubscriptionStore {
+export function subscriptionsInDynamoDb(client: DocumentClient, table: string): SubscriptionStore {
   const TableName = table;
   const update = updatesOf(client, table);
   const member = async (set: PatternShard, connection: string): Promise<Subscriber | undefined> => {
     const Key = { pattern: shardKey(set), connection };
-    const { Item } = await call(() => client.send(new GetCommand({ TableName, Key, ConsistentRead: true })));
+    const { Item } = await call(() => client.get({ TableName, Key, ConsistentRead: true }));
     return Item && subscriberOf(Item);
   };
   /**
@@ -42,8 +43,8 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
   };
   return {
     async shardsOf(pattern) {
-      const get = new GetCommand({ TableName, Key: patternKey(pattern), ConsistentRead: true });
-      const { Item } = await call(() => client.send(get));
+      const get: GetInput = { TableName, Key: patternKey(pattern), ConsistentRead: true };
+      const { Item } = await call(() => client.get(get));
       return Item ? numberOf(Item, 'shards') : 1;
     },
     async open(pattern, now, until) {
@@ -82,14 +83,14 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
       const item = { pattern: shardKey(set), ...rest, places: Object.fromEntries(places) };
       const condition = 'attribute_not_exists(#connection) OR #allowedUntil <= :since';
       const ConditionExpression = isNew ? `${condition} OR #since < :since` : condition;
-      const command = new PutCommand({
+      const command: PutInput = {
         TableName,
         Item: { ...item, expiry: expiryOf(rest.until) },
         ConditionExpression,
         ExpressionAttributeNames: namesIn(ConditionExpression),
         ExpressionAttributeValues: { ':since': rest.since },
-      });
-      if (await callIf(() => client.send(command))) return true;
+      };
+      if (await callIf(() => client.put(command))) return true;
       return (await member(set, rest.connection))?.id === rest.id;
     },
     member,
@@ -125,18 +126,18 @@ export function subscriptionsInDynamoDb(client: DynamoDBDocumentClient, table: s
     async remove(set, connection, which) {
       const Key = { pattern: shardKey(set), connection };
       if (which === undefined) {
-        await call(() => client.send(new DeleteCommand({ TableName, Key })));
+        await call(() => client.delete({ TableName, Key }));
         return;
       }
       const ConditionExpression = 'id' in which ? '#id = :which' : '#since <= :which';
-      const command = new DeleteCommand({
+      const command: DeleteInput = {
         TableName,
         Key,
         ConditionExpression,
         ExpressionAttributeNames: namesIn(ConditionExpression),
         ExpressionAttributeValues: { ':which': 'id' in which ? which.id : which.by },
-      });
-      await callIf(() => client.send(command));
+      };
+      await callIf(() => client.delete(command));
     },
   };
 }

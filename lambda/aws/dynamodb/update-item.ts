@@ -2,7 +2,7 @@
  * UpdateItem, as all tables send it.
  * @module
  */
-import { type DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import type { DocumentClient, UpdateInput } from '../calls/document-calls.ts';
 import { callIf, once } from './document-client.ts';
 import type { Item } from './stored-attributes.ts';
 
@@ -20,7 +20,7 @@ export interface Update {
   readonly names?: Readonly<Record<string, string>>;
   /** Which attributes to return: those before the update, or those after it. None by default. */
   readonly returns?: 'ALL_OLD' | 'ALL_NEW';
-  /** True for a change that the SDK must not repeat (`once` in document-client.ts). */
+  /** True for a change that must not be repeated (`once` in document-client.ts). */
   readonly isOnce?: boolean;
 }
 
@@ -30,11 +30,11 @@ export interface Update {
  * @throws Refusal unavailable, as `call`
  */
 export const updatesOf =
-  (client: DynamoDBDocumentClient, table: string) =>
+  (client: DocumentClient, table: string) =>
   async ({ key, change, condition, values, names, returns, isOnce }: Update): Promise<Item | undefined> => {
     // DynamoDB refuses an empty map, and a name or value that no expression uses.
     const allNames = { ...namesIn(change, condition ?? ''), ...names };
-    const update = new UpdateCommand({
+    const update: UpdateInput = {
       TableName: table,
       Key: key,
       UpdateExpression: change,
@@ -42,9 +42,9 @@ export const updatesOf =
       ...(Object.keys(allNames).length === 0 ? {} : { ExpressionAttributeNames: allNames }),
       ...(values === undefined ? {} : { ExpressionAttributeValues: values }),
       ...(returns === undefined ? {} : { ReturnValues: returns }),
-    });
+    };
     const updated = await callIf(() =>
-      isOnce === true ? once((options) => client.send(update, options)) : client.send(update),
+      isOnce === true ? once((options) => client.update(update, options)) : client.update(update),
     );
     return updated && (updated.Attributes ?? {});
   };

@@ -3,7 +3,7 @@
  * requests to disconnect sockets. Only this module writes and reads them.
  * @module
  */
-import { SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+
 import { isChannelName, isPattern } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
@@ -11,7 +11,8 @@ import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts
 import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
 import type { Relay, RelayQueue } from '../../hub/push/relay.ts';
-import { call, clientSettings } from '../aws-client.ts';
+import { call } from '../aws-client.ts';
+import { type QueueClient, queueCalls } from '../calls/queue-calls.ts';
 import { asciiJson, hintedEntryIn } from './hint-messages.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
@@ -39,19 +40,19 @@ interface Outgoing {
 
 /** Sends at most ten messages. @throws Refusal unavailable if the queue did not accept all of them */
 export async function sendBatch(
-  client: SQSClient,
+  client: QueueClient,
   queueUrl: string,
   messages: readonly Outgoing[],
 ): Promise<void> {
   const Entries = messages.map((message, at) => ({ Id: String(at), ...message }));
-  const batch = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries });
-  const { Failed = [] } = await call(() => client.send(batch), BUSY);
+  const batch = { QueueUrl: queueUrl, Entries };
+  const { Failed = [] } = await call(() => client.sendMessageBatch(batch), BUSY);
   if (Failed.length > 0) throw new Refusal('unavailable', 'the queue did not accept every message; retry');
 }
 
 /** Returns the sender of jobs. */
 export function jobsBySqs(queueUrl: string): Jobs {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   return {
     async send(shards, delayMs) {
       const DelaySeconds = secondsOf(delayMs);
@@ -75,15 +76,15 @@ const secondsOf = (delayMs: number): number =>
  * It throws Refusal unavailable if the queue is busy.
  */
 export function sendingTo(queueUrl: string) {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   return async (body: object, delayMs = 0, group?: string): Promise<void> => {
-    const send = new SendMessageCommand({
+    const send = {
       QueueUrl: queueUrl,
       MessageBody: asciiJson(body),
       DelaySeconds: secondsOf(delayMs),
       ...(group === undefined ? {} : { MessageGroupId: group }),
-    });
-    await call(() => client.send(send), BUSY);
+    };
+    await call(() => client.sendMessage(send), BUSY);
   };
 }
 
@@ -92,7 +93,7 @@ export function sendingTo(queueUrl: string) {
  * one. If SQS refuses one of them, all of the call fail with Refusal unavailable, and may come twice when they are sent again.
  */
 export function sendingTogetherTo(queueUrl: string): (body: object, group: string) => Promise<void> {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   let waiting: { readonly message: Outgoing; readonly sent: (result: Promise<void>) => void }[] = [];
   const flush = (): void => {
     const all = waiting;
@@ -126,7 +127,7 @@ export const relayMessage = (
 
 /** Returns the sender of relays. */
 export function relaysBySqs(queueUrl: string): RelayQueue {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   return {
     send: async ({ offset, ...relay }, delayMs) =>
       await sendBatch(client, queueUrl, [relayMessage({ ...relay, offset: formatOffset(offset) }, delayMs)]),

@@ -7,13 +7,13 @@
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
  * @module
  */
-import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { Refusal } from '../../../protocol/errors.ts';
 import type { SendHint } from '../../hub/log/log-ports.ts';
 import { isUnderWay, RELAY_MS, relaysDue } from '../../hub/push/relay.ts';
 import { settleAll } from '../../hub/settle-all.ts';
-import { call, clientSettings } from '../aws-client.ts';
+import { call } from '../aws-client.ts';
+import { queueCalls } from '../calls/queue-calls.ts';
+import { type PublishInput, topicCalls } from '../calls/topic-calls.ts';
 import { count } from '../telemetry/telemetry.ts';
 import { hintBody } from './hint-messages.ts';
 import { groupOf, relayMessage, sendBatch } from './push-queue.ts';
@@ -61,21 +61,21 @@ export function hintsInAws(settings: HintSettings): SendHint {
  * can take the hint instead. @throws Refusal unavailable while the topic is busy
  */
 export function hintsBySns(topicArn: string, clock: () => number = Date.now): SendHint {
-  const client = new SNSClient({ ...clientSettings, maxAttempts: 1 });
+  const client = topicCalls(1);
   let busyUntil = 0;
   return async (hint) => {
     if (clock() < busyUntil)
       throw new Refusal('unavailable', 'the topic was busy less than a second ago; retry');
     const { channel } = hint;
-    const publish = new PublishCommand({
+    const publish: PublishInput = {
       TopicArn: topicArn,
       Message: hintBody(hint),
       // For the filter policies of a team's own subscriptions.
       MessageAttributes: { channel: { DataType: 'String', StringValue: channel } },
       MessageGroupId: groupOf(channel),
-    });
+    };
     try {
-      await call(() => client.send(publish), 'the topic is busy; retry');
+      await call(() => client.publish(publish), 'the topic is busy; retry');
     } catch (error) {
       if (error instanceof Refusal) busyUntil = clock() + BUSY_MS;
       throw error;
@@ -85,17 +85,17 @@ export function hintsBySns(topicArn: string, clock: () => number = Date.now): Se
 
 /** Returns a function that sends both queues the message that the topic would have sent, and a relay, unless one of the channel is under way. */
 function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendHint {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   const due = relaysDue();
   return async (hint) => {
     const { channel } = hint;
     const now = Date.now();
     const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
     const relays = isUnderWay(due, channel, now) ? [] : [relayMessage({ ...hint, tries: 0 }, RELAY_MS)];
-    const toDispatch = new SendMessageCommand({ QueueUrl: DISPATCH_QUEUE_URL, ...message });
+    const toDispatch = { QueueUrl: DISPATCH_QUEUE_URL, ...message };
     await settleAll([
       sendBatch(client, PUSH_QUEUE_URL, [message, ...relays]),
-      call(async () => void (await client.send(toDispatch)), 'the queue is busy; retry'),
+      call(async () => void (await client.sendMessage(toDispatch)), 'the queue is busy; retry'),
     ]);
     if (relays.length > 0) due.set(channel, now + RELAY_MS);
   };

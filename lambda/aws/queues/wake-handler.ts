@@ -4,10 +4,11 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  * @module
  */
-import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+
 import type { LogDefect } from '../../hub/defects.ts';
 import type { WakeMessage, WakeOutcome } from '../../webhook/delivery/ownership.ts';
-import { call, clientSettings } from '../aws-client.ts';
+import { call } from '../aws-client.ts';
+import { queueCalls } from '../calls/queue-calls.ts';
 import { type BatchAnswer, failing, type Message, parseRecords, untilOf } from './queue-handler.ts';
 import { parseDeliverWork, type RenewWake, type WakeRequest } from './webhook-messages.ts';
 
@@ -41,14 +42,14 @@ export interface WakeHandlerOptions {
 
 /** Returns the Lambda handler. */
 export function wakeHandler(options: WakeHandlerOptions) {
-  const client = new SQSClient(clientSettings);
+  const client = queueCalls();
   const hide = async (receiptHandle: string, ms: number): Promise<void> => {
-    const change = new ChangeMessageVisibilityCommand({
+    const change = {
       QueueUrl: options.queueUrl,
       ReceiptHandle: receiptHandle,
       VisibilityTimeout: Math.min(MAX_HIDDEN_SECONDS, Math.max(0, Math.ceil(ms / 1_000))),
-    });
-    await call(() => client.send(change));
+    };
+    await call(() => client.changeMessageVisibility(change));
   };
   return async (event: unknown, context: unknown): Promise<BatchAnswer> => {
     const until = untilOf(context, options.lastMs);

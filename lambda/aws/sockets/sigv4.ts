@@ -26,6 +26,10 @@ export interface Signing {
   readonly service: string;
   /** The Host header, with the port if it is not the default of the protocol. */
   readonly host: string;
+  /** The content type of bodies. @default - that of the SDK for bytes */
+  readonly contentType?: string;
+  /** The `x-amz-target` header, by which services with JSON bodies name the operation. */
+  readonly target?: string;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
@@ -42,8 +46,8 @@ export type Method = 'POST' | 'DELETE';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** The content type that the SDK sends for bytes. It must be signed, because it is sent. */
-const CONTENT_TYPE = 'application/octet-stream';
+/** The content type that the SDK sends for bytes. */
+const BYTES = 'application/octet-stream';
 
 /** Returns the hash of a body, for `Sign`. */
 export const hashOf = (body: Uint8Array): string => hash('sha256', body);
@@ -52,22 +56,20 @@ export const hashOf = (body: Uint8Array): string => hash('sha256', body);
 export const encodeSegment = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** Returns a function that signs requests. */
+/** Returns a function that signs requests. Nothing is computed before the first request, because that would delay cold starts. */
 export function signer(signing: Signing): Sign {
   const dayKey = keyOfDay(signing);
   let second = Number.NaN;
-  let now = dated(signing, 0);
-  let key = dayKey(now.day);
+  let now: ReturnType<typeof dated> | undefined;
   return (path, bodyHash, method = 'POST') => {
     const current = Math.floor(signing.clock() / 1_000);
-    if (current !== second) {
+    if (!now || current !== second) {
       second = current;
       now = dated(signing, second * 1_000);
-      key = dayKey(now.day);
     }
     const request = `${method}\n${canonicalPath(path)}\n\n${now.signedHeaders}\n${bodyHash}`;
     const toSign = `${now.toSign}${hash('sha256', request)}`;
-    const signature = createHmac('sha256', key).update(toSign).digest('hex');
+    const signature = createHmac('sha256', dayKey(now.day)).update(toSign).digest('hex');
     return [...now.headers, 'authorization', `${now.authorization}${signature}`];
   };
 }
@@ -76,19 +78,25 @@ export function signer(signing: Signing): Sign {
 const canonicalPath = (path: string): string => encodeSegment(path).replaceAll('%2F', '/');
 
 /** Returns the parts that depend only on the second. */
-function dated({ credentials, region, service, host }: Signing, at: number) {
+function dated(signing: Signing, at: number) {
+  const { credentials, region, service, host, contentType = BYTES, target } = signing;
   const date = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
   const day = date.slice(0, 8);
   const scope = `${day}/${region}/${service}/aws4_request`;
   const token = credentials.sessionToken;
-  const headers = ['content-type', CONTENT_TYPE, 'x-amz-date', date];
-  if (token) headers.push('x-amz-security-token', token);
-  const names = `content-type;host;x-amz-date${token ? ';x-amz-security-token' : ''}`;
-  const canonical = `content-type:${CONTENT_TYPE}\nhost:${host}\nx-amz-date:${date}\n`;
+  // All that is sent, in the order of the names. undici itself sends the host.
+  const signed: readonly (readonly [string, string])[] = [
+    ['content-type', contentType],
+    ['host', host],
+    ['x-amz-date', date],
+    ...(token ? [['x-amz-security-token', token] as const] : []),
+    ...(target ? [['x-amz-target', target] as const] : []),
+  ];
+  const names = signed.map(([name]) => name).join(';');
   return {
     day,
-    headers,
-    signedHeaders: `${canonical}${token ? `x-amz-security-token:${token}\n` : ''}\n${names}`,
+    headers: signed.filter(([name]) => name !== 'host').flat(),
+    signedHeaders: `${signed.map(([name, value]) => `${name}:${value}\n`).join('')}\n${names}`,
     toSign: `${ALGORITHM}\n${date}\n${scope}\n`,
     authorization: `${ALGORITHM} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names}, Signature=`,
   };

@@ -11,6 +11,7 @@ import { Refusal } from '../../../protocol/errors.ts';
 import { fieldsOf } from '../../../protocol/fields.ts';
 import { FUNCTION, refusedAs, STAGE } from '../../../protocol/metrics.ts';
 import { newMeter } from './meter.ts';
+import { showSources } from './source-map.ts';
 
 /** Facts for a log line. */
 export type About = Readonly<Record<string, unknown>>;
@@ -103,6 +104,7 @@ export function logDefect(error: unknown, about: About): void {
     return;
   }
   count('Defects', 1);
+  showSources(error);
   const logged = error instanceof Error ? error : String(error);
   logger.error('request failed', { ...about, ...ofRequest(), error: logged });
 }

@@ -44,7 +44,7 @@ export type EntryContent = Pick<Entry, 'messages' | 'id'>;
  */
 export async function append(log: Publishing, request: AppendRequest): Promise<Appended> {
   const messages = messagesOfRequest(request, log.clock());
-  // Without a producer the id is new: it tells a second attempt of the SDK from another request.
+  // Without a producer the id is new: it tells a second attempt of the client from another request.
   const id = request.producer ? entryIdOf(request.producer) : log.newId();
   const identified = { ...request, id };
   const claimed = await claim(log, identified);

@@ -93,7 +93,7 @@ export type Age = Pick<Entry, 'slot' | 'time' | 'expiresAt'>;
 export interface EntryStore {
   /**
    * Puts the entry into its slot if that is empty. Then it is durable. Returns false if the slot has another entry, and `there` if
-   * it has an entry with this id (the SDK repeats a call whose answer was lost; a retry may have other messages).
+   * it has an entry with this id (the client repeats a call whose answer was lost; a retry may have other messages).
    */
   put(streamId: string, entry: Entry): Promise<'written' | 'there' | false>;
   /** Returns entries from `slot` on, also expired ones, as of every write that was answered before. */

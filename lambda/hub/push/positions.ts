@@ -2,7 +2,7 @@
  * Changes the position of a member of a shard (PROTOCOL.md §12.4). A member is at the head of the shard, or has its own cursor.
  * Only the owner of the shard changes positions.
  *
- * The SDK may give a write up, and DynamoDB may still carry it out seconds later, when the member has another position. So each
+ * The client may give a write up, and DynamoDB may still carry it out seconds later, when the member has another position. So each
  * write is conditional on the position that the owner has read. If the condition fails, the owner reads the member again.
  * Without the condition, a late write could put a member at the head by mistake. The messages before the head would be lost for it.
  * @module
@@ -33,7 +33,7 @@ export async function moveTo(
     if (await subscriptions.move(shard, seen, shard.channel, own)) return true;
     const stored = await subscriptions.member(shard, member.connection);
     if (stored?.id !== member.id) return false;
-    // An earlier try of the SDK may have been carried out, and its answer lost.
+    // An earlier try of the client may have been carried out, and its answer lost.
     const there = ownCursorIn(stored, shard.channel);
     if (isSameCursor(there, own)) return true;
     // A later owner wrote it. If this owner overwrote it, the later owner would ignore that write (Cursor.fence).

@@ -1,7 +1,7 @@
 /**
  * The ports of the push (PROTOCOL.md §12): stores of subscribers and of owners, and what the push does to a socket.
  *
- * The SDK gives a write up after 800 ms and repeats it, and the first attempt may still be under way. So every write of these
+ * The client gives a write up after 800 ms and repeats it, and the first attempt may still be under way. So every write of these
  * stores may be carried out twice, and late. A write that is carried out again after its answer changes nothing, and a
  * repetition gets the answer of the first attempt (test/contract/listeners.test.ts). Leases have their own rules (lease.ts).
  * There are three exceptions. A late `SubscriptionStore.add` may bring back a subscription that was removed. A late `note`

@@ -51,7 +51,7 @@ const MAX_SHARDS = 64;
 
 /**
  * An unsubscribe ends a subscription that began up to this long after it by another clock, in milliseconds. That is above the
- * difference between clocks of Lambda, and far below the 800 after which the SDK repeats a call. So a late unsubscribe leaves a
+ * difference between clocks of Lambda, and far below the 800 after which the client repeats a call. So a late unsubscribe leaves a
  * subscription that began after its answer.
  */
 const CLOCKS_DIFFER_MS = 100;
@@ -86,7 +86,7 @@ export async function subscribe(
   const isThere = noted === 'there';
   const shard = isThere ? (ownValue(connection.subscriptions, pattern) ?? set.shard) : set.shard;
   const subscriber = subscriberOf(log, connection, pattern, start?.offset);
-  // A note is no proof of a subscription: an attempt that was cut off, or the first try of the SDK, may have left it.
+  // A note is no proof of a subscription: an attempt that was cut off, or the first try of the client, may have left it.
   const isAdded = await subscriptions.add({ pattern, shard }, subscriber, !isThere);
   // After the subscription is stored, and also if it was there: the attempt that stored it may have been cut off before this.
   const joined = await subscriptions.open(pattern, log.clock(), log.clock() + KNOWN_FOR_MS);

@@ -1,31 +1,28 @@
 /**
- * The errors of busy services, as the SDK throws them: each becomes `unavailable`, and a defect of the hub does not
- * (PROTOCOL.md §9). The clients are real, and the server answers as the service does.
+ * The errors of busy services: each becomes `unavailable`, and a defect of the hub does not (PROTOCOL.md §9). The clients are real,
+ * and the server answers as the service does. The SDK gives the same names to the same answers.
  * @module
  */
-import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, clientSettings } from '../../../lambda/aws/aws-client.ts';
+import { DynamoDBDocumentClient, GetCommand } from '@aws-sdk/lib-dynamodb';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { call } from '../../../lambda/aws/aws-client.ts';
+import { documentCalls } from '../../../lambda/aws/calls/document-calls.ts';
+import { queueCalls } from '../../../lambda/aws/calls/queue-calls.ts';
+import { secretCalls } from '../../../lambda/aws/calls/secret-calls.ts';
+import { topicCalls } from '../../../lambda/aws/calls/topic-calls.ts';
 import { once } from '../../../lambda/aws/dynamodb/document-client.ts';
 import { Refusal } from '../../../protocol/errors.ts';
+import { CREDENTIALS, loopback, REGION } from '../../support/wire/aws-loopback.ts';
 
-let server: Server;
-let url: string;
-let reply: (response: ServerResponse) => void;
-beforeAll(async () => {
-  server = createServer((request, response) => request.resume().on('end', () => reply(response)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${portOf(server)}`;
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+const { url, requests, answer: answerWith } = loopback();
+// A call that is repeated does not wait.
+beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0));
+afterEach(() => void vi.restoreAllMocks());
 
 const portOf = (listening: { address(): AddressInfo | string | null }): number => {
   const address = listening.address();
@@ -33,34 +30,34 @@ const portOf = (listening: { address(): AddressInfo | string | null }): number =
   return address.port;
 };
 
-/** One attempt: repetitions are the business of the SDK. */
-const settingsOf = (endpoint: string) => ({
-  ...clientSettings,
-  maxAttempts: 1,
-  endpoint,
-  region: 'eu-west-3',
-  credentials: { accessKeyId: 'A', secretAccessKey: 'S' },
-});
+const settings = () => ({ maxAttempts: 1, endpoint: url(), region: REGION, credentials: CREDENTIALS });
+const KEY = { TableName: 't', Key: { channel: 'c' } };
+const MESSAGE = { QueueUrl: 'https://sqs.eu-west-3.amazonaws.com/1/q', MessageBody: 'm' };
+const HINT = {
+  TopicArn: 'arn:aws:sns:eu-west-3:1:t',
+  Message: 'm',
+  MessageAttributes: {},
+  MessageGroupId: 'g',
+};
 
 const CALLS = {
-  DynamoDB: (at: string) =>
-    new DynamoDBClient(settingsOf(at)).send(
-      new GetItemCommand({ TableName: 't', Key: { channel: { S: 'c' } } }),
-    ),
-  SNS: (at: string) =>
-    new SNSClient(settingsOf(at)).send(
-      new PublishCommand({ TopicArn: 'arn:aws:sns:eu-west-3:1:t', Message: 'm' }),
-    ),
-  SQS: (at: string) =>
-    new SQSClient(settingsOf(at)).send(new SendMessageCommand({ QueueUrl: `${at}/1/q`, MessageBody: 'm' })),
-  SecretsManager: (at: string) =>
-    new SecretsManagerClient(settingsOf(at)).send(new GetSecretValueCommand({ SecretId: 's' })),
+  DynamoDB: () => documentCalls().get(KEY),
+  SNS: () => topicCalls(1).publish(HINT),
+  SQS: () => queueCalls().sendMessage(MESSAGE),
+  SecretsManager: () => secretCalls()('s'),
+};
+const THEIRS: Readonly<Record<Service, () => Promise<unknown>>> = {
+  DynamoDB: () => DynamoDBDocumentClient.from(new DynamoDBClient(settings())).send(new GetCommand(KEY)),
+  SNS: () => new SNSClient(settings()).send(new PublishCommand(HINT)),
+  SQS: () => new SQSClient(settings()).send(new SendMessageCommand(MESSAGE)),
+  SecretsManager: () =>
+    new SecretsManagerClient(settings()).send(new GetSecretValueCommand({ SecretId: 's' })),
 };
 type Service = keyof typeof CALLS;
 
 /** Returns the error in the form of each protocol: JSON, or XML in the query protocol of SNS. */
 function answer(service: Service, status: number, code: string): void {
-  reply = (response) => {
+  answerWith((response) => {
     if (service === 'SNS') {
       const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>m</Message></Error>`;
       response.writeHead(status, { 'content-type': 'text/xml' });
@@ -76,7 +73,7 @@ function answer(service: Service, status: number, code: string): void {
         : {}),
     });
     response.end(JSON.stringify({ __type: code, message: 'm' }));
-  };
+  });
 }
 
 /** A header of SQS has the name of the error in the query protocol, which the SDK reads. */
@@ -85,7 +82,7 @@ const QUERY_CODES: Readonly<Record<string, string>> = {
   'com.amazonaws.sqs#QueueDoesNotExist': 'AWS.SimpleQueueService.NonExistentQueue',
 };
 
-/** Returns the name of the error in the SDK, and the result in the hub: the code of a refusal, or `defect`. */
+/** Returns the name of the error, and the result in the hub: the code of a refusal, or `defect`. */
 async function outcomeOf(send: () => Promise<unknown>): Promise<readonly [name: string, outcome: string]> {
   let name = 'none';
   const watched = async () => {
@@ -156,12 +153,26 @@ const nameIn = (code: string, name: string): string => name || code.replace(/^.*
 describe('the answer of an AWS service', () => {
   test.each(BUSY)('%s, %i %s is busy', async (service, status, code, name) => {
     answer(service, status, code);
-    expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'unavailable']);
+    expect(await outcomeOf(CALLS[service])).toEqual([nameIn(code, ''), 'unavailable']);
+    expect((await outcomeOf(THEIRS[service]))[0]).toBe(nameIn(code, name));
   });
 
   test.each(MISTAKES)('%s, %i %s is a defect of the hub', async (service, status, code, name) => {
     answer(service, status, code);
-    expect(await outcomeOf(() => CALLS[service](url))).toEqual([nameIn(code, name), 'defect']);
+    expect(await outcomeOf(CALLS[service])).toEqual([nameIn(code, ''), 'defect']);
+    expect((await outcomeOf(THEIRS[service]))[0]).toBe(nameIn(code, name));
+  });
+
+  test.each([
+    ['a page of a proxy', 'text/html', '<html>'],
+    ['nothing', 'text/plain', ''],
+  ])('%s with 502 is busy, and with 403 a defect', async (_what, type, body) => {
+    for (const call of Object.values(CALLS)) {
+      answerWith((response) => response.writeHead(502, { 'content-type': type }).end(body));
+      expect((await outcomeOf(call))[1]).toBe('unavailable');
+      answerWith((response) => response.writeHead(403, { 'content-type': type }).end(body));
+      expect(await outcomeOf(call)).toEqual(['Unknown', 'defect']);
+    }
   });
 });
 
@@ -169,16 +180,16 @@ describe('an error of the network is busy', () => {
   const services = Object.keys(CALLS).filter((name): name is Service => name in CALLS);
 
   test.each(services)('%s: a connection that is closed before the answer', async (service) => {
-    reply = (response) => response.socket?.destroy();
-    expect((await outcomeOf(() => CALLS[service](url)))[1]).toBe('unavailable');
+    answerWith((response) => response.socket?.destroy());
+    expect((await outcomeOf(CALLS[service]))[1]).toBe('unavailable');
   });
 
   test.each(services)('%s: a connection that is closed in the middle of the answer', async (service) => {
-    reply = (response) => {
+    answerWith((response) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
       response.write('{', () => response.socket?.destroy());
-    };
-    expect((await outcomeOf(() => CALLS[service](url)))[1]).toBe('unavailable');
+    });
+    expect((await outcomeOf(CALLS[service]))[1]).toBe('unavailable');
   });
 
   test('a closed port', async () => {
@@ -186,7 +197,12 @@ describe('an error of the network is busy', () => {
     await new Promise((resolve) => probe.once('listening', resolve));
     const port = portOf(probe);
     await new Promise((resolve) => probe.close(resolve));
-    expect((await outcomeOf(() => CALLS.SNS(`http://127.0.0.1:${port}`)))[1]).toBe('unavailable');
+    process.env.AWS_ENDPOINT_URL = `http://127.0.0.1:${port}`;
+    try {
+      expect((await outcomeOf(CALLS.SNS))[1]).toBe('unavailable');
+    } finally {
+      process.env.AWS_ENDPOINT_URL = url();
+    }
   });
 
   test.each([
@@ -206,16 +222,16 @@ describe('an error of the network is busy', () => {
   });
 
   test('no answer in time', async () => {
-    reply = () => {};
-    expect(await outcomeOf(() => CALLS.SQS(url))).toEqual(['TimeoutError', 'unavailable']);
+    answerWith(() => {});
+    expect(await outcomeOf(CALLS.SNS)).toEqual(['TimeoutError', 'unavailable']);
   });
 
   test('no answer in time to a write that is sent once', async () => {
-    reply = () => {};
-    const client = new DynamoDBClient(settingsOf(url));
-    const get = new GetItemCommand({ TableName: 't', Key: { channel: { S: 'c' } } });
-    const [, outcome] = await outcomeOf(() => once((options) => client.send(get, options)));
+    answerWith(() => {});
+    requests.length = 0;
+    const [, outcome] = await outcomeOf(() => once((options) => documentCalls().get(KEY, options)));
     expect(outcome).toBe('unavailable');
+    expect(requests.length).toBe(1);
   });
 });
 
@@ -231,13 +247,13 @@ describe('an error that does not come from AWS is a defect', () => {
     expect((await outcomeOf(() => Promise.reject(thrown)))[1]).toBe('defect');
   });
 
-  test('a process without credentials', async () => {
-    const client = new SQSClient({
-      ...settingsOf(url),
-      credentials: () =>
-        Promise.reject(Object.assign(new Error('none'), { name: 'CredentialsProviderError' })),
-    });
-    const send = new SendMessageCommand({ QueueUrl: `${url}/1/q`, MessageBody: 'm' });
-    expect(await outcomeOf(() => client.send(send))).toEqual(['CredentialsProviderError', 'defect']);
+  test('a process without credentials', () => {
+    const { AWS_SECRET_ACCESS_KEY } = process.env;
+    delete process.env.AWS_SECRET_ACCESS_KEY;
+    try {
+      expect(() => queueCalls()).toThrow('no credentials');
+    } finally {
+      process.env.AWS_SECRET_ACCESS_KEY = AWS_SECRET_ACCESS_KEY;
+    }
   });
 });
