@@ -78,7 +78,7 @@ export function storesUnderTest(): [Named, Named] {
 export const hardOfHearing: Named = [
   'DynamoDB, each call made twice',
   () => {
-    const { get, query, put, update, delete: remove, batchGet } = documentClient();
+    const { get, query, scan, put, update, delete: remove, batchGet } = documentClient();
     const twice =
       <I, O>(send: (input: I) => Promise<O>) =>
       async (input: I) => {
@@ -88,6 +88,7 @@ export const hardOfHearing: Named = [
     return inDynamoDb({
       get: twice(get),
       query: twice(query),
+      scan: twice(scan),
       put: twice(put),
       update: twice(update),
       delete: twice(remove),

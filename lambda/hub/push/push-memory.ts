@@ -7,7 +7,7 @@
  * different members by the same version.
  * @module
  */
-import { type Recent, recent } from '../log/bounded-map.ts';
+import { type Recent, recent } from '../bounded-map.ts';
 
 /** The members of a shard that were at the head after they had been read. */
 export interface RememberedMembers<M> {

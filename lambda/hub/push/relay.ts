@@ -6,7 +6,7 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import { formatOffset, isBefore, type Position } from '../../../protocol/offset.ts';
-import { type Recent, recent } from '../log/bounded-map.ts';
+import { type Recent, recent } from '../bounded-map.ts';
 import { isAlive } from '../log/channel.ts';
 import type { Log, SendHint } from '../log/log-ports.ts';
 import type { Hint } from './on-hint.ts';

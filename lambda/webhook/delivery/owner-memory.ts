@@ -5,7 +5,7 @@
  * if dispatch stores it. Both ways are right in every case, so the memory may be wrong. All times are milliseconds since 1970.
  * @module
  */
-import { recent } from '../../hub/log/bounded-map.ts';
+import { recent } from '../../hub/bounded-map.ts';
 
 /** What dispatch remembers about the owners of endpoints. */
 export interface OwnerMemory {

@@ -316,8 +316,8 @@ describe('an event stream', () => {
   });
 });
 
-/** The limit of the minified bundle, in bytes. It is about 14 KB when compressed. */
-const MOST_BYTES = 36_500;
+/** The limit of the minified bundle, in bytes. It is about 15 KB when compressed. */
+const MOST_BYTES = 38_000;
 
 test('the browser bundle builds without a warning, imports nothing of Node, and is small', async () => {
   const { warnings, outputFiles, metafile } = await build({

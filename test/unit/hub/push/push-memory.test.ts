@@ -3,7 +3,7 @@
  * @module
  */
 import { expect, test } from 'vitest';
-import { recent } from '../../../../lambda/hub/log/bounded-map.ts';
+import { recent } from '../../../../lambda/hub/bounded-map.ts';
 import { rosterOf } from '../../../../lambda/hub/push/push-memory.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 
