@@ -123,11 +123,11 @@ test('every message arrives, and each attempt is counted once, at whatever call 
       isReplayed: true,
       answers: [{ status: 500 }],
     })),
+    // The first message of a channel.
     ...(await killAt('Dispatch', [
       ...EDGES,
-      ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints', 1, 2),
+      ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints'),
       ...around('dynamodb:GetItem', 'LogChannels'),
-      ...around('dynamodb:Query', 'LogEntries'),
       ...around('sqs:SendMessage', 'DeliverQueue'),
       ...around('dynamodb:UpdateItem', 'WebhooksEndpoints'),
     ])),
@@ -141,10 +141,12 @@ test('every message arrives, and each attempt is counted once, at whatever call 
       ],
       { before: 1 },
     )),
-    // A hint that was lost: dispatch stores the task, and asks for the owner.
+    // A hint that was lost: dispatch reads the log, stores the task, and asks for the owner.
     ...(await killAt(
       'Dispatch',
       [
+        ...around('dynamodb:BatchGetItem', 'WebhooksEndpoints', 2),
+        ...around('dynamodb:Query', 'LogEntries'),
         ...around('dynamodb:PutItem', 'WebhooksDeliveries'),
         ...around('dynamodb:UpdateItem', 'WebhooksDeliveries'),
       ],
