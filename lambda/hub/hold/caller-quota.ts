@@ -7,8 +7,8 @@
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
-import { isBusy, type LogDefect } from '../defects.ts';
 import { type Recent, recent } from '../bounded-map.ts';
+import { isBusy, type LogDefect } from '../defects.ts';
 import type { Clock, NewId } from '../log/log-ports.ts';
 import type { Timer, Wake } from './held-read.ts';
 
