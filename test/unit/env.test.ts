@@ -18,6 +18,7 @@ import {
   outboundEnv,
   publishingEnv,
   pushEnv,
+  stampEnv,
   streamEnv,
 } from '../../lambda/env.ts';
 
@@ -48,7 +49,7 @@ test('all variables that are missing or empty are named', () => {
 });
 
 test('a contract of several groups has every variable of each, and names all that are missing', () => {
-  const groups = [logEnv, accessEnv, originsEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv];
+  const groups = [logEnv, accessEnv, originsEnv, listenersEnv, hintEnv, jobEnv, dispatchEnv, stampEnv];
   const names = groups.flatMap((group) => group.names);
   expect(publishingEnv.names).toEqual(names);
   const [first, ...missing] = names;

@@ -18,6 +18,12 @@ import { type CallError, type Retries, retriesOf } from './retries.ts';
 const ATTEMPTS = 3;
 const ATTEMPT_TIMEOUT_MS = 800;
 
+/**
+ * How much earlier than `performance.now()` a timer of Node may end, in milliseconds. A write that must not be repeated has no time
+ * for another attempt then.
+ */
+const EARLY_MS = 5;
+
 /** The difference between clocks from which services refuse signatures or soon will, in milliseconds. */
 const SKEW_MS = 240_000;
 
@@ -128,7 +134,7 @@ async function attemptAt(
   try {
     return succeeded(service, await service.shared.send(headers, body, Math.max(0, end - performance.now())));
   } catch (error) {
-    throw performance.now() >= end ? outOfTime() : error;
+    throw performance.now() >= end - EARLY_MS ? outOfTime() : error;
   }
 }
 

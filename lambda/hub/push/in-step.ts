@@ -1,5 +1,5 @@
 /**
- * A push in step: the hint carries the very entry that the shard has not had, and this process remembers the members. Then the
+ * A push in step: the hint carries the next entry, which the shard has not had, and this process remembers the members. Then the
  * owner reads nothing (docs/adr/0014-hints-with-entries.md). In every other case it reads the log, which is the truth.
  * @module
  */

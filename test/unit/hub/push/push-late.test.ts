@@ -85,6 +85,8 @@ test('an ask of an owner that is out of time is served, also if it dies when it 
     await w.subscribe(client, CHANNEL, 'now');
     await publish(w.log, 0);
     await w.idle();
+    // Without an entry in its hints the owner reads in each pass.
+    around(w.log, 'hint', (original) => (hint) => original({ ...hint, entry: undefined }));
     let passes = 0;
     around(storesOf(w).subscriptions, 'members', (original) => async (set) => {
       const members = await original(set);
