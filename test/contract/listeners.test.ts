@@ -25,7 +25,10 @@ const progress = (entry: number, more: Partial<Progress> = {}): Progress => ({
 const stores = storesUnderTest();
 
 describe.each(stores)('%s', (_name, make) => {
-  let { connections, subscriptions, cursors, lookup }: Stores = make();
+  let connections: Stores['connections'];
+  let subscriptions: Stores['subscriptions'];
+  let cursors: Stores['cursors'];
+  let lookup: Stores['lookup'];
   let connection: Connection;
   let subscriber: Subscriber;
   let shard: Shard;

@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
 
 describe.each(storesUnderTest())('%s', (_name, make) => {
-  let { waits, lookup }: Stores = make();
+  let waits: Stores['waits'];
+  let lookup: Stores['lookup'];
   let channel = '';
 
   beforeEach(() => {

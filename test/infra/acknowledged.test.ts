@@ -20,7 +20,7 @@ const ACKNOWLEDGED: readonly (readonly [rule: string, where: RegExp, why: string
   ['IAM5[Resource::*]', /\/Handler$/, 'IAM knows no resources for', 9],
   // Handlers verify tokens, so that a hub can be open to anonymous readers of some channels. One for each route, so that a new
   // route needs an acknowledgement of its own.
-  ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the handler verifies the token itself', 12],
+  ['APIG4', /^Http\/(Api\/(GET|HEAD|ANY)--|NoSuchPath$)/, 'the handler verifies the token itself', 13],
   // They need a setting of the account, and the deployment would fail without it.
   ['APIG1', /^Socket\/Stage$/, 'access logs of WebSocket APIs need a role', 1],
   // The operator rotates both keys, because signed tokens and sealed secrets must stay readable.

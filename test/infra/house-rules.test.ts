@@ -107,7 +107,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'test/infra': {
     files: /^test\/infra\//,
-    may: [/^test\/infra\//, /^lib\//, /^scripts\/doctor\//, env, protocol, anyPackage],
+    may: [
+      /^test\/infra\//,
+      /^lambda\/http\/query\.ts$/,
+      /^lib\//,
+      /^scripts\/doctor\//,
+      env,
+      protocol,
+      anyPackage,
+    ],
   },
   // The emulator knows no hub. Its tests synthesize their own apps, once, as the commands do with the hub.
   'test/local': {
