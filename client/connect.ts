@@ -90,7 +90,7 @@ export interface Hub {
    * Reads a channel backwards, for a reader that scrolls up. Each batch is in the order of the channel, and ends where the batch
    * before it began. The loop ends at the oldest message that is kept. It throws a TidingsError if the hub refuses.
    */
-  readonly history: (channel: string, options?: HistoryOptions) => AsyncGenerator<Batch, undefined, void>;
+  readonly history: (channel: string, options?: HistoryOptions) => AsyncIterableIterator<Batch, undefined>;
   /**
    * Publishes 1 to 1,000 JSON values as one entry, exactly once. The values are copied at the moment of the call.
    * Returns the offset after them when they are durable. Publishes on one channel are stored in the order of the calls:

@@ -22,7 +22,7 @@ export async function* historyOf(
   channel: string,
   before: string,
   limit: number,
-): AsyncGenerator<Batch, undefined, void> {
+): AsyncIterableIterator<Batch, undefined> {
   checkNames(channel, before);
   if (before !== 'now' && !parseOffset(before))
     throw new TidingsError('bad_offset', `a history ends at an offset or now, got "${before}"`);
