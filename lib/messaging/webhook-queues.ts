@@ -14,7 +14,14 @@ import { WorkQueue } from './work-queue.ts';
 export const DISPATCH_TIMEOUT = Duration.seconds(20);
 
 /** Time for one lease of an endpoint (25 s, lambda/webhook/delivery/serve-endpoint.ts), and as much to begin others in. */
-export const DELIVER_TIMEOUT = Duration.seconds(60);
+export const DELIVER_TIMEOUT = Duration.seconds(50);
+
+/**
+ * The time after which a wake is received again whose process died. A wake may be the only place of its tasks, so it is as short as
+ * an invocation allows, with ten seconds until the function is called. A copy that comes while a batch waits for a free function is
+ * recognized (docs/adr/0015-lone-webhooks.md).
+ */
+const WAKE_HIDDEN = Duration.seconds(60);
 
 /** The maximum of SQS, because a dropped message here is a delivery that is lost. */
 const RETENTION = Duration.days(14);
@@ -23,10 +30,10 @@ const RETENTION = Duration.days(14);
 const MAX_DISPATCHES = 10;
 
 /**
- * Wakes are postponed and received again, so many receives are normal. They are replaced at half of this number
- * (OLD_AFTER_RECEIVES in lambda/aws/queues/wake-handler.ts).
+ * Ten hours of receives, each a minute after the one before. Wakes are postponed and received again, so many receives are normal.
+ * They are replaced much earlier (OLD_AFTER_RECEIVES in lambda/aws/queues/wake-handler.ts).
  */
-const MAX_WAKES = 100;
+const MAX_WAKES = 600;
 
 /** Both queues. The first one is subscribed to the topic of hints. */
 export class WebhookQueues extends Construct {
@@ -47,6 +54,7 @@ export class WebhookQueues extends Construct {
     topic.addSubscription(new SqsSubscription(this.dispatch.queue, { rawMessageDelivery: true }));
     this.deliver = new WorkQueue(this, 'Deliver', {
       timeout: DELIVER_TIMEOUT,
+      hiddenFor: WAKE_HIDDEN,
       retention: RETENTION,
       maxReceives: MAX_WAKES,
       means: 'Deliveries to webhook endpoints have failed for good.',

@@ -13,6 +13,8 @@ import { runbookAlarm } from '../watch/alarm.ts';
 export interface WorkQueueProps {
   /** The timeout of the function that works the queue off. */
   readonly timeout: Duration;
+  /** The time after which a message whose process died is received again, at least the timeout. By default six times as long. */
+  readonly hiddenFor?: Duration;
   /** The time for which a message waits before it is dropped. */
   readonly retention: Duration;
   /** Receives before a message becomes a dead letter. AWS advises at least five, because throttling uses some up. */
@@ -51,14 +53,14 @@ export class WorkQueue extends Construct {
 
   constructor(scope: Construct, id: string, props: WorkQueueProps) {
     super(scope, id);
-    const { timeout, retention, maxReceives, means, heading } = props;
+    const { timeout, hiddenFor, retention, maxReceives, means, heading } = props;
     this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
       ...SAFE,
       retentionPeriod: DEAD_LETTER_RETENTION,
     });
     this.queue = new sqs.Queue(this, 'Queue', {
       ...SAFE,
-      visibilityTimeout: Duration.seconds(VISIBILITY_TIMEOUTS * timeout.toSeconds()),
+      visibilityTimeout: hiddenFor ?? Duration.seconds(VISIBILITY_TIMEOUTS * timeout.toSeconds()),
       retentionPeriod: retention,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maxReceives },
     });

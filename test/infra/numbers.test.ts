@@ -38,6 +38,7 @@ function constantsOf(file: string): (name: string) => number {
   };
 }
 
+const wakes = constantsOf('lib/messaging/webhook-queues.ts');
 const limit = constantsOf('protocol/limits.ts');
 const push = constantsOf('lambda/hub/push/push-shard.ts');
 const batches = constantsOf('lambda/hub/push/post-batches.ts');
@@ -69,8 +70,9 @@ const hours = (ms: number): number => ms / 3_600_000;
 const days = (ms: number): number => ms / 86_400_000;
 const kib = (bytes: number): number => bytes / 1_024;
 
+const times = constantsOf('lib/messaging/work-queue.ts')('VISIBILITY_TIMEOUTS');
 /** How long SQS hides a hint whose process has died, in milliseconds. */
-const hiddenMs = hints('PUSH_TIMEOUT') * constantsOf('lib/messaging/work-queue.ts')('VISIBILITY_TIMEOUTS');
+const hiddenMs = hints('PUSH_TIMEOUT') * times;
 const [, delays = ''] =
   /RETRY_DELAYS_MS\b.*= \[([^\]]+)\]/.exec(read('lambda/webhook/delivery/retry-schedule.ts')) ?? [];
 const delaysMs = [...delays.matchAll(/(\d+) \* ([A-Z]+)/g)].map(
@@ -189,7 +191,9 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `More than ${alarms('FAILED_PUBLISHES_PERCENT')} % of the publishes`,
     `more than ${alarms('NEARLY_ALL_CONCURRENCY_PERCENT')} % of the account's concurrent executions`,
     `${word(attempts)} attempts over ${Math.floor(scheduleHours)} hours`,
-    `Dispatch failed ${word(constantsOf('lib/messaging/webhook-queues.ts')('MAX_DISPATCHES'))} times`,
+    `Dispatch failed ${word(wakes('MAX_DISPATCHES'))} times`,
+    `a wake that failed ${wakes('MAX_WAKES')} times, for ${word(hours(wakes('MAX_WAKES') * wakes('WAKE_HIDDEN')))} hours`,
+    `its messages are received again after ${seconds(wakes('WAKE_HIDDEN'))} s`,
     `After ${word(days(health('DISABLE_AFTER_MS')))} days without a success`,
     `keeps them for ${days(limit('DELIVERIES_KEPT_MS'))} days`,
     `at least ${word(minutes(constantsOf('lambda/aws/token-keys.ts')('CACHED_MS')))} minutes, because handlers cache keys`,
@@ -218,6 +222,9 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `${whole(defaults.connectionsPerCaller)} connections, ${defaults.heldPerCaller} held long polls, ${defaults.heldPerCaller} streams and ${limit('MAX_WEBHOOKS_PER_CALLER')} webhook endpoints`,
     `the user, 1 to ${limit('MAX_PRINCIPAL_LENGTH')} characters`,
     `The hub forgives ${limit('TOKEN_LEEWAY_SECONDS')} s`,
+  ],
+  'test/support/webhooks/webhook-queues.ts': [
+    `dispatch: ${seconds(wakes('DISPATCH_TIMEOUT') * times)}_000, deliver: ${seconds(wakes('WAKE_HIDDEN'))}_000`,
   ],
   'examples/webhook-receiver/README.md': [`answers within ${seconds(limit('DELIVERY_TIMEOUT_MS'))} seconds`],
   'docs/transports.md': [

@@ -103,7 +103,7 @@ describe('the template', () => {
     expect(queues.filter((queue) => 'RedrivePolicy' in queue)).toMatchObject([
       { RedrivePolicy: { maxReceiveCount: 6 }, VisibilityTimeout: 150 },
       { RedrivePolicy: { maxReceiveCount: 10 }, VisibilityTimeout: 120, MessageRetentionPeriod: 1_209_600 },
-      { RedrivePolicy: { maxReceiveCount: 100 }, VisibilityTimeout: 360, MessageRetentionPeriod: 1_209_600 },
+      { RedrivePolicy: { maxReceiveCount: 600 }, VisibilityTimeout: 60, MessageRetentionPeriod: 1_209_600 },
     ]);
     expect(dead).toMatchObject(Array(3).fill({ MessageRetentionPeriod: 1_209_600 }));
     const alarms = propertiesOf(hub, 'AWS::CloudWatch::Alarm');
@@ -143,7 +143,7 @@ describe('the template', () => {
         Environment: { Variables: { POSTS_IN_FLIGHT: '256', POSTS_PER_SECOND: '10000' } },
       },
     ]);
-    expect([...timed(20), ...timed(60)]).toMatchObject([
+    expect([...timed(20), ...timed(50)]).toMatchObject([
       { RecursiveLoop: 'Allow' },
       { RecursiveLoop: 'Allow' },
     ]);
@@ -152,7 +152,7 @@ describe('the template', () => {
   test('never calls its own hosts, and calls others by TLS only, unless an option allows more', () => {
     const deliver = (template: Template) =>
       JSON.stringify(
-        propertiesOf(template, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 60)?.Environment,
+        propertiesOf(template, 'AWS::Lambda::Function').find(({ Timeout }) => Timeout === 50)?.Environment,
       );
     expect(deliver(hub)).toContain('"INSECURE_WEBHOOKS":"false"');
     for (const own of ['DomainName', 'HttpApi', 'SocketApi', 'FunctionUrl'])
@@ -227,7 +227,7 @@ describe('the template', () => {
     const stage = templatesOf(context);
     for (const one of propertiesOf(stage.hub, 'AWS::Lambda::Function')) {
       // Functions behind queues have no callers, so they have no access to token keys.
-      if ([20, 25, 60].includes(Number(one.Timeout))) continue;
+      if ([20, 25, 50].includes(Number(one.Timeout))) continue;
       expect(one).toMatchObject({
         Environment: {
           Variables: {

@@ -22,7 +22,7 @@ export interface Line {
 
 /** The first pause of the retry schedule (6 s), and time to deliver on a busy machine. */
 const SETTLED = { timeout: 40_000, interval: 500 };
-/** The lease of an owner that died (25 s), and the start of processes. */
+/** The time for which a wake whose process died is hidden (60 s), its next attempt (6 s), and the start of processes. */
 const RECOVERED = { timeout: 90_000, interval: 1_000 };
 
 /** All lines of one receiver. They decide its answers. */
@@ -93,7 +93,7 @@ export class Lines {
 
   /**
    * Waits until everything is delivered, and publishes meanwhile. After a lease has run out, the next message wakes a new
-   * owner. Every line needs this, since a message may have arrived although its process died.
+   * owner, which does the stored tasks. Tasks that came in a wake come again with it. Every line needs this, since a message may have arrived although its process died.
    */
   async recover(lines: readonly Line[], message: string): Promise<void> {
     const names = async () => {

@@ -7,8 +7,11 @@ import type { VirtualTime } from '../domain/virtual-time.ts';
 
 const never = new AbortController().signal;
 
-/** Visibility timeouts of the queues, in milliseconds: a message whose process failed comes again after them. */
-const AGAIN_MS = { dispatch: 120_000, deliver: 360_000 };
+/**
+ * Visibility timeouts of the queues, in milliseconds: a message whose process failed comes again after them. The template has the
+ * same (test/infra/numbers.test.ts).
+ */
+export const AGAIN_MS = { dispatch: 120_000, deliver: 60_000 };
 
 /** The death of a process. */
 export class Crash extends Error {}

@@ -8,11 +8,14 @@
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../../lambda/webhook/delivery/delivery.ts';
 import { seededRandom } from '../../support/domain/random.ts';
+import { AGAIN_MS } from '../../support/webhooks/webhook-queues.ts';
 import { type WebhookWorld, webhookWorld } from '../../support/webhooks/webhook-world.ts';
 
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
 const DAYS = 150;
 const HOUR = 3_600_000;
+/** A wake whose process died is hidden for a minute. The rest is the attempt that the death interrupted, and its next attempt. */
+const RECOVERED_MS = 90_000;
 
 interface Comparison {
   readonly lost: readonly unknown[];
@@ -92,6 +95,44 @@ test('a kill at every await of dispatch and deliver loses nothing', async () => 
   ])
     expect([...crashes]).toEqual(expect.arrayContaining([`before ${call}`, `after ${call}`]));
   process.stdout.write(`${calls} kills: lost 0, unexpected 0, ${doubled - calls} messages twice\n`);
+});
+
+test('a lone message whose process died at any await arrives in time, without another message', async () => {
+  const deaths = new Set<string>();
+  for (let at = 1; ; at++) {
+    const w = webhookWorld({ random: seededRandom(11) });
+    await w.time.until(
+      (async () => {
+        const { id, url } = await w.endpoint();
+        await w.publish('orders/1', 'first');
+        await w.sleep(HOUR);
+        w.calls = 0;
+        w.crashAt = at;
+        await w.publish('orders/1', 'lone');
+        await w.sleep(RECOVERED_MS);
+        // If dispatch died before it sent the wake, the hint comes again first.
+        if (w.crashes.some((crash) => /cursors|queue/.test(crash))) await w.sleep(AGAIN_MS.dispatch);
+        const statuses = w.listed(id).map(({ status }) => status);
+        expect(
+          [compare(w, url, ['first', 'lone']).lost, statuses],
+          `killed at ${[...w.crashes].join()}`,
+        ).toEqual([[], ['delivered', 'delivered']]);
+      })(),
+    );
+    if (w.crashes.length === 0) break;
+    for (const crash of w.crashes) deaths.add(crash);
+  }
+  for (const call of [
+    'cursors.find',
+    'queue.wake',
+    'cursors.move',
+    'leases.take',
+    'tables.readAhead',
+    'deliveries.put',
+    'sender.post',
+    'leases.release',
+  ])
+    expect([...deaths]).toEqual(expect.arrayContaining([`before ${call}`, `after ${call}`]));
 });
 
 test(`random days with doubled, reordered and crashed deliveries (FUZZ_SEED=${SEED})`, async () => {
