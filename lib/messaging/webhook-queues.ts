@@ -19,7 +19,7 @@ export const DELIVER_TIMEOUT = Duration.seconds(50);
 /**
  * The time after which a wake is received again whose process died. A wake may be the only place of its tasks, so it is as short as
  * an invocation allows, with ten seconds until the function is called. A copy that comes while a batch waits for a free function is
- * recognized (docs/adr/0015-lone-webhooks.md).
+ * recognized (docs/adr/0018-lone-webhooks.md).
  */
 const WAKE_HIDDEN = Duration.seconds(60);
 
