@@ -73,6 +73,7 @@ describe('browsers', () => {
     '/events',
     '/tickets',
     '/webhooks',
+    '/webhooks/a',
     '/webhooks/a/test',
     '/connections',
   ])('may send to %s the headers that libraries for tracing add to every request', async (path) => {
