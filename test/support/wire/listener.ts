@@ -44,6 +44,8 @@ export async function listen(
       refuse(new Error(JSON.stringify(frame)));
       breaks.push(JSON.stringify(frame));
     }
+    // The gateway itself answers a frame for which no function has room (PROTOCOL.md §12.2).
+    if (frame.type === undefined) refuse(new Error(JSON.stringify(frame)));
     if (frame.type !== 'messages') return;
     const [from, to] = [String(frame.from), String(frame.next)];
     if (next !== undefined && from !== next) {
