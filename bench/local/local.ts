@@ -1,10 +1,11 @@
 /**
  * How fast the local stack is, and how much memory it takes.
  *
- * Method: the clients run in a process of their own. CLIENTS clients publish REQUESTS small messages, each to its own channel and
+ * Method: the clients run in a process of their own. First IDLE sockets subscribe on a hub that has done nothing else, and the memory of
+ * all processes is read. CLIENTS clients publish REQUESTS small messages, each to its own channel and
  * one at a time, with no reader. Then READERS readers of each transport follow one channel, to which PER_SECOND events a second
  * are published, EVENTS times. Each part runs once before to warm up, with a tenth of the work. Processor time is that of the
- * stack and of the functions, without the clients. At the end IDLE sockets subscribe, and the memory of all processes is read.
+ * stack and of the functions, without the clients.
  * @module
  */
 import { fork } from 'node:child_process';
@@ -28,6 +29,8 @@ const SETTLE_MS = 5_000;
 export async function local(hub: MeasuredHub): Promise<void> {
   const { url, socketUrl, token } = hub;
   const source = { url, socketUrl, token };
+  const memoryMb = await memoryWith(hub, { kind: 'idle', hub: source, readers: IDLE });
+  hub.print(`${IDLE} idle sockets: ${memoryMb.toFixed(0)} MB in all processes, goal 600\n`);
   const publish = (requests: number): Job => ({ kind: 'publish', hub: source, clients: CLIENTS, requests });
   await measured(hub, publish(REQUESTS / 10), REQUESTS / 10);
   const published = await measured(hub, publish(REQUESTS), REQUESTS);
@@ -45,8 +48,6 @@ export async function local(hub: MeasuredHub): Promise<void> {
     await measured(hub, listen(EVENTS / 10), EVENTS / 10);
     hub.print(lineOf(name, await measured(hub, listen(EVENTS), EVENTS), undefined, goal));
   }
-  const memoryMb = await memoryWith(hub, { kind: 'idle', hub: source, readers: IDLE });
-  hub.print(`\n${IDLE} idle sockets: ${memoryMb.toFixed(0)} MB in all processes, goal 600`);
 }
 
 /** Name, kind of the clients, and the goal for the median delay in milliseconds. */
