@@ -78,7 +78,9 @@ test('a subscription lasts as long as its connection, which lasts as long as its
 test('a connection has at most a hundred subscriptions, and one that ends makes room', async () => {
   const socket = await socketWith(EVERYTHING);
   const prefix = newChannel();
-  await Promise.all(range(100).map((n) => subscribe(socket, `${prefix}-${n}`)));
+  // On a busy machine the local stack has no room for a hundred frames at once, as Lambda at its quota.
+  for (const first of [0, 20, 40, 60, 80])
+    await Promise.all(range(20).map((n) => subscribe(socket, `${prefix}-${first + n}`)));
   const more = `${prefix}-more`;
   // A busy store refuses a request; a subscription that was accepted by mistake would stay accepted.
   const asked = (action: string, channel: string) => () => socket.ask({ action, channel });
