@@ -7,7 +7,7 @@ import { DEFAULT_MESSAGES, MAX_FOLLOWED_CHANNELS, MAX_MESSAGES } from '../../pro
 import { type Position, parseOffset } from '../../protocol/offset.ts';
 import { TICKET } from '../../protocol/url.ts';
 import type { ReadRequest } from '../hub/log/read-before.ts';
-import type { From } from '../hub/log/read-log.ts';
+import { type From, isPosition } from '../hub/log/read-log.ts';
 import { isTime, refuseBadName } from './parse-channel.ts';
 import { isDurableStreamsPath, LAST_EVENT_ID, parameterOf, READ_PARAMETERS, refuseUnknown } from './query.ts';
 
@@ -44,7 +44,7 @@ export function parseRead(raw: Request): ReadRequest {
   if (before === undefined) return { from: parseFrom(raw, 'catch-up'), limit };
   refuseTogether(raw, ['before', ...STARTS]);
   const end = fromOf(before);
-  if (end === 'now' || isSettled(end)) return { before: end, limit: limit ?? DEFAULT_MESSAGES };
+  if (end === 'now' || isPosition(end)) return { before: end, limit: limit ?? DEFAULT_MESSAGES };
   throw new Refusal(
     'bad_offset',
     `before is an offset as given by Stream-Start-Offset, or now, got "${before.slice(0, 32)}"`,
@@ -87,12 +87,18 @@ function otherStart(raw: Request): From | undefined {
   return since === undefined ? undefined : { since: timeOf('since', since) };
 }
 
+/** Characters of a value that a refusal repeats. */
+const SHOWN = 32;
+
+/** Returns a value as a refusal shows it. */
+export const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, SHOWN);
+
 /** Returns the time in milliseconds since 1970. @throws Refusal bad_request */
 export function timeOf(name: string, text: unknown): number {
   if (typeof text === 'string' && isTime(text)) return Date.parse(text);
   throw new Refusal(
     'bad_request',
-    `${name} must be an RFC 3339 time, got ${JSON.stringify(String(text).slice(0, 32))}`,
+    `${name} must be an RFC 3339 time, such as 2026-01-01T00:00:00Z, got ${shown(text)}`,
   );
 }
 
@@ -137,8 +143,6 @@ function fromOf(offset: string): 'beginning' | 'now' | Position {
     `an offset is 16 digits as given by Stream-Next-Offset, -1 or now, got ${got}`,
   );
 }
-
-const isSettled = (from: 'beginning' | 'now' | Position): from is Position => typeof from === 'object';
 
 /**
  * Returns how long to hold a request, in milliseconds: the longest time, or less if the caller asks for it (`Prefer: wait=5`).

@@ -25,7 +25,8 @@ import { isType } from '../../webhook/delivery/webhook-body.ts';
 import type { DeliveryQuery, ReplayFrom } from '../../webhook/delivery-requests.ts';
 import { FORMATS } from '../../webhook/endpoint.ts';
 import type { Change, Settings } from '../../webhook/manage-endpoints.ts';
-import { isTime, refuseBadName } from '../parse-channel.ts';
+import { refuseBadName } from '../parse-channel.ts';
+import { shown, timeOf } from '../parse-read.ts';
 import { parameterOf } from '../query.ts';
 
 /** Returns true for text that can be a secret. */
@@ -43,9 +44,6 @@ const SETTINGS = ['url', 'channels', 'types', 'format', 'rate', 'handshake', 'de
 
 /** The most characters of an id. The ids of the hub are shorter, and DynamoDB refuses a key of more than 1,024 bytes. */
 export const MAX_ID_LENGTH = 128;
-
-/** The characters of a wrong value that a refusal repeats. */
-const SHOWN = 32;
 
 /** Parses POST /webhooks. @throws Refusal too_large, bad_json, bad_request, bad_channel */
 export async function parseCreation(raw: Request, isSecret: IsSecret): Promise<Creation> {
@@ -101,13 +99,13 @@ export async function parseReplay(
   refuseBadName(channel);
   if ((offset === undefined) === (since === undefined))
     throw new Refusal('bad_request', 'send offset or since, one of them');
-  return { channel, from: since === undefined ? offsetOf(offset) : { since: timeOf(since) } };
+  return { channel, from: since === undefined ? offsetOf(offset) : { since: timeOf('since', since) } };
 }
 
 /** Parses a recovery: returns its `since`, in milliseconds since 1970. @throws Refusal as `parseCreation` */
 export async function parseRecovery(raw: Request): Promise<number> {
   const { since } = await bodyOf(raw, ['since']);
-  return timeOf(since);
+  return timeOf('since', since);
 }
 
 /** Parses a page of a list: the id to continue after (empty: from the first) and its size. @throws Refusal bad_request */
@@ -263,13 +261,3 @@ function offsetOf(value: unknown): 'beginning' | Exclude<ReturnType<typeof parse
     `offset must be 16 digits as given by Stream-Next-Offset, or "-1", got ${shown(value)}`,
   );
 }
-
-function timeOf(value: unknown): number {
-  if (typeof value === 'string' && isTime(value)) return Date.parse(value);
-  throw new Refusal(
-    'bad_request',
-    `since must be an RFC 3339 time, such as 2026-01-01T00:00:00Z, got ${shown(value)}`,
-  );
-}
-
-const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, SHOWN);
