@@ -177,8 +177,11 @@ export function dispatchCursorsInDynamoDb(client: DocumentClient, table: string)
 
 /** Names of the tables of which `readAhead` reads. */
 export interface TablesAhead {
+  /** Has the endpoint. */
   readonly ENDPOINTS_TABLE: string;
+  /** Has the channels of its tasks. */
   readonly CHANNELS_TABLE: string;
+  /** Has the entries of its tasks. */
   readonly ENTRIES_TABLE: string;
 }
 

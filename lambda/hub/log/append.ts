@@ -63,6 +63,7 @@ export async function append(log: Publishing, request: AppendRequest): Promise<A
 
 /** Where a publish is in the log. */
 export interface Written {
+  /** The slot that has the entry. */
   readonly slot: number;
   /** Time at which this request wrote the entry, in milliseconds since 1970; undefined if an earlier attempt wrote it. */
   readonly at: number | undefined;

@@ -51,14 +51,20 @@ const BUSY_MS = 5_000;
  */
 const MAX_ATTEMPTS = 5;
 
+/** The wake has nothing left to do. */
 export const DONE: WakeOutcome = { kind: 'done' };
 
 /** A lease that this process holds, and the state that the previous owner left. */
 export interface Ownership {
+  /** Id of the endpoint. */
   readonly endpoint: string;
+  /** The wake that started this process. */
   readonly wake: WakeMessage;
+  /** What the next owner gets when the lease is released. */
   state: EndpointState;
+  /** How many requests to the owner the row had when the lease was taken or renewed. */
   asks: number;
+  /** The lease. */
   lease: Lease;
   /**
    * The end of the lease if the last renewal was carried out, even if its answer was lost. In milliseconds since 1970.
