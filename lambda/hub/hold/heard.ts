@@ -28,7 +28,7 @@ export interface Heard {
 }
 
 /** The entries that answer a request: at least one. */
-export interface Answer {
+export interface HeardAnswer {
   /** The entries, in the order of the log. */
   readonly entries: readonly NewEntry[];
   /** The number up to which the answer has all that was heard. */
@@ -46,7 +46,7 @@ export function answerFrom(
   log: Pick<Log, 'clock'>,
   { channel, slot, mark }: Seen,
   heard: readonly Heard[],
-): Answer | 'the log' | 'nothing yet' {
+): HeardAnswer | 'the log' | 'nothing yet' {
   const entries: NewEntry[] = [];
   let last = mark;
   for (const { number, news } of heard) {
