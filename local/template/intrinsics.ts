@@ -34,7 +34,7 @@ const REPEATED: Readonly<Record<string, string>> = { 'AWS::Lambda::Url.FunctionA
 /** Returns a value of the template of `stack` with all intrinsic functions resolved. Throws for one that is not understood. */
 export type Resolver = (stack: StackTemplate, value: unknown) => unknown;
 
-/** What a value is resolved in: one stack, and what it may refer to. */
+/** The place of a value: its stack, and all that the stack may refer to. */
 interface Scope {
   readonly stack: StackTemplate;
   readonly assembly: Assembly;

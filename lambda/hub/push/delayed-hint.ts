@@ -1,7 +1,7 @@
 /**
  * A delayed hint is published to the topic later, because the topic was too busy for it (docs/adr/0012). The hub's own queues
- * already have the hint. Delayed hints are for the subscriptions that a team adds to the topic: in the end each gets at least one hint for every
- * channel that has grown, but not one for every publish.
+ * already have the hint. Delayed hints are for the subscriptions that a team adds to the topic: in the end each gets at least one
+ * hint for every channel that has grown, but not one for every publish.
  * @module
  */
 import { Refusal } from '../../../protocol/errors.ts';
@@ -23,7 +23,7 @@ export interface DelayedHints {
   send(hint: DelayedHint, delayMs: number): Promise<void>;
 }
 
-/** What the handler of delayed hints needs. */
+/** The dependencies of the handler of delayed hints. */
 export interface DelayedHintParts {
   /** The log to read. */
   readonly log: Pick<Log, 'channels' | 'entries' | 'clock'>;
@@ -47,7 +47,12 @@ const CHANNELS_REMEMBERED = 10_000;
 /**
  * Returns a function that handles one delayed hint. It remembers the hints that it has published, and those that it has delayed again.
  */
-export function delayedHintHandler({ log, topic, queue, random }: DelayedHintParts): (hint: DelayedHint) => Promise<void> {
+export function delayedHintHandler({
+  log,
+  topic,
+  queue,
+  random,
+}: DelayedHintParts): (hint: DelayedHint) => Promise<void> {
   const published = recent<Hint>(CHANNELS_REMEMBERED);
   const due = delayedHintsDue();
   return async (delayed) => {
