@@ -31,7 +31,12 @@ export async function local(hub: MeasuredHub): Promise<void> {
   const source = { url, socketUrl, token };
   const memoryMb = await memoryWith(hub, { kind: 'idle', hub: source, readers: IDLE });
   hub.print(`${IDLE} idle sockets: ${memoryMb.toFixed(0)} MB in all processes, goal 600\n`);
-  const publish = (requests: number): Workload => ({ kind: 'publish', hub: source, clients: CLIENTS, requests });
+  const publish = (requests: number): Workload => ({
+    kind: 'publish',
+    hub: source,
+    clients: CLIENTS,
+    requests,
+  });
   await measured(hub, publish(REQUESTS / 10), REQUESTS / 10);
   const published = await measured(hub, publish(REQUESTS), REQUESTS);
   hub.print(`local: ${CLIENTS} clients that publish; ${PER_SECOND} events a second to ${READERS} readers\n`);

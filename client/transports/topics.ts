@@ -181,7 +181,9 @@ function reportTrouble(topic: Topic, error: TidingsError, renew: () => boolean):
 
 /** Returns the milliseconds until the next attempt. */
 const retryIn = ({ code, retryAfterMs }: TidingsError, failures: number, random: number): number =>
-  code === 'too_many_subscriptions' ? jittered(RECHECK_MS, random) : retryWait(failures, random, retryAfterMs);
+  code === 'too_many_subscriptions'
+    ? jittered(RECHECK_MS, random)
+    : retryWait(failures, random, retryAfterMs);
 
 /** The answer for a member that is not at the offset where the hub's subscription began. */
 const ELSEWHERE: Answer = { offset: undefined, closed: false };

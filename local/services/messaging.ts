@@ -16,7 +16,13 @@ import { arnOf } from '../template/names.ts';
 import type { Plan } from '../template/plan.ts';
 import { describeResource } from '../template/resources.ts';
 import type { AwsRequest } from './aws-requests.ts';
-import { frequentSns, frequentSqs, type MessageStores, type MessagingAnswer, runSqs } from './message-calls.ts';
+import {
+  frequentSns,
+  frequentSqs,
+  type MessageStores,
+  type MessagingAnswer,
+  runSqs,
+} from './message-calls.ts';
 import { openStoredMessages } from './stored-messages.ts';
 
 /** The SNS and SQS services. */

@@ -47,7 +47,11 @@ interface Scope {
  * @param rewrite changes each text that `Fn::Join` or `Fn::Sub` composes
  */
 export const createResolver =
-  (assembly: Assembly, references: References, rewrite: (text: string) => string = (text) => text): Resolver =>
+  (
+    assembly: Assembly,
+    references: References,
+    rewrite: (text: string) => string = (text) => text,
+  ): Resolver =>
   (stack, value) =>
     resolve({ stack, assembly, references, rewrite }, value);
 

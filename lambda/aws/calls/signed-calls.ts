@@ -133,8 +133,7 @@ async function attemptAt(
 ): Promise<string> {
   const trace = traceHeader();
   const headers = trace === undefined ? signed : [...signed, 'x-amzn-trace-id', trace];
-  if (end === undefined)
-    return bodyIn(service, await service.shared.send(headers, body, ATTEMPT_TIMEOUT_MS));
+  if (end === undefined) return bodyIn(service, await service.shared.send(headers, body, ATTEMPT_TIMEOUT_MS));
   try {
     return bodyIn(service, await service.shared.send(headers, body, Math.max(0, end - performance.now())));
   } catch (error) {

@@ -44,8 +44,7 @@ const add =
     const shared = { since, until, expiry: expiryOf(until) };
     const mayDo = { capability: JSON.stringify(capability), principal };
     const item = { ...connectionKey(id), ...mayDo, ...rest, seat: booked.row };
-    const byPrincipal =
-      principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
+    const byPrincipal = principal === undefined ? [] : [{ pattern: principalKey(principal), connection: id }];
     await Promise.all([item, ...byPrincipal].map((row) => putNew(table, { ...row, ...shared })));
     return true;
   };

@@ -8,9 +8,9 @@ import { isChannelName, isPattern } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts';
+import type { DelayedHint, DelayedHints } from '../../hub/push/delayed-hint.ts';
 import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
-import type { DelayedHint, DelayedHints } from '../../hub/push/delayed-hint.ts';
 import { call } from '../aws-client.ts';
 import { type QueueClient, queueCalls } from '../calls/queue-calls.ts';
 import { asciiJson, hintedEntryIn } from './hint-messages.ts';
@@ -130,7 +130,9 @@ export function delayedHintsBySqs(queueUrl: string): DelayedHints {
   const client = queueCalls();
   return {
     send: async ({ offset, ...rest }, delayMs) =>
-      await sendBatch(client, queueUrl, [delayedHintMessage({ ...rest, offset: formatOffset(offset) }, delayMs)]),
+      await sendBatch(client, queueUrl, [
+        delayedHintMessage({ ...rest, offset: formatOffset(offset) }, delayMs),
+      ]),
   };
 }
 

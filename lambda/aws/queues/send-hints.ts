@@ -9,14 +9,14 @@
  */
 import { Refusal } from '../../../protocol/errors.ts';
 import type { SendHint } from '../../hub/log/log-ports.ts';
-import { isUnderWay, HINT_DELAY_MS, delayedHintsDue } from '../../hub/push/delayed-hint.ts';
+import { delayedHintsDue, HINT_DELAY_MS, isUnderWay } from '../../hub/push/delayed-hint.ts';
 import { settleAll } from '../../hub/settle-all.ts';
 import { call } from '../aws-client.ts';
 import { queueCalls } from '../calls/queue-calls.ts';
 import { type PublishInput, topicCalls } from '../calls/topic-calls.ts';
 import { count } from '../telemetry/telemetry.ts';
 import { hintBody } from './hint-messages.ts';
-import { groupOf, delayedHintMessage, sendBatch } from './push-queue.ts';
+import { delayedHintMessage, groupOf, sendBatch } from './push-queue.ts';
 
 /** The variables of `hintEnv`, `jobEnv` and `dispatchEnv` (lambda/env.ts). */
 export interface HintSettings {
@@ -94,7 +94,9 @@ function hintsBySqs({ PUSH_QUEUE_URL, DISPATCH_QUEUE_URL }: HintSettings): SendH
     const { channel } = hint;
     const now = Date.now();
     const message = { MessageBody: hintBody(hint), MessageGroupId: groupOf(channel) };
-    const delayed = isUnderWay(due, channel, now) ? [] : [delayedHintMessage({ ...hint, tries: 0 }, HINT_DELAY_MS)];
+    const delayed = isUnderWay(due, channel, now)
+      ? []
+      : [delayedHintMessage({ ...hint, tries: 0 }, HINT_DELAY_MS)];
     const toDispatch = { QueueUrl: DISPATCH_QUEUE_URL, ...message };
     await settleAll([
       sendBatch(client, PUSH_QUEUE_URL, [message, ...delayed]),

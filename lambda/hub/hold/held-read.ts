@@ -127,7 +127,11 @@ const hasNews = ({ result: { messages, closed, upToDate, isGap } }: HeldBatch): 
   messages.length > 0 || closed || !(upToDate || isGap);
 
 /** Returns entries that were heard as a read would have returned them. */
-function asRead({ channel, result }: HeldBatch, { entries, mark }: HeardAnswer, { log, timer }: Hold): HeldBatch {
+function asRead(
+  { channel, result }: HeldBatch,
+  { entries, mark }: HeardAnswer,
+  { log, timer }: Hold,
+): HeldBatch {
   const time = entries.at(-1)?.time ?? channel.claimedAt;
   const next = { entry: result.next.entry + entries.length, index: 0 };
   const closed = channel.closed && channel.next === next.entry;

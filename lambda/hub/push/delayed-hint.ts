@@ -87,7 +87,10 @@ const covers = (published: Hint, { offset, isClosing }: Hint): boolean =>
   !isBefore(published.offset, offset) && (published.isClosing || !isClosing);
 
 /** Returns the hint for the channel as it is now; undefined if the channel no longer exists. */
-async function newest(log: DelayedHintParts['log'], { channel: name, offset }: DelayedHint): Promise<Hint | undefined> {
+async function newest(
+  log: DelayedHintParts['log'],
+  { channel: name, offset }: DelayedHint,
+): Promise<Hint | undefined> {
   const channel = await log.channels.get(name);
   if (!channel || !isAlive(channel, log.clock())) return undefined;
   // The end of what is stored, not of what is reserved: a subscriber may read until it reaches the offset of a hint.

@@ -41,7 +41,10 @@ export interface WrittenSlots {
 }
 
 /** Returns what both hints say; undefined if they are of two streams, or if one of them says nothing. */
-export const bothWritten = (one: WrittenSlots | undefined, other: WrittenSlots | undefined): WrittenSlots | undefined =>
+export const bothWritten = (
+  one: WrittenSlots | undefined,
+  other: WrittenSlots | undefined,
+): WrittenSlots | undefined =>
   one && other && one.streamId === other.streamId
     ? { streamId: one.streamId, slots: [...one.slots, ...other.slots] }
     : undefined;

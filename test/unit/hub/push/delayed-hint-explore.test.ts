@@ -6,11 +6,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  isUnderWay,
-  HINT_DELAY_MS,
   type DelayedHint,
   delayedHintHandler,
   delayedHintsDue,
+  HINT_DELAY_MS,
+  isUnderWay,
 } from '../../../../lambda/hub/push/delayed-hint.ts';
 import { Refusal } from '../../../../protocol/errors.ts';
 import { formatOffset, type Position } from '../../../../protocol/offset.ts';
