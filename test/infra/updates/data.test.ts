@@ -4,8 +4,8 @@
  */
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { templatesOf } from './synthesized.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { templatesOf } from '../template/synthesized.ts';
 
 let log: Template;
 let hub: Template;

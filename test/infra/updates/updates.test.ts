@@ -5,9 +5,9 @@
  */
 import { diffTemplate, ResourceImpact } from '@aws-cdk/cloudformation-diff';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { OPTIONS } from '../../lib/config/options.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { type Context, hubOf, templatesOf } from './synthesized.ts';
+import type { OPTIONS } from '../../../lib/config/options.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { type Context, hubOf, templatesOf } from '../template/synthesized.ts';
 
 type Key = keyof typeof OPTIONS.shape;
 

@@ -4,9 +4,9 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { handlerContracts } from '../../lambda/env.ts';
-import { MAX_TEXT_BYTES, parseConfig } from '../../lib/config/config.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
+import { handlerContracts } from '../../../lambda/env.ts';
+import { MAX_TEXT_BYTES, parseConfig } from '../../../lib/config/config.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
 import { type Context, templatesOf } from './synthesized.ts';
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */

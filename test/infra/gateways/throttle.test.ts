@@ -4,8 +4,8 @@
  */
 import type { Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
-import { type Context, templatesOf } from './synthesized.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { type Context, templatesOf } from '../template/synthesized.ts';
 
 const hubWith = (context: Context = {}): Template => templatesOf(context).hub;
 

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { templatesOf } from './synthesized.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 
 /** `arn:aws:…` is another ARN in China, and `amazonaws.com` another suffix. */
 const OF_ONE_PARTITION = /arn:aws(-[a-z-]+)?:|amazonaws\.com|api\.aws\b/g;

@@ -5,9 +5,9 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bundleOf } from '../../lib/functions/bundle.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { ROOT } from './imports.ts';
+import { bundleOf } from '../../../lib/functions/bundle.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { ROOT } from '../source/imports.ts';
 
 const handlers = globSync('lambda/*.ts', { cwd: ROOT })
   .map((file) => basename(file, '.ts'))

@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, test } from 'vitest';
-import { lacks, regionProblems, regionsWithout } from '../../lib/config/regions.ts';
+import { lacks, regionProblems, regionsWithout } from '../../../lib/config/regions.ts';
 
 const EVERYTHING = { edge: true, monthlyBudget: 50 };
 const LEAST = { edge: false, monthlyBudget: 0 };

@@ -6,7 +6,7 @@ import { CfnResource, type Stack } from 'aws-cdk-lib';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { handlerNames } from '../../lambda/env.ts';
+import { handlerNames } from '../../../lambda/env.ts';
 import { propertiesOf, strictHubOf, templatesOf } from './synthesized.ts';
 
 let log: Template;

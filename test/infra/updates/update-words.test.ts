@@ -2,10 +2,10 @@
  * The findings of the doctor for a change of an option. updates.test.ts shows that no other option replaces anything.
  */
 import { expect, test } from 'vitest';
-import { stackOf } from '../../scripts/doctor/assembly.ts';
-import { checkUpdate } from '../../scripts/doctor/checks/update.ts';
-import type { DeployedStack } from '../../scripts/doctor/deployed.ts';
-import { type Context, templatesOf } from './synthesized.ts';
+import { stackOf } from '../../../scripts/doctor/assembly.ts';
+import { checkUpdate } from '../../../scripts/doctor/checks/update.ts';
+import type { DeployedStack } from '../../../scripts/doctor/deployed.ts';
+import { type Context, templatesOf } from '../template/synthesized.ts';
 
 const stacksOf = (context: Context) => {
   const { log, hub } = templatesOf(context);

@@ -3,10 +3,10 @@
  * @module
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
-import { lacks, type RegionalService, regionProblems, regionsWithout } from '../../lib/config/regions.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { type Context, strictHubOf } from './synthesized.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { lacks, type RegionalService, regionProblems, regionsWithout } from '../../../lib/config/regions.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { type Context, strictHubOf } from '../template/synthesized.ts';
 
 const EMAILS = { 'tidings:budgetEmail': 'a@example.com', 'tidings:alarmEmail': 'a@example.com' };
 const ISSUER = {

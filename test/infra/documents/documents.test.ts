@@ -11,12 +11,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { EVENTS_PARAMETERS, READ_PARAMETERS, STREAM_PARAMETERS } from '../../lambda/http/query.ts';
-import { parseConfig } from '../../lib/config/config.ts';
-import { OPTIONS } from '../../lib/config/options.ts';
-import { ratesOf } from '../../lib/gateways/throttle.ts';
-import { isChannelName, isPattern } from '../../protocol/channel-name.ts';
-import { ERRORS } from '../../protocol/errors.ts';
+import { EVENTS_PARAMETERS, READ_PARAMETERS, STREAM_PARAMETERS } from '../../../lambda/http/query.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { OPTIONS } from '../../../lib/config/options.ts';
+import { ratesOf } from '../../../lib/gateways/throttle.ts';
+import { isChannelName, isPattern } from '../../../protocol/channel-name.ts';
+import { ERRORS } from '../../../protocol/errors.ts';
 import {
   MAX_CHANNEL_LENGTH,
   MAX_CONTENT_TYPE_LENGTH,
@@ -36,9 +36,9 @@ import {
   MAX_TTL_SECONDS,
   MAX_WEBHOOKS,
   MAX_WEBHOOKS_PER_CALLER,
-} from '../../protocol/limits.ts';
+} from '../../../protocol/limits.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
 
 test('PROTOCOL.md §9 lists exactly the codes, with their status, and a meaning of its own for each', () => {

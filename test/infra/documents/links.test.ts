@@ -7,7 +7,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 const PAGES = globSync(['*.md', '{docs,client,examples,.github}/**/*.md'], { cwd: ROOT }).sort();
 /** Bytes. Newcomers read a page of this size to its end. */
 const MAX_README = 8_192;

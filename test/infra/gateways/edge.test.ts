@@ -9,8 +9,8 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { HubConfig } from '../../lib/config/config.ts';
-import { Edge } from '../../lib/gateways/edge.ts';
+import type { HubConfig } from '../../../lib/config/config.ts';
+import { Edge } from '../../../lib/gateways/edge.ts';
 
 const STRICT = {
   '@aws-cdk/core:validateAgainstDefaultRules': true,

@@ -5,8 +5,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { templatesOf } from '../template/synthesized.ts';
 import { importsOf, ROOT } from './imports.ts';
-import { templatesOf } from './synthesized.ts';
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 const page = read('docs/architecture.md');
@@ -141,7 +141,7 @@ describe('Rooms', () => {
 
   test('every source has a room, and so has every folder of house-rules.test.ts', () => {
     expect(sources.filter((file) => roomOf(file) === undefined)).toEqual([]);
-    const [, table = ''] = read('test/infra/house-rules.test.ts').split('const ROOMS');
+    const [, table = ''] = read('test/infra/source/house-rules.test.ts').split('const ROOMS');
     const [own = ''] = table.split('\n};', 1);
     const names = [...own.matchAll(/^ {2}(?:'([^']+)'|(\w+)): \{/gm)].map(
       ([, quoted, plain]) => quoted ?? plain ?? '',

@@ -1,15 +1,15 @@
 /**
  * The numbers in the documents are those of the code. Each row has a sentence of a document, built from the constants of a file.
- * test/infra/documents.test.ts compares the lists and tables: limits, codes, options, rates.
+ * test/infra/documents/documents.test.ts compares the lists and tables: limits, codes, options, rates.
  * @module
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
-import { ratesOf } from '../../lib/gateways/throttle.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { ratesOf } from '../../../lib/gateways/throttle.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(resolve(ROOT, file), 'utf8');
 
 const UNITS: Readonly<Record<string, number>> = { seconds: 1_000, minutes: 60_000, days: 86_400_000 };

@@ -5,8 +5,8 @@
 import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { parseConfig } from '../../lib/config/config.ts';
-import { addHub } from '../../lib/hub.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { addHub } from '../../../lib/hub.ts';
 
 /** Context keys and their values. */
 export type Context = Readonly<Record<string, unknown>>;

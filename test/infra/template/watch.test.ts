@@ -6,14 +6,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, test } from 'vitest';
-import { handlerNames } from '../../lambda/env.ts';
-import { OwnMetrics } from '../../lib/watch/metrics.ts';
-import type { Handlers } from '../../lib/watch/watched.ts';
-import { fieldsOf } from '../../protocol/fields.ts';
-import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../protocol/metrics.ts';
+import { handlerNames } from '../../../lambda/env.ts';
+import { OwnMetrics } from '../../../lib/watch/metrics.ts';
+import type { Handlers } from '../../../lib/watch/watched.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
+import { METRICS, METRICS_NAMESPACE, type MetricDefinition } from '../../../protocol/metrics.ts';
 import { templatesOf } from './synthesized.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
+const ROOT = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
 const { hub } = templatesOf();

@@ -4,8 +4,8 @@
  */
 import { Match } from 'aws-cdk-lib/assertions';
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
-import { templatesOf } from './synthesized.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
+import { templatesOf } from '../template/synthesized.ts';
 
 const ISSUER = {
   'tidings:issuer': 'https://idp.example/',

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createContext, Script } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 
-const ROUTE = new URL('../../lib/gateways/edge-function/route.js', import.meta.url);
+const ROUTE = new URL('../../../lib/gateways/edge-function/route.js', import.meta.url);
 /** https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html */
 const MAX_CODE_BYTES = 10 * 1024;
 

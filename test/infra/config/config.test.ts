@@ -3,7 +3,7 @@
  * @module
  */
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../lib/config/config.ts';
+import { parseConfig } from '../../../lib/config/config.ts';
 
 test.each([
   [undefined, '*'],
