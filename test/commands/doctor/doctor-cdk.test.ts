@@ -15,11 +15,11 @@ import {
   type Template,
   templateIn,
   USUAL,
-} from './accounts.ts';
-import { type Answers, emptyEnv, startRecordedAws } from './aws.ts';
-import { runIn, temporaryDirectory } from './support.ts';
+} from '../deployed/accounts.ts';
+import { type Answers, emptyEnv, startRecordedAws } from '../deployed/aws.ts';
+import { runIn, temporaryDirectory } from '../support.ts';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = resolve(import.meta.dirname, '../../..');
 const { path: directory, remove } = temporaryDirectory();
 const [kept, thrownAway] = [join(directory, 'kept'), join(directory, 'thrown-away')];
 const calls = join(directory, 'calls');

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { callerAt } from '../support/wire/wire.ts';
+import { callerAt } from '../../support/wire/wire.ts';
+import { type Command, run, runIn, temporaryDirectory } from '../support.ts';
 import { startDeployed } from './deployed.ts';
-import { type Command, run, runIn, temporaryDirectory } from './support.ts';
 
 const directory = temporaryDirectory();
 const { path: cwd } = directory;

@@ -4,10 +4,10 @@
  */
 import { decodeJwt, jwtVerify } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { runIn, temporaryDirectory } from '../support.ts';
 import { ACCOUNT, USUAL, xmlError } from './accounts.ts';
 import { emptyEnv, startRecordedAws } from './aws.ts';
 import { startDeployed } from './deployed.ts';
-import { runIn, temporaryDirectory } from './support.ts';
 
 const KEY = 'k'.repeat(64);
 

@@ -6,13 +6,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { keysOfLocalHub } from '../../scripts/hub/hub-keys.ts';
-import { type RunningHub, startHub } from '../../scripts/hub/local-hub.ts';
-import { type FrontAnswer, startProxy, type TestProxy } from '../support/client/proxy.ts';
-import { clearFaults, inject } from '../support/wire/faults.ts';
-import { callerAt } from '../support/wire/wire.ts';
+import { keysOfLocalHub } from '../../../scripts/hub/hub-keys.ts';
+import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../../support/client/proxy.ts';
+import { clearFaults, inject } from '../../support/wire/faults.ts';
+import { callerAt } from '../../support/wire/wire.ts';
+import { run, runIn, temporaryDirectory } from '../support.ts';
 import { startDeployed } from './deployed.ts';
-import { run, runIn, temporaryDirectory } from './support.ts';
 
 const directory = temporaryDirectory();
 const { path: cwd } = directory;
@@ -256,7 +256,7 @@ test('docs/first-hour.md explains each check', async () => {
   const checks = [...output.matchAll(/^ {2,3}(\d+) {2}(.+)$/gm)].map(
     ([, number, title]) => `${number} ${title}`,
   );
-  const page = readFileSync(resolve(import.meta.dirname, '../../docs/first-hour.md'), 'utf8');
+  const page = readFileSync(resolve(import.meta.dirname, '../../../docs/first-hour.md'), 'utf8');
   const rows = [...page.matchAll(/^\| (\d+ [^|]+) \| [^|]+ \| [^|]+ \|$/gm)].map(([, check]) => check);
   expect(checks).toHaveLength(ALL.length);
   expect(rows).toEqual(checks);

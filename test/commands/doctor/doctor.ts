@@ -4,10 +4,10 @@
  */
 import { resolve } from 'node:path';
 import { vi } from 'vitest';
-import { parseOptions } from '../../scripts/doctor/options.ts';
-import { runDoctor } from '../../scripts/doctor/run.ts';
-import { type Answers, startRecordedAws } from './aws.ts';
-import { runIn } from './support.ts';
+import { parseOptions } from '../../../scripts/doctor/options.ts';
+import { runDoctor } from '../../../scripts/doctor/run.ts';
+import { type Answers, startRecordedAws } from '../deployed/aws.ts';
+import { runIn } from '../support.ts';
 
 export interface Said {
   readonly code: number | null;
@@ -17,7 +17,7 @@ export interface Said {
 }
 
 /** Returns the path of the file with the expected output. */
-export const shown = (name: string): string => resolve(import.meta.dirname, 'doctor', `${name}.txt`);
+export const shown = (name: string): string => resolve(import.meta.dirname, `${name}.txt`);
 
 /** Runs `npm run doctor`. */
 export async function askDoctor(

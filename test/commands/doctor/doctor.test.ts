@@ -18,10 +18,10 @@ import {
   templateIn,
   USUAL,
   xmlError,
-} from './accounts.ts';
-import { type Answers, emptyEnv } from './aws.ts';
+} from '../deployed/accounts.ts';
+import { type Answers, emptyEnv } from '../deployed/aws.ts';
+import { runIn, temporaryDirectory } from '../support.ts';
 import { askDoctor, examine, type Said, shown } from './doctor.ts';
-import { runIn, temporaryDirectory } from './support.ts';
 
 /** All operations that the doctor may call. None of them changes anything. */
 const READS = [
@@ -290,7 +290,7 @@ describe('states of a stack', () => {
 
 test('it only reads, and docs/deploy.md lists the permissions', () => {
   expect([...asked].sort()).toEqual(READS);
-  const document = readFileSync(resolve(import.meta.dirname, '../../docs/deploy.md'), 'utf8');
+  const document = readFileSync(resolve(import.meta.dirname, '../../../docs/deploy.md'), 'utf8');
   const listed = /```json policy\n([\s\S]*?)```/.exec(document)?.[1] ?? '{}';
   const policy: { Statement: { Action: string[] }[] } = JSON.parse(listed);
   const permissions: Readonly<Record<string, string>> = {

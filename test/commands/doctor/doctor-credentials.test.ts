@@ -4,10 +4,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, describe, expect, test } from 'vitest';
-import { xmlError } from './accounts.ts';
-import { emptyEnv } from './aws.ts';
+import { xmlError } from '../deployed/accounts.ts';
+import { emptyEnv } from '../deployed/aws.ts';
+import { runIn, temporaryDirectory } from '../support.ts';
 import { askDoctor, type Said, shown } from './doctor.ts';
-import { runIn, temporaryDirectory } from './support.ts';
 
 const { path: directory, remove } = temporaryDirectory();
 afterAll(remove);
