@@ -7,6 +7,7 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningHub, startHub } from '../../../scripts/hub/local-hub.ts';
+import { HOSTILE } from '../../support/network/addresses.ts';
 import {
   attemptsOf,
   UNTHROTTLED,
@@ -14,7 +15,6 @@ import {
   webhooksOf,
 } from '../../support/webhooks/webhook-calls.ts';
 import { tablesOf, type WebhookTables } from '../../support/webhooks/webhook-tables.ts';
-import { HOSTILE } from '../../support/wire/addresses.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
 import { type Caller, callerAt, newChannel } from '../../support/wire/wire.ts';
 

@@ -4,8 +4,8 @@
  */
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
-import { issuedClaims, ownClaims } from '../../support/wire/confusion.ts';
-import { issue } from '../../support/wire/issuer.ts';
+import { issuedClaims, ownClaims } from '../../support/access/confusion.ts';
+import { issue } from '../../support/access/issuer.ts';
 import { openSocket } from '../../support/wire/socket.ts';
 import {
   type Caller,

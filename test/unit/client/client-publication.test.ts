@@ -4,9 +4,9 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../client/connect.ts';
+import { openWire, stored } from '../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
 import { offsetAt } from '../../support/domain/fake-log.ts';
-import { openWire, stored } from '../../support/wire/live-socket.ts';
 
 const CHANNEL = 'chat/room1';
 

@@ -4,10 +4,10 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connectOver, type Hub } from '../../../client/connect.ts';
-import { wakefulClock } from '../../../client/host.ts';
-import { type FakeWire, type StillHost, settled, stillHost } from '../../support/client/still-host.ts';
-import { offsetAt } from '../../support/domain/fake-log.ts';
+import { connectOver, type Hub } from '../../../../client/connect.ts';
+import { wakefulClock } from '../../../../client/host.ts';
+import { type FakeWire, type StillHost, settled, stillHost } from '../../../support/client/still-host.ts';
+import { offsetAt } from '../../../support/domain/fake-log.ts';
 
 const CHANNEL = 'chat/room1';
 const MINUTE_MS = 60_000;

@@ -5,9 +5,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { connect, type Hub } from '../../../client/index.ts';
-import { type FakeHub, fakeHub } from '../../support/client/fake-hub.ts';
-import { startProxy, type TestProxy } from '../../support/client/proxy.ts';
+import { connect, type Hub } from '../../../../client/index.ts';
+import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
+import { startProxy, type TestProxy } from '../../../support/client/proxy.ts';
 
 const CHANNEL = 'chat/room1';
 

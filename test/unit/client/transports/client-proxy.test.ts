@@ -5,11 +5,11 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { connectOver, type Hub } from '../../../client/connect.ts';
-import type { ConnectOptions } from '../../../client/options.ts';
-import { type FakeHub, fakeHub } from '../../support/client/fake-hub.ts';
-import { type FrontAnswer, startProxy, type TestProxy } from '../../support/client/proxy.ts';
-import { type ScaledHost, scaledHost } from '../../support/client/scaled-host.ts';
+import { connectOver, type Hub } from '../../../../client/connect.ts';
+import type { ConnectOptions } from '../../../../client/options.ts';
+import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
+import { type FrontAnswer, startProxy, type TestProxy } from '../../../support/client/proxy.ts';
+import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
 
 const CHANNEL = 'chat/room1';
 

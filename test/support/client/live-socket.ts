@@ -3,8 +3,8 @@
  * @module
  */
 import type { Hub } from '../../../client/connect.ts';
-import { type FakeWire, type StillHost, settled } from '../client/still-host.ts';
 import { offsetAt } from '../domain/fake-log.ts';
+import { type FakeWire, type StillHost, settled } from './still-host.ts';
 
 /** The answer to a publish that was stored. */
 export const stored = (offset = offsetAt(1)) =>

@@ -3,13 +3,13 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { connectOver, type Hub } from '../../../client/connect.ts';
-import type { TidingsError } from '../../../client/errors.ts';
-import type { Batch } from '../../../client/index.ts';
-import type { ConnectOptions } from '../../../client/options.ts';
-import { type FakeHub, fakeHub } from '../../support/client/fake-hub.ts';
-import { type ScaledHost, scaledHost } from '../../support/client/scaled-host.ts';
-import type { FakeFrame } from '../../support/domain/fake-log.ts';
+import { connectOver, type Hub } from '../../../../client/connect.ts';
+import type { TidingsError } from '../../../../client/errors.ts';
+import type { Batch } from '../../../../client/index.ts';
+import type { ConnectOptions } from '../../../../client/options.ts';
+import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
+import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
+import type { FakeFrame } from '../../../support/domain/fake-log.ts';
 
 const CHANNEL = 'chat/room1';
 

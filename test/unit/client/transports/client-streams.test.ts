@@ -4,12 +4,12 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { connectOver, type Hub } from '../../../client/connect.ts';
-import type { Batch, ConnectOptions } from '../../../client/index.ts';
-import { type FakeHub, fakeHub } from '../../support/client/fake-hub.ts';
-import { type ScaledHost, scaledHost } from '../../support/client/scaled-host.ts';
-import { offsetAt } from '../../support/domain/fake-log.ts';
-import { seededRandom } from '../../support/domain/random.ts';
+import { connectOver, type Hub } from '../../../../client/connect.ts';
+import type { Batch, ConnectOptions } from '../../../../client/index.ts';
+import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
+import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
+import { offsetAt } from '../../../support/domain/fake-log.ts';
+import { seededRandom } from '../../../support/domain/random.ts';
 
 let fake: FakeHub;
 let host: ScaledHost;
