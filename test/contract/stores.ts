@@ -27,6 +27,7 @@ import type {
   ConnectionStore,
   CursorStore,
   HintLookup,
+  Progress,
   SubscriptionStore,
   WaitStore,
 } from '../../lambda/hub/push/push-ports.ts';
@@ -62,6 +63,19 @@ export interface Stores {
 export const NOW = Date.UTC(2026, 0, 1);
 let ids = 0;
 export const newId = () => `id-${++ids}`;
+
+/** The state of a shard that has delivered nothing, with changes. */
+export const progressOf = (more: Partial<Progress>): Progress => ({
+  delivered: undefined,
+  at: 0,
+  isClosed: false,
+  lookAt: 0,
+  isUnclean: false,
+  fence: 0,
+  streamId: 'stream',
+  roster: 0,
+  ...more,
+});
 
 type Named = [name: string, open: () => Stores];
 
