@@ -38,7 +38,7 @@ const SIGNERS: Readonly<Record<string, (tenant: string) => Promise<string>>> = {
 let foreign: string;
 beforeAll(async () => {
   foreign = newChannel('other');
-  await (await callerWith(EVERYTHING)).publish(foreign, 'secret');
+  await callerWith(EVERYTHING).publish(foreign, 'secret');
 });
 
 const withToken = (token: string): Caller => callerAt(url, { Authorization: `Bearer ${token}` });

@@ -135,7 +135,7 @@ test(`${RUNS} random requests`, async () => {
   );
   expect(defects, `seed ${seed}`).toEqual([]);
 
-  const hub = await callerWith(EVERYTHING);
+  const hub = callerWith(EVERYTHING);
   const channel = newChannel();
   await hub.publish(channel, 'still here');
   expect((await hub.readAll(channel)).messages).toEqual(['still here']);

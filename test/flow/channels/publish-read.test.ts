@@ -3,13 +3,10 @@
  * @module
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Caller, callerWith, EVERYTHING, newChannel, throughBusy } from '../../support/wire/wire.ts';
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const nextOf = (response: Response): string => response.headers.get('Stream-Next-Offset') ?? 'none';
 
@@ -125,7 +122,7 @@ describe('polling is cheap', () => {
   test('shared caches may keep an answer that everyone may read', async () => {
     const channel = newChannel('public');
     await hub.publish(channel, 1);
-    const anonymous = await callerWith(undefined);
+    const anonymous = callerWith(undefined);
     const response = await anonymous.read(channel);
     const cacheControl = response.headers.get('Cache-Control');
     expect([response.status, cacheControl]).toEqual([200, 'public, no-cache, stale-if-error=0']);

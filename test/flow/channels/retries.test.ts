@@ -2,15 +2,12 @@
  * PROTOCOL.md §4.3 to §4.5 over the wire: publishes that may be retried, and closing.
  * @module
  */
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type Caller, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
+import { describe, expect, test } from 'vitest';
+import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
-let hub: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-});
+const hub = callerWith(EVERYTHING);
 
 const post = (channel: string, headers: Record<string, string>, body = '') =>
   hub.request(`/channels/${channel}`, { method: 'POST', headers, body });

@@ -25,7 +25,7 @@ const asTicket = (value: string): Opening => ({
 async function newTicket(
   capability: Capability = EVERYTHING,
 ): Promise<{ ticket: string; expiresAt: string }> {
-  const response = await (await callerWith(capability)).request('/tickets', { method: 'POST' });
+  const response = await callerWith(capability).request('/tickets', { method: 'POST' });
   expect([response.status, response.headers.get('Cache-Control')]).toEqual([201, 'no-store']);
   const { ticket, expiresAt, ...rest } = Object.fromEntries(Object.entries(Object(await response.json())));
   expect(rest).toEqual({});
@@ -52,7 +52,7 @@ async function expectToPublish(socket: Socket): Promise<void> {
   expect(await socket.ask({ action: 'publish', channel, messages: [1] })).toMatchObject({
     type: 'published',
   });
-  expect((await (await callerWith(EVERYTHING)).readAll(channel)).messages).toEqual([1]);
+  expect((await callerWith(EVERYTHING).readAll(channel)).messages).toEqual([1]);
 }
 
 describe.each([
@@ -209,7 +209,7 @@ describe('a ticket', () => {
   });
 
   test('is issued only for POST, and to pages of any origin', async () => {
-    const caller = await callerWith(EVERYTHING);
+    const caller = callerWith(EVERYTHING);
     for (const method of ['GET', 'PUT', 'DELETE']) {
       const response = await caller.request('/tickets', { method });
       expect(response.headers.get('Allow'), method).toBe('POST, OPTIONS');

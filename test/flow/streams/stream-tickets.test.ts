@@ -2,27 +2,15 @@
  * PROTOCOL.md §5.2 and §12.5 over the wire: streams opened with a ticket, and tokens that must not be in a URL.
  * @module
  */
-import { beforeAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { openStream } from '../../support/wire/event-stream.ts';
 import { newTicket } from '../../support/wire/ticket.ts';
-import {
-  type Caller,
-  callerAt,
-  callerWith,
-  EVERYTHING,
-  newChannel,
-  refusalOf,
-  token,
-} from '../../support/wire/wire.ts';
+import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../../support/wire/wire.ts';
 
 const BROWSER = { Accept: 'text/event-stream' };
 
-let hub: Caller;
-let nobody: Caller;
-beforeAll(async () => {
-  hub = await callerWith(EVERYTHING);
-  nobody = await callerWith(undefined);
-});
+const hub = callerWith(EVERYTHING);
+const nobody = callerWith(undefined);
 
 describe.each([
   ['live=sse', (channel: string) => `/channels/${channel}?offset=-1&live=sse&`, {}],

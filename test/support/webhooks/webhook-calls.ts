@@ -57,6 +57,16 @@ export function webhooksOf(hub: Caller) {
     if (!Array.isArray(body.deliveries)) throw new Error(`no deliveries: ${JSON.stringify(body)}`);
     return body.deliveries.map(fieldsOf);
   };
+  /** All deliveries of an endpoint, the latest published first. */
+  const everyDelivery = async (id: string): Promise<readonly Fields[]> => {
+    const all: Fields[] = [];
+    for (let query = '?limit=100'; ; ) {
+      const { body } = await ask('GET', `/${id}/deliveries${query}`);
+      if (Array.isArray(body.deliveries)) all.push(...body.deliveries.map(fieldsOf));
+      if (body.next === undefined) return all;
+      query = `?limit=100&after=${body.next}`;
+    }
+  };
   return {
     ask,
     deliveries,
@@ -75,15 +85,10 @@ export function webhooksOf(hub: Caller) {
       made.push(String(body.id));
       return { id: String(body.id), secret: String(body.secret) };
     },
-    /** All deliveries of an endpoint, the latest published first. */
-    async everyDelivery(id: string): Promise<readonly Fields[]> {
-      const all: Fields[] = [];
-      for (let query = '?limit=100'; ; ) {
-        const { body } = await ask('GET', `/${id}/deliveries${query}`);
-        if (Array.isArray(body.deliveries)) all.push(...body.deliveries.map(fieldsOf));
-        if (body.next === undefined) return all;
-        query = `?limit=100&after=${body.next}`;
-      }
+    everyDelivery,
+    /** The status of each delivery of an endpoint, the latest published first. */
+    async statuses(id: string): Promise<readonly unknown[]> {
+      return (await everyDelivery(id)).map(({ status }) => status);
     },
     /** Waits until the delivery has the status, and returns it. */
     async settled(id: string, delivery: string, status: string): Promise<Fields> {

@@ -19,11 +19,15 @@ export async function token(capability: Capability, ttlSeconds = 600, sub?: stri
   return await mint({ ...inject('hub'), capability, ttlSeconds, sub });
 }
 
-/** A caller with the capability; with undefined, one without a token. */
-export async function callerWith(capability: Capability | undefined) {
-  const headers: Record<string, string> =
+/** A caller with the capability; with undefined, one without a token. Its token is minted when it sends its first request. */
+export function callerWith(capability: Capability | undefined): Caller {
+  const headersOf = async (): Promise<Readonly<Record<string, string>>> =>
     capability === undefined ? {} : { Authorization: `Bearer ${await token(capability)}` };
-  return callerAt(inject('hub').url, headers);
+  let headers: ReturnType<typeof headersOf> | undefined;
+  return callerBy(async () => {
+    headers ??= headersOf();
+    return { url: inject('hub').url, headers: await headers };
+  });
 }
 
 /** How long to leave a gateway alone that says 429, in milliseconds. */
@@ -57,15 +61,22 @@ export async function throughBusy(send: () => Promise<Response>): Promise<Respon
   }
 }
 
-export type Caller = ReturnType<typeof callerAt>;
+export type Caller = ReturnType<typeof callerBy>;
+
+/** What a caller needs for a request. */
+export interface Access {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 /** @param comesAgain false for tests of the rates themselves; every other one waits as clients do */
-export function callerAt(
-  url: string,
-  headers: Readonly<Record<string, string>> = {},
-  { comesAgain = true } = {},
-) {
+export const callerAt = (url: string, headers: Access['headers'] = {}, { comesAgain = true } = {}): Caller =>
+  callerBy(async () => ({ url, headers }), { comesAgain });
+
+/** @param access is called before each request, so that a file can have a caller before its hub runs */
+export function callerBy(access: () => Promise<Access>, { comesAgain = true } = {}) {
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const { url, headers } = await access();
     const all = { ...headers, ...Object.fromEntries(new Headers(init.headers)) };
     const send = () => fetch(`${url}${path}`, { ...init, headers: all });
     const response = comesAgain ? await throughRates(send) : await send();
