@@ -3,10 +3,9 @@
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { documentClient } from '../../lambda/aws/dynamodb/document-client.ts';
 import type { Progress, Shard, Subscriber } from '../../lambda/hub/push/push-ports.ts';
 import { CONNECTION_LIFE_MS } from '../../protocol/limits.ts';
-import { NOW, newId, progressOf, type Stores, storesUnderTest } from './stores.ts';
+import { NOW, newId, patientClient, progressOf, type Stores, storesUnderTest } from './stores.ts';
 
 const LATER = NOW + 3_600_000;
 const at = (entry: number, index = 0) => ({ entry, index });
@@ -276,7 +275,7 @@ test('the stored attributes of a cursor keep their names', async () => {
   const lease = { owner: 'one', until: NOW + 1_000 };
   const Key = { channel: shard.channel, shard: 'a/*#3' };
   const stored = async () =>
-    (await documentClient().get({ TableName: 'cursors', Key, ConsistentRead: true })).Item;
+    (await patientClient().get({ TableName: 'cursors', Key, ConsistentRead: true })).Item;
   await cursors.take(shard, lease, NOW);
   await cursors.ask(shard, NOW);
   await cursors.guard(shard, NOW + 5);

@@ -17,6 +17,7 @@ import { seededRandom } from '../../support/domain/random.ts';
 import { isThorough, share } from '../../support/thorough.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
 import { type Receiver, startReceiver } from '../../support/wire/receiver.ts';
+import { isToRepeat } from '../../support/wire/wire.ts';
 
 const RUNS = share(10_000);
 const AT_ONCE = 16;
@@ -30,7 +31,10 @@ const ENDPOINTS = 30;
  */
 const MOST_GROWTH_MB = 48;
 
-/** On a machine with other work the store is sometimes late. A request that is told so is repeated after a pause, so many times. */
+/**
+ * On a machine with other work the store is sometimes late. A request that is told so is repeated after a pause, as a client does it
+ * (PROTOCOL.md §9), so many times: one that is refused each time has found a defect, and so has one that is not told when to come again.
+ */
 const ATTEMPTS = 5;
 const PAUSE_MS = 1_000;
 
@@ -118,13 +122,14 @@ async function request(caller: Caller, ask: Ask, attempt = 1): Promise<{ status:
     ...(body === undefined ? {} : { body }),
   });
   const text = await response.text();
-  count(`${method} ${response.status}`);
-  if (response.status === 503 && attempt < ATTEMPTS) {
+  const { status } = response;
+  count(`${method} ${status === 503 ? `503 ${text}` : status}`);
+  if (isToRepeat({ status, retryAfter: response.headers.get('Retry-After'), text }) && attempt < ATTEMPTS) {
     await wait(attempt * PAUSE_MS);
     return await request(caller, ask, attempt + 1);
   }
-  if (response.status >= 500) wrong.push({ method, path, status: response.status, text });
-  return { status: response.status, text };
+  if (status >= 500) wrong.push({ method, path, status, text });
+  return { status, text };
 }
 
 /** Compares an answer with the model. */

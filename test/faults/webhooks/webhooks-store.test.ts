@@ -51,9 +51,9 @@ describe('a store that is', () => {
   let open: Line[];
   beforeEach(async () => {
     lines = new Lines(hub, receiver);
-    open = await Promise.all(
-      CALLS.map(({ function: handler, action, resource }) => lines.open(`${handler} ${action} ${resource}`)),
-    );
+    open = [];
+    for (const { function: handler, action, resource } of CALLS)
+      open.push(await lines.open(`${handler} ${action} ${resource}`));
     return () => lines.webhooks.removeAll();
   });
   const effectOn = ({ action }: (typeof CALLS)[number]) => (action.startsWith('sqs:') ? busy : throttled);

@@ -6,10 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { follow, subscribe } from '../../support/wire/follow.ts';
 import { type Heard, type Socket, socketWith } from '../../support/wire/socket.ts';
-import { callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
-
-/** How long a caller leaves a busy store alone, in milliseconds. */
-const BUSY_MS = 500;
+import { BUSY_MS, callerWith, EVERYTHING, newChannel, refusalOf } from '../../support/wire/wire.ts';
 
 const hub = callerWith(EVERYTHING);
 

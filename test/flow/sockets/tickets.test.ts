@@ -2,12 +2,22 @@
  * PROTOCOL.md §12 and §12.5 over the wire: which tokens and tickets open a socket.
  * @module
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Capability } from '../../../protocol/capability.ts';
 import { mint } from '../../../scripts/mint.ts';
 import { type Opening, openSocket, type Socket, statusOf } from '../../support/wire/socket.ts';
-import { callerAt, callerWith, EVERYTHING, newChannel, refusalOf, token } from '../../support/wire/wire.ts';
+import {
+  BUSY_MS,
+  callerAt,
+  callerWith,
+  EVERYTHING,
+  isBusy,
+  newChannel,
+  refusalOf,
+  token,
+} from '../../support/wire/wire.ts';
 
 const VERSION = 'tidings.v1';
 
@@ -165,10 +175,17 @@ describe('400 for subprotocols', () => {
 
 describe('a ticket', () => {
   test('is valid once, however many use it at the same time', async () => {
-    const { ticket } = await newTicket();
-    const statuses = await Promise.all(Array.from({ length: 8 }, () => statusOf(asTicket(ticket))));
-    expect(statuses.toSorted()).toEqual([101, ...Array(7).fill(401)]);
-    expect(await statusOf(asTicket(ticket))).toBe(401);
+    for (;;) {
+      const { ticket } = await newTicket();
+      const statuses = await Promise.all(Array.from({ length: 8 }, () => statusOf(asTicket(ticket))));
+      expect(statuses.filter((status) => status === 101).length).toBeLessThanOrEqual(1);
+      if (!statuses.some(isBusy)) {
+        expect(statuses.toSorted()).toEqual([101, ...Array(7).fill(401)]);
+        return expect(await statusOf(asTicket(ticket))).toBe(401);
+      }
+      // A busy machine had no room for some of them, and nobody knows what their ticket is worth now. They all try with another one.
+      await wait(BUSY_MS);
+    }
   });
 
   test('is valid for a minute after it was issued', async () => {

@@ -2,13 +2,13 @@
  * The client against a hub that fails in many ways: nothing is lost or delivered twice, over any transport.
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import type { TidingsError } from '../../../../client/errors.ts';
 import type { Batch } from '../../../../client/index.ts';
 import type { ConnectOptions } from '../../../../client/options.ts';
 import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
-import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
+import { eventually, type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
 import type { FakeFrame } from '../../../support/domain/fake-log.ts';
 
 const CHANNEL = 'chat/room1';
@@ -64,7 +64,6 @@ function see(channel: string, offset?: string): Seen {
   };
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at);
 
 describe('on a socket', () => {

@@ -4,12 +4,12 @@
  * still.
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import type { ConnectOptions } from '../../../../client/options.ts';
 import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
 import { type FrontAnswer, startProxy, type TestProxy } from '../../../support/client/proxy.ts';
-import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
+import { eventually, type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
 
 const CHANNEL = 'chat/room1';
 
@@ -48,7 +48,6 @@ function see(channel = CHANNEL) {
   return seen;
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 const numbers = Array.from({ length: 12 }, (_, at) => at);
 
 /** Subscribes, and waits until a message comes by the first transport. */

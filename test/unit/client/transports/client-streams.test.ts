@@ -3,11 +3,11 @@
  * the others when one channel is refused, gone or complete.
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import type { Batch, ConnectOptions } from '../../../../client/index.ts';
 import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
-import { type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
+import { eventually, type ScaledHost, scaledHost } from '../../../support/client/scaled-host.ts';
 import { offsetAt } from '../../../support/domain/fake-log.ts';
 import { seededRandom } from '../../../support/domain/random.ts';
 
@@ -58,7 +58,6 @@ function see(channel: string, offset = '-1'): Seen {
   return seen;
 }
 
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 const names = (count: number): string[] => Array.from({ length: count }, (_, at) => `chat/${at}`);
 const live = (all: readonly Seen[]) =>
   eventually(() => expect(all.map(({ transports }) => transports)).toEqual(all.map(() => ['sse'])));

@@ -4,10 +4,11 @@
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connect, type Hub } from '../../../../client/index.ts';
 import { type FakeHub, fakeHub } from '../../../support/client/fake-hub.ts';
 import { startProxy, type TestProxy } from '../../../support/client/proxy.ts';
+import { eventually } from '../../../support/client/scaled-host.ts';
 
 const CHANNEL = 'chat/room1';
 
@@ -24,8 +25,6 @@ afterEach(async () => {
   await proxy.close();
   await fake.close();
 });
-
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000, interval: 10 });
 
 /** Subscribes, and waits until the socket works. */
 async function live() {
