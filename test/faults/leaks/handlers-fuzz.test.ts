@@ -16,6 +16,7 @@ import { mint } from '../../../scripts/mint.ts';
 import { seededRandom } from '../../support/domain/random.ts';
 import { isThorough, share } from '../../support/thorough.ts';
 import { saveGrants } from '../../support/wire/grants.ts';
+import { sumsOf } from '../../support/wire/measured.ts';
 import { type Receiver, startReceiver } from '../../support/wire/receiver.ts';
 import { isToRepeat } from '../../support/wire/wire.ts';
 
@@ -332,6 +333,9 @@ test(`${RUNS} requests and frames by ${CALLERS} callers (FUZZ_SEED=${SEED})`, as
     `handlers fuzz FUZZ_SEED=${SEED}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}; webhooks ${receiver.received.length}; growth ${growth.map((quarters) => quarters.join('+')).join(', ')} MB`,
   );
   expect(wrong.slice(0, 10)).toEqual([]);
+  // A repeated request hides no defect: each handler counts its own.
+  const sums = await sumsOf(running.stack.control);
+  expect(Object.entries(sums).filter(([name, count]) => name.startsWith('Defects') && count > 0)).toEqual([]);
   // A process that is warming up grows in the first thousand requests, too: only a long run can tell.
   if (isThorough)
     expect(growth.filter((quarters) => quarters.every((mb) => mb > MOST_GROWTH_MB))).toEqual([]);

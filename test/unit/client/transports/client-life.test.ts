@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import type { ConnectOptions } from '../../../../client/options.ts';
+import { closeWhole, openNewest } from '../../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../../support/client/still-host.ts';
 import { fakeLog, offsetAt } from '../../../support/domain/fake-log.ts';
 
@@ -21,11 +22,7 @@ beforeEach(() => {
   host = stillHost();
   connect();
 });
-afterEach(async () => {
-  hub.close();
-  await settled();
-  expect([host.timers(), host.open().length]).toEqual([0, 0]);
-});
+afterEach(() => closeWhole(host, hub));
 
 const connect = (options: Partial<ConnectOptions> = {}): Hub => {
   hub = connectOver(host, { url: 'https://hub.example', ...options });
@@ -34,15 +31,7 @@ const connect = (options: Partial<ConnectOptions> = {}): Hub => {
 
 const asked = (wire: FakeWire, action: string) => wire.said.filter((each) => each.action === action);
 
-/** Opens the newest socket of the client. */
-async function opened(): Promise<FakeWire> {
-  await settled();
-  const wire = host.wires.at(-1);
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
-  return wire;
-}
+const opened = (): Promise<FakeWire> => openNewest(host);
 
 async function answer(wire: FakeWire, action: 'subscribe' | 'unsubscribe'): Promise<void> {
   await settled();

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import type { TidingsError } from '../../../../client/errors.ts';
 import type { ConnectOptions } from '../../../../client/options.ts';
+import { closeWhole, confirmNewest, framesOf, openNewest } from '../../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../../support/client/still-host.ts';
 import { offsetAt } from '../../../support/domain/fake-log.ts';
 
@@ -23,11 +24,7 @@ beforeEach(() => {
   errors = [];
   transports = [];
 });
-afterEach(async () => {
-  hub.close();
-  await settled();
-  expect([host.timers(), host.open().length]).toEqual([0, 0]);
-});
+afterEach(() => closeWhole(host, hub));
 
 function subscribe(channel = CHANNEL, offset = 'now', options: Partial<ConnectOptions> = {}) {
   hub = connectOver(host, { url: 'https://hub.example/', ...options });
@@ -39,30 +36,11 @@ function subscribe(channel = CHANNEL, offset = 'now', options: Partial<ConnectOp
   });
 }
 
-/** Opens the newest socket of the client. */
-async function opened(): Promise<FakeWire> {
-  await settled();
-  const wire = host.wires.at(-1);
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
-  return wire;
-}
+const opened = (): Promise<FakeWire> => openNewest(host);
 
-const frame = (from: number, next: number, ...messages: unknown[]) => ({
-  type: 'messages',
-  channel: CHANNEL,
-  from: offsetAt(from),
-  next: offsetAt(next),
-  messages,
-});
+const frame = framesOf(CHANNEL);
 
-async function live(): Promise<FakeWire> {
-  const wire = await opened();
-  wire.answer('subscribe', { type: 'subscribed', offset: offsetAt(0) });
-  await settled();
-  return wire;
-}
+const live = (): Promise<FakeWire> => confirmNewest(host);
 
 const asked = (wire: FakeWire | undefined, action: string) =>
   wire?.said.filter((each) => each.action === action) ?? [];

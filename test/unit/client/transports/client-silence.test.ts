@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connectOver, type Hub } from '../../../../client/connect.ts';
 import { wakefulClock } from '../../../../client/host.ts';
+import { closeWhole, confirmNewest, framesOf, openNewest } from '../../../support/client/live-socket.ts';
 import { type FakeWire, type StillHost, settled, stillHost } from '../../../support/client/still-host.ts';
 import { offsetAt } from '../../../support/domain/fake-log.ts';
 
@@ -19,41 +20,18 @@ beforeEach(() => {
   host = stillHost();
   seen = [];
 });
-afterEach(async () => {
-  hub?.close();
-  await settled();
-  expect([host.timers(), host.open().length]).toEqual([0, 0]);
-});
+afterEach(() => closeWhole(host, hub));
 
 function listen(): void {
   hub = connectOver(host, { url: 'https://hub.example' });
   hub.subscribe(CHANNEL, { onMessages: ({ messages }) => void seen.push(...messages) });
 }
 
-/** Opens the newest socket of the client. */
-async function opened(): Promise<FakeWire> {
-  await settled();
-  const wire = host.wires.at(-1);
-  if (!wire) throw new Error('no socket was opened');
-  wire.open();
-  await settled();
-  return wire;
-}
+const opened = (): Promise<FakeWire> => openNewest(host);
 
-async function live(): Promise<FakeWire> {
-  const wire = await opened();
-  wire.answer('subscribe', { type: 'subscribed', offset: offsetAt(0) });
-  await settled();
-  return wire;
-}
+const live = (): Promise<FakeWire> => confirmNewest(host);
 
-const frame = (from: number, next: number, ...messages: unknown[]) => ({
-  type: 'messages',
-  channel: CHANNEL,
-  from: offsetAt(from),
-  next: offsetAt(next),
-  messages,
-});
+const frame = framesOf(CHANNEL);
 
 /** A hub that stores publishes, and answers no reads. */
 const acknowledge = (_url: string, { method }: RequestInit): Promise<Response> =>
