@@ -1,17 +1,21 @@
 /**
- * The structure of the source: no import circles, no large folders, no base name twice.
+ * The structure of the source: no import circles, no large folders, no long files, no base name twice.
  * @module
  */
-import { globSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importsOf, ROOT } from './imports.ts';
 
 const SOURCE = '{lambda,lib,local,client,protocol,scripts,bench,bin}/**/*.{ts,mjs,cjs,js}';
 const files = globSync(SOURCE, { cwd: ROOT }).sort();
+const withTests = [...files, ...globSync('test/**/*.{ts,mjs}', { cwd: ROOT }).sort()];
 
 /** Files directly in one folder. A reader must be able to see a folder as a whole. */
 const MAX_FILES = 16;
+
+/** A file that is longer has more than one idea. */
+const MAX_LINES = 350;
 
 /** Files of lambda/, lib/ and local/ that have the same base name, because they are two ends of one thing. */
 const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
@@ -91,10 +95,16 @@ describe('no file imports itself by way of others, type-only imports included', 
   });
 });
 
-test('no folder of source has more than 16 files', () => {
+test(`no folder of source or tests has more than ${MAX_FILES} files`, () => {
   const counts = new Map<string, number>();
-  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  for (const file of withTests) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   expect([...counts].filter(([, count]) => count > MAX_FILES)).toEqual([]);
+});
+
+test(`no file of source or tests has more than ${MAX_LINES} lines`, () => {
+  const linesOf = (file: string) => readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1;
+  expect(withTests.length).toBeGreaterThan(600);
+  expect(withTests.filter((file) => linesOf(file) > MAX_LINES)).toEqual([]);
 });
 
 test('no two files of lambda/, lib/ and local/ have the same base name, except two ends of one thing', () => {
