@@ -108,12 +108,11 @@ describe('a read that starts after a publish was answered', () => {
         effect: { delayMs: 600 },
       });
       const early = anonymous.read(channel, offset);
-      await expect.poll(() => queries(action), { interval: 2 }).toBe(before + 1);
+      await expect.poll(() => queries(action), { interval: 2 }).toBeGreaterThan(before);
       await hub.publish(channel, 'after');
       const late = await Promise.all([1, 2, 3].map(() => anonymous.read(channel, offset)));
       for (const response of late) expect(await response.json()).toContain('after');
-      const old: unknown[] = await (await early).json();
-      if (!old.includes('after')) rounds++;
+      if (!(await (await early).text()).includes('after')) rounds++;
     }
   });
 
@@ -302,7 +301,8 @@ test('no caller gets an answer of another: each answer is the one that the hub g
       { 'x-tidings-authorization': pick(ann, bob, `Bearer ${running.token}`) },
       { 'x-tidings-alone': '' },
     );
-    const [edge, api] = [callerAt(running.stack.url, { ...own, ...spoofed }), callerAt(running.stack.apiUrl, own)];
+    const edge = callerAt(running.stack.url, { ...own, ...spoofed });
+    const api = callerAt(running.stack.apiUrl, own);
     const through = throughBusy(() => edge.request(path, { method }));
     const around = throughBusy(() => api.request(path, { method }));
     const [got, expected] = [await said(await through), await said(await around)];
