@@ -142,9 +142,9 @@ const publishOnce = (client: Caller, channel: string, message: string): Promise<
     }),
   );
 
-test('200 appends of 20 clients at once: each gets its own offset, and no reader sees a hole or another order meanwhile', async () => {
+test('200 appends of 10 clients at once: each gets its own offset, and no reader sees a hole or another order meanwhile', async () => {
   const channel = newChannel();
-  const clients = await Promise.all(Array.from({ length: 20 }, () => callerWith(EVERYTHING)));
+  const clients = Array.from({ length: 10 }, () => callerWith(EVERYTHING));
   let writing = true;
   const follow = async (): Promise<unknown[]> => {
     const seen: unknown[] = [];
@@ -161,7 +161,11 @@ test('200 appends of 20 clients at once: each gets its own offset, and no reader
   const offsets = await Promise.all(
     clients.map(async (client, c) => {
       const own = [];
-      for (let n = 0; n < 10; n++) own.push(nextOf(await publishOnce(client, channel, `${c}:${n}`)));
+      for (let n = 0; n < 20; n++) {
+        const response = await publishOnce(client, channel, `${c}:${n}`);
+        expect(response.status, await response.clone().text()).toBe(204);
+        own.push(nextOf(response));
+      }
       return own;
     }),
   );

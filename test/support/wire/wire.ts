@@ -76,7 +76,7 @@ export interface BusyAnswer {
 }
 
 /** How often a request is sent at the most that a busy store refuses, and the pause before it is sent again, in milliseconds. */
-export const BUSY_ATTEMPTS = 12;
+export const BUSY_ATTEMPTS = 40;
 export const BUSY_MS = 500;
 
 /** Sends again what is to be repeated: on a busy machine the store may be late. */
