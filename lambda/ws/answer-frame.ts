@@ -10,6 +10,7 @@ import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
 import type { LogDefect } from '../hub/defects.ts';
+import type { PublishEphemeral } from '../hub/ephemeral/publish-ephemeral.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
@@ -28,6 +29,8 @@ export interface SocketParts extends Subscribing {
   readonly log: Publishing;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
   readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
+  /** Sends ephemeral messages. */
+  readonly publishEphemeral: PublishEphemeral;
   /** Checks the permissions of callers. */
   readonly access: Access;
   /** Reports a fault of the hub itself. */
@@ -100,6 +103,10 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
       const { append: parsed, key } = request;
       sockets.access.require('publish', parsed.channel, connection);
       const appendRequest = { ...parsed, stamp: sockets.stampFor(parsed.channel, connection) };
+      if (request.isEphemeral) {
+        sockets.published(await sockets.publishEphemeral(appendRequest));
+        return { type: 'published', channel: appendRequest.channel };
+      }
       const once = key === undefined ? undefined : { key, fingerprint: await fingerprintOf(appendRequest) };
       const done = once
         ? await appendOnce(sockets.log, appendRequest, once)

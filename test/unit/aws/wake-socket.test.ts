@@ -6,6 +6,7 @@ import { jwtVerify } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { wakeSocketTo } from '../../../lambda/aws/sockets/wake-socket.ts';
+import { ephemeralText } from '../../../lambda/hub/ephemeral/post-ephemeral.ts';
 import { newsText } from '../../../lambda/hub/hold/news.ts';
 
 const KEY = Buffer.alloc(64, 'k');
@@ -65,6 +66,7 @@ test('opens for a held request, with a token without rights, and passes news on,
   const { ear } = earOf(hub.url);
   const heard: unknown[] = [];
   ear.listen((news) => heard.push(news));
+  ear.listenEphemeral((news) => heard.push(news));
   expect([ear.connection(), hub.sockets.length]).toEqual([undefined, 0]);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   const { payload } = await jwtVerify(hub.tokens[0] ?? '', KEY, { audience: 'tidings:dev' });
@@ -73,7 +75,8 @@ test('opens for a held request, with a token without rights, and passes news on,
   const news = { channel: 'a/b', next: 7, isClosing: false, entry };
   hub.sockets[0]?.send('{"message":"Internal server error"}');
   hub.sockets[0]?.send(newsText(news));
-  await expect.poll(() => heard).toEqual([news]);
+  hub.sockets[0]?.send(ephemeralText('a/b', 'a/b', '{"n":1.0},[2]'));
+  await expect.poll(() => heard).toEqual([news, { channel: 'a/b', messages: ['{"n":1.0}', '[2]'] }]);
   expect([hub.sockets.length, hub.pings()]).toEqual([1, 1]);
 });
 
