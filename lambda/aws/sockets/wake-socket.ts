@@ -45,6 +45,8 @@ const PING = JSON.stringify({ action: 'ping' });
 interface Hearing {
   news: (news: News) => void;
   ephemeral: (news: EphemeralNews) => void;
+  /** Wait until the socket is known to be alive. */
+  readonly alive: Set<() => void>;
 }
 
 interface State {
@@ -62,7 +64,7 @@ interface State {
 /** Returns the wake socket of a process. */
 export function wakeSocketTo(options: WakeSocketOptions): WakeSocket & EphemeralEar {
   const { clock } = options;
-  const hearing: Hearing = { news() {}, ephemeral() {} };
+  const hearing: Hearing = { news() {}, ephemeral() {}, alive: new Set() };
   const state: State = {
     socket: undefined,
     connection: undefined,
@@ -74,6 +76,10 @@ export function wakeSocketTo(options: WakeSocketOptions): WakeSocket & Ephemeral
   return {
     listen: (callback) => {
       hearing.news = callback;
+    },
+    onAlive(callback) {
+      hearing.alive.add(callback);
+      return () => hearing.alive.delete(callback);
     },
     listenEphemeral: (callback) => {
       hearing.ephemeral = callback;
@@ -146,6 +152,10 @@ function onFrame(state: State, text: string, hearing: Hearing): void {
   if (frame.type === 'pong' || news || ephemeral) {
     state.aliveBy = undefined;
     state.failures = 0;
+    if (state.connection !== undefined) {
+      for (const callback of hearing.alive) callback();
+      hearing.alive.clear();
+    }
   }
   if (news) hearing.news(news);
   if (ephemeral) hearing.ephemeral(ephemeral);

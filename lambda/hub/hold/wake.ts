@@ -15,6 +15,8 @@ import type { News } from './news.ts';
 export interface WakeSocket {
   /** Returns its connection id while it is open and known to be alive. Otherwise the call opens or checks it. */
   connection(): string | undefined;
+  /** Calls back once, when `connection` returns an id again. Returns a function that takes the call back. */
+  onAlive(callback: () => void): () => void;
   /** Calls back for each news. */
   listen(hear: (news: News) => void): void;
 }
@@ -98,13 +100,16 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     return row;
   }
 
-  /** Makes sure that this process is shown as waiting. Returns false if the channel has changed before. */
-  async function show(watch: Watch, seen: Channel, connection: string): Promise<boolean> {
+  /**
+   * Makes sure that this process is shown as waiting. Returns false if the channel has changed before.
+   * @param isLate true if the channel was seen before there was a socket. The row may be of a later request, which has seen more
+   */
+  async function show(watch: Watch, seen: Channel, connection: string, isLate: boolean): Promise<boolean> {
     const { row } = watch;
     const isShown = row?.connection === connection && timer.now() < row.until;
     const current = isShown ? row : begin(seen, connection);
     watch.row = current;
-    if (current.isWritten) return true;
+    if (current.isWritten && !isLate) return true;
     await current.written;
     return !hasChanged(seen, await log.channels.get(seen.name));
   }
@@ -121,21 +126,31 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
     }
   }
 
+  /** Waits by the fallback until there is a socket. Returns its connection; undefined if the reader has to read the log. */
+  async function connectionAfter(seen: Seen, ms: number, signal: AbortSignal): Promise<string | undefined> {
+    const alive = new AbortController();
+    const forget = wakeSocket.onAlive(() => alive.abort());
+    await fallback.wait(seen, ms, AbortSignal.any([signal, alive.signal]));
+    forget();
+    return alive.signal.aborted && !signal.aborted ? wakeSocket.connection() : undefined;
+  }
+
   return {
     mark: () => count,
     async wait(seen, ms, signal) {
-      const connection = wakeSocket.connection();
-      if (connection === undefined) return await fallback.wait(seen, ms, signal);
+      const end = timer.now() + ms;
+      const open = wakeSocket.connection();
+      const connection = open ?? (await connectionAfter(seen, ms, signal));
+      if (connection === undefined) return undefined;
       forgetIdle(watches, timer.now());
       const { name } = seen.channel;
       const watch = watches.get(name) ?? newWatch();
       watches.set(name, watch);
-      const end = timer.now() + ms;
       const waiter: Waiter = { woken: new AbortController() };
       // Before the row is written: what is heard from then on is for this waiter, too.
       watch.waiters.add(waiter);
       try {
-        if (!(await show(watch, seen.channel, connection))) return undefined;
+        if (!(await show(watch, seen.channel, connection, open === undefined))) return undefined;
         return await answerOf(watch, seen, end, waiter, signal);
       } catch (error) {
         // The reader gets its messages by the other way. A table that is busy needs nobody's attention, a defect does.

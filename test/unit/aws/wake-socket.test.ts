@@ -91,12 +91,25 @@ test('needs no ping while requests are held all the time', async () => {
   expect(hub.pings()).toBe(1);
 });
 
+test('says once that it is alive, to all that wait for it, unless they have stopped', async () => {
+  const hub = await hubOf();
+  const { ear } = earOf(hub.url);
+  const alive: string[] = [];
+  ear.onAlive(() => alive.push(`a ${ear.connection()}`));
+  ear.onAlive(() => alive.push(`b ${ear.connection()}`));
+  ear.onAlive(() => alive.push('c'))();
+  expect([ear.connection(), alive]).toEqual([undefined, []]);
+  await expect.poll(() => alive).toEqual(['a connection-1=', 'b connection-1=']);
+});
+
 test('is not used after a freeze until it has answered', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   time.now += 60_000;
   expect(ear.connection()).toBeUndefined();
+  const alive = new Promise<void>((resolve) => ear.onAlive(resolve));
+  await alive;
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   expect(hub.pings()).toBe(2);
 });
