@@ -1,11 +1,11 @@
 /**
- * Compares ephemeral messages with stored ones in a room: CLIENTS clients of the client library, each of which publishes HZ times a
- * second on its socket, and receives what all publish.
+ * Compares ephemeral messages with stored ones, by clients of the client library that publish on their sockets: one by one, from one
+ * client to itself, and in a room, in which each client publishes HZ times a second and receives what all publish.
  *
- * Method: ROUNDS rounds, each with both kinds for MEASURED_MS, in turns. The round trip of a message is the time from its publish to its
- * arrival at each client. Calls are counted from the first to the last publish and SETTLE_MS after it. Dollars are those of the calls
+ * Method: ROUNDS rounds, each with both kinds in turns. The round trip of a message is the time from its publish to its arrival at
+ * each client. Calls are counted from the first to the last publish and SETTLE_MS after it. Dollars are those of the calls
  * (bench/prices.ts), of the publisher's frame and of the answer to it, not those of the running time of functions. A publisher that
- * waits for MOST_UNANSWERED answers skips a message, as a game would.
+ * waits for MOST_UNANSWERED answers skips a message, as a game would. A message without an answer may have been sent.
  * @module
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,12 +16,26 @@ import { quantile, sorted, sum } from './numbers.ts';
 import { type Calls, countedIn, dollarsOf } from './path.ts';
 import { SOCKET_MESSAGE } from './prices.ts';
 
-const CLIENTS = 8;
-const HZ = 20;
+interface Play {
+  readonly name: string;
+  readonly clients: number;
+  readonly hz: number;
+}
+
+const PLAYS: readonly Play[] = [
+  { name: 'one by one', clients: 1, hz: 4 },
+  { name: 'in a room', clients: 8, hz: 20 },
+];
+
 const ROUNDS = 2;
 const MEASURED_MS = 10_000;
 const SETTLE_MS = 2_000;
-const MOST_UNANSWERED = 8;
+
+/**
+ * A publisher of ephemeral messages waits for no other publish. On a machine that is too busy each of them needs one more process of the
+ * Socket function, until the gateway answers that it cannot reach the hub.
+ */
+const MOST_UNANSWERED = 3;
 
 /** The first messages start the processes of the functions, and are not measured, in milliseconds. */
 const WARM_MS = 3_000;
@@ -34,12 +48,17 @@ interface Move {
   readonly at: number;
 }
 
-/** What was measured of one kind. */
-interface Measured {
-  /** Messages that were accepted. */
-  readonly published: number;
-  /** Messages that were skipped or refused. */
+/** What the publishers of a round did. */
+interface Published {
+  /** Messages that were sent. */
+  readonly sent: number;
+  /** Those of them that were refused, or without an answer. */
+  readonly failed: number;
+  /** Messages that were skipped. */
   readonly skipped: number;
+}
+
+interface Measured extends Published {
   /** Round trips, in milliseconds. */
   readonly trips: readonly number[];
   /** AWS calls for each message. */
@@ -48,27 +67,31 @@ interface Measured {
 
 /** Runs the benchmark, and prints its result. */
 export async function ephemeral(hub: MeasuredHub): Promise<void> {
-  hub.print(`ephemeral: ${ROUNDS} times ${MEASURED_MS / 1_000} s with ${CLIENTS} clients at ${HZ} Hz each`);
-  const { url, socketUrl, token } = hub;
-  const clients = Array.from({ length: CLIENTS }, () => connectOver(realHost(), { url, socketUrl, token }));
-  try {
-    hub.print('\nkind       messages  skipped  arrived  calls  $ a million    p50     p95');
-    for (let round = 0; round < ROUNDS; round++) {
-      const kinds = round % 2 === 0 ? KINDS : KINDS.toReversed();
-      for (const kind of kinds) report(hub, kind, await measured(hub, clients, kind, round));
+  for (const play of PLAYS) {
+    const { name, clients: count, hz } = play;
+    const { url, socketUrl, token } = hub;
+    const clients = Array.from({ length: count }, () => connectOver(realHost(), { url, socketUrl, token }));
+    hub.print(`\n${name}: ${ROUNDS} times ${MEASURED_MS / 1_000} s, ${count} clients at ${hz} Hz each`);
+    hub.print('kind           sent   failed  skipped  arrived  calls  $ a million     p50      p95');
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        const kinds = round % 2 === 0 ? KINDS : KINDS.toReversed();
+        for (const kind of kinds) report(hub, play, kind, await measured(hub, clients, play, kind, round));
+      }
+    } finally {
+      for (const client of clients) client.close();
     }
-  } finally {
-    for (const client of clients) client.close();
   }
 }
 
 async function measured(
   hub: MeasuredHub,
   clients: readonly Hub[],
+  { hz }: Play,
   kind: Kind,
   round: number,
 ): Promise<Measured> {
-  const room = `bench/room/${kind}-${round}`;
+  const room = `bench/room/${kind}-${clients.length}-${round}`;
   const trips: number[] = [];
   let isMeasured = false;
   const hear = (messages: readonly unknown[]): void => {
@@ -76,17 +99,17 @@ async function measured(
     for (const message of messages) if (isMeasured && isMove(message)) trips.push(now - message.at);
   };
   const subscriptions = await Promise.all(clients.map((client) => join(client, room, hear)));
-  await play(clients, room, kind, WARM_MS);
+  await publish(clients, room, kind, hz, WARM_MS);
   await sleep(SETTLE_MS);
   isMeasured = true;
-  let done = { published: 0, skipped: 0 };
+  let published: Published = { sent: 0, failed: 0, skipped: 0 };
   const counted = await countedIn(hub, async () => {
-    done = await play(clients, room, kind, MEASURED_MS);
+    published = await publish(clients, room, kind, hz, MEASURED_MS);
     await sleep(SETTLE_MS);
   });
   for (const { close } of subscriptions) close();
-  const calls = new Map([...counted].map(([call, count]) => [call, count / done.published]));
-  return { ...done, trips, calls };
+  const calls = new Map([...counted].map(([call, count]) => [call, count / published.sent]));
+  return { ...published, trips, calls };
 }
 
 function join(client: Hub, room: string, hear: (messages: readonly unknown[]) => void) {
@@ -94,7 +117,8 @@ function join(client: Hub, room: string, hear: (messages: readonly unknown[]) =>
     const subscription = client.subscribe(room, {
       onMessages: ({ messages }) => hear(messages),
       onEphemeral: ({ messages }) => hear(messages),
-      onSubscribed: () => resolve(subscription),
+      // The subscription is not known yet while the client is called.
+      onSubscribed: () => queueMicrotask(() => resolve(subscription)),
       onError: reject,
     });
   });
@@ -103,62 +127,67 @@ function join(client: Hub, room: string, hear: (messages: readonly unknown[]) =>
 const isMove = (message: unknown): message is Move =>
   typeof message === 'object' && message !== null && 'at' in message && typeof message.at === 'number';
 
-async function play(clients: readonly Hub[], room: string, kind: Kind, ms: number) {
-  let published = 0;
-  let skipped = 0;
-  const pause = 1_000 / HZ;
+async function publish(
+  clients: readonly Hub[],
+  room: string,
+  kind: Kind,
+  hz: number,
+  ms: number,
+): Promise<Published> {
+  const pause = 1_000 / hz;
+  const counts = { sent: 0, failed: 0, skipped: 0 };
   const one = async (client: Hub): Promise<void> => {
     const began = performance.now() + Math.random() * pause;
     const answers: Promise<unknown>[] = [];
     let unanswered = 0;
+    const send = async (): Promise<void> => {
+      unanswered++;
+      counts.sent++;
+      const move: Move = { at: performance.now() };
+      try {
+        if (kind === 'ephemeral') await client.publish(room, [move], { ephemeral: true });
+        else await client.publish(room, [move]);
+      } catch {
+        counts.failed++;
+      }
+      unanswered--;
+    };
     for (let n = 0; n * pause < ms; n++) {
       await sleep(Math.max(0, began + n * pause - performance.now()));
-      if (unanswered >= MOST_UNANSWERED) {
-        skipped++;
-        continue;
-      }
-      unanswered++;
-      const move: Move = { at: performance.now() };
-      const answer: Promise<unknown> =
-        kind === 'ephemeral'
-          ? client.publish(room, [move], { ephemeral: true })
-          : client.publish(room, [move]);
-      answers.push(
-        answer
-          .then(
-            () => published++,
-            () => skipped++,
-          )
-          .finally(() => unanswered--),
-      );
+      if (unanswered >= MOST_UNANSWERED) counts.skipped++;
+      else answers.push(send());
     }
     await Promise.all(answers);
   };
   await Promise.all(clients.map(one));
-  return { published, skipped };
+  return counts;
 }
 
-function report({ print }: MeasuredHub, kind: Kind, { published, skipped, trips, calls }: Measured): void {
+/** Calls for a message. A call that is rarer is counted, but not listed. */
+const LEAST_SHOWN = 0.02;
+
+function report(
+  { print }: MeasuredHub,
+  { clients }: Play,
+  kind: Kind,
+  { sent, failed, skipped, trips, calls }: Measured,
+): void {
   const all = sorted(trips);
-  const arrived = (100 * trips.length) / (published * CLIENTS);
+  const arrived = (100 * trips.length) / (sent * clients);
   print(
     [
       kind.padEnd(10),
-      String(published).padStart(8),
-      String(skipped).padStart(8),
+      ...[sent, failed, skipped].map((count) => String(count).padStart(8)),
       `${arrived.toFixed(1)} %`.padStart(8),
       sum([...calls.values()])
         .toFixed(1)
         .padStart(6),
       (2 * SOCKET_MESSAGE + dollarsOf(calls)).toFixed(2).padStart(12),
-      `${quantile(all, 0.5).toFixed(0)} ms`.padStart(7),
-      `${quantile(all, 0.95).toFixed(0)} ms`.padStart(7),
+      `${quantile(all, 0.5).toFixed(0)} ms`.padStart(8),
+      `${quantile(all, 0.95).toFixed(0)} ms`.padStart(8),
     ].join(' '),
   );
   const shown = [...calls].filter(([, count]) => count >= LEAST_SHOWN);
   for (const [call, count] of shown.sort(([, one], [, other]) => other - one))
     print(`  ${count.toFixed(2).padStart(6)}  ${call}`);
 }
-
-/** Calls for a message. A call that is rarer is counted, but not listed. */
-const LEAST_SHOWN = 0.02;
