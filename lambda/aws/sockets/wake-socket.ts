@@ -8,7 +8,7 @@ import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
 import type { LogDefect } from '../../hub/defects.ts';
-import { type EphemeralEar, type EphemeralNews, parseEphemeral } from '../../hub/ephemeral/inbox.ts';
+import { type EphemeralNews, type EphemeralSocket, parseEphemeral } from '../../hub/ephemeral/inbox.ts';
 import { type News, parseNews } from '../../hub/hold/news.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
@@ -62,7 +62,7 @@ interface State {
 }
 
 /** Returns the wake socket of a process. */
-export function wakeSocketTo(options: WakeSocketOptions): WakeSocket & EphemeralEar {
+export function wakeSocketTo(options: WakeSocketOptions): WakeSocket & EphemeralSocket {
   const { clock } = options;
   const hearing: Hearing = { news() {}, ephemeral() {}, alive: new Set() };
   const state: State = {

@@ -12,8 +12,8 @@ export interface EphemeralNews {
   readonly messages: readonly string[];
 }
 
-/** Tells what a process hears by its wake socket. */
-export interface EphemeralEar {
+/** The wake socket of a process, by which ephemeral messages come. */
+export interface EphemeralSocket {
   /** Calls back for all ephemeral messages. */
   listenEphemeral(hear: (news: EphemeralNews) => void): void;
 }
@@ -47,10 +47,10 @@ export function parseEphemeral(
   return { channel, messages: elementsOf(memberText(text, 'messages')) };
 }
 
-/** Returns a function that opens inboxes for what an ear hears. */
-export function inboxesOf(ear: EphemeralEar): OpenInbox {
+/** Returns a function that opens inboxes for what comes by a wake socket. */
+export function inboxesOf(wakeSocket: EphemeralSocket): OpenInbox {
   const open = new Map<string, Set<(news: EphemeralNews) => void>>();
-  ear.listenEphemeral((news) => {
+  wakeSocket.listenEphemeral((news) => {
     for (const put of open.get(news.channel) ?? []) put(news);
   });
   return (channels) => {
