@@ -54,6 +54,14 @@ export async function listen(
         offset = parsed.answer.offset ?? offset;
         resolve();
       }
+      // No offset decides about messages that are not stored.
+      if (parsed?.kind === 'ephemeral')
+        arrived({
+          at,
+          bytes: Buffer.byteLength(text),
+          decision: 'next',
+          messages: parsed.ephemeral.messages,
+        });
       if (parsed?.kind !== 'messages') return;
       const decision = decideByOffset(offset, parsed.frame);
       if (decision === 'next') offset = parsed.frame.next;

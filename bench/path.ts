@@ -55,6 +55,9 @@ const READERS: Readonly<Record<string, Open | undefined>> = {
   'a webhook': openWebhook,
 };
 
+/** The row of the events that are not stored. */
+const EPHEMERAL = 'ephemeral to a WebSocket';
+
 /** The delays of the events of a phase, in milliseconds. */
 interface Phase {
   /** Delays until the answer to the publish. */
@@ -64,7 +67,7 @@ interface Phase {
 }
 
 /** `{function} {action}` → number of calls. */
-type Calls = ReadonlyMap<string, number>;
+export type Calls = ReadonlyMap<string, number>;
 
 interface Result {
   readonly calls: Calls;
@@ -81,17 +84,24 @@ export async function path(hub: DelayedHub): Promise<void> {
   const results = new Map<string, Result>();
   for (const [name, open] of Object.entries(READERS)) {
     hub.print(`measuring an event to ${name} …`);
-    results.set(name, await measured(hub, `bench/path/${results.size}`, open));
+    results.set(name, await measured(hub, `bench/path/${results.size}`, open, publish));
   }
+  hub.print(`measuring ${EPHEMERAL} …`);
+  results.set(EPHEMERAL, await measured(hub, `bench/path/${results.size}`, openSocket, publishEphemeral));
   report(hub.print, results);
 }
 
-async function measured(hub: DelayedHub, channel: string, open: Open | undefined): Promise<Result> {
+async function measured(
+  hub: DelayedHub,
+  channel: string,
+  open: Open | undefined,
+  send: typeof publish,
+): Promise<Result> {
   await publish(hub, channel, -1); // creates the channel
   const reader = await open?.(hub, channel);
   let next = 0;
   const events = async (): Promise<Phase> => {
-    const phase = await phaseOf(hub, channel, next, reader);
+    const phase = await phaseOf(hub, channel, next, reader, send);
     next += EVENTS;
     return phase;
   };
@@ -120,6 +130,7 @@ async function phaseOf(
   channel: string,
   first: number,
   reader: Reader | undefined,
+  send: typeof publish,
 ): Promise<Phase> {
   const sent: number[] = [];
   const answering: Promise<number>[] = [];
@@ -128,7 +139,7 @@ async function phaseOf(
     await sleep(Math.max(0, began + n * INTERVAL_MS - performance.now()));
     const at = performance.now();
     sent.push(at);
-    answering.push(publish(hub, channel, first + n).then(() => performance.now() - at));
+    answering.push(send(hub, channel, first + n).then(() => performance.now() - at));
   }
   const answered = await Promise.all(answering);
   const arrived = reader ? await arrivals(reader, sent, first) : [];
@@ -147,7 +158,8 @@ async function arrivals({ seen }: Reader, sent: readonly number[], first: number
 }
 
 /** Returns the calls that functions make during the work, by function and action. */
-async function countedIn(hub: MeasuredHub, work: () => Promise<void>): Promise<Calls> {
+/** Returns the AWS calls of some work. */
+export async function countedIn(hub: MeasuredHub, work: () => Promise<void>): Promise<Calls> {
   await hub.forgetCalls();
   await work();
   return new Map((await hub.calls()).map(({ who, action, count }) => [`${who} ${action}`, count]));
@@ -171,14 +183,14 @@ const joined = (phases: readonly Phase[]): Phase => ({
 });
 
 function report(print: (line: string) => void, results: ReadonlyMap<string, Result>): void {
-  print('\nan event to     calls  in a row     p50     p95  $ a million  calls of an idle reader');
+  print('\nan event to              calls  in a row     p50     p95  $ a million  calls of an idle reader');
   for (const [name, { calls, idlePerMinute, plain, delayed }] of results) {
     const of = ({ answered, arrived }: Phase) => sorted(arrived.length > 0 ? arrived : answered);
     const inRow = (median(of(delayed)) - median(of(plain))) / DELAY_MS;
-    const dollars = HTTP_REQUEST + sum([...calls].map(([call, count]) => count * priceOf(actionIn(call))));
+    const dollars = HTTP_REQUEST + dollarsOf(calls);
     print(
       [
-        name.padEnd(15),
+        name.padEnd(24),
         sum([...calls.values()])
           .toFixed(1)
           .padStart(5),
@@ -192,7 +204,7 @@ function report(print: (line: string) => void, results: ReadonlyMap<string, Resu
   }
   print('\nTo nobody: up to the answer of the publish. To others: up to the arrival at the reader.');
   for (const [name, { calls }] of results) {
-    print(`\nan event to ${name}`);
+    print(name === EPHEMERAL ? `\n${name}` : `\nan event to ${name}`);
     for (const [call, count] of [...calls].sort(([, one], [, other]) => other - one))
       if (count >= LEAST_SHOWN) print(`  ${count.toFixed(2).padStart(6)}  ${call}`);
   }
@@ -201,10 +213,24 @@ function report(print: (line: string) => void, results: ReadonlyMap<string, Resu
 /** Calls for an event. A call that is rarer is counted, but not listed. */
 const LEAST_SHOWN = 0.02;
 
+/** Returns the price of calls for each event, in US dollars for a million events. */
+export const dollarsOf = (calls: Calls): number =>
+  sum([...calls].map(([call, count]) => count * priceOf(actionIn(call))));
+
 const actionIn = (call: string): string => call.split(' ')[1] ?? '';
 
-async function publish({ url, token }: MeasuredHub, channel: string, n: number): Promise<void> {
-  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+const publish = (hub: MeasuredHub, channel: string, n: number): Promise<void> => post(hub, channel, n, {});
+
+const publishEphemeral: typeof publish = (hub, channel, n) =>
+  post(hub, channel, n, { 'Tidings-Ephemeral': 'true' });
+
+async function post(
+  { url, token }: MeasuredHub,
+  channel: string,
+  n: number,
+  more: Readonly<Record<string, string>>,
+): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...more };
   const init = { method: 'POST', headers, body: JSON.stringify({ n }) };
   const response = await fetch(`${url}/channels/${channel}`, init);
   if (!response.ok) throw new Error(`a publish was answered ${response.status}`);

@@ -32,6 +32,9 @@ const PRICES: Readonly<Record<string, number>> = {
 /** The price of the publisher's request at the HTTP API. */
 export const HTTP_REQUEST = 1;
 
+/** The price of one frame of a client, or of an answer to it, at the WebSocket API. */
+export const SOCKET_MESSAGE = 1;
+
 /**
  * Returns US dollars for per million of these calls.
  * @throws Error for a call without a price here

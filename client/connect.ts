@@ -13,11 +13,18 @@ import { iterate } from './iterate.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import { pagesOf } from './page.ts';
 import { followPattern } from './pattern.ts';
-import { publicationOf, publishQueue } from './publish.ts';
+import {
+  ephemeralPublicationOf,
+  type Publisher,
+  publicationOf,
+  publishEphemeral,
+  publishQueue,
+} from './publish.ts';
 import { retryBudget } from './retry-budget.ts';
 import { type Followed, followChannel, type Listener, type Shared } from './subscription.ts';
 import { tokensOf } from './token.ts';
 import type { ConnectionState, Transport } from './transports/failover.ts';
+import type { Ephemeral } from './transports/frames.ts';
 import { linkTo } from './transports/link.ts';
 import { streamsOf } from './transports/streams.ts';
 
@@ -29,6 +36,11 @@ export interface SubscribeOptions {
   readonly last?: number | undefined;
   /** Receives the batches in the order of the channel. The client does not wait for what it returns. */
   readonly onMessages: (batch: Batch) => void;
+  /**
+   * Receives messages that were published with `ephemeral`: while this subscription reads by a WebSocket or an event stream, each
+   * at most once, in no order. A long poll and a short poll bring none.
+   */
+  readonly onEphemeral?: ((ephemeral: Ephemeral) => void) | undefined;
   /**
    * Receives the error that ended the subscription. A pattern also reports errors that do not end it: `unavailable` once
    * for each period without a socket, and an error for each channel that could not be read, with its name in `error.channel`.
@@ -72,6 +84,38 @@ export interface PublishOptions {
    * printable ASCII characters, no space at either end.
    */
   readonly key?: string | undefined;
+  /** Absent: the messages are stored. */
+  readonly ephemeral?: undefined;
+}
+
+/** The options of an ephemeral publish. */
+export interface EphemeralOptions {
+  /** The messages are not stored. They go to the subscribers that are connected now (PROTOCOL.md §4.7). */
+  readonly ephemeral: true;
+}
+
+/** Publishes to a channel. */
+export interface Publish {
+  /**
+   * Publishes 1 to 1,000 JSON values as one entry, exactly once. The values are copied at the moment of the call.
+   * Returns the offset after them when they are durable. Publishes on one channel are stored in the order of the calls:
+   * each one is sent when the one before it is answered.
+   * @throws TypeError if `messages` is not an array, or if JSON cannot carry a value
+   * @throws TidingsError a refusal, or `unavailable` within a minute of the last answer of the hub. Then it is unknown
+   * whether the messages were stored: publish them again with the same key
+   */
+  (
+    channel: string,
+    messages: readonly unknown[],
+    options?: PublishOptions,
+  ): Promise<{ readonly offset: string }>;
+  /**
+   * Sends JSON values to the subscribers that are connected now, at most once. They wait for no other publish, and are not sent
+   * again. It returns when the hub has accepted them.
+   * @throws TypeError as above
+   * @throws TidingsError a refusal, or `unavailable` if it is unknown whether they were sent
+   */
+  (channel: string, messages: readonly unknown[], options: EphemeralOptions): Promise<void>;
 }
 
 /** A client of one hub. */
@@ -91,19 +135,8 @@ export interface Hub {
    * before it began. The loop ends at the oldest message that is kept. It throws a TidingsError if the hub refuses.
    */
   readonly history: (channel: string, options?: HistoryOptions) => AsyncIterableIterator<Batch, undefined>;
-  /**
-   * Publishes 1 to 1,000 JSON values as one entry, exactly once. The values are copied at the moment of the call.
-   * Returns the offset after them when they are durable. Publishes on one channel are stored in the order of the calls:
-   * each one is sent when the one before it is answered.
-   * @throws TypeError if `messages` is not an array, or if JSON cannot carry a value
-   * @throws TidingsError a refusal, or `unavailable` within a minute of the last answer of the hub. Then it is unknown
-   * whether the messages were stored: publish them again with the same key
-   */
-  readonly publish: (
-    channel: string,
-    messages: readonly unknown[],
-    options?: PublishOptions,
-  ) => Promise<{ readonly offset: string }>;
+  /** Publishes JSON values. */
+  readonly publish: Publish;
   /** Closes the socket and ends all requests and timers, for good. `connect` makes another client. */
   readonly close: () => void;
 }
@@ -133,11 +166,14 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
     link: hasSockets ? linkTo(linkOptions) : undefined,
     signal,
   };
-  const publish = publishQueue({ host, http, url, budget, signal, socket: () => shared.link?.socket() });
+  const publisher = { host, http, url, budget, signal, socket: () => shared.link?.socket() };
   return {
-    subscribe(channel, { onMessages, onError, onSubscribed, onState, onTransport, onEnd, ...start }) {
+    subscribe(channel, options) {
+      const { onMessages, onEphemeral, onError, onSubscribed, onState, onTransport, onEnd, ...start } =
+        options;
       const followed = follow(shared, channel, startOf(start), {
         onBatch: guarded(onMessages),
+        onEphemeral: guarded(onEphemeral),
         onFault: guarded(onError),
         onSubscribed: guarded<void>(onSubscribed),
         onState: guarded(onState),
@@ -161,11 +197,31 @@ export function connectOver(host: Host, options: ConnectOptions): Hub {
     },
     history: (channel, { before = 'now', limit = DEFAULT_MESSAGES } = {}) =>
       historyOf(shared, channel, before, limit),
-    async publish(channel, messages, { key = host.newKey() } = {}) {
-      return { offset: await publish(publicationOf(channel, messages, key)) };
-    },
+    publish: publishing(publisher),
     close: () => client.abort(),
   };
+}
+
+function publishing(publisher: Publisher): Publish {
+  const inOrder = publishQueue(publisher);
+  const { host } = publisher;
+  function publish(
+    channel: string,
+    messages: readonly unknown[],
+    options?: PublishOptions,
+  ): Promise<{ readonly offset: string }>;
+  function publish(channel: string, messages: readonly unknown[], options: EphemeralOptions): Promise<void>;
+  async function publish(
+    channel: string,
+    messages: readonly unknown[],
+    options: PublishOptions | EphemeralOptions = {},
+  ): Promise<unknown> {
+    if (options.ephemeral)
+      return await publishEphemeral(publisher, ephemeralPublicationOf(channel, messages));
+    const { key = host.newKey() } = options;
+    return { offset: await inOrder(publicationOf(channel, messages, key)) };
+  }
+  return publish;
 }
 
 /** Returns the start of a subscription as a cursor takes it. Both together are an offset that is refused. */

@@ -7,12 +7,21 @@ import { connectOver, type Hub } from './connect.ts';
 import { realHost } from './host.ts';
 import type { ConnectOptions } from './options.ts';
 
-export type { HistoryOptions, Hub, PublishOptions, SubscribeOptions, Subscription } from './connect.ts';
+export type {
+  EphemeralOptions,
+  HistoryOptions,
+  Hub,
+  Publish,
+  PublishOptions,
+  SubscribeOptions,
+  Subscription,
+} from './connect.ts';
 export type { Batch } from './cursor.ts';
 export { TidingsError } from './errors.ts';
 export type { ConnectOptions } from './options.ts';
 export type { Token } from './token.ts';
 export type { ConnectionState, Transport } from './transports/failover.ts';
+export type { Ephemeral } from './transports/frames.ts';
 
 /**
  * Returns a client of one hub. It connects with the first subscription.

@@ -56,6 +56,8 @@ export function iterate(follow: Follow, start: string): AsyncIterableIterator<Ba
       // it is opened again.
       if (error.channel !== undefined) end(error);
     },
+    // An iterator would deliver them late, and they are worth nothing then.
+    onEphemeral() {},
     onTransport() {},
     onSubscribed() {},
     onState() {},

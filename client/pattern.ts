@@ -36,6 +36,7 @@ export function followPattern(shared: Shared, pattern: string, listener: Listene
     topic: pattern,
     offset: () => 'now',
     onFrame: (frame) => channels.of(frame.channel, frame.from).onFrame(frame),
+    onEphemeral: listener.onEphemeral,
     onLive() {
       isDown = false;
       listener.onTransport('websocket');

@@ -5,8 +5,13 @@
  * @module
  */
 import { isChannelName } from '../protocol/channel-name.ts';
-import { IDEMPOTENCY_KEY, STREAM_NEXT_OFFSET } from '../protocol/headers.ts';
-import { FRAME_BYTES, MAX_IDEMPOTENCY_KEY_LENGTH, MAX_REQUEST_BYTES } from '../protocol/limits.ts';
+import { IDEMPOTENCY_KEY, STREAM_NEXT_OFFSET, TIDINGS_EPHEMERAL } from '../protocol/headers.ts';
+import {
+  FRAME_BYTES,
+  MAX_EPHEMERAL_BYTES,
+  MAX_IDEMPOTENCY_KEY_LENGTH,
+  MAX_REQUEST_BYTES,
+} from '../protocol/limits.ts';
 import { parseOffset } from '../protocol/offset.ts';
 import { asTidingsError, foreignAnswer, isLasting, TidingsError } from './errors.ts';
 import type { Host } from './host.ts';
@@ -40,12 +45,23 @@ const KEY = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
  * @throws TypeError if `messages` is not an array, or if JSON cannot carry a message
  */
 export function publicationOf(channel: string, messages: readonly unknown[], key: string): Publication {
-  if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (typeof key !== 'string' || !KEY.test(key) || key.length > MAX_IDEMPOTENCY_KEY_LENGTH)
     throw new TidingsError(
       'bad_request',
       `key must be 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters, without a space at either end`,
     );
+  return { ...contentOf(channel, messages, MAX_REQUEST_BYTES), key };
+}
+
+/** The messages of an ephemeral publish, serialized. */
+export type EphemeralPublication = Omit<Publication, 'key'>;
+
+/** Returns the messages as they are at this moment. @throws as `publicationOf` */
+export const ephemeralPublicationOf = (channel: string, messages: readonly unknown[]): EphemeralPublication =>
+  contentOf(channel, messages, MAX_EPHEMERAL_BYTES + '[]'.length);
+
+function contentOf(channel: string, messages: readonly unknown[], most: number): EphemeralPublication {
+  if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (!Array.isArray(messages))
     throw new TypeError('messages must be a list, also for one message: publish(channel, [message])');
   // The gateway replaces bytes that are not UTF-8 by U+FFFD. So the hub accepts that character only as an escape
@@ -53,12 +69,9 @@ export function publicationOf(channel: string, messages: readonly unknown[], key
   const text = `[${Array.from(messages, textOf).join(',')}]`.replaceAll('\ufffd', '\\ufffd');
   const bytes = new TextEncoder().encode(text).byteLength;
   // The platform cuts or refuses larger requests, each transport in its own way.
-  if (bytes > MAX_REQUEST_BYTES)
-    throw new TidingsError(
-      'too_large',
-      `the messages have ${bytes} bytes, at most ${MAX_REQUEST_BYTES} are allowed`,
-    );
-  return { channel, messages: text, key };
+  if (bytes > most)
+    throw new TidingsError('too_large', `the messages have ${bytes} bytes, at most ${most} are allowed`);
+  return { channel, messages: text };
 }
 
 /**
@@ -182,22 +195,53 @@ async function overSocket(open: Socket, publication: Publication): Promise<strin
   return offset;
 }
 
-async function overHttp(
+async function overHttp(publisher: Publisher, publication: Publication): Promise<string> {
+  const response = await post(publisher, publication, { [IDEMPOTENCY_KEY]: publication.key });
+  const offset = offsetIn(response);
+  if (offset === undefined) throw foreignAnswer(response);
+  return offset;
+}
+
+/** Sends one request, and returns its answer without the body. */
+async function post(
   { host, http, url, signal }: Publisher,
-  { channel, messages, key }: Publication,
-): Promise<string> {
+  { channel, messages }: EphemeralPublication,
+  more: Readonly<Record<string, string>>,
+): Promise<Response> {
   const limit = deadline(host, ATTEMPT_MS + messages.length / SLOWEST_LINE, signal);
   try {
-    const headers = { 'Content-Type': 'application/json', [IDEMPOTENCY_KEY]: key };
+    const headers = { 'Content-Type': 'application/json', ...more };
     const address = `${url}/channels/${channel}`;
     const response = await http({ url: address, method: 'POST', headers, body: messages }, limit.signal);
-    const offset = offsetIn(response);
     discard(response);
-    if (offset === undefined) throw foreignAnswer(response);
-    return offset;
+    return response;
   } finally {
     limit.end();
   }
+}
+
+/**
+ * Sends ephemeral messages once: over the socket if one is open, else over HTTP. They wait for no other publish.
+ * @throws TidingsError a refusal, or `unavailable` if it is unknown whether they were sent
+ */
+export async function publishEphemeral(
+  publisher: Publisher,
+  { channel, messages }: EphemeralPublication,
+): Promise<void> {
+  if (publisher.signal.aborted) throw notSent('the client is closed');
+  const open = publisher.socket();
+  if (open) {
+    const sent = open.request({ action: 'publish', channel, ephemeral: true }, messages);
+    const trouble = await sent.then(() => undefined, asTidingsError);
+    if (!trouble) return;
+    // The hub has sent nothing. An HTTP request gets a new token, if the one of the socket has expired.
+    if (trouble.code !== 'unauthorized') throw trouble;
+  }
+  const headers = { [TIDINGS_EPHEMERAL]: 'true' };
+  const response = await post(publisher, { channel, messages }, headers).catch((error: unknown) => {
+    throw asTidingsError(error);
+  });
+  if (response.status !== 202 || response.redirected) throw foreignAnswer(response);
 }
 
 /** Returns undefined if the answer is not the hub's. A captive portal, a login page or a cache answers 2xx as well. */

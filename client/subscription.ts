@@ -19,6 +19,7 @@ import {
   type Transport,
   type TransportReader,
 } from './transports/failover.ts';
+import type { Ephemeral } from './transports/frames.ts';
 import type { Link } from './transports/link.ts';
 import { socketReader } from './transports/live.ts';
 import { longPollReader, pollReader } from './transports/polling.ts';
@@ -48,6 +49,8 @@ export interface Shared {
 export interface Listener {
   /** Receives each batch once, in order. */
   readonly onBatch: (batch: Batch) => void;
+  /** Receives ephemeral messages: by a WebSocket or an event stream, and by no other transport. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
   /** An error after which the subscription continues. */
   readonly onFault: (error: TidingsError) => void;
   /** The messages begin to come by another transport. */
@@ -104,7 +107,7 @@ export function followChannel(
   shared: Shared,
   channel: string,
   offset: string,
-  { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
+  { onBatch, onEphemeral, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
   const { signal, end, close } = lifeIn(shared.signal, onEnd);
   const cursor = cursorAt({ channel, offset, signal, deliver: onBatch, onBegin: onSubscribed, onEnd: end });
@@ -120,7 +123,11 @@ export function followChannel(
   const run = async (): Promise<void> => {
     if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     checkNames(channel, offset);
-    await runWithFailover(readersOf(shared, cursor), signal, onUp, states.down);
+    // While one transport replaces another both may bring the same messages, and no offset tells them apart.
+    const onEphemeralBy = (name: Transport) => (ephemeral: Ephemeral) => {
+      if (name === transport && !signal.aborted) onEphemeral(ephemeral);
+    };
+    await runWithFailover(readersOf(shared, cursor, onEphemeralBy), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -148,11 +155,17 @@ export function checkCount(name: string, count: number | undefined): void {
   throw new TidingsError('bad_request', `${name} is a whole number from 1 to ${MAX_MESSAGES}, got ${count}`);
 }
 
-function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {
+function readersOf(
+  shared: Shared,
+  cursor: Cursor,
+  onEphemeralBy: (name: Transport) => Listener['onEphemeral'],
+): TransportReader[] {
   const source = { ...shared, cursor };
+  const { link } = shared;
   const make: Record<Transport, () => TransportReader[]> = {
-    websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
-    sse: () => [eventStreamReader(source)],
+    websocket: () =>
+      link ? [socketReader({ ...source, link, onEphemeral: onEphemeralBy('websocket') })] : [],
+    sse: () => [eventStreamReader({ ...source, onEphemeral: onEphemeralBy('sse') })],
     'long-poll': () => [longPollReader(source)],
     poll: () => [pollReader(source)],
   };

@@ -23,7 +23,7 @@ const { env } = process;
 const client = documentClient();
 const settings = waitingEnv.read(env);
 const callers = callersInAws(settings);
-const hold = holdInAws(settings, client);
+const hold = holdInAws(settings, client, 'hold');
 const { clock } = hold.log;
 // A new poll does not displace an older one: the older one would return at once and displace another. A refused caller polls.
 const perCaller = refusingQuota(settings.HELD_PER_CALLER);

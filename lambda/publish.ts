@@ -7,11 +7,17 @@ import { callersInAws } from './aws/compose-access.ts';
 import { publishingInAws } from './aws/compose-publishing.ts';
 import { count, watched } from './aws/telemetry/telemetry.ts';
 import { publishingEnv, telemetryEnv } from './env.ts';
-import { answerAppended, answerCreated, answerRemoved, answerTicket } from './http/answer-channel.ts';
+import {
+  answerAppended,
+  answerCreated,
+  answerEphemeral,
+  answerRemoved,
+  answerTicket,
+} from './http/answer-channel.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import { endConnections } from './http/end-connections.ts';
 import { httpHandler } from './http/http-handler.ts';
-import { parseAppend, parseCreate } from './http/parse-channel.ts';
+import { isEphemeral, parseAppend, parseCreate, parseEphemeral } from './http/parse-channel.ts';
 import { append } from './hub/log/append.ts';
 import { appendOnce } from './hub/log/idempotency-key.ts';
 import { create, remove } from './hub/log/lifecycle.ts';
@@ -21,7 +27,7 @@ const settings = publishingEnv.read(env);
 const callers = callersInAws(settings);
 const publishing = publishingInAws(settings);
 const { access } = callers;
-const { log, tickets, stampFor } = publishing;
+const { log, tickets, stampFor, publishEphemeral } = publishing;
 
 const routes = channelRoutes({
   ...callers,
@@ -32,8 +38,14 @@ const routes = channelRoutes({
       operation: 'publish',
       parameters: [],
       answer: async ({ channel, caller, raw }) => {
+        const stamp = stampFor(channel, caller);
+        if (isEphemeral(raw)) {
+          const sent = await publishEphemeral({ ...(await parseEphemeral(channel, raw)), stamp });
+          count('Published', sent);
+          return answerEphemeral();
+        }
         const { append: parsed, once } = await parseAppend(channel, raw);
-        const request = { ...parsed, stamp: stampFor(channel, caller) };
+        const request = { ...parsed, stamp };
         const appended = once ? await appendOnce(log, request, once) : await append(log, request);
         count('Published', appended.count);
         return answerAppended(appended, request.producer?.epoch);

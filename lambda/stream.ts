@@ -19,11 +19,12 @@ const client = documentClient();
 const settings = waitingEnv.read(env);
 const callers = callersInAws(settings);
 const { redeem } = ticketsInAws(settings, client);
-const hold = holdInAws(settings, client);
+const hold = holdInAws(settings, client, 'stream');
 const perCaller = evictingQuota(settings.HELD_PER_CALLER);
 const { channel, events } = streamAnswers({
   ...callers,
   hold,
+  openInbox: hold.openInbox,
   quota: heldQuotaInAws(hold, settings, client, 'stream', perCaller),
   lifetimeMs: streamEnv.read(env).STREAM_SECONDS * 1_000,
   stopping: stopping(),

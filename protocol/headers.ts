@@ -1,5 +1,5 @@
 /**
- * The header names of the Durable Streams protocol that the hub uses.
+ * The header names that the hub uses: those of the Durable Streams protocol, and its own.
  * https://github.com/durable-streams/durable-streams/blob/main/PROTOCOL.md
  * @module
  */
@@ -21,6 +21,8 @@ export const PRODUCER_SEQ = 'Producer-Seq';
 export const PRODUCER_EXPECTED_SEQ = 'Producer-Expected-Seq';
 export const PRODUCER_RECEIVED_SEQ = 'Producer-Received-Seq';
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
+/** `true` on a publish: the messages go to those who are connected now, and are not stored (PROTOCOL.md §4.7). */
+export const TIDINGS_EPHEMERAL = 'Tidings-Ephemeral';
 
 /**
  * Carries the value of Authorization behind the edge, because CloudFront uses Authorization to sign its own requests to

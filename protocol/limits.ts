@@ -102,6 +102,12 @@ export const TOKEN_LEEWAY_SECONDS = 30;
  */
 export const FRAME_BYTES = 32 * 1024;
 
+/**
+ * Bytes of the ephemeral messages of one request, with a comma between each two: one frame takes them. The envelope of the frame
+ * has 58 bytes, a channel and a pattern of up to 255 each.
+ */
+export const MAX_EPHEMERAL_BYTES = 32_000;
+
 /** Bytes of one post to a socket, and of one frame from a socket. A larger message is announced only. */
 export const MAX_POST_BYTES = 128 * 1024;
 

@@ -28,7 +28,7 @@ const ofFunction = { unit: 'Count', dimensions: [STAGE, FUNCTION] } as const;
 
 /** Name → definition. */
 export const METRICS = {
-  /** Messages that were appended. */
+  /** Messages that were appended, and ephemeral messages that were accepted. */
   Published: ofStage,
   /** Messages that were delivered, once for each receiver. Each transport is a function of its own. */
   Delivered: ofFunction,
@@ -36,7 +36,7 @@ export const METRICS = {
   PushLag: { unit: 'Milliseconds', dimensions: [STAGE] },
   /** Posts that API Gateway answered with 410: the connection is gone. */
   PostsGone: ofStage,
-  /** Posts whose last attempt was answered with 429. They are tried again later. */
+  /** Posts whose last attempt was answered with 429. They are tried again later, except those of ephemeral messages. */
   PostsPutOff: ofStage,
   /** Hints that were sent directly to the queues, because the topic was throttled. */
   HintsDiverted: ofStage,

@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { append } from '../bench/append.ts';
 import { burst } from '../bench/burst.ts';
 import { environments } from '../bench/environments.ts';
+import { ephemeral } from '../bench/ephemeral.ts';
 import { fanout } from '../bench/fanout/fanout.ts';
 import { shards } from '../bench/fanout/shards.ts';
 import { flood, printFlood } from '../bench/flood.ts';
@@ -24,13 +25,14 @@ import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { assemblyOfHub, type RunningHub, startHub } from './hub/local-hub.ts';
 
-const HELP = `usage: npm run bench -- path | append | local | quota | hold | polling | burst | hop | webhooks | flood |
+const HELP = `usage: npm run bench -- path | ephemeral | append | local | quota | hold | polling | burst | hop | webhooks | flood |
                              overload | environments | fanout | shards | lean
 
-Measures on this machine, the first twelve on local hubs, and prints medians and raw rounds. Compare the ratios within one
+Measures on this machine, the first thirteen on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
 
   path      one event to each transport: AWS calls, calls in a row, delay, dollars per million
+  ephemeral an ephemeral message compared with a stored one, in a room of 8 clients at 20 Hz each: AWS calls, dollars, round trip
   append    appends per second, p50 and p99, and AWS calls per append
   local     publishes per second; delays of 50 events per second to 100 readers of each transport; memory of 1,000 sockets
   quota     publishes per second, p50 and p95 with an SNS quota of 300 per second, compared with one of 30,000
@@ -59,6 +61,7 @@ const UNTHROTTLED = { 'tidings:requestsPerSecond': 10_000, 'tidings:publishesPer
 const MAX_SEED = 999_999;
 const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   path: pathOfAnEvent,
+  ephemeral: inARoom,
   append: () => onHub(append),
   local: () => onHub(local),
   quota: onTwoRegions,
@@ -123,6 +126,16 @@ async function pathOfAnEvent(): Promise<void> {
   };
   try {
     await path({ ...benched(hub), delay });
+  } finally {
+    await hub.close();
+  }
+}
+
+/** Each function serves one request at a time, as deployed. */
+async function inARoom(): Promise<void> {
+  const hub = await startHub({ context: UNTHROTTLED });
+  try {
+    await ephemeral(benched(hub));
   } finally {
     await hub.close();
   }

@@ -10,6 +10,7 @@ import type { Host } from '../host.ts';
 import { chunksOf, discard, type Http } from '../http.ts';
 import { deadline } from '../timers.ts';
 import { eventsIn, type StreamEvent } from './event-stream.ts';
+import type { Ephemeral } from './frames.ts';
 
 /** One event of the stream. */
 export interface ParsedEvent {
@@ -20,6 +21,8 @@ export interface ParsedEvent {
    * that name, so they are ignored.
    */
   readonly ended: string | undefined;
+  /** An ephemeral message, which has no offset. */
+  readonly ephemeral?: Ephemeral;
 }
 
 /** Events that end a channel on the stream. */
@@ -49,6 +52,7 @@ export function followedEvents(
   }
 
   return ({ name, data, id }) => {
+    if (name === 'ephemeral') return { batches: [], ended: undefined, ...ephemeralIn(data) };
     const isEnd = ENDS.includes(name);
     // A newer hub may send other events. They are ignored.
     if (name !== 'message' && !isEnd) return { batches: [], ended: undefined };
@@ -65,6 +69,12 @@ export function followedEvents(
     );
     return { batches, ended: isEnd ? about : undefined };
   };
+}
+
+function ephemeralIn(data: string): Pick<ParsedEvent, 'ephemeral'> {
+  const body: unknown = JSON.parse(data);
+  if (!isRecord(body) || typeof body.channel !== 'string' || !('message' in body)) return {};
+  return { ephemeral: { channel: body.channel, messages: [body.message] } };
 }
 
 interface Content {
@@ -104,6 +114,8 @@ export interface EventsListener {
   readonly onOpen: () => void;
   /** Receives a batch. Returns false if it does not follow, so that the stream must begin at other offsets. */
   readonly onBatch: (batch: Batch) => boolean;
+  /** Receives an ephemeral message of one of the channels. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
   /** The channel is gone or closed. The stream continues with the others. */
   readonly onEnded: (channel: string) => void;
 }
@@ -118,7 +130,7 @@ export async function readEvents(
   { host, http, streamUrl }: StreamsOptions,
   offsets: ReadonlyMap<string, string>,
   signal: AbortSignal,
-  { onOpen, onBatch, onEnded }: EventsListener,
+  { onOpen, onBatch, onEphemeral, onEnded }: EventsListener,
 ): Promise<'ended' | 'complete'> {
   const limit = deadline(host, FIRST_EVENT_MS, signal);
   try {
@@ -134,10 +146,11 @@ export async function readEvents(
     const parse = followedEvents([...offsets]);
     let isOpen = false;
     for await (const event of eventsIn(chunksOf(response.body), () => limit.extend(SILENCE_MS))) {
-      const { batches, ended } = parse(event);
+      const { batches, ended, ephemeral } = parse(event);
       if (!isOpen) onOpen();
       isOpen = true;
       if (ended !== undefined) onEnded(ended);
+      if (ephemeral) onEphemeral(ephemeral);
       if (!batches.every(onBatch) || signal.aborted) break;
     }
     return 'ended';

@@ -28,6 +28,16 @@ export interface Action {
   readonly last?: number;
   /** `publish` only: the Idempotency-Key. */
   readonly key?: string;
+  /** `publish` only: the messages are not stored (PROTOCOL.md §4.7). */
+  readonly ephemeral?: true;
+}
+
+/** Messages that were not stored, and that come at most once and in no order (PROTOCOL.md §4.7). */
+export interface Ephemeral {
+  /** The name of the channel. With a pattern, the channel that matched. */
+  readonly channel: string;
+  /** Parsed JSON values. */
+  readonly messages: readonly unknown[];
 }
 
 /** The answer to a request. */
@@ -41,6 +51,13 @@ export interface Answer {
 /** A frame of the hub or of API Gateway. */
 export type ServerFrame =
   | { readonly kind: 'messages'; readonly frame: Frame }
+  | {
+      readonly kind: 'ephemeral';
+      /** The subscribed channel or pattern. */
+      readonly topic: string;
+      /** The messages. */
+      readonly ephemeral: Ephemeral;
+    }
   | {
       readonly kind: 'answer';
       /** The id of the request. */
@@ -62,9 +79,9 @@ export type ServerFrame =
   /** API Gateway refused a frame of this client. It does not say which one. */
   | { readonly kind: 'gateway'; readonly error: TidingsError };
 
-/** True for an answer in the hub's form. Only an offset acknowledges a publish. */
-export const isAnswerTo = ({ action }: Action, type: unknown, { offset }: Answer): boolean =>
-  type === ANSWERS[action] && (action !== 'publish' || offset !== undefined);
+/** True for an answer in the hub's form. Only an offset acknowledges a publish, and an ephemeral one has none. */
+export const isAnswerTo = ({ action, ephemeral }: Action, type: unknown, { offset }: Answer): boolean =>
+  type === ANSWERS[action] && (action !== 'publish' || (offset === undefined) === (ephemeral === true));
 
 /** Returns undefined for a frame that this client does not know. A newer hub may send such frames. */
 export function parseFrame(text: string): ServerFrame | undefined {
@@ -73,6 +90,7 @@ export function parseFrame(text: string): ServerFrame | undefined {
   const { type, offset, closed, requestId } = fields;
   const id = textOr(fields.id);
   if (type === 'messages') return messages(fields);
+  if (type === 'ephemeral') return ephemeral(fields);
   if (type === 'error') return { kind: 'error', id, channel: textOr(fields.channel), error: errorOf(fields) };
   if (id !== undefined)
     return { kind: 'answer', id, type, answer: { offset: offsetOr(offset), closed: closed === true } };
@@ -99,6 +117,13 @@ function messages(fields: Readonly<Record<string, unknown>>): ServerFrame | unde
     omitted: content === undefined,
   };
   return { kind: 'messages', frame };
+}
+
+function ephemeral(fields: Readonly<Record<string, unknown>>): ServerFrame | undefined {
+  const channel = textOr(fields.channel);
+  const { messages } = fields;
+  if (channel === undefined || !Array.isArray(messages)) return undefined;
+  return { kind: 'ephemeral', topic: textOr(fields.pattern) ?? channel, ephemeral: { channel, messages } };
 }
 
 function contentOf(fields: Readonly<Record<string, unknown>>): {

@@ -226,6 +226,7 @@ function keptSocket(
     let socket: Socket | undefined;
     const listener: SocketListener = {
       onFrame: topics.onFrame,
+      onEphemeral: (topic, ephemeral) => topics.onEphemeral(socket, topic, ephemeral),
       onFault(topic, error) {
         // The last frame of the hub: the token has ended, or an operator ended the sockets of its owner (PROTOCOL.md
         // §12.6).

@@ -10,7 +10,7 @@ import type { Page, Pages } from '../page.ts';
 import type { RetryBudget } from '../retry-budget.ts';
 import { backoff, onAbort, retryWait, sleep } from '../timers.ts';
 import type { TransportReader } from './failover.ts';
-import type { Answer } from './frames.ts';
+import type { Answer, Ephemeral } from './frames.ts';
 import type { Link } from './link.ts';
 import { settleLast } from './polling.ts';
 
@@ -203,10 +203,19 @@ export interface SocketSource {
   readonly link: Link;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** Receives ephemeral messages. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
 }
 
 /** Returns the WebSocket transport of one channel. */
-export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource): TransportReader => ({
+export const socketReader = ({
+  host,
+  budget,
+  pages,
+  link,
+  cursor,
+  onEphemeral,
+}: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
@@ -217,6 +226,7 @@ export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource
         topic: channel,
         offset: () => cursor.offset,
         onFrame: reader.onFrame,
+        onEphemeral,
         onLive(answer) {
           up();
           reader.begin(answer);

@@ -7,7 +7,14 @@ import type { Frame } from '../cursor.ts';
 import { asTidingsError, TidingsError } from '../errors.ts';
 import type { Host, Wire } from '../host.ts';
 import { CLOCK_CHECK_MS, onAbort } from '../timers.ts';
-import { type Action, type Answer, isAnswerTo, parseFrame, type ServerFrame } from './frames.ts';
+import {
+  type Action,
+  type Answer,
+  type Ephemeral,
+  isAnswerTo,
+  parseFrame,
+  type ServerFrame,
+} from './frames.ts';
 
 /** The longest time to open a socket, in milliseconds. */
 const OPEN_MS = 5_000;
@@ -37,6 +44,8 @@ const TRUSTED_MS = SILENCE_MS + 2 * CLOCK_CHECK_MS;
 export interface SocketListener {
   /** Receives the messages of a channel. */
   readonly onFrame: (frame: Frame) => void;
+  /** Receives ephemeral messages of a subscribed channel or pattern. */
+  readonly onEphemeral: (topic: string, ephemeral: Ephemeral) => void;
   /** Receives an error that answers no request. */
   readonly onFault: (channel: string | undefined, error: TidingsError) => void;
   /** Called once, if the socket was open. `isOpen` is false then. */
@@ -145,6 +154,7 @@ function take(
 ): void {
   pings.heard();
   if (frame?.kind === 'messages') listener.onFrame(frame.frame);
+  else if (frame?.kind === 'ephemeral') listener.onEphemeral(frame.topic, frame.ephemeral);
   else if (frame?.kind === 'gateway') pending.failAll(frame.error);
   else if (frame?.id !== undefined) {
     pings.answered();

@@ -10,6 +10,7 @@ import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import { backoff, jittered, onAbort, RECHECK_MS } from '../timers.ts';
 import { readEvents, type StreamsOptions } from './events.ts';
 import { type Flow, type Repeating, retrying, type TransportReader } from './failover.ts';
+import type { Ephemeral } from './frames.ts';
 import { type Openings, openingsOf } from './openings.ts';
 import { type PollSource, pollOnce, readToEnd } from './polling.ts';
 
@@ -25,6 +26,8 @@ export interface StreamSubscriber {
   readonly cursor: Cursor;
   /** Reports whether the stream works. */
   readonly flow: Flow;
+  /** Receives ephemeral messages. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
   /** Reads the channel over HTTP. Rejects with the refusal of the channel. */
   readonly check: () => Promise<void>;
 }
@@ -163,6 +166,9 @@ async function readStream(
       for (const each of members) if (attached.has(each)) each.flow.up();
     },
     onBatch: (batch) => of(batch.channel).every(({ cursor }) => cursor.offer(batch) !== 'gap'),
+    onEphemeral(ephemeral) {
+      for (const each of of(ephemeral.channel)) if (attached.has(each)) each.onEphemeral(ephemeral);
+    },
     onEnded: (channel) => void checkAll(stream, of(channel), signal),
   });
   // All channels are closed and read to their ends. Each subscription learns it from its own page.
@@ -212,6 +218,8 @@ function earliestOffsets(attached: readonly Attached[]): ReadonlyMap<string, str
 export interface StreamSource extends PollSource {
   /** The streams of the client. */
   readonly streams: Streams;
+  /** Receives ephemeral messages. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
 }
 
 /**
@@ -222,11 +230,11 @@ export const eventStreamReader = (source: StreamSource): TransportReader => ({
   name: 'sse',
   run: (flow) =>
     retrying(source, flow, async (up, answered) => {
-      const { cursor, streams } = source;
+      const { cursor, streams, onEphemeral } = source;
       const check = async (): Promise<void> => void (await readToEnd(source, flow.signal, () => {}));
       let page = await readToEnd(source, flow.signal, answered);
       while (!flow.signal.aborted) {
-        const ended = streams.attach({ cursor, flow, check });
+        const ended = streams.attach({ cursor, flow, onEphemeral, check });
         if (ended) await ended;
         else page = await pollOnce(source, flow.signal, up, page);
       }

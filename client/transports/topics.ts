@@ -11,7 +11,7 @@ import { asTidingsError, isLasting, type TidingsError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { RetryBudget } from '../retry-budget.ts';
 import { jittered, RECHECK_MS, retryWait } from '../timers.ts';
-import type { Answer } from './frames.ts';
+import type { Answer, Ephemeral } from './frames.ts';
 import type { Socket } from './socket.ts';
 
 /** A subscription of this client, as the socket sees it. */
@@ -22,6 +22,8 @@ export interface Member {
   readonly offset: () => string;
   /** Receives frames. It may be called before `onLive`, and with old frames: the member applies the gap rule. */
   readonly onFrame: (frame: Frame) => void;
+  /** Receives ephemeral messages, after `onLive`. */
+  readonly onEphemeral: (ephemeral: Ephemeral) => void;
   /**
    * Frames come from now on, and begin at `answer.offset`. The offset is undefined if they do not begin at the position of
    * this member, because the subscription at the hub began at the position of another member.
@@ -68,6 +70,8 @@ export interface Topics {
   readonly refuseAll: (error: TidingsError) => void;
   /** Gives a frame to the members of its topic. */
   readonly onFrame: (frame: Frame) => void;
+  /** Gives ephemeral messages to the members of a topic, if they came on the socket that it is subscribed on. */
+  readonly onEphemeral: (socket: Socket | undefined, topic: string, ephemeral: Ephemeral) => void;
   /** Takes an error frame that answers no request: the subscription has ended at the hub (PROTOCOL.md §12.3). */
   readonly onFault: (topic: string | undefined, error: TidingsError) => void;
 }
@@ -148,6 +152,12 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
     onFrame(frame) {
       const topic = topics.get(frame.pattern ?? frame.channel);
       for (const [member, isLive] of [...(topic?.members ?? [])]) if (isLive) member.onFrame(frame);
+    },
+    onEphemeral(socket, name, ephemeral) {
+      const topic = topics.get(name);
+      // While one socket replaces another both are subscribed. The messages of one of them are enough.
+      if (topic?.subscribedOn === undefined || topic.subscribedOn !== socket) return;
+      for (const [member, isLive] of [...topic.members]) if (isLive) member.onEphemeral(ephemeral);
     },
     onFault(name, error) {
       const topic = topics.get(name ?? '');

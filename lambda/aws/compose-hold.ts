@@ -4,11 +4,13 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inboxesOf, type OpenInbox } from '../hub/ephemeral/inbox.ts';
 import { keptBookings, type Quota, type QuotaParts } from '../hub/hold/caller-quota.ts';
 import type { Hold } from '../hub/hold/held-read.ts';
 import { rereading } from '../hub/hold/reread.ts';
 import { sharingReads } from '../hub/hold/shared-reads.ts';
 import { pushed } from '../hub/hold/wake.ts';
+import { nameOfPolls } from '../hub/waiting-names.ts';
 import type { DocumentClient } from './calls/document-calls.ts';
 import type { AccessSettings } from './compose-access.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
@@ -27,8 +29,17 @@ export interface HoldSettings extends LogSettings, AccessSettings {
   readonly SOCKET_URL: string;
 }
 
+/** What held requests need. Streams also need the ephemeral messages that come by the wake socket. */
+export interface HoldParts extends Hold {
+  /** Opens inboxes for ephemeral messages. */
+  readonly openInbox: OpenInbox;
+}
+
+/** The requests that a process holds: long polls, or streams. */
+type Kind = 'hold' | 'stream';
+
 /** Returns what a held request needs: the log, how to wait for news on it, and the clock of the wait. */
-export function holdInAws(settings: HoldSettings, client: DocumentClient): Hold {
+export function holdInAws(settings: HoldSettings, client: DocumentClient, kind: Kind): HoldParts {
   const log = sharingReads(logInAws(settings, client), nextTurn);
   const wakeSocket = wakeSocketTo({
     url: settings.SOCKET_URL,
@@ -37,9 +48,15 @@ export function holdInAws(settings: HoldSettings, client: DocumentClient): Hold 
     clock: Date.now,
     logDefect,
   });
-  const waits = waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE);
+  const store = waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE);
+  const nameOf = (connection: string): string => (kind === 'hold' ? nameOfPolls(connection) : connection);
+  const waits: typeof store = {
+    ...store,
+    show: async (channel, connection, now) => await store.show(channel, nameOf(connection), now),
+  };
   const fallback = rereading({ log, timer });
-  return { log, timer, wake: pushed({ log, waits, timer, wakeSocket, fallback, logDefect }) };
+  const wake = pushed({ log, waits, timer, wakeSocket, fallback, logDefect });
+  return { log, timer, wake, openInbox: inboxesOf(wakeSocket) };
 }
 
 /** Returns the quota of held requests. @param kind the requests that are counted together; each kind has rows of its own */
@@ -47,7 +64,7 @@ export const heldQuotaInAws = (
   { log, timer }: Hold,
   { SUBSCRIBERS_TABLE }: HoldSettings,
   client: DocumentClient,
-  kind: 'hold' | 'stream',
+  kind: Kind,
   quota: Quota | undefined,
 ): QuotaParts => ({
   store: quotaInDynamoDb(client, SUBSCRIBERS_TABLE, kind),

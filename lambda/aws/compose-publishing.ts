@@ -6,6 +6,7 @@
 import { membersFor, parseStamps } from '../../protocol/stamp.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Tickets } from '../access/ticket.ts';
+import { ephemeralPublisher, type PublishEphemeral } from '../hub/ephemeral/publish-ephemeral.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
 import type { Stamp } from '../hub/log/messages.ts';
 import type { ConnectionStore, DisconnectQueue, Jobs, SubscriptionStore } from '../hub/push/push-ports.ts';
@@ -15,6 +16,7 @@ import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
 import { documentClient } from './dynamodb/document-client.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
+import { ephemeralBySqs } from './queues/send-ephemeral.ts';
 import { type HintSettings, hintsInAws } from './queues/send-hints.ts';
 
 /** The variables of `logEnv`, `accessEnv`, `hintEnv`, `jobEnv`, `dispatchEnv`, `listenersEnv` and `stampEnv` (lambda/env.ts). */
@@ -29,6 +31,8 @@ export interface PublishingSettings extends LogSettings, AccessSettings, HintSet
 export interface PublishingParts {
   /** The log, and the sender of hints. */
   readonly log: Publishing;
+  /** Sends ephemeral messages. */
+  readonly publishEphemeral: PublishEphemeral;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
   readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
   /** Issues and redeems tickets. */
@@ -47,8 +51,10 @@ export interface PublishingParts {
 export function publishingInAws(settings: PublishingSettings): PublishingParts {
   const client = documentClient();
   const stamps = parseStamps(JSON.parse(settings.STAMPS));
+  const log = logInAws(settings, client);
   return {
-    log: { ...logInAws(settings, client), hint: hintsInAws(settings) },
+    log: { ...log, hint: hintsInAws(settings) },
+    publishEphemeral: ephemeralPublisher(log, ephemeralBySqs(settings.PUSH_QUEUE_URL)),
     stampFor(channel, { principal }) {
       const members = membersFor(stamps, channel);
       return members && { members, sub: principal };

@@ -2,11 +2,13 @@
  * The push of a deployed hub.
  * @module
  */
-
+import { type Ephemeral, ephemeralHandler } from '../hub/ephemeral/post-ephemeral.ts';
+import type { Log } from '../hub/log/log-ports.ts';
 import { type DelayedHint, delayedHintHandler } from '../hub/push/delayed-hint.ts';
 import type { Disconnecting } from '../hub/push/disconnect.ts';
 import { pushMemory } from '../hub/push/push-memory.ts';
 import type { Push, SocketPoster } from '../hub/push/push-ports.ts';
+import type { DocumentClient } from './calls/document-calls.ts';
 import { credentialsOf } from './calls/lambda-environment.ts';
 import { type LogSettings, logInAws } from './compose-log.ts';
 import { connectionsInDynamoDb } from './dynamodb/connections-table.ts';
@@ -16,6 +18,7 @@ import { hintLookupInDynamoDb } from './dynamodb/hint-lookup.ts';
 import { waitsInDynamoDb } from './dynamodb/subscribers-table.ts';
 import { subscriptionsInDynamoDb } from './dynamodb/subscriptions-table.ts';
 import { delayedHintsBySqs, disconnectsBySqs, jobsBySqs } from './queues/push-queue.ts';
+import { ephemeralToShardsBySqs } from './queues/send-ephemeral.ts';
 import { hintsBySns } from './queues/send-hints.ts';
 import { connectionsInApiGateway } from './sockets/socket-poster.ts';
 import { count, note } from './telemetry/telemetry.ts';
@@ -42,17 +45,35 @@ export interface PushSettings extends LogSettings {
 export function pushInAws(
   settings: PushSettings,
   environment: Readonly<Record<string, string | undefined>>,
-): Push & Disconnecting & { readonly handleDelayedHint: (hint: DelayedHint) => Promise<void> } {
+): Push &
+  Disconnecting & {
+    readonly handleDelayedHint: (hint: DelayedHint) => Promise<void>;
+    readonly handleEphemeral: (ephemeral: Ephemeral) => Promise<void>;
+  } {
   const client = documentClient();
   const log = logInAws(settings, client);
+  const push = partsOf(settings, environment, client, log);
+  const sendToShards = ephemeralToShardsBySqs(settings.PUSH_QUEUE_URL);
   return {
-    log,
+    ...push,
+    handleEphemeral: ephemeralHandler({ ...push, clock: log.clock, sendToShards }),
     handleDelayedHint: delayedHintHandler({
       log,
       topic: hintsBySns(settings.HINTS_TOPIC_ARN),
       queue: delayedHintsBySqs(settings.PUSH_QUEUE_URL),
       random: Math.random,
     }),
+  };
+}
+
+function partsOf(
+  settings: PushSettings,
+  environment: Readonly<Record<string, string | undefined>>,
+  client: DocumentClient,
+  log: Log,
+): Push & Disconnecting {
+  return {
+    log,
     connections: connectionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     subscriptions: subscriptionsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
     waits: waitsInDynamoDb(client, settings.SUBSCRIBERS_TABLE),
@@ -79,8 +100,8 @@ export function pushInAws(
 function counting(poster: SocketPoster): SocketPoster {
   return {
     ...poster,
-    async post(connection, frame, by) {
-      const posted = await poster.post(connection, frame, by);
+    async post(connection, frame, by, attempts) {
+      const posted = await poster.post(connection, frame, by, attempts);
       if (posted === 'busy') count('PostsPutOff', 1);
       if (posted === 'gone') count('PostsGone', 1);
       return posted;

@@ -42,6 +42,9 @@ export function answerAppended(
   return new Response(null, { status: count > 0 ? 200 : 204, headers });
 }
 
+/** Returns the answer to ephemeral messages. They have no offset. */
+export const answerEphemeral = (): Response => new Response(null, { status: 202 });
+
 /** Returns the answer to DELETE of a channel. */
 export const answerRemoved = (): Response => new Response(null, { status: 204 });
 

@@ -13,6 +13,7 @@ import {
   STREAM_EXPIRES_AT,
   STREAM_SEQ,
   STREAM_TTL,
+  TIDINGS_EPHEMERAL,
   UNSUPPORTED_HEADERS,
 } from '../../protocol/headers.ts';
 import {
@@ -22,6 +23,7 @@ import {
   MAX_STREAM_SEQ_LENGTH,
   MAX_TTL_SECONDS,
 } from '../../protocol/limits.ts';
+import type { EphemeralRequest } from '../hub/ephemeral/publish-ephemeral.ts';
 import type { AppendRequest } from '../hub/log/append.ts';
 import { DEFAULT_CONTENT_TYPE } from '../hub/log/channel.ts';
 import type { Once } from '../hub/log/idempotency-key.ts';
@@ -71,6 +73,34 @@ function appendedType(raw: Request, body: Uint8Array, close: boolean): string | 
   const contentType = contentTypeOf(raw);
   if (contentType === undefined) throw new Refusal('bad_content_type', 'the Content-Type header is missing');
   return contentType;
+}
+
+/** Headers that say how a publish is stored. An ephemeral message is not. */
+const STORING_HEADERS = [IDEMPOTENCY_KEY, PRODUCER_ID, PRODUCER_EPOCH, PRODUCER_SEQ, STREAM_SEQ];
+
+/**
+ * Returns true for a publish that must not be stored. Every value but "true" is refused: what should be forgotten must not be stored
+ * by a mistake.
+ * @throws Refusal bad_request
+ */
+export function isEphemeral(raw: Request): boolean {
+  if (!raw.headers.has(TIDINGS_EPHEMERAL)) return false;
+  if (isTrue(raw, TIDINGS_EPHEMERAL)) return true;
+  throw new Refusal('bad_request', `${TIDINGS_EPHEMERAL} can only be "true"`);
+}
+
+/** Parses POST of ephemeral messages. @throws Refusal bad_request, bad_content_type, empty_body, not_supported */
+export async function parseEphemeral(channel: string, raw: Request): Promise<EphemeralRequest> {
+  refuseUnsupported(raw);
+  const storing = STORING_HEADERS.find((name) => raw.headers.has(name));
+  const forbidden = isTrue(raw, STREAM_CLOSED) ? STREAM_CLOSED : storing;
+  if (forbidden !== undefined)
+    throw new Refusal(
+      'bad_request',
+      `${forbidden} is not for ephemeral messages, because they are not stored`,
+    );
+  const body = await raw.bytes();
+  return { channel, contentType: appendedType(raw, body, false) ?? '', body };
 }
 
 const seqOf = (raw: Request): string | undefined => textHeader(raw, STREAM_SEQ, MAX_STREAM_SEQ_LENGTH);
@@ -123,6 +153,8 @@ export async function fingerprintOf({
 /** Parses PUT. @throws Refusal bad_request, bad_content_type, not_supported */
 export async function parseCreate(channel: string, raw: Request): Promise<CreateRequest> {
   refuseUnsupported(raw);
+  if (raw.headers.has(TIDINGS_EPHEMERAL))
+    throw new Refusal('bad_request', `${TIDINGS_EPHEMERAL} is for POST: PUT stores its messages`);
   const ttl = raw.headers.get(STREAM_TTL) ?? undefined;
   const expiresAt = raw.headers.get(STREAM_EXPIRES_AT) ?? undefined;
   if (ttl !== undefined && expiresAt !== undefined) {

@@ -61,6 +61,12 @@ export function browserFrames({ channel, result }: Held): string {
     .join('');
 }
 
+/**
+ * Returns the event of an ephemeral message, in the browser's framing. It has no id: a reader comes back at the offset of the last
+ * message of the log. @param data JSON
+ */
+export const ephemeralFrame = (data: string): string => event('event: ephemeral\n', data);
+
 /** Returns a message as text: JSON as published, text unchanged, other bytes as base64. */
 export function messageText(channel: Channel, message: string | Uint8Array): string {
   if (typeof message === 'string') return message;

@@ -8,6 +8,7 @@ import { HEARTBEAT_MS } from '../../protocol/limits.ts';
 import { BEGINNING, formatOffset } from '../../protocol/offset.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
+import { type EphemeralNews, interleaved, type OpenInbox } from '../hub/ephemeral/inbox.ts';
 import { type QuotaParts, type QuotaSlot, quotaSlotOf } from '../hub/hold/caller-quota.ts';
 import { type Followed, type FollowOptions, follow, followOn, merged } from '../hub/hold/follow-channels.ts';
 import type { Held, Hold } from '../hub/hold/held-read.ts';
@@ -20,6 +21,7 @@ import { parameterOf } from './query.ts';
 import {
   browserFrames,
   browserPreamble,
+  ephemeralFrame,
   HEARTBEAT,
   isText,
   messagesWithOffsets,
@@ -32,6 +34,8 @@ import { cursorAfter } from './stream-cursor.ts';
 export interface StreamOptions extends HandlerLog {
   /** Reads the log, and waits for news on it. */
   readonly hold: Hold;
+  /** Opens inboxes for ephemeral messages. */
+  readonly openInbox: OpenInbox;
   /** Checks the permissions of callers. */
   readonly access: Access;
   /** Bounds the streams of one caller. */
@@ -110,7 +114,7 @@ async function oneChannel(
   { channel: name, caller, raw }: ChannelRequest,
   mode: Mode,
 ): Promise<Response> {
-  const { hold, random, delivered } = options;
+  const { hold, openInbox, random, delivered } = options;
   const from = parseFrom(raw, mode);
   const { gone, slot, following } = newStream(options, caller);
   const batches = follow(hold, name, from, following);
@@ -128,7 +132,15 @@ async function oneChannel(
   const frames = async function* (): AsyncGenerator<string> {
     yield (mode === 'sse' ? '' : browserPreamble(formatOffset(first.result.from), random)) + framesOf(first);
     let last = first;
-    for await (const held of batches) {
+    // Durable Streams has no event for a message without an offset.
+    const inbox = openInbox(mode === 'sse' ? [] : [name]);
+    for await (const next of interleaved(batches, inbox)) {
+      if ('news' in next) {
+        delivered(next.news.messages.length);
+        yield next.news.messages.map(ephemeralFrame).join('');
+        continue;
+      }
+      const held = next.step;
       // The channel was created meanwhile, with a type that does not fit the headers that were sent: the reader reconnects.
       if (isText(held.channel.contentType) !== asText) return;
       yield (saysMore(last, held) && framesOf(held)) || HEARTBEAT;
@@ -144,7 +156,7 @@ async function oneChannel(
 }
 
 async function severalChannels(options: StreamOptions, raw: Request, caller: Caller): Promise<Response> {
-  const { hold, access, random, delivered } = options;
+  const { hold, access, openInbox, random, delivered } = options;
   const { names, from } = parseEvents(raw);
   for (const name of names) access.require('subscribe', name, caller);
   const { gone, slot, following } = newStream(options, caller);
@@ -152,7 +164,7 @@ async function severalChannels(options: StreamOptions, raw: Request, caller: Cal
   const firsts = await firstOf(streams, gone);
   if (firsts.every(({ held }) => held && isOver(held))) return new Response(null, { status: 204 });
   await slot.take();
-  const frames = mergedFrames({ names, from, delivered, random }, firsts, merged(streams));
+  const frames = mergedFrames({ names, from, openInbox, delivered, random }, firsts, merged(streams));
   return new Response(bytesOf(frames, { gone, slot, log: options, raw }), { headers: EVENT_STREAM });
 }
 
@@ -180,16 +192,16 @@ async function firstOf(
 }
 
 /** The request for a stream of several channels. */
-interface EventsRequest extends Pick<StreamOptions, 'delivered' | 'random'> {
+interface EventsRequest extends Pick<StreamOptions, 'openInbox' | 'delivered' | 'random'> {
   readonly names: readonly string[];
   readonly from: readonly From[];
 }
 
 /** Yields the events of several channels. Each event names its channel. Its id has the offsets of all, in request order. */
 async function* mergedFrames(
-  { names, from, delivered, random }: EventsRequest,
+  { names, from, openInbox, delivered, random }: EventsRequest,
   firsts: readonly Followed[],
-  following: AsyncIterable<{ readonly at: number; readonly step: Followed }>,
+  following: AsyncGenerator<{ readonly at: number; readonly step: Followed }>,
 ): AsyncGenerator<string> {
   // In the first id a deleted channel keeps its old offset, so that a reader which loses that answer is still told.
   const offsets = firsts.map(({ held }, at) => offsetOf(held?.result.from ?? from[at]));
@@ -215,8 +227,16 @@ async function* mergedFrames(
     return frames.join('');
   };
   yield browserPreamble(offsets.join('.'), random) + firsts.map((step, at) => framesOf(at, step)).join('');
-  for await (const { at, step } of following) yield framesOf(at, step) || HEARTBEAT;
+  for await (const next of interleaved(following, openInbox(names))) {
+    if ('news' in next) {
+      delivered(next.news.messages.length);
+      yield ephemeralEventsOf(next.news);
+    } else yield framesOf(next.step.at, next.step.step) || HEARTBEAT;
+  }
 }
+
+const ephemeralEventsOf = ({ channel, messages }: EphemeralNews): string =>
+  messages.map((text) => ephemeralFrame(`{"channel":${JSON.stringify(channel)},"message":${text}}`)).join('');
 
 /** The event for a channel of the stream that was deleted. */
 const GONE_EVENT = 'gone';

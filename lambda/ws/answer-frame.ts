@@ -10,6 +10,7 @@ import type { Caller } from '../access/caller.ts';
 import type { Access } from '../access/verify.ts';
 import { fingerprintOf } from '../http/parse-channel.ts';
 import type { LogDefect } from '../hub/defects.ts';
+import type { PublishEphemeral } from '../hub/ephemeral/publish-ephemeral.ts';
 import { append } from '../hub/log/append.ts';
 import { appendOnce } from '../hub/log/idempotency-key.ts';
 import type { Publishing } from '../hub/log/log-ports.ts';
@@ -28,6 +29,8 @@ export interface SocketParts extends Subscribing {
   readonly log: Publishing;
   /** Returns what the hub adds to the messages of a caller on a channel; undefined for nothing. */
   readonly stampFor: (channel: string, caller: Pick<Caller, 'principal'>) => Stamp | undefined;
+  /** Sends ephemeral messages. */
+  readonly publishEphemeral: PublishEphemeral;
   /** Checks the permissions of callers. */
   readonly access: Access;
   /** Reports a fault of the hub itself. */
@@ -102,13 +105,17 @@ async function answerTo(sockets: SocketParts, connectionId: string, request: Cli
 }
 
 async function publish(
-  { access, log, stampFor, published }: SocketParts,
+  { access, log, publishEphemeral, stampFor, published }: SocketParts,
   connection: Connection,
-  { append: parsed, key }: Extract<ClientRequest, { readonly action: 'publish' }>,
+  { append: parsed, key, isEphemeral }: Extract<ClientRequest, { readonly action: 'publish' }>,
 ): Promise<object> {
   const { channel } = parsed;
   access.require('publish', channel, connection);
   const request = { ...parsed, stamp: stampFor(channel, connection) };
+  if (isEphemeral) {
+    published(await publishEphemeral(request));
+    return { type: 'published', channel };
+  }
   const { count, nextOffset } =
     key === undefined
       ? await append(log, request)

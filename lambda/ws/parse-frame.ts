@@ -23,7 +23,12 @@ import type { From } from '../hub/log/read-log.ts';
 export type ClientRequest =
   | { readonly action: 'subscribe'; readonly pattern: string; readonly from: From }
   | { readonly action: 'unsubscribe'; readonly pattern: string }
-  | { readonly action: 'publish'; readonly append: AppendRequest; readonly key: string | undefined }
+  | {
+      readonly action: 'publish';
+      readonly append: AppendRequest;
+      readonly key: string | undefined;
+      readonly isEphemeral: boolean;
+    }
   | { readonly action: 'ping' };
 
 const PRINTABLE = /^[\x20-\x7e]+$/;
@@ -86,12 +91,16 @@ function fromOf({ offset, last, since }: Fields): From {
 }
 
 function publishOf(fields: Fields, body: string): ClientRequest {
-  const { channel, messages, key, producer } = fields;
+  const { channel, messages, key, producer, ephemeral } = fields;
   if (typeof channel !== 'string') throw new Refusal('bad_channel', 'channel must be the name of a channel');
   refuseBadName(channel);
   if (!Array.isArray(messages)) throw new Refusal('bad_request', 'messages must be a list of JSON values');
   if (key !== undefined && producer !== undefined)
     throw new Refusal('bad_request', 'send key or producer, not both');
+  if (ephemeral !== undefined && ephemeral !== true)
+    throw new Refusal('bad_request', 'ephemeral can only be true');
+  if (ephemeral && (key !== undefined || producer !== undefined))
+    throw new Refusal('bad_request', 'ephemeral messages have no key and no producer: they are not stored');
   const append = {
     channel,
     contentType: JSON_MEDIA_TYPE,
@@ -105,6 +114,7 @@ function publishOf(fields: Fields, body: string): ClientRequest {
     action: 'publish',
     append,
     key: key === undefined ? undefined : textOf('key', key, MAX_IDEMPOTENCY_KEY_LENGTH),
+    isEphemeral: ephemeral === true,
   };
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { nameOfPolls } from '../../lambda/hub/waiting-names.ts';
 import { NOW, newId, type Stores, storesUnderTest } from './stores.ts';
 
 describe.each(storesUnderTest())('%s', (_name, make) => {
@@ -16,9 +17,9 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
   });
 
   const waitingOn = async (name: string, now: number) => {
-    const { connections, hasOthers } = (await lookup.find(name, [], [], now)).waiting;
+    const { names, hasOthers } = (await lookup.find(name, [], [], now)).waiting;
     const others = hasOthers ? await waits.others(name, now) : [];
-    return [...new Set([...connections, ...others])].toSorted();
+    return [...new Set([...names, ...others])].toSorted();
   };
 
   const processes = (name: string, count: number) =>
@@ -30,11 +31,13 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
     await waits.show(channel, 'one=', NOW);
     await waits.show(channel, 'two=', NOW);
     await waits.show(channel, 'two=', NOW + 5);
+    await waits.show(channel, nameOfPolls('polls='), NOW - 1);
     expect(await waitingOn(channel, end - 1)).toEqual(['one=', 'two=']);
+    expect(await waitingOn(channel, end - 2)).toEqual(['one=', 'polls=!', 'two=']);
     expect(await waitingOn(channel, end)).toEqual(['two=']);
     expect(await waitingOn(channel, end + 5)).toEqual([]);
     expect(await waitingOn(`${channel}/other`, NOW)).toEqual([]);
-    for (const gone of ['two=', 'two=', 'nobody=']) await waits.remove(channel, gone);
+    for (const gone of ['two=', 'two=', 'nobody=', 'polls=!']) await waits.remove(channel, gone);
     expect(await waitingOn(channel, NOW)).toEqual(['one=']);
   });
 
@@ -56,8 +59,8 @@ describe.each(storesUnderTest())('%s', (_name, make) => {
       const now = NOW + generation * waits.shownForMs;
       const all = processes(`generation-${generation}`, 15);
       for (const connection of all) await waits.show(channel, connection, now);
-      const { connections, hasOthers } = (await lookup.find(channel, [], [], now)).waiting;
-      expect([connections.toSorted(), hasOthers]).toEqual([all, false]);
+      const { names, hasOthers } = (await lookup.find(channel, [], [], now)).waiting;
+      expect([names.toSorted(), hasOthers]).toEqual([all, false]);
     }
   });
 });

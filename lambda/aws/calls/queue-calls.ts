@@ -33,9 +33,10 @@ export interface QueueClient {
   }) => Promise<void>;
 }
 
-/** Returns a client for SQS. */
-export function queueCalls(): QueueClient {
-  const calls = jsonCallsTo({ service: 'sqs', version: '1.0', prefix: 'AmazonSQS' });
+/** Returns a client for SQS. @param attempts the most attempts at one call. Default: those of all services */
+export function queueCalls(attempts?: number): QueueClient {
+  const most = attempts === undefined ? {} : { attempts };
+  const calls = jsonCallsTo({ service: 'sqs', version: '1.0', prefix: 'AmazonSQS', ...most });
   const [send, sendBatch] = [calls('SendMessage'), calls('SendMessageBatch')];
   const change = calls('ChangeMessageVisibility');
   return {

@@ -77,7 +77,7 @@ const FIRST_ROW_ROOM = 20;
 /** Processes that are over, from which on they are removed from the first row. */
 const MOST_OVER = 10;
 
-/** Marks the attribute of a process: its name is the connection, its value the time until which the process is shown. */
+/** Marks the attribute of a process, which has its name. The value is the time until which the process is shown. */
 const SHOWN = '@';
 
 const shownIn = (item: Item) =>
@@ -87,9 +87,7 @@ const shownIn = (item: Item) =>
 
 /** Returns who waits on a channel, by its first row. */
 export const waitingIn = (item: Item | undefined, now: number): Waiting => ({
-  connections: shownIn(item ?? {}).flatMap(({ name, until }) =>
-    until > now ? [name.slice(SHOWN.length)] : [],
-  ),
+  names: shownIn(item ?? {}).flatMap(({ name, until }) => (until > now ? [name.slice(SHOWN.length)] : [])),
   hasOthers: ((item && ifThere(item, 'others', numberOf)) ?? 0) > now,
 });
 

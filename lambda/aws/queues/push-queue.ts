@@ -1,6 +1,6 @@
 /**
- * The messages of the push queue: hints, delayed hints (for the topic), jobs for one shard of a channel's subscribers, and
- * requests to disconnect sockets. Only this module writes and reads them.
+ * The messages of the push queue: hints, delayed hints (for the topic), jobs for one shard of a channel's subscribers, ephemeral
+ * messages (ephemeral-messages.ts), and requests to disconnect sockets. Only these modules write and read them.
  * @module
  */
 
@@ -8,16 +8,21 @@ import { isChannelName, isPattern } from '../../../protocol/channel-name.ts';
 import { Refusal } from '../../../protocol/errors.ts';
 import { type Fields, fieldsOf } from '../../../protocol/fields.ts';
 import { formatOffset, isBefore, parseOffset } from '../../../protocol/offset.ts';
+import type { Ephemeral } from '../../hub/ephemeral/post-ephemeral.ts';
 import type { DelayedHint, DelayedHints } from '../../hub/push/delayed-hint.ts';
 import type { Hint } from '../../hub/push/on-hint.ts';
 import type { DisconnectQueue, DisconnectRequest, Job, Jobs } from '../../hub/push/push-ports.ts';
 import { call } from '../aws-client.ts';
 import { type QueueClient, queueCalls } from '../calls/queue-calls.ts';
+import { ephemeralIn, ephemeralKeyOf, received } from './ephemeral-messages.ts';
 import { asciiJson, hintedEntryIn } from './hint-messages.ts';
 import type { QueueFormat } from './queue-handler.ts';
 
-/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html */
-const BATCH = 10;
+/**
+ * The most messages of one call.
+ * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+ */
+export const BATCH = 10;
 const MAX_DELAY_SECONDS = 900;
 
 const BUSY = 'the queue is busy; retry';
@@ -156,6 +161,7 @@ export type PushWork =
   | ({ readonly kind: 'hint' } & Hint)
   | ({ readonly kind: 'delayed-hint' } & DelayedHint)
   | ({ readonly kind: 'job' } & Job)
+  | ({ readonly kind: 'ephemeral' } & Ephemeral)
   | DisconnectRequest;
 
 /** Parses the body of a message. @throws Error for a body that the hub did not write */
@@ -163,6 +169,7 @@ export function parsePushWork(body: string): PushWork {
   const fields = fieldsOf(JSON.parse(body));
   if (fields.goodbye !== undefined) return disconnectOf(fields);
   if (fields.relay !== undefined) return delayedHintOf(fields);
+  if (fields.ephemeral !== undefined) return { kind: 'ephemeral', ...ephemeralIn(fields) };
   const { channel, offset, closed, pattern, shard, isGuard } = fields;
   if (typeof channel !== 'string' || !isChannelName(channel)) throw new Error('the message names no channel');
   const position = typeof offset === 'string' ? parseOffset(offset) : undefined;
@@ -201,6 +208,8 @@ function keyOf(work: PushWork): string {
     // No channel begins with "@".
     case 'delayed-hint':
       return `@delayed ${work.channel}`;
+    case 'ephemeral':
+      return `@ephemeral ${ephemeralKeyOf(work)}`;
     case 'expired':
       return `@${work.connection}`;
     case 'kicked':
@@ -216,6 +225,8 @@ function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
       return { channel: work.channel, offset: formatOffset(work.offset) };
     case 'job':
       return { channel: work.channel, pattern: work.pattern, shard: work.shard };
+    case 'ephemeral':
+      return { ephemeral: work.channel };
     case 'expired':
       return { goodbye: work.kind, connection: work.connection };
     case 'kicked':
@@ -225,7 +236,10 @@ function aboutOf(work: PushWork): Readonly<Record<string, unknown>> {
 
 /** Parses, merges and logs the messages of the push queue. */
 export const pushQueue: QueueFormat<PushWork> = {
-  parse: parsePushWork,
+  parse(body, attributes) {
+    const work = parsePushWork(body);
+    return work.kind === 'ephemeral' ? { ...work, ...received(work, attributes) } : work;
+  },
   keyOf,
   about: aboutOf,
   merge(one, other) {
@@ -234,6 +248,8 @@ export const pushQueue: QueueFormat<PushWork> = {
     // The entry of the later one stays: it ends at the later offset.
     if (one.kind === 'hint' && other.kind === 'hint')
       return { ...later(one, other), isClosing: one.isClosing || other.isClosing };
+    if (one.kind === 'ephemeral' && other.kind === 'ephemeral')
+      return { ...one, parts: [...one.parts, ...other.parts] };
     if (one.kind !== 'delayed-hint' || other.kind !== 'delayed-hint') return other;
     return { ...later(one, other), tries: Math.min(one.tries, other.tries) };
   },

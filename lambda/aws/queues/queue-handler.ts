@@ -7,11 +7,12 @@ import { fieldsOf } from '../../../protocol/fields.ts';
 import type { LogDefect } from '../../hub/defects.ts';
 
 type About = Readonly<Record<string, unknown>>;
+type Attributes = Readonly<Record<string, unknown>>;
 
 /** Parses and merges the messages of a queue. */
 export interface QueueFormat<W> {
-  /** Parses a body. @throws Error for a body that the hub did not write */
-  readonly parse: (body: string) => W;
+  /** Parses a body. `attributes` are those of SQS, such as the number of receives. @throws Error for a body that the hub did not write */
+  readonly parse: (body: string, attributes: Attributes) => W;
   /** Returns a key. Messages of the same key are merged. */
   readonly keyOf: (work: W) => string;
   /** Returns facts for a log line, by which the message can be found. */
@@ -45,7 +46,7 @@ export interface Message<W> {
   /** Names this receipt of the message, to hide or delete it. */
   readonly receiptHandle: string;
   /** The attributes of SQS, such as the number of receipts. */
-  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly attributes: Attributes;
   /** The parsed body; undefined if it cannot be parsed. */
   readonly work: W | undefined;
 }
@@ -96,7 +97,7 @@ export const failing = (ids: readonly string[]): BatchAnswer => ({
  */
 export function parseRecords<W>(
   event: unknown,
-  parse: (body: string) => W,
+  parse: QueueFormat<W>['parse'],
   logDefect: LogDefect,
 ): Message<W>[] {
   const { Records } = fieldsOf(event);
@@ -105,7 +106,7 @@ export function parseRecords<W>(
     const id = String(messageId);
     const message = { id, receiptHandle: String(receiptHandle), attributes: fieldsOf(attributes) };
     try {
-      return { ...message, work: parse(String(body)) };
+      return { ...message, work: parse(String(body), message.attributes) };
     } catch (error) {
       logDefect(error, { message: id });
       return { ...message, work: undefined };

@@ -41,7 +41,7 @@ export const DEFAULT_IN_FLIGHT = 256;
  */
 export const POST_TIMEOUT_MS = 1_500;
 
-/** The most attempts at one post. */
+/** The most attempts at one post, unless its caller wants fewer. */
 const MAX_ATTEMPTS = 3;
 
 /**
@@ -72,6 +72,8 @@ interface Post {
   readonly fail: (error: Error) => void;
   /** When no attempt may begin any more, in milliseconds since 1970. */
   readonly by: number;
+  /** The most attempts. */
+  readonly most: number;
   attempts: number;
   /** When the first attempt began, in monotonic time. */
   begun: number;
@@ -98,14 +100,15 @@ export function connectionsInApiGateway(settings: ConnectionsSettings): SocketPo
     connection: string,
     frame: Frame,
     by = Number.POSITIVE_INFINITY,
+    most = MAX_ATTEMPTS,
   ): Promise<Posted> =>
     new Promise((settle, fail) => {
       const path = base + encodeSegment(connection);
       const fresh = { attempts: 0, begun: 0, mayHaveArrived: false, next: undefined };
-      start({ method, path, frame, settle, fail, by, ...fresh });
+      start({ method, path, frame, settle, fail, by, most, ...fresh });
     });
   return {
-    post: (connection, frame, by) => send('POST', connection, frameOf(frame), by),
+    post: (connection, frame, by, attempts) => send('POST', connection, frameOf(frame), by, attempts),
     close: async (connection) => CLOSED[await send('DELETE', connection, EMPTY)],
   };
 }
@@ -213,7 +216,7 @@ const isUnsure = (status: number): boolean => status === NO_ANSWER || status >= 
 
 function isWorthRetrying(post: Post, status: number, now: number): boolean {
   post.mayHaveArrived ||= isUnsure(status);
-  const isLast = post.attempts >= MAX_ATTEMPTS || now - post.begun > RETRY_WITHIN_MS;
+  const isLast = post.attempts >= post.most || now - post.begun > RETRY_WITHIN_MS;
   return (isBusy(status) || isUnsure(status)) && !isLast;
 }
 

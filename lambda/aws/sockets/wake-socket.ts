@@ -8,6 +8,7 @@ import { subprotocolsFor } from '../../../protocol/subprotocol.ts';
 import type { KeySource } from '../../access/hub-tokens.ts';
 import { sign } from '../../access/sign-token.ts';
 import type { LogDefect } from '../../hub/defects.ts';
+import { type EphemeralNews, type EphemeralSocket, parseEphemeral } from '../../hub/ephemeral/inbox.ts';
 import { type News, parseNews } from '../../hub/hold/news.ts';
 import type { WakeSocket } from '../../hub/hold/wake.ts';
 
@@ -40,6 +41,14 @@ const MAX_RETRY_MS = 60_000;
 
 const PING = JSON.stringify({ action: 'ping' });
 
+/** Receive what comes on the socket. */
+interface Hearing {
+  news: (news: News) => void;
+  ephemeral: (news: EphemeralNews) => void;
+  /** Wait until the socket is known to be alive. */
+  readonly alive: Set<() => void>;
+}
+
 interface State {
   socket: WebSocket | undefined;
   /** The id of the connection. It comes with the answer to the first ping. */
@@ -53,9 +62,9 @@ interface State {
 }
 
 /** Returns the wake socket of a process. */
-export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
+export function wakeSocketTo(options: WakeSocketOptions): WakeSocket & EphemeralSocket {
   const { clock } = options;
-  let hear: (news: News) => void = () => {};
+  const hearing: Hearing = { news() {}, ephemeral() {}, alive: new Set() };
   const state: State = {
     socket: undefined,
     connection: undefined,
@@ -66,14 +75,21 @@ export function wakeSocketTo(options: WakeSocketOptions): WakeSocket {
   };
   return {
     listen: (callback) => {
-      hear = callback;
+      hearing.news = callback;
+    },
+    onAlive(callback) {
+      hearing.alive.add(callback);
+      return () => hearing.alive.delete(callback);
+    },
+    listenEphemeral: (callback) => {
+      hearing.ephemeral = callback;
     },
     connection() {
       const now = clock();
       const isFresh = now - state.usedAt < FROZEN_MS;
       state.usedAt = now;
       if (!state.socket) {
-        if (now >= state.retryAt) void open(options, state, (news) => hear(news));
+        if (now >= state.retryAt) void open(options, state, hearing);
         return undefined;
       }
       if (state.connection === undefined) return giveUpIfLate(state, now);
@@ -99,7 +115,7 @@ function drop(state: State, now: number): void {
   state.retryAt = now + Math.min(RETRY_MS * 2 ** state.failures++, MAX_RETRY_MS);
 }
 
-async function open(options: WakeSocketOptions, state: State, hear: (news: News) => void): Promise<void> {
+async function open(options: WakeSocketOptions, state: State, hearing: Hearing): Promise<void> {
   // Other held requests must not open another socket meanwhile.
   state.retryAt = options.clock() + MAX_RETRY_MS;
   try {
@@ -113,7 +129,7 @@ async function open(options: WakeSocketOptions, state: State, hear: (news: News)
     socket.addEventListener('close', end);
     socket.addEventListener('error', end);
     socket.addEventListener('message', ({ data }) => {
-      if (state.socket === socket) onFrame(state, String(data), hear);
+      if (state.socket === socket) onFrame(state, String(data), hearing);
     });
   } catch (error) {
     drop(state, options.clock());
@@ -127,14 +143,20 @@ async function ownToken({ keys, audience, clock }: WakeSocketOptions): Promise<s
   return await sign(keys, { audience, capability: {}, until, claims: { sub: 'tidings:hold' } });
 }
 
-function onFrame(state: State, text: string, hear: (news: News) => void): void {
+function onFrame(state: State, text: string, hearing: Hearing): void {
   const frame: Readonly<Record<string, unknown>> = JSON.parse(text);
   if (frame.type === 'pong' && typeof frame.connection === 'string') state.connection = frame.connection;
   const news = parseNews(frame);
+  const ephemeral = parseEphemeral(frame, text);
   // The gateway itself also sends frames, for example if the socket function fails. They do not show that the hub is alive.
-  if (frame.type === 'pong' || news) {
+  if (frame.type === 'pong' || news || ephemeral) {
     state.aliveBy = undefined;
     state.failures = 0;
+    if (state.connection !== undefined) {
+      for (const callback of hearing.alive) callback();
+      hearing.alive.clear();
+    }
   }
-  if (news) hear(news);
+  if (news) hearing.news(news);
+  if (ephemeral) hearing.ephemeral(ephemeral);
 }

@@ -15,6 +15,8 @@ import type { News } from './news.ts';
 export interface WakeSocket {
   /** Returns its connection id while it is open and known to be alive. Otherwise the call opens or checks it. */
   connection(): string | undefined;
+  /** Calls back once, when `connection` returns an id again. Returns a function that takes the call back. */
+  onAlive(callback: () => void): () => void;
   /** Calls back for each news. */
   listen(hear: (news: News) => void): void;
 }
@@ -64,7 +66,8 @@ interface Watch {
 const MOST_HEARD = 16;
 
 /** Returns a wake that ends when the push says that the channel has grown. */
-export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: WakeOptions): Wake {
+export function pushed(parts: WakeOptions): Wake {
+  const { timer, wakeSocket, fallback, logDefect } = parts;
   const watches = new Map<string, Watch>();
   const logOnce = loggingOnce(logDefect);
   let count = 0;
@@ -78,19 +81,20 @@ export function pushed({ log, waits, timer, wakeSocket, fallback, logDefect }: W
   return {
     mark: () => count,
     async wait(seen, ms, signal) {
-      const connection = wakeSocket.connection();
-      if (connection === undefined) return await fallback.wait(seen, ms, signal);
+      const end = timer.now() + ms;
+      const open = wakeSocket.connection();
+      const connection = open ?? (await connectionAfter(parts, seen, ms, signal));
+      if (connection === undefined) return undefined;
       forgetIdle(watches, timer.now());
       const { name } = seen.channel;
       const watch = watches.get(name) ?? newWatch();
       watches.set(name, watch);
-      const end = timer.now() + ms;
       const waiter: Waiter = { woken: new AbortController() };
       // Before the row is written: what is heard from then on is for this waiter, too.
       watch.waiters.add(waiter);
       try {
-        if (!(await show({ log, waits, timer }, watch, seen.channel, connection))) return undefined;
-        return await answerOf({ log, timer }, watch, seen, end, waiter, signal);
+        if (!(await show(parts, watch, seen.channel, connection, open === undefined))) return undefined;
+        return await answerOf(parts, watch, seen, end, waiter, signal);
       } catch (error) {
         // The reader gets its messages by the other way. A table that is busy needs nobody's attention, a defect does.
         if (!isBusy(error)) logOnce(error, name);
@@ -115,13 +119,36 @@ function loggingOnce(logDefect: LogDefect): (defect: unknown, channel: string) =
 
 type Showing = Pick<WakeOptions, 'log' | 'waits' | 'timer'>;
 
-/** Makes sure that this process is shown as waiting. Returns false if the channel has changed before. */
-async function show(parts: Showing, watch: Watch, seen: Channel, connection: string): Promise<boolean> {
+/** Waits by the fallback until there is a socket. Returns its connection; undefined if the reader has to read the log. */
+async function connectionAfter(
+  { wakeSocket, fallback }: Pick<WakeOptions, 'wakeSocket' | 'fallback'>,
+  seen: Seen,
+  ms: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const alive = new AbortController();
+  const forget = wakeSocket.onAlive(() => alive.abort());
+  await fallback.wait(seen, ms, AbortSignal.any([signal, alive.signal]));
+  forget();
+  return alive.signal.aborted && !signal.aborted ? wakeSocket.connection() : undefined;
+}
+
+/**
+ * Makes sure that this process is shown as waiting. Returns false if the channel has changed before.
+ * @param isLate true if the channel was seen before there was a socket. The row may be of a later request, which has seen more
+ */
+async function show(
+  parts: Showing,
+  watch: Watch,
+  seen: Channel,
+  connection: string,
+  isLate: boolean,
+): Promise<boolean> {
   const { row } = watch;
   const isShown = row?.connection === connection && parts.timer.now() < row.until;
   const current = isShown ? row : writeRow(parts, seen, connection);
   watch.row = current;
-  if (current.isWritten) return true;
+  if (current.isWritten && !isLate) return true;
   await current.written;
   return !hasChanged(seen, await parts.log.channels.get(seen.name));
 }

@@ -213,7 +213,8 @@ function repeatOnClosed(channel: Channel, { id, producer, slots }: Claim): Claim
   throw channelClosed(channel);
 }
 
-function channelClosed(channel: Channel): Refusal {
+/** Returns the refusal for a channel that is closed. */
+export function channelClosed(channel: Channel): Refusal {
   const headers = { [STREAM_CLOSED]: 'true', [STREAM_NEXT_OFFSET]: tailOffset(channel) };
   return new Refusal('channel_closed', 'the channel is closed', headers);
 }

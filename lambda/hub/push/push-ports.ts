@@ -181,8 +181,8 @@ export interface HintLookup {
 
 /** The processes that hold requests of a channel. */
 export interface Waiting {
-  /** The connections of the wake sockets of some. */
-  readonly connections: readonly string[];
+  /** The names of some (waiting-names.ts). */
+  readonly names: readonly string[];
   /** True if there may be more (`WaitStore.others`). */
   readonly hasOthers: boolean;
 }
@@ -191,12 +191,12 @@ export interface Waiting {
 export interface WaitStore {
   /** How long a process is shown, in milliseconds. */
   readonly shownForMs: number;
-  /** Shows that a process waits on a channel. */
-  show(channel: string, connection: string, now: number): Promise<void>;
-  /** Returns the connections that `HintLookup.find` does not return. */
+  /** Shows that a process waits on a channel, by its name (waiting-names.ts). */
+  show(channel: string, name: string, now: number): Promise<void>;
+  /** Returns the names that `HintLookup.find` does not return. */
   others(channel: string, now: number): Promise<readonly string[]>;
-  /** Removes a wake socket that has gone. */
-  remove(channel: string, connection: string): Promise<void>;
+  /** Removes a process whose wake socket has gone. */
+  remove(channel: string, name: string): Promise<void>;
 }
 
 /** How far a shard has been pushed to. */
@@ -268,9 +268,10 @@ export interface SocketPoster {
    * Posts a frame to a connection. Posts that are under way together may overtake each other, so a caller that needs an order
    * on a connection waits for each.
    * @param by time after which no attempt is begun
+   * @param attempts the most attempts; with one, the frame arrives at most once
    * @throws Error for a defect of the hub or of its permissions
    */
-  post(connection: string, frame: string, by?: number): Promise<Posted>;
+  post(connection: string, frame: string, by?: number, attempts?: number): Promise<Posted>;
   /** Closes a connection. @throws Error as `post` */
   close(connection: string): Promise<Closed>;
 }

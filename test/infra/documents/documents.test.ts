@@ -20,6 +20,7 @@ import { ERRORS } from '../../../protocol/errors.ts';
 import {
   MAX_CHANNEL_LENGTH,
   MAX_CONTENT_TYPE_LENGTH,
+  MAX_EPHEMERAL_BYTES,
   MAX_IDEMPOTENCY_KEY_LENGTH,
   MAX_MESSAGE_BURST,
   MAX_MESSAGE_BYTES,
@@ -56,6 +57,7 @@ test('PROTOCOL.md §8 has the limits of the code', () => {
     `| message | ${MAX_MESSAGE_BYTES / 1_024} KiB |`,
     `| request body | ${MAX_REQUEST_BYTES / 1_024} KiB |`,
     `| messages in one request | ${whole(MAX_MESSAGES_PER_REQUEST)} |`,
+    `| ephemeral messages of one request, together (§4.7) | ${whole(MAX_EPHEMERAL_BYTES)} bytes |`,
     `| channel name | ${MAX_CHANNEL_LENGTH} characters, ${MAX_SEGMENTS} segments of ${MAX_SEGMENT_LENGTH} |`,
     `| content type, \`Stream-Seq\`, \`Idempotency-Key\` | ${MAX_CONTENT_TYPE_LENGTH} characters |`,
     `| \`Producer-Id\` | ${MAX_PRODUCER_ID_LENGTH} characters; about ${MAX_PRODUCERS} to a channel |`,

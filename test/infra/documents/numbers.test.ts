@@ -58,6 +58,7 @@ const streams = constantsOf('client/transports/streams.ts');
 const page = constantsOf('client/page.ts');
 const iterate = constantsOf('client/iterate.ts');
 const timers = constantsOf('client/timers.ts');
+const ephemeral = constantsOf('lambda/hub/ephemeral/post-ephemeral.ts');
 const defaults = parseConfig({});
 
 const SMALL = 'zero one two three four five six seven eight nine ten'.split(' ');
@@ -124,6 +125,9 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `the answer to a preflight for ${word(constantsOf('lambda/http/browser-headers.ts')('PREFLIGHT_SECONDS') / 3_600)} hours`,
     `It has 1 to ${limit('MAX_REQUEST_ID_LENGTH')} characters, and the answer repeats it`,
     `as fit into ${kib(limit('FRAME_BYTES'))} KB`,
+    `${whole(limit('MAX_EPHEMERAL_BYTES'))} bytes together at most, a comma between each two counted`,
+    `have waited for more than ${word(seconds(ephemeral('EPHEMERAL_FRESH_MS')))} seconds`,
+    `as it was up to ${word(seconds(constantsOf('lambda/hub/ephemeral/publish-ephemeral.ts')('CHANNEL_KNOWN_MS')))} seconds ago`,
     `too large for a socket (${kib(limit('MAX_POST_BYTES'))} KB with everything around them)`,
     `may be up to ${word(seconds(constantsOf('lambda/hub/log/start-since.ts')('CLOCK_SKEW_MS')))} seconds older`,
     `A connection may have ${limit('MAX_SUBSCRIPTIONS')} subscriptions`,
@@ -156,6 +160,7 @@ const SENTENCES: Readonly<Record<string, readonly string[]>> = {
     `${word(attempts).replace('e', 'E')} attempts in ${Math.floor(scheduleHours)} hours`,
   ],
   'docs/architecture.md': [
+    `once in ${seconds(constantsOf('lambda/hub/ephemeral/publish-ephemeral.ts')('CHANNEL_KNOWN_MS'))} s for each channel and process 1 \`GetItem\``,
     `with a tombstone after ${word(seconds(limit('GAP_GRACE_MS')))} seconds`,
     `a message or for ${word(seconds(held('SAFETY_READ_MS')))} seconds, read again`,
     `delayed by at most ${constantsOf('lambda/aws/queues/push-queue.ts')('MAX_DELAY_SECONDS') / 60} minutes`,

@@ -109,7 +109,7 @@ function hintLookup(
       );
       const found = rows.flatMap(([pattern, row]) => (row ? [[pattern, row] as const] : []));
       const all = waitersOf(waits, channel, now);
-      const waiting = { connections: all.slice(0, FIRST), hasOthers: all.length > FIRST };
+      const waiting = { names: all.slice(0, FIRST), hasOthers: all.length > FIRST };
       return { patterns: new Map(known), cursors: new Map(found), waiting };
     },
   };

@@ -30,6 +30,8 @@ export interface WakeWorld {
   isDoubled: () => boolean;
   /** What becomes of news on its way. */
   altered: (news: News) => News;
+  /** Opens the wake socket. */
+  readonly open: () => void;
   /** What has arrived. */
   readonly heard: News[];
   /** Publishes after a pause. */
@@ -48,6 +50,7 @@ export function wakeWorld(): WakeWorld {
   const start = log.now;
   Object.defineProperty(log, 'now', { get: () => start + Math.floor(time.now()) });
   let hear: (news: News) => void = () => {};
+  const alive = new Set<() => void>();
   const shared = sharingReads(log, time.turn);
   const waits = {
     shownForMs: 60_000,
@@ -58,6 +61,10 @@ export function wakeWorld(): WakeWorld {
   };
   const wakeSocket = {
     connection: () => w.connection,
+    onAlive(callback: () => void) {
+      alive.add(callback);
+      return () => alive.delete(callback);
+    },
     listen(callback: typeof hear) {
       hear = callback;
     },
@@ -93,6 +100,11 @@ export function wakeWorld(): WakeWorld {
     async later(ms, ...messages) {
       await time.sleep(ms, never);
       await publish(log, ...messages);
+    },
+    open() {
+      w.connection = 'wake=';
+      for (const callback of alive) callback();
+      alive.clear();
     },
     tell,
     trouble: undefined,

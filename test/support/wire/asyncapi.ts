@@ -10,7 +10,7 @@ import type { ErrorCode } from '../../../protocol/errors.ts';
 
 /** Every member that the hub or the gateway may say; which come together, the document knows. */
 export interface Heard {
-  readonly type?: 'subscribed' | 'unsubscribed' | 'published' | 'pong' | 'error' | 'messages';
+  readonly type?: 'subscribed' | 'unsubscribed' | 'published' | 'pong' | 'error' | 'messages' | 'ephemeral';
   readonly id?: string;
   readonly channel?: string;
   readonly pattern?: string;

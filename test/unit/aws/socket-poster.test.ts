@@ -86,6 +86,18 @@ describe('the result of a post', () => {
     expect(gateway.posts).toHaveLength(answers.length);
   });
 
+  test.each<[Answer, string]>([
+    [200, 'sent'],
+    [410, 'gone'],
+    [429, 'busy'],
+    [503, 'unsure'],
+    ['reset', 'unsure'],
+  ])('that may be attempted once, %j: %s', async (answer, expected) => {
+    const gateway = await inTurn(answer, 200);
+    expect(await connectionsTo(gateway).post('Zabc=', '{}', Number.POSITIVE_INFINITY, 1)).toBe(expected);
+    expect(gateway.posts).toHaveLength(1);
+  });
+
   test('that waits beyond its time is busy, and it is not sent', async () => {
     let now = 1_000;
     const gateway = await postsGateway(() => {

@@ -6,6 +6,7 @@ import { jwtVerify } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { wakeSocketTo } from '../../../lambda/aws/sockets/wake-socket.ts';
+import { ephemeralText } from '../../../lambda/hub/ephemeral/post-ephemeral.ts';
 import { newsText } from '../../../lambda/hub/hold/news.ts';
 
 const KEY = Buffer.alloc(64, 'k');
@@ -65,6 +66,7 @@ test('opens for a held request, with a token without rights, and passes news on,
   const { ear } = earOf(hub.url);
   const heard: unknown[] = [];
   ear.listen((news) => heard.push(news));
+  ear.listenEphemeral((news) => heard.push(news));
   expect([ear.connection(), hub.sockets.length]).toEqual([undefined, 0]);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   const { payload } = await jwtVerify(hub.tokens[0] ?? '', KEY, { audience: 'tidings:dev' });
@@ -73,7 +75,8 @@ test('opens for a held request, with a token without rights, and passes news on,
   const news = { channel: 'a/b', next: 7, isClosing: false, entry };
   hub.sockets[0]?.send('{"message":"Internal server error"}');
   hub.sockets[0]?.send(newsText(news));
-  await expect.poll(() => heard).toEqual([news]);
+  hub.sockets[0]?.send(ephemeralText('a/b', 'a/b', '{"n":1.0},[2]'));
+  await expect.poll(() => heard).toEqual([news, { channel: 'a/b', messages: ['{"n":1.0}', '[2]'] }]);
   expect([hub.sockets.length, hub.pings()]).toEqual([1, 1]);
 });
 
@@ -88,12 +91,25 @@ test('needs no ping while requests are held all the time', async () => {
   expect(hub.pings()).toBe(1);
 });
 
+test('says once that it is alive, to all that wait for it, unless they have stopped', async () => {
+  const hub = await hubOf();
+  const { ear } = earOf(hub.url);
+  const alive: string[] = [];
+  ear.onAlive(() => alive.push(`a ${ear.connection()}`));
+  ear.onAlive(() => alive.push(`b ${ear.connection()}`));
+  ear.onAlive(() => alive.push('c'))();
+  expect([ear.connection(), alive]).toEqual([undefined, []]);
+  await expect.poll(() => alive).toEqual(['a connection-1=', 'b connection-1=']);
+});
+
 test('is not used after a freeze until it has answered', async () => {
   const hub = await hubOf();
   const { ear, time } = earOf(hub.url);
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   time.now += 60_000;
   expect(ear.connection()).toBeUndefined();
+  const alive = new Promise<void>((resolve) => ear.onAlive(resolve));
+  await alive;
   await expect.poll(() => ear.connection()).toBe('connection-1=');
   expect(hub.pings()).toBe(2);
 });

@@ -165,7 +165,7 @@ describe('the cursor', () => {
     const http = httpWith(host, tokensOf(host, undefined, signal));
     const { attach } = streamsOf({ host, budget: retryBudget(host), http, streamUrl: 'https://hub' });
     const flow = { signal: over.signal, hasNext: true, up() {}, down() {} };
-    const running = attach({ cursor, flow, check: async () => {} });
+    const running = attach({ cursor, flow, onEphemeral() {}, check: async () => {} });
     await host.pass(300);
     cursor.offer(frame(0, 1));
     const event = (at: number, more = '') => `id: ${offsetAt(at)}\n${more}\n`;

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { ANONYMOUS } from '../../../lambda/access/caller.ts';
 import { accessTo } from '../../../lambda/access/verify.ts';
 import { streamAnswers } from '../../../lambda/http/stream-answers.ts';
+import { inboxesOf } from '../../../lambda/hub/ephemeral/inbox.ts';
 import { keptBookings, type Quota, type QuotaStore } from '../../../lambda/hub/hold/caller-quota.ts';
 import { rereading } from '../../../lambda/hub/hold/reread.ts';
 import { type ErrorCode, Refusal } from '../../../protocol/errors.ts';
@@ -32,6 +33,7 @@ function world(quota: Quota, store: QuotaStore = memoryQuota()) {
   const newId = () => String(++ids).padStart(8, '0');
   const answers = streamAnswers({
     hold: { log, timer: time, wake: rereading({ log, timer: time }) },
+    openInbox: inboxesOf({ listenEphemeral() {} }),
     access,
     quota: { store, quota, clock: log.clock, timer: time, newId, logDefect() {}, kept: keptBookings() },
     lifetimeMs: LIFETIME_MS,

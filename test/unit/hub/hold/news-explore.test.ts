@@ -57,6 +57,7 @@ test('in random schedules of news that is lost, doubled, late, out of order and 
       for (let n = 0; n < 10; n++) {
         await w.time.sleep(random() < 0.4 ? 0 : random() * 2_000, never);
         w.connection = random() < 0.1 ? undefined : `wake-${Math.floor(random() * 1.2)}=`;
+        if (random() < 0.2) void w.time.sleep(random() * 500, never).then(w.open);
         // Most wait for each other, as those of one publisher do. Two at once have either order.
         const one = publish(w.log, n);
         all.push(one);

@@ -70,6 +70,16 @@ describe('a held read', () => {
     expect(w.shown.at(-1)).toBe(`${CHANNEL} other=`);
   });
 
+  test('is shown as soon as the socket opens, and misses nothing of that moment', async () => {
+    for (const at of [290, 300, 301, 320, 2_000]) {
+      const w = wakeWorld();
+      w.connection = undefined;
+      void w.time.sleep(300, never).then(w.open);
+      expect(await latency(w, at), `published at ${at}`).toBeLessThanOrEqual(25);
+      expect(w.shown).toEqual([`${CHANNEL} wake=`]);
+    }
+  });
+
   test('costs little while nothing happens', async () => {
     const w = wakeWorld();
     await publish(w.log, 1);
@@ -113,6 +123,7 @@ test('in a thousand schedules of publishes, lost announcements and sockets that 
       for (let n = 0; n < 8; n++) {
         await w.time.sleep(random() * 3_000, never);
         w.connection = random() < 0.2 ? undefined : `wake-${Math.floor(random() * 2)}=`;
+        if (random() < 0.5) void w.time.sleep(random() * 500, never).then(w.open);
         await publish(w.log, n);
       }
     };

@@ -7,6 +7,7 @@ import { type News, parseNews } from '../../../../lambda/hub/hold/news.ts';
 import { type Hint, onHint } from '../../../../lambda/hub/push/on-hint.ts';
 import { pushMemory } from '../../../../lambda/hub/push/push-memory.ts';
 import type { Posted, Push } from '../../../../lambda/hub/push/push-ports.ts';
+import { nameOfPolls } from '../../../../lambda/hub/waiting-names.ts';
 import { memoryLog } from '../../../support/domain/memory-log.ts';
 import { memoryListeners } from '../../../support/domain/memory-subscribers.ts';
 
@@ -78,6 +79,13 @@ describe('the processes that hold requests of a channel', () => {
     await w.hint(HINT);
     await w.hint(HINT);
     expect([...w.heard.values()].map((news) => news.length)).toEqual([2, 2, 1, 2]);
+  });
+
+  test('hear of it whether they hold streams or long polls', async () => {
+    const w = await waitingWorld(1);
+    await w.listeners.waits.show(CHANNEL, nameOfPolls('polls='), w.push.log.clock());
+    await w.hint(HINT);
+    expect([...w.heard.keys()]).toEqual(['wake-0=', 'polls=']);
   });
 
   test('of other channels hear nothing', async () => {
