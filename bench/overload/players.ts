@@ -5,9 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectOver, type Hub } from '../../client/connect.ts';
-import { TidingsError } from '../../client/errors.ts';
-import { type Host, realHost } from '../../client/host.ts';
 import type { Answer, Load, Measured } from './measured.ts';
+import { watchedHost } from './watched-host.ts';
 
 /** Players in the room, and clients that only publish. */
 export const USERS = { players: 8, clients: 100 };
@@ -27,14 +26,18 @@ interface Move {
 export async function play(
   kind: keyof typeof USERS,
   { hub: address, run, perSecond, settleMs, measuredMs }: Load,
-): Promise<Measured> {
-  const counted = countedHost();
+): Promise<Omit<Measured, 'cpuMs'>> {
+  const answers: Answer[] = [];
+  const counted = watchedHost((sentAt, answer) => {
+    if (isMeasured(sentAt)) answers.push(answer);
+  });
   const { url, socketUrl, token } = address;
   const hubs = Array.from({ length: USERS[kind] }, () =>
     connectOver(counted.host(), { url, socketUrl, token }),
   );
   const room = `overload/${run}`;
-  const answers: Answer[] = [];
+  const waits: number[] = [];
+  const lateness: number[] = [];
   const delays: number[] = [];
   let offered = 0;
   let completed = 0;
@@ -52,7 +55,7 @@ export async function play(
   } finally {
     for (const hub of hubs) hub.close();
   }
-  return { offered, completed, answers, delays, requests: counted.requests() };
+  return { offered, completed, answers, waits, delays, lateness, requests: counted.requests() };
 
   function hear(messages: readonly unknown[]): void {
     const now = performance.now();
@@ -69,17 +72,17 @@ export async function play(
     for (let n = 0; performance.now() < to; n++) {
       await sleep(Math.max(0, begin + n * pause - performance.now()));
       const at = performance.now();
-      if (isMeasured(at)) offered += 1;
+      if (isMeasured(at)) {
+        offered += 1;
+        lateness.push(at - begin - n * pause);
+      }
       if (unanswered >= MOST_UNANSWERED) continue;
       unanswered += 1;
       void hub
         .publish(channel, [{ at } satisfies Move])
         .then(
-          () => answered(at, 204, 'published'),
-          (error: unknown) => {
-            const isRefusal = error instanceof TidingsError;
-            answered(at, isRefusal ? error.status : 0, isRefusal ? error.code : String(error));
-          },
+          () => stored(at),
+          () => {}, // its answers are counted at the network
         )
         .finally(() => {
           unanswered -= 1;
@@ -87,10 +90,10 @@ export async function play(
     }
   }
 
-  function answered(at: number, status: number, code: string): void {
+  function stored(at: number): void {
     const now = performance.now();
-    if (status === 204 && isMeasured(now)) completed += 1;
-    if (isMeasured(at)) answers.push({ ms: now - at, status, code, hasRetryAfter: false });
+    if (isMeasured(now)) completed += 1;
+    if (isMeasured(at)) waits.push(now - at);
   }
 }
 
@@ -98,51 +101,4 @@ function join(hub: Hub, room: string, hear: (messages: readonly unknown[]) => vo
   return new Promise((resolve) => {
     hub.subscribe(room, { onMessages: ({ messages }) => hear(messages), onSubscribed: resolve });
   });
-}
-
-/** Counts the requests of clients at the network. */
-function countedHost() {
-  let first = 0;
-  let again = 0;
-  const keys = new Set<string>();
-  const note = (isFirst: boolean): void => {
-    if (isFirst) first += 1;
-    else again += 1;
-  };
-  const noteKey = (key: string): void => {
-    note(!keys.has(key));
-    keys.add(key);
-  };
-  return {
-    requests: () => ({ first, again }),
-    host(): Host {
-      const real = realHost();
-      let opened = 0;
-      let subscribed = 0;
-      return {
-        ...real,
-        fetch(url, init) {
-          const key = new Headers(init.headers).get('idempotency-key');
-          if (key !== null) noteKey(key);
-          // A player on a socket reads over HTTP only because a frame was missing.
-          else note(false);
-          return real.fetch(url, init);
-        },
-        openWire(url, protocols, listener) {
-          note(opened++ === 0);
-          const wire = real.openWire?.(url, protocols, listener);
-          if (wire === undefined) throw new Error('this Node has no WebSocket');
-          return {
-            ...wire,
-            send(text) {
-              const key = /^\{"action":"publish".*?"key":"([^"]*)"/.exec(text)?.[1];
-              if (key !== undefined) noteKey(key);
-              else if (text.startsWith('{"action":"subscribe"')) note(subscribed++ === 0);
-              wire.send(text);
-            },
-          };
-        },
-      };
-    },
-  };
 }
