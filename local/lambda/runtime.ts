@@ -76,8 +76,9 @@ const BRIEF_MS = 10_000;
 /**
  * So many environments use all cores, because an invocation waits for AWS calls a part of its time. More of them help only while the
  * processors have time to spare. Otherwise each start takes time from the invocations, which then wait longer, so that more start.
+ * They also delay the stack itself, which then refuses late.
  */
-const PLENTY = 4 * availableParallelism();
+const PLENTY = 2 * availableParallelism();
 
 /** The pause between two lines about throttled invocations, in milliseconds. */
 const LINE_MS = 1_000;

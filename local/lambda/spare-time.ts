@@ -5,7 +5,7 @@
 import { cpus } from 'node:os';
 
 /** The part of the time that must be unused. */
-const SPARE = 0.1;
+const SPARE = 0.25;
 
 /** The time over which is measured, at least, in milliseconds. */
 const PERIOD_MS = 250;
