@@ -14,6 +14,9 @@ export const USERS = { players: 8, clients: 100 };
 /** The longest wait for all players to be in the room, in milliseconds. */
 const JOIN_MS = 60_000;
 
+/** The longest wait for the last answers, in milliseconds. */
+const PATIENCE_MS = 15_000;
+
 /** A user drops moves while so many of its publishes have no answer. A game would: the next position replaces them. */
 const MOST_UNANSWERED = 4;
 
@@ -28,8 +31,9 @@ export async function play(
   { hub: address, run, perSecond, settleMs, measuredMs }: Load,
 ): Promise<Omit<Measured, 'cpuMs'>> {
   const answers: Answer[] = [];
+  let hasLeft = false;
   const counted = watchedHost((sentAt, answer) => {
-    if (isMeasured(sentAt)) answers.push(answer);
+    if (isMeasured(sentAt) && !hasLeft) answers.push(answer);
   });
   const { url, socketUrl, token } = address;
   const hubs = Array.from({ length: USERS[kind] }, () =>
@@ -51,8 +55,11 @@ export async function play(
     }
     from = performance.now() + settleMs;
     to = from + measuredMs;
-    await Promise.all(hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`)));
+    const users = hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`));
+    // A user that leaves would not see its last answers, which are the latest of all.
+    await Promise.race([Promise.all(users), sleep(settleMs + measuredMs + PATIENCE_MS)]);
   } finally {
+    hasLeft = true;
     for (const hub of hubs) hub.close();
   }
   return { offered, completed, answers, waits, delays, lateness, requests: counted.requests() };
@@ -68,7 +75,7 @@ export async function play(
   async function moves(hub: Hub, channel: string): Promise<void> {
     const pause = (1_000 * hubs.length) / perSecond;
     const begin = performance.now() + Math.random() * pause;
-    let unanswered = 0;
+    const unanswered = new Set<Promise<void>>();
     for (let n = 0; performance.now() < to; n++) {
       await sleep(Math.max(0, begin + n * pause - performance.now()));
       const at = performance.now();
@@ -76,18 +83,17 @@ export async function play(
         offered += 1;
         lateness.push(at - begin - n * pause);
       }
-      if (unanswered >= MOST_UNANSWERED) continue;
-      unanswered += 1;
-      void hub
+      if (unanswered.size >= MOST_UNANSWERED) continue;
+      const publishing = hub
         .publish(channel, [{ at } satisfies Move])
         .then(
           () => stored(at),
           () => {}, // its answers are counted at the network
         )
-        .finally(() => {
-          unanswered -= 1;
-        });
+        .finally(() => unanswered.delete(publishing));
+      unanswered.add(publishing);
     }
+    await Promise.all(unanswered);
   }
 
   function stored(at: number): void {
