@@ -3,7 +3,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto';
-import { serveHttpApi } from './apigateway/http-api.ts';
+import { type EarlyRefusal, serveHttpApi } from './apigateway/http-api.ts';
 import { type ServedSockets, type SocketsOptions, serveSockets } from './apigateway/websockets.ts';
 import { type ServedDistribution, serveDistribution } from './cloudfront/edge.ts';
 import { serveFunctionUrl } from './lambda/function-url.ts';
@@ -100,6 +100,8 @@ export function serveGateways(gateways: Gateways, options: SocketsOptions): Serv
     plan.all(DISTRIBUTION).map((resource) => [newKeyId('EDGE'), distributionArn(resource)]),
   );
   const socketHosts = new Set(urlsOf(gateways, SOCKET_API).map(([, url]) => hostOf(url)));
+  /** By host and port of the API. Distributions are served before the APIs, so they look here for each request. */
+  const refusals = new Map<string, EarlyRefusal>();
   const distributions: (ServedDistribution & { url: string })[] = [];
   const socketApis: (ServedSockets & { url: string })[] = [];
   for (const [resource, listener] of gateways) {
@@ -111,12 +113,18 @@ export function serveGateways(gateways: Gateways, options: SocketsOptions): Serv
     if (kindOf(resource) === SOCKET_API) {
       socketApis.push({ url, ...serveSockets(resolved, listener, options) });
     } else if (resource.type === HTTP_API) {
-      serveHttpApi(resolved, plan, listener, runtime, log);
+      refusals.set(hostOf(url), serveHttpApi(resolved, plan, listener, runtime, log));
     } else if (resource.type === FUNCTION_URL) {
       serveFunctionUrl(resolved, listener, { ...options, distributions: signers });
     } else {
       const [accessKeyId = ''] = [...signers].find(([, arn]) => arn === distributionArn(resource)) ?? [];
-      const served = serveDistribution(resolved, listener, { plan, accessKeyId, socketHosts, log });
+      const served = serveDistribution(resolved, listener, {
+        plan,
+        accessKeyId,
+        socketHosts,
+        refusals,
+        log,
+      });
       distributions.push({ url, ...served });
     }
   }

@@ -5,15 +5,17 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectOver, type Hub } from '../../client/connect.ts';
-import { TidingsError } from '../../client/errors.ts';
-import { type Host, realHost } from '../../client/host.ts';
 import type { Answer, Load, Measured } from './measured.ts';
+import { watchedHost } from './watched-host.ts';
 
 /** Players in the room, and clients that only publish. */
 export const USERS = { players: 8, clients: 100 };
 
 /** The longest wait for all players to be in the room, in milliseconds. */
 const JOIN_MS = 60_000;
+
+/** The longest wait for the last answers, in milliseconds. */
+const PATIENCE_MS = 15_000;
 
 /** A user drops moves while so many of its publishes have no answer. A game would: the next position replaces them. */
 const MOST_UNANSWERED = 4;
@@ -27,14 +29,19 @@ interface Move {
 export async function play(
   kind: keyof typeof USERS,
   { hub: address, run, perSecond, settleMs, measuredMs }: Load,
-): Promise<Measured> {
-  const counted = countedHost();
+): Promise<Omit<Measured, 'cpuMs'>> {
+  const answers: Answer[] = [];
+  let hasLeft = false;
+  const counted = watchedHost((sentAt, answer) => {
+    if (isMeasured(sentAt) && !hasLeft) answers.push(answer);
+  });
   const { url, socketUrl, token } = address;
   const hubs = Array.from({ length: USERS[kind] }, () =>
     connectOver(counted.host(), { url, socketUrl, token }),
   );
   const room = `overload/${run}`;
-  const answers: Answer[] = [];
+  const waits: number[] = [];
+  const lateness: number[] = [];
   const delays: number[] = [];
   let offered = 0;
   let completed = 0;
@@ -48,11 +55,14 @@ export async function play(
     }
     from = performance.now() + settleMs;
     to = from + measuredMs;
-    await Promise.all(hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`)));
+    const users = hubs.map((hub, n) => moves(hub, kind === 'players' ? room : `${room}/${n}`));
+    // A user that leaves would not see its last answers, which are the latest of all.
+    await Promise.race([Promise.all(users), sleep(settleMs + measuredMs + PATIENCE_MS)]);
   } finally {
+    hasLeft = true;
     for (const hub of hubs) hub.close();
   }
-  return { offered, completed, answers, delays, requests: counted.requests() };
+  return { offered, completed, answers, waits, delays, lateness, requests: counted.requests() };
 
   function hear(messages: readonly unknown[]): void {
     const now = performance.now();
@@ -65,32 +75,31 @@ export async function play(
   async function moves(hub: Hub, channel: string): Promise<void> {
     const pause = (1_000 * hubs.length) / perSecond;
     const begin = performance.now() + Math.random() * pause;
-    let unanswered = 0;
+    const unanswered = new Set<Promise<void>>();
     for (let n = 0; performance.now() < to; n++) {
       await sleep(Math.max(0, begin + n * pause - performance.now()));
       const at = performance.now();
-      if (isMeasured(at)) offered += 1;
-      if (unanswered >= MOST_UNANSWERED) continue;
-      unanswered += 1;
-      void hub
+      if (isMeasured(at)) {
+        offered += 1;
+        lateness.push(at - begin - n * pause);
+      }
+      if (unanswered.size >= MOST_UNANSWERED) continue;
+      const publishing = hub
         .publish(channel, [{ at } satisfies Move])
         .then(
-          () => answered(at, 204, 'published'),
-          (error: unknown) => {
-            const isRefusal = error instanceof TidingsError;
-            answered(at, isRefusal ? error.status : 0, isRefusal ? error.code : String(error));
-          },
+          () => stored(at),
+          () => {}, // its answers are counted at the network
         )
-        .finally(() => {
-          unanswered -= 1;
-        });
+        .finally(() => unanswered.delete(publishing));
+      unanswered.add(publishing);
     }
+    await Promise.all(unanswered);
   }
 
-  function answered(at: number, status: number, code: string): void {
+  function stored(at: number): void {
     const now = performance.now();
-    if (status === 204 && isMeasured(now)) completed += 1;
-    if (isMeasured(at)) answers.push({ ms: now - at, status, code, hasRetryAfter: false });
+    if (isMeasured(now)) completed += 1;
+    if (isMeasured(at)) waits.push(now - at);
   }
 }
 
@@ -98,51 +107,4 @@ function join(hub: Hub, room: string, hear: (messages: readonly unknown[]) => vo
   return new Promise((resolve) => {
     hub.subscribe(room, { onMessages: ({ messages }) => hear(messages), onSubscribed: resolve });
   });
-}
-
-/** Counts the requests of clients at the network. */
-function countedHost() {
-  let first = 0;
-  let again = 0;
-  const keys = new Set<string>();
-  const note = (isFirst: boolean): void => {
-    if (isFirst) first += 1;
-    else again += 1;
-  };
-  const noteKey = (key: string): void => {
-    note(!keys.has(key));
-    keys.add(key);
-  };
-  return {
-    requests: () => ({ first, again }),
-    host(): Host {
-      const real = realHost();
-      let opened = 0;
-      let subscribed = 0;
-      return {
-        ...real,
-        fetch(url, init) {
-          const key = new Headers(init.headers).get('idempotency-key');
-          if (key !== null) noteKey(key);
-          // A player on a socket reads over HTTP only because a frame was missing.
-          else note(false);
-          return real.fetch(url, init);
-        },
-        openWire(url, protocols, listener) {
-          note(opened++ === 0);
-          const wire = real.openWire?.(url, protocols, listener);
-          if (wire === undefined) throw new Error('this Node has no WebSocket');
-          return {
-            ...wire,
-            send(text) {
-              const key = /^\{"action":"publish".*?"key":"([^"]*)"/.exec(text)?.[1];
-              if (key !== undefined) noteKey(key);
-              else if (text.startsWith('{"action":"subscribe"')) note(subscribed++ === 0);
-              wire.send(text);
-            },
-          };
-        },
-      };
-    },
-  };
 }

@@ -20,7 +20,7 @@ import { buildEvent, type HttpAnswer, readAnswer, sendAnswer, sendMessage } from
 import { headBytes, readBody } from './request-body.ts';
 import { type ResponseParameters, readResponseParameters } from './response-parameters.ts';
 import { readThrottle, type Throttle } from './route-throttle.ts';
-import { createRouter, type Route, type Router } from './routes.ts';
+import { createRouter, type Route, type RouteMatch, type Router } from './routes.ts';
 
 /** @see https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
@@ -49,7 +49,13 @@ interface Gateway {
 }
 
 /**
- * Serves one API of the plan on its listener.
+ * Returns the answer to a request that the API refuses without its headers and its body, because the function would be throttled.
+ * Undefined if the API must get the request. `target` is path and query, as they are sent to the API.
+ */
+export type EarlyRefusal = (method: string, target: string) => HttpAnswer | undefined;
+
+/**
+ * Serves one API of the plan on its listener. The distribution asks the result before it opens a request to the API.
  * @throws Error with one sentence for an API that is not understood
  */
 export function serveHttpApi(
@@ -58,7 +64,7 @@ export function serveHttpApi(
   listener: HttpListener,
   runtime: Runtime,
   log: Gateway['log'],
-): void {
+): EarlyRefusal {
   if (api.properties.ProtocolType !== 'HTTP') {
     throw new Error(
       `${describeResource(api)} has the protocol ${String(api.properties.ProtocolType)}; only HTTP runs here`,
@@ -87,7 +93,7 @@ export function serveHttpApi(
     log,
   };
   listener.serve((request, response) => {
-    const requestId = randomBytes(12).toString('base64url');
+    const requestId = newRequestId();
     response.setHeader('apigw-requestid', requestId);
     handle(gateway, requestId, request, response).catch((error: unknown) => {
       if (request.destroyed && !request.complete) return; // the client has disconnected while it was sending
@@ -95,7 +101,15 @@ export function serveHttpApi(
       if (!response.headersSent) sendMessage(response, 500, { message: 'Internal Server Error' });
     });
   });
+  return (method, target) => {
+    // The answer of an API with CORS depends on the headers.
+    const found = gateway.cors === undefined ? routeOf(gateway, method, target) : undefined;
+    const answer = found && refuseEarly(gateway, found.match.route);
+    return answer && { ...answer, headers: { ...answer.headers, 'apigw-requestid': newRequestId() } };
+  };
 }
+
+const newRequestId = (): string => randomBytes(12).toString('base64url');
 
 function theStage(plan: Plan, id: string): Resolved | undefined {
   const stages = plan.all('AWS::ApiGatewayV2::Stage').filter(({ properties }) => properties.ApiId === id);
@@ -152,28 +166,51 @@ async function handle(
   const refuse = (status: number, message: string, headers?: OutgoingHttpHeaders) => {
     sendMessage(response, status, { message }, headers);
   };
+  const send = (answer: HttpAnswer) => {
+    const { headers } = answer;
+    sendAnswer(response, { ...answer, headers: gateway.cors?.apply(request, headers) ?? headers });
+  };
   if (headBytes(request) > MAX_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large');
+  const found = routeOf(gateway, request.method ?? 'GET', request.url ?? '/');
+  const early = preflight === undefined && found !== undefined && refuseEarly(gateway, found.match.route);
+  if (early) return send(early);
   const body = await readBody(request, MAX_BODY_BYTES);
   if (body === undefined) return refuse(413, 'Request Entity Too Large', { connection: 'close' });
   if (preflight !== undefined)
     return sendAnswer(response, { status: 204, headers: preflight, body: Buffer.alloc(0) });
-  const path = decodedPath(request.url ?? '/');
-  const found = gateway.router(request.method ?? 'GET', path);
   if (found === undefined) return refuse(404, 'Not Found');
-  if (!gateway.throttle(found.route.key)) return refuse(429, 'Too Many Requests');
+  const { key, target } = found.match.route;
+  if (!gateway.throttle(key)) return refuse(429, 'Too Many Requests');
   const event = buildEvent(request, body, {
     accountId: ACCOUNT,
     apiId: gateway.id,
-    routeKey: found.route.key,
+    routeKey: key,
     requestId,
-    rawPath: path,
-    pathParameters: found.pathParameters,
+    rawPath: found.path,
+    pathParameters: found.match.pathParameters,
   });
   if (event.length > MAX_PAYLOAD_BYTES) return refuse(413, 'Request Entity Too Large');
-  const { key, target } = found.route;
-  const answer = await integrate(gateway, target, key, event);
-  const headers = gateway.cors === undefined ? answer.headers : gateway.cors.apply(request, answer.headers);
-  sendAnswer(response, { ...answer, headers });
+  send(await integrate(gateway, target, key, event));
+}
+
+/** Returns the decoded path and the route of a request; undefined without a route. */
+function routeOf(
+  { router }: Gateway,
+  method: string,
+  target: string,
+): { path: string; match: RouteMatch<Integration> } | undefined {
+  const path = decodedPath(target);
+  const match = router(method, path);
+  return match && { path, match };
+}
+
+/** Returns the refusal of a request whose function would be throttled, whatever its body is. The throttle of the route comes first. */
+function refuseEarly(
+  { runtime, throttle }: Gateway,
+  { key, target }: Route<Integration>,
+): HttpAnswer | undefined {
+  if (!target.permitted || !runtime.throttles(target.functionArn)) return undefined;
+  return throttle(key) ? UNAVAILABLE : gatewayError(429, 'Too Many Requests');
 }
 
 /**
@@ -202,9 +239,7 @@ async function integrate(
     return gatewayError(500, 'Internal Server Error');
   }
   const outcome = await wholeOutcome(gateway.runtime.invoke(target.functionArn, event), target.timeoutMs);
-  // After a timeout the function continues. A public report has the status 503 (anomalyco/sst#2232). AWS does not document the
-  // status for a throttled function, so tests expect only an error.
-  if (outcome === undefined || outcome.kind === 'throttled') return gatewayError(503, 'Service Unavailable');
+  if (outcome === undefined || outcome.kind === 'throttled') return UNAVAILABLE;
   if (outcome.kind === 'failure') {
     gateway.log(`[gateway] ${key} failed with ${outcome.type}: ${outcome.message}`);
     return gatewayError(500, 'Internal Server Error');
@@ -220,3 +255,10 @@ function gatewayError(status: number, message: string): HttpAnswer {
     body: Buffer.from(JSON.stringify({ message })),
   };
 }
+
+/**
+ * The answer after the timeout of the integration, after which the function continues, and for a throttled function. A public report
+ * has the status 503 for the timeout (anomalyco/sst#2232). AWS does not document the status for a throttled function, so tests expect
+ * only an error.
+ */
+const UNAVAILABLE = gatewayError(503, 'Service Unavailable');

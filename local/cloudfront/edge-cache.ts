@@ -113,7 +113,7 @@ function askOrigin(cache: Cache, lookup: Lookup, key: string, settle: (settled: 
       const { statusCode: status = 502 } = incoming;
       if (status === 304 && copy?.headers.etag !== undefined) {
         incoming.resume();
-        const refreshed = refresh(cache, lookup, copy, returnedHeaders(incoming, exchange));
+        const refreshed = refresh(cache, lookup, copy, returnedHeaders(incoming.headers, exchange));
         cache.copies.set(key, refreshed.copy);
         sendCopy(exchange, refreshed.copy, 'RefreshHit', cache.clock());
         settle(refreshed.isShared ? refreshed.copy : 'alone');
@@ -151,7 +151,7 @@ function passThrough(
   settle: (settled: FollowUp) => void,
 ): void {
   const { exchange } = lookup;
-  const head = { status: incoming.statusCode ?? 502, headers: returnedHeaders(incoming, exchange) };
+  const head = { status: incoming.statusCode ?? 502, headers: returnedHeaders(incoming.headers, exchange) };
   const made = copyOf(cache, lookup, head, Buffer.alloc(0));
   if (!made.isShared) settle('alone');
   if (made.isCached || made.isShared) {

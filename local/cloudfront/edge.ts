@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { EarlyRefusal } from '../apigateway/http-api.ts';
 import { sendAnswer, sendMessage } from '../apigateway/http-event.ts';
 import { headBytes } from '../apigateway/request-body.ts';
 import { NOT_SIGNED } from '../lambda/function-url.ts';
@@ -29,7 +30,15 @@ import {
   splitTarget,
 } from './edge-event.ts';
 import { tunnel, type ViewerUpgrade } from './edge-socket.ts';
-import { breaksSignature, type Exchange, forward, hasBody, type Origin } from './origin.ts';
+import {
+  answerWith,
+  breaksSignature,
+  type Exchange,
+  forward,
+  hasBody,
+  type Origin,
+  targetOf,
+} from './origin.ts';
 
 /** The parts of the stack that a distribution uses. */
 export interface DistributionOptions {
@@ -39,6 +48,11 @@ export interface DistributionOptions {
   readonly accessKeyId: string;
   /** Host and port of the WebSocket APIs, which are the origins that accept upgrades. */
   readonly socketHosts: ReadonlySet<string>;
+  /**
+   * By host and port of an HTTP API: what it refuses. The distribution passes such an answer on without a request to the API, which
+   * saves a refusal most of its cost. The answer is the same.
+   */
+  readonly refusals: ReadonlyMap<string, EarlyRefusal>;
   /** Takes each line about an error or a refusal. */
   readonly log: (line: string) => void;
 }
@@ -50,6 +64,7 @@ interface Distribution {
   readonly origins: ReadonlyMap<string, Origin>;
   readonly agent: Agent;
   readonly cache: EdgeCache;
+  readonly refusals: DistributionOptions['refusals'];
   newRequestId(): string;
   readonly log: (line: string) => void;
 }
@@ -77,7 +92,7 @@ export interface ServedDistribution {
 export function serveDistribution(
   resource: Resolved,
   listener: HttpListener,
-  { plan, accessKeyId, socketHosts, log }: DistributionOptions,
+  { plan, accessKeyId, socketHosts, refusals, log }: DistributionOptions,
 ): ServedDistribution {
   const origins = readOrigins(resource, plan, accessKeyId, socketHosts);
   const functions: EdgeFunctions = new Map();
@@ -96,6 +111,7 @@ export function serveDistribution(
       clock: () => Date.now(),
       errorTtl: (status) => errorTtls.get(status) ?? DEFAULT_ERROR_TTL_S,
     }),
+    refusals,
     newRequestId() {
       requests += 1;
       return random + String(requests).padStart(NUMBER_LENGTH, '0');
@@ -161,7 +177,7 @@ async function handle(
 
 /** Answers from the cache if the behavior has one, otherwise from the origin. */
 function pass(
-  { agent, cache, log }: Distribution,
+  { agent, cache, refusals, log }: Distribution,
   origin: Origin,
   request: EdgeRequest,
   exchange: Exchange,
@@ -174,7 +190,13 @@ function pass(
     return;
   }
   const { cachePolicy: policy } = exchange;
-  const send: Lookup['send'] = (sent, receiver) => forward(origin, agent, sent, exchange, receiver);
+  const send: Lookup['send'] = (sent, receiver) => {
+    // An answer that the cache receives may be shared with other requests.
+    const refuse = receiver === undefined ? refusals.get(origin.host) : undefined;
+    const refusal = refuse?.(exchange.request.method ?? 'GET', targetOf(sent));
+    if (refusal === undefined) forward(origin, agent, sent, exchange, receiver);
+    else answerWith(refusal, exchange);
+  };
   if (policy === undefined) send(request);
   else cache.serve({ policy, request, exchange, send });
 }

@@ -12,6 +12,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from 'node:http';
+import { type HttpAnswer, sendAnswer } from '../apigateway/http-event.ts';
 import { LOCAL_REGION } from '../template/intrinsics.ts';
 import type { AddCors } from './edge-cors.ts';
 import { sendEdgeError } from './edge-error.ts';
@@ -114,6 +115,10 @@ export const breaksSignature = (origin: Origin, edge: EdgeRequest, exchange: Exc
 const toForward = (edge: EdgeRequest, { originRequestPolicy, cachePolicy }: Exchange): OutgoingHttpHeaders =>
   forwardedHeaders(edge.headers, originRequestPolicy, cachePolicy);
 
+/** Returns path and query of a request to an origin. */
+export const targetOf = ({ uri, rawQuery }: EdgeRequest): string =>
+  rawQuery === undefined ? uri : `${uri}?${rawQuery}`;
+
 /** Returns a request to the origin. The caller sends its body and ends it. */
 export function ask(
   origin: Origin,
@@ -132,7 +137,7 @@ export function ask(
     hostname,
     port,
     method: request.method,
-    path: edge.rawQuery === undefined ? edge.uri : `${edge.uri}?${edge.rawQuery}`,
+    path: targetOf(edge),
     headers: { ...headersFor(origin, edge, exchange), ...more },
     setHost: false,
     timeout: origin.readTimeoutMs,
@@ -193,15 +198,13 @@ function signature(accessKeyId: string): string {
 
 /** Sends the answer of an origin to the viewer, as it arrives. */
 export function answer(incoming: IncomingMessage, exchange: Exchange): void {
-  const { id, request, response, addCors, log } = exchange;
+  const { id, response, log } = exchange;
   // Destroyed, not ended: the viewer must see that the answer is not complete.
   incoming.on('close', () => {
     if (!incoming.complete) response.destroy();
   });
-  const own = { via: VIA, 'x-cache': 'Miss from cloudfront', 'x-amz-cf-id': id };
   try {
-    const headers = addCors(request, { ...returnedHeaders(incoming, exchange), ...own });
-    response.writeHead(incoming.statusCode ?? 502, headers);
+    response.writeHead(incoming.statusCode ?? 502, viewerHeaders(incoming.headers, exchange));
   } catch (error) {
     log(`[edge] ${String(error)}`);
     incoming.resume();
@@ -213,18 +216,32 @@ export function answer(incoming: IncomingMessage, exchange: Exchange): void {
   incoming.pipe(response);
 }
 
-/** Returns the headers of an answer that the viewer gets. */
+/** Sends an answer of the origin to which no request was sent. */
+export function answerWith({ status, headers, body }: HttpAnswer, exchange: Exchange): void {
+  sendAnswer(exchange.response, { status, headers: viewerHeaders(headers, exchange), body });
+}
+
+/** Returns the headers of an answer that is not cached, as the viewer gets them. */
+function viewerHeaders(headers: OutgoingHttpHeaders, exchange: Exchange): OutgoingHttpHeaders {
+  const { id, request, addCors } = exchange;
+  const own = { via: VIA, 'x-cache': 'Miss from cloudfront', 'x-amz-cf-id': id };
+  return addCors(request, { ...returnedHeaders(headers, exchange), ...own });
+}
+
+/** Returns those headers of an answer of an origin that the viewer gets. */
 export function returnedHeaders(
-  incoming: IncomingMessage,
+  answered: OutgoingHttpHeaders,
   { originRequestPolicy, cachePolicy }: Exchange,
 ): OutgoingHttpHeaders {
   const { forwardsCookies, forwards } = originRequestPolicy;
   const headers: OutgoingHttpHeaders = Object.create(null);
-  for (const [name, value] of Object.entries(incoming.headers)) {
+  for (const [name, value] of Object.entries(answered)) {
     if (!NOT_RETURNED.has(name) && (name !== 'set-cookie' || forwardsCookies)) headers[name] = value;
   }
   // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#ResponseCustomRemovedHeaders
-  const vary = (incoming.headers.vary ?? '').split(',').map((name) => name.trim());
+  const vary = String(answered.vary ?? '')
+    .split(',')
+    .map((name) => name.trim());
   const returned = vary.filter((name) => {
     const lower = name.toLowerCase();
     return lower !== '' && (forwards(lower) || cachePolicy?.headers.includes(lower));

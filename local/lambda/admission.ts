@@ -13,6 +13,8 @@
 
 /** Counts the invocations of one function. */
 export interface Admission {
+  /** Returns true if an invocation now must be throttled. */
+  isFull(): boolean;
   /** Counts an invocation, and returns true. Returns false if it must be throttled. */
   begin(): boolean;
   /** Ends an invocation that began at that time, by `now`. */
@@ -71,10 +73,14 @@ export function createAdmission(now: () => number = () => performance.now()): Ad
       limit = Math.max(LEAST, CUT * Math.min(limit, running));
     }
   }
+  function isFull(): boolean {
+    note(now());
+    return running >= Math.floor(limit);
+  }
   return {
+    isFull,
     begin() {
-      note(now());
-      if (running >= Math.floor(limit)) return false;
+      if (isFull()) return false;
       running += 1;
       return true;
     },

@@ -21,6 +21,8 @@ export interface FleetOptions {
   readonly maxEnvironments: number;
   /** Environments that load their function at the same time, at most. */
   readonly maxStarting: number;
+  /** Returns true if another environment of the function, which has that many, can make the others wait less. */
+  readonly helps: (plan: FunctionPlan, members: number) => boolean;
   /** Starts an environment of the function. */
   readonly start: (plan: FunctionPlan) => Environment;
 }
@@ -220,6 +222,7 @@ function isWanted(state: State, pool: Pool): boolean {
   // If no environment has begun or finished an invocation for so long, all of them hold requests, and none becomes free soon.
   if (capacity === 0 && pool.members.every(({ usedAt }) => isOverdue(usedAt))) return true;
   if (performance.now() < state.pauseUntil) return false;
+  if (!state.options.helps(pool.plan, pool.members.length + pool.starting)) return false;
   const overdue = pool.waiting.filter(({ since }) => isOverdue(since)).length;
   const ahead = pool.members.length > 0 ? AHEAD : 0;
   return overdue > 0 && overdue + ahead > capacity;

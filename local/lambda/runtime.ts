@@ -20,6 +20,7 @@ import { createFleet, type Fleet } from './fleet.ts';
 import { type Reaper, startReaper } from './reaper.ts';
 import type { InvocationOutcome } from './response.ts';
 import { MAX_PAYLOAD_BYTES } from './response.ts';
+import { watchProcessors } from './spare-time.ts';
 
 /** The Lambda service. */
 export interface Runtime {
@@ -28,6 +29,12 @@ export interface Runtime {
    * @throws Error if no template has the function
    */
   invoke(arn: string, payload: Buffer): Promise<InvocationOutcome>;
+  /**
+   * Returns true if an invocation of the function now is throttled, and counts it as throttled. So a gateway can refuse a request
+   * before it reads the body and writes the event. Under overload most requests are refused, and what a refusal costs is missing
+   * for the others.
+   */
+  throttles(arn: string): boolean;
   /** Returns the environment with that access key; undefined for a key that no environment has. */
   caller(accessKeyId: string): AwsCaller | undefined;
   /** Returns the running processes: the construct path of the function, and the number of invocations. */
@@ -65,6 +72,13 @@ const MAX_INVOCATIONS = 1_000;
  * with a longer one holds requests, or works a queue off: its invocations wait for something else.
  */
 const BRIEF_MS = 10_000;
+
+/**
+ * So many environments use all cores, because an invocation waits for AWS calls a part of its time. More of them help only while the
+ * processors have time to spare. Otherwise each start takes time from the invocations, which then wait longer, so that more start.
+ * They also delay the stack itself, which then refuses late.
+ */
+const PLENTY = 2 * availableParallelism();
 
 /** The pause between two lines about throttled invocations, in milliseconds. */
 const LINE_MS = 1_000;
@@ -122,15 +136,17 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       fleet.gone(environment, end);
     },
   };
+  const hasSpareTime = watchProcessors();
   const fleet = createFleet({
     functions: [...options.functions.values()],
     concurrency: options.concurrency,
     maxEnvironments: Math.max(options.functions.size, Math.floor(memoryOfMachine() / ENVIRONMENT_BYTES)),
     // One core is for the stack itself. At least two, so that an environment that hangs does not block the others.
     maxStarting: Math.max(2, availableParallelism() - 1),
+    helps: (plan, members) => !isBrief(plan) || members < PLENTY || hasSpareTime(),
     start: (plan) => startEnvironment(plan, host),
   });
-  const brief = [...options.functions.values()].filter(({ timeoutMs }) => timeoutMs <= BRIEF_MS);
+  const brief = [...options.functions.values()].filter(isBrief);
   const state: State = {
     options,
     fleet,
@@ -147,6 +163,10 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       if (plan === undefined) throw new Error(`no template has the function ${arn}`);
       return invoke(state, plan, payload);
     },
+    throttles(arn) {
+      const plan = options.functions.get(arn);
+      return plan !== undefined && isThrottled(state, plan);
+    },
     caller: (accessKeyId) => callers.get(accessKeyId),
     processes: () =>
       [...environments.values()].map(({ plan, pid, load }) => ({
@@ -157,6 +177,8 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     close: () => closeRuntime(state, api, reaper),
   };
 }
+
+const isBrief = ({ timeoutMs }: FunctionPlan): boolean => timeoutMs <= BRIEF_MS;
 
 /** Returns the memory of the machine in bytes, or of the container if that has less. */
 function memoryOfMachine(): number {
@@ -176,26 +198,15 @@ function serveRuntimeApi(api: HttpListener, environments: ReadonlyMap<string, En
   });
 }
 
-function invoke(
-  { fleet, inFlight, admissions, throttled }: State,
-  plan: FunctionPlan,
-  payload: Buffer,
-): Promise<InvocationOutcome> {
+function invoke(state: State, plan: FunctionPlan, payload: Buffer): Promise<InvocationOutcome> {
   if (payload.length > MAX_PAYLOAD_BYTES) {
     const message = `${payload.length} byte payload is too large: ${MAX_PAYLOAD_BYTES} are allowed`;
     return Promise.resolve({ kind: 'failure', type: 'RequestTooLarge', message });
   }
-  const own = inFlight.get(plan) ?? 0;
-  if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return Promise.resolve({ kind: 'throttled' });
-  if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
-    throttled(plan, `${MAX_INVOCATIONS} invocations are under way, the quota of the account`);
-    return Promise.resolve({ kind: 'throttled' });
-  }
+  if (isThrottled(state, plan)) return Promise.resolve({ kind: 'throttled' });
+  const { fleet, inFlight, admissions } = state;
   const admission = admissions.get(plan);
-  if (admission?.begin() === false) {
-    throttled(plan, 'this machine is busy');
-    return Promise.resolve({ kind: 'throttled' });
-  }
+  admission?.begin();
   const since = performance.now();
   return new Promise((settle) => {
     const count = (change: number) => inFlight.set(plan, (inFlight.get(plan) ?? 0) + change);
@@ -206,6 +217,19 @@ function invoke(
     };
     fleet.take(plan, { id: randomUUID(), payload, settle, release });
   });
+}
+
+/** Returns true if an invocation of the function must be throttled now, and reports it. */
+function isThrottled({ inFlight, admissions, throttled }: State, plan: FunctionPlan): boolean {
+  const own = inFlight.get(plan) ?? 0;
+  if (own >= (plan.reservedConcurrency ?? MAX_INVOCATIONS)) return true;
+  if ([...inFlight.values()].reduce((total, count) => total + count, 0) >= MAX_INVOCATIONS) {
+    throttled(plan, `${MAX_INVOCATIONS} invocations are under way, the quota of the account`);
+    return true;
+  }
+  if (admissions.get(plan)?.isFull() !== true) return false;
+  throttled(plan, 'this machine is busy');
+  return true;
 }
 
 /** Returns a function that logs throttled invocations: one line a second at the most, with their number. */

@@ -94,6 +94,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
     ],
   },
   'bench/burst': { files: /^bench\/burst[^/]*\.ts$/, may: [/^bench\//, client, protocol, /^ws$/, node] },
+  // This load shares the cores with the hub, so it must be cheap.
+  'bench/load': { files: /^bench\/overload\/load\.ts$/, may: [/^bench\//, /^undici$/, node] },
   bench: { files: /^bench\//, may: [/^bench\//, client, protocol, node] },
   // Examples are copied, so they need nothing of the hub.
   examples: { files: /^examples\//, may: [/^examples\//, /^standardwebhooks$/, node] },

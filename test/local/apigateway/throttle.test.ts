@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readThrottle } from '../../../local/apigateway/route-throttle.ts';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import { openClient, openIdentified, startBackend } from '../socket-stack.ts';
-import { resourceOf, synthesizeFixture, tamper } from '../support.ts';
+import { resourceOf, startGate, synthesizeFixture, tamper } from '../support.ts';
 
 const stageWith = (properties: object) => ({
   stack: 'Front',
@@ -85,6 +85,7 @@ describe('an HTTP API', () => {
     const changed = tamper(fixture.assembly, 'Front', (template) => {
       resourceOf(template, 'AWS::ApiGatewayV2::Stage').properties.RouteSettings = {
         'ANY /echo': settings(NEVER, 3),
+        'POST /narrow': settings(NEVER, 1),
       };
     });
     undo = () => {
@@ -105,6 +106,21 @@ describe('an HTTP API', () => {
     expect(refused).toHaveLength(7);
     expect(await refused[0]?.json()).toEqual({ message: 'Too Many Requests' });
     expect((await fetch(`${stack.url}/echo/more`)).status).toBe(200);
+  });
+
+  it('answers 429 above the rate of a route whose function is throttled, too', async () => {
+    const gate = await startGate();
+    const post = () => fetch(`${stack.url}/narrow`, { method: 'POST', body: gate.port });
+    const held = post();
+    try {
+      await gate.arrived(1);
+      const refused = await post();
+      expect([refused.status, await refused.json()]).toEqual([429, { message: 'Too Many Requests' }]);
+    } finally {
+      gate.open();
+      await held;
+      await gate.close();
+    }
   });
 });
 

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../../local/stack.ts';
 import { at, jsonOf, rawRequest, startGate, synthesizeFixture, tamper } from '../support.ts';
 
+const VIA = '1.1 local.cloudfront.net (CloudFront)';
 const MEGABYTE = 1024 * 1024;
 const BINARY = { 'content-type': 'application/octet-stream' };
 
@@ -230,8 +233,45 @@ describe('response parameters of the API', () => {
   });
 });
 
+const OURS = 'https://app.example';
+
+describe('a request whose function is throttled', () => {
+  it.each(['url', 'apiUrl'] as const)(
+    'is refused before its body has come, and its connection goes on (%s)',
+    async (name) => {
+      const gate = await startGate();
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const held = edge('/narrow', { method: 'POST', body: gate.port });
+      try {
+        await gate.arrived(1);
+        const headers = { 'content-length': '5', origin: OURS };
+        const request = httpRequest(`${stack[name]}/narrow`, { method: 'POST', agent, headers });
+        request.flushHeaders();
+        const [answer]: IncomingMessage[] = await once(request, 'response');
+        request.end('12345');
+        expect(answer?.statusCode).toBe(503);
+        expect(await answer?.setEncoding('utf8').toArray()).toEqual(['{"message":"Service Unavailable"}']);
+        expect(answer?.headers).toMatchObject({
+          'content-type': 'application/json',
+          'content-length': '33',
+          'apigw-requestid': expect.stringMatching(/^[\w-]{16}$/),
+          ...(name === 'url' && { via: VIA, 'access-control-allow-origin': OURS }),
+        });
+        const next = httpRequest(`${stack[name]}/x`, { agent }).end();
+        const [following]: IncomingMessage[] = await once(next, 'response');
+        following?.resume();
+        expect([following?.statusCode, next.reusedSocket]).toEqual([200, true]);
+      } finally {
+        agent.destroy();
+        gate.open();
+        expect((await held).status).toBe(200);
+        await gate.close();
+      }
+    },
+  );
+});
+
 describe('a response headers policy', () => {
-  const OURS = 'https://app.example';
   const corsOf = async (path: string, init: RequestInit = {}) => {
     const response = await edge(path, init);
     await response.body?.cancel();

@@ -101,6 +101,8 @@ it('the quota is that of a burst at first', () => {
   const admitted = Array.from({ length: MOST + 2 }, () => admission.begin());
   expect(admitted.lastIndexOf(true)).toBe(MOST - 1);
   admission.end(0);
+  expect([admission.isFull(), admission.isFull()]).toEqual([false, false]);
   expect([admission.begin(), admission.begin()]).toEqual([true, false]);
+  expect(admission.isFull()).toBe(true);
   expect(LIGHT).toBeLessThan(LEAST);
 });

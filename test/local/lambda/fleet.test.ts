@@ -96,6 +96,7 @@ function createScene(more: Partial<FleetOptions> = {}) {
     concurrency,
     maxEnvironments: 10,
     maxStarting: 10,
+    helps: () => true,
     start,
     ...more,
   });
@@ -160,6 +161,23 @@ it('starts an environment at once if all of them have held their requests for lo
   await pass(START_MS);
   await scene.take(A);
   expect(scene.made).toHaveLength(2);
+});
+
+it('starts none that does not help while environments become free, and one if all of them hold their requests', async () => {
+  const scene = createScene({ helps: (plan, members) => plan === B || members < 1 });
+  await scene.take(A);
+  await scene.at(0).getReady();
+  for (let n = 0; n < 20; n++) await scene.take(A);
+  for (let n = 0; n < 10; n++) {
+    scene.at(0).finish();
+    await pass(0);
+  }
+  expect(scene.made).toHaveLength(1);
+  await scene.take(B);
+  await pass(0);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, B.path]);
+  await pass(START_MS);
+  expect(scene.made.map(({ plan }) => plan.path)).toEqual([A.path, B.path, A.path]);
 });
 
 it('pauses after a start while environments become free', async () => {
