@@ -3,6 +3,8 @@
  * @module
  */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { printableLines } from './terminal/printable.ts';
+import { clearWaiting } from './terminal/waiting.ts';
 
 /** A mistake in the command line. The process ends with exit code 2. */
 export class UsageError extends Error {}
@@ -36,13 +38,29 @@ export async function command<O extends ParseArgsOptionsConfig>(
   options: O,
   main: (flags: FlagsOf<O>) => Promise<void>,
 ): Promise<void> {
+  await commandWithWords(help, options, (flags, [word]) => {
+    if (word !== undefined) throw new UsageError(`Unexpected argument '${word}'`);
+    return main(flags);
+  });
+}
+
+/** Runs the main function of a command that takes words beside its options, as {@link command} does. */
+export async function commandWithWords<O extends ParseArgsOptionsConfig>(
+  help: string,
+  options: O,
+  main: (flags: FlagsOf<O>, words: readonly string[]) => Promise<void>,
+): Promise<void> {
   endWithReader();
   try {
-    if (process.argv.includes('--help') || process.argv.includes('-h')) {
+    const args = process.argv.slice(2);
+    const end = args.indexOf('--');
+    const ours = end < 0 ? args : args.slice(0, end);
+    if (ours.includes('--help') || ours.includes('-h')) {
       process.stdout.write(`${help}\n`);
       return;
     }
-    await main(flagsOf(options));
+    const { values, positionals } = parsed(options, args);
+    await main(values, positionals);
   } catch (error) {
     fail(error);
   }
@@ -53,26 +71,32 @@ export function fail(error: unknown): void {
   process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
   const message = error instanceof Error ? error.message : String(error);
   const hint = error instanceof UsageError ? ' (--help lists the options)' : '';
-  process.stderr.write(`tidings: ${message}${hint}\n`);
+  clearWaiting();
+  process.stderr.write(`tidings: ${printableLines(message)}${hint}\n`);
 }
 
-type FlagsOf<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
+type Parsed<O extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: O; allowPositionals: true }>
+>;
+type FlagsOf<O extends ParseArgsOptionsConfig> = Parsed<O>['values'];
 
-function flagsOf<O extends ParseArgsOptionsConfig>(options: O): FlagsOf<O> {
+function parsed<O extends ParseArgsOptionsConfig>(options: O, args: readonly string[]): Parsed<O> {
   try {
-    return parseArgs({ options, args: withNumbers(process.argv.slice(2)) }).values;
+    return parseArgs({ options, args: withNumbers(args), allowPositionals: true });
   } catch (error) {
-    // Node's first sentence is good. The second one is about positional arguments, which these commands do not have.
+    // Node's first sentence is good. The second one is longer than what it says: words that begin with - come after --.
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ');
     throw new UsageError(sentence);
   }
 }
 
-/** Joins `--offset -1` to `--offset=-1`, because Node takes `-1` for a flag. */
+/** Joins `--offset -1` to `--offset=-1`, because Node takes `-1` for a flag. What follows `--` stays as it is. */
 function withNumbers(args: readonly string[]): string[] {
   const isNumber = (text: string | undefined) => text !== undefined && /^-\d+$/.test(text);
-  return args.flatMap((text, at) => {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const joined = args.slice(0, end).flatMap((text, at) => {
     if (isNumber(text) && args[at - 1]?.startsWith('--')) return [];
     return text.startsWith('--') && isNumber(args[at + 1]) ? [`${text}=${args[at + 1]}`] : [text];
   });
+  return [...joined, ...args.slice(end)];
 }

@@ -4,6 +4,7 @@
  */
 import { UsageError } from '../cli.ts';
 import { keysIn, type Outputs, outputsOfDeployedHub, storeFor } from '../hub/hub-keys.ts';
+import { type HubUrls, urlsIn } from '../hub/hub-urls.ts';
 import { readLocalHub } from '../hub/local-file.ts';
 import { mint } from '../mint.ts';
 
@@ -14,17 +15,7 @@ const ROOT = 'smoke';
 const TOKEN_SECONDS = 3_600;
 
 /** The hub to test. */
-export interface SmokeHub {
-  /** The URL to publish and read: the front door, or the HTTP API without one. All URLs have no slash at their end. */
-  readonly url: string;
-  /** The URL of the streams. */
-  readonly streams: string;
-  /** The URL of the sockets. */
-  readonly sockets: string;
-  /** The three URLs behind the front door. */
-  readonly bare: { readonly http: string; readonly stream: string; readonly socket: string };
-  /** True if there is a front door. */
-  readonly hasEdge: boolean;
+export interface SmokeHub extends HubUrls {
   /** True for a hub on this machine. */
   readonly isLocal: boolean;
   /** Allows everything below `root` and `open`. Its `sub` is new in each run, so that each run has its own quota. */
@@ -60,15 +51,4 @@ function outputsOfLocalHub(): Outputs {
   const local = readLocalHub();
   if (!local) throw new UsageError('no hub runs here: start one with npm start');
   return local.outputs.Url === undefined ? local.outputs : { ...local.outputs, Url: local.url };
-}
-
-function urlsIn(outputs: Outputs): Omit<SmokeHub, 'isLocal' | 'token' | 'root' | 'open'> {
-  const [url, http, stream, socket] = ['Url', 'HttpUrl', 'StreamUrl', 'SocketUrl'].map((name) =>
-    outputs[name]?.replace(/\/+$/, ''),
-  );
-  if (!http || !stream || !socket)
-    throw new Error('the stack of the hub has no outputs HttpUrl, StreamUrl and SocketUrl: deploy it again');
-  const bare = { http, stream, socket };
-  if (!url) return { url: http, streams: stream, sockets: socket, bare, hasEdge: false };
-  return { url, streams: url, sockets: `${url.replace(/^http/, 'ws')}/ws`, bare, hasEdge: true };
 }

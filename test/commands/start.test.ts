@@ -37,7 +37,7 @@ async function start(...args: readonly string[]): Promise<Command> {
 
 /** `npm run listen`, once it listens. */
 async function listenTo(...args: readonly string[]): Promise<Command> {
-  const command = run(cwd, 'scripts/listen.ts', ...args);
+  const command = run(cwd, 'scripts/remote/listen.ts', ...args);
   running.add(command);
   await expect.poll(() => command.output().includes('listening to'), READY).toBe(true);
   return command;
@@ -195,7 +195,7 @@ test('npm run listen shows what is published, by any transport, also in chaos mo
   await expect.poll(last).toEqual(['chat/1 {"n":1}', 'chat/1 {"n":1}']);
   expect(printed()[1]).toEqual(['chat/1 "early"', 'chat/1 {"n":1}']);
   for (const listener of listeners) expect(await stop(listener)).toBe(0);
-  const refused = run(cwd, 'scripts/listen.ts', '--channel', 'chat/1', '--token', 'x');
+  const refused = run(cwd, 'scripts/remote/listen.ts', '--channel', 'chat/1', '--token', 'x');
   expect(await refused.ended, refused.output()).toBe(1);
   expect(refused.output()).toContain('unauthorized');
   await stop(hub);
@@ -293,7 +293,7 @@ describe('mistakes get one sentence', () => {
       '--url is http://127.0.0.1:99999, it must be a URL',
     ],
   ])('npm run listen -- %j', async (args, sentence) => {
-    const command = run(cwd, 'scripts/listen.ts', ...args);
+    const command = run(cwd, 'scripts/remote/listen.ts', ...args);
     expect(await command.ended).toBe(2);
     expect(command.output()).toContain(`tidings: ${sentence}`);
   });
@@ -337,7 +337,7 @@ test('a hub that cannot say where it is ends with an error, and does not stay', 
 });
 
 test('listen says that a hub cannot be reached, and goes on trying', async () => {
-  const command = run(cwd, 'scripts/listen.ts', '--channel', 'a', '--url', 'http://127.0.0.1:1');
+  const command = run(cwd, 'scripts/remote/listen.ts', '--channel', 'a', '--url', 'http://127.0.0.1:1');
   running.add(command);
   await expect.poll(() => command.output(), READY).toContain('http://127.0.0.1:1 cannot be reached');
   expect(command.process.exitCode).toBeNull();
