@@ -3,6 +3,7 @@
  * @module
  */
 import { useCallback, useEffect, useState } from 'preact/hooks';
+import { ChannelsPage } from './channels/channels-page.tsx';
 import { RacePage } from './race/race-page.tsx';
 import type { Session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
@@ -10,6 +11,7 @@ import { SignIn } from './sign-in.tsx';
 /** The parts of the page, by the fragment of the address. */
 const PAGES = {
   race: { title: 'Race', Page: RacePage },
+  channels: { title: 'Channels', Page: ChannelsPage },
 } as const;
 
 type PageName = keyof typeof PAGES;
