@@ -7,11 +7,13 @@ import { ChannelsPage } from './channels/channels-page.tsx';
 import { RacePage } from './race/race-page.tsx';
 import type { Session } from './session.ts';
 import { SignIn } from './sign-in.tsx';
+import { WebhooksPage } from './webhooks/webhooks-page.tsx';
 
 /** The parts of the page, by the fragment of the address. */
 const PAGES = {
   race: { title: 'Race', Page: RacePage },
   channels: { title: 'Channels', Page: ChannelsPage },
+  webhooks: { title: 'Webhooks', Page: WebhooksPage },
 } as const;
 
 type PageName = keyof typeof PAGES;
