@@ -77,6 +77,8 @@ export function meteredHost(real: Host = realHost()): MeteredHost {
 
   async function meteredFetch(url: string, init: RequestInit): Promise<Response> {
     await thawed();
+    // The client may have given up while the host was frozen.
+    init.signal?.throwIfAborted();
     if (isCut) throw networkError();
     traffic.requests += 1;
     const network = new AbortController();

@@ -41,11 +41,16 @@ export function RacePage({ session, onUnauthorized }: PageProps) {
         else setProblem(`${code}: ${message}`);
       },
     );
-    // A page that is closed must leave no endpoint behind.
+    // A page that is closed must leave no endpoint behind. A browser may show it again later as it was.
+    const comeBack = ({ persisted }: PageTransitionEvent): void => {
+      if (persisted) setAttempt(attempt + 1);
+    };
     addEventListener('pagehide', close);
+    addEventListener('pageshow', comeBack);
     return () => {
       isOver = true;
       removeEventListener('pagehide', close);
+      removeEventListener('pageshow', comeBack);
       close();
       setRace(undefined);
     };

@@ -12,7 +12,10 @@ import type { Track, TrackOptions, TrackState } from './track.ts';
 const LOOK_MS = 1_000;
 /** Deliveries in one answer. */
 const PAGE = 100;
-/** A test on the page, and a person who looks at the list of endpoints, know the endpoint by this. */
+/** Deliveries that are read one by one at each look. */
+const MOST_LATE = 5;
+const NO_TRAFFIC = { requests: 0, empty: 0, answers: 0, bytes: 0, frames: 0 };
+/** In a list of endpoints a person knows the endpoint by this. */
 const DESCRIPTION = 'Console: race';
 
 /** A track that needs the URL of a receiver. */
@@ -39,7 +42,9 @@ export function webhookTrack(options: TrackOptions): WebhookTrack {
   const { token, channel, onUnauthorized } = options;
   const delays = newDelays();
   const known = new Map<string, Delivery>();
-  const traffic = { requests: 0, empty: 0, answers: 0, bytes: 0, frames: 0 };
+  /** Deliveries that are not final. */
+  const open = new Set<string>();
+  const totals = { arrived: 0, lost: 0, attempts: 0, accepted: 0, answerMs: 0 };
   let state: TrackState = { kind: 'waiting', detail: '' };
   let endpoint: string | undefined;
   let calculated = 0;
@@ -47,28 +52,54 @@ export function webhookTrack(options: TrackOptions): WebhookTrack {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function note(delivery: Delivery): void {
-    const wasDelivered = known.get(delivery.id)?.status === 'delivered';
+    const before = known.get(delivery.id);
     known.set(delivery.id, delivery);
+    if (before !== undefined) count(before, -1);
+    count(delivery, 1);
+    if (FINAL.includes(delivery.status)) open.delete(delivery.id);
+    else open.add(delivery.id);
     const attempt = delivery.attempts.find(({ isDelivered }) => isDelivered);
-    if (wasDelivered || attempt === undefined) return;
+    if (attempt === undefined || before?.attempts.some(({ isDelivered }) => isDelivered)) return;
     // The page sees it later than it happened. The chart shows when it happened.
     const ago = Math.max(0, Date.now() - attempt.at - attempt.ms);
     delays.note(performance.now() - ago, attempt.at + attempt.ms - delivery.publishedAt);
   }
 
-  /** Reads deliveries, the newest first, until one is known that is final. */
+  /** Adds a delivery to the totals, or takes it out. The page shows them several times a second. */
+  function count({ status, attempts }: Delivery, sign: 1 | -1): void {
+    const isLost = FINAL.includes(status) && status !== 'delivered';
+    totals.arrived += status === 'delivered' ? sign : 0;
+    totals.lost += isLost ? sign : 0;
+    for (const { isDelivered, ms } of attempts) {
+      totals.attempts += sign;
+      totals.accepted += isDelivered ? sign : 0;
+      totals.answerMs += sign * ms;
+    }
+  }
+
+  /** Reads deliveries, the newest first, until one is known that is final, and then those that were open before. */
   async function look(id: string): Promise<void> {
+    const waiting = new Set(open);
     let after = '';
     do {
       const query = after === '' ? '' : `&after=${encodeURIComponent(after)}`;
-      const response = await request(token, `/webhooks/${id}/deliveries?limit=${PAGE}${query}`);
-      const page: unknown = await response.json();
+      const page = await answerOf(`/webhooks/${id}/deliveries?limit=${PAGE}${query}`);
       const rows =
         isRecord(page) && Array.isArray(page.deliveries) ? page.deliveries.flatMap(deliveryOf) : [];
       const isKnown = rows.some(({ id: row }) => FINAL.includes(known.get(row)?.status ?? ''));
-      for (const row of rows.toReversed()) note(row);
+      for (const row of rows.toReversed()) {
+        waiting.delete(row.id);
+        note(row);
+      }
       after = !isKnown && isRecord(page) && typeof page.next === 'string' ? page.next : '';
     } while (after !== '' && !isClosed);
+    // One that is tried again later is far behind the newest ones.
+    for (const late of [...waiting].slice(0, MOST_LATE))
+      for (const row of deliveryOf(await answerOf(`/webhooks/${id}/deliveries/${late}`))) note(row);
+  }
+
+  async function answerOf(path: string): Promise<unknown> {
+    return await (await request(token, path)).json();
   }
 
   async function follow(id: string): Promise<void> {
@@ -108,20 +139,14 @@ export function webhookTrack(options: TrackOptions): WebhookTrack {
     acknowledged() {},
     view() {
       const now = performance.now();
-      const all = [...known.values()];
-      const attempts = all.flatMap((one) => one.attempts);
-      const arrived = all.filter(({ status }) => status === 'delivered').length;
-      const good = attempts.filter(({ isDelivered }) => isDelivered).length;
-      const lost = all.filter(({ status }) => FINAL.includes(status) && status !== 'delivered').length;
-      const answerMs = attempts.reduce((sum, { ms }) => sum + ms, 0);
-      traffic.requests = attempts.length;
+      const { arrived, lost, attempts, accepted, answerMs } = totals;
       return {
         state,
         delays: delays.numbers(now),
         points: delays.points(now),
-        counts: { arrived, lost, doubled: good - arrived },
-        traffic,
-        work: { requests: attempts.length, answers: 0, frames: 0, messages: arrived, seconds: 0, answerMs },
+        counts: { arrived, lost, doubled: accepted - arrived },
+        traffic: { ...NO_TRAFFIC, requests: attempts },
+        work: { requests: attempts, answers: 0, frames: 0, messages: arrived, seconds: 0, answerMs },
         clients: endpoint === undefined ? 0 : 1,
         calculated,
         offset: '',

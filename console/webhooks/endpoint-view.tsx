@@ -15,6 +15,8 @@ interface Props extends PageProps {
   readonly endpoint: ShownEndpoint;
   /** Called when the list must be read again. */
   readonly onChanged: () => void;
+  /** Called when the endpoint is gone. */
+  readonly onRemoved: () => void;
 }
 
 /** Colours of the states. */
@@ -39,7 +41,7 @@ const ACTIONS = [
 ];
 
 /** The endpoint. */
-export function EndpointView({ endpoint, session, onUnauthorized, onChanged }: Props) {
+export function EndpointView({ endpoint, session, onUnauthorized, onChanged, onRemoved }: Props) {
   const { token } = session;
   const { id, url, status } = endpoint;
   const [news, setNews] = useState('');
@@ -68,7 +70,7 @@ export function EndpointView({ endpoint, session, onUnauthorized, onChanged }: P
 
   const remove = (): void => {
     if (confirm(`Delete the endpoint ${url}? The hub begins no more attempts after some seconds.`))
-      void ask(() => endpointRequests.remove(token, id), '');
+      endpointRequests.remove(token, id).then(onRemoved, report);
   };
   const rotate = (): void =>
     void ask(

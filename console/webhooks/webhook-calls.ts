@@ -60,6 +60,10 @@ export async function listEndpoints(token: string, after?: string): Promise<Page
   return await list(token, '/webhooks', 'endpoints', endpointOf, { after });
 }
 
+/** Returns an endpoint, in a list that is empty if the hub does not answer with one. */
+export const readEndpoint = async (token: string, id: string): Promise<ShownEndpoint[]> =>
+  endpointOf(await answerOf(token, `/webhooks/${id}`, 'GET'));
+
 /** Returns a page of the deliveries of an endpoint, the latest published first. @param status empty for all */
 export async function listDeliveries(
   token: string,

@@ -8,7 +8,7 @@ import { ForeignName } from '../foreign-text.tsx';
 import type { PageProps } from '../session.ts';
 import { EndpointView } from './endpoint-view.tsx';
 import { NewEndpoint } from './new-endpoint.tsx';
-import { listEndpoints, type Page, type ShownEndpoint } from './webhook-calls.ts';
+import { listEndpoints, type Page, readEndpoint, type ShownEndpoint } from './webhook-calls.ts';
 
 /** The page. */
 export function WebhooksPage({ session, onUnauthorized }: PageProps) {
@@ -22,17 +22,32 @@ export function WebhooksPage({ session, onUnauthorized }: PageProps) {
     else setProblem(`${code}: ${message}`);
   }
 
-  async function load(after?: string): Promise<void> {
+  /** Reads the list, and the selected endpoint, which may be far behind in it. @param chosen the endpoint that is selected then */
+  async function load(chosen: string | undefined): Promise<void> {
     try {
-      const { rows, next } = await listEndpoints(session.token, after);
-      setPage((before) => ({ rows: [...(after === undefined ? [] : (before?.rows ?? [])), ...rows], next }));
+      const { rows, next } = await listEndpoints(session.token);
+      const isListed = chosen === undefined || rows.some(({ id }) => id === chosen);
+      const more = isListed ? [] : await readEndpoint(session.token, chosen);
+      setPage({ rows: [...more, ...rows], next });
       setProblem('');
     } catch (error) {
       setPage((before) => before ?? { rows: [], next: undefined });
       report(error);
     }
   }
-  useEffect(() => void load(), [session]);
+
+  async function loadMore(after: string): Promise<void> {
+    try {
+      const { rows, next } = await listEndpoints(session.token, after);
+      setPage((before) => {
+        const known = before?.rows ?? [];
+        return { rows: [...known, ...rows.filter(({ id }) => known.every((one) => one.id !== id))], next };
+      });
+    } catch (error) {
+      report(error);
+    }
+  }
+  useEffect(() => void load(selected), [session]);
 
   const endpoint = page?.rows.find(({ id }) => id === selected);
   return (
@@ -52,11 +67,11 @@ export function WebhooksPage({ session, onUnauthorized }: PageProps) {
           </p>
         )}
         <div class="actions">
-          <button type="button" onClick={() => void load()}>
+          <button type="button" onClick={() => void load(selected)}>
             Refresh
           </button>
           {page?.next !== undefined && (
-            <button type="button" onClick={() => void load(page.next)}>
+            <button type="button" onClick={() => void loadMore(page.next ?? '')}>
               More
             </button>
           )}
@@ -66,7 +81,7 @@ export function WebhooksPage({ session, onUnauthorized }: PageProps) {
           onProblem={report}
           onMade={(id) => {
             setSelected(id);
-            void load();
+            void load(id);
           }}
         />
       </section>
@@ -81,7 +96,11 @@ export function WebhooksPage({ session, onUnauthorized }: PageProps) {
           endpoint={endpoint}
           session={session}
           onUnauthorized={onUnauthorized}
-          onChanged={() => void load()}
+          onChanged={() => void load(selected)}
+          onRemoved={() => {
+            setSelected(undefined);
+            void load(undefined);
+          }}
         />
       )}
     </main>

@@ -106,7 +106,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     may: [
       /^test\/support\//,
       /^lambda\//,
-      /^console\/(format|race\/(arrivals|delays|race-channel|ways))\.ts$/,
+      /^console\/(format|race\/(arrivals|delays|metered-host|race-channel|ways))\.ts$/,
       client,
       protocol,
       anyPackage,

@@ -154,3 +154,36 @@ test('a token without manage cannot list, and can open a channel by its name', a
   await expect.poll(async () => await shownIn(page)).toEqual(['{"n":1}']);
   await page.close();
 });
+
+test('a hub that is busy says so, and the next attempt goes on', async () => {
+  const page = await openWindow(browser);
+  const refusals = [
+    { status: 503, code: 'unavailable' },
+    { status: 429, code: 'too_many_requests' },
+  ];
+  await page.route('**/channels?*', async (route) => {
+    const refusal = refusals.shift();
+    if (refusal === undefined) return await route.continue();
+    const { status, code } = refusal;
+    await route.fulfill({ status, json: { error: { code, message: 'not now' } } });
+  });
+  await page.goto(`${inject('hub').url}/console#channels`);
+  await page.getByLabel('Token').fill(await token(EVERYTHING));
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  const alert = page.getByRole('alert');
+  await expect.poll(async () => await alert.innerText()).toBe('unavailable: not now');
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect.poll(async () => await alert.innerText()).toBe('too_many_requests: not now');
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect.poll(async () => await alert.count()).toBe(0);
+  await page.close();
+});
+
+test('a token that ends while the page is open leads back to the sign-in, with the reason', async () => {
+  // The hub allows for 30 s of clock difference (PROTOCOL.md §7): this token has ten left.
+  const page = await openChannels(await token(EVERYTHING, -20));
+  await open(page, newChannel('console'));
+  await expect.poll(async () => await page.getByLabel('Token').count(), { timeout: 120_000 }).toBe(1);
+  expect(await page.getByRole('alert').innerText()).toContain('does not accept the token any more');
+  await page.close();
+});

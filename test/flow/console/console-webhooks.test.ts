@@ -64,27 +64,27 @@ test('an endpoint is added, tested, rotated, disabled, enabled, recovered, repla
   const second = await page.locator('.channel-view .secret code').innerText();
   expect(second).not.toBe(first);
 
-  await page.getByRole('button', { name: 'Disable' }).click();
+  await page.getByRole('button', { name: 'Disable', exact: true }).click();
   await says('disabled');
   await hub.publish(channel, { n: 2 });
   await expect.poll(async () => (await deliveriesIn(page))[0]).toBe(`skipped ${channel}`);
-  await page.getByRole('button', { name: 'Enable' }).click();
+  await page.getByRole('button', { name: 'Enable', exact: true }).click();
   await says('enabled');
   await page.getByText('Send again', { exact: true }).click();
-  await page.getByRole('button', { name: 'Recover' }).click();
+  await page.getByRole('button', { name: 'Recover', exact: true }).click();
   await says('sends again what failed');
   await expect.poll(() => dataOf(receiver)).toContainEqual({ n: 2 });
   await expect.poll(async () => (await deliveriesIn(page))[0]).toBe(`delivered ${channel}`);
 
   const before = receiver.received.length;
-  await page.getByRole('button', { name: 'Replay' }).click();
+  await page.getByRole('button', { name: 'Replay', exact: true }).click();
   await says('sends the messages again');
   await expect.poll(() => receiver.received.length).toBeGreaterThanOrEqual(before + 2);
   const last = receiver.received.at(-1);
   if (last) verify(second, last);
   await examineEverywhere(page, 'webhooks');
 
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await expect
     .poll(async () => await page.getByRole('region', { name: 'List of endpoints' }).innerText())
     .not.toContain(receiver.url);
@@ -113,7 +113,7 @@ test('a failed delivery shows its attempts and the answers as text, and is tried
   await page.getByRole('button', { name: 'Try once more' }).click();
   await expect.poll(async () => await deliveriesIn(page)).toEqual([`delivered ${channel}`]);
   expect(await page.evaluate('window.attacked')).toBeUndefined();
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await page.close();
 });
 
