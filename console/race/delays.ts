@@ -39,8 +39,11 @@ export function newDelays(): Delays {
   };
   return {
     note(at, delay) {
+      const isLate = at < (kept.at(-1)?.at ?? at);
       kept.push({ at, delay });
-      newest = delay;
+      // Webhooks come in no order, and a chart goes from the left to the right.
+      if (isLate) kept.sort((one, other) => one.at - other.at);
+      newest = kept.at(-1)?.delay ?? delay;
     },
     points(now) {
       forget(now);

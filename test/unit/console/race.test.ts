@@ -53,6 +53,9 @@ test('delays are those of the last minute', () => {
   expect(delays.numbers(0)).toEqual({ now: Number.NaN, p50: Number.NaN, p95: Number.NaN });
   for (let n = 1; n <= 100; n += 1) delays.note(n, n);
   expect(delays.numbers(100)).toEqual({ now: 100, p50: 51, p95: 96 });
+  delays.note(50.5, 9);
+  expect(delays.points(100).at.slice(49, 52)).toEqual([50, 50.5, 51]);
+  expect(delays.numbers(100).now).toBe(100);
   delays.note(WINDOW_MS + 60, 7);
   expect(delays.points(WINDOW_MS + 60).at[0]).toBe(60);
   expect(delays.points(3 * WINDOW_MS)).toEqual({ at: [], delay: [] });
