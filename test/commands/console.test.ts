@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openBrowser, openWindow } from '../support/console/browser.ts';
+import { startHub } from '../../scripts/hub/local-hub.ts';
+import { complaintsOf, openBrowser, openWindow } from '../support/console/browser.ts';
 import { everywhere, figure, figures, storedIn, TRACKS } from '../support/console/race.ts';
 import { type Command, run, temporaryDirectory } from './support.ts';
 
@@ -90,4 +91,33 @@ test('says when the hub is gone, and continues from its offsets when it is back'
   }
   await page.close();
   await stop(second.hub);
+});
+
+test('works without the front door too, where sockets and streams have other hosts', async () => {
+  const hub = await startHub({
+    concurrency: 64,
+    context: { 'tidings:console': true, 'tidings:edge': false },
+  });
+  const page = await openWindow(browser);
+  const complaints = complaintsOf(page);
+  try {
+    const { url, socketUrl, functionUrls } = hub.stack;
+    const policy = (await fetch(`${url}/console`)).headers.get('content-security-policy') ?? '';
+    const origins = [socketUrl ?? '', ...Object.values(functionUrls)].map((each) => new URL(each).origin);
+    expect(policy.split('; ')).toContain(`connect-src 'self' ${origins.join(' ')}`);
+    await page.goto(`${url}/console`);
+    await page.getByLabel('Token').fill(hub.token);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    const clients = TRACKS.filter((track) => track !== 'Webhook');
+    await expect
+      .poll(async () => (await states(page)).slice(0, clients.length))
+      .toEqual(Array(clients.length).fill('Connected'));
+    await page.getByRole('button', { name: 'Publish one' }).click();
+    for (const track of clients)
+      await expect.poll(async () => await figure(page, track, 'Arrived')).toBe('1');
+    expect(complaints).toEqual([]);
+  } finally {
+    await page.close();
+    await hub.close();
+  }
 });
