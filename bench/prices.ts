@@ -29,11 +29,29 @@ const PRICES: Readonly<Record<string, number>> = {
   'secretsmanager:GetSecretValue': 5,
 };
 
-/** The price of the publisher's request at the HTTP API. */
+/** A million requests at the HTTP API, in dollars, as all of the following. docs/cost.md has the same numbers. */
 export const HTTP_REQUEST = 1;
 
 /** The price of one frame of a client, or of an answer to it, at the WebSocket API. */
 export const SOCKET_MESSAGE = 1;
+
+/** A million short runs of a function. https://aws.amazon.com/lambda/pricing/ */
+export const SHORT_RUN = 0.3;
+
+/** A million requests through the front door: requests of CloudFront, and its function. https://aws.amazon.com/cloudfront/pricing/ */
+export const FRONT_DOOR_REQUEST = 1.1;
+
+/** One held long poll or stream, for an hour: 256 MB of a Lambda environment. */
+export const HELD_HOUR = 0.012;
+
+/** One open WebSocket, for an hour. */
+export const CONNECTION_HOUR = 0.000_015;
+
+/** A million webhook deliveries, one by one. */
+export const WEBHOOK_DELIVERY = 5;
+
+/** A million webhook deliveries, for each 100 ms that the endpoint takes to answer. */
+export const WEBHOOK_WAIT = 0.67;
 
 /**
  * Returns US dollars for per million of these calls.

@@ -144,6 +144,9 @@ export const heldEnv = contract({ HELD_PER_CALLER: wholeNumber(0, 1_000_000) });
 /** The URL of the WebSocket API, by which held requests are woken. */
 export const wakeEnv = contract({ SOCKET_URL: text });
 
+/** The URLs that the console connects to: `self` behind the front door, where all have the host of the page. */
+export const consoleEnv = contract({ SOCKET_URL: text, STREAM_URL: text });
+
 /** The longest time for which a long poll is held, in seconds. The gateway gives up after 30. */
 export const holdEnv = contract({ HOLD_SECONDS: wholeNumber(1, 29) });
 
@@ -207,6 +210,7 @@ export const handlerContracts: Readonly<Record<string, readonly Contract<unknown
   Dispatch: [...every, logEnv, ...webhooks, hintEnv, jobEnv, dispatchEnv],
   Deliver: [...every, logEnv, ...webhooks, sealingEnv, dispatchEnv, outboundEnv, deliverEnv],
   Push: [...every, logEnv, listenersEnv, hintEnv, jobEnv, pushEnv],
+  Console: [...every, consoleEnv],
 };
 
 /** The names of the environment of each handler. */

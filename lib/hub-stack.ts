@@ -6,6 +6,7 @@ import { CfnOutput, Fn, Stack } from 'aws-cdk-lib';
 import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type { HubConfig } from './config/config.ts';
+import { ConsolePage } from './functions/console.ts';
 import { Deliver } from './functions/deliver.ts';
 import { Dispatch } from './functions/dispatch.ts';
 import { Hold } from './functions/hold.ts';
@@ -42,12 +43,20 @@ export class HubStack extends Stack {
       authType: config.edge ? FunctionUrlAuthType.AWS_IAM : FunctionUrlAuthType.NONE,
     });
     const webhooks = new Webhooks(this, 'Webhooks', common);
+    const page = config.console
+      ? new ConsolePage(this, 'Console', {
+          config,
+          socketUrl: socket.stage.url,
+          streamUrl: stream.url.url,
+        })
+      : undefined;
     const http = new HttpApi(this, 'Http', {
       config,
       publish: publish.handler,
       read: read.handler,
       hold: hold.handler,
       webhooks: webhooks.handler,
+      console: page?.handler,
     });
     const dispatch = new Dispatch(this, 'Dispatch', common);
     const ownUrls = [http.url, socket.stage.url, stream.url.url];
@@ -64,6 +73,11 @@ export class HubStack extends Stack {
         description: 'the hub: publish and read at {Url}/channels/{channel}',
       });
     }
+    if (page !== undefined)
+      new CfnOutput(this, 'ConsoleUrl', {
+        value: config.edge ? `${ownUrls[0]}/console` : `${http.url}console`,
+        description: 'a page that shows the hub at work',
+      });
     const deliver = new Deliver(this, 'Deliver', { ...common, ownHosts: ownUrls.map(hostOf) });
     const handlers = {
       Publish: publish.handler,
@@ -75,6 +89,7 @@ export class HubStack extends Stack {
       Webhooks: webhooks.handler,
       Dispatch: dispatch.handler,
       Deliver: deliver.handler,
+      ...(page === undefined ? {} : { Console: page.handler }),
     };
     const { monthlyBudget: monthly, budgetEmail: email } = config;
     if (monthly > 0) new Budget(this, 'Budget', { monthly, email });

@@ -8,6 +8,9 @@ import { Socket } from 'node:net';
 /** Answers one request. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** Answers a request and returns true, or returns false. */
+export type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 /** Answers a request for a WebSocket. `head` holds the bytes that the client sent before the answer. */
 export type ServeUpgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 
@@ -19,6 +22,8 @@ export interface HttpListener {
   readonly server: Server;
   /** Sets the handler of requests. Without one the answer is 503. */
   serve(handler: Serve): void;
+  /** Sets a handler that may answer a request before the other one sees it. */
+  intercept(handler: Intercept): void;
   /** Sets the handler of requests for a WebSocket. Without one they go to the handler of requests. */
   serveUpgrades(handler: ServeUpgrade): void;
   /** Stops accepting connections. */
@@ -44,6 +49,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function openListener(port: number, what: string): Promise<HttpListener> {
   let handler: Serve = (_, response) => response.writeHead(503).end();
+  let first: Intercept = () => false;
   let upgrade: ServeUpgrade | undefined;
   const sockets = new Set<Socket>();
   const server = createServer(
@@ -55,7 +61,9 @@ export async function openListener(port: number, what: string): Promise<HttpList
       shouldUpgradeCallback: ({ headers }) =>
         upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
     },
-    (request, response) => handler(request, response),
+    (request, response) => {
+      if (!first(request, response)) handler(request, response);
+    },
   );
   // The server does not track upgraded sockets, and `close` would wait for them without end.
   server.on('connection', (socket) => {
@@ -85,6 +93,9 @@ export async function openListener(port: number, what: string): Promise<HttpList
     server,
     serve: (next) => {
       handler = next;
+    },
+    intercept: (next) => {
+      first = next;
     },
     serveUpgrades: (next) => {
       upgrade = next;

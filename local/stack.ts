@@ -23,7 +23,7 @@ import { createCallLog } from './iam/call-log.ts';
 import { startEventSources } from './lambda/event-source.ts';
 import { readEventSources } from './lambda/event-source-plan.ts';
 import { type Runtime, startRuntime } from './lambda/runtime.ts';
-import { type HttpListener, openListener } from './listener.ts';
+import { type HttpListener, type Intercept, openListener } from './listener.ts';
 import { type Services, serveAws } from './services/aws-front.ts';
 import { startDynamoDb } from './services/dynamodb-service.ts';
 import { startMessaging } from './services/messaging.ts';
@@ -75,6 +75,11 @@ export interface LocalStackOptions {
    * @default - lines are dropped
    */
   log?: (line: string) => void;
+  /**
+   * Answers requests to {@link LocalStack.url} that are not for the template, and returns false for all others.
+   * @default - every request is for the template
+   */
+  intercept?: Intercept;
 }
 
 /** A running local stack. */
@@ -126,11 +131,12 @@ function settingsOf({
   region,
   chaos = CALM,
   log = () => {},
+  intercept = () => false,
 }: LocalStackOptions) {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error(`concurrency must be a whole number from 1, got ${concurrency}`);
   }
-  return { port, data, concurrency, chaos, log, admits: publishQuota(region ?? DEFAULT_REGION) };
+  return { port, data, concurrency, chaos, log, intercept, admits: publishQuota(region ?? DEFAULT_REGION) };
 }
 
 /** Starts one part after the other, and adds to `steps` how each of them ends. */
@@ -139,7 +145,7 @@ async function boot(
   settings: Settings,
   steps: ShutdownStep[],
 ): Promise<Omit<LocalStack, 'close'>> {
-  const { port, concurrency, chaos, admits, log } = settings;
+  const { port, concurrency, chaos, admits, log, intercept } = settings;
 
   // Ports come first, because the template refers to the URLs.
   const aws = await started('the AWS endpoint', openListener(0, 'the AWS endpoint'), steps);
@@ -178,6 +184,8 @@ async function boot(
     adminKeyId,
     log,
   });
+  // The first one has the URL of the hub.
+  [...gateways.values()][0]?.intercept(intercept);
   const pollers = messaging && startEventSources(sources, { messaging, runtime, chaos, log });
   steps.push({ name: 'the requests under way', end: () => endRequests(gateways, served, runtime, pollers) });
 

@@ -23,10 +23,11 @@ import { quota } from '../bench/quota.ts';
 import { webhooks } from '../bench/webhooks.ts';
 import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
+import { raceTable } from './console/race-table.ts';
 import { assemblyOfHub, type RunningHub, startHub } from './hub/local-hub.ts';
 
 const HELP = `usage: npm run bench -- path | ephemeral | append | local | quota | hold | polling | burst | hop | webhooks | flood |
-                             overload | environments | fanout | shards | lean
+                             overload | environments | fanout | shards | lean | race
 
 Measures on this machine, the first thirteen on local hubs, and prints medians and raw rounds. Compare the ratios within one
 run. Do not compare the numbers of two runs.
@@ -51,7 +52,8 @@ run. Do not compare the numbers of two runs.
   fanout    one frame to 10,000 connections: posts per second and processor time per post, compared with the SDK
   shards    one message to 10,000 connections in 1, 4 and 16 shards: time to the last post, processor time, memory
   lean      processor time of importing the functions, compared with an empty handler, and of an append
-            (LEAN_AGAINST=DIR compares with the assembly of another commit: cdk.out of its npm run synth)`;
+            (LEAN_AGAINST=DIR compares with the assembly of another commit: cdk.out of its npm run synth)
+  race      the race of the console for a minute, in a real browser: delays, requests, bytes and dollars of all five transports`;
 
 const MOST_HELD = 1_024;
 const HOP = { channel: 'bench/hop', clients: 50, messages: 5_000, pauseMs: 20 };
@@ -89,6 +91,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
     const ours = { name: 'this commit', directory: await assemblyOfHub() };
     await lean(LEAN_AGAINST ? [ours, { name: 'LEAN_AGAINST', directory: LEAN_AGAINST }] : [ours], print);
   },
+  race: () => raceTable(print),
 };
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 

@@ -11,6 +11,7 @@ import { chaosMode } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
 import { command, UsageError } from './cli.ts';
+import { type ConsoleLink, consoleLink } from './hub/console-link.ts';
 import { hubLog } from './hub/hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
 import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
@@ -73,19 +74,23 @@ await command(HELP, OPTIONS, async (flags) => {
   const options = await optionsOf(flags);
   if (options.chaos) say(`Chaos mode: --chaos --seed ${options.chaos.seed} repeats this run.`);
   const log = hubLog(say, flags.verbose ?? false);
-  const starting = startHub({ ...options, log: log.take, progress: (step) => say(`${step} …`) });
+  const link = await consoleLink();
+  const { intercept } = link;
+  const starting = startHub({ ...options, intercept, log: log.take, progress: (step) => say(`${step} …`) });
   const hub = await starting.catch((error: unknown) => {
+    link.close();
     // A terminal sends Ctrl-C to the program that synthesizes, too, and then it fails.
     if (!stopped.aborted) throw error;
   });
   if (hub === undefined) return;
   const endOfCounts = log.watch(hub.stack);
   try {
-    if (!stopped.aborted) announce(hub, Math.round(performance.now() - started), options, flags.data);
+    if (!stopped.aborted) announce(hub, link, Math.round(performance.now() - started), options, flags.data);
     if (!stopped.aborted) await once(stopped, 'abort');
     removeLocalHub();
   } finally {
     await hub.close();
+    link.close();
     endOfCounts();
     // The process normally ends before: this is for the case that something keeps it alive.
     setTimeout(() => process.exit(), EXIT_MS).unref();
@@ -122,6 +127,7 @@ async function optionsOf(
   const isChaos = flags.chaos ?? flags.harsh ?? false;
   if (seed !== undefined && !isChaos) throw new UsageError('--seed goes with --chaos');
   const context = {
+    'tidings:console': true,
     ...(mode === undefined ? {} : { 'tidings:channelCreation': modeOf(mode) }),
     ...(anonymous === undefined ? {} : { 'tidings:anonymous': capabilityOf(anonymous) }),
   };
@@ -143,13 +149,14 @@ async function optionsOf(
 
 function announce(
   { stack, token }: RunningHub,
+  link: ConsoleLink,
   ms: number,
   { concurrency = DEFAULT_CONCURRENCY }: HubOptions,
   data: string | undefined,
 ): void {
   const { url, control, aws, outputs } = stack;
   const isTheOne = writeLocalHub({ url, token, pid: process.pid, control, aws, outputs });
-  say(welcome(url, token, ms, concurrency, data));
+  say(welcome(url, token, link.addressOf(url, token), ms, concurrency, data));
   if (isTheOne) return;
   say(`Another hub runs here already: .tidings/local.json and npm run token stay with that one.\n`);
 }
@@ -157,6 +164,7 @@ function announce(
 function welcome(
   url: string,
   token: string,
+  console: string,
   ms: number,
   concurrency: number,
   data: string | undefined,
@@ -167,9 +175,11 @@ function welcome(
 ${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'then all messages are gone (--data keeps them)'}.
 ${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up to ${concurrency} requests at a time in each process; --concurrency 1 is as deployed`}.
 
-  hub    ${bold(url)}
-  token  may do everything for a day; mint others with npm run token -- --help
-         ${token}
+  hub      ${bold(url)}
+  console  ${bold(console)}
+           opens signed in, once: the five transports side by side
+  token    may do everything for a day; mint others with npm run token -- --help
+           ${token}
 
 To see messages as they are published, in another terminal: npm run -s listen -- --channel 'chat/*'
 Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.

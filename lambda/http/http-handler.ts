@@ -80,7 +80,8 @@ export async function answerEvent(routes: HttpRoutes, event: unknown): Promise<R
   return withBrowserHeaders(response, routes.origins, http.headers.origin);
 }
 
-async function respond(routes: HttpRoutes, http: HttpEvent): Promise<Response> {
+/** Answers a request without the headers for pages of other origins. */
+export async function respond(routes: Omit<HttpRoutes, 'origins'>, http: HttpEvent): Promise<Response> {
   const about = { method: http.method, path: http.rawPath };
   // They are refused here, because `new Request` throws for them.
   if (FORBIDDEN_METHODS.has(http.method))

@@ -79,6 +79,8 @@ export const OPTIONS = z.strictObject({
   streamSeconds: wholeNumber(1, MAX_STREAM_SECONDS).default(60),
   /** True for one front door (CloudFront) before everything; false leaves the bare URLs. */
   edge: trueOrFalse().default(true),
+  /** True for a page at /console that shows the hub at work. Everybody may load the page, and its user needs a token. */
+  console: trueOrFalse().default(false),
   /**
    * Long polls that are held at a time, reserved out of the account's Lambda concurrency. More long polls are refused, and clients
    * poll instead. 0 reserves nothing, because Lambda refuses every reservation in a new account. Long polls then share the account's

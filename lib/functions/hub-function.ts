@@ -9,7 +9,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { awsEnv } from '../../lambda/env.ts';
-import { writeBundle } from './bundle.ts';
+import { writeBundle } from './bundle/bundle.ts';
 
 /** The differences between the functions. */
 export interface HubFunctionProps {

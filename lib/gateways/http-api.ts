@@ -24,6 +24,8 @@ export interface HttpApiProps {
   readonly hold: HubFunction;
   /** Answers /webhooks. */
   readonly webhooks: HubFunction;
+  /** Answers /console. Undefined for a hub without a console. */
+  readonly console: HubFunction | undefined;
 }
 
 /** The second is the path that the Durable Streams clients and conformance suite use. */
@@ -36,6 +38,8 @@ const TICKETS_PATH = '/tickets';
 const LIST_PATH = '/channels';
 
 const WEBHOOK_PATHS = ['/webhooks', '/webhooks/{rest+}'];
+
+const CONSOLE_PATHS = ['/console', '/console/{file}'];
 
 const ACCESS_LOG = {
   // The same id as `function_request_id` in the log of the function.
@@ -94,6 +98,7 @@ export class HttpApi extends Construct {
       ...api.addRoutes({ path: LIST_PATH, methods: [ANY], integration: toRead }),
       ...api.addRoutes({ path: TICKETS_PATH, methods: [ANY], integration: toPublish }),
       ...WEBHOOK_PATHS.flatMap((path) => api.addRoutes({ path, methods: [ANY], integration: toWebhooks })),
+      ...consoleRoutes(api, props.console),
       new apigateway.HttpRoute(this, 'NoSuchPath', {
         httpApi: api,
         routeKey: apigateway.HttpRouteKey.DEFAULT,
@@ -117,6 +122,13 @@ export class HttpApi extends Construct {
       });
     }
   }
+}
+
+function consoleRoutes(api: apigateway.HttpApi, page: HubFunction | undefined): apigateway.HttpRoute[] {
+  if (page === undefined) return [];
+  const integration = new HttpLambdaIntegration('Console', page.function);
+  const methods = [apigateway.HttpMethod.ANY];
+  return CONSOLE_PATHS.flatMap((path) => api.addRoutes({ path, methods, integration }));
 }
 
 /**

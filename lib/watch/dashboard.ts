@@ -186,7 +186,7 @@ function costs({ handlers, http, socket, hints }: Watched) {
   };
 }
 
-const durationsOf = (handlers: Handlers, name: keyof Handlers): Metrics =>
+const durationsOf = (handlers: Handlers, name: Exclude<keyof Handlers, 'Console'>): Metrics =>
   ['p50', 'p90', 'p99'].map((statistic) =>
     handlers[name].function.metricDuration({ statistic, label: statistic }),
   );

@@ -22,13 +22,17 @@ const HANDLER_NAMES = [
   'Webhooks',
   'Dispatch',
   'Deliver',
+  'Console',
 ] as const;
 
 /** The name of a function: its construct id, and a dimension of its metrics. */
 export type HandlerName = (typeof HANDLER_NAMES)[number];
 
+/** The functions that every hub has. */
+type Everywhere = Exclude<HandlerName, 'Console'>;
+
 /** The functions, by the names that their metrics have: the keys of `handlerNames` in lambda/env.ts. */
-export type Handlers = Readonly<Record<HandlerName, HubFunction>>;
+export type Handlers = Readonly<Record<Everywhere, HubFunction> & Partial<Record<'Console', HubFunction>>>;
 
 /** The parts of the hub. */
 export interface Watched {
@@ -50,7 +54,10 @@ export interface Watched {
 
 /** Returns the functions with their names, in the order in which an event passes them. */
 export const handlersOf = (handlers: Handlers): readonly (readonly [HandlerName, HubFunction])[] =>
-  HANDLER_NAMES.map((name) => [name, handlers[name]] as const);
+  HANDLER_NAMES.flatMap((name) => {
+    const handler = handlers[name];
+    return handler === undefined ? [] : [[name, handler] as const];
+  });
 
 /** Returns all tables by name. */
 export const tablesOf = ({ stores }: Watched): Readonly<Record<string, TableV2>> => ({

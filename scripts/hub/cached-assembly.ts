@@ -18,7 +18,14 @@ import { join } from 'node:path';
 import { synth } from '../../local/synth.ts';
 
 /** Everything that the assembly is made of, relative to the project. */
-const SOURCES = ['{bin,lib,lambda,protocol}/**/*', 'cdk.json', 'package-lock.json'];
+const SOURCES = [
+  '{bin,lib,lambda,protocol}/**/*',
+  // The page of the console.
+  '{console,client}/**/*',
+  'bench/prices.ts',
+  'cdk.json',
+  'package-lock.json',
+];
 
 /** An assembly that nobody used for so long is removed, in milliseconds: half a day. One has 15 MB. */
 const UNUSED_MS = 12 * 3_600_000;

@@ -8,6 +8,7 @@ import type { Chaos } from '../../local/faults/chaos.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { mint } from '../mint.ts';
 import { cachedAssembly } from './cached-assembly.ts';
+import type { ConsoleLink } from './console-link.ts';
 import { keysOfLocalHub } from './hub-keys.ts';
 import { LOCAL_TOKEN, STATE_DIR } from './local-file.ts';
 
@@ -33,6 +34,8 @@ export interface HubOptions {
   readonly context?: Readonly<Record<string, unknown>>;
   /** Takes each line that a function or the stack writes. */
   readonly log?: (line: string) => void;
+  /** Answers requests that are not for the template, and returns false for all others. */
+  readonly intercept?: ConsoleLink['intercept'];
   /** Takes the name of each step, before the step. */
   readonly progress?: (step: string) => void;
 }

@@ -28,7 +28,7 @@ const PROSE = [
   '*.md',
   'vitest.config.ts',
   'test/threats.json',
-  '{bin,lib,lambda,protocol,local,scripts,bench,client,examples,test,docs,.github}/**/*.{md,ts,mjs,cjs,js,yaml,yml}',
+  '{bin,lib,lambda,protocol,local,scripts,bench,client,console,examples,test,docs,.github}/**/*.{md,ts,tsx,mjs,cjs,js,yaml,yml}',
 ];
 
 const PATTERNS = WORDS.map((word) => ({

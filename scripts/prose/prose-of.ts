@@ -13,7 +13,7 @@ interface Span {
 /** Stands for a character that is no prose. No pattern matches it, so no match reaches across code. */
 const CODE = '\u0001';
 const THREE_WORDS = /[a-z]\S*\s+\S*[a-z]\S*\s+\S*[a-z]/i;
-const SOURCE = new Set(['.ts', '.mjs', '.cjs', '.js']);
+const SOURCE = new Set(['.ts', '.tsx', '.mjs', '.cjs', '.js']);
 
 /**
  * Returns the file's text with everything but prose blanked: a match has the same offset as in the file.
@@ -45,6 +45,7 @@ function spansOf(file: string, text: string): Span[] {
       if (typeof node.value === 'string') note(node);
     },
     TemplateElement: note,
+    JSXText: note,
   }).visit(program);
   return [...comments, ...texts].sort((a, b) => a.start - b.start);
 }

@@ -1,6 +1,6 @@
 /**
  * The hub that the wire tests talk to: the local stack, or with HUB_STAGE the deployed hub of that stage (created
- * with `-c 'tidings:anonymous={"public/*":["subscribe"]}'`), with your AWS credentials.
+ * with `-c 'tidings:anonymous={"public/*":["subscribe"]}' -c tidings:console=true`), with your AWS credentials.
  * @module
  */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
@@ -46,6 +46,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const hub = await startHub({
     context: {
       'tidings:anonymous': ANONYMOUS,
+      'tidings:console': true,
       'tidings:heldPerCaller': HELD_PER_CALLER,
       'tidings:stamp': { 'stamped/*': { sender: 'sub', sentAt: 'time' }, 'stamped/plain/*': { by: 'sub' } },
       ...provider.context,

@@ -27,6 +27,7 @@ const VARIANTS: Readonly<Record<string, Context>> = {
     'tidings:maxHolds': 100,
     'tidings:maxStreams': 100,
     'tidings:socketLogs': true,
+    'tidings:console': true,
     'tidings:allowInsecureWebhooks': true,
     'tidings:monthlyBudget': 50,
     'tidings:throwAway': true,

@@ -89,9 +89,10 @@ describe('Rooms', () => {
     may: codeIn(may),
     isAnyPackage: may.includes('any package'),
   }));
-  const sources = globSync('{bin,lib,lambda,protocol,local,scripts,bench,client,examples}/**/*.{ts,mjs}', {
-    cwd: ROOT,
-  });
+  const sources = globSync(
+    '{bin,lib,lambda,protocol,local,scripts,bench,client,console,examples}/**/*.{ts,tsx,mjs}',
+    { cwd: ROOT },
+  );
 
   /** Returns the room of a file: the longest that fits. `lambda/*.ts` has only files. */
   const roomOf = (file: string): string | undefined =>

@@ -22,11 +22,15 @@ const webhook = /^lambda\/webhook\/(?!outbound\/)/;
 const outbound = /^lambda\/webhook\/outbound\//;
 const env = /^lambda\/env\.ts$/;
 const cdk = [/^aws-cdk-lib(\/|$)/, /^constructs$/, /^esbuild$/];
-const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|examples|test)\/)/;
+const anyPackage = /^(?!(bin|lib|lambda|protocol|local|scripts|bench|client|console|examples|test)\/)/;
 
 const ROOMS: Readonly<Record<string, Room>> = {
   protocol: { files: /^protocol\//, may: [protocol] },
   client: { files: /^client\//, may: [client, protocol] },
+  console: {
+    files: /^console\//,
+    may: [/^console\//, client, protocol, /^bench\/prices\.ts$/, /^preact(\/hooks)?$/, /^uplot$/],
+  },
   'lambda/env.ts': { files: /^lambda\/env\.ts$/, may: [] },
   'lambda/hub': { files: /^lambda\/hub\//, may: [protocol, hub] },
   'lambda/access': { files: /^lambda\/access\//, may: [protocol, /^lambda\/access\//, /^jose$/] },
@@ -101,7 +105,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   examples: { files: /^examples\//, may: [/^examples\//, /^standardwebhooks$/, node] },
   'test/unit': {
     files: /^test\/unit\//,
-    may: [/^test\/support\//, /^lambda\//, client, protocol, anyPackage],
+    may: [
+      /^test\/support\//,
+      /^lambda\//,
+      /^console\/(format|race\/(arrivals|delays|metered-host|race-channel|ways))\.ts$/,
+      client,
+      protocol,
+      anyPackage,
+    ],
   },
   'test/contract': {
     files: /^test\/contract\//,
@@ -160,7 +171,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 const sources = globSync(
-  ['{bin,lib,lambda,protocol,local,scripts,bench,client,examples,test}/**/*.{ts,mjs}'],
+  ['{bin,lib,lambda,protocol,local,scripts,bench,client,console,examples,test}/**/*.{ts,tsx,mjs}'],
   {
     cwd: ROOT,
   },

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importsOf, ROOT } from './imports.ts';
 
-const SOURCE = '{lambda,lib,local,client,protocol,scripts,bench,bin}/**/*.{ts,mjs,cjs,js}';
+const SOURCE = '{lambda,lib,local,client,console,protocol,scripts,bench,bin}/**/*.{ts,tsx,mjs,cjs,js}';
 const files = globSync(SOURCE, { cwd: ROOT }).sort();
 const withTests = [...files, ...globSync('test/**/*.{ts,mjs}', { cwd: ROOT }).sort()];
 
@@ -20,6 +20,7 @@ const MAX_LINES = 350;
 /** Files of lambda/, lib/ and local/ that have the same base name, because they are two ends of one thing. */
 const TWO_ENDS: Readonly<Record<string, readonly string[]>> = {
   // The function that is deployed, and the code that runs in it.
+  'console.ts': ['lambda/console.ts', 'lib/functions/console.ts'],
   'deliver.ts': ['lambda/deliver.ts', 'lib/functions/deliver.ts'],
   'dispatch.ts': ['lambda/dispatch.ts', 'lib/functions/dispatch.ts'],
   'hold.ts': ['lambda/hold.ts', 'lib/functions/hold.ts'],

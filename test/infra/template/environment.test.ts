@@ -59,10 +59,14 @@ const LARGEST: Context = {
   'tidings:connectionsPerCaller': 3_600_000,
   'tidings:heldPerCaller': 10_000,
   'tidings:allowInsecureWebhooks': true,
+  'tidings:console': true,
 };
 
 /** The smallest numbers, and as many held requests as one caller may have: callers are then not counted. */
 const SMALLEST: Context = {
+  'tidings:console': true,
+  // Then the console has two URLs in its environment.
+  'tidings:edge': false,
   'tidings:retentionDays': 1,
   'tidings:holdSeconds': 1,
   'tidings:streamSeconds': 1,
@@ -157,7 +161,7 @@ const sizesOf = (context: Context): Record<string, number> =>
 describe('the environment of every function', () => {
   test('fits the limit of Lambda with the longest values', () => {
     const sizes = sizesOf({ ...LARGEST, ...longestTexts() });
-    expect(Object.keys(sizes)).toHaveLength(9);
+    expect(Object.keys(sizes)).toHaveLength(10);
     for (const [name, size] of Object.entries(sizes)) expect(size, name).toBeLessThan(MAX_ENVIRONMENT_BYTES);
     // Without the longest texts this test would show nothing.
     expect(Math.max(...Object.values(sizes))).toBeGreaterThan(MAX_TEXT_BYTES + 500);
@@ -165,7 +169,7 @@ describe('the environment of every function', () => {
 
   test.each([
     ['largest', LARGEST],
-    ['default', {}],
+    ['default', { 'tidings:console': true }],
     ['smallest', SMALLEST],
   ])('is one that the function accepts with the %s numbers', (_, context) => {
     const environments = environmentsOf(context);

@@ -7,6 +7,7 @@ import type { Template } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { handlerNames } from '../../../lambda/env.ts';
+import { fieldsOf } from '../../../protocol/fields.ts';
 import { propertiesOf, strictHubOf, templatesOf } from './synthesized.ts';
 
 let log: Template;
@@ -56,8 +57,9 @@ describe('the template', () => {
   });
 
   test('gives every function the environment of its contract and nothing else', () => {
+    const { hub: whole } = templatesOf({ 'tidings:console': true });
     const environments = Object.fromEntries(
-      Object.entries(hub.findResources('AWS::Lambda::Function')).map(([id, { Properties }]) => [
+      Object.entries(whole.findResources('AWS::Lambda::Function')).map(([id, { Properties }]) => [
         id.replace(/Handler.*/, ''),
         Object.keys(Properties?.Environment?.Variables ?? {}).sort(),
       ]),
@@ -239,5 +241,67 @@ describe('the template', () => {
         },
       });
     }
+  });
+});
+
+describe('the console', () => {
+  const ON = { 'tidings:console': true };
+  const BARE = { ...ON, 'tidings:edge': false };
+
+  /** Returns the ids of what one template has and the other has not. */
+  const addedBy = (context: Readonly<Record<string, unknown>>, without = templatesOf().hub): string[] => {
+    const idsOf = (template: Template) => Object.keys(fieldsOf(template.toJSON().Resources));
+    const before = new Set(idsOf(without));
+    return idsOf(templatesOf(context).hub).filter((id) => !before.has(id));
+  };
+
+  test('is not in the template unless the operator wants it', () => {
+    expect(JSON.stringify(hub.toJSON())).not.toMatch(/console(?!\.aws)/i);
+  });
+
+  test('is one function behind two routes, with an alarm and an output', () => {
+    const added = addedBy(ON);
+    const { hub: template } = templatesOf(ON);
+    const typeOf = (id: string) => String(fieldsOf(fieldsOf(template.toJSON().Resources)[id]).Type);
+    expect(added.map(typeOf).sort()).toEqual([
+      'AWS::ApiGatewayV2::Integration',
+      'AWS::ApiGatewayV2::Route',
+      'AWS::ApiGatewayV2::Route',
+      'AWS::CloudWatch::Alarm',
+      'AWS::IAM::Policy',
+      'AWS::IAM::Role',
+      'AWS::Lambda::Function',
+      'AWS::Lambda::Permission',
+      'AWS::Lambda::Permission',
+      'AWS::Logs::LogGroup',
+    ]);
+    const routes = propertiesOf(template, 'AWS::ApiGatewayV2::Route').map(({ RouteKey }) => RouteKey);
+    expect(routes).toEqual(expect.arrayContaining(['ANY /console', 'ANY /console/{file}']));
+    expect(Object.keys(template.findOutputs('*', {}))).toContain('ConsoleUrl');
+  });
+
+  test('may write its log and its traces, and nothing else', () => {
+    const { hub: template } = templatesOf(ON);
+    const [policy] = addedBy(ON).filter((id) => /^ConsoleHandlerRoleDefaultPolicy/.test(id));
+    const { Properties } = fieldsOf(fieldsOf(template.toJSON().Resources)[policy ?? '']);
+    const { Statement } = fieldsOf(fieldsOf(Properties).PolicyDocument);
+    const actions = Array.isArray(Statement) ? Statement.flatMap((one) => fieldsOf(one).Action) : [];
+    expect(actions.map(String).sort()).toEqual([
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+      'xray:PutTelemetryRecords',
+      'xray:PutTraceSegments',
+    ]);
+  });
+
+  test('connects to its own host behind the front door, and to the two other APIs without one', () => {
+    const environmentIn = (context: Readonly<Record<string, unknown>>) =>
+      Object.entries(templatesOf(context).hub.findResources('AWS::Lambda::Function'))
+        .filter(([id]) => id.startsWith('ConsoleHandler'))
+        .map(([, { Properties }]) => Properties?.Environment.Variables);
+    expect(environmentIn(ON)).toMatchObject([{ SOCKET_URL: 'self', STREAM_URL: 'self' }]);
+    const [bare] = environmentIn(BARE);
+    expect(JSON.stringify(bare.SOCKET_URL)).toMatch(/wss:.*SocketApi/);
+    expect(JSON.stringify(bare.STREAM_URL)).toMatch(/FunctionUrl/);
   });
 });

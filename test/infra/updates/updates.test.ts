@@ -20,6 +20,7 @@ const SEPARATE = [
   'budgetEmail',
   'socketLogs',
   'throwAway',
+  'console',
 ] as const;
 
 /** A value that is not the default, for every other key. */
@@ -124,6 +125,20 @@ describe('a change of the configuration', () => {
     [{ monthlyBudget: 5, budgetEmail: 'a@example.com' }, [], ['AWS::Budgets::Budget']],
     [{ socketLogs: true }, [], ['AWS::Logs::LogGroup']],
     [{ throwAway: true }, [], []],
+    // Nothing but the console itself.
+    [
+      { console: true },
+      [],
+      [
+        'AWS::ApiGatewayV2::Integration',
+        'AWS::ApiGatewayV2::Route',
+        'AWS::ApiGatewayV2::Route',
+        'AWS::CloudWatch::Alarm',
+        'AWS::IAM::Role',
+        'AWS::Lambda::Function',
+        'AWS::Logs::LogGroup',
+      ],
+    ],
   ])('to %j removes only what the option is about', (values, going, coming) => {
     const other = snapshotOf(values);
     const lost = (types: readonly string[]) => types.map((type) => `WILL_DESTROY ${type}`);

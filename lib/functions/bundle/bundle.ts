@@ -7,9 +7,10 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
+import { buildConsole } from './console-page.ts';
 
 const besideThis = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const ROOT = besideThis('../..');
+const ROOT = besideThis('../../..');
 const UNDICI = dirname(createRequire(import.meta.url).resolve('undici'));
 
 /** A file of a bundle. */
@@ -42,7 +43,10 @@ export function bundleOf(handler: string): readonly BundleFile[] {
       'undici-lib': join(UNDICI, 'lib'),
     },
     // undici then leaves out its experimental HTTP parser. https://github.com/nodejs/undici/blob/main/lib/dispatcher/client-h1.js
-    define: { esbuildDetection: 'true' },
+    define: {
+      esbuildDetection: 'true',
+      ...(handler === 'console' ? { CONSOLE_PAGE: JSON.stringify(buildConsole()) } : {}),
+    },
     // Some dependencies are CommonJS, and call require at run time.
     banner: {
       js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",

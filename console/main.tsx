@@ -1,0 +1,9 @@
+/**
+ * The entry point of the page.
+ * @module
+ */
+import { render } from 'preact';
+import { App } from './app.tsx';
+
+const root = document.getElementById('app');
+if (root !== null) render(<App />, root);

@@ -1,0 +1,84 @@
+/**
+ * Sends messages of the past again: all of a channel from an offset on, or what has failed since a time.
+ * @module
+ */
+import { useState } from 'preact/hooks';
+import { recover, replay, type ShownEndpoint } from './webhook-calls.ts';
+
+/** Runs a request, and says what it did. */
+export type Ask = (request: () => Promise<unknown>, done: string) => Promise<void>;
+
+const HOUR_MS = 3_600_000;
+const HOURS = [1, 24, 168] as const;
+
+/** Two forms. */
+export function SendAgain({
+  token,
+  endpoint,
+  onAsk,
+}: {
+  token: string;
+  endpoint: ShownEndpoint;
+  onAsk: Ask;
+}) {
+  const { id, channels } = endpoint;
+  const [channel, setChannel] = useState(channels.find((pattern) => !pattern.endsWith('*')) ?? '');
+  const [offset, setOffset] = useState('-1');
+  const [hours, setHours] = useState<number>(HOURS[1]);
+  return (
+    <details>
+      <summary>Send again</summary>
+      <form
+        class="again"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void onAsk(
+            () => replay(token, id, channel.trim(), offset.trim()),
+            'The hub sends the messages again.',
+          );
+        }}
+      >
+        <label for="replay-channel">Replay the channel</label>
+        <input
+          id="replay-channel"
+          type="text"
+          required
+          spellcheck={false}
+          value={channel}
+          onInput={({ currentTarget }) => setChannel(currentTarget.value)}
+        />
+        <label for="replay-offset">from the offset</label>
+        <input
+          id="replay-offset"
+          type="text"
+          required
+          value={offset}
+          onInput={({ currentTarget }) => setOffset(currentTarget.value)}
+        />
+        <button type="submit">Replay</button>
+      </form>
+      <form
+        class="again"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const since = new Date(Date.now() - hours * HOUR_MS).toISOString();
+          void onAsk(() => recover(token, id, since), 'The hub sends again what failed or was skipped.');
+        }}
+      >
+        <label for="recover-hours">Recover what failed or was skipped in the last</label>
+        <select
+          id="recover-hours"
+          value={hours}
+          onChange={({ currentTarget }) => setHours(Number(currentTarget.value))}
+        >
+          {HOURS.map((each) => (
+            <option key={each} value={each}>
+              {each === 1 ? 'hour' : `${each} hours`}
+            </option>
+          ))}
+        </select>
+        <button type="submit">Recover</button>
+      </form>
+    </details>
+  );
+}

@@ -1,0 +1,18 @@
+/**
+ * The handler of the console (PROTOCOL.md §10.1): one page and its files, which are part of the bundle. It calls nothing.
+ * @module
+ */
+import { logDefect, logRefusal, watched } from './aws/telemetry/telemetry.ts';
+import { consoleEnv, telemetryEnv } from './env.ts';
+import { type ConsolePage, consoleHandler } from './http/answer-console.ts';
+
+/** The bundler replaces this name by the page (lib/functions/bundle/bundle.ts). */
+declare const CONSOLE_PAGE: ConsolePage;
+
+const { SOCKET_URL, STREAM_URL } = consoleEnv.read(process.env);
+
+/** Answers one request below /console. */
+export const handler = watched(
+  telemetryEnv.read(process.env),
+  consoleHandler({ page: CONSOLE_PAGE, socketUrl: SOCKET_URL, streamUrl: STREAM_URL, logDefect, logRefusal }),
+);

@@ -1,0 +1,65 @@
+/**
+ * A real browser with the console in it.
+ * @module
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import chromium from '@sparticuz/chromium';
+import { type Browser, type Page, chromium as playwright } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Ignored by git. */
+const PICTURES = resolve('.tidings/pictures');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export const WIDE = { width: 1_280, height: 900 };
+export const PHONE = { width: 390, height: 844 };
+
+export const openBrowser = async (): Promise<Browser> =>
+  await playwright.launch({
+    executablePath: await chromium.executablePath(),
+    // In one process, the end of a page with open sockets would end the browser.
+    args: chromium.args.filter((arg) => arg !== '--single-process'),
+    headless: true,
+  });
+
+/** Opens a window. Without a locale Chromium takes one from the machine that Intl does not know. */
+export const openWindow = async (browser: Browser): Promise<Page> =>
+  await browser.newPage({ viewport: WIDE, locale: 'en-GB' });
+
+/** What the browser complains about: scripts that throw, and what the policy of the page forbids. */
+export function complaintsOf(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on('pageerror', ({ message }) => complaints.push(message));
+  page.on('console', (line) => {
+    if (/Content Security Policy|Trusted Type/i.test(line.text())) complaints.push(line.text());
+  });
+  return complaints;
+}
+
+/** Takes a picture for people, and expects that axe finds nothing serious. */
+export async function examine(page: Page, name: string): Promise<void> {
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: resolve(PICTURES, `${name}.png`), fullPage: true });
+  await page.evaluate(AXE);
+  const serious = await page.evaluate<unknown[]>(`axe.run(document).then(({ violations }) => violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => ({ id, nodes: nodes.map(({ target, failureSummary }) => target + ' ' + failureSummary) })))`);
+  expect(serious, name).toEqual([]);
+}
+
+/** Examines the page in light and dark, on a wide screen and on a phone. */
+export async function examineEverywhere(page: Page, name: string): Promise<void> {
+  for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await examine(page, `${name}-${size}-${colorScheme}`);
+    }
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow, `${name} is wider than the screen (${size})`).toBe(0);
+  }
+  await page.setViewportSize(WIDE);
+  await page.emulateMedia({ colorScheme: 'light' });
+}
