@@ -52,6 +52,7 @@ export function TrackCard({ track, view, onCut, isFrozen, onFreeze, onMore, chil
           {STATES[state.kind]}
         </p>
         <p class="clients">{clientsOf(view)}</p>
+        {view.offset !== '' && <p class="clients">at offset {view.offset}</p>}
         <div class="actions">
           {cut && (
             <button type="button" onClick={onCut} disabled={state.kind === 'cut'}>

@@ -3,11 +3,11 @@
  * @module
  */
 import { connectOver } from '../../client/connect.ts';
-import type { Batch } from '../../client/cursor.ts';
 import { isRecord } from '../../client/errors.ts';
+import type { Host } from '../../client/host.ts';
 import type { Transport } from '../../client/transports/failover.ts';
 import type { HubUrls } from '../session.ts';
-import { type ArrivalCounts, newArrivals } from './arrivals.ts';
+import { type ArrivalCounts, type Arrivals, newArrivals } from './arrivals.ts';
 import { type DelayNumbers, newDelays } from './delays.ts';
 import { meteredHost, type Traffic } from './metered-host.ts';
 import type { Way, Work } from './ways.ts';
@@ -103,49 +103,89 @@ export function messageOf(value: unknown, race: string): RaceMessage | undefined
  */
 const MANY_ARE_REAL: readonly Way[] = ['poll', 'websocket'];
 
+/** A client of a track. */
+interface Reader {
+  /** The offset at which it began. */
+  readonly start: string;
+  /** What it has got. */
+  readonly arrivals: Arrivals;
+  /** Ends it. */
+  readonly close: () => void;
+}
+
+/** What a client reports. */
+interface ReaderEvents {
+  /** A message arrived. @param at the time, in milliseconds */
+  readonly onMessage: (message: RaceMessage, at: number) => void;
+  /** Everything before this offset has arrived. */
+  readonly onOffset: (offset: string) => void;
+  /** The connection has changed. */
+  readonly onState: (state: TrackState) => void;
+}
+
+/** Returns a client that follows the channel by one transport. */
+function newReader(
+  host: Host,
+  way: Transport,
+  { channel, race, token, url, socketUrl, streamUrl, onUnauthorized }: TrackOptions,
+  start: string,
+  { onMessage, onOffset, onState }: ReaderEvents,
+): Reader {
+  const arrivals = newArrivals();
+  const hub = connectOver(host, { url, socketUrl, streamUrl, token, transports: [way] });
+  hub.subscribe(channel, {
+    offset: start,
+    onMessages({ messages, next }) {
+      const at = performance.now();
+      for (const value of messages) {
+        const message = messageOf(value, race);
+        if (message === undefined) continue;
+        arrivals.arrived(message.n);
+        onMessage(message, at);
+      }
+      arrivals.reached(next);
+      onOffset(next);
+    },
+    onError(error) {
+      if (error.code === 'unauthorized') onUnauthorized();
+      onState({ kind: 'refused', detail: `${error.code}: ${error.message}` });
+    },
+    onState: (next) => onState({ kind: next.state, detail: 'error' in next ? next.error.message : '' }),
+  });
+  return { start, arrivals, close: hub.close };
+}
+
+/** Adds the counts of all clients. */
+function countsOf(readers: readonly Reader[]): ArrivalCounts {
+  const all = readers.map(({ arrivals }) => arrivals.counts());
+  const sum = (name: keyof ArrivalCounts): number => all.reduce((total, one) => total + one[name], 0);
+  return { arrived: sum('arrived'), lost: sum('lost'), doubled: sum('doubled') };
+}
+
+const NOTHING: ReaderEvents = { onMessage() {}, onOffset() {}, onState() {} };
+
 /** Returns a track whose clients follow the channel by one transport. */
 export function clientTrack(way: Transport, options: TrackOptions): Track {
-  const { channel, race, token, url, socketUrl, streamUrl, start, onUnauthorized } = options;
   const { host, traffic, cut, freeze } = meteredHost();
   const delays = newDelays();
-  const readers: { readonly arrivals: ReturnType<typeof newArrivals>; readonly close: () => void }[] = [];
   let state: TrackState = { kind: 'connecting', detail: '' };
-  let offset = start;
+  let offset = options.start;
   let calculated = 0;
   let since = host.now();
   let clientSeconds = 0;
   let isFrozen = false;
   let isCut = false;
 
-  function addReader(isFirst: boolean): void {
-    const arrivals = newArrivals();
-    const hub = connectOver(host, { url, socketUrl, streamUrl, token, transports: [way] });
-    const onMessages = (batch: Batch): void => {
-      const at = performance.now();
-      for (const value of batch.messages) {
-        const message = messageOf(value, race);
-        if (message === undefined) continue;
-        arrivals.arrived(message.n);
-        if (isFirst) delays.note(at, at - message.at);
-      }
-      arrivals.reached(batch.next);
-      if (isFirst) offset = batch.next;
-    };
-    hub.subscribe(channel, {
-      offset,
-      onMessages,
-      onError(error) {
-        if (error.code === 'unauthorized') onUnauthorized();
-        if (isFirst) state = { kind: 'refused', detail: `${error.code}: ${error.message}` };
-      },
-      onState(next) {
-        if (!isFirst) return;
-        const detail = 'error' in next ? next.error.message : '';
-        state = { kind: next.state, detail };
-      },
-    });
-    readers.push({ arrivals, close: hub.close });
-  }
+  const first = newReader(host, way, options, offset, {
+    onMessage: (message, at) => delays.note(at, at - message.at),
+    onOffset(next) {
+      offset = next;
+    },
+    onState(next) {
+      state = next;
+    },
+  });
+  const readers = [first];
 
   function countSeconds(): void {
     const now = host.now();
@@ -159,18 +199,16 @@ export function clientTrack(way: Transport, options: TrackOptions): Track {
     return isFrozen ? { kind: 'frozen', detail: '' } : state;
   }
 
-  addReader(true);
   return {
     way,
     acknowledged(n, at) {
-      for (const { arrivals } of readers) arrivals.acknowledged(n, at);
+      // The answer to a publish may come after a client that began behind the message.
+      for (const { start, arrivals } of readers) if (at > start) arrivals.acknowledged(n, at);
     },
     view() {
       countSeconds();
       const now = performance.now();
-      const all = readers.map(({ arrivals }) => arrivals.counts());
-      const sum = (name: keyof ArrivalCounts): number => all.reduce((total, one) => total + one[name], 0);
-      const counts = { arrived: sum('arrived'), lost: sum('lost'), doubled: sum('doubled') };
+      const counts = countsOf(readers);
       const { requests, answers, frames } = traffic;
       return {
         state: shownState(),
@@ -195,7 +233,9 @@ export function clientTrack(way: Transport, options: TrackOptions): Track {
     addClients(count) {
       countSeconds();
       if (!MANY_ARE_REAL.includes(way)) calculated += count;
-      else for (let added = 0; added < count; added += 1) addReader(false);
+      else
+        for (let added = 0; added < count; added += 1)
+          readers.push(newReader(host, way, options, offset, NOTHING));
     },
     close() {
       for (const { close } of readers) close();

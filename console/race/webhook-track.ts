@@ -6,14 +6,11 @@
 import { asTidingsError, isRecord, TidingsError } from '../../client/errors.ts';
 import { request } from '../session.ts';
 import { newDelays } from './delays.ts';
+import { deliveryLog } from './delivery-log.ts';
 import type { Track, TrackOptions, TrackState } from './track.ts';
 
 /** The pause between two looks at the deliveries, in milliseconds. */
 const LOOK_MS = 1_000;
-/** Deliveries in one answer. */
-const PAGE = 100;
-/** Deliveries that are read one by one at each look. */
-const MOST_LATE = 5;
 const NO_TRAFFIC = { requests: 0, empty: 0, answers: 0, bytes: 0, frames: 0 };
 /** In a list of endpoints a person knows the endpoint by this. */
 const DESCRIPTION = 'Console: race';
@@ -26,85 +23,20 @@ export interface WebhookTrack extends Track {
   readonly endpoint: () => string | undefined;
 }
 
-/** A delivery as the page needs it. */
-interface Delivery {
-  readonly id: string;
-  readonly status: string;
-  readonly publishedAt: number;
-  readonly attempts: readonly { readonly at: number; readonly ms: number; readonly isDelivered: boolean }[];
-}
-
-/** The deliveries that will not be tried again. */
-const FINAL: readonly string[] = ['delivered', 'failed', 'expired', 'skipped'];
-
 /** Returns the track. It waits for a URL. */
 export function webhookTrack(options: TrackOptions): WebhookTrack {
   const { token, channel, onUnauthorized } = options;
   const delays = newDelays();
-  const known = new Map<string, Delivery>();
-  /** Deliveries that are not final. */
-  const open = new Set<string>();
-  const totals = { arrived: 0, lost: 0, attempts: 0, accepted: 0, answerMs: 0 };
+  const log = deliveryLog(token, delays);
   let state: TrackState = { kind: 'waiting', detail: '' };
   let endpoint: string | undefined;
   let calculated = 0;
   let isClosed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function note(delivery: Delivery): void {
-    const before = known.get(delivery.id);
-    known.set(delivery.id, delivery);
-    if (before !== undefined) count(before, -1);
-    count(delivery, 1);
-    if (FINAL.includes(delivery.status)) open.delete(delivery.id);
-    else open.add(delivery.id);
-    const attempt = delivery.attempts.find(({ isDelivered }) => isDelivered);
-    if (attempt === undefined || before?.attempts.some(({ isDelivered }) => isDelivered)) return;
-    // The page sees it later than it happened. The chart shows when it happened.
-    const ago = Math.max(0, Date.now() - attempt.at - attempt.ms);
-    delays.note(performance.now() - ago, attempt.at + attempt.ms - delivery.publishedAt);
-  }
-
-  /** Adds a delivery to the totals, or takes it out. The page shows them several times a second. */
-  function count({ status, attempts }: Delivery, sign: 1 | -1): void {
-    const isLost = FINAL.includes(status) && status !== 'delivered';
-    totals.arrived += status === 'delivered' ? sign : 0;
-    totals.lost += isLost ? sign : 0;
-    for (const { isDelivered, ms } of attempts) {
-      totals.attempts += sign;
-      totals.accepted += isDelivered ? sign : 0;
-      totals.answerMs += sign * ms;
-    }
-  }
-
-  /** Reads deliveries, the newest first, until one is known that is final, and then those that were open before. */
-  async function look(id: string): Promise<void> {
-    const waiting = new Set(open);
-    let after = '';
-    do {
-      const query = after === '' ? '' : `&after=${encodeURIComponent(after)}`;
-      const page = await answerOf(`/webhooks/${id}/deliveries?limit=${PAGE}${query}`);
-      const rows =
-        isRecord(page) && Array.isArray(page.deliveries) ? page.deliveries.flatMap(deliveryOf) : [];
-      const isKnown = rows.some(({ id: row }) => FINAL.includes(known.get(row)?.status ?? ''));
-      for (const row of rows.toReversed()) {
-        waiting.delete(row.id);
-        note(row);
-      }
-      after = !isKnown && isRecord(page) && typeof page.next === 'string' ? page.next : '';
-    } while (after !== '' && !isClosed);
-    // One that is tried again later is far behind the newest ones.
-    for (const late of [...waiting].slice(0, MOST_LATE))
-      for (const row of deliveryOf(await answerOf(`/webhooks/${id}/deliveries/${late}`))) note(row);
-  }
-
-  async function answerOf(path: string): Promise<unknown> {
-    return await (await request(token, path)).json();
-  }
-
   async function follow(id: string): Promise<void> {
     try {
-      await look(id);
+      await log.look(id, () => isClosed);
       state = { kind: 'connected', detail: '' };
     } catch (error) {
       state = refused(asTidingsError(error));
@@ -139,7 +71,7 @@ export function webhookTrack(options: TrackOptions): WebhookTrack {
     acknowledged() {},
     view() {
       const now = performance.now();
-      const { arrived, lost, attempts, accepted, answerMs } = totals;
+      const { arrived, lost, attempts, accepted, answerMs } = log.totals;
       return {
         state,
         delays: delays.numbers(now),
@@ -170,21 +102,4 @@ function remove(token: string, endpoint: string): void {
   request(token, `/webhooks/${endpoint}`, { method: 'DELETE', keepalive: true }).catch(() => {
     // The hub may be gone. The endpoint then stays in its list, with its description.
   });
-}
-
-function deliveryOf(row: unknown): Delivery[] {
-  if (!isRecord(row) || typeof row.id !== 'string' || typeof row.status !== 'string') return [];
-  const attempts = Array.isArray(row.attempts) ? row.attempts.filter(isRecord) : [];
-  return [
-    {
-      id: row.id,
-      status: row.status,
-      publishedAt: Date.parse(String(row.publishedAt)),
-      attempts: attempts.map(({ at, ms, status }) => ({
-        at: Date.parse(String(at)),
-        ms: typeof ms === 'number' ? ms : 0,
-        isDelivered: typeof status === 'number' && status >= 200 && status < 300,
-      })),
-    },
-  ];
 }

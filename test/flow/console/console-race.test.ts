@@ -115,6 +115,10 @@ test.runIf(isHubLocal)(
       expect(await figure(page, track, '$ a million')).toMatch(/^\$[\d.,]+$/);
       expect(Number((await figure(page, track, 'AWS calls')).replaceAll(',', ''))).toBeGreaterThan(0);
     }
+    // All tracks are at the end of the log.
+    const { next } = await (await callerWith(EVERYTHING)).readAll(channel);
+    for (const track of TRACKS.slice(0, -1))
+      expect(await trackOf(page, track).locator('header').innerText()).toContain(`at offset ${next}`);
     const ids = new Set(receiver.received.map(({ id }) => id));
     expect(ids.size).toBe(Number(all));
 
@@ -132,8 +136,8 @@ test('a hundred more sockets get everything too; for streams they are calculated
   const sockets = trackOf(page, 'WebSocket');
   await sockets.getByRole('button', { name: '+100 clients' }).click();
   await trackOf(page, 'Long polling').getByRole('button', { name: '+100 clients' }).click();
-  await expect.poll(async () => await sockets.locator('.clients').innerText()).toBe('101 clients');
-  expect(await trackOf(page, 'Long polling').locator('.clients').innerText()).toBe(
+  await expect.poll(async () => await sockets.locator('.clients').first().innerText()).toBe('101 clients');
+  expect(await trackOf(page, 'Long polling').locator('.clients').first().innerText()).toBe(
     '1 client, and 100 calculated',
   );
   // Each socket is one request. All have subscribed when all get a message.
