@@ -25,6 +25,7 @@ import { CALM, type Chaos, chaosMode, seeded } from '../local/faults/chaos.ts';
 import { endWithReader, fail } from './cli.ts';
 import { raceTable } from './console/race-table.ts';
 import { assemblyOfHub, type RunningHub, startHub } from './hub/local-hub.ts';
+import { clearWaiting, waitFor } from './terminal/waiting.ts';
 
 const HELP = `usage: npm run bench -- path | ephemeral | append | local | quota | hold | polling | burst | hop | webhooks | flood |
                              overload | environments | fanout | shards | lean | race
@@ -93,7 +94,10 @@ const PROGRAMS: Readonly<Record<string, () => Promise<void>>> = {
   },
   race: () => raceTable(print),
 };
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
+function print(line: string): void {
+  clearWaiting();
+  process.stdout.write(`${line}\n`);
+}
 
 endWithReader();
 const program = PROGRAMS[process.argv[2] ?? ''];
@@ -104,7 +108,7 @@ if (program === undefined) {
   print(
     `Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(1)}`,
   );
-  await program().catch(fail);
+  await waitFor(`measuring ${process.argv[2]}`, program()).catch(fail);
 }
 
 async function hopInChaosMode(): Promise<void> {

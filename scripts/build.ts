@@ -2,13 +2,15 @@
  * `npm run build`: makes dist/client, a package with the client and `mint()` that any project can install or copy.
  * @module
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
 import { fieldsOf } from '../protocol/fields.ts';
 import { command } from './cli.ts';
+import { waitFor } from './terminal/waiting.ts';
 
 const HELP = `usage: npm run build
 
@@ -31,7 +33,7 @@ await command(HELP, {}, async () => {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   for (const { format, script } of KINDS) await build(bundleOf(format, script));
-  writeTypes();
+  await waitFor('writing the types', writeTypes(), { isShared: true });
   writeFileSync(join(OUT, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
   // mint() contains jose, whose licence must be passed on.
   cpSync(join(PROJECT, 'node_modules/jose/LICENSE.md'), join(OUT, 'LICENSE-jose.md'));
@@ -57,10 +59,11 @@ function bundleOf(format: 'esm' | 'cjs', extension: string): BuildOptions {
  * Writes the types. esbuild writes none, so tsc writes a file for each source into types/. Each entry gets a file that
  * exports its types.
  */
-function writeTypes(): void {
+async function writeTypes(): Promise<void> {
   const types = join(OUT, 'types');
   const tsc = ['-p', join(PROJECT, 'tsconfig.build.json'), '--outDir', types];
-  if (spawnSync('tsc', tsc, { stdio: 'inherit' }).status !== 0) throw new Error('tsc failed, see above');
+  const [status] = await once(spawn('tsc', tsc, { stdio: 'inherit' }), 'close');
+  if (status !== 0) throw new Error('tsc failed, see above');
   for (const file of globSync('**/*.d.ts', { cwd: types })) {
     const text = readFileSync(join(types, file), 'utf8');
     for (const kind of KINDS) {

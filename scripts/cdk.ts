@@ -6,12 +6,13 @@ import { endWithReader, fail, UsageError } from './cli.ts';
 import { readAssembly } from './doctor/assembly.ts';
 import { checkUpdate } from './doctor/checks/update.ts';
 import { readDeployed } from './doctor/deployed.ts';
-import { readIdentity } from './doctor/identity.ts';
+import { type Identity, readIdentity } from './doctor/identity.ts';
 import { contextArgs, identityArgs, type Options, parseOptions, useIdentity } from './doctor/options.ts';
 import { printFindings } from './doctor/print.ts';
 import { planRemoval } from './doctor/removal.ts';
 import { runDoctor } from './doctor/run.ts';
 import { runCdk, synthesize, WITHOUT_APP } from './doctor/synthesize.ts';
+import { waitFor } from './terminal/waiting.ts';
 
 const HELP = `usage: npm run bootstrap | synth | diff | deploy | destroy [-- OPTIONS]
 
@@ -36,29 +37,51 @@ type Verb = (options: Options) => Promise<number>;
 
 const VERBS: Readonly<Record<string, Verb>> = {
   bootstrap: async (options) => {
-    const { account, region } = await readIdentity();
+    const { account, region } = await whoIs();
     // Bootstrapping needs no template. The template may not support this Region, and takes time to build.
-    return await runCdk(['bootstrap', `aws://${account}/${region}`, ...forCli(options)], WITHOUT_APP);
+    return await runCdk(
+      `preparing ${region}`,
+      ['bootstrap', `aws://${account}/${region}`, ...forCli(options)],
+      WITHOUT_APP,
+    );
   },
 
   synth: async (options) => {
     const app = options.app === undefined ? [] : ['--app', options.app];
-    return await runCdk(['synth', '--quiet', ...app, ...contextArgs(options), ...forCli(options)]);
+    return await runCdk('building the functions and the template', [
+      'synth',
+      '--quiet',
+      ...app,
+      ...contextArgs(options),
+      ...forCli(options),
+    ]);
   },
 
   diff: async (options) => {
-    const identity = await readIdentity();
+    const identity = await whoIs();
     const directory = await synthesize(options);
-    const code = await runCdk(['diff', '--app', directory, ...forCli(options)]);
+    const code = await runCdk('comparing with the deployed stacks', [
+      'diff',
+      '--app',
+      directory,
+      ...forCli(options),
+    ]);
     const assembly = readAssembly(directory);
-    printFindings(await checkUpdate({ identity, assembly, deployed: await readDeployed(assembly) }));
+    const deployed = await waitFor('reading the deployed stacks', readDeployed(assembly));
+    printFindings(await checkUpdate({ identity, assembly, deployed }));
     return code;
   },
 
   deploy: async (options) => {
     const isUnchecked = options.rest.includes(NO_DOCTOR);
     const directory = isUnchecked ? await synthesizeUnchecked(options) : await synthesizeChecked(options);
-    const code = await runCdk(['deploy', '--all', '--app', directory, ...forCli(options)]);
+    const code = await runCdk('deploying, which takes minutes', [
+      'deploy',
+      '--all',
+      '--app',
+      directory,
+      ...forCli(options),
+    ]);
     if (code !== 0)
       process.stderr.write(
         'tidings: the deployment failed; run npm run doctor to see why, and the state of the stacks\n',
@@ -67,11 +90,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 
   destroy: async (options) => {
-    await readIdentity();
+    await whoIs();
     const directory = await synthesize(options);
-    const { text, scope } = await planRemoval(readAssembly(directory));
+    const plan = planRemoval(readAssembly(directory));
+    const { text, scope } = await waitFor('reading the deployed stacks', plan);
     process.stderr.write(`${text}\n`);
-    return await runCdk(['destroy', ...scope, '--app', directory, ...forCli(options)]);
+    return await runCdk('deleting, which takes minutes', [
+      'destroy',
+      ...scope,
+      '--app',
+      directory,
+      ...forCli(options),
+    ]);
   },
 };
 
@@ -81,9 +111,13 @@ const forCli = (options: Options): readonly string[] => [
   ...options.rest.filter((option) => option !== NO_DOCTOR),
 ];
 
+function whoIs(): Promise<Identity> {
+  return waitFor('asking AWS which account this is', readIdentity());
+}
+
 /** Returns the directory of a new assembly, without running the doctor. */
 async function synthesizeUnchecked(options: Options): Promise<string> {
-  await readIdentity();
+  await whoIs();
   return await synthesize(options);
 }
 

@@ -5,7 +5,7 @@
  * installed.
  * @module
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -22,7 +22,7 @@ if (script === undefined) fail('usage: node scripts/run.mjs <script> [arguments]
 if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
   fail(`Node ${OLDEST_NODE} or newer is needed, this is ${process.versions.node}: see https://nodejs.org`);
 }
-if (!isInstalled()) install();
+if (!isInstalled()) await install();
 
 const child = spawn(node, [join(root, script), ...args], {
   stdio: 'inherit',
@@ -55,12 +55,35 @@ function isInstalled() {
   }
 }
 
-function install() {
-  process.stderr.write('installing the dependencies; this takes most of a minute, once\n');
+async function install() {
   const started = Date.now();
-  const { status } = spawnSync('npm', ['ci', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  const seconds = () => Math.round((Date.now() - started) / 1_000);
+  process.stderr.write('installing the dependencies; this takes most of a minute, once\n');
+  const npm = spawn('npm', ['ci', '--loglevel=error', '--no-progress'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  const isLive = process.stderr.isTTY;
+  const telling = setInterval(
+    () => {
+      const line = `installing … ${seconds()} s, ${countInstalled()}`;
+      process.stderr.write(isLive ? `\r\u001b[2K${line}` : `${line}\n`);
+    },
+    isLive ? 1_000 : 2_000,
+  );
+  const status = await new Promise((resolve) => npm.on('error', resolve).on('close', resolve));
+  clearInterval(telling);
+  if (isLive) process.stderr.write('\r\u001b[2K');
   if (status !== 0) fail('npm ci failed, see above; check the network and run the command again');
-  process.stderr.write(`installed in ${Math.round((Date.now() - started) / 1_000)} s\n`);
+  process.stderr.write(`installed in ${seconds()} s\n`);
+}
+
+/** Returns how many packages of the lock file are there. npm unpacks them one after the other, and then runs their scripts. */
+function countInstalled() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const wanted = Object.keys(packages).filter((path) => path !== '' && !packages[path].optional);
+  const found = wanted.filter((path) => existsSync(join(root, path, 'package.json')));
+  return `${found.length} of ${wanted.length} packages`;
 }
 
 /** @param {string} message */

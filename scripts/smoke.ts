@@ -9,6 +9,7 @@ import { RATE_SECONDS } from './smoke/checks/rate.ts';
 import { CHECKS, LONG } from './smoke/checks.ts';
 import { findHub } from './smoke/hub.ts';
 import { type Choices, startSession } from './smoke/session.ts';
+import { clearWaiting, note, waitFor } from './terminal/waiting.ts';
 
 /** Publishes per second: the quota of SNS in most Regions, and a rate that a busy laptop can take. */
 const RATE = 300;
@@ -50,9 +51,10 @@ const OPTIONS = {
   origin: { type: 'string', default: 'https://smoke.example' },
 } as const;
 
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
-/** Notes go to standard error, so that a program can read the results from standard output. */
-const note = (line: string): void => void process.stderr.write(`${line} …\n`);
+function print(line: string): void {
+  clearWaiting();
+  process.stdout.write(`${line}\n`);
+}
 
 await command(HELP, OPTIONS, async (flags) => {
   const { stage, only, pause, rate, receiver } = flags;
@@ -67,18 +69,19 @@ await command(HELP, OPTIONS, async (flags) => {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
   print(`${hub.url}, with${hub.hasEdge ? '' : 'out'} a front door\n`);
-  const session = startSession(hub, choices, stop.signal, note);
+  const session = startSession(hub, choices, stop.signal, (line) => note(`${line} …`));
   const outcomes: Outcome[] = [];
   try {
     for (const check of checks) {
-      const outcome = await outcomeOf(check, session);
+      const outcome = await waitFor(`check ${check.number}, ${check.title}`, outcomeOf(check, session));
       if (stop.signal.aborted) break;
       outcomes.push(outcome);
       print(linesOf(outcome));
       await session.endReaders();
     }
   } finally {
-    for (const path of await session.clean()) note(`${path} could not be removed`);
+    for (const path of await waitFor('removing the channels', session.clean()))
+      note(`${path} could not be removed`);
   }
   const count = (result: Result) => outcomes.filter((each) => each.result === result).length;
   if (!checks.some(({ number }) => number === LONG))

@@ -10,11 +10,15 @@ import { dirname, join, resolve } from 'node:path';
 import { chaosMode } from '../local/faults/chaos.ts';
 import { isRegion } from '../local/stack.ts';
 import { parseCapability } from '../protocol/capability.ts';
+import { type Fields, fieldsOf } from '../protocol/fields.ts';
 import { command, UsageError } from './cli.ts';
 import { type ConsoleLink, consoleLink } from './hub/console-link.ts';
 import { hubLog } from './hub/hub-log.ts';
 import { removeLocalHub, writeLocalHub } from './hub/local-file.ts';
 import { type HubOptions, type RunningHub, startHub } from './hub/local-hub.ts';
+import { printableLines } from './terminal/printable.ts';
+import { statusLineOn } from './terminal/status-line.ts';
+import { waitFor } from './terminal/waiting.ts';
 
 const HELP = `usage: npm start [-- OPTIONS]
 
@@ -64,8 +68,11 @@ const MAX_PORT = 65_535;
 const DEFAULT_CONCURRENCY = 64;
 const MAX_CONCURRENCY = 128;
 const MAX_SEED = 999_999;
+/** The functions that hold requests: streams and long polls. */
+const HOLDING = /\/(Stream|Hold)\//;
 
-const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const status = statusLineOn(process.stdout);
+const { say } = status;
 const bold = (text: string): string => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[22m` : text);
 
 await command(HELP, OPTIONS, async (flags) => {
@@ -73,25 +80,39 @@ await command(HELP, OPTIONS, async (flags) => {
   const stopped = stopSignal();
   const options = await optionsOf(flags);
   if (options.chaos) say(`Chaos mode: --chaos --seed ${options.chaos.seed} repeats this run.`);
-  const log = hubLog(say, flags.verbose ?? false);
+  // Functions may write what their callers sent.
+  const log = hubLog((line) => say(printableLines(line)), flags.verbose ?? false);
   const link = await consoleLink();
   const { intercept } = link;
-  const starting = startHub({ ...options, intercept, log: log.take, progress: (step) => say(`${step} …`) });
-  const hub = await starting.catch((error: unknown) => {
+  let step = '';
+  const starting = startHub({
+    ...options,
+    intercept,
+    log: log.take,
+    progress: (next) => {
+      step = next;
+      say(`${step} …`);
+    },
+  });
+  const hub = await waitFor('starting', starting, { howFar: () => step }).catch((error: unknown) => {
     link.close();
     // A terminal sends Ctrl-C to the program that synthesizes, too, and then it fails.
     if (!stopped.aborted) throw error;
   });
   if (hub === undefined) return;
-  const endOfCounts = log.watch(hub.stack);
+  const { stack } = hub;
+  let endOfCounts = (): void => {};
   try {
     if (!stopped.aborted) announce(hub, link, Math.round(performance.now() - started), options, flags.data);
+    const live = { show: status.show, connected: () => connectedTo(stack.control) };
+    endOfCounts = log.watch(stack, process.stdout.isTTY ? live : undefined);
     if (!stopped.aborted) await once(stopped, 'abort');
     removeLocalHub();
   } finally {
     await hub.close();
     link.close();
     endOfCounts();
+    status.end();
     // The process normally ends before: this is for the case that something keeps it alive.
     setTimeout(() => process.exit(), EXIT_MS).unref();
   }
@@ -114,6 +135,22 @@ function stopSignal(): AbortSignal {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   return controller.signal;
+}
+
+/** Returns the number of open sockets, and of streams and long polls that are held. */
+async function connectedTo(control: string): Promise<number> {
+  const listOf = async (what: string): Promise<readonly Fields[]> => {
+    const list: unknown = await (await fetch(`${control}/${what}`)).json();
+    return Array.isArray(list) ? list.map(fieldsOf) : [];
+  };
+  try {
+    const [sockets, processes] = await Promise.all([listOf('connections'), listOf('processes')]);
+    const held = processes.filter((each) => HOLDING.test(String(each.function)));
+    return sockets.length + held.reduce((sum, { inFlight }) => sum + Number(inFlight), 0);
+  } catch {
+    // The stack is stopping.
+    return 0;
+  }
 }
 
 async function optionsOf(
@@ -169,7 +206,7 @@ function welcome(
   concurrency: number,
   data: string | undefined,
 ): string {
-  const as = `-H 'Authorization: Bearer ${token}'`;
+  const as = `-H "Authorization: Bearer $TOKEN"`;
   const json = `-H 'Content-Type: application/json'`;
   return `
 ${bold('Tidings is ready')} in ${(ms / 1_000).toFixed(1)} s. Ctrl-C stops it; ${data ? `channels are kept in ${data}` : 'then all messages are gone (--data keeps them)'}.
@@ -179,18 +216,22 @@ ${concurrency === 1 ? 'One request at a time in each process, as deployed' : `Up
   console  ${bold(console)}
            opens signed in, once: the five transports side by side
   token    may do everything for a day; mint others with npm run token -- --help
-           ${token}
 
-To see messages as they are published, in another terminal: npm run -s listen -- --channel 'chat/*'
+To see messages as they are published, in another terminal: npm run -s listen -- 'chat/*'
 Sockets open at ${url.replace(/^http/, 'ws')}/ws, with the subprotocols tidings.v1 and bearer.TOKEN.
 
-Paste these: publish one message, publish a batch, read them all back.
+Paste these two lines once, and then any of the others: publish one message, publish a batch, read them all back.
 
-curl -i -X POST ${as} ${json} -d '{"text":"hello"}' ${url}/channels/chat/room1
+HUB=${url}
+TOKEN=${token}
 
-curl -i -X POST ${as} ${json} -d '[{"text":"how"},{"text":"are"},{"text":"you?"}]' ${url}/channels/chat/room1
+curl -i -X POST ${as} ${json} -d '{"text":"hello"}' $HUB/channels/chat/room1
 
-curl -i ${as} '${url}/channels/chat/room1?offset=-1'
+curl -i -X POST ${as} ${json} -d '[{"text":"how"},{"text":"are"},{"text":"you?"}]' $HUB/channels/chat/room1
+
+curl -i ${as} "$HUB/channels/chat/room1?offset=-1"
+
+The same without curl: npm run -s publish -- chat/room1 '{"text":"hello"}'
 `;
 }
 

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { checkWords } from './prose/find-words.ts';
+import { waitFor } from './terminal/waiting.ts';
 import { conformanceResult, type TestCounts } from './test/conformance.ts';
 import { unusedGrants } from './test/grants.ts';
 import { unseenAnswers } from './test/openapi.ts';
@@ -33,10 +34,14 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const names = process.argv.slice(2).filter((arg) => arg !== '--thorough');
 if (process.argv.includes('--thorough')) process.env.THOROUGH = 'true';
 if (names.includes('--help')) print(HELP);
-else if (names[0] === 'format') process.exitCode = (await run('biome', ['check', '--write', '.'])) ? 0 : 1;
+else if (names[0] === 'format') process.exitCode = (await format()) ? 0 : 1;
 else if (names[0] === 'check') finish(await check());
 else if (names.length > 0) finish(...(await some()));
 else finish(await check(), ...(await everything()), await grants(), await answers(), await threats());
+
+function format(): Promise<boolean> {
+  return waitFor('correcting the format', run('biome', ['check', '--write', '.']), { isShared: true });
+}
 
 async function some(): Promise<TestCounts[]> {
   const unknown = names.find((name) => ![...PROJECTS, 'conformance'].includes(name));
@@ -171,7 +176,7 @@ async function passes(program: string, args: readonly string[]): Promise<TestCou
 async function step(name: string, work: () => Promise<TestCounts>): Promise<TestCounts> {
   print(`\n── ${name}`);
   const started = performance.now();
-  const { passed, failed } = await work();
+  const { passed, failed } = await waitFor(name, work(), { isShared: true });
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
   print(`── ${name}: ${passed} passed, ${failed} failed, ${seconds} s`);
   return { passed, failed };

@@ -2,6 +2,8 @@
  * One run of the doctor: prints the identity and all findings.
  * @module
  */
+
+import { waitFor } from '../terminal/waiting.ts';
 import { type Assembly, readAssembly } from './assembly.ts';
 import { AccessDenied } from './call.ts';
 import { type Check, type CheckInput, type Finding, warning } from './check.ts';
@@ -33,13 +35,12 @@ export interface DoctorResult {
  * @throws Error with one sentence if there are no credentials or no Region, before the template is built
  */
 export async function runDoctor(options: Options): Promise<DoctorResult> {
-  const identity = await readIdentity();
+  const identity = await waitFor('asking AWS which account this is', readIdentity());
   printIdentity(identity);
   const directory = await synthesize(options).catch((error: unknown) => {
     if (!(error instanceof TemplateRefused)) throw error;
     return error;
   });
-  if (process.stderr.isTTY) process.stderr.write('calling AWS…\n\n');
   const findings =
     directory instanceof TemplateRefused
       ? directory.message.split('\n').map(problemFinding)
@@ -72,13 +73,23 @@ const OF_STACKS: Readonly<Record<string, Check>> = {
 /** Runs all checks at the same time. Returns the findings in the order of the checks. */
 export async function runChecks(identity: Identity, assembly: Assembly): Promise<readonly Finding[]> {
   const unread: Finding[] = [];
-  const deployed = await readDeployed(assembly).catch((error: unknown) => {
-    unread.push(uncheckedFinding('stacks', error));
-    return undefined;
-  });
+  const deployed = await waitFor('reading the deployed stacks', readDeployed(assembly)).catch(
+    (error: unknown) => {
+      unread.push(uncheckedFinding('stacks', error));
+      return undefined;
+    },
+  );
   const checks = { ...OF_ACCOUNT, ...(deployed === undefined ? {} : OF_STACKS) };
   const input = { identity, assembly, deployed: deployed ?? [] };
-  const found = await Promise.all(Object.entries(checks).map((check) => runCheck(check, input)));
+  let done = 0;
+  const counted = async (check: [string, Check]): Promise<readonly Finding[]> => {
+    const findings = await runCheck(check, input);
+    done += 1;
+    return findings;
+  };
+  const all = Object.entries(checks);
+  const howFar = (): string => `${done} of ${all.length} done`;
+  const found = await waitFor('checking the account', Promise.all(all.map(counted)), { howFar });
   return [...found.flat(), ...unread];
 }
 

@@ -6,16 +6,27 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { note, waitFor } from '../terminal/waiting.ts';
 import { contextArgs, identityArgs, isReady, type Options } from './options.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs the CLI in the terminal of this command. Returns its exit code. */
-export async function runCdk(args: readonly string[], cwd = PROJECT): Promise<number> {
+/**
+ * Runs the CLI in the terminal of this command. Returns its exit code.
+ * @param step what it does, for people
+ */
+export async function runCdk(step: string, args: readonly string[], cwd = PROJECT): Promise<number> {
+  note(`${step} …`);
   const cdk = spawn('cdk', [...args], { stdio: 'inherit', cwd });
-  const [code] = await once(cdk, 'close');
+  const ended = once(cdk, 'close');
+  // On a terminal the CLI itself redraws what it changes in the stacks. A line between would break that.
+  const isDrawn = DRAWN.includes(args[0] ?? '') && process.stderr.isTTY;
+  const [code] = isDrawn ? await ended : await waitFor(step, ended, { isShared: true });
   return Number(code ?? 1);
 }
+
+/** The commands of the CLI that show their progress on a terminal. */
+const DRAWN: readonly string[] = ['bootstrap', 'deploy', 'destroy'];
 
 /** A folder without a cdk.json, in which the CLI finds no app and builds none. */
 export const WITHOUT_APP = fileURLToPath(new URL('.', import.meta.url));
@@ -29,7 +40,7 @@ export class TemplateRefused extends Error {}
  */
 export async function synthesize(options: Options): Promise<string> {
   if (isReady(options.app)) return resolve(options.app);
-  process.stderr.write('building the functions and the template…\n');
+  note('building the functions and the template …');
   const app = options.app === undefined ? [] : ['--app', options.app];
   const cdk = spawn(
     'cdk',
@@ -45,7 +56,7 @@ export async function synthesize(options: Options): Promise<string> {
       printed += String(chunk);
     });
   }
-  const [code] = await once(cdk, 'close');
+  const [code] = await waitFor('building the functions and the template', once(cdk, 'close'));
   if (code !== 0) throw new TemplateRefused(messageIn(printed));
   return resolve(PROJECT, 'cdk.out');
 }

@@ -14,6 +14,7 @@ import { fieldsOf } from '../../protocol/fields.ts';
 import { UsageError } from '../cli.ts';
 import { describeStack } from '../doctor/deployed.ts';
 import { readIdentity } from '../doctor/identity.ts';
+import { waitFor } from '../terminal/waiting.ts';
 import { type LocalHub, readLocalHub } from './local-file.ts';
 
 /** The same length and characters as the key that Secrets Manager generates for the template. */
@@ -99,7 +100,7 @@ export async function rotate(store: KeyStore): Promise<Rotated> {
     ClientRequestToken: createHash('sha256').update(version).digest('hex'),
   });
   try {
-    await client.send(put);
+    await waitFor('storing the new key', client.send(put));
   } catch (error) {
     if (!(error instanceof ResourceExistsException)) throw error;
     throw new Error('another rotation of this hub runs at the same time: check its result, and try again');
@@ -122,11 +123,13 @@ export async function urlOfDeployedHub(stage: string): Promise<string> {
  * @throws Error with one sentence if there are no credentials, no Region, or no such stack
  */
 async function outputsOf(stack: string): Promise<Outputs> {
-  const found = await describeStack(stack).catch(async (error: unknown) => {
-    // The SDK's messages, such as "Region is missing", do not tell what to do. The error of readIdentity does.
-    await readIdentity();
-    throw error;
-  });
+  const found = await waitFor(`looking for the stack ${stack} in AWS`, describeStack(stack)).catch(
+    async (error: unknown) => {
+      // The SDK's messages, such as "Region is missing", do not tell what to do. The error of readIdentity does.
+      await readIdentity();
+      throw error;
+    },
+  );
   if (found === undefined) {
     const { account, region } = await readIdentity();
     throw new Error(
@@ -150,8 +153,9 @@ export async function keysIn(store: KeyStore): Promise<HubKeys> {
 }
 
 async function secretIn({ client, arn }: KeyStore) {
-  const { SecretString, VersionId, CreatedDate } = await client.send(
-    new GetSecretValueCommand({ SecretId: arn }),
+  const { SecretString, VersionId, CreatedDate } = await waitFor(
+    'reading the key of the hub',
+    client.send(new GetSecretValueCommand({ SecretId: arn })),
   );
   const secret: unknown = JSON.parse(SecretString ?? '{}');
   const { current, previous } = fieldsOf(secret);

@@ -1,5 +1,6 @@
 /**
- * The log of `npm start`: counts every few seconds, each defect, and the first of several similar warnings.
+ * The log of `npm start`: each defect, the first of several similar warnings, and counts: every few seconds in a line, or in the
+ * status line of a terminal.
  * @module
  */
 import type { LocalStack } from '../../local/stack.ts';
@@ -8,6 +9,9 @@ import { METRICS, type MetricName } from '../../protocol/metrics.ts';
 
 /** The time between two lines of counts, in milliseconds. Nothing is printed while nothing happens. */
 const COUNT_MS = 5_000;
+
+/** The time between two statuses, in milliseconds. */
+const STATUS_MS = 1_000;
 
 /** Time in which lines similar to a printed one are only counted, in milliseconds. */
 const ALIKE_MS = 60_000;
@@ -34,8 +38,43 @@ const COUNTED: Readonly<Record<MetricName, string | undefined>> = {
 export interface HubLog {
   /** Prints a line of the local stack or of a function, unless a similar one was printed before. */
   readonly take: (line: string) => void;
-  /** Starts to print counts. Returns the function that prints the last ones and stops. */
-  readonly watch: (stack: Pick<LocalStack, 'metrics'>) => () => void;
+  /**
+   * Starts to print counts. Returns the function that prints the last ones and stops.
+   * @param live default: counts are lines, and no status
+   */
+  readonly watch: (stack: Pick<LocalStack, 'metrics'>, live?: LiveStatus) => () => void;
+}
+
+/** A status that replaces the lines of counts. */
+export interface LiveStatus {
+  /** Shows a status in place of the one before. */
+  readonly show: (status: string) => void;
+  /** Returns how many clients are connected now. */
+  readonly connected: () => Promise<number>;
+}
+
+/** The metrics that the status always has, with its words. It has the others as soon as they are not zero. */
+const IN_STATUS: readonly (readonly [MetricName, string])[] = [
+  ['Published', 'published'],
+  ['Delivered', 'delivered'],
+];
+
+/**
+ * Returns the status of a hub since its start: what was published and delivered, who is connected now, errors, and what else
+ * happened.
+ * @param sums the sum of each metric
+ */
+export function statusOf(sums: ReadonlyMap<string, number>, connected: number): string {
+  const count = (number: number, words: string): string => `${number.toLocaleString('en')} ${words}`;
+  const known = IN_STATUS.map(([name, words]) => count(sums.get(name) ?? 0, words));
+  const others = Object.entries(COUNTED).flatMap(([name, words]) => {
+    const sum = sums.get(name) ?? 0;
+    const isKnown = name === 'Defects' || IN_STATUS.some(([each]) => each === name);
+    return words === undefined || sum === 0 || isKnown ? [] : [count(sum, words)];
+  });
+  const errors = sums.get('Defects') ?? 0;
+  const now = [count(connected, 'connected'), count(errors, errors === 1 ? 'error' : 'errors')];
+  return [...known, ...now, ...others].join(' · ');
 }
 
 /**
@@ -64,28 +103,43 @@ export function hubLog(
     say(line);
   }
 
-  function printCounts({ metrics }: Pick<LocalStack, 'metrics'>): void {
+  function countsOf({ metrics }: Pick<LocalStack, 'metrics'>): string[] {
     const now = sumsOf(metrics());
     const changes = Object.entries(COUNTED).flatMap(([name, words]) => {
       const more = (now.get(name) ?? 0) - (counted.get(name) ?? 0);
       return words === undefined || more === 0 ? [] : [`${more.toLocaleString('en')} ${words}`];
     });
     counted = now;
-    if (alike > 0)
-      changes.push(
-        `${alike.toLocaleString('en')} more ${alike === 1 ? 'line' : 'lines'} like those above (--verbose prints all)`,
-      );
+    return changes;
+  }
+
+  function printCounts(counts: readonly string[]): void {
+    const more =
+      alike === 0
+        ? []
+        : [
+            `${alike.toLocaleString('en')} more ${alike === 1 ? 'line' : 'lines'} like those above (--verbose prints all)`,
+          ];
     alike = 0;
-    if (changes.length > 0) say(changes.join(', '));
+    if (counts.length + more.length > 0) say([...counts, ...more].join(', '));
   }
 
   return {
     take,
-    watch(stack) {
-      const timer = setInterval(printCounts, COUNT_MS, stack);
+    watch(stack, live) {
+      let isOver = false;
+      const showStatus = async (): Promise<void> => {
+        const connected = (await live?.connected()) ?? 0;
+        if (!isOver) live?.show(statusOf(sumsOf(stack.metrics()), connected));
+      };
+      const counts = setInterval(() => printCounts(live ? [] : countsOf(stack)), COUNT_MS);
+      const status = live && setInterval(showStatus, STATUS_MS);
+      void showStatus();
       return () => {
-        clearInterval(timer);
-        printCounts(stack);
+        isOver = true;
+        clearInterval(counts);
+        clearInterval(status);
+        printCounts(countsOf(stack));
       };
     },
   };

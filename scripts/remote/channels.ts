@@ -82,7 +82,7 @@ async function list(hub: RemoteHub, prefix: string | undefined, isJson: boolean)
       else channels.push(...page);
     }
   };
-  await waitFor('listing channels', pages(), () => `${found.toLocaleString('en')} so far`);
+  await waitFor('listing channels', pages(), { howFar: () => `${found.toLocaleString('en')} so far` });
   if (isJson) return;
   if (found === 0) return note(`no channel${prefix === undefined ? '' : ` below ${prefix}`} at ${hub.url}`);
   const rows = channels

@@ -46,7 +46,7 @@ export async function listAll(
       after = page.next;
     }
   };
-  await waitFor(`listing ${member}`, read(), () => `${items.length.toLocaleString('en')} so far`);
+  await waitFor(`listing ${member}`, read(), { howFar: () => `${items.length.toLocaleString('en')} so far` });
   return items;
 }
 

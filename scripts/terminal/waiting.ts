@@ -9,8 +9,10 @@ import { cut } from './table.ts';
 const SILENT_MS = 1_500;
 /** Time until the same line shows another number of seconds on a terminal, in milliseconds. */
 const REFRESH_MS = 1_000;
-/** Time until another line in a file or a pipe, in milliseconds. A deployment takes minutes, and its log should not be long. */
-const ANOTHER_LINE_MS = 10_000;
+const COLUMNS = 80;
+/** Times until the next lines in a file or a pipe, in milliseconds. A deployment takes minutes, and its log should not be long. */
+const NEXT_LINES_MS = [5_000, 10_000, 20_000, 30_000];
+const LATER_LINES_MS = 60_000;
 
 /** True while the last line of the terminal says what the command waits for. */
 let isWaiting = false;
@@ -30,23 +32,35 @@ export function clearWaiting(): void {
   process.stderr.write('\r\u001b[2K');
 }
 
+/** What is known of some work. */
+export interface Work {
+  /** Returns how far it is. */
+  readonly howFar?: (() => string) | undefined;
+  /** True if another program writes to the same terminal. It would write into a line that changes in place. */
+  readonly isShared?: boolean;
+}
+
 /**
  * Waits for some work. If the work takes longer than a moment, says what it is and how long it has taken: on a terminal in one
  * line that changes, elsewhere in a line now and then.
- * @param howFar returns how far the work is, if that is known
  */
-export async function waitFor<T>(step: string, work: Promise<T>, howFar?: () => string): Promise<T> {
+export async function waitFor<T>(
+  step: string,
+  work: Promise<T>,
+  { howFar, isShared = false }: Work = {},
+): Promise<T> {
   if (isWithin) return await work;
   isWithin = true;
+  const isLive = process.stderr.isTTY && !isShared;
   const started = performance.now();
+  let lines = 0;
   const tell = (): void => {
     const far = howFar === undefined ? '' : `, ${howFar()}`;
     const line = `${step} … ${timeOf(performance.now() - started)}${far}`;
-    if (process.stderr.isTTY) {
-      process.stderr.write(`\r\u001b[2K${cut(line, (process.stderr.columns ?? 80) - 1)}`);
-      isWaiting = true;
-    } else note(line);
-    timer = setTimeout(tell, process.stderr.isTTY ? REFRESH_MS : ANOTHER_LINE_MS);
+    if (isLive) process.stderr.write(`\r\u001b[2K${cut(line, (process.stderr.columns ?? COLUMNS) - 1)}`);
+    else note(line);
+    isWaiting = isLive;
+    timer = setTimeout(tell, isLive ? REFRESH_MS : (NEXT_LINES_MS[lines++] ?? LATER_LINES_MS));
   };
   let timer = setTimeout(tell, SILENT_MS);
   try {

@@ -52,9 +52,13 @@ async function stop(command: Command, signal: NodeJS.Signals = 'SIGINT'): Promis
 
 const local = () => JSON.parse(readFileSync(localFile, 'utf8'));
 
-/** What a shell would make of one of the printed lines. */
-function requestIn(curl: string): [string, RequestInit] {
-  const words = [...curl.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+/** What a shell would make of one of the printed lines, after the lines that set variables. */
+function requestIn(curl: string, printed: string): [string, RequestInit] {
+  const set = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(printed)?.[1] ?? '';
+  const line = curl.replaceAll('$HUB', set('HUB')).replaceAll('$TOKEN', set('TOKEN'));
+  const words = [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, single, double, bare]) => single ?? double ?? bare ?? '',
+  );
   const after = (flag: string) => words.flatMap((word, at) => (words[at - 1] === flag ? [word] : []));
   const headers = Object.fromEntries(after('-H').map((header) => header.split(': ', 2)));
   const [body] = after('-d');
@@ -76,7 +80,7 @@ test('starts, says what it does, and its lines work when pasted; Ctrl-C leaves n
   const lines = hub.output().match(/^curl .*$/gm) ?? [];
   expect(lines).toHaveLength(3);
   const answers = [];
-  for (const line of lines) answers.push(await fetch(...requestIn(line)));
+  for (const line of lines) answers.push(await fetch(...requestIn(line, hub.output())));
   expect(answers.map(({ status }) => status)).toEqual([204, 204, 200]);
   expect(await answers[2]?.json()).toEqual([
     { text: 'hello' },

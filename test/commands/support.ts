@@ -12,11 +12,17 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Command {
   readonly process: ChildProcess;
-  /** Returns everything printed so far, to both streams. */
+  /**
+   * Returns everything printed so far, to both streams, without the lines about waiting: a command prints them only if the machine
+   * is slow.
+   */
   readonly output: () => string;
   /** The exit code, when the command has ended. */
   readonly ended: Promise<number | null>;
 }
+
+/** A line of scripts/terminal/waiting.ts: what a command waits for, and for how long. */
+const WAITING = /^.+ … (?:\d+ min )?\d+ s(?:, .*)?\n/gm;
 
 /** Runs a script through scripts/run.mjs, as every npm script does. */
 export const run = (cwd: string, script: string, ...args: readonly string[]): Command =>
@@ -39,7 +45,11 @@ export function runIn(
       printed += String(chunk);
     });
   }
-  return { process: child, output: () => printed, ended: once(child, 'close').then(([code]) => code) };
+  return {
+    process: child,
+    output: () => printed.replace(WAITING, ''),
+    ended: once(child, 'close').then(([code]) => code),
+  };
 }
 
 export function temporaryDirectory(): { readonly path: string; readonly remove: () => void } {
