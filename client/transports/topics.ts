@@ -105,7 +105,7 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
       } catch (error) {
         const trouble = asTidingsError(error);
         if (socket !== current()) continue;
-        const wait = onTrouble(topic, trouble, failures++);
+        const wait = waitAfter(topic, trouble, failures++);
         if (wait !== undefined) await budget.wait(wait, signal);
       }
     }
@@ -114,22 +114,8 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
   }
 
   /** Returns the milliseconds to wait before another attempt; undefined if the next attempt is not a repetition. */
-  function onTrouble(topic: Topic, error: TidingsError, failures: number): number | undefined {
-    if (error.code === 'unauthorized' && !topic.isDenied) {
-      topic.isDenied = true;
-      if (renew()) return undefined;
-    }
-    if (isLasting(error, true)) {
-      topic.subscribedOn = undefined;
-      // A member at another position, or a later one, gets its own answer.
-      for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
-      return undefined;
-    }
-    for (const member of [...topic.members.keys()]) member.onDown(error);
-    const random = host.random();
-    const isFull = error.code === 'too_many_subscriptions';
-    return isFull ? jittered(RECHECK_MS, random) : retryWait(failures, random, error.retryAfterMs);
-  }
+  const waitAfter = (topic: Topic, error: TidingsError, failures: number): number | undefined =>
+    reportTrouble(topic, error, renew) ? retryIn(error, failures, host.random()) : undefined;
 
   function forEach(run: (topic: Topic, member: Member) => void): void {
     for (const topic of topics.values()) for (const member of [...topic.members.keys()]) run(topic, member);
@@ -168,11 +154,36 @@ export function topicsOn({ host, budget, signal, current, renew, onEmpty }: Topi
       if (!topic) return;
       topic.subscribedOn = undefined;
       // The hub has ended the subscription, and may do so again. So the next one is a retry.
-      const isRetry = onTrouble(topic, error, 0) !== undefined;
+      const isRetry = waitAfter(topic, error, 0) !== undefined;
       void (isRetry ? budget.wait(0, signal) : Promise.resolve()).then(() => align(topic));
     },
   };
 }
+
+/**
+ * Tells the members of a topic that the hub has refused it, or that it cannot be reached. Returns true if the next attempt is a repetition.
+ * @param renew as in TopicsOptions
+ */
+function reportTrouble(topic: Topic, error: TidingsError, renew: () => boolean): boolean {
+  if (error.code === 'unauthorized' && !topic.isDenied) {
+    topic.isDenied = true;
+    if (renew()) return false;
+  }
+  if (isLasting(error, true)) {
+    topic.subscribedOn = undefined;
+    // A member at another position, or a later one, gets its own answer.
+    for (const [member, isLive] of [...topic.members]) if (isLive) refuse(topic, member, error);
+    return false;
+  }
+  for (const member of [...topic.members.keys()]) member.onDown(error);
+  return true;
+}
+
+/** Returns the milliseconds until the next attempt. */
+const retryIn = ({ code, retryAfterMs }: TidingsError, failures: number, random: number): number =>
+  code === 'too_many_subscriptions'
+    ? jittered(RECHECK_MS, random)
+    : retryWait(failures, random, retryAfterMs);
 
 /** The answer for a member that is not at the offset where the hub's subscription began. */
 const ELSEWHERE: Answer = { offset: undefined, closed: false };
