@@ -99,11 +99,19 @@ export function lifeIn(client: AbortSignal, onEnd: Listener['onEnd']): Life {
   return { signal, end, close };
 }
 
+/** Where a subscription begins, and what it may miss. */
+export interface Start {
+  /** An offset, `-1`, `now`, `latest` or `last=N`. */
+  readonly offset: string;
+  /** True if it may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
+}
+
 /** Subscribes to a channel. All errors go to the listener, after this call has returned. */
 export function followChannel(
   shared: Shared,
   channel: string,
-  offset: string,
+  { offset, isConflated }: Start,
   { onBatch, onTransport, onSubscribed, onState, onEnd }: Listener,
 ): Followed {
   const { signal, end, close } = lifeIn(shared.signal, onEnd);
@@ -120,7 +128,7 @@ export function followChannel(
   const run = async (): Promise<void> => {
     if (shared.signal.aborted) throw new TidingsError('unavailable', 'the client is closed');
     checkNames(channel, offset);
-    await runWithFailover(readersOf(shared, cursor), signal, onUp, states.down);
+    await runWithFailover(readersOf(shared, cursor, isConflated), signal, onUp, states.down);
   };
   run().catch((error: unknown) => end(asTidingsError(error)));
   return {
@@ -139,7 +147,10 @@ export function checkNames(channel: string, offset: string): void {
   if (!isChannelName(channel)) throw new TidingsError('bad_channel', `no channel is named "${channel}"`);
   if (countOf(offset) !== undefined) checkCount('last', countOf(offset));
   if (isUnsettled(offset) || parseOffset(offset)) return;
-  throw new TidingsError('bad_offset', `an offset is 16 digits, -1 or now, got "${offset}"`);
+  throw new TidingsError(
+    'bad_offset',
+    `an offset is one that the hub gave out, -1, now or latest, got "${offset}"`,
+  );
 }
 
 /** Refuses a number of messages that the hub refuses as well. @throws TidingsError bad_request */
@@ -148,8 +159,9 @@ export function checkCount(name: string, count: number | undefined): void {
   throw new TidingsError('bad_request', `${name} is a whole number from 1 to ${MAX_MESSAGES}, got ${count}`);
 }
 
-function readersOf(shared: Shared, cursor: Cursor): TransportReader[] {
-  const source = { ...shared, cursor };
+function readersOf(shared: Shared, cursor: Cursor, isConflated: boolean): TransportReader[] {
+  const pages: Pages = { read: (request, signal) => shared.pages.read({ ...request, isConflated }, signal) };
+  const source = { ...shared, pages, cursor, isConflated };
   const make: Record<Transport, () => TransportReader[]> = {
     websocket: () => (shared.link ? [socketReader({ ...source, link: shared.link })] : []),
     sse: () => [eventStreamReader(source)],

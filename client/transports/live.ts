@@ -191,6 +191,9 @@ const endAt = (channel: string, offset: string): Batch => ({
   closed: true,
 });
 
+/** Returns a frame for a reader that must miss nothing: without its messages if some were skipped. */
+const wholeOf = (frame: Frame): Frame => (frame.isConflated ? { ...frame, omitted: true } : frame);
+
 /** The parts that the WebSocket transport needs. */
 export interface SocketSource {
   /** The timers and random numbers. */
@@ -203,10 +206,19 @@ export interface SocketSource {
   readonly link: Link;
   /** The cursor of the channel. */
   readonly cursor: Cursor;
+  /** True if the reader may miss messages that newer ones of the same key have replaced. */
+  readonly isConflated: boolean;
 }
 
 /** Returns the WebSocket transport of one channel. */
-export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource): TransportReader => ({
+export const socketReader = ({
+  host,
+  budget,
+  pages,
+  link,
+  cursor,
+  isConflated,
+}: SocketSource): TransportReader => ({
   name: 'websocket',
   run: ({ signal, up, down, lost }) =>
     new Promise((_, reject) => {
@@ -216,7 +228,9 @@ export const socketReader = ({ host, budget, pages, link, cursor }: SocketSource
       const leave = link.join({
         topic: channel,
         offset: () => cursor.offset,
-        onFrame: reader.onFrame,
+        isConflated,
+        // Subscriptions of one channel share one at the hub. One that must miss nothing reads what was skipped for others.
+        onFrame: (frame) => reader.onFrame(isConflated ? frame : wholeOf(frame)),
         onLive(answer) {
           up();
           reader.begin(answer);
